@@ -1,0 +1,130 @@
+//! The one file that names bincode.
+//!
+//! Header messages use its native derive under a constant limit; typed payloads use its serde side.
+//! bincode 2.0.1 is its last release (RUSTSEC-2025-0141): this file is what would change to leave it.
+
+use bincode::config::{self, Config};
+use bincode::error::DecodeError;
+
+pub use bincode::{Decode, Encode};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeSeed;
+
+/// In-memory bytes that decoding one header message may claim: eight times the largest header.
+const HEADER_BUDGET: usize = 8 * crate::limits::MAX_HEADER as usize;
+
+/// bincode's standard configuration (little-endian, variable-length integers) under the budget.
+fn header_config() -> impl Config {
+    config::standard().with_limit::<HEADER_BUDGET>()
+}
+
+/// A message does not encode or decode.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The value does not encode.
+    #[error("failed to encode a header message: {0}")]
+    Encode(#[from] bincode::error::EncodeError),
+    /// The bytes are not the message.
+    #[error("failed to decode a header message: {0}")]
+    Decode(#[from] DecodeError),
+    /// The bytes are not the typed value, or exceed a bound of [`crate::bounded`].
+    #[error("{reason}")]
+    Value {
+        /// What the decoder says.
+        reason: String,
+    },
+    /// The bytes hold the message and more.
+    #[error("what was expected takes {len} bytes and was followed by {extra} more")]
+    Trailing {
+        /// What the message or value needs.
+        len: usize,
+        /// What is left.
+        extra: usize,
+    },
+    /// JSON that is not the message.
+    #[error("failed to read a JSON message: {0}")]
+    Json(String),
+    /// A message larger than a header may be.
+    #[error("a header message of {size} bytes exceeds the limit of {limit}")]
+    TooLarge {
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A job with more extras than allowed.
+    #[error(
+        "a job with {count} extras exceeds the limit of {}",
+        crate::limits::MAX_EXTRAS
+    )]
+    TooManyExtras {
+        /// How many there were.
+        count: usize,
+    },
+}
+
+/// Encodes a header message.
+///
+/// # Errors
+/// When it is larger than [`crate::limits::MAX_HEADER`].
+pub fn encode_header<T: Encode>(message: &T) -> Result<Bytes, CodecError> {
+    let bytes = bincode::encode_to_vec(message, header_config())?;
+    let limit = crate::limits::MAX_HEADER as usize;
+    if bytes.len() > limit {
+        return Err(CodecError::TooLarge {
+            size: bytes.len(),
+            limit,
+        });
+    }
+    Ok(bytes.into())
+}
+
+/// Decodes a header message that takes exactly all of `bytes`.
+///
+/// # Errors
+/// When the bytes are not the message, claim more memory than the budget, or are followed by others.
+pub fn decode_header<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (message, len) = bincode::decode_from_slice(bytes, header_config())?;
+    nothing_after(len, bytes)?;
+    Ok(message)
+}
+
+/// Encodes a typed value with bincode's standard configuration.
+///
+/// # Errors
+/// When its `Serialize` fails, or needs what bincode does not have (a sequence of unknown length).
+pub fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+    Ok(bincode::serde::encode_to_vec(value, config::standard())?)
+}
+
+/// Decodes what `seed` makes of exactly all of `bytes`. bincode bounds nothing here and allocates
+/// what is announced: `seed` has to (see [`crate::bounded`]).
+pub(crate) fn decode_typed<'de, S: DeserializeSeed<'de>>(
+    bytes: &'de [u8],
+    seed: S,
+) -> Result<S::Value, CodecError> {
+    let (value, len) =
+        bincode::serde::seed_decode_from_slice(seed, bytes, config::standard()).map_err(value_error)?;
+    nothing_after(len, bytes)?;
+    Ok(value)
+}
+
+fn nothing_after(len: usize, bytes: &[u8]) -> Result<(), CodecError> {
+    match bytes.len() - len {
+        0 => Ok(()),
+        extra => Err(CodecError::Trailing { len, extra }),
+    }
+}
+
+/// bincode's errors show themselves as Rust code; a sentence that we or serde wrote is unpacked.
+fn value_error(error: DecodeError) -> CodecError {
+    let reason = match error {
+        DecodeError::OtherString(reason) => reason,
+        DecodeError::UnexpectedEnd { additional } => format!("{additional} bytes are missing"),
+        DecodeError::Utf8 { inner } => inner.to_string(),
+        other => format!("{other:?}"),
+    };
+    CodecError::Value { reason }
+}

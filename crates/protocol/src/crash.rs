@@ -1,0 +1,204 @@
+//! What is known of a worker's death: the error value of the job that it held.
+
+use crate::outcome::{JobId, Stage};
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::time::Duration;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// It returned this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal {
+        /// The signal's number.
+        number: i32,
+        /// Whether a core was dumped.
+        core_dumped: bool,
+    },
+    /// Its parent was told nothing: somebody else reaped it.
+    Unknown,
+}
+
+impl Exit {
+    /// Whether it exited with code 0.
+    pub fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+
+    /// The exit code, if it was not a signal.
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The number of the signal that killed it.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Self::Signal { number, .. } => Some(number),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(out, "exit code {code}"),
+            Self::Signal { number, .. } => match signal_name(*number) {
+                Some(name) => write!(out, "signal {number} ({name})"),
+                None => write!(out, "signal {number}"),
+            },
+            Self::Unknown => out.write_str("an unknown end"),
+        }
+    }
+}
+
+/// The name of a signal, with Linux' numbers on its common architectures.
+pub fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        18 => "SIGCONT",
+        19 => "SIGSTOP",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+/// A worker's exit with what the kernel counted for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExitReport {
+    /// The worker's name: `fib-3`.
+    pub worker: String,
+    /// Its process id, by now free for others.
+    pub pid: u32,
+    /// How it ended.
+    pub exit: Exit,
+    /// The last lines that it wrote to standard error, oldest first, bounded.
+    pub stderr: Vec<String>,
+    /// Most memory that it had resident, in bytes.
+    pub peak_memory: u64,
+    /// Time on a processor, user and system.
+    pub cpu_time: Duration,
+    /// From spawn to death.
+    pub uptime: Duration,
+    /// Jobs that it had finished.
+    pub jobs_done: u64,
+}
+
+impl ExitReport {
+    /// A report of which nothing is known but who and how.
+    pub fn new(worker: impl Into<String>, pid: u32, exit: Exit) -> Self {
+        Self {
+            worker: worker.into(),
+            pid,
+            exit,
+            stderr: Vec::new(),
+            peak_memory: 0,
+            cpu_time: Duration::ZERO,
+            uptime: Duration::ZERO,
+            jobs_done: 0,
+        }
+    }
+}
+
+impl fmt::Display for ExitReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "worker {} (pid {}) ended with {}",
+            self.worker, self.pid, self.exit
+        )?;
+        write!(out, " after {:.1?} and {} jobs", self.uptime, self.jobs_done)?;
+        if let Some(line) = self.stderr.last() {
+            write!(out, "; its last words: {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A worker died while it held a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CrashReport {
+    /// The job.
+    pub job: JobId,
+    /// [`Stage::Running`] if the worker had been handed the whole job.
+    pub stage: Stage,
+    /// How the worker died.
+    pub death: ExitReport,
+}
+
+impl CrashReport {
+    /// The report of `death` for one job.
+    pub fn new(job: JobId, stage: Stage, death: ExitReport) -> Self {
+        Self { job, stage, death }
+    }
+}
+
+impl fmt::Display for CrashReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the worker crashed: {}", self.death)
+    }
+}
+
+impl Serialize for CrashReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        CrashJson {
+            worker: &self.death.worker,
+            pid: self.death.pid,
+            signal: self.death.exit.signal(),
+            signal_name: self.death.exit.signal().and_then(signal_name),
+            exit_code: self.death.exit.code(),
+            stage: self.stage,
+            job: self.job,
+            stderr: &self.death.stderr,
+            peak_memory_bytes: self.death.peak_memory,
+            cpu_ms: millis(self.death.cpu_time),
+            uptime_ms: millis(self.death.uptime),
+            jobs_done: self.death.jobs_done,
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The shape that HTTP clients rely on.
+#[derive(Serialize)]
+struct CrashJson<'a> {
+    worker: &'a str,
+    pid: u32,
+    signal: Option<i32>,
+    signal_name: Option<&'static str>,
+    exit_code: Option<i32>,
+    stage: Stage,
+    job: JobId,
+    stderr: &'a [String],
+    peak_memory_bytes: u64,
+    cpu_ms: u64,
+    uptime_ms: u64,
+    jobs_done: u64,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,252 @@
+//! Frames out of bytes that arrive in any chunking. Sans-IO: whoever owns a socket feeds it.
+//!
+//! Memory follows what has arrived, never what was announced: a peer that announces a payload of
+//! the full limit and sends ten bytes costs ten bytes and one read buffer. The buffer doubles when it
+//! grows, so that a large frame costs a copy or two of each byte, and it is used again for the next
+//! one: fresh pages cost more than the copying. So it has at most twice the largest frame's size.
+
+use crate::frame::{Frame, HEADER_LEN, Kind, RawHeader, flags};
+use crate::limits::{DEFAULT_MAX_PAYLOAD, MAX_HEADER};
+use crate::payload::{Encoding, Payload};
+use crate::preamble::{PREAMBLE_LEN, Preamble, PreambleError};
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Room that is offered for one read when nothing is known of what comes, in bytes.
+///
+/// A Unix socket hands over up to about 200 KiB at once; small frames, the usual case, fill a page.
+const READ_CHUNK: usize = 16 * 1024;
+
+/// Most room that is offered for one read, in bytes: grown into, as long as bytes keep coming.
+const MAX_READ: usize = 1024 * 1024;
+
+/// Longest part of a frame that is copied out of the buffer, in bytes.
+///
+/// A longer one is handed out as a piece of the buffer itself. For a short one that would be dear:
+/// as long as somebody keeps it, all of the buffer is kept, and each read needs a new one.
+const COPIED: usize = 1024;
+
+/// The bytes are not frames of this protocol. The connection cannot be used any further.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// A header message above [`MAX_HEADER`].
+    #[error("a frame announced a header of {announced} bytes; the limit is {limit}")]
+    HeaderTooLarge {
+        /// What was announced, in bytes.
+        announced: u32,
+        /// The limit, in bytes.
+        limit: u32,
+    },
+    /// A payload above the connection's limit.
+    #[error("a frame announced a payload of {announced} bytes; the limit is {limit}")]
+    PayloadTooLarge {
+        /// What was announced, in bytes.
+        announced: u32,
+        /// The limit, in bytes.
+        limit: u32,
+    },
+    /// A kind that this version does not know, and the frame does not say that it may be ignored.
+    #[error("unknown frame kind {0:#06x}")]
+    UnknownKind(u16),
+    /// A flag that this version does not know.
+    #[error("unknown frame flags {0:#06x}")]
+    UnknownFlags(u16),
+    /// An encoding that this version does not know.
+    #[error("unknown payload encoding {0}")]
+    UnknownEncoding(u8),
+    /// A payload without an encoding.
+    #[error("a frame announced a payload of {0} bytes without an encoding")]
+    NoEncoding(u32),
+    /// Reserved bytes that are not zero.
+    #[error("reserved bytes of a frame header are not zero")]
+    Reserved,
+}
+
+/// Takes bytes, gives frames.
+///
+/// ```
+/// use procpool_protocol::decoder::Decoder;
+/// use procpool_protocol::frame::{Frame, Kind};
+///
+/// let mut decoder = Decoder::new();
+/// for byte in Frame::new(Kind::Ping, 7, "").to_bytes() {
+///     assert_eq!(decoder.poll_frame().unwrap(), None);
+///     decoder.feed(&[byte]);
+/// }
+/// assert_eq!(decoder.poll_frame().unwrap().unwrap().sequence, 7);
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    buffer: BytesMut,
+    max_payload: u32,
+    /// Bytes of an ignorable frame that are still to be thrown away.
+    skip: u64,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// A decoder that accepts payloads of up to [`DEFAULT_MAX_PAYLOAD`].
+    pub fn new() -> Self {
+        Self::with_max_payload(DEFAULT_MAX_PAYLOAD)
+    }
+
+    /// A decoder that accepts payloads of up to `max_payload` bytes.
+    pub fn with_max_payload(max_payload: u32) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            max_payload,
+            skip: 0,
+        }
+    }
+
+    /// Changes the limit for frames whose header has not been looked at yet.
+    pub fn set_max_payload(&mut self, max_payload: u32) {
+        self.max_payload = max_payload;
+    }
+
+    /// Appends bytes that arrived.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The buffer to read into, with room for at least one sensible read.
+    ///
+    /// The room that is asked for doubles with what has arrived of a large frame, up to 1 MiB, and
+    /// never exceeds what that frame still lacks by more than one small read.
+    pub fn read_buffer(&mut self) -> &mut BytesMut {
+        let room = self.missing().min(self.buffer.len()).clamp(READ_CHUNK, MAX_READ);
+        self.buffer.reserve(room);
+        &mut self.buffer
+    }
+
+    /// Bytes that were fed and not yet taken out as frames.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes the preamble off the front, once all of it is there.
+    ///
+    /// # Errors
+    /// When the bytes are no preamble.
+    pub fn poll_preamble(&mut self) -> Result<Option<Preamble>, PreambleError> {
+        let Some(bytes) = self.buffer.first_chunk::<PREAMBLE_LEN>() else {
+            return Ok(None);
+        };
+        let preamble = Preamble::from_bytes(bytes)?;
+        self.buffer.advance(PREAMBLE_LEN);
+        Ok(Some(preamble))
+    }
+
+    /// The next frame, once all of it is there.
+    ///
+    /// # Errors
+    /// When the bytes cannot be a frame; every later call errs likewise.
+    pub fn poll_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        loop {
+            self.discard_skipped();
+            if self.skip > 0 {
+                return Ok(None);
+            }
+            let Some(bytes) = self.buffer.first_chunk::<HEADER_LEN>() else {
+                return Ok(None);
+            };
+            let raw = RawHeader::from_bytes(bytes);
+            let Some((kind, encoding)) = self.judge(&raw)? else {
+                self.skip = wire_len(&raw);
+                continue;
+            };
+            // Both lengths are within their limits here, so this fits a usize.
+            let (header_len, payload_len) = (raw.header_len as usize, raw.payload_len as usize);
+            if self.buffer.len() < HEADER_LEN + header_len + payload_len {
+                return Ok(None);
+            }
+            self.buffer.advance(HEADER_LEN);
+            let header = self.take(header_len);
+            let bytes = self.take(payload_len);
+            return Ok(Some(Frame {
+                kind,
+                end: raw.flags & flags::END != 0,
+                sequence: raw.sequence,
+                header,
+                payload: Payload { encoding, bytes },
+            }));
+        }
+    }
+
+    /// What a header is about, or nothing if its frame is to be skipped.
+    fn judge(&self, raw: &RawHeader) -> Result<Option<(Kind, Encoding)>, FrameError> {
+        if raw.header_len > MAX_HEADER {
+            return Err(FrameError::HeaderTooLarge {
+                announced: raw.header_len,
+                limit: MAX_HEADER,
+            });
+        }
+        if raw.payload_len > self.max_payload {
+            return Err(FrameError::PayloadTooLarge {
+                announced: raw.payload_len,
+                limit: self.max_payload,
+            });
+        }
+        let Some(kind) = Kind::from_wire(raw.kind) else {
+            let ignorable = raw.flags & flags::IGNORABLE != 0;
+            return if ignorable {
+                Ok(None)
+            } else {
+                Err(FrameError::UnknownKind(raw.kind))
+            };
+        };
+        if raw.flags & !flags::KNOWN != 0 || raw.flags & flags::PAYLOAD_REF != 0 {
+            return Err(FrameError::UnknownFlags(raw.flags));
+        }
+        if raw.reserved != [0; 3] {
+            return Err(FrameError::Reserved);
+        }
+        let encoding = Encoding::from_wire(raw.encoding).ok_or(FrameError::UnknownEncoding(raw.encoding))?;
+        if encoding == Encoding::None && raw.payload_len > 0 {
+            return Err(FrameError::NoEncoding(raw.payload_len));
+        }
+        Ok(Some((kind, encoding)))
+    }
+
+    /// The first `len` bytes of the buffer, all of which have arrived.
+    fn take(&mut self, len: usize) -> Bytes {
+        if len > COPIED {
+            return self.buffer.split_to(len).freeze();
+        }
+        let bytes = Bytes::copy_from_slice(&self.buffer[..len]);
+        self.buffer.advance(len);
+        bytes
+    }
+
+    fn discard_skipped(&mut self) {
+        let present = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(self.buffer.len());
+        self.buffer.advance(present);
+        self.skip -= present as u64;
+    }
+
+    /// Bytes that the frame at the front still lacks; 0 where nothing is known of it.
+    fn missing(&self) -> usize {
+        let Some(bytes) = self.buffer.first_chunk::<HEADER_LEN>() else {
+            return 0;
+        };
+        let raw = RawHeader::from_bytes(bytes);
+        match self.judge(&raw) {
+            Ok(Some(_)) => usize::try_from(wire_len(&raw))
+                .unwrap_or(usize::MAX)
+                .saturating_sub(self.buffer.len()),
+            _ => 0,
+        }
+    }
+}
+
+/// Bytes of the whole frame on the wire.
+fn wire_len(raw: &RawHeader) -> u64 {
+    HEADER_LEN as u64 + u64::from(raw.header_len) + u64::from(raw.payload_len)
+}

@@ -1,0 +1,199 @@
+//! The seam between a frontend and whatever runs the jobs: [`Engine`] and [`Admin`].
+//!
+//! Object-safe and free of any runtime, so that the frontend knows no processes and another engine
+//! (a distributed one, a fake in a test) can stand where the local coordinator stands.
+
+use crate::outcome::{Finished, JobError, JobId};
+use crate::payload::{Encoding, Payload};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A boxed future that may be sent between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A job on its way to a pool.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The pool that shall run it.
+    pub pool: String,
+    /// The input.
+    pub input: Payload,
+    /// The encoding in which a typed output is wanted.
+    pub reply: Encoding,
+    /// Limits of this job.
+    pub limits: JobLimits,
+}
+
+/// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Bounds queue and run together.
+    pub timeout: Option<Duration>,
+    /// Bounds the run alone.
+    pub run_timeout: Option<Duration>,
+}
+
+/// A job that a pool has accepted.
+pub struct Accepted {
+    /// The job's id.
+    pub id: JobId,
+    /// Its one outcome. Dropping this future before it is ready cancels the job.
+    pub outcome: BoxFuture<'static, Finished>,
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Accepted")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs jobs.
+pub trait Engine: Send + Sync + 'static {
+    /// Offers a job. It is accepted or refused at once; nothing waits for a queue slot here.
+    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>>;
+
+    /// Cancels a job by its id. `true` if it had no outcome yet; then `Cancelled` is its outcome.
+    fn cancel(&self, job: JobId) -> BoxFuture<'_, bool>;
+}
+
+/// Tells what is running.
+pub trait Admin: Send + Sync + 'static {
+    /// Every pool, by name.
+    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>>;
+
+    /// The workers of one pool, or none if there is no such pool.
+    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>>;
+}
+
+/// A pool at one moment, in the shape that HTTP clients rely on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PoolStatus {
+    /// Its name.
+    pub name: String,
+    /// The worker executable.
+    pub executable: String,
+    /// Jobs that wait for a worker.
+    pub queued: usize,
+    /// Jobs that a worker has.
+    pub running: usize,
+    /// Most jobs that may wait.
+    pub queue_limit: usize,
+    /// Fewest workers that are kept.
+    pub min_workers: usize,
+    /// Most workers that are started.
+    pub max_workers: usize,
+    /// Workers by state.
+    pub workers: WorkerCounts,
+    /// Whether it is shutting down.
+    pub draining: bool,
+    /// Milliseconds until the next start is tried, where starts have been failing.
+    pub backoff_ms: Option<u64>,
+    /// Jobs so far, by outcome's name, `refused` and `late` among them.
+    pub jobs: BTreeMap<&'static str, u64>,
+    /// Deaths of workers so far that nobody asked for.
+    pub deaths: u64,
+    /// Time in the queue, of finished jobs.
+    pub wait: Latency,
+    /// Time with a worker, of finished jobs.
+    pub run: Latency,
+}
+
+impl PoolStatus {
+    /// A pool of which nothing but name and executable is known.
+    pub fn new(name: impl Into<String>, executable: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            executable: executable.into(),
+            queued: 0,
+            running: 0,
+            queue_limit: 0,
+            min_workers: 0,
+            max_workers: 0,
+            workers: WorkerCounts::default(),
+            draining: false,
+            backoff_ms: None,
+            jobs: BTreeMap::new(),
+            deaths: 0,
+            wait: Latency::default(),
+            run: Latency::default(),
+        }
+    }
+
+    /// Whether a worker could take a job now or is at one.
+    pub fn is_ready(&self) -> bool {
+        !self.draining && self.workers.idle + self.workers.busy > 0
+    }
+}
+
+/// Workers by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WorkerCounts {
+    /// Spawned, not ready.
+    pub starting: usize,
+    /// Ready, without a job.
+    pub idle: usize,
+    /// With a job.
+    pub busy: usize,
+    /// Asked to leave a job whose outcome is already decided.
+    pub stopping: usize,
+    /// Asked to exit.
+    pub retiring: usize,
+}
+
+/// A distribution of times in microseconds, each within 7 % of the truth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// How many were measured.
+    pub count: u64,
+    /// Half were no longer than this.
+    pub p50_us: u64,
+    /// 99 of 100 were no longer than this.
+    pub p99_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+/// A worker at one moment, in the shape that HTTP clients rely on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// Its name, never used twice: `fib-3`.
+    pub id: String,
+    /// Its process id, once it is spawned.
+    pub pid: Option<u32>,
+    /// `starting`, `idle`, `busy`, `stopping` or `retiring`.
+    pub state: &'static str,
+    /// The job that it has.
+    pub job: Option<JobId>,
+    /// Jobs that it has finished.
+    pub jobs_done: u64,
+    /// Milliseconds since it was spawned.
+    pub uptime_ms: u64,
+    /// Contract version, once it said hello.
+    pub version: Option<u32>,
+    /// Version of the executable's package, where it told.
+    pub build: Option<String>,
+}
+
+impl WorkerStatus {
+    /// A worker of which nothing but name and state is known.
+    pub fn new(id: impl Into<String>, state: &'static str) -> Self {
+        Self {
+            id: id.into(),
+            pid: None,
+            state,
+            job: None,
+            jobs_done: 0,
+            uptime_ms: 0,
+            version: None,
+            build: None,
+        }
+    }
+}

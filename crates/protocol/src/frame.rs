@@ -1,0 +1,245 @@
+//! The frame: a fixed 24-byte header, a header message, raw payload bytes.
+//!
+//! This file knows the layout of a frame and nothing of what the frames mean (`message.rs`) or how
+//! they arrive (`decoder.rs`).
+
+use crate::payload::{Encoding, Payload};
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// Bytes of the fixed frame header.
+pub const HEADER_LEN: usize = 24;
+
+/// What a frame is. The numbers are the wire's; see `WIRE.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Worker introduces a connection. JSON header.
+    Hello = 0x01,
+    /// Coordinator accepts both connections. JSON header, worker data as the payload.
+    Welcome = 0x02,
+    /// Coordinator turns a connection away. JSON header.
+    Refused = 0x03,
+    /// Worker has loaded its state and takes jobs.
+    Ready = 0x10,
+    /// Worker's own initialisation failed; it exits.
+    StartFailed = 0x11,
+    /// A job to run; the input is the payload.
+    Job = 0x20,
+    /// The end of a job; the output is the payload.
+    Done = 0x21,
+    /// How far a job is.
+    Progress = 0x22,
+    /// One piece of a job's streamed output.
+    Chunk = 0x23,
+    /// A free message, either way.
+    Message = 0x24,
+    /// A free message's handler failed.
+    MessageFailed = 0x25,
+    /// Sets a job's cancel flag.
+    Cancel = 0x30,
+    /// Allows a job to send more chunks.
+    Credit = 0x31,
+    /// Asks the guard for a pong.
+    Ping = 0x32,
+    /// Answers a ping.
+    Pong = 0x33,
+    /// Asks the worker to finish what it has and exit.
+    Shutdown = 0x34,
+    /// Asks the guard for the worker's schemas.
+    Describe = 0x35,
+    /// The worker's schemas. JSON header.
+    Description = 0x36,
+}
+
+impl Kind {
+    /// The kind with this number on the wire, if there is one.
+    pub fn from_wire(number: u16) -> Option<Self> {
+        Some(match number {
+            0x01 => Self::Hello,
+            0x02 => Self::Welcome,
+            0x03 => Self::Refused,
+            0x10 => Self::Ready,
+            0x11 => Self::StartFailed,
+            0x20 => Self::Job,
+            0x21 => Self::Done,
+            0x22 => Self::Progress,
+            0x23 => Self::Chunk,
+            0x24 => Self::Message,
+            0x25 => Self::MessageFailed,
+            0x30 => Self::Cancel,
+            0x31 => Self::Credit,
+            0x32 => Self::Ping,
+            0x33 => Self::Pong,
+            0x34 => Self::Shutdown,
+            0x35 => Self::Describe,
+            0x36 => Self::Description,
+            _ => return None,
+        })
+    }
+}
+
+/// Bits of a frame header's flags.
+pub mod flags {
+    /// A receiver that does not know the frame's kind skips it instead of failing.
+    pub const IGNORABLE: u16 = 1;
+    /// The last frame of its sequence number.
+    pub const END: u16 = 1 << 1;
+    /// The payload names a region of shared memory. Reserved: version 1 refuses it.
+    pub const PAYLOAD_REF: u16 = 1 << 2;
+    /// Every bit that version 1 gives a meaning.
+    pub const KNOWN: u16 = IGNORABLE | END | PAYLOAD_REF;
+}
+
+/// The fixed header of a frame, as numbers, before anybody judged them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawHeader {
+    /// Length of the header message, in bytes.
+    pub header_len: u32,
+    /// Length of the payload, in bytes.
+    pub payload_len: u32,
+    /// The kind's number.
+    pub kind: u16,
+    /// Bits of [`flags`].
+    pub flags: u16,
+    /// The payload's encoding, see [`Encoding`].
+    pub encoding: u8,
+    /// Three bytes that are zero in version 1.
+    pub reserved: [u8; 3],
+    /// The job or the ping that the frame belongs to; 0 where there is none.
+    pub sequence: u64,
+}
+
+impl RawHeader {
+    /// The header as it stands on the wire.
+    pub fn to_bytes(self) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        out[0..4].copy_from_slice(&self.header_len.to_le_bytes());
+        out[4..8].copy_from_slice(&self.payload_len.to_le_bytes());
+        out[8..10].copy_from_slice(&self.kind.to_le_bytes());
+        out[10..12].copy_from_slice(&self.flags.to_le_bytes());
+        out[12] = self.encoding;
+        out[13..16].copy_from_slice(&self.reserved);
+        out[16..24].copy_from_slice(&self.sequence.to_le_bytes());
+        out
+    }
+
+    /// Reads a header from its bytes. Any bytes are a header; judging it is the decoder's work.
+    pub fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Self {
+        let [
+            h0,
+            h1,
+            h2,
+            h3,
+            p0,
+            p1,
+            p2,
+            p3,
+            k0,
+            k1,
+            f0,
+            f1,
+            encoding,
+            r0,
+            r1,
+            r2,
+            sequence @ ..,
+        ] = *bytes;
+        Self {
+            header_len: u32::from_le_bytes([h0, h1, h2, h3]),
+            payload_len: u32::from_le_bytes([p0, p1, p2, p3]),
+            kind: u16::from_le_bytes([k0, k1]),
+            flags: u16::from_le_bytes([f0, f1]),
+            encoding,
+            reserved: [r0, r1, r2],
+            sequence: u64::from_le_bytes(sequence),
+        }
+    }
+}
+
+/// A frame that was received whole and found well-formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it carries [`flags::END`].
+    pub end: bool,
+    /// The job or ping that it belongs to; 0 where there is none.
+    pub sequence: u64,
+    /// The undecoded header message.
+    pub header: Bytes,
+    /// The payload, with its encoding.
+    pub payload: Payload,
+}
+
+impl Frame {
+    /// A frame with neither payload nor [`flags::END`].
+    pub fn new(kind: Kind, sequence: u64, header: impl Into<Bytes>) -> Self {
+        Self {
+            kind,
+            end: false,
+            sequence,
+            header: header.into(),
+            payload: Payload::none(),
+        }
+    }
+
+    /// The same frame with `payload`.
+    #[must_use]
+    pub fn with_payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
+    /// The same frame, marked as the last of its sequence number.
+    #[must_use]
+    pub fn ending(mut self) -> Self {
+        self.end = true;
+        self
+    }
+
+    /// Length on the wire, in bytes.
+    pub fn wire_len(&self) -> usize {
+        HEADER_LEN + self.header.len() + self.payload.bytes.len()
+    }
+
+    /// Appends everything but the payload's bytes to `out`.
+    ///
+    /// # Panics
+    /// If the header message or the payload is longer than `u32::MAX` bytes; whoever builds a frame
+    /// compares the payload with the limit of the connection first.
+    pub fn put_head(&self, out: &mut BytesMut) {
+        let length = |bytes: &Bytes| u32::try_from(bytes.len()).expect("a frame part above 4 GiB");
+        let header = RawHeader {
+            header_len: length(&self.header),
+            payload_len: length(&self.payload.bytes),
+            kind: self.kind as u16,
+            flags: if self.end { flags::END } else { 0 },
+            encoding: self.payload.encoding as u8,
+            reserved: [0; 3],
+            sequence: self.sequence,
+        };
+        out.reserve(HEADER_LEN + self.header.len());
+        out.put_slice(&header.to_bytes());
+        out.put_slice(&self.header);
+    }
+
+    /// Appends the whole frame to `out`, copying the payload.
+    pub fn put(&self, out: &mut BytesMut) {
+        self.put_head(out);
+        out.put_slice(&self.payload.bytes);
+    }
+
+    /// The whole frame as bytes.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.wire_len());
+        self.put(&mut out);
+        out.freeze()
+    }
+}
+
+impl From<Encoding> for u8 {
+    fn from(encoding: Encoding) -> Self {
+        encoding as Self
+    }
+}

@@ -1,0 +1,102 @@
+//! What is said before the first job: `Hello`, `Welcome`, `Refused`, as JSON so that they can grow.
+//!
+//! A reader ignores fields that it does not know.
+
+use serde::{Deserialize, Serialize};
+
+/// Environment variable: the file name of the coordinator's socket.
+pub const ENV_SOCKET: &str = "PROCPOOL_SOCKET";
+/// Environment variable: the coordinator's process id, to be compared with `getppid`.
+pub const ENV_COORDINATOR: &str = "PROCPOOL_COORDINATOR";
+/// Environment variable: the job that the coordinator expects; absent when any will do.
+pub const ENV_JOB: &str = "PROCPOOL_JOB";
+
+/// Which of a worker's two connections this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// Jobs and messages with all their output; read by the thread that runs the jobs.
+    Jobs,
+    /// Cancel, credit, ping, shutdown; read by the guard thread.
+    Control,
+}
+
+/// What a worker can be used for, and what a `Welcome` asks it to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// One job in, one outcome out.
+    Jobs,
+    /// Free messages both ways.
+    Messages,
+}
+
+/// A worker introduces one of its connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Which connection this is.
+    pub connection: Connection,
+    /// The one-time token that the worker read from its standard input: 32 hexadecimal digits.
+    pub token: String,
+    /// The worker's process id; the kernel's word is compared with it.
+    pub pid: u32,
+    /// The job's name; for a worker of free messages, the name of its executable.
+    pub job: String,
+    /// The job's contract version.
+    pub contract: u32,
+    /// Hash of the job's schemas, 16 hexadecimal digits, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_hash: Option<String>,
+    /// What the worker can be used for.
+    pub modes: Vec<Mode>,
+    /// Name and version of the SDK.
+    pub sdk: String,
+    /// Version of the worker executable's own package, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+}
+
+/// The coordinator takes the worker in. The frame's payload is the worker data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// What the worker shall be.
+    pub mode: Mode,
+    /// Whether the coordinator made the worker the leader of a process group of its own, which the
+    /// guard may then kill as a whole.
+    pub owned: bool,
+    /// The worker's name in logs and reports.
+    pub worker: String,
+    /// Largest payload of a frame in either direction, in bytes.
+    pub max_payload: u32,
+}
+
+/// The coordinator turns a connection away and closes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// A word for programs: `token`, `peer`, `repeated`, `contract`, `mode`.
+    pub reason: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// What `--describe` prints and `Description` carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The job's name.
+    pub job: String,
+    /// Its contract version.
+    pub contract: u32,
+    /// Hash of the schemas, as in [`Hello`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_hash: Option<String>,
+    /// JSON Schema of the input, where the job has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<serde_json::Value>,
+    /// JSON Schema of the output, where the job has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<serde_json::Value>,
+    /// What the worker can be used for.
+    pub modes: Vec<Mode>,
+    /// Name and version of the SDK.
+    pub sdk: String,
+}

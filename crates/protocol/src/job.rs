@@ -1,0 +1,232 @@
+//! The contract that a caller and a worker share: [`Job`], and [`Failure`], its application error.
+
+use crate::codec::{Decode, Encode};
+use crate::limits::{MAX_TEXT, cut};
+use crate::payload::Encoding;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::any::Any;
+use std::fmt;
+
+/// Most sources of an error that are asked for; a chain may lead back to itself.
+const MAX_CAUSES: usize = 64;
+
+/// A unit of work that a worker executable offers: its name, its version and its types.
+///
+/// The caller and the worker are built, shipped and replaced on their own, so name, version and
+/// schema hash are compared in the handshake: a mismatch fails the start instead of decoding garbage.
+///
+/// ```
+/// use procpool_protocol::Job;
+///
+/// struct Fib;
+/// impl Job for Fib {
+///     const NAME: &'static str = "fib";
+///     type Input = u64;
+///     type Output = u64;
+/// }
+/// ```
+pub trait Job: 'static {
+    /// The job's name. It is also the thread name that `ps` and `top` show, cut to 15 bytes.
+    const NAME: &'static str;
+    /// To be raised when the bytes of input or output change their meaning.
+    const VERSION: u32 = 1;
+    /// Whether a job may be run again when it is not known that it did not run. Weaker than the
+    /// pool's configuration, and that is weaker than a job's own options.
+    const IDEMPOTENT: bool = false;
+    /// How typed values travel between Rust programs. [`Encoding::Json`] for types with `flatten`,
+    /// `untagged` or a `serde_json::Value`, which bincode cannot carry.
+    const ENCODING: Encoding = Encoding::Bincode;
+    /// What the function takes.
+    type Input: Serialize + DeserializeOwned + Send + 'static;
+    /// What the function gives.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+
+    /// JSON Schemas of input and output, so that a server can describe the pool without knowing its
+    /// types. Made only when somebody asks.
+    fn schema() -> Option<Schema> {
+        None
+    }
+}
+
+/// A [`Job`] that emits chunks of output while it runs.
+pub trait Streaming: Job {
+    /// One piece of the streamed output.
+    type Chunk: Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// JSON Schemas of a job, as `schemars` or a hand makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Schema of the input.
+    pub input: Value,
+    /// Schema of the output.
+    pub output: Value,
+}
+
+impl Schema {
+    /// A hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON (no
+    /// spaces, keys sorted by their bytes, input and output on a line each). Not a cryptographic
+    /// one: the two sides of a handshake trust each other, they are just not sure to be of the same
+    /// build.
+    pub fn hash(&self) -> String {
+        let mut text = String::new();
+        write_canonical(&self.input, &mut text);
+        text.push('\n');
+        write_canonical(&self.output, &mut text);
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
+}
+
+/// Writes JSON with sorted keys. `serde_json` alone sorts them only as long as no package of the
+/// build turns on its `preserve_order`, and worker and caller are two builds.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                separate(index, out);
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|&(key, _)| key);
+            out.push('{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                separate(index, out);
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
+fn separate(index: usize, out: &mut String) {
+    if index > 0 {
+        out.push(',');
+    }
+}
+
+/// An application's own error: the function ran and said no.
+///
+/// Every `std::error::Error` converts with `?`; the chain of its sources becomes the message, without
+/// those that the message already ends with.
+///
+/// ```
+/// use procpool_protocol::Failure;
+///
+/// fn parse(text: &str) -> Result<u64, Failure> {
+///     Ok(text.parse::<u64>()?)
+/// }
+/// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Failure {
+    code: String,
+    message: String,
+    details: Option<String>,
+    retryable: bool,
+}
+
+impl Failure {
+    /// The code that ends a job as cancelled; what [`Cancelled`] converts to.
+    pub const CANCELLED: &'static str = "cancelled";
+
+    /// A failure with the code `failed`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            code: "failed".into(),
+            message: cut(message.into()),
+            details: None,
+            retryable: false,
+        }
+    }
+
+    /// The same failure with a short word for programs to compare.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = cut(code.into());
+        self
+    }
+
+    /// The same failure with anything serializable for programs to read.
+    #[must_use]
+    pub fn with_details<T: Serialize + ?Sized>(mut self, details: &T) -> Self {
+        // Details explain an error; failing to write them down must not replace it.
+        self.details = serde_json::to_string(details)
+            .ok()
+            .filter(|text| text.len() <= MAX_TEXT);
+        self
+    }
+
+    /// The same failure, saying that the same job may succeed later.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// The word for programs.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The details, if there are any that a `T` can be read from.
+    pub fn details<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.details.as_deref()?).ok()
+    }
+
+    /// Whether the same job may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Failure({}: {:?})", self.code, self.message)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+/// The job's caller no longer wants its outcome. `?` ends the job as cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the job was cancelled")]
+pub struct Cancelled;
+
+// `Failure` itself is not a `std::error::Error`, or this conversion could not exist; `JobError::Failed`
+// carries it where an error is needed. (The same choice as `anyhow::Error`.)
+impl<E: std::error::Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        if (&error as &dyn Any).is::<Cancelled>() {
+            return Self::new(error.to_string()).with_code(Self::CANCELLED);
+        }
+        let mut message = error.to_string();
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        for text in causes.take(MAX_CAUSES).map(ToString::to_string) {
+            if !message.ends_with(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+        }
+        Self::new(message)
+    }
+}

@@ -1,0 +1,31 @@
+//! The wire between a procpool coordinator and its workers, and the words that both sides share.
+//!
+//! Sans-IO: this crate turns bytes into frames and values into bytes. It opens no socket, reads no
+//! clock and knows no runtime. `WIRE.md` beside it describes the same byte by byte, so that a worker
+//! can be written in another language.
+//!
+//! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
+//! [`message`] know what frames say; [`payload`] carries typed values; [`job`] is the contract;
+//! [`outcome`] and [`crash`] say how jobs and workers end; [`engine`] is the seam at which a frontend
+//! meets whatever runs the jobs.
+
+#![forbid(unsafe_code)]
+
+pub mod bounded;
+pub mod codec;
+pub mod crash;
+pub mod decoder;
+pub mod engine;
+pub mod frame;
+pub mod handshake;
+pub mod job;
+pub mod limits;
+pub mod message;
+pub mod outcome;
+pub mod payload;
+pub mod preamble;
+
+pub use crash::{CrashReport, Exit, ExitReport};
+pub use job::{Cancelled, Failure, Job, Schema, Streaming};
+pub use outcome::{JobError, JobId, Stage};
+pub use payload::{Bytes, Encoding, Payload, PayloadError};

@@ -1,0 +1,51 @@
+//! Every bound of the wire in one place, each with its reason.
+//!
+//! A length that a peer sends is compared with one of these before anything is allocated for it.
+
+/// Largest header message of a frame, in bytes: 64 KiB.
+///
+/// The largest header in use is a `Done` that carries a panic message; those are cut to
+/// [`MAX_TEXT`]. The rest is room for a `Description`, whose schemas may take all of it.
+pub const MAX_HEADER: u32 = 64 * 1024;
+
+/// Largest payload of a frame unless a pool is configured otherwise, in bytes: 64 MiB.
+///
+/// Both sides hold a whole payload in memory, so this times the number of workers is what a pool
+/// can be made to allocate.
+pub const DEFAULT_MAX_PAYLOAD: u32 = 64 * 1024 * 1024;
+
+/// Largest payload of one chunk of a stream, in bytes: 1 MiB.
+///
+/// Credit is counted in chunks; with [`CHUNK_CREDIT`] this bounds what a reader that does not read
+/// makes the coordinator hold.
+pub const MAX_CHUNK: u32 = 1024 * 1024;
+
+/// Chunks that a job may send before the reader has taken one.
+pub const CHUNK_CREDIT: u32 = 16;
+
+/// Longest human-readable text in a message (error, panic, reason), in bytes: 16 KiB.
+/// Longer ones are cut at a character boundary by the sender.
+pub const MAX_TEXT: usize = 16 * 1024;
+
+/// Largest JSON document in `Hello`, `Welcome`, `Refused` and `Description`, in bytes.
+pub const MAX_JSON: usize = MAX_HEADER as usize;
+
+/// Most tagged extras (trace context and the like) in one job header.
+pub const MAX_EXTRAS: usize = 16;
+
+/// Deepest nesting of a typed value that is decoded from a peer.
+///
+/// Each level costs a stack frame or several; `serde_json` draws the line at the same depth.
+pub const MAX_DEPTH: u32 = 128;
+
+/// Cuts `text` to [`MAX_TEXT`] bytes at a character boundary.
+pub fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        let end = (0..=MAX_TEXT)
+            .rev()
+            .find(|&end| text.is_char_boundary(end))
+            .unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}

@@ -1,0 +1,200 @@
+//! The header messages of frames: what each [`Kind`] says besides its payload.
+//!
+//! Frozen per protocol version: a field cannot be added to a positional encoding, so what may grow
+//! travels in `extras`.
+
+use crate::codec::{self, CodecError, Decode, Encode};
+use crate::frame::{Frame, Kind};
+use crate::job::Failure;
+use crate::limits::{MAX_EXTRAS, MAX_JSON, cut};
+use crate::payload::{Encoding, Payload};
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
+
+/// Header of [`Kind::Job`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Job {
+    /// The job's public id: 128 random bits, big-endian.
+    pub id: [u8; 16],
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// What is left of the deadline, in nanoseconds; none if there is no deadline.
+    pub remaining_nanos: Option<u64>,
+    /// The wire number of the encoding in which the caller wants a typed output.
+    pub reply: u8,
+    /// Chunks that may be sent at once; none if nobody listens and chunks are to be dropped.
+    pub credit: Option<u32>,
+    /// Tagged additions, at most [`MAX_EXTRAS`]. Unknown tags are skipped.
+    pub extras: Vec<Extra>,
+}
+
+/// One tagged addition to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Extra {
+    /// What it is; numbers are given out in `WIRE.md`.
+    pub tag: u16,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+impl Job {
+    /// The remaining time as a duration.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.remaining_nanos.map(Duration::from_nanos)
+    }
+
+    /// The encoding in which the caller wants a typed output.
+    pub fn reply_encoding(&self) -> Option<Encoding> {
+        Encoding::from_wire(self.reply)
+    }
+}
+
+/// Header of [`Kind::Done`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Done {
+    /// How it ended; with [`Status::Ok`] the payload is the output.
+    pub status: Status,
+    /// Time that the function took, in nanoseconds, by the worker's clock.
+    pub run_nanos: u64,
+}
+
+/// How a job ended, as the worker tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Status {
+    /// The function returned an output.
+    Ok,
+    /// The input did not decode; the function never ran.
+    BadInput {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The function returned an error.
+    Failed(Failure),
+    /// The function panicked; the worker is to be retired.
+    Panicked {
+        /// The panic's message.
+        message: String,
+        /// `file:line:column`, where known.
+        location: Option<String>,
+    },
+    /// The function noticed its cancel flag and gave up.
+    Cancelled,
+    /// The encoded output is larger than the connection's limit and was not sent.
+    TooLarge {
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+}
+
+/// Header of [`Kind::Progress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Progress {
+    /// Units that are done.
+    pub done: u64,
+    /// Units that there are, where known.
+    pub total: Option<u64>,
+}
+
+/// Header of [`Kind::Credit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Credit {
+    /// Chunks that may be sent in addition.
+    pub chunks: u32,
+}
+
+macro_rules! bincode_header {
+    ($($message:ty => $kind:ident),+ $(,)?) => {$(
+        impl $message {
+            /// The message as a frame, without payload.
+            ///
+            /// # Errors
+            /// When the message is larger than a header may be.
+            pub fn to_frame(&self, sequence: u64) -> Result<Frame, CodecError> {
+                Ok(Frame::new(Kind::$kind, sequence, codec::encode_header(self)?))
+            }
+
+            /// Reads the message from a frame's header.
+            ///
+            /// # Errors
+            /// When the bytes are not exactly this message.
+            pub fn from_frame(frame: &Frame) -> Result<Self, CodecError> {
+                codec::decode_header(&frame.header)
+            }
+        }
+    )+};
+}
+bincode_header!(Job => Job, Done => Done, Progress => Progress, Credit => Credit);
+
+impl Done {
+    /// The message as the last frame of its job, `payload` being the output.
+    ///
+    /// # Errors
+    /// When the message is larger than a header may be.
+    pub fn into_frame(mut self, sequence: u64, payload: Payload) -> Result<Frame, CodecError> {
+        if let Status::BadInput { message } | Status::Panicked { message, .. } = &mut self.status {
+            *message = cut(std::mem::take(message));
+        }
+        if let Status::Panicked { location, .. } = &mut self.status {
+            *location = location.take().map(cut);
+        }
+        Ok(self.to_frame(sequence)?.with_payload(payload).ending())
+    }
+}
+
+/// Checks what bincode cannot: the number of extras.
+impl Job {
+    /// Reads a job and refuses one with too many extras.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly a job, or it has more than [`MAX_EXTRAS`] extras.
+    pub fn checked(frame: &Frame) -> Result<Self, CodecError> {
+        let job = Self::from_frame(frame)?;
+        if job.extras.len() > MAX_EXTRAS {
+            return Err(CodecError::TooManyExtras {
+                count: job.extras.len(),
+            });
+        }
+        Ok(job)
+    }
+}
+
+/// [`Kind::StartFailed`] and [`Kind::MessageFailed`]: a failure as the header.
+///
+/// # Errors
+/// When the failure is larger than a header may be.
+pub fn failure_frame(kind: Kind, failure: &Failure) -> Result<Frame, CodecError> {
+    Ok(Frame::new(kind, 0, codec::encode_header(failure)?))
+}
+
+/// Reads the failure of [`failure_frame`].
+///
+/// # Errors
+/// When the bytes are not exactly a failure.
+pub fn failure_of(frame: &Frame) -> Result<Failure, CodecError> {
+    codec::decode_header(&frame.header)
+}
+
+/// A frame whose header is JSON: the handshake and descriptions, which must be able to grow.
+///
+/// # Errors
+/// When the value does not serialize or is larger than [`MAX_JSON`].
+pub fn json_frame<T: Serialize>(kind: Kind, value: &T) -> Result<Frame, CodecError> {
+    let text = serde_json::to_vec(value).map_err(|e| CodecError::Json(e.to_string()))?;
+    if text.len() > MAX_JSON {
+        return Err(CodecError::TooLarge {
+            size: text.len(),
+            limit: MAX_JSON,
+        });
+    }
+    Ok(Frame::new(kind, 0, text))
+}
+
+/// Reads the value of [`json_frame`].
+///
+/// # Errors
+/// When the header is not that JSON.
+pub fn json_of<T: DeserializeOwned>(frame: &Frame) -> Result<T, CodecError> {
+    serde_json::from_slice(&frame.header).map_err(|e| CodecError::Json(e.to_string()))
+}

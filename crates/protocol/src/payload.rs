@@ -1,0 +1,226 @@
+//! Payloads: bytes that say how they are encoded, and typed values on their way in and out of them.
+//!
+//! The coordinator and the frontend pass payloads on unread. Only the two ends, a typed caller and
+//! the worker's function, look inside.
+
+use crate::{bounded, codec};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::any::Any;
+
+/// How a payload is encoded. The numbers are the wire's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Encoding {
+    /// There is no payload.
+    #[default]
+    None = 0,
+    /// bincode's standard configuration, through serde: what typed Rust callers send.
+    Bincode = 1,
+    /// JSON: what HTTP callers send.
+    Json = 2,
+    /// Bytes that are never re-encoded: images and the like.
+    Bytes = 3,
+}
+
+impl Encoding {
+    /// The encoding with this number on the wire, if there is one.
+    pub fn from_wire(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::None,
+            1 => Self::Bincode,
+            2 => Self::Json,
+            3 => Self::Bytes,
+            _ => return None,
+        })
+    }
+
+    /// The name that error messages use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Bincode => "bincode",
+            Self::Json => "JSON",
+            Self::Bytes => "raw bytes",
+        }
+    }
+}
+
+/// Encoded bytes with the name of their encoding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// How `bytes` is to be read.
+    pub encoding: Encoding,
+    /// The bytes, shared and not copied on clone.
+    pub bytes: bytes::Bytes,
+}
+
+/// Raw bytes as a job's input or output: never re-encoded, `application/octet-stream` over HTTP.
+///
+/// A job whose `Input` or `Output` is exactly this type exchanges it as [`Encoding::Bytes`],
+/// whatever its `ENCODING` says. Nested in another type it is an ordinary byte string of that
+/// type's encoding.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bytes(pub bytes::Bytes);
+
+impl<T: Into<bytes::Bytes>> From<T> for Bytes {
+    fn from(bytes: T) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Bytes;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(bytes.to_vec().into())
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(bytes.into())
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = seq.next_element::<u8>()? {
+                    bytes.push(byte);
+                }
+                Ok(bytes.into())
+            }
+        }
+        deserializer.deserialize_byte_buf(Visitor)
+    }
+}
+
+/// A value does not fit its encoding, or bytes do not hold the value that was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The value cannot be encoded.
+    #[error("failed to encode the value as {}: {reason}", encoding.name())]
+    Encode {
+        /// The encoding that was asked for.
+        encoding: Encoding,
+        /// What the encoder says.
+        reason: String,
+    },
+    /// The bytes do not decode to the expected type.
+    #[error("failed to decode {} bytes of {}: {reason}", length, encoding.name())]
+    Decode {
+        /// How the payload says that it is encoded.
+        encoding: Encoding,
+        /// Length of the payload, in bytes.
+        length: usize,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// Raw bytes were sent where a typed value is expected, or the other way round.
+    #[error("expected {expected}, got {}", got.name())]
+    WrongEncoding {
+        /// What the receiving type takes.
+        expected: &'static str,
+        /// What came.
+        got: Encoding,
+    },
+}
+
+impl Payload {
+    /// No payload.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A payload of JSON text.
+    pub fn json(text: impl Into<bytes::Bytes>) -> Self {
+        Self {
+            encoding: Encoding::Json,
+            bytes: text.into(),
+        }
+    }
+
+    /// A payload of raw bytes.
+    pub fn raw(bytes: impl Into<bytes::Bytes>) -> Self {
+        Self {
+            encoding: Encoding::Bytes,
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Encodes `value` as `encoding`, except that a [`Bytes`] is always taken as it is.
+    ///
+    /// # Errors
+    /// When the value cannot be represented: a map with non-string keys in JSON, a type that
+    /// is not [`Bytes`] as raw bytes, a `Serialize` that fails.
+    pub fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Self, PayloadError> {
+        if let Some(Bytes(bytes)) = (value as &dyn Any).downcast_ref() {
+            return Ok(Self::raw(bytes.clone()));
+        }
+        let failed = |reason: String| PayloadError::Encode { encoding, reason };
+        let bytes = match encoding {
+            Encoding::Bincode => codec::encode_typed(value).map_err(|e| failed(e.to_string()))?,
+            Encoding::Json => serde_json::to_vec(value).map_err(|e| failed(e.to_string()))?,
+            Encoding::None | Encoding::Bytes => {
+                return Err(failed("only procpool's Bytes type is sent as it is".into()));
+            }
+        };
+        Ok(Self {
+            encoding,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// Decodes a value that came from a peer.
+    ///
+    /// Depth is bounded by [`crate::limits::MAX_DEPTH`] and the number of elements by the
+    /// payload's length, so hostile bytes cost no more than honest ones of the same length.
+    ///
+    /// # Errors
+    /// When the bytes are not a `T` in the payload's encoding, bytes are left over, or a bound is
+    /// exceeded.
+    pub fn decode<T: DeserializeOwned + 'static>(&self) -> Result<T, PayloadError> {
+        let mut raw: Option<T> = None;
+        if let Some(slot) = (&mut raw as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
+            *slot = match self.encoding {
+                Encoding::Bytes => Some(Bytes(self.bytes.clone())),
+                Encoding::None => Some(Bytes::default()),
+                _ => None,
+            };
+        }
+        if let Some(value) = raw {
+            return Ok(value);
+        }
+        let failed = |reason: String| PayloadError::Decode {
+            encoding: self.encoding,
+            length: self.bytes.len(),
+            reason,
+        };
+        match self.encoding {
+            Encoding::Bincode => bounded::from_bincode(&self.bytes).map_err(|e| failed(e.to_string())),
+            Encoding::Json => serde_json::from_slice(&self.bytes).map_err(|e| failed(e.to_string())),
+            got @ (Encoding::None | Encoding::Bytes) => Err(PayloadError::WrongEncoding {
+                expected: "JSON or bincode",
+                got,
+            }),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The first 16 bytes on a connection, outside every encoding, so that a mismatch is always readable.
+//!
+//! The worker sends the range of versions that it speaks; the coordinator chooses one and answers
+//! with a preamble whose range is that one version, or with its own range, and closes.
+
+use std::ops::RangeInclusive;
+
+/// Bytes of a preamble.
+pub const PREAMBLE_LEN: usize = 16;
+
+/// What every connection begins with.
+pub const MAGIC: [u8; 8] = *b"PROCPOOL";
+
+/// The versions that this crate speaks.
+pub const VERSIONS: RangeInclusive<u16> = 1..=1;
+
+/// What one side offers, or what the coordinator chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preamble {
+    /// Lowest version.
+    pub lowest: u16,
+    /// Highest version.
+    pub highest: u16,
+    /// Optional features, a bit each. Version 1 defines none; unknown bits are not chosen.
+    pub features: u32,
+}
+
+/// The bytes are no preamble, or one that this side cannot talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PreambleError {
+    /// Something else is speaking.
+    #[error("the connection does not begin with procpool's preamble")]
+    NotProcpool,
+    /// No version in common.
+    #[error(
+        "the other side speaks protocol version {} to {}, this side {} to {}",
+        theirs.lowest, theirs.highest, VERSIONS.start(), VERSIONS.end()
+    )]
+    NoCommonVersion {
+        /// The other side's offer.
+        theirs: Preamble,
+    },
+}
+
+impl Preamble {
+    /// What this crate offers.
+    pub fn ours() -> Self {
+        Self {
+            lowest: *VERSIONS.start(),
+            highest: *VERSIONS.end(),
+            features: 0,
+        }
+    }
+
+    /// The preamble as it stands on the wire.
+    pub fn to_bytes(self) -> [u8; PREAMBLE_LEN] {
+        let mut out = [0; PREAMBLE_LEN];
+        out[..8].copy_from_slice(&MAGIC);
+        out[8..10].copy_from_slice(&self.lowest.to_le_bytes());
+        out[10..12].copy_from_slice(&self.highest.to_le_bytes());
+        out[12..16].copy_from_slice(&self.features.to_le_bytes());
+        out
+    }
+
+    /// Reads a preamble.
+    ///
+    /// # Errors
+    /// [`PreambleError::NotProcpool`] when the magic is missing.
+    pub fn from_bytes(bytes: &[u8; PREAMBLE_LEN]) -> Result<Self, PreambleError> {
+        let [magic @ .., l0, l1, h0, h1, f0, f1, f2, f3] = *bytes;
+        if magic != MAGIC {
+            return Err(PreambleError::NotProcpool);
+        }
+        Ok(Self {
+            lowest: u16::from_le_bytes([l0, l1]),
+            highest: u16::from_le_bytes([h0, h1]),
+            features: u32::from_le_bytes([f0, f1, f2, f3]),
+        })
+    }
+
+    /// The coordinator's choice: the highest version that both sides speak.
+    ///
+    /// # Errors
+    /// [`PreambleError::NoCommonVersion`].
+    pub fn choose(theirs: Self) -> Result<Self, PreambleError> {
+        let ours = Self::ours();
+        let version = ours.highest.min(theirs.highest);
+        if version < ours.lowest.max(theirs.lowest) {
+            return Err(PreambleError::NoCommonVersion { theirs });
+        }
+        Ok(Self {
+            lowest: version,
+            highest: version,
+            features: ours.features & theirs.features,
+        })
+    }
+
+    /// The worker's check of the coordinator's answer.
+    ///
+    /// # Errors
+    /// [`PreambleError::NoCommonVersion`] when the answer is not one version of ours.
+    pub fn accept(answer: Self) -> Result<u16, PreambleError> {
+        let chosen = answer.lowest == answer.highest && VERSIONS.contains(&answer.lowest);
+        chosen
+            .then_some(answer.lowest)
+            .ok_or(PreambleError::NoCommonVersion { theirs: answer })
+    }
+}

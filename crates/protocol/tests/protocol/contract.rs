@@ -1,0 +1,165 @@
+//! What caller and worker share besides bytes: failures, schema hashes, ids, the cutting of texts.
+
+use procpool_protocol::limits::{MAX_TEXT, cut};
+use procpool_protocol::{Cancelled, Failure, JobId, Schema};
+use serde_json::json;
+use std::error::Error;
+use std::fmt;
+
+/// An error with a source.
+#[derive(Debug)]
+struct Layer(&'static str, Option<Box<Layer>>);
+
+impl fmt::Display for Layer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+impl Error for Layer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|layer| layer as _)
+    }
+}
+
+fn layers(texts: &[&'static str]) -> Layer {
+    let (first, rest) = texts.split_first().expect("a text");
+    let source = (!rest.is_empty()).then(|| Box::new(layers(rest)));
+    Layer(first, source)
+}
+
+#[test]
+fn an_error_s_whole_chain_becomes_the_message() {
+    let failure = Failure::from(layers(&["no image", "no file", "permission denied"]));
+    assert_eq!(failure.message(), "no image: no file: permission denied");
+    assert_eq!(failure.code(), "failed");
+    assert!(!failure.is_retryable());
+}
+
+#[test]
+fn a_cause_that_the_message_already_tells_is_not_repeated() {
+    let failure = Failure::from(layers(&["no file: permission denied", "permission denied"]));
+    assert_eq!(failure.message(), "no file: permission denied");
+}
+
+/// An error that is its own cause.
+#[derive(Debug)]
+struct Ouroboros;
+
+impl fmt::Display for Ouroboros {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "tail{}", " ".repeat(MAX_TEXT))
+    }
+}
+
+impl Error for Ouroboros {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn a_chain_that_leads_back_to_itself_ends() {
+    assert_eq!(Failure::from(Ouroboros).message().len(), MAX_TEXT);
+}
+
+#[test]
+fn only_cancelled_converts_to_the_cancelled_code() {
+    let cancelled = Failure::from(Cancelled);
+    assert_eq!(cancelled.code(), Failure::CANCELLED);
+    assert_eq!(cancelled.message(), "the job was cancelled");
+    assert_ne!(
+        Failure::from(layers(&["the job was cancelled"])).code(),
+        Failure::CANCELLED
+    );
+}
+
+#[test]
+fn details_come_back_typed_and_are_left_out_when_too_long() {
+    let failure = Failure::new("no")
+        .with_details(&vec![1, 2])
+        .with_code("x")
+        .retryable();
+    assert_eq!(failure.details::<Vec<u8>>(), Some(vec![1, 2]));
+    assert_eq!(failure.details::<String>(), None);
+    assert!(failure.is_retryable());
+    assert_eq!(
+        Failure::new("no")
+            .with_details(&"x".repeat(MAX_TEXT))
+            .details::<String>(),
+        None
+    );
+}
+
+#[test]
+fn texts_are_cut_at_a_character() {
+    assert_eq!(cut("short".into()), "short");
+    let exact = "x".repeat(MAX_TEXT);
+    assert_eq!(cut(exact.clone()), exact);
+    assert_eq!(cut(exact.clone() + "y"), exact);
+    for (character, width) in [("é", 2), ("€", 3), ("🦀", 4)] {
+        for shift in 0..width {
+            let text = "x".repeat(shift) + &character.repeat(MAX_TEXT);
+            let end = cut(text.clone());
+            assert!(text.starts_with(&end));
+            assert!((MAX_TEXT - width + 1..=MAX_TEXT).contains(&end.len()));
+        }
+    }
+}
+
+#[test]
+fn the_hash_of_a_schema_stays_what_it_is() {
+    let schema = |input, output| Schema { input, output };
+    let integer = json!({"type": "integer"});
+    assert_eq!(
+        schema(integer.clone(), integer.clone()).hash(),
+        "6e34449f62f9127d"
+    );
+    let nested = json!({"b": [1, {"z": null, "a": "\"é\""}, []], "a": {}});
+    assert_eq!(schema(nested.clone(), integer.clone()).hash(), "c88e16a472c82e75");
+    assert_ne!(
+        schema(integer.clone(), nested.clone()).hash(),
+        schema(nested, integer).hash()
+    );
+}
+
+#[test]
+fn the_hash_of_a_schema_does_not_depend_on_the_order_of_its_keys() {
+    let parsed = |text: &str| {
+        let input = serde_json::from_str(text).expect("JSON");
+        Schema {
+            input,
+            output: json!(true),
+        }
+        .hash()
+    };
+    assert_eq!(
+        parsed(r#"{"a": 1, "b": {"c": 2, "d": 3}}"#),
+        parsed(r#"{"b": {"d": 3, "c": 2}, "a": 1}"#)
+    );
+}
+
+#[test]
+fn a_job_id_is_32_digits_and_nothing_else() {
+    let text = "000102030405060708090a0b0c0d0e0f";
+    let id: JobId = text.parse().expect("an id");
+    assert_eq!(
+        id.to_bytes(),
+        std::array::from_fn(|index| u8::try_from(index).expect("small"))
+    );
+    assert_eq!(id.to_string(), text);
+    assert_eq!(text.to_uppercase().parse(), Ok(id));
+    assert_eq!(JobId::from_bytes(id.to_bytes()), id);
+    assert_eq!(serde_json::to_string(&id).expect("JSON"), format!("\"{text}\""));
+    assert_eq!(JobId::from_bits(1).to_string(), format!("{:032}", 1));
+    for wrong in [
+        "",
+        "1",
+        &text[1..],
+        &format!("{text}0"),
+        &format!("+{}", &text[1..]),
+        &text.replace('f', "g"),
+    ] {
+        assert!(wrong.parse::<JobId>().is_err(), "{wrong:?}");
+    }
+}

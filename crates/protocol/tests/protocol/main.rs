@@ -1,0 +1,11 @@
+//! The protocol crate from outside, in one program: a module for each promise.
+
+mod bounds;
+mod chunking;
+mod contract;
+mod document;
+mod frames;
+mod golden;
+mod hostile;
+mod outcomes;
+mod payloads;

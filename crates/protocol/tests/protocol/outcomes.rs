@@ -1,0 +1,225 @@
+//! The table of outcomes: what programs, people and HTTP clients are told of each.
+
+use procpool_protocol::crash::{Exit, ExitReport};
+use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::{CrashReport, Encoding, Failure, JobError, JobId, PayloadError, Stage};
+use std::time::Duration;
+
+fn refused(reason: Refusal) -> JobError {
+    Refused {
+        pool: "fib".into(),
+        reason,
+    }
+    .into()
+}
+
+fn crashed(stage: Stage) -> JobError {
+    let exit = Exit::Signal {
+        number: 9,
+        core_dumped: false,
+    };
+    let death = ExitReport::new("fib-3", 4711, exit);
+    JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death)))
+}
+
+/// Name, HTTP status, and, as letters, that it may have run, is retryable, is a timeout, says when to
+/// try again, has a crash report.
+fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
+    use Stage::{Queued, Running};
+    let limit = Duration::from_secs(2);
+    let unreadable = PayloadError::WrongEncoding {
+        expected: "JSON",
+        got: Encoding::None,
+    };
+    vec![
+        (
+            refused(Refusal::UnknownPool { known: vec![] }),
+            "refused",
+            404,
+            "",
+        ),
+        (refused(Refusal::QueueFull { limit: 3 }), "refused", 503, "ra"),
+        (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
+        (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
+        (
+            refused(Refusal::InputTooLarge { size: 2, limit: 1 }),
+            "refused",
+            413,
+            "",
+        ),
+        (refused(Refusal::InputEncoding("no".into())), "refused", 400, ""),
+        (JobError::BadInput { message: "no".into() }, "bad_input", 400, ""),
+        (JobError::Failed(Failure::new("no")), "failed", 422, "m"),
+        (
+            JobError::Failed(Failure::new("busy").retryable()),
+            "failed",
+            422,
+            "mr",
+        ),
+        (
+            JobError::Panicked {
+                message: "no".into(),
+                location: None,
+            },
+            "panicked",
+            500,
+            "m",
+        ),
+        (crashed(Running), "crashed", 502, "mc"),
+        (crashed(Queued), "crashed", 502, "rc"),
+        (
+            JobError::TimedOut {
+                stage: Running,
+                limit,
+            },
+            "timed_out",
+            504,
+            "mt",
+        ),
+        (
+            JobError::TimedOut { stage: Queued, limit },
+            "timed_out",
+            504,
+            "rt",
+        ),
+        (JobError::Cancelled { stage: Running }, "cancelled", 499, "m"),
+        (JobError::Cancelled { stage: Queued }, "cancelled", 499, ""),
+        (
+            JobError::Protocol {
+                violation: "no".into(),
+            },
+            "protocol_error",
+            502,
+            "m",
+        ),
+        (
+            JobError::OutputTooLarge { size: 2, limit: 1 },
+            "output_too_large",
+            500,
+            "m",
+        ),
+        (JobError::Output(unreadable), "ok", 500, "m"),
+        (JobError::ShutDown { stage: Running }, "shut_down", 503, "m"),
+        (JobError::ShutDown { stage: Queued }, "shut_down", 503, "ra"),
+    ]
+}
+
+#[test]
+fn every_outcome_is_told_as_the_table_says() {
+    for (error, name, status, letters) in table() {
+        assert_eq!(error.name(), name, "{error:?}");
+        assert_eq!(error.http_status(), status, "{error:?}");
+        let told = [
+            ('m', error.may_have_run()),
+            ('r', error.is_retryable()),
+            ('t', error.is_timeout()),
+            ('a', error.retry_after().is_some()),
+            ('c', error.crash_report().is_some()),
+        ];
+        let found: String = told
+            .iter()
+            .filter(|(_, true_of_it)| *true_of_it)
+            .map(|(letter, _)| letter)
+            .collect();
+        assert_eq!(found, letters, "{error:?}");
+    }
+}
+
+#[test]
+fn no_proxy_is_invited_to_repeat_what_may_have_run() {
+    for (error, ..) in table() {
+        assert!(
+            !(error.retry_after().is_some() && error.may_have_run()),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn refusals_have_names_of_their_own() {
+    let limit = Duration::from_secs(1);
+    let reasons = [
+        (
+            Refusal::UnknownPool {
+                known: vec!["fib".into()],
+            },
+            "unknown_pool",
+        ),
+        (Refusal::QueueFull { limit: 1 }, "queue_full"),
+        (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
+        (Refusal::ShuttingDown, "shutting_down"),
+        (Refusal::InputTooLarge { size: 2, limit: 1 }, "input_too_large"),
+        (Refusal::InputEncoding("no".into()), "input_encoding"),
+    ];
+    for (reason, name) in reasons {
+        assert_eq!(reason.name(), name);
+    }
+}
+
+#[test]
+fn people_are_told_what_happened_and_to_whom() {
+    let said = |error: JobError| error.to_string();
+    let limit = Duration::from_millis(1500);
+    assert_eq!(
+        said(refused(Refusal::QueueFull { limit: 3 })),
+        "failed to submit the job: pool `fib` has 3 jobs waiting and takes no more; try again later"
+    );
+    assert_eq!(
+        said(JobError::TimedOut {
+            stage: Stage::Running,
+            limit
+        }),
+        "the job timed out running after 1.5s"
+    );
+    assert_eq!(
+        said(JobError::Cancelled { stage: Stage::Queued }),
+        "the job was cancelled in the queue"
+    );
+    let location = Some("src/main.rs:7:5".to_owned());
+    assert_eq!(
+        said(JobError::Panicked {
+            message: "boom".into(),
+            location
+        }),
+        "the job panicked: boom (at src/main.rs:7:5)"
+    );
+    assert_eq!(
+        said(crashed(Stage::Running)),
+        "the worker crashed: worker fib-3 (pid 4711) ended with signal 9 (SIGKILL) after 0.0ns and 0 jobs"
+    );
+}
+
+#[test]
+fn a_crash_report_is_json_that_clients_rely_on() {
+    let error = crashed(Stage::Running);
+    let report = serde_json::to_value(error.crash_report().expect("a report")).expect("JSON");
+    assert_eq!(
+        report,
+        serde_json::json!({
+            "worker": "fib-3", "pid": 4711, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
+            "stage": "running", "job": "00000000000000000000000000000001", "stderr": [],
+            "peak_memory_bytes": 0, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0,
+        })
+    );
+}
+
+#[test]
+fn an_exit_is_a_code_or_a_signal_or_unknown() {
+    assert!(Exit::Code(0).is_success());
+    assert!(!Exit::Unknown.is_success());
+    assert_eq!((Exit::Code(3).code(), Exit::Code(3).signal()), (Some(3), None));
+    let aborted = Exit::Signal {
+        number: 6,
+        core_dumped: true,
+    };
+    assert_eq!((aborted.code(), aborted.signal()), (None, Some(6)));
+    assert_eq!(aborted.to_string(), "signal 6 (SIGABRT)");
+    assert_eq!(
+        Exit::Signal {
+            number: 64,
+            core_dumped: false
+        }
+        .to_string(),
+        "signal 64"
+    );
+}

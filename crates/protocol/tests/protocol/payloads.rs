@@ -1,0 +1,120 @@
+//! Payloads in and out of every encoding, and raw bytes untouched by any of them.
+
+use procpool_protocol::{Bytes, Encoding, Payload, PayloadError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const ALL: [Encoding; 4] = [Encoding::None, Encoding::Bincode, Encoding::Json, Encoding::Bytes];
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Image {
+    name: String,
+    size: (u32, u32),
+    pixels: Bytes,
+    parent: Option<Box<Image>>,
+}
+
+fn image() -> Image {
+    Image {
+        name: "a".into(),
+        size: (2, 1),
+        pixels: vec![0, 128, 255].into(),
+        parent: None,
+    }
+}
+
+#[test]
+fn a_typed_value_survives_bincode_and_json() {
+    for encoding in [Encoding::Bincode, Encoding::Json] {
+        let image = Image {
+            parent: Some(Box::new(image())),
+            ..image()
+        };
+        let payload = Payload::encode(&image, encoding).expect("it encodes");
+        assert_eq!(payload.encoding, encoding);
+        assert_eq!(payload.decode::<Image>().expect("it decodes"), image);
+    }
+}
+
+#[test]
+fn a_value_is_not_sent_as_raw_bytes_or_as_nothing() {
+    for encoding in [Encoding::None, Encoding::Bytes] {
+        let error = Payload::encode(&7_u8, encoding).expect_err("not Bytes");
+        assert!(matches!(error, PayloadError::Encode { encoding: named, .. } if named == encoding));
+    }
+}
+
+#[test]
+fn a_value_that_its_encoding_cannot_carry_says_so() {
+    let keyed_by_pairs = BTreeMap::from([((1, 2), 3)]);
+    let error = Payload::encode(&keyed_by_pairs, Encoding::Json).expect_err("no such keys in JSON");
+    assert!(
+        error
+            .to_string()
+            .starts_with("failed to encode the value as JSON: "),
+        "{error}"
+    );
+    assert!(Payload::encode(&keyed_by_pairs, Encoding::Bincode).is_ok());
+}
+
+#[test]
+fn bytes_pass_untouched_and_uncopied_whatever_the_encoding() {
+    let bytes = Bytes::from(vec![1, 2, 3]);
+    for encoding in ALL {
+        let payload = Payload::encode(&bytes, encoding).expect("bytes always pass");
+        assert_eq!(payload.encoding, Encoding::Bytes);
+        let back: Bytes = payload.decode().expect("bytes always come back");
+        assert_eq!(back.as_ptr(), bytes.as_ptr());
+        assert_eq!(back, bytes);
+    }
+}
+
+#[test]
+fn bytes_are_read_from_the_other_encodings_too() {
+    let bincode = Payload {
+        encoding: Encoding::Bincode,
+        bytes: vec![3, 1, 2, 3].into(),
+    };
+    assert_eq!(*bincode.decode::<Bytes>().expect("a byte string"), [1, 2, 3]);
+    assert_eq!(
+        *Payload::json("[1,2,3]").decode::<Bytes>().expect("a list"),
+        [1, 2, 3]
+    );
+    assert_eq!(
+        *Payload::json("\"abc\"").decode::<Bytes>().expect("a text"),
+        *b"abc"
+    );
+    assert!(Payload::json("[256]").decode::<Bytes>().is_err());
+    assert!(Payload::none().decode::<Bytes>().expect("no bytes").is_empty());
+}
+
+#[test]
+fn raw_bytes_are_no_typed_value() {
+    for payload in [Payload::raw("40"), Payload::none()] {
+        let error = payload.decode::<u64>().expect_err("not a number");
+        assert!(matches!(error, PayloadError::WrongEncoding { got, .. } if got == payload.encoding));
+    }
+}
+
+#[test]
+fn bytes_left_over_are_an_error_that_names_the_payload() {
+    let payload = Payload {
+        encoding: Encoding::Bincode,
+        bytes: vec![7, 8].into(),
+    };
+    let error = payload.decode::<u8>().expect_err("a byte is left").to_string();
+    assert_eq!(
+        error,
+        "failed to decode 2 bytes of bincode: what was expected takes 1 bytes and was followed by 1 more"
+    );
+    assert!(Payload::json("1 2").decode::<u8>().is_err());
+    assert!(Payload::json("").decode::<()>().is_err());
+}
+
+#[test]
+fn the_numbers_of_encodings_are_the_wire_s() {
+    for encoding in ALL {
+        assert_eq!(Encoding::from_wire(encoding.into()), Some(encoding));
+    }
+    assert_eq!((4..=u8::MAX).filter_map(Encoding::from_wire).next(), None);
+}
