@@ -55,10 +55,7 @@ pub enum CodecError {
         limit: usize,
     },
     /// A job with more extras than allowed.
-    #[error(
-        "a job with {count} extras exceeds the limit of {}",
-        crate::limits::MAX_EXTRAS
-    )]
+    #[error("a job with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
     TooManyExtras {
         /// How many there were.
         count: usize,
@@ -73,10 +70,7 @@ pub fn encode_header<T: Encode>(message: &T) -> Result<Bytes, CodecError> {
     let bytes = bincode::encode_to_vec(message, header_config())?;
     let limit = crate::limits::MAX_HEADER as usize;
     if bytes.len() > limit {
-        return Err(CodecError::TooLarge {
-            size: bytes.len(),
-            limit,
-        });
+        return Err(CodecError::TooLarge { size: bytes.len(), limit });
     }
     Ok(bytes.into())
 }

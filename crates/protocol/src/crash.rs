@@ -124,11 +124,7 @@ impl ExitReport {
 
 impl fmt::Display for ExitReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "worker {} (pid {}) ended with {}",
-            self.worker, self.pid, self.exit
-        )?;
+        write!(out, "worker {} (pid {}) ended with {}", self.worker, self.pid, self.exit)?;
         write!(out, " after {:.1?} and {} jobs", self.uptime, self.jobs_done)?;
         if let Some(line) = self.stderr.last() {
             write!(out, "; its last words: {line}")?;

@@ -97,11 +97,7 @@ impl Decoder {
 
     /// A decoder that accepts payloads of up to `max_payload` bytes.
     pub fn with_max_payload(max_payload: u32) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            max_payload,
-            skip: 0,
-        }
+        Self { buffer: BytesMut::new(), max_payload, skip: 0 }
     }
 
     /// Changes the limit for frames whose header has not been looked at yet.
@@ -181,24 +177,14 @@ impl Decoder {
     /// What a header is about, or nothing if its frame is to be skipped.
     fn judge(&self, raw: &RawHeader) -> Result<Option<(Kind, Encoding)>, FrameError> {
         if raw.header_len > MAX_HEADER {
-            return Err(FrameError::HeaderTooLarge {
-                announced: raw.header_len,
-                limit: MAX_HEADER,
-            });
+            return Err(FrameError::HeaderTooLarge { announced: raw.header_len, limit: MAX_HEADER });
         }
         if raw.payload_len > self.max_payload {
-            return Err(FrameError::PayloadTooLarge {
-                announced: raw.payload_len,
-                limit: self.max_payload,
-            });
+            return Err(FrameError::PayloadTooLarge { announced: raw.payload_len, limit: self.max_payload });
         }
         let Some(kind) = Kind::from_wire(raw.kind) else {
             let ignorable = raw.flags & flags::IGNORABLE != 0;
-            return if ignorable {
-                Ok(None)
-            } else {
-                Err(FrameError::UnknownKind(raw.kind))
-            };
+            return if ignorable { Ok(None) } else { Err(FrameError::UnknownKind(raw.kind)) };
         };
         if raw.flags & !flags::KNOWN != 0 || raw.flags & flags::PAYLOAD_REF != 0 {
             return Err(FrameError::UnknownFlags(raw.flags));
@@ -224,9 +210,7 @@ impl Decoder {
     }
 
     fn discard_skipped(&mut self) {
-        let present = usize::try_from(self.skip)
-            .unwrap_or(usize::MAX)
-            .min(self.buffer.len());
+        let present = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.buffer.len());
         self.buffer.advance(present);
         self.skip -= present as u64;
     }
@@ -238,9 +222,9 @@ impl Decoder {
         };
         let raw = RawHeader::from_bytes(bytes);
         match self.judge(&raw) {
-            Ok(Some(_)) => usize::try_from(wire_len(&raw))
-                .unwrap_or(usize::MAX)
-                .saturating_sub(self.buffer.len()),
+            Ok(Some(_)) => {
+                usize::try_from(wire_len(&raw)).unwrap_or(usize::MAX).saturating_sub(self.buffer.len())
+            }
             _ => 0,
         }
     }

@@ -47,9 +47,7 @@ pub struct Accepted {
 
 impl fmt::Debug for Accepted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Accepted")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        out.debug_struct("Accepted").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -126,25 +126,7 @@ impl RawHeader {
 
     /// Reads a header from its bytes. Any bytes are a header; judging it is the decoder's work.
     pub fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Self {
-        let [
-            h0,
-            h1,
-            h2,
-            h3,
-            p0,
-            p1,
-            p2,
-            p3,
-            k0,
-            k1,
-            f0,
-            f1,
-            encoding,
-            r0,
-            r1,
-            r2,
-            sequence @ ..,
-        ] = *bytes;
+        let [h0, h1, h2, h3, p0, p1, p2, p3, k0, k1, f0, f1, encoding, r0, r1, r2, sequence @ ..] = *bytes;
         Self {
             header_len: u32::from_le_bytes([h0, h1, h2, h3]),
             payload_len: u32::from_le_bytes([p0, p1, p2, p3]),
@@ -175,13 +157,7 @@ pub struct Frame {
 impl Frame {
     /// A frame with neither payload nor [`flags::END`].
     pub fn new(kind: Kind, sequence: u64, header: impl Into<Bytes>) -> Self {
-        Self {
-            kind,
-            end: false,
-            sequence,
-            header: header.into(),
-            payload: Payload::none(),
-        }
+        Self { kind, end: false, sequence, header: header.into(), payload: Payload::none() }
     }
 
     /// The same frame with `payload`.

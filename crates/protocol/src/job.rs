@@ -142,12 +142,7 @@ impl Failure {
 
     /// A failure with the code `failed`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            code: "failed".into(),
-            message: cut(message.into()),
-            details: None,
-            retryable: false,
-        }
+        Self { code: "failed".into(), message: cut(message.into()), details: None, retryable: false }
     }
 
     /// The same failure with a short word for programs to compare.
@@ -161,9 +156,7 @@ impl Failure {
     #[must_use]
     pub fn with_details<T: Serialize + ?Sized>(mut self, details: &T) -> Self {
         // Details explain an error; failing to write them down must not replace it.
-        self.details = serde_json::to_string(details)
-            .ok()
-            .filter(|text| text.len() <= MAX_TEXT);
+        self.details = serde_json::to_string(details).ok().filter(|text| text.len() <= MAX_TEXT);
         self
     }
 

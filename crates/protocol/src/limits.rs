@@ -41,10 +41,7 @@ pub const MAX_DEPTH: u32 = 128;
 /// Cuts `text` to [`MAX_TEXT`] bytes at a character boundary.
 pub fn cut(mut text: String) -> String {
     if text.len() > MAX_TEXT {
-        let end = (0..=MAX_TEXT)
-            .rev()
-            .find(|&end| text.is_char_boundary(end))
-            .unwrap_or(0);
+        let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         text.truncate(end);
     }
     text

@@ -152,9 +152,7 @@ impl Job {
     pub fn checked(frame: &Frame) -> Result<Self, CodecError> {
         let job = Self::from_frame(frame)?;
         if job.extras.len() > MAX_EXTRAS {
-            return Err(CodecError::TooManyExtras {
-                count: job.extras.len(),
-            });
+            return Err(CodecError::TooManyExtras { count: job.extras.len() });
         }
         Ok(job)
     }
@@ -183,10 +181,7 @@ pub fn failure_of(frame: &Frame) -> Result<Failure, CodecError> {
 pub fn json_frame<T: Serialize>(kind: Kind, value: &T) -> Result<Frame, CodecError> {
     let text = serde_json::to_vec(value).map_err(|e| CodecError::Json(e.to_string()))?;
     if text.len() > MAX_JSON {
-        return Err(CodecError::TooLarge {
-            size: text.len(),
-            limit: MAX_JSON,
-        });
+        return Err(CodecError::TooLarge { size: text.len(), limit: MAX_JSON });
     }
     Ok(Frame::new(kind, 0, text))
 }

@@ -45,11 +45,7 @@ impl std::str::FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, InvalidJobId> {
         let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        digits
-            .then(|| u128::from_str_radix(text, 16).ok())
-            .flatten()
-            .map(Self)
-            .ok_or(InvalidJobId)
+        digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(InvalidJobId)
     }
 }
 
@@ -274,21 +270,14 @@ impl JobError {
     pub fn is_timeout(&self) -> bool {
         matches!(
             self,
-            Self::TimedOut { .. }
-                | Self::Refused(Refused {
-                    reason: Refusal::NoSlotInTime { .. },
-                    ..
-                })
+            Self::TimedOut { .. } | Self::Refused(Refused { reason: Refusal::NoSlotInTime { .. }, .. })
         )
     }
 
     /// When to try again, where that is sensible: only for jobs that cannot have run.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(Refused {
-                reason: Refusal::QueueFull { .. } | Refusal::ShuttingDown,
-                ..
-            })
+            Self::Refused(Refused { reason: Refusal::QueueFull { .. } | Refusal::ShuttingDown, .. })
             | Self::ShutDown { stage: Stage::Queued } => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -324,9 +313,7 @@ impl JobError {
 }
 
 fn at(location: Option<&str>) -> String {
-    location
-        .map(|location| format!(" (at {location})"))
-        .unwrap_or_default()
+    location.map(|location| format!(" (at {location})")).unwrap_or_default()
 }
 
 fn where_it_was(stage: Stage) -> &'static str {

@@ -152,18 +152,12 @@ impl Payload {
 
     /// A payload of JSON text.
     pub fn json(text: impl Into<bytes::Bytes>) -> Self {
-        Self {
-            encoding: Encoding::Json,
-            bytes: text.into(),
-        }
+        Self { encoding: Encoding::Json, bytes: text.into() }
     }
 
     /// A payload of raw bytes.
     pub fn raw(bytes: impl Into<bytes::Bytes>) -> Self {
-        Self {
-            encoding: Encoding::Bytes,
-            bytes: bytes.into(),
-        }
+        Self { encoding: Encoding::Bytes, bytes: bytes.into() }
     }
 
     /// Encodes `value` as `encoding`, except that a [`Bytes`] is always taken as it is.
@@ -183,10 +177,7 @@ impl Payload {
                 return Err(failed("only procpool's Bytes type is sent as it is".into()));
             }
         };
-        Ok(Self {
-            encoding,
-            bytes: bytes.into(),
-        })
+        Ok(Self { encoding, bytes: bytes.into() })
     }
 
     /// Decodes a value that came from a peer.
@@ -217,10 +208,9 @@ impl Payload {
         match self.encoding {
             Encoding::Bincode => bounded::from_bincode(&self.bytes).map_err(|e| failed(e.to_string())),
             Encoding::Json => serde_json::from_slice(&self.bytes).map_err(|e| failed(e.to_string())),
-            got @ (Encoding::None | Encoding::Bytes) => Err(PayloadError::WrongEncoding {
-                expected: "JSON or bincode",
-                got,
-            }),
+            got @ (Encoding::None | Encoding::Bytes) => {
+                Err(PayloadError::WrongEncoding { expected: "JSON or bincode", got })
+            }
         }
     }
 }

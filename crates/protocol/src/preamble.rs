@@ -46,11 +46,7 @@ pub enum PreambleError {
 impl Preamble {
     /// What this crate offers.
     pub fn ours() -> Self {
-        Self {
-            lowest: *VERSIONS.start(),
-            highest: *VERSIONS.end(),
-            features: 0,
-        }
+        Self { lowest: *VERSIONS.start(), highest: *VERSIONS.end(), features: 0 }
     }
 
     /// The preamble as it stands on the wire.
@@ -89,11 +85,7 @@ impl Preamble {
         if version < ours.lowest.max(theirs.lowest) {
             return Err(PreambleError::NoCommonVersion { theirs });
         }
-        Ok(Self {
-            lowest: version,
-            highest: version,
-            features: ours.features & theirs.features,
-        })
+        Ok(Self { lowest: version, highest: version, features: ours.features & theirs.features })
     }
 
     /// The worker's check of the coordinator's answer.
@@ -102,8 +94,6 @@ impl Preamble {
     /// [`PreambleError::NoCommonVersion`] when the answer is not one version of ours.
     pub fn accept(answer: Self) -> Result<u16, PreambleError> {
         let chosen = answer.lowest == answer.highest && VERSIONS.contains(&answer.lowest);
-        chosen
-            .then_some(answer.lowest)
-            .ok_or(PreambleError::NoCommonVersion { theirs: answer })
+        chosen.then_some(answer.lowest).ok_or(PreambleError::NoCommonVersion { theirs: answer })
     }
 }

@@ -20,19 +20,11 @@ pub(super) struct Guarded<'b, V> {
 
 impl<'b, V> Guarded<'b, V> {
     pub(super) fn counted(inner: V, level: Level<'b>) -> Self {
-        Self {
-            inner,
-            level,
-            counted: true,
-        }
+        Self { inner, level, counted: true }
     }
 
     pub(super) fn fixed(inner: V, level: Level<'b>) -> Self {
-        Self {
-            inner,
-            level,
-            counted: false,
-        }
+        Self { inner, level, counted: false }
     }
 
     /// The access `inner`, with `announced` parts paid for.
@@ -41,12 +33,7 @@ impl<'b, V> Guarded<'b, V> {
         if self.counted {
             self.level.take(announced)?;
         }
-        Ok(Parts {
-            inner,
-            level: self.level,
-            paid: announced,
-            counted: self.counted,
-        })
+        Ok(Parts { inner, level: self.level, paid: announced, counted: self.counted })
     }
 }
 
@@ -89,8 +76,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.inner
-            .visit_newtype_struct(Bounded::new(deserializer, self.level))
+        self.inner.visit_newtype_struct(Bounded::new(deserializer, self.level))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -199,8 +185,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.inner
-            .struct_variant(fields, Guarded::fixed(visitor, self.level))
+        self.inner.struct_variant(fields, Guarded::fixed(visitor, self.level))
     }
 }
 

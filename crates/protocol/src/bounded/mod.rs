@@ -44,10 +44,7 @@ pub const SPARE_ELEMENTS: usize = 1024;
 /// ```
 pub fn from_bincode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let elements = Cell::new(bytes.len().saturating_add(SPARE_ELEMENTS));
-    let top = Level {
-        elements: &elements,
-        depth: 0,
-    };
+    let top = Level { elements: &elements, depth: 0 };
     codec::decode_typed(bytes, Bounded::new(PhantomData::<T>, top))
 }
 
@@ -62,14 +59,9 @@ struct Level<'b> {
 impl Level<'_> {
     fn down<E: Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
-            return Err(E::custom(format_args!(
-                "the value is nested more than {MAX_DEPTH} levels deep"
-            )));
+            return Err(E::custom(format_args!("the value is nested more than {MAX_DEPTH} levels deep")));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 
     fn take<E: Error>(self, count: usize) -> Result<(), E> {

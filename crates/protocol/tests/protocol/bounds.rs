@@ -70,11 +70,7 @@ fn many_lists_share_one_bound() {
     // 200 lists, each of 250 units: 50,000 elements from 202 bytes.
     let bytes = [&[200][..], &[250; 200]].concat();
     refused::<Vec<Vec<Counted>>>(&bytes);
-    assert!(
-        DECODED.get() <= bytes.len() + SPARE_ELEMENTS,
-        "{} were decoded",
-        DECODED.get()
-    );
+    assert!(DECODED.get() <= bytes.len() + SPARE_ELEMENTS, "{} were decoded", DECODED.get());
     assert!(DECODED.get() > 0);
 }
 
@@ -92,10 +88,7 @@ impl<'de> Deserialize<'de> for Expecting {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Expecting, A::Error> {
                 let expected = list.size_hint();
-                assert!(
-                    expected <= Some(3 + SPARE_ELEMENTS),
-                    "a type would reserve {expected:?}"
-                );
+                assert!(expected <= Some(3 + SPARE_ELEMENTS), "a type would reserve {expected:?}");
                 while list.next_element::<()>()?.is_some() {}
                 Ok(Expecting(expected))
             }
@@ -159,11 +152,7 @@ fn the_deepest_value_fits_a_small_stack() {
         refused::<Tree>(&vec![1; 1_000_000]);
     };
     let thread = std::thread::Builder::new().stack_size(1 << 20);
-    thread
-        .spawn(deepest)
-        .expect("a thread")
-        .join()
-        .expect("the stack is large enough");
+    thread.spawn(deepest).expect("a thread").join().expect("the stack is large enough");
 }
 
 #[test]
@@ -171,11 +160,7 @@ fn json_nested_too_deep_is_refused_too() {
     let nested = |depth: usize| Payload::json(["[".repeat(depth), "]".repeat(depth)].concat());
     assert!(nested(127).decode::<serde_json::Value>().is_ok());
     assert!(nested(128).decode::<serde_json::Value>().is_err());
-    assert!(
-        Payload::json("[".repeat(1_000_000))
-            .decode::<serde_json::Value>()
-            .is_err()
-    );
+    assert!(Payload::json("[".repeat(1_000_000)).decode::<serde_json::Value>().is_err());
 }
 
 #[test]
@@ -193,32 +178,13 @@ fn honest_values_of_every_shape_survive() {
     survives(&(0..3000).map(|n: u16| (n, ())).collect::<HashMap<_, _>>());
     survives(&(0..3000_i32).collect::<HashSet<_>>());
     survives(&vec![vec![vec![String::new(); 40]; 40]; 40]);
-    survives(&BTreeMap::from([
-        ("a".to_owned(), Some('ü')),
-        ("b".to_owned(), None),
-    ]));
-    survives(&(
-        i8::MIN,
-        i16::MIN,
-        i32::MIN,
-        i64::MIN,
-        i128::MIN,
-        u128::MAX,
-        1.5_f32,
-        -0.25_f64,
-        true,
-    ));
+    survives(&BTreeMap::from([("a".to_owned(), Some('ü')), ("b".to_owned(), None)]));
+    survives(&(i8::MIN, i16::MIN, i32::MIN, i64::MIN, i128::MIN, u128::MAX, 1.5_f32, -0.25_f64, true));
     survives(&Tree::Pair(
-        Box::new(Tree::Named {
-            left: Box::new(Tree::Leaf),
-        }),
+        Box::new(Tree::Named { left: Box::new(Tree::Leaf) }),
         Box::new(Tree::List(vec![Tree::Leaf, Tree::Leaf])),
     ));
     survives(&Chain(Some(Box::new(Chain(None)))));
-    survives(&(
-        Bytes::from(vec![1, 2, 3]),
-        String::from("text"),
-        std::time::Duration::from_millis(7),
-    ));
+    survives(&(Bytes::from(vec![1, 2, 3]), String::from("text"), std::time::Duration::from_millis(7)));
     survives::<Result<[u32; 3], Box<str>>>(&Err("no".into()));
 }

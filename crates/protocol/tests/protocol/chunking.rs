@@ -109,11 +109,7 @@ fn a_large_frame_in_socket_sized_pieces_moves_the_buffer_only_a_few_times() {
     let stream = frame.to_bytes();
     // A small frame that is still held must not make the buffer move at every read.
     let mut decoder = Decoder::new();
-    decoder.feed(
-        &Frame::new(Kind::Done, 0, "")
-            .with_payload(Payload::raw(vec![1; 2000]))
-            .to_bytes(),
-    );
+    decoder.feed(&Frame::new(Kind::Done, 0, "").with_payload(Payload::raw(vec![1; 2000])).to_bytes());
     let held = decoder.poll_frame().expect("well-formed");
 
     let mut capacities = 0;
@@ -136,9 +132,7 @@ fn a_large_frame_in_socket_sized_pieces_moves_the_buffer_only_a_few_times() {
 
 #[test]
 fn a_short_frame_that_is_kept_does_not_keep_the_buffer() {
-    let bytes = Frame::new(Kind::Done, 1, "head")
-        .with_payload(Payload::raw(vec![1; 100]))
-        .to_bytes();
+    let bytes = Frame::new(Kind::Done, 1, "head").with_payload(Payload::raw(vec![1; 100])).to_bytes();
     let mut decoder = Decoder::new();
     read_into(&mut decoder, &bytes);
     let buffer = decoder.read_buffer().as_ptr() as usize;
@@ -160,9 +154,6 @@ fn the_preamble_comes_off_in_any_pieces_and_leaves_the_frames_behind_it() {
         decoder.feed(&stream[split..]);
         let preamble = early.or_else(|| decoder.poll_preamble().expect("a preamble"));
         assert_eq!(preamble, Some(Preamble::ours()));
-        assert_eq!(
-            decoder.poll_frame().expect("well-formed").map(|frame| frame.kind),
-            Some(Kind::Ready)
-        );
+        assert_eq!(decoder.poll_frame().expect("well-formed").map(|frame| frame.kind), Some(Kind::Ready));
     }
 }

@@ -68,27 +68,16 @@ fn only_cancelled_converts_to_the_cancelled_code() {
     let cancelled = Failure::from(Cancelled);
     assert_eq!(cancelled.code(), Failure::CANCELLED);
     assert_eq!(cancelled.message(), "the job was cancelled");
-    assert_ne!(
-        Failure::from(layers(&["the job was cancelled"])).code(),
-        Failure::CANCELLED
-    );
+    assert_ne!(Failure::from(layers(&["the job was cancelled"])).code(), Failure::CANCELLED);
 }
 
 #[test]
 fn details_come_back_typed_and_are_left_out_when_too_long() {
-    let failure = Failure::new("no")
-        .with_details(&vec![1, 2])
-        .with_code("x")
-        .retryable();
+    let failure = Failure::new("no").with_details(&vec![1, 2]).with_code("x").retryable();
     assert_eq!(failure.details::<Vec<u8>>(), Some(vec![1, 2]));
     assert_eq!(failure.details::<String>(), None);
     assert!(failure.is_retryable());
-    assert_eq!(
-        Failure::new("no")
-            .with_details(&"x".repeat(MAX_TEXT))
-            .details::<String>(),
-        None
-    );
+    assert_eq!(Failure::new("no").with_details(&"x".repeat(MAX_TEXT)).details::<String>(), None);
 }
 
 #[test]
@@ -111,55 +100,34 @@ fn texts_are_cut_at_a_character() {
 fn the_hash_of_a_schema_stays_what_it_is() {
     let schema = |input, output| Schema { input, output };
     let integer = json!({"type": "integer"});
-    assert_eq!(
-        schema(integer.clone(), integer.clone()).hash(),
-        "6e34449f62f9127d"
-    );
+    assert_eq!(schema(integer.clone(), integer.clone()).hash(), "6e34449f62f9127d");
     let nested = json!({"b": [1, {"z": null, "a": "\"é\""}, []], "a": {}});
     assert_eq!(schema(nested.clone(), integer.clone()).hash(), "c88e16a472c82e75");
-    assert_ne!(
-        schema(integer.clone(), nested.clone()).hash(),
-        schema(nested, integer).hash()
-    );
+    assert_ne!(schema(integer.clone(), nested.clone()).hash(), schema(nested, integer).hash());
 }
 
 #[test]
 fn the_hash_of_a_schema_does_not_depend_on_the_order_of_its_keys() {
     let parsed = |text: &str| {
         let input = serde_json::from_str(text).expect("JSON");
-        Schema {
-            input,
-            output: json!(true),
-        }
-        .hash()
+        Schema { input, output: json!(true) }.hash()
     };
-    assert_eq!(
-        parsed(r#"{"a": 1, "b": {"c": 2, "d": 3}}"#),
-        parsed(r#"{"b": {"d": 3, "c": 2}, "a": 1}"#)
-    );
+    assert_eq!(parsed(r#"{"a": 1, "b": {"c": 2, "d": 3}}"#), parsed(r#"{"b": {"d": 3, "c": 2}, "a": 1}"#));
 }
 
 #[test]
 fn a_job_id_is_32_digits_and_nothing_else() {
     let text = "000102030405060708090a0b0c0d0e0f";
     let id: JobId = text.parse().expect("an id");
-    assert_eq!(
-        id.to_bytes(),
-        std::array::from_fn(|index| u8::try_from(index).expect("small"))
-    );
+    assert_eq!(id.to_bytes(), std::array::from_fn(|index| u8::try_from(index).expect("small")));
     assert_eq!(id.to_string(), text);
     assert_eq!(text.to_uppercase().parse(), Ok(id));
     assert_eq!(JobId::from_bytes(id.to_bytes()), id);
     assert_eq!(serde_json::to_string(&id).expect("JSON"), format!("\"{text}\""));
     assert_eq!(JobId::from_bits(1).to_string(), format!("{:032}", 1));
-    for wrong in [
-        "",
-        "1",
-        &text[1..],
-        &format!("{text}0"),
-        &format!("+{}", &text[1..]),
-        &text.replace('f', "g"),
-    ] {
+    for wrong in
+        ["", "1", &text[1..], &format!("{text}0"), &format!("+{}", &text[1..]), &text.replace('f', "g")]
+    {
         assert!(wrong.parse::<JobId>().is_err(), "{wrong:?}");
     }
 }

@@ -31,8 +31,7 @@ fn unhex(text: &str) -> Vec<u8> {
 /// The cells of every table row that begins with `start`.
 fn rows(start: &str) -> Vec<Vec<&'static str>> {
     let rows = WIRE.lines().filter(|line| line.starts_with(start));
-    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
-        .collect()
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }
 
 #[test]
@@ -71,9 +70,7 @@ fn every_kind_is_in_the_table_and_the_table_has_no_other() {
         assert_eq!(header.kind, number);
         numbers.push(number);
     }
-    let known: Vec<_> = (0..=u16::MAX)
-        .filter(|&number| Kind::from_wire(number).is_some())
-        .collect();
+    let known: Vec<_> = (0..=u16::MAX).filter(|&number| Kind::from_wire(number).is_some()).collect();
     assert_eq!(numbers, known);
 }
 
@@ -113,11 +110,7 @@ fn every_json_block_is_read_and_written_without_loss() {
     let welcome: Welcome = json_block("welcome", Kind::Welcome);
     assert_eq!(welcome.max_payload, limits::DEFAULT_MAX_PAYLOAD);
     assert_eq!(json_block::<Refused>("refused", Kind::Refused).reason, "contract");
-    assert!(
-        json_block::<Description>("description", Kind::Description)
-            .input
-            .is_some()
-    );
+    assert!(json_block::<Description>("description", Kind::Description).input.is_some());
     assert_eq!(blocks("json").len(), 4);
 }
 

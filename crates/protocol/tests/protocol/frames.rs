@@ -31,25 +31,13 @@ fn judged(header: RawHeader) -> Result<Option<Frame>, FrameError> {
 
 #[test]
 fn lengths_at_the_limit_are_waited_for_and_one_byte_more_is_refused() {
-    let announcing = |header_len, payload_len| {
-        judged(RawHeader {
-            header_len,
-            payload_len,
-            encoding: 3,
-            ..header()
-        })
-    };
+    let announcing =
+        |header_len, payload_len| judged(RawHeader { header_len, payload_len, encoding: 3, ..header() });
     assert_eq!(announcing(MAX_HEADER - 1, 999), Ok(None));
     assert_eq!(announcing(MAX_HEADER, 1000), Ok(None));
-    let too_long = FrameError::HeaderTooLarge {
-        announced: MAX_HEADER + 1,
-        limit: MAX_HEADER,
-    };
+    let too_long = FrameError::HeaderTooLarge { announced: MAX_HEADER + 1, limit: MAX_HEADER };
     assert_eq!(announcing(MAX_HEADER + 1, 0), Err(too_long));
-    let too_large = FrameError::PayloadTooLarge {
-        announced: 1001,
-        limit: 1000,
-    };
+    let too_large = FrameError::PayloadTooLarge { announced: 1001, limit: 1000 };
     assert_eq!(announcing(0, 1001), Err(too_large));
     assert!(announcing(u32::MAX, u32::MAX).is_err());
 }
@@ -67,61 +55,20 @@ fn the_limit_of_payloads_can_be_raised_after_the_handshake() {
 #[test]
 fn what_version_1_does_not_know_is_refused() {
     let refused = |header, error| assert_eq!(judged(header), Err(error));
-    refused(
-        RawHeader {
-            kind: UNKNOWN,
-            ..header()
-        },
-        FrameError::UnknownKind(UNKNOWN),
-    );
+    refused(RawHeader { kind: UNKNOWN, ..header() }, FrameError::UnknownKind(UNKNOWN));
     refused(RawHeader { kind: 0, ..header() }, FrameError::UnknownKind(0));
-    refused(
-        RawHeader {
-            flags: flags::PAYLOAD_REF,
-            ..header()
-        },
-        FrameError::UnknownFlags(4),
-    );
+    refused(RawHeader { flags: flags::PAYLOAD_REF, ..header() }, FrameError::UnknownFlags(4));
     refused(RawHeader { flags: 8, ..header() }, FrameError::UnknownFlags(8));
-    refused(
-        RawHeader {
-            encoding: 4,
-            ..header()
-        },
-        FrameError::UnknownEncoding(4),
-    );
-    refused(
-        RawHeader {
-            reserved: [0, 0, 1],
-            ..header()
-        },
-        FrameError::Reserved,
-    );
-    refused(
-        RawHeader {
-            payload_len: 1,
-            ..header()
-        },
-        FrameError::NoEncoding(1),
-    );
+    refused(RawHeader { encoding: 4, ..header() }, FrameError::UnknownEncoding(4));
+    refused(RawHeader { reserved: [0, 0, 1], ..header() }, FrameError::Reserved);
+    refused(RawHeader { payload_len: 1, ..header() }, FrameError::NoEncoding(1));
 }
 
 #[test]
 fn known_flags_of_a_known_kind_are_accepted() {
-    let ending = judged(RawHeader {
-        flags: flags::END,
-        ..header()
-    })
-    .expect("well-formed");
+    let ending = judged(RawHeader { flags: flags::END, ..header() }).expect("well-formed");
     assert!(ending.is_some_and(|frame| frame.end));
-    assert!(
-        judged(RawHeader {
-            flags: flags::IGNORABLE,
-            ..header()
-        })
-        .expect("well-formed")
-        .is_some()
-    );
+    assert!(judged(RawHeader { flags: flags::IGNORABLE, ..header() }).expect("well-formed").is_some());
 }
 
 #[test]
@@ -152,32 +99,10 @@ fn an_unknown_ignorable_frame_is_skipped_however_it_arrives() {
 
 #[test]
 fn an_ignorable_frame_respects_the_limits_too() {
-    let ignorable = RawHeader {
-        kind: UNKNOWN,
-        flags: flags::IGNORABLE,
-        ..header()
-    };
-    assert!(
-        judged(RawHeader {
-            payload_len: 1000,
-            ..ignorable
-        })
-        .is_ok()
-    );
-    assert!(
-        judged(RawHeader {
-            payload_len: 1001,
-            ..ignorable
-        })
-        .is_err()
-    );
-    assert!(
-        judged(RawHeader {
-            header_len: MAX_HEADER + 1,
-            ..ignorable
-        })
-        .is_err()
-    );
+    let ignorable = RawHeader { kind: UNKNOWN, flags: flags::IGNORABLE, ..header() };
+    assert!(judged(RawHeader { payload_len: 1000, ..ignorable }).is_ok());
+    assert!(judged(RawHeader { payload_len: 1001, ..ignorable }).is_err());
+    assert!(judged(RawHeader { header_len: MAX_HEADER + 1, ..ignorable }).is_err());
 }
 
 #[test]
@@ -193,10 +118,7 @@ fn a_header_message_followed_by_a_byte_is_refused() {
 #[test]
 fn a_job_has_as_many_extras_as_the_limit_and_not_one_more() {
     let with_extras = |count: usize| {
-        let extra = Extra {
-            tag: 9,
-            value: vec![1; 100],
-        };
+        let extra = Extra { tag: 9, value: vec![1; 100] };
         let job = Job {
             id: [0; 16],
             attempt: 1,
@@ -207,10 +129,7 @@ fn a_job_has_as_many_extras_as_the_limit_and_not_one_more() {
         };
         Job::checked(&job.to_frame(1).expect("a job"))
     };
-    assert_eq!(
-        with_extras(MAX_EXTRAS).expect("as many as allowed").extras.len(),
-        MAX_EXTRAS
-    );
+    assert_eq!(with_extras(MAX_EXTRAS).expect("as many as allowed").extras.len(), MAX_EXTRAS);
     let error = with_extras(MAX_EXTRAS + 1).expect_err("one too many");
     assert!(matches!(error, CodecError::TooManyExtras { count } if count == MAX_EXTRAS + 1));
 }
@@ -218,23 +137,11 @@ fn a_job_has_as_many_extras_as_the_limit_and_not_one_more() {
 #[test]
 fn the_longest_texts_fit_a_header() {
     let long = || "€".repeat(MAX_TEXT);
-    let failure = Failure::new(long())
-        .with_code(long())
-        .with_details(&"x".repeat(MAX_TEXT - 2));
+    let failure = Failure::new(long()).with_code(long()).with_details(&"x".repeat(MAX_TEXT - 2));
     assert!(failure.details::<String>().is_some());
-    let panicked = Status::Panicked {
-        message: long(),
-        location: Some(long()),
-    };
-    for status in [
-        Status::Failed(failure),
-        panicked,
-        Status::BadInput { message: long() },
-    ] {
-        let done = Done {
-            status,
-            run_nanos: u64::MAX,
-        };
+    let panicked = Status::Panicked { message: long(), location: Some(long()) };
+    for status in [Status::Failed(failure), panicked, Status::BadInput { message: long() }] {
+        let done = Done { status, run_nanos: u64::MAX };
         let frame = done.into_frame(1, Payload::none()).expect("cut texts fit");
         assert!(frame.end && Done::from_frame(&frame).is_ok());
     }
@@ -250,9 +157,7 @@ fn json_larger_than_a_header_is_not_sent() {
 
 #[test]
 fn the_head_and_the_payload_are_the_whole_frame() {
-    let frame = Frame::new(Kind::Chunk, 3, "head")
-        .with_payload(Payload::raw("body"))
-        .ending();
+    let frame = Frame::new(Kind::Chunk, 3, "head").with_payload(Payload::raw("body")).ending();
     let mut head = bytes::BytesMut::new();
     frame.put_head(&mut head);
     assert_eq!([&head[..], b"body"].concat(), frame.to_bytes());
@@ -262,29 +167,15 @@ fn the_head_and_the_payload_are_the_whole_frame() {
 
 #[test]
 fn the_highest_version_that_both_speak_is_chosen() {
-    let offer = |lowest, highest| Preamble {
-        lowest,
-        highest,
-        features: 0xff,
-    };
-    let chosen = Preamble {
-        lowest: 1,
-        highest: 1,
-        features: 0,
-    };
+    let offer = |lowest, highest| Preamble { lowest, highest, features: 0xff };
+    let chosen = Preamble { lowest: 1, highest: 1, features: 0 };
     assert_eq!(Preamble::choose(offer(1, 1)), Ok(chosen));
     assert_eq!(Preamble::choose(offer(0, 9)), Ok(chosen));
     assert_eq!(Preamble::accept(chosen), Ok(1));
     for (lowest, highest) in [(2, 9), (0, 0), (9, 1)] {
         let theirs = offer(lowest, highest);
-        assert_eq!(
-            Preamble::choose(theirs),
-            Err(PreambleError::NoCommonVersion { theirs })
-        );
-        assert_eq!(
-            Preamble::accept(theirs),
-            Err(PreambleError::NoCommonVersion { theirs })
-        );
+        assert_eq!(Preamble::choose(theirs), Err(PreambleError::NoCommonVersion { theirs }));
+        assert_eq!(Preamble::accept(theirs), Err(PreambleError::NoCommonVersion { theirs }));
     }
 }
 

@@ -20,34 +20,17 @@ fn job() -> Job {
 }
 
 fn job_with_extra() -> Job {
-    let traced = Extra {
-        tag: 1,
-        value: b"abc".to_vec(),
-    };
-    Job {
-        attempt: 2,
-        remaining_nanos: None,
-        reply: 1,
-        credit: None,
-        extras: vec![traced],
-        ..job()
-    }
+    let traced = Extra { tag: 1, value: b"abc".to_vec() };
+    Job { attempt: 2, remaining_nanos: None, reply: 1, credit: None, extras: vec![traced], ..job() }
 }
 
 /// The blocks about `Done`, by their name.
 fn endings() -> Vec<(&'static str, Done)> {
-    let failed = Failure::new("n is 94")
-        .with_code("too_large")
-        .with_details(&serde_json::json!({"limit": 93}));
+    let failed =
+        Failure::new("n is 94").with_code("too_large").with_details(&serde_json::json!({"limit": 93}));
     let bad = Status::BadInput { message: "no".into() };
-    let panicked = Status::Panicked {
-        message: "boom".into(),
-        location: Some("src/main.rs:7:5".into()),
-    };
-    let too_large = Status::TooLarge {
-        size: 100_000_000,
-        limit: 64 << 20,
-    };
+    let panicked = Status::Panicked { message: "boom".into(), location: Some("src/main.rs:7:5".into()) };
+    let too_large = Status::TooLarge { size: 100_000_000, limit: 64 << 20 };
     let ending = |name, status, run_nanos| (name, Done { status, run_nanos });
     vec![
         ending("done-ok", Status::Ok, 1500),
@@ -64,43 +47,16 @@ fn failure() -> Failure {
 }
 
 const PROGRESS: [(&str, Progress); 2] = [
-    (
-        "progress",
-        Progress {
-            done: 3,
-            total: Some(10),
-        },
-    ),
-    (
-        "progress-of-unknown-total",
-        Progress {
-            done: 251,
-            total: None,
-        },
-    ),
+    ("progress", Progress { done: 3, total: Some(10) }),
+    ("progress-of-unknown-total", Progress { done: 251, total: None }),
 ];
 
 type Varints = (u64, u64, u64, u64, u64, u64, u64, u64);
-const VARINTS: Varints = (
-    0,
-    250,
-    251,
-    65_535,
-    65_536,
-    4_294_967_295,
-    4_294_967_296,
-    u64::MAX,
-);
+const VARINTS: Varints = (0, 250, 251, 65_535, 65_536, 4_294_967_295, 4_294_967_296, u64::MAX);
 
 fn whole_frames() -> Vec<(&'static str, Frame)> {
-    let done = Done {
-        status: Status::Ok,
-        run_nanos: 1500,
-    };
-    let with_input = job()
-        .to_frame(1)
-        .expect("a job")
-        .with_payload(Payload::json("40"));
+    let done = Done { status: Status::Ok, run_nanos: 1500 };
+    let with_input = job().to_frame(1).expect("a job").with_payload(Payload::json("40"));
     let with_output = done.into_frame(1, Payload::json("102334155")).expect("an end");
     vec![
         ("frame-job", with_input),
@@ -118,34 +74,18 @@ pub(crate) fn examples() -> BTreeMap<&'static str, Vec<u8>> {
     let header = |frame: Frame| frame.header.to_vec();
     let mut all = BTreeMap::from([
         ("preamble", Preamble::ours().to_bytes().to_vec()),
-        (
-            "varints",
-            codec::encode_header(&VARINTS).expect("varints").to_vec(),
-        ),
+        ("varints", codec::encode_header(&VARINTS).expect("varints").to_vec()),
         ("job", header(job().to_frame(1).expect("a job"))),
-        (
-            "job-with-extra",
-            header(job_with_extra().to_frame(1).expect("a job")),
-        ),
-        (
-            "failure",
-            header(message::failure_frame(Kind::StartFailed, &failure()).expect("a failure")),
-        ),
-        (
-            "credit",
-            header(Credit { chunks: 8 }.to_frame(1).expect("credit")),
-        ),
+        ("job-with-extra", header(job_with_extra().to_frame(1).expect("a job"))),
+        ("failure", header(message::failure_frame(Kind::StartFailed, &failure()).expect("a failure"))),
+        ("credit", header(Credit { chunks: 8 }.to_frame(1).expect("credit"))),
     ]);
     all.extend(PROGRESS.map(|(name, progress)| (name, header(progress.to_frame(1).expect("progress")))));
     all.extend(endings().into_iter().map(|(name, done)| {
         let frame = done.into_frame(1, Payload::none()).expect("an end");
         (name, header(frame))
     }));
-    all.extend(
-        whole_frames()
-            .into_iter()
-            .map(|(name, frame)| (name, frame.to_bytes().to_vec())),
-    );
+    all.extend(whole_frames().into_iter().map(|(name, frame)| (name, frame.to_bytes().to_vec())));
     all
 }
 
@@ -161,30 +101,15 @@ pub(crate) fn read(mut check: impl FnMut(&'static str, &dyn Fn(&[u8]) -> Result<
         // Typed payloads use the same numbers.
         same(bounded::from_bincode::<Varints>(bytes), &VARINTS)
     });
-    check("job", &|bytes| {
-        same(Job::checked(&frame(Kind::Job, bytes)), &job())
-    });
-    check("job-with-extra", &|bytes| {
-        same(Job::checked(&frame(Kind::Job, bytes)), &job_with_extra())
-    });
-    check("failure", &|bytes| {
-        same(message::failure_of(&frame(Kind::StartFailed, bytes)), &failure())
-    });
-    check("credit", &|bytes| {
-        same(
-            Credit::from_frame(&frame(Kind::Credit, bytes)),
-            &Credit { chunks: 8 },
-        )
-    });
+    check("job", &|bytes| same(Job::checked(&frame(Kind::Job, bytes)), &job()));
+    check("job-with-extra", &|bytes| same(Job::checked(&frame(Kind::Job, bytes)), &job_with_extra()));
+    check("failure", &|bytes| same(message::failure_of(&frame(Kind::StartFailed, bytes)), &failure()));
+    check("credit", &|bytes| same(Credit::from_frame(&frame(Kind::Credit, bytes)), &Credit { chunks: 8 }));
     for (name, progress) in PROGRESS {
-        check(name, &|bytes| {
-            same(Progress::from_frame(&frame(Kind::Progress, bytes)), &progress)
-        });
+        check(name, &|bytes| same(Progress::from_frame(&frame(Kind::Progress, bytes)), &progress));
     }
     for (name, done) in endings() {
-        check(name, &|bytes| {
-            same(Done::from_frame(&frame(Kind::Done, bytes)), &done)
-        });
+        check(name, &|bytes| same(Done::from_frame(&frame(Kind::Done, bytes)), &done));
     }
     for (name, whole) in whole_frames() {
         check(name, &|bytes| {

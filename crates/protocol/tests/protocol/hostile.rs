@@ -21,11 +21,7 @@ fn devour(stream: &[u8], piece: usize) -> usize {
     for mut piece in stream.chunks(piece) {
         while !piece.is_empty() {
             let buffer = decoder.read_buffer();
-            assert!(
-                buffer.capacity() <= 2 * arrived + SLACK,
-                "{} for {arrived}",
-                buffer.capacity()
-            );
+            assert!(buffer.capacity() <= 2 * arrived + SLACK, "{} for {arrived}", buffer.capacity());
             let now = piece.len().min(buffer.capacity() - buffer.len());
             buffer.put_slice(&piece[..now]);
             arrived += now;
@@ -66,20 +62,12 @@ fn honest_stream() -> Vec<u8> {
         credit: Some(16),
         extras: Vec::new(),
     };
-    let done = Done {
-        status: Status::Failed(Failure::new("no").with_details(&[1, 2, 3])),
-        run_nanos: 300,
-    };
+    let done = Done { status: Status::Failed(Failure::new("no").with_details(&[1, 2, 3])), run_nanos: 300 };
     let words: Vec<_> = (0..200).map(|index| format!("word {index}")).collect();
     let payload = Payload::encode(&words, Encoding::Bincode).expect("words");
     let mut stream = BytesMut::new();
-    job.to_frame(1)
-        .expect("a job")
-        .with_payload(payload)
-        .put(&mut stream);
-    done.into_frame(1, Payload::none())
-        .expect("an end")
-        .put(&mut stream);
+    job.to_frame(1).expect("a job").with_payload(payload).put(&mut stream);
+    done.into_frame(1, Payload::none()).expect("an end").put(&mut stream);
     Frame::new(Kind::Ping, 9, "").put(&mut stream);
     stream.to_vec()
 }

@@ -6,18 +6,11 @@ use procpool_protocol::{CrashReport, Encoding, Failure, JobError, JobId, Payload
 use std::time::Duration;
 
 fn refused(reason: Refusal) -> JobError {
-    Refused {
-        pool: "fib".into(),
-        reason,
-    }
-    .into()
+    Refused { pool: "fib".into(), reason }.into()
 }
 
 fn crashed(stage: Stage) -> JobError {
-    let exit = Exit::Signal {
-        number: 9,
-        core_dumped: false,
-    };
+    let exit = Exit::Signal { number: 9, core_dumped: false };
     let death = ExitReport::new("fib-3", 4711, exit);
     JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death)))
 }
@@ -27,77 +20,26 @@ fn crashed(stage: Stage) -> JobError {
 fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
     use Stage::{Queued, Running};
     let limit = Duration::from_secs(2);
-    let unreadable = PayloadError::WrongEncoding {
-        expected: "JSON",
-        got: Encoding::None,
-    };
+    let unreadable = PayloadError::WrongEncoding { expected: "JSON", got: Encoding::None };
     vec![
-        (
-            refused(Refusal::UnknownPool { known: vec![] }),
-            "refused",
-            404,
-            "",
-        ),
+        (refused(Refusal::UnknownPool { known: vec![] }), "refused", 404, ""),
         (refused(Refusal::QueueFull { limit: 3 }), "refused", 503, "ra"),
         (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
-        (
-            refused(Refusal::InputTooLarge { size: 2, limit: 1 }),
-            "refused",
-            413,
-            "",
-        ),
+        (refused(Refusal::InputTooLarge { size: 2, limit: 1 }), "refused", 413, ""),
         (refused(Refusal::InputEncoding("no".into())), "refused", 400, ""),
         (JobError::BadInput { message: "no".into() }, "bad_input", 400, ""),
         (JobError::Failed(Failure::new("no")), "failed", 422, "m"),
-        (
-            JobError::Failed(Failure::new("busy").retryable()),
-            "failed",
-            422,
-            "mr",
-        ),
-        (
-            JobError::Panicked {
-                message: "no".into(),
-                location: None,
-            },
-            "panicked",
-            500,
-            "m",
-        ),
+        (JobError::Failed(Failure::new("busy").retryable()), "failed", 422, "mr"),
+        (JobError::Panicked { message: "no".into(), location: None }, "panicked", 500, "m"),
         (crashed(Running), "crashed", 502, "mc"),
         (crashed(Queued), "crashed", 502, "rc"),
-        (
-            JobError::TimedOut {
-                stage: Running,
-                limit,
-            },
-            "timed_out",
-            504,
-            "mt",
-        ),
-        (
-            JobError::TimedOut { stage: Queued, limit },
-            "timed_out",
-            504,
-            "rt",
-        ),
+        (JobError::TimedOut { stage: Running, limit }, "timed_out", 504, "mt"),
+        (JobError::TimedOut { stage: Queued, limit }, "timed_out", 504, "rt"),
         (JobError::Cancelled { stage: Running }, "cancelled", 499, "m"),
         (JobError::Cancelled { stage: Queued }, "cancelled", 499, ""),
-        (
-            JobError::Protocol {
-                violation: "no".into(),
-            },
-            "protocol_error",
-            502,
-            "m",
-        ),
-        (
-            JobError::OutputTooLarge { size: 2, limit: 1 },
-            "output_too_large",
-            500,
-            "m",
-        ),
+        (JobError::Protocol { violation: "no".into() }, "protocol_error", 502, "m"),
+        (JobError::OutputTooLarge { size: 2, limit: 1 }, "output_too_large", 500, "m"),
         (JobError::Output(unreadable), "ok", 500, "m"),
         (JobError::ShutDown { stage: Running }, "shut_down", 503, "m"),
         (JobError::ShutDown { stage: Queued }, "shut_down", 503, "ra"),
@@ -116,11 +58,8 @@ fn every_outcome_is_told_as_the_table_says() {
             ('a', error.retry_after().is_some()),
             ('c', error.crash_report().is_some()),
         ];
-        let found: String = told
-            .iter()
-            .filter(|(_, true_of_it)| *true_of_it)
-            .map(|(letter, _)| letter)
-            .collect();
+        let found: String =
+            told.iter().filter(|(_, true_of_it)| *true_of_it).map(|(letter, _)| letter).collect();
         assert_eq!(found, letters, "{error:?}");
     }
 }
@@ -128,10 +67,7 @@ fn every_outcome_is_told_as_the_table_says() {
 #[test]
 fn no_proxy_is_invited_to_repeat_what_may_have_run() {
     for (error, ..) in table() {
-        assert!(
-            !(error.retry_after().is_some() && error.may_have_run()),
-            "{error:?}"
-        );
+        assert!(!(error.retry_after().is_some() && error.may_have_run()), "{error:?}");
     }
 }
 
@@ -139,12 +75,7 @@ fn no_proxy_is_invited_to_repeat_what_may_have_run() {
 fn refusals_have_names_of_their_own() {
     let limit = Duration::from_secs(1);
     let reasons = [
-        (
-            Refusal::UnknownPool {
-                known: vec!["fib".into()],
-            },
-            "unknown_pool",
-        ),
+        (Refusal::UnknownPool { known: vec!["fib".into()] }, "unknown_pool"),
         (Refusal::QueueFull { limit: 1 }, "queue_full"),
         (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
         (Refusal::ShuttingDown, "shutting_down"),
@@ -165,22 +96,13 @@ fn people_are_told_what_happened_and_to_whom() {
         "failed to submit the job: pool `fib` has 3 jobs waiting and takes no more; try again later"
     );
     assert_eq!(
-        said(JobError::TimedOut {
-            stage: Stage::Running,
-            limit
-        }),
+        said(JobError::TimedOut { stage: Stage::Running, limit }),
         "the job timed out running after 1.5s"
     );
-    assert_eq!(
-        said(JobError::Cancelled { stage: Stage::Queued }),
-        "the job was cancelled in the queue"
-    );
+    assert_eq!(said(JobError::Cancelled { stage: Stage::Queued }), "the job was cancelled in the queue");
     let location = Some("src/main.rs:7:5".to_owned());
     assert_eq!(
-        said(JobError::Panicked {
-            message: "boom".into(),
-            location
-        }),
+        said(JobError::Panicked { message: "boom".into(), location }),
         "the job panicked: boom (at src/main.rs:7:5)"
     );
     assert_eq!(
@@ -208,18 +130,8 @@ fn an_exit_is_a_code_or_a_signal_or_unknown() {
     assert!(Exit::Code(0).is_success());
     assert!(!Exit::Unknown.is_success());
     assert_eq!((Exit::Code(3).code(), Exit::Code(3).signal()), (Some(3), None));
-    let aborted = Exit::Signal {
-        number: 6,
-        core_dumped: true,
-    };
+    let aborted = Exit::Signal { number: 6, core_dumped: true };
     assert_eq!((aborted.code(), aborted.signal()), (None, Some(6)));
     assert_eq!(aborted.to_string(), "signal 6 (SIGABRT)");
-    assert_eq!(
-        Exit::Signal {
-            number: 64,
-            core_dumped: false
-        }
-        .to_string(),
-        "signal 64"
-    );
+    assert_eq!(Exit::Signal { number: 64, core_dumped: false }.to_string(), "signal 64");
 }

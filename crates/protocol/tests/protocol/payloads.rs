@@ -15,21 +15,13 @@ struct Image {
 }
 
 fn image() -> Image {
-    Image {
-        name: "a".into(),
-        size: (2, 1),
-        pixels: vec![0, 128, 255].into(),
-        parent: None,
-    }
+    Image { name: "a".into(), size: (2, 1), pixels: vec![0, 128, 255].into(), parent: None }
 }
 
 #[test]
 fn a_typed_value_survives_bincode_and_json() {
     for encoding in [Encoding::Bincode, Encoding::Json] {
-        let image = Image {
-            parent: Some(Box::new(image())),
-            ..image()
-        };
+        let image = Image { parent: Some(Box::new(image())), ..image() };
         let payload = Payload::encode(&image, encoding).expect("it encodes");
         assert_eq!(payload.encoding, encoding);
         assert_eq!(payload.decode::<Image>().expect("it decodes"), image);
@@ -48,12 +40,7 @@ fn a_value_is_not_sent_as_raw_bytes_or_as_nothing() {
 fn a_value_that_its_encoding_cannot_carry_says_so() {
     let keyed_by_pairs = BTreeMap::from([((1, 2), 3)]);
     let error = Payload::encode(&keyed_by_pairs, Encoding::Json).expect_err("no such keys in JSON");
-    assert!(
-        error
-            .to_string()
-            .starts_with("failed to encode the value as JSON: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("failed to encode the value as JSON: "), "{error}");
     assert!(Payload::encode(&keyed_by_pairs, Encoding::Bincode).is_ok());
 }
 
@@ -71,19 +58,10 @@ fn bytes_pass_untouched_and_uncopied_whatever_the_encoding() {
 
 #[test]
 fn bytes_are_read_from_the_other_encodings_too() {
-    let bincode = Payload {
-        encoding: Encoding::Bincode,
-        bytes: vec![3, 1, 2, 3].into(),
-    };
+    let bincode = Payload { encoding: Encoding::Bincode, bytes: vec![3, 1, 2, 3].into() };
     assert_eq!(*bincode.decode::<Bytes>().expect("a byte string"), [1, 2, 3]);
-    assert_eq!(
-        *Payload::json("[1,2,3]").decode::<Bytes>().expect("a list"),
-        [1, 2, 3]
-    );
-    assert_eq!(
-        *Payload::json("\"abc\"").decode::<Bytes>().expect("a text"),
-        *b"abc"
-    );
+    assert_eq!(*Payload::json("[1,2,3]").decode::<Bytes>().expect("a list"), [1, 2, 3]);
+    assert_eq!(*Payload::json("\"abc\"").decode::<Bytes>().expect("a text"), *b"abc");
     assert!(Payload::json("[256]").decode::<Bytes>().is_err());
     assert!(Payload::none().decode::<Bytes>().expect("no bytes").is_empty());
 }
@@ -98,10 +76,7 @@ fn raw_bytes_are_no_typed_value() {
 
 #[test]
 fn bytes_left_over_are_an_error_that_names_the_payload() {
-    let payload = Payload {
-        encoding: Encoding::Bincode,
-        bytes: vec![7, 8].into(),
-    };
+    let payload = Payload { encoding: Encoding::Bincode, bytes: vec![7, 8].into() };
     let error = payload.decode::<u8>().expect_err("a byte is left").to_string();
     assert_eq!(
         error,

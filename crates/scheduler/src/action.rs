@@ -1,0 +1,124 @@
+//! What the scheduler wants done. Refuses to know how: processes, sockets and reply channels are the caller's.
+
+use std::time::Duration;
+
+use crate::{JobId, WorkerId};
+
+/// One thing for the caller to do, in the order in which [`poll_action`](crate::Scheduler::poll_action) gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the submitter that the job was never accepted. It gets no [`Resolve`](Self::Resolve).
+    Refuse {
+        /// The job.
+        job: JobId,
+        /// Why not.
+        reason: Refusal,
+    },
+    /// Spawn a process and let it be known by this new id. A spawn that fails is reported as
+    /// [`Died`](crate::Event::Died).
+    Start {
+        /// The worker to be.
+        worker: WorkerId,
+    },
+    /// Send the job to the worker, which is ready and has none.
+    Assign {
+        /// The worker.
+        worker: WorkerId,
+        /// The job.
+        job: JobId,
+        /// 1 for the first time that it is handed out.
+        attempt: u32,
+        /// How long it may run: until its deadline or for its `run_timeout`, whichever ends first.
+        remaining: Option<Duration>,
+    },
+    /// Set the worker's flag for this job, which has been resolved already. It may answer within the grace.
+    Cancel {
+        /// The worker.
+        worker: WorkerId,
+        /// The job to give up.
+        job: JobId,
+    },
+    /// SIGKILL to the worker's process group, at most once per worker. The worker has got its last job: a kill that
+    /// is carried out late hits nobody else, and one that is left out leaves a worker which is never replaced.
+    Kill {
+        /// The worker.
+        worker: WorkerId,
+        /// The job that it may be running.
+        job: Option<JobId>,
+    },
+    /// Ask the worker to exit. It has no job and gets none.
+    Retire {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Tell the submitter how the job ended: exactly once for every job that was not refused.
+    Resolve {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// No job and no worker is left after a drain or a stop. Comes once, as the last action but for refusals.
+    Drained,
+}
+
+/// Why a job was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No worker is idle and as many jobs as may wait are waiting.
+    QueueFull,
+    /// The pool drains or has stopped.
+    ShuttingDown,
+    /// A job of this id is waiting or running. That job goes on: the refusal is the second submitter's.
+    DuplicateId,
+}
+
+/// How an accepted job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A worker answered; the answer came with [`Done`](crate::Event::Done).
+    Finished,
+    /// Its worker died.
+    Crashed {
+        /// Whether the worker had got all of the job, so that it may have run. `false` only after several workers in
+        /// a row died while the job was on its way to them.
+        handed_over: bool,
+    },
+    /// Its worker broke the protocol.
+    Protocol,
+    /// It ran out of time.
+    TimedOut {
+        /// Where it was.
+        stage: Stage,
+        /// Which of its limits it was.
+        limit: Limit,
+    },
+    /// Nobody wanted it any more.
+    Cancelled {
+        /// Where it was.
+        stage: Stage,
+    },
+    /// The pool was stopped, or its drain reached the limit.
+    ShutDown {
+        /// Where it was.
+        stage: Stage,
+    },
+}
+
+/// How far a job had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It waited; no worker has ever seen all of it.
+    Queued,
+    /// It was with a worker.
+    Running,
+}
+
+/// A job's two time limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `timeout`: waiting and running together.
+    Total,
+    /// `run_timeout`: running alone.
+    Run,
+}

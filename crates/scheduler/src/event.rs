@@ -1,0 +1,86 @@
+//! What the caller tells the scheduler. Refuses to know how the caller came to know it.
+
+use std::time::Duration;
+
+use crate::{JobId, WorkerId};
+
+/// Something that happened, or that somebody wants.
+///
+/// Any event may come at any time. One that names a worker or a job which is no more is only counted
+/// ([`Counters`](crate::Counters)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Open the pool: start the first `min_workers` workers, unless it is lazy.
+    Start,
+    /// A job asks to be run. Answered by exactly one [`Refuse`](crate::Action::Refuse) or one
+    /// [`Resolve`](crate::Action::Resolve).
+    Submit {
+        /// A new id.
+        job: JobId,
+        /// For waiting and running together, from now.
+        timeout: Option<Duration>,
+        /// For running alone, from the assignment.
+        run_timeout: Option<Duration>,
+        /// How often it may be handed to a worker at most, if each one dies with it: 1 unless it may be repeated.
+        /// 0 counts as 1.
+        attempts: u32,
+    },
+    /// Nobody wants the job any more.
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
+    /// The worker's handshake is done: it can take a job.
+    Ready {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The worker answered.
+    Done {
+        /// The worker.
+        worker: WorkerId,
+        /// The job it answered.
+        job: JobId,
+        /// Whether the worker may go on.
+        health: Health,
+    },
+    /// The worker's process is gone, or never came up. Everything it had written has been reported before.
+    Died {
+        /// The worker.
+        worker: WorkerId,
+        /// Whether the kernel had accepted the last byte of the job it held; meaningless when it held none.
+        handed_over: bool,
+    },
+    /// The worker broke the protocol, or took too long over its handshake: its job ends as
+    /// [`Protocol`](crate::Verdict::Protocol) and it is killed. Its death counts like one of its own doing.
+    Violated {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// An operator wants the worker dead. Its job ends when the death arrives; the pool does not hold the death
+    /// against its executable.
+    Kill {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// [`poll_timeout`](crate::Scheduler::poll_timeout) is due. Early or needless ticks do nothing.
+    Tick,
+    /// Accept nothing more and finish what was accepted. A later drain can only bring the limit forward.
+    Drain {
+        /// After this long everything left ends as [`ShutDown`](crate::Verdict::ShutDown) and all workers are
+        /// killed. Without it, jobs without a timeout can hold the drain up for ever.
+        limit: Option<Duration>,
+    },
+    /// Like a drain whose limit has been reached.
+    Stop,
+}
+
+/// What an answer says about the worker that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// As good as before.
+    Sound,
+    /// Its state may be broken, for example by a panic that was caught: it gets no more jobs, and a replacement is
+    /// started at once.
+    Suspect,
+}

@@ -1,0 +1,29 @@
+//! The names of jobs and workers. Refuses to know what stands behind them: payloads and processes are the caller's.
+
+use std::fmt;
+
+/// A job, as the caller numbers them.
+///
+/// Dense numbers keep the tables small and fast. An id is never reused, so a late event for a finished job finds
+/// nothing and falls away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// One process in one life, numbered by the scheduler from 0.
+///
+/// A replacement is a new id, never the old one again, so nothing that is said about a dead worker can touch the
+/// one that took its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,71 @@
+//! A process pool as a pure state machine: events in, actions out.
+//!
+//! Everything about a pool that can be decided without I/O is decided here: who runs which job, when a job has run
+//! out of time, when a worker is killed, when and how many workers are started, when a drain is over. There is no
+//! clock, no process, no socket, no thread and no payload in this crate, and it depends on nothing. Jobs and workers
+//! are numbers; whoever owns the real ones feeds [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s.
+//! Because time is an argument, hours of a pool's life can be tested in milliseconds, and every race in both orders.
+//!
+//! ```
+//! use std::time::Duration;
+//! use procpool_scheduler::{Action, Config, Event, Health, JobId, Limit, Scheduler, Stage, Time, Verdict};
+//!
+//! # fn main() -> Result<(), procpool_scheduler::ConfigError> {
+//! let at = |millis: u64| Time::ZERO + Duration::from_millis(millis);
+//! let mut pool = Scheduler::new(Config::default(), 42)?;
+//!
+//! pool.handle(at(0), Event::Start);
+//! let Some(Action::Start { worker }) = pool.poll_action() else { panic!("a pool keeps one worker") };
+//! pool.handle(at(2), Event::Ready { worker });
+//!
+//! // A job that is answered in time.
+//! let (job, timeout) = (JobId(0), Some(Duration::from_secs(1)));
+//! pool.handle(at(5), Event::Submit { job, timeout, run_timeout: None, attempts: 1 });
+//! assert_eq!(pool.poll_action(), Some(Action::Assign { worker, job, attempt: 1, remaining: timeout }));
+//! pool.handle(at(9), Event::Done { worker, job, health: Health::Sound });
+//! assert_eq!(pool.poll_action(), Some(Action::Resolve { job, verdict: Verdict::Finished }));
+//!
+//! // A job that is not: it ends at its deadline, and the worker has its grace to give it up.
+//! let job = JobId(1);
+//! pool.handle(at(10), Event::Submit { job, timeout, run_timeout: None, attempts: 1 });
+//! assert!(matches!(pool.poll_action(), Some(Action::Assign { .. })));
+//! assert_eq!(pool.poll_timeout(), Some(at(1_010)));
+//! pool.handle(at(1_010), Event::Tick);
+//! let verdict = Verdict::TimedOut { stage: Stage::Running, limit: Limit::Total };
+//! assert_eq!(pool.poll_action(), Some(Action::Resolve { job, verdict }));
+//! assert_eq!(pool.poll_action(), Some(Action::Cancel { worker, job }));
+//! pool.handle(at(2_010), Event::Tick);
+//! assert_eq!(pool.poll_action(), Some(Action::Kill { worker, job: Some(job) }));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength, shutdown); `fleet`,
+//! `queue` and `timers` are the structures they work on, and know no rules; `restarts` and `backoff` decide
+//! when a dead worker may be replaced.
+
+mod action;
+mod backoff;
+mod config;
+mod counters;
+mod event;
+mod fleet;
+mod id_map;
+mod ids;
+mod queue;
+mod random;
+mod restarts;
+mod scheduler;
+mod slab;
+mod time;
+mod timers;
+
+pub use action::{Action, Limit, Refusal, Stage, Verdict};
+pub use backoff::Backoff;
+pub use config::{Config, ConfigError};
+pub use counters::Counters;
+pub use event::{Event, Health};
+pub use fleet::WorkerState;
+pub use ids::{JobId, WorkerId};
+pub use scheduler::Scheduler;
+pub use time::Time;

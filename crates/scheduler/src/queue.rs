@@ -1,0 +1,140 @@
+//! The jobs that wait, in order. Refuses to know how many may wait, and for how long.
+
+use crate::JobId;
+use crate::slab::Slab;
+
+/// First in, first out, but any job can leave from the middle.
+///
+/// A doubly linked list over a slab: leaving costs the same wherever the job stands, and leaves no tombstone that
+/// would have to be skipped or counted.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    nodes: Slab<Node>,
+    head: Option<Spot>,
+    tail: Option<Spot>,
+}
+
+/// Where a waiting job stands. It is the job's own until the job leaves, and must be forgotten then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot(usize);
+
+#[derive(Debug)]
+struct Node {
+    job: JobId,
+    before: Option<Spot>,
+    after: Option<Spot>,
+}
+
+impl Queue {
+    pub(crate) const fn new() -> Self {
+        Self { nodes: Slab::new(), head: None, tail: None }
+    }
+
+    /// How many jobs wait.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The job whose turn it is.
+    pub(crate) fn front(&self) -> Option<JobId> {
+        Some(self.nodes.get(self.head?.0)?.job)
+    }
+
+    pub(crate) fn push_back(&mut self, job: JobId) -> Spot {
+        self.insert(self.tail, job, None)
+    }
+
+    pub(crate) fn push_front(&mut self, job: JobId) -> Spot {
+        self.insert(None, job, self.head)
+    }
+
+    /// The one way out, for a job whose turn has come and for one that gives up.
+    pub(crate) fn remove(&mut self, spot: Spot) {
+        if let Some(node) = self.nodes.remove(spot.0) {
+            *self.link_after(node.before) = node.after;
+            *self.link_before(node.after) = node.before;
+        }
+    }
+
+    fn insert(&mut self, before: Option<Spot>, job: JobId, after: Option<Spot>) -> Spot {
+        let spot = Spot(self.nodes.insert(Node { job, before, after }));
+        *self.link_after(before) = Some(spot);
+        *self.link_before(after) = Some(spot);
+        spot
+    }
+
+    /// The link that leads from `spot` to the next one; from nowhere, it is the head.
+    fn link_after(&mut self, spot: Option<Spot>) -> &mut Option<Spot> {
+        match spot.and_then(|Spot(slot)| self.nodes.get_mut(slot)) {
+            Some(node) => &mut node.after,
+            None => &mut self.head,
+        }
+    }
+
+    /// The link that leads from `spot` to the one before; from nowhere, it is the tail.
+    fn link_before(&mut self, spot: Option<Spot>) -> &mut Option<Spot> {
+        match spot.and_then(|Spot(slot)| self.nodes.get_mut(slot)) {
+            Some(node) => &mut node.before,
+            None => &mut self.tail,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue_of(jobs: std::ops::Range<u64>) -> (Queue, Vec<Spot>) {
+        let mut queue = Queue::new();
+        let spots = jobs.map(|job| queue.push_back(JobId(job))).collect();
+        (queue, spots)
+    }
+
+    fn take_all(queue: &mut Queue) -> Vec<u64> {
+        std::iter::from_fn(|| {
+            let (spot, job) = (queue.head?, queue.front()?);
+            queue.remove(spot);
+            Some(job.0)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn first_in_is_first_out() {
+        let (mut queue, _) = queue_of(0..4);
+        assert_eq!(queue.len(), 4);
+        assert_eq!(take_all(&mut queue), [0, 1, 2, 3]);
+        assert_eq!((queue.len(), queue.front()), (0, None));
+    }
+
+    #[test]
+    fn a_job_can_come_back_to_the_front() {
+        let (mut queue, _) = queue_of(1..3);
+        queue.push_front(JobId(0));
+        assert_eq!(take_all(&mut queue), [0, 1, 2]);
+        queue.push_front(JobId(9));
+        assert_eq!(take_all(&mut queue), [9]);
+    }
+
+    #[test]
+    fn jobs_leave_from_the_front_the_middle_and_the_back() {
+        let (mut queue, spots) = queue_of(0..6);
+        for index in [5, 0, 3] {
+            queue.remove(spots[index]);
+        }
+        queue.push_back(JobId(6));
+        assert_eq!(queue.len(), 4);
+        assert_eq!(take_all(&mut queue), [1, 2, 4, 6]);
+    }
+
+    #[test]
+    fn a_million_jobs_that_gave_up_leave_nothing_behind() {
+        let (mut queue, _) = queue_of(0..10);
+        for job in 10..1_000_010 {
+            let spot = queue.push_back(JobId(job));
+            assert!(spot.0 <= 10, "slot {} for 11 jobs", spot.0);
+            queue.remove(spot);
+        }
+        assert_eq!(take_all(&mut queue).len(), 10);
+    }
+}

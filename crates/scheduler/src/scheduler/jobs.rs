@@ -1,0 +1,224 @@
+//! The life of a job: accepted, waiting, assigned, resolved once. Refuses to know what becomes of its worker.
+
+use std::time::Duration;
+
+use super::{Due, Scheduler};
+use crate::queue::Spot;
+use crate::timers::Timer;
+use crate::{Action, JobId, Limit, Refusal, Stage, Time, Verdict, WorkerId};
+
+/// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
+/// that kills whoever begins to read it must not go through workers for ever.
+const MAX_RETURNS: u32 = 8;
+
+/// A job that was accepted and has not been resolved.
+#[derive(Debug)]
+pub(super) struct Job {
+    place: Place,
+    deadline: Option<Time>,
+    run_timeout: Option<Duration>,
+    /// Rings at the deadline or, when the job runs, at the end of its run timeout if that is earlier.
+    timer: Option<Timer>,
+    returns: u32,
+    /// The one that it is at, from 1.
+    attempt: u32,
+    /// The last one it may have.
+    last_attempt: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Queued(Spot),
+    /// `limit` is the one that its timer stands for.
+    Running {
+        worker: WorkerId,
+        limit: Limit,
+    },
+}
+
+impl Job {
+    const fn stage(&self) -> Stage {
+        match self.place {
+            Place::Queued(_) => Stage::Queued,
+            Place::Running { .. } => Stage::Running,
+        }
+    }
+
+    const fn worker(&self) -> Option<WorkerId> {
+        match self.place {
+            Place::Queued(_) => None,
+            Place::Running { worker, .. } => Some(worker),
+        }
+    }
+
+    const fn limit(&self) -> Limit {
+        match self.place {
+            Place::Queued(_) => Limit::Total,
+            Place::Running { limit, .. } => limit,
+        }
+    }
+}
+
+impl Scheduler {
+    pub(super) fn submit(
+        &mut self,
+        id: JobId,
+        timeout: Option<Duration>,
+        run_timeout: Option<Duration>,
+        attempts: u32,
+    ) {
+        self.awake = true;
+        if let Some(reason) = self.refusal(id) {
+            self.counters.refused += 1;
+            self.act(Action::Refuse { job: id, reason });
+            // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
+            self.recruit(usize::from(reason == Refusal::QueueFull));
+            return;
+        }
+        self.counters.accepted += 1;
+        let deadline = timeout.map(|timeout| self.now + timeout);
+        let timer = deadline.map(|at| self.timers.arm(at, Due::Job(id)));
+        let place = Place::Queued(self.queue.push_back(id));
+        self.jobs.insert(
+            id,
+            Job {
+                place,
+                deadline,
+                run_timeout,
+                timer,
+                returns: 0,
+                attempt: 1,
+                last_attempt: attempts.max(1),
+            },
+        );
+    }
+
+    fn refusal(&self, id: JobId) -> Option<Refusal> {
+        if self.jobs.contains_key(&id) {
+            Some(Refusal::DuplicateId)
+        } else if self.is_draining() {
+            Some(Refusal::ShuttingDown)
+        } else if self.fleet.warmest().is_none() && self.queue.len() >= self.config.queue {
+            Some(Refusal::QueueFull)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn cancel(&mut self, id: JobId) {
+        match self.jobs.get(&id).map(Job::stage) {
+            Some(stage) => self.end_early(id, Verdict::Cancelled { stage }),
+            None => self.counters.late_cancels += 1,
+        }
+    }
+
+    pub(super) fn job_is_due(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id) {
+            let verdict = Verdict::TimedOut { stage: job.stage(), limit: job.limit() };
+            self.end_early(id, verdict);
+        }
+    }
+
+    /// Resolves a job without waiting for its worker, if it has one.
+    fn end_early(&mut self, id: JobId, verdict: Verdict) {
+        let worker = self.jobs.get(&id).and_then(Job::worker);
+        self.resolve(id, verdict);
+        if let Some(worker) = worker {
+            self.abandon(worker);
+        }
+    }
+
+    /// The job's one outcome. Taking it out of the table is what makes a second one impossible.
+    pub(super) fn resolve(&mut self, id: JobId, verdict: Verdict) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        if let Some(timer) = job.timer {
+            self.timers.disarm(timer);
+        }
+        if let Place::Queued(spot) = job.place {
+            self.queue.remove(spot);
+        }
+        self.counters.resolved += 1;
+        self.act(Action::Resolve { job: id, verdict });
+    }
+
+    /// Whether `id` is unresolved and with this worker.
+    pub(super) fn is_running_on(&self, id: JobId, worker: WorkerId) -> bool {
+        self.jobs.get(&id).and_then(Job::worker) == Some(worker)
+    }
+
+    /// Gives waiting jobs to idle workers until either run out.
+    pub(super) fn dispatch(&mut self) {
+        while let (Some(worker), Some(job)) = (self.fleet.warmest(), self.queue.front()) {
+            self.assign(worker, job);
+        }
+    }
+
+    /// Gives a waiting job to an idle worker, unless its deadline has passed before anybody ticked.
+    fn assign(&mut self, worker: WorkerId, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.deadline.is_some_and(|deadline| deadline <= self.now) {
+            return self.job_is_due(id);
+        }
+        let run_end = job.run_timeout.map(|timeout| self.now + timeout);
+        let (end, limit) = earlier(job.deadline, run_end);
+        if let Place::Queued(spot) = job.place {
+            self.queue.remove(spot);
+        }
+        job.place = Place::Running { worker, limit };
+        let attempt = job.attempt;
+        self.set_job_timer(id, end);
+        self.occupy(worker, id);
+        self.act(Action::Assign { worker, job: id, attempt, remaining: end.map(|end| end.since(self.now)) });
+    }
+
+    /// Its worker died before it had got all of the job: nobody has seen it, so this costs it no attempt.
+    pub(super) fn put_back(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.returns == MAX_RETURNS {
+            return self.resolve(id, Verdict::Crashed { handed_over: false });
+        }
+        job.returns += 1;
+        self.counters.returned += 1;
+        self.requeue(id);
+    }
+
+    /// Its worker died with all of the job: tried again if that was allowed, else crashed.
+    pub(super) fn crash(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.attempt == job.last_attempt {
+            return self.resolve(id, Verdict::Crashed { handed_over: true });
+        }
+        job.attempt += 1;
+        self.counters.retried += 1;
+        self.requeue(id);
+    }
+
+    /// First in the queue again, under the old deadline: no attempt ever extends it.
+    fn requeue(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.place = Place::Queued(self.queue.push_front(id));
+        let deadline = job.deadline;
+        self.set_job_timer(id, deadline);
+    }
+
+    fn set_job_timer(&mut self, id: JobId, end: Option<Time>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        // Most jobs have no run timeout of their own: the timer of their deadline serves from beginning to end.
+        if job.timer.map(Timer::at) == end {
+            return;
+        }
+        if let Some(timer) = job.timer.take() {
+            self.timers.disarm(timer);
+        }
+        job.timer = end.map(|at| self.timers.arm(at, Due::Job(id)));
+    }
+}
+
+/// Which limit ends a run, and when. Of two that end together it is the deadline.
+fn earlier(deadline: Option<Time>, run_end: Option<Time>) -> (Option<Time>, Limit) {
+    match (deadline, run_end) {
+        (Some(deadline), Some(run_end)) if run_end < deadline => (Some(run_end), Limit::Run),
+        (None, Some(run_end)) => (Some(run_end), Limit::Run),
+        (deadline, _) => (deadline, Limit::Total),
+    }
+}

@@ -1,0 +1,81 @@
+//! The end of a pool: drain, stop, and knowing when nothing is left. Refuses to open it again.
+
+use std::time::Duration;
+
+use super::{Due, Scheduler};
+use crate::fleet::{Cause, Phase};
+use crate::{Action, Stage, Verdict};
+
+/// How far a pool's life has come. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Life {
+    /// Takes jobs.
+    Open,
+    /// Finishes what it took.
+    Draining,
+    /// Has ended everything and waits for its workers' deaths.
+    Stopping,
+    /// Has said so: nothing is left.
+    Drained,
+}
+
+impl Scheduler {
+    pub(super) fn drain(&mut self, limit: Option<Duration>) {
+        self.life = self.life.max(Life::Draining);
+        if self.life == Life::Draining
+            && let Some(end) = limit.map(|limit| self.now + limit)
+            && self.drain_limit.is_none_or(|timer| end < timer.at())
+        {
+            if let Some(later) = self.drain_limit.take() {
+                self.timers.disarm(later);
+            }
+            self.drain_limit = Some(self.timers.arm(end, Due::DrainLimit));
+        }
+    }
+
+    /// Ends every job, waiting ones first, and kills every worker.
+    pub(super) fn stop(&mut self) {
+        if self.life >= Life::Stopping {
+            return;
+        }
+        self.life = Life::Stopping;
+        while let Some(job) = self.queue.front() {
+            self.resolve(job, Verdict::ShutDown { stage: Stage::Queued });
+        }
+        for worker in self.fleet.ids() {
+            let held = self.fleet.phase(worker).and_then(Phase::job);
+            if let Some(job) = held.filter(|&job| self.is_running_on(job, worker)) {
+                self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
+            }
+            self.kill(worker, Cause::Asked);
+        }
+    }
+
+    /// Lets go of workers that no accepted job needs, and says so when the last one is gone.
+    pub(super) fn wind_down(&mut self) {
+        // Nothing waits while a worker is idle, so an idle one has nothing left to do.
+        while let Some(worker) = self.fleet.warmest() {
+            self.retire(worker);
+        }
+        self.kill_surplus_starters();
+        if self.life < Life::Drained && self.jobs.is_empty() && self.fleet.is_empty() {
+            self.life = Life::Drained;
+            self.timers.clear();
+            self.restarts.resume();
+            self.act(Action::Drained);
+        }
+    }
+
+    /// A worker that is still on its way up has nothing to lose: SIGKILL is the quickest way to be rid of it.
+    fn kill_surplus_starters(&mut self) {
+        let surplus = self.fleet.starting().saturating_sub(self.queue.len());
+        if surplus == 0 {
+            return;
+        }
+        let mut starters = self.fleet.ids();
+        starters.retain(|&id| self.fleet.phase(id) == Some(Phase::Starting));
+        for &youngest in starters.iter().rev().take(surplus) {
+            self.kill(youngest, Cause::Asked);
+        }
+    }
+}

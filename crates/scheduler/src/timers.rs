@@ -1,0 +1,192 @@
+//! Which timer rings next. Refuses to know what rings, and when now is.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::Time;
+use crate::slab::Slab;
+
+/// Timers that are mostly disarmed before they ring.
+///
+/// Nearly every job ends before its deadline, so disarming must be cheap: it empties the timer's slot and leaves its
+/// entry in the heap, stale. The heap is rebuilt when stale entries outnumber live ones, which bounds it at twice
+/// the live timers plus [`SLACK`] and costs amortised constant time for each disarmed timer.
+///
+/// Invariant: the first entry of the heap is live, so that [`next`](Self::next) only looks.
+#[derive(Debug)]
+pub(crate) struct Timers<K> {
+    heap: BinaryHeap<Reverse<Timer>>,
+    armed: Slab<Armed<K>>,
+    next_serial: u64,
+}
+
+/// Stale entries that are not worth a rebuild.
+const SLACK: usize = 64;
+
+/// The receipt for a timer, and its entry in the heap. Timers of one instant ring in the order they were armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timer {
+    at: Time,
+    /// Never reused, unlike the slot: tells a stale entry from the slot's next owner.
+    serial: u64,
+    slot: usize,
+}
+
+impl Timer {
+    pub(crate) const fn at(self) -> Time {
+        self.at
+    }
+}
+
+#[derive(Debug)]
+struct Armed<K> {
+    serial: u64,
+    key: K,
+}
+
+impl<K: Copy> Timers<K> {
+    pub(crate) fn new() -> Self {
+        Self { heap: BinaryHeap::new(), armed: Slab::new(), next_serial: 0 }
+    }
+
+    /// When the next timer rings.
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse(timer)| timer.at)
+    }
+
+    pub(crate) fn arm(&mut self, at: Time, key: K) -> Timer {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let slot = self.armed.insert(Armed { serial, key });
+        let timer = Timer { at, serial, slot };
+        self.heap.push(Reverse(timer));
+        timer
+    }
+
+    /// Harmless if the timer has rung or was disarmed before.
+    pub(crate) fn disarm(&mut self, timer: Timer) {
+        if self.is_armed(timer) {
+            self.armed.remove(timer.slot);
+            self.tidy();
+        }
+    }
+
+    /// Takes out the earliest timer if it rings at `now` or before.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<K> {
+        let &Reverse(timer) = self.heap.peek()?;
+        if timer.at > now {
+            return None;
+        }
+        let armed = self.armed.remove(timer.slot)?;
+        self.tidy();
+        Some(armed.key)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.heap.clear();
+        self.armed.clear();
+    }
+
+    fn is_armed(&self, timer: Timer) -> bool {
+        self.armed.get(timer.slot).is_some_and(|armed| armed.serial == timer.serial)
+    }
+
+    /// Restores the invariant and the bound after a timer went away.
+    fn tidy(&mut self) {
+        while self.heap.peek().is_some_and(|&Reverse(timer)| !self.is_armed(timer)) {
+            self.heap.pop();
+        }
+        if self.heap.len() > 2 * self.armed.len() + SLACK {
+            let mut heap = std::mem::take(&mut self.heap);
+            heap.retain(|&Reverse(timer)| self.is_armed(timer));
+            self.heap = heap;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SplitMix64;
+
+    fn at(nanos: u64) -> Time {
+        Time::from_nanos(nanos)
+    }
+
+    fn ring_all(timers: &mut Timers<u64>) -> Vec<u64> {
+        std::iter::from_fn(|| timers.pop_due(at(u64::MAX))).collect()
+    }
+
+    #[test]
+    fn they_ring_by_time_and_then_in_the_order_they_were_armed() {
+        let mut timers = Timers::new();
+        for (time, key) in [(20, 0), (10, 1), (20, 2), (10, 3)] {
+            timers.arm(at(time), key);
+        }
+        assert_eq!(timers.next(), Some(at(10)));
+        assert_eq!(ring_all(&mut timers), [1, 3, 0, 2]);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn nothing_rings_before_its_time() {
+        let mut timers = Timers::new();
+        timers.arm(at(10), 'a');
+        assert_eq!(timers.pop_due(at(9)), None);
+        assert_eq!(timers.pop_due(at(10)), Some('a'));
+    }
+
+    #[test]
+    fn a_disarmed_timer_is_neither_announced_nor_rung() {
+        let mut timers = Timers::new();
+        let first = timers.arm(at(10), 'a');
+        timers.arm(at(20), 'b');
+        timers.disarm(first);
+        assert_eq!(timers.next(), Some(at(20)));
+        assert_eq!(timers.pop_due(at(15)), None);
+    }
+
+    #[test]
+    fn an_old_receipt_does_not_disarm_the_slots_next_owner() {
+        let mut timers = Timers::new();
+        let old = timers.arm(at(10), 'a');
+        timers.disarm(old);
+        let new = timers.arm(at(10), 'b');
+        assert_eq!(old.slot, new.slot);
+        timers.disarm(old);
+        assert_eq!(timers.pop_due(at(10)), Some('b'));
+    }
+
+    #[test]
+    fn a_million_disarmed_timers_leave_nothing_behind() {
+        let mut timers = Timers::new();
+        let lasting: Vec<_> = (0..100).map(|key| timers.arm(at(30_000_000), key)).collect();
+        let mut widest = 0;
+        for time in 0..1_000_000 {
+            let timer = timers.arm(at(40_000_000 + time), 0);
+            timers.disarm(timer);
+            widest = widest.max(timers.heap.len());
+        }
+        assert!(widest <= 2 * (lasting.len() + 1) + SLACK, "{widest} entries for 100 timers");
+        assert_eq!(timers.armed.len(), 100);
+        for timer in lasting {
+            timers.disarm(timer);
+        }
+        assert_eq!((timers.next(), timers.heap.len()), (None, 0));
+    }
+
+    #[test]
+    fn it_agrees_with_a_sorted_list() {
+        let (mut timers, mut list, mut random) = (Timers::new(), Vec::new(), SplitMix64::new(1));
+        for _ in 0..10_000 {
+            if random.next().is_multiple_of(3) && !list.is_empty() {
+                let index = usize::try_from(random.next() % list.len() as u64).unwrap_or(0);
+                timers.disarm(list.swap_remove(index));
+            } else {
+                list.push(timers.arm(at(random.next() % 500), random.next()));
+            }
+            assert_eq!(timers.next(), list.iter().min().map(|timer: &Timer| timer.at()));
+        }
+        assert_eq!(ring_all(&mut timers).len(), list.len());
+    }
+}

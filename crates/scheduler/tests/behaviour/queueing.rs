@@ -1,0 +1,104 @@
+//! Who waits, who is turned away, and who goes first.
+
+use procpool_scheduler::{Config, Event, Refusal, Verdict};
+
+use crate::pool::*;
+
+#[test]
+fn jobs_run_in_the_order_they_came() {
+    let mut pool = Pool::busy();
+    for job in 1..4 {
+        assert_eq!(pool.submit(job), []);
+    }
+    for job in 0..3 {
+        assert_eq!(pool.done(0, job), [resolve(job, FINISHED), assign(0, job + 1)]);
+    }
+    assert_eq!(pool.done(0, 3), [resolve(3, FINISHED)]);
+}
+
+#[test]
+fn the_worker_that_was_busy_last_is_used_first() {
+    let mut pool = Pool::ready(fixed(3));
+    assert_eq!(pool.submit(0), [assign(2, 0)]);
+    assert_eq!(pool.submit(1), [assign(1, 1)]);
+    pool.done(2, 0);
+    pool.done(1, 1);
+    assert_eq!(pool.submit(2), [assign(1, 2)]);
+    assert_eq!(pool.submit(3), [assign(2, 3)]);
+    assert_eq!(pool.submit(4), [assign(0, 4)]);
+}
+
+#[test]
+fn a_full_queue_refuses_and_stays_as_it_was() {
+    let mut pool = Pool::ready(Config { queue: 2, ..fixed(1) });
+    for job in 0..3 {
+        pool.submit(job);
+    }
+    for job in 3..100 {
+        assert_eq!(pool.submit(job), [refuse(job, QUEUE_FULL)]);
+    }
+    assert_eq!((pool.scheduler.queued(), pool.scheduler.running()), (2, 1));
+    assert_eq!(pool.scheduler.counters().refused, 97);
+}
+
+#[test]
+fn without_a_queue_an_idle_worker_still_takes_a_job() {
+    let mut pool = Pool::ready(Config { queue: 0, ..fixed(1) });
+    assert_eq!(pool.submit(0), [assign(0, 0)]);
+    assert_eq!(pool.submit(1), [refuse(1, QUEUE_FULL)]);
+}
+
+#[test]
+fn a_cancelled_job_makes_room_in_the_queue() {
+    let mut pool = Pool::ready(Config { queue: 1, ..fixed(1) });
+    pool.submit(0);
+    pool.submit(1);
+    pool.cancel(1);
+    assert_eq!(pool.submit(2), []);
+    assert_eq!(pool.submit(3), [refuse(3, QUEUE_FULL)]);
+}
+
+#[test]
+fn an_id_that_is_alive_is_refused_and_its_owner_goes_on() {
+    let mut pool = Pool::busy();
+    pool.submit(1);
+    assert_eq!(pool.submit(0), [refuse(0, Refusal::DuplicateId)]);
+    assert_eq!(pool.submit(1), [refuse(1, Refusal::DuplicateId)]);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED), assign(0, 1)]);
+}
+
+#[test]
+fn a_job_that_was_not_handed_over_is_first_again_although_the_queue_is_full() {
+    let mut pool = Pool::ready(Config { queue: 1, ..fixed(1) });
+    pool.submit(0);
+    pool.submit(1);
+    assert_eq!(pool.died_before_handover(0), [start(1)]);
+    assert_eq!(pool.scheduler.queued(), 2);
+    assert_eq!(pool.submit(2), [refuse(2, QUEUE_FULL)]);
+    assert_eq!(pool.up(1), [assign(1, 0)]);
+    assert_eq!(pool.scheduler.counters().returned, 1);
+}
+
+#[test]
+fn a_job_that_kills_every_worker_on_the_way_in_is_given_up() {
+    let mut pool = Pool::new(fixed(1));
+    pool.handle(Event::Start);
+    pool.up(0);
+    pool.submit(0);
+    let given_up = resolve(0, Verdict::Crashed { handed_over: false });
+    let mut deaths = 0;
+    for worker in 0.. {
+        let mut actions = pool.died_before_handover(worker);
+        deaths += 1;
+        if actions.first() == Some(&given_up) {
+            break;
+        }
+        if actions.is_empty() {
+            actions = pool.tick_when_due();
+        }
+        assert_eq!(actions, [start(worker + 1)]);
+        pool.up(worker + 1);
+    }
+    assert_eq!(deaths, 9);
+    assert_eq!(pool.scheduler.queued() + pool.scheduler.running(), 0);
+}
