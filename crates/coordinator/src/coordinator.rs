@@ -1,0 +1,141 @@
+//! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
+
+use crate::contract::ContractMismatch;
+use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport, open_hub};
+use procpool_protocol::engine::{Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerStatus};
+use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::{Job, JobError, JobId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// The pools of a service. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Coordinator {
+    pools: Arc<BTreeMap<String, RawPool>>,
+}
+
+/// What a coordinator is made from.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CoordinatorConfig {
+    /// Its pools.
+    pub pools: Vec<PoolConfig>,
+}
+
+impl CoordinatorConfig {
+    /// A configuration of these pools.
+    pub fn new(pools: impl IntoIterator<Item = PoolConfig>) -> Self {
+        Self { pools: pools.into_iter().collect() }
+    }
+}
+
+/// A coordinator has no such pool, or one of another job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoPool {
+    /// There is no pool of that name.
+    #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The pools that there are.
+        known: Vec<String>,
+    },
+    /// Its workers are of another job or version.
+    #[error("pool `{name}` is not of the job that was asked for: {mismatch}")]
+    Mismatch {
+        /// The pool.
+        name: String,
+        /// What was expected and found.
+        mismatch: Box<ContractMismatch>,
+    },
+}
+
+impl Coordinator {
+    /// Starts every pool and waits until each has a worker that is ready, if it shall have one.
+    ///
+    /// # Errors
+    /// That of the first pool that does not come up; those that did are taken down again.
+    pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
+        let hub = open_hub("the coordinator")?;
+        let mut starting = JoinSet::new();
+        for config in config.pools {
+            let hub = hub.clone();
+            starting.spawn(async move { RawPool::start_on(&hub, config).await });
+        }
+        let mut pools = BTreeMap::new();
+        while let Some(started) = starting.join_next().await {
+            let pool = started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+            pools.insert(pool.name().to_owned(), pool);
+        }
+        Ok(Self { pools: Arc::new(pools) })
+    }
+
+    /// A typed view of a pool.
+    ///
+    /// # Errors
+    /// When there is no such pool, or its workers are of another job or version.
+    pub fn pool<J: Job>(&self, name: &str) -> Result<Pool<J>, NoPool> {
+        let raw = self.raw(name)?;
+        Pool::of(raw).map_err(|mismatch| NoPool::Mismatch { name: name.into(), mismatch: Box::new(mismatch) })
+    }
+
+    /// A pool without types.
+    ///
+    /// # Errors
+    /// When there is no such pool.
+    pub fn raw(&self, name: &str) -> Result<RawPool, NoPool> {
+        let unknown = || NoPool::Unknown { name: name.into(), known: self.names() };
+        self.pools.get(name).cloned().ok_or_else(unknown)
+    }
+
+    /// Takes no more jobs, lets those that were accepted finish for up to `drain`, ends the rest as
+    /// shut down, and returns when every worker of every pool is gone.
+    pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
+        let mut draining = JoinSet::new();
+        for pool in self.pools.values() {
+            let pool = pool.clone();
+            draining.spawn(async move { pool.shutdown(drain).await });
+        }
+        let mut sum = ShutdownReport::default();
+        while let Some(report) = draining.join_next().await {
+            let report = report.unwrap_or_default();
+            sum.finished += report.finished;
+            sum.shut_down += report.shut_down;
+        }
+        sum
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.pools.keys().cloned().collect()
+    }
+}
+
+impl Engine for Coordinator {
+    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
+        let submitted = match self.pools.get(&job.pool) {
+            Some(pool) => pool.submit(job.input, job.reply, job.limits),
+            None => {
+                let reason = Refusal::UnknownPool { known: self.names() };
+                Err(Refused { pool: job.pool, reason }.into())
+            }
+        };
+        Box::pin(std::future::ready(submitted))
+    }
+
+    fn cancel(&self, job: JobId) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(self.pools.values().any(|pool| pool.cancel(job))))
+    }
+}
+
+impl Admin for Coordinator {
+    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
+        Box::pin(std::future::ready(self.pools.values().map(RawPool::status).collect()))
+    }
+
+    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+        Box::pin(std::future::ready(self.pools.get(pool).map(RawPool::workers)))
+    }
+}

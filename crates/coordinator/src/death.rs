@@ -1,0 +1,44 @@
+//! The end of a worker: who is killed, what is still heard, what is reported, in which order.
+
+use crate::os::alive::Alive;
+use crate::os::process::Process;
+use crate::output::Output;
+use procpool_protocol::ExitReport;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the last lines of standard error are waited for after a death. What the worker itself
+/// wrote is in the pipe already; only a grandchild can keep the pipe open.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(10);
+
+/// How long a worker may live after it closed its connection.
+pub(crate) const AFTER_EOF: Duration = Duration::from_secs(1);
+
+/// The worker as a process.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) name: String,
+    pub(crate) process: Arc<Process>,
+    /// Readable once the process is dead.
+    pub(crate) alive: Alive,
+    pub(crate) output: Output,
+}
+
+impl Body {
+    /// Kills the group, waits for the death, hears the last words for up to `patience`, reaps.
+    pub(crate) async fn bury(self, patience: Duration) -> ExitReport {
+        let Self { name, process, alive, output } = self;
+        process.kill_group();
+        alive.died().await;
+        drop(alive);
+        let uptime = process.started().elapsed();
+        let stderr = output.last_words(patience).await;
+        let reaped = process.bury();
+        let mut report = ExitReport::new(name, process.pid(), reaped.exit);
+        report.stderr = stderr;
+        report.peak_memory = reaped.peak_memory;
+        report.cpu_time = reaped.cpu_time;
+        report.uptime = uptime;
+        report
+    }
+}

@@ -1,0 +1,43 @@
+//! The environment of a worker: nothing of the coordinator's but what is on a short list.
+//!
+//! A service's environment is full of secrets, and a worker may run somebody else's code.
+
+use std::ffi::OsString;
+
+/// What a worker inherits: where programs and libraries are, who the user is, which language and time
+/// zone apply, where temporary files go, and how a Rust program reports a panic.
+const INHERITED: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "LLVM_PROFILE_FILE",
+];
+
+fn is_inherited(key: &str) -> bool {
+    INHERITED.contains(&key) || key.starts_with("LC_")
+}
+
+/// The environment of a worker, `own` (from its pool's configuration) having the last word.
+pub(crate) fn of_worker(own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let inherited = std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(is_inherited));
+    inherited.chain(own.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_stay_behind_and_locale_comes_along() {
+        assert!(is_inherited("PATH") && is_inherited("LC_ALL"));
+        assert!(!is_inherited("AWS_SECRET_ACCESS_KEY") && !is_inherited("PROCPOOL_SOCKET"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a worker did not come up.
+
+use crate::contract::ContractMismatch;
+use procpool_protocol::{ExitReport, Failure};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A worker did not come up. Whatever there was of it is dead and reaped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The system does not spawn it.
+    #[error("failed to spawn {}: {source}", path.display())]
+    Spawn {
+        /// The executable.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It ended before it was ready.
+    #[error("failed to start a worker of `{pool}`: {report}")]
+    Died {
+        /// The pool.
+        pool: String,
+        /// How it ended.
+        report: Box<ExitReport>,
+    },
+    /// It did nothing for too long and was killed.
+    #[error("failed to start a worker of `{pool}`: it was killed for not being {step} within {timeout:?}")]
+    TimedOut {
+        /// The pool.
+        pool: String,
+        /// What it should have become.
+        step: &'static str,
+        /// The bound.
+        timeout: Duration,
+    },
+    /// It is a worker of another job or version.
+    #[error("failed to start a worker of `{pool}`: {mismatch}")]
+    Contract {
+        /// The pool.
+        pool: String,
+        /// What was expected and found.
+        mismatch: Box<ContractMismatch>,
+    },
+    /// It spoke something else than the protocol.
+    #[error("failed to start a worker of `{pool}`: {violation}")]
+    Protocol {
+        /// The pool.
+        pool: String,
+        /// What it did.
+        violation: String,
+    },
+    /// Its own initialisation failed.
+    #[error("failed to start a worker of `{pool}`: its initialisation failed: {failure}")]
+    Init {
+        /// The pool.
+        pool: String,
+        /// What it says.
+        failure: Failure,
+    },
+    /// The coordinator's own side cannot be set up.
+    #[error("failed to prepare for workers of `{pool}`: {source}")]
+    Prepare {
+        /// The pool.
+        pool: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,109 @@
+//! [`Recipe`]: what the workers of a pool have in common, what they have to be, and what they are told.
+
+use super::StartError;
+use crate::contract::Contract;
+use crate::death::{self, Body};
+use crate::executable::Pinned;
+use crate::hub::Arrival;
+use procpool_protocol::Payload;
+use procpool_protocol::frame::Kind;
+use procpool_protocol::handshake::{Connection, Hello, Mode, Welcome};
+use procpool_protocol::message::json_frame;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Everything that the workers of one pool have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe {
+    /// The pool's name; a worker is called after it.
+    pub(crate) name: String,
+    pub(crate) pinned: Pinned,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) current_dir: Option<PathBuf>,
+    pub(crate) mode: Mode,
+    /// What the workers have to be: what the caller was built with, or what the first worker was.
+    pub(crate) expects: Arc<OnceLock<Contract>>,
+    pub(crate) worker_data: Payload,
+    /// Largest payload in either direction, in bytes.
+    pub(crate) max_payload: u32,
+    /// Bounds each step of a launch.
+    pub(crate) step_timeout: Duration,
+}
+
+/// A worker that is sent away.
+pub(super) struct Refusal {
+    pub(super) reason: &'static str,
+    pub(super) error: StartError,
+}
+
+impl Recipe {
+    /// Whether the worker is what the pool is for.
+    pub(super) fn judge(&self, hello: &Hello) -> Result<(), Refusal> {
+        let found = Contract::said_by(hello);
+        let expected = self.expects.get_or_init(|| found.clone());
+        expected.check(&found).map_err(|mismatch| Refusal {
+            reason: "contract",
+            error: StartError::Contract { pool: self.name.clone(), mismatch: Box::new(mismatch) },
+        })?;
+        self.judge_mode(hello)
+    }
+
+    fn judge_mode(&self, hello: &Hello) -> Result<(), Refusal> {
+        if hello.modes.contains(&self.mode) {
+            return Ok(());
+        }
+        let wanted = match self.mode {
+            Mode::Jobs => "takes free messages only, not jobs",
+            Mode::Messages => "takes jobs only, not free messages",
+        };
+        let violation = format!("the worker `{}` {wanted}", hello.job);
+        Err(Refusal { reason: "mode", error: StartError::Protocol { pool: self.name.clone(), violation } })
+    }
+
+    /// Sends preamble and welcome on one connection; worker data goes with the jobs connection.
+    pub(super) async fn welcome(&self, worker: &str, arrival: &Arrival) -> Result<(), String> {
+        let welcome =
+            Welcome { mode: self.mode, owned: true, worker: worker.into(), max_payload: self.max_payload };
+        let mut frame = json_frame(Kind::Welcome, &welcome).map_err(|error| error.to_string())?;
+        if arrival.hello.connection == Connection::Jobs {
+            frame = frame.with_payload(self.worker_data.clone());
+        }
+        let bytes: bytes::Bytes = [&arrival.preamble.to_bytes()[..], &frame.to_bytes()].concat().into();
+        let mut written = 0;
+        while written < bytes.len() {
+            arrival.socket.writable().await.map_err(|error| error.to_string())?;
+            match arrival.socket.try_write(std::iter::once(&bytes), written) {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn died(&self, body: Body) -> StartError {
+        let report = body.bury(death::LAST_WORDS).await;
+        StartError::Died { pool: self.name.clone(), report: Box::new(report) }
+    }
+
+    /// The connection broke: the worker's death, if it comes soon, else a violation.
+    pub(super) async fn broke_off(&self, body: Body, violation: String) -> StartError {
+        if tokio::time::timeout(death::AFTER_EOF, body.alive.died()).await.is_ok() {
+            return self.died(body).await;
+        }
+        self.violated(body, violation).await
+    }
+
+    pub(super) async fn violated(&self, body: Body, violation: String) -> StartError {
+        body.bury(death::LAST_WORDS).await;
+        StartError::Protocol { pool: self.name.clone(), violation }
+    }
+
+    pub(super) async fn timed_out(&self, body: Body, step: &'static str) -> StartError {
+        body.bury(death::LAST_WORDS).await;
+        StartError::TimedOut { pool: self.name.clone(), step, timeout: self.step_timeout }
+    }
+}

@@ -1,0 +1,43 @@
+//! The one way to kill a worker, whatever state it is in: not spawned yet, starting, or serving.
+
+use crate::os::process::Process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Kills a worker's process group; one that is spawned after the kill is killed at once.
+#[derive(Debug, Default)]
+pub(crate) struct Leash(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    killed: bool,
+    process: Option<Arc<Process>>,
+}
+
+impl Leash {
+    /// Ties the leash to its process.
+    pub(crate) fn attach(&self, process: Arc<Process>) {
+        let mut state = self.lock();
+        if state.killed {
+            process.kill_group();
+        }
+        state.process = Some(process);
+    }
+
+    /// Kills the process group now, or as soon as there is one.
+    pub(crate) fn kill(&self) {
+        let mut state = self.lock();
+        state.killed = true;
+        if let Some(process) = &state.process {
+            process.kill_group();
+        }
+    }
+
+    /// The process id, once there is one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.lock().process.as_ref().map(|process| process.pid())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,191 @@
+//! The limits of a pool, their defaults, and the checks that make them consistent.
+//!
+//! Field names are the keys of the configuration file and the methods of the builders.
+
+use procpool_protocol::engine::JobLimits;
+use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use procpool_scheduler as scheduler;
+use std::time::Duration;
+
+/// Limits of one pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolLimits {
+    /// Fewest workers that are kept. Default: 1.
+    pub min_workers: usize,
+    /// Most workers that are started. Default: the processors that this process may use, by its
+    /// affinity and its cgroup's quota.
+    pub max_workers: usize,
+    /// Most jobs that may wait for a worker. Default: 1024.
+    pub queue: usize,
+    /// Bounds queue and run of a job together, where the job does not say otherwise. Default: 30 s.
+    /// None: no bound.
+    pub timeout: Option<Duration>,
+    /// Bounds the run of a job alone, where the job does not say otherwise. Default: none.
+    pub run_timeout: Option<Duration>,
+    /// The longest `timeout` or `run_timeout` that a job may ask for; longer ones are cut to it, and
+    /// jobs without any get it. Default: none.
+    pub max_timeout: Option<Duration>,
+    /// From asking a job to stop to killing its worker. Default: 100 ms.
+    pub grace: Duration,
+    /// From asking an idle worker to exit to killing it. Default: 2 s.
+    pub stop_timeout: Duration,
+    /// Bounds each step of starting a worker, loading its state among them. Default: 30 s.
+    pub start_timeout: Duration,
+    /// Largest encoded input or output, in bytes. Default: 64 MiB.
+    pub max_payload: u32,
+    /// Most times that a job is handed to a worker: more than one only where jobs may be repeated.
+    /// Default: 1.
+    pub max_attempts: u32,
+    /// Whether a job may be handed out again after a worker died with it. Default: what the job's
+    /// contract says, `false` where none is known.
+    pub idempotent: Option<bool>,
+}
+
+impl Default for PoolLimits {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            min_workers: 1,
+            max_workers: processors,
+            queue: 1024,
+            timeout: Some(Duration::from_secs(30)),
+            run_timeout: None,
+            max_timeout: None,
+            grace: Duration::from_millis(100),
+            stop_timeout: Duration::from_secs(2),
+            start_timeout: Duration::from_secs(30),
+            max_payload: DEFAULT_MAX_PAYLOAD,
+            max_attempts: 1,
+            idempotent: None,
+        }
+    }
+}
+
+/// Limits that contradict each other or themselves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidLimits {
+    /// More workers wanted than allowed, or none allowed.
+    #[error(
+        "min_workers is {min} and max_workers is {max}; it must be 1 <= max_workers and min_workers <= max_workers"
+    )]
+    Workers {
+        /// `min_workers`.
+        min: usize,
+        /// `max_workers`.
+        max: usize,
+    },
+    /// A duration that must be longer than nothing.
+    #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
+    Zero {
+        /// Which.
+        key: &'static str,
+    },
+    /// A pool that can take no payload.
+    #[error("max_payload is zero; set a number of bytes")]
+    NoPayload,
+    /// Retries of jobs that may not be repeated.
+    #[error(
+        "max_attempts is {attempts}, but the jobs are not declared idempotent; set idempotent = true, or max_attempts = 1"
+    )]
+    Attempts {
+        /// `max_attempts`.
+        attempts: u32,
+    },
+}
+
+impl PoolLimits {
+    /// Checks what the types cannot express.
+    ///
+    /// # Errors
+    /// [`InvalidLimits`] names the key.
+    pub fn check(&self) -> Result<(), InvalidLimits> {
+        if self.max_workers == 0 || self.min_workers > self.max_workers {
+            return Err(InvalidLimits::Workers { min: self.min_workers, max: self.max_workers });
+        }
+        let durations = [
+            ("timeout", self.timeout),
+            ("run_timeout", self.run_timeout),
+            ("max_timeout", self.max_timeout),
+            ("stop_timeout", Some(self.stop_timeout)),
+            ("start_timeout", Some(self.start_timeout)),
+        ];
+        if let Some((key, _)) = durations.iter().find(|(_, value)| *value == Some(Duration::ZERO)) {
+            return Err(InvalidLimits::Zero { key });
+        }
+        if self.max_payload == 0 {
+            return Err(InvalidLimits::NoPayload);
+        }
+        if self.max_attempts == 0 || (self.max_attempts > 1 && self.idempotent != Some(true)) {
+            return Err(InvalidLimits::Attempts { attempts: self.max_attempts });
+        }
+        Ok(())
+    }
+
+    /// What applies to a job that asks for `job`.
+    pub(crate) fn of_job(&self, job: JobLimits) -> JobLimits {
+        let cut = |asked: Option<Duration>| match (asked, self.max_timeout) {
+            (Some(asked), Some(max)) => Some(asked.min(max)),
+            (asked, None) => asked,
+            (None, max) => max,
+        };
+        JobLimits {
+            timeout: cut(job.timeout.or(self.timeout)),
+            run_timeout: job
+                .run_timeout
+                .or(self.run_timeout)
+                .map(|run| run.min(self.max_timeout.unwrap_or(run))),
+        }
+    }
+
+    pub(crate) fn of_scheduler(&self, lazy: bool) -> scheduler::Config {
+        scheduler::Config {
+            min_workers: self.min_workers,
+            max_workers: self.max_workers,
+            queue: self.queue,
+            grace: self.grace,
+            stop_timeout: self.stop_timeout,
+            lazy,
+            ..scheduler::Config::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn nothing_lifts_the_operators_bound() {
+        let limits = PoolLimits { timeout: None, max_timeout: seconds(10), ..PoolLimits::default() };
+        let asks = |timeout, run_timeout| limits.of_job(JobLimits { timeout, run_timeout });
+        assert_eq!(
+            asks(seconds(60), seconds(60)),
+            JobLimits { timeout: seconds(10), run_timeout: seconds(10) }
+        );
+        assert_eq!(asks(seconds(2), None), JobLimits { timeout: seconds(2), run_timeout: None });
+        assert_eq!(asks(None, None), JobLimits { timeout: seconds(10), run_timeout: None });
+    }
+
+    #[test]
+    fn contradictions_are_refused_by_name() {
+        let check = |change: fn(&mut PoolLimits)| {
+            let mut limits = PoolLimits::default();
+            change(&mut limits);
+            limits.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        assert!(
+            check(|limits| limits.min_workers = limits.max_workers + 1).unwrap_err().contains("min_workers")
+        );
+        assert!(
+            check(|limits| limits.timeout = Some(Duration::ZERO)).unwrap_err().contains("timeout is zero")
+        );
+        assert!(check(|limits| limits.max_attempts = 2).unwrap_err().contains("idempotent"));
+    }
+}

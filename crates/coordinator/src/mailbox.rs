@@ -1,0 +1,111 @@
+//! The messages of one worker on their way from its session to whoever owns the worker.
+//!
+//! Bounded by not reading on: while it is full the session leaves what comes in the socket, and the
+//! worker's next `post` blocks.
+
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::Connection;
+use procpool_protocol::message::failure_of;
+use procpool_protocol::{ExitReport, Failure, Payload};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Messages that may wait before the session stops reading.
+const FULL: usize = 256;
+
+/// What a worker has to say, undecoded.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    Online,
+    Message(Payload),
+    Error(Failure),
+    Exit(Box<ExitReport>),
+}
+
+/// A queue with one reader.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    arrived: Notify,
+    taken: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    mail: VecDeque<Mail>,
+    /// Nobody will read any more.
+    abandoned: bool,
+}
+
+impl Mailbox {
+    pub(crate) fn put(&self, mail: Mail) {
+        let mut state = self.lock();
+        if !state.abandoned {
+            state.mail.push_back(mail);
+            drop(state);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// The next piece. Safe to drop and call again; waits for ever after `Exit`.
+    pub(crate) async fn next(&self) -> Mail {
+        loop {
+            if let Some(mail) = self.lock().mail.pop_front() {
+                self.taken.notify_one();
+                return mail;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Completes when there is room, or nobody cares.
+    pub(crate) async fn room(&self) {
+        loop {
+            {
+                let state = self.lock();
+                if state.abandoned || state.mail.len() < FULL {
+                    return;
+                }
+            }
+            self.taken.notified().await;
+        }
+    }
+
+    /// Nobody will read any more.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        let mail = std::mem::take(&mut state.mail);
+        drop(state);
+        drop(mail);
+        self.taken.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session's side.
+impl crate::session::Listener for &Mailbox {
+    fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
+        match (connection, frame.kind) {
+            (Connection::Jobs, Kind::Message) => self.put(Mail::Message(frame.payload)),
+            (Connection::Jobs, Kind::MessageFailed) => {
+                self.put(Mail::Error(failure_of(&frame).map_err(|error| error.to_string())?));
+            }
+            (Connection::Control, Kind::Pong) => {}
+            (connection, kind) => return Err(format!("it sent {kind:?} on the {connection:?} connection")),
+        }
+        Ok(())
+    }
+
+    async fn room(&self) {
+        Mailbox::room(self).await;
+    }
+
+    fn violated(&mut self, violation: String) {
+        self.put(Mail::Error(Failure::new(violation).with_code("protocol")));
+    }
+}

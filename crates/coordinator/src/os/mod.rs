@@ -1,0 +1,9 @@
+//! Everything that needs a Unix kernel: processes and sockets, each behind a small type.
+//!
+//! Linux is what is tested. Another platform is another set of these files with the same types.
+
+pub(crate) mod alive;
+mod descriptors;
+pub(crate) mod process;
+pub(crate) mod socket;
+mod wait;

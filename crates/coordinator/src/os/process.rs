@@ -1,0 +1,185 @@
+//! One worker process, from spawn to reap: its pidfd, its group, and the promise that a number is
+//! never signalled after it was reaped.
+
+use super::descriptors;
+use super::wait::{self, Patience, Reaped};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// What to spawn.
+#[derive(Debug)]
+pub(crate) struct SpawnRequest {
+    /// Absolute, or std would fall back from `posix_spawn` to `fork`.
+    pub(crate) program: PathBuf,
+    /// Keeps a descriptor open that `program` may be named by.
+    pub(crate) pinned: Option<Arc<File>>,
+    /// What the worker sees as its own name.
+    pub(crate) arg0: OsString,
+    pub(crate) args: Vec<OsString>,
+    /// The whole environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) current_dir: Option<PathBuf>,
+    /// Written to its standard input, which is then closed.
+    pub(crate) stdin: Vec<u8>,
+}
+
+/// A process that was just spawned, with the reading ends of its output.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) process: Process,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// A child that leads a process group of its own.
+///
+/// Dropped before it was reaped, it is killed with its group and reaped in the background.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    pidfd: OwnedFd,
+    started: Instant,
+    /// Held while signalling and while reaping: a pid is free for others once it is reaped.
+    reaped: Mutex<bool>,
+}
+
+impl Process {
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Sends SIGKILL to the whole group, unless the leader was reaped already.
+    pub(crate) fn kill_group(&self) {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*reaped {
+            // ESRCH: nobody is left in the group, which is all that was wanted.
+            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+
+    /// Kills what is left of the group and reaps the leader, which must be dead already.
+    pub(crate) fn bury(&self) -> Reaped {
+        self.kill_group();
+        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = wait::reap(self.pid, Patience::Wait);
+        *reaped = true;
+        // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
+        // the same, only its last words are lost.
+        result.ok().flatten().unwrap_or_else(Reaped::unknown)
+    }
+}
+
+/// Readable once the process is dead.
+impl AsRawFd for Process {
+    fn as_raw_fd(&self) -> RawFd {
+        self.pidfd.as_raw_fd()
+    }
+}
+
+impl AsFd for Process {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let reaped = *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if reaped {
+            return;
+        }
+        self.kill_group();
+        if matches!(wait::reap(self.pid, Patience::Look), Ok(None)) {
+            let pid = self.pid;
+            // A killed process may take a moment to die, and a destructor must not wait for it. If no
+            // thread can be had, the zombie stays until this process ends; it runs nothing any more.
+            let _ = std::thread::Builder::new()
+                .name("procpool-reaper".into())
+                .stack_size(64 * 1024)
+                .spawn(move || wait::reap(pid, Patience::Wait));
+        }
+    }
+}
+
+type Reply = oneshot::Sender<io::Result<Spawned>>;
+
+/// Spawns on the one thread that spawns every worker of this process.
+///
+/// A worker asks the kernel to be killed when its parent dies, and the kernel takes the *thread* that
+/// spawned it for the parent. This thread therefore lives as long as the process.
+pub(crate) async fn spawn(request: SpawnRequest) -> io::Result<Spawned> {
+    let (reply, result) = oneshot::channel();
+    let lost = || io::Error::other("the spawner thread is gone");
+    spawner()?.send((request, reply)).map_err(|_| lost())?;
+    result.await.map_err(|_| lost())?
+}
+
+/// The way to the spawner thread. Unbounded, and yet bounded: a pool has at most one request under
+/// way for each worker that it may start.
+fn spawner() -> io::Result<&'static mpsc::Sender<(SpawnRequest, Reply)>> {
+    static SPAWNER: OnceLock<mpsc::Sender<(SpawnRequest, Reply)>> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(spawner) = SPAWNER.get() {
+        return Ok(spawner);
+    }
+    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if SPAWNER.get().is_none() {
+        let (requests, inbox) = mpsc::channel::<(SpawnRequest, Reply)>();
+        std::thread::Builder::new().name("procpool-spawner".into()).spawn(move || {
+            if let Err(error) = descriptors::keep_from_children() {
+                tracing::warn!(%error, "workers inherit what this process had open when it was started");
+            }
+            for (request, reply) in inbox {
+                // If nobody waits any more, dropping the process kills it.
+                let _ = reply.send(spawn_here(request));
+            }
+        })?;
+        let _ = SPAWNER.set(requests);
+    }
+    SPAWNER.get().ok_or_else(|| io::Error::other("the spawner thread did not start"))
+}
+
+fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
+    let mut command = Command::new(&request.program);
+    command.arg0(&request.arg0).args(&request.args);
+    command.env_clear().envs(request.env.iter().map(|(key, value)| (key, value)));
+    if let Some(dir) = &request.current_dir {
+        command.current_dir(dir);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // No `pre_exec`: it would force `fork`, whose cost grows with this process's memory.
+    let started = Instant::now();
+    let mut child = command.process_group(0).spawn()?;
+    drop(request.pinned);
+    let pid = Pid::from_child(&child);
+    let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        Ok(pidfd) => pidfd,
+        Err(error) => {
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+            let _ = wait::reap(pid, Patience::Wait);
+            return Err(error.into());
+        }
+    };
+    let process = Process { pid, pidfd, started, reaped: Mutex::new(false) };
+    // A pipe takes the few bytes at once; a worker that closed its end is found out in the handshake.
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(&request.stdin);
+    }
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("a spawned worker has no output pipes"));
+    };
+    Ok(Spawned { process, stdout: stdout.into(), stderr: stderr.into() })
+}

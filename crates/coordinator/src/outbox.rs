@@ -1,0 +1,232 @@
+//! Ordered output to one connection, written by whoever comes by.
+//!
+//! Frames are appended under the pool's lock, which orders them; they are written outside of it, by
+//! the thread that appended them if the socket takes them, else by the session's own writer. Nobody
+//! awaits while holding a frame, so dropping a caller's future tears none.
+
+use crate::os::socket::Socket;
+use bytes::{Bytes, BytesMut};
+use procpool_protocol::frame::Frame;
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// The output side of a connection.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    socket: Arc<Socket>,
+    queue: Mutex<Queue>,
+    /// Wakes the writer: the socket was full, or somebody waits for room.
+    blocked: Notify,
+    /// Wakes those who wait for the queue to become short.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    segments: VecDeque<Segment>,
+    /// Bytes of the first segment that were written already.
+    skip: usize,
+    /// Bytes in `segments`, those of `skip` included.
+    bytes: usize,
+    /// Frames appended so far.
+    pushed: u64,
+    /// Frames whose last byte the kernel has accepted.
+    accepted: u64,
+    /// Somebody is writing, with the segments in their hands.
+    writing: bool,
+    /// The socket did not take everything; only the writer goes on.
+    waiting: bool,
+    /// Nothing will be written any more.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Segment {
+    bytes: Bytes,
+    ends_frame: bool,
+}
+
+/// A frame's place in the order of its outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+impl Outbox {
+    pub(crate) fn new(socket: Arc<Socket>) -> Self {
+        Self { socket, queue: Mutex::default(), blocked: Notify::new(), room: Notify::new() }
+    }
+
+    /// Appends a frame; [`flush`](Self::flush) writes it.
+    pub(crate) fn push(&self, frame: &Frame) -> Ticket {
+        let mut head = BytesMut::new();
+        frame.put_head(&mut head);
+        let payload = frame.payload.bytes.clone();
+        let mut queue = self.lock();
+        if !queue.closed {
+            queue.bytes += head.len() + payload.len();
+            queue.segments.push_back(Segment { bytes: head.freeze(), ends_frame: payload.is_empty() });
+            if !payload.is_empty() {
+                queue.segments.push_back(Segment { bytes: payload, ends_frame: true });
+            }
+        }
+        queue.pushed += 1;
+        Ticket(queue.pushed)
+    }
+
+    /// Writes what the socket takes. Never waits.
+    pub(crate) fn flush(&self) {
+        let mut queue = self.lock();
+        if queue.writing || queue.waiting {
+            return;
+        }
+        queue.writing = true;
+        while !queue.closed && !queue.segments.is_empty() {
+            let segments = std::mem::take(&mut queue.segments);
+            let skip = queue.skip;
+            drop(queue);
+            let written = self.socket.try_write(segments.iter().map(|segment| &segment.bytes), skip);
+            queue = self.lock();
+            queue.restore(segments);
+            match written {
+                Ok(written) => queue.advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    queue.waiting = true;
+                    self.blocked.notify_one();
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The worker is gone. Its death will be noticed and explained where deaths are.
+                Err(_) => queue.close(),
+            }
+        }
+        queue.writing = false;
+        let short = queue.bytes < Self::SHORT;
+        drop(queue);
+        if short {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Writes what flushes could not, for as long as it is polled. Never completes.
+    pub(crate) async fn write(&self) -> std::convert::Infallible {
+        loop {
+            self.blocked.notified().await;
+            // An error shows at the next write.
+            let _ = self.socket.writable().await;
+            self.lock().waiting = false;
+            self.flush();
+        }
+    }
+
+    /// More than this many unwritten bytes and [`has_room`](Self::has_room) waits.
+    const SHORT: usize = 64 * 1024;
+
+    /// Waits until little is left unwritten, or nothing will be written any more.
+    pub(crate) async fn has_room(&self) {
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            {
+                let queue = self.lock();
+                if queue.closed || queue.bytes < Self::SHORT {
+                    return;
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Writes nothing any more, and tells whether the frame of `ticket` may have reached the worker.
+    ///
+    /// `false` is certain: the kernel has not accepted its last byte and never will.
+    pub(crate) fn close(&self, ticket: Option<Ticket>) -> bool {
+        let mut queue = self.lock();
+        // Whoever is writing at this moment may be handing over any frame.
+        let handed_over = ticket.is_some_and(|Ticket(number)| queue.accepted >= number || queue.writing);
+        queue.close();
+        drop(queue);
+        self.room.notify_waiters();
+        handed_over
+    }
+
+    /// Whether nothing will be written any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Puts segments back in front of those that were appended meanwhile.
+    fn restore(&mut self, mut segments: VecDeque<Segment>) {
+        if self.closed {
+            return;
+        }
+        segments.append(&mut self.segments);
+        self.segments = segments;
+    }
+
+    /// Takes `written` bytes off the front.
+    fn advance(&mut self, written: usize) {
+        self.skip += written;
+        while let Some(first) = self.segments.front() {
+            if self.skip < first.bytes.len() {
+                break;
+            }
+            self.skip -= first.bytes.len();
+            self.bytes -= first.bytes.len();
+            self.accepted += u64::from(first.ends_frame);
+            self.segments.pop_front();
+        }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        self.segments.clear();
+        self.skip = 0;
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(lengths: &[usize]) -> Queue {
+        let mut queue = Queue::default();
+        for &length in lengths {
+            queue.segments.push_back(Segment { bytes: vec![0; length].into(), ends_frame: true });
+            queue.bytes += length;
+        }
+        queue
+    }
+
+    #[test]
+    fn a_frame_is_accepted_with_its_last_byte_only() {
+        let mut queue = queue(&[10, 5]);
+        queue.advance(9);
+        assert_eq!((queue.accepted, queue.skip, queue.bytes), (0, 9, 15));
+        queue.advance(1);
+        assert_eq!((queue.accepted, queue.skip, queue.bytes), (1, 0, 5));
+        queue.advance(5);
+        assert_eq!((queue.accepted, queue.segments.len(), queue.bytes), (2, 0, 0));
+    }
+
+    #[test]
+    fn what_was_not_written_goes_before_what_was_appended_meanwhile() {
+        let mut queue = queue(&[3]);
+        let earlier = queue_of(7).segments;
+        queue.restore(earlier);
+        let lengths: Vec<usize> = queue.segments.iter().map(|segment| segment.bytes.len()).collect();
+        assert_eq!(lengths, [7, 3]);
+    }
+
+    fn queue_of(length: usize) -> Queue {
+        queue(&[length])
+    }
+}

@@ -1,0 +1,149 @@
+//! [`PoolBuilder`]: what a pool shall be. Its methods are named like the keys of the configuration file.
+
+use super::{Pool, PoolConfig, PoolError, RawPool};
+use crate::contract::Contract;
+use crate::executable::Executable;
+use crate::limits::PoolLimits;
+use procpool_protocol::{Job, Payload, PayloadError};
+use serde::Serialize;
+use std::ffi::OsString;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Describes a pool; [`start`](Self::start) makes it. See [`PoolLimits`] for the defaults.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct PoolBuilder<J> {
+    config: PoolConfig,
+    worker_data: Option<PayloadError>,
+    job: PhantomData<fn() -> J>,
+}
+
+macro_rules! limit {
+    ($(#[$doc:meta])* $name:ident: $type:ty, $value:ident => $stored:expr) => {
+        $(#[$doc])*
+        pub fn $name(mut self, $value: $type) -> Self {
+            self.config.limits.$name = $stored;
+            self
+        }
+    };
+}
+
+impl<J: Job> PoolBuilder<J> {
+    pub(crate) fn new(executable: Executable) -> Self {
+        let limits = PoolLimits { idempotent: Some(J::IDEMPOTENT), ..PoolLimits::default() };
+        let expects = Some(Contract::of::<J>());
+        let config = PoolConfig { limits, expects, ..PoolConfig::new(J::NAME, executable) };
+        Self { config, worker_data: None, job: PhantomData }
+    }
+
+    /// The pool's name in logs and reports. Default: the job's.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = name.into();
+        self
+    }
+
+    /// Fewest and most workers. Default: 1 to the processors that this process may use.
+    pub fn workers(mut self, workers: RangeInclusive<usize>) -> Self {
+        self.config.limits.min_workers = *workers.start();
+        self.config.limits.max_workers = *workers.end();
+        self
+    }
+
+    limit! {
+        /// Most jobs that may wait for a worker. Default: 1024.
+        queue: usize, jobs => jobs
+    }
+    limit! {
+        /// Bounds queue and run of a job together. Default: 30 s.
+        timeout: Duration, timeout => Some(timeout)
+    }
+    limit! {
+        /// Bounds the run of a job alone. Default: none.
+        run_timeout: Duration, timeout => Some(timeout)
+    }
+    limit! {
+        /// The longest timeout that a job may ask for. Default: none.
+        max_timeout: Duration, timeout => Some(timeout)
+    }
+    limit! {
+        /// From asking a job to stop to killing its worker. Default: 100 ms.
+        grace: Duration, grace => grace
+    }
+    limit! {
+        /// From asking an idle worker to exit to killing it. Default: 2 s.
+        stop_timeout: Duration, timeout => timeout
+    }
+    limit! {
+        /// Bounds each step of starting a worker. Default: 30 s.
+        start_timeout: Duration, timeout => timeout
+    }
+    limit! {
+        /// Largest encoded input or output, in bytes. Default: 64 MiB.
+        max_payload: u32, bytes => bytes
+    }
+    limit! {
+        /// Most times that an idempotent job is handed to a worker. Default: 1.
+        max_attempts: u32, attempts => attempts
+    }
+    limit! {
+        /// Whether jobs may be handed out again after a worker died with them. Default: the job's word.
+        idempotent: bool, idempotent => Some(idempotent)
+    }
+
+    /// Lets jobs run and wait as long as they like.
+    pub fn no_timeout(mut self) -> Self {
+        self.config.limits.timeout = None;
+        self
+    }
+
+    /// Sets an environment variable of the workers, which inherit only a few.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.config.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// The directory that the workers start in. Default: the coordinator's.
+    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.current_dir = Some(dir.into());
+        self
+    }
+
+    /// What each worker is given at its start.
+    pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
+        match Payload::encode(data, J::ENCODING) {
+            Ok(payload) => self.config.worker_data = payload,
+            Err(error) => self.worker_data = Some(error),
+        }
+        self
+    }
+
+    /// Starts the pool and waits until one worker is ready. Needs a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// When the limits contradict each other, the executable cannot be used, or the first worker does
+    /// not come up: then with the report of its death.
+    pub async fn start(self) -> Result<Pool<J>, PoolError> {
+        Ok(Pool::assume(RawPool::start(self.checked()?).await?))
+    }
+
+    /// Starts the pool without a worker; the first one is started for the first job.
+    ///
+    /// # Errors
+    /// When the limits contradict each other or the executable cannot be used.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_lazy(self) -> Result<Pool<J>, PoolError> {
+        Ok(Pool::assume(RawPool::start_lazy(self.checked()?)?))
+    }
+
+    fn checked(self) -> Result<PoolConfig, PoolError> {
+        match self.worker_data {
+            None => Ok(self.config),
+            Some(reason) => Err(PoolError::WorkerData { pool: self.config.name, reason }),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a pool is made from, and why none came of it.
+
+use crate::contract::Contract;
+use crate::executable::{Executable, ExecutableError};
+use crate::launch::StartError;
+use crate::limits::{InvalidLimits, PoolLimits};
+use procpool_protocol::{Payload, PayloadError};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What a pool is made from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PoolConfig {
+    /// Its name, in logs, reports and addresses.
+    pub name: String,
+    /// Its workers' executable.
+    pub executable: Executable,
+    /// Its limits.
+    pub limits: PoolLimits,
+    /// Environment variables for its workers, beside the few that are inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// The directory that its workers start in; none for the coordinator's own.
+    pub current_dir: Option<PathBuf>,
+    /// What its workers are given at their start.
+    pub worker_data: Payload,
+    /// What its workers have to be; none if any will do.
+    pub expects: Option<Contract>,
+}
+
+impl PoolConfig {
+    /// A pool with default limits of whatever workers `executable` makes.
+    pub fn new(name: impl Into<String>, executable: Executable) -> Self {
+        Self {
+            name: name.into(),
+            executable,
+            limits: PoolLimits::default(),
+            env: Vec::new(),
+            current_dir: None,
+            worker_data: Payload::none(),
+            expects: None,
+        }
+    }
+}
+
+/// A pool cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// Its limits contradict each other.
+    #[error("failed to start pool `{pool}`: {reason}")]
+    Limits {
+        /// The pool.
+        pool: String,
+        /// Which limits, and what to do.
+        reason: InvalidLimits,
+    },
+    /// Its executable cannot be used.
+    #[error(transparent)]
+    Executable(#[from] ExecutableError),
+    /// Its first worker did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its worker data does not encode.
+    #[error("failed to start pool `{pool}`: {reason}")]
+    WorkerData {
+        /// The pool.
+        pool: String,
+        /// What is wrong with it.
+        reason: PayloadError,
+    },
+}

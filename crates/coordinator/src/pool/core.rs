@@ -1,0 +1,244 @@
+//! A pool's lock and everything that takes it: submitters, sessions, the timer, the supervisor.
+//!
+//! Whoever feeds an event performs what follows from it, so that a job costs no hop between tasks:
+//! a submitter writes its job to the worker's socket itself, and the session that reads a result
+//! writes the next job. Lock order: pool, then outbox. The clock is read inside the lock.
+
+use super::effects::Effects;
+use super::entry::NewJob;
+use super::state::{Known, State};
+use crate::limits::PoolLimits;
+use procpool_protocol::engine::JobLimits;
+use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_protocol::{JobError, JobId};
+use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+/// What all parts of a pool share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) name: String,
+    pub(crate) limits: PoolLimits,
+    epoch: Instant,
+    state: Mutex<State>,
+    /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
+    spawns: mpsc::UnboundedSender<WorkerId>,
+    timer: Notify,
+    slot: Notify,
+    waiting_for_slot: AtomicUsize,
+    drained: watch::Sender<bool>,
+}
+
+/// A job that was accepted.
+#[derive(Debug)]
+pub(crate) struct Submitted {
+    pub(crate) key: Key,
+    pub(crate) id: JobId,
+    pub(crate) outcome: oneshot::Receiver<Finished>,
+}
+
+/// A job that was not accepted.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) job: NewJob,
+    pub(crate) reason: Refusal,
+}
+
+impl Core {
+    pub(crate) fn new(
+        name: &str,
+        limits: PoolLimits,
+        scheduler: Scheduler,
+        spawns: mpsc::UnboundedSender<WorkerId>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            epoch: Instant::now(),
+            state: Mutex::new(State::new(name, limits.queue, scheduler)),
+            limits,
+            spawns,
+            timer: Notify::new(),
+            slot: Notify::new(),
+            waiting_for_slot: AtomicUsize::new(0),
+            drained: watch::Sender::new(false),
+        }
+    }
+
+    /// Offers a job; it is accepted or not at once.
+    pub(crate) fn submit(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        let limit = self.limits.max_payload as usize;
+        if job.input.bytes.len() > limit {
+            let reason = Refusal::InputTooLarge { size: job.input.bytes.len(), limit };
+            return Err(Box::new(Rejected { job, reason }));
+        }
+        let (sender, outcome) = oneshot::channel();
+        let (key, id, mut effects) = self.with(|state, now| state.submit(now, job, sender));
+        let refused = effects.refused.take().zip(effects.dropped.pop());
+        self.perform(effects);
+        match refused {
+            None => Ok(Submitted { key, id, outcome }),
+            Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason })),
+        }
+    }
+
+    /// Offers a job and waits for a queue slot inside its deadline, in the order of arrival.
+    pub(crate) async fn submit_patiently(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        let timeout = job.limits.timeout;
+        let since = Instant::now();
+        let _waiting = Waiting::new(&self.waiting_for_slot);
+        loop {
+            let slot = self.slot.notified();
+            tokio::pin!(slot);
+            // Enabled before the offer, so that a slot that comes free in between is not missed.
+            slot.as_mut().enable();
+            match self.submit(job) {
+                Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => job = rejected.job,
+                other => return other,
+            }
+            let Some(limit) = timeout else {
+                slot.await;
+                continue;
+            };
+            let left = limit.saturating_sub(since.elapsed());
+            if left.is_zero() || tokio::time::timeout(left, slot).await.is_err() {
+                return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
+            }
+            job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };
+        }
+    }
+
+    /// Cancels a job. `true` if it had no outcome yet.
+    pub(crate) fn cancel(&self, id: JobId) -> bool {
+        let key = self.lock().key(id);
+        key.is_some_and(|key| self.cancel_key(key))
+    }
+
+    /// Cancels a job. `true` if it had no outcome yet.
+    pub(crate) fn cancel_key(&self, job: Key) -> bool {
+        let (open, effects) = self.with(|state, now| {
+            let open = state.is_open(job);
+            (open, state.handle(now, Event::Cancel { job }, Known::default()))
+        });
+        self.perform(effects);
+        open
+    }
+
+    /// Allows the worker of a job to send more chunks.
+    pub(crate) fn grant(&self, job: Key, chunks: u32) {
+        if chunks > 0
+            && let Some(lines) = self.with(|state, _| state.grant(job, chunks))
+        {
+            lines.control.flush();
+        }
+    }
+
+    /// Feeds an event about which nothing else is known.
+    pub(crate) fn feed(&self, event: Event) {
+        let effects = self.with(|state, now| state.handle(now, event, Known::default()));
+        self.perform(effects);
+    }
+
+    /// Kills everything, ends every job as shut down and forgets the workers. For when nobody drives
+    /// the pool's tasks any more.
+    pub(crate) fn abandon(&self) {
+        self.feed(Event::Stop);
+        let slots = self.with(|state, _| std::mem::take(&mut state.slots));
+        drop(slots);
+        self.drained.send_replace(true);
+    }
+
+    /// Runs `work` under the lock, with the time read inside of it.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut State, Time) -> T) -> T {
+        let mut state = self.lock();
+        let now = self.time(Instant::now());
+        work(&mut state, now)
+    }
+
+    /// Does what a critical section left to be done. The lock must not be held.
+    pub(crate) fn perform(&self, effects: Effects) {
+        for leash in &effects.kill {
+            leash.kill();
+        }
+        for lines in &effects.flush_jobs {
+            lines.jobs.flush();
+        }
+        for lines in &effects.flush_control {
+            lines.control.flush();
+        }
+        for (caller, finished) in effects.outcomes {
+            // A caller that went away wants no outcome.
+            let _ = caller.send(finished);
+        }
+        for events in &effects.ended {
+            events.end();
+        }
+        for worker in effects.spawn {
+            // The supervisor is gone only when the pool is.
+            let _ = self.spawns.send(worker);
+        }
+        if effects.rearm {
+            self.timer.notify_one();
+        }
+        if effects.slot_freed && self.waiting_for_slot.load(Ordering::Relaxed) > 0 {
+            self.slot.notify_one();
+        }
+        if effects.drained {
+            self.drained.send_replace(true);
+        }
+    }
+
+    /// Waits until the scheduler's next timeout.
+    pub(crate) async fn next_tick(&self) {
+        loop {
+            let armed = self.lock().armed();
+            let rearmed = self.timer.notified();
+            match armed {
+                None => rearmed.await,
+                Some(time) => {
+                    let deadline = self.epoch + Duration::from_nanos(time.as_nanos());
+                    if tokio::time::timeout_at(deadline.into(), rearmed).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells when no job and no worker is left.
+    pub(crate) fn drained(&self) -> watch::Receiver<bool> {
+        self.drained.subscribe()
+    }
+
+    /// The error of a caller whose job was not accepted.
+    pub(crate) fn refused(&self, reason: Refusal) -> JobError {
+        procpool_protocol::outcome::Refused { pool: self.name.clone(), reason }.into()
+    }
+
+    fn time(&self, instant: Instant) -> Time {
+        let nanos = instant.saturating_duration_since(self.epoch).as_nanos();
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a caller that waits for a queue slot.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,35 @@
+//! What a critical section leaves to be done once its lock is released.
+//!
+//! Nothing is woken, written, killed or dropped under the lock.
+
+use super::entry::Entry;
+use super::events::Events;
+use super::slot::Slot;
+use crate::leash::Leash;
+use crate::session::Lines;
+use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_scheduler::WorkerId;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Collected under the lock, performed after it.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) flush_jobs: Vec<Arc<Lines>>,
+    pub(crate) flush_control: Vec<Arc<Lines>>,
+    pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
+    pub(crate) ended: Vec<Arc<Events>>,
+    pub(crate) kill: Vec<Arc<Leash>>,
+    pub(crate) spawn: Vec<WorkerId>,
+    /// Why the job that was just offered is not accepted.
+    pub(crate) refused: Option<Refusal>,
+    /// Kept until here only to be dropped here: payloads, reply channels, dead workers.
+    pub(crate) dropped: Vec<Entry>,
+    pub(crate) buried: Vec<Slot>,
+    /// The timer sleeps past the next timeout.
+    pub(crate) rearm: bool,
+    /// Somebody may wait for a queue slot, and there is one.
+    pub(crate) slot_freed: bool,
+    /// The last worker of a pool that is shutting down is gone.
+    pub(crate) drained: bool,
+}

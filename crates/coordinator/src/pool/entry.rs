@@ -1,0 +1,62 @@
+//! One accepted job, as the pool keeps it between its submission and its outcome.
+
+use super::events::Events;
+use procpool_protocol::engine::JobLimits;
+use procpool_protocol::outcome::{Finished, JobId, Timing};
+use procpool_protocol::{Encoding, JobError, Payload};
+use procpool_scheduler::Time;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What a caller hands in.
+#[derive(Debug)]
+pub(crate) struct NewJob {
+    pub(crate) input: Payload,
+    /// The encoding in which a typed output is wanted.
+    pub(crate) reply: Encoding,
+    pub(crate) limits: JobLimits,
+    /// Most times that the job may be handed to a worker.
+    pub(crate) attempts: u32,
+    /// Where progress and chunks go; none if nobody listens.
+    pub(crate) events: Option<Arc<Events>>,
+}
+
+/// A job with the way back to its caller.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: JobId,
+    pub(crate) job: NewJob,
+    pub(crate) accepted: Time,
+    /// When it was last given to a worker.
+    pub(crate) assigned: Option<Time>,
+    pub(crate) outcome: oneshot::Sender<Finished>,
+}
+
+impl Entry {
+    /// Where the job's time went, `now` being its end.
+    pub(crate) fn timing(&self, now: Time) -> Timing {
+        let assigned = self.assigned.unwrap_or(now);
+        Timing { wait: assigned.since(self.accepted), run: now.since(assigned) }
+    }
+
+    /// The limit that the job ran into.
+    pub(crate) fn limit(&self, kind: procpool_scheduler::Limit) -> Duration {
+        let limits = self.job.limits;
+        let limit = match kind {
+            procpool_scheduler::Limit::Total => limits.timeout,
+            procpool_scheduler::Limit::Run => limits.run_timeout,
+        };
+        limit.unwrap_or_default()
+    }
+
+    /// The outcome with everything that its caller is told.
+    pub(crate) fn finish(
+        self,
+        now: Time,
+        result: Result<Payload, JobError>,
+    ) -> (oneshot::Sender<Finished>, Finished) {
+        let timing = self.timing(now);
+        (self.outcome, Finished { id: self.id, timing, result })
+    }
+}

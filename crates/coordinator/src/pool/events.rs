@@ -1,0 +1,168 @@
+//! What a running job lets its caller know: progress, of which the latest wins, and chunks, of which
+//! none is lost. Bounded by the credit that the job was given.
+
+use procpool_protocol::Payload;
+use procpool_protocol::limits::{CHUNK_CREDIT, MAX_CHUNK};
+use procpool_protocol::message::Progress;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// A job's events on their way from the session to the handle.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    chunks: VecDeque<Payload>,
+    progress: Option<Progress>,
+    /// Chunks that were taken and for which no new credit was granted yet.
+    taken: u32,
+    /// Nobody reads any more: chunks are dropped, and credit flows.
+    discarding: bool,
+    ended: bool,
+}
+
+/// The next thing that a handle is told.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    Progress(Progress),
+    /// A chunk, and how many further ones the job may now send.
+    Chunk(Payload, u32),
+}
+
+impl Events {
+    /// Half of the credit is granted at once, so that a grant costs one small frame for many chunks
+    /// and the job seldom runs dry.
+    const GRANT: u32 = CHUNK_CREDIT / 2;
+
+    /// Takes progress from the session.
+    pub(crate) fn progress(&self, progress: Progress) {
+        self.lock().progress = Some(progress);
+        self.changed.notify_one();
+    }
+
+    /// Takes a chunk from the session and returns the credit to grant, if any. The error says how the
+    /// worker broke the rules.
+    pub(crate) fn chunk(&self, chunk: Payload) -> Result<u32, String> {
+        if chunk.bytes.len() > MAX_CHUNK as usize {
+            return Err(format!("a chunk of {} bytes exceeds the limit of {MAX_CHUNK}", chunk.bytes.len()));
+        }
+        let mut state = self.lock();
+        if state.discarding {
+            return Ok(state.take());
+        }
+        if state.chunks.len() >= CHUNK_CREDIT as usize {
+            return Err("a chunk was sent without credit".into());
+        }
+        state.chunks.push_back(chunk);
+        drop(state);
+        self.changed.notify_one();
+        Ok(0)
+    }
+
+    /// The job has its outcome; what is here is all that comes.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_one();
+    }
+
+    /// Chunks are not wanted any more; returns the credit to grant for those that were waiting.
+    pub(crate) fn discard(&self) -> u32 {
+        let mut state = self.lock();
+        state.discarding = true;
+        let waiting = u32::try_from(state.chunks.len()).unwrap_or(CHUNK_CREDIT);
+        state.chunks.clear();
+        std::mem::take(&mut state.taken) + waiting
+    }
+
+    /// The next event; none once the job has ended and everything was taken. Safe to drop and to call
+    /// again.
+    pub(crate) async fn next(&self) -> Option<Next> {
+        loop {
+            {
+                let mut state = self.lock();
+                if let Some(progress) = state.progress.take() {
+                    return Some(Next::Progress(progress));
+                }
+                if let Some(chunk) = state.chunks.pop_front() {
+                    return Some(Next::Chunk(chunk, state.take()));
+                }
+                if state.ended {
+                    return None;
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts a chunk as taken and returns the credit to grant, if it is time.
+    fn take(&mut self) -> u32 {
+        self.taken += 1;
+        if self.taken < Events::GRANT {
+            return 0;
+        }
+        std::mem::take(&mut self.taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(byte: u8) -> Payload {
+        Payload::raw(vec![byte])
+    }
+
+    #[tokio::test]
+    async fn chunks_come_in_order_and_the_end_comes_last() {
+        let events = Events::default();
+        events.chunk(chunk(1)).unwrap();
+        events.chunk(chunk(2)).unwrap();
+        events.end();
+        assert_eq!(events.next().await, Some(Next::Chunk(chunk(1), 0)));
+        assert_eq!(events.next().await, Some(Next::Chunk(chunk(2), 0)));
+        assert_eq!(events.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn the_latest_progress_wins() {
+        let events = Events::default();
+        events.progress(Progress { done: 1, total: None });
+        events.progress(Progress { done: 2, total: None });
+        assert_eq!(events.next().await, Some(Next::Progress(Progress { done: 2, total: None })));
+    }
+
+    #[tokio::test]
+    async fn all_credit_is_given_back_in_the_long_run() {
+        let events = Events::default();
+        let mut credit = CHUNK_CREDIT;
+        for _ in 0..1000 {
+            assert!(credit > 0, "the job would stall though everything is read");
+            credit -= 1;
+            events.chunk(chunk(0)).unwrap();
+            let Some(Next::Chunk(_, grant)) = events.next().await else { panic!("no chunk") };
+            credit += grant;
+        }
+    }
+
+    #[test]
+    fn chunks_without_credit_are_a_violation_unless_nobody_reads() {
+        let events = Events::default();
+        for _ in 0..CHUNK_CREDIT {
+            events.chunk(chunk(0)).unwrap();
+        }
+        assert!(events.chunk(chunk(0)).is_err());
+        assert_eq!(events.discard(), CHUNK_CREDIT);
+        assert!(events.chunk(chunk(0)).is_ok());
+    }
+}

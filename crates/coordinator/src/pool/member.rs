@@ -1,0 +1,160 @@
+//! One worker's life in a pool: launched, serving, dead.
+
+use super::core::Core;
+use super::effects::Effects;
+use super::serving::{self, Serving};
+use super::state::{Known, State};
+use crate::hub::Hub;
+use crate::launch::{self, Link, Recipe, StartError};
+use crate::session::{Ending, Session};
+use procpool_protocol::ExitReport;
+use procpool_protocol::frame::Kind;
+use procpool_protocol::message::Done;
+use procpool_scheduler::{Event, Time, WorkerId};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// What a pool's workers are made by.
+#[derive(Debug)]
+pub(crate) struct Mould {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) recipe: Recipe,
+}
+
+/// Launches the worker of an id that the scheduler gave out, serves it until it is dead, and tells the
+/// scheduler of its death exactly once, whatever happens.
+pub(crate) async fn live(core: Arc<Core>, mould: Arc<Mould>, worker: WorkerId, first: Arc<FirstStart>) {
+    let member = Member { core, worker, buried: false };
+    let Some((name, leash)) = member
+        .core
+        .with(|state, _| state.slots.get(&worker).map(|slot| (slot.name.clone(), slot.leash.clone())))
+    else {
+        return;
+    };
+    match launch::launch(&mould.hub, &mould.recipe, name.clone(), &leash).await {
+        Err(error) => {
+            member.bury(None);
+            // Whoever waits for the pool's start reports it.
+            if let Err(error) = first.tell(Err(error)) {
+                tracing::warn!(pool = mould.recipe.name, worker = name, "{error}");
+            }
+        }
+        Ok(link) => {
+            tracing::info!(pool = member.core.name, worker = name, pid = link.body.process.pid(), "ready");
+            let session = member.join(link);
+            // That nobody waits any more is no news.
+            let _ = first.tell(Ok(()));
+            let ending = session.drive(&mut Serving::new(&member.core, worker)).await;
+            member.bury(Some(ending));
+        }
+    }
+}
+
+/// Where the outcome of a pool's first start goes.
+#[derive(Debug)]
+pub(crate) struct FirstStart(Mutex<Option<oneshot::Sender<Result<(), StartError>>>>);
+
+impl FirstStart {
+    pub(crate) fn new() -> (Arc<Self>, oneshot::Receiver<Result<(), StartError>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Arc::new(Self(Mutex::new(Some(sender)))), receiver)
+    }
+
+    /// Gives the outcome back if nobody waits for it.
+    fn tell(&self, outcome: Result<(), StartError>) -> Result<(), StartError> {
+        let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match listener {
+            Some(listener) => listener.send(outcome).or_else(|outcome| outcome),
+            None => outcome,
+        }
+    }
+}
+
+/// A worker that the scheduler believes to be alive.
+struct Member {
+    core: Arc<Core>,
+    worker: WorkerId,
+    buried: bool,
+}
+
+impl Member {
+    /// The worker is ready: from now on it is given jobs.
+    fn join(&self, link: Link) -> Session {
+        let (version, build) = (link.hello.contract, link.hello.build.clone());
+        let (lines, session) = Session::new(link);
+        let effects = self.core.with(|state, now| {
+            if let Some(slot) = state.slots.get_mut(&self.worker) {
+                slot.lines = Some(lines);
+                slot.version = Some(version);
+                slot.build = build;
+            }
+            state.handle(now, Event::Ready { worker: self.worker }, Known::default())
+        });
+        self.core.perform(effects);
+        session
+    }
+
+    /// The process is dead and reaped. What it had finished counts; then its death does.
+    fn bury(mut self, ending: Option<Ending>) {
+        self.buried = true;
+        let (effects, report) = self.core.with(|state, now| died(state, now, self.worker, ending));
+        if let Some((report, expected)) = report {
+            if expected {
+                tracing::debug!(pool = self.core.name, "{report}");
+            } else {
+                tracing::warn!(pool = self.core.name, "{report}");
+            }
+        }
+        self.core.perform(effects);
+    }
+}
+
+/// A runtime that shuts down drops its tasks wherever they are, and in any order.
+impl Drop for Member {
+    fn drop(&mut self) {
+        if !self.buried {
+            self.core.abandon();
+        }
+    }
+}
+
+/// All completions, then the death, in one critical section. Nothing is sent to the worker any more
+/// before the scheduler hears of the completions, or it would be handed its next job.
+fn died(
+    state: &mut State,
+    now: Time,
+    worker: WorkerId,
+    ending: Option<Ending>,
+) -> (Effects, Option<(ExitReport, bool)>) {
+    let Some(mut slot) = state.slots.remove(&worker) else {
+        return Default::default();
+    };
+    let handed_over = slot.lines.as_ref().is_some_and(|lines| {
+        lines.control.close(None);
+        lines.jobs.close(slot.held.map(|held| held.ticket))
+    });
+    let mut known = Known::default();
+    let mut events = Vec::new();
+    let mut report = None;
+    let expected = slot.dismissed;
+    if let Some(ending) = ending {
+        for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
+            if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
+                slot.held = None;
+                slot.jobs_done += 1;
+                let (result, health) = serving::outcome(done, frame.payload.clone());
+                known.result = Some(result);
+                events.push(Event::Done { worker, job, health });
+            }
+        }
+        let mut death = ending.report;
+        death.jobs_done = slot.jobs_done;
+        known.death = Some(death.clone());
+        report = Some((death, expected));
+    }
+    let handed_over = handed_over && slot.held.is_some();
+    events.push(Event::Died { worker, handed_over });
+    let mut effects = state.handle_all(now, events, known);
+    effects.buried.push(slot);
+    (effects, report)
+}

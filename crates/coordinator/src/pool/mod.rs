@@ -1,0 +1,157 @@
+//! [`Pool`]: typed jobs for many supervised worker processes.
+//!
+//! The way of a job: `request` encodes it, `core` takes it under the pool's lock, `state` asks the
+//! scheduler, `effects` is what is done after the lock, `serving` takes the result, `handle` decodes it.
+
+mod builder;
+mod config;
+mod core;
+mod effects;
+mod entry;
+mod events;
+mod handle;
+mod histogram;
+mod map;
+mod member;
+mod pending;
+mod raw;
+mod request;
+mod serving;
+mod slot;
+mod state;
+mod stats;
+mod status;
+mod supervisor;
+
+pub use builder::PoolBuilder;
+pub use config::{PoolConfig, PoolError};
+pub use handle::{JobEvent, JobFuture, JobHandle};
+pub use map::Map;
+pub(crate) use raw::open_hub;
+pub use raw::{RawPool, ShutdownReport};
+pub use request::JobRequest;
+
+use crate::contract::{Contract, ContractMismatch};
+use crate::executable::Executable;
+use procpool_protocol::engine::{PoolStatus, WorkerStatus};
+use procpool_protocol::{Job, JobError, JobId};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// A pool of supervised worker processes that run `J`.
+///
+/// Clones share the pool; when the last is dropped, its workers are killed and jobs that are open end
+/// as [`JobError::ShutDown`]. That works outside of a runtime, too.
+///
+/// ```no_run
+/// # use procpool_coordinator::{Executable, Pool};
+/// # use procpool_protocol::Job;
+/// # struct Fib;
+/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = Pool::<Fib>::builder(Executable::find("procpool-fib")?).workers(1..=4).start().await?;
+/// let f: u64 = pool.run(40).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Pool<J> {
+    raw: RawPool,
+    job: PhantomData<fn() -> J>,
+}
+
+impl<J> Clone for Pool<J> {
+    fn clone(&self) -> Self {
+        Self { raw: self.raw.clone(), job: PhantomData }
+    }
+}
+
+impl<J> std::fmt::Debug for Pool<J> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Pool").field("name", &self.raw.name()).finish_non_exhaustive()
+    }
+}
+
+impl<J: Job> Pool<J> {
+    /// Describes a pool of workers that `executable` makes.
+    pub fn builder(executable: Executable) -> PoolBuilder<J> {
+        PoolBuilder::new(executable)
+    }
+
+    /// A typed view of a pool, if its workers are of that job.
+    pub(crate) fn of(raw: RawPool) -> Result<Self, ContractMismatch> {
+        let ours = Contract::of::<J>();
+        ours.check(raw.contract().get_or_init(|| ours.clone()))?;
+        Ok(Self::assume(raw))
+    }
+
+    pub(crate) fn assume(raw: RawPool) -> Self {
+        Self { raw, job: PhantomData }
+    }
+
+    /// A job with options of its own; ends in `run`, `try_run` or `submit`.
+    pub fn job(&self, input: J::Input) -> JobRequest<'_, J> {
+        JobRequest::new(&self.raw, input)
+    }
+
+    /// Runs a job. Waits for a queue slot if need be, inside the job's deadline.
+    ///
+    /// Dropping the future cancels the job.
+    ///
+    /// # Errors
+    /// Every [`JobError`], each saying what is known.
+    pub async fn run(&self, input: J::Input) -> Result<J::Output, JobError> {
+        self.job(input).run().await
+    }
+
+    /// Runs a job, unless the queue is full now.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and [`JobError::Refused`] at once when the queue is full.
+    pub async fn try_run(&self, input: J::Input) -> Result<J::Output, JobError> {
+        self.job(input).try_run().await
+    }
+
+    /// Offers a job and returns its handle at once. A refusal is the handle's outcome.
+    pub fn submit(&self, input: J::Input) -> JobHandle<J> {
+        self.job(input).submit()
+    }
+
+    /// Runs a job for each input and gives their outcomes in the inputs' order, as a stream.
+    ///
+    /// Inputs are taken as results are, twice as many ahead as the pool has workers (16 at least), so
+    /// that neither a million inputs nor a slow reader fills the memory. Dropping the stream cancels
+    /// what is open.
+    pub fn map<I>(&self, inputs: I) -> Map<J, I::IntoIter>
+    where
+        I: IntoIterator<Item = J::Input>,
+    {
+        Map::new(self.clone(), inputs.into_iter())
+    }
+
+    /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its
+    /// outcome. A running one is asked to stop, and its worker killed if it does not within the grace.
+    pub fn cancel(&self, job: JobId) -> bool {
+        self.raw.cancel(job)
+    }
+
+    /// Takes no more jobs, lets those that were accepted finish for up to `drain`, ends the rest as
+    /// shut down, and returns when every worker is gone.
+    pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
+        self.raw.shutdown(drain).await
+    }
+
+    /// The pool at this moment.
+    pub fn status(&self) -> PoolStatus {
+        self.raw.status()
+    }
+
+    /// The pool's workers at this moment.
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        self.raw.workers()
+    }
+
+    /// The same pool without its types.
+    pub fn raw(&self) -> &RawPool {
+        &self.raw
+    }
+}

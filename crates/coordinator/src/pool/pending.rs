@@ -1,0 +1,60 @@
+//! An accepted job, seen from its caller's side.
+
+use super::core::{Core, Submitted};
+use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::{JobError, JobId, Stage};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// An accepted job whose outcome somebody waits for; dropped before that, it is cancelled.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    core: Arc<Core>,
+    job: Option<Submitted>,
+}
+
+impl Pending {
+    pub(crate) fn new(core: Arc<Core>, job: Submitted) -> Self {
+        Self { core, job: Some(job) }
+    }
+
+    pub(crate) async fn outcome(mut self) -> Finished {
+        let Some(job) = &mut self.job else { unreachable!("a pending job is taken only by this method") };
+        let id = job.id;
+        let outcome = (&mut job.outcome).await;
+        self.job = None;
+        // The pool answers every job before it lets go of it; this is for a pool that was torn down by
+        // a panic.
+        outcome.unwrap_or_else(|oneshot::error::RecvError { .. }| Finished {
+            id,
+            timing: Timing::default(),
+            result: Err(JobError::ShutDown { stage: Stage::Running }),
+        })
+    }
+
+    /// Lets the job go on though nobody waits for its outcome.
+    pub(crate) fn detach(mut self) {
+        self.job = None;
+    }
+
+    /// Allows the job to send more chunks.
+    pub(crate) fn grant(&self, chunks: u32) {
+        if let Some(job) = &self.job {
+            self.core.grant(job.key, chunks);
+        }
+    }
+
+    pub(crate) fn cancel(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| self.core.cancel_key(job.key))
+    }
+
+    pub(crate) fn id(&self) -> Option<JobId> {
+        self.job.as_ref().map(|job| job.id)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

@@ -1,0 +1,209 @@
+//! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the
+//! HTTP frontend both stand on it.
+
+use super::config::{PoolConfig, PoolError};
+use super::core::Core;
+use super::entry::NewJob;
+use super::events::Events;
+use super::member::{FirstStart, Mould};
+use super::pending::Pending;
+use super::supervisor;
+use crate::contract::Contract;
+use crate::executable::Executable;
+use crate::hub::Hub;
+use crate::launch::{Recipe, StartError};
+use crate::limits::{InvalidLimits, PoolLimits};
+use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, WorkerStatus};
+use procpool_protocol::handshake::Mode;
+use procpool_protocol::{Encoding, JobError, JobId, Payload};
+use procpool_scheduler::{ConfigError, Event, Scheduler};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A pool of supervised worker processes that passes encoded payloads on.
+///
+/// Clones share the pool; when the last is dropped, its workers are killed and what is open ends as
+/// shut down.
+#[derive(Clone, Debug)]
+pub struct RawPool {
+    owner: Arc<Owner>,
+}
+
+/// How a pool's shutdown went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Jobs that got their outcome while the pool was draining.
+    pub finished: u64,
+    /// Jobs among them that were ended as shut down.
+    pub shut_down: u64,
+}
+
+#[derive(Debug)]
+struct Owner {
+    core: Arc<Core>,
+    contract: Arc<OnceLock<Contract>>,
+    executable: Executable,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.core.feed(Event::Stop);
+    }
+}
+
+impl RawPool {
+    /// Starts a pool and waits until one worker is ready. Needs a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself, or the first worker does not come up: then with the
+    /// report of its death.
+    pub async fn start(config: PoolConfig) -> Result<Self, PoolError> {
+        let hub = open_hub(&config.name)?;
+        Self::start_on(&hub, config).await
+    }
+
+    /// Starts a pool that starts its first worker with its first job.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_lazy(config: PoolConfig) -> Result<Self, PoolError> {
+        let hub = open_hub(&config.name)?;
+        let (first, _) = FirstStart::new();
+        Self::assemble(&hub, config, true, first)
+    }
+
+    pub(crate) async fn start_on(hub: &Arc<Hub>, config: PoolConfig) -> Result<Self, PoolError> {
+        let name = config.name.clone();
+        let min_workers = config.limits.min_workers;
+        let (first, outcome) = FirstStart::new();
+        let pool = Self::assemble(hub, config, false, first)?;
+        if min_workers > 0 {
+            outcome.await.unwrap_or_else(|_| {
+                let source = std::io::Error::other("the runtime is shutting down");
+                Err(StartError::Prepare { pool: name, source })
+            })?;
+        }
+        Ok(pool)
+    }
+
+    fn assemble(
+        hub: &Arc<Hub>,
+        config: PoolConfig,
+        lazy: bool,
+        first: Arc<FirstStart>,
+    ) -> Result<Self, PoolError> {
+        let PoolConfig { name, executable, limits, env, current_dir, worker_data, expects } = config;
+        limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
+        let scheduler = Scheduler::new(limits.of_scheduler(lazy), rand::random()).map_err(|error| {
+            let reason = match error {
+                ConfigError::NoWorkers => InvalidLimits::Workers { min: limits.min_workers, max: 0 },
+                ConfigError::MinAboveMax { min, max } => InvalidLimits::Workers { min, max },
+            };
+            PoolError::Limits { pool: name.clone(), reason }
+        })?;
+        let contract = Arc::new(expects.map_or_else(OnceLock::new, OnceLock::from));
+        let recipe = Recipe {
+            name: name.clone(),
+            pinned: executable.pin()?,
+            env,
+            current_dir,
+            mode: Mode::Jobs,
+            expects: contract.clone(),
+            worker_data,
+            max_payload: limits.max_payload,
+            step_timeout: limits.start_timeout,
+        };
+        let (spawns, requests) = mpsc::unbounded_channel();
+        let core = Arc::new(Core::new(&name, limits, scheduler, spawns));
+        let mould = Mould { hub: hub.clone(), recipe };
+        tokio::spawn(supervisor::supervise(core.clone(), mould, requests, first));
+        let pool = Self { owner: Arc::new(Owner { core, contract, executable }) };
+        pool.core().feed(Event::Start);
+        Ok(pool)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.owner.core
+    }
+
+    /// What the workers are: known once the first has said hello, or somebody has taken the pool for
+    /// something; from then on every worker has to be that.
+    pub(crate) fn contract(&self) -> &OnceLock<Contract> {
+        &self.owner.contract
+    }
+
+    /// The pool's name.
+    pub fn name(&self) -> &str {
+        &self.core().name
+    }
+
+    /// The pool's limits.
+    pub fn limits(&self) -> &PoolLimits {
+        &self.core().limits
+    }
+
+    /// Offers a job; it is accepted or refused at once. Dropping [`Accepted::outcome`] cancels it.
+    ///
+    /// # Errors
+    /// [`JobError::Refused`].
+    pub fn submit(&self, input: Payload, reply: Encoding, limits: JobLimits) -> Result<Accepted, JobError> {
+        let job = self.new_job(input, reply, limits, None, None);
+        let submitted = self.core().submit(job).map_err(|rejected| self.core().refused(rejected.reason))?;
+        let id = submitted.id;
+        Ok(Accepted { id, outcome: Box::pin(Pending::new(self.core().clone(), submitted).outcome()) })
+    }
+
+    /// A job with what the pool adds to it. `idempotent` is the job's own word.
+    pub(crate) fn new_job(
+        &self,
+        input: Payload,
+        reply: Encoding,
+        limits: JobLimits,
+        idempotent: Option<bool>,
+        events: Option<Arc<Events>>,
+    ) -> NewJob {
+        let pool = self.limits();
+        let repeatable = idempotent.or(pool.idempotent).unwrap_or(false);
+        let attempts = if repeatable { pool.max_attempts } else { 1 };
+        NewJob { input, reply, limits: pool.of_job(limits), attempts, events }
+    }
+
+    /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its
+    /// outcome. A running one is asked to stop, and its worker killed if it does not within the grace.
+    pub fn cancel(&self, job: JobId) -> bool {
+        self.core().cancel(job)
+    }
+
+    /// Takes no more jobs, lets those that were accepted finish for up to `drain`, ends the rest as
+    /// shut down, and returns when every worker is gone. A second call may only shorten the time.
+    pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
+        let core = self.core();
+        let mut drained = core.drained();
+        let count = || core.with(|state, _| (state.stats.outcomes(), state.stats.shut_down()));
+        let before = count();
+        core.feed(Event::Drain { limit: Some(drain) });
+        // The sender lives in the core, which is alive here.
+        let _ = drained.wait_for(|drained| *drained).await;
+        let after = count();
+        ShutdownReport { finished: after.0 - before.0, shut_down: after.1 - before.1 }
+    }
+
+    /// The pool at this moment.
+    pub fn status(&self) -> PoolStatus {
+        super::status::pool(self.core(), &self.owner.executable)
+    }
+
+    /// The pool's workers at this moment.
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        super::status::workers(self.core())
+    }
+}
+
+pub(crate) fn open_hub(pool: &str) -> Result<Arc<Hub>, StartError> {
+    Hub::open().map_err(|source| StartError::Prepare { pool: pool.into(), source })
+}

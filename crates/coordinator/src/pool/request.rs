@@ -1,0 +1,97 @@
+//! [`JobRequest`]: one job with options of its own, before it is handed to its pool.
+
+use super::core::Rejected;
+use super::entry::NewJob;
+use super::events::Events;
+use super::handle::{self, JobHandle};
+use super::pending::Pending;
+use super::raw::RawPool;
+use procpool_protocol::engine::JobLimits;
+use procpool_protocol::outcome::Refusal;
+use procpool_protocol::{Job, JobError, Payload};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A job that is not submitted yet.
+#[must_use = "a request does nothing until it is run or submitted"]
+pub struct JobRequest<'a, J: Job> {
+    pool: &'a RawPool,
+    input: J::Input,
+    limits: JobLimits,
+    idempotent: Option<bool>,
+}
+
+impl<J: Job> std::fmt::Debug for JobRequest<'_, J> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("JobRequest").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl<'a, J: Job> JobRequest<'a, J> {
+    pub(crate) fn new(pool: &'a RawPool, input: J::Input) -> Self {
+        Self { pool, input, limits: JobLimits::default(), idempotent: None }
+    }
+
+    /// Bounds queue and run together. The pool's `max_timeout` cannot be lifted.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = Some(timeout);
+        self
+    }
+
+    /// Bounds the run alone. The pool's `max_timeout` cannot be lifted.
+    pub fn run_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.run_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether this job may be handed out again, up to the pool's `max_attempts`, after a worker died
+    /// with it.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Runs the job. Waits for a queue slot if need be, inside the job's deadline. Dropping the future
+    /// cancels the job.
+    ///
+    /// # Errors
+    /// Every [`JobError`], each saying what is known.
+    pub async fn run(self) -> Result<J::Output, JobError> {
+        let pool = self.pool;
+        let job = self.encode(None)?;
+        let submitted =
+            pool.core().submit_patiently(job).await.map_err(|rejected| refused(pool, *rejected))?;
+        handle::decode::<J>(Pending::new(pool.core().clone(), submitted).outcome().await)
+    }
+
+    /// Runs the job, unless the queue is full now.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and [`JobError::Refused`] at once when the queue is full.
+    pub async fn try_run(self) -> Result<J::Output, JobError> {
+        let pool = self.pool;
+        let job = self.encode(None)?;
+        let submitted = pool.core().submit(job).map_err(|rejected| refused(pool, *rejected))?;
+        handle::decode::<J>(Pending::new(pool.core().clone(), submitted).outcome().await)
+    }
+
+    /// Offers the job and returns its handle at once. A refusal is the handle's outcome.
+    pub fn submit(self) -> JobHandle<J> {
+        let pool = self.pool;
+        let events = Arc::<Events>::default();
+        let submitted = self
+            .encode(Some(events.clone()))
+            .and_then(|job| pool.core().submit(job).map_err(|rejected| refused(pool, *rejected)));
+        JobHandle::new(submitted.map(|submitted| Pending::new(pool.core().clone(), submitted)), events)
+    }
+
+    fn encode(self, events: Option<Arc<Events>>) -> Result<NewJob, JobError> {
+        let input = Payload::encode(&self.input, J::ENCODING)
+            .map_err(|error| self.pool.core().refused(Refusal::InputEncoding(error.to_string())))?;
+        Ok(self.pool.new_job(input, J::ENCODING, self.limits, self.idempotent, events))
+    }
+}
+
+fn refused(pool: &RawPool, rejected: Rejected) -> JobError {
+    pool.core().refused(rejected.reason)
+}

@@ -1,0 +1,110 @@
+//! What the frames of a serving worker mean to its pool.
+
+use super::core::Core;
+use super::events::Events;
+use super::state::Known;
+use crate::session::Listener;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::Connection;
+use procpool_protocol::message::{Done, Progress, Status};
+use procpool_protocol::{JobError, Payload, Stage};
+use procpool_scheduler::{Event, Health, JobId, WorkerId};
+use std::sync::Arc;
+
+/// What a serving worker's frames mean.
+pub(crate) struct Serving<'a> {
+    core: &'a Core,
+    worker: WorkerId,
+}
+
+impl<'a> Serving<'a> {
+    pub(crate) fn new(core: &'a Core, worker: WorkerId) -> Self {
+        Self { core, worker }
+    }
+}
+
+impl Listener for Serving<'_> {
+    fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
+        match (connection, frame.kind) {
+            (Connection::Jobs, Kind::Done) => self.done(frame),
+            (Connection::Jobs, Kind::Progress) => self.progress(&frame),
+            (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
+            (Connection::Control, Kind::Pong) => Ok(()),
+            (connection, kind) => Err(format!("it sent {kind:?} on the {connection:?} connection")),
+        }
+    }
+
+    async fn room(&self) {}
+
+    fn violated(&mut self, violation: String) {
+        tracing::warn!(
+            pool = self.core.name,
+            worker = self.worker.0,
+            violation,
+            "killing a worker that broke the protocol"
+        );
+        let known = Known { violation: Some(violation), ..Known::default() };
+        let event = Event::Violated { worker: self.worker };
+        let effects = self.core.with(|state, now| state.handle(now, event, known));
+        self.core.perform(effects);
+    }
+}
+
+impl Serving<'_> {
+    fn done(&self, frame: Frame) -> Result<(), String> {
+        let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
+        let (result, health) = outcome(done, frame.payload);
+        let worker = self.worker;
+        let effects = self.core.with(|state, now| {
+            let slot = state.slots.get_mut(&worker).ok_or("it is not expected any more")?;
+            let job = slot.job_of(frame.sequence)?;
+            slot.held = None;
+            slot.jobs_done += 1;
+            let known = Known { result: Some(result), ..Known::default() };
+            Ok::<_, String>(state.handle(now, Event::Done { worker, job, health }, known))
+        })?;
+        self.core.perform(effects);
+        Ok(())
+    }
+
+    fn progress(&self, frame: &Frame) -> Result<(), String> {
+        let progress = Progress::from_frame(frame).map_err(|error| error.to_string())?;
+        if let Some((_, events)) = self.events(frame.sequence)? {
+            events.progress(progress);
+        }
+        Ok(())
+    }
+
+    fn chunk(&self, frame: Frame) -> Result<(), String> {
+        if let Some((job, events)) = self.events(frame.sequence)? {
+            let grant = events.chunk(frame.payload)?;
+            self.core.grant(job, grant);
+        }
+        Ok(())
+    }
+
+    /// The running job, and where its events go; none if its outcome is decided or nobody listens.
+    fn events(&self, sequence: u64) -> Result<Option<(JobId, Arc<Events>)>, String> {
+        self.core.with(|state, _| {
+            let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
+            let job = slot.job_of(sequence)?;
+            Ok(state.entry(job).and_then(|entry| entry.job.events.clone()).map(|events| (job, events)))
+        })
+    }
+}
+
+/// What a worker says of a job's end, as the pool passes it on, and whether the worker can go on.
+pub(crate) fn outcome(done: Done, output: Payload) -> (Result<Payload, JobError>, Health) {
+    let result = match done.status {
+        Status::Ok => Ok(output),
+        Status::BadInput { message } => Err(JobError::BadInput { message }),
+        Status::Failed(failure) => Err(JobError::Failed(failure)),
+        Status::Panicked { message, location } => {
+            return (Err(JobError::Panicked { message, location }), Health::Suspect);
+        }
+        // It was not asked to stop, or its outcome would be decided already: its function ended itself.
+        Status::Cancelled => Err(JobError::Cancelled { stage: Stage::Running }),
+        Status::TooLarge { size, limit } => Err(JobError::OutputTooLarge { size, limit }),
+    };
+    (result, Health::Sound)
+}

@@ -1,0 +1,63 @@
+//! One worker of a pool, as the pool keeps it between its start and its death.
+
+use crate::leash::Leash;
+use crate::outbox::Ticket;
+use crate::session::Lines;
+use procpool_scheduler::{JobId as Key, Time};
+use std::sync::Arc;
+
+/// A worker, starting or serving.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Its name, never used twice.
+    pub(crate) name: String,
+    pub(crate) leash: Arc<Leash>,
+    /// The way to it, once it serves.
+    pub(crate) lines: Option<Arc<Lines>>,
+    /// The job that it was given last and has not answered.
+    pub(crate) held: Option<Held>,
+    /// Number of the last job frame that it was sent; dense, its own, private.
+    pub(crate) last_sequence: u64,
+    pub(crate) jobs_done: u64,
+    /// Asked to exit, or killed by this pool.
+    pub(crate) dismissed: bool,
+    pub(crate) started: Time,
+    /// Contract version, once it said hello.
+    pub(crate) version: Option<u32>,
+    pub(crate) build: Option<String>,
+}
+
+/// A job in a worker's hands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) sequence: u64,
+    pub(crate) job: Key,
+    /// Its frame, to learn whether the kernel took all of it.
+    pub(crate) ticket: Ticket,
+}
+
+impl Slot {
+    pub(crate) fn new(name: String, started: Time) -> Self {
+        Self {
+            name,
+            leash: Arc::default(),
+            lines: None,
+            held: None,
+            last_sequence: 0,
+            jobs_done: 0,
+            dismissed: false,
+            started,
+            version: None,
+            build: None,
+        }
+    }
+
+    /// The job that a frame of this worker belongs to. The error says that it has no such job.
+    pub(crate) fn job_of(&self, sequence: u64) -> Result<Key, String> {
+        match self.held {
+            Some(held) if held.sequence == sequence => Ok(held.job),
+            Some(held) => Err(format!("it spoke of job number {sequence} while it has {}", held.sequence)),
+            None => Err(format!("it spoke of job number {sequence} while it has none")),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What a pool's lock protects: the scheduler, and for its ids the jobs and workers behind them.
+//!
+//! Every method runs inside the lock and touches no kernel: what is to be written, woken, killed or
+//! dropped is collected in [`Effects`].
+
+use super::effects::Effects;
+use super::entry::{Entry, NewJob};
+use super::slot::{Held, Slot};
+use super::stats::Stats;
+use crate::session::Lines;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::limits::CHUNK_CREDIT;
+use procpool_protocol::message::{Credit, Job};
+use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
+use procpool_scheduler::{
+    Action, Event, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Stage as SchedulerStage, Time,
+    Verdict, WorkerId,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A pool's jobs and workers.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) scheduler: Scheduler,
+    entries: HashMap<Key, Entry>,
+    keys: HashMap<JobId, Key>,
+    pub(crate) slots: BTreeMap<WorkerId, Slot>,
+    pub(crate) stats: Stats,
+    pool: String,
+    /// Most jobs that may wait.
+    queue: usize,
+    last_key: u64,
+    /// When the timer will wake.
+    armed: Option<Time>,
+}
+
+/// What is known beyond the event: what the caller of a job that ends by it is to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) result: Option<Result<Payload, JobError>>,
+    pub(crate) death: Option<ExitReport>,
+    pub(crate) violation: Option<String>,
+}
+
+impl State {
+    pub(crate) fn new(pool: &str, queue: usize, scheduler: Scheduler) -> Self {
+        Self {
+            scheduler,
+            entries: HashMap::new(),
+            keys: HashMap::new(),
+            slots: BTreeMap::new(),
+            stats: Stats::default(),
+            pool: pool.into(),
+            queue,
+            last_key: 0,
+            armed: None,
+        }
+    }
+
+    /// Offers a job. [`Effects::refused`] tells whether it was accepted; if not, the job is in
+    /// [`Effects::dropped`].
+    pub(crate) fn submit(
+        &mut self,
+        now: Time,
+        job: NewJob,
+        outcome: oneshot::Sender<Finished>,
+    ) -> (Key, JobId, Effects) {
+        self.last_key += 1;
+        let (key, id) = (Key(self.last_key), JobId::from_bits(rand::random()));
+        let limits = job.limits;
+        let event = Event::Submit {
+            job: key,
+            timeout: limits.timeout,
+            run_timeout: limits.run_timeout,
+            attempts: job.attempts,
+        };
+        self.entries.insert(key, Entry { id, job, accepted: now, assigned: None, outcome });
+        self.keys.insert(id, key);
+        (key, id, self.handle(now, event, Known::default()))
+    }
+
+    /// Feeds one event and carries out what the scheduler makes of it.
+    pub(crate) fn handle(&mut self, now: Time, event: Event, known: Known) -> Effects {
+        self.handle_all(now, [event], known)
+    }
+
+    /// Feeds several events as one: the scheduler's actions are looked at only after the last.
+    pub(crate) fn handle_all(
+        &mut self,
+        now: Time,
+        events: impl IntoIterator<Item = Event>,
+        mut known: Known,
+    ) -> Effects {
+        for event in events {
+            if event == Event::Tick {
+                self.armed = None;
+            }
+            self.scheduler.handle(now, event);
+        }
+        let mut effects = Effects::default();
+        while let Some(action) = self.scheduler.poll_action() {
+            self.perform(now, action, &mut known, &mut effects);
+        }
+        let next = self.scheduler.poll_timeout();
+        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
+            self.armed = next;
+            effects.rearm = true;
+        }
+        effects.slot_freed = self.scheduler.queued() < self.queue;
+        effects
+    }
+
+    /// When the timer is to wake.
+    pub(crate) fn armed(&self) -> Option<Time> {
+        self.armed
+    }
+
+    /// The scheduler's name of a job that has no outcome yet.
+    pub(crate) fn key(&self, id: JobId) -> Option<Key> {
+        self.keys.get(&id).copied()
+    }
+
+    /// Whether a job has no outcome yet.
+    pub(crate) fn is_open(&self, key: Key) -> bool {
+        self.entries.contains_key(&key)
+    }
+
+    /// The public id of a job that has no outcome yet.
+    pub(crate) fn id(&self, key: Key) -> Option<JobId> {
+        self.entries.get(&key).map(|entry| entry.id)
+    }
+
+    /// A job that has no outcome yet.
+    pub(crate) fn entry(&self, key: Key) -> Option<&Entry> {
+        self.entries.get(&key)
+    }
+
+    /// Grants the worker of a running job more chunks; returns the lines to flush.
+    pub(crate) fn grant(&mut self, key: Key, chunks: u32) -> Option<Arc<Lines>> {
+        let slot = self.slots.values().find(|slot| slot.held.is_some_and(|held| held.job == key))?;
+        let lines = slot.lines.clone()?;
+        let frame = Credit { chunks }.to_frame(slot.held?.sequence).ok()?;
+        lines.control.push(&frame);
+        Some(lines)
+    }
+
+    fn perform(&mut self, now: Time, action: Action, known: &mut Known, effects: &mut Effects) {
+        match action {
+            Action::Refuse { job, reason } => {
+                effects.dropped.extend(self.take(job));
+                effects.refused = Some(refusal(reason, self.queue));
+                self.stats.refused();
+            }
+            Action::Start { worker } => {
+                self.slots.insert(worker, Slot::new(format!("{}-{}", self.pool, worker.0), now));
+                effects.spawn.push(worker);
+            }
+            Action::Assign { worker, job, attempt, remaining } => {
+                self.assign(now, worker, job, attempt, remaining, effects);
+            }
+            Action::Cancel { worker, job } => {
+                self.control(worker, effects, |slot| {
+                    let held = slot.held.filter(|held| held.job == job)?;
+                    Some(Frame::new(Kind::Cancel, held.sequence, ""))
+                });
+            }
+            Action::Retire { worker } => {
+                self.dismiss(worker);
+                self.control(worker, effects, |_| Some(Frame::new(Kind::Shutdown, 0, "")));
+            }
+            Action::Kill { worker, .. } => {
+                // Once the scheduler asked for a kill it gives that worker nothing more, so that a kill
+                // performed later hits no other job.
+                self.dismiss(worker);
+                effects.kill.extend(self.slots.get(&worker).map(|slot| slot.leash.clone()));
+            }
+            Action::Resolve { job, verdict } => self.resolve(now, job, verdict, known, effects),
+            Action::Drained => effects.drained = true,
+        }
+    }
+
+    /// From now on the worker's death surprises nobody.
+    fn dismiss(&mut self, worker: WorkerId) {
+        if let Some(slot) = self.slots.get_mut(&worker) {
+            slot.dismissed = true;
+        }
+    }
+
+    fn assign(
+        &mut self,
+        now: Time,
+        worker: WorkerId,
+        key: Key,
+        attempt: u32,
+        remaining: Option<Duration>,
+        effects: &mut Effects,
+    ) {
+        let (Some(entry), Some(slot)) = (self.entries.get_mut(&key), self.slots.get_mut(&worker)) else {
+            return;
+        };
+        let Some(lines) = slot.lines.clone() else { return };
+        entry.assigned = Some(now);
+        let header = Job {
+            id: entry.id.to_bytes(),
+            attempt,
+            remaining_nanos: remaining.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
+            reply: entry.job.reply as u8,
+            credit: entry.job.events.as_ref().map(|_| CHUNK_CREDIT),
+            extras: Vec::new(),
+        };
+        slot.last_sequence += 1;
+        let sequence = slot.last_sequence;
+        // A job header without extras has a few dozen bytes; it cannot exceed the limit of a header.
+        if let Ok(frame) = header.to_frame(sequence) {
+            let ticket = lines.jobs.push(&frame.with_payload(entry.job.input.clone()));
+            slot.held = Some(Held { sequence, job: key, ticket });
+            effects.flush_jobs.push(lines);
+        }
+    }
+
+    fn control(
+        &mut self,
+        worker: WorkerId,
+        effects: &mut Effects,
+        frame: impl FnOnce(&Slot) -> Option<Frame>,
+    ) {
+        let Some(slot) = self.slots.get(&worker) else {
+            return;
+        };
+        if let (Some(lines), Some(frame)) = (&slot.lines, frame(slot)) {
+            lines.control.push(&frame);
+            effects.flush_control.push(lines.clone());
+        }
+    }
+
+    fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, known: &mut Known, effects: &mut Effects) {
+        let Some(entry) = self.take(key) else { return };
+        let result = match verdict {
+            Verdict::Finished => known.result.take().unwrap_or_else(|| lost(known)),
+            Verdict::Crashed { handed_over } => match &known.death {
+                Some(death) => {
+                    let stage = if handed_over { Stage::Running } else { Stage::Queued };
+                    let report = CrashReport::new(entry.id, stage, death.clone());
+                    Err(JobError::Crashed(Box::new(report)))
+                }
+                None => lost(known),
+            },
+            Verdict::Protocol => lost(known),
+            Verdict::TimedOut { stage, limit } => {
+                Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) })
+            }
+            Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }),
+            Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }),
+        };
+        self.stats.finished(entry.timing(now), &result);
+        effects.ended.extend(entry.job.events.clone());
+        effects.outcomes.push(entry.finish(now, result));
+    }
+
+    fn take(&mut self, key: Key) -> Option<Entry> {
+        let entry = self.entries.remove(&key)?;
+        self.keys.remove(&entry.id);
+        Some(entry)
+    }
+}
+
+/// The outcome of a job whose worker gave none that can be passed on.
+fn lost(known: &Known) -> Result<Payload, JobError> {
+    let violation = known.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
+    Err(JobError::Protocol { violation })
+}
+
+fn public(stage: SchedulerStage) -> Stage {
+    match stage {
+        SchedulerStage::Queued => Stage::Queued,
+        SchedulerStage::Running => Stage::Running,
+    }
+}
+
+fn refusal(reason: SchedulerRefusal, limit: usize) -> Refusal {
+    match reason {
+        SchedulerRefusal::QueueFull => Refusal::QueueFull { limit },
+        _ => Refusal::ShuttingDown,
+    }
+}

@@ -1,0 +1,71 @@
+//! A pool at one moment, in the shape that clients of the administration see.
+
+use super::core::Core;
+use crate::executable::Executable;
+use procpool_protocol::engine::{PoolStatus, WorkerCounts, WorkerStatus};
+use procpool_scheduler::WorkerState;
+use std::time::Duration;
+
+pub(crate) fn pool(core: &Core, executable: &Executable) -> PoolStatus {
+    core.with(|state, now| {
+        let mut status = PoolStatus::new(&core.name, executable.as_path().display().to_string());
+        for (_, worker, _) in state.scheduler.workers() {
+            *count(&mut status.workers, worker) += 1;
+        }
+        status.queued = state.scheduler.queued();
+        status.running = state.scheduler.running();
+        status.queue_limit = core.limits.queue;
+        status.min_workers = core.limits.min_workers;
+        status.max_workers = core.limits.max_workers;
+        status.draining = state.scheduler.is_draining();
+        status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
+        status.jobs = state.stats.jobs();
+        status.deaths = state.scheduler.counters().deaths;
+        status.wait = state.stats.wait();
+        status.run = state.stats.run();
+        status
+    })
+}
+
+pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
+    core.with(|state, now| {
+        let workers = state.scheduler.workers().filter_map(|(id, worker, job)| {
+            let slot = state.slots.get(&id)?;
+            let mut status = WorkerStatus::new(&slot.name, name(worker));
+            status.pid = slot.leash.pid();
+            status.job = job.and_then(|job| state.id(job));
+            status.jobs_done = slot.jobs_done;
+            status.uptime_ms = millis(now.since(slot.started));
+            status.version = slot.version;
+            status.build = slot.build.clone();
+            Some((id, status))
+        });
+        let mut workers: Vec<_> = workers.collect();
+        workers.sort_by_key(|(id, _)| *id);
+        workers.into_iter().map(|(_, status)| status).collect()
+    })
+}
+
+fn count(counts: &mut WorkerCounts, state: WorkerState) -> &mut usize {
+    match state {
+        WorkerState::Starting => &mut counts.starting,
+        WorkerState::Idle => &mut counts.idle,
+        WorkerState::Busy => &mut counts.busy,
+        WorkerState::Stopping => &mut counts.stopping,
+        WorkerState::Retiring => &mut counts.retiring,
+    }
+}
+
+fn name(state: WorkerState) -> &'static str {
+    match state {
+        WorkerState::Starting => "starting",
+        WorkerState::Idle => "idle",
+        WorkerState::Busy => "busy",
+        WorkerState::Stopping => "stopping",
+        WorkerState::Retiring => "retiring",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,183 @@
+//! One serving worker: reads its two connections, writes what did not fit at once, notices its death.
+//!
+//! The session decodes frames and does not know what they mean; a [`Listener`] does. Reading never
+//! waits on writing.
+
+use crate::death::{self, Body};
+use crate::launch::Link;
+use crate::os::socket::Socket;
+use crate::outbox::Outbox;
+use procpool_protocol::ExitReport;
+use procpool_protocol::decoder::Decoder;
+use procpool_protocol::frame::Frame;
+use procpool_protocol::handshake::Connection;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads of one connection before the other and the death get their turn.
+const READS_A_TURN: usize = 16;
+
+/// Most that is still read of a dead worker's jobs connection, in bytes: more than a socket holds.
+const LAST_READ: usize = 4 * 1024 * 1024;
+
+/// Takes a worker's frames.
+pub(crate) trait Listener {
+    /// Takes one frame. The error says how the worker broke the protocol.
+    fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String>;
+
+    /// Completes when another frame of the jobs connection can be taken.
+    fn room(&self) -> impl Future<Output = ()> + Send;
+
+    /// The worker broke the protocol. It is to be killed; nothing it says counts any more.
+    fn violated(&mut self, violation: String);
+}
+
+/// How a session ended. The process is dead and reaped.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) report: ExitReport,
+    /// Whole frames that the worker had written before it died and nobody has seen yet.
+    pub(crate) last_frames: Vec<Frame>,
+}
+
+/// The output side of a serving worker, shared with whoever has something to send.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    pub(crate) jobs: Outbox,
+    pub(crate) control: Outbox,
+}
+
+/// The input side of a serving worker, owned by its session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    body: Body,
+    lines: Arc<Lines>,
+    jobs: Input,
+    control: Input,
+}
+
+impl Session {
+    /// Splits a link in the half that is shared and the half that is driven.
+    pub(crate) fn new(link: Link) -> (Arc<Lines>, Self) {
+        let Link { body, jobs, control, jobs_in, control_in, .. } = link;
+        let lines =
+            Arc::new(Lines { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
+        let input = |socket, decoder| Input { socket, decoder, open: true };
+        let session = Self {
+            body,
+            lines: lines.clone(),
+            jobs: input(jobs, jobs_in),
+            control: input(control, control_in),
+        };
+        (lines, session)
+    }
+
+    /// Serves until the worker is dead.
+    pub(crate) async fn drive(mut self, listener: &mut impl Listener) -> Ending {
+        let lines = self.lines.clone();
+        let write_jobs = lines.jobs.write();
+        let write_control = lines.control.write();
+        tokio::pin!(write_jobs, write_control);
+        // Frames may have come along with the handshake.
+        let mut turn = self.jobs.deliver(Connection::Jobs, listener);
+        loop {
+            match turn {
+                Ok(()) if self.jobs.open && self.control.open => {}
+                // A worker that hangs up is about to die, or is told to.
+                Ok(()) => break self.await_death(death::AFTER_EOF).await,
+                Err(violation) => {
+                    listener.violated(violation);
+                    break self.await_death(Duration::ZERO).await;
+                }
+            }
+            turn = tokio::select! {
+                biased;
+                () = readable(&self.jobs, listener) => self.jobs.turn(Connection::Jobs, listener),
+                _ = self.control.socket.readable() => self.control.turn(Connection::Control, listener),
+                () = self.body.alive.died() => break,
+                never = &mut write_jobs => match never {},
+                never = &mut write_control => match never {},
+            };
+        }
+        self.end().await
+    }
+
+    /// Waits for a death that is due, and sees to it that it comes.
+    async fn await_death(&self, patience: Duration) {
+        if tokio::time::timeout(patience, self.body.alive.died()).await.is_err() {
+            self.body.process.kill_group();
+        }
+    }
+
+    /// The group is killed before the last read, so that nobody writes behind it, and the leader is
+    /// reaped last, so that its number stays its own until then.
+    async fn end(mut self) -> Ending {
+        self.body.process.kill_group();
+        let last_frames = self.jobs.rest();
+        let report = self.body.bury(death::LAST_WORDS).await;
+        Ending { report, last_frames }
+    }
+}
+
+async fn readable(input: &Input, listener: &impl Listener) {
+    listener.room().await;
+    // An error shows at the read.
+    let _ = input.socket.readable().await;
+}
+
+/// One connection's reading side.
+#[derive(Debug)]
+struct Input {
+    socket: Arc<Socket>,
+    decoder: Decoder,
+    open: bool,
+}
+
+impl Input {
+    /// Reads what is there, within reason, and delivers the frames in it.
+    fn turn(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
+        for _ in 0..READS_A_TURN {
+            match self.socket.try_read(self.decoder.read_buffer()) {
+                Ok(0) => {
+                    self.open = false;
+                    break;
+                }
+                Ok(_) => self.deliver(connection, listener)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // ECONNRESET: it died with unread input.
+                Err(_) => {
+                    self.open = false;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
+        while let Some(frame) = self.decoder.poll_frame().map_err(|error| error.to_string())? {
+            listener.frame(connection, frame)?;
+        }
+        Ok(())
+    }
+
+    /// The whole frames among what a dead worker left behind. Garbage is as good as nothing: the
+    /// worker is dead already.
+    fn rest(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        let mut read = 0;
+        loop {
+            while let Ok(Some(frame)) = self.decoder.poll_frame() {
+                frames.push(frame);
+            }
+            match self.socket.try_read(self.decoder.read_buffer()) {
+                Ok(length @ 1..) if read < LAST_READ => read += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return frames,
+            }
+        }
+    }
+}

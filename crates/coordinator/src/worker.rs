@@ -1,0 +1,341 @@
+//! [`Worker`]: one process, free messages both ways. Node's `worker_threads`, with a process for a thread.
+
+use crate::executable::{Executable, ExecutableError};
+use crate::launch::{self, Recipe, StartError};
+use crate::leash::Leash;
+use crate::mailbox::{Mail, Mailbox};
+use crate::pool::open_hub;
+use crate::session::{Lines, Listener, Session};
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::{Connection, Mode};
+use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use procpool_protocol::{Encoding, ExitReport, Failure, Payload, PayloadError};
+use serde::{Serialize, de::DeserializeOwned};
+use std::ffi::OsString;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A worker process that takes messages of type `Out` and sends messages of type `In`.
+///
+/// Dropping it kills the process and all that it has started in its process group.
+///
+/// ```no_run
+/// # use procpool_coordinator::{Executable, Worker};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut worker = Worker::<String, String>::spawn(Executable::find("procpool-ping")?).await?;
+/// worker.post("ping").await?;
+/// println!("From worker: {}", worker.recv().await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Worker<Out, In> {
+    name: String,
+    pid: u32,
+    encoding: Encoding,
+    max_payload: u32,
+    lines: Arc<Lines>,
+    leash: Arc<Leash>,
+    mailbox: Arc<Mailbox>,
+    exit: Option<Box<ExitReport>>,
+    types: PhantomData<fn(Out) -> In>,
+}
+
+/// What a worker has to say.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WorkerEvent<In> {
+    /// It runs and takes messages. Always the first.
+    Online,
+    /// It posted a message.
+    Message(In),
+    /// Its handler failed, or it broke the protocol.
+    Error(Failure),
+    /// Its process is gone. Always the last.
+    Exit(ExitReport),
+}
+
+/// A message did not go or come.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The worker is gone.
+    #[error("the worker is gone: {0}")]
+    Exited(Box<ExitReport>),
+    /// The worker is gone; how, its next event tells.
+    #[error("the worker is gone; its exit event says how")]
+    Gone,
+    /// The worker's handler failed.
+    #[error("the worker reports: {0}")]
+    Failed(Failure),
+    /// The message does not encode or decode.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The message is larger than the worker was told to expect.
+    #[error("a message of {size} bytes exceeds the limit of {limit}; see `max_payload`")]
+    TooLarge {
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: u32,
+    },
+}
+
+/// A worker cannot be spawned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// Its executable cannot be used.
+    #[error(transparent)]
+    Executable(#[from] ExecutableError),
+    /// It did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its worker data does not encode.
+    #[error("failed to pass worker data: {0}")]
+    WorkerData(#[from] PayloadError),
+}
+
+/// Describes a worker; [`spawn`](Self::spawn) makes it.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `spawn` is called"]
+pub struct WorkerBuilder<Out, In> {
+    executable: Executable,
+    worker_data: Result<Payload, PayloadError>,
+    env: Vec<(OsString, OsString)>,
+    current_dir: Option<PathBuf>,
+    encoding: Encoding,
+    max_payload: u32,
+    start_timeout: Duration,
+    types: PhantomData<fn(Out) -> In>,
+}
+
+impl<Out, In> WorkerBuilder<Out, In> {
+    /// What the worker is given at its start.
+    pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
+        self.worker_data = Payload::encode(data, Encoding::Bincode);
+        self
+    }
+
+    /// Sets an environment variable of the worker, which inherits only a few.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// The directory that the worker starts in. Default: the coordinator's.
+    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.current_dir = Some(dir.into());
+        self
+    }
+
+    /// How messages are encoded. Default: bincode.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Largest encoded message, in bytes. Default: 64 MiB.
+    pub fn max_payload(mut self, bytes: u32) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Bounds each step of the start. Default: 30 s.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = timeout;
+        self
+    }
+
+    /// Spawns the worker and waits until it takes messages. Needs a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// When the executable cannot be used, or the worker does not come up: then with the report of its
+    /// death.
+    pub async fn spawn(self) -> Result<Worker<Out, In>, SpawnError> {
+        let file = self.executable.as_path().file_name().unwrap_or_default();
+        let name = file.to_string_lossy().into_owned();
+        let recipe = Recipe {
+            name: name.clone(),
+            pinned: self.executable.pin()?,
+            env: self.env,
+            current_dir: self.current_dir,
+            mode: Mode::Messages,
+            expects: Arc::default(),
+            worker_data: self.worker_data?,
+            max_payload: self.max_payload,
+            step_timeout: self.start_timeout,
+        };
+        let hub = open_hub(&name)?;
+        let leash = Arc::<Leash>::default();
+        let link = launch::launch(&hub, &recipe, name.clone(), &leash).await?;
+        let pid = link.body.process.pid();
+        let (lines, session) = Session::new(link);
+        let mailbox = Arc::<Mailbox>::default();
+        mailbox.put(Mail::Online);
+        tokio::spawn(serve(session, lines.clone(), mailbox.clone()));
+        Ok(Worker {
+            name,
+            pid,
+            encoding: self.encoding,
+            max_payload: self.max_payload,
+            lines,
+            leash,
+            mailbox,
+            exit: None,
+            types: PhantomData,
+        })
+    }
+}
+
+async fn serve(session: Session, lines: Arc<Lines>, mailbox: Arc<Mailbox>) {
+    let _closed = CloseOnDrop(lines);
+    let mut listener = &*mailbox;
+    let ending = session.drive(&mut listener).await;
+    for frame in ending.last_frames {
+        // What a dead worker said wrongly matters to nobody any more.
+        let _ = listener.frame(Connection::Jobs, frame);
+    }
+    mailbox.put(Mail::Exit(Box::new(ending.report)));
+}
+
+/// Nobody is left to write to.
+struct CloseOnDrop(Arc<Lines>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.jobs.close(None);
+        self.0.control.close(None);
+    }
+}
+
+impl<Out, In> Worker<Out, In> {
+    /// Describes a worker that `executable` makes.
+    pub fn builder(executable: Executable) -> WorkerBuilder<Out, In> {
+        WorkerBuilder {
+            executable,
+            worker_data: Ok(Payload::none()),
+            env: Vec::new(),
+            current_dir: None,
+            encoding: Encoding::Bincode,
+            max_payload: DEFAULT_MAX_PAYLOAD,
+            start_timeout: Duration::from_secs(30),
+            types: PhantomData,
+        }
+    }
+
+    /// Spawns a worker and waits until it takes messages.
+    ///
+    /// # Errors
+    /// As [`WorkerBuilder::spawn`].
+    pub async fn spawn(executable: Executable) -> Result<Self, SpawnError> {
+        Self::builder(executable).spawn().await
+    }
+
+    /// Its process id. Free for others once the worker has exited.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its name in logs and reports.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Kills the worker and all of its process group, and waits until it is gone. Messages that were
+    /// not received are lost.
+    pub async fn terminate(&mut self) -> ExitReport {
+        self.leash.kill();
+        self.exited().await
+    }
+
+    /// Asks the worker to finish what it was sent and exit, kills it after `grace`, and waits until it
+    /// is gone. Messages that were not received are lost.
+    pub async fn finish(&mut self, grace: Duration) -> ExitReport {
+        self.lines.control.push(&Frame::new(Kind::Shutdown, 0, ""));
+        self.lines.control.flush();
+        match tokio::time::timeout(grace, self.exited()).await {
+            Ok(report) => report,
+            Err(_) => self.terminate().await,
+        }
+    }
+
+    async fn exited(&mut self) -> ExitReport {
+        loop {
+            if let Some(exit) = &self.exit {
+                return ExitReport::clone(exit);
+            }
+            if let Mail::Exit(report) = self.mailbox.next().await {
+                self.exit = Some(report);
+            }
+        }
+    }
+}
+
+impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
+    /// Sends a message. Waits only while more than 64 KiB are still on their way; dropping the future
+    /// sends all of the message or nothing.
+    ///
+    /// # Errors
+    /// When the message does not encode, is too large, or the worker is gone. `Ok` means that it was
+    /// handed to the system, not that the worker has read it.
+    pub async fn post(&self, message: impl Into<Out>) -> Result<(), WorkerError> {
+        let payload = Payload::encode(&message.into(), self.encoding)?;
+        let size = payload.bytes.len();
+        if size > self.max_payload as usize {
+            return Err(WorkerError::TooLarge { size, limit: self.max_payload });
+        }
+        self.lines.jobs.has_room().await;
+        if self.lines.jobs.is_closed() {
+            return Err(WorkerError::Gone);
+        }
+        self.lines.jobs.push(&Frame::new(Kind::Message, 0, "").with_payload(payload));
+        self.lines.jobs.flush();
+        Ok(())
+    }
+
+    /// The next message. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// When the worker's handler failed, the message does not decode, or the worker is gone.
+    pub async fn recv(&mut self) -> Result<In, WorkerError> {
+        loop {
+            match self.next_event().await? {
+                Some(WorkerEvent::Message(message)) => return Ok(message),
+                Some(WorkerEvent::Error(failure)) => return Err(WorkerError::Failed(failure)),
+                Some(WorkerEvent::Online | WorkerEvent::Exit(_)) => {}
+                None => {
+                    return Err(self.exit.clone().map_or(WorkerError::Gone, WorkerError::Exited));
+                }
+            }
+        }
+    }
+
+    /// The next event, or none after [`WorkerEvent::Exit`]. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// When a message does not decode; the next call gives the next event.
+    pub async fn next_event(&mut self) -> Result<Option<WorkerEvent<In>>, WorkerError> {
+        if self.exit.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(match self.mailbox.next().await {
+            Mail::Online => WorkerEvent::Online,
+            Mail::Message(payload) => WorkerEvent::Message(payload.decode()?),
+            Mail::Error(failure) => WorkerEvent::Error(failure),
+            Mail::Exit(report) => {
+                self.exit = Some(report.clone());
+                WorkerEvent::Exit(*report)
+            }
+        }))
+    }
+}
+
+impl<Out, In> Drop for Worker<Out, In> {
+    fn drop(&mut self) {
+        self.mailbox.abandon();
+        self.leash.kill();
+    }
+}
