@@ -1,0 +1,184 @@
+//! What a person gets who starts a worker executable by hand: an explanation, or its description.
+//!
+//! A coordinator passes a pool's own arguments on, so a worker that was spawned leaves all but the
+//! few words below to its author.
+
+use crate::ending::BY_HAND;
+use crate::identity::{Identity, SDK, executable};
+use procpool_protocol::handshake::{ENV_SOCKET, Mode};
+use std::ffi::OsStr;
+use std::io::{self, Write};
+
+/// Whether a coordinator started this process.
+pub(crate) fn was_spawned() -> bool {
+    std::env::var_os(ENV_SOCKET).is_some_and(|socket| !socket.is_empty())
+}
+
+/// Answers a person, with the exit code; none if this process was spawned to work.
+pub(crate) fn answer(identity: &Identity) -> Option<u8> {
+    let argument = std::env::args_os().nth(1);
+    let answer = Answer::to(argument.as_deref(), was_spawned())?;
+    let text = answer.text(identity, &executable());
+    // A reader that went away (`--describe | head -1`) has what it wanted.
+    let _ = match answer {
+        Answer::Explain => io::stderr().write_all(text.as_bytes()),
+        _ => io::stdout().write_all(text.as_bytes()),
+    };
+    Some(answer.exit_code())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// `--describe`
+    Describe,
+    /// `--version`
+    Version,
+    /// `--help`
+    Help,
+    /// Started by hand without a question.
+    Explain,
+}
+
+impl Answer {
+    fn to(argument: Option<&OsStr>, was_spawned: bool) -> Option<Self> {
+        match argument.and_then(OsStr::to_str) {
+            Some("--describe") => Some(Self::Describe),
+            _ if was_spawned => None,
+            Some("--version" | "-V") => Some(Self::Version),
+            Some("--help" | "-h") => Some(Self::Help),
+            _ => Some(Self::Explain),
+        }
+    }
+
+    fn exit_code(self) -> u8 {
+        match self {
+            Self::Explain => BY_HAND,
+            _ => 0,
+        }
+    }
+
+    fn text(self, identity: &Identity, program: &str) -> String {
+        match self {
+            Self::Describe => description(identity),
+            Self::Version => format!("{}\n", headline(identity, program)),
+            Self::Help | Self::Explain => explanation(identity, program),
+        }
+    }
+}
+
+fn description(identity: &Identity) -> String {
+    // A description is strings, numbers and JSON values: it always serializes.
+    let text = serde_json::to_string_pretty(&identity.description()).unwrap_or_default();
+    format!("{text}\n")
+}
+
+fn headline(identity: &Identity, program: &str) -> String {
+    let Identity { job, contract, .. } = identity;
+    match takes_jobs(identity) {
+        true => format!("{program}: a procpool worker for job `{job}`, contract version {contract} ({SDK})"),
+        false => format!("{program}: a procpool worker for free messages ({SDK})"),
+    }
+}
+
+fn takes_jobs(identity: &Identity) -> bool {
+    identity.modes.contains(&Mode::Jobs)
+}
+
+fn explanation(identity: &Identity, program: &str) -> String {
+    let uses = match takes_jobs(identity) {
+        true => uses_of_jobs(&identity.job, program),
+        false => format!(
+            "    in a Rust service   Worker::<String, String>::builder(Executable::find(\"{program}\")?).spawn().await?\n"
+        ),
+    };
+    format!(
+        "{}\n\n\
+         It works for a procpool coordinator, which starts it and gives it a private socket.\n\
+         Started by hand it has nobody to work for. How it is meant to be started:\n\n\
+         {uses}\n\
+         What it takes and gives: {program} --describe\n",
+        headline(identity, program)
+    )
+}
+
+fn uses_of_jobs(job: &str, program: &str) -> String {
+    format!(
+        "    over HTTP           procpool serve --config procpool.toml, and in that file\n\
+        \x20                           [pools.{job}]\n\
+        \x20                           command = [\"{program}\"]\n\
+        \x20   for one job         procpool run {job} INPUT\n\
+        \x20   in a Rust service   Pool::<J>::builder(Executable::find(\"{program}\")?).start().await?\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::{Job, Schema};
+    use serde_json::json;
+
+    struct Echo;
+    impl Job for Echo {
+        const NAME: &'static str = "echo";
+        const VERSION: u32 = 3;
+        type Input = String;
+        type Output = String;
+        fn schema() -> Option<Schema> {
+            Some(Schema { input: json!({"type": "string"}), output: json!({"type": "string"}) })
+        }
+    }
+
+    fn answer_to(argument: &str, was_spawned: bool) -> Option<Answer> {
+        Answer::to(Some(OsStr::new(argument)), was_spawned)
+    }
+
+    #[test]
+    fn a_spawned_worker_keeps_its_authors_arguments() {
+        assert_eq!(Answer::to(None, true), None);
+        assert_eq!(answer_to("--help", true), None);
+        assert_eq!(answer_to("--describe", true), Some(Answer::Describe));
+    }
+
+    #[test]
+    fn only_an_unasked_explanation_is_a_failure() {
+        assert_eq!(Answer::to(None, false).map(Answer::exit_code), Some(2));
+        assert_eq!(answer_to("40", false).map(Answer::exit_code), Some(2));
+        assert_eq!(answer_to("--help", false).map(Answer::exit_code), Some(0));
+        assert_eq!(answer_to("--version", false).map(Answer::exit_code), Some(0));
+    }
+
+    #[test]
+    fn the_explanation_names_the_job_and_every_way_to_start_it() {
+        let text = Answer::Explain.text(&Identity::of_job::<Echo>(), "my-echo");
+        assert!(
+            text.starts_with("my-echo: a procpool worker for job `echo`, contract version 3 ("),
+            "{text}"
+        );
+        for way in [
+            "procpool serve --config",
+            "\n                            [pools.echo]\n",
+            "command = [\"my-echo\"]",
+            "procpool run echo INPUT",
+            "Pool::<J>::builder(Executable::find(\"my-echo\")?)",
+            "my-echo --describe",
+        ] {
+            assert!(text.contains(way), "{way} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_worker_of_messages_explains_itself_without_a_pool() {
+        let text = Answer::Explain.text(&Identity::of_messages(), "talk");
+        assert!(text.contains("Worker::<String, String>") && !text.contains("pools."), "{text}");
+    }
+
+    #[test]
+    fn the_description_is_json_with_both_schemas() {
+        let text = Answer::Describe.text(&Identity::of_job::<Echo>(), "my-echo");
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["job"], "echo");
+        assert_eq!(read["contract"], 3);
+        assert_eq!(read["input"], json!({"type": "string"}));
+        assert_eq!(read["modes"], json!(["jobs", "messages"]));
+    }
+}

@@ -1,0 +1,243 @@
+//! Where the guard leaves word for the thread that runs the jobs: cancels, credit, the shutdown.
+//!
+//! Jobs are known by their sequence numbers. They rise on one connection, so a cancel that comes
+//! after its job can be told from one that comes before it, and hits nobody.
+
+use crate::cancel::CancelFlag;
+use crate::ending::WorkerError;
+use procpool_protocol::Cancelled;
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Most cancels that are remembered for jobs that have not come yet. The coordinator hands over one
+/// job at a time; what is forgotten ends by its deadline or in a kill.
+const EARLY: usize = 64;
+
+/// Shared by the guard and the job's thread.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The job that started last.
+    newest: Option<u64>,
+    /// The one that started last of those that were not cancelled at the door. It may have ended: then
+    /// its flag and its credit are nobody's.
+    running: Option<Running>,
+    /// Cancels of jobs newer than `newest`.
+    early: BTreeSet<u64>,
+    /// The coordinator asked the worker to exit.
+    shut_down: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    sequence: u64,
+    flag: CancelFlag,
+    /// Chunks that may be sent; none if nobody wants any.
+    credit: Option<u64>,
+}
+
+/// What is to become of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// It may be sent.
+    Send,
+    /// Nobody listens.
+    Drop,
+}
+
+impl Board {
+    /// A job is about to run. `false` if it was cancelled before it came.
+    ///
+    /// # Errors
+    /// When its number is not above that of every job before.
+    pub(crate) fn start(
+        &self,
+        sequence: u64,
+        flag: CancelFlag,
+        credit: Option<u32>,
+    ) -> Result<bool, WorkerError> {
+        let mut state = self.lock();
+        if let Some(newest) = state.newest.filter(|&newest| sequence <= newest) {
+            return Err(WorkerError::OutOfOrder { sequence, newest });
+        }
+        state.newest = Some(sequence);
+        let cancelled = state.early.remove(&sequence);
+        // Cancels of jobs that were passed over can have no other meaning any more.
+        if !state.early.is_empty() {
+            state.early = state.early.split_off(&sequence);
+        }
+        if !cancelled {
+            state.running = Some(Running { sequence, flag, credit: credit.map(u64::from) });
+        }
+        Ok(!cancelled)
+    }
+
+    /// The caller of this job no longer wants its outcome.
+    pub(crate) fn cancel(&self, sequence: u64) {
+        let mut state = self.lock();
+        match &state.running {
+            Some(running) if running.sequence == sequence => {
+                running.flag.raise();
+                self.changed.notify_all();
+            }
+            _ => {
+                let is_late = state.newest.is_some_and(|newest| sequence <= newest);
+                if !is_late && state.early.len() < EARLY {
+                    state.early.insert(sequence);
+                }
+            }
+        }
+    }
+
+    /// This job may send more chunks.
+    pub(crate) fn add_credit(&self, sequence: u64, chunks: u32) {
+        let mut state = self.lock();
+        if let Some(running) = state.running.as_mut().filter(|running| running.sequence == sequence) {
+            running.credit = running.credit.map(|credit| credit.saturating_add(chunks.into()));
+            self.changed.notify_all();
+        }
+    }
+
+    /// The coordinator asks the worker to exit when it has done what it has.
+    pub(crate) fn shut_down(&self) {
+        self.lock().shut_down = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the coordinator has asked the worker to exit, but no longer than `patience`.
+    pub(crate) fn await_shutdown(&self, patience: Duration) {
+        let waiting = |state: &mut State| !state.shut_down;
+        let _ = self.changed.wait_timeout_while(self.lock(), patience, waiting);
+    }
+
+    /// Waits until the running job may send a chunk, and takes the permission.
+    ///
+    /// # Errors
+    /// When the job is to give up.
+    pub(crate) fn take_credit(&self, flag: &CancelFlag) -> Result<Grant, Cancelled> {
+        let mut state = self.lock();
+        loop {
+            flag.check()?;
+            match state.running.as_mut().and_then(|running| running.credit.as_mut()) {
+                None => return Ok(Grant::Drop),
+                Some(0) => {}
+                Some(credit) => {
+                    *credit -= 1;
+                    return Ok(Grant::Send);
+                }
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of the user's runs under this lock, so nothing leaves it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flag() -> CancelFlag {
+        CancelFlag::until(None)
+    }
+
+    #[test]
+    fn a_cancel_raises_the_running_jobs_flag_only() {
+        let (board, flag) = (Board::default(), flag());
+        assert!(board.start(7, flag.clone(), None).unwrap());
+        board.cancel(6);
+        board.cancel(8);
+        assert!(!flag.is_cancelled());
+        board.cancel(7);
+        assert!(flag.is_cancelled());
+    }
+
+    #[test]
+    fn a_cancel_that_comes_first_meets_its_job_at_the_door() {
+        let board = Board::default();
+        board.cancel(2);
+        assert!(board.start(1, flag(), None).unwrap());
+        assert!(!board.start(2, flag(), None).unwrap());
+        assert!(board.start(3, flag(), None).unwrap());
+    }
+
+    #[test]
+    fn a_late_cancel_hits_nobody_and_is_not_remembered() {
+        let (board, flag) = (Board::default(), flag());
+        assert!(board.start(1, CancelFlag::until(None), None).unwrap());
+        assert!(board.start(2, flag.clone(), None).unwrap());
+        board.cancel(1);
+        assert!(!flag.is_cancelled());
+        assert!(board.lock().early.is_empty());
+    }
+
+    #[test]
+    fn early_cancels_are_bounded() {
+        let board = Board::default();
+        (1..1000).for_each(|sequence| board.cancel(sequence));
+        assert_eq!(board.lock().early.len(), EARLY);
+        // Passing them over forgets them.
+        assert!(board.start(2000, flag(), None).unwrap());
+        assert!(board.lock().early.is_empty());
+    }
+
+    #[test]
+    fn sequence_numbers_rise() {
+        let board = Board::default();
+        assert!(board.start(5, flag(), None).unwrap());
+        let error = board.start(5, flag(), None).unwrap_err().to_string();
+        assert!(error.ends_with("job 5 came after job 5, but sequence numbers rise"), "{error}");
+    }
+
+    #[test]
+    fn credit_is_used_up_and_topped_up() {
+        let (board, flag) = (Board::default(), flag());
+        assert!(board.start(1, flag.clone(), Some(1)).unwrap());
+        assert_eq!(board.take_credit(&flag), Ok(Grant::Send));
+        board.add_credit(2, 1);
+        board.add_credit(1, 1);
+        assert_eq!(board.take_credit(&flag), Ok(Grant::Send));
+        // Now there is none left: only a cancel ends the wait.
+        board.cancel(1);
+        assert_eq!(board.take_credit(&flag), Err(Cancelled));
+    }
+
+    #[test]
+    fn waiting_for_credit_ends_with_a_cancel() {
+        let (board, flag) = (Board::default(), flag());
+        assert!(board.start(1, flag.clone(), Some(0)).unwrap());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| board.take_credit(&flag));
+            board.cancel(1);
+            assert_eq!(waiting.join().unwrap(), Err(Cancelled));
+        });
+    }
+
+    #[test]
+    fn a_shutdown_ends_the_wait_for_it() {
+        let board = Board::default();
+        board.await_shutdown(Duration::ZERO);
+        std::thread::scope(|scope| {
+            scope.spawn(|| board.await_shutdown(Duration::MAX));
+            board.shut_down();
+        });
+        board.await_shutdown(Duration::MAX);
+    }
+
+    #[test]
+    fn chunks_that_nobody_wants_need_no_credit() {
+        let (board, flag) = (Board::default(), flag());
+        assert!(board.start(1, flag.clone(), None).unwrap());
+        board.add_credit(1, 1);
+        assert_eq!(board.take_credit(&flag), Ok(Grant::Drop));
+    }
+}

@@ -1,0 +1,71 @@
+//! The flag by which a job learns that nobody waits for it any more.
+
+use procpool_protocol::Cancelled;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Tells whether one job is to give up: its caller cancelled it, or its deadline has passed.
+///
+/// The coordinator alone decides that, and says so for either reason: a worker that went by its own clock
+/// could give up a moment before the deadline and turn a timeout into a cancel.
+///
+/// For threads that a job starts; the job itself asks its [`Context`](crate::Context). It may outlive
+/// its job and then tells nothing of any other. Asking costs an atomic load.
+#[derive(Clone, Debug)]
+pub struct CancelFlag {
+    raised: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+}
+
+impl CancelFlag {
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        Self { raised: Arc::default(), deadline }
+    }
+
+    pub(crate) fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+    }
+
+    /// What is left of the deadline, zero once it has passed; none if there is no deadline.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the coordinator has said, for either reason, that the job is to give up.
+    pub fn is_cancelled(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+
+    /// [`is_cancelled`](Self::is_cancelled) for use with `?`.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when the job is to give up.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        match self.is_cancelled() {
+            true => Err(Cancelled),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raised_flag_is_seen_by_its_clones() {
+        let flag = CancelFlag::until(None);
+        let clone = flag.clone();
+        assert_eq!(clone.check(), Ok(()));
+        flag.raise();
+        assert_eq!(clone.check(), Err(Cancelled));
+    }
+
+    #[test]
+    fn a_passed_deadline_is_the_coordinators_to_declare() {
+        let flag = CancelFlag::until(Some(Instant::now()));
+        assert_eq!(flag.remaining(), Some(Duration::ZERO));
+        assert!(!flag.is_cancelled());
+    }
+}

@@ -1,0 +1,226 @@
+//! What a job's function knows and may do besides computing: [`Context`].
+
+use crate::board::{Board, Grant};
+use crate::cancel::CancelFlag;
+use crate::outlet::Outlet;
+use crate::session::Session;
+use crate::startup::{Startup, WorkerDataError};
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::limits::MAX_CHUNK;
+use procpool_protocol::message::{self, Progress};
+use procpool_protocol::{Bytes, Cancelled, Encoding, Failure, Job, JobId, Payload, Streaming};
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// One job as its function sees it.
+///
+/// Its methods take `&self`, and a `&Context` may be given to threads that end before the job does.
+/// For other threads there is [`cancel_flag`](Self::cancel_flag).
+pub struct Context<J: Job> {
+    facts: Facts,
+    flag: CancelFlag,
+    startup: Arc<Startup>,
+    outlet: Arc<Outlet>,
+    board: Arc<Board>,
+    /// What made it impossible for the job to succeed.
+    doom: OnceLock<Failure>,
+    job: PhantomData<fn() -> J>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    id: JobId,
+    attempt: u32,
+    reply: Encoding,
+    /// None for a free message: what belongs to no job cannot be told of one.
+    sequence: Option<u64>,
+}
+
+impl<J: Job> Context<J> {
+    /// The job's public id. All zeros where the function answers a free message.
+    pub fn job_id(&self) -> JobId {
+        self.facts.id
+    }
+
+    /// 1 for the first time that this job is run, 2 for the first retry.
+    pub fn attempt(&self) -> u32 {
+        self.facts.attempt
+    }
+
+    /// What is left of the job's time, zero once it is up; none if there is no limit. Counted by the
+    /// monotonic clock from the job's arrival.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.flag.remaining()
+    }
+
+    /// The data that was given to the pool or the worker for every process it starts. Decoded at each
+    /// call.
+    ///
+    /// # Errors
+    /// When there is none, or it is not a `T`.
+    pub fn worker_data<T: DeserializeOwned + 'static>(&self) -> Result<T, WorkerDataError> {
+        self.startup.worker_data()
+    }
+
+    /// Whether the job is to give up: its caller cancelled it, or its time is up. A job that does not
+    /// ask is killed after a grace, and its process with it.
+    pub fn is_cancelled(&self) -> bool {
+        self.flag.is_cancelled()
+    }
+
+    /// [`is_cancelled`](Self::is_cancelled) for use with `?`, which ends the job as cancelled.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when the job is to give up.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        self.flag.check()
+    }
+
+    /// The same flag for threads that the job starts.
+    pub fn cancel_flag(&self) -> CancelFlag {
+        self.flag.clone()
+    }
+
+    /// Reports that `done` units of `total`, where known, are done.
+    ///
+    /// Cheap enough for every turn of a loop: the first 10 reports of a job are sent at once, then one
+    /// in 10 ms. Of those in between the latest is sent before the job's next chunk or its end. Where
+    /// the function answers a free message, nothing is sent.
+    pub fn progress(&self, done: u64, total: Option<u64>) {
+        let Some(sequence) = self.facts.sequence else {
+            return;
+        };
+        if let Ok(report) = (Progress { done, total }).to_frame(sequence) {
+            // If nobody is there to read it, the job's end will find out.
+            let _ = self.outlet.progress(report);
+        }
+    }
+}
+
+impl<J: Streaming> Context<J> {
+    /// Sends one chunk of the job's streamed output.
+    ///
+    /// No chunk is lost: when the reader falls 16 chunks behind, this blocks until it reads on, the job
+    /// is cancelled or its time is up. Where nobody reads chunks at all they are dropped without being
+    /// encoded. A [`Bytes`] larger than 1 MiB is sent as several chunks.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when the job is to give up. Also when a chunk cannot be sent at all: its encoding
+    /// fails, or gives more than 1 MiB or than the pool's `max_payload`. Then the job fails, with code
+    /// `bad_chunk`, whatever its function returns.
+    pub fn emit(&self, chunk: J::Chunk) -> Result<(), Cancelled> {
+        if let Some(Bytes(bytes)) = (&chunk as &dyn Any).downcast_ref() {
+            let mut rest = bytes.clone();
+            loop {
+                let piece = rest.split_to(rest.len().min(self.max_chunk()));
+                self.emit_payload(|| Ok(Payload::raw(piece)))?;
+                if rest.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+        let reply = self.facts.reply;
+        self.emit_payload(move || Ok(Payload::encode(&chunk, reply)?))
+    }
+
+    fn emit_payload(&self, encode: impl FnOnce() -> Result<Payload, Failure>) -> Result<(), Cancelled> {
+        let Some(sequence) = self.facts.sequence else {
+            return self.check();
+        };
+        if self.board.take_credit(&self.flag)? == Grant::Drop {
+            return Ok(());
+        }
+        let payload =
+            encode().and_then(|payload| self.fitting(payload)).map_err(|failure| self.fail(failure))?;
+        let frame = Frame::new(Kind::Chunk, sequence, "").with_payload(payload);
+        // Without a coordinator nobody wants the rest either.
+        self.outlet.send(&frame).map_err(|_| Cancelled)
+    }
+
+    fn fitting(&self, payload: Payload) -> Result<Payload, Failure> {
+        let (size, limit) = (payload.bytes.len(), self.max_chunk());
+        match size <= limit {
+            true => Ok(payload),
+            false => Err(Failure::new(format!("a chunk has {size} bytes; the limit is {limit}"))),
+        }
+    }
+
+    fn fail(&self, failure: Failure) -> Cancelled {
+        // The first reason counts; a job that goes on emitting does not hide it.
+        let _ = self.doom.set(failure.with_code("bad_chunk"));
+        Cancelled
+    }
+
+    /// Largest chunk, in bytes; never 0, or nothing could be split.
+    fn max_chunk(&self) -> usize {
+        let limit = self.startup.max_payload.clamp(1, MAX_CHUNK);
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+}
+
+impl<J: Job> Context<J> {
+    /// The context of a job that arrived just now.
+    pub(crate) fn of_job(session: &Session, sequence: u64, job: &message::Job) -> Self {
+        let facts = Facts {
+            id: JobId::from_bytes(job.id),
+            attempt: job.attempt,
+            reply: reply_encoding::<J>(job.reply_encoding()),
+            sequence: Some(sequence),
+        };
+        // A deadline beyond the clock's end is none.
+        let deadline = job.remaining().and_then(|left| Instant::now().checked_add(left));
+        Self::new(session, facts, CancelFlag::until(deadline))
+    }
+
+    /// The context of a free message: it belongs to no job and has no deadline.
+    pub(crate) fn of_message(session: &Session, encoding: Encoding) -> Self {
+        let reply = reply_encoding::<J>(Some(encoding));
+        let facts = Facts { id: JobId::from_bits(0), attempt: 1, reply, sequence: None };
+        Self::new(session, facts, CancelFlag::until(None))
+    }
+
+    fn new(session: &Session, facts: Facts, flag: CancelFlag) -> Self {
+        Self {
+            facts,
+            flag,
+            startup: session.startup.clone(),
+            outlet: session.outlet.clone(),
+            board: session.board.clone(),
+            doom: OnceLock::new(),
+            job: PhantomData,
+        }
+    }
+
+    /// The encoding of the output.
+    pub(crate) fn reply(&self) -> Encoding {
+        self.facts.reply
+    }
+
+    /// What made it impossible for the job to succeed, if anything did.
+    pub(crate) fn take_doom(&mut self) -> Option<Failure> {
+        self.doom.take()
+    }
+}
+
+/// What the other side asked for, if a typed value can be encoded so.
+fn reply_encoding<J: Job>(wanted: Option<Encoding>) -> Encoding {
+    match wanted {
+        Some(typed @ (Encoding::Bincode | Encoding::Json)) => typed,
+        _ => J::ENCODING,
+    }
+}
+
+impl<J: Job> fmt::Debug for Context<J> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Context")
+            .field("job", &J::NAME)
+            .field("id", &self.facts.id)
+            .field("attempt", &self.facts.attempt)
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}

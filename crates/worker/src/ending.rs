@@ -1,0 +1,128 @@
+//! How a worker process ends: the reasons, what each prints on standard error, and its exit code.
+
+use procpool_protocol::codec::CodecError;
+use procpool_protocol::decoder::FrameError;
+use procpool_protocol::frame::Kind;
+use procpool_protocol::handshake::{ENV_COORDINATOR, ENV_SOCKET, Mode};
+use procpool_protocol::preamble::PreambleError;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The worker was started by hand.
+pub(crate) const BY_HAND: u8 = 2;
+
+/// A worker's regular end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The jobs connection has ended and all that came over it is done.
+    Finished,
+    /// A conversation was over for the worker before it was for the coordinator.
+    Left,
+    /// The function said no before the first job, or a free conversation ended in an error.
+    Failed,
+    /// The function panicked, and its state may be broken.
+    Panicked,
+}
+
+/// A worker's irregular end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkerError {
+    #[error(
+        "failed to tell the coordinator from {ENV_COORDINATOR}={0:?}: it is set to the coordinator's process \
+         id along with {ENV_SOCKET}; a coordinator sets both"
+    )]
+    NoCoordinator(Option<OsString>),
+    #[error("the coordinator is gone")]
+    Orphaned,
+    #[error("failed to read the token from standard input: {0}")]
+    Token(#[source] io::Error),
+    #[error("failed to read the token from standard input: it is not 32 hexadecimal digits and a newline")]
+    BadToken,
+    #[error("failed to ask the system for a signal when the parent dies: {0}")]
+    DeathSignal(#[source] io::Error),
+    #[error("failed to connect to the coordinator at {} (from {ENV_SOCKET}): {source}", path.display())]
+    Connect { path: PathBuf, source: io::Error },
+    #[error("failed to shake hands with the coordinator: {0}")]
+    Handshake(#[source] io::Error),
+    #[error("failed to shake hands with the coordinator: it did not answer within {0:?}")]
+    Silence(Duration),
+    #[error("failed to shake hands with the coordinator: it closed the connection")]
+    HungUp,
+    #[error("failed to shake hands with the coordinator: {0}")]
+    Preamble(#[from] PreambleError),
+    #[error("the coordinator refused this worker ({reason}): {detail}")]
+    Refused { reason: String, detail: String },
+    #[error("the coordinator wants a worker for {wanted:?}; this one can be used for {offered:?}")]
+    WrongMode { wanted: Mode, offered: &'static [Mode] },
+    #[error("failed to start the guard thread: {0}")]
+    Guard(#[source] io::Error),
+    #[error("the coordinator broke the protocol: {0}")]
+    Frame(#[from] FrameError),
+    #[error("the coordinator broke the protocol: {0}")]
+    Codec(#[from] CodecError),
+    #[error("the coordinator broke the protocol: it sent {got:?} where {expected} was expected")]
+    Unexpected { got: Kind, expected: &'static str },
+    #[error(
+        "the coordinator broke the protocol: job {sequence} came after job {newest}, but sequence numbers rise"
+    )]
+    OutOfOrder { sequence: u64, newest: u64 },
+    #[error("failed to send to the coordinator: {0}")]
+    Send(#[source] CodecError),
+}
+
+impl Ending {
+    fn exit_code(self) -> u8 {
+        match self {
+            Self::Finished | Self::Left => 0,
+            Self::Failed => 1,
+            // What a Rust program exits with when its main thread panics.
+            Self::Panicked => 101,
+        }
+    }
+}
+
+impl WorkerError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Orphaned => 3,
+            Self::Frame(_)
+            | Self::Codec(_)
+            | Self::Unexpected { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Send(_) => 5,
+            _ => 4,
+        }
+    }
+
+    /// Says on standard error why the worker ends; nothing when nobody is left to read it.
+    pub(crate) fn print(&self) {
+        if !matches!(self, Self::Orphaned) {
+            complain(&self.to_string());
+        }
+    }
+
+    /// Prints, and ends the process without waiting for the thread that runs the jobs.
+    pub(crate) fn exit(&self) -> ! {
+        self.print();
+        std::process::exit(self.exit_code().into())
+    }
+}
+
+/// Prints what there is to say and gives the exit code.
+pub(crate) fn conclude(end: Result<Ending, WorkerError>) -> u8 {
+    match end {
+        Ok(ending) => ending.exit_code(),
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
+/// One line on standard error, which the coordinator keeps for its report.
+pub(crate) fn complain(line: &str) {
+    // Standard error may be closed; the exit code still tells.
+    let _ = writeln!(io::stderr(), "procpool-worker: {line}");
+}

@@ -1,0 +1,189 @@
+//! The public ways in: what a worker executable's `main` calls.
+
+use crate::arguments;
+use crate::context::Context;
+use crate::ending::{Ending, WorkerError, conclude};
+use crate::identity::Identity;
+use crate::port::{self, ParentPort};
+use crate::session::Session;
+use crate::startup::Startup;
+use crate::{conversation, jobs, spawned};
+use procpool_protocol::handshake::{ENV_JOB, Mode};
+use procpool_protocol::{Failure, Job};
+use serde::{Serialize, de::DeserializeOwned};
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a worker whose jobs connection broke off unannounced waits for its guard.
+///
+/// A coordinator that dies closes both connections, one after the other. If the main thread, which may
+/// see its end of file first, just exited, the guard would have no time to take the process group along.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Runs jobs with `f`, one after the other, until the coordinator has no more. To be returned by `main`.
+///
+/// Where the coordinator wants free messages instead of jobs, each message is answered with `f`'s
+/// output. Started by hand, it explains itself; see the [crate's documentation](crate) for that and for
+/// the exit codes.
+///
+/// ```no_run
+/// # use procpool_worker::{Job, serve};
+/// # struct Double;
+/// # impl Job for Double {
+/// #     const NAME: &'static str = "double";
+/// #     type Input = u64;
+/// #     type Output = u64;
+/// # }
+/// fn main() -> std::process::ExitCode {
+///     serve::<Double>(|n, _cx| Ok(2 * n))
+/// }
+/// ```
+pub fn serve<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) -> ExitCode {
+    serve_with::<J, ()>(|_startup| Ok(()), move |(), input, context| f(input, context))
+}
+
+/// Like [`serve`], with state that `init` makes once and every job may use and change: a model, a
+/// connection, a cache.
+///
+/// `init` runs when the coordinator has taken the worker in, so it ends with the coordinator and within
+/// its limits, and before the first job is sent. Its failure or panic is reported and ends the worker.
+///
+/// ```no_run
+/// # use procpool_worker::{Job, serve_with};
+/// # struct Lookup;
+/// # impl Job for Lookup {
+/// #     const NAME: &'static str = "lookup";
+/// #     type Input = String;
+/// #     type Output = Option<String>;
+/// # }
+/// use std::collections::HashMap;
+///
+/// fn main() -> std::process::ExitCode {
+///     serve_with::<Lookup, HashMap<String, String>>(
+///         |startup| Ok(startup.worker_data()?),
+///         |words, word, _cx| Ok(words.get(&word).cloned()),
+///     )
+/// }
+/// ```
+pub fn serve_with<J: Job, S>(
+    init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> ExitCode {
+    let identity = Identity::of_job::<J>();
+    arguments::answer(&identity).unwrap_or_else(|| work::<J, S>(&identity, init, f)).into()
+}
+
+/// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits.
+///
+/// For executables that are their own worker, such as examples and tests: call it first in `main`. It
+/// is a worker of `J` that was spawned where the coordinator asked for `J`, or for no job in particular.
+///
+/// ```no_run
+/// # use procpool_worker::{Job, serve_if_spawned};
+/// # struct Double;
+/// # impl Job for Double {
+/// #     const NAME: &'static str = "double";
+/// #     type Input = u64;
+/// #     type Output = u64;
+/// # }
+/// fn main() {
+///     serve_if_spawned::<Double>(|n, _cx| Ok(2 * n));
+///     // From here on this is the service.
+/// }
+/// ```
+pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) {
+    let is_wanted = env::var_os(ENV_JOB).is_none_or(|job| job == J::NAME);
+    if arguments::was_spawned() && is_wanted {
+        // The arguments are the executable's own.
+        let code = work::<J, ()>(
+            &Identity::of_job::<J>(),
+            |_startup| Ok(()),
+            move |(), input, context| f(input, context),
+        );
+        std::process::exit(code.into());
+    }
+}
+
+/// Hands `f` the port to the coordinator's `Worker`, as in the seed's first program. To be returned by
+/// `main`.
+///
+/// The worker ends when `f` returns. An error or a panic of `f` is reported to the other side first.
+/// Such a worker runs no jobs.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     procpool_worker::messages::<String, String>(|port| {
+///         for message in &port {
+///             if message == "ping" {
+///                 port.post(&"pong".to_owned())?;
+///             }
+///         }
+///         Ok(())
+///     })
+/// }
+/// ```
+pub fn messages<In, Out>(f: impl FnOnce(ParentPort<In, Out>) -> Result<(), Failure>) -> ExitCode
+where
+    In: DeserializeOwned + 'static,
+    Out: Serialize + 'static,
+{
+    let identity = Identity::of_messages();
+    arguments::answer(&identity)
+        .unwrap_or_else(|| conclude(employed(&identity, |session| talk(session, f))))
+        .into()
+}
+
+/// Joins the coordinator, works, and leaves when the coordinator knows of it.
+fn employed(
+    identity: &Identity,
+    work: impl FnOnce(Session) -> Result<Ending, WorkerError>,
+) -> Result<Ending, WorkerError> {
+    let session = spawned::join(identity)?;
+    let board = session.board.clone();
+    let end = work(session);
+    if let Ok(Ending::Finished) | Err(WorkerError::Orphaned) = end {
+        board.await_shutdown(PARTING);
+    }
+    end
+}
+
+fn work<J: Job, S>(
+    identity: &Identity,
+    init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> u8 {
+    conclude(employed(identity, |session| answer::<J, S>(session, init, f)))
+}
+
+/// Makes the state and works with it in the way that the coordinator asked for.
+pub(crate) fn answer<J: Job, S>(
+    mut session: Session,
+    init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    mut f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> Result<Ending, WorkerError> {
+    let mut state = match session.begin(init)? {
+        Ok(state) => state,
+        Err(ending) => return Ok(ending),
+    };
+    let f = |input: J::Input, context: &mut Context<J>| f(&mut state, input, context);
+    let end = match session.mode {
+        Mode::Jobs => jobs::run::<J>(&mut session, f),
+        Mode::Messages => conversation::run::<J>(&mut session, f),
+    };
+    if let Ok(Ending::Panicked) = end {
+        // A destructor is not to be trusted with a state that a panic may have broken.
+        std::mem::forget(state);
+    }
+    end
+}
+
+fn talk<In, Out>(
+    session: Session,
+    f: impl FnOnce(ParentPort<In, Out>) -> Result<(), Failure>,
+) -> Result<Ending, WorkerError> {
+    match session.begin(|_startup| Ok(()))? {
+        Ok(()) => port::run(session, f),
+        Err(ending) => Ok(ending),
+    }
+}

@@ -1,0 +1,212 @@
+//! Frames over a blocking socket: one reader, one writer. Knows no meaning of any frame.
+
+use crate::ending::WorkerError;
+use bytes::{Buf, BytesMut};
+use procpool_protocol::decoder::{Decoder, FrameError};
+use procpool_protocol::frame::Frame;
+use procpool_protocol::preamble::{Preamble, PreambleError};
+use std::io::{self, IoSlice, Read, Write};
+
+/// Largest frame after which the decoder's buffer is kept for the next one, in bytes: 1 MiB.
+///
+/// An idle worker is to be small; fresh pages for the next large frame are cheap beside the frame.
+const KEEP: usize = 1024 * 1024;
+
+/// Bytes do not become a frame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Preamble(#[from] PreambleError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+impl From<ReadError> for WorkerError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            // A connection that breaks is a coordinator that died with unread bytes.
+            ReadError::Io(_) => Self::Orphaned,
+            ReadError::Preamble(error) => Self::Preamble(error),
+            ReadError::Frame(error) => Self::Frame(error),
+        }
+    }
+}
+
+/// Reads frames, blocking in the kernel while there are none.
+#[derive(Debug)]
+pub(crate) struct FrameReader<R> {
+    source: R,
+    decoder: Decoder,
+    max_payload: u32,
+    /// Where a read lands before the decoder takes it; std reads into initialised memory only.
+    landing: Box<[u8]>,
+}
+
+impl<R: Read> FrameReader<R> {
+    /// A reader that takes `landing` bytes at a time.
+    pub(crate) fn new(source: R, max_payload: u32, landing: usize) -> Self {
+        let landing = vec![0; landing].into_boxed_slice();
+        Self { source, decoder: Decoder::with_max_payload(max_payload), max_payload, landing }
+    }
+
+    pub(crate) fn source(&self) -> &R {
+        &self.source
+    }
+
+    /// Changes the limit for payloads of frames that are still to come, in bytes.
+    pub(crate) fn set_max_payload(&mut self, max_payload: u32) {
+        self.max_payload = max_payload;
+        self.decoder.set_max_payload(max_payload);
+    }
+
+    /// The preamble; none at the end of the connection.
+    pub(crate) fn preamble(&mut self) -> Result<Option<Preamble>, ReadError> {
+        loop {
+            if let Some(preamble) = self.decoder.poll_preamble()? {
+                return Ok(Some(preamble));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next frame; none at the end of the connection, even amid a frame that nobody will finish.
+    pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ReadError> {
+        loop {
+            if let Some(frame) = self.decoder.poll_frame()? {
+                self.shrink_after(&frame);
+                return Ok(Some(frame));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads once. `false` at the end of the connection.
+    fn fill(&mut self) -> io::Result<bool> {
+        loop {
+            match self.source.read(&mut self.landing) {
+                Ok(length) => {
+                    self.decoder.feed(&self.landing[..length]);
+                    return Ok(length > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Lets go of a large buffer as soon as its frame is gone. A frame that was just taken leaves
+    /// nothing behind in the decoder but bytes of later ones.
+    fn shrink_after(&mut self, frame: &Frame) {
+        if frame.wire_len() > KEEP && self.decoder.buffered() == 0 {
+            self.decoder = Decoder::with_max_payload(self.max_payload);
+        }
+    }
+}
+
+/// Writes frames; heads are collected, payloads go from where they are.
+#[derive(Debug)]
+pub(crate) struct FrameWriter<W> {
+    sink: W,
+    heads: BytesMut,
+}
+
+impl<W: Write> FrameWriter<W> {
+    pub(crate) fn new(sink: W) -> Self {
+        Self { sink, heads: BytesMut::new() }
+    }
+
+    /// Puts a small frame in front of the next one that is sent.
+    pub(crate) fn queue(&mut self, frame: &Frame) {
+        frame.put(&mut self.heads);
+    }
+
+    /// Sends what is queued and `frame`, with one write where the socket takes it.
+    pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        frame.put_head(&mut self.heads);
+        write_all(&mut self.sink, &mut self.heads, &frame.payload.bytes)
+    }
+
+    /// Sends a preamble and a frame with one write.
+    pub(crate) fn greet(&mut self, preamble: Preamble, frame: &Frame) -> io::Result<()> {
+        self.heads.extend_from_slice(&preamble.to_bytes());
+        self.send(frame)
+    }
+}
+
+/// Writes both, taking what was written off the front of `head`.
+fn write_all(sink: &mut impl Write, head: &mut BytesMut, mut payload: &[u8]) -> io::Result<()> {
+    while head.has_remaining() || !payload.is_empty() {
+        match sink.write_vectored(&[IoSlice::new(head), IoSlice::new(payload)]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                let of_head = written.min(head.len());
+                head.advance(of_head);
+                payload = &payload[written - of_head..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::Payload;
+    use procpool_protocol::frame::Kind;
+
+    fn frame(sequence: u64, length: usize) -> Frame {
+        Frame::new(Kind::Message, sequence, "head").with_payload(Payload::raw(vec![7; length]))
+    }
+
+    /// Takes and gives three bytes at a time.
+    struct Trickle(Vec<u8>);
+
+    impl Write for Trickle {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(3);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn frames_survive_a_socket_that_takes_and_gives_a_few_bytes_at_a_time() {
+        let mut writer = FrameWriter::new(Trickle(Vec::new()));
+        writer.queue(&frame(1, 5));
+        writer.send(&frame(2, 100)).unwrap();
+        writer.send(&frame(3, 0)).unwrap();
+        let mut reader = FrameReader::new(&writer.sink.0[..], 1000, 3);
+        for (sequence, length) in [(1, 5), (2, 100), (3, 0)] {
+            assert_eq!(reader.frame().unwrap(), Some(frame(sequence, length)));
+        }
+        assert_eq!(reader.frame().unwrap(), None);
+    }
+
+    #[test]
+    fn an_unfinished_frame_is_the_end() {
+        let bytes = frame(1, 100).to_bytes();
+        let mut reader = FrameReader::new(&bytes[..50], 1000, 64);
+        assert_eq!(reader.frame().unwrap(), None);
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_large_buffer_behind() {
+        let bytes = [frame(1, 2 * KEEP).to_bytes(), frame(2, 3).to_bytes()];
+        let mut reader = FrameReader::new(Read::chain(&bytes[0][..], &bytes[1][..]), u32::MAX, 64 * 1024);
+        assert_eq!(reader.frame().unwrap(), Some(frame(1, 2 * KEEP)));
+        assert!(reader.decoder.read_buffer().capacity() < KEEP);
+        assert_eq!(reader.frame().unwrap(), Some(frame(2, 3)));
+    }
+}

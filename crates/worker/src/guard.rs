@@ -1,0 +1,104 @@
+//! The guard: a thread that reads the control connection while the main thread runs jobs.
+//!
+//! Its main task is to notice the coordinator's end: the end of file on this connection ends the
+//! worker at once, even amid a job that never returns.
+
+use crate::board::Board;
+use crate::ending::WorkerError;
+use crate::frames::ReadError;
+use crate::handshake::Line;
+use crate::identity::Identity;
+use crate::os::Socket;
+use procpool_protocol::codec::CodecError;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::Description;
+use procpool_protocol::message::{Credit, json_frame};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+/// The guard's stack, in bytes. Reading frames takes little of it; a job's `schema`, which may be
+/// generated code, runs on it too. Pages that are never touched cost nothing.
+const STACK: usize = 256 * 1024;
+
+/// Everything that the guard watches and tells.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    pub(crate) identity: Identity,
+    pub(crate) control: Line,
+    pub(crate) board: Arc<Board>,
+    /// The jobs connection, to be closed for reading at a shutdown.
+    pub(crate) jobs: Socket,
+}
+
+/// Why the guard stopped. Without a guard there is to be no worker.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// The coordinator is gone.
+    Coordinator,
+    /// The coordinator said what it must not say.
+    Protocol(WorkerError),
+}
+
+impl Guard {
+    /// Starts the thread; `on_lost` runs on it at the end of the watch and ends the worker.
+    pub(crate) fn start(self, on_lost: impl FnOnce(Lost) + Send + 'static) -> Result<(), WorkerError> {
+        let watch = move || {
+            // The user's schema code runs in there; its panic must not leave a worker unguarded.
+            let end = catch_unwind(AssertUnwindSafe(|| self.watch()));
+            on_lost(end.unwrap_or(Lost::Coordinator));
+        };
+        let thread = thread::Builder::new().name("guard".into()).stack_size(STACK);
+        thread.spawn(watch).map(drop).map_err(WorkerError::Guard)
+    }
+
+    fn watch(mut self) -> Lost {
+        loop {
+            let heard = match self.control.reader.frame() {
+                Ok(Some(frame)) => self.hear(&frame),
+                Ok(None) | Err(ReadError::Io(_)) => return Lost::Coordinator,
+                Err(error) => Err(error.into()),
+            };
+            match heard {
+                Ok(()) => {}
+                Err(WorkerError::Orphaned) => return Lost::Coordinator,
+                Err(error) => return Lost::Protocol(error),
+            }
+        }
+    }
+
+    fn hear(&mut self, frame: &Frame) -> Result<(), WorkerError> {
+        match frame.kind {
+            Kind::Cancel => self.board.cancel(frame.sequence),
+            Kind::Credit => self.board.add_credit(frame.sequence, Credit::from_frame(frame)?.chunks),
+            Kind::Ping => self.say(&Frame::new(Kind::Pong, frame.sequence, ""))?,
+            Kind::Describe => {
+                let frame = description(self.identity.description()).map_err(WorkerError::Send)?;
+                self.say(&frame)?;
+            }
+            // Jobs that have arrived are still run; then their reader sees the end of file.
+            Kind::Shutdown => {
+                self.board.shut_down();
+                self.jobs.close_for_reading();
+            }
+            got => {
+                return Err(WorkerError::Unexpected { got, expected: "a control frame" });
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, frame: &Frame) -> Result<(), WorkerError> {
+        self.control.writer.send(frame).map_err(|_| WorkerError::Orphaned)
+    }
+}
+
+/// The description as a frame; without the schemas where they are too large to be sent.
+fn description(full: Description) -> Result<Frame, CodecError> {
+    match json_frame(Kind::Description, &full) {
+        Err(CodecError::TooLarge { .. }) => {
+            json_frame(Kind::Description, &Description { input: None, output: None, ..full })
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,124 @@
+//! Hello and Welcome on both connections. Opens no socket; knows nothing of jobs.
+
+use crate::ending::WorkerError;
+use crate::frames::{FrameReader, FrameWriter, ReadError};
+use crate::identity::Identity;
+use crate::os::Socket;
+use crate::startup::Startup;
+use procpool_protocol::Payload;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::{Connection, Mode, Refused, Welcome};
+use procpool_protocol::limits::MAX_HEADER;
+use procpool_protocol::message::{json_frame, json_of};
+use procpool_protocol::preamble::Preamble;
+use std::io;
+use std::time::Duration;
+
+/// How long the coordinator may be silent; it has a limit of its own for each step of a launch.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes that one read of the jobs connection takes. More would need fewer calls for a large input,
+/// but a socket seldom holds much more, and an idle worker keeps the room.
+const JOBS_LANDING: usize = 64 * 1024;
+
+/// Bytes that one read of the control connection takes: a hundred of its frames.
+const CONTROL_LANDING: usize = 4 * 1024;
+
+/// Both connections, connected and nothing more.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) jobs: Socket,
+    pub(crate) control: Socket,
+}
+
+/// Both connections, welcomed.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) mode: Mode,
+    /// Whether the worker's process group is the coordinator's making.
+    pub(crate) owned: bool,
+    pub(crate) startup: Startup,
+    pub(crate) jobs: Line,
+    pub(crate) control: Line,
+}
+
+/// Both directions of one connection.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) reader: FrameReader<Socket>,
+    pub(crate) writer: FrameWriter<Socket>,
+}
+
+/// Introduces both connections, then waits to be welcomed on both.
+pub(crate) fn shake_hands(
+    identity: &Identity,
+    sockets: &Sockets,
+    token: &str,
+) -> Result<Admitted, WorkerError> {
+    let Sockets { jobs, control } = sockets;
+    for socket in [jobs, control] {
+        socket.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
+    }
+    // The limit comes with the welcome, and so does the worker data. Memory follows what arrives.
+    let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
+    let mut control = Line::new(control, MAX_HEADER, CONTROL_LANDING);
+    jobs.say_hello(identity, Connection::Jobs, token)?;
+    control.say_hello(identity, Connection::Control, token)?;
+    let (welcome, worker_data) = jobs.await_welcome()?;
+    control.await_welcome()?;
+    if !identity.modes.contains(&welcome.mode) {
+        return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
+    }
+    for line in [&jobs, &control] {
+        line.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
+    }
+    jobs.reader.set_max_payload(welcome.max_payload);
+    let Welcome { mode, owned, worker, max_payload } = welcome;
+    Ok(Admitted { mode, owned, startup: Startup { worker, worker_data, max_payload }, jobs, control })
+}
+
+impl Line {
+    fn new(socket: &Socket, max_payload: u32, landing: usize) -> Self {
+        Self {
+            reader: FrameReader::new(socket.clone(), max_payload, landing),
+            writer: FrameWriter::new(socket.clone()),
+        }
+    }
+
+    fn say_hello(
+        &mut self,
+        identity: &Identity,
+        connection: Connection,
+        token: &str,
+    ) -> Result<(), WorkerError> {
+        let hello = json_frame(Kind::Hello, &identity.hello(connection, token)).map_err(WorkerError::Send)?;
+        self.writer.greet(Preamble::ours(), &hello).map_err(WorkerError::Handshake)
+    }
+
+    fn await_welcome(&mut self) -> Result<(Welcome, Payload), WorkerError> {
+        let answer = self.reader.preamble().map_err(silence)?.ok_or(WorkerError::HungUp)?;
+        Preamble::accept(answer)?;
+        let frame = self.reader.frame().map_err(silence)?.ok_or(WorkerError::HungUp)?;
+        match frame.kind {
+            Kind::Welcome => Ok((json_of(&frame)?, frame.payload)),
+            Kind::Refused => Err(refused(&frame)?),
+            got => Err(WorkerError::Unexpected { got, expected: "Welcome or Refused" }),
+        }
+    }
+}
+
+fn refused(frame: &Frame) -> Result<WorkerError, WorkerError> {
+    let Refused { reason, detail } = json_of(frame)?;
+    Ok(WorkerError::Refused { reason, detail })
+}
+
+/// During the handshake it matters how a read failed: there is somebody to tell.
+fn silence(error: ReadError) -> WorkerError {
+    match error {
+        ReadError::Io(error) => match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => WorkerError::Silence(PATIENCE),
+            _ => WorkerError::Handshake(error),
+        },
+        other => other.into(),
+    }
+}

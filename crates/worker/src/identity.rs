@@ -1,0 +1,72 @@
+//! What this executable says of itself: to the coordinator in its hello, to people who start it by hand.
+
+use procpool_protocol::handshake::{Connection, Description, Hello, Mode};
+use procpool_protocol::{Job, Schema};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Name and version of this SDK.
+pub(crate) const SDK: &str = concat!("procpool-worker ", env!("CARGO_PKG_VERSION"));
+
+/// A worker executable's name, contract and uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) job: String,
+    pub(crate) contract: u32,
+    pub(crate) modes: &'static [Mode],
+    schema: fn() -> Option<Schema>,
+}
+
+impl Identity {
+    /// A worker of `J`. It serves free messages too, answering each with its function's output.
+    pub(crate) fn of_job<J: Job>() -> Self {
+        Self {
+            job: J::NAME.into(),
+            contract: J::VERSION,
+            modes: &[Mode::Jobs, Mode::Messages],
+            schema: J::schema,
+        }
+    }
+
+    /// A worker of free messages, which is called like its executable.
+    pub(crate) fn of_messages() -> Self {
+        Self { job: executable(), contract: 1, modes: &[Mode::Messages], schema: || None }
+    }
+
+    pub(crate) fn hello(&self, connection: Connection, token: &str) -> Hello {
+        Hello {
+            connection,
+            token: token.into(),
+            pid: std::process::id(),
+            job: self.job.clone(),
+            contract: self.contract,
+            schema_hash: (self.schema)().map(|schema| schema.hash()),
+            modes: self.modes.into(),
+            sdk: SDK.into(),
+            build: None,
+        }
+    }
+
+    pub(crate) fn description(&self) -> Description {
+        let schema = (self.schema)();
+        let schema_hash = schema.as_ref().map(Schema::hash);
+        let (input, output) = schema.map(|schema| (schema.input, schema.output)).unzip();
+        Description {
+            job: self.job.clone(),
+            contract: self.contract,
+            schema_hash,
+            input,
+            output,
+            modes: self.modes.into(),
+            sdk: SDK.into(),
+        }
+    }
+}
+
+/// The file name of this executable as it was started: a coordinator that starts a pinned copy gives
+/// the original's name as the first argument.
+pub(crate) fn executable() -> String {
+    let started_as = std::env::args_os().next().unwrap_or_else(|| OsString::from("worker"));
+    let name = Path::new(&started_as).file_name().unwrap_or(&started_as);
+    name.to_string_lossy().into_owned()
+}

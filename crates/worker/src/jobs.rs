@@ -1,0 +1,122 @@
+//! The loop of a worker that runs jobs: one job in, one outcome out.
+
+use crate::context::Context;
+use crate::ending::{Ending, WorkerError};
+use crate::panics::{PanicReport, caught};
+use crate::session::Session;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::message::{self, Done, Status};
+use procpool_protocol::{Failure, Job, Payload};
+use std::time::{Duration, Instant};
+
+/// Runs jobs until there are no more, or one has panicked.
+pub(crate) fn run<J: Job>(
+    session: &mut Session,
+    mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> Result<Ending, WorkerError> {
+    while let Some(frame) = session.reader.frame()? {
+        if frame.kind != Kind::Job {
+            return Err(WorkerError::Unexpected { got: frame.kind, expected: "a job" });
+        }
+        let sequence = frame.sequence;
+        let verdict = run_one::<J>(session, frame, &mut f)?;
+        let panicked = matches!(verdict.status, Status::Panicked { .. });
+        session.send(&verdict.into_frame(sequence)?)?;
+        if panicked {
+            return Ok(Ending::Panicked);
+        }
+    }
+    Ok(Ending::Finished)
+}
+
+fn run_one<J: Job>(
+    session: &Session,
+    frame: Frame,
+    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> Result<Verdict, WorkerError> {
+    let job = message::Job::checked(&frame)?;
+    // The header shares the payload's buffer, and would keep it while the job runs.
+    let Frame { sequence, header, payload, .. } = frame;
+    drop(header);
+    let mut context = Context::<J>::of_job(session, sequence, &job);
+    if !session.board.start(sequence, context.cancel_flag(), job.credit)? {
+        return Ok(Status::Cancelled.into());
+    }
+    session.outlet.begin_job();
+    Ok(judge(payload, &mut context, session.startup.max_payload, f))
+}
+
+/// How a job ended, and its output.
+#[derive(Debug)]
+struct Verdict {
+    status: Status,
+    output: Payload,
+    run: Duration,
+}
+
+impl From<Status> for Verdict {
+    fn from(status: Status) -> Self {
+        Self { status, output: Payload::none(), run: Duration::ZERO }
+    }
+}
+
+impl From<PanicReport> for Verdict {
+    fn from(PanicReport { message, location }: PanicReport) -> Self {
+        Status::Panicked { message, location }.into()
+    }
+}
+
+impl Verdict {
+    fn into_frame(self, sequence: u64) -> Result<Frame, WorkerError> {
+        let run_nanos = u64::try_from(self.run.as_nanos()).unwrap_or(u64::MAX);
+        let done = Done { status: self.status, run_nanos };
+        done.into_frame(sequence, self.output).map_err(WorkerError::Send)
+    }
+}
+
+/// Decodes, runs, encodes. All three are the user's code, and each may panic.
+fn judge<J: Job>(
+    input: Payload,
+    context: &mut Context<J>,
+    max_payload: u32,
+    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> Verdict {
+    // By value: the encoded input is not kept while the function runs.
+    let input = match caught(move || input.decode::<J::Input>()) {
+        Ok(Ok(input)) => input,
+        Ok(Err(error)) => {
+            return Status::BadInput { message: error.to_string() }.into();
+        }
+        Err(report) => return report.into(),
+    };
+    let started = Instant::now();
+    let result = caught(|| f(input, context));
+    let run = started.elapsed();
+    let verdict = match (result, context.take_doom()) {
+        (Err(report), _) => report.into(),
+        (Ok(_), Some(doom)) => Status::Failed(doom).into(),
+        (Ok(Err(failure)), None) => refusal(failure).into(),
+        (Ok(Ok(output)), None) => success::<J>(output, context, max_payload),
+    };
+    Verdict { run, ..verdict }
+}
+
+fn refusal(failure: Failure) -> Status {
+    match failure.code() {
+        Failure::CANCELLED => Status::Cancelled,
+        _ => Status::Failed(failure),
+    }
+}
+
+fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) -> Verdict {
+    let output = match caught(move || Payload::encode(&output, context.reply())) {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Status::Failed(Failure::from(error).with_code("bad_output")).into(),
+        Err(report) => return report.into(),
+    };
+    let (size, limit) = (output.bytes.len() as u64, u64::from(max_payload));
+    match size <= limit {
+        true => Verdict { status: Status::Ok, output, run: Duration::ZERO },
+        false => Status::TooLarge { size, limit }.into(),
+    }
+}

@@ -1,0 +1,91 @@
+//! The SDK of a procpool worker: an executable that is a function plus one line.
+//!
+//! A worker is an ordinary program. A coordinator (`procpool serve`, `procpool run`, or a service that
+//! uses the `procpool` library) spawns it, sends it jobs over a Unix socket, and kills it when it hangs:
+//! so it may run anything, however long, however wrong it goes. It is built, shipped and replaced on its
+//! own.
+//!
+//! ```no_run
+//! use procpool_worker::{Job, serve};
+//!
+//! struct Fib;
+//! impl Job for Fib {
+//!     const NAME: &'static str = "fib";
+//!     type Input = u64;
+//!     type Output = u64;
+//! }
+//!
+//! fn fib(n: u64) -> u64 {
+//!     if n <= 1 { n } else { fib(n - 1) + fib(n - 2) }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     serve::<Fib>(|n, _cx| Ok(fib(n)))
+//! }
+//! ```
+//!
+//! [`serve`] runs a function, [`serve_with`] a function with state that is loaded once, [`messages`] a
+//! free conversation; [`serve_if_spawned`] lets a service be its own worker. The function's [`Context`]
+//! tells of deadline and cancellation and takes progress and, for a [`Streaming`] job, chunks.
+//!
+//! # The process
+//! - Jobs run on the thread that called `serve`, one after the other. A second thread, the guard, reads
+//!   cancels and notices the coordinator's end: it then kills the process at once, whatever the job is
+//!   doing, along with its process group if the coordinator made it the leader of one.
+//! - An idle worker is blocked in the kernel and uses no processor time.
+//! - Standard output and standard error belong to the job's code; the coordinator logs them line by
+//!   line. The SDK writes to standard error alone, and only when the worker ends in an error.
+//! - A panic is caught and reported, with the job's outcome `panicked`; then the worker exits, because
+//!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
+//!
+//! # Started by hand
+//! `--describe` prints job, contract version and schemas as JSON, `--version` and `--help` what they say.
+//! Anything else explains how the worker is meant to be started. All but `--describe` are left to the
+//! worker's author where a coordinator spawned it with arguments.
+//!
+//! # Exit codes
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | there was no more work |
+//! | 1 | the initialisation failed, or the function given to [`messages`] returned an error |
+//! | 2 | started by hand |
+//! | 3 | the coordinator is gone, or is not the parent of this process (nothing is printed) |
+//! | 4 | the coordinator could not be reached or refused this worker |
+//! | 5 | the coordinator broke the protocol |
+//! | 101 | the function panicked |
+//!
+//! # Platform
+//! Linux is tested. Everything that knows a platform is in the module `os`.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod board;
+mod cancel;
+mod context;
+mod conversation;
+mod ending;
+mod entry;
+mod frames;
+mod guard;
+mod handshake;
+mod identity;
+mod jobs;
+mod os;
+mod outlet;
+mod panics;
+mod port;
+mod session;
+mod spawned;
+mod startup;
+#[cfg(test)]
+mod tests;
+
+pub use cancel::CancelFlag;
+pub use context::Context;
+pub use entry::{messages, serve, serve_if_spawned, serve_with};
+pub use port::{Messages, ParentPort, PostError};
+pub use procpool_protocol::{
+    Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming,
+};
+pub use startup::{Startup, WorkerDataError};

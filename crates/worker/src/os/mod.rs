@@ -1,0 +1,10 @@
+//! What only the operating system can do; the one module that knows a platform. Knows no frames.
+//!
+//! Linux is the tested one. On other Unixes the kernel does not tell of a parent's death: there the
+//! guard's end of file alone ends an orphaned worker.
+
+mod process;
+mod socket;
+
+pub(crate) use process::{die, die_with_parent, name_thread, parent, read_stdin, wake_with_parent};
+pub(crate) use socket::Socket;

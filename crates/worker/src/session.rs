@@ -1,0 +1,84 @@
+//! A worker's time with its coordinator: spawned, connected, welcomed, guarded, ready.
+//!
+//! Knows the order of these steps and nothing of jobs; [`Session`] is what the loops work with.
+
+use crate::board::Board;
+use crate::ending::{Ending, WorkerError, complain};
+use crate::frames::FrameReader;
+use crate::guard::{Guard, Lost};
+use crate::handshake::{Admitted, Line, Sockets, shake_hands};
+use crate::identity::Identity;
+use crate::os::Socket;
+use crate::outlet::Outlet;
+use crate::panics::{self, PanicReport};
+use crate::startup::Startup;
+use procpool_protocol::Failure;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::Mode;
+use procpool_protocol::message::failure_frame;
+use std::sync::Arc;
+
+/// A worker under guard.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) mode: Mode,
+    pub(crate) startup: Arc<Startup>,
+    pub(crate) reader: FrameReader<Socket>,
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl Session {
+    /// Shakes hands and starts the guard. `on_lost` ends the worker; its first argument says whether
+    /// the worker's process group is the coordinator's making.
+    pub(crate) fn open(
+        identity: &Identity,
+        sockets: &Sockets,
+        token: &str,
+        on_lost: impl FnOnce(bool, Lost) + Send + 'static,
+    ) -> Result<Self, WorkerError> {
+        let Admitted { mode, owned, startup, jobs, control } = shake_hands(identity, sockets, token)?;
+        let board = Arc::<Board>::default();
+        let guard =
+            Guard { identity: identity.clone(), control, board: board.clone(), jobs: sockets.jobs.clone() };
+        guard.start(move |lost| on_lost(owned, lost))?;
+        let Line { reader, writer } = jobs;
+        Ok(Self { mode, startup: Arc::new(startup), reader, outlet: Arc::new(Outlet::new(writer)), board })
+    }
+
+    /// Makes the state that lasts from here to the end, then says that the worker takes jobs. What
+    /// keeps it from that is told to the coordinator.
+    pub(crate) fn begin<S>(
+        &self,
+        init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    ) -> Result<Result<S, Ending>, WorkerError> {
+        let (failure, ending) = match panics::caught(|| init(&self.startup)) {
+            Ok(Ok(state)) => {
+                self.send(&Frame::new(Kind::Ready, 0, ""))?;
+                return Ok(Ok(state));
+            }
+            Ok(Err(failure)) => (failure, Ending::Failed),
+            Err(report) => (panicked(&report), Ending::Panicked),
+        };
+        complain(&format!("failed to initialise: {failure}"));
+        self.send(&failure_frame(Kind::StartFailed, &failure).map_err(WorkerError::Send)?)?;
+        Ok(Err(ending))
+    }
+
+    /// Sends a frame behind what is pending.
+    pub(crate) fn send(&self, frame: &Frame) -> Result<(), WorkerError> {
+        self.outlet.send(frame).map_err(|_| WorkerError::Orphaned)
+    }
+
+    /// Tells the coordinator that a free message's handler failed.
+    pub(crate) fn message_failed(&self, sequence: u64, failure: &Failure) -> Result<(), WorkerError> {
+        let mut frame = failure_frame(Kind::MessageFailed, failure).map_err(WorkerError::Send)?;
+        frame.sequence = sequence;
+        self.send(&frame)
+    }
+}
+
+/// A panic as a failure, where the protocol has no better word for it.
+pub(crate) fn panicked(report: &PanicReport) -> Failure {
+    Failure::new(report.to_string()).with_code("panicked")
+}

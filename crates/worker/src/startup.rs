@@ -1,0 +1,70 @@
+//! What a worker knows when it starts: who it is to the coordinator, and its worker data.
+
+use procpool_protocol::{Payload, PayloadError};
+use serde::de::DeserializeOwned;
+
+/// What the coordinator told this worker when it took it in.
+#[derive(Clone, Debug)]
+pub struct Startup {
+    pub(crate) worker: String,
+    pub(crate) worker_data: Payload,
+    /// Largest payload in either direction, in bytes.
+    pub(crate) max_payload: u32,
+}
+
+/// The worker data is not what the worker expects.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerDataError {
+    /// The coordinator sent none.
+    #[error(
+        "failed to read the worker data: there is none; give it to the pool or the worker that is started"
+    )]
+    Absent,
+    /// It does not decode to the expected type.
+    #[error("failed to read the worker data: {0}")]
+    Unreadable(#[from] PayloadError),
+}
+
+impl Startup {
+    /// This worker's name in the coordinator's logs and reports: `fib-3`.
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    /// The data that was given to the pool or the worker for every process it starts.
+    ///
+    /// Decoded at each call; what is dear to decode belongs in the state that
+    /// [`serve_with`](crate::serve_with) makes once.
+    ///
+    /// # Errors
+    /// When there is none, or it is not a `T`.
+    pub fn worker_data<T: DeserializeOwned + 'static>(&self) -> Result<T, WorkerDataError> {
+        match &self.worker_data {
+            data if *data == Payload::none() => Err(WorkerDataError::Absent),
+            data => Ok(data.decode()?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn startup(worker_data: Payload) -> Startup {
+        Startup { worker: "fib-1".into(), worker_data, max_payload: 0 }
+    }
+
+    #[test]
+    fn worker_data_is_typed() {
+        let startup = startup(Payload::json(r#"["a",1]"#));
+        assert_eq!(startup.worker_data::<(String, u8)>().unwrap(), ("a".into(), 1));
+        assert!(matches!(startup.worker_data::<u8>(), Err(WorkerDataError::Unreadable(_))));
+    }
+
+    #[test]
+    fn absent_worker_data_says_so() {
+        let error = startup(Payload::none()).worker_data::<u8>().unwrap_err().to_string();
+        assert!(error.contains("there is none"), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+//! One job in, one outcome out.
+
+use super::*;
+use procpool_protocol::message::{Extra, Status};
+
+fn double_of(n: u64, _: &mut Context<Number>) -> Result<u64, Failure> {
+    n.checked_mul(2).ok_or_else(|| Failure::new("too much").with_code("overflow"))
+}
+
+#[test]
+fn a_job_is_answered_in_the_encoding_that_its_caller_wants() {
+    let mut double = Double::numbers(double_of);
+    for (sequence, encoding) in [(1, Encoding::Json), (2, Encoding::Bincode)] {
+        let message = message::Job { reply: encoding.into(), ..message() };
+        double.jobs.send(&job(sequence, &message, number(21)));
+        let (done, output) = double.done(sequence);
+        assert_eq!((done.status, output.encoding), (Status::Ok, encoding));
+        assert_eq!(output.decode::<u64>().unwrap(), 42);
+    }
+}
+
+#[test]
+fn an_encoding_that_cannot_be_had_gives_the_jobs_own() {
+    let mut double = Double::numbers(double_of);
+    for (sequence, reply) in [(1, Encoding::Bytes.into()), (2, Encoding::None.into()), (3, 77)] {
+        double.jobs.send(&job(sequence, &message::Job { reply, ..message() }, number(1)));
+        assert_eq!(double.done(sequence).1.encoding, Encoding::Bincode);
+    }
+}
+
+#[test]
+fn raw_bytes_stay_raw() {
+    let mut double = Double::with::<Raw>(Mode::Jobs, |bytes, _| Ok(bytes));
+    let input = Payload::raw(&b"\x00\xff"[..]);
+    let (done, output) = double.run(1, input.clone());
+    assert_eq!((done.status, output), (Status::Ok, input));
+}
+
+#[test]
+fn bad_input_never_reaches_the_function() {
+    let mut double = Double::numbers(|_, _| panic!("it was called"));
+    let (done, output) = double.run(1, Payload::json("\"forty\""));
+    let Status::BadInput { message } = done.status else { panic!("{done:?}") };
+    assert!(message.contains("failed to decode 7 bytes of JSON"), "{message}");
+    assert_eq!((done.run_nanos, output), (0, Payload::none()));
+}
+
+#[test]
+fn a_failure_is_told_and_the_worker_goes_on() {
+    let mut double = Double::numbers(double_of);
+    let Status::Failed(failure) = double.run(1, number(u64::MAX)).0.status else { panic!() };
+    assert_eq!((failure.code(), failure.message()), ("overflow", "too much"));
+    assert_eq!(double.run(2, number(1)).1, number(2));
+}
+
+#[test]
+fn a_panic_is_told_with_message_and_place_and_ends_the_worker() {
+    let mut double = Double::numbers(|n, _| panic!("cannot do {n}"));
+    let Status::Panicked { message, location } = double.run(1, number(3)).0.status else { panic!() };
+    assert_eq!(message, "cannot do 3");
+    assert!(location.unwrap().contains("tests/jobs.rs:"));
+    assert_eq!(double.end().unwrap(), Ending::Panicked);
+}
+
+#[test]
+fn code_that_panics_while_encoding_is_told_like_any_panic() {
+    struct Spiteful;
+    impl serde::Serialize for Spiteful {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("not me")
+        }
+    }
+    impl<'de> serde::Deserialize<'de> for Spiteful {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            Ok(Self)
+        }
+    }
+    impl Job for Spiteful {
+        const NAME: &'static str = "spiteful";
+        type Input = u64;
+        type Output = Self;
+    }
+    let mut double = Double::with::<Spiteful>(Mode::Jobs, |_, _| Ok(Spiteful));
+    let status = double.run(1, number(3)).0.status;
+    assert!(matches!(&status, Status::Panicked { message, .. } if message == "not me"), "{status:?}");
+}
+
+#[test]
+fn an_output_above_the_limit_is_not_sent() {
+    let mut double = Double::with::<Raw>(Mode::Jobs, |bytes, _| Ok(bytes.repeat(10).into()));
+    assert_eq!(double.run(1, Payload::raw(vec![0; 100])).0.status, Status::Ok);
+    let (done, output) = double.run(2, Payload::raw(vec![0; 101]));
+    assert_eq!(done.status, Status::TooLarge { size: 1010, limit: 1000 });
+    assert_eq!(output, Payload::none());
+}
+
+#[test]
+fn a_job_that_gives_up_is_cancelled_not_failed() {
+    let mut double = Double::numbers(|_, _| Err(procpool_protocol::Cancelled.into()));
+    assert_eq!(double.run(1, number(1)).0.status, Status::Cancelled);
+}
+
+#[test]
+fn time_that_is_up_is_seen_but_only_the_coordinator_cancels() {
+    let mut double = Double::numbers(|n, cx| {
+        assert!(cx.remaining().is_some_and(|left| left.is_zero()));
+        cx.check()?;
+        Ok(n)
+    });
+    let message = message::Job { remaining_nanos: Some(0), ..message() };
+    double.jobs.send(&job(1, &message, number(1)));
+    assert_eq!(double.done(1).0.status, Status::Ok);
+}
+
+#[test]
+fn a_deadline_beyond_all_clocks_is_none() {
+    let mut double = Double::numbers(|_, cx| {
+        assert!(!cx.is_cancelled() && !cx.cancel_flag().is_cancelled());
+        Ok(0)
+    });
+    let message = message::Job { remaining_nanos: Some(u64::MAX), ..message() };
+    double.jobs.send(&job(1, &message, number(1)));
+    assert_eq!(double.done(1).0.status, Status::Ok);
+}
+
+#[test]
+fn jobs_that_arrived_together_are_run_in_order() {
+    let mut double = Double::numbers(double_of);
+    let both = [job(1, &message(), number(1)).to_bytes(), job(2, &message(), number(2)).to_bytes()].concat();
+    std::io::Write::write_all(&mut double.jobs.stream, &both).unwrap();
+    double.jobs.close();
+    assert_eq!(double.done(1).1, number(2));
+    assert_eq!(double.done(2).1, number(4));
+    assert_eq!(double.end().unwrap(), Ending::Finished);
+}
+
+#[test]
+fn the_time_that_the_function_took_is_told() {
+    let mut double = Double::numbers(|n, _| {
+        let started = std::time::Instant::now();
+        while started.elapsed() < Duration::from_millis(2) {}
+        Ok(n)
+    });
+    assert!(double.run(1, number(1)).0.run_nanos >= 2_000_000);
+}
+
+#[test]
+fn anything_but_a_job_is_a_violation() {
+    let mut double = Double::numbers(double_of);
+    double.jobs.send(&Frame::new(Kind::Message, 1, ""));
+    let error = double.end().unwrap_err().to_string();
+    assert_eq!(error, "the coordinator broke the protocol: it sent Message where a job was expected");
+}
+
+#[test]
+fn an_unknown_frame_is_a_violation() {
+    let mut double = Double::numbers(double_of);
+    let mut bytes = Frame::new(Kind::Job, 1, "").to_bytes().to_vec();
+    bytes[8..10].copy_from_slice(&0x7777_u16.to_le_bytes());
+    std::io::Write::write_all(&mut double.jobs.stream, &bytes).unwrap();
+    let error = double.end().unwrap_err().to_string();
+    assert_eq!(error, "the coordinator broke the protocol: unknown frame kind 0x7777");
+}
+
+#[test]
+fn a_job_with_too_many_extras_is_a_violation() {
+    let mut double = Double::numbers(double_of);
+    let extras = vec![Extra { tag: 9, value: Vec::new() }; 17];
+    double.jobs.send(&job(1, &message::Job { extras, ..message() }, number(1)));
+    assert!(matches!(double.end(), Err(WorkerError::Codec(_))));
+}
+
+#[test]
+fn a_sequence_number_that_comes_twice_is_a_violation() {
+    let mut double = Double::numbers(double_of);
+    double.run(5, number(1));
+    double.jobs.send(&job(5, &message(), number(1)));
+    assert!(matches!(double.end(), Err(WorkerError::OutOfOrder { sequence: 5, newest: 5 })));
+}
+
+#[test]
+fn a_coordinator_that_reads_no_answer_ends_the_worker_quietly() {
+    let (release, wait) = mpsc::channel();
+    let mut double = Double::numbers(move |n, _| wait.recv().map(|()| n).map_err(Failure::from));
+    double.jobs.send(&job(1, &message(), number(1)));
+    double.jobs.stream.shutdown(Shutdown::Both).unwrap();
+    release.send(()).unwrap();
+    assert!(matches!(double.end(), Err(WorkerError::Orphaned)));
+}
