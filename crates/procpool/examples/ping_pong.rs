@@ -1,0 +1,31 @@
+//! The seed's first program: message passing, nothing else. `cargo run --example ping_pong`
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+
+use procpool::worker::serve_if_spawned;
+use procpool::{Executable, Failure, Job, Worker};
+
+struct Ping;
+
+impl Job for Ping {
+    const NAME: &'static str = "ping";
+    type Input = String;
+    type Output = String;
+}
+
+// The seed's pingWorker.js: what the child process runs.
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    serve_if_spawned::<Ping>(|message, _| match message.as_str() {
+        "ping" => Ok("pong".into()),
+        other => Err(Failure::new(format!("expected ping, got {other}"))),
+    });
+    ping_pong()
+}
+
+// The seed's main.js.
+#[tokio::main(flavor = "current_thread")]
+async fn ping_pong() -> Result<(), Box<dyn std::error::Error>> {
+    let mut worker = Worker::<String, String>::spawn(Executable::current()).await?;
+    worker.post("ping").await?;
+    println!("From worker: {}", worker.recv().await?);
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! An axum service that offloads image work: typed input, bytes out, errors mapped to HTTP.
+//!
+//! The decoder of a hostile image runs in another process, so the worst that an upload can do is to
+//! fail its own request. `cargo run --example thumbnails`, then
+//! `printf 'P5 4 2 255\n\0\1\2\3\4\5\6\7' | curl --data-binary @- 'http://127.0.0.1:3001/?width=2'`
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use procpool::worker::serve_if_spawned;
+use procpool::{Bytes, Executable, Failure, Job, JobError, Pool};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+struct Thumbnail;
+
+#[derive(Serialize, Deserialize)]
+struct Picture {
+    width: usize,
+    image: Bytes,
+}
+
+impl Job for Thumbnail {
+    const NAME: &'static str = "thumbnail";
+    const IDEMPOTENT: bool = true;
+    type Input = Picture;
+    type Output = Bytes;
+}
+
+/// Shrinks a binary PGM image (P5, one byte a pixel) by leaving out pixels.
+fn shrink(picture: &Picture) -> Result<Bytes, Failure> {
+    let broken = |what: &str| Failure::new(what).with_code("not_an_image");
+    let mut parts = picture.image.splitn(5, u8::is_ascii_whitespace);
+    let mut number = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
+    let (Some("P5"), Some(width), Some(height), Some("255")) = (number(), number(), number(), number())
+    else {
+        return Err(broken("expected a header like `P5 640 480 255`"));
+    };
+    let (width, height): (usize, usize) = (width.parse()?, height.parse()?);
+    let pixels = parts.next().unwrap_or_default();
+    if width.checked_mul(height) != Some(pixels.len()) || picture.width == 0 {
+        return Err(broken("the header does not fit the number of pixels, or the width is 0"));
+    }
+    let step = width.div_ceil(picture.width).max(1);
+    let rows = pixels.chunks_exact(width.max(1)).step_by(step);
+    let small: Vec<u8> = rows.flat_map(|row| row.iter().step_by(step).copied()).collect();
+    let header = format!("P5 {} {} 255\n", width.div_ceil(step), height.div_ceil(step));
+    Ok([header.into_bytes(), small].concat().into())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    serve_if_spawned::<Thumbnail>(|picture, _| shrink(&picture));
+    serve()
+}
+
+#[tokio::main]
+async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    let pool =
+        Pool::<Thumbnail>::builder(Executable::current()).timeout(Duration::from_secs(2)).start().await?;
+    let app = axum::Router::new().route("/", post(thumbnail)).with_state(pool);
+    let port = std::env::args().nth(1).unwrap_or("3001".into());
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    println!("Server running on {}", listener.local_addr()?);
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Size {
+    width: usize,
+}
+
+async fn thumbnail(
+    State(pool): State<Pool<Thumbnail>>,
+    Query(Size { width }): Query<Size>,
+    image: axum::body::Bytes,
+) -> Result<Vec<u8>, Answer> {
+    let small = pool.try_run(Picture { width, image: image.into() }).await?;
+    Ok(small.to_vec())
+}
+
+/// A job's error as an HTTP answer.
+struct Answer(JobError);
+
+impl From<JobError> for Answer {
+    fn from(error: JobError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let status = match &self.0 {
+            JobError::Failed(failure) if failure.code() == "not_an_image" => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            error => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        (status, format!("{}\n", self.0)).into_response()
+    }
+}

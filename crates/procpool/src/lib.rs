@@ -1,0 +1,73 @@
+//! Run CPU-heavy or crash-prone work in supervised worker processes beside an async service.
+//!
+//! What Node's worker threads are to an event loop, with one change that matters: a worker is an OS
+//! process. It can be killed at any instant, can segfault, leak or spin for ever, and the service that
+//! owns it keeps answering.
+//!
+//! - [`Pool`]: many supervised processes, typed jobs, deadlines that end in SIGKILL.
+//! - [`Worker`]: one process, free messages both ways.
+//! - [`run_once`]: one process, one job.
+//! - [`Coordinator`]: several pools from a configuration, behind one listener and one shutdown.
+//! - `worker` (feature `worker`): the SDK for worker executables.
+//!
+//! A worker executable is a function and one line:
+//!
+//! ```no_run
+//! # #[cfg(feature = "worker")] {
+//! use procpool::Job;
+//! use procpool::worker::serve;
+//!
+//! struct Fib;
+//! impl Job for Fib {
+//!     const NAME: &'static str = "fib";
+//!     type Input = u64;
+//!     type Output = u64;
+//! }
+//!
+//! fn fib(n: u64) -> u64 {
+//!     if n <= 1 { n } else { fib(n - 1) + fib(n - 2) }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     serve::<Fib>(|n, _| Ok(fib(n)))
+//! }
+//! # }
+//! ```
+//!
+//! and a service uses it like this:
+//!
+//! ```no_run
+//! # use procpool::{Executable, Job, Pool};
+//! # struct Fib;
+//! # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+//! # async fn service() -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = Pool::<Fib>::builder(Executable::find("procpool-fib")?).workers(1..=4).start().await?;
+//! assert_eq!(pool.run(40).await?, 102_334_155);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every accepted job has exactly one outcome. A worker's death fails at most the job it was running,
+//! with a [`CrashReport`] that says what is known, and the pool is back to strength by itself. A job
+//! that may not be repeated is handed to a worker at most once.
+
+#![forbid(unsafe_code)]
+
+#[cfg(any(test, doctest))]
+mod readme;
+
+pub use procpool_coordinator::{
+    Contract, ContractMismatch, Coordinator, CoordinatorConfig, Executable, ExecutableError, InvalidLimits,
+    JobEvent, JobFuture, JobHandle, JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError,
+    PoolLimits, RawPool, RunError, ShutdownReport, SpawnError, StartError, Worker, WorkerBuilder,
+    WorkerError, WorkerEvent, run_once,
+};
+pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
+pub use procpool_protocol::{
+    Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, Payload,
+    PayloadError, Schema, Stage, Streaming, engine,
+};
+
+/// The SDK for worker executables.
+#[cfg(feature = "worker")]
+pub use procpool_worker as worker;

@@ -1,0 +1,131 @@
+//! The README held to the code: its Rust blocks are doc tests, its tables are compared with what the code says. Not
+//! part of the library.
+
+/// The README, for its blocks of Rust.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        CrashReport, Encoding, Exit, ExitReport, Failure, JobError, JobId, PayloadError, PoolLimits, Refusal,
+        Refused, Stage,
+    };
+    use procpool_protocol::limits;
+    use std::time::Duration;
+
+    const README: &str = include_str!("../../../README.md");
+
+    /// The cells of the rows whose first cell begins with `first`.
+    fn rows(first: &str) -> Vec<Vec<&'static str>> {
+        let cells = |line: &'static str| -> Vec<&str> { line.split('|').skip(1).map(str::trim).collect() };
+        let tables = README.lines().filter(|line| line.starts_with('|'));
+        tables.map(cells).filter(|cells| cells.first().is_some_and(|cell| cell.starts_with(first))).collect()
+    }
+
+    /// The second cell of the only row that begins with `first`.
+    fn second(first: &str) -> &'static str {
+        let rows = rows(first);
+        assert_eq!(rows.len(), 1, "rows of {first}: {rows:?}");
+        rows[0][1]
+    }
+
+    /// As the README writes durations and sizes.
+    fn written(duration: Duration) -> String {
+        match duration.subsec_millis() {
+            0 => format!("{} s", duration.as_secs()),
+            _ => format!("{} ms", duration.as_millis()),
+        }
+    }
+
+    fn mebibytes(bytes: u32) -> String {
+        format!("{} MiB", bytes >> 20)
+    }
+
+    #[test]
+    fn the_limits_of_a_pool_are_the_codes() {
+        let limits = PoolLimits::default();
+        let bound = |bound: Option<Duration>| bound.map_or_else(|| "none".into(), written);
+        for (key, default) in [
+            ("`min_workers`", limits.min_workers.to_string()),
+            ("`queue`", limits.queue.to_string()),
+            ("`timeout`", bound(limits.timeout)),
+            ("`run_timeout`", bound(limits.run_timeout)),
+            ("`max_timeout`", bound(limits.max_timeout)),
+            ("`grace`", written(limits.grace)),
+            ("`stop_timeout`", written(limits.stop_timeout)),
+            ("`start_timeout`", written(limits.start_timeout)),
+            ("`max_payload`", mebibytes(limits.max_payload)),
+            ("`idempotent`", limits.idempotent.unwrap_or(false).to_string()),
+            ("`max_attempts`", limits.max_attempts.to_string()),
+        ] {
+            assert_eq!(second(key), default, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_limits_of_the_wire_are_the_codes() {
+        assert_eq!(second("header message of a frame"), format!("{} KiB", limits::MAX_HEADER >> 10));
+        assert_eq!(second("one chunk of a stream"), mebibytes(limits::MAX_CHUNK));
+        assert_eq!(second("chunks that a job may be ahead"), limits::CHUNK_CREDIT.to_string());
+        assert_eq!(second("text of an error or panic"), format!("{} KiB", limits::MAX_TEXT >> 10));
+        let depth = format!("{} levels (JSON: {})", limits::MAX_DEPTH, limits::MAX_DEPTH - 1);
+        assert_eq!(second("nesting of a typed value"), depth);
+    }
+
+    /// The error of every outcome that is one, as it is with a worker.
+    fn errors(stage: Stage) -> Vec<JobError> {
+        let death = ExitReport::new("fib-0", 1, Exit::Code(1));
+        let limit = Duration::from_secs(1);
+        vec![
+            JobError::BadInput { message: String::new() },
+            JobError::Failed(Failure::new("no")),
+            JobError::Panicked { message: String::new(), location: None },
+            JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death))),
+            JobError::TimedOut { stage, limit },
+            JobError::Cancelled { stage },
+            JobError::Protocol { violation: String::new() },
+            JobError::OutputTooLarge { size: 2, limit: 1 },
+            JobError::Output(PayloadError::WrongEncoding { expected: "JSON", got: Encoding::Bytes }),
+            JobError::ShutDown { stage },
+        ]
+    }
+
+    #[test]
+    fn the_table_of_outcomes_is_the_codes() {
+        for (running, queued) in errors(Stage::Running).into_iter().zip(errors(Stage::Queued)) {
+            let variant: String =
+                format!("{running:?}").chars().take_while(char::is_ascii_alphabetic).collect();
+            let variant = format!("`JobError::{variant}`");
+            let rows: Vec<_> = rows("`").into_iter().filter(|row| row.get(1) == Some(&&*variant)).collect();
+            assert_eq!(rows.len(), 1, "rows of {variant}");
+            let (first, status, may_have_run) = (rows[0][0], rows[0][2], rows[0][3]);
+            assert!(first.starts_with(&format!("`{}`", running.name())), "{first}");
+            assert_eq!(status, running.http_status().to_string(), "{first}");
+            let expected = match (running.may_have_run(), queued.may_have_run()) {
+                (true, true) => "yes",
+                (true, false) => "yes; no if `stage` is `queued`",
+                (false, _) => "no",
+            };
+            assert_eq!(may_have_run, expected, "{first}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_refusals_is_the_codes() {
+        let limit = Duration::from_secs(1);
+        for reason in [
+            Refusal::QueueFull { limit: 1 },
+            Refusal::ShuttingDown,
+            Refusal::UnknownPool { known: Vec::new() },
+            Refusal::InputTooLarge { size: 2, limit: 1 },
+            Refusal::NoSlotInTime { limit },
+            Refusal::InputEncoding(String::new()),
+        ] {
+            let row = format!("`{}`", reason.name());
+            let error = JobError::from(Refused { pool: "fib".into(), reason });
+            assert_eq!(second(&row), error.http_status().to_string(), "{row}");
+        }
+    }
+}
