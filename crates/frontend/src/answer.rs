@@ -1,0 +1,90 @@
+//! A job's way through the engine, and its outcome as an answer. Knows that there are jobs; not what
+//! they take or give.
+
+use crate::app::Shared;
+use crate::problem::Problem;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue};
+use procpool_protocol::engine::Submission;
+use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::{Encoding, JobError, JobId, Payload, PayloadError};
+use std::time::Duration;
+
+const JOB_ID: HeaderName = HeaderName::from_static("job-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Runs one job to its outcome and answers with that; `render` shows an output.
+///
+/// The outcome is awaited right here: when the client hangs up, this future is dropped, the outcome's
+/// with it, and the job is cancelled.
+pub(crate) async fn run(
+    shared: &Shared,
+    job: Submission,
+    render: fn(Payload) -> Result<Response, JobError>,
+) -> Result<Response, Problem> {
+    let accepted = shared.app.engine.submit(job).await?;
+    tracing::debug!(job = %accepted.id, "accepted");
+    Ok(answer(accepted.outcome.await, render))
+}
+
+fn answer(finished: Finished, render: fn(Payload) -> Result<Response, JobError>) -> Response {
+    let mut response = match finished.result.and_then(render) {
+        Ok(response) => response,
+        Err(error) => Problem::from(error).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(JOB_ID, ascii(&job_id(finished.id)));
+    headers.insert(SERVER_TIMING, ascii(&server_timing(finished.timing)));
+    // What a worker wrote is of the type that we say, whatever a browser thinks it looks like.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// An output as it is: JSON text as JSON, raw bytes as raw bytes.
+pub(crate) fn as_is(output: Payload) -> Result<Response, JobError> {
+    let content_type = match output.encoding {
+        Encoding::Json => Some("application/json"),
+        Encoding::Bytes => Some("application/octet-stream"),
+        Encoding::None => None,
+        got @ Encoding::Bincode => return Err(unreadable("JSON or raw bytes", got)),
+    };
+    let mut response = Response::new(Body::from(output.bytes));
+    if let Some(content_type) = content_type {
+        let value = HeaderValue::from_static(content_type);
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    Ok(response)
+}
+
+/// The error of an output that cannot be shown.
+pub(crate) fn unreadable(expected: &'static str, got: Encoding) -> JobError {
+    JobError::Output(PayloadError::WrongEncoding { expected, got })
+}
+
+fn job_id(id: JobId) -> String {
+    id.to_string()
+}
+
+fn server_timing(timing: Timing) -> String {
+    let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
+    let (wait, run) = (millis(timing.wait), millis(timing.run));
+    format!("wait;dur={wait:.3}, run;dur={run:.3}")
+}
+
+/// Digits and letters of our own make, so always a valid value; nothing that a worker said.
+fn ascii(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_timing_counts_milliseconds_with_decimals() {
+        let timing = Timing { wait: Duration::from_micros(250), run: Duration::from_millis(1500) };
+        assert_eq!(server_timing(timing), "wait;dur=0.250, run;dur=1500.000");
+    }
+}

@@ -1,0 +1,45 @@
+//! What the routes share: the engine behind its two traits, the limits, the health.
+
+use crate::config::HttpConfig;
+use crate::health::Health;
+use crate::origin::OriginRule;
+use procpool_protocol::engine::{Admin, Engine};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A frontend that is not listening yet: an engine with limits and a health handle.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) admin: Arc<dyn Admin>,
+    pub(crate) config: Arc<HttpConfig>,
+    pub(crate) health: Health,
+}
+
+impl App {
+    /// A frontend of `engine`. Whoever keeps a clone of `health` tells `/readyz` when to say yes.
+    pub fn new<E: Engine + Admin>(engine: Arc<E>, config: HttpConfig, health: Health) -> Self {
+        Self { engine: engine.clone(), admin: engine, config: Arc::new(config), health }
+    }
+
+    /// What the handlers see, once it is known on which address they are reached.
+    pub(crate) fn shared(&self, bound_to: Option<IpAddr>) -> Arc<Shared> {
+        Arc::new(Shared { origin: OriginRule::new(bound_to, &self.config.allowed_hosts), app: self.clone() })
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("App")
+            .field("config", &self.config)
+            .field("health", &self.health)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The state of every handler.
+pub(crate) struct Shared {
+    pub(crate) app: App,
+    pub(crate) origin: OriginRule,
+}

@@ -1,0 +1,77 @@
+//! A request's body, whole, within its limits of size and time. Knows nothing of what is in it.
+
+use crate::config::HttpConfig;
+use crate::kind::Kind;
+use crate::problem::Problem;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+
+/// Most that is set aside on the word of a `Content-Length`, in bytes. Beyond it the buffer grows
+/// with what really arrives.
+const TRUSTED_LENGTH: usize = 64 * 1024;
+
+/// Reads `body` to its end.
+///
+/// # Errors
+/// 413 as soon as it is known to be larger than [`HttpConfig::max_body`] (an announced length is
+/// refused before a byte is read), 408 after [`HttpConfig::body_timeout`], 400 when it breaks off.
+pub(crate) async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+    let announced = body.size_hint().lower();
+    if announced > config.max_body as u64 {
+        return Err(too_large(config));
+    }
+    tokio::time::timeout(config.body_timeout, collect(body, config))
+        .await
+        .unwrap_or_else(|_| Err(too_slow(config)))
+}
+
+async fn collect(mut body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+    let Some(first) = next_chunk(&mut body, config.max_body, config).await? else {
+        return Ok(Bytes::new());
+    };
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    // One buffer rather than a list of chunks: a list of one-byte chunks would weigh many times what
+    // it carries.
+    let rest = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut all = BytesMut::with_capacity(first.len() + rest.min(TRUSTED_LENGTH));
+    all.extend_from_slice(&first);
+    drop(first);
+    while let Some(chunk) = next_chunk(&mut body, config.max_body - all.len(), config).await? {
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.freeze())
+}
+
+/// The next chunk of data, if there is room for it; trailers are passed over.
+async fn next_chunk(body: &mut Body, room: usize, config: &HttpConfig) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(|error| broken_off(&error))?.into_data() {
+            Ok(data) if data.len() > room => return Err(too_large(config)),
+            Ok(data) => return Ok(Some(data)),
+            Err(_trailers) => {}
+        }
+    }
+    Ok(None)
+}
+
+fn too_large(config: &HttpConfig) -> Problem {
+    let limit = config.max_body;
+    let detail = format!("failed to read the body: it has more than {limit} bytes, the server's limit");
+    Problem::new(Kind::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE, detail).with("limit", &limit)
+}
+
+fn too_slow(config: &HttpConfig) -> Problem {
+    let limit = config.body_timeout;
+    let detail = format!("failed to read the body: it was not complete within {limit:?}");
+    Problem::new(Kind::BodyTimeout, StatusCode::REQUEST_TIMEOUT, detail)
+}
+
+fn broken_off(error: &axum::Error) -> Problem {
+    let detail = format!("failed to read the body: {error}");
+    Problem::new(Kind::IncompleteBody, StatusCode::BAD_REQUEST, detail)
+}

@@ -1,0 +1,93 @@
+//! What a body is, by its headers. Looks at no byte of it.
+
+use crate::kind::Kind;
+use crate::problem::Problem;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use procpool_protocol::Encoding;
+
+/// The encoding that a job's input claims to have: [`Encoding::Json`] or [`Encoding::Bytes`].
+///
+/// Parameters (`; charset=utf-8`) are not looked at: JSON is UTF-8 by definition and is checked to be.
+///
+/// # Errors
+/// A problem that names what is accepted.
+pub(crate) fn input_encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if let Some(coding) = codings.find(|coding| *coding != "identity") {
+        return Err(unsupported(&format!("content encoding {coding:?}")));
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let Some(value) = types.next() else {
+        return Ok(Encoding::Json);
+    };
+    let essence = value.to_str().ok().and_then(|text| text.split(';').next());
+    match essence.map(|essence| essence.trim().to_ascii_lowercase()) {
+        Some(essence) if types.next().is_none() => by_essence(&essence),
+        _ => Err(unsupported("content type")),
+    }
+}
+
+fn by_essence(essence: &str) -> Result<Encoding, Problem> {
+    match essence {
+        "application/json" | "text/json" | "application/x-www-form-urlencoded" => Ok(Encoding::Json),
+        "application/octet-stream" => Ok(Encoding::Bytes),
+        other if other.ends_with("+json") => Ok(Encoding::Json),
+        other => Err(unsupported(&format!("content type {other:?}"))),
+    }
+}
+
+fn unsupported(what: &str) -> Problem {
+    let what: String = what.chars().take(200).collect();
+    let detail = format!(
+        "failed to read the body: its {what} is not accepted; send JSON as application/json (or as a form, as \
+         `curl -d` does), or raw bytes as application/octet-stream, without a content encoding"
+    );
+    let accepted = ["application/json", "application/octet-stream"];
+    Problem::new(Kind::UnsupportedMediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+        .with("accepted", &accepted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn of(value: &'static str) -> Option<Encoding> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
+        input_encoding(&headers).ok()
+    }
+
+    #[test]
+    fn json_comes_under_several_names_and_under_none() {
+        assert_eq!(input_encoding(&HeaderMap::new()).ok(), Some(Encoding::Json));
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/vnd.api+json",
+            "text/json",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert_eq!(of(json), Some(Encoding::Json), "{json}");
+        }
+    }
+
+    #[test]
+    fn raw_bytes_come_under_one_name_and_the_rest_is_refused() {
+        assert_eq!(of("application/octet-stream"), Some(Encoding::Bytes));
+        for refused in ["text/plain", "multipart/form-data; boundary=x", "image/png", "", "json"] {
+            assert_eq!(of(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn two_types_and_compressed_bodies_are_refused() {
+        let mut two = HeaderMap::new();
+        two.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        two.append(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        assert!(input_encoding(&two).is_err());
+        let coded = |coding| HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        assert!(input_encoding(&coded("gzip")).is_err());
+        assert!(input_encoding(&coded("identity")).is_ok());
+    }
+}

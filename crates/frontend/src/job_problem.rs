@@ -1,0 +1,78 @@
+//! How a job's error becomes a problem: its kind, and the members that belong to it. The status is
+//! the error's own ([`JobError::http_status`]), so that there is one table.
+
+use crate::kind::Kind;
+use crate::problem::Problem;
+use http::StatusCode;
+use procpool_protocol::outcome::{JobError, Refusal, Refused, Stage};
+use procpool_protocol::{CrashReport, Failure};
+use serde_json::value::RawValue;
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Problem::new(kind_of(&error), status, error.to_string())
+            .may_have_run(error.may_have_run())
+            .retry_after(error.retry_after());
+        match &error {
+            JobError::Refused(refused) => with_refusal(problem, refused),
+            accepted => with_outcome(problem.outcome(accepted.name()), accepted),
+        }
+    }
+}
+
+fn kind_of(error: &JobError) -> Kind {
+    match error {
+        // Its outcome is `ok`: the job did end well.
+        JobError::Output(_) => Kind::UnreadableOutput,
+        other => Kind::named(other.name()).unwrap_or(Kind::Internal),
+    }
+}
+
+fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
+    let problem = problem.with("reason", refused.reason.name()).with("pool", &refused.pool);
+    match &refused.reason {
+        Refusal::UnknownPool { known } => problem.with("known", known),
+        Refusal::QueueFull { limit } => problem.with("limit", limit),
+        Refusal::NoSlotInTime { limit } => problem.with("limit_ms", &limit.as_millis()),
+        Refusal::InputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
+        _ => problem,
+    }
+}
+
+fn with_outcome(problem: Problem, error: &JobError) -> Problem {
+    match error {
+        JobError::BadInput { message } => problem.with("message", message),
+        JobError::Failed(failure) => with_failure(problem, failure),
+        JobError::Panicked { message, location } => {
+            problem.with("message", message).with("location", location)
+        }
+        JobError::Crashed(report) => with_crash(problem, report),
+        JobError::TimedOut { stage, limit } => {
+            with_stage(problem, *stage).with("limit_ms", &limit.as_millis())
+        }
+        JobError::Cancelled { stage } | JobError::ShutDown { stage } => with_stage(problem, *stage),
+        JobError::Protocol { violation } => problem.with("violation", violation),
+        JobError::OutputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
+        _ => problem,
+    }
+}
+
+fn with_failure(problem: Problem, failure: &Failure) -> Problem {
+    let problem = problem
+        .with("message", failure.message())
+        .with("code", failure.code())
+        .with("retryable", &failure.is_retryable());
+    match failure.details::<Box<RawValue>>() {
+        Some(details) => problem.with("details", &details),
+        None => problem,
+    }
+}
+
+fn with_crash(problem: Problem, report: &CrashReport) -> Problem {
+    with_stage(problem, report.stage).with("crash", report)
+}
+
+fn with_stage(problem: Problem, stage: Stage) -> Problem {
+    problem.with("stage", &stage)
+}

@@ -1,0 +1,115 @@
+//! Every type of problem that this server answers with, in one table: what its `type` is called, what
+//! its `title` is, and what `/problems/{name}` explains. Knows no status: that is the outcome's or
+//! the route's.
+
+macro_rules! kinds {
+    ($($kind:ident $name:literal $title:literal $explanation:literal)*) => {
+        /// A type of problem.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind { $($kind,)* }
+
+        impl Kind {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The last segment of the problem's `type`.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// What is the same in every occurrence, in a few words.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)* }
+            }
+
+            /// A paragraph for the person who looks the type up.
+            pub(crate) fn explanation(self) -> &'static str {
+                match self { $(Self::$kind => $explanation,)* }
+            }
+        }
+    };
+}
+
+impl Kind {
+    /// The kind with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+kinds! {
+    BadInput "bad_input" "The input is not what the job takes"
+        "The body is not valid JSON, or it is valid but does not decode to the type that the job takes. The \
+         function did not run. `detail` says where; send the same job again only with another body."
+    BadParameter "bad_parameter" "A parameter of the request is wrong"
+        "A query parameter or a part of the path is unknown, repeated, malformed or out of range; `parameter` \
+         names it. Durations need a unit: `timeout=2s`, `run_timeout=500ms`."
+    Refused "refused" "The pool did not accept the job"
+        "The job was never accepted, so it has no outcome and certainly did not run. `reason` is one of \
+         `unknown_pool`, `queue_full`, `no_slot_in_time`, `shutting_down`, `input_too_large` and \
+         `input_encoding`. Where waiting helps, `Retry-After` says for how long."
+    UnknownPool "unknown_pool" "There is no such pool"
+        "`known` lists the pools of this server; so does GET /v1/pools."
+    NotFound "not_found" "There is nothing at this path"
+        "The server has no route with this path. Jobs are sent with POST to /v1/pools/{pool}/jobs."
+    MethodNotAllowed "method_not_allowed" "The path does not take this method"
+        "The header `Allow` lists the methods that it takes."
+    UnsupportedMediaType "unsupported_media_type" "The body's type is not accepted"
+        "A job's input is JSON (application/json, any +json, text/json, a form's type as `curl -d` sends it, or no \
+         type at all) or raw bytes (application/octet-stream), without a Content-Encoding."
+    BodyTooLarge "body_too_large" "The body is too large"
+        "The body exceeds the server's limit, which `limit` tells in bytes. Nothing was run."
+    BodyTimeout "body_timeout" "The body did not arrive in time"
+        "The request's head arrived but its body was not complete within the server's body timeout. Nothing was \
+         run."
+    IncompleteBody "incomplete_body" "The body broke off"
+        "The connection or the body's framing broke before the body was complete. Nothing was run."
+    ForeignOrigin "foreign_origin" "Other sites may not run jobs"
+        "The request comes from a web page of another origin (by its Origin or Sec-Fetch-Site header), or it was \
+         sent to a local server under a name that is not its own (DNS rebinding). Programs that are no browsers \
+         send neither header. A proxy's public name can be allowed in the server's configuration."
+    NotReady "not_ready" "The server or the pool is not ready"
+        "The server is starting or draining, or the pool that was asked for has no worker that is ready. This \
+         answer is for load balancers; the next one may be different."
+    Failed "failed" "The job returned an error"
+        "The function ran and said no. `message`, `code`, `details` and `retryable` are the function's own words."
+    Panicked "panicked" "The job panicked"
+        "The function hit a bug in its own code. `message` and `location` are the panic's. The worker is \
+         replaced; other jobs are not affected."
+    Crashed "crashed" "The worker died"
+        "The process that had the job ended before it answered: by a signal, by exiting, by running out of memory. \
+         `crash` has what is known of it: `signal` or `exit_code`, its last lines of standard error, its memory \
+         and time. Unless `may_have_run` is false, the job may have had side effects. The worker is replaced."
+    TimedOut "timed_out" "The job's time is up"
+        "The job was not finished within `limit_ms` milliseconds. `stage` says whether it was still `queued`, and \
+         then did not run, or `running`, and then was ended."
+    Cancelled "cancelled" "The job was cancelled"
+        "Somebody cancelled the job, or the function ended itself as cancelled. `stage` says where it was then."
+    ProtocolError "protocol_error" "The worker broke the protocol"
+        "The worker sent something that it must not send and was killed for it; `violation` says what. This is a \
+         bug of the worker executable, or of the library that it was built with."
+    OutputTooLarge "output_too_large" "The output is too large"
+        "The job ended well, but its output has `size` bytes and the pool passes on at most `limit` (`max_payload` \
+         in the configuration)."
+    UnreadableOutput "unreadable_output" "The output cannot be passed on"
+        "The job ended well, but its output is neither JSON nor raw bytes. This is a bug of the worker executable."
+    ShutDown "shut_down" "The pool shut down"
+        "The pool was shut down before the job ended. `stage` says where it was then; a job that was still \
+         `queued` did not run and can be sent to another server."
+    Internal "internal" "The server has a bug"
+        "Answering the request failed inside the server, which has written down why. If the request carried a job, \
+         it may have run."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_a_path() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::named(kind.name()), Some(*kind));
+            assert!(kind.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+        }
+    }
+}

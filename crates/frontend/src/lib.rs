@@ -1,0 +1,132 @@
+//! HTTP in, jobs out.
+//!
+//! This crate knows HTTP and JSON and the two traits of [`procpool_protocol::engine`]. It knows no
+//! processes: whatever implements [`Engine`] and [`Admin`] can stand behind it, the local
+//! coordinator, a distributed engine, or the dozen lines of a test.
+//!
+//! # What a user types
+//!
+//! ```console
+//! $ curl localhost:3000/
+//! OK
+//! $ curl 'localhost:3000/compute?n=50000000'
+//! Result: 235702256859.7696
+//! $ curl -d 40 localhost:3000/v1/pools/fib/jobs
+//! 102334155
+//! $ curl -d 93 'localhost:3000/v1/pools/fib/jobs?timeout=1s'            # 504 after a second
+//! $ curl --json '{"width":64}' localhost:3000/v1/pools/thumbnail/jobs
+//! $ curl -H 'content-type: application/octet-stream' --data-binary @cat.png \
+//!        localhost:3000/v1/pools/thumbnail/jobs -o small.png
+//! $ curl localhost:3000/v1/pools
+//! $ curl localhost:3000/v1/pools/fib/workers
+//! $ curl localhost:3000/livez; curl 'localhost:3000/readyz?pool=fib'
+//! $ curl localhost:3000/problems/crashed                                # what that `type` means
+//! $ curl --http2-prior-knowledge -d 40 localhost:3000/v1/pools/fib/jobs
+//! ```
+//!
+//! # What a job's answer looks like
+//!
+//! - An output is `application/json`, the very bytes that the worker wrote, or
+//!   `application/octet-stream` where the job's output is raw bytes.
+//! - Everything else is an `application/problem+json` (RFC 9457) whose `type` is a path on this
+//!   server that explains it. Its status is [`JobError::http_status`], the one table.
+//! - Every answer of an accepted job has `Job-Id` and `Server-Timing: wait;dur=…, run;dur=…`
+//!   (milliseconds), failures too.
+//! - A client that hangs up cancels its job: the handler's future is dropped, and with it the
+//!   outcome's.
+//!
+//! # What a request must look like
+//!
+//! - A body is JSON when its content type is `application/json`, `…+json`, `text/json`, a form's
+//!   (`curl -d 40` sends that one) or absent; raw bytes when it is `application/octet-stream`.
+//!   Anything else is 415, as is a `Content-Encoding`.
+//! - JSON is checked before a worker sees it, and forwarded byte for byte. An empty body is not
+//!   JSON: a job without input takes `null`.
+//! - `timeout=2s` bounds queue and run, `run_timeout=500ms` the run alone. A value needs its unit,
+//!   and a parameter that the route does not know is an error rather than ignored.
+//! - Browsers of other sites are refused on every route that runs a job, because a form's content
+//!   type needs no preflight: a foreign `Origin` or `Sec-Fetch-Site` is 403, and so is, on a loopback
+//!   listener, a `Host` that is neither an IP address nor `localhost` nor allowed by
+//!   [`HttpConfig::allowed_hosts`] (DNS rebinding).
+//!
+//! # Finding the way
+//!
+//! `serve` accepts connections, `connection` drives one over a `socket`, `dispatch` hands each
+//! request to the `routes`, whose jobs go through `answer`. `body`, `json`, `content_type`, `params` and
+//! `origin` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
+//!
+//! ```
+//! use procpool_frontend::{App, Health, HttpConfig, run};
+//! use procpool_protocol::engine::{
+//!     Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerStatus,
+//! };
+//! use procpool_protocol::outcome::{Finished, Timing};
+//! use procpool_protocol::{JobError, JobId};
+//! use std::sync::Arc;
+//!
+//! /// Every job answers with its input.
+//! struct Echo;
+//!
+//! impl Engine for Echo {
+//!     fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
+//!         let id = JobId::from_bits(1);
+//!         let finished = Finished { id, timing: Timing::default(), result: Ok(job.input) };
+//!         Box::pin(async move { Ok(Accepted { id, outcome: Box::pin(async { finished }) }) })
+//!     }
+//!     fn cancel(&self, _: JobId) -> BoxFuture<'_, bool> {
+//!         Box::pin(async { false })
+//!     }
+//! }
+//!
+//! impl Admin for Echo {
+//!     fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
+//!         Box::pin(async { vec![PoolStatus::new("echo", "none")] })
+//!     }
+//!     fn workers(&self, _: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+//!         Box::pin(async { None })
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let health = Health::starting();
+//! let app = App::new(Arc::new(Echo), HttpConfig::default(), health.clone());
+//! health.serving();
+//! # let signal = async {};
+//! let drained = run(listener, app, signal).await; // until `signal` is ready, then drains
+//! assert_eq!(drained.cut_off, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Engine`]: procpool_protocol::engine::Engine
+//! [`Admin`]: procpool_protocol::engine::Admin
+//! [`JobError::http_status`]: procpool_protocol::JobError::http_status
+
+#![forbid(unsafe_code)]
+
+mod accept;
+mod activity;
+mod answer;
+mod app;
+mod body;
+mod config;
+mod connection;
+mod content_type;
+mod dispatch;
+mod health;
+mod job_problem;
+mod json;
+mod kind;
+mod origin;
+mod params;
+mod problem;
+mod routes;
+mod serve;
+mod socket;
+
+pub use app::App;
+pub use config::HttpConfig;
+pub use health::Health;
+pub use serve::{Drained, run};

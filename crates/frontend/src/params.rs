@@ -1,0 +1,163 @@
+//! What the request's path and query say, checked once. An unknown or malformed parameter is an error
+//! that names it: a misspelt `timout=1s` that is ignored would be a job without a deadline.
+
+use crate::kind::Kind;
+use crate::problem::Problem;
+use axum::extract::{FromRequestParts, Path, Query};
+use http::request::Parts;
+use http::{StatusCode, Uri};
+use procpool_protocol::engine::JobLimits;
+use std::time::Duration;
+
+/// The parameters of [`Parameters::job_limits`].
+pub(crate) const JOB_LIMITS: [&str; 2] = ["timeout", "run_timeout"];
+
+/// Longest timeout that is taken, one year: far beyond sense, and far below where clocks overflow.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A query whose every parameter is known to its route and stands there once.
+#[derive(Debug)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// The query of `uri`.
+    ///
+    /// # Errors
+    /// A problem that names the first parameter that is unknown or repeated.
+    pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|rejection| bad("query", rejection.body_text()))?;
+        for (index, (name, _)) in pairs.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let known = known.join("`, `");
+                let reason = format!("it is unknown here; this route knows `{known}`");
+                return Err(bad(name, reason));
+            }
+            if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(bad(name, "it stands there more than once"));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The text of one parameter.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
+        Some(value)
+    }
+
+    /// A whole number that is not negative.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| {
+                let reason = format!("a whole number from 0 to {} is needed", u64::MAX);
+                bad(name, reason)
+            })
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    /// The limits that the client sets for its job.
+    pub(crate) fn job_limits(&self) -> Result<JobLimits, Problem> {
+        let [timeout, run_timeout] = JOB_LIMITS;
+        Ok(JobLimits { timeout: self.duration(timeout)?, run_timeout: self.duration(run_timeout)? })
+    }
+
+    fn duration(&self, name: &str) -> Result<Option<Duration>, Problem> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let duration = humantime::parse_duration(text).map_err(|error| {
+            bad(name, format!("{error}; write for example `{name}=2s` or `{name}=500ms`"))
+        })?;
+        if duration.is_zero() {
+            return Err(bad(name, "it must be longer than nothing"));
+        }
+        if duration > LONGEST_TIMEOUT {
+            return Err(bad(name, "it must not be longer than a year"));
+        }
+        Ok(Some(duration))
+    }
+}
+
+/// The `{pool}` of the path, decoded.
+pub(crate) struct PoolName(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PoolName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(rejection) => Err(bad("pool", rejection.body_text())),
+        }
+    }
+}
+
+fn bad(name: &str, reason: impl std::fmt::Display) -> Problem {
+    // Whoever sends a name of 10,000 letters need not get them back.
+    let name: String = name.chars().take(64).collect();
+    let detail = format!("failed to read the parameter `{name}`: {reason}");
+    Problem::new(Kind::BadParameter, StatusCode::BAD_REQUEST, detail)
+        .outcome("bad_input")
+        .with("parameter", &name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(query: &str) -> Result<JobLimits, String> {
+        let uri: Uri = format!("/jobs{query}").parse().unwrap();
+        Parameters::of(&uri, &JOB_LIMITS)
+            .and_then(|parameters| parameters.job_limits())
+            .map_err(|problem| serde_json::to_string(&problem).unwrap())
+    }
+
+    #[test]
+    fn timeouts_have_units() {
+        let both = limits("?timeout=1m%2030s&run_timeout=500ms").unwrap();
+        assert_eq!(both.timeout, Some(Duration::from_secs(90)));
+        assert_eq!(both.run_timeout, Some(Duration::from_millis(500)));
+        assert_eq!(limits("").unwrap(), JobLimits::default());
+        assert_eq!(limits("?").unwrap(), JobLimits::default());
+        assert_eq!(limits("?timeout=365days").unwrap().timeout, Some(LONGEST_TIMEOUT));
+    }
+
+    #[test]
+    fn a_bad_timeout_is_refused_by_name_and_with_an_example() {
+        for query in ["?run_timeout=2", "?run_timeout=", "?run_timeout=soon", "?run_timeout=-2s"] {
+            let problem = limits(query).unwrap_err();
+            assert!(problem.contains(r#""parameter":"run_timeout""#), "{problem}");
+            assert!(problem.contains("`run_timeout=2s`"), "{problem}");
+        }
+        for query in ["?timeout=0s", "?timeout=0", "?timeout=366days", "?timeout=99999999999999years"] {
+            let problem = limits(query).unwrap_err();
+            assert!(problem.contains(r#""parameter":"timeout""#), "{query}: {problem}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_refused_by_name() {
+        let problem = limits("?timout=1s").unwrap_err();
+        assert!(problem.contains("`timout`"), "{problem}");
+        assert!(problem.contains("`timeout`, `run_timeout`"), "{problem}");
+        let problem = limits("?timeout=1s&timeout=2s").unwrap_err();
+        assert!(problem.contains("more than once"), "{problem}");
+        let endless = limits(&format!("?{}=1", "x".repeat(5000))).unwrap_err();
+        assert!(endless.len() < 1000, "{endless}");
+    }
+
+    #[test]
+    fn numbers_are_whole_and_not_negative() {
+        let number = |query: &str| {
+            let parameters = Parameters::of(&format!("/{query}").parse().unwrap(), &["n"]).unwrap();
+            parameters.number("n").ok()
+        };
+        assert_eq!(number("?n=18446744073709551615"), Some(Some(u64::MAX)));
+        assert_eq!(number(""), Some(None));
+        for bad in ["?n=", "?n=-1", "?n=1.5", "?n=18446744073709551616", "?n=1e3"] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+}

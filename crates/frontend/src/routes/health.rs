@@ -1,0 +1,37 @@
+//! Answers for load balancers and supervisors. Nothing here waits for a worker.
+
+use super::pools;
+use crate::app::Shared;
+use crate::kind::Kind;
+use crate::params::Parameters;
+use crate::problem::Problem;
+use axum::extract::State;
+use http::{StatusCode, Uri};
+use std::sync::Arc;
+
+/// `GET /livez`: the process answers, so it lives; draining does not change that.
+pub(super) async fn live() -> &'static str {
+    "OK"
+}
+
+/// `GET /readyz[?pool=fib]`: 503 while starting or draining; with `pool`, also while that pool has no
+/// worker that is ready. Without it, a pool in trouble does not take the others out of rotation.
+pub(super) async fn ready(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<&'static str, Problem> {
+    let parameters = Parameters::of(&uri, &["pool"])?;
+    let health = &shared.app.health;
+    if !health.is_serving() {
+        return Err(not_ready(format!("the server is {}", health.phase())));
+    }
+    if let Some(name) = parameters.text("pool") {
+        let pool = pools::find(&shared, name).await?;
+        if !pool.is_ready() {
+            let state = if pool.draining { "is draining" } else { "has no worker that is ready" };
+            return Err(not_ready(format!("the pool `{name}` {state}")));
+        }
+    }
+    Ok("OK")
+}
+
+fn not_ready(detail: String) -> Problem {
+    Problem::new(Kind::NotReady, StatusCode::SERVICE_UNAVAILABLE, detail)
+}

@@ -1,0 +1,84 @@
+//! The map: every route, and which of them run jobs. Each file beside this one is a family of routes.
+
+mod health;
+mod jobs;
+mod pools;
+mod problems;
+mod seed;
+
+use crate::app::Shared;
+use crate::kind::Kind;
+use crate::origin;
+use crate::problem::Problem;
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode, Uri};
+use std::sync::Arc;
+
+/// All routes.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(seed::ok))
+        .route("/v1/pools", get(pools::all))
+        .route("/v1/pools/{pool}", get(pools::one))
+        .route("/v1/pools/{pool}/workers", get(pools::workers))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/problems/{name}", get(problems::explain))
+        .merge(running_jobs(&shared))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(shared)
+}
+
+/// The routes that run a job. One that is added here is closed to foreign pages by construction.
+fn running_jobs(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/compute", get(seed::compute))
+        .route("/v1/pools/{pool}/jobs", post(jobs::create))
+        .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    let detail = format!("failed to find `{path}`; jobs are sent with POST to /v1/pools/{{pool}}/jobs");
+    Problem::new(Kind::NotFound, StatusCode::NOT_FOUND, detail)
+}
+
+/// The router adds `Allow`.
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    let method: String = method.as_str().chars().take(32).collect();
+    let detail =
+        format!("failed to {method} `{path}`: it does not take this method; `Allow` lists its methods");
+    Problem::new(Kind::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+/// A 200 of plain text.
+fn text(body: impl Into<Body>) -> Response {
+    with_type("text/plain; charset=utf-8", body)
+}
+
+/// A 200 of JSON; our own types, which always can be written.
+fn json<T: serde::Serialize>(value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => with_type("application/json", body),
+        Err(error) => Problem::new(
+            Kind::Internal,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("failed to write the answer as JSON: {error}"),
+        )
+        .into_response(),
+    }
+}
+
+fn with_type(content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    let value = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}

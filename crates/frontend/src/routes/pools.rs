@@ -1,0 +1,67 @@
+//! What is running: pools and their workers, as the engine tells.
+
+use super::json;
+use crate::app::Shared;
+use crate::kind::Kind;
+use crate::params::PoolName;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use procpool_protocol::engine::{PoolStatus, WorkerStatus};
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct Pools {
+    pools: Vec<PoolStatus>,
+}
+
+#[derive(Serialize)]
+struct Workers {
+    workers: Vec<WorkerStatus>,
+}
+
+/// `GET /v1/pools`
+pub(super) async fn all(State(shared): State<Arc<Shared>>) -> Response {
+    let pools = shared.app.admin.pools().await;
+    json(&Pools { pools })
+}
+
+/// `GET /v1/pools/{pool}`
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    PoolName(name): PoolName,
+) -> Result<Response, Problem> {
+    find(&shared, &name).await.map(|pool| json(&pool))
+}
+
+/// `GET /v1/pools/{pool}/workers`
+pub(super) async fn workers(
+    State(shared): State<Arc<Shared>>,
+    PoolName(name): PoolName,
+) -> Result<Response, Problem> {
+    match shared.app.admin.workers(&name).await {
+        Some(workers) => Ok(json(&Workers { workers })),
+        None => Err(unknown(&name, &shared.app.admin.pools().await)),
+    }
+}
+
+/// The status of the pool of this name.
+///
+/// # Errors
+/// A 404 problem that names the pools that there are.
+pub(super) async fn find(shared: &Shared, name: &str) -> Result<PoolStatus, Problem> {
+    let mut pools = shared.app.admin.pools().await;
+    match pools.iter().position(|pool| pool.name == name) {
+        Some(index) => Ok(pools.swap_remove(index)),
+        None => Err(unknown(name, &pools)),
+    }
+}
+
+fn unknown(name: &str, pools: &[PoolStatus]) -> Problem {
+    let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+    let name: String = name.chars().take(64).collect();
+    let detail = format!("failed to find the pool `{name}`; there are: {}", known.join(", "));
+    Problem::new(Kind::UnknownPool, StatusCode::NOT_FOUND, detail).with("pool", &name).with("known", &known)
+}

@@ -1,0 +1,46 @@
+//! The seed's web server: `/` says `OK`, `/compute` does the heavy sum in a worker and says `Result: …`.
+
+use super::text;
+use crate::answer;
+use crate::app::Shared;
+use crate::params::{JOB_LIMITS, Parameters};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use procpool_protocol::engine::Submission;
+use procpool_protocol::{Encoding, JobError, Payload};
+use std::sync::Arc;
+
+/// The pool behind `/compute`.
+const POOL: &str = "compute";
+
+/// How many square roots the seed adds up.
+const DEFAULT_N: u64 = 50_000_000;
+
+/// `GET /`
+pub(super) async fn ok() -> &'static str {
+    "OK"
+}
+
+/// `GET /compute[?n=][&timeout=][&run_timeout=]`
+pub(super) async fn compute(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Response, Problem> {
+    let [timeout, run_timeout] = JOB_LIMITS;
+    let parameters = Parameters::of(&uri, &["n", timeout, run_timeout])?;
+    let n = parameters.number("n")?.unwrap_or(DEFAULT_N);
+    let job = Submission {
+        pool: POOL.into(),
+        input: Payload::json(n.to_string()),
+        reply: Encoding::Json,
+        limits: parameters.job_limits()?,
+    };
+    answer::run(&shared, job, result).await
+}
+
+/// The number's text as the worker wrote it: reading and writing it again could cost digits.
+fn result(Payload { encoding, bytes }: Payload) -> Result<Response, JobError> {
+    match encoding {
+        Encoding::Json => Ok(text([b"Result: ", &bytes[..]].concat())),
+        got => Err(answer::unreadable("a JSON number", got)),
+    }
+}

@@ -1,0 +1,90 @@
+//! The server's life: accept until told to stop, then let requests in flight finish. Knows
+//! connections only as tasks.
+
+use crate::accept::Acceptor;
+use crate::app::App;
+use crate::config::HttpConfig;
+use crate::connection::Terms;
+use crate::routes;
+use std::future::Future;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How a shutdown went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Connections that still had a request in flight at the drain limit and were closed. Zero when
+    /// everything finished.
+    pub cut_off: usize,
+}
+
+/// Serves `app` on `listener` until `shutdown` is ready.
+///
+/// Then, in this order: health turns to draining, the listener is closed so that new connections are
+/// refused, requests in flight finish, and their connections close. [`HttpConfig::drain_limit`]
+/// bounds that; connections that are still busy then are dropped, which cancels their jobs.
+///
+/// Dropping the returned future does the same at once, without draining.
+pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> Drained {
+    let bound_to = listener.local_addr().ok().map(|address| address.ip());
+    let (stop, stopped) = watch::channel(false);
+    let terms = Terms::new(&app.config, routes::router(app.shared(bound_to)), stopped);
+    let acceptor = Acceptor::new(listener, app.config.max_connections);
+
+    let connections = accept_until(shutdown, acceptor, &terms).await;
+
+    app.health.draining();
+    stop.send_replace(true);
+    tracing::debug!(connections = connections.len(), "draining");
+    drain(connections, &app.config).await
+}
+
+/// Accepts until `shutdown` and gives back the connections that are open then. The listener is closed
+/// on the way out.
+async fn accept_until(
+    shutdown: impl Future<Output = ()>,
+    mut acceptor: Acceptor,
+    terms: &Terms,
+) -> JoinSet<()> {
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return connections,
+            Some(_) = connections.join_next() => {}
+            (stream, permit) = acceptor.next() => {
+                let connection = terms.clone().serve(stream);
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+}
+
+async fn drain(mut connections: JoinSet<()>, config: &HttpConfig) -> Drained {
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    let in_time = within(config.drain_limit, all_closed).await;
+    let cut_off = connections.len();
+    if !in_time {
+        tracing::warn!(cut_off, "the drain limit is over; cutting off what is still running");
+    }
+    connections.shutdown().await;
+    Drained { cut_off }
+}
+
+/// Whether `future` ended within `limit`.
+async fn within(limit: Option<Duration>, future: impl Future<Output = ()>) -> bool {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, future).await.is_ok(),
+        None => {
+            future.await;
+            true
+        }
+    }
+}

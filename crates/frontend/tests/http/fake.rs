@@ -1,0 +1,107 @@
+//! An engine that does as a test says, and remembers what it was asked.
+
+use procpool_protocol::engine::{
+    Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerCounts, WorkerStatus,
+};
+use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::{JobError, JobId, Payload};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What the engine does with a job.
+pub(crate) enum Reaction {
+    Refuse(JobError),
+    Run(BoxFuture<'static, Result<Payload, JobError>>),
+}
+
+pub(crate) struct Fake {
+    react: Box<dyn Fn(Submission) -> Reaction + Send + Sync>,
+    pub(crate) seen: Mutex<Vec<Submission>>,
+}
+
+/// The id of every job, in bits and in digits.
+const ID: u128 = 0xfeed;
+pub(crate) const ID_TEXT: &str = "0000000000000000000000000000feed";
+
+impl Fake {
+    pub(crate) fn new(react: impl Fn(Submission) -> Reaction + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { react: Box::new(react), seen: Mutex::default() })
+    }
+
+    /// Every job is accepted and ends at once as `result` says.
+    pub(crate) fn ending(
+        result: impl Fn(Submission) -> Result<Payload, JobError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::new(move |job| {
+            let result = result(job);
+            Reaction::Run(Box::pin(async { result }))
+        })
+    }
+
+    /// Every job gives its input back.
+    pub(crate) fn echo() -> Arc<Self> {
+        Self::ending(|job| Ok(job.input))
+    }
+
+    /// The only job that was submitted.
+    pub(crate) fn only_job(&self) -> Submission {
+        let seen = self.seen.lock().unwrap();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        seen[0].clone()
+    }
+
+    pub(crate) fn jobs_seen(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+impl Engine for Fake {
+    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
+        self.seen.lock().unwrap().push(job.clone());
+        let reaction = (self.react)(job);
+        Box::pin(async move {
+            match reaction {
+                Reaction::Refuse(error) => Err(error),
+                Reaction::Run(running) => Ok(accepted(running)),
+            }
+        })
+    }
+
+    fn cancel(&self, _: JobId) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+}
+
+fn accepted(running: BoxFuture<'static, Result<Payload, JobError>>) -> Accepted {
+    let id = JobId::from_bits(ID);
+    let timing = Timing { wait: Duration::from_micros(1_500), run: Duration::from_millis(20) };
+    Accepted {
+        id,
+        outcome: Box::pin(async move {
+            let result = running.await;
+            Finished { id, timing, result }
+        }),
+    }
+}
+
+/// Two pools: `fib` has an idle worker and a busy one, `down` has none that is ready.
+impl Admin for Fake {
+    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
+        let mut fib = PoolStatus::new("fib", "/bin/procpool-fib");
+        fib.running = 1;
+        fib.workers = WorkerCounts { idle: 1, busy: 1, ..WorkerCounts::default() };
+        let mut down = PoolStatus::new("down", "/bin/procpool-down");
+        down.workers.starting = 1;
+        Box::pin(async { vec![down, fib] })
+    }
+
+    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+        let workers = (pool == "fib").then(|| {
+            let mut busy = WorkerStatus::new("fib-1", "busy");
+            busy.pid = Some(1234);
+            busy.job = Some(JobId::from_bits(ID));
+            vec![busy, WorkerStatus::new("fib-2", "idle")]
+        });
+        Box::pin(async { workers })
+    }
+}

@@ -1,0 +1,15 @@
+//! The frontend over real sockets, with an engine of a few lines behind it. One executable for all of
+//! it: linking costs more than running.
+
+mod client;
+mod fake;
+mod server;
+
+mod inputs;
+mod jobs;
+mod lifetimes;
+mod limits;
+mod origins;
+mod outcomes;
+mod protocol;
+mod status;

@@ -1,0 +1,191 @@
+//! Every way in which a job can have no output, as its client sees it.
+
+use crate::client::Reply;
+use crate::fake::{Fake, ID_TEXT, Reaction};
+use crate::server::Server;
+use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::{CrashReport, Encoding, Exit, ExitReport, Failure};
+use procpool_protocol::{JobError, JobId, PayloadError, Stage};
+use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// One row: the error, its status, its type, and members that must be there.
+struct Row(JobError, u16, &'static str, Value);
+
+/// Sends one job that ends as `error` says.
+async fn reply_to(error: JobError) -> Reply {
+    let error = Mutex::new(Some(error));
+    let server = Server::of(Fake::new(move |_| match error.lock().unwrap().take().expect("one job") {
+        refused @ JobError::Refused(_) => Reaction::Refuse(refused),
+        error => Reaction::Run(Box::pin(async { Err(error) })),
+    }))
+    .await;
+    let reply = server.post("/v1/pools/fib/jobs", "40").await;
+    let kind = reply.kind();
+    let explained = server.get(&format!("/problems/{kind}")).await;
+    assert_eq!(explained.status, 200, "{kind} is explained");
+    reply
+}
+
+fn assert_members(problem: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&problem[name], value, "{name} in {problem}");
+    }
+}
+
+#[tokio::test]
+async fn every_outcome_has_its_status_its_type_and_what_belongs_to_it() {
+    for Row(error, status, kind, members) in outcomes() {
+        let (name, display) = (error.name(), error.to_string());
+        let reply = reply_to(error).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (status, kind), "{name}");
+        let problem = reply.problem();
+        assert_eq!(problem["outcome"], name);
+        assert_eq!(problem["detail"], display);
+        assert_members(&problem, &members);
+        assert_eq!(reply.header("job-id"), Some(ID_TEXT), "{name}");
+        assert_eq!(reply.header("server-timing"), Some("wait;dur=1.500, run;dur=20.000"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_status_and_its_reason_and_no_outcome() {
+    for (reason, status, name, members) in refusals() {
+        let error = Refused { pool: "fib".into(), reason };
+        let reply = reply_to(error.into()).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (status, "refused"), "{name}");
+        let problem = reply.problem();
+        assert_eq!(problem["reason"], name);
+        assert_eq!(problem.get("outcome"), None, "it was never accepted");
+        assert_eq!((&problem["pool"], &problem["may_have_run"]), (&"fib".into(), &false.into()));
+        assert_members(&problem, &members);
+        assert_eq!(reply.header("job-id"), None);
+        assert_eq!(reply.header("server-timing"), None);
+    }
+}
+
+#[tokio::test]
+async fn retry_after_stands_only_where_the_job_cannot_have_run_and_waiting_helps() {
+    let refused = |reason| JobError::from(Refused { pool: "fib".into(), reason });
+    for (error, expected) in [
+        (refused(Refusal::QueueFull { limit: 8 }), Some("1")),
+        (refused(Refusal::ShuttingDown), Some("1")),
+        (JobError::ShutDown { stage: Stage::Queued }, Some("1")),
+        (JobError::ShutDown { stage: Stage::Running }, None),
+        (crashed(Stage::Running), None),
+        (refused(Refusal::UnknownPool { known: vec![] }), None),
+    ] {
+        let shown = error.to_string();
+        assert_eq!(reply_to(error).await.header("retry-after"), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn texts_of_a_worker_reach_no_header() {
+    let evil = "x\r\nSet-Cookie: a=b\r\n\r\n";
+    let failure = Failure::new(evil).with_code(evil);
+    let reply = reply_to(JobError::Failed(failure)).await;
+    assert_eq!(reply.problem()["code"], evil);
+    assert_eq!(reply.header("set-cookie"), None);
+}
+
+fn crashed(stage: Stage) -> JobError {
+    let exit = Exit::Signal { number: 9, core_dumped: false };
+    let mut death = ExitReport::new("fib-3", 1234, exit);
+    death.stderr = vec!["last words".into()];
+    JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(0xfeed), stage, death)))
+}
+
+fn outcomes() -> Vec<Row> {
+    let (queued, running) = (Stage::Queued, Stage::Running);
+    let limit = Duration::from_millis(1500);
+    let failure = Failure::new("n is too large").with_code("too_large");
+    vec![
+        Row(
+            JobError::BadInput { message: "not a u64".into() },
+            400,
+            "bad_input",
+            json!({"message": "not a u64", "may_have_run": false}),
+        ),
+        Row(
+            JobError::Failed(failure.clone()),
+            422,
+            "failed",
+            json!({"code": "too_large", "message": "n is too large", "retryable": false, "details": null,
+                   "may_have_run": true}),
+        ),
+        Row(
+            JobError::Failed(failure.with_details(&json!({"most": 93})).retryable()),
+            422,
+            "failed",
+            json!({"retryable": true, "details": {"most": 93}}),
+        ),
+        Row(
+            JobError::Panicked { message: "oh".into(), location: Some("main.rs:1:2".into()) },
+            500,
+            "panicked",
+            json!({"message": "oh", "location": "main.rs:1:2", "may_have_run": true}),
+        ),
+        Row(
+            crashed(running),
+            502,
+            "crashed",
+            json!({"stage": "running", "may_have_run": true, "crash": {
+                "worker": "fib-3", "pid": 1234, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
+                "stage": "running", "job": ID_TEXT, "stderr": ["last words"], "peak_memory_bytes": 0,
+                "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0}}),
+        ),
+        Row(crashed(queued), 502, "crashed", json!({"stage": "queued", "may_have_run": false})),
+        Row(
+            JobError::TimedOut { stage: queued, limit },
+            504,
+            "timed_out",
+            json!({"stage": "queued", "limit_ms": 1500, "may_have_run": false}),
+        ),
+        Row(
+            JobError::TimedOut { stage: running, limit },
+            504,
+            "timed_out",
+            json!({"stage": "running", "may_have_run": true}),
+        ),
+        Row(JobError::Cancelled { stage: queued }, 499, "cancelled", json!({"stage": "queued"})),
+        Row(
+            JobError::Protocol { violation: "a frame too many".into() },
+            502,
+            "protocol_error",
+            json!({"violation": "a frame too many", "may_have_run": true}),
+        ),
+        Row(
+            JobError::OutputTooLarge { size: 11, limit: 10 },
+            500,
+            "output_too_large",
+            json!({"size": 11, "limit": 10}),
+        ),
+        Row(
+            JobError::Output(PayloadError::WrongEncoding { expected: "JSON", got: Encoding::Bytes }),
+            500,
+            "unreadable_output",
+            json!({"may_have_run": true}),
+        ),
+        Row(JobError::ShutDown { stage: running }, 503, "shut_down", json!({"stage": "running"})),
+    ]
+}
+
+fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
+    let limit = Duration::from_millis(250);
+    let known = vec!["fib".into(), "ping".into()];
+    vec![
+        (Refusal::UnknownPool { known }, 404, "unknown_pool", json!({"known": ["fib", "ping"]})),
+        (Refusal::QueueFull { limit: 8 }, 503, "queue_full", json!({"limit": 8})),
+        (Refusal::NoSlotInTime { limit }, 504, "no_slot_in_time", json!({"limit_ms": 250})),
+        (Refusal::ShuttingDown, 503, "shutting_down", json!({})),
+        (
+            Refusal::InputTooLarge { size: 11, limit: 10 },
+            413,
+            "input_too_large",
+            json!({"size": 11, "limit": 10}),
+        ),
+        (Refusal::InputEncoding("no".into()), 400, "input_encoding", json!({})),
+    ]
+}

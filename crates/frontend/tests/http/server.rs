@@ -1,0 +1,94 @@
+//! A frontend on a port of its own, and both ends of its life.
+
+use crate::client::{Connection, Reply};
+use crate::fake::Fake;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use procpool_frontend::{App, Drained, Health, HttpConfig, run};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) health: Health,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Drained>,
+}
+
+impl Server {
+    pub(crate) async fn of(engine: Arc<Fake>) -> Self {
+        Self::with(engine, |_| {}).await
+    }
+
+    pub(crate) async fn with(engine: Arc<Fake>, configure: impl FnOnce(&mut HttpConfig)) -> Self {
+        let mut config = HttpConfig::default();
+        configure(&mut config);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let health = Health::starting();
+        let app = App::new(engine, config, health.clone());
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(run(listener, app, async {
+            let _ = stopped.await;
+        }));
+        Self { address, health, stop, running }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::to(self.address).await
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn ask(&self, request: impl AsRef<[u8]>) -> Reply {
+        let mut connection = self.connect().await;
+        connection.send(request).await;
+        connection.reply().await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+    }
+
+    /// A POST as `curl -d BODY` sends it.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
+        self.post_as(path, "content-type: application/x-www-form-urlencoded", body).await
+    }
+
+    /// A POST with these further header lines.
+    pub(crate) async fn post_as(&self, path: &str, headers: &str, body: impl AsRef<[u8]>) -> Reply {
+        self.ask(post_text(path, headers, body)).await
+    }
+
+    /// A client that knows beforehand that the server speaks HTTP/2, and the end of its connection.
+    pub(crate) async fn http2(&self) -> (http2::SendRequest<Full<Bytes>>, JoinHandle<()>) {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (client, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let ended = tokio::spawn(async {
+            let _ = connection.await;
+        });
+        (client, ended)
+    }
+
+    /// Begins the shutdown; the handle tells how it went.
+    pub(crate) fn stop(self) -> JoinHandle<Drained> {
+        self.stop.send(()).unwrap();
+        self.running
+    }
+}
+
+pub(crate) fn post_text(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
+    let length = body.len();
+    let mut text =
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n")
+            .into_bytes();
+    text.extend_from_slice(body);
+    text
+}

@@ -1,0 +1,78 @@
+//! What is running, whether it is ready, and what problems mean.
+
+use crate::fake::{Fake, ID_TEXT};
+use crate::server::Server;
+use serde_json::json;
+
+#[tokio::test]
+async fn pools_and_workers_are_listed_in_the_promised_shape() {
+    let server = Server::of(Fake::echo()).await;
+    let pools = server.get("/v1/pools").await;
+    assert_eq!(pools.header("content-type"), Some("application/json"));
+    let fib = &pools.json()["pools"][1];
+    assert_eq!((&fib["name"], &fib["running"]), (&"fib".into(), &1.into()));
+    assert_eq!((&fib["workers"]["idle"], &fib["workers"]["busy"]), (&1.into(), &1.into()));
+
+    assert_eq!(&server.get("/v1/pools/fib").await.json(), fib);
+
+    let workers = server.get("/v1/pools/fib/workers").await.json();
+    let busy = &workers["workers"][0];
+    assert_eq!((&busy["id"], &busy["pid"]), (&"fib-1".into(), &1234.into()));
+    assert_eq!((&busy["state"], &busy["job"]), (&"busy".into(), &ID_TEXT.into()));
+    assert_eq!(workers["workers"][1]["job"], json!(null));
+}
+
+#[tokio::test]
+async fn an_unknown_pool_is_told_which_ones_there_are() {
+    let server = Server::of(Fake::echo()).await;
+    server.health.serving();
+    for path in ["/v1/pools/fob", "/v1/pools/fob/workers", "/readyz?pool=fob"] {
+        let reply = server.get(path).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (404, "unknown_pool"), "{path}");
+        assert_eq!(reply.problem()["known"], json!(["down", "fib"]));
+    }
+    let undecodable = server.get("/v1/pools/%ff").await;
+    assert_eq!((undecodable.status, undecodable.kind().as_str()), (400, "bad_parameter"));
+}
+
+#[tokio::test]
+async fn ready_follows_the_server_and_alive_does_not() {
+    let server = Server::of(Fake::echo()).await;
+    let readiness = async || {
+        let reply = server.get("/readyz").await;
+        assert_eq!(server.get("/livez").await.text(), "OK");
+        (reply.status, reply.text().to_owned())
+    };
+    let (status, body) = readiness().await;
+    assert_eq!(status, 503);
+    assert!(body.contains("starting") && body.contains("not_ready"), "{body}");
+    server.health.serving();
+    assert_eq!(readiness().await, (200, "OK".into()));
+    server.health.draining();
+    let (status, body) = readiness().await;
+    assert_eq!(status, 503);
+    assert!(body.contains("draining"), "{body}");
+}
+
+#[tokio::test]
+async fn ready_is_strict_when_asked_about_one_pool_and_not_otherwise() {
+    let server = Server::of(Fake::echo()).await;
+    let status = async |path: &str| server.get(path).await.status;
+    assert_eq!(status("/readyz?pool=fib").await, 503, "the server is starting");
+    server.health.serving();
+    assert_eq!(status("/readyz").await, 200, "although one pool is down");
+    assert_eq!(status("/readyz?pool=fib").await, 200);
+    let down = server.get("/readyz?pool=down").await;
+    assert_eq!((down.status, down.kind().as_str()), (503, "not_ready"));
+    assert_eq!(status("/readyz?pol=down").await, 400, "a typing error is no answer");
+}
+
+#[tokio::test]
+async fn a_problem_explains_itself_in_plain_text() {
+    let server = Server::of(Fake::echo()).await;
+    let explained = server.get("/problems/crashed").await;
+    assert_eq!(explained.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert!(explained.text().starts_with("crashed: The worker died."), "{}", explained.text());
+    let unknown = server.get("/problems/nonsense").await;
+    assert_eq!((unknown.status, unknown.kind().as_str()), (404, "not_found"));
+}
