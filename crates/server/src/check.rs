@@ -1,0 +1,58 @@
+//! `procpool check`: reads a configuration as `serve` would, and starts nothing.
+
+use crate::config::{Config, PoolSpec};
+use crate::error::Error;
+use procpool_coordinator::PoolConfig;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Prints what would be served.
+pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
+    let config = Config::load(path)?;
+    let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, _>>()?;
+    std::io::stdout().lock().write_all(report(&pools).as_bytes()).map_err(Error::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(pools: &[PoolConfig]) -> String {
+    let noun = if pools.len() == 1 { "pool" } else { "pools" };
+    let mut text = format!("ok: {} {noun}\n", pools.len());
+    for pool in pools {
+        let limits = &pool.limits;
+        let _ = write!(text, "  {}: {}", pool.name, pool.executable.as_path().display());
+        for arg in pool.executable.args() {
+            let _ = write!(text, " {}", arg.display());
+        }
+        let (min, max, queue) = (limits.min_workers, limits.max_workers, limits.queue);
+        let _ =
+            writeln!(text, " ({min} to {max} workers, queue {queue}, timeout {})", written(limits.timeout));
+    }
+    text
+}
+
+/// As it would stand in a configuration.
+fn written(bound: Option<Duration>) -> String {
+    bound.map_or_else(|| "none".into(), |timeout| humantime::format_duration(timeout).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_coordinator::Executable;
+
+    #[test]
+    fn every_pool_has_a_line_with_what_matters_of_it() {
+        let mut pool =
+            PoolConfig::new("shell", Executable::path("/bin/sh").unwrap().with_args(["-c", "exit"]));
+        pool.limits.max_workers = 3;
+        pool.limits.timeout = Some(Duration::from_secs(90));
+        let line = "  shell: /bin/sh -c exit (1 to 3 workers, queue 1024, timeout 1m 30s)\n";
+        assert_eq!(report(std::slice::from_ref(&pool)), format!("ok: 1 pool\n{line}"));
+
+        pool.limits.timeout = None;
+        assert!(report(&[pool]).ends_with("timeout none)\n"));
+    }
+}

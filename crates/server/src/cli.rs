@@ -1,0 +1,169 @@
+//! The command line: what can be typed, and the help for it. Carries nothing out.
+
+use crate::config::duration::Bound;
+use crate::config::listen::Listen;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+// Lines of at most 78 characters: clap would break longer ones in the middle of an 80-column terminal.
+
+const EXAMPLES: &str = "\
+Examples:
+  procpool serve                          ping, fib and compute on :3000
+  procpool serve --config procpool.toml   your own worker executables
+  procpool run fib 40                     one job in one worker; 102334155
+  procpool run ping '\"ping\"'              a JSON string keeps its quotes
+  procpool check --config procpool.toml   says whether it would start
+
+Once it serves:
+  curl -d 40 http://127.0.0.1:3000/v1/pools/fib/jobs
+  curl http://127.0.0.1:3000/v1/pools
+
+Logs go to standard error, warnings only; -v, -vv and -vvv show more.
+RUST_LOG decides instead where it is set:
+  RUST_LOG=procpool_coordinator=debug procpool serve";
+
+const SERVE_HELP: &str = "\
+Prints `listening on http://ADDRESS` once it takes requests. The first SIGINT
+(Ctrl-C) or SIGTERM lets running jobs finish, a second one ends them.";
+
+const CONFIG_EXAMPLE: &str = "\
+The smallest configuration file:
+  [pools.resize]
+  command = [\"./resize-worker\"]
+
+A path counts from the file's directory; a bare name is looked for beside this
+executable, then on PATH. `procpool check` says what came of it.";
+
+const RUN_HELP: &str = "\
+Examples:
+  procpool run fib 40
+  procpool run ping '\"ping\"'
+  procpool run compute 50000000 --timeout 5s
+  generate-input | procpool run resize - --config procpool.toml
+
+The output is printed as JSON, or as it is where the job's output is raw bytes.
+Errors go to standard error, with exit code 1.";
+
+/// Worker processes behind HTTP.
+///
+/// Each pool is a set of operating system processes that run one kind of job. A worker that crashes,
+/// hangs or leaks is killed and replaced; the service goes on answering.
+#[derive(Debug, Parser)]
+#[command(name = "procpool", version, about, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Log more: -v workers' lives, -vv jobs and requests, -vvv all.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve pools over HTTP until told to stop.
+    #[command(after_help = format!("{SERVE_HELP}\n\n{CONFIG_EXAMPLE}"))]
+    Serve(ServeArgs),
+    /// Run one job in one worker and print its output.
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Say whether a configuration would start, without starting it.
+    #[command(after_help = CONFIG_EXAMPLE)]
+    Check(CheckArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Configuration file (TOML) [default: pools ping, fib and compute].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Address to listen on, whatever the configuration says; port 0 takes a free one
+    /// [default: 127.0.0.1:3000].
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<Listen>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Name of the pool whose worker shall run the job.
+    pub(crate) pool: String,
+
+    /// The job's input as JSON; `-` reads standard input.
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) input: String,
+
+    /// Configuration file (TOML) [default: pools ping, fib and compute].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Longest time for the job, such as 5s, or `none` [default: the pool's `timeout`].
+    #[arg(short, long, value_name = "DURATION")]
+    pub(crate) timeout: Option<Bound>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Configuration file (TOML) [default: pools ping, fib and compute].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use std::time::Duration;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let words = line.split_whitespace();
+        Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_a_file_and_an_address() {
+        let Ok(Command::Serve(args)) = parse("procpool serve --config p.toml --listen [::1]:0") else {
+            panic!()
+        };
+        assert_eq!(args.config, Some(PathBuf::from("p.toml")));
+        assert_eq!(args.listen.map(|listen| listen.0.port()), Some(0));
+    }
+
+    #[test]
+    fn run_takes_negative_numbers_and_a_dash_as_input() {
+        for input in ["-5", "-1.5e3", "-", "40"] {
+            let Ok(Command::Run(args)) = parse(&format!("procpool run fib {input} -t 5s")) else {
+                panic!("{input}")
+            };
+            assert_eq!(args.input, input);
+            assert_eq!(args.timeout, Some(Bound(Some(Duration::from_secs(5)))));
+        }
+        let Ok(Command::Run(args)) = parse("procpool run fib 40 --timeout none") else { panic!() };
+        assert_eq!(args.timeout, Some(Bound(None)));
+    }
+
+    #[test]
+    fn a_timeout_without_a_unit_is_refused_with_what_to_write() {
+        let error = parse("procpool run fib 40 --timeout 5").unwrap_err();
+        assert!(error.contains("a duration needs a unit: write 5s"), "{error}");
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_refused_with_an_example() {
+        let error = parse("procpool serve --listen localhost").unwrap_err();
+        assert!(error.contains("such as 127.0.0.1:3000"), "{error}");
+    }
+
+    #[test]
+    fn verbosity_counts_before_and_after_the_command() {
+        let verbose = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().verbose;
+        assert_eq!(verbose("procpool -vv serve"), 2);
+        assert_eq!(verbose("procpool serve -v"), 1);
+    }
+}

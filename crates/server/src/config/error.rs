@@ -1,0 +1,155 @@
+//! What can be wrong with a configuration, told in one line that begins with the place, and the line
+//! of the file below it.
+
+use super::place::{Place, Source};
+use procpool_coordinator::{ExecutableError, InvalidLimits};
+use std::io;
+use std::path::PathBuf;
+
+/// A configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("failed to read the configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is too long to be a configuration.
+    #[error("failed to read the configuration {}: it is longer than {limit} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The bound, in bytes.
+        limit: u64,
+    },
+    /// Something in the file is wrong.
+    #[error("{place}: {mistake}{}", place.quoted())]
+    Mistake {
+        /// Where.
+        place: Box<Place>,
+        /// What.
+        mistake: Box<Mistake>,
+    },
+    /// A worker executable of the built-in configuration is missing.
+    #[error("{0}; build the workers, or name your own with --config")]
+    BuiltIn(#[from] ExecutableError),
+}
+
+/// Something in a configuration file that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Mistake {
+    /// It is not TOML, or a value has the wrong type.
+    #[error("{0}")]
+    Toml(String),
+    /// There is no such key.
+    #[error("unknown key `{key}`; {}", expected(suggestion.as_deref(), known))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The known one that it resembles.
+        suggestion: Option<String>,
+        /// The keys that there are.
+        known: Vec<String>,
+    },
+    /// A key has to be there.
+    #[error("missing key `{0}`")]
+    MissingKey(String),
+    /// Nothing to serve.
+    #[error("there is no pool; add one: [pools.NAME] with command = [\"an-executable\"]")]
+    NoPools,
+    /// A name that does not fit into an address.
+    #[error("`{0}` cannot be a pool's name; a name has 1 to 64 of the characters a-z, 0-9, _ and -")]
+    PoolName(String),
+    /// Limits that contradict each other.
+    #[error("{0}")]
+    Limits(#[from] InvalidLimits),
+    /// The largest payload does not fit the wire.
+    #[error("max_payload is {0} bytes; the most that the wire carries is {max}", max = u32::MAX)]
+    PayloadTooLarge(u64),
+    /// The name of an environment variable that the system does not take.
+    #[error(
+        "`{0}` cannot be set in an environment: a name is not empty and holds no `=`, and there is no NUL"
+    )]
+    Env(String),
+    /// The directory to start in is none.
+    #[error("failed to use {} as current_dir: {source}", path.display())]
+    CurrentDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The worker executable cannot be had.
+    #[error("{0}")]
+    Executable(#[from] ExecutableError),
+}
+
+impl ConfigError {
+    pub(crate) fn at(place: Place, mistake: impl Into<Mistake>) -> Self {
+        Self::Mistake { place: Box::new(place), mistake: Box::new(mistake.into()) }
+    }
+
+    /// What the parser says, in the words of this project.
+    pub(crate) fn of_toml(error: &toml::de::Error, source: Source<'_>) -> Self {
+        let mut place = source.place(error.span());
+        let mistake = Mistake::of_message(error.message());
+        if let Mistake::MissingKey(_) = mistake {
+            place = place.first_character();
+        }
+        Self::at(place, mistake)
+    }
+}
+
+impl Mistake {
+    /// serde tells an unknown or missing field only in a sentence: "unknown field `x`, expected one of
+    /// `a`, `b`".
+    fn of_message(message: &str) -> Self {
+        let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
+        if message.starts_with("unknown field `")
+            && let Some(key) = quoted.next()
+        {
+            let known: Vec<_> = quoted.collect();
+            return Self::UnknownKey { suggestion: similar(&key, &known), key, known };
+        }
+        match (message.strip_prefix("missing field `"), quoted.next()) {
+            (Some(_), Some(key)) => Self::MissingKey(key),
+            _ => Self::Toml(message.trim_end().replace('\n', "; ")),
+        }
+    }
+}
+
+/// The known key that is at most two slips of the pen away.
+fn similar(key: &str, known: &[String]) -> Option<String> {
+    let distance = |known: &String| strsim::osa_distance(key, known);
+    known.iter().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2).cloned()
+}
+
+fn expected(suggestion: Option<&str>, known: &[String]) -> String {
+    match suggestion {
+        Some(suggestion) => format!("did you mean `{suggestion}`?"),
+        None => format!("expected one of {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_gets_a_suggestion_and_anything_else_the_list() {
+        let say = |key: &str| {
+            Mistake::of_message(&format!("unknown field `{key}`, expected one of `queue`, `grace`"))
+        };
+        assert_eq!(say("qeue").to_string(), "unknown key `qeue`; did you mean `queue`?");
+        assert_eq!(say("size").to_string(), "unknown key `size`; expected one of queue, grace");
+    }
+
+    #[test]
+    fn other_messages_stay_on_one_line() {
+        let mistake = Mistake::of_message("invalid string\nexpected `\"`\n");
+        assert_eq!(mistake.to_string(), "invalid string; expected `\"`");
+    }
+}

@@ -1,0 +1,56 @@
+//! The shape of a configuration file: its keys and nothing else. What the values mean together is
+//! for `pool` and `server`.
+
+use super::command::Command;
+use super::duration::{Bound, Positive, Span};
+use super::listen::Listen;
+use super::size::Size;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+/// A whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table", default)]
+pub(super) struct File {
+    pub(super) server: ServerTable,
+    pub(super) pools: BTreeMap<String, PoolTable>,
+}
+
+/// `[server]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table", default)]
+pub(super) struct ServerTable {
+    pub(super) listen: Option<Listen>,
+    pub(super) drain_limit: Option<Span>,
+    pub(super) max_body: Option<Size>,
+    pub(super) header_timeout: Option<Positive>,
+    pub(super) body_timeout: Option<Positive>,
+    pub(super) write_timeout: Option<Positive>,
+    pub(super) max_connections: Option<NonZeroUsize>,
+    pub(super) max_streams: Option<NonZeroU32>,
+    pub(super) allowed_hosts: Option<Vec<String>>,
+}
+
+/// `[pools.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct PoolTable {
+    pub(super) command: Command,
+    pub(super) min_workers: Option<usize>,
+    pub(super) max_workers: Option<usize>,
+    pub(super) queue: Option<usize>,
+    pub(super) timeout: Option<Bound>,
+    pub(super) run_timeout: Option<Bound>,
+    pub(super) max_timeout: Option<Bound>,
+    pub(super) grace: Option<Span>,
+    pub(super) stop_timeout: Option<Span>,
+    pub(super) start_timeout: Option<Span>,
+    pub(super) max_payload: Option<Size>,
+    pub(super) max_attempts: Option<u32>,
+    pub(super) idempotent: Option<bool>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) current_dir: Option<PathBuf>,
+}

@@ -1,0 +1,92 @@
+//! The configuration: built in, or read from a TOML file and checked once. Starts nothing.
+//!
+//! `file` is the shape, the small types beside it are its values, `server` and `pool` are what they
+//! mean, `place` and `error` say where a mistake is. `procpool.example.toml` in this package explains
+//! every key.
+
+mod command;
+pub(crate) mod duration;
+mod error;
+mod file;
+pub(crate) mod listen;
+mod place;
+mod pool;
+mod server;
+mod size;
+
+pub(crate) use error::ConfigError;
+pub(crate) use pool::PoolSpec;
+pub(crate) use server::ServerConfig;
+
+use error::Mistake;
+use file::{File, ServerTable};
+use place::Source;
+use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use std::io::Read;
+use std::path::Path;
+
+/// The pools of the built-in configuration; their executables are called `procpool-` and the name.
+const BUILT_IN: [&str; 3] = ["compute", "fib", "ping"];
+
+/// Longest file that is read, in bytes: 1 MiB, thousands of pools. What is longer was not meant.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) server: ServerConfig,
+    /// At least one, in the order of their names.
+    pub(crate) pools: Vec<PoolSpec>,
+}
+
+impl Config {
+    /// The file at `path`, or the built-in configuration where there is none.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        match path {
+            Some(path) => Self::parse(Source { path, text: &read(path)? }),
+            None => Ok(Self::built_in()),
+        }
+    }
+
+    /// The seed's three programs with default limits.
+    fn built_in() -> Self {
+        Self {
+            server: ServerConfig::new(ServerTable::default(), DEFAULT_MAX_PAYLOAD),
+            pools: BUILT_IN.map(PoolSpec::built_in).into(),
+        }
+    }
+
+    fn parse(source: Source<'_>) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(source.text).map_err(|error| ConfigError::of_toml(&error, source))?;
+        let pools = file.pools.into_iter().map(|(name, table)| PoolSpec::new(name, table, source));
+        let pools = pools.collect::<Result<Vec<_>, _>>()?;
+        let Some(largest_payload) = pools.iter().map(|pool| pool.limits.max_payload).max() else {
+            return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
+        };
+        Ok(Self { server: ServerConfig::new(file.server, largest_payload), pools })
+    }
+
+    /// The pool of that name.
+    pub(crate) fn pool(&self, name: &str) -> Option<&PoolSpec> {
+        self.pools.iter().find(|pool| pool.name == name)
+    }
+
+    /// Every pool's name.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.pools.iter().map(|pool| pool.name.clone()).collect()
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(ConfigError::TooLong { path: path.to_owned(), limit: MAX_FILE });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! `[pools.NAME]`: from a table to a pool's checked limits, and from those to a pool whose executable
+//! and directory exist.
+
+use super::command::Command;
+use super::error::{ConfigError, Mistake};
+use super::file::PoolTable;
+use super::place::{Place, Source};
+use procpool_coordinator::{Executable, InvalidLimits, PoolConfig, PoolLimits};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A pool as it was configured. Its limits are consistent; whether its executable exists is found out
+/// by [`resolve`](Self::resolve).
+#[derive(Clone, Debug)]
+pub(crate) struct PoolSpec {
+    pub(crate) name: String,
+    pub(crate) limits: PoolLimits,
+    command: Command,
+    env: Vec<(OsString, OsString)>,
+    current_dir: Option<PathBuf>,
+    origin: Option<Origin>,
+}
+
+/// Where a pool stands in a file.
+#[derive(Clone, Debug)]
+struct Origin {
+    /// Relative paths count from here.
+    directory: PathBuf,
+    command: Place,
+    current_dir: Place,
+}
+
+impl PoolSpec {
+    /// A pool of the built-in configuration.
+    pub(super) fn built_in(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            limits: PoolLimits::default(),
+            command: Command::program(&format!("procpool-{name}")),
+            env: Vec::new(),
+            current_dir: None,
+            origin: None,
+        }
+    }
+
+    /// A pool of a file.
+    pub(super) fn new(name: String, table: PoolTable, source: Source<'_>) -> Result<Self, ConfigError> {
+        let keys = ["pools", name.as_str()];
+        check_name(&name)
+            .map_err(|mistake| ConfigError::at(source.place_of_key(&keys[..1], &name), mistake))?;
+        let limits = limits(&table).map_err(|(key, mistake)| {
+            let place = source.place_of(&[keys[0], keys[1], key]);
+            ConfigError::at(place, mistake)
+        })?;
+        check_env(&table).map_err(|(key, mistake)| {
+            let place = source.place_of_key(&[keys[0], keys[1], "env"], key);
+            ConfigError::at(place, mistake)
+        })?;
+        let origin = Origin {
+            directory: source.path.parent().unwrap_or(Path::new("")).to_owned(),
+            command: source.place_of(&[keys[0], keys[1], "command"]),
+            current_dir: source.place_of(&[keys[0], keys[1], "current_dir"]),
+        };
+        let env = table.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Ok(Self {
+            limits,
+            command: table.command,
+            env,
+            current_dir: table.current_dir,
+            origin: Some(origin),
+            name,
+        })
+    }
+
+    /// The pool, ready to be started.
+    ///
+    /// # Errors
+    /// When its executable or its directory cannot be had.
+    pub(crate) fn resolve(&self) -> Result<PoolConfig, ConfigError> {
+        let mut config = PoolConfig::new(&self.name, self.executable()?);
+        config.limits = self.limits.clone();
+        config.env = self.env.clone();
+        config.current_dir = self.directory()?;
+        Ok(config)
+    }
+
+    fn executable(&self) -> Result<Executable, ConfigError> {
+        let Some(origin) = &self.origin else {
+            return Ok(self.command.resolve(Path::new(""))?);
+        };
+        let place = || origin.command.clone();
+        self.command.resolve(&origin.directory).map_err(|error| ConfigError::at(place(), error))
+    }
+
+    fn directory(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let (Some(current_dir), Some(origin)) = (&self.current_dir, &self.origin) else {
+            return Ok(None);
+        };
+        let path = origin.directory.join(current_dir);
+        let found = std::path::absolute(&path).and_then(|path| {
+            let is_directory = std::fs::metadata(&path)?.is_dir();
+            is_directory.then_some(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotADirectory))
+        });
+        found.map(Some).map_err(|source| {
+            ConfigError::at(origin.current_dir.clone(), Mistake::CurrentDir { path, source })
+        })
+    }
+}
+
+/// The rule for names: they stand in addresses, logs and thread names.
+fn check_name(name: &str) -> Result<(), Mistake> {
+    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
+    let valid = (1..=64).contains(&name.len()) && name.bytes().all(fits);
+    valid.then_some(()).ok_or_else(|| Mistake::PoolName(name.into()))
+}
+
+/// Variables that the system would refuse at every spawn.
+fn check_env(table: &PoolTable) -> Result<(), (&str, Mistake)> {
+    let bad = |name: &str, value: &str| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
+    match table.env.iter().find(|(name, value)| bad(name, value)) {
+        Some((name, _)) => Err((name, Mistake::Env(name.clone()))),
+        None => Ok(()),
+    }
+}
+
+/// The limits, or the key that is to blame.
+fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
+    let mut limits = PoolLimits::default();
+    limits.min_workers = table.min_workers.unwrap_or(limits.min_workers);
+    // Who asks for more workers than there are processors, and names no maximum, means just that.
+    limits.max_workers = table.max_workers.unwrap_or(limits.max_workers.max(limits.min_workers));
+    limits.queue = table.queue.unwrap_or(limits.queue);
+    limits.timeout = table.timeout.map_or(limits.timeout, |bound| bound.0);
+    limits.run_timeout = table.run_timeout.map_or(limits.run_timeout, |bound| bound.0);
+    limits.max_timeout = table.max_timeout.map_or(limits.max_timeout, |bound| bound.0);
+    limits.grace = table.grace.map_or(limits.grace, |span| span.0);
+    limits.stop_timeout = table.stop_timeout.map_or(limits.stop_timeout, |span| span.0);
+    limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);
+    limits.max_attempts = table.max_attempts.unwrap_or(limits.max_attempts);
+    limits.idempotent = table.idempotent.or(limits.idempotent);
+    if let Some(size) = table.max_payload {
+        let too_large = |_| ("max_payload", Mistake::PayloadTooLarge(size.0));
+        limits.max_payload = u32::try_from(size.0).map_err(too_large)?;
+    }
+    limits.check().map_err(|error| (blamed(&error, table), error.into()))?;
+    Ok(limits)
+}
+
+/// The key at which to point.
+fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
+    match error {
+        InvalidLimits::Workers { .. } if table.max_workers.is_some() => "max_workers",
+        InvalidLimits::Workers { .. } => "min_workers",
+        InvalidLimits::Zero { key } => key,
+        InvalidLimits::NoPayload => "max_payload",
+        InvalidLimits::Attempts { .. } => "max_attempts",
+        _ => "command",
+    }
+}

@@ -1,0 +1,288 @@
+//! Every key of a configuration file, and every mistake with its place and its words.
+
+use super::*;
+use procpool_coordinator::PoolLimits;
+use std::ffi::OsString;
+use std::time::Duration;
+
+const EXAMPLE: &str = include_str!("../../procpool.example.toml");
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Source { path: Path::new("p.toml"), text })
+}
+
+/// The whole message about a file that is wrong.
+fn mistake(text: &str) -> String {
+    parse(text).expect_err(text).to_string()
+}
+
+/// The first line of the message about a pool with these lines, without the place.
+fn mistake_of_pool(lines: &str) -> String {
+    let message = mistake(&format!("[pools.a]\ncommand = [\"sh\"]\n{lines}"));
+    let (place, rest) = message.split_once(": ").expect("a place");
+    assert!(place.starts_with("p.toml:3:"), "{message}");
+    rest.lines().next().expect("a line").to_owned()
+}
+
+/// The example with the lines that `mark` begins taken as settings.
+fn example_with(marks: &[&str]) -> String {
+    let setting = |line: &str| {
+        marks.iter().find_map(|mark| {
+            let rest = line.strip_prefix(mark)?;
+            let (key, _) = rest.split_once(" = ")?;
+            let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+            is_key.then(|| rest.to_owned())
+        })
+    };
+    let lines = EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_parses_as_it_is_and_with_every_line_taken_as_a_setting() {
+    assert_eq!(parse(EXAMPLE).unwrap().names(), ["fib"]);
+    parse(&example_with(&["# ", "#e "])).unwrap();
+}
+
+#[test]
+fn what_the_example_calls_a_default_is_the_default() {
+    let written = parse(&example_with(&["# "])).unwrap();
+    let implied = parse("[pools.fib]\ncommand = [\"procpool-fib\"]").unwrap();
+    assert_eq!(written.server, implied.server);
+    // Not set means what the job's contract says, and the server knows no contract.
+    let mut limits = written.pools[0].limits.clone();
+    assert_eq!(limits.idempotent.take(), Some(false));
+    assert_eq!(limits, PoolLimits::default());
+    assert_eq!(implied.pools[0].limits, PoolLimits::default());
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    let known_in = |text: &str| {
+        let message = mistake(&format!("{text}\nno_such_key_at_all = 1"));
+        let line = message.lines().next().expect("a line");
+        let (_, list) = line.split_once("expected one of ").expect("a list");
+        list.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (server, pool) = EXAMPLE.split_once("[pools.fib]").expect("a pool");
+    for (part, text) in [(server, "[server]"), (pool, "[pools.a]\ncommand = \"sh\"")] {
+        for key in known_in(text) {
+            let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));
+            let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));
+            assert!(is_shown, "{key} is not in the example");
+        }
+    }
+}
+
+#[test]
+fn the_built_in_configuration_serves_the_three_programs_of_the_seed_locally() {
+    let config = Config::load(None).unwrap();
+    assert_eq!(config.names(), ["compute", "fib", "ping"]);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:3000");
+    assert!(config.pool("fib").is_some() && config.pool("fob").is_none());
+}
+
+#[test]
+fn every_key_of_the_server_arrives() {
+    let server = parse(
+        r#"
+        [server]
+        listen = "[::1]:8080"
+        drain_limit = "1m"
+        max_body = "1 MiB"
+        header_timeout = "1s"
+        body_timeout = "2s"
+        write_timeout = "3s"
+        max_connections = 4
+        max_streams = 5
+        allowed_hosts = ["jobs.example"]
+        [pools.a]
+        command = "sh"
+        "#,
+    )
+    .unwrap()
+    .server;
+    assert_eq!(server.listen.to_string(), "[::1]:8080");
+    assert_eq!(server.drain_limit, Duration::from_secs(60));
+    assert_eq!(server.http.max_body, 1 << 20);
+    let timeouts = [server.http.header_timeout, server.http.body_timeout, server.http.write_timeout];
+    assert_eq!(timeouts, [1, 2, 3].map(Duration::from_secs));
+    assert_eq!((server.http.max_connections, server.http.max_streams), (4, 5));
+    assert_eq!(server.http.allowed_hosts, ["jobs.example"]);
+}
+
+#[test]
+fn every_key_of_a_pool_arrives() {
+    let config = parse(
+        r#"
+        [pools.a]
+        command = ["sh", "-c", "exit"]
+        min_workers = 0
+        max_workers = 3
+        queue = 5
+        timeout = "1s"
+        run_timeout = "2s"
+        max_timeout = "3s"
+        grace = "0s"
+        stop_timeout = "4s"
+        start_timeout = "5s"
+        max_payload = 1000
+        max_attempts = 2
+        idempotent = true
+        env = { A = "1", B = "" }
+        current_dir = "/"
+        "#,
+    )
+    .unwrap();
+    let pool = config.pools[0].resolve().unwrap();
+    let seconds = Duration::from_secs;
+    let limits = &pool.limits;
+    assert_eq!((limits.min_workers, limits.max_workers, limits.queue), (0, 3, 5));
+    assert_eq!([limits.timeout, limits.run_timeout, limits.max_timeout], [1, 2, 3].map(seconds).map(Some));
+    assert_eq!([limits.grace, limits.stop_timeout, limits.start_timeout], [0, 4, 5].map(seconds));
+    assert_eq!((limits.max_payload, limits.max_attempts, limits.idempotent), (1000, 2, Some(true)));
+    assert_eq!(pool.executable.args(), ["-c", "exit"].map(OsString::from));
+    assert_eq!(pool.env, [("A", "1"), ("B", "")].map(|(name, value)| (name.into(), value.into())));
+    assert_eq!(pool.current_dir.as_deref(), Some(Path::new("/")));
+}
+
+#[test]
+fn none_lifts_the_timeout() {
+    let config = parse("[pools.a]\ncommand = \"sh\"\ntimeout = \"none\"").unwrap();
+    assert_eq!(config.pools[0].limits.timeout, None);
+}
+
+#[test]
+fn bodies_are_as_large_as_the_largest_pool_takes() {
+    let pools =
+        "[pools.a]\ncommand = \"sh\"\nmax_payload = 10\n[pools.b]\ncommand = \"sh\"\nmax_payload = 20\n";
+    assert_eq!(parse(pools).unwrap().server.http.max_body, 20);
+    assert_eq!(parse(&format!("[server]\nmax_body = 5\n{pools}")).unwrap().server.http.max_body, 5);
+}
+
+#[test]
+fn more_workers_than_processors_need_no_maximum() {
+    let config = parse("[pools.a]\ncommand = \"sh\"\nmin_workers = 4000").unwrap();
+    assert_eq!(config.pools[0].limits.max_workers, 4000);
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_its_line() {
+    let expected = "p.toml:3:1: unknown key `max_worker`; did you mean `max_workers`?\n  |\n3 | max_worker = 4\n  | ^^^^^^^^^^";
+    assert_eq!(mistake("[pools.a]\ncommand = [\"sh\"]\nmax_worker = 4\n"), expected);
+    assert!(mistake("[pool.a]").starts_with("p.toml:1:2: unknown key `pool`; did you mean `pools`?"));
+    let server = mistake("[server]\nport = 1");
+    assert!(server.starts_with("p.toml:2:1: unknown key `port`; expected one of listen, "), "{server}");
+}
+
+#[test]
+fn a_pool_without_a_command_is_shown() {
+    let message = mistake("[server]\n[pools.a]\nqueue = 1");
+    assert!(message.starts_with("p.toml:2:1: missing key `command`"), "{message}");
+}
+
+#[test]
+fn a_file_without_pools_says_how_to_add_one() {
+    for text in ["", "[server]", "[pools]"] {
+        let message = mistake(text);
+        assert!(message.starts_with("p.toml:1:") && message.contains("[pools.NAME]"), "{message}");
+    }
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_shown_with_their_place() {
+    let duration = "a duration needs a unit: write 30s, 30ms or 30m";
+    assert_eq!(mistake_of_pool("timeout = 30"), duration);
+    assert_eq!(mistake_of_pool("grace = 30.0"), duration);
+    assert_eq!(mistake_of_pool("max_timeout = \"30\""), duration);
+    assert!(mistake_of_pool("grace = \"none\"").starts_with("`none` is not a duration"));
+    assert!(mistake_of_pool("max_payload = \"lots\"").starts_with("`lots` is not a size"));
+    assert!(mistake_of_pool("queue = -1").contains("-1"));
+    assert!(mistake_of_pool("env = { A = 1 }").contains("expected a string"));
+    assert!(mistake_of_pool("idempotent = \"yes\"").contains("expected a boolean"));
+    let listen = mistake("[server]\nlisten = \"3000\"");
+    assert!(listen.starts_with("p.toml:2:10: `3000` is not an address with a port"), "{listen}");
+    assert!(
+        mistake("[server]\nheader_timeout = \"0s\"").starts_with("p.toml:2:18: a duration longer than zero")
+    );
+    assert!(mistake("[server]\nmax_connections = 0").contains("nonzero"));
+}
+
+#[test]
+fn commands_that_start_nothing_are_refused() {
+    assert!(mistake("[pools.a]\ncommand = []").starts_with("p.toml:2:11: a command names a program"));
+    assert!(mistake("[pools.a]\ncommand = \"sh -c x\"").contains("[\"sh\", \"-c\", \"x\"]"));
+    assert!(mistake("[pools.a]\ncommand = 1").contains("a list of strings"));
+}
+
+#[test]
+fn contradictions_point_at_the_key_to_change() {
+    assert!(mistake_of_pool("max_attempts = 2").contains("set idempotent = true"));
+    assert!(mistake_of_pool("max_workers = 0").contains("max_workers is 0"));
+    assert!(mistake_of_pool("run_timeout = \"0s\"").starts_with("run_timeout is zero"));
+    assert!(mistake_of_pool("max_payload = 0").starts_with("max_payload is zero"));
+    assert!(mistake_of_pool("max_payload = \"4 GiB\"").contains("4294967295"));
+    let both = mistake("[pools.a]\ncommand = \"sh\"\nmin_workers = 3\nmax_workers = 2");
+    assert!(both.starts_with("p.toml:4:15: min_workers is 3 and max_workers is 2"), "{both}");
+}
+
+#[test]
+fn names_that_do_not_fit_into_an_address_are_refused() {
+    let long = "x".repeat(65);
+    for name in ["\"\"", "Fib", "\"a/b\"", "\"ä\"", &long] {
+        let message = mistake(&format!("[server]\n[pools.{name}]\ncommand = \"sh\""));
+        assert!(message.starts_with("p.toml:2:8: `"), "{message}");
+    }
+    assert!(parse("[pools.a_b-9]\ncommand = \"sh\"").is_ok());
+}
+
+#[test]
+fn variables_that_no_system_takes_are_refused() {
+    assert!(mistake_of_pool("env = { \"A=B\" = \"\" }").starts_with("`A=B` cannot be set"));
+    assert!(mistake_of_pool("env = { \"\" = \"\" }").starts_with("`` cannot be set"));
+    assert!(mistake_of_pool("env = { A = \"\\u0000\" }").starts_with("`A` cannot be set"));
+}
+
+#[test]
+fn what_is_no_toml_is_shown_with_its_line() {
+    assert!(
+        mistake("[pools.a]\ncommand = \"sh\"\nqueue = 1\nqueue = 2").starts_with("p.toml:4:1: duplicate key")
+    );
+    let broken = mistake("[pools.a]\ncommand = [\"sh\"");
+    assert!(broken.starts_with("p.toml:2:"), "{broken}");
+}
+
+#[test]
+fn an_executable_that_is_missing_is_named_with_the_places_and_the_line() {
+    let config = parse("[pools.a]\ncommand = [\"no-such-worker\"]").unwrap();
+    let message = config.pools[0].resolve().unwrap_err().to_string();
+    let line = message.lines().next().unwrap();
+    assert!(
+        line.starts_with("p.toml:2:11: failed to find the worker executable `no-such-worker`; looked in /")
+    );
+    assert!(message.contains("2 | command = [\"no-such-worker\"]"), "{message}");
+}
+
+#[test]
+fn relative_paths_count_from_the_files_directory() {
+    let text = "[pools.a]\ncommand = [\"./sh\"]\ncurrent_dir = \".\"";
+    let in_bin = Config::parse(Source { path: Path::new("/bin/p.toml"), text }).unwrap();
+    let pool = in_bin.pools[0].resolve().unwrap();
+    assert_eq!(pool.executable.as_path(), Path::new("/bin/sh"));
+    assert_eq!(
+        pool.current_dir.as_deref().and_then(|path| path.canonicalize().ok()),
+        Path::new("/bin").canonicalize().ok()
+    );
+}
+
+#[test]
+fn a_current_dir_that_is_none_is_shown() {
+    for path in ["/bin/sh", "/no/such/place"] {
+        let config = parse(&format!("[pools.a]\ncommand = \"sh\"\ncurrent_dir = \"{path}\"")).unwrap();
+        let message = config.pools[0].resolve().unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("p.toml:3:15: failed to use {path} as current_dir: ")),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Everything that can end the command, in the words in which a person reads it after `error: `.
+
+use crate::config::ConfigError;
+use crate::logs::LogError;
+use crate::run::InputError;
+use procpool_coordinator::PoolError;
+use procpool_protocol::JobError;
+use std::io;
+use std::net::SocketAddr;
+
+/// The command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Logging cannot be set up.
+    #[error(transparent)]
+    Logs(#[from] LogError),
+    /// The address cannot be listened on.
+    #[error("failed to listen on {address}: {source}{}", way_out(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A pool does not start.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The frontend panicked.
+    #[error("the HTTP frontend ended unexpectedly: {0}; this is a bug")]
+    Frontend(#[source] tokio::task::JoinError),
+    /// There is no such pool.
+    #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
+    UnknownPool {
+        /// What was asked for.
+        name: String,
+        /// The pools that there are.
+        known: Vec<String>,
+    },
+    /// The input of `run` cannot be used.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The job of `run` has no output.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The output cannot be written.
+    #[error("failed to write to standard output: {0}")]
+    Output(#[source] io::Error),
+    /// The system gives no threads or timers.
+    #[error("failed to start the runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// The system takes no signal handlers.
+    #[error("failed to listen for signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// What to do about an address that cannot be had.
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; choose another with --listen, such as --listen 127.0.0.1:0 for any free port"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; choose a port from 1024 on with --listen, or give this user the right"
+        }
+        io::ErrorKind::AddrNotAvailable => "; choose an address of this machine with --listen",
+        _ => "",
+    }
+}

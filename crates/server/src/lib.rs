@@ -1,0 +1,84 @@
+//! The `procpool` command: any set of worker executables behind HTTP, from a configuration file.
+//!
+//! This crate wires and refuses to decide: what a job's outcome is comes from `procpool-coordinator`,
+//! what a request means from `procpool-frontend`. Here are the command line, the configuration, the
+//! signals and the words in which errors reach a person.
+//!
+//! ```console
+//! $ procpool serve                          # ping, fib and compute on 127.0.0.1:3000
+//! $ procpool serve --config procpool.toml   # your own workers
+//! $ procpool run fib 40                     # one job in one worker
+//! 102334155
+//! $ procpool check --config procpool.toml   # would it start?
+//! ```
+//!
+//! # What scripts rely on
+//!
+//! - `serve` prints `listening on http://ADDRESS` on standard output once every pool has a worker and
+//!   requests are taken; with port 0, `ADDRESS` has the real port. Nothing else goes to standard output.
+//! - `run` prints the output and a newline on standard output; raw bytes are written as they are.
+//! - Errors are one line on standard error that begins with `error: `; where a configuration file is
+//!   wrong, it goes on with `FILE:LINE:COLUMN: ` and that line of the file follows.
+//! - Exit codes: 0 done, or stopped by one signal; 1 an error; 2 a wrong command line; 130 and 143
+//!   ended by SIGINT and SIGTERM (a second one, in the case of `serve`).
+//!
+//! # Signals
+//!
+//! The first SIGINT or SIGTERM lets `serve` finish: no connection and no job is taken any more, jobs
+//! that were accepted run to their end for up to `drain_limit`, workers exit. The second is immediate.
+//! SIGHUP keeps its default, so that `nohup` works; whatever ends this process ends its workers.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod config;
+mod error;
+mod logs;
+mod run;
+mod serve;
+mod signals;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use error::Error;
+use std::future::Future;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long the runtime's last tasks may take to notice that it ends.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// Runs the command of this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // What the only worker of `run` suffers is in the error.
+    let quiet = matches!(cli.command, Command::Run(_));
+    logs::start(cli.verbose, quiet).map_err(Error::from).and_then(|()| execute(cli.command)).unwrap_or_else(
+        |error| {
+            // With standard error closed there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        },
+    )
+}
+
+fn execute(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Serve(args) => on_runtime(serve::serve(args)),
+        Command::Run(args) => {
+            let order = run::Order::read(&args)?;
+            on_runtime(run::run(order))
+        }
+        Command::Check(args) => check::check(args.config.as_deref()),
+    }
+}
+
+/// Runs to the end on every processor; what is still there afterwards is dropped.
+fn on_runtime(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_TASKS);
+    ended
+}

@@ -1,0 +1,72 @@
+//! Logs on standard error: warnings only, unless `-v` or `RUST_LOG` asks for more.
+
+use std::io::{IsTerminal, stderr};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+const VARIABLE: &str = "RUST_LOG";
+
+/// Logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    /// `RUST_LOG` does not parse.
+    #[error(
+        "failed to read {VARIABLE}={text:?}: {source}; write something like {VARIABLE}=info or {VARIABLE}=procpool_coordinator=debug"
+    )]
+    Filter {
+        /// What it is set to.
+        text: String,
+        /// What the parser says.
+        source: ParseError,
+    },
+    /// `RUST_LOG` is not UTF-8.
+    #[error("failed to read {VARIABLE}: it is not UTF-8")]
+    Encoding,
+}
+
+/// Logs from here on, until the process ends. `quiet` leaves warnings out where nobody asks for them.
+pub(crate) fn start(verbose: u8, quiet: bool) -> Result<(), LogError> {
+    let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(verbose, quiet)?)
+        .with_ansi(colours)
+        .with_writer(stderr)
+        .init();
+    Ok(())
+}
+
+/// `RUST_LOG` says more than a number of `v`s, so it decides where it is set.
+fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
+    match std::env::var(VARIABLE) {
+        Ok(text) if !text.trim().is_empty() => {
+            EnvFilter::builder().parse(&text).map_err(|source| LogError::Filter { text, source })
+        }
+        Err(std::env::VarError::NotUnicode(_)) => Err(LogError::Encoding),
+        _ => Ok(EnvFilter::new(directives(verbose, quiet))),
+    }
+}
+
+/// Our own crates, and the workers' standard streams, are louder than the libraries below.
+fn directives(verbose: u8, quiet: bool) -> &'static str {
+    match verbose {
+        0 if quiet => "error",
+        0 => "warn",
+        1 => "warn,procpool=info,procpool_server=info,procpool_coordinator=info,procpool_frontend=info",
+        2 => "info,procpool=debug,procpool_server=debug,procpool_coordinator=debug,procpool_frontend=debug",
+        _ => "trace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_parses() {
+        for verbose in 0..=4 {
+            for quiet in [false, true] {
+                assert!(directives(verbose, quiet).parse::<EnvFilter>().is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `procpool serve`: binds, starts the pools, serves, and ends all of it in order.
+
+use crate::cli::ServeArgs;
+use crate::config::{Config, ConfigError, PoolSpec};
+use crate::error::Error;
+use crate::signals::Signals;
+use procpool_coordinator::{Coordinator, CoordinatorConfig};
+use procpool_frontend::{App, Drained, Health, HttpConfig};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// From the drain limit, which ends jobs as shut down, to closing connections that have not taken
+/// their answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How long a second signal waits for the workers, which it kills, to be reaped.
+const REAP: Duration = Duration::from_secs(1);
+
+/// Serves until told to stop.
+pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
+    let mut signals = Signals::catch()?;
+    let config = Config::load(args.config.as_deref())?;
+    let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
+    // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
+    let listener = listen(args.listen.map_or(config.server.listen, |listen| listen.0)).await?;
+
+    let coordinator = tokio::select! {
+        started = Coordinator::start(CoordinatorConfig::new(pools)) => started?,
+        // Nothing was accepted yet; dropping the start kills what there is of workers.
+        _ = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
+    let limit = config.server.drain_limit;
+    let mut server = Server::start(listener, coordinator, config.server.http, limit);
+    tokio::select! {
+        stop = signals.next() => tracing::info!(?stop, ?limit, "draining; a second signal is immediate"),
+        error = server.broken() => {
+            server.end().await;
+            return Err(error);
+        }
+    }
+    tokio::select! {
+        () = server.drain(limit) => Ok(ExitCode::SUCCESS),
+        stop = signals.next() => {
+            server.end().await;
+            Ok(stop.exit_code())
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+/// Pools with a frontend before them.
+struct Server {
+    coordinator: Coordinator,
+    /// Dropped or used, it stops the frontend.
+    stop: Option<oneshot::Sender<()>>,
+    frontend: JoinHandle<Drained>,
+}
+
+impl Server {
+    /// Takes requests from now on, and says so.
+    fn start(listener: TcpListener, coordinator: Coordinator, mut http: HttpConfig, limit: Duration) -> Self {
+        let address = listener.local_addr();
+        http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
+        let health = Health::starting();
+        let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let frontend = tokio::spawn(procpool_frontend::run(listener, app, stopped));
+        health.serving();
+        if let Ok(address) = address {
+            announce(address);
+        }
+        Self { coordinator, stop: Some(stop), frontend }
+    }
+
+    /// What is wrong, if the frontend ends though nobody stopped it.
+    async fn broken(&mut self) -> Error {
+        match (&mut self.frontend).await {
+            Err(error) => Error::Frontend(error),
+            // It returns only once it is stopped.
+            Ok(_) => std::future::pending().await,
+        }
+    }
+
+    /// Lets requests in flight finish, their jobs with them, for up to `limit`; what still runs then
+    /// ends as shut down, and is answered so. Returns when every worker is gone.
+    async fn drain(&mut self, limit: Duration) {
+        let begun = tokio::time::Instant::now();
+        self.stop = None;
+        let in_time = tokio::time::timeout(limit, &mut self.frontend).await;
+        let report = self.coordinator.shutdown(limit.saturating_sub(begun.elapsed())).await;
+        if report.shut_down > 0 {
+            tracing::warn!(jobs = report.shut_down, ?limit, "the drain limit ended jobs as shut down");
+        }
+        if in_time.is_err() {
+            // It answers the jobs that were ended, or cuts off whoever does not take the answer.
+            let _ = (&mut self.frontend).await;
+        }
+    }
+
+    /// Closes every connection, kills every worker and waits a moment for their deaths.
+    async fn end(&mut self) {
+        self.frontend.abort();
+        let _ = tokio::time::timeout(REAP, self.coordinator.shutdown(Duration::ZERO)).await;
+    }
+}
+
+/// The line that scripts wait for.
+fn announce(address: SocketAddr) {
+    let mut stdout = std::io::stdout().lock();
+    let told = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+    if let Err(error) = told {
+        // A server whose standard output is closed can still serve.
+        tracing::debug!(%error, "failed to write the address to standard output");
+    }
+}
