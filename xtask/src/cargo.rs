@@ -1,0 +1,58 @@
+//! Asking cargo: the one that started this task, in the root of the workspace.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::artifact::Artifact;
+use crate::error::{Error, shown};
+
+const NO_CARGO: &str = "is a Rust toolchain on the PATH? https://rustup.rs installs one";
+
+/// The workspace's root, also where a shared target folder built this task for another clone.
+pub(crate) fn root() -> PathBuf {
+    let xtask =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    xtask.parent().map_or(xtask.clone(), Path::to_owned)
+}
+
+/// A cargo command that starts in [`root`].
+pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
+    command
+}
+
+/// Runs cargo in the foreground, to a good end or an error.
+pub(crate) fn run(mut command: Command) -> Result<(), Error> {
+    let status = command.status().map_err(Error::start(&command, NO_CARGO))?;
+    if status.success() { Ok(()) } else { Err(Error::Ended { command: shown(&command), status }) }
+}
+
+/// Builds and says where the executables are. What cargo has to say meanwhile appears as always.
+pub(crate) fn build(args: &[&str]) -> Result<Vec<Artifact>, Error> {
+    let mut command = cargo(["build"]);
+    command.args(args).stderr(Stdio::inherit());
+    let shown = shown(&command);
+    let output = command
+        .arg("--message-format=json-render-diagnostics")
+        .output()
+        .map_err(Error::start(&command, NO_CARGO))?;
+    if !output.status.success() {
+        return Err(Error::Ended { command: shown, status: output.status });
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    Ok(messages.lines().filter_map(Artifact::parse).collect())
+}
+
+/// The executable called `name` among those that were built.
+pub(crate) fn find<'a>(built: &'a [Artifact], name: &'static str) -> Result<&'a Artifact, Error> {
+    built.iter().find(|artifact| artifact.name == name).ok_or(Error::NotBuilt(name))
+}
+
+/// Whether `cargo <subcommand>` exists on this machine.
+pub(crate) fn has(subcommand: &str) -> bool {
+    let mut probe = cargo([subcommand, "--version"]);
+    probe.stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask ci`: the gates that a change passes before it is merged, then every test.
+//!
+//! A gate that fails does not hide the next one: all are tried, and the summary names each.
+
+use std::env;
+
+use crate::cargo::{self, cargo};
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::test;
+
+pub(crate) const HELP: &str = "\
+Runs the gates that a change has to pass
+
+Usage: cargo xtask ci
+
+  format    cargo fmt --all --check
+  clippy    every target, warnings denied
+  docs      cargo doc, warnings denied
+  licences  cargo deny check licenses bans sources, where cargo-deny is installed
+  tests     as cargo xtask test
+
+Each is timed and tried whatever became of the one before; a summary closes the run.";
+
+const LICENCES: &str = "licences, bans and sources";
+
+pub(crate) fn run() -> Result<(), Error> {
+    let mut journal = Journal::default();
+    journal.attempt("format", || cargo::run(cargo(["fmt", "--all", "--check"])));
+    journal.attempt("clippy", clippy);
+    journal.attempt("docs", docs);
+    licences(&mut journal);
+    if let Err(error) = test::all(&mut journal, &[]) {
+        eprintln!("xtask: {error}");
+    }
+    journal.finish()
+}
+
+fn clippy() -> Result<(), Error> {
+    cargo::run(cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+}
+
+fn docs() -> Result<(), Error> {
+    let mut command = cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+    let given = env::var("RUSTDOCFLAGS").unwrap_or_default();
+    command.env("RUSTDOCFLAGS", format!("{given} -Dwarnings").trim_start());
+    cargo::run(command)
+}
+
+fn licences(journal: &mut Journal) {
+    if cargo::has("deny") {
+        let check = || cargo::run(cargo(["deny", "check", "licenses", "bans", "sources"]));
+        journal.attempt(LICENCES, check);
+    } else {
+        journal
+            .skip(LICENCES, "cargo-deny is not installed; `cargo install cargo-deny --locked` installs it");
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask test`: every test of the workspace, from a fresh clone with only a Rust toolchain.
+//!
+//! `cargo test --workspace` does not build the executables of other packages, and the end-to-end
+//! tests start real ones: so they are built first, and the tests are told where they are.
+
+use std::path::{Path, PathBuf};
+
+use crate::cargo;
+use crate::error::Error;
+use crate::journal::Journal;
+
+pub(crate) const HELP: &str = "\
+Builds what the tests need and runs all of them: unit, property, end-to-end and doc tests
+
+Usage: cargo xtask test [FILTER…] [TEST OPTIONS]
+
+Everything goes to the test programs, for example
+  a_killed_worker              only the tests with this in their name
+  a_killed_worker --nocapture  and with what they print
+
+Stops at the first step that fails, and names it.";
+
+/// Where the end-to-end tests look for executables.
+const BIN_DIR: &str = "PROCPOOL_BIN_DIR";
+
+pub(crate) fn run(args: &[String]) -> Result<(), Error> {
+    let filters = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
+    all(&mut Journal::default(), filters)
+}
+
+/// Every step, up to the first that fails.
+pub(crate) fn all(journal: &mut Journal, filters: &[String]) -> Result<(), Error> {
+    let bin_dir = journal.step("build the executables", build)?;
+    journal.step("unit, property and end-to-end tests", || test("--all-targets", &bin_dir, filters))?;
+    journal.step("doc tests", || test("--doc", &bin_dir, filters))
+}
+
+fn build() -> Result<PathBuf, Error> {
+    let built = cargo::build(&["--workspace", "--bins", "--examples", "--locked"])?;
+    let server = cargo::find(&built, "procpool")?;
+    Ok(server.path.parent().map_or_else(cargo::root, Path::to_owned))
+}
+
+fn test(kind: &str, bin_dir: &Path, filters: &[String]) -> Result<(), Error> {
+    let mut command = cargo::cargo(["test", "--workspace", kind, "--locked"]);
+    command.env(BIN_DIR, bin_dir);
+    if !filters.is_empty() {
+        command.arg("--").args(filters);
+    }
+    cargo::run(command)
+}

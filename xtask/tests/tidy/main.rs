@@ -1,0 +1,66 @@
+//! Tidiness as a test: the arrows between the crates, and the habits that a compiler cannot hold.
+//!
+//! Each rule is a pure function from text to findings, with tests of its own that see it fail; this
+//! file only feeds them the workspace. A finding names the place and says what to do.
+
+mod arrows;
+mod code;
+mod rules;
+mod workspace;
+
+use crate::rules::Finding;
+use crate::workspace::Source;
+
+fn no_findings(findings: &[Finding]) {
+    let lines: Vec<_> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    assert!(findings.is_empty(), "{} to mend:{}", findings.len(), lines.concat());
+}
+
+fn hold(rule: fn(&Source) -> Vec<Finding>) {
+    no_findings(&workspace::sources().iter().flat_map(rule).collect::<Vec<_>>());
+}
+
+#[test]
+fn arrows_point_to_simpler_crates() {
+    no_findings(&arrows::check(&workspace::packages()));
+}
+
+#[test]
+fn every_file_opens_with_what_it_is_for() {
+    hold(rules::opening);
+}
+
+#[test]
+fn no_file_has_room_for_a_second_idea() {
+    hold(rules::length);
+}
+
+#[test]
+fn bincode_is_named_in_one_file() {
+    hold(rules::bincode);
+}
+
+#[test]
+fn unsafe_stands_only_where_the_kernel_is_asked() {
+    hold(rules::unsafe_code);
+}
+
+#[test]
+fn every_file_that_may_hold_unsafe_needs_to() {
+    no_findings(&rules::idle_permissions(&workspace::sources()));
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    hold(rules::undone);
+}
+
+#[test]
+fn an_ignored_test_says_why() {
+    hold(rules::ignored);
+}
+
+#[test]
+fn tests_wait_for_events_and_do_not_sleep() {
+    hold(rules::sleep);
+}

@@ -1,0 +1,151 @@
+//! The rules that a single file has to keep, each a pure function from the file to findings.
+
+use std::fmt;
+
+use crate::code::is_word;
+use crate::workspace::Source;
+
+/// Longest file, in lines.
+const MOST_LINES: usize = 400;
+
+/// The only file that names bincode.
+const CODEC: &str = "crates/protocol/src/codec.rs";
+
+/// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
+/// are deprecated as unsound), close-on-exec for inherited descriptors, reaping with the bill (`wait4`).
+const MAY_BE_UNSAFE: &[&str] = &[
+    "crates/coordinator/src/os/alive.rs",
+    "crates/coordinator/src/os/descriptors.rs",
+    "crates/coordinator/src/os/wait.rs",
+];
+
+/// Something to mend.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    place: String,
+    advice: String,
+}
+
+impl Finding {
+    pub(crate) fn package(name: &str, advice: String) -> Self {
+        Self { place: format!("package {name}"), advice }
+    }
+
+    fn line(source: &Source, line: usize, advice: &str) -> Self {
+        Self { place: format!("{}:{line}", source.path), advice: advice.to_owned() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.advice)
+    }
+}
+
+/// A file opens with `//!`.
+pub(crate) fn opening(source: &Source) -> Vec<Finding> {
+    let advice = "open the file with `//!`: what it is for, what it refuses to know";
+    let opens = source.text.starts_with("//!");
+    (!opens).then(|| Finding::line(source, 1, advice)).into_iter().collect()
+}
+
+/// A file has at most [`MOST_LINES`] lines.
+pub(crate) fn length(source: &Source) -> Vec<Finding> {
+    let lines = source.text.lines().count();
+    let advice =
+        format!("{lines} lines, of at most {MOST_LINES}: give the second idea in it a file of its own");
+    (lines > MOST_LINES).then(|| Finding::line(source, lines, &advice)).into_iter().collect()
+}
+
+/// bincode is used in [`CODEC`] alone; comments may speak of it.
+pub(crate) fn bincode(source: &Source) -> Vec<Finding> {
+    let named = |line: &str| {
+        words(line, "bincode").any(|(before, after)| {
+            let before = before.trim_end();
+            after.trim_start().starts_with("::") || before.ends_with("use") || before.ends_with("crate")
+        })
+    };
+    let advice = format!("bincode is named in {CODEC} alone: add what you need there, and call that");
+    if source.path == CODEC { Vec::new() } else { in_code(source, named, &advice) }
+}
+
+/// `unsafe` stands in [`MAY_BE_UNSAFE`] alone.
+pub(crate) fn unsafe_code(source: &Source) -> Vec<Finding> {
+    let advice = "use a safe wrapper (rustix has most), or argue for this file in xtask/tests/tidy/rules.rs";
+    if MAY_BE_UNSAFE.contains(&source.path.as_str()) {
+        Vec::new()
+    } else {
+        in_code(source, is_unsafe, advice)
+    }
+}
+
+/// A permission for `unsafe` that nobody uses is taken back.
+pub(crate) fn idle_permissions(sources: &[Source]) -> Vec<Finding> {
+    let needs = |path: &&str| sources.iter().any(|it| it.path == **path && it.code.lines().any(is_unsafe));
+    let idle = MAY_BE_UNSAFE.iter().filter(|path| !needs(path));
+    let advice = "holds no `unsafe` any more: take it off the list in xtask/tests/tidy/rules.rs";
+    idle.map(|path| Finding { place: (*path).to_owned(), advice: advice.to_owned() }).collect()
+}
+
+fn is_unsafe(line: &str) -> bool {
+    words(line, "unsafe").next().is_some()
+}
+
+/// Nothing is left for later by a macro that panics.
+pub(crate) fn undone(source: &Source) -> Vec<Finding> {
+    let undone = |line: &str| {
+        let calls = |name| words(line, name).any(|(_, after)| after.starts_with('!'));
+        calls("todo") || calls("unimplemented")
+    };
+    in_code(source, undone, "finish it, or refuse the case with an error that says so")
+}
+
+/// `#[ignore]` has a reason.
+pub(crate) fn ignored(source: &Source) -> Vec<Finding> {
+    let ignored = |line: &str| {
+        words(line, "ignore").any(|(before, after)| before.ends_with("#[") && after.starts_with(']'))
+    };
+    in_code(source, ignored, "say why: `#[ignore = \"needs …\"]`")
+}
+
+/// A test that sleeps says for what, on the same line or the one before.
+pub(crate) fn sleep(source: &Source) -> Vec<Finding> {
+    if !source.path.split('/').any(|part| part == "tests") {
+        return Vec::new();
+    }
+    let sleeps = |line: &str| {
+        words(line, "sleep")
+            .any(|(before, after)| after.starts_with('(') && !before.trim_end().ends_with("fn"))
+    };
+    let advice =
+        "wait for the event; or, where the time itself is the subject, write `// sleep: <reason>` above";
+    let lines: Vec<_> = source.text.lines().collect();
+    let excused = |at: usize| lines[at.saturating_sub(1)..=at].iter().any(|line| has_reason(line));
+    let code = source.code.lines().enumerate();
+    code.filter(|&(at, line)| sleeps(line) && !excused(at))
+        .map(|(at, _)| Finding::line(source, at + 1, advice))
+        .collect()
+}
+
+fn has_reason(line: &str) -> bool {
+    line.split_once("// sleep:").is_some_and(|(_, reason)| !reason.trim().is_empty())
+}
+
+/// A finding for every line of code that `is_wrong`.
+fn in_code(source: &Source, is_wrong: impl Fn(&str) -> bool, advice: &str) -> Vec<Finding> {
+    let lines = source.code.lines().zip(1..);
+    lines
+        .filter(|(line, _)| is_wrong(line))
+        .map(|(_, number)| Finding::line(source, number, advice))
+        .collect()
+}
+
+/// Each place where `line` has `word` as a whole word: what stands before it and after.
+fn words<'a>(line: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    line.match_indices(word)
+        .map(move |(at, _)| (&line[..at], &line[at + word.len()..]))
+        .filter(|(before, after)| !before.ends_with(is_word) && !after.starts_with(is_word))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Each rule seen to fail, and seen to leave alone what it is not about.
+
+use super::*;
+
+/// The lines that `rule` finds in a file at `path`.
+fn lines(rule: fn(&Source) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
+    let line = |finding: &Finding| finding.place.rsplit(':').next().and_then(|line| line.parse().ok());
+    rule(&Source::new(path, text)).iter().map(|finding| line(finding).expect("a line number")).collect()
+}
+
+const NONE: [usize; 0] = [];
+
+#[test]
+fn a_finding_names_its_place_and_what_to_do() {
+    let finding = &ignored(&Source::new("tests/src/a.rs", "//! A.\n#[ignore]"))[0];
+    assert_eq!(finding.to_string(), "tests/src/a.rs:2: say why: `#[ignore = \"needs …\"]`");
+}
+
+#[test]
+fn a_file_without_an_opening_is_found() {
+    assert_eq!(lines(opening, "a.rs", "use std::fs;\n//! Too late."), [1]);
+    assert_eq!(lines(opening, "a.rs", ""), [1]);
+    assert_eq!(lines(opening, "build.rs", "//! Tells cargo.\nfn main() {}"), NONE);
+}
+
+#[test]
+fn a_file_that_is_too_long_is_found() {
+    assert_eq!(lines(length, "a.rs", &"x\n".repeat(401)), [401]);
+    assert_eq!(lines(length, "a.rs", &"x\n".repeat(400)), NONE);
+}
+
+#[test]
+fn bincode_outside_the_codec_is_found() {
+    let text = "use bincode as b;\nlet x = bincode::encode();\nextern crate bincode;\n::bincode::decode();";
+    assert_eq!(lines(bincode, "crates/worker/src/a.rs", text), [1, 2, 3, 4]);
+    assert_eq!(lines(bincode, CODEC, text), NONE);
+}
+
+#[test]
+fn speaking_of_bincode_is_allowed() {
+    let text = "//! bincode::encode\nfrom_bincode::<u8>();\nlet e = \"use bincode\";\nbincode_header!(A);";
+    assert_eq!(lines(bincode, "crates/worker/src/a.rs", text), NONE);
+}
+
+#[test]
+fn unsafe_outside_its_rooms_is_found() {
+    let text = "x(unsafe { y() });\nunsafe impl Send for X {}\nunsafe extern \"C\" {}\n#[unsafe(no_mangle)]";
+    assert_eq!(lines(unsafe_code, "crates/worker/src/a.rs", text), [1, 2, 3, 4]);
+    assert_eq!(lines(unsafe_code, MAY_BE_UNSAFE[0], text), NONE);
+    assert_eq!(lines(unsafe_code, "a.rs", "// unsafe {\n#![forbid(unsafe_code)]\n\"unsafe {\""), NONE);
+}
+
+#[test]
+fn a_room_for_unsafe_that_needs_none_is_found() {
+    let with = |text| MAY_BE_UNSAFE.iter().map(|path| Source::new(path, text)).collect::<Vec<_>>();
+    assert!(idle_permissions(&with("unsafe { x() }")).is_empty());
+    assert_eq!(idle_permissions(&with("// unsafe")).len(), MAY_BE_UNSAFE.len());
+    assert_eq!(idle_permissions(&[]).len(), MAY_BE_UNSAFE.len());
+}
+
+#[test]
+fn what_is_left_undone_is_found() {
+    assert_eq!(
+        lines(undone, "a.rs", "todo!()\nstd::unimplemented!(\"x\")\nlet todo = 1;\n// todo!()"),
+        [1, 2]
+    );
+}
+
+#[test]
+fn an_ignored_test_without_a_reason_is_found() {
+    assert_eq!(lines(ignored, "a.rs", "#[ignore]\n#[ignore = \"needs root\"]\n// #[ignore]"), [1]);
+}
+
+#[test]
+fn a_test_that_sleeps_without_a_reason_is_found() {
+    let text = "sleep(a);\nthread::sleep(b);\ntokio::time::sleep(c).await;\nx.sleep(d);";
+    assert_eq!(lines(sleep, "crates/worker/tests/a.rs", text), [1, 2, 3, 4]);
+    assert_eq!(lines(sleep, "tests/src/a.rs", "x();\n// sleep:\nsleep(a);"), [3]);
+    assert_eq!(lines(sleep, "tests/src/a.rs", "// sleep: too far away\nx();\nsleep(a);"), [3]);
+}
+
+#[test]
+fn a_sleep_with_a_reason_is_left_alone() {
+    let text = "x();\nsleep(a); // sleep: the job under test\n\n// sleep: longer than the grace\nsleep(b);";
+    assert_eq!(lines(sleep, "tests/src/a.rs", text), NONE);
+    assert_eq!(
+        lines(sleep, "tests/src/a.rs", "// sleep(\nfn sleep(x: u8) {}\n\"sleep(\"; nanosleep(1);"),
+        NONE
+    );
+    assert_eq!(lines(sleep, "crates/worker/src/a.rs", "sleep(a);"), NONE);
+}

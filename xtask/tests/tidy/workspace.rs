@@ -1,0 +1,99 @@
+//! The workspace as the rules see it: its Rust files, and its packages as cargo describes them.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::arrows::{Dependency, Package};
+use crate::code;
+
+/// A Rust file.
+pub(crate) struct Source {
+    /// Its path from the root, with `/` between the parts.
+    pub(crate) path: String,
+    /// What is in it.
+    pub(crate) text: String,
+    /// The same without the contents of comments and literals, line for line.
+    pub(crate) code: String,
+}
+
+impl Source {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
+        Self { path: path.to_owned(), text: text.to_owned(), code: code::only(text) }
+    }
+}
+
+/// Every Rust file of the checkout, whether git knows it yet or not.
+pub(crate) fn sources() -> Vec<Source> {
+    let root = root();
+    let mut sources = Vec::new();
+    walk(&root, &mut |file| {
+        let path = file.strip_prefix(&root).expect("a file below the root");
+        let path = path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("failed to read {path}: {error}"));
+        sources.push(Source::new(&path, &text));
+    });
+    assert!(sources.len() > 10, "only {} Rust files under {}", sources.len(), root.display());
+    sources
+}
+
+/// The packages of the workspace and what each depends on in normal use; needs no network.
+pub(crate) fn packages() -> Vec<Package> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
+    let output = cargo.output().expect("failed to start cargo metadata");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
+    list(&metadata["packages"]).map(package).collect()
+}
+
+fn package(json: &Value) -> Package {
+    let manifest = text(&json["manifest_path"]);
+    Package {
+        name: text(&json["name"]),
+        is_worker: Path::new(&manifest).starts_with(root().join("crates/workers")),
+        dependencies: list(&json["dependencies"]).filter(|it| it["kind"].is_null()).map(dependency).collect(),
+    }
+}
+
+fn dependency(json: &Value) -> Dependency {
+    Dependency { name: text(&json["name"]), features: list(&json["features"]).map(text).collect() }
+}
+
+fn list(json: &Value) -> impl Iterator<Item = &Value> {
+    json.as_array().into_iter().flatten()
+}
+
+fn text(json: &Value) -> String {
+    json.as_str().expect("cargo metadata has a string here").to_owned()
+}
+
+/// Asked at run time: clones that share a target folder share this test's executable.
+fn root() -> PathBuf {
+    let xtask = env::var_os("CARGO_MANIFEST_DIR").expect("cargo test says where the package is");
+    Path::new(&xtask).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+fn walk(folder: &Path, found: &mut impl FnMut(&Path)) {
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("failed to list {}: {error}", folder.display()));
+    for entry in entries {
+        let entry = entry.expect("a folder entry");
+        let path = entry.path();
+        let is_folder = entry.file_type().expect("a file type").is_dir();
+        if is_folder && !is_somebody_elses(&path) {
+            walk(&path, found);
+        } else if !is_folder && path.extension().is_some_and(|extension| extension == "rs") {
+            found(&path);
+        }
+    }
+}
+
+/// Hidden folders, and what cargo built: it marks every target folder, whatever its name.
+fn is_somebody_elses(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || folder.join("CACHEDIR.TAG").exists()
+}
