@@ -1,0 +1,41 @@
+//! Where the executables under test are. `cargo xtask test` builds them and says where; without it
+//! they are built here, once for each test executable.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The executable `name` of this workspace, as a user would get it.
+///
+/// # Panics
+/// When it is not there, saying what builds it.
+pub fn binary(name: &str) -> PathBuf {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    let path = DIR.get_or_init(directory).join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing; `cargo build --workspace --bins --examples` makes it",
+        path.display()
+    );
+    path
+}
+
+fn directory() -> PathBuf {
+    if let Some(dir) = std::env::var_os("PROCPOOL_BIN_DIR") {
+        return dir.into();
+    }
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--workspace", "--bins", "--examples"])
+        .current_dir(root)
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "failed to build the executables under test");
+    // <target>/<profile>/deps/<this test>
+    let current = std::env::current_exe().expect("a test knows its own executable");
+    current.ancestors().nth(2).expect("a test executable is in deps/").to_owned()
+}
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

@@ -1,0 +1,32 @@
+//! What the end-to-end tests stand on: the built executables, a server to talk to, processes to look at.
+//!
+//! Nothing here sleeps to let something happen; [`eventually`] asks until it has happened, and gives up
+//! after a time that no healthy machine needs.
+
+pub mod binaries;
+pub mod http;
+pub mod library;
+pub mod process;
+pub mod program;
+pub mod served;
+pub mod server;
+pub mod verbs;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Longest that any single thing is waited for. A bound, not an expectation.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks `question` again and again until it answers, and panics with `what` when it never does.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut question: impl FnMut() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        // sleep: the pause between two questions, not a guess at how long the answer takes.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,47 @@
+//! Pools of the misbehaving worker, for tests of the library.
+
+use crate::binaries::binary;
+use crate::eventually;
+use crate::verbs::{Verb, Verbs};
+use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder};
+
+/// A worker executable of this workspace.
+///
+/// # Panics
+/// When it is not there.
+pub fn executable(name: &str) -> Executable {
+    Executable::path(binary(name)).expect("a built executable")
+}
+
+/// A pool of `workers` that do what they are told.
+pub fn verbs(workers: usize) -> PoolBuilder<Verbs> {
+    Pool::builder(executable("verbs")).workers(workers..=workers)
+}
+
+/// A pool of one worker that breaks the protocol in this way.
+pub fn misbehaving(how: &str) -> PoolBuilder<Verbs> {
+    Pool::builder(executable("misbehave").with_args([how])).workers(1..=1)
+}
+
+/// The verb that answers `text`.
+pub fn echo(text: &str) -> Verb {
+    Verb::Echo(text.into())
+}
+
+/// Waits until `count` workers are idle.
+pub async fn idle<J: Job>(pool: &Pool<J>, count: usize) {
+    let at_strength = async || (pool.status().workers.idle == count).then_some(());
+    eventually("the pool to be at full strength", at_strength).await;
+}
+
+/// Submits a verb that reports progress, waits until its function has begun, and returns its worker's
+/// process id with it. The pool must have nothing else to do.
+///
+/// # Panics
+/// When the job ends before it begins.
+pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
+    let mut job = pool.submit(verb);
+    job.next_progress().await.expect("the job begins");
+    let busy = pool.workers().into_iter().find(|worker| worker.state == "busy");
+    (job, busy.and_then(|worker| worker.pid).expect("a busy worker"))
+}

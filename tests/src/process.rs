@@ -1,0 +1,62 @@
+//! Looking at processes through `/proc`, and signalling them.
+
+use rustix::process::{Pid, Signal};
+use std::path::Path;
+
+/// Sends a signal.
+///
+/// # Panics
+/// When there is no such process.
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    rustix::process::kill_process(pid, signal)
+        .unwrap_or_else(|error| panic!("failed to signal {pid:?}: {error}"));
+}
+
+/// `kill -9`.
+pub fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+/// The state letter of a process (`R`, `S`, `Z`, …), or none if there is no such process.
+pub fn state(pid: u32) -> Option<char> {
+    state_in(format!("/proc/{pid}/stat").as_ref())
+}
+
+fn state_in(stat: &Path) -> Option<char> {
+    let stat = std::fs::read_to_string(stat).ok()?;
+    // The name, in parentheses, may hold anything.
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether any thread of a process still runs.
+///
+/// The first one may be a zombie while another is on its way out and holds the descriptors open.
+pub fn is_alive(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks
+        .map(|task| task.path().join("stat"))
+        .any(|stat| state_in(&stat).is_some_and(|it| !"ZX".contains(it)))
+}
+
+/// The children of a process, zombies among them.
+pub fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// The zombies among the children of a process.
+pub fn zombies(pid: u32) -> Vec<u32> {
+    children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()
+}
+
+/// How many descriptors a process has open.
+///
+/// # Panics
+/// When there is no such process.
+pub fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
+}

@@ -1,0 +1,89 @@
+//! The misbehaving worker behind HTTP: its pool's configuration, its jobs, and what the server tells of it.
+
+use crate::binaries::binary;
+use crate::eventually;
+use crate::http::{self, Answer};
+use crate::server::Server;
+use crate::verbs::Verb;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+const JOBS: &str = "/v1/pools/verbs/jobs";
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// A configuration of one pool, `verbs`, with so many workers and these further keys.
+pub fn verbs(workers: usize, keys: &str) -> String {
+    let command = binary("verbs");
+    format!(
+        "[pools.verbs]\ncommand = [{command:?}]\nmin_workers = {workers}\nmax_workers = {workers}\n{keys}\n"
+    )
+}
+
+impl Server {
+    /// A server of [`verbs`], every worker of which is ready.
+    pub async fn of_verbs(workers: usize, keys: &str) -> Self {
+        let server = Self::with_config(&verbs(workers, keys)).await;
+        server.idle("verbs", workers).await;
+        server
+    }
+
+    /// Has a verb performed.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn perform(&self, verb: &Verb) -> Answer {
+        http::finish(self.begin(verb).await).await.unwrap_or_else(|error| panic!("{verb:?}: {error}"))
+    }
+
+    /// Has a verb performed and leaves the answer to be read; dropping it hangs up.
+    pub async fn begin(&self, verb: &Verb) -> TcpStream {
+        self.begin_with(verb, "").await
+    }
+
+    /// The same with a query, such as `?timeout=1s`.
+    ///
+    /// # Panics
+    /// When the server takes no connection.
+    pub async fn begin_with(&self, verb: &Verb, query: &str) -> TcpStream {
+        let body = serde_json::to_vec(verb).expect("a verb is JSON");
+        http::open(self.address(), "POST", &format!("{JOBS}{query}"), &[JSON], &body).await
+    }
+
+    /// What the server tells of a pool.
+    ///
+    /// # Panics
+    /// When there is no such pool.
+    pub async fn pool(&self, pool: &str) -> Value {
+        let answer = http::get(self.address(), &format!("/v1/pools/{pool}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    }
+
+    /// Waits until so many workers are idle and none is anything else.
+    pub async fn idle(&self, pool: &str, count: usize) {
+        let at_rest = async || {
+            let pool = self.pool(pool).await;
+            let total: u64 = pool["workers"].as_object()?.values().filter_map(Value::as_u64).sum();
+            (pool["workers"]["idle"] == count && total == count as u64).then_some(())
+        };
+        eventually(&format!("{count} idle workers and no others"), at_rest).await;
+    }
+
+    /// Waits until so many workers are busy, and gives their process ids.
+    pub async fn busy(&self, pool: &str, count: usize) -> Vec<u32> {
+        let at_work = async || {
+            let answer = http::get(self.address(), &format!("/v1/pools/{pool}/workers")).await.json();
+            let busy = answer["workers"].as_array()?.iter().filter(|worker| worker["state"] == "busy");
+            let pids: Vec<_> =
+                busy.filter_map(|worker| u32::try_from(worker["pid"].as_u64()?).ok()).collect();
+            (pids.len() == count).then_some(pids)
+        };
+        eventually(&format!("{count} busy workers"), at_work).await
+    }
+}
+
+/// Waits until none of these processes runs any more.
+pub async fn gone(pids: &[u32]) {
+    let none_left = async || (!pids.iter().any(|&pid| crate::process::is_alive(pid))).then_some(());
+    eventually("the end of all processes", none_left).await;
+}

@@ -1,0 +1,134 @@
+//! A `procpool serve` of its own for a test: on a free port, with a socket directory that the test can
+//! look into, killed when dropped.
+
+use crate::PATIENCE;
+use crate::binaries::binary;
+use crate::program::Program;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::process::{Child, Command};
+
+/// A directory for one test, removed when dropped.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scratch {
+    /// Makes a fresh one with a short name, as sockets want it.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("pp-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a scratch directory");
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into it.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("a file in the scratch directory");
+        path
+    }
+
+    /// What is in it, but for the files that the test wrote with an extension.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.0).expect("the scratch directory");
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_none()).collect()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// Where its sockets are; empty when it has cleaned up.
+    pub scratch: Scratch,
+}
+
+impl Server {
+    /// Starts the built-in configuration.
+    pub async fn start() -> Self {
+        Self::spawn(Scratch::new(), None).await
+    }
+
+    /// Starts with this configuration.
+    pub async fn with_config(config: &str) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.write("procpool.toml", config);
+        Self::spawn(scratch, Some(file)).await
+    }
+
+    async fn spawn(scratch: Scratch, config: Option<PathBuf>) -> Self {
+        let mut command = Command::new(binary("procpool"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(config.iter().flat_map(|file| [Path::new("--config"), file]));
+        command.env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR");
+        let Program { child, address } = Program::announcing(command, "listening on http://").await;
+        Self { child, address, scratch }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
+    /// The process ids of a pool's workers.
+    ///
+    /// # Panics
+    /// When there is no such pool.
+    pub async fn workers(&self, pool: &str) -> Vec<u32> {
+        let answer = crate::http::get(self.address, &format!("/v1/pools/{pool}/workers")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let workers = answer.json()["workers"].as_array().cloned().unwrap_or_default();
+        workers
+            .iter()
+            .filter_map(|worker| worker["pid"].as_u64())
+            .filter_map(|pid| u32::try_from(pid).ok())
+            .collect()
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("the server ends").expect("the server's exit status")
+    }
+}

@@ -1,0 +1,58 @@
+//! The contract of the misbehaving worker that speaks the protocol: each job is something to do.
+
+use procpool::{Job, Streaming};
+use serde::{Deserialize, Serialize};
+
+/// The worker's job.
+#[derive(Debug)]
+pub struct Verbs;
+
+/// What to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Answer this.
+    Echo(String),
+    /// Answer the process id.
+    Pid,
+    /// Report progress, then never answer and never look at the cancel flag.
+    Spin,
+    /// Report progress until cancelled, looking at the flag.
+    Obey,
+    /// Append a line to the file, then answer.
+    Log(String, String),
+    /// Call `abort`.
+    Abort,
+    /// Call `abort`, unless the file exists; make it first. Else answer the attempt.
+    AbortOnce(String),
+    /// Emit the numbers below this as chunks, then answer it.
+    Count(u32),
+    /// Exit with this code.
+    Exit(i32),
+    /// Panic with this message.
+    Panic(String),
+    /// Write this many bytes to standard output, without a newline.
+    Flood(usize),
+    /// Write lines to standard error, then abort.
+    LastWords(Vec<String>),
+    /// Start a process that sleeps for long and inherits everything, answer its id.
+    Grandchild,
+    /// Answer this many bytes.
+    Large(usize),
+    /// Answer the own open descriptors.
+    Descriptors,
+    /// Answer the own environment's keys.
+    Environment,
+    /// Answer once the file exists.
+    WaitFor(String),
+}
+
+impl Job for Verbs {
+    const NAME: &'static str = "verbs";
+    type Input = Verb;
+    type Output = String;
+}
+
+impl Streaming for Verbs {
+    type Chunk = String;
+}

@@ -1,0 +1,120 @@
+//! Every way for a worker to die, and the pool unharmed after each.
+
+use procpool::{Exit, JobError, Stage};
+use procpool_tests::library::{begin, echo, idle, verbs};
+use procpool_tests::server::Scratch;
+use procpool_tests::verbs::Verb;
+use procpool_tests::{eventually, process};
+use rustix::process::{Pid, Signal, kill_process};
+
+#[tokio::test]
+async fn a_killed_worker_fails_only_its_own_job() {
+    let pool = verbs(2).start().await.unwrap();
+    idle(&pool, 2).await;
+    let (victim, pid) = begin(&pool, Verb::Spin).await;
+    let neighbours: Vec<_> = (0..100).map(|n| pool.submit(echo(&n.to_string()))).collect();
+    process::kill(pid);
+
+    let error = victim.await.unwrap_err();
+    let report = error.crash_report().expect("the worker was killed");
+    assert_eq!(report.death.exit, Exit::Signal { number: 9, core_dumped: false });
+    assert_eq!((report.death.pid, report.stage), (pid, Stage::Running));
+    assert!(report.death.peak_memory > 0);
+    for (n, neighbour) in neighbours.into_iter().enumerate() {
+        assert_eq!(neighbour.await.unwrap(), n.to_string());
+    }
+    idle(&pool, 2).await;
+    assert!(!process::is_alive(pid));
+}
+
+#[tokio::test]
+async fn an_idle_worker_that_is_killed_is_replaced() {
+    let pool = verbs(1).start().await.unwrap();
+    let pid = pool.workers()[0].pid.unwrap();
+    process::kill(pid);
+    eventually("another worker", async || {
+        let workers = pool.workers();
+        workers.iter().any(|worker| worker.state == "idle" && worker.pid != Some(pid)).then_some(())
+    })
+    .await;
+    assert_eq!(pool.run(echo("on we go")).await.unwrap(), "on we go");
+}
+
+#[tokio::test]
+async fn every_way_to_die_is_told_apart() {
+    let pool = verbs(1).start().await.unwrap();
+    let exit = async |verb| {
+        let error = pool.run(verb).await.unwrap_err();
+        error.crash_report().unwrap_or_else(|| panic!("not a crash: {error}")).death.exit
+    };
+    assert_eq!(exit(Verb::Abort).await.signal(), Some(6));
+    assert_eq!(exit(Verb::Exit(1)).await, Exit::Code(1));
+    assert_eq!(exit(Verb::Exit(0)).await, Exit::Code(0), "leaving a job behind is a crash, however politely");
+    assert_eq!(pool.run(echo("still here")).await.unwrap(), "still here");
+}
+
+#[tokio::test]
+async fn a_panic_is_reported_as_such_and_its_worker_replaced() {
+    let pool = verbs(1).start().await.unwrap();
+    let before = pool.workers()[0].pid;
+    match pool.run(Verb::Panic("the sky is falling".into())).await.unwrap_err() {
+        JobError::Panicked { message, location } => {
+            assert_eq!(message, "the sky is falling");
+            assert!(location.is_some_and(|location| location.contains("verbs.rs")));
+        }
+        other => panic!("not a panic: {other}"),
+    }
+    assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
+    eventually("the old worker to be gone", async || {
+        pool.workers().iter().all(|worker| worker.pid != before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dead_worker_explains_itself() {
+    let pool = verbs(1).start().await.unwrap();
+    let words = vec!["loading the model".into(), "out of cheese".into()];
+    let error = pool.run(Verb::LastWords(words.clone())).await.unwrap_err();
+    assert_eq!(error.crash_report().unwrap().death.stderr, words);
+}
+
+#[tokio::test]
+async fn a_job_that_may_not_be_repeated_is_handed_out_once() {
+    let scratch = Scratch::new();
+    let log = scratch.path().join("log");
+    let pool = verbs(2).start().await.unwrap();
+    let mut crashed = 0;
+    for n in 0..50 {
+        let job = pool.submit(Verb::Log(log.display().to_string(), n.to_string()));
+        if n % 5 == 0
+            && let Some(pid) = pool.workers().iter().find_map(|worker| worker.pid)
+        {
+            // It may be dead already; a worker that is not there cannot be killed twice.
+            let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL);
+        }
+        match job.await {
+            Ok(_) => {}
+            Err(JobError::Crashed(_)) => crashed += 1,
+            Err(other) => panic!("unexpected outcome: {other}"),
+        }
+    }
+    let text = std::fs::read_to_string(&log).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let written = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), written, "a job ran twice");
+    assert!(written + crashed >= 50, "a job that did not crash left no trace");
+}
+
+#[tokio::test]
+async fn a_grandchild_goes_with_its_worker() {
+    let pool = verbs(1).start().await.unwrap();
+    let grandchild: u32 = pool.run(Verb::Grandchild).await.unwrap().parse().unwrap();
+    assert!(process::is_alive(grandchild));
+    let worker = pool.workers()[0].pid.unwrap();
+    process::kill(worker);
+    eventually("the grandchild's end", async || (!process::is_alive(grandchild)).then_some(())).await;
+    assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
+}

@@ -1,0 +1,141 @@
+//! Deadlines, cancels and the bounded queue, with real workers.
+
+use procpool::{JobError, Refusal, Stage};
+use procpool_tests::library::{begin, echo, verbs};
+use procpool_tests::server::Scratch;
+use procpool_tests::verbs::Verb;
+use procpool_tests::{eventually, process};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_deadline_ends_in_a_kill() {
+    let pool = verbs(1).start().await.unwrap();
+    // Long enough for the job to begin on any machine, or there would be nothing to kill.
+    let mut job = pool.job(Verb::Spin).timeout(Duration::from_secs(2)).submit();
+    job.next_progress().await.expect("the job begins");
+    let pid = pool.workers()[0].pid.unwrap();
+    let error = job.await.unwrap_err();
+    assert!(matches!(error, JobError::TimedOut { stage: Stage::Running, .. }), "{error}");
+    assert!(error.is_timeout() && error.may_have_run());
+    eventually("the kill", async || (!process::is_alive(pid)).then_some(())).await;
+    assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
+}
+
+#[tokio::test]
+async fn a_run_timeout_does_not_count_the_queue() {
+    let pool = verbs(1).start().await.unwrap();
+    let (blocker, _) = begin(&pool, Verb::Obey).await;
+    let job = pool.job(Verb::Spin).run_timeout(Duration::from_millis(50)).submit();
+    blocker.cancel();
+    let error = job.await.unwrap_err();
+    assert!(
+        matches!(error, JobError::TimedOut { stage: Stage::Running, limit } if limit == Duration::from_millis(50)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_expires_in_the_queue_is_never_run() {
+    let scratch = Scratch::new();
+    let log = scratch.path().join("log").display().to_string();
+    let pool = verbs(1).start().await.unwrap();
+    let (blocker, _) = begin(&pool, Verb::Obey).await;
+    let error = pool
+        .job(Verb::Log(log.clone(), "ran".into()))
+        .timeout(Duration::from_millis(20))
+        .run()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, JobError::TimedOut { stage: Stage::Queued, .. }), "{error}");
+    assert!(!error.may_have_run());
+    blocker.cancel();
+    assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
+    assert!(!std::path::Path::new(&log).exists());
+}
+
+#[tokio::test]
+async fn a_cancelled_job_that_obeys_keeps_its_worker() {
+    let pool = verbs(1).grace(Duration::from_secs(20)).start().await.unwrap();
+    let before = pool.workers()[0].pid;
+    let (job, _) = begin(&pool, Verb::Obey).await;
+    assert!(job.cancel());
+    assert!(!job.cancel(), "it has its outcome");
+    assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
+    assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
+    assert_eq!(pool.workers()[0].pid, before);
+}
+
+#[tokio::test]
+async fn a_cancelled_job_that_does_not_obey_is_killed() {
+    let pool = verbs(1).start().await.unwrap();
+    let (job, pid) = begin(&pool, Verb::Spin).await;
+    let id = job.id().unwrap();
+    assert!(pool.cancel(id));
+    assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
+    eventually("the kill", async || (!process::is_alive(pid)).then_some(())).await;
+    assert!(!pool.cancel(id));
+}
+
+#[tokio::test]
+async fn dropping_a_caller_cancels_its_job() {
+    let pool = verbs(1).start().await.unwrap();
+    tokio::select! {
+        _ = pool.run(Verb::Spin) => panic!("spinning ended"),
+        () = eventually("the job to be running", async || (pool.status().running == 1).then_some(())) => {}
+    }
+    assert_eq!(pool.run(echo("the worker is free again")).await.unwrap(), "the worker is free again");
+    assert_eq!(pool.status().jobs["cancelled"], 1);
+}
+
+#[tokio::test]
+async fn a_detached_job_goes_on() {
+    let scratch = Scratch::new();
+    let log = scratch.path().join("log");
+    let pool = verbs(1).start().await.unwrap();
+    pool.submit(Verb::Log(log.display().to_string(), "ran".into())).detach();
+    eventually("the job's effect", async || {
+        std::fs::read_to_string(&log).ok().filter(|text| text == "ran\n")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_or_keeps_the_patient_waiting() {
+    let pool = verbs(1).queue(1).start().await.unwrap();
+    let (running, _) = begin(&pool, Verb::Obey).await;
+    let queued = pool.submit(echo("queued"));
+
+    let error = pool.try_run(echo("refused")).await.unwrap_err();
+    assert!(
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::QueueFull { limit: 1 })
+    );
+    assert!(error.is_retryable() && error.retry_after().is_some());
+
+    let limit = Duration::from_millis(20);
+    let error = pool.job(echo("impatient")).timeout(limit).run().await.unwrap_err();
+    assert!(
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::NoSlotInTime { limit })
+    );
+
+    let patient = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(echo("patient")).await }
+    });
+    running.cancel();
+    assert_eq!(queued.await.unwrap(), "queued");
+    assert_eq!(patient.await.unwrap().unwrap(), "patient");
+}
+
+#[tokio::test]
+async fn many_patient_callers_share_a_queue_of_one() {
+    let pool = verbs(2).queue(1).start().await.unwrap();
+    let callers: Vec<_> = (0..200)
+        .map(|n| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.run(echo(&n.to_string())).await })
+        })
+        .collect();
+    for (n, caller) in callers.into_iter().enumerate() {
+        assert_eq!(caller.await.unwrap().unwrap(), n.to_string());
+    }
+}

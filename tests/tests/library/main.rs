@@ -1,0 +1,10 @@
+//! The library against real processes.
+
+mod deaths;
+mod limits;
+mod pools;
+mod protocol;
+mod retries;
+mod shutdown;
+mod streams;
+mod worker;

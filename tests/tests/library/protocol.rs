@@ -1,0 +1,122 @@
+//! Workers that break the protocol: each is found out, explained, and harms only itself.
+
+use procpool::JobError;
+use procpool_tests::library::misbehaving;
+use procpool_tests::verbs::Verb;
+use std::time::Duration;
+
+/// Why a pool of such workers does not start.
+async fn start_error(how: &str) -> String {
+    let started = misbehaving(how).start_timeout(Duration::from_secs(1)).start().await;
+    started.err().unwrap_or_else(|| panic!("`{how}` started")).to_string()
+}
+
+/// How a job ends that such a worker is given.
+async fn outcome(how: &str) -> Result<String, JobError> {
+    let pool = misbehaving(how).timeout(Duration::from_secs(20)).start().await.unwrap();
+    pool.run(Verb::Pid).await
+}
+
+fn violation(outcome: Result<String, JobError>) -> String {
+    match outcome {
+        Err(JobError::Protocol { violation }) => violation,
+        other => panic!("not a violation: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_and_the_worker_told() {
+    let error = start_error("wrong_token").await;
+    assert!(error.contains("exit code 4") && error.contains("this token is not expected"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_one_process_only() {
+    let error = start_error("lend_token").await;
+    assert!(error.contains("used the token of process"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_one_connection_of_each_kind() {
+    let error = start_error("same_connection_twice").await;
+    assert!(error.contains("used for such a connection already"), "{error}");
+}
+
+#[tokio::test]
+async fn another_protocol_version_is_answered_readably() {
+    let error = start_error("wrong_version").await;
+    assert!(error.contains("exit code 4") && error.contains("told: PROCPOOL"), "{error}");
+}
+
+#[tokio::test]
+async fn a_worker_that_says_nothing_is_given_up() {
+    for how in ["silent", "one_connection"] {
+        let error = start_error(how).await;
+        assert!(error.contains("not being connected within 1s"), "{how}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_oversize_frame_is_a_violation() {
+    let text = violation(outcome("oversize").await);
+    assert!(text.contains("payload of 4294967295 bytes"), "{text}");
+}
+
+#[tokio::test]
+async fn garbage_is_a_violation() {
+    violation(outcome("garbage").await);
+}
+
+#[tokio::test]
+async fn an_unknown_frame_is_a_violation() {
+    let text = violation(outcome("unknown_kind").await);
+    assert!(text.contains("0x7777"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_job_that_it_does_not_have_is_a_violation() {
+    let text = violation(outcome("wrong_id").await);
+    assert!(text.contains("job number 2 while it has 1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_control_frame_among_the_jobs_is_a_violation() {
+    violation(outcome("wrong_connection").await);
+}
+
+#[tokio::test]
+async fn a_second_answer_costs_the_worker_its_life_and_no_job_its_outcome() {
+    assert_eq!(outcome("twice").await.unwrap(), "done");
+}
+
+#[tokio::test]
+async fn half_an_answer_is_none() {
+    let error = outcome("half").await.unwrap_err();
+    assert_eq!(error.crash_report().map(|report| report.death.exit.code()), Some(Some(0)), "{error}");
+}
+
+#[tokio::test]
+async fn a_complete_answer_counts_though_the_worker_dies_right_after() {
+    for _ in 0..20 {
+        assert_eq!(outcome("reply_then_die").await.unwrap(), "done");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_byte_by_byte_is_an_answer() {
+    assert_eq!(outcome("dribble").await.unwrap(), "done");
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_up_is_killed() {
+    let error = outcome("hang_up").await.unwrap_err();
+    assert!(matches!(error, JobError::Crashed(_) | JobError::Protocol { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_read_runs_into_the_deadline() {
+    let pool = misbehaving("deaf").start().await.unwrap();
+    let large = Verb::Echo("x".repeat(8 << 20));
+    let error = pool.job(large).timeout(Duration::from_millis(200)).run().await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+}

@@ -1,0 +1,51 @@
+//! Progress and chunks from real workers.
+
+use procpool::{JobError, JobEvent};
+use procpool_tests::library::{echo, verbs};
+use procpool_tests::verbs::Verb;
+
+#[tokio::test]
+async fn chunks_come_in_order_and_none_is_lost() {
+    let pool = verbs(1).start().await.unwrap();
+    let mut job = pool.submit(Verb::Count(1_000));
+    let mut next = 0;
+    while let Some(event) = job.next_event().await {
+        if let JobEvent::Chunk(chunk) = event.unwrap() {
+            assert_eq!(chunk, next.to_string());
+            next += 1;
+        }
+    }
+    assert_eq!((next, job.await.unwrap().as_str()), (1_000, "1000"));
+}
+
+#[tokio::test]
+async fn a_job_whose_chunks_nobody_reads_waits_under_its_deadline() {
+    let pool = verbs(1).start().await.unwrap();
+    let mut job = pool.job(Verb::Count(1_000)).timeout(std::time::Duration::from_secs(1)).submit();
+    assert!(matches!(job.next_event().await, Some(Ok(JobEvent::Chunk(first))) if first == "0"));
+    // Nothing more is taken until the time is up, so the job has no credit left by then.
+    let id = job.id().unwrap();
+    procpool_tests::eventually("the deadline", async || {
+        (pool.status().jobs.get("timed_out") == Some(&1)).then_some(())
+    })
+    .await;
+    assert!(!pool.cancel(id), "it has its outcome");
+    let error = job.await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
+}
+
+#[tokio::test]
+async fn whoever_awaits_the_outcome_alone_does_not_hold_up_the_job() {
+    let pool = verbs(1).start().await.unwrap();
+    assert_eq!(pool.submit(Verb::Count(1_000)).await.unwrap(), "1000");
+    assert_eq!(pool.run(Verb::Count(1_000)).await.unwrap(), "1000");
+}
+
+#[tokio::test]
+async fn events_end_with_a_job_that_crashes() {
+    let pool = verbs(1).start().await.unwrap();
+    let mut job = pool.submit(Verb::Abort);
+    assert!(job.next_event().await.is_none());
+    assert!(matches!(job.await.unwrap_err(), JobError::Crashed(_)));
+}
