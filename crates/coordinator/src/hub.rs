@@ -4,7 +4,8 @@
 //! The listener is bound before anything is spawned. A connection proves itself by the peer's user
 //! and a one-time token here, and by the peer's process id where the launch takes it.
 
-use crate::os::socket::{Listener, Peer, Socket, SocketDir, own_uid};
+use crate::os::socket::{Listener, Peer, Socket, own_uid};
+use crate::os::socket_dir::SocketDir;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::{Connection, Hello, Refused};

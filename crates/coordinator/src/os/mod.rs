@@ -6,4 +6,5 @@ pub(crate) mod alive;
 mod descriptors;
 pub(crate) mod process;
 pub(crate) mod socket;
+pub(crate) mod socket_dir;
 mod wait;

@@ -1,4 +1,4 @@
-//! Local sockets: the listener in a directory of its own, and connections that know their peer.
+//! Local sockets: a listener, and connections that know their peer.
 //!
 //! `interprocess` binds, connects and asks for credentials; underneath lies tokio's `UnixStream`,
 //! which alone offers vectored and `try_` input and output.
@@ -10,69 +10,11 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use interprocess::os::unix::uds_local_socket::tokio::Stream as UdStream;
-use std::fs::{self, DirBuilder};
 use std::io::{self, IoSlice};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-
-/// Longest name of a Unix socket, in bytes: `sun_path` has 108, one of them the final zero.
-const MAX_NAME: usize = 107;
+use std::path::Path;
 
 /// Most segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
 const MAX_SEGMENTS: usize = 64;
-
-/// A directory for one socket, which only this user may enter; removed when dropped.
-#[derive(Debug)]
-pub(crate) struct SocketDir {
-    dir: PathBuf,
-}
-
-impl SocketDir {
-    /// Makes a fresh directory in the first place that takes it and leaves the name short enough.
-    ///
-    /// The error names every place that was tried.
-    pub(crate) fn create() -> io::Result<Self> {
-        let name = format!("procpool-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let places = runtime_dir.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]);
-        let mut tried = Vec::new();
-        for place in places {
-            match Self::create_in(&place, &name) {
-                Ok(dir) => return Ok(dir),
-                Err(reason) => tried.push(format!("{}: {reason}", place.display())),
-            }
-        }
-        Err(io::Error::other(format!(
-            "failed to make a directory for the workers' socket ({}); set TMPDIR to a short, writable path",
-            tried.join("; ")
-        )))
-    }
-
-    fn create_in(place: &Path, name: &str) -> Result<Self, String> {
-        let dir = place.join(name);
-        let length = dir.join(Self::SOCKET).as_os_str().as_bytes().len();
-        if !dir.is_absolute() || length > MAX_NAME {
-            return Err(format!("a socket there has a name of {length} bytes, {MAX_NAME} is the limit"));
-        }
-        DirBuilder::new().mode(0o700).create(&dir).map_err(|error| error.to_string())?;
-        Ok(Self { dir })
-    }
-
-    const SOCKET: &str = "s";
-
-    /// The name of the socket in it.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.dir.join(Self::SOCKET)
-    }
-}
-
-impl Drop for SocketDir {
-    fn drop(&mut self) {
-        // Somebody may have cleaned up before us.
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
 
 /// Accepts connections.
 #[derive(Debug)]
