@@ -164,9 +164,6 @@ impl Outbox {
 impl Queue {
     /// Puts segments back in front of those that were appended meanwhile.
     fn restore(&mut self, mut segments: VecDeque<Segment>) {
-        if self.closed {
-            return;
-        }
         segments.append(&mut self.segments);
         self.segments = segments;
     }
@@ -179,16 +176,16 @@ impl Queue {
                 break;
             }
             self.skip -= first.bytes.len();
-            self.bytes -= first.bytes.len();
+            self.bytes = self.bytes.saturating_sub(first.bytes.len());
             self.accepted += u64::from(first.ends_frame);
             self.segments.pop_front();
         }
     }
 
     fn close(&mut self) {
+        // What is left is dropped with the outbox: this is called under the pool's lock, and freeing a
+        // large payload takes its time.
         self.closed = true;
-        self.segments.clear();
-        self.skip = 0;
         self.bytes = 0;
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Ending {
     pub(crate) report: ExitReport,
     /// Whole frames that the worker had written before it died and nobody has seen yet.
     pub(crate) last_frames: Vec<Frame>,
+    /// It died without having read all that it was sent on the jobs connection.
+    pub(crate) unread: bool,
 }
 
 /// The output side of a serving worker, shared with whoever has something to send.
@@ -64,7 +66,7 @@ impl Session {
         let Link { body, jobs, control, jobs_in, control_in, .. } = link;
         let lines =
             Arc::new(Lines { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
-        let input = |socket, decoder| Input { socket, decoder, open: true };
+        let input = |socket, decoder| Input { socket, decoder, open: true, reset: false };
         let session = Self {
             body,
             lines: lines.clone(),
@@ -117,7 +119,7 @@ impl Session {
         self.body.process.kill_group();
         let last_frames = self.jobs.rest();
         let report = self.body.bury(death::LAST_WORDS).await;
-        Ending { report, last_frames }
+        Ending { report, last_frames, unread: self.jobs.reset }
     }
 }
 
@@ -133,6 +135,8 @@ struct Input {
     socket: Arc<Socket>,
     decoder: Decoder,
     open: bool,
+    /// The kernel said that the peer closed with unread input. It says so once.
+    reset: bool,
 }
 
 impl Input {
@@ -147,9 +151,9 @@ impl Input {
                 Ok(_) => self.deliver(connection, listener)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // ECONNRESET: it died with unread input.
-                Err(_) => {
+                Err(error) => {
                     self.open = false;
+                    self.note(&error);
                     break;
                 }
             }
@@ -176,8 +180,16 @@ impl Input {
             match self.socket.try_read(self.decoder.read_buffer()) {
                 Ok(length @ 1..) if read < LAST_READ => read += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => return frames,
+                Err(error) => {
+                    self.note(&error);
+                    return frames;
+                }
+                Ok(_) => return frames,
             }
         }
+    }
+
+    fn note(&mut self, error: &io::Error) {
+        self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
     }
 }

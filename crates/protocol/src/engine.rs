@@ -95,7 +95,7 @@ pub struct PoolStatus {
     pub backoff_ms: Option<u64>,
     /// Jobs so far, by outcome's name, `refused` and `late` among them.
     pub jobs: BTreeMap<&'static str, u64>,
-    /// Deaths of workers so far that nobody asked for.
+    /// Deaths of workers so far that the pool itself did not ask for.
     pub deaths: u64,
     /// Time in the queue, of finished jobs.
     pub wait: Latency,

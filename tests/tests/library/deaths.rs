@@ -41,6 +41,18 @@ async fn an_idle_worker_that_is_killed_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_sent_to_a_worker_just_killed_is_given_to_the_next() {
+    let pool = verbs(1).start().await.unwrap();
+    for round in 0..100 {
+        idle(&pool, 1).await;
+        // The pool does not know yet, and may write the job to a socket that nobody will read.
+        process::kill(pool.workers()[0].pid.unwrap());
+        let text = format!("round {round}");
+        assert_eq!(pool.run(echo(&text)).await.unwrap(), text);
+    }
+}
+
+#[tokio::test]
 async fn every_way_to_die_is_told_apart() {
     let pool = verbs(1).start().await.unwrap();
     let exit = async |verb| {

@@ -137,7 +137,10 @@ fn died(
     let mut events = Vec::new();
     let mut report = None;
     let expected = slot.dismissed;
+    state.stats.died(expected);
+    let mut unread = false;
     if let Some(ending) = ending {
+        unread = ending.unread;
         for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
             if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
                 slot.held = None;
@@ -152,7 +155,9 @@ fn died(
         known.death = Some(death.clone());
         report = Some((death, expected));
     }
-    let handed_over = handed_over && slot.held.is_some();
+    // A worker begins a job when it has read all of it, and the job it held was the last thing it was
+    // sent: one that died with input unread cannot have begun it.
+    let handed_over = handed_over && slot.held.is_some() && !unread;
     events.push(Event::Died { worker, handed_over });
     let mut effects = state.handle_all(now, events, known);
     effects.buried.push(slot);

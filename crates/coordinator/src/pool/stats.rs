@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Stats {
     ok: u64,
     refused: u64,
+    deaths: u64,
     errors: BTreeMap<&'static str, u64>,
     wait: Histogram,
     run: Histogram,
@@ -30,6 +31,16 @@ impl Stats {
             Ok(_) => self.ok += 1,
             Err(error) => *self.errors.entry(error.name()).or_default() += 1,
         }
+    }
+
+    /// Counts the death of a worker, unless this pool asked for it.
+    pub(crate) fn died(&mut self, expected: bool) {
+        self.deaths += u64::from(!expected);
+    }
+
+    /// Deaths so far that this pool did not ask for.
+    pub(crate) fn deaths(&self) -> u64 {
+        self.deaths
     }
 
     /// Jobs so far by outcome's name, those that were refused among them.

@@ -20,7 +20,7 @@ pub(crate) fn pool(core: &Core, executable: &Executable) -> PoolStatus {
         status.draining = state.scheduler.is_draining();
         status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
         status.jobs = state.stats.jobs();
-        status.deaths = state.scheduler.counters().deaths;
+        status.deaths = state.stats.deaths();
         status.wait = state.stats.wait();
         status.run = state.stats.run();
         status
