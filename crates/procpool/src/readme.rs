@@ -117,6 +117,7 @@ mod tests {
         let limit = Duration::from_secs(1);
         for reason in [
             Refusal::QueueFull { limit: 1 },
+            Refusal::Starting,
             Refusal::ShuttingDown,
             Refusal::UnknownPool { known: Vec::new() },
             Refusal::InputTooLarge { size: 2, limit: 1 },

@@ -1,6 +1,7 @@
 //! What is known of a worker's death: the error value of the job that it held.
 
-use crate::outcome::{JobId, Stage};
+use crate::job_id::JobId;
+use crate::stage::Stage;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;

@@ -19,11 +19,14 @@ pub mod engine;
 pub mod frame;
 pub mod handshake;
 pub mod job;
+mod job_id;
 pub mod limits;
 pub mod message;
 pub mod outcome;
 pub mod payload;
 pub mod preamble;
+mod refusal;
+mod stage;
 
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use job::{Cancelled, Failure, Job, Schema, Streaming};

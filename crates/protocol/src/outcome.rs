@@ -2,73 +2,11 @@
 
 use crate::crash::CrashReport;
 use crate::job::Failure;
+pub use crate::job_id::{InvalidJobId, JobId};
 use crate::payload::{Payload, PayloadError};
-use serde::Serialize;
-use std::fmt;
+pub use crate::refusal::{Refusal, Refused};
+pub use crate::stage::Stage;
 use std::time::Duration;
-
-/// A job's public id: 128 random bits, so that it cannot be guessed. Shown as 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobId(u128);
-
-impl JobId {
-    /// The id with these bits; whoever makes one draws them from a secure random generator.
-    pub fn from_bits(bits: u128) -> Self {
-        Self(bits)
-    }
-
-    /// The id's bits, big-endian, as they travel.
-    pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
-    }
-
-    /// The inverse of [`to_bytes`](Self::to_bytes).
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for JobId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "JobId({self})")
-    }
-}
-
-impl std::str::FromStr for JobId {
-    type Err = InvalidJobId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidJobId> {
-        let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(InvalidJobId)
-    }
-}
-
-impl Serialize for JobId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A text is not a job id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a job id is 32 hexadecimal digits")]
-pub struct InvalidJobId;
-
-/// How far a job had come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// No worker had it.
-    Queued,
-    /// A worker had it.
-    Running,
-}
 
 /// Where a job's time went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,7 +59,7 @@ pub enum JobError {
     #[error("{0}")]
     Crashed(Box<CrashReport>),
     /// The job's time is up.
-    #[error("the job timed out {} after {}", where_it_was(*stage), humane(*limit))]
+    #[error("the job timed out {} after {}", stage.describe(), crate::refusal::humane(*limit))]
     TimedOut {
         /// Where it was then.
         stage: Stage,
@@ -129,7 +67,7 @@ pub enum JobError {
         limit: Duration,
     },
     /// The caller cancelled the job.
-    #[error("the job was cancelled {}", where_it_was(*stage))]
+    #[error("the job was cancelled {}", stage.describe())]
     Cancelled {
         /// Where it was then.
         stage: Stage,
@@ -152,73 +90,11 @@ pub enum JobError {
     #[error("the job succeeded but its output is unreadable: {0}")]
     Output(PayloadError),
     /// The pool shut down before the job ended.
-    #[error("the pool shut down while the job was {}", where_it_was(*stage))]
+    #[error("the pool shut down while the job was {}", stage.describe())]
     ShutDown {
         /// Where it was then.
         stage: Stage,
     },
-}
-
-/// A pool did not accept a job.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("pool `{pool}` {reason}")]
-pub struct Refused {
-    /// The pool.
-    pub pool: String,
-    /// Why.
-    pub reason: Refusal,
-}
-
-/// Why a pool did not accept a job.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// There is no such pool.
-    #[error("does not exist; there are: {}", .known.join(", "))]
-    UnknownPool {
-        /// The pools that there are.
-        known: Vec<String>,
-    },
-    /// As many jobs as may wait are waiting.
-    #[error("has {limit} jobs waiting and takes no more; try again later")]
-    QueueFull {
-        /// The bound of the queue, in jobs.
-        limit: usize,
-    },
-    /// A queue slot did not come free before the job's deadline.
-    #[error("had no queue slot within the job's {}", humane(*.limit))]
-    NoSlotInTime {
-        /// The job's timeout.
-        limit: Duration,
-    },
-    /// The pool is draining or gone.
-    #[error("is shutting down")]
-    ShuttingDown,
-    /// The encoded input is larger than the pool's `max_payload`.
-    #[error("takes inputs of up to {limit} bytes, this one has {size}")]
-    InputTooLarge {
-        /// Its size, in bytes.
-        size: usize,
-        /// The limit, in bytes.
-        limit: usize,
-    },
-    /// The input cannot be encoded.
-    #[error("cannot be sent this input: {0}")]
-    InputEncoding(String),
-}
-
-impl Refusal {
-    /// The reason as a short word for programs.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::UnknownPool { .. } => "unknown_pool",
-            Self::QueueFull { .. } => "queue_full",
-            Self::NoSlotInTime { .. } => "no_slot_in_time",
-            Self::ShuttingDown => "shutting_down",
-            Self::InputTooLarge { .. } => "input_too_large",
-            Self::InputEncoding(_) => "input_encoding",
-        }
-    }
 }
 
 impl JobError {
@@ -259,7 +135,10 @@ impl JobError {
             Self::Failed(failure) => failure.is_retryable(),
             Self::Refused(refused) => matches!(
                 refused.reason,
-                Refusal::QueueFull { .. } | Refusal::NoSlotInTime { .. } | Refusal::ShuttingDown
+                Refusal::QueueFull { .. }
+                    | Refusal::NoSlotInTime { .. }
+                    | Refusal::Starting
+                    | Refusal::ShuttingDown
             ),
             Self::BadInput { .. } | Self::Cancelled { .. } => false,
             other => !other.may_have_run(),
@@ -277,7 +156,10 @@ impl JobError {
     /// When to try again, where that is sensible: only for jobs that cannot have run.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(Refused { reason: Refusal::QueueFull { .. } | Refusal::ShuttingDown, .. })
+            Self::Refused(Refused {
+                reason: Refusal::QueueFull { .. } | Refusal::Starting | Refusal::ShuttingDown,
+                ..
+            })
             | Self::ShutDown { stage: Stage::Queued } => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -296,7 +178,7 @@ impl JobError {
         match self {
             Self::Refused(refused) => match refused.reason {
                 Refusal::UnknownPool { .. } => 404,
-                Refusal::QueueFull { .. } | Refusal::ShuttingDown => 503,
+                Refusal::QueueFull { .. } | Refusal::Starting | Refusal::ShuttingDown => 503,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,
                 Refusal::InputEncoding(_) => 400,
@@ -314,16 +196,4 @@ impl JobError {
 
 fn at(location: Option<&str>) -> String {
     location.map(|location| format!(" (at {location})")).unwrap_or_default()
-}
-
-fn where_it_was(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Queued => "in the queue",
-        Stage::Running => "running",
-    }
-}
-
-/// A duration as people write it: `1.5s`, `250ms`.
-fn humane(duration: Duration) -> String {
-    format!("{duration:?}")
 }

@@ -34,6 +34,7 @@ mod check;
 mod cli;
 mod config;
 mod error;
+mod late;
 mod logs;
 mod run;
 mod serve;

@@ -3,8 +3,9 @@
 use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, PoolSpec};
 use crate::error::Error;
+use crate::late::Late;
 use crate::signals::Signals;
-use procpool_coordinator::{Coordinator, CoordinatorConfig};
+use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -30,13 +31,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
     let listener = listen(args.listen.map_or(config.server.listen, |listen| listen.0)).await?;
 
-    let coordinator = tokio::select! {
-        started = Coordinator::start(CoordinatorConfig::new(pools)) => started?,
-        // Nothing was accepted yet; dropping the start kills what there is of workers.
-        _ = signals.next() => return Ok(ExitCode::SUCCESS),
-    };
     let limit = config.server.drain_limit;
-    let mut server = Server::start(listener, coordinator, config.server.http, limit);
+    let mut server = Server::answer(listener, config.server.http, limit);
+    tokio::select! {
+        started = Coordinator::start(CoordinatorConfig::new(pools)) => server.serve(started?),
+        // No job was accepted yet; dropping the start kills what there is of workers.
+        _ = signals.next() => return Ok(ExitCode::SUCCESS),
+        error = server.broken() => return Err(error),
+    }
     tokio::select! {
         stop = signals.next() => tracing::info!(?stop, ?limit, "draining; a second signal is immediate"),
         error = server.broken() => {
@@ -59,16 +61,19 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 
 /// Pools with a frontend before them.
 struct Server {
-    coordinator: Coordinator,
+    coordinator: Late,
+    health: Health,
+    address: Option<SocketAddr>,
     /// Dropped or used, it stops the frontend.
     stop: Option<oneshot::Sender<()>>,
     frontend: JoinHandle<Drained>,
 }
 
 impl Server {
-    /// Takes requests from now on, and says so.
-    fn start(listener: TcpListener, coordinator: Coordinator, mut http: HttpConfig, limit: Duration) -> Self {
-        let address = listener.local_addr();
+    /// Answers from now on, if only that it is starting.
+    fn answer(listener: TcpListener, mut http: HttpConfig, limit: Duration) -> Self {
+        let address = listener.local_addr().ok();
+        let coordinator = Late::default();
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
         let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
@@ -77,11 +82,16 @@ impl Server {
             let _ = stopped.await;
         };
         let frontend = tokio::spawn(procpool_frontend::run(listener, app, stopped));
-        health.serving();
-        if let Ok(address) = address {
+        Self { coordinator, health, address, stop: Some(stop), frontend }
+    }
+
+    /// Runs jobs from now on, and says so.
+    fn serve(&self, coordinator: Coordinator) {
+        self.coordinator.arrive(coordinator);
+        self.health.serving();
+        if let Some(address) = self.address {
             announce(address);
         }
-        Self { coordinator, stop: Some(stop), frontend }
     }
 
     /// What is wrong, if the frontend ends though nobody stopped it.
@@ -99,7 +109,7 @@ impl Server {
         let begun = tokio::time::Instant::now();
         self.stop = None;
         let in_time = tokio::time::timeout(limit, &mut self.frontend).await;
-        let report = self.coordinator.shutdown(limit.saturating_sub(begun.elapsed())).await;
+        let report = self.shut_down(limit.saturating_sub(begun.elapsed())).await;
         if report.shut_down > 0 {
             tracing::warn!(jobs = report.shut_down, ?limit, "the drain limit ended jobs as shut down");
         }
@@ -112,7 +122,14 @@ impl Server {
     /// Closes every connection, kills every worker and waits a moment for their deaths.
     async fn end(&mut self) {
         self.frontend.abort();
-        let _ = tokio::time::timeout(REAP, self.coordinator.shutdown(Duration::ZERO)).await;
+        let _ = tokio::time::timeout(REAP, self.shut_down(Duration::ZERO)).await;
+    }
+
+    async fn shut_down(&self, drain: Duration) -> ShutdownReport {
+        match self.coordinator.get() {
+            Some(coordinator) => coordinator.shutdown(drain).await,
+            None => ShutdownReport::default(),
+        }
     }
 }
 

@@ -179,6 +179,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
         (Refusal::UnknownPool { known }, 404, "unknown_pool", json!({"known": ["fib", "ping"]})),
         (Refusal::QueueFull { limit: 8 }, 503, "queue_full", json!({"limit": 8})),
         (Refusal::NoSlotInTime { limit }, 504, "no_slot_in_time", json!({"limit_ms": 250})),
+        (Refusal::Starting, 503, "starting", json!({})),
         (Refusal::ShuttingDown, 503, "shutting_down", json!({})),
         (
             Refusal::InputTooLarge { size: 11, limit: 10 },

@@ -286,3 +286,15 @@ fn a_current_dir_that_is_none_is_shown() {
         );
     }
 }
+
+/// What stands in the block of the README that is fenced as a `procpool.toml`.
+fn readme_block() -> &'static str {
+    let readme = include_str!("../../../../README.md");
+    let (_, rest) = readme.split_once("```toml procpool.toml\n").expect("a block");
+    rest.split_once("```").expect("an end of the block").0
+}
+
+#[test]
+fn the_configuration_in_the_readme_parses() {
+    assert_eq!(parse(readme_block()).unwrap().names(), ["word-count"]);
+}

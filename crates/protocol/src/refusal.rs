@@ -1,0 +1,74 @@
+//! Why a job was not accepted. That is no outcome: the job never was.
+
+use std::time::Duration;
+
+/// A pool did not accept a job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pool `{pool}` {reason}")]
+pub struct Refused {
+    /// The pool.
+    pub pool: String,
+    /// Why.
+    pub reason: Refusal,
+}
+
+/// Why a pool did not accept a job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no such pool.
+    #[error("does not exist; there are: {}", .known.join(", "))]
+    UnknownPool {
+        /// The pools that there are.
+        known: Vec<String>,
+    },
+    /// As many jobs as may wait are waiting.
+    #[error("has {limit} jobs waiting and takes no more; try again later")]
+    QueueFull {
+        /// The bound of the queue, in jobs.
+        limit: usize,
+    },
+    /// A queue slot did not come free before the job's deadline.
+    #[error("had no queue slot within the job's {}", humane(*.limit))]
+    NoSlotInTime {
+        /// The job's timeout.
+        limit: Duration,
+    },
+    /// The server has not started its pools yet.
+    #[error("is starting")]
+    Starting,
+    /// The pool is draining or gone.
+    #[error("is shutting down")]
+    ShuttingDown,
+    /// The encoded input is larger than the pool's `max_payload`.
+    #[error("takes inputs of up to {limit} bytes, this one has {size}")]
+    InputTooLarge {
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The input cannot be encoded.
+    #[error("cannot be sent this input: {0}")]
+    InputEncoding(String),
+}
+
+impl Refusal {
+    /// The reason as a short word for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UnknownPool { .. } => "unknown_pool",
+            Self::QueueFull { .. } => "queue_full",
+            Self::NoSlotInTime { .. } => "no_slot_in_time",
+            Self::Starting => "starting",
+            Self::ShuttingDown => "shutting_down",
+            Self::InputTooLarge { .. } => "input_too_large",
+            Self::InputEncoding(_) => "input_encoding",
+        }
+    }
+}
+
+/// A duration as people write it: `1.5s`, `250ms`.
+pub(crate) fn humane(duration: Duration) -> String {
+    format!("{duration:?}")
+}
