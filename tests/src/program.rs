@@ -1,6 +1,8 @@
 //! Executables as subprocesses: run to their end, or started and listening.
 
 use crate::PATIENCE;
+use crate::binaries::binary;
+use crate::server::Scratch;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -47,9 +49,20 @@ pub struct Program {
     pub child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its sockets are, if it was given a place of its own: a killed coordinator leaves them behind.
+    pub scratch: Option<Scratch>,
 }
 
 impl Program {
+    /// Starts an example that serves, on a free port.
+    pub async fn example(name: &str) -> Self {
+        let scratch = Scratch::new();
+        let mut command = Command::new(binary(&format!("examples/{name}")));
+        command.arg("0").env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR");
+        let program = Self::announcing(command, "Server running on ").await;
+        Self { scratch: Some(scratch), ..program }
+    }
+
     /// Starts a program and waits for the line in which it tells its address, after these words.
     ///
     /// # Panics
@@ -67,7 +80,7 @@ impl Program {
             panic!("the program ended before it listened");
         };
         let address = tokio::time::timeout(PATIENCE, listening).await.expect("the program listens");
-        Self { child, address }
+        Self { child, address, scratch: None }
     }
 
     /// Its process id.

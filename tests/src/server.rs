@@ -91,7 +91,7 @@ impl Server {
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(config.iter().flat_map(|file| [Path::new("--config"), file]));
         command.env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR");
-        let Program { child, address } = Program::announcing(command, "listening on http://").await;
+        let Program { child, address, .. } = Program::announcing(command, "listening on http://").await;
         Self { child, address, scratch }
     }
 

@@ -27,6 +27,8 @@ pub enum Verb {
     AbortOnce(String),
     /// Emit the numbers below this as chunks, then answer it.
     Count(u32),
+    /// Emit the numbers below this as chunks, then call `abort`.
+    AbortAfter(u32),
     /// Exit with this code.
     Exit(i32),
     /// Panic with this message.

@@ -1,11 +1,12 @@
 //! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
 
 use crate::contract::ContractMismatch;
+use crate::launch::StartError;
 use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport, open_hub};
 use procpool_protocol::engine::{Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerStatus};
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -60,6 +61,10 @@ impl Coordinator {
     /// That of the first pool that does not come up; those that did are taken down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
         let hub = open_hub("the coordinator")?;
+        let mut names = BTreeSet::new();
+        if let Some(twice) = config.pools.iter().find(|pool| !names.insert(&pool.name)) {
+            return Err(PoolError::Duplicate { pool: twice.name.clone() });
+        }
         let mut starting = JoinSet::new();
         for config in config.pools {
             let hub = hub.clone();
@@ -67,7 +72,13 @@ impl Coordinator {
         }
         let mut pools = BTreeMap::new();
         while let Some(started) = starting.join_next().await {
-            let pool = started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+            let pool = match started {
+                Ok(pool) => pool?,
+                Err(error) => {
+                    let source = std::io::Error::other(error);
+                    return Err(StartError::Prepare { pool: "the coordinator".into(), source }.into());
+                }
+            };
             pools.insert(pool.name().to_owned(), pool);
         }
         Ok(Self { pools: Arc::new(pools) })

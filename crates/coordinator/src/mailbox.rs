@@ -51,7 +51,8 @@ impl Mailbox {
     /// The next piece. Safe to drop and call again; waits for ever after `Exit`.
     pub(crate) async fn next(&self) -> Mail {
         loop {
-            if let Some(mail) = self.lock().mail.pop_front() {
+            let mail = self.lock().mail.pop_front();
+            if let Some(mail) = mail {
                 self.taken.notify_one();
                 return mail;
             }
@@ -104,6 +105,8 @@ impl crate::session::Listener for &Mailbox {
     async fn room(&self) {
         Mailbox::room(self).await;
     }
+
+    fn hung_up(&mut self) {}
 
     fn violated(&mut self, violation: String) {
         self.put(Mail::Error(Failure::new(violation).with_code("protocol")));

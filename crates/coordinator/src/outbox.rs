@@ -96,8 +96,12 @@ impl Outbox {
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The worker is gone. Its death will be noticed and explained where deaths are.
-                Err(_) => queue.close(),
+                // Most likely the worker is gone, and its death explains more. If it lives, the session has to
+                // end it: it can be told nothing any more.
+                Err(_) => {
+                    queue.close();
+                    self.blocked.notify_one();
+                }
             }
         }
         queue.writing = false;
@@ -108,10 +112,13 @@ impl Outbox {
         }
     }
 
-    /// Writes what flushes could not, for as long as it is polled. Never completes.
-    pub(crate) async fn write(&self) -> std::convert::Infallible {
+    /// Writes what flushes could not. Completes when nothing can be written any more.
+    pub(crate) async fn write(&self) {
         loop {
             self.blocked.notified().await;
+            if self.is_closed() {
+                return;
+            }
             // An error shows at the next write.
             let _ = self.socket.writable().await;
             self.lock().waiting = false;
@@ -122,15 +129,29 @@ impl Outbox {
     /// More than this many unwritten bytes and [`has_room`](Self::has_room) waits.
     const SHORT: usize = 64 * 1024;
 
+    /// Whether the peer has left a lot unread.
+    pub(crate) fn is_long(&self) -> bool {
+        self.lock().bytes >= Self::SHORT
+    }
+
     /// Waits until little is left unwritten, or nothing will be written any more.
     pub(crate) async fn has_room(&self) {
+        self.is_shorter_than(Self::SHORT).await;
+    }
+
+    /// Waits until all is written, or nothing will be written any more.
+    pub(crate) async fn is_empty(&self) {
+        self.is_shorter_than(1).await;
+    }
+
+    async fn is_shorter_than(&self, length: usize) {
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
             {
                 let queue = self.lock();
-                if queue.closed || queue.bytes < Self::SHORT {
+                if queue.closed || queue.bytes < length {
                     return;
                 }
             }
@@ -143,8 +164,14 @@ impl Outbox {
     /// `false` is certain: the kernel has not accepted its last byte and never will.
     pub(crate) fn close(&self, ticket: Option<Ticket>) -> bool {
         let mut queue = self.lock();
-        // Whoever is writing at this moment may be handing over any frame.
-        let handed_over = ticket.is_some_and(|Ticket(number)| queue.accepted >= number || queue.writing);
+        // Whoever is writing at this moment may be handing over any frame, and knows in a moment: it is in
+        // one system call that does not block, and needs no other lock to come back.
+        while queue.writing {
+            drop(queue);
+            std::thread::yield_now();
+            queue = self.lock();
+        }
+        let handed_over = ticket.is_some_and(|Ticket(number)| queue.accepted >= number);
         queue.close();
         drop(queue);
         self.room.notify_waiters();

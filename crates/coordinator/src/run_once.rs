@@ -37,7 +37,10 @@ pub enum RunError {
 /// When the process does not come up, or the job has no output.
 pub async fn run_once<J: Job>(executable: Executable, input: J::Input) -> Result<J::Output, RunError> {
     let pool = Pool::<J>::builder(executable).workers(1..=1).no_timeout().start().await?;
-    let output = pool.run(input).await;
+    let job = pool.submit(input);
+    // One job: its worker exits after it, and none is started in its place if it dies.
+    pool.raw().drain();
+    let output = job.await;
     // The output is not kept waiting for the process to exit.
     tokio::spawn(async move { pool.shutdown(EXIT).await });
     Ok(output?)

@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Reads of one connection before the other and the death get their turn.
+/// Reads of one connection before everybody else gets a turn, other tasks among them.
 const READS_A_TURN: usize = 16;
 
 /// Most that is still read of a dead worker's jobs connection, in bytes: more than a socket holds.
@@ -32,6 +32,9 @@ pub(crate) trait Listener {
 
     /// The worker broke the protocol. It is to be killed; nothing it says counts any more.
     fn violated(&mut self, violation: String);
+
+    /// The worker closed a connection. It is to be given nothing more.
+    fn hung_up(&mut self);
 }
 
 /// How a session ended. The process is dead and reaped.
@@ -66,7 +69,7 @@ impl Session {
         let Link { body, jobs, control, jobs_in, control_in, .. } = link;
         let lines =
             Arc::new(Lines { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
-        let input = |socket, decoder| Input { socket, decoder, open: true, reset: false };
+        let input = |socket, decoder| Input { socket, decoder, open: true, reset: false, is_flooding: false };
         let session = Self {
             body,
             lines: lines.clone(),
@@ -88,20 +91,29 @@ impl Session {
             match turn {
                 Ok(()) if self.jobs.open && self.control.open => {}
                 // A worker that hangs up is about to die, or is told to.
-                Ok(()) => break self.await_death(death::AFTER_EOF).await,
+                Ok(()) => {
+                    listener.hung_up();
+                    break self.await_death(death::AFTER_EOF).await;
+                }
                 Err(violation) => {
                     listener.violated(violation);
-                    break self.await_death(Duration::ZERO).await;
+                    self.await_death(Duration::ZERO).await;
+                    return Ending { last_frames: Vec::new(), ..self.end().await };
                 }
             }
             turn = tokio::select! {
                 biased;
-                () = readable(&self.jobs, listener) => self.jobs.turn(Connection::Jobs, listener),
-                _ = self.control.socket.readable() => self.control.turn(Connection::Control, listener),
                 () = self.body.alive.died() => break,
-                never = &mut write_jobs => match never {},
-                never = &mut write_control => match never {},
+                () = &mut write_jobs => self.jobs.close(),
+                () = &mut write_control => self.control.close(),
+                _ = self.control.socket.readable() => self.control.turn(Connection::Control, listener),
+                () = readable(&self.jobs, listener) => self.jobs.turn(Connection::Jobs, listener),
             };
+            // A worker that never stops talking must not be all that this thread hears: a socket that stays
+            // readable uses none of the budget by which tokio would see to that.
+            if self.jobs.is_flooding || self.control.is_flooding {
+                tokio::task::yield_now().await;
+            }
         }
         self.end().await
     }
@@ -137,27 +149,34 @@ struct Input {
     open: bool,
     /// The kernel said that the peer closed with unread input. It says so once.
     reset: bool,
+    /// The last turn ended before the input did.
+    is_flooding: bool,
 }
 
 impl Input {
     /// Reads what is there, within reason, and delivers the frames in it.
     fn turn(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
+        self.is_flooding = false;
         for _ in 0..READS_A_TURN {
             match self.socket.try_read(self.decoder.read_buffer()) {
                 Ok(0) => {
                     self.open = false;
-                    break;
+                    return Ok(());
                 }
                 Ok(_) => self.deliver(connection, listener)?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.decoder.release();
+                    return Ok(());
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.open = false;
                     self.note(&error);
-                    break;
+                    return Ok(());
                 }
             }
         }
+        self.is_flooding = true;
         Ok(())
     }
 
@@ -187,6 +206,12 @@ impl Input {
                 Ok(_) => return frames,
             }
         }
+    }
+
+    /// It cannot be written to any more.
+    fn close(&mut self) -> Result<(), String> {
+        self.open = false;
+        Ok(())
     }
 
     fn note(&mut self, error: &io::Error) {

@@ -9,7 +9,7 @@ use crate::session::{Lines, Listener, Session};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
-use procpool_protocol::{Encoding, ExitReport, Failure, Payload, PayloadError};
+use procpool_protocol::{Encoding, Exit, ExitReport, Failure, Payload, PayloadError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::ffi::OsString;
 use std::marker::PhantomData;
@@ -175,7 +175,15 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let (lines, session) = Session::new(link);
         let mailbox = Arc::<Mailbox>::default();
         mailbox.put(Mail::Online);
-        tokio::spawn(serve(session, lines.clone(), mailbox.clone()));
+        let served = Served {
+            name: name.clone(),
+            pid,
+            lines: lines.clone(),
+            leash: leash.clone(),
+            mailbox: mailbox.clone(),
+            exit: None,
+        };
+        tokio::spawn(serve(session, served));
         Ok(Worker {
             name,
             pid,
@@ -190,24 +198,37 @@ impl<Out, In> WorkerBuilder<Out, In> {
     }
 }
 
-async fn serve(session: Session, lines: Arc<Lines>, mailbox: Arc<Mailbox>) {
-    let _closed = CloseOnDrop(lines);
+async fn serve(session: Session, mut served: Served) {
+    let mailbox = served.mailbox.clone();
     let mut listener = &*mailbox;
     let ending = session.drive(&mut listener).await;
     for frame in ending.last_frames {
         // What a dead worker said wrongly matters to nobody any more.
         let _ = listener.frame(Connection::Jobs, frame);
     }
-    mailbox.put(Mail::Exit(Box::new(ending.report)));
+    served.exit = Some(Box::new(ending.report));
 }
 
-/// Nobody is left to write to.
-struct CloseOnDrop(Arc<Lines>);
+/// A worker that is served. However that ends, and be it with the runtime, its owner hears of the exit.
+struct Served {
+    name: String,
+    pid: u32,
+    lines: Arc<Lines>,
+    leash: Arc<Leash>,
+    mailbox: Arc<Mailbox>,
+    exit: Option<Box<ExitReport>>,
+}
 
-impl Drop for CloseOnDrop {
+impl Drop for Served {
     fn drop(&mut self) {
-        self.0.jobs.close(None);
-        self.0.control.close(None);
+        self.lines.jobs.close(None);
+        self.lines.control.close(None);
+        let unknown = || {
+            self.leash.kill();
+            Box::new(ExitReport::new(self.name.clone(), self.pid, Exit::Unknown))
+        };
+        let exit = self.exit.take().unwrap_or_else(unknown);
+        self.mailbox.put(Mail::Exit(exit));
     }
 }
 
@@ -254,9 +275,15 @@ impl<Out, In> Worker<Out, In> {
     /// Asks the worker to finish what it was sent and exit, kills it after `grace`, and waits until it
     /// is gone. Messages that were not received are lost.
     pub async fn finish(&mut self, grace: Duration) -> ExitReport {
-        self.lines.control.push(&Frame::new(Kind::Shutdown, 0, ""));
-        self.lines.control.flush();
-        match tokio::time::timeout(grace, self.exited()).await {
+        let lines = self.lines.clone();
+        let finished = async {
+            // Control overtakes what is still on its way.
+            lines.jobs.is_empty().await;
+            lines.control.push(&Frame::new(Kind::Shutdown, 0, ""));
+            lines.control.flush();
+            self.exited().await
+        };
+        match tokio::time::timeout(grace, finished).await {
             Ok(report) => report,
             Err(_) => self.terminate().await,
         }
@@ -279,8 +306,8 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
     /// sends all of the message or nothing.
     ///
     /// # Errors
-    /// When the message does not encode, is too large, or the worker is gone. `Ok` means that it was
-    /// handed to the system, not that the worker has read it.
+    /// When the message does not encode, is too large, or the worker is gone. `Ok` means that it is on
+    /// its way, not that the worker has read it.
     pub async fn post(&self, message: impl Into<Out>) -> Result<(), WorkerError> {
         let payload = Payload::encode(&message.into(), self.encoding)?;
         let size = payload.bytes.len();

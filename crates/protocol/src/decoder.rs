@@ -120,6 +120,14 @@ impl Decoder {
         &mut self.buffer
     }
 
+    /// Gives back a large buffer that holds nothing. For when the peer has nothing more to say for now: a
+    /// buffer that once took a large frame would else be kept for ever.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > MAX_READ {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Bytes that were fed and not yet taken out as frames.
     pub fn buffered(&self) -> usize {
         self.buffer.len()

@@ -30,6 +30,11 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
+    /// What the job has let its submitter see cannot be taken back: it is not tried again.
+    Committed {
+        /// The job.
+        job: JobId,
+    },
     /// The worker's handshake is done: it can take a job.
     Ready {
         /// The worker.
@@ -54,6 +59,12 @@ pub enum Event {
     /// The worker broke the protocol, or took too long over its handshake: its job ends as
     /// [`Protocol`](crate::Verdict::Protocol) and it is killed. Its death counts like one of its own doing.
     Violated {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The worker is about to die, or cannot be reached any more: it gets no other job. The caller sees to it that its
+    /// death follows; a job that it has ends with that.
+    HungUp {
         /// The worker.
         worker: WorkerId,
     },

@@ -6,7 +6,7 @@
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::{Frame, HEADER_LEN, Kind, RawHeader};
 use procpool_protocol::handshake::{Connection, ENV_SOCKET, Hello, Mode};
-use procpool_protocol::message::{Done, Status, json_frame};
+use procpool_protocol::message::{Done, Progress, Status, json_frame};
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::{Encoding, Payload};
 use std::io::{self, Read, Write};
@@ -53,7 +53,7 @@ fn main() -> io::Result<()> {
 /// A handshake by the book, then something wrong with the first job.
 fn serve(what: &str, token: &str) -> io::Result<()> {
     let mut jobs = connect(Connection::Jobs, token, Preamble::ours())?;
-    let _control = connect(Connection::Control, token, Preamble::ours())?;
+    let control = connect(Connection::Control, token, Preamble::ours())?;
     let mut decoder = Decoder::new();
     while decoder.poll_preamble().map_err(io::Error::other)?.is_none() {
         fill(&mut jobs, &mut decoder)?;
@@ -86,6 +86,17 @@ fn serve(what: &str, token: &str) -> io::Result<()> {
             }
         }
         "hang_up" => drop(jobs),
+        "reply_then_close_control" => {
+            jobs.write_all(&good)?;
+            drop(control);
+        }
+        "flood" => {
+            let progress =
+                Progress { done: 1, total: None }.to_frame(job.sequence).map_err(io::Error::other)?;
+            let many = progress.to_bytes().repeat(1000);
+            // Until the coordinator has had enough.
+            while jobs.write_all(&many).is_ok() {}
+        }
         other => return Err(io::Error::other(format!("misbehave does not know `{other}`"))),
     }
     for_ever()

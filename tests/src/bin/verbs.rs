@@ -45,6 +45,12 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             }
             count.to_string()
         }
+        Verb::AbortAfter(count) => {
+            for number in 0..count {
+                cx.emit(number.to_string())?;
+            }
+            std::process::abort()
+        }
         Verb::Exit(code) => std::process::exit(code),
         Verb::Panic(message) => panic!("{message}"),
         Verb::Flood(bytes) => {

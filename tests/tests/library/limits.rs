@@ -139,3 +139,36 @@ async fn many_patient_callers_share_a_queue_of_one() {
         assert_eq!(caller.await.unwrap().unwrap(), n.to_string());
     }
 }
+
+#[tokio::test]
+async fn without_a_queue_callers_wait_for_a_worker() {
+    let pool = verbs(1).queue(0).start().await.unwrap();
+    let (running, _) = begin(&pool, Verb::Obey).await;
+    let patient = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(echo("patient")).await }
+    });
+    let error = pool.try_run(echo("refused")).await.unwrap_err();
+    assert!(
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::QueueFull { limit: 0 })
+    );
+    running.cancel();
+    assert_eq!(patient.await.unwrap().unwrap(), "patient");
+}
+
+#[tokio::test]
+async fn callers_that_wait_hear_of_a_shutdown() {
+    let pool = verbs(1).queue(0).no_timeout().start().await.unwrap();
+    let (running, _) = begin(&pool, Verb::Obey).await;
+    let patient = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(echo("patient")).await }
+    });
+    pool.shutdown(Duration::from_millis(1)).await;
+    drop(running);
+    let error = patient.await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::ShuttingDown),
+        "{error}"
+    );
+}

@@ -120,3 +120,26 @@ async fn a_worker_that_does_not_read_runs_into_the_deadline() {
     let error = pool.job(large).timeout(Duration::from_millis(200)).run().await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
 }
+
+#[tokio::test]
+async fn a_worker_that_never_stops_talking_holds_up_neither_its_deadline_nor_its_neighbours() {
+    let pool = misbehaving("flood").start().await.unwrap();
+    let job = pool.job(Verb::Pid).timeout(Duration::from_millis(200)).submit();
+    let neighbours = procpool_tests::library::verbs(1).start().await.unwrap();
+    assert_eq!(neighbours.run(Verb::Echo("hello".into())).await.unwrap(), "hello");
+    assert!(job.await.unwrap_err().is_timeout());
+}
+
+#[tokio::test]
+async fn a_job_is_not_given_to_a_worker_that_has_hung_up() {
+    let pool =
+        misbehaving("reply_then_close_control").timeout(Duration::from_secs(20)).start().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(pool.run(Verb::Pid).await.unwrap(), "done");
+        procpool_tests::eventually("the pool to have noticed", async || {
+            (pool.status().deaths > 0 || pool.workers().iter().all(|worker| worker.state != "idle"))
+                .then_some(())
+        })
+        .await;
+    }
+}

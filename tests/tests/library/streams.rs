@@ -49,3 +49,18 @@ async fn events_end_with_a_job_that_crashes() {
     assert!(job.next_event().await.is_none());
     assert!(matches!(job.await.unwrap_err(), JobError::Crashed(_)));
 }
+
+#[tokio::test]
+async fn a_job_whose_chunks_were_passed_on_is_not_tried_again() {
+    let pool = verbs(1).idempotent(true).max_attempts(3).start().await.unwrap();
+    let mut job = pool.submit(Verb::AbortAfter(3));
+    for expected in ["0", "1", "2"] {
+        assert!(matches!(job.next_event().await, Some(Ok(JobEvent::Chunk(chunk))) if chunk == expected));
+    }
+    assert!(job.next_event().await.is_none());
+    assert!(matches!(job.await.unwrap_err(), JobError::Crashed(_)));
+    assert_eq!(pool.status().deaths, 1);
+    // Nobody sees the chunks of this one, so nothing has to be taken back.
+    assert!(matches!(pool.run(Verb::AbortAfter(3)).await.unwrap_err(), JobError::Crashed(_)));
+    assert_eq!(pool.status().deaths, 4);
+}

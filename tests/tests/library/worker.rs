@@ -97,3 +97,39 @@ async fn a_flood_of_messages_is_held_back_and_none_is_lost() {
         received += 1;
     }
 }
+
+#[tokio::test]
+async fn finish_lets_everything_arrive_that_was_posted() {
+    let mut worker = verbs().await;
+    let large = "x".repeat(1 << 20);
+    for _ in 0..3 {
+        worker.post(Verb::Echo(large.clone())).await.unwrap();
+    }
+    let mut received = 0;
+    let reading = async {
+        while worker.recv().await.is_ok() {
+            received += 1;
+            if received == 3 {
+                break;
+            }
+        }
+    };
+    reading.await;
+    assert_eq!(worker.finish(Duration::from_secs(20)).await.exit, Exit::Code(0));
+    assert_eq!(received, 3);
+}
+
+#[test]
+fn a_worker_whose_runtime_is_gone_is_gone_too_and_says_so() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut worker = runtime.block_on(verbs());
+    let pid = worker.pid();
+    drop(runtime);
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = other.block_on(worker.terminate());
+    assert_eq!(report.exit, Exit::Unknown);
+    drop(worker);
+    other.block_on(eventually("the worker to be reaped", async || {
+        process::state(pid).is_none().then_some(())
+    }));
+}

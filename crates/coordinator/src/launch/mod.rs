@@ -80,11 +80,17 @@ impl<'a> Bound<'a> {
             current_dir: recipe.current_dir.clone(),
             stdin: ticket.token.line(),
         };
-        let process::Spawned { process, stdout, stderr } = process::spawn(request).await.map_err(failed)?;
+        let timeout = recipe.step_timeout;
+        // A child that comes too late is killed by its own destructor.
+        let Ok(spawned) = tokio::time::timeout(timeout, process::spawn(request)).await else {
+            return Err(StartError::TimedOut { pool: recipe.name.clone(), step: "spawned", timeout });
+        };
+        let process::Spawned { process, stdout, stderr } = spawned.map_err(failed)?;
         let process = Arc::new(process);
-        leash.attach(process.clone());
         let output = Output::drain(&name, stdout, stderr).map_err(failed)?;
         let alive = Alive::watch(process.clone()).map_err(failed)?;
+        // Last, so that whatever failed before has left nobody else with the process, which dies with it.
+        leash.attach(process.clone());
         Ok(Spawned { recipe, ticket, body: Body { name, process, alive, output } })
     }
 }

@@ -55,6 +55,12 @@ pub enum PoolError {
         /// Which limits, and what to do.
         reason: InvalidLimits,
     },
+    /// There is another pool of that name.
+    #[error("failed to start pool `{pool}`: there are two of that name")]
+    Duplicate {
+        /// The pool.
+        pool: String,
+    },
     /// Its executable cannot be used.
     #[error(transparent)]
     Executable(#[from] ExecutableError),

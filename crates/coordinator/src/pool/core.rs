@@ -69,6 +69,14 @@ impl Core {
 
     /// Offers a job; it is accepted or not at once.
     pub(crate) fn submit(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        self.offer(job).inspect_err(|_| self.count_refusal())
+    }
+
+    fn count_refusal(&self) {
+        self.with(|state, _| state.stats.refused());
+    }
+
+    fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         let limit = self.limits.max_payload as usize;
         if job.input.bytes.len() > limit {
             let reason = Refusal::InputTooLarge { size: job.input.bytes.len(), limit };
@@ -84,8 +92,13 @@ impl Core {
         }
     }
 
-    /// Offers a job and waits for a queue slot inside its deadline, in the order of arrival.
-    pub(crate) async fn submit_patiently(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
+    /// Offers a job and waits for a queue slot inside its deadline. Those that wait are woken in the order
+    /// of their arrival, but a newcomer may be quicker.
+    pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        self.offer_patiently(job).await.inspect_err(|_| self.count_refusal())
+    }
+
+    async fn offer_patiently(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
         let timeout = job.limits.timeout;
         let since = Instant::now();
         let _waiting = Waiting::new(&self.waiting_for_slot);
@@ -94,7 +107,7 @@ impl Core {
             tokio::pin!(slot);
             // Enabled before the offer, so that a slot that comes free in between is not missed.
             slot.as_mut().enable();
-            match self.submit(job) {
+            match self.offer(job) {
                 Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => job = rejected.job,
                 other => return other,
             }
@@ -126,13 +139,15 @@ impl Core {
         open
     }
 
-    /// Allows the worker of a job to send more chunks.
-    pub(crate) fn grant(&self, job: Key, chunks: u32) {
-        if chunks > 0
-            && let Some(lines) = self.with(|state, _| state.grant(job, chunks))
-        {
-            lines.control.flush();
+    /// Allows the worker of a job to send more chunks. `false` if the worker has left a lot of what it was
+    /// allowed unread.
+    pub(crate) fn grant(&self, job: Key, chunks: u32) -> bool {
+        if chunks == 0 {
+            return true;
         }
+        let Some(lines) = self.with(|state, _| state.grant(job, chunks)) else { return true };
+        lines.control.flush();
+        !lines.control.is_long()
     }
 
     /// Feeds an event about which nothing else is known.

@@ -5,6 +5,7 @@
 use super::entry::Entry;
 use super::events::Events;
 use super::slot::Slot;
+use super::state::Known;
 use crate::leash::Leash;
 use crate::session::Lines;
 use procpool_protocol::outcome::{Finished, Refusal};
@@ -26,6 +27,7 @@ pub(crate) struct Effects {
     /// Kept until here only to be dropped here: payloads, reply channels, dead workers.
     pub(crate) dropped: Vec<Entry>,
     pub(crate) buried: Vec<Slot>,
+    pub(crate) known: Known,
     /// The timer sleeps past the next timeout.
     pub(crate) rearm: bool,
     /// Somebody may wait for a queue slot, and there is one.

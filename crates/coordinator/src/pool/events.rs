@@ -23,7 +23,18 @@ struct State {
     taken: u32,
     /// Nobody reads any more: chunks are dropped, and credit flows.
     discarding: bool,
+    /// A chunk was kept for the reader.
+    begun: bool,
     ended: bool,
+}
+
+/// What follows from a chunk that was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    /// Credit to grant, if any.
+    pub(crate) grant: u32,
+    /// It is the first that the reader will see.
+    pub(crate) is_first: bool,
 }
 
 /// The next thing that a handle is told.
@@ -45,23 +56,28 @@ impl Events {
         self.changed.notify_one();
     }
 
-    /// Takes a chunk from the session and returns the credit to grant, if any. The error says how the
-    /// worker broke the rules.
-    pub(crate) fn chunk(&self, chunk: Payload) -> Result<u32, String> {
+    /// Another attempt begins, with all of its credit.
+    pub(crate) fn begin(&self) {
+        self.lock().taken = 0;
+    }
+
+    /// Takes a chunk from the session. The error says how the worker broke the rules.
+    pub(crate) fn chunk(&self, chunk: Payload) -> Result<Taken, String> {
         if chunk.bytes.len() > MAX_CHUNK as usize {
             return Err(format!("a chunk of {} bytes exceeds the limit of {MAX_CHUNK}", chunk.bytes.len()));
         }
         let mut state = self.lock();
         if state.discarding {
-            return Ok(state.take());
+            return Ok(Taken { grant: state.take(), is_first: false });
         }
         if state.chunks.len() >= CHUNK_CREDIT as usize {
             return Err("a chunk was sent without credit".into());
         }
         state.chunks.push_back(chunk);
+        let is_first = !std::mem::replace(&mut state.begun, true);
         drop(state);
         self.changed.notify_one();
-        Ok(0)
+        Ok(Taken { grant: 0, is_first })
     }
 
     /// The job has its outcome; what is here is all that comes.
@@ -75,8 +91,11 @@ impl Events {
         let mut state = self.lock();
         state.discarding = true;
         let waiting = u32::try_from(state.chunks.len()).unwrap_or(CHUNK_CREDIT);
-        state.chunks.clear();
-        std::mem::take(&mut state.taken) + waiting
+        let chunks = std::mem::take(&mut state.chunks);
+        let taken = std::mem::take(&mut state.taken);
+        drop(state);
+        drop(chunks);
+        taken + waiting
     }
 
     /// The next event; none once the job has ended and everything was taken. Safe to drop and to call

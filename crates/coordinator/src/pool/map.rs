@@ -17,7 +17,7 @@ const MIN_WINDOW: usize = 16;
 #[must_use = "streams do nothing unless polled"]
 pub struct Map<J: Job, I> {
     pool: Pool<J>,
-    inputs: I,
+    inputs: std::iter::Fuse<I>,
     under_way: VecDeque<Slot<J>>,
     window: usize,
 }
@@ -41,7 +41,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     pub(crate) fn new(pool: Pool<J>, inputs: I) -> Self {
         let limits = pool.raw().limits();
         let window = (2 * limits.max_workers).max(MIN_WINDOW);
-        Self { pool, inputs, under_way: VecDeque::new(), window }
+        Self { pool, inputs: inputs.fuse(), under_way: VecDeque::new(), window }
     }
 
     /// The next outcome, in the order of the inputs; none after the last. Safe to drop and call again.

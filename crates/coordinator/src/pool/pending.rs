@@ -40,7 +40,8 @@ impl Pending {
     /// Allows the job to send more chunks.
     pub(crate) fn grant(&self, chunks: u32) {
         if let Some(job) = &self.job {
-            self.core.grant(job.key, chunks);
+            // A worker that does not read its credit is found out when it sends its next chunk.
+            let _ = self.core.grant(job.key, chunks);
         }
     }
 

@@ -193,6 +193,11 @@ impl RawPool {
         ShutdownReport { finished: after.0 - before.0, shut_down: after.1 - before.1 }
     }
 
+    /// Takes no more jobs; the workers exit after those that were accepted.
+    pub(crate) fn drain(&self) {
+        self.core().feed(Event::Drain { limit: None });
+    }
+
     /// The pool at this moment.
     pub fn status(&self) -> PoolStatus {
         super::status::pool(self.core(), &self.owner.executable)

@@ -36,6 +36,10 @@ impl Listener for Serving<'_> {
 
     async fn room(&self) {}
 
+    fn hung_up(&mut self) {
+        self.core.feed(Event::HungUp { worker: self.worker });
+    }
+
     fn violated(&mut self, violation: String) {
         tracing::warn!(
             pool = self.core.name,
@@ -77,8 +81,14 @@ impl Serving<'_> {
 
     fn chunk(&self, frame: Frame) -> Result<(), String> {
         if let Some((job, events)) = self.events(frame.sequence)? {
-            let grant = events.chunk(frame.payload)?;
-            self.core.grant(job, grant);
+            let taken = events.chunk(frame.payload)?;
+            if taken.is_first {
+                // Its caller was told something that a second attempt could not take back.
+                self.core.feed(Event::Committed { job });
+            }
+            if !self.core.grant(job, taken.grant) {
+                return Err("it sends chunks and does not read its credit".into());
+            }
         }
         Ok(())
     }

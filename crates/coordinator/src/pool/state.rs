@@ -110,7 +110,8 @@ impl State {
             self.armed = next;
             effects.rearm = true;
         }
-        effects.slot_freed = self.scheduler.queued() < self.queue;
+        effects.slot_freed = self.scheduler.takes_jobs();
+        effects.known = known;
         effects
     }
 
@@ -153,7 +154,6 @@ impl State {
             Action::Refuse { job, reason } => {
                 effects.dropped.extend(self.take(job));
                 effects.refused = Some(refusal(reason, self.queue));
-                self.stats.refused();
             }
             Action::Start { worker } => {
                 self.slots.insert(worker, Slot::new(format!("{}-{}", self.pool, worker.0), now));
@@ -204,6 +204,9 @@ impl State {
         };
         let Some(lines) = slot.lines.clone() else { return };
         entry.assigned = Some(now);
+        if let Some(events) = &entry.job.events {
+            events.begin();
+        }
         let header = Job {
             id: entry.id.to_bytes(),
             attempt,

@@ -25,7 +25,11 @@ pub(crate) async fn supervise(
                 members.spawn(member::live(core.clone(), mould.clone(), worker, first.clone()));
             }
             () = core.next_tick() => core.feed(Event::Tick),
-            Some(_) = members.join_next() => {}
+            Some(ended) = members.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(pool = core.name, %error, "a worker's task ended in a bug");
+                }
+            }
             _ = drained.wait_for(|drained| *drained) => break,
         }
     }

@@ -98,10 +98,21 @@ impl Scheduler {
             Some(Refusal::DuplicateId)
         } else if self.is_draining() {
             Some(Refusal::ShuttingDown)
-        } else if self.fleet.warmest().is_none() && self.queue.len() >= self.config.queue {
+        } else if !self.has_room() {
             Some(Refusal::QueueFull)
         } else {
             None
+        }
+    }
+
+    /// Whether a worker is idle or a place in the queue is free.
+    pub(super) fn has_room(&self) -> bool {
+        self.fleet.warmest().is_some() || self.queue.len() < self.config.queue
+    }
+
+    pub(super) fn commit(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.last_attempt = job.attempt;
         }
     }
 

@@ -126,10 +126,12 @@ impl Scheduler {
                 self.submit(job, timeout, run_timeout, attempts);
             }
             Event::Cancel { job } => self.cancel(job),
+            Event::Committed { job } => self.commit(job),
             Event::Ready { worker } => self.ready(worker),
             Event::Done { worker, job, health } => self.done(worker, job, health),
             Event::Died { worker, handed_over } => self.died(worker, handed_over),
             Event::Violated { worker } => self.violated(worker),
+            Event::HungUp { worker } => self.hung_up(worker),
             Event::Kill { worker } => self.operator_kills(worker),
             Event::Tick => self.tick(),
             Event::Drain { limit } => self.drain(limit),
@@ -147,6 +149,13 @@ impl Scheduler {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.timers.next()
+    }
+
+    /// Whether a job that is submitted now is decided at once, one way or the other for good: accepted, or refused
+    /// because the pool drains. If not, it is refused until a worker or a place in the queue comes free.
+    #[must_use]
+    pub fn takes_jobs(&self) -> bool {
+        self.is_draining() || self.has_room()
     }
 
     /// Jobs that wait.

@@ -80,6 +80,13 @@ impl Scheduler {
         self.kill(id, Cause::Violation);
     }
 
+    /// As good as killed, though nobody asked for it: what matters is that it is given nothing more.
+    pub(super) fn hung_up(&mut self, id: WorkerId) {
+        if self.fleet.phase(id) == Some(Phase::Idle) {
+            self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::Violation });
+        }
+    }
+
     pub(super) fn operator_kills(&mut self, id: WorkerId) {
         if self.fleet.phase(id).is_none() {
             self.counters.stale_events += 1;

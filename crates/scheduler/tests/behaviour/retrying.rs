@@ -1,6 +1,6 @@
 //! Jobs that may be repeated: tried again when a worker dies with them, inside their deadline, so often and no oftener.
 
-use procpool_scheduler::{Action, JobId, WorkerId};
+use procpool_scheduler::{Action, Event, JobId, WorkerId};
 
 use crate::pool::*;
 
@@ -52,4 +52,12 @@ fn a_death_before_handover_costs_no_attempt() {
     pool.submit_repeatable(0, None, 2);
     pool.died_before_handover(0);
     assert_eq!(pool.up(1), [assign(1, 0)]);
+}
+
+#[test]
+fn a_job_that_has_shown_its_submitter_something_is_not_tried_again() {
+    let mut pool = Pool::ready(fixed(1));
+    pool.submit_repeatable(0, None, 2);
+    assert_eq!(pool.handle(Event::Committed { job: JobId(0) }), []);
+    assert_eq!(pool.died(0), [resolve(0, CRASHED), start(1)]);
 }

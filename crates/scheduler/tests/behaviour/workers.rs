@@ -137,3 +137,19 @@ fn the_counters_add_up() {
     assert_eq!((counters.accepted, counters.resolved, pool.scheduler.queued()), (3, 2, 1));
     assert_eq!((counters.starts, counters.restarts, counters.deaths, counters.kills), (2, 1, 1, 0));
 }
+
+#[test]
+fn an_idle_worker_that_hangs_up_gets_nothing_more_and_is_replaced_when_it_is_dead() {
+    let mut pool = Pool::ready(fixed(1));
+    assert_eq!(pool.handle(Event::HungUp { worker: WorkerId(0) }), []);
+    assert_eq!(pool.submit(0), []);
+    assert_eq!(pool.died(0), [start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 0)]);
+}
+
+#[test]
+fn a_busy_worker_that_hangs_up_may_still_have_answered() {
+    let mut pool = Pool::busy();
+    assert_eq!(pool.handle(Event::HungUp { worker: WorkerId(0) }), []);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+}
