@@ -1,0 +1,6 @@
+//! Every route of `procpool serve`, with its built-in pools and real workers behind them.
+
+mod jobs;
+mod refusals;
+mod routes;
+mod versions;

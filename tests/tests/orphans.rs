@@ -1,0 +1,108 @@
+//! Promise 5: workers never outlive their coordinator, not even mid-loop, not even after `kill -9`.
+//!
+//! Within two seconds is part of the promise (FAULTS, F04), so here, and nowhere else, a time is asserted.
+
+use procpool_tests::binaries::binary;
+use procpool_tests::http;
+use procpool_tests::program::Program;
+use procpool_tests::served::gone;
+use procpool_tests::server::{Scratch, Server};
+use procpool_tests::verbs::Verb;
+use procpool_tests::{eventually, process};
+use rustix::process::Signal;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::Command;
+
+const PROMISED: Duration = Duration::from_secs(2);
+
+/// Kills the coordinator and holds the promise against the clock.
+async fn kill_and_see_the_end_of(coordinator: u32, orphans: &[u32]) {
+    for &pid in orphans {
+        assert!(process::is_alive(pid), "{pid} of {orphans:?} ended before its coordinator");
+    }
+    let killed = Instant::now();
+    process::kill(coordinator);
+    gone(orphans).await;
+    let took = killed.elapsed();
+    assert!(took < PROMISED, "{orphans:?} lived on for {took:?}");
+}
+
+/// Has a worker start a process of its own; gives the two process ids, the worker's first.
+async fn worker_with_child(server: &Server) -> (u32, u32) {
+    let answer = server.perform(&Verb::Grandchild).await;
+    let grandchild: u32 = answer.json().as_str().unwrap().parse().unwrap();
+    let workers = server.workers("verbs").await;
+    let parent = workers.into_iter().find(|&pid| process::children(pid).contains(&grandchild));
+    (parent.expect("the worker is the parent"), grandchild)
+}
+
+#[tokio::test]
+async fn idle_and_spinning_and_stopped_workers_end_with_a_killed_server() {
+    let server = Server::of_verbs(4, "").await;
+    let _jobs = [server.begin(&Verb::Spin).await, server.begin(&Verb::Spin).await];
+    let busy = server.busy("verbs", 2).await;
+    let (parent, grandchild) = worker_with_child(&server).await;
+    assert!(!busy.contains(&parent));
+    let mut all = server.workers("verbs").await;
+    assert_eq!(all.len(), 4);
+    all.push(grandchild);
+
+    process::signal(busy[0], Signal::STOP);
+    kill_and_see_the_end_of(server.pid(), &all).await;
+}
+
+#[tokio::test]
+async fn the_children_of_a_stopped_worker_end_with_a_killed_server() {
+    let server = Server::of_verbs(1, "").await;
+    let (worker, grandchild) = worker_with_child(&server).await;
+    process::signal(worker, Signal::STOP);
+    kill_and_see_the_end_of(server.pid(), &[worker, grandchild]).await;
+}
+
+#[tokio::test]
+async fn the_children_of_a_spinning_worker_end_with_a_killed_server() {
+    let server = Server::of_verbs(1, "").await;
+    let (worker, grandchild) = worker_with_child(&server).await;
+    let _job = server.begin(&Verb::Spin).await;
+    server.busy("verbs", 1).await;
+    kill_and_see_the_end_of(server.pid(), &[worker, grandchild]).await;
+}
+
+#[tokio::test]
+async fn workers_end_with_a_server_that_is_stopped_and_then_killed() {
+    let server = Server::of_verbs(2, "").await;
+    let _job = server.begin(&Verb::Spin).await;
+    server.busy("verbs", 1).await;
+    let workers = server.workers("verbs").await;
+    process::signal(server.pid(), Signal::STOP);
+    kill_and_see_the_end_of(server.pid(), &workers).await;
+}
+
+#[tokio::test]
+async fn workers_end_with_a_killed_service_that_uses_the_library() {
+    let service = Program::example("web_server").await;
+    let _job = http::open(service.address, "GET", "/compute", &[], b"").await;
+    let spinning = eventually("a worker in its loop", async || spinning_child(service.pid())).await;
+    let workers = process::children(service.pid());
+    assert!(workers.contains(&spinning));
+    kill_and_see_the_end_of(service.pid(), &workers).await;
+}
+
+#[tokio::test]
+async fn the_one_worker_of_run_once_ends_with_its_killed_caller() {
+    let scratch = Scratch::new();
+    let mut command = Command::new(binary("examples/fib"));
+    command.env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR");
+    let caller = command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let pid = caller.id().unwrap();
+    let worker = eventually("a worker in its loop", async || spinning_child(pid)).await;
+    kill_and_see_the_end_of(pid, &[worker]).await;
+}
+
+/// A child whose guard is at its post while its main thread is on a processor.
+fn spinning_child(pid: u32) -> Option<u32> {
+    let is_guarded =
+        |&pid: &u32| std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|it| it.count() > 1);
+    process::children(pid).into_iter().filter(is_guarded).find(|&child| process::state(child) == Some('R'))
+}
