@@ -6,9 +6,9 @@ use crate::binaries::binary;
 use crate::program::Program;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 /// A directory for one test, removed when dropped.
 #[derive(Debug)]
@@ -86,8 +86,25 @@ impl Server {
         Self::spawn(scratch, Some(file)).await
     }
 
-    async fn spawn(scratch: Scratch, config: Option<PathBuf>) -> Self {
+    /// Starts with this configuration and verbose logs, which nobody reads but whoever is given them.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub async fn with_logs(config: &str) -> (Self, ChildStderr) {
+        let scratch = Scratch::new();
+        let file = scratch.write("procpool.toml", config);
         let mut command = Command::new(binary("procpool"));
+        command.arg("-vv").stderr(Stdio::piped());
+        let mut server = Self::start_as(command, scratch, Some(file)).await;
+        let logs = server.child.stderr.take().expect("a piped stderr");
+        (server, logs)
+    }
+
+    async fn spawn(scratch: Scratch, config: Option<PathBuf>) -> Self {
+        Self::start_as(Command::new(binary("procpool")), scratch, config).await
+    }
+
+    async fn start_as(mut command: Command, scratch: Scratch, config: Option<PathBuf>) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(config.iter().flat_map(|file| [Path::new("--config"), file]));
         command.env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR");

@@ -62,11 +62,12 @@ enum Listen<'a> {
 }
 
 fn listen(args: &[String]) -> Listen<'_> {
-    if let Some(address) = value_of("--listen", args) {
+    if let Some(address) = value_of("--listen", args).or_else(|| value_of("-l", args)) {
         return Listen::Given(address);
     }
     let asks = |arg: &String| ["--help", "-h", "--version", "-V"].contains(&arg.as_str());
-    if value_of("--config", args).is_some() || args.iter().any(asks) {
+    let config = value_of("--config", args).or_else(|| value_of("-c", args));
+    if config.is_some() || args.iter().any(asks) {
         return Listen::Unknown;
     }
     Listen::Default
@@ -123,6 +124,8 @@ mod tests {
     #[test]
     fn a_configuration_file_keeps_its_own_address() {
         assert_eq!(listen(&words("--config procpool.toml")), Listen::Unknown);
+        assert_eq!(listen(&words("-c procpool.toml")), Listen::Unknown);
+        assert_eq!(listen(&words("-l 127.0.0.1:1 -c p.toml")), Listen::Given("127.0.0.1:1"));
         assert_eq!(listen(&words("--config=p.toml --listen 127.0.0.1:1")), Listen::Given("127.0.0.1:1"));
     }
 

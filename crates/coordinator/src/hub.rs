@@ -49,6 +49,11 @@ impl Token {
         Self(format!("{:032x}", rand::random::<u128>()))
     }
 
+    /// The line without the token: a program that is no worker may complain of its input word by word.
+    pub(crate) fn redact(&self, line: String) -> String {
+        if line.contains(&self.0) { line.replace(&self.0, "[token]") } else { line }
+    }
+
     /// What is written to the worker's standard input.
     pub(crate) fn line(&self) -> Vec<u8> {
         format!("{}\n", self.0).into_bytes()

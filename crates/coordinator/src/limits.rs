@@ -7,6 +7,10 @@ use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_scheduler as scheduler;
 use std::time::Duration;
 
+/// Most workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes and a
+/// pidfd); more than this is a slip of the keyboard on any machine of today.
+pub(crate) const MAX_WORKERS: usize = 4096;
+
 /// Limits of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -76,6 +80,12 @@ pub enum InvalidLimits {
         /// `max_workers`.
         max: usize,
     },
+    /// More workers than any machine runs.
+    #[error("max_workers is {max}; {MAX_WORKERS} is the limit")]
+    TooManyWorkers {
+        /// `max_workers`.
+        max: usize,
+    },
     /// A duration that must be longer than nothing.
     #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
     Zero {
@@ -103,6 +113,9 @@ impl PoolLimits {
     pub fn check(&self) -> Result<(), InvalidLimits> {
         if self.max_workers == 0 || self.min_workers > self.max_workers {
             return Err(InvalidLimits::Workers { min: self.min_workers, max: self.max_workers });
+        }
+        if self.max_workers > MAX_WORKERS {
+            return Err(InvalidLimits::TooManyWorkers { max: self.max_workers });
         }
         let durations = [
             ("timeout", self.timeout),
@@ -180,6 +193,7 @@ mod tests {
             limits.check().map_err(|error| error.to_string())
         };
         assert_eq!(check(|_| {}), Ok(()));
+        assert!(check(|limits| limits.max_workers = 99_999).unwrap_err().contains("4096 is the limit"));
         assert!(
             check(|limits| limits.min_workers = limits.max_workers + 1).unwrap_err().contains("min_workers")
         );

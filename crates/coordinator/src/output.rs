@@ -1,6 +1,7 @@
 //! A worker's standard output and standard error: always drained, logged line by line, and the last
 //! lines of standard error kept for the report of its death. All of it bounded.
 
+use crate::hub::Token;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,18 +29,26 @@ pub(crate) struct Output {
 
 impl Output {
     /// Starts to drain. Needs a tokio runtime.
-    pub(crate) fn drain(worker: &str, stdout: OwnedFd, stderr: OwnedFd) -> std::io::Result<Self> {
+    pub(crate) fn drain(
+        worker: &str,
+        token: &Token,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    ) -> std::io::Result<Self> {
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         let stdout = Receiver::from_owned_fd(stdout)?;
         let stderr = Receiver::from_owned_fd(stderr)?;
         let kept = tail.clone();
         let (name, same_name) = (worker.to_owned(), worker.to_owned());
+        let (secret, same_secret) = (token.clone(), token.clone());
         Ok(Self {
             tail,
             stdout: tokio::spawn(lines(stdout, move |line| {
+                let line = secret.redact(line);
                 tracing::info!(target: "procpool::stdout", worker = name, "{line}");
             })),
             stderr: tokio::spawn(lines(stderr, move |line| {
+                let line = same_secret.redact(line);
                 tracing::info!(target: "procpool::stderr", worker = same_name, "{line}");
                 keep(&kept, line);
             })),

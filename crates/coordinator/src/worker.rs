@@ -113,9 +113,9 @@ pub struct WorkerBuilder<Out, In> {
 }
 
 impl<Out, In> WorkerBuilder<Out, In> {
-    /// What the worker is given at its start.
+    /// What the worker is given at its start, in the encoding that is set by now.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        self.worker_data = Payload::encode(data, Encoding::Bincode);
+        self.worker_data = Payload::encode(data, self.encoding);
         self
     }
 
@@ -302,7 +302,8 @@ impl<Out, In> Worker<Out, In> {
 }
 
 impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
-    /// Sends a message. Waits only while more than 64 KiB are still on their way; dropping the future
+    /// Sends a message. A worker answers as it reads, and stops reading when nobody takes its answers: to
+    /// post thousands of messages, [`recv`](Self::recv) in between. Waits only while more than 64 KiB are still on their way; dropping the future
     /// sends all of the message or nothing.
     ///
     /// # Errors

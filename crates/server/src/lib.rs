@@ -33,6 +33,7 @@
 mod check;
 mod cli;
 mod config;
+mod descriptors;
 mod error;
 mod late;
 mod logs;
@@ -56,13 +57,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // What the only worker of `run` suffers is in the error.
     let quiet = matches!(cli.command, Command::Run(_));
-    logs::start(cli.verbose, quiet).map_err(Error::from).and_then(|()| execute(cli.command)).unwrap_or_else(
-        |error| {
-            // With standard error closed there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        },
-    )
+    let execute = |_flush| execute(cli.command);
+    logs::start(cli.verbose, quiet).map_err(Error::from).and_then(execute).unwrap_or_else(|error| {
+        // With standard error closed there is nobody left to tell.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn execute(command: Command) -> Result<ExitCode, Error> {

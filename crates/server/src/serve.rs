@@ -2,6 +2,7 @@
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, PoolSpec};
+use crate::descriptors;
 use crate::error::Error;
 use crate::late::Late;
 use crate::signals::Signals;
@@ -26,6 +27,7 @@ const REAP: Duration = Duration::from_secs(1);
 /// Serves until told to stop.
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let mut signals = Signals::catch()?;
+    descriptors::raise_limit();
     let config = Config::load(args.config.as_deref())?;
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.

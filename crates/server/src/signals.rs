@@ -26,6 +26,9 @@ impl Signals {
     /// Catches them; has to be called on the runtime.
     pub(crate) fn catch() -> Result<Self, Error> {
         let catch = |kind| signal(kind).map_err(Error::Signals);
+        // Whoever started this process may have had it ignored, and then the kernel would throw the exit
+        // status of every worker away. A handler, once there, stays.
+        drop(catch(SignalKind::child())?);
         Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
     }
 

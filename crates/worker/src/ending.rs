@@ -36,6 +36,11 @@ pub(crate) enum WorkerError {
     NoCoordinator(Option<OsString>),
     #[error("the coordinator is gone")]
     Orphaned,
+    #[error(
+        "failed to join process {coordinator}, which is not this worker's parent: it has ended, or a wrapper \
+         script started the worker without `exec`"
+    )]
+    Adopted { coordinator: u32 },
     #[error("failed to read the token from standard input: {0}")]
     Token(#[source] io::Error),
     #[error("failed to read the token from standard input: it is not 32 hexadecimal digits and a newline")]
@@ -86,7 +91,7 @@ impl Ending {
 impl WorkerError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Orphaned => 3,
+            Self::Orphaned | Self::Adopted { .. } => 3,
             Self::Frame(_)
             | Self::Codec(_)
             | Self::Unexpected { .. }

@@ -49,7 +49,7 @@
 //! | 0 | there was no more work |
 //! | 1 | the initialisation failed, or the function given to [`messages`] returned an error |
 //! | 2 | started by hand |
-//! | 3 | the coordinator is gone, or is not the parent of this process (nothing is printed) |
+//! | 3 | the coordinator is gone, or is not the parent of this process |
 //! | 4 | the coordinator could not be reached or refused this worker |
 //! | 5 | the coordinator broke the protocol |
 //! | 101 | the function panicked |

@@ -39,7 +39,7 @@ fn stay_with_parent(coordinator: Option<OsString>) -> Result<(), WorkerError> {
     os::die_with_parent().map_err(WorkerError::DeathSignal)?;
     match os::parent() {
         Some(parent) if parent == expected => Ok(()),
-        _ => Err(WorkerError::Orphaned),
+        _ => Err(WorkerError::Adopted { coordinator: expected }),
     }
 }
 

@@ -20,6 +20,8 @@ async fn the_seeds_routes_answer_as_the_seed_does() {
     let small = get(server.address(), "/compute?n=5").await;
     let sum = procpool_compute::compute(5);
     assert_eq!((small.status, small.text()), (200, &*format!("Result: {sum}")));
+    let whole = get(server.address(), "/compute?n=2").await;
+    assert_eq!(whole.text(), "Result: 1", "as Node prints it");
     let same = get(server.address(), "/compute?n=50000000&timeout=20s").await;
     assert_eq!(same.text(), format!("Result: {DIGITS}"));
 }

@@ -87,7 +87,7 @@ impl<'a> Bound<'a> {
         };
         let process::Spawned { process, stdout, stderr } = spawned.map_err(failed)?;
         let process = Arc::new(process);
-        let output = Output::drain(&name, stdout, stderr).map_err(failed)?;
+        let output = Output::drain(&name, &ticket.token, stdout, stderr).map_err(failed)?;
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
         leash.attach(process.clone());

@@ -143,6 +143,10 @@ fn spawner() -> io::Result<&'static mpsc::Sender<(SpawnRequest, Reply)>> {
                 tracing::warn!(%error, "workers inherit what this process had open when it was started");
             }
             for (request, reply) in inbox {
+                // Whoever asked has given up meanwhile.
+                if reply.is_closed() {
+                    continue;
+                }
                 // If nobody waits any more, dropping the process kills it.
                 let _ = reply.send(spawn_here(request));
             }

@@ -67,6 +67,18 @@ pub enum PoolError {
     /// Its first worker did not come up.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Its worker data is larger than a payload may be.
+    #[error(
+        "failed to start pool `{pool}`: worker data of {size} bytes exceeds max_payload, which is {limit}"
+    )]
+    LargeWorkerData {
+        /// The pool.
+        pool: String,
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: u32,
+    },
     /// Its worker data does not encode.
     #[error("failed to start pool `{pool}`: {reason}")]
     WorkerData {

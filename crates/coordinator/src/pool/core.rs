@@ -15,6 +15,7 @@ use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// What all parts of a pool share.
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     slot: Notify,
     waiting_for_slot: AtomicUsize,
     drained: watch::Sender<bool>,
+    /// The runtime that keeps the pool's time: callers may be on another, or on none.
+    runtime: Handle,
 }
 
 /// A job that was accepted.
@@ -64,6 +67,7 @@ impl Core {
             slot: Notify::new(),
             waiting_for_slot: AtomicUsize::new(0),
             drained: watch::Sender::new(false),
+            runtime: Handle::current(),
         }
     }
 
@@ -116,7 +120,11 @@ impl Core {
                 continue;
             };
             let left = limit.saturating_sub(since.elapsed());
-            if left.is_zero() || tokio::time::timeout(left, slot).await.is_err() {
+            let in_time = {
+                let _runtime = self.runtime.enter();
+                tokio::time::timeout(left, slot)
+            };
+            if left.is_zero() || in_time.await.is_err() {
                 return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
             }
             job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };

@@ -96,16 +96,15 @@ impl Member {
 
     /// The process is dead and reaped. What it had finished counts; then its death does.
     fn bury(mut self, ending: Option<Ending>) {
-        self.buried = true;
         let (effects, report) = self.core.with(|state, now| died(state, now, self.worker, ending));
-        if let Some((report, expected)) = report {
-            if expected {
-                tracing::debug!(pool = self.core.name, "{report}");
-            } else {
-                tracing::warn!(pool = self.core.name, "{report}");
-            }
-        }
         self.core.perform(effects);
+        self.buried = true;
+        // Last: what logs are written to is not ours, and may fail in ways of its own.
+        match report {
+            Some((report, true)) => tracing::debug!(pool = self.core.name, "{report}"),
+            Some((report, false)) => tracing::warn!(pool = self.core.name, "{report}"),
+            None => {}
+        }
     }
 }
 

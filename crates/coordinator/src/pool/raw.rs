@@ -99,6 +99,10 @@ impl RawPool {
     ) -> Result<Self, PoolError> {
         let PoolConfig { name, executable, limits, env, current_dir, worker_data, expects } = config;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
+        let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
+        if size > limit as usize {
+            return Err(PoolError::LargeWorkerData { pool: name, size, limit });
+        }
         let scheduler = Scheduler::new(limits.of_scheduler(lazy), rand::random()).map_err(|error| {
             let reason = match error {
                 ConfigError::NoWorkers => InvalidLimits::Workers { min: limits.min_workers, max: 0 },

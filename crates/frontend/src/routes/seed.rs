@@ -37,10 +37,14 @@ pub(super) async fn compute(State(shared): State<Arc<Shared>>, uri: Uri) -> Resu
     answer::run(&shared, job, result).await
 }
 
-/// The number's text as the worker wrote it: reading and writing it again could cost digits.
+/// The number's text as the worker wrote it, since reading and writing it again could cost digits; but
+/// a whole number without `.0`, as Node prints it.
 fn result(Payload { encoding, bytes }: Payload) -> Result<Response, JobError> {
     match encoding {
-        Encoding::Json => Ok(text([b"Result: ", &bytes[..]].concat())),
+        Encoding::Json => {
+            let number = bytes.strip_suffix(b".0").unwrap_or(&bytes);
+            Ok(text([b"Result: ", number].concat()))
+        }
         got => Err(answer::unreadable("a JSON number", got)),
     }
 }

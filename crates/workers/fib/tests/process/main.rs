@@ -83,7 +83,12 @@ fn a_control_frame_that_is_none_ends_it_with_a_word() {
 #[test]
 fn another_parent_than_the_coordinator_is_no_parent() {
     let output = outcome(command(Path::new("/nowhere"), 1), TOKEN);
-    assert_eq!((output.status.code(), stderr(&output)), (Some(3), ""));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        stderr(&output).contains("a wrapper script started the worker without `exec`"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Logs on standard error: warnings only, unless `-v` or `RUST_LOG` asks for more.
 
+mod lossy;
+
+pub(crate) use lossy::Flush;
+
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -19,20 +23,27 @@ pub(crate) enum LogError {
         /// What the parser says.
         source: ParseError,
     },
+    /// No thread for the logs.
+    #[error("failed to start the thread that writes logs: {0}")]
+    Thread(std::io::Error),
     /// `RUST_LOG` is not UTF-8.
     #[error("failed to read {VARIABLE}: it is not UTF-8")]
     Encoding,
 }
 
-/// Logs from here on, until the process ends. `quiet` leaves warnings out where nobody asks for them.
-pub(crate) fn start(verbose: u8, quiet: bool) -> Result<(), LogError> {
+/// Logs from here on; what is returned, dropped, writes what is left. `quiet` leaves warnings out where
+/// nobody asks for them.
+pub(crate) fn start(verbose: u8, quiet: bool) -> Result<Flush, LogError> {
     let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let filter = filter(verbose, quiet)?;
+    let (writer, flush) = lossy::start().map_err(LogError::Thread)?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter(verbose, quiet)?)
+        .with_env_filter(filter)
         .with_ansi(colours)
-        .with_writer(stderr)
+        .with_writer(writer)
+        .log_internal_errors(false)
         .init();
-    Ok(())
+    Ok(flush)
 }
 
 /// `RUST_LOG` says more than a number of `v`s, so it decides where it is set.
