@@ -129,6 +129,8 @@ impl Session {
     /// reaped last, so that its number stays its own until then.
     async fn end(mut self) -> Ending {
         self.body.process.kill_group();
+        // One that was killed just now may still be writing, and only a dead one has left its input unread.
+        self.body.alive.died().await;
         let last_frames = self.jobs.rest();
         let report = self.body.bury(death::LAST_WORDS).await;
         Ending { report, last_frames, unread: self.jobs.reset }

@@ -131,15 +131,11 @@ async fn a_worker_that_never_stops_talking_holds_up_neither_its_deadline_nor_its
 }
 
 #[tokio::test]
-async fn a_job_is_not_given_to_a_worker_that_has_hung_up() {
+async fn a_job_that_is_sent_to_a_worker_that_hung_up_is_given_to_the_next() {
     let pool =
         misbehaving("reply_then_close_control").timeout(Duration::from_secs(20)).start().await.unwrap();
+    // Whether or not the pool has noticed by then: a worker that does not read its job has not begun it.
     for _ in 0..3 {
         assert_eq!(pool.run(Verb::Pid).await.unwrap(), "done");
-        procpool_tests::eventually("the pool to have noticed", async || {
-            (pool.status().deaths > 0 || pool.workers().iter().all(|worker| worker.state != "idle"))
-                .then_some(())
-        })
-        .await;
     }
 }
