@@ -40,6 +40,15 @@ impl Server {
         self.begin_with(verb, "").await
     }
 
+    /// Has a job spin, and waits until its function has begun: a worker that is listed as busy may not even have
+    /// read its job, and then a kill costs the job nothing and a cancel the worker nothing.
+    pub async fn begin_spinning(&self, query: &str) -> (TcpStream, Vec<u32>) {
+        let file = self.scratch.path().join("begun.txt");
+        let job = self.begin_with(&Verb::SpinOnceBegun(file.display().to_string()), query).await;
+        eventually("the job to begin", async || file.exists().then_some(())).await;
+        (job, self.busy("verbs", 1).await)
+    }
+
     /// The same with a query, such as `?timeout=1s`.
     ///
     /// # Panics

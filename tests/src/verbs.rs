@@ -17,6 +17,8 @@ pub enum Verb {
     Pid,
     /// Report progress, then never answer and never look at the cancel flag.
     Spin,
+    /// Make the file, then never answer and never look at the cancel flag.
+    SpinOnceBegun(String),
     /// Report progress until cancelled, looking at the flag.
     Obey,
     /// Append a line to the file, then answer.

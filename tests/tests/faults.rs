@@ -24,8 +24,8 @@ async fn assert_at_full_strength(server: &Server, workers: usize) {
 #[tokio::test]
 async fn a_worker_that_is_killed_fails_its_own_job_and_no_other() {
     let server = Server::of_verbs(2, "").await;
-    let victim = server.begin(&Verb::Spin).await;
-    let pid = server.busy("verbs", 1).await[0];
+    let (victim, pids) = server.begin_spinning("").await;
+    let pid = pids[0];
     let neighbours: Vec<_> = (0..50)
         .map(|n| {
             let (address, body) = (server.address(), format!("{{\"echo\":\"{n}\"}}"));
@@ -109,8 +109,8 @@ async fn an_output_above_the_limit_is_a_500_that_names_both_sizes() {
 #[tokio::test]
 async fn a_deadline_ends_in_a_kill() {
     let server = Server::of_verbs(1, "").await;
-    let job = server.begin_with(&Verb::Spin, "?timeout=200ms").await;
-    let pids = server.busy("verbs", 1).await;
+    // Long enough for the job to begin on any machine, or there would be nothing to kill.
+    let (job, pids) = server.begin_spinning("?timeout=2s").await;
     let answer = http::finish(job).await.unwrap();
     assert_eq!(answer.status, 504);
     assert_eq!(answer.problem()["stage"], "running");
@@ -179,8 +179,7 @@ async fn a_job_that_expires_in_the_queue_says_so() {
 #[tokio::test]
 async fn a_client_that_hangs_up_cancels_its_job_even_if_that_takes_a_kill() {
     let server = Server::of_verbs(1, "").await;
-    let job = server.begin(&Verb::Spin).await;
-    let pids = server.busy("verbs", 1).await;
+    let (job, pids) = server.begin_spinning("").await;
     drop(job);
     gone(&pids).await;
     assert_at_full_strength(&server, 1).await;

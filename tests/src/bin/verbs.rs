@@ -21,6 +21,12 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
                 std::hint::spin_loop();
             }
         }
+        Verb::SpinOnceBegun(file) => {
+            std::fs::write(file, "")?;
+            loop {
+                std::hint::spin_loop();
+            }
+        }
         Verb::Obey => loop {
             cx.progress(0, None);
             cx.check()?;
