@@ -34,6 +34,9 @@ fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
     match &refused.reason {
         Refusal::UnknownPool { known } => problem.with("known", known),
         Refusal::QueueFull { limit } => problem.with("limit", limit),
+        Refusal::BreakerOpen { retry, last_death } => {
+            problem.with("retry_ms", &retry.as_millis()).with("last_death", last_death)
+        }
         Refusal::NoSlotInTime { limit } => problem.with("limit_ms", &limit.as_millis()),
         Refusal::InputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
         _ => problem,
@@ -52,6 +55,10 @@ fn with_outcome(problem: Problem, error: &JobError) -> Problem {
             with_stage(problem, *stage).with("limit_ms", &limit.as_millis())
         }
         JobError::Cancelled { stage } | JobError::ShutDown { stage } => with_stage(problem, *stage),
+        JobError::Poisoned { stage, payload_deaths, remaining, crash } => with_stage(problem, *stage)
+            .with("payload_deaths", payload_deaths)
+            .with("remaining_ms", &remaining.as_millis())
+            .with("crash", crash),
         JobError::Protocol { violation } => problem.with("violation", violation),
         JobError::OutputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
         _ => problem,

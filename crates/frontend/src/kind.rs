@@ -46,8 +46,8 @@ kinds! {
          names it. Durations need a unit: `timeout=2s`, `run_timeout=500ms`."
     Refused "refused" "The pool did not accept the job"
         "The job was never accepted, so it has no outcome and certainly did not run. `reason` is one of \
-         `unknown_pool`, `queue_full`, `no_slot_in_time`, `starting`, `shutting_down`, `input_too_large` and \
-         `input_encoding`. Where waiting helps, `Retry-After` says for how long."
+         `unknown_pool`, `queue_full`, `breaker_open`, `no_slot_in_time`, `starting`, `shutting_down`, \
+         `input_too_large` and `input_encoding`. Where waiting helps, `Retry-After` says for how long."
     UnknownPool "unknown_pool" "There is no such pool"
         "`known` lists the pools of this server; so does GET /v1/pools."
     NotFound "not_found" "There is nothing at this path"
@@ -85,6 +85,10 @@ kinds! {
          then did not run, or `running`, and then was ended."
     Cancelled "cancelled" "The job was cancelled"
         "Somebody cancelled the job, or the function ended itself as cancelled. `stage` says where it was then."
+    Poisoned "poisoned" "The payload kills its workers"
+        "Workers that were given this payload died of it, `payload_deaths` of them lately, so the pool does not run it \
+         for `remaining_ms` milliseconds. If `stage` is `queued` it was not run this time; if it is `running`, `crash` \
+         has what is known of the last death. Another payload is not affected."
     ProtocolError "protocol_error" "The worker broke the protocol"
         "The worker sent something that it must not send and was killed for it; `violation` says what. This is a \
          bug of the worker executable, or of the library that it was built with."

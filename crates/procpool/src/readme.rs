@@ -88,6 +88,7 @@ mod tests {
             JobError::Protocol { violation: String::new() },
             JobError::OutputTooLarge { size: 2, limit: 1 },
             JobError::Output(PayloadError::WrongEncoding { expected: "JSON", got: Encoding::Bytes }),
+            JobError::Poisoned { stage, payload_deaths: 3, remaining: limit, crash: None },
             JobError::ShutDown { stage },
         ]
     }
@@ -117,6 +118,7 @@ mod tests {
         let limit = Duration::from_secs(1);
         for reason in [
             Refusal::QueueFull { limit: 1 },
+            Refusal::BreakerOpen { retry: limit, last_death: String::new() },
             Refusal::Starting,
             Refusal::ShuttingDown,
             Refusal::UnknownPool { known: Vec::new() },

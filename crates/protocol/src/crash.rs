@@ -144,12 +144,15 @@ pub struct CrashReport {
     pub stage: Stage,
     /// How the worker died.
     pub death: ExitReport,
+    /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
+    /// doing and there was none before.
+    pub payload_deaths: u32,
 }
 
 impl CrashReport {
     /// The report of `death` for one job.
     pub fn new(job: JobId, stage: Stage, death: ExitReport) -> Self {
-        Self { job, stage, death }
+        Self { job, stage, death, payload_deaths: 0 }
     }
 }
 
@@ -174,6 +177,7 @@ impl Serialize for CrashReport {
             cpu_ms: millis(self.death.cpu_time),
             uptime_ms: millis(self.death.uptime),
             jobs_done: self.death.jobs_done,
+            payload_deaths: self.payload_deaths,
         }
         .serialize(serializer)
     }
@@ -194,6 +198,7 @@ struct CrashJson<'a> {
     cpu_ms: u64,
     uptime_ms: u64,
     jobs_done: u64,
+    payload_deaths: u32,
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -89,6 +89,18 @@ pub enum JobError {
     /// The job ended well, but its output does not decode to the caller's type.
     #[error("the job succeeded but its output is unreadable: {0}")]
     Output(PayloadError),
+    /// The payload has killed so many workers that the pool does not run it for a while.
+    #[error("{}", poisoned(*payload_deaths, *remaining, crash.as_deref()))]
+    Poisoned {
+        /// Where the job was: [`Stage::Queued`] if it was not run this time.
+        stage: Stage,
+        /// How many workers the payload has killed.
+        payload_deaths: u32,
+        /// How long the pool remembers that.
+        remaining: Duration,
+        /// The last of these deaths, if it was this job's.
+        crash: Option<Box<CrashReport>>,
+    },
     /// The pool shut down before the job ended.
     #[error("the pool shut down while the job was {}", stage.describe())]
     ShutDown {
@@ -111,6 +123,7 @@ impl JobError {
             Self::Protocol { .. } => "protocol_error",
             Self::OutputTooLarge { .. } => "output_too_large",
             Self::Output(_) => "ok",
+            Self::Poisoned { .. } => "poisoned",
             Self::ShutDown { .. } => "shut_down",
         }
     }
@@ -120,9 +133,10 @@ impl JobError {
         match self {
             Self::Refused(_) | Self::BadInput { .. } => false,
             Self::Crashed(report) => report.stage == Stage::Running,
-            Self::TimedOut { stage, .. } | Self::Cancelled { stage } | Self::ShutDown { stage } => {
-                *stage == Stage::Running
-            }
+            Self::TimedOut { stage, .. }
+            | Self::Cancelled { stage }
+            | Self::Poisoned { stage, .. }
+            | Self::ShutDown { stage } => *stage == Stage::Running,
             Self::Failed(_) | Self::Panicked { .. } | Self::Protocol { .. } => true,
             Self::OutputTooLarge { .. } | Self::Output(_) => true,
         }
@@ -136,11 +150,12 @@ impl JobError {
             Self::Refused(refused) => matches!(
                 refused.reason,
                 Refusal::QueueFull { .. }
+                    | Refusal::BreakerOpen { .. }
                     | Refusal::NoSlotInTime { .. }
                     | Refusal::Starting
                     | Refusal::ShuttingDown
             ),
-            Self::BadInput { .. } | Self::Cancelled { .. } => false,
+            Self::BadInput { .. } | Self::Cancelled { .. } | Self::Poisoned { .. } => false,
             other => !other.may_have_run(),
         }
     }
@@ -161,6 +176,9 @@ impl JobError {
                 ..
             })
             | Self::ShutDown { stage: Stage::Queued } => Some(Duration::from_secs(1)),
+            Self::Refused(Refused { reason: Refusal::BreakerOpen { retry, .. }, .. }) => {
+                Some((*retry).max(Duration::from_secs(1)))
+            }
             _ => None,
         }
     }
@@ -169,6 +187,7 @@ impl JobError {
     pub fn crash_report(&self) -> Option<&CrashReport> {
         match self {
             Self::Crashed(report) => Some(report),
+            Self::Poisoned { crash, .. } => crash.as_deref(),
             _ => None,
         }
     }
@@ -178,13 +197,16 @@ impl JobError {
         match self {
             Self::Refused(refused) => match refused.reason {
                 Refusal::UnknownPool { .. } => 404,
-                Refusal::QueueFull { .. } | Refusal::Starting | Refusal::ShuttingDown => 503,
+                Refusal::QueueFull { .. }
+                | Refusal::BreakerOpen { .. }
+                | Refusal::Starting
+                | Refusal::ShuttingDown => 503,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,
                 Refusal::InputEncoding(_) => 400,
             },
             Self::BadInput { .. } => 400,
-            Self::Failed(_) => 422,
+            Self::Failed(_) | Self::Poisoned { .. } => 422,
             Self::Cancelled { .. } => 499,
             Self::Panicked { .. } | Self::OutputTooLarge { .. } | Self::Output(_) => 500,
             Self::Crashed(_) | Self::Protocol { .. } => 502,
@@ -196,4 +218,10 @@ impl JobError {
 
 fn at(location: Option<&str>) -> String {
     location.map(|location| format!(" (at {location})")).unwrap_or_default()
+}
+
+fn poisoned(deaths: u32, remaining: Duration, crash: Option<&CrashReport>) -> String {
+    let remaining = Duration::from_secs(remaining.as_secs().max(1));
+    let what = format!("the payload has killed {deaths} workers and is not run again for {remaining:?}");
+    crash.map_or_else(|| what.clone(), |crash| format!("{crash}; {what}"))
 }

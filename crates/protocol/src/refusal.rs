@@ -28,6 +28,17 @@ pub enum Refusal {
         /// The bound of the queue, in jobs.
         limit: usize,
     },
+    /// The pool's workers keep dying before they have done anything, and none is there.
+    #[error(
+        "has no worker, because they keep dying at their start; the next is tried in {} (the last one: {last_death})",
+        humane(*.retry)
+    )]
+    BreakerOpen {
+        /// Until the next worker is tried.
+        retry: Duration,
+        /// How the last one ended.
+        last_death: String,
+    },
     /// A queue slot did not come free before the job's deadline.
     #[error("had no queue slot within the job's {}", humane(*.limit))]
     NoSlotInTime {
@@ -59,6 +70,7 @@ impl Refusal {
         match self {
             Self::UnknownPool { .. } => "unknown_pool",
             Self::QueueFull { .. } => "queue_full",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",
             Self::ShuttingDown => "shutting_down",

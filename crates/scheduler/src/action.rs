@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{JobId, WorkerId};
+use crate::{Generation, JobId, WorkerId};
 
 /// One thing for the caller to do, in the order in which [`poll_action`](crate::Scheduler::poll_action) gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Action {
     Start {
         /// The worker to be.
         worker: WorkerId,
+        /// The make of its executable.
+        generation: Generation,
     },
     /// Send the job to the worker, which is ready and has none.
     Assign {
@@ -58,13 +60,26 @@ pub enum Action {
         /// How it ended.
         verdict: Verdict,
     },
-    /// No job and no worker is left after a drain or a stop. Comes once, as the last action but for refusals.
+    /// Tell whoever asked for a reload what came of it: exactly once for each.
+    Reloaded {
+        /// The generation that was to be.
+        generation: Generation,
+        /// What came of it.
+        end: ReloadEnd,
+    },
+    /// No job and no worker is left after a drain or a stop. Comes once, as the last action but for refusals of jobs
+    /// and reloads.
     Drained,
 }
 
 /// Why a job was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// No worker is there, none is started before the time is over, and then only one on trial.
+    BreakerOpen {
+        /// Until the next attempt.
+        retry: Duration,
+    },
     /// No worker is idle and as many jobs as may wait are waiting.
     QueueFull,
     /// The pool drains or has stopped.
@@ -83,6 +98,17 @@ pub enum Verdict {
         /// Whether the worker had got all of the job, so that it may have run. `false` only after several workers in
         /// a row died while the job was on its way to them.
         handed_over: bool,
+        /// How many workers this payload has killed lately, this one among them if it was the payload's doing.
+        payload_deaths: u32,
+    },
+    /// Its payload has killed so many workers that it is not run again for a while.
+    Poisoned {
+        /// Where it was: [`Stage::Running`] if it has just killed one more, or had before.
+        stage: Stage,
+        /// How many workers the payload has killed.
+        payload_deaths: u32,
+        /// How long it is remembered.
+        remaining: Duration,
     },
     /// Its worker broke the protocol.
     Protocol,
@@ -121,4 +147,17 @@ pub enum Limit {
     Total,
     /// `run_timeout`: running alone.
     Run,
+}
+
+/// What came of a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadEnd {
+    /// No worker of an older generation is in service any more.
+    Done,
+    /// Its first worker did not get ready. The generation before it goes on serving.
+    CanaryDied,
+    /// A later reload has taken its place.
+    Superseded,
+    /// The pool was shut down before.
+    ShutDown,
 }

@@ -1,6 +1,7 @@
 //! What a pool is told once, at its birth. Refuses to know the machine: how many CPUs there are is the caller's.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::Backoff;
@@ -10,10 +11,11 @@ use crate::Backoff;
 pub struct Config {
     /// Workers kept even when there is nothing to do. Default: 1.
     pub min_workers: usize,
-    /// Workers in service at most; those that retire come on top, at most as many again. Default: 1.
+    /// Workers in service at most, and one more while one is being replaced; those that retire come on top, at most as
+    /// many again. Default: 1.
     pub max_workers: usize,
     /// Jobs that may wait. A job whose worker died before the job was handed over waits again, so up to
-    /// `max_workers` more can be waiting. Default: 1024.
+    /// `max_workers` and one more can be waiting. Default: 1024.
     pub queue: usize,
     /// Between asking a worker to give up a job and SIGKILL. Default: 1 s.
     pub grace: Duration,
@@ -23,6 +25,62 @@ pub struct Config {
     pub backoff: Backoff,
     /// No worker until the first job; from then on `min_workers` counts. Default: false.
     pub lazy: bool,
+    /// When workers that keep dying stop jobs from being accepted.
+    pub breaker: Breaker,
+    /// When a payload that keeps killing workers is not run any more.
+    pub poison: Poison,
+    /// Whether a job whose worker ran into its memory limit may be tried again like any other. Default: false.
+    pub retry_out_of_memory: bool,
+    /// When a worker is replaced though nothing is wrong with it.
+    pub recycling: Recycling,
+    /// A new process for every job: a worker is asked to exit after its first. Default: false.
+    pub process_per_job: bool,
+    /// Workers kept idle and ready beside those that are busy, as far as `max_workers` allows. Default: 0.
+    pub spares: usize,
+    /// A worker that no job has needed for so long exits, down to `min_workers`. Default: never.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// A circuit breaker over the starts of workers. Workers that fail together count as one failure, and only those that
+/// die before they have finished a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failures open it. Default: 5.
+    pub failures: usize,
+    /// If they come within so long. Default: 10 s. A worker on trial that lives for so long closes it, as does its first
+    /// finished job.
+    pub window: Duration,
+}
+
+/// A quarantine for payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poison {
+    /// So many deaths of a payload's own doing, and it is not run any more. 0: never. Default: 3.
+    pub deaths: u32,
+    /// A death is remembered for so long. Default: 10 min.
+    pub memory: Duration,
+}
+
+/// Bounds after which a worker is replaced, between jobs and one at a time. Each worker's own is up to a tenth lower, so
+/// that workers which were started together do not retire together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recycling {
+    /// Jobs. Default: none.
+    pub jobs: Option<NonZeroU64>,
+    /// Time since it was ready. Default: none.
+    pub lifetime: Option<Duration>,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { failures: 5, window: Duration::from_secs(10) }
+    }
+}
+
+impl Default for Poison {
+    fn default() -> Self {
+        Self { deaths: 3, memory: Duration::from_secs(600) }
+    }
 }
 
 impl Default for Config {
@@ -35,6 +93,13 @@ impl Default for Config {
             stop_timeout: Duration::from_secs(5),
             backoff: Backoff::default(),
             lazy: false,
+            breaker: Breaker::default(),
+            poison: Poison::default(),
+            retry_out_of_memory: false,
+            recycling: Recycling::default(),
+            process_per_job: false,
+            spares: 0,
+            idle_timeout: None,
         }
     }
 }

@@ -29,4 +29,12 @@ pub struct Counters {
     pub deaths: u64,
     /// Workers that were to be killed.
     pub kills: u64,
+    /// Jobs that were not run, or not again, because their payload had killed too many workers.
+    pub poisoned: u64,
+    /// Times that the breaker opened.
+    pub breaker_opened: u64,
+    /// Workers asked to exit because they were old, worn or outdated.
+    pub recycled: u64,
+    /// Workers asked to exit because no job had needed them for long.
+    pub idled_out: u64,
 }

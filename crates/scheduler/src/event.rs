@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{JobId, WorkerId};
+use crate::{Fingerprint, Generation, JobId, WorkerId};
 
 /// Something that happened, or that somebody wants.
 ///
@@ -17,13 +17,8 @@ pub enum Event {
     Submit {
         /// A new id.
         job: JobId,
-        /// For waiting and running together, from now.
-        timeout: Option<Duration>,
-        /// For running alone, from the assignment.
-        run_timeout: Option<Duration>,
-        /// How often it may be handed to a worker at most, if each one dies with it: 1 unless it may be repeated.
-        /// 0 counts as 1.
-        attempts: u32,
+        /// Its limits.
+        terms: Terms,
     },
     /// Nobody wants the job any more.
     Cancel {
@@ -55,6 +50,10 @@ pub enum Event {
         worker: WorkerId,
         /// Whether the kernel had accepted the last byte of the job it held; meaningless when it held none.
         handed_over: bool,
+        /// Whose doing it was, as far as its end tells.
+        death: Death,
+        /// The payload of the job that it held, if that is known.
+        fingerprint: Option<Fingerprint>,
     },
     /// The worker broke the protocol, or took too long over its handshake: its job ends as
     /// [`Protocol`](crate::Verdict::Protocol) and it is killed. Its death counts like one of its own doing.
@@ -67,6 +66,23 @@ pub enum Event {
     HungUp {
         /// The worker.
         worker: WorkerId,
+    },
+    /// The worker has been stopped from outside (SIGSTOP): an idle one is killed and replaced, a busy one is left to its
+    /// job's deadline.
+    Stalled {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The worker has grown beyond what it may keep between jobs: it is replaced as soon as its replacement is ready.
+    Outgrown {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// There is a new make of the executable. Its first worker is tried; once that is ready, all others are replaced, one
+    /// at a time. Of several that come while one is tried, the last wins.
+    Reload {
+        /// Its number, higher than any before.
+        generation: Generation,
     },
     /// An operator wants the worker dead. Its job ends when the death arrives; the pool does not hold the death
     /// against its executable.
@@ -94,4 +110,29 @@ pub enum Health {
     /// Its state may be broken, for example by a panic that was caught: it gets no more jobs, and a replacement is
     /// started at once.
     Suspect,
+}
+
+/// What a job asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// For waiting and running together, from now.
+    pub timeout: Option<Duration>,
+    /// For running alone, from the assignment.
+    pub run_timeout: Option<Duration>,
+    /// How often it may be handed to a worker at most, if each one dies with it: 1 unless it may be repeated.
+    /// 0 counts as 1.
+    pub attempts: u32,
+    /// Its payload; unknown while no payload has killed anybody, so that nobody has to hash in vain.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Whose doing a death was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The process's own: it exited, aborted, broke off, or could not be spawned.
+    Own,
+    /// A SIGKILL that this pool did not send. It says nothing about the executable, and nothing about the job.
+    Killed,
+    /// It ran into its memory limit, and would again.
+    OutOfMemory,
 }

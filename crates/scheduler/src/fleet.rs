@@ -1,93 +1,35 @@
 //! The workers and what each is doing. Refuses to decide anything: it keeps its counts right, others transition.
 
 use crate::id_map::IdMap;
+use crate::phase::{Phase, WorkerState};
 use crate::restarts::Standing;
 use crate::timers::Timer;
-use crate::{JobId, WorkerId};
+use crate::{Generation, JobId, Time, WorkerId};
 
-/// What a worker is doing, as a status page would say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WorkerState {
-    /// Its process is on its way up.
-    Starting,
-    /// Ready, and without a job.
-    Idle,
-    /// Running a job.
-    Busy,
-    /// Its job was resolved without it and it has been asked to give up, or it has been killed; either way it gets
-    /// no job until it has answered or died.
-    Stopping,
-    /// Out of service and asked to exit.
-    Retiring,
-}
-
-/// What a worker is doing, as the scheduler needs to know it. Whether the job is still to be resolved is the job
-/// table's to say.
+/// Why a worker that works is to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Starting,
-    Idle,
-    Busy(JobId),
-    /// Asked to give up a job that was resolved without it; it may answer within the grace.
-    Stopping(JobId),
-    /// SIGKILL is on its way. It keeps its place in the pool until its death arrives.
-    Killed {
-        job: Option<JobId>,
-        cause: Cause,
-    },
-    /// Asked to exit; it does not count for the pool's strength any more.
-    Retiring {
-        killed: bool,
-    },
-}
-
-/// Why a worker is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Somebody wants it gone; its executable may be as good as any.
-    Asked,
-    /// It broke the protocol.
-    Violation,
-}
-
-impl Phase {
-    /// The job that it was given and has not answered.
-    pub(crate) const fn job(self) -> Option<JobId> {
-        match self {
-            Self::Busy(job) | Self::Stopping(job) => Some(job),
-            Self::Killed { job, .. } => job,
-            Self::Starting | Self::Idle | Self::Retiring { .. } => None,
-        }
-    }
-
-    /// Whether its death would be somebody's wish rather than its own doing.
-    pub(crate) const fn is_asked_to_go(self) -> bool {
-        match self {
-            Self::Stopping(_) | Self::Retiring { .. } | Self::Killed { cause: Cause::Asked, .. } => true,
-            Self::Starting | Self::Idle | Self::Busy(_) | Self::Killed { cause: Cause::Violation, .. } => {
-                false
-            }
-        }
-    }
-
-    const fn state(self) -> WorkerState {
-        match self {
-            Self::Starting => WorkerState::Starting,
-            Self::Idle => WorkerState::Idle,
-            Self::Busy(_) => WorkerState::Busy,
-            Self::Stopping(_) | Self::Killed { .. } => WorkerState::Stopping,
-            Self::Retiring { .. } => WorkerState::Retiring,
-        }
-    }
+pub(crate) enum Tired {
+    /// It has done its share of jobs, has lived for long, or has grown.
+    Worn,
+    /// There is a newer make of its executable.
+    Outdated,
 }
 
 /// What is known about one worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
     phase: Phase,
+    tired: Option<Tired>,
+    pub(crate) generation: Generation,
     pub(crate) standing: Standing,
     /// Rings when its grace or its stop timeout is over.
     pub(crate) timer: Option<Timer>,
+    /// Rings when it has lived for long enough.
+    pub(crate) lifetime: Option<Timer>,
+    /// Jobs until it has done its share, if its share is bounded.
+    pub(crate) jobs_left: Option<u64>,
+    /// Since when it has had nothing to do; meaningless while it has.
+    pub(crate) idle_since: Time,
 }
 
 impl Worker {
@@ -104,6 +46,12 @@ pub(crate) struct Fleet {
     idle: Vec<WorkerId>,
     starting: usize,
     retiring: usize,
+    /// Idle, busy, or busy with a job that it was asked to give up.
+    serving: usize,
+    /// In service, and to be replaced.
+    tired: usize,
+    /// Those of the tired ones that are so for their make.
+    outdated: usize,
     next_id: u64,
 }
 
@@ -125,6 +73,40 @@ impl Fleet {
         self.retiring
     }
 
+    /// Workers that have or could have a job.
+    pub(crate) const fn serving(&self) -> usize {
+        self.serving
+    }
+
+    pub(crate) const fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Workers in service that are to be replaced.
+    pub(crate) const fn tired(&self) -> usize {
+        self.tired
+    }
+
+    /// Workers in service of an older make.
+    pub(crate) const fn outdated(&self) -> usize {
+        self.outdated
+    }
+
+    /// The worker that has been idle for longest, and since when.
+    pub(crate) fn coldest(&self) -> Option<(WorkerId, Time)> {
+        let id = *self.idle.first()?;
+        Some((id, self.workers.get(&id)?.idle_since))
+    }
+
+    /// An idle worker that is to be replaced.
+    pub(crate) fn idle_and_tired(&self) -> Option<WorkerId> {
+        if self.tired == 0 {
+            return None;
+        }
+        let is_tired = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| worker.tired.is_some());
+        self.idle.iter().find(is_tired).copied()
+    }
+
     /// The idle worker to use next.
     pub(crate) fn warmest(&self) -> Option<WorkerId> {
         self.idle.last().copied()
@@ -136,6 +118,11 @@ impl Fleet {
 
     pub(crate) fn phase(&self, id: WorkerId) -> Option<Phase> {
         self.workers.get(&id).map(Worker::phase)
+    }
+
+    /// Whether the worker has or could have a job.
+    pub(crate) fn is_serving(&self, id: WorkerId) -> bool {
+        matches!(self.phase(id), Some(Phase::Idle | Phase::Busy(_) | Phase::Stopping(_)))
     }
 
     /// In no particular order.
@@ -150,11 +137,42 @@ impl Fleet {
         ids
     }
 
+    /// Marks a worker as one to be replaced. Nothing happens to one that is out of service; one that is outdated stays so.
+    pub(crate) fn tire(&mut self, id: WorkerId, why: Tired) {
+        if let Some(worker) = self.workers.get_mut(&id)
+            && !matches!(worker.phase, Phase::Retiring { .. })
+            && worker.tired != Some(Tired::Outdated)
+        {
+            let before = worker.tired.replace(why);
+            self.tired += usize::from(before.is_none());
+            self.outdated += usize::from(why == Tired::Outdated);
+        }
+    }
+
+    /// Marks every worker of an older make.
+    pub(crate) fn outdate(&mut self, current: Generation) {
+        for id in self.ids() {
+            if self.workers.get(&id).is_some_and(|worker| worker.generation < current) {
+                self.tire(id, Tired::Outdated);
+            }
+        }
+    }
+
     /// Takes in a new worker under a new id.
-    pub(crate) fn add(&mut self) -> WorkerId {
+    pub(crate) fn add(&mut self, generation: Generation) -> WorkerId {
         let id = WorkerId(self.next_id);
         self.next_id += 1;
-        self.workers.insert(id, Worker { phase: Phase::Starting, standing: Standing::Unready, timer: None });
+        let worker = Worker {
+            phase: Phase::Starting,
+            tired: None,
+            generation,
+            standing: Standing::Unready,
+            timer: None,
+            lifetime: None,
+            jobs_left: None,
+            idle_since: Time::ZERO,
+        };
+        self.workers.insert(id, worker);
         self.count_in(id, Phase::Starting);
         id
     }
@@ -163,6 +181,10 @@ impl Fleet {
     pub(crate) fn enter(&mut self, id: WorkerId, phase: Phase) {
         if let Some(worker) = self.workers.get_mut(&id) {
             let left = std::mem::replace(&mut worker.phase, phase);
+            let tired = worker.tired;
+            if matches!(phase, Phase::Retiring { .. }) && !matches!(left, Phase::Retiring { .. }) {
+                self.count_rested(tired);
+            }
             self.count_out(id, left);
             self.count_in(id, phase);
         }
@@ -171,24 +193,41 @@ impl Fleet {
     pub(crate) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
         let worker = self.workers.remove(&id)?;
         self.count_out(id, worker.phase);
+        if !matches!(worker.phase, Phase::Retiring { .. }) {
+            self.count_rested(worker.tired);
+        }
         Some(worker)
+    }
+
+    /// A worker leaves the service, and nobody need replace it any more.
+    fn count_rested(&mut self, tired: Option<Tired>) {
+        self.tired -= usize::from(tired.is_some());
+        self.outdated -= usize::from(tired == Some(Tired::Outdated));
     }
 
     fn count_in(&mut self, id: WorkerId, phase: Phase) {
         match phase {
             Phase::Starting => self.starting += 1,
-            Phase::Idle => self.idle.push(id),
+            Phase::Idle => {
+                self.idle.push(id);
+                self.serving += 1;
+            }
+            Phase::Busy(_) | Phase::Stopping(_) => self.serving += 1,
             Phase::Retiring { .. } => self.retiring += 1,
-            Phase::Busy(_) | Phase::Stopping(_) | Phase::Killed { .. } => {}
+            Phase::Killed { .. } => {}
         }
     }
 
     fn count_out(&mut self, id: WorkerId, phase: Phase) {
         match phase {
             Phase::Starting => self.starting -= 1,
-            Phase::Idle => self.remove_idle(id),
+            Phase::Idle => {
+                self.remove_idle(id);
+                self.serving -= 1;
+            }
+            Phase::Busy(_) | Phase::Stopping(_) => self.serving -= 1,
             Phase::Retiring { .. } => self.retiring -= 1,
-            Phase::Busy(_) | Phase::Stopping(_) | Phase::Killed { .. } => {}
+            Phase::Killed { .. } => {}
         }
     }
 
@@ -206,7 +245,7 @@ mod tests {
 
     fn idle_fleet(size: usize) -> (Fleet, Vec<WorkerId>) {
         let mut fleet = Fleet::default();
-        let ids: Vec<_> = (0..size).map(|_| fleet.add()).collect();
+        let ids: Vec<_> = (0..size).map(|_| fleet.add(Generation(0))).collect();
         for &id in &ids {
             fleet.enter(id, Phase::Idle);
         }
@@ -246,7 +285,7 @@ mod tests {
     fn a_dead_workers_id_is_not_used_again() {
         let (mut fleet, ids) = idle_fleet(1);
         fleet.remove(ids[0]);
-        assert_ne!(fleet.add(), ids[0]);
+        assert_ne!(fleet.add(Generation(0)), ids[0]);
         fleet.enter(ids[0], Phase::Idle);
         assert_eq!(fleet.warmest(), None);
     }

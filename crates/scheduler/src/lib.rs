@@ -8,26 +8,29 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use procpool_scheduler::{Action, Config, Event, Health, JobId, Limit, Scheduler, Stage, Time, Verdict};
+//! use procpool_scheduler::{
+//!     Action, Config, Event, Health, JobId, Limit, Scheduler, Stage, Terms, Time, Verdict,
+//! };
 //!
 //! # fn main() -> Result<(), procpool_scheduler::ConfigError> {
 //! let at = |millis: u64| Time::ZERO + Duration::from_millis(millis);
 //! let mut pool = Scheduler::new(Config::default(), 42)?;
 //!
 //! pool.handle(at(0), Event::Start);
-//! let Some(Action::Start { worker }) = pool.poll_action() else { panic!("a pool keeps one worker") };
+//! let Some(Action::Start { worker, .. }) = pool.poll_action() else { panic!("a pool keeps one worker") };
 //! pool.handle(at(2), Event::Ready { worker });
 //!
 //! // A job that is answered in time.
 //! let (job, timeout) = (JobId(0), Some(Duration::from_secs(1)));
-//! pool.handle(at(5), Event::Submit { job, timeout, run_timeout: None, attempts: 1 });
+//! let terms = Terms { timeout, ..Terms::default() };
+//! pool.handle(at(5), Event::Submit { job, terms });
 //! assert_eq!(pool.poll_action(), Some(Action::Assign { worker, job, attempt: 1, remaining: timeout }));
 //! pool.handle(at(9), Event::Done { worker, job, health: Health::Sound });
 //! assert_eq!(pool.poll_action(), Some(Action::Resolve { job, verdict: Verdict::Finished }));
 //!
 //! // A job that is not: it ends at its deadline, and the worker has its grace to give it up.
 //! let job = JobId(1);
-//! pool.handle(at(10), Event::Submit { job, timeout, run_timeout: None, attempts: 1 });
+//! pool.handle(at(10), Event::Submit { job, terms });
 //! assert!(matches!(pool.poll_action(), Some(Action::Assign { .. })));
 //! assert_eq!(pool.poll_timeout(), Some(at(1_010)));
 //! pool.handle(at(1_010), Event::Tick);
@@ -40,9 +43,9 @@
 //! # }
 //! ```
 //!
-//! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength, shutdown); `fleet`,
-//! `queue` and `timers` are the structures they work on, and know no rules; `restarts` and `backoff` decide
-//! when a dead worker may be replaced.
+//! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength, renewal, rollout,
+//! shutdown); `fleet`, `queue` and `timers` are the structures they work on, and know no rules; `restarts` and `backoff`
+//! decide when a dead worker may be replaced and when the breaker opens, `quarantine` which payloads are not run again.
 
 mod action;
 mod backoff;
@@ -52,6 +55,8 @@ mod event;
 mod fleet;
 mod id_map;
 mod ids;
+mod phase;
+mod quarantine;
 mod queue;
 mod random;
 mod restarts;
@@ -60,12 +65,13 @@ mod slab;
 mod time;
 mod timers;
 
-pub use action::{Action, Limit, Refusal, Stage, Verdict};
+pub use action::{Action, Limit, Refusal, ReloadEnd, Stage, Verdict};
 pub use backoff::Backoff;
-pub use config::{Config, ConfigError};
+pub use config::{Breaker, Config, ConfigError, Poison, Recycling};
 pub use counters::Counters;
-pub use event::{Event, Health};
-pub use fleet::WorkerState;
-pub use ids::{JobId, WorkerId};
+pub use event::{Death, Event, Health, Terms};
+
+pub use ids::{Fingerprint, Generation, JobId, WorkerId};
+pub use phase::WorkerState;
 pub use scheduler::Scheduler;
 pub use time::Time;

@@ -1,7 +1,10 @@
-//! When a dead worker may be replaced. Refuses to know how many workers are wanted: only whether to start any.
+//! When a dead worker may be replaced, and when so many have died that nobody should wait for the next. Refuses to know
+//! how many workers are wanted: only whether to start any.
+
+use std::collections::VecDeque;
 
 use crate::random::SplitMix64;
-use crate::{Backoff, Time};
+use crate::{Backoff, Breaker, Death, Time};
 
 /// How much a worker has shown of itself, which decides what its death says about its executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,31 +19,40 @@ pub(crate) enum Standing {
 
 /// Tells a crash loop from bad luck, for the whole pool.
 ///
-/// A proven worker's death says nothing: it is replaced at once. An unready one's starts a backoff. An untried one's
-/// may be its job's fault, so only a streak of them that a pool full of unlucky workers cannot explain does. Any job
-/// finished anywhere in the pool ends the streak.
+/// A proven worker's death says nothing: it is replaced at once. An unready one's is a failure and starts a backoff. An
+/// untried one's may be its job's fault, and a SIGKILL may be anybody's: so only a streak of those that a pool full of
+/// unlucky workers cannot explain is a failure. Any job finished anywhere in the pool ends the streak.
+///
+/// Failures that come too fast open the breaker. A worker's first finished job closes it: it proves the executable.
 #[derive(Debug)]
 pub(crate) struct Restarts {
     backoff: Backoff,
-    /// Deaths in a row of untried workers that are nobody's fault.
+    breaker: Breaker,
+    /// Deaths in a row that are nobody's fault.
     allowance: usize,
     random: SplitMix64,
     /// Deaths in a row without a finished job between them.
-    failures: usize,
-    /// Backoffs in a row without a finished job between them.
-    rounds: u32,
+    streak: usize,
+    /// Failures in a row without a worker proven between them.
+    failures: u32,
+    /// The latest of them, as many as it takes to open the breaker.
+    latest: VecDeque<Time>,
     until: Option<Time>,
+    is_open: bool,
 }
 
 impl Restarts {
-    pub(crate) const fn new(backoff: Backoff, max_workers: usize, seed: u64) -> Self {
+    pub(crate) fn new(backoff: Backoff, breaker: Breaker, max_workers: usize, seed: u64) -> Self {
         Self {
             backoff,
+            breaker,
             allowance: max_workers.saturating_add(3),
             random: SplitMix64::new(seed),
+            streak: 0,
             failures: 0,
-            rounds: 0,
+            latest: VecDeque::new(),
             until: None,
+            is_open: false,
         }
     }
 
@@ -49,28 +61,58 @@ impl Restarts {
         self.until
     }
 
-    /// A backoff that runs is not cut short: one worker that does well must not make the others' failures loop.
+    /// Whether workers are started one at a time only, on trial.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(crate) const fn job_finished(&mut self) {
+        self.streak = 0;
+    }
+
+    /// A worker has shown that its executable works. A backoff that runs is not cut short: one worker that does well
+    /// must not make the others' failures loop.
+    pub(crate) fn proven(&mut self) {
         self.failures = 0;
-        self.rounds = 0;
+        self.latest.clear();
+        self.is_open = false;
+    }
+
+    /// What is known is about an executable that is used no more.
+    pub(crate) fn forget(&mut self) {
+        self.proven();
+        self.streak = 0;
+        self.until = None;
     }
 
     /// Takes in a death nobody asked for. Says when the backoff that it begins ends, if it begins one.
-    pub(crate) fn died(&mut self, now: Time, standing: Standing) -> Option<Time> {
+    pub(crate) fn died(&mut self, now: Time, standing: Standing, death: Death) -> Option<Time> {
         if standing == Standing::Proven {
             return None;
         }
-        self.failures = self.failures.saturating_add(1);
-        if standing == Standing::Untried && self.failures <= self.allowance {
+        self.streak = self.streak.saturating_add(1);
+        let may_be_bad_luck = standing == Standing::Untried || death == Death::Killed;
+        if may_be_bad_luck && self.streak <= self.allowance {
             return None;
         }
         // Workers that were started together fail together; that is one failure, not one each.
         if self.until.is_some() {
             return None;
         }
-        self.rounds = self.rounds.saturating_add(1);
-        self.until = Some(now + self.backoff.delay(self.rounds, self.random.next()));
+        self.failed(now);
+        self.until = Some(now + self.backoff.delay(self.failures, self.random.next()));
         self.until
+    }
+
+    fn failed(&mut self, now: Time) {
+        self.failures = self.failures.saturating_add(1);
+        self.latest.push_back(now);
+        if self.latest.len() > self.breaker.failures.max(1) {
+            self.latest.pop_front();
+        }
+        let first = self.latest.front().copied().unwrap_or(now);
+        let is_burst = self.latest.len() == self.breaker.failures && now.since(first) <= self.breaker.window;
+        self.is_open |= is_burst;
     }
 
     /// The backoff's time is over.
@@ -88,13 +130,13 @@ mod tests {
     const MAX_WORKERS: usize = 2;
 
     fn restarts() -> Restarts {
-        Restarts::new(Backoff::default(), MAX_WORKERS, 0)
+        Restarts::new(Backoff::default(), Breaker::default(), MAX_WORKERS, 0)
     }
 
     /// The delay that a death at time zero brings about, after any earlier backoff has ended.
     fn delay(restarts: &mut Restarts, standing: Standing) -> Option<Duration> {
         restarts.resume();
-        restarts.died(Time::ZERO, standing).map(|until| until.since(Time::ZERO))
+        restarts.died(Time::ZERO, standing, Death::Own).map(|until| until.since(Time::ZERO))
     }
 
     fn is_step(delay: Option<Duration>, millis: u64) -> bool {
@@ -131,6 +173,7 @@ mod tests {
             delay(&mut restarts, Standing::Untried);
         }
         restarts.job_finished();
+        restarts.proven();
         assert_eq!(delay(&mut restarts, Standing::Untried), None);
         assert!(is_step(delay(&mut restarts, Standing::Unready), 100));
     }
@@ -138,11 +181,51 @@ mod tests {
     #[test]
     fn workers_that_fail_together_count_as_one_failure() {
         let mut restarts = restarts();
-        let until = restarts.died(Time::ZERO, Standing::Unready);
+        let until = restarts.died(Time::ZERO, Standing::Unready, Death::Own);
         for _ in 0..20 {
-            assert_eq!(restarts.died(Time::ZERO, Standing::Unready), None);
+            assert_eq!(restarts.died(Time::ZERO, Standing::Unready, Death::Own), None);
         }
         assert_eq!(restarts.until(), until);
         assert!(is_step(delay(&mut restarts, Standing::Unready), 200));
+    }
+
+    #[test]
+    fn a_kill_from_outside_is_bad_luck_until_it_is_a_streak() {
+        let mut restarts = restarts();
+        let mut killed = || restarts.died(Time::ZERO, Standing::Unready, Death::Killed);
+        assert!((0..MAX_WORKERS + 3).all(|_| killed().is_none()));
+        assert!(killed().is_some());
+    }
+
+    /// Fails so often, so far apart; says whether that opens the breaker.
+    fn opens(failures: u64, apart: Duration) -> bool {
+        let mut restarts = restarts();
+        let mut now = Time::ZERO;
+        for _ in 0..failures {
+            restarts.resume();
+            restarts.died(now, Standing::Unready, Death::Own);
+            now = now + apart;
+        }
+        restarts.is_open()
+    }
+
+    #[test]
+    fn five_failures_in_ten_seconds_open_the_breaker() {
+        assert!(!opens(4, Duration::from_millis(1)));
+        assert!(opens(5, Duration::from_millis(2_500)));
+        assert!(!opens(50, Duration::from_millis(2_501)));
+    }
+
+    #[test]
+    fn a_breaker_stays_open_until_a_worker_is_proven() {
+        let mut restarts = restarts();
+        for _ in 0..9 {
+            delay(&mut restarts, Standing::Unready);
+            restarts.job_finished();
+        }
+        assert!(restarts.is_open());
+        restarts.proven();
+        assert!(!restarts.is_open());
+        assert!(is_step(delay(&mut restarts, Standing::Unready), 100));
     }
 }

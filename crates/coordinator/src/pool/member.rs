@@ -10,7 +10,7 @@ use crate::session::{Ending, Session};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::Done;
-use procpool_scheduler::{Event, Time, WorkerId};
+use procpool_scheduler::{Death, Event, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -157,7 +157,7 @@ fn died(
     // A worker begins a job when it has read all of it, and the job it held was the last thing it was
     // sent: one that died with input unread cannot have begun it.
     let handed_over = handed_over && slot.held.is_some() && !unread;
-    events.push(Event::Died { worker, handed_over });
+    events.push(Event::Died { worker, handed_over, death: Death::Own, fingerprint: None });
     let mut effects = state.handle_all(now, events, known);
     effects.buried.push(slot);
     (effects, report)

@@ -14,8 +14,8 @@ use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
 use procpool_scheduler::{
-    Action, Event, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Stage as SchedulerStage, Time,
-    Verdict, WorkerId,
+    Action, Event, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Stage as SchedulerStage, Terms,
+    Time, Verdict, WorkerId,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -72,12 +72,13 @@ impl State {
         self.last_key += 1;
         let (key, id) = (Key(self.last_key), JobId::from_bits(rand::random()));
         let limits = job.limits;
-        let event = Event::Submit {
-            job: key,
+        let terms = Terms {
             timeout: limits.timeout,
             run_timeout: limits.run_timeout,
             attempts: job.attempts,
+            fingerprint: None,
         };
+        let event = Event::Submit { job: key, terms };
         self.entries.insert(key, Entry { id, job, accepted: now, assigned: None, outcome });
         self.keys.insert(id, key);
         (key, id, self.handle(now, event, Known::default()))
@@ -155,7 +156,7 @@ impl State {
                 effects.dropped.extend(self.take(job));
                 effects.refused = Some(refusal(reason, self.queue));
             }
-            Action::Start { worker } => {
+            Action::Start { worker, .. } => {
                 self.slots.insert(worker, Slot::new(format!("{}-{}", self.pool, worker.0), now));
                 effects.spawn.push(worker);
             }
@@ -178,6 +179,7 @@ impl State {
                 self.dismiss(worker);
                 effects.kill.extend(self.slots.get(&worker).map(|slot| slot.leash.clone()));
             }
+            Action::Reloaded { .. } => {}
             Action::Resolve { job, verdict } => self.resolve(now, job, verdict, known, effects),
             Action::Drained => effects.drained = true,
         }
@@ -244,14 +246,18 @@ impl State {
         let Some(entry) = self.take(key) else { return };
         let result = match verdict {
             Verdict::Finished => known.result.take().unwrap_or_else(|| lost(known)),
-            Verdict::Crashed { handed_over } => match &known.death {
-                Some(death) => {
-                    let stage = if handed_over { Stage::Running } else { Stage::Queued };
-                    let report = CrashReport::new(entry.id, stage, death.clone());
-                    Err(JobError::Crashed(Box::new(report)))
+            Verdict::Crashed { handed_over, payload_deaths } => {
+                let stage = if handed_over { Stage::Running } else { Stage::Queued };
+                match crash(entry.id, stage, payload_deaths, known) {
+                    Some(report) => Err(JobError::Crashed(report)),
+                    None => lost(known),
                 }
-                None => lost(known),
-            },
+            }
+            Verdict::Poisoned { stage, payload_deaths, remaining } => {
+                let stage = public(stage);
+                let crash = crash(entry.id, stage, payload_deaths, known);
+                Err(JobError::Poisoned { stage, payload_deaths, remaining, crash })
+            }
             Verdict::Protocol => lost(known),
             Verdict::TimedOut { stage, limit } => {
                 Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) })
@@ -271,6 +277,13 @@ impl State {
     }
 }
 
+/// The report of the death that ends a job, if it is one that does.
+fn crash(job: JobId, stage: Stage, payload_deaths: u32, known: &Known) -> Option<Box<CrashReport>> {
+    let mut report = CrashReport::new(job, stage, known.death.clone()?);
+    report.payload_deaths = payload_deaths;
+    Some(Box::new(report))
+}
+
 /// The outcome of a job whose worker gave none that can be passed on.
 fn lost(known: &Known) -> Result<Payload, JobError> {
     let violation = known.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
@@ -287,6 +300,7 @@ fn public(stage: SchedulerStage) -> Stage {
 fn refusal(reason: SchedulerRefusal, limit: usize) -> Refusal {
     match reason {
         SchedulerRefusal::QueueFull => Refusal::QueueFull { limit },
+        SchedulerRefusal::BreakerOpen { retry } => Refusal::BreakerOpen { retry, last_death: String::new() },
         _ => Refusal::ShuttingDown,
     }
 }

@@ -134,7 +134,7 @@ fn outcomes() -> Vec<Row> {
             json!({"stage": "running", "may_have_run": true, "crash": {
                 "worker": "fib-3", "pid": 1234, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
                 "stage": "running", "job": ID_TEXT, "stderr": ["last words"], "peak_memory_bytes": 0,
-                "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0}}),
+                "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0, "payload_deaths": 0}}),
         ),
         Row(crashed(queued), 502, "crashed", json!({"stage": "queued", "may_have_run": false})),
         Row(
@@ -155,6 +155,13 @@ fn outcomes() -> Vec<Row> {
             502,
             "protocol_error",
             json!({"violation": "a frame too many", "may_have_run": true}),
+        ),
+        Row(
+            JobError::Poisoned { stage: queued, payload_deaths: 3, remaining: limit, crash: None },
+            422,
+            "poisoned",
+            json!({"stage": "queued", "payload_deaths": 3, "remaining_ms": 1500, "crash": null,
+                   "may_have_run": false}),
         ),
         Row(
             JobError::OutputTooLarge { size: 11, limit: 10 },
@@ -178,6 +185,12 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
     vec![
         (Refusal::UnknownPool { known }, 404, "unknown_pool", json!({"known": ["fib", "ping"]})),
         (Refusal::QueueFull { limit: 8 }, 503, "queue_full", json!({"limit": 8})),
+        (
+            Refusal::BreakerOpen { retry: limit, last_death: "exit code 1".into() },
+            503,
+            "breaker_open",
+            json!({"retry_ms": 250, "last_death": "exit code 1"}),
+        ),
         (Refusal::NoSlotInTime { limit }, 504, "no_slot_in_time", json!({"limit_ms": 250})),
         (Refusal::Starting, 503, "starting", json!({})),
         (Refusal::ShuttingDown, 503, "shutting_down", json!({})),

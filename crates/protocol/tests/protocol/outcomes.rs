@@ -15,6 +15,18 @@ fn crashed(stage: Stage) -> JobError {
     JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death)))
 }
 
+fn poisoned(stage: Stage) -> JobError {
+    let crash = match crashed(stage) {
+        JobError::Crashed(crash) if stage == Stage::Running => Some(crash),
+        _ => None,
+    };
+    JobError::Poisoned { stage, payload_deaths: 3, remaining: Duration::from_secs(600), crash }
+}
+
+fn breaker_open() -> Refusal {
+    Refusal::BreakerOpen { retry: Duration::from_secs(2), last_death: "exit code 1".into() }
+}
+
 /// Name, HTTP status, and, as letters, that it may have run, is retryable, is a timeout, says when to
 /// try again, has a crash report.
 fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
@@ -24,6 +36,7 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
     vec![
         (refused(Refusal::UnknownPool { known: vec![] }), "refused", 404, ""),
         (refused(Refusal::QueueFull { limit: 3 }), "refused", 503, "ra"),
+        (refused(breaker_open()), "refused", 503, "ra"),
         (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
         (refused(Refusal::Starting), "refused", 503, "ra"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
@@ -42,6 +55,8 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (JobError::Protocol { violation: "no".into() }, "protocol_error", 502, "m"),
         (JobError::OutputTooLarge { size: 2, limit: 1 }, "output_too_large", 500, "m"),
         (JobError::Output(unreadable), "ok", 500, "m"),
+        (poisoned(Running), "poisoned", 422, "mc"),
+        (poisoned(Queued), "poisoned", 422, ""),
         (JobError::ShutDown { stage: Running }, "shut_down", 503, "m"),
         (JobError::ShutDown { stage: Queued }, "shut_down", 503, "ra"),
     ]
@@ -78,6 +93,7 @@ fn refusals_have_names_of_their_own() {
     let reasons = [
         (Refusal::UnknownPool { known: vec!["fib".into()] }, "unknown_pool"),
         (Refusal::QueueFull { limit: 1 }, "queue_full"),
+        (breaker_open(), "breaker_open"),
         (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
         (Refusal::Starting, "starting"),
         (Refusal::ShuttingDown, "shutting_down"),
@@ -111,6 +127,21 @@ fn people_are_told_what_happened_and_to_whom() {
         said(crashed(Stage::Running)),
         "the worker crashed: worker fib-3 (pid 4711) ended with signal 9 (SIGKILL) after 0.0ns and 0 jobs"
     );
+    assert_eq!(
+        said(poisoned(Stage::Queued)),
+        "the payload has killed 3 workers and is not run again for 600s"
+    );
+    assert!(said(poisoned(Stage::Running)).starts_with("the worker crashed: worker fib-3"));
+    assert_eq!(
+        said(refused(breaker_open())),
+        "failed to submit the job: pool `fib` has no worker, because they keep dying at their start; \
+         the next is tried in 2s (the last one: exit code 1)"
+    );
+}
+
+#[test]
+fn retry_after_is_the_time_until_the_next_trial() {
+    assert_eq!(refused(breaker_open()).retry_after(), Some(Duration::from_secs(2)));
 }
 
 #[test]
@@ -123,6 +154,7 @@ fn a_crash_report_is_json_that_clients_rely_on() {
             "worker": "fib-3", "pid": 4711, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
             "stage": "running", "job": "00000000000000000000000000000001", "stderr": [],
             "peak_memory_bytes": 0, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0,
+            "payload_deaths": 0,
         })
     );
 }

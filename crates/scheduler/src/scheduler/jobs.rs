@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{Due, Scheduler};
+use crate::quarantine::Sentence;
 use crate::queue::Spot;
 use crate::timers::Timer;
-use crate::{Action, JobId, Limit, Refusal, Stage, Time, Verdict, WorkerId};
+use crate::{Action, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId};
 
 /// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
 /// that kills whoever begins to read it must not go through workers for ever.
@@ -24,6 +25,7 @@ pub(super) struct Job {
     attempt: u32,
     /// The last one it may have.
     last_attempt: u32,
+    fingerprint: Option<Fingerprint>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +62,7 @@ impl Job {
 }
 
 impl Scheduler {
-    pub(super) fn submit(
-        &mut self,
-        id: JobId,
-        timeout: Option<Duration>,
-        run_timeout: Option<Duration>,
-        attempts: u32,
-    ) {
+    pub(super) fn submit(&mut self, id: JobId, terms: Terms) {
         self.awake = true;
         if let Some(reason) = self.refusal(id) {
             self.counters.refused += 1;
@@ -76,7 +72,7 @@ impl Scheduler {
             return;
         }
         self.counters.accepted += 1;
-        let deadline = timeout.map(|timeout| self.now + timeout);
+        let deadline = terms.timeout.map(|timeout| self.now + timeout);
         let timer = deadline.map(|at| self.timers.arm(at, Due::Job(id)));
         let place = Place::Queued(self.queue.push_back(id));
         self.jobs.insert(
@@ -84,13 +80,15 @@ impl Scheduler {
             Job {
                 place,
                 deadline,
-                run_timeout,
+                run_timeout: terms.run_timeout,
                 timer,
                 returns: 0,
                 attempt: 1,
-                last_attempt: attempts.max(1),
+                last_attempt: terms.attempts.max(1),
+                fingerprint: terms.fingerprint,
             },
         );
+        self.convict(id);
     }
 
     fn refusal(&self, id: JobId) -> Option<Refusal> {
@@ -98,11 +96,23 @@ impl Scheduler {
             Some(Refusal::DuplicateId)
         } else if self.is_draining() {
             Some(Refusal::ShuttingDown)
+        } else if self.is_out_of_service() {
+            Some(Refusal::BreakerOpen { retry: self.until_next_trial() })
         } else if !self.has_room() {
             Some(Refusal::QueueFull)
         } else {
             None
         }
+    }
+
+    /// Whether nobody can say that a worker will be there soon.
+    pub(super) fn is_out_of_service(&self) -> bool {
+        self.restarts.is_open() && self.fleet.serving() == 0
+    }
+
+    /// While one is on its way up, its verdict is about as far away as the shortest pause.
+    fn until_next_trial(&self) -> Duration {
+        self.restarts.until().map_or(self.config.backoff.initial, |until| until.since(self.now))
     }
 
     /// Whether a worker is idle or a place in the queue is free.
@@ -170,6 +180,10 @@ impl Scheduler {
         if job.deadline.is_some_and(|deadline| deadline <= self.now) {
             return self.job_is_due(id);
         }
+        if self.convict(id) {
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(&id) else { return };
         let run_end = job.run_timeout.map(|timeout| self.now + timeout);
         let (end, limit) = earlier(job.deadline, run_end);
         if let Place::Queued(spot) = job.place {
@@ -186,22 +200,59 @@ impl Scheduler {
     pub(super) fn put_back(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if job.returns == MAX_RETURNS {
-            return self.resolve(id, Verdict::Crashed { handed_over: false });
+            return self.resolve(id, Verdict::Crashed { handed_over: false, payload_deaths: 0 });
         }
         job.returns += 1;
         self.counters.returned += 1;
         self.requeue(id);
     }
 
-    /// Its worker died with all of the job: tried again if that was allowed, else crashed.
-    pub(super) fn crash(&mut self, id: JobId) {
+    /// Its worker died with all of the job: tried again if that was allowed, else crashed, or poisoned if it has killed
+    /// too many.
+    pub(super) fn crash(&mut self, id: JobId, death: Death, fingerprint: Option<Fingerprint>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        if job.attempt == job.last_attempt {
-            return self.resolve(id, Verdict::Crashed { handed_over: true });
+        job.fingerprint = job.fingerprint.or(fingerprint);
+        if let Some(payload) = job.fingerprint
+            && death != Death::Killed
+        {
+            self.quarantine.strike(payload, self.now);
+        }
+        if self.convict(id) {
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let is_hopeless = death == Death::OutOfMemory && !self.config.retry_out_of_memory;
+        if job.attempt == job.last_attempt || is_hopeless {
+            let deaths = job.fingerprint.map_or(0, |payload| self.quarantine.deaths(payload, self.now));
+            return self.resolve(id, Verdict::Crashed { handed_over: true, payload_deaths: deaths });
         }
         job.attempt += 1;
         self.counters.retried += 1;
         self.requeue(id);
+    }
+
+    /// Ends a job whose payload is in quarantine.
+    fn convict(&mut self, id: JobId) -> bool {
+        let Some(job) = self.jobs.get(&id) else { return false };
+        let payload = job.fingerprint.filter(|_| !self.quarantine.is_empty());
+        let Some(sentence) = payload.and_then(|payload| self.quarantine.sentence(payload, self.now)) else {
+            return false;
+        };
+        let may_have_run = job.attempt > 1 || job.worker().is_some();
+        let stage = if may_have_run { Stage::Running } else { Stage::Queued };
+        let Sentence { deaths: payload_deaths, remaining } = sentence;
+        self.counters.poisoned += 1;
+        self.resolve(id, Verdict::Poisoned { stage, payload_deaths, remaining });
+        true
+    }
+
+    /// The job has ended well: its payload kills nobody.
+    pub(super) fn absolve(&mut self, id: JobId) {
+        if !self.quarantine.is_empty()
+            && let Some(payload) = self.jobs.get(&id).and_then(|job| job.fingerprint)
+        {
+            self.quarantine.absolve(payload);
+        }
     }
 
     /// First in the queue again, under the old deadline: no attempt ever extends it.

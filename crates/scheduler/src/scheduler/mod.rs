@@ -2,6 +2,8 @@
 //! they stand in the files beside this one.
 
 mod jobs;
+mod renewal;
+mod rollout;
 mod shutdown;
 mod strength;
 mod workers;
@@ -10,11 +12,14 @@ use std::collections::VecDeque;
 
 use crate::fleet::Fleet;
 use crate::id_map::IdMap;
+use crate::quarantine::Quarantine;
 use crate::queue::Queue;
+use crate::random::SplitMix64;
 use crate::restarts::Restarts;
 use crate::timers::{Timer, Timers};
-use crate::{Action, Config, ConfigError, Counters, Event, JobId, Time, WorkerId, WorkerState};
+use crate::{Action, Config, ConfigError, Counters, Event, Generation, JobId, Time, WorkerId, WorkerState};
 use jobs::Job;
+use rollout::Rollout;
 use shutdown::Life;
 
 /// The state of one pool.
@@ -25,7 +30,8 @@ use shutdown::Life;
 /// Its methods are of four classes:
 ///
 /// - A. Getters that take `&self`: [`queued`](Self::queued), [`running`](Self::running), [`workers`](Self::workers),
-///   [`counters`](Self::counters), [`is_backing_off`](Self::is_backing_off), [`is_draining`](Self::is_draining). They
+///   [`counters`](Self::counters), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
+///   [`knows_poison`](Self::knows_poison), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
 ///   may be called at any time, and no decision hangs on them.
 /// - B. One handler, [`handle`](Self::handle), for all that happens, and for the passing of time
 ///   ([`Event::Tick`]).
@@ -51,8 +57,13 @@ use shutdown::Life;
 ///   which was busy last come first.
 /// - A job is handed over at most as often as it has attempts: once, unless it may be repeated.
 /// - No attempt extends a deadline.
-/// - At most `max_workers` workers are in service, and at most as many again are retiring.
-/// - At most `queue` jobs wait, plus those (at most `max_workers`) whose workers died before they had got all of them.
+/// - At most `max_workers` workers are in service, one more while one of them is being replaced, and at most as many as
+///   `max_workers` are retiring. A worker that is replaced goes only when its replacement is ready, and between two jobs.
+/// - For each [`Event::Reload`] there is exactly one [`Action::Reloaded`]. Until its first worker is ready, no other worker
+///   is started from the new make or goes because of it.
+/// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
+/// - A payload in quarantine is given to no worker.
+/// - At most `queue` jobs wait, plus those (at most `max_workers` and one) whose workers died before they had got all of them.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
 #[derive(Debug)]
@@ -71,8 +82,16 @@ pub struct Scheduler {
     /// The largest strength so far, which tells a restart from growth.
     peak_strength: usize,
     restarts: Restarts,
+    quarantine: Quarantine,
+    rollout: Rollout,
+    /// The worker that was started, beyond what is needed, so that another one can go.
+    replacement: Option<WorkerId>,
+    /// The last worker that was started while the breaker was open.
+    on_trial: Option<WorkerId>,
     timers: Timers<Due>,
     drain_limit: Option<Timer>,
+    idle_timer: Option<Timer>,
+    random: SplitMix64,
     actions: VecDeque<Action>,
     counters: Counters,
 }
@@ -84,6 +103,12 @@ enum Due {
     Job(JobId),
     /// The worker's grace or stop timeout is over.
     Worker(WorkerId),
+    /// The worker has lived for long enough.
+    Lifetime(WorkerId),
+    /// The worker on trial has lived for so long that it is as good as proven.
+    Trial(WorkerId),
+    /// A worker may have been idle for too long.
+    Idle,
     /// Workers may be started again.
     Backoff,
     /// The drain is to end now.
@@ -107,9 +132,15 @@ impl Scheduler {
             queue: Queue::new(),
             fleet: Fleet::default(),
             peak_strength: 0,
-            restarts: Restarts::new(config.backoff, config.max_workers, seed),
+            restarts: Restarts::new(config.backoff, config.breaker, config.max_workers, seed),
+            quarantine: Quarantine::new(config.poison),
+            rollout: Rollout::default(),
+            replacement: None,
+            on_trial: None,
             timers: Timers::new(),
             drain_limit: None,
+            idle_timer: None,
+            random: SplitMix64::new(seed ^ 0x5ca1_ab1e),
             actions: VecDeque::new(),
             counters: Counters::default(),
         })
@@ -122,16 +153,19 @@ impl Scheduler {
         self.now = self.now.max(now);
         match event {
             Event::Start => self.start(),
-            Event::Submit { job, timeout, run_timeout, attempts } => {
-                self.submit(job, timeout, run_timeout, attempts);
-            }
+            Event::Submit { job, terms } => self.submit(job, terms),
             Event::Cancel { job } => self.cancel(job),
             Event::Committed { job } => self.commit(job),
             Event::Ready { worker } => self.ready(worker),
             Event::Done { worker, job, health } => self.done(worker, job, health),
-            Event::Died { worker, handed_over } => self.died(worker, handed_over),
+            Event::Died { worker, handed_over, death, fingerprint } => {
+                self.died(worker, handed_over, death, fingerprint);
+            }
             Event::Violated { worker } => self.violated(worker),
             Event::HungUp { worker } => self.hung_up(worker),
+            Event::Stalled { worker } => self.stalled(worker),
+            Event::Outgrown { worker } => self.outgrown(worker),
+            Event::Reload { generation } => self.reload(generation),
             Event::Kill { worker } => self.operator_kills(worker),
             Event::Tick => self.tick(),
             Event::Drain { limit } => self.drain(limit),
@@ -152,10 +186,11 @@ impl Scheduler {
     }
 
     /// Whether a job that is submitted now is decided at once, one way or the other for good: accepted, or refused
-    /// because the pool drains. If not, it is refused until a worker or a place in the queue comes free.
+    /// because the pool drains or the breaker is open. If not, it is refused until a worker or a place in the queue comes
+    /// free.
     #[must_use]
     pub fn takes_jobs(&self) -> bool {
-        self.is_draining() || self.has_room()
+        self.is_draining() || self.is_out_of_service() || self.has_room()
     }
 
     /// Jobs that wait.
@@ -188,17 +223,44 @@ impl Scheduler {
         self.restarts.until()
     }
 
+    /// Whether the breaker is open: workers are started one at a time, on trial, and none is waited for.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.restarts.is_open()
+    }
+
+    /// Whether any payload has killed a worker lately, so that a job's fingerprint is worth knowing.
+    #[must_use]
+    pub fn knows_poison(&self) -> bool {
+        !self.quarantine.is_empty()
+    }
+
+    /// The make that workers are started from.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.rollout.current()
+    }
+
+    /// Whether another make is being tried or given to all workers.
+    #[must_use]
+    pub fn is_reloading(&self) -> bool {
+        self.rollout.is_under_way()
+    }
+
     /// Whether the pool has stopped taking jobs, for good.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.life != Life::Open
     }
 
-    /// Lets every timer ring that is due, with those for this same instant that this arms, such as a grace of zero.
-    /// None is left over by settling: a tick frees no worker, and so assigns and retires nothing.
+    /// Lets every timer ring that is due, with those for this same instant that this arms, such as a grace of zero. What
+    /// rings may free a worker, and settling that may arm one more.
     fn tick(&mut self) {
-        while let Some(due) = self.timers.pop_due(self.now) {
-            self.ring(due);
+        while self.timers.next().is_some_and(|at| at <= self.now) {
+            while let Some(due) = self.timers.pop_due(self.now) {
+                self.ring(due);
+            }
+            self.settle();
         }
     }
 
@@ -206,19 +268,28 @@ impl Scheduler {
         match due {
             Due::Job(job) => self.job_is_due(job),
             Due::Worker(worker) => self.worker_is_due(worker),
+            Due::Lifetime(worker) => self.lifetime_is_over(worker),
+            Due::Trial(worker) => self.trial_is_over(worker),
+            Due::Idle => self.idle_is_over(),
             Due::Backoff => self.restarts.resume(),
             Due::DrainLimit => self.stop(),
         }
     }
 
     /// What holds after every event: no job waits while a worker is idle, no worker is missing that may be started,
-    /// and a drain goes on as far as it can.
+    /// and a replacement, a reload or a drain goes on as far as it can.
     fn settle(&mut self) {
+        self.relieve();
+        self.finish_rolling();
         self.dispatch();
-        self.recruit(0);
         if self.is_draining() {
-            self.wind_down();
+            self.recruit(0);
+            return self.wind_down();
         }
+        self.send_canary();
+        self.recruit(0);
+        self.renew();
+        self.watch_idleness();
     }
 
     fn act(&mut self, action: Action) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Due, Scheduler};
-use crate::fleet::{Cause, Phase};
+use crate::phase::{Cause, Phase};
 use crate::{Action, Stage, Verdict};
 
 /// How far a pool's life has come. It only goes forward.
@@ -22,6 +22,7 @@ pub(super) enum Life {
 impl Scheduler {
     pub(super) fn drain(&mut self, limit: Option<Duration>) {
         self.life = self.life.max(Life::Draining);
+        self.give_up_reloads();
         if self.life == Life::Draining
             && let Some(end) = limit.map(|limit| self.now + limit)
             && self.drain_limit.is_none_or(|timer| end < timer.at())
@@ -39,6 +40,7 @@ impl Scheduler {
             return;
         }
         self.life = Life::Stopping;
+        self.give_up_reloads();
         while let Some(job) = self.queue.front() {
             self.resolve(job, Verdict::ShutDown { stage: Stage::Queued });
         }

@@ -1,8 +1,9 @@
-//! How many workers there should be, and starting those that are missing. Refuses to know why one is missing.
+//! How many workers there should be: starting those that are missing, letting go those that are too many. Refuses to know
+//! why one is missing.
 
-use super::Scheduler;
 use super::shutdown::Life;
-use crate::Action;
+use super::{Due, Scheduler};
+use crate::{Action, Generation, WorkerId};
 
 impl Scheduler {
     pub(super) fn start(&mut self) {
@@ -13,32 +14,87 @@ impl Scheduler {
     /// ones, although they are gone.
     pub(super) fn recruit(&mut self, turned_away: usize) {
         while self.may_start() && self.is_short(turned_away) {
-            let worker = self.fleet.add();
-            self.counters.starts += 1;
-            if self.fleet.strength() > self.peak_strength {
-                self.peak_strength = self.fleet.strength();
-            } else {
-                self.counters.restarts += 1;
-            }
-            self.act(Action::Start { worker });
+            self.start_worker(self.rollout.current());
         }
     }
 
-    fn may_start(&self) -> bool {
-        self.restarts.until().is_none() && self.fleet.strength() < self.config.max_workers
+    pub(super) fn start_worker(&mut self, generation: Generation) -> WorkerId {
+        let worker = self.fleet.add(generation);
+        self.counters.starts += 1;
+        if self.fleet.strength() > self.peak_strength {
+            self.peak_strength = self.fleet.strength();
+        } else {
+            self.counters.restarts += 1;
+        }
+        if self.restarts.is_open() {
+            self.on_trial = Some(worker);
+        }
+        self.act(Action::Start { worker, generation });
+        worker
     }
 
-    /// Workers on their way up are each good for one waiting job; one more is needed when jobs outnumber them and
-    /// nobody is idle.
+    fn may_start(&self) -> bool {
+        self.regulars() < self.config.max_workers && self.may_try()
+    }
+
+    /// Whether another worker may be started as far as those before it tell: not during a backoff, and one at a time
+    /// while the breaker is open.
+    pub(super) fn may_try(&self) -> bool {
+        self.restarts.until().is_none() && !(self.restarts.is_open() && self.is_trying())
+    }
+
+    /// Whether a worker is on its way up or, ready, has yet to show what it is good for.
+    fn is_trying(&self) -> bool {
+        self.fleet.starting() > 0 || self.on_trial.is_some_and(|worker| self.fleet.phase(worker).is_some())
+    }
+
+    /// Workers that are idle or on their way up are each good for one waiting job, and beyond those the spares are kept.
     fn is_short(&self, turned_away: usize) -> bool {
         let waiting = self.queue.len().saturating_add(turned_away);
-        self.fleet.strength() < self.least()
-            || (waiting > self.fleet.starting() && self.fleet.warmest().is_none())
+        let at_hand = self.fleet.idle() + self.fleet.starting();
+        self.regulars() < self.least() || at_hand < waiting.saturating_add(self.spares())
     }
 
-    /// Workers kept whether or not there are jobs. A drain keeps none, so it replaces only those that jobs wait for;
-    /// after a stop no job waits, so nothing is replaced.
-    fn least(&self) -> usize {
-        if self.awake && self.life == Life::Open { self.config.min_workers } else { 0 }
+    fn spares(&self) -> usize {
+        if self.keeps_workers() { self.config.spares } else { 0 }
+    }
+
+    /// Whether workers are kept though there is nothing to do. A drain keeps none, so it replaces only those that jobs
+    /// wait for; after a stop no job waits, so nothing is replaced.
+    fn keeps_workers(&self) -> bool {
+        self.awake && self.life == Life::Open
+    }
+
+    /// Workers kept whether or not there are jobs.
+    pub(super) fn least(&self) -> usize {
+        if self.keeps_workers() { self.config.min_workers } else { 0 }
+    }
+
+    /// When the worker that has been idle for longest is to go, if nothing happens.
+    pub(super) fn watch_idleness(&mut self) {
+        if let Some(timeout) = self.config.idle_timeout
+            && self.idle_timer.is_none()
+            && self.has_surplus()
+            && let Some((_, since)) = self.fleet.coldest()
+        {
+            self.idle_timer = Some(self.timers.arm(since + timeout, Due::Idle));
+        }
+    }
+
+    /// Lets workers go that no job has needed for long.
+    pub(super) fn idle_is_over(&mut self) {
+        self.idle_timer = None;
+        let Some(timeout) = self.config.idle_timeout else { return };
+        while self.has_surplus() {
+            let coldest = self.fleet.coldest().filter(|&(_, since)| since + timeout <= self.now);
+            let Some((coldest, _)) = coldest else { return };
+            self.counters.idled_out += 1;
+            self.retire(coldest);
+        }
+    }
+
+    /// Whether an idle worker is more than has to be kept.
+    fn has_surplus(&self) -> bool {
+        self.life == Life::Open && self.fleet.idle() > self.config.spares && self.regulars() > self.least()
     }
 }

@@ -3,19 +3,40 @@
 use std::time::Duration;
 
 use super::{Due, Scheduler};
-use crate::fleet::{Cause, Phase};
+use crate::phase::{Cause, Phase};
 use crate::restarts::Standing;
-use crate::{Action, Health, JobId, Verdict, WorkerId};
+use crate::{Action, Death, Fingerprint, Health, JobId, Verdict, WorkerId};
 
 impl Scheduler {
     pub(super) fn ready(&mut self, id: WorkerId) {
         match self.fleet.get_mut(id) {
             Some(worker) if worker.phase() == Phase::Starting => {
                 worker.standing = Standing::Untried;
-                self.fleet.enter(id, Phase::Idle);
+                self.rest(id);
+                self.allot(id);
+                if self.rollout.is_canary(id) {
+                    self.promote();
+                }
+                if self.restarts.is_open() {
+                    self.timers.arm(self.now + self.config.breaker.window, Due::Trial(id));
+                }
             }
             _ => self.counters.stale_events += 1,
         }
+    }
+
+    /// A worker that has lived on trial for so long can be trusted, even if there was no job to prove it by.
+    pub(super) fn trial_is_over(&mut self, id: WorkerId) {
+        if self.fleet.is_serving(id) {
+            self.restarts.proven();
+        }
+    }
+
+    fn rest(&mut self, id: WorkerId) {
+        if let Some(worker) = self.fleet.get_mut(id) {
+            worker.idle_since = self.now;
+        }
+        self.fleet.enter(id, Phase::Idle);
     }
 
     pub(super) fn occupy(&mut self, id: WorkerId, job: JobId) {
@@ -28,10 +49,14 @@ impl Scheduler {
             self.counters.late_results += 1;
             return;
         };
-        worker.standing = Standing::Proven;
         let phase = worker.phase();
+        if std::mem::replace(&mut worker.standing, Standing::Proven) != Standing::Proven {
+            self.restarts.proven();
+        }
         self.restarts.job_finished();
+        self.wear(id);
         if self.is_running_on(job, id) {
+            self.absolve(job);
             self.resolve(job, Verdict::Finished);
         } else {
             self.counters.late_results += 1;
@@ -40,32 +65,64 @@ impl Scheduler {
             return self.fleet.enter(id, Phase::Killed { job: None, cause });
         }
         self.set_worker_timer(id, None);
-        self.fleet.enter(id, Phase::Idle);
-        if health == Health::Suspect {
+        self.rest(id);
+        if health == Health::Suspect || self.config.process_per_job {
             self.retire(id);
         }
     }
 
-    pub(super) fn died(&mut self, id: WorkerId, handed_over: bool) {
+    pub(super) fn died(
+        &mut self,
+        id: WorkerId,
+        handed_over: bool,
+        death: Death,
+        fingerprint: Option<Fingerprint>,
+    ) {
         let Some(worker) = self.fleet.remove(id) else {
             self.counters.stale_events += 1;
             return;
         };
         self.counters.deaths += 1;
-        if let Some(timer) = worker.timer {
+        for timer in [worker.timer, worker.lifetime].into_iter().flatten() {
             self.timers.disarm(timer);
         }
+        if self.replacement == Some(id) {
+            self.replacement = None;
+        }
+        let was_asked = worker.phase().is_asked_to_go();
         if let Some(job) = worker.phase().job().filter(|&job| self.is_running_on(job, id)) {
             if handed_over {
-                self.crash(job);
+                let death = if was_asked { Death::Killed } else { death };
+                self.crash(job, death, fingerprint);
             } else {
                 self.put_back(job);
             }
         }
-        if !worker.phase().is_asked_to_go()
-            && let Some(until) = self.restarts.died(self.now, worker.standing)
-        {
+        if self.rollout.is_canary(id) {
+            self.canary_died();
+        } else if !was_asked {
+            self.count_death(worker.standing, death);
+        }
+    }
+
+    fn count_death(&mut self, standing: Standing, death: Death) {
+        let was_open = self.restarts.is_open();
+        if let Some(until) = self.restarts.died(self.now, standing, death) {
             self.timers.arm(until, Due::Backoff);
+        }
+        if self.restarts.is_open() && !was_open {
+            self.counters.breaker_opened += 1;
+            // Whoever was on trial before has nothing to do with this time.
+            self.on_trial = None;
+        }
+    }
+
+    /// One that is busy is left to its job's deadline: it may have been stopped by a debugger.
+    pub(super) fn stalled(&mut self, id: WorkerId) {
+        match self.fleet.phase(id) {
+            Some(Phase::Idle) => self.kill(id, Cause::Asked),
+            Some(_) => {}
+            None => self.counters.stale_events += 1,
         }
     }
 
@@ -109,12 +166,16 @@ impl Scheduler {
     /// While workers cannot exit as fast as they are retired they must not pile up: past `max_workers` of them, one
     /// more is killed in its place and replaced only when it is dead.
     pub(super) fn retire(&mut self, id: WorkerId) {
-        if self.fleet.retiring() >= self.config.max_workers {
+        if !self.may_retire() {
             return self.kill(id, Cause::Asked);
         }
         self.fleet.enter(id, Phase::Retiring { killed: false });
         self.set_worker_timer(id, Some(self.config.stop_timeout));
         self.act(Action::Retire { worker: id });
+    }
+
+    pub(super) fn may_retire(&self) -> bool {
+        self.fleet.retiring() < self.config.max_workers
     }
 
     pub(super) fn worker_is_due(&mut self, id: WorkerId) {

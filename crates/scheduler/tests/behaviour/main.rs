@@ -1,11 +1,16 @@
 //! What a pool does, said one behaviour at a time. Each test reads as events in, actions out; nothing is random here
 //! (that is the model's part).
 
+mod breaker;
 mod cancelling;
 mod deadlines;
+mod idling;
 mod pool;
+mod quarantine;
 mod queueing;
 mod races;
+mod recycling;
+mod reloading;
 mod restarting;
 mod retrying;
 mod shutdown;

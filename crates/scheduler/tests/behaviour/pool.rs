@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Backoff, Config, Event, Health, JobId, Limit, Refusal, Scheduler, Stage, Time, Verdict, WorkerId,
-    WorkerState,
+    Action, Backoff, Config, Death, Event, Fingerprint, Generation, Health, JobId, Limit, Refusal, ReloadEnd,
+    Scheduler, Stage, Terms, Time, Verdict, WorkerId, WorkerState,
 };
 
 pub(crate) const GRACE: u64 = 1_000;
@@ -31,7 +31,7 @@ pub(crate) fn elastic(min_workers: usize, max_workers: usize) -> Config {
         grace: ms(GRACE),
         stop_timeout: ms(STOP_TIMEOUT),
         backoff: Backoff::default(),
-        lazy: false,
+        ..Config::default()
     }
 }
 
@@ -50,7 +50,7 @@ impl Pool {
     pub(crate) fn ready(config: Config) -> Self {
         let mut pool = Self::new(config);
         for action in pool.handle(Event::Start) {
-            let Action::Start { worker } = action else { panic!("{action:?}") };
+            let Action::Start { worker, .. } = action else { panic!("{action:?}") };
             pool.handle(Event::Ready { worker });
         }
         pool
@@ -79,16 +79,24 @@ impl Pool {
     }
 
     pub(crate) fn submit_with(&mut self, job: u64, timeout: Option<u64>, run: Option<u64>) -> Vec<Action> {
-        self.handle(Event::Submit {
-            job: JobId(job),
-            timeout: timeout.map(ms),
-            run_timeout: run.map(ms),
-            attempts: 1,
-        })
+        self.offer(
+            job,
+            Terms { timeout: timeout.map(ms), run_timeout: run.map(ms), attempts: 1, fingerprint: None },
+        )
     }
 
     pub(crate) fn submit_repeatable(&mut self, job: u64, timeout: Option<u64>, attempts: u32) -> Vec<Action> {
-        self.handle(Event::Submit { job: JobId(job), timeout: timeout.map(ms), run_timeout: None, attempts })
+        self.offer(job, Terms { timeout: timeout.map(ms), attempts, ..Terms::default() })
+    }
+
+    /// A job whose payload is known, of so many attempts.
+    pub(crate) fn submit_payload(&mut self, job: u64, payload: u64, attempts: u32) -> Vec<Action> {
+        let fingerprint = Some(Fingerprint(payload));
+        self.offer(job, Terms { attempts, fingerprint, ..Terms::default() })
+    }
+
+    fn offer(&mut self, job: u64, terms: Terms) -> Vec<Action> {
+        self.handle(Event::Submit { job: JobId(job), terms })
     }
 
     pub(crate) fn cancel(&mut self, job: u64) -> Vec<Action> {
@@ -108,11 +116,21 @@ impl Pool {
     }
 
     pub(crate) fn died(&mut self, worker: u64) -> Vec<Action> {
-        self.handle(Event::Died { worker: WorkerId(worker), handed_over: true })
+        self.died_of(worker, Death::Own, None)
     }
 
     pub(crate) fn died_before_handover(&mut self, worker: u64) -> Vec<Action> {
-        self.handle(Event::Died { worker: WorkerId(worker), handed_over: false })
+        let (worker, death) = (WorkerId(worker), Death::Own);
+        self.handle(Event::Died { worker, handed_over: false, death, fingerprint: None })
+    }
+
+    pub(crate) fn died_of(&mut self, worker: u64, death: Death, payload: Option<u64>) -> Vec<Action> {
+        let fingerprint = payload.map(Fingerprint);
+        self.handle(Event::Died { worker: WorkerId(worker), handed_over: true, death, fingerprint })
+    }
+
+    pub(crate) fn reload(&mut self, generation: u64) -> Vec<Action> {
+        self.handle(Event::Reload { generation: Generation(generation) })
     }
 
     pub(crate) fn violated(&mut self, worker: u64) -> Vec<Action> {
@@ -137,6 +155,21 @@ impl Pool {
         self.tick()
     }
 
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// So many first workers that die before they are ready, one after the other.
+    pub(crate) fn fail_to_start(&mut self, times: u64) {
+        self.handle(Event::Start);
+        for worker in 0..times {
+            assert_eq!(self.died(worker), []);
+            if worker + 1 < times {
+                assert_eq!(self.tick_when_due(), [start(worker + 1)]);
+            }
+        }
+    }
+
     pub(crate) fn state(&self, worker: u64) -> Option<WorkerState> {
         self.scheduler.workers().find(|&(id, ..)| id.0 == worker).map(|(_, state, _)| state)
     }
@@ -144,7 +177,7 @@ impl Pool {
 
 pub(crate) const QUEUE_FULL: Refusal = Refusal::QueueFull;
 pub(crate) const FINISHED: Verdict = Verdict::Finished;
-pub(crate) const CRASHED: Verdict = Verdict::Crashed { handed_over: true };
+pub(crate) const CRASHED: Verdict = Verdict::Crashed { handed_over: true, payload_deaths: 0 };
 pub(crate) const CANCELLED_QUEUED: Verdict = Verdict::Cancelled { stage: Stage::Queued };
 pub(crate) const CANCELLED_RUNNING: Verdict = Verdict::Cancelled { stage: Stage::Running };
 pub(crate) const SHUT_DOWN_QUEUED: Verdict = Verdict::ShutDown { stage: Stage::Queued };
@@ -158,7 +191,15 @@ pub(crate) fn refuse(job: u64, reason: Refusal) -> Action {
 }
 
 pub(crate) fn start(worker: u64) -> Action {
-    Action::Start { worker: WorkerId(worker) }
+    start_of(worker, 0)
+}
+
+pub(crate) fn start_of(worker: u64, generation: u64) -> Action {
+    Action::Start { worker: WorkerId(worker), generation: Generation(generation) }
+}
+
+pub(crate) fn reloaded(generation: u64, end: ReloadEnd) -> Action {
+    Action::Reloaded { generation: Generation(generation), end }
 }
 
 pub(crate) fn assign(worker: u64, job: u64) -> Action {

@@ -85,7 +85,7 @@ fn a_job_that_kills_every_worker_on_the_way_in_is_given_up() {
     pool.handle(Event::Start);
     pool.up(0);
     pool.submit(0);
-    let given_up = resolve(0, Verdict::Crashed { handed_over: false });
+    let given_up = resolve(0, Verdict::Crashed { handed_over: false, payload_deaths: 0 });
     let mut deaths = 0;
     for worker in 0.. {
         let mut actions = pool.died_before_handover(worker);

@@ -1,6 +1,6 @@
 //! Workers that panic, break the protocol, are killed by an operator, or are talked about when they are no more.
 
-use procpool_scheduler::{Event, Health, JobId, Verdict, WorkerId, WorkerState};
+use procpool_scheduler::{Death, Event, Health, JobId, Verdict, WorkerId, WorkerState};
 
 use crate::pool::*;
 
@@ -81,8 +81,9 @@ fn an_id_that_is_used_again_against_the_rules_is_another_job() {
         pool.submit(0);
         pool.cancel(0);
         assert_eq!(pool.submit(0), [assign(0, 0)]);
-        let worker = WorkerId(1);
-        assert_eq!(pool.handle(Event::Died { worker, handed_over }), [start(2)]);
+        let (worker, death) = (WorkerId(1), Death::Own);
+        let died = Event::Died { worker, handed_over, death, fingerprint: None };
+        assert_eq!(pool.handle(died), [start(2)]);
         assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
     }
 }
@@ -112,7 +113,9 @@ fn what_is_said_about_unknown_workers_is_only_counted() {
     let worker = WorkerId(99);
     for event in [
         Event::Ready { worker },
-        Event::Died { worker, handed_over: true },
+        Event::Died { worker, handed_over: true, death: Death::Own, fingerprint: None },
+        Event::Stalled { worker },
+        Event::Outgrown { worker },
         Event::Violated { worker },
         Event::Kill { worker },
         Event::Ready { worker: WorkerId(0) },
@@ -122,7 +125,7 @@ fn what_is_said_about_unknown_workers_is_only_counted() {
         assert_eq!(pool.handle(event), [], "{event:?}");
     }
     let counters = pool.scheduler.counters();
-    assert_eq!((counters.stale_events, counters.late_results), (5, 2));
+    assert_eq!((counters.stale_events, counters.late_results), (7, 2));
     assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) attempts: u32,
     /// How many workers that had got all of it have died.
     pub(crate) spent: u32,
+    /// Whether the last one had run out of memory, which may be reason enough not to try again.
+    pub(crate) is_hopeless: bool,
 }
 
 /// All jobs that were ever submitted, by their dense ids.
@@ -36,6 +38,7 @@ impl Ledger {
             is_out: false,
             attempts,
             spent: 0,
+            is_hopeless: false,
         };
         self.entries.insert(id, entry);
         id
@@ -82,8 +85,12 @@ impl Ledger {
         assert_eq!(entry.verdict.replace(verdict), None, "job {id} ends again as {verdict:?}");
         match verdict {
             Verdict::Finished | Verdict::Protocol => assert!(entry.is_out, "job {id} never ran: {verdict:?}"),
-            Verdict::Crashed { handed_over } => {
-                assert_eq!(entry.spent == entry.attempts, handed_over, "job {id}");
+            Verdict::Crashed { handed_over, .. } => {
+                let is_spent = entry.spent == entry.attempts || entry.is_hopeless;
+                assert_eq!(is_spent, handed_over, "job {id}");
+            }
+            Verdict::Poisoned { stage, .. } => {
+                assert_eq!(stage == Stage::Running, entry.spent > 0, "job {id}");
             }
             Verdict::TimedOut { stage, limit } => {
                 entry.check_stage(id, stage);

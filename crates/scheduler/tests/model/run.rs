@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use procpool_scheduler::{Action, Config, Event, Health, JobId, Scheduler, Time, WorkerId, WorkerState};
+use procpool_scheduler::{
+    Action, Config, Death, Event, Fingerprint, Generation, Health, JobId, ReloadEnd, Scheduler, Terms, Time,
+    WorkerId, WorkerState,
+};
 
 use crate::ledger::Ledger;
 use crate::script::{Nonsense, Step};
-use crate::world::World;
+use crate::world::{Lost, World};
 
 pub(crate) struct Run {
     scheduler: Scheduler,
@@ -21,6 +24,9 @@ pub(crate) struct Run {
     is_draining: bool,
     is_stopped: bool,
     is_drained: bool,
+    /// Reloads that were asked for, and those of them that have no end yet.
+    last_generation: u64,
+    open_reloads: BTreeSet<Generation>,
     /// Every action so far.
     pub(crate) log: Vec<Action>,
 }
@@ -38,6 +44,8 @@ impl Run {
             is_draining: false,
             is_stopped: false,
             is_drained: false,
+            last_generation: 0,
+            open_reloads: BTreeSet::new(),
             log: Vec::new(),
         }
     }
@@ -52,17 +60,26 @@ impl Run {
     fn event(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Start => Some(Event::Start),
-            Step::Submit { timeout, run_timeout, attempts } => {
+            Step::Submit { timeout, run_timeout, attempts, payload } => {
                 let [timeout, run_timeout] = [timeout, run_timeout].map(|it| it.map(Duration::from_millis));
                 let job =
                     self.ledger.submit(timeout.map(|it| self.now + it), run_timeout.is_some(), attempts);
-                Some(Event::Submit { job, timeout, run_timeout, attempts })
+                self.world.payloads.push(payload);
+                // As a caller would: hashing is not worth its while as long as nobody has killed.
+                let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
+                Some(Event::Submit { job, terms: Terms { timeout, run_timeout, attempts, fingerprint } })
             }
             Step::Cancel { pick } => Some(Event::Cancel { job: self.ledger.pick(pick)? }),
             Step::React { pick, suspect } => self.world.react(pick, suspect),
-            Step::Crash { pick, handed_over } => {
+            Step::Crash { pick, handed_over, death } => {
                 let worker = self.world.pick(pick)?;
-                Some(self.world.die(worker, handed_over))
+                Some(self.world.die(worker, handed_over, death))
+            }
+            Step::Stall { pick } => Some(Event::Stalled { worker: self.world.pick(pick)? }),
+            Step::Outgrow { pick } => Some(Event::Outgrown { worker: self.world.pick(pick)? }),
+            Step::Reload => {
+                self.last_generation += 1;
+                Some(Event::Reload { generation: Generation(self.last_generation) })
             }
             Step::Violate { pick } => Some(Event::Violated { worker: self.world.pick(pick)? }),
             Step::Kill { pick } => Some(Event::Kill { worker: self.world.pick(pick)? }),
@@ -82,7 +99,7 @@ impl Run {
         match nonsense {
             Nonsense::DuplicateSubmit { pick } => {
                 let job = self.ledger.pick(pick).filter(|&job| self.ledger.is_open(job))?;
-                Some(Event::Submit { job, timeout: None, run_timeout: None, attempts: 1 })
+                Some(Event::Submit { job, terms: Terms::default() })
             }
             Nonsense::ReadyAgain { pick } => {
                 let worker = self.world.pick(pick)?;
@@ -99,7 +116,10 @@ impl Run {
                 Some(match event {
                     0 => Event::Ready { worker },
                     1 => Event::Done { worker, job, health: Health::Sound },
-                    2 => Event::Died { worker, handed_over: pick.is_multiple_of(2) },
+                    2 => {
+                        let handed_over = pick.is_multiple_of(2);
+                        Event::Died { worker, handed_over, death: Death::Own, fingerprint: None }
+                    }
                     3 => Event::Violated { worker },
                     _ => Event::Kill { worker },
                 })
@@ -113,6 +133,7 @@ impl Run {
             Event::Submit { .. } => self.has_submitted = true,
             Event::Drain { .. } => self.is_draining = true,
             Event::Stop => (self.is_draining, self.is_stopped) = (true, true),
+            Event::Reload { generation } => assert!(self.open_reloads.insert(generation)),
             Event::Died { .. } => self.lose_job(),
             _ => {}
         }
@@ -126,22 +147,29 @@ impl Run {
 
     /// A job goes with its worker. It may have been resolved before, by a cancel or a deadline.
     fn lose_job(&mut self) {
-        if let Some((job, handed_over)) = self.world.lost.take()
+        if let Some(Lost { job, handed_over, death }) = self.world.lost.take()
             && self.ledger.is_open(job)
         {
             let entry = self.ledger.entry(job);
             entry.spent += u32::from(handed_over);
+            entry.is_hopeless =
+                handed_over && death == Death::OutOfMemory && !self.config.retry_out_of_memory;
             entry.is_out = false;
         }
     }
 
     fn perform(&mut self, action: Action) {
-        assert!(!self.is_drained || matches!(action, Action::Refuse { .. }), "{action:?} after Drained");
+        let is_answer = matches!(action, Action::Refuse { .. } | Action::Reloaded { .. });
+        assert!(!self.is_drained || is_answer, "{action:?} after Drained");
         match action {
             Action::Refuse { job, reason } => self.ledger.refuse(job, reason),
-            Action::Start { worker } => {
+            Action::Start { worker, generation } => {
                 assert!(!self.is_stopped, "{worker} is started after a stop");
-                self.world.spawn(worker);
+                self.world.spawn(worker, generation);
+            }
+            Action::Reloaded { generation, end } => {
+                assert!(self.open_reloads.remove(&generation), "{generation:?} ends twice");
+                assert_eq!(end == ReloadEnd::ShutDown, self.is_draining, "{generation:?}");
             }
             Action::Assign { worker, job, attempt, .. } => {
                 assert!(!self.is_stopped, "job {job} is assigned after a stop");
@@ -164,18 +192,25 @@ impl Run {
     }
 
     fn check(&self, event: Event) {
-        let Config { max_workers: max, queue, .. } = self.config;
+        let Config { max_workers: max, queue, process_per_job, .. } = self.config;
         let (queued, running) = (self.scheduler.queued(), self.scheduler.running());
         assert_eq!(queued + running, self.ledger.open().count(), "the job tables disagree");
-        assert!(queued <= queue + max, "{queued} jobs wait in a queue of {queue}");
+        // Those whose workers died before they had got all of them have come back, that of a surplus worker too.
+        assert!(queued <= queue + max + 1, "{queued} jobs wait in a queue of {queue}");
 
         let workers: Vec<_> = self.scheduler.workers().collect();
         let known: BTreeSet<_> = workers.iter().map(|&(id, ..)| id).collect();
         assert_eq!(known, self.world.alive.keys().copied().collect(), "the workers disagree");
         let count = |state| workers.iter().filter(|&&(_, it, _)| it == state).count();
-        assert!(workers.len() - count(WorkerState::Retiring) <= max, "too many workers: {workers:?}");
+        // One more while one is being replaced.
+        assert!(workers.len() - count(WorkerState::Retiring) <= max + 1, "too many workers: {workers:?}");
         assert!(count(WorkerState::Retiring) <= max, "too many retiring workers: {workers:?}");
         assert!(queued == 0 || count(WorkerState::Idle) == 0, "a job waits while a worker is idle");
+        assert!(self.open_reloads.len() <= 3, "reloads pile up: {:?}", self.open_reloads);
+        assert!(
+            !process_per_job || workers.iter().all(|&(id, ..)| self.world.alive[&id].jobs_done <= 1),
+            "{workers:?}"
+        );
 
         let counters = self.scheduler.counters();
         assert_eq!(counters.accepted, counters.resolved + (queued + running) as u64);
@@ -196,9 +231,12 @@ impl Run {
             while let Some(event) = self.next_reaction() {
                 self.handle(event);
             }
+            if self.is_at_rest() {
+                return self.check_rest();
+            }
             match self.scheduler.poll_timeout() {
                 Some(due) => self.now = due,
-                None => return self.check_rest(),
+                None => panic!("nothing will ever happen: {:?}", self.scheduler),
             }
         }
         panic!("the pool does not come to rest: {:?}", self.scheduler);
@@ -210,17 +248,26 @@ impl Run {
         (0..count).find_map(|nth| self.world.react(if nth % 2 == 0 { nth } else { nth + count }, false))
     }
 
-    fn check_rest(&self) {
-        assert_eq!(self.ledger.open().count(), 0, "jobs never end: {:?}", self.scheduler);
-        assert_eq!(self.is_drained, self.is_draining, "a drain never ends: {:?}", self.scheduler);
+    /// Every job has ended, every reload too, and the pool is at its strength or gone. Workers that are renewed for their
+    /// age never come to an end of it.
+    fn is_at_rest(&self) -> bool {
+        let mut workers = self.scheduler.workers();
         let is_awake = self.has_submitted || (self.is_started && !self.config.lazy);
-        if is_awake && !self.is_draining {
-            let workers: Vec<_> = self.scheduler.workers().collect();
-            assert!(workers.len() >= self.config.min_workers, "below strength: {workers:?}");
-            assert!(
-                workers.iter().all(|&(_, state, _)| state == WorkerState::Idle),
-                "not at rest: {workers:?}"
-            );
-        }
+        let least = if is_awake { self.config.min_workers } else { 0 };
+        self.ledger.open().next().is_none()
+            && self.open_reloads.is_empty()
+            && match self.is_draining {
+                true => self.is_drained,
+                false => {
+                    self.world.alive.len() >= least && workers.all(|(_, state, _)| state == WorkerState::Idle)
+                }
+            }
+    }
+
+    fn check_rest(&self) {
+        let (current, max) = (self.scheduler.generation(), self.config.max_workers);
+        assert!(self.world.alive.values().all(|process| process.generation == current), "outdated workers");
+        assert!(self.world.alive.len() <= max, "one too many: {:?}", self.scheduler);
+        assert!(!self.scheduler.is_reloading(), "{:?}", self.scheduler);
     }
 }

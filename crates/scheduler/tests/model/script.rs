@@ -1,8 +1,9 @@
 //! What may happen to a pool, and how likely. Refuses to know what comes of it.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use procpool_scheduler::{Backoff, Config};
+use procpool_scheduler::{Backoff, Breaker, Config, Death, Poison, Recycling};
 use proptest::prelude::*;
 
 /// One thing that happens. A `pick` chooses among whatever is there when it happens, modulo their number.
@@ -13,6 +14,7 @@ pub(crate) enum Step {
         timeout: Option<u64>,
         run_timeout: Option<u64>,
         attempts: u32,
+        payload: u64,
     },
     /// Any job that ever was, so most cancels come late.
     Cancel {
@@ -27,7 +29,17 @@ pub(crate) enum Step {
     Crash {
         pick: usize,
         handed_over: bool,
+        death: Death,
     },
+    /// A process is stopped from outside.
+    Stall {
+        pick: usize,
+    },
+    /// A process grows.
+    Outgrow {
+        pick: usize,
+    },
+    Reload,
     Violate {
         pick: usize,
     },
@@ -67,15 +79,38 @@ pub(crate) enum Nonsense {
 
 pub(crate) fn config() -> impl Strategy<Value = Config> {
     let sizes = (1..=4usize).prop_flat_map(|max| (0..=max, Just(max)));
-    (sizes, 0..=4usize, millis(), millis(), millis(), any::<bool>()).prop_map(
-        |((min_workers, max_workers), queue, grace, stop_timeout, initial, lazy)| Config {
-            min_workers,
-            max_workers,
-            queue,
-            grace,
-            stop_timeout,
-            backoff: Backoff { initial, max: 4 * initial },
-            lazy,
+    let plain = (sizes, 0..=4usize, millis(), millis(), millis(), any::<bool>());
+    (plain, renewal(), 1..4usize, 0..4u32, any::<bool>()).prop_map(
+        |(plain, renewal, failures, deaths, retry_out_of_memory)| {
+            let ((min_workers, max_workers), queue, grace, stop_timeout, initial, lazy) = plain;
+            Config {
+                min_workers,
+                max_workers,
+                queue,
+                grace,
+                stop_timeout,
+                backoff: Backoff { initial, max: 4 * initial },
+                lazy,
+                breaker: Breaker { failures, window: Duration::from_millis(50) },
+                poison: Poison { deaths, memory: Duration::from_millis(200) },
+                retry_out_of_memory,
+                ..renewal
+            }
+        },
+    )
+}
+
+/// How workers come and go though nothing is wrong with them.
+fn renewal() -> impl Strategy<Value = Config> {
+    let jobs = prop::option::weighted(0.3, (1..5u64).prop_map(|jobs| NonZeroU64::new(jobs).unwrap()));
+    let lifetime = || prop::option::weighted(0.3, (5..100u64).prop_map(Duration::from_millis));
+    (jobs, lifetime(), prop::bool::weighted(0.2), 0..3usize, lifetime()).prop_map(
+        |(jobs, lifetime, process_per_job, spares, idle_timeout)| Config {
+            recycling: Recycling { jobs, lifetime },
+            process_per_job,
+            spares,
+            idle_timeout,
+            ..Config::default()
         },
     )
 }
@@ -90,11 +125,16 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let limit = || prop::option::of(0..40u64);
     prop_oneof![
         2 => Just(Step::Start),
-        20 => (limit(), limit(), prop_oneof![3 => Just(1), 1 => 2..4u32])
-            .prop_map(|(timeout, run_timeout, attempts)| Step::Submit { timeout, run_timeout, attempts }),
+        20 => (limit(), limit(), prop_oneof![3 => Just(1), 1 => 2..4u32], 0..4u64).prop_map(
+            |(timeout, run_timeout, attempts, payload)| Step::Submit { timeout, run_timeout, attempts, payload },
+        ),
         8 => pick.clone().prop_map(|pick| Step::Cancel { pick }),
         40 => (pick.clone(), prop::bool::weighted(0.1)).prop_map(|(pick, suspect)| Step::React { pick, suspect }),
-        6 => (pick.clone(), any::<bool>()).prop_map(|(pick, handed_over)| Step::Crash { pick, handed_over }),
+        6 => (pick.clone(), any::<bool>(), death())
+            .prop_map(|(pick, handed_over, death)| Step::Crash { pick, handed_over, death }),
+        1 => pick.clone().prop_map(|pick| Step::Stall { pick }),
+        1 => pick.clone().prop_map(|pick| Step::Outgrow { pick }),
+        3 => Just(Step::Reload),
         2 => pick.clone().prop_map(|pick| Step::Violate { pick }),
         2 => pick.clone().prop_map(|pick| Step::Kill { pick }),
         20 => (0..15u64).prop_map(|millis| Step::Pass { millis }),
@@ -104,6 +144,10 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         // A stopped pool is soon a dull one: half of the scripts of full length see no stop.
         1 => prop::bool::weighted(0.5).prop_map(|stop| if stop { Step::Stop } else { Step::Tick }),
     ]
+}
+
+fn death() -> impl Strategy<Value = Death> {
+    prop_oneof![3 => Just(Death::Own), 1 => Just(Death::Killed), 1 => Just(Death::OutOfMemory)]
 }
 
 fn nonsense() -> impl Strategy<Value = Nonsense> {

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use procpool_scheduler::{Event, Health, JobId, WorkerId};
+use procpool_scheduler::{Death, Event, Fingerprint, Generation, Health, JobId, WorkerId};
 
 /// One process that has been started and has not died.
 #[derive(Debug, Default)]
 pub(crate) struct Process {
     pub(crate) is_up: bool,
+    pub(crate) generation: Generation,
     pub(crate) job: Option<JobId>,
+    pub(crate) jobs_done: u64,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
 }
@@ -19,14 +21,25 @@ pub(crate) struct Process {
 pub(crate) struct World {
     pub(crate) alive: BTreeMap<WorkerId, Process>,
     pub(crate) dead: Vec<WorkerId>,
-    /// The job that went with the last to die, and whether that worker had got all of it.
-    pub(crate) lost: Option<(JobId, bool)>,
+    /// The job that went with the last to die, and what is said of that death.
+    pub(crate) lost: Option<Lost>,
+    /// The payload of each job.
+    pub(crate) payloads: Vec<u64>,
+}
+
+/// A job that went with its worker.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) job: JobId,
+    pub(crate) handed_over: bool,
+    pub(crate) death: Death,
 }
 
 impl World {
-    pub(crate) fn spawn(&mut self, worker: WorkerId) {
+    pub(crate) fn spawn(&mut self, worker: WorkerId, generation: Generation) {
         assert!(!self.dead.contains(&worker), "{worker} is used again");
-        assert!(self.alive.insert(worker, Process::default()).is_none(), "{worker} is started twice");
+        let process = Process { generation, ..Process::default() };
+        assert!(self.alive.insert(worker, process).is_none(), "{worker} is started twice");
     }
 
     pub(crate) fn process(&mut self, worker: WorkerId) -> &mut Process {
@@ -69,20 +82,22 @@ impl World {
         let process = self.process(worker);
         let dies = process.is_killed && (process.job.is_none() || pick.is_multiple_of(2));
         if dies || (process.is_retiring && process.job.is_none()) {
-            return Some(self.die(worker, true));
+            return Some(self.die(worker, true, Death::Own));
         }
         if !process.is_up {
             process.is_up = true;
             return Some(Event::Ready { worker });
         }
         let job = process.job.take()?;
+        process.jobs_done += 1;
         Some(Event::Done { worker, job, health: if suspect { Health::Suspect } else { Health::Sound } })
     }
 
-    pub(crate) fn die(&mut self, worker: WorkerId, handed_over: bool) -> Event {
+    pub(crate) fn die(&mut self, worker: WorkerId, handed_over: bool, death: Death) -> Event {
         let job = self.alive.remove(&worker).and_then(|process| process.job);
-        self.lost = job.map(|job| (job, handed_over));
+        self.lost = job.map(|job| Lost { job, handed_over, death });
         self.dead.push(worker);
-        Event::Died { worker, handed_over }
+        let payload = job.and_then(|job| self.payloads.get(usize::try_from(job.0).ok()?));
+        Event::Died { worker, handed_over, death, fingerprint: payload.map(|&payload| Fingerprint(payload)) }
     }
 }

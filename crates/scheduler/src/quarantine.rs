@@ -1,0 +1,153 @@
+//! Which payloads have killed workers lately, and which of them are not run any more. Refuses to know what a payload is,
+//! and to judge a death: it is told only of those that were the payload's own doing.
+
+use std::time::Duration;
+
+use crate::id_map::IdMap;
+use crate::{Fingerprint, Poison, Time};
+
+/// Payloads that are remembered at most. Past that, the one whose last death is the longest ago is forgotten.
+const CAPACITY: usize = 1024;
+
+/// The payloads that have killed.
+#[derive(Debug)]
+pub(crate) struct Quarantine {
+    poison: Poison,
+    records: IdMap<Fingerprint, Record>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    deaths: u32,
+    last: Time,
+}
+
+/// A payload that is not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sentence {
+    pub(crate) deaths: u32,
+    pub(crate) remaining: Duration,
+}
+
+impl Quarantine {
+    pub(crate) fn new(poison: Poison) -> Self {
+        Self { poison, records: IdMap::default() }
+    }
+
+    /// Whether nobody has killed lately, so that fingerprints are not worth their making.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The payload has killed one more worker.
+    pub(crate) fn strike(&mut self, payload: Fingerprint, now: Time) {
+        self.forget_old(now);
+        if self.poison.deaths == 0 {
+            return;
+        }
+        if self.records.len() >= CAPACITY && !self.records.contains_key(&payload) {
+            self.forget_one();
+        }
+        let record = self.records.entry(payload).or_insert(Record { deaths: 0, last: now });
+        record.deaths = record.deaths.saturating_add(1);
+        record.last = now;
+    }
+
+    /// The payload has done no harm this time: what came before was bad luck.
+    pub(crate) fn absolve(&mut self, payload: Fingerprint) {
+        self.records.remove(&payload);
+    }
+
+    /// How many workers the payload has killed lately.
+    pub(crate) fn deaths(&self, payload: Fingerprint, now: Time) -> u32 {
+        self.recent(payload, now).map_or(0, |record| record.deaths)
+    }
+
+    /// Whether the payload is not to be run.
+    pub(crate) fn sentence(&self, payload: Fingerprint, now: Time) -> Option<Sentence> {
+        let Record { deaths, last } = self.recent(payload, now)?;
+        let remaining = (last + self.poison.memory).since(now);
+        (deaths >= self.poison.deaths).then_some(Sentence { deaths, remaining })
+    }
+
+    fn recent(&self, payload: Fingerprint, now: Time) -> Option<Record> {
+        self.records.get(&payload).copied().filter(|record| now < record.last + self.poison.memory)
+    }
+
+    fn forget_old(&mut self, now: Time) {
+        let memory = self.poison.memory;
+        self.records.retain(|_, record| now < record.last + memory);
+    }
+
+    fn forget_one(&mut self) {
+        let oldest = self.records.iter().min_by_key(|(payload, record)| (record.last, payload.0));
+        if let Some(payload) = oldest.map(|(&payload, _)| payload) {
+            self.records.remove(&payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAYLOAD: Fingerprint = Fingerprint(7);
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn quarantine() -> Quarantine {
+        Quarantine::new(Poison { deaths: 2, memory: Duration::from_secs(60) })
+    }
+
+    #[test]
+    fn the_last_of_so_many_deaths_brings_the_sentence() {
+        let mut quarantine = quarantine();
+        quarantine.strike(PAYLOAD, at(0));
+        assert_eq!((quarantine.deaths(PAYLOAD, at(0)), quarantine.sentence(PAYLOAD, at(0))), (1, None));
+        quarantine.strike(PAYLOAD, at(10));
+        let sentence = Sentence { deaths: 2, remaining: Duration::from_secs(50) };
+        assert_eq!(quarantine.sentence(PAYLOAD, at(20)), Some(sentence));
+        assert_eq!(quarantine.sentence(Fingerprint(8), at(20)), None);
+    }
+
+    #[test]
+    fn a_sentence_ends_with_the_memory_of_the_last_death() {
+        let mut quarantine = quarantine();
+        quarantine.strike(PAYLOAD, at(0));
+        quarantine.strike(PAYLOAD, at(0));
+        assert!(quarantine.sentence(PAYLOAD, at(59)).is_some());
+        assert_eq!((quarantine.sentence(PAYLOAD, at(60)), quarantine.deaths(PAYLOAD, at(60))), (None, 0));
+        quarantine.strike(PAYLOAD, at(61));
+        assert_eq!(quarantine.deaths(PAYLOAD, at(61)), 1, "the count begins anew");
+    }
+
+    #[test]
+    fn a_payload_that_does_no_harm_is_forgiven() {
+        let mut quarantine = quarantine();
+        quarantine.strike(PAYLOAD, at(0));
+        quarantine.absolve(PAYLOAD);
+        assert!(quarantine.is_empty());
+    }
+
+    #[test]
+    fn without_a_bound_nobody_is_remembered() {
+        let mut quarantine = Quarantine::new(Poison { deaths: 0, memory: Duration::from_secs(60) });
+        for _ in 0..100 {
+            quarantine.strike(PAYLOAD, at(0));
+        }
+        assert!(quarantine.is_empty() && quarantine.sentence(PAYLOAD, at(0)).is_none());
+    }
+
+    #[test]
+    fn a_flood_of_payloads_pushes_the_oldest_out() {
+        let mut quarantine = quarantine();
+        for payload in 0..5_000 {
+            quarantine.strike(Fingerprint(payload), Time::from_nanos(payload));
+        }
+        assert_eq!(quarantine.records.len(), CAPACITY);
+        assert_eq!(quarantine.deaths(Fingerprint(0), at(0)), 0);
+        assert_eq!(quarantine.deaths(Fingerprint(4_999), at(0)), 1);
+    }
+}

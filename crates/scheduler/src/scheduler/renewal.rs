@@ -1,0 +1,93 @@
+//! Replacing workers that work: those that are worn, and those of an older make. Always the replacement first, one at a
+//! time. Refuses to know why a worker is to be replaced, beyond when it has done its share.
+
+use std::time::Duration;
+
+use super::shutdown::Life;
+use super::{Due, Scheduler};
+use crate::WorkerId;
+use crate::fleet::Tired;
+use crate::phase::Phase;
+
+impl Scheduler {
+    /// What the worker may do before it is replaced, drawn anew for each one.
+    pub(super) fn allot(&mut self, id: WorkerId) {
+        let jobs = self.config.recycling.jobs.map(|jobs| self.jittered(jobs.get()));
+        let lifetime = self.config.recycling.lifetime.map(|lifetime| {
+            let nanos = u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX);
+            self.now + Duration::from_nanos(self.jittered(nanos))
+        });
+        let timer = lifetime.map(|end| self.timers.arm(end, Due::Lifetime(id)));
+        if let Some(worker) = self.fleet.get_mut(id) {
+            worker.jobs_left = jobs;
+            worker.lifetime = timer;
+        }
+    }
+
+    /// Up to a tenth less.
+    const fn jittered(&mut self, bound: u64) -> u64 {
+        bound - self.random.next() % (bound / 10 + 1)
+    }
+
+    /// The worker has done a job.
+    pub(super) fn wear(&mut self, id: WorkerId) {
+        let Some(worker) = self.fleet.get_mut(id) else { return };
+        if let Some(left) = &mut worker.jobs_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.fleet.tire(id, Tired::Worn);
+            }
+        }
+    }
+
+    pub(super) fn outgrown(&mut self, id: WorkerId) {
+        self.tire(id);
+    }
+
+    pub(super) fn lifetime_is_over(&mut self, id: WorkerId) {
+        self.tire(id);
+    }
+
+    fn tire(&mut self, id: WorkerId) {
+        match self.fleet.get_mut(id) {
+            Some(worker) => {
+                if let Some(timer) = worker.lifetime.take() {
+                    self.timers.disarm(timer);
+                }
+                self.fleet.tire(id, Tired::Worn);
+            }
+            None => self.counters.stale_events += 1,
+        }
+    }
+
+    /// Lets a tired worker go whose replacement is ready, as soon as it is between two jobs.
+    pub(super) fn relieve(&mut self) {
+        let Some(replacement) = self.replacement else { return };
+        let is_gone = matches!(self.fleet.phase(replacement), None | Some(Phase::Retiring { .. }));
+        // If nobody is tired any more they died by themselves, and the replacement is a worker like any other.
+        if is_gone || (self.fleet.tired() == 0 && !self.rollout.is_canary(replacement)) {
+            self.replacement = None;
+        } else if self.fleet.is_serving(replacement)
+            && self.may_retire()
+            && let Some(tired) = self.fleet.idle_and_tired()
+        {
+            self.counters.recycled += 1;
+            self.replacement = None;
+            self.retire(tired);
+        }
+    }
+
+    /// Starts a replacement for one of the tired workers.
+    pub(super) fn renew(&mut self) {
+        let is_wanted = self.replacement.is_none() && self.fleet.tired() > 0;
+        if self.life == Life::Open && is_wanted && self.may_try() {
+            let worker = self.start_worker(self.rollout.current());
+            self.replacement = Some(worker);
+        }
+    }
+
+    /// Workers in service, but for one that is there only until another one goes.
+    pub(super) fn regulars(&self) -> usize {
+        self.fleet.strength() - usize::from(self.replacement.is_some())
+    }
+}

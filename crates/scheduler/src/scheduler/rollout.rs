@@ -1,0 +1,115 @@
+//! A new make of the executable: tried with one worker, then given to all. Refuses to know how makes differ, and to
+//! replace workers itself; that is renewal's.
+
+use super::Scheduler;
+use super::shutdown::Life;
+use crate::{Action, Generation, ReloadEnd, WorkerId};
+
+/// Which makes there are, and how far the newest has come.
+#[derive(Debug, Default)]
+pub(super) struct Rollout {
+    /// What workers are started from.
+    current: Generation,
+    /// What is being tried.
+    candidate: Option<Candidate>,
+    /// What is to be tried next; only the latest wish counts.
+    next: Option<Generation>,
+    /// The current one, while workers of older ones are in service.
+    rolling: Option<Generation>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    generation: Generation,
+    /// Its first worker, once that is started.
+    canary: Option<WorkerId>,
+}
+
+impl Rollout {
+    pub(super) const fn current(&self) -> Generation {
+        self.current
+    }
+
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.candidate.is_some() || self.rolling.is_some()
+    }
+
+    /// Whether the worker stands for a make that has not proven itself.
+    pub(super) fn is_canary(&self, worker: WorkerId) -> bool {
+        self.candidate.is_some_and(|candidate| candidate.canary == Some(worker))
+    }
+}
+
+impl Scheduler {
+    pub(super) fn reload(&mut self, generation: Generation) {
+        if self.is_draining() {
+            self.end_reload(generation, ReloadEnd::ShutDown);
+        } else if self.rollout.candidate.is_some() {
+            let earlier = self.rollout.next.replace(generation);
+            self.end_reloads(earlier, ReloadEnd::Superseded);
+        } else {
+            self.rollout.candidate = Some(Candidate { generation, canary: None });
+        }
+    }
+
+    /// Starts the canary, unless a worker is being replaced just now: there is one surplus worker at a time. Neither
+    /// backoff nor breaker keeps it from that; they are about the make before.
+    pub(super) fn send_canary(&mut self) {
+        if let Some(Candidate { generation, canary: None }) = self.rollout.candidate
+            && self.replacement.is_none()
+        {
+            let worker = self.start_worker(generation);
+            self.replacement = Some(worker);
+            self.rollout.candidate = Some(Candidate { generation, canary: Some(worker) });
+        }
+    }
+
+    /// The canary is ready: what it is made of is what all others shall be.
+    pub(super) fn promote(&mut self) {
+        let Some(Candidate { generation, .. }) = self.rollout.candidate.take() else { return };
+        self.rollout.current = generation;
+        let unfinished = self.rollout.rolling.replace(generation);
+        self.end_reloads(unfinished, ReloadEnd::Superseded);
+        self.restarts.forget();
+        self.fleet.outdate(generation);
+        self.try_next();
+    }
+
+    /// The canary is dead: nothing has changed.
+    pub(super) fn canary_died(&mut self) {
+        let Some(Candidate { generation, .. }) = self.rollout.candidate.take() else { return };
+        self.end_reload(generation, ReloadEnd::CanaryDied);
+        self.try_next();
+    }
+
+    fn try_next(&mut self) {
+        let next = self.rollout.next.take();
+        self.rollout.candidate = next.map(|generation| Candidate { generation, canary: None });
+    }
+
+    /// Says so when no worker of an older make is in service any more.
+    pub(super) fn finish_rolling(&mut self) {
+        if self.fleet.outdated() == 0 {
+            let done = self.rollout.rolling.take();
+            self.end_reloads(done, ReloadEnd::Done);
+        }
+    }
+
+    /// A pool that ends has no use for another make.
+    pub(super) fn give_up_reloads(&mut self) {
+        debug_assert!(self.life > Life::Open, "only a pool that ends gives up its reloads");
+        let Rollout { candidate, next, rolling, .. } = &mut self.rollout;
+        let open = [candidate.take().map(|candidate| candidate.generation), next.take(), rolling.take()];
+        self.end_reloads(open.into_iter().flatten(), ReloadEnd::ShutDown);
+    }
+
+    fn end_reloads(&mut self, generations: impl IntoIterator<Item = Generation>, end: ReloadEnd) {
+        for generation in generations {
+            self.end_reload(generation, end);
+        }
+    }
+
+    fn end_reload(&mut self, generation: Generation, end: ReloadEnd) {
+        self.act(Action::Reloaded { generation, end });
+    }
+}

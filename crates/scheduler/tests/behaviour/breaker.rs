@@ -1,0 +1,127 @@
+//! Workers that keep dying before they have done anything: nobody is made to wait for them, and one at a time is tried.
+
+use procpool_scheduler::{Action, Death, Refusal};
+
+use crate::pool::*;
+
+/// A pool of two whose breaker has just opened, in a pause before worker 5.
+fn open() -> Pool {
+    let mut pool = Pool::new(elastic(1, 2));
+    pool.fail_to_start(5);
+    assert!(pool.scheduler.is_open());
+    pool
+}
+
+fn is_refused(actions: &[Action]) -> bool {
+    matches!(actions, [Action::Refuse { reason: Refusal::BreakerOpen { .. }, .. }])
+}
+
+#[test]
+fn five_failed_starts_in_a_row_open_it_and_jobs_are_refused() {
+    let mut pool = Pool::new(elastic(1, 2));
+    pool.fail_to_start(4);
+    assert_eq!(pool.submit(0), [], "this one waits");
+    assert_eq!(pool.tick_when_due(), [start(4)]);
+    assert_eq!(pool.died(4), []);
+    assert!(is_refused(&pool.submit(1)));
+    assert_eq!(pool.scheduler.counters().breaker_opened, 1);
+    assert!(pool.scheduler.takes_jobs(), "the refusal is final: nobody need wait for a slot");
+}
+
+#[test]
+fn the_refusal_says_when_the_next_worker_is_tried() {
+    let mut pool = open();
+    let until = pool.scheduler.is_backing_off().unwrap();
+    let now = pool.now();
+    let retry = until.since(now);
+    assert_eq!(pool.submit(0), [refuse(0, Refusal::BreakerOpen { retry })]);
+}
+
+#[test]
+fn one_worker_at_a_time_is_on_trial() {
+    let mut pool = Pool::new(fixed(4));
+    pool.handle(procpool_scheduler::Event::Start);
+    for worker in 0..4 {
+        assert_eq!(pool.died(worker), []);
+    }
+    for round in 0..4 {
+        let started = pool.tick_when_due().len();
+        assert_eq!(started, if round < 4 { 4 } else { 1 }, "in round {round}");
+        for worker in 0..4 {
+            pool.died(4 + 4 * round + worker);
+        }
+    }
+    assert!(pool.scheduler.is_open());
+    assert_eq!(pool.tick_when_due(), [start(20)]);
+    assert_eq!(pool.up(20), [], "it has yet to show what it is good for");
+    assert_eq!(pool.submit(0), [assign(20, 0)]);
+    assert_eq!(pool.done(20, 0), [resolve(0, FINISHED), start(21), start(22), start(23)]);
+    assert!(!pool.scheduler.is_open());
+}
+
+#[test]
+fn a_worker_on_trial_that_is_ready_takes_jobs_and_its_death_is_one_more_failure() {
+    let mut pool = open();
+    pool.tick_when_due();
+    assert!(is_refused(&pool.submit(0)), "it is not ready yet");
+    assert_eq!(pool.up(5), []);
+    assert_eq!(pool.submit(1), [assign(5, 1)]);
+    assert_eq!(pool.submit(2), [], "this one waits behind it, and nobody else is started");
+    // A death amid a job may be bad luck: so the next trial comes at once, until it is a streak.
+    assert_eq!(pool.died(5), [resolve(1, CRASHED)]);
+    assert!(is_refused(&pool.submit(3)));
+    assert_eq!(pool.tick_when_due(), [start(6)]);
+    assert_eq!(pool.up(6), [assign(6, 2)]);
+}
+
+#[test]
+fn a_worker_that_lives_through_its_trial_without_a_job_is_trusted() {
+    let mut pool = Pool::new(fixed(2));
+    pool.handle(procpool_scheduler::Event::Start);
+    let mut worker = 0;
+    while !pool.scheduler.is_open() {
+        pool.died(worker);
+        pool.died(worker + 1);
+        pool.tick_when_due();
+        worker += 2;
+    }
+    pool.up(worker);
+    assert_eq!(pool.tick_when_due(), [start(worker + 1)], "ten seconds later");
+    assert!(!pool.scheduler.is_open());
+}
+
+#[test]
+fn while_a_worker_serves_the_breaker_refuses_nobody() {
+    let mut pool = Pool::new(fixed(2));
+    pool.handle(procpool_scheduler::Event::Start);
+    pool.up(0);
+    for worker in 1..=5 {
+        pool.died(worker);
+        if worker < 5 {
+            pool.tick_when_due();
+        }
+    }
+    assert!(pool.scheduler.is_open());
+    assert_eq!(pool.submit(0), [assign(0, 0)]);
+    assert_eq!(pool.submit(1), []);
+}
+
+#[test]
+fn kills_from_outside_during_starts_are_made_good_at_once_until_they_are_a_streak() {
+    let mut pool = Pool::new(fixed(1));
+    pool.handle(procpool_scheduler::Event::Start);
+    for worker in 0..4 {
+        assert_eq!(pool.died_of(worker, Death::Killed, None), [start(worker + 1)]);
+    }
+    assert_eq!(pool.died_of(4, Death::Killed, None), []);
+    assert!(pool.scheduler.is_backing_off().is_some() && !pool.scheduler.is_open());
+}
+
+#[test]
+fn jobs_that_waited_when_it_opened_end_by_their_deadlines() {
+    let mut pool = Pool::new(elastic(1, 1));
+    pool.submit_with(0, Some(60_000), None);
+    pool.fail_to_start(5);
+    assert_eq!(pool.scheduler.queued(), 1);
+    assert_eq!(pool.at(60_000).tick()[0], resolve(0, EXPIRED_QUEUED));
+}

@@ -1,0 +1,109 @@
+//! Payloads that kill their workers: given up after so many deaths, however often they are sent.
+
+use procpool_scheduler::{Config, Death, Poison, Stage, Verdict};
+
+use crate::pool::*;
+
+const PAYLOAD: u64 = 77;
+
+/// Two deaths are enough, and are remembered for a minute.
+fn careful(workers: usize) -> Config {
+    Config { poison: Poison { deaths: 2, memory: ms(60_000) }, ..fixed(workers) }
+}
+
+fn poisoned(stage: Stage, payload_deaths: u32, remaining: u64) -> Verdict {
+    Verdict::Poisoned { stage, payload_deaths, remaining: ms(remaining) }
+}
+
+fn crashed(payload_deaths: u32) -> Verdict {
+    Verdict::Crashed { handed_over: true, payload_deaths }
+}
+
+/// A worker has the payload and dies of it. Gives what becomes of the job.
+fn kill_one(pool: &mut Pool, job: u64, worker: u64) -> Verdict {
+    pool.submit_payload(job, PAYLOAD, 1);
+    let actions = pool.died_of(worker, Death::Own, Some(PAYLOAD));
+    pool.up(worker + 1);
+    let Some(procpool_scheduler::Action::Resolve { verdict, .. }) = actions.first() else {
+        panic!("{actions:?}")
+    };
+    *verdict
+}
+
+#[test]
+fn a_job_that_may_be_repeated_is_not_tried_once_too_often() {
+    let mut pool = Pool::ready(careful(1));
+    pool.submit_payload(0, PAYLOAD, 5);
+    assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [start(1)]);
+    pool.up(1);
+    let verdict = poisoned(Stage::Running, 2, 60_000);
+    assert_eq!(pool.died_of(1, Death::Own, Some(PAYLOAD)), [resolve(0, verdict), start(2)]);
+}
+
+#[test]
+fn the_same_payload_sent_again_is_not_run_for_a_while() {
+    let mut pool = Pool::ready(careful(1));
+    assert_eq!(kill_one(&mut pool, 0, 0), crashed(1));
+    assert_eq!(kill_one(&mut pool, 1, 1), poisoned(Stage::Running, 2, 60_000));
+    pool.at(10_000);
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [resolve(2, poisoned(Stage::Queued, 2, 50_000))]);
+    assert_eq!(pool.submit_payload(3, PAYLOAD + 1, 1), [assign(2, 3)]);
+    pool.done(2, 3);
+    assert_eq!(pool.at(60_000).submit_payload(4, PAYLOAD, 1), [assign(2, 4)], "forgiven");
+    let counters = pool.scheduler.counters();
+    assert_eq!((counters.poisoned, counters.accepted), (2, 5));
+}
+
+#[test]
+fn jobs_that_wait_with_the_payload_are_given_up_too() {
+    let mut pool = Pool::ready(careful(1));
+    for job in 0..3 {
+        pool.submit_payload(job, PAYLOAD, 1);
+    }
+    pool.died_of(0, Death::Own, None);
+    assert_eq!(pool.up(1), [assign(1, 1)]);
+    assert_eq!(pool.died_of(1, Death::Own, None)[0], resolve(1, poisoned(Stage::Running, 2, 60_000)));
+    assert_eq!(pool.up(2), [resolve(2, poisoned(Stage::Queued, 2, 60_000))]);
+}
+
+#[test]
+fn a_kill_from_outside_is_not_the_payloads_doing() {
+    let mut pool = Pool::ready(careful(1));
+    for job in 0..4 {
+        pool.submit_payload(job, PAYLOAD, 1);
+        let actions = pool.died_of(job, Death::Killed, Some(PAYLOAD));
+        assert_eq!(actions, [resolve(job, CRASHED), start(job + 1)]);
+        pool.up(job + 1);
+    }
+    assert!(!pool.scheduler.knows_poison());
+}
+
+#[test]
+fn nor_is_a_kill_that_an_operator_wants() {
+    let mut pool = Pool::ready(careful(1));
+    pool.submit_payload(0, PAYLOAD, 1);
+    pool.kill(0);
+    pool.died_of(0, Death::Own, Some(PAYLOAD));
+    assert!(!pool.scheduler.knows_poison());
+}
+
+#[test]
+fn a_payload_that_ends_well_is_forgiven() {
+    let mut pool = Pool::ready(careful(1));
+    assert_eq!(kill_one(&mut pool, 0, 0), crashed(1));
+    pool.submit_payload(1, PAYLOAD, 1);
+    pool.done(1, 1);
+    assert!(!pool.scheduler.knows_poison());
+    assert_eq!(kill_one(&mut pool, 2, 1), crashed(1));
+}
+
+#[test]
+fn a_job_that_ran_out_of_memory_is_not_tried_again_unless_that_is_wanted() {
+    for retry_out_of_memory in [false, true] {
+        let mut pool = Pool::ready(Config { retry_out_of_memory, ..fixed(1) });
+        pool.submit_payload(0, PAYLOAD, 3);
+        let actions = pool.died_of(0, Death::OutOfMemory, Some(PAYLOAD));
+        let given_up = [resolve(0, crashed(1)), start(1)];
+        assert_eq!(actions, if retry_out_of_memory { vec![start(1)] } else { given_up.to_vec() });
+    }
+}
