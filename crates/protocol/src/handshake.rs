@@ -99,4 +99,7 @@ pub struct Description {
     pub modes: Vec<Mode>,
     /// Name and version of the SDK.
     pub sdk: String,
+    /// Version of the worker executable's own package, as in [`Hello`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
 }

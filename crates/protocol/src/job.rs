@@ -31,6 +31,9 @@ pub trait Job: 'static {
     const NAME: &'static str;
     /// To be raised when the bytes of input or output change their meaning.
     const VERSION: u32 = 1;
+    /// Version of the worker executable's own package, for people: `Some(env!("CARGO_PKG_VERSION"))` in the
+    /// package that has the executable. It is shown and never compared.
+    const BUILD: Option<&'static str> = None;
     /// Whether a job may be run again when it is not known that it did not run. Weaker than the
     /// pool's configuration, and that is weaker than a job's own options.
     const IDEMPOTENT: bool = false;

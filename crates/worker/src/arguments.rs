@@ -74,9 +74,14 @@ fn description(identity: &Identity) -> String {
 
 fn headline(identity: &Identity, program: &str) -> String {
     let Identity { job, contract, .. } = identity;
+    let build = identity.build.map(|build| format!(", build {build}")).unwrap_or_default();
     match takes_jobs(identity) {
-        true => format!("{program}: a procpool worker for job `{job}`, contract version {contract} ({SDK})"),
-        false => format!("{program}: a procpool worker for free messages ({SDK})"),
+        true => {
+            format!(
+                "{program}: a procpool worker for job `{job}`, contract version {contract}{build} ({SDK})"
+            )
+        }
+        false => format!("{program}: a procpool worker for free messages{build} ({SDK})"),
     }
 }
 
@@ -121,6 +126,7 @@ mod tests {
     impl Job for Echo {
         const NAME: &'static str = "echo";
         const VERSION: u32 = 3;
+        const BUILD: Option<&'static str> = Some("1.4.2");
         type Input = String;
         type Output = String;
         fn schema() -> Option<Schema> {
@@ -151,7 +157,7 @@ mod tests {
     fn the_explanation_names_the_job_and_every_way_to_start_it() {
         let text = Answer::Explain.text(&Identity::of_job::<Echo>(), "my-echo");
         assert!(
-            text.starts_with("my-echo: a procpool worker for job `echo`, contract version 3 ("),
+            text.starts_with("my-echo: a procpool worker for job `echo`, contract version 3, build 1.4.2 ("),
             "{text}"
         );
         for way in [
@@ -178,6 +184,7 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["job"], "echo");
         assert_eq!(read["contract"], 3);
+        assert_eq!(read["build"], "1.4.2");
         assert_eq!(read["input"], json!({"type": "string"}));
         assert_eq!(read["modes"], json!(["jobs", "messages"]));
     }

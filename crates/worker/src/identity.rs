@@ -13,6 +13,7 @@ pub(crate) const SDK: &str = concat!("procpool-worker ", env!("CARGO_PKG_VERSION
 pub(crate) struct Identity {
     pub(crate) job: String,
     pub(crate) contract: u32,
+    pub(crate) build: Option<&'static str>,
     pub(crate) modes: &'static [Mode],
     schema: fn() -> Option<Schema>,
 }
@@ -23,6 +24,7 @@ impl Identity {
         Self {
             job: J::NAME.into(),
             contract: J::VERSION,
+            build: J::BUILD,
             modes: &[Mode::Jobs, Mode::Messages],
             schema: J::schema,
         }
@@ -30,7 +32,7 @@ impl Identity {
 
     /// A worker of free messages, which is called like its executable.
     pub(crate) fn of_messages() -> Self {
-        Self { job: executable(), contract: 1, modes: &[Mode::Messages], schema: || None }
+        Self { job: executable(), contract: 1, build: None, modes: &[Mode::Messages], schema: || None }
     }
 
     pub(crate) fn hello(&self, connection: Connection, token: &str) -> Hello {
@@ -43,7 +45,7 @@ impl Identity {
             schema_hash: (self.schema)().map(|schema| schema.hash()),
             modes: self.modes.into(),
             sdk: SDK.into(),
-            build: None,
+            build: self.build.map(str::to_owned),
         }
     }
 
@@ -59,6 +61,7 @@ impl Identity {
             output,
             modes: self.modes.into(),
             sdk: SDK.into(),
+            build: self.build.map(str::to_owned),
         }
     }
 }

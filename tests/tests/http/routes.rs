@@ -129,6 +129,8 @@ async fn workers_are_listed_with_process_ids_that_are_really_theirs() {
     assert_eq!((&before["state"], &before["jobs_done"]), (&"idle".into(), &0.into()), "{before}");
     assert!(before["job"].is_null() && before["uptime_ms"].is_u64(), "{before}");
     assert_eq!(before["version"], 1);
+    assert_eq!(before["build"].as_str(), <procpool_fib::Fib as procpool::Job>::BUILD, "{before}");
+    assert!(before["build"].is_string(), "{before}");
 
     for done in 1..=3 {
         assert_eq!(post(server.address(), "/v1/pools/fib/jobs", "10").await.text(), "55");

@@ -27,6 +27,7 @@ fn both_hellos_are_said_unprompted() {
         assert_eq!(hello.schema_hash, Number::schema().map(|schema| schema.hash()));
         assert_eq!(hello.modes, [Mode::Jobs, Mode::Messages]);
         assert!(hello.sdk.starts_with("procpool-worker "));
+        assert_eq!(hello.build.as_deref(), Some("1.4.2"));
     }
 }
 

@@ -38,6 +38,7 @@ struct Number;
 impl Job for Number {
     const NAME: &'static str = "number";
     const VERSION: u32 = 5;
+    const BUILD: Option<&'static str> = Some("1.4.2");
     type Input = u64;
     type Output = u64;
 

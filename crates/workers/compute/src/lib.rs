@@ -17,6 +17,7 @@ pub struct Compute;
 
 impl Job for Compute {
     const NAME: &'static str = "compute";
+    const BUILD: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const IDEMPOTENT: bool = true;
     type Input = u64;
     type Output = f64;

@@ -20,6 +20,7 @@ pub struct Fib;
 
 impl Job for Fib {
     const NAME: &'static str = "fib";
+    const BUILD: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const IDEMPOTENT: bool = true;
     type Input = u64;
     type Output = u64;

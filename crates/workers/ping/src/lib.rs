@@ -18,6 +18,7 @@ pub struct Ping;
 
 impl Job for Ping {
     const NAME: &'static str = "ping";
+    const BUILD: Option<&'static str> = Some(env!("CARGO_PKG_VERSION"));
     const IDEMPOTENT: bool = true;
     type Input = String;
     type Output = String;
