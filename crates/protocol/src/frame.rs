@@ -50,6 +50,8 @@ pub enum Kind {
     Describe = 0x35,
     /// The worker's schemas. JSON header.
     Description = 0x36,
+    /// What a saved job was. JSON header. In files only, see [`crate::recording`].
+    Recording = 0x40,
 }
 
 impl Kind {
@@ -74,8 +76,17 @@ impl Kind {
             0x34 => Self::Shutdown,
             0x35 => Self::Describe,
             0x36 => Self::Description,
+            0x40 => Self::Recording,
             _ => return None,
         })
+    }
+
+    /// The flags that every frame of this kind carries.
+    fn flags(self) -> u16 {
+        match self {
+            Self::Recording => flags::IGNORABLE,
+            _ => 0,
+        }
     }
 }
 
@@ -190,7 +201,7 @@ impl Frame {
             header_len: length(&self.header),
             payload_len: length(&self.payload.bytes),
             kind: self.kind as u16,
-            flags: if self.end { flags::END } else { 0 },
+            flags: self.kind.flags() | if self.end { flags::END } else { 0 },
             encoding: self.payload.encoding as u8,
             reserved: [0; 3],
             sequence: self.sequence,

@@ -1,6 +1,6 @@
 //! [`JobId`]: the name under which the world knows a job.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A job's public id: 128 random bits, so that it cannot be guessed. Shown as 32 hexadecimal digits.
@@ -48,6 +48,12 @@ impl std::str::FromStr for JobId {
 impl Serialize for JobId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

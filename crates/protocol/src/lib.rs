@@ -6,8 +6,8 @@
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
 //! [`message`] know what frames say; [`payload`] carries typed values; [`job`] is the contract;
-//! [`outcome`] and [`crash`] say how jobs and workers end; [`engine`] is the seam at which a frontend
-//! meets whatever runs the jobs.
+//! [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
+//! [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ pub mod message;
 pub mod outcome;
 pub mod payload;
 pub mod preamble;
+pub mod recording;
 mod refusal;
 mod stage;
 

@@ -3,6 +3,7 @@
 use crate::golden;
 use procpool_protocol::frame::{Frame, Kind, RawHeader};
 use procpool_protocol::handshake::{Description, Hello, Refused, Welcome};
+use procpool_protocol::recording::Recording;
 use procpool_protocol::{limits, message};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -111,7 +112,8 @@ fn every_json_block_is_read_and_written_without_loss() {
     assert_eq!(welcome.max_payload, limits::DEFAULT_MAX_PAYLOAD);
     assert_eq!(json_block::<Refused>("refused", Kind::Refused).reason, "contract");
     assert!(json_block::<Description>("description", Kind::Description).input.is_some());
-    assert_eq!(blocks("json").len(), 4);
+    assert_eq!(json_block::<Recording>("recording", Kind::Recording).outcome, "crashed");
+    assert_eq!(blocks("json").len(), 5);
 }
 
 #[test]

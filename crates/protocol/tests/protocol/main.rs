@@ -9,3 +9,4 @@ mod golden;
 mod hostile;
 mod outcomes;
 mod payloads;
+mod recordings;

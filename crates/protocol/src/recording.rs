@@ -1,0 +1,224 @@
+//! A job that went wrong, kept as a file: the bytes that its worker was sent, and in front of them one
+//! frame that says what they are.
+//!
+//! Knows the format, which `WIRE.md` describes, and no files: whoever opens one hands it in to be read
+//! or written. A file may come from anybody, so it is decoded like a peer's bytes.
+
+use crate::codec::CodecError;
+use crate::decoder::{Decoder, FrameError};
+use crate::frame::{Frame, Kind};
+use crate::handshake::Welcome;
+use crate::job_id::JobId;
+use crate::message::{self, json_frame, json_of};
+use crate::payload::Payload;
+use crate::preamble::{Preamble, PreambleError};
+use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+/// The format that this crate writes, and the only one that it reads.
+pub const FORMAT: u32 = 1;
+
+/// Bytes that one read of a file takes.
+const READ: usize = 64 * 1024;
+
+/// What a saved job was, and how its worker was started: the header of [`Kind::Recording`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The pool that ran it.
+    pub pool: String,
+    /// The job's name, as in `Hello`.
+    pub job: String,
+    /// Version of the job's contract, as in `Hello`.
+    pub contract: u32,
+    /// Version of the worker executable's own package, where it told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The worker executable, an absolute path.
+    pub executable: String,
+    /// The arguments that the pool starts it with.
+    pub args: Vec<String>,
+    /// The directory that it was started in, where the pool names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_dir: Option<String>,
+    /// The pool's own environment variables; those that its workers inherit are not kept.
+    pub env: BTreeMap<String, String>,
+    /// The job's public id.
+    pub id: JobId,
+    /// The attempt that is saved, from 1.
+    pub attempt: u32,
+    /// The outcome's name, such as `crashed`.
+    pub outcome: String,
+    /// What was known of it, in a sentence.
+    pub summary: String,
+}
+
+/// A whole recording: what the worker was sent on its jobs connection, and what that was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedJob {
+    /// What it is.
+    pub recording: Recording,
+    /// How the worker was taken in.
+    pub welcome: Welcome,
+    /// The worker data that came with the welcome.
+    pub worker_data: Payload,
+    /// The frame of the job, its input as the payload.
+    pub job: Frame,
+}
+
+/// A recording cannot be read or written. Reads after “failed to read the saved job FILE: ”.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// What the system says.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Something else is in the file.
+    #[error("it is not a job that procpool has saved")]
+    NotARecording,
+    /// A newer procpool has written it.
+    #[error(
+        "it has format {found}, and this procpool reads format {FORMAT}; use the one that has written it"
+    )]
+    Format {
+        /// The file's format.
+        found: u32,
+    },
+    /// Its frames are those of another version of the protocol.
+    #[error("it does not fit this procpool: {0}")]
+    Version(#[source] PreambleError),
+    /// It ends too early.
+    #[error("it is cut short")]
+    CutShort,
+    /// Its bytes are not frames.
+    #[error("it is damaged: {0}")]
+    Frame(#[from] FrameError),
+    /// A frame does not say what it should.
+    #[error("it is damaged: {0}")]
+    Message(#[from] CodecError),
+    /// Another frame than the one that has its place there.
+    #[error("it is damaged: it has {found:?} where {expected:?} should be")]
+    Unexpected {
+        /// What is there.
+        found: Kind,
+        /// What should be.
+        expected: Kind,
+    },
+    /// There is more than one job in it.
+    #[error("it is damaged: something follows after the job")]
+    Trailing,
+}
+
+impl SavedJob {
+    /// Writes the recording. The payloads are written from where they are.
+    ///
+    /// # Errors
+    /// When the sink fails, or the description is larger than a header may be
+    /// ([`MAX_JSON`](crate::limits::MAX_JSON)).
+    pub fn write(&self, sink: &mut impl Write) -> Result<(), RecordingError> {
+        let recording = json_frame(Kind::Recording, &self.recording)?;
+        let welcome = json_frame(Kind::Welcome, &self.welcome)?.with_payload(self.worker_data.clone());
+        let mut head = BytesMut::from(&Preamble::ours().to_bytes()[..]);
+        for frame in [&recording, &welcome, &self.job] {
+            frame.put_head(&mut head);
+            sink.write_all(&head)?;
+            sink.write_all(&frame.payload.bytes)?;
+            head.clear();
+        }
+        Ok(())
+    }
+
+    /// Reads a recording to its end. Memory follows what the source has, never what it announces.
+    ///
+    /// # Errors
+    /// When the source fails, or holds anything but one whole recording.
+    pub fn read(source: impl Read) -> Result<Self, RecordingError> {
+        let mut frames = Frames::new(source);
+        frames.preamble()?;
+        let recording = frames.recording()?;
+        let frame = frames.next(Kind::Welcome)?;
+        let welcome: Welcome = json_of(&frame)?;
+        frames.decoder.set_max_payload(welcome.max_payload);
+        let job = frames.next(Kind::Job)?;
+        message::Job::checked(&job)?;
+        frames.end()?;
+        Ok(Self { recording, welcome, worker_data: frame.payload, job })
+    }
+}
+
+/// The frames of a file.
+struct Frames<R> {
+    source: R,
+    decoder: Decoder,
+    landing: Box<[u8]>,
+}
+
+impl<R: Read> Frames<R> {
+    fn new(source: R) -> Self {
+        // The limit comes with the welcome, as it does for a worker.
+        let decoder = Decoder::with_max_payload(u32::MAX);
+        Self { source, decoder, landing: vec![0; READ].into_boxed_slice() }
+    }
+
+    fn preamble(&mut self) -> Result<(), RecordingError> {
+        loop {
+            match self.decoder.poll_preamble() {
+                Ok(Some(preamble)) => {
+                    return Preamble::accept(preamble).map(drop).map_err(RecordingError::Version);
+                }
+                Ok(None) if self.fill()? => {}
+                Ok(None) | Err(_) => return Err(RecordingError::NotARecording),
+            }
+        }
+    }
+
+    fn recording(&mut self) -> Result<Recording, RecordingError> {
+        /// All that a later format has to have in common with this one.
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let frame = self.next(Kind::Recording)?;
+        match json_of::<Head>(&frame)?.format {
+            FORMAT => Ok(json_of(&frame)?),
+            found => Err(RecordingError::Format { found }),
+        }
+    }
+
+    fn next(&mut self, expected: Kind) -> Result<Frame, RecordingError> {
+        loop {
+            match self.decoder.poll_frame()? {
+                Some(frame) if frame.kind == expected => return Ok(frame),
+                Some(Frame { kind: found, .. }) => {
+                    return Err(RecordingError::Unexpected { found, expected });
+                }
+                None if self.fill()? => {}
+                None => return Err(RecordingError::CutShort),
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<(), RecordingError> {
+        match self.decoder.buffered() > 0 || self.fill()? {
+            true => Err(RecordingError::Trailing),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads once. `false` at the end of the file.
+    fn fill(&mut self) -> io::Result<bool> {
+        loop {
+            match self.source.read(&mut self.landing) {
+                Ok(length) => {
+                    self.decoder.feed(&self.landing[..length]);
+                    return Ok(length > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
