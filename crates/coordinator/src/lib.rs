@@ -23,6 +23,7 @@ mod os;
 mod outbox;
 mod output;
 mod pool;
+mod recorder;
 mod run_once;
 mod session;
 mod worker;
@@ -36,5 +37,6 @@ pub use pool::{
     JobEvent, JobFuture, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, RawPool,
     ShutdownReport,
 };
+pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};
 pub use worker::{SpawnError, Worker, WorkerBuilder, WorkerError, WorkerEvent};

@@ -44,6 +44,9 @@ pub struct PoolLimits {
     /// Whether a job may be handed out again after a worker died with it. Default: what the job's
     /// contract says, `false` where none is known.
     pub idempotent: Option<bool>,
+    /// Most failed jobs that are kept as files, where they are saved at all; the oldest gives way. Default:
+    /// 100.
+    pub saved_jobs: usize,
 }
 
 impl Default for PoolLimits {
@@ -62,6 +65,7 @@ impl Default for PoolLimits {
             max_payload: DEFAULT_MAX_PAYLOAD,
             max_attempts: 1,
             idempotent: None,
+            saved_jobs: 100,
         }
     }
 }
@@ -95,6 +99,9 @@ pub enum InvalidLimits {
     /// A pool that can take no payload.
     #[error("max_payload is zero; set a number of bytes")]
     NoPayload,
+    /// Failed jobs are to be saved, and none kept.
+    #[error("saved_jobs is zero; to save no failed jobs, leave save_failed_jobs out")]
+    NoSavedJobs,
     /// Retries of jobs that may not be repeated.
     #[error(
         "max_attempts is {attempts}, but the jobs are not declared idempotent; set idempotent = true, or max_attempts = 1"
@@ -129,6 +136,9 @@ impl PoolLimits {
         }
         if self.max_payload == 0 {
             return Err(InvalidLimits::NoPayload);
+        }
+        if self.saved_jobs == 0 {
+            return Err(InvalidLimits::NoSavedJobs);
         }
         if self.max_attempts == 0 || (self.max_attempts > 1 && self.idempotent != Some(true)) {
             return Err(InvalidLimits::Attempts { attempts: self.max_attempts });
@@ -200,6 +210,7 @@ mod tests {
         assert!(
             check(|limits| limits.timeout = Some(Duration::ZERO)).unwrap_err().contains("timeout is zero")
         );
+        assert!(check(|limits| limits.saved_jobs = 0).unwrap_err().contains("leave save_failed_jobs out"));
         assert!(check(|limits| limits.max_attempts = 2).unwrap_err().contains("idempotent"));
     }
 }

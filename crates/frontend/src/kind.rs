@@ -79,7 +79,8 @@ kinds! {
     Crashed "crashed" "The worker died"
         "The process that had the job ended before it answered: by a signal, by exiting, by running out of memory. \
          `crash` has what is known of it: `signal` or `exit_code`, its last lines of standard error, its memory \
-         and time. Unless `may_have_run` is false, the job may have had side effects. The worker is replaced."
+         and time, and as `replay` the file that `procpool replay` runs again, where jobs are saved. Unless \
+         `may_have_run` is false, the job may have had side effects. The worker is replaced."
     TimedOut "timed_out" "The job's time is up"
         "The job was not finished within `limit_ms` milliseconds. `stage` says whether it was still `queued`, and \
          then did not run, or `running`, and then was ended."

@@ -64,7 +64,7 @@ mod readme;
 pub use procpool_coordinator::{
     Contract, ContractMismatch, Coordinator, CoordinatorConfig, Executable, ExecutableError, InvalidLimits,
     JobEvent, JobFuture, JobHandle, JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolLimits, RawPool, RunError, ShutdownReport, SpawnError, StartError, Worker, WorkerBuilder,
+    PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError, StartError, Worker, WorkerBuilder,
     WorkerError, WorkerEvent, run_once,
 };
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};

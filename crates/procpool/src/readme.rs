@@ -59,6 +59,7 @@ mod tests {
             ("`max_payload`", mebibytes(limits.max_payload)),
             ("`idempotent`", limits.idempotent.unwrap_or(false).to_string()),
             ("`max_attempts`", limits.max_attempts.to_string()),
+            ("`saved_jobs`", limits.saved_jobs.to_string()),
         ] {
             assert_eq!(second(key), default, "{key}");
         }

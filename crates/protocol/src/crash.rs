@@ -3,7 +3,9 @@
 use crate::job_id::JobId;
 use crate::stage::Stage;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a process ended.
@@ -147,18 +149,24 @@ pub struct CrashReport {
     /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
     /// doing and there was none before.
     pub payload_deaths: u32,
+    /// Where the job was saved, to be run again with `procpool replay`; none where it was not.
+    pub replay: Option<PathBuf>,
 }
 
 impl CrashReport {
     /// The report of `death` for one job.
     pub fn new(job: JobId, stage: Stage, death: ExitReport) -> Self {
-        Self { job, stage, death, payload_deaths: 0 }
+        Self { job, stage, death, payload_deaths: 0, replay: None }
     }
 }
 
 impl fmt::Display for CrashReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the worker crashed: {}", self.death)
+        write!(out, "the worker crashed: {}", self.death)?;
+        match &self.replay {
+            Some(file) => write!(out, "; `procpool replay {}` runs the job again", file.display()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -178,6 +186,7 @@ impl Serialize for CrashReport {
             uptime_ms: millis(self.death.uptime),
             jobs_done: self.death.jobs_done,
             payload_deaths: self.payload_deaths,
+            replay: self.replay.as_deref().map(Path::to_string_lossy),
         }
         .serialize(serializer)
     }
@@ -199,6 +208,8 @@ struct CrashJson<'a> {
     uptime_ms: u64,
     jobs_done: u64,
     payload_deaths: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Cow<'a, str>>,
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -63,10 +63,14 @@ impl Recipe {
         Err(Refusal { reason: "mode", error: StartError::Protocol { pool: self.name.clone(), violation } })
     }
 
+    /// What a worker of this name is told when it is taken in.
+    pub(crate) fn welcome_of(&self, worker: &str) -> Welcome {
+        Welcome { mode: self.mode, owned: true, worker: worker.into(), max_payload: self.max_payload }
+    }
+
     /// Sends preamble and welcome on one connection; worker data goes with the jobs connection.
     pub(super) async fn welcome(&self, worker: &str, arrival: &Arrival) -> Result<(), String> {
-        let welcome =
-            Welcome { mode: self.mode, owned: true, worker: worker.into(), max_payload: self.max_payload };
+        let welcome = self.welcome_of(worker);
         let mut frame = json_frame(Kind::Welcome, &welcome).map_err(|error| error.to_string())?;
         if arrival.hello.connection == Connection::Jobs {
             frame = frame.with_payload(self.worker_data.clone());

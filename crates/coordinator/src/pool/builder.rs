@@ -93,6 +93,11 @@ impl<J: Job> PoolBuilder<J> {
         idempotent: bool, idempotent => Some(idempotent)
     }
 
+    limit! {
+        /// Most failed jobs that are kept as files, where they are saved at all. Default: 100.
+        saved_jobs: usize, jobs => jobs
+    }
+
     /// Lets jobs run and wait as long as they like.
     pub fn no_timeout(mut self) -> Self {
         self.config.limits.timeout = None;
@@ -108,6 +113,13 @@ impl<J: Job> PoolBuilder<J> {
     /// The directory that the workers start in. Default: the coordinator's.
     pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.config.current_dir = Some(dir.into());
+        self
+    }
+
+    /// Keeps jobs that crashed, panicked, broke the protocol or timed out while they ran as files in `dir`, to be
+    /// run again with `procpool replay`. See [`PoolConfig::save_failed_jobs`]. Default: keeps none.
+    pub fn save_failed_jobs(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.save_failed_jobs = Some(dir.into());
         self
     }
 

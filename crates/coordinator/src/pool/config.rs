@@ -4,6 +4,7 @@ use crate::contract::Contract;
 use crate::executable::{Executable, ExecutableError};
 use crate::launch::StartError;
 use crate::limits::{InvalidLimits, PoolLimits};
+use crate::recorder::SaveError;
 use procpool_protocol::{Payload, PayloadError};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +25,10 @@ pub struct PoolConfig {
     pub current_dir: Option<PathBuf>,
     /// What its workers are given at their start.
     pub worker_data: Payload,
+    /// The directory in which jobs are kept that crashed, panicked, broke the protocol or timed out while
+    /// they ran, to be run again with `procpool replay`; none to keep none. Made with mode 0700 where it is
+    /// missing. The files hold the jobs' inputs and the pool's [`env`](Self::env).
+    pub save_failed_jobs: Option<PathBuf>,
     /// What its workers have to be; none if any will do.
     pub expects: Option<Contract>,
 }
@@ -38,6 +43,7 @@ impl PoolConfig {
             env: Vec::new(),
             current_dir: None,
             worker_data: Payload::none(),
+            save_failed_jobs: None,
             expects: None,
         }
     }
@@ -78,6 +84,14 @@ pub enum PoolError {
         size: usize,
         /// The limit, in bytes.
         limit: u32,
+    },
+    /// Its failed jobs cannot be saved where, or as, they should be.
+    #[error("failed to start pool `{pool}`: {reason}")]
+    SaveFailedJobs {
+        /// The pool.
+        pool: String,
+        /// Why not.
+        reason: SaveError,
     },
     /// Its worker data does not encode.
     #[error("failed to start pool `{pool}`: {reason}")]

@@ -8,6 +8,7 @@ use super::effects::Effects;
 use super::entry::NewJob;
 use super::state::{Known, State};
 use crate::limits::PoolLimits;
+use crate::recorder::Recorder;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId};
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     slot: Notify,
     waiting_for_slot: AtomicUsize,
     drained: watch::Sender<bool>,
+    /// Where failed jobs are saved; none if they are not.
+    recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
     runtime: Handle,
 }
@@ -56,17 +59,19 @@ impl Core {
         limits: PoolLimits,
         scheduler: Scheduler,
         spawns: mpsc::UnboundedSender<WorkerId>,
+        recorder: Option<Recorder>,
     ) -> Self {
         Self {
             name: name.into(),
             epoch: Instant::now(),
-            state: Mutex::new(State::new(name, limits.queue, scheduler)),
+            state: Mutex::new(State::new(name, limits.queue, recorder.is_some(), scheduler)),
             limits,
             spawns,
             timer: Notify::new(),
             slot: Notify::new(),
             waiting_for_slot: AtomicUsize::new(0),
             drained: watch::Sender::new(false),
+            recorder,
             runtime: Handle::current(),
         }
     }
@@ -194,6 +199,12 @@ impl Core {
         for (caller, finished) in effects.outcomes {
             // A caller that went away wants no outcome.
             let _ = caller.send(finished);
+        }
+        for failed in effects.failed {
+            match &self.recorder {
+                Some(recorder) => recorder.save(failed),
+                None => failed.tell(None),
+            }
         }
         for events in &effects.ended {
             events.end();

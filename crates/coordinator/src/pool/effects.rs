@@ -7,6 +7,7 @@ use super::events::Events;
 use super::slot::Slot;
 use super::state::Known;
 use crate::leash::Leash;
+use crate::recorder::FailedJob;
 use crate::session::Lines;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_scheduler::WorkerId;
@@ -19,6 +20,8 @@ pub(crate) struct Effects {
     pub(crate) flush_jobs: Vec<Arc<Lines>>,
     pub(crate) flush_control: Vec<Arc<Lines>>,
     pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
+    /// Outcomes whose jobs are saved first.
+    pub(crate) failed: Vec<FailedJob>,
     pub(crate) ended: Vec<Arc<Events>>,
     pub(crate) kill: Vec<Arc<Leash>>,
     pub(crate) spawn: Vec<WorkerId>,

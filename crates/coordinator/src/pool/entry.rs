@@ -1,6 +1,7 @@
 //! One accepted job, as the pool keeps it between its submission and its outcome.
 
 use super::events::Events;
+use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, JobId, Timing};
 use procpool_protocol::{Encoding, JobError, Payload};
@@ -30,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) accepted: Time,
     /// When it was last given to a worker.
     pub(crate) assigned: Option<Time>,
+    /// What its worker was sent, where failed jobs are saved.
+    pub(crate) sent: Option<Box<Sent>>,
     pub(crate) outcome: oneshot::Sender<Finished>,
 }
 

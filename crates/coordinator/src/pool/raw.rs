@@ -13,6 +13,7 @@ use crate::executable::Executable;
 use crate::hub::Hub;
 use crate::launch::{Recipe, StartError};
 use crate::limits::{InvalidLimits, PoolLimits};
+use crate::recorder::Recorder;
 use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, WorkerStatus};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -97,7 +98,8 @@ impl RawPool {
         lazy: bool,
         first: Arc<FirstStart>,
     ) -> Result<Self, PoolError> {
-        let PoolConfig { name, executable, limits, env, current_dir, worker_data, expects } = config;
+        let PoolConfig { name, executable, limits, env, current_dir, worker_data, save_failed_jobs, expects } =
+            config;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
         let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
         if size > limit as usize {
@@ -122,8 +124,12 @@ impl RawPool {
             max_payload: limits.max_payload,
             step_timeout: limits.start_timeout,
         };
+        let recorder = save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe));
+        let recorder = recorder
+            .transpose()
+            .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
-        let core = Arc::new(Core::new(&name, limits, scheduler, spawns));
+        let core = Arc::new(Core::new(&name, limits, scheduler, spawns, recorder));
         let mould = Mould { hub: hub.clone(), recipe };
         tokio::spawn(supervisor::supervise(core.clone(), mould, requests, first));
         let pool = Self { owner: Arc::new(Owner { core, contract, executable }) };

@@ -2,7 +2,9 @@
 
 use crate::leash::Leash;
 use crate::outbox::Ticket;
+use crate::recorder::Sent;
 use crate::session::Lines;
+use procpool_protocol::frame::Frame;
 use procpool_scheduler::{JobId as Key, Time};
 use std::sync::Arc;
 
@@ -50,6 +52,12 @@ impl Slot {
             version: None,
             build: None,
         }
+    }
+
+    /// What this worker is sent of a job, to be kept.
+    pub(crate) fn sent(&self, attempt: u32, frame: Frame) -> Sent {
+        let contract = self.version.unwrap_or_default();
+        Sent { worker: self.name.clone(), contract, build: self.build.clone(), attempt, frame }
     }
 
     /// The job that a frame of this worker belongs to. The error says that it has no such job.

@@ -7,6 +7,7 @@ use super::effects::Effects;
 use super::entry::{Entry, NewJob};
 use super::slot::{Held, Slot};
 use super::stats::Stats;
+use crate::recorder::{self, FailedJob};
 use crate::session::Lines;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pool: String,
     /// Most jobs that may wait.
     queue: usize,
+    /// Whether what a worker is sent is kept, to be saved if the job fails.
+    keeps_sent: bool,
     last_key: u64,
     /// When the timer will wake.
     armed: Option<Time>,
@@ -47,7 +50,7 @@ pub(crate) struct Known {
 }
 
 impl State {
-    pub(crate) fn new(pool: &str, queue: usize, scheduler: Scheduler) -> Self {
+    pub(crate) fn new(pool: &str, queue: usize, keeps_sent: bool, scheduler: Scheduler) -> Self {
         Self {
             scheduler,
             entries: HashMap::new(),
@@ -56,6 +59,7 @@ impl State {
             stats: Stats::default(),
             pool: pool.into(),
             queue,
+            keeps_sent,
             last_key: 0,
             armed: None,
         }
@@ -79,7 +83,7 @@ impl State {
             fingerprint: None,
         };
         let event = Event::Submit { job: key, terms };
-        self.entries.insert(key, Entry { id, job, accepted: now, assigned: None, outcome });
+        self.entries.insert(key, Entry { id, job, accepted: now, assigned: None, sent: None, outcome });
         self.keys.insert(id, key);
         (key, id, self.handle(now, event, Known::default()))
     }
@@ -221,7 +225,11 @@ impl State {
         let sequence = slot.last_sequence;
         // A job header without extras has a few dozen bytes; it cannot exceed the limit of a header.
         if let Ok(frame) = header.to_frame(sequence) {
-            let ticket = lines.jobs.push(&frame.with_payload(entry.job.input.clone()));
+            let frame = frame.with_payload(entry.job.input.clone());
+            let ticket = lines.jobs.push(&frame);
+            if self.keeps_sent {
+                entry.sent = Some(Box::new(slot.sent(attempt, frame)));
+            }
             slot.held = Some(Held { sequence, job: key, ticket });
             effects.flush_jobs.push(lines);
         }
@@ -243,7 +251,7 @@ impl State {
     }
 
     fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, known: &mut Known, effects: &mut Effects) {
-        let Some(entry) = self.take(key) else { return };
+        let Some(mut entry) = self.take(key) else { return };
         let result = match verdict {
             Verdict::Finished => known.result.take().unwrap_or_else(|| lost(known)),
             Verdict::Crashed { handed_over, payload_deaths } => {
@@ -267,7 +275,12 @@ impl State {
         };
         self.stats.finished(entry.timing(now), &result);
         effects.ended.extend(entry.job.events.clone());
-        effects.outcomes.push(entry.finish(now, result));
+        let sent = entry.sent.take().filter(|_| recorder::is_worth_saving(&result));
+        let (caller, finished) = entry.finish(now, result);
+        match sent {
+            Some(sent) => effects.failed.push(FailedJob { sent, caller, finished }),
+            None => effects.outcomes.push((caller, finished)),
+        }
     }
 
     fn take(&mut self, key: Key) -> Option<Entry> {

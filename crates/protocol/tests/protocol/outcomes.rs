@@ -160,6 +160,14 @@ fn a_crash_report_is_json_that_clients_rely_on() {
 }
 
 #[test]
+fn a_crash_report_names_the_file_that_the_job_was_saved_in() {
+    let JobError::Crashed(mut report) = crashed(Stage::Running) else { unreachable!("it is a crash") };
+    report.replay = Some("/var/jobs/fib-1.job".into());
+    assert_eq!(serde_json::to_value(&report).expect("JSON")["replay"], "/var/jobs/fib-1.job");
+    assert!(report.to_string().ends_with("; `procpool replay /var/jobs/fib-1.job` runs the job again"));
+}
+
+#[test]
 fn an_exit_is_a_code_or_a_signal_or_unknown() {
     assert!(Exit::Code(0).is_success());
     assert!(!Exit::Unknown.is_success());

@@ -53,4 +53,6 @@ pub(super) struct PoolTable {
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
     pub(super) current_dir: Option<PathBuf>,
+    pub(super) save_failed_jobs: Option<PathBuf>,
+    pub(super) saved_jobs: Option<usize>,
 }

@@ -19,6 +19,7 @@ pub(crate) struct PoolSpec {
     command: Command,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
+    save_failed_jobs: Option<PathBuf>,
     origin: Option<Origin>,
 }
 
@@ -40,6 +41,7 @@ impl PoolSpec {
             command: Command::program(&format!("procpool-{name}")),
             env: Vec::new(),
             current_dir: None,
+            save_failed_jobs: None,
             origin: None,
         }
     }
@@ -68,6 +70,7 @@ impl PoolSpec {
             command: table.command,
             env,
             current_dir: table.current_dir,
+            save_failed_jobs: table.save_failed_jobs,
             origin: Some(origin),
             name,
         })
@@ -82,6 +85,7 @@ impl PoolSpec {
         config.limits = self.limits.clone();
         config.env = self.env.clone();
         config.current_dir = self.directory()?;
+        config.save_failed_jobs = self.place_for_jobs();
         Ok(config)
     }
 
@@ -105,6 +109,12 @@ impl PoolSpec {
         found.map(Some).map_err(|source| {
             ConfigError::at(origin.current_dir.clone(), Mistake::CurrentDir { path, source })
         })
+    }
+
+    /// It is made when the pool starts, and may be missing until then.
+    fn place_for_jobs(&self) -> Option<PathBuf> {
+        let directory = self.origin.as_ref().map(|origin| origin.directory.as_path());
+        self.save_failed_jobs.as_ref().map(|path| directory.unwrap_or(Path::new("")).join(path))
     }
 }
 
@@ -139,6 +149,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);
     limits.max_attempts = table.max_attempts.unwrap_or(limits.max_attempts);
     limits.idempotent = table.idempotent.or(limits.idempotent);
+    limits.saved_jobs = table.saved_jobs.unwrap_or(limits.saved_jobs);
     if let Some(size) = table.max_payload {
         let too_large = |_| ("max_payload", Mistake::PayloadTooLarge(size.0));
         limits.max_payload = u32::try_from(size.0).map_err(too_large)?;
@@ -154,6 +165,7 @@ fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
         InvalidLimits::Workers { .. } => "min_workers",
         InvalidLimits::Zero { key } => key,
         InvalidLimits::NoPayload => "max_payload",
+        InvalidLimits::NoSavedJobs => "saved_jobs",
         InvalidLimits::Attempts { .. } => "max_attempts",
         _ => "command",
     }

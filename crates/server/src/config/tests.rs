@@ -131,6 +131,8 @@ fn every_key_of_a_pool_arrives() {
         idempotent = true
         env = { A = "1", B = "" }
         current_dir = "/"
+        save_failed_jobs = "/var/jobs"
+        saved_jobs = 7
         "#,
     )
     .unwrap();
@@ -144,6 +146,7 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!(pool.executable.args(), ["-c", "exit"].map(OsString::from));
     assert_eq!(pool.env, [("A", "1"), ("B", "")].map(|(name, value)| (name.into(), value.into())));
     assert_eq!(pool.current_dir.as_deref(), Some(Path::new("/")));
+    assert_eq!((pool.save_failed_jobs.as_deref(), limits.saved_jobs), (Some(Path::new("/var/jobs")), 7));
 }
 
 #[test]
@@ -222,6 +225,7 @@ fn contradictions_point_at_the_key_to_change() {
     assert!(mistake_of_pool("run_timeout = \"0s\"").starts_with("run_timeout is zero"));
     assert!(mistake_of_pool("max_payload = 0").starts_with("max_payload is zero"));
     assert!(mistake_of_pool("max_payload = \"4 GiB\"").contains("4294967295"));
+    assert!(mistake_of_pool("saved_jobs = 0").starts_with("saved_jobs is zero"));
     let both = mistake("[pools.a]\ncommand = \"sh\"\nmin_workers = 3\nmax_workers = 2");
     assert!(both.starts_with("p.toml:4:15: min_workers is 3 and max_workers is 2"), "{both}");
 }
@@ -265,7 +269,7 @@ fn an_executable_that_is_missing_is_named_with_the_places_and_the_line() {
 
 #[test]
 fn relative_paths_count_from_the_files_directory() {
-    let text = "[pools.a]\ncommand = [\"./sh\"]\ncurrent_dir = \".\"";
+    let text = "[pools.a]\ncommand = [\"./sh\"]\ncurrent_dir = \".\"\nsave_failed_jobs = \"failed\"";
     let in_bin = Config::parse(Source { path: Path::new("/bin/p.toml"), text }).unwrap();
     let pool = in_bin.pools[0].resolve().unwrap();
     assert_eq!(pool.executable.as_path(), Path::new("/bin/sh"));
@@ -273,6 +277,7 @@ fn relative_paths_count_from_the_files_directory() {
         pool.current_dir.as_deref().and_then(|path| path.canonicalize().ok()),
         Path::new("/bin").canonicalize().ok()
     );
+    assert_eq!(pool.save_failed_jobs.as_deref(), Some(Path::new("/bin/failed")));
 }
 
 #[test]

@@ -1,0 +1,229 @@
+//! The directory with the saved jobs of a pool: names, rights, and the bound on their number. Several pools
+//! may share one; each counts and removes its own files only.
+
+use super::SaveError;
+use procpool_protocol::JobId;
+use procpool_protocol::recording::{RecordingError, SavedJob};
+use std::fs::{self, DirBuilder, DirEntry, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// How a saved job's file ends, and how while it is being written.
+const SAVED: &str = "job";
+const UNFINISHED: &str = "part";
+
+/// Where the jobs of one pool are saved.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    dir: PathBuf,
+    pool: String,
+    /// Most files.
+    most: usize,
+}
+
+impl Shelf {
+    /// The shelf in `dir`, which is made if need be. A relative path counts from the current directory of now.
+    pub(super) fn open(dir: &Path, pool: &str, most: usize) -> Result<Self, SaveError> {
+        if pool.contains(['/', '\0']) {
+            return Err(SaveError::PoolName);
+        }
+        let unusable = |source| SaveError::Dir { dir: dir.to_owned(), source };
+        let absolute = std::path::absolute(dir).map_err(unusable)?;
+        let shelf = Self { dir: absolute, pool: pool.into(), most };
+        shelf.make_dir().and_then(|()| shelf.sweep()).map_err(unusable)?;
+        Ok(shelf)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Saves a job, and lets the oldest of this pool go where there are too many.
+    pub(super) fn put(&self, job: &SavedJob) -> Result<PathBuf, RecordingError> {
+        // It may have been removed since, by somebody who had seen enough.
+        self.make_dir()?;
+        let file = self.dir.join(format!("{}-{}.{SAVED}", self.pool, job.recording.id));
+        let unfinished = file.with_extension(UNFINISHED);
+        let mut sink = File::options().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let saved = job.write(&mut sink).and_then(|()| {
+            self.make_room()?;
+            Ok(fs::rename(&unfinished, &file)?)
+        });
+        if saved.is_err() {
+            // Half a file helps nobody.
+            let _ = fs::remove_file(&unfinished);
+        }
+        saved.map(|()| file)
+    }
+
+    /// What a job held, and the environment of its pool, are for the eyes of this user alone.
+    fn make_dir(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)
+    }
+
+    /// Removes what a coordinator that was killed had not finished.
+    fn sweep(&self) -> io::Result<()> {
+        self.files(UNFINISHED)?.iter().try_for_each(|file| remove(&file.path()))
+    }
+
+    /// Removes the oldest files until there is room for one.
+    fn make_room(&self) -> io::Result<()> {
+        let mut files = self.files(SAVED)?;
+        if files.len() < self.most {
+            return Ok(());
+        }
+        files
+            .sort_by_cached_key(|file| (file.metadata().and_then(|it| it.modified()).ok(), file.file_name()));
+        let surplus = files.len() + 1 - self.most;
+        files[..surplus].iter().try_for_each(|file| remove(&file.path()))
+    }
+
+    /// The files of this pool that end like this.
+    fn files(&self, extension: &str) -> io::Result<Vec<DirEntry>> {
+        let is_ours = |file: &DirEntry| self.is_ours(&file.file_name().to_string_lossy(), extension);
+        let files = fs::read_dir(&self.dir)?.filter(|file| file.as_ref().map_or(true, is_ours));
+        files.collect()
+    }
+
+    /// Pools may be called `fib` and `fib-2`, and jobs of both lie here.
+    fn is_ours(&self, name: &str, extension: &str) -> bool {
+        let id = name
+            .strip_prefix(self.pool.as_str())
+            .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(extension)?.strip_suffix('.'));
+        id.is_some_and(|id| id.parse::<JobId>().is_ok())
+    }
+}
+
+/// Removes a file that somebody else may have removed before.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::Payload;
+    use procpool_protocol::frame::{Frame, Kind};
+    use procpool_protocol::handshake::{Mode, Welcome};
+    use procpool_protocol::recording::{FORMAT, Recording};
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
+
+    /// A directory that does not exist yet, removed when dropped.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("pp-shelf-{}-{test}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Self(path)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap().flatten();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn job(number: u128) -> SavedJob {
+        let recording = Recording {
+            format: FORMAT,
+            pool: "fib".into(),
+            job: "fib".into(),
+            contract: 1,
+            build: None,
+            executable: "/bin/fib".into(),
+            args: Vec::new(),
+            current_dir: None,
+            env: BTreeMap::new(),
+            id: JobId::from_bits(number),
+            attempt: 1,
+            outcome: "crashed".into(),
+            summary: String::new(),
+        };
+        let welcome = Welcome { mode: Mode::Jobs, owned: true, worker: "fib-1".into(), max_payload: 10 };
+        SavedJob { recording, welcome, worker_data: Payload::none(), job: Frame::new(Kind::Job, 1, "") }
+    }
+
+    fn name(pool: &str, number: u128) -> String {
+        format!("{pool}-{}.job", JobId::from_bits(number))
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_directory_is_made_and_both_are_for_this_user_alone() {
+        let place = Place::new("rights");
+        let shelf = Shelf::open(&place.0.join("deep"), "fib", 3).unwrap();
+        let file = shelf.put(&job(1)).unwrap();
+        assert_eq!(file, place.0.join("deep").join(name("fib", 1)));
+        assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+        assert!(shelf.put(&job(1)).is_ok(), "the same job again takes the old one's place");
+        fs::remove_dir_all(&place.0).unwrap();
+        assert!(shelf.put(&job(2)).is_ok(), "a directory that was removed is made again");
+    }
+
+    #[test]
+    fn the_oldest_gives_way_and_nobody_elses_does() {
+        let place = Place::new("bound");
+        let shelf = Shelf::open(&place.0, "fib", 2).unwrap();
+        let foreign = [name("fib-2", 1), name("gif", 1), "fib-notes.job".into(), "README".into()];
+        for foreign in &foreign {
+            fs::write(place.0.join(foreign), "").unwrap();
+        }
+        for number in 1..=4_u8 {
+            let file = shelf.put(&job(number.into())).unwrap();
+            // The clock of a file system may be coarse; jobs that end in one tick have no order.
+            let age = Duration::from_secs(100 - u64::from(number));
+            File::open(file).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        }
+        let mut expected = vec![name("fib", 3), name("fib", 4)];
+        expected.extend(foreign);
+        expected.sort();
+        assert_eq!(place.names(), expected);
+        // A bound that was lowered holds from the next job on.
+        Shelf { most: 1, ..shelf }.put(&job(5)).unwrap();
+        assert!(!place.names().contains(&name("fib", 4)) && place.names().contains(&name("fib", 5)));
+    }
+
+    #[test]
+    fn what_was_not_finished_is_swept_and_a_failure_leaves_nothing() {
+        let place = Place::new("sweep");
+        let shelf = Shelf::open(&place.0, "fib", 2).unwrap();
+        let half = name("fib", 1).replace(".job", ".part");
+        fs::write(place.0.join(&half), "").unwrap();
+        assert!(
+            shelf.put(&job(1)).is_err() && place.names() == [half],
+            "what somebody else writes is left alone"
+        );
+        Shelf::open(&place.0, "fib", 2).unwrap();
+        assert_eq!(place.names(), [] as [String; 0]);
+        let mut large = job(2);
+        large.recording.summary = "x".repeat(100_000);
+        assert!(shelf.put(&large).is_err());
+        assert_eq!(place.names(), [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_had_is_named() {
+        let error = Shelf::open(Path::new("/dev/null/jobs"), "fib", 1).unwrap_err().to_string();
+        assert!(error.starts_with("save_failed_jobs cannot be the directory /dev/null/jobs: "), "{error}");
+        assert!(matches!(Shelf::open(Path::new("/tmp"), "a/b", 1), Err(SaveError::PoolName)));
+    }
+}

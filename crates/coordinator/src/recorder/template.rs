@@ -1,0 +1,87 @@
+//! What all recordings of a pool have in common, and making one of it. Knows no files.
+
+use super::{FailedJob, SaveError};
+use crate::contract::Contract;
+use crate::executable::Executable;
+use crate::launch::Recipe;
+use procpool_protocol::handshake::Welcome;
+use procpool_protocol::limits::cut;
+use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
+use procpool_protocol::{JobId, Payload};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// A recording of no job.
+#[derive(Debug)]
+pub(super) struct Template {
+    recording: Recording,
+    welcome: Welcome,
+    worker_data: Payload,
+    /// Known by the time that a worker has been given a job.
+    contract: Arc<OnceLock<Contract>>,
+}
+
+impl Template {
+    pub(super) fn of(recipe: &Recipe) -> Result<Self, SaveError> {
+        let executable = &recipe.pinned.executable;
+        let args = executable.args().iter().map(|arg| text("the argument", arg));
+        let env = recipe.env.iter().map(|(name, value)| {
+            Ok((text("the environment variable", name)?, text("the value of a variable,", value)?))
+        });
+        let current_dir = recipe.current_dir.as_ref().map(|dir| text("current_dir", dir.as_os_str()));
+        let recording = Recording {
+            format: FORMAT,
+            pool: recipe.name.clone(),
+            job: String::new(),
+            contract: 0,
+            build: None,
+            executable: text("the executable", real_path(executable).as_os_str())?,
+            args: args.collect::<Result<_, _>>()?,
+            current_dir: current_dir.transpose()?,
+            env: env.collect::<Result<BTreeMap<_, _>, SaveError>>()?,
+            id: JobId::from_bits(0),
+            attempt: 0,
+            outcome: String::new(),
+            summary: String::new(),
+        };
+        let contract = recipe.expects.clone();
+        let (welcome, worker_data) = (recipe.welcome_of(""), recipe.worker_data.clone());
+        Ok(Self { recording, welcome, worker_data, contract })
+    }
+
+    /// The recording of this job.
+    pub(super) fn fill(&self, failed: &FailedJob) -> SavedJob {
+        let FailedJob { sent, finished, .. } = failed;
+        let error = finished.result.as_ref().err();
+        let recording = Recording {
+            job: self.contract.get().map(|contract| contract.job.clone()).unwrap_or_default(),
+            contract: sent.contract,
+            build: sent.build.clone(),
+            id: finished.id,
+            attempt: sent.attempt,
+            outcome: error.map_or("ok", |error| error.name()).into(),
+            summary: error.map(|error| cut(error.to_string())).unwrap_or_default(),
+            ..self.recording.clone()
+        };
+        SavedJob {
+            recording,
+            welcome: Welcome { worker: sent.worker.clone(), ..self.welcome.clone() },
+            worker_data: self.worker_data.clone(),
+            job: sent.frame.clone(),
+        }
+    }
+}
+
+/// Where the executable will be found by another process: `/proc/self/exe` is each one's own.
+fn real_path(executable: &Executable) -> PathBuf {
+    let path = executable.as_path();
+    let this = (path == Executable::current().as_path()).then(|| std::env::current_exe().ok()).flatten();
+    this.unwrap_or_else(|| path.to_owned())
+}
+
+fn text(what: &'static str, value: &OsStr) -> Result<String, SaveError> {
+    let not_text = || SaveError::NotText { what, value: value.to_string_lossy().into_owned() };
+    value.to_str().map(str::to_owned).ok_or_else(not_text)
+}
