@@ -1,10 +1,9 @@
 //! What a job's function knows and may do besides computing: [`Context`].
 
-use crate::board::{Board, Grant};
+use crate::board::Grant;
 use crate::cancel::CancelFlag;
-use crate::outlet::Outlet;
-use crate::session::Session;
-use crate::startup::{Startup, WorkerDataError};
+use crate::startup::WorkerDataError;
+use crate::workbench::Workbench;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::message::{self, Progress};
@@ -13,7 +12,7 @@ use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// One job as its function sees it.
@@ -23,9 +22,7 @@ use std::time::{Duration, Instant};
 pub struct Context<J: Job> {
     facts: Facts,
     flag: CancelFlag,
-    startup: Arc<Startup>,
-    outlet: Arc<Outlet>,
-    board: Arc<Board>,
+    bench: Workbench,
     /// What made it impossible for the job to succeed.
     doom: OnceLock<Failure>,
     job: PhantomData<fn() -> J>,
@@ -63,7 +60,7 @@ impl<J: Job> Context<J> {
     /// # Errors
     /// When there is none, or it is not a `T`.
     pub fn worker_data<T: DeserializeOwned + 'static>(&self) -> Result<T, WorkerDataError> {
-        self.startup.worker_data()
+        self.bench.startup.worker_data()
     }
 
     /// Whether the job is to give up: its caller cancelled it, or its time is up. A job that does not
@@ -96,7 +93,7 @@ impl<J: Job> Context<J> {
         };
         if let Ok(report) = (Progress { done, total }).to_frame(sequence) {
             // If nobody is there to read it, the job's end will find out.
-            let _ = self.outlet.progress(report);
+            let _ = self.bench.outlet.progress(report);
         }
     }
 }
@@ -131,14 +128,14 @@ impl<J: Streaming> Context<J> {
         let Some(sequence) = self.facts.sequence else {
             return self.check();
         };
-        if self.board.take_credit(&self.flag)? == Grant::Drop {
+        if self.bench.board.take_credit(&self.flag)? == Grant::Drop {
             return Ok(());
         }
         let payload =
             encode().and_then(|payload| self.fitting(payload)).map_err(|failure| self.fail(failure))?;
         let frame = Frame::new(Kind::Chunk, sequence, "").with_payload(payload);
         // Without a coordinator nobody wants the rest either.
-        self.outlet.send(&frame).map_err(|_| Cancelled)
+        self.bench.outlet.send(&frame).map_err(|_| Cancelled)
     }
 
     fn fitting(&self, payload: Payload) -> Result<Payload, Failure> {
@@ -157,14 +154,14 @@ impl<J: Streaming> Context<J> {
 
     /// Largest chunk, in bytes; never 0, or nothing could be split.
     fn max_chunk(&self) -> usize {
-        let limit = self.startup.max_payload.clamp(1, MAX_CHUNK);
+        let limit = self.bench.startup.max_payload.clamp(1, MAX_CHUNK);
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 }
 
 impl<J: Job> Context<J> {
     /// The context of a job that arrived just now.
-    pub(crate) fn of_job(session: &Session, sequence: u64, job: &message::Job) -> Self {
+    pub(crate) fn of_job(bench: &Workbench, sequence: u64, job: &message::Job) -> Self {
         let facts = Facts {
             id: JobId::from_bytes(job.id),
             attempt: job.attempt,
@@ -173,26 +170,18 @@ impl<J: Job> Context<J> {
         };
         // A deadline beyond the clock's end is none.
         let deadline = job.remaining().and_then(|left| Instant::now().checked_add(left));
-        Self::new(session, facts, CancelFlag::until(deadline))
+        Self::new(bench, facts, CancelFlag::until(deadline))
     }
 
     /// The context of a free message: it belongs to no job and has no deadline.
-    pub(crate) fn of_message(session: &Session, encoding: Encoding) -> Self {
+    pub(crate) fn of_message(bench: &Workbench, encoding: Encoding) -> Self {
         let reply = reply_encoding::<J>(Some(encoding));
         let facts = Facts { id: JobId::from_bits(0), attempt: 1, reply, sequence: None };
-        Self::new(session, facts, CancelFlag::until(None))
+        Self::new(bench, facts, CancelFlag::until(None))
     }
 
-    fn new(session: &Session, facts: Facts, flag: CancelFlag) -> Self {
-        Self {
-            facts,
-            flag,
-            startup: session.startup.clone(),
-            outlet: session.outlet.clone(),
-            board: session.board.clone(),
-            doom: OnceLock::new(),
-            job: PhantomData,
-        }
+    fn new(bench: &Workbench, facts: Facts, flag: CancelFlag) -> Self {
+        Self { facts, flag, bench: bench.clone(), doom: OnceLock::new(), job: PhantomData }
     }
 
     /// The encoding of the output.

@@ -35,13 +35,13 @@ fn answer<J: Job>(
     input: Payload,
     f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Payload, Failure> {
-    let mut context = Context::<J>::of_message(session, input.encoding);
+    let mut context = Context::<J>::of_message(&session.bench, input.encoding);
     let value = input.decode().map_err(|error| Failure::from(error).with_code("bad_input"))?;
     drop(input);
     let output = f(value, &mut context)?;
     let output = Payload::encode(&output, context.reply())
         .map_err(|error| Failure::from(error).with_code("bad_output"))?;
-    let (size, limit) = (output.bytes.len() as u64, u64::from(session.startup.max_payload));
+    let (size, limit) = (output.bytes.len() as u64, u64::from(session.bench.startup.max_payload));
     match size <= limit {
         true => Ok(output),
         false => Err(Failure::new(format!("the output has {size} bytes; the limit is {limit}"))

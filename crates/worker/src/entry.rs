@@ -140,7 +140,7 @@ fn employed(
     work: impl FnOnce(Session) -> Result<Ending, WorkerError>,
 ) -> Result<Ending, WorkerError> {
     let session = spawned::join(identity)?;
-    let board = session.board.clone();
+    let board = session.bench.board.clone();
     let end = work(session);
     if let Ok(Ending::Finished) | Err(WorkerError::Orphaned) = end {
         board.await_shutdown(PARTING);

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
 use crate::panics::{PanicReport, caught};
 use crate::session::Session;
+use crate::workbench::Workbench;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Done, Status};
 use procpool_protocol::{Failure, Job, Payload};
@@ -19,7 +20,7 @@ pub(crate) fn run<J: Job>(
             return Err(WorkerError::Unexpected { got: frame.kind, expected: "a job" });
         }
         let sequence = frame.sequence;
-        let verdict = run_one::<J>(session, frame, &mut f)?;
+        let verdict = run_one::<J>(&session.bench, frame, &mut f)?;
         let panicked = matches!(verdict.status, Status::Panicked { .. });
         session.send(&verdict.into_frame(sequence)?)?;
         if panicked {
@@ -29,8 +30,9 @@ pub(crate) fn run<J: Job>(
     Ok(Ending::Finished)
 }
 
-fn run_one<J: Job>(
-    session: &Session,
+/// Runs the job of one frame.
+pub(crate) fn run_one<J: Job>(
+    bench: &Workbench,
     frame: Frame,
     f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Verdict, WorkerError> {
@@ -38,20 +40,21 @@ fn run_one<J: Job>(
     // The header shares the payload's buffer, and would keep it while the job runs.
     let Frame { sequence, header, payload, .. } = frame;
     drop(header);
-    let mut context = Context::<J>::of_job(session, sequence, &job);
-    if !session.board.start(sequence, context.cancel_flag(), job.credit)? {
+    let mut context = Context::<J>::of_job(bench, sequence, &job);
+    if !bench.board.start(sequence, context.cancel_flag(), job.credit)? {
         return Ok(Status::Cancelled.into());
     }
-    session.outlet.begin_job();
-    Ok(judge(payload, &mut context, session.startup.max_payload, f))
+    bench.outlet.begin_job();
+    Ok(judge(payload, &mut context, bench.startup.max_payload, f))
 }
 
 /// How a job ended, and its output.
 #[derive(Debug)]
-struct Verdict {
-    status: Status,
-    output: Payload,
-    run: Duration,
+pub(crate) struct Verdict {
+    pub(crate) status: Status,
+    pub(crate) output: Payload,
+    /// Time that the function took.
+    pub(crate) run: Duration,
 }
 
 impl From<Status> for Verdict {

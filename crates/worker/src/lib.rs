@@ -80,6 +80,7 @@ mod spawned;
 mod startup;
 #[cfg(test)]
 mod tests;
+mod workbench;
 
 pub use cancel::CancelFlag;
 pub use context::Context;

@@ -149,8 +149,8 @@ pub(crate) fn run<In, Out>(
     f: impl FnOnce(ParentPort<In, Out>) -> Result<(), Failure>,
 ) -> Result<Ending, WorkerError> {
     let ends = Arc::new(Ends {
-        startup: session.startup,
-        outlet: session.outlet,
+        startup: session.bench.startup,
+        outlet: session.bench.outlet,
         reader: Mutex::new(session.reader),
         encoding: AtomicU8::new(Encoding::Bincode.into()),
         end: Mutex::default(),

@@ -12,6 +12,7 @@ use crate::os::Socket;
 use crate::outlet::Outlet;
 use crate::panics::{self, PanicReport};
 use crate::startup::Startup;
+use crate::workbench::Workbench;
 use procpool_protocol::Failure;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Mode;
@@ -22,10 +23,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) mode: Mode,
-    pub(crate) startup: Arc<Startup>,
     pub(crate) reader: FrameReader<Socket>,
-    pub(crate) outlet: Arc<Outlet>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) bench: Workbench,
 }
 
 impl Session {
@@ -43,7 +42,7 @@ impl Session {
             Guard { identity: identity.clone(), control, board: board.clone(), jobs: sockets.jobs.clone() };
         guard.start(move |lost| on_lost(owned, lost))?;
         let Line { reader, writer } = jobs;
-        Ok(Self { mode, startup: Arc::new(startup), reader, outlet: Arc::new(Outlet::new(writer)), board })
+        Ok(Self { mode, reader, bench: Workbench::new(startup, Outlet::new(writer), board) })
     }
 
     /// Makes the state that lasts from here to the end, then says that the worker takes jobs. What
@@ -52,7 +51,7 @@ impl Session {
         &self,
         init: impl FnOnce(&Startup) -> Result<S, Failure>,
     ) -> Result<Result<S, Ending>, WorkerError> {
-        let (failure, ending) = match panics::caught(|| init(&self.startup)) {
+        let (failure, ending) = match panics::caught(|| init(&self.bench.startup)) {
             Ok(Ok(state)) => {
                 self.send(&Frame::new(Kind::Ready, 0, ""))?;
                 return Ok(Ok(state));
@@ -67,7 +66,7 @@ impl Session {
 
     /// Sends a frame behind what is pending.
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), WorkerError> {
-        self.outlet.send(frame).map_err(|_| WorkerError::Orphaned)
+        self.bench.outlet.send(frame).map_err(|_| WorkerError::Orphaned)
     }
 
     /// Tells the coordinator that a free message's handler failed.

@@ -1,0 +1,21 @@
+//! [`Workbench`]: what a job is run with besides its function, whoever wants its outcome: a coordinator, or a
+//! person who runs a saved job again.
+
+use crate::board::Board;
+use crate::outlet::Outlet;
+use crate::startup::Startup;
+use std::sync::Arc;
+
+/// Shared by a session, or a replay, and the contexts of its jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Workbench {
+    pub(crate) startup: Arc<Startup>,
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl Workbench {
+    pub(crate) fn new(startup: Startup, outlet: Outlet, board: Arc<Board>) -> Self {
+        Self { startup: Arc::new(startup), outlet: Arc::new(outlet), board }
+    }
+}
