@@ -6,12 +6,27 @@
 use crate::ending::BY_HAND;
 use crate::identity::{Identity, SDK, executable};
 use procpool_protocol::handshake::{ENV_SOCKET, Mode};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Whether a coordinator started this process.
 pub(crate) fn was_spawned() -> bool {
     std::env::var_os(ENV_SOCKET).is_some_and(|socket| !socket.is_empty())
+}
+
+/// The file of a saved job that this process is to run again: `--replay FILE`, the last two arguments. None
+/// where a coordinator started it: then they are the author's.
+pub(crate) fn replay() -> Option<PathBuf> {
+    saved_job(std::env::args_os().skip(1), was_spawned())
+}
+
+fn saved_job(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<PathBuf> {
+    let arguments: Vec<_> = arguments.collect();
+    match arguments.as_slice() {
+        [.., flag, file] if flag == "--replay" && !was_spawned => Some(file.into()),
+        _ => None,
+    }
 }
 
 /// Answers a person, with the exit code; none if this process was spawned to work.
@@ -112,7 +127,8 @@ fn uses_of_jobs(job: &str, program: &str) -> String {
         \x20                           [pools.{job}]\n\
         \x20                           command = [\"{program}\"]\n\
         \x20   for one job         procpool run {job} INPUT\n\
-        \x20   in a Rust service   Pool::<J>::builder(Executable::find(\"{program}\")?).start().await?\n"
+        \x20   in a Rust service   Pool::<J>::builder(Executable::find(\"{program}\")?).start().await?\n\
+         \x20   for a saved job     {program} --replay FILE\n"
     )
 }
 
@@ -146,6 +162,17 @@ mod tests {
     }
 
     #[test]
+    fn a_saved_job_is_named_by_the_last_two_arguments() {
+        let saved = |line: &str, was_spawned| saved_job(line.split(' ').map(OsString::from), was_spawned);
+        assert_eq!(saved("--replay a.job", false), Some("a.job".into()));
+        assert_eq!(saved("--quality 80 --replay a.job", false), Some("a.job".into()));
+        assert_eq!(saved("--replay a.job", true), None, "a coordinator's arguments are the author's");
+        for other in ["--replay", "--replay a.job more", "a.job --replay"] {
+            assert_eq!(saved(other, false), None, "{other}");
+        }
+    }
+
+    #[test]
     fn only_an_unasked_explanation_is_a_failure() {
         assert_eq!(Answer::to(None, false).map(Answer::exit_code), Some(2));
         assert_eq!(answer_to("40", false).map(Answer::exit_code), Some(2));
@@ -166,6 +193,7 @@ mod tests {
             "command = [\"my-echo\"]",
             "procpool run echo INPUT",
             "Pool::<J>::builder(Executable::find(\"my-echo\")?)",
+            "my-echo --replay FILE",
             "my-echo --describe",
         ] {
             assert!(text.contains(way), "{way} is missing in:\n{text}");

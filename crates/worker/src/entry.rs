@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::port::{self, ParentPort};
 use crate::session::Session;
 use crate::startup::Startup;
-use crate::{conversation, jobs, spawned};
+use crate::{conversation, jobs, replay, spawned};
 use procpool_protocol::handshake::{ENV_JOB, Mode};
 use procpool_protocol::{Failure, Job};
 use serde::{Serialize, de::DeserializeOwned};
@@ -70,11 +70,15 @@ pub fn serve_with<J: Job, S>(
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> ExitCode {
+    if let Some(file) = arguments::replay() {
+        return replay::replay::<J, S>(&file, replay::read(&file), init, f).into();
+    }
     let identity = Identity::of_job::<J>();
     arguments::answer(&identity).unwrap_or_else(|| work::<J, S>(&identity, init, f)).into()
 }
 
-/// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits.
+/// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. Likewise it runs a
+/// saved job of `J` and exits, where the last two arguments are `--replay` and its file.
 ///
 /// For executables that are their own worker, such as examples and tests: call it first in `main`. It
 /// is a worker of `J` that was spawned where the coordinator asked for `J`, or for no job in particular.
@@ -93,15 +97,19 @@ pub fn serve_with<J: Job, S>(
 /// }
 /// ```
 pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) {
+    let init = |_startup: &Startup| Ok(());
+    let f = move |(): &mut (), input, context: &mut Context<J>| f(input, context);
     let is_wanted = env::var_os(ENV_JOB).is_none_or(|job| job == J::NAME);
     if arguments::was_spawned() && is_wanted {
         // The arguments are the executable's own.
-        let code = work::<J, ()>(
-            &Identity::of_job::<J>(),
-            |_startup| Ok(()),
-            move |(), input, context| f(input, context),
-        );
-        std::process::exit(code.into());
+        std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), init, f).into());
+    }
+    // So they may be, even if they look like a saved job's: the file decides.
+    if let Some(file) = arguments::replay()
+        && let Ok(saved) = replay::read(&file)
+        && saved.recording.job == J::NAME
+    {
+        std::process::exit(replay::replay::<J, ()>(&file, Ok(saved), init, f).into());
     }
 }
 

@@ -70,7 +70,8 @@ impl From<PanicReport> for Verdict {
 }
 
 impl Verdict {
-    fn into_frame(self, sequence: u64) -> Result<Frame, WorkerError> {
+    /// The last frame of the job.
+    pub(crate) fn into_frame(self, sequence: u64) -> Result<Frame, WorkerError> {
         let run_nanos = u64::try_from(self.run.as_nanos()).unwrap_or(u64::MAX);
         let done = Done { status: self.status, run_nanos };
         done.into_frame(sequence, self.output).map_err(WorkerError::Send)

@@ -43,12 +43,20 @@
 //! Anything else explains how the worker is meant to be started. All but `--describe` are left to the
 //! worker's author where a coordinator spawned it with arguments.
 //!
+//! # A saved job
+//! `--replay FILE`, as the last two arguments, runs a job that a pool has saved (`save_failed_jobs`), in this very
+//! process: without a coordinator, a guard or a second thread, so that a debugger sees one ordinary program. State
+//! is made from the saved worker data, the function runs, and the outcome is told: the output on standard output
+//! where it is JSON or raw bytes, progress and chunks on standard error. No deadline is enforced, and
+//! [`Context::remaining`] tells none. A crash is a crash. Arguments before the two are the pool's own, and an
+//! author who reads arguments lets these two pass.
+//!
 //! # Exit codes
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | there was no more work |
-//! | 1 | the initialisation failed, or the function given to [`messages`] returned an error |
-//! | 2 | started by hand |
+//! | 1 | the initialisation failed, or the function given to [`messages`] returned an error; a saved job ended otherwise than well |
+//! | 2 | started by hand, or with a saved job that this worker cannot run |
 //! | 3 | the coordinator is gone, or is not the parent of this process |
 //! | 4 | the coordinator could not be reached or refused this worker |
 //! | 5 | the coordinator broke the protocol |
@@ -75,11 +83,13 @@ mod os;
 mod outlet;
 mod panics;
 mod port;
+mod replay;
 mod session;
 mod spawned;
 mod startup;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod workbench;
 
 pub use cancel::CancelFlag;

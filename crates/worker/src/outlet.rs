@@ -1,9 +1,11 @@
-//! The way out of the worker: everything that goes over the jobs connection, in order.
+//! The way out of the worker: everything that goes over the jobs connection, in order. A saved job that is run
+//! again has a person at its end.
 //!
 //! Also keeps progress from flooding it: of many reports, the latest counts.
 
 use crate::frames::FrameWriter;
 use crate::os::Socket;
+use crate::transcript::Transcript;
 use procpool_protocol::frame::Frame;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,21 +18,28 @@ const BURST: u32 = 10;
 /// After that, the time between two progress reports of a job; no person or gauge reads faster.
 const PACE: Duration = Duration::from_millis(10);
 
+/// Who is told.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Coordinator(FrameWriter<Socket>),
+    Person(Transcript),
+}
+
 /// The jobs connection's writing side, shared by the job's context and the loop around it.
 #[derive(Debug)]
 pub(crate) struct Outlet(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    writer: FrameWriter<Socket>,
+    listener: Listener,
     pace: Pace,
     /// The latest progress report that was not sent.
     pending: Option<Frame>,
 }
 
 impl Outlet {
-    pub(crate) fn new(writer: FrameWriter<Socket>) -> Self {
-        Self(Mutex::new(State { writer, pace: Pace::new(), pending: None }))
+    pub(crate) fn new(listener: impl Into<Listener>) -> Self {
+        Self(Mutex::new(State { listener: listener.into(), pace: Pace::new(), pending: None }))
     }
 
     /// Forgets the pace of the job before.
@@ -45,7 +54,7 @@ impl Outlet {
         let mut state = self.lock();
         if state.pace.allows(Instant::now()) {
             state.pending = None;
-            return state.writer.send(&report);
+            return state.listener.send(&report);
         }
         state.pending = Some(report);
         Ok(())
@@ -55,14 +64,47 @@ impl Outlet {
     pub(crate) fn send(&self, frame: &Frame) -> io::Result<()> {
         let mut state = self.lock();
         if let Some(report) = state.pending.take() {
-            state.writer.queue(&report);
+            state.listener.queue(&report)?;
         }
-        state.writer.send(frame)
+        state.listener.send(frame)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of the user's runs under this lock, so no panic leaves a frame torn.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener {
+    /// Tells now.
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        match self {
+            Self::Coordinator(writer) => writer.send(frame),
+            Self::Person(transcript) => transcript.tell(frame),
+        }
+    }
+
+    /// Tells together with what is sent next.
+    fn queue(&mut self, frame: &Frame) -> io::Result<()> {
+        match self {
+            Self::Coordinator(writer) => {
+                writer.queue(frame);
+                Ok(())
+            }
+            Self::Person(transcript) => transcript.tell(frame),
+        }
+    }
+}
+
+impl From<FrameWriter<Socket>> for Listener {
+    fn from(writer: FrameWriter<Socket>) -> Self {
+        Self::Coordinator(writer)
+    }
+}
+
+impl From<Transcript> for Listener {
+    fn from(transcript: Transcript) -> Self {
+        Self::Person(transcript)
     }
 }
 

@@ -5,6 +5,7 @@ mod guard;
 mod handshake;
 mod jobs;
 mod messages;
+mod replay;
 mod streams;
 
 use crate::context::Context;

@@ -1,0 +1,160 @@
+//! A saved job run again without a coordinator.
+
+use super::*;
+use crate::replay::{self, ReplayError};
+use crate::transcript::Transcript;
+use procpool_protocol::JobId;
+use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// A stream that the test reads, too.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn saved(message: &message::Job, input: Payload) -> SavedJob {
+    let recording = Recording {
+        format: FORMAT,
+        pool: "numbers".into(),
+        job: "number".into(),
+        contract: 5,
+        build: Some("1.4.1".into()),
+        executable: "/opt/number".into(),
+        args: Vec::new(),
+        current_dir: None,
+        env: BTreeMap::new(),
+        id: JobId::from_bytes(message.id),
+        attempt: message.attempt,
+        outcome: "crashed".into(),
+        summary: "the worker\x1b[2J crashed".into(),
+    };
+    SavedJob {
+        recording,
+        welcome: welcome(Mode::Jobs),
+        worker_data: Payload::json("100"),
+        job: job(7, message, input),
+    }
+}
+
+/// How a job ended that was run again with the worker data as its state, what it put out, what was said beside.
+fn again(
+    saved: SavedJob,
+    f: impl FnMut(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>,
+) -> (Ending, String, String) {
+    let (notes, output) = (Page::default(), Page::default());
+    let transcript = Transcript::new(notes.clone(), output.clone());
+    let ending = replay::again::<Number, u64>(saved, transcript, |startup| Ok(startup.worker_data()?), f);
+    (ending.unwrap(), output.text(), notes.text())
+}
+
+#[test]
+fn the_function_runs_with_the_saved_state_input_and_facts() {
+    let message = message::Job { attempt: 2, remaining_nanos: Some(1), ..message() };
+    let (ending, output, notes) = again(saved(&message, number(7)), |state, n, cx| {
+        assert_eq!((cx.attempt(), cx.job_id()), (2, JobId::from_bytes([0xab; 16])));
+        assert_eq!(cx.remaining(), None, "no deadline is enforced");
+        cx.progress(1, Some(2));
+        cx.check()?;
+        Ok(*state + n)
+    });
+    assert_eq!((ending, output.as_str()), (Ending::Finished, "107\n"));
+    assert!(
+        notes.contains("running job abababababababababababababababab of pool `numbers` again"),
+        "{notes}"
+    );
+    assert!(notes.contains("saved from build 1.4.1; this is build 1.4.2"), "{notes}");
+    assert!(notes.contains("progress: 1 of 2\n") && notes.contains("the job ended well after "), "{notes}");
+}
+
+#[test]
+fn a_file_does_not_control_the_terminal() {
+    let (_, _, notes) = again(saved(&message(), number(7)), |_, n, _| Ok(n));
+    assert!(notes.contains("attempt 1 ended as crashed: the worker [2J crashed\n"), "{notes:?}");
+}
+
+#[test]
+fn chunks_are_told_beside_the_output_though_nobody_listened_then() {
+    let (ending, output, notes) = again(saved(&message(), number(100)), |_, n, cx| {
+        (0..n).try_for_each(|chunk| cx.emit(chunk.to_string()))?;
+        Ok(n)
+    });
+    assert_eq!((ending, output.as_str()), (Ending::Finished, "100\n"));
+    assert!(notes.contains("chunk: \"0\"\n") && notes.contains("chunk: \"99\"\n"), "{notes}");
+}
+
+#[test]
+fn an_output_that_nobody_reads_is_told_by_its_size() {
+    let message = message::Job { reply: Encoding::Bincode.into(), ..message() };
+    let (ending, output, notes) = again(saved(&message, number(7)), |_, n, _| Ok(n));
+    assert_eq!((ending, output.as_str()), (Ending::Finished, ""));
+    assert!(notes.contains("; its output: 1 bytes of bincode"), "{notes}");
+}
+
+#[test]
+fn every_other_end_is_told_and_is_no_success() {
+    let told = |input, f: fn(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>| {
+        let (ending, output, notes) = again(saved(&message(), input), f);
+        assert_eq!(output, "");
+        (ending, notes.lines().last().unwrap().to_owned())
+    };
+    let bad = told(Payload::json("\"x\""), |_, n, _| Ok(n));
+    assert!(bad.0 == Ending::Failed && bad.1.starts_with("procpool-worker: bad input: "), "{bad:?}");
+    let failed = told(number(1), |_, _, _| Err(Failure::new("no").with_code("nope")));
+    assert_eq!(failed, (Ending::Failed, "procpool-worker: the job failed (nope): no".into()));
+    let panicked = told(number(1), |_, n, _| panic!("cannot do {n}"));
+    assert!(panicked.0 == Ending::Panicked && panicked.1.ends_with(": cannot do 1"), "{panicked:?}");
+}
+
+#[test]
+fn state_that_cannot_be_made_is_told_and_the_function_never_runs() {
+    let mut saved = saved(&message(), number(1));
+    saved.worker_data = Payload::none();
+    let (ending, _, notes) = again(saved, |_, _, _| unreachable!("there is no state"));
+    assert_eq!(ending, Ending::Failed);
+    assert!(notes.contains("failed to initialise: failed to read the worker data: there is none"), "{notes}");
+}
+
+#[test]
+fn another_job_or_version_is_refused_by_name() {
+    let refusal = |change: fn(&mut Recording)| {
+        let mut saved = saved(&message(), number(1));
+        change(&mut saved.recording);
+        replay::check(Path::new("a.job"), saved, Identity::of_job::<Number>())
+            .map_err(|error| error.to_string())
+    };
+    assert!(refusal(|_| {}).is_ok());
+    assert_eq!(
+        refusal(|it| it.contract = 4).unwrap_err(),
+        "failed to run the saved job a.job again: it is of job `number`, contract version 4, and this worker of \
+         `number`, version 5; it was saved from /opt/number"
+    );
+    assert!(refusal(|it| it.job = "letter".into()).unwrap_err().contains("it is of job `letter`"));
+}
+
+#[test]
+fn a_file_that_is_not_there_or_none_is_named() {
+    let error = |path: &str| match replay::read(Path::new(path)) {
+        Err(error @ ReplayError::Read { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(error("/no/such.job").starts_with("failed to read the saved job /no/such.job: No such file"));
+    assert!(error("/dev/zero").ends_with("it is not a job that procpool has saved"));
+}
