@@ -41,7 +41,7 @@ pub struct Recording {
     pub executable: String,
     /// The arguments that the pool starts it with.
     pub args: Vec<String>,
-    /// The directory that it was started in, where the pool names one.
+    /// The directory that it was started in, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_dir: Option<String>,
     /// The pool's own environment variables; those that its workers inherit are not kept.

@@ -2,6 +2,7 @@
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
+use crate::words::Words;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ Examples:
   procpool run fib 40                     one job in one worker; 102334155
   procpool run ping '\"ping\"'              a JSON string keeps its quotes
   procpool check --config procpool.toml   says whether it would start
+  procpool replay fib-4f0c….job           a job that crashed, once more
 
 Once it serves:
   curl -d 40 http://127.0.0.1:3000/v1/pools/fib/jobs
@@ -45,6 +47,24 @@ Examples:
 The output is printed as JSON, or as it is where the job's output is raw bytes.
 Errors go to standard error, with exit code 1.";
 
+const REPLAY_HELP: &str = "\
+A pool keeps its failed jobs if its configuration says where:
+  [pools.resize]
+  command = [\"./resize-worker\"]
+  save_failed_jobs = \"failed-jobs\"
+
+Examples:
+  procpool replay failed-jobs/resize-*.job
+  procpool replay FILE --wrap 'gdb --args'
+  procpool replay FILE --wrap 'gdb -ex run -ex backtrace --args'
+  procpool replay FILE --wrap 'valgrind --error-exitcode=9'
+
+This process becomes the worker executable, started as in its pool with
+`--replay FILE` added: one ordinary process, without a coordinator. No deadline
+is enforced. The output goes to standard output where it is JSON or raw bytes.
+Exit codes: 0 the job ended well, 1 it did not, 2 the worker cannot run it, 101
+it panicked. A crash is a crash.";
+
 /// Worker processes behind HTTP.
 ///
 /// Each pool is a set of operating system processes that run one kind of job. A worker that crashes,
@@ -71,6 +91,9 @@ pub(crate) enum Command {
     /// Say whether a configuration would start, without starting it.
     #[command(after_help = CONFIG_EXAMPLE)]
     Check(CheckArgs),
+    /// Run a saved job again, alone or under a debugger.
+    #[command(after_help = REPLAY_HELP)]
+    Replay(ReplayArgs),
 }
 
 #[derive(Args, Debug)]
@@ -108,6 +131,17 @@ pub(crate) struct CheckArgs {
     /// Configuration file (TOML) [default: pools ping, fib and compute].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// The saved job, as a crash report or a log names it.
+    pub(crate) file: PathBuf,
+
+    /// Command to put in front of the worker's, such as \"gdb --args\". Split into
+    /// words as a shell does it; nothing is expanded.
+    #[arg(short, long, value_name = "COMMAND")]
+    pub(crate) wrap: Option<Words>,
 }
 
 #[cfg(test)]
@@ -158,6 +192,16 @@ mod tests {
     fn an_address_without_a_port_is_refused_with_an_example() {
         let error = parse("procpool serve --listen localhost").unwrap_err();
         assert!(error.contains("such as 127.0.0.1:3000"), "{error}");
+    }
+
+    #[test]
+    fn replay_takes_a_file_and_a_command_to_put_in_front() {
+        let line = ["procpool", "replay", "a.job", "--wrap", "gdb -ex 'break main' --args"];
+        let Command::Replay(args) = Cli::try_parse_from(line).unwrap().command else { panic!() };
+        assert_eq!(args.file, PathBuf::from("a.job"));
+        assert_eq!(args.wrap.unwrap().0, ["gdb", "-ex", "break main", "--args"]);
+        let error = parse("procpool replay a.job --wrap 'gdb").unwrap_err();
+        assert!(error.contains("a quote ' is not closed"), "{error}");
     }
 
     #[test]

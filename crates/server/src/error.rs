@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::logs::LogError;
+use crate::replay::ReplayError;
 use crate::run::InputError;
 use procpool_coordinator::PoolError;
 use procpool_protocol::JobError;
@@ -42,6 +43,9 @@ pub(crate) enum Error {
     /// The input of `run` cannot be used.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The job of `replay` cannot be run again.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The job of `run` has no output.
     #[error(transparent)]
     Job(#[from] JobError),

@@ -10,6 +10,7 @@
 //! $ procpool run fib 40                     # one job in one worker
 //! 102334155
 //! $ procpool check --config procpool.toml   # would it start?
+//! $ procpool replay fib-4f0c….job           # a job that crashed, once more
 //! ```
 //!
 //! # What scripts rely on
@@ -20,7 +21,8 @@
 //! - Errors are one line on standard error that begins with `error: `; where a configuration file is
 //!   wrong, it goes on with `FILE:LINE:COLUMN: ` and that line of the file follows.
 //! - Exit codes: 0 done, or stopped by one signal; 1 an error; 2 a wrong command line; 130 and 143
-//!   ended by SIGINT and SIGTERM (a second one, in the case of `serve`).
+//!   ended by SIGINT and SIGTERM (a second one, in the case of `serve`). `replay` becomes the worker executable,
+//!   so what it prints and how it ends is the worker's, or that of the command it is wrapped in.
 //!
 //! # Signals
 //!
@@ -37,9 +39,11 @@ mod descriptors;
 mod error;
 mod late;
 mod logs;
+mod replay;
 mod run;
 mod serve;
 mod signals;
+mod words;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -73,6 +77,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
             on_runtime(run::run(order))
         }
         Command::Check(args) => check::check(args.config.as_deref()),
+        Command::Replay(args) => Err(replay::replay(&args)),
     }
 }
 

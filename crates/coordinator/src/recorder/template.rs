@@ -30,7 +30,11 @@ impl Template {
         let env = recipe.env.iter().map(|(name, value)| {
             Ok((text("the environment variable", name)?, text("the value of a variable,", value)?))
         });
-        let current_dir = recipe.current_dir.as_ref().map(|dir| text("current_dir", dir.as_os_str()));
+        let current_dir = match &recipe.current_dir {
+            Some(dir) => Some(text("current_dir", dir.as_os_str())?),
+            // Its workers start where this process is, and what they are sent may name files from there.
+            None => std::env::current_dir().ok().and_then(|dir| dir.to_str().map(str::to_owned)),
+        };
         let recording = Recording {
             format: FORMAT,
             pool: recipe.name.clone(),
@@ -39,7 +43,7 @@ impl Template {
             build: None,
             executable: text("the executable", real_path(executable).as_os_str())?,
             args: args.collect::<Result<_, _>>()?,
-            current_dir: current_dir.transpose()?,
+            current_dir,
             env: env.collect::<Result<BTreeMap<_, _>, SaveError>>()?,
             id: JobId::from_bits(0),
             attempt: 0,
