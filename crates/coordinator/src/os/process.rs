@@ -3,7 +3,7 @@
 
 use super::descriptors;
 use super::wait::{self, Patience, Reaped};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
@@ -61,9 +61,27 @@ impl Process {
         self.started
     }
 
+    /// Whether it is stopped, by SIGSTOP for one: alive, and doing nothing until it is continued.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not look for stopped workers yet"))]
+    pub(crate) fn is_stopped(&self) -> bool {
+        let reaped = self.reaped();
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let asked = || rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), look);
+        !*reaped && asked().is_ok_and(|status| status.is_some_and(|status| status.stopped()))
+    }
+
+    /// Memory that it has resident now, in bytes. None once it is reaped; 0 from its death until then.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not recycle by memory yet"))]
+    pub(crate) fn resident_memory(&self) -> Option<u64> {
+        // Held while the file is read: its name is the pid.
+        let reaped = self.reaped();
+        let pages = if *reaped { None } else { resident_pages(self.pid) };
+        pages?.checked_mul(rustix::param::page_size() as u64)
+    }
+
     /// Sends SIGKILL to the whole group, unless the leader was reaped already.
     pub(crate) fn kill_group(&self) {
-        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let reaped = self.reaped();
         if !*reaped {
             // ESRCH: nobody is left in the group, which is all that was wanted.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
@@ -73,13 +91,23 @@ impl Process {
     /// Kills what is left of the group and reaps the leader, which must be dead already.
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
-        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reaped = self.reaped();
         let result = wait::reap(self.pid, Patience::Wait);
         *reaped = true;
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only its last words are lost.
         result.ok().flatten().unwrap_or_else(Reaped::unknown)
     }
+
+    fn reaped(&self) -> MutexGuard<'_, bool> {
+        self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The second field of `/proc/<pid>/statm`.
+fn resident_pages(pid: Pid) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    statm.split(' ').nth(1)?.parse().ok()
 }
 
 /// Readable once the process is dead.
@@ -186,4 +214,59 @@ fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
         return Err(io::Error::other("a spawned worker has no output pipes"));
     };
     Ok(Spawned { process, stdout: stdout.into(), stderr: stderr.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn sleep() -> Process {
+        let request = SpawnRequest {
+            program: "/bin/sleep".into(),
+            pinned: None,
+            arg0: "sleep".into(),
+            args: vec!["1000".into()],
+            env: Vec::new(),
+            current_dir: None,
+            stdin: Vec::new(),
+        };
+        spawn(request).await.expect("sleep is spawned").process
+    }
+
+    fn until(question: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !question() {
+            assert!(start.elapsed().as_secs() < 30, "the answer never comes");
+            std::thread::yield_now();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stopped_process_is_known_until_it_is_continued() {
+        let process = sleep().await;
+        let signal = |signal| rustix::process::kill_process(process.pid, signal).expect("a process");
+        assert!(!process.is_stopped());
+        for _ in 0..2 {
+            signal(Signal::STOP);
+            until(|| process.is_stopped());
+            // Looking takes nothing away.
+            assert!(process.is_stopped());
+            signal(Signal::CONT);
+            until(|| !process.is_stopped());
+        }
+        signal(Signal::STOP);
+        until(|| process.is_stopped());
+        process.bury();
+        assert!(!process.is_stopped());
+    }
+
+    #[tokio::test]
+    async fn resident_memory_is_in_bytes_and_ends_with_the_process() {
+        let process = sleep().await;
+        // It has begun to run; how much it has mapped by now is not ours to say.
+        let bytes = process.resident_memory().expect("a living process");
+        assert!((1..1 << 30).contains(&bytes) && bytes % 1024 == 0, "{bytes}");
+        process.bury();
+        assert_eq!(process.resident_memory(), None);
+    }
 }
