@@ -4,6 +4,7 @@
 //! after a time that no healthy machine needs.
 
 pub mod binaries;
+pub mod greedy;
 pub mod http;
 pub mod library;
 pub mod process;

@@ -100,6 +100,12 @@ impl Server {
         (server, logs)
     }
 
+    /// Starts with this configuration by this command, which may have set an environment or another user.
+    pub async fn by_command(command: Command, scratch: Scratch, config: &str) -> Self {
+        let file = scratch.write("procpool.toml", config);
+        Self::start_as(command, scratch, Some(file)).await
+    }
+
     async fn spawn(scratch: Scratch, config: Option<PathBuf>) -> Self {
         Self::start_as(Command::new(binary("procpool")), scratch, config).await
     }

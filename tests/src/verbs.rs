@@ -49,6 +49,22 @@ pub enum Verb {
     Environment,
     /// Answer once the file exists.
     WaitFor(String),
+
+    // What wants too much; see `greedy`.
+    /// Allocate and touch memory without end.
+    Allocate,
+    /// Make the file larger without end.
+    Fill(String),
+    /// Open files until the system refuses, answer how many.
+    OpenFiles,
+    /// Fork without end; write into the file how many processes there are once the system refuses.
+    ForkBomb(String),
+    /// Start a process that leaves the process group and the session, answer its id.
+    Escape,
+    /// Answer the own limits, as `/proc/self/limits` has them.
+    Limits,
+    /// Answer the own nice level.
+    NiceLevel,
 }
 
 impl Job for Verbs {

@@ -1,8 +1,10 @@
 //! The end of a worker: who is killed, what is still heard, what is reported, in which order.
 
+use crate::evidence;
 use crate::os::alive::Alive;
 use crate::os::process::Process;
 use crate::output::Output;
+use crate::worker_limits::WorkerLimits;
 use procpool_protocol::ExitReport;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ pub(crate) const AFTER_EOF: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) name: String,
+    /// What it was held to.
+    pub(crate) limits: WorkerLimits,
     pub(crate) process: Arc<Process>,
     /// Readable once the process is dead.
     pub(crate) alive: Alive,
@@ -27,7 +31,7 @@ pub(crate) struct Body {
 impl Body {
     /// Kills the group, waits for the death, hears the last words for up to `patience`, reaps.
     pub(crate) async fn bury(self, patience: Duration) -> ExitReport {
-        let Self { name, process, alive, output } = self;
+        let Self { name, limits, process, alive, output } = self;
         process.kill_group();
         alive.died().await;
         drop(alive);
@@ -39,6 +43,7 @@ impl Body {
         report.peak_memory = reaped.peak_memory;
         report.cpu_time = reaped.cpu_time;
         report.uptime = uptime;
+        report.limit = evidence::limit_hit(&limits, &report, process.was_killed());
         report
     }
 }

@@ -13,6 +13,7 @@ mod contract;
 mod coordinator;
 mod death;
 mod environment;
+mod evidence;
 mod executable;
 mod hub;
 mod launch;
@@ -27,6 +28,7 @@ mod recorder;
 mod run_once;
 mod session;
 mod worker;
+mod worker_limits;
 
 pub use contract::{Contract, ContractMismatch};
 pub use coordinator::{Coordinator, CoordinatorConfig, NoPool};
@@ -40,3 +42,4 @@ pub use pool::{
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};
 pub use worker::{SpawnError, Worker, WorkerBuilder, WorkerError, WorkerEvent};
+pub use worker_limits::WorkerLimits;

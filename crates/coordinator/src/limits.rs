@@ -2,6 +2,7 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
+use crate::worker_limits::WorkerLimits;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_scheduler as scheduler;
@@ -47,6 +48,8 @@ pub struct PoolLimits {
     /// Most failed jobs that are kept as files, where they are saved at all; the oldest gives way. Default:
     /// 100.
     pub saved_jobs: usize,
+    /// What each worker process may use.
+    pub worker: WorkerLimits,
 }
 
 impl Default for PoolLimits {
@@ -66,6 +69,7 @@ impl Default for PoolLimits {
             max_attempts: 1,
             idempotent: None,
             saved_jobs: 100,
+            worker: WorkerLimits::default(),
         }
     }
 }
@@ -110,6 +114,24 @@ pub enum InvalidLimits {
         /// `max_attempts`.
         attempts: u32,
     },
+    /// A worker could not live with it.
+    #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
+    NoRoom {
+        /// Which.
+        key: &'static str,
+    },
+    /// A limit on processor time that the system does not count.
+    #[error("cpu_limit is {limit:?}; the system counts whole seconds, from 1s on")]
+    CpuSeconds {
+        /// `cpu_limit`.
+        limit: Duration,
+    },
+    /// There is no such nice level.
+    #[error("nice is {nice}; it must be from -20 to 19")]
+    Nice {
+        /// `nice`.
+        nice: i32,
+    },
 }
 
 impl PoolLimits {
@@ -143,7 +165,7 @@ impl PoolLimits {
         if self.max_attempts == 0 || (self.max_attempts > 1 && self.idempotent != Some(true)) {
             return Err(InvalidLimits::Attempts { attempts: self.max_attempts });
         }
-        Ok(())
+        self.worker.check()
     }
 
     /// What applies to a job that asks for `job`.

@@ -1,6 +1,7 @@
 //! A worker's standard output and standard error: always drained, logged line by line, and the last
 //! lines of standard error kept for the report of its death. All of it bounded.
 
+use crate::evidence;
 use crate::hub::Token;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -74,7 +75,9 @@ impl Drop for Output {
 fn keep(tail: &Mutex<VecDeque<String>>, line: String) {
     let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
     if tail.len() == TAIL_LINES {
-        tail.pop_front();
+        // A long backtrace must not push out what it is the backtrace of.
+        let oldest = usize::from(evidence::is_failed_allocation(&tail[0]));
+        tail.remove(oldest);
     }
     tail.push_back(line);
 }
@@ -168,5 +171,18 @@ mod tests {
         let tail = tail.into_inner().unwrap();
         assert_eq!(tail.len(), TAIL_LINES);
         assert_eq!(tail[TAIL_LINES - 1], "99");
+    }
+
+    #[test]
+    fn a_failed_allocation_is_kept_before_its_backtrace() {
+        let tail = Mutex::new(VecDeque::new());
+        keep(&tail, "memory allocation of 64 bytes failed".into());
+        for number in 0..100 {
+            keep(&tail, number.to_string());
+        }
+        let tail = tail.into_inner().unwrap();
+        assert_eq!(tail.len(), TAIL_LINES);
+        assert_eq!(tail[0], "memory allocation of 64 bytes failed");
+        assert_eq!((tail[1].as_str(), tail[TAIL_LINES - 1].as_str()), ("81", "99"));
     }
 }

@@ -3,9 +3,11 @@
 use crate::executable::{Executable, ExecutableError};
 use crate::launch::{self, Recipe, StartError};
 use crate::leash::Leash;
+use crate::limits::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
 use crate::pool::open_hub;
 use crate::session::{Lines, Listener, Session};
+use crate::worker_limits::WorkerLimits;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
@@ -90,6 +92,9 @@ pub enum SpawnError {
     /// Its executable cannot be used.
     #[error(transparent)]
     Executable(#[from] ExecutableError),
+    /// Its limits make no sense.
+    #[error("failed to spawn a worker: {0}")]
+    Limits(#[from] InvalidLimits),
     /// It did not come up.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -106,6 +111,7 @@ pub struct WorkerBuilder<Out, In> {
     worker_data: Result<Payload, PayloadError>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
+    limits: WorkerLimits,
     encoding: Encoding,
     max_payload: u32,
     start_timeout: Duration,
@@ -128,6 +134,12 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// The directory that the worker starts in. Default: the coordinator's.
     pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.current_dir = Some(dir.into());
+        self
+    }
+
+    /// What the worker may use. Default: as much as it likes. Checked when it is spawned.
+    pub fn limits(mut self, limits: WorkerLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -155,13 +167,16 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// When the executable cannot be used, or the worker does not come up: then with the report of its
     /// death.
     pub async fn spawn(self) -> Result<Worker<Out, In>, SpawnError> {
+        self.limits.check()?;
         let file = self.executable.as_path().file_name().unwrap_or_default();
         let name = file.to_string_lossy().into_owned();
         let recipe = Recipe {
             name: name.clone(),
             pinned: self.executable.pin()?,
+            inherit_env: Vec::new(),
             env: self.env,
             current_dir: self.current_dir,
+            limits: self.limits,
             mode: Mode::Messages,
             expects: Arc::default(),
             worker_data: self.worker_data?,
@@ -240,6 +255,7 @@ impl<Out, In> Worker<Out, In> {
             worker_data: Ok(Payload::none()),
             env: Vec::new(),
             current_dir: None,
+            limits: WorkerLimits::default(),
             encoding: Encoding::Bincode,
             max_payload: DEFAULT_MAX_PAYLOAD,
             start_timeout: Duration::from_secs(30),

@@ -65,12 +65,12 @@ pub use procpool_coordinator::{
     Contract, ContractMismatch, Coordinator, CoordinatorConfig, Executable, ExecutableError, InvalidLimits,
     JobEvent, JobFuture, JobHandle, JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError,
     PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError, StartError, Worker, WorkerBuilder,
-    WorkerError, WorkerEvent, run_once,
+    WorkerError, WorkerEvent, WorkerLimits, run_once,
 };
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
 pub use procpool_protocol::{
-    Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, Payload,
-    PayloadError, Schema, Stage, Streaming, engine,
+    Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,
+    Payload, PayloadError, Schema, Stage, Streaming, engine,
 };
 
 /// The SDK for worker executables.

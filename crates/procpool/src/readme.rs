@@ -46,6 +46,7 @@ mod tests {
     #[test]
     fn the_limits_of_a_pool_are_the_codes() {
         let limits = PoolLimits::default();
+        let none = |is_none: bool| if is_none { "none" } else { "some" }.to_owned();
         let bound = |bound: Option<Duration>| bound.map_or_else(|| "none".into(), written);
         for (key, default) in [
             ("`min_workers`", limits.min_workers.to_string()),
@@ -60,6 +61,12 @@ mod tests {
             ("`idempotent`", limits.idempotent.unwrap_or(false).to_string()),
             ("`max_attempts`", limits.max_attempts.to_string()),
             ("`saved_jobs`", limits.saved_jobs.to_string()),
+            ("`memory_limit`", none(limits.worker.memory_limit.is_none())),
+            ("`cpu_limit`", bound(limits.worker.cpu_limit)),
+            ("`open_files_limit`", none(limits.worker.open_files_limit.is_none())),
+            ("`process_limit`", none(limits.worker.process_limit.is_none())),
+            ("`file_size_limit`", none(limits.worker.file_size_limit.is_none())),
+            ("`nice`", limits.worker.nice.to_string()),
         ] {
             assert_eq!(second(key), default, "{key}");
         }

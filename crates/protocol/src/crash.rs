@@ -1,6 +1,7 @@
 //! What is known of a worker's death: the error value of the job that it held.
 
 use crate::job_id::JobId;
+use crate::limit_hit::LimitHit;
 use crate::stage::Stage;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -97,6 +98,8 @@ pub struct ExitReport {
     pub pid: u32,
     /// How it ended.
     pub exit: Exit,
+    /// The limit that it died of; none where there is no evidence for one.
+    pub limit: Option<LimitHit>,
     /// The last lines that it wrote to standard error, oldest first, bounded.
     pub stderr: Vec<String>,
     /// Most memory that it had resident, in bytes.
@@ -116,6 +119,7 @@ impl ExitReport {
             worker: worker.into(),
             pid,
             exit,
+            limit: None,
             stderr: Vec::new(),
             peak_memory: 0,
             cpu_time: Duration::ZERO,
@@ -129,6 +133,9 @@ impl fmt::Display for ExitReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "worker {} (pid {}) ended with {}", self.worker, self.pid, self.exit)?;
         write!(out, " after {:.1?} and {} jobs", self.uptime, self.jobs_done)?;
+        if let Some(limit) = self.limit {
+            write!(out, "; it hit its {limit}")?;
+        }
         if let Some(line) = self.stderr.last() {
             write!(out, "; its last words: {line}")?;
         }
@@ -178,6 +185,7 @@ impl Serialize for CrashReport {
             signal: self.death.exit.signal(),
             signal_name: self.death.exit.signal().and_then(signal_name),
             exit_code: self.death.exit.code(),
+            limit_hit: self.death.limit,
             stage: self.stage,
             job: self.job,
             stderr: &self.death.stderr,
@@ -200,6 +208,7 @@ struct CrashJson<'a> {
     signal: Option<i32>,
     signal_name: Option<&'static str>,
     exit_code: Option<i32>,
+    limit_hit: Option<LimitHit>,
     stage: Stage,
     job: JobId,
     stderr: &'a [String],

@@ -20,6 +20,7 @@ pub mod frame;
 pub mod handshake;
 pub mod job;
 mod job_id;
+mod limit_hit;
 pub mod limits;
 pub mod message;
 pub mod outcome;
@@ -31,5 +32,6 @@ mod stage;
 
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use job::{Cancelled, Failure, Job, Schema, Streaming};
+pub use limit_hit::LimitHit;
 pub use outcome::{JobError, JobId, Stage};
 pub use payload::{Bytes, Encoding, Payload, PayloadError};

@@ -2,6 +2,7 @@
 
 use procpool::Failure;
 use procpool::worker::{Context, serve};
+use procpool_tests::greedy;
 use procpool_tests::verbs::{Verb, Verbs};
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
@@ -95,5 +96,13 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             }
             file
         }
+
+        Verb::Allocate => greedy::allocate(),
+        Verb::Fill(file) => greedy::fill(&file)?,
+        Verb::OpenFiles => greedy::open_files(),
+        Verb::ForkBomb(file) => greedy::fork_bomb(&file)?,
+        Verb::Escape => greedy::escape()?,
+        Verb::Limits => greedy::own_limits()?,
+        Verb::NiceLevel => greedy::nice_level()?,
     })
 }

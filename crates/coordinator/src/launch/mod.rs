@@ -67,7 +67,7 @@ impl<'a> Bound<'a> {
         let Self { recipe, name, ticket, socket } = self;
         let path = recipe.pinned.executable.as_path();
         let failed = |source| StartError::Spawn { path: path.to_owned(), source };
-        let mut env = environment::of_worker(&recipe.env);
+        let mut env = environment::of_worker(&recipe.inherit_env, &recipe.env);
         env.push((ENV_SOCKET.into(), socket.into()));
         env.push((ENV_COORDINATOR.into(), std::process::id().to_string().into()));
         env.extend(recipe.expects.get().map(|contract| (ENV_JOB.into(), contract.job.clone().into())));
@@ -78,6 +78,7 @@ impl<'a> Bound<'a> {
             args: recipe.pinned.executable.args().to_vec(),
             env,
             current_dir: recipe.current_dir.clone(),
+            limits: recipe.limits,
             stdin: ticket.token.line(),
         };
         let timeout = recipe.step_timeout;
@@ -91,7 +92,8 @@ impl<'a> Bound<'a> {
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
         leash.attach(process.clone());
-        Ok(Spawned { recipe, ticket, body: Body { name, process, alive, output } })
+        let body = Body { name, limits: recipe.limits, process, alive, output };
+        Ok(Spawned { recipe, ticket, body })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::contract::Contract;
 use crate::death::{self, Body};
 use crate::executable::Pinned;
 use crate::hub::Arrival;
+use crate::worker_limits::WorkerLimits;
 use procpool_protocol::Payload;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::{Connection, Hello, Mode, Welcome};
@@ -21,8 +22,10 @@ pub(crate) struct Recipe {
     /// The pool's name; a worker is called after it.
     pub(crate) name: String,
     pub(crate) pinned: Pinned,
+    pub(crate) inherit_env: Vec<String>,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) current_dir: Option<PathBuf>,
+    pub(crate) limits: WorkerLimits,
     pub(crate) mode: Mode,
     /// What the workers have to be: what the caller was built with, or what the first worker was.
     pub(crate) expects: Arc<OnceLock<Contract>>,

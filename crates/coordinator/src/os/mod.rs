@@ -4,6 +4,7 @@
 
 pub(crate) mod alive;
 mod descriptors;
+mod limits;
 pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod socket_dir;

@@ -2,8 +2,10 @@
 //! never signalled after it was reaped.
 
 use super::descriptors;
+use super::limits;
 use super::wait::{self, Patience, Reaped};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use crate::worker_limits::WorkerLimits;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -28,6 +30,8 @@ pub(crate) struct SpawnRequest {
     /// The whole environment.
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) current_dir: Option<PathBuf>,
+    /// Set before anything is written to its standard input.
+    pub(crate) limits: WorkerLimits,
     /// Written to its standard input, which is then closed.
     pub(crate) stdin: Vec<u8>,
 }
@@ -49,7 +53,15 @@ pub(crate) struct Process {
     pidfd: OwnedFd,
     started: Instant,
     /// Held while signalling and while reaping: a pid is free for others once it is reaped.
-    reaped: Mutex<bool>,
+    fate: Mutex<Fate>,
+}
+
+/// What was done to a process.
+#[derive(Debug, Default)]
+struct Fate {
+    /// It was sent SIGKILL, and was alive shortly before.
+    killed: bool,
+    reaped: bool,
 }
 
 impl Process {
@@ -64,25 +76,24 @@ impl Process {
     /// Whether it is stopped, by SIGSTOP for one: alive, and doing nothing until it is continued.
     #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not look for stopped workers yet"))]
     pub(crate) fn is_stopped(&self) -> bool {
-        let reaped = self.reaped();
-        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let asked = || rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), look);
-        !*reaped && asked().is_ok_and(|status| status.is_some_and(|status| status.stopped()))
+        let fate = self.fate();
+        !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
     }
 
     /// Memory that it has resident now, in bytes. None once it is reaped; 0 from its death until then.
     #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not recycle by memory yet"))]
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         // Held while the file is read: its name is the pid.
-        let reaped = self.reaped();
-        let pages = if *reaped { None } else { resident_pages(self.pid) };
+        let fate = self.fate();
+        let pages = if fate.reaped { None } else { resident_pages(self.pid) };
         pages?.checked_mul(rustix::param::page_size() as u64)
     }
 
     /// Sends SIGKILL to the whole group, unless the leader was reaped already.
     pub(crate) fn kill_group(&self) {
-        let reaped = self.reaped();
-        if !*reaped {
+        let mut fate = self.fate();
+        if !fate.reaped {
+            fate.killed |= self.look(WaitIdOptions::EXITED).is_ok_and(|found| found.is_none());
             // ESRCH: nobody is left in the group, which is all that was wanted.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
         }
@@ -91,16 +102,27 @@ impl Process {
     /// Kills what is left of the group and reaps the leader, which must be dead already.
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
-        let mut reaped = self.reaped();
+        let mut fate = self.fate();
         let result = wait::reap(self.pid, Patience::Wait);
-        *reaped = true;
+        fate.reaped = true;
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only its last words are lost.
         result.ok().flatten().unwrap_or_else(Reaped::unknown)
     }
 
-    fn reaped(&self) -> MutexGuard<'_, bool> {
-        self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it was killed by us, rather than found dead.
+    pub(crate) fn was_killed(&self) -> bool {
+        self.fate().killed
+    }
+
+    /// Looks for a change of state, waits for none and takes none away. Must not be asked once reaped.
+    fn look(&self, change: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+        let look = change | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), look)
+    }
+
+    fn fate(&self) -> MutexGuard<'_, Fate> {
+        self.fate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,8 +147,7 @@ impl AsFd for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let reaped = *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if reaped {
+        if self.fate().reaped {
             return;
         }
         self.kill_group();
@@ -205,7 +226,9 @@ fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
             return Err(error.into());
         }
     };
-    let process = Process { pid, pidfd, started, reaped: Mutex::new(false) };
+    let process = Process { pid, pidfd, started, fate: Mutex::default() };
+    // Whatever fails from here on, dropping the process kills it.
+    limits::confine(pid, &request.limits).map_err(io::Error::other)?;
     // A pipe takes the few bytes at once; a worker that closed its end is found out in the handshake.
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(&request.stdin);
@@ -228,6 +251,7 @@ mod tests {
             args: vec!["1000".into()],
             env: Vec::new(),
             current_dir: None,
+            limits: WorkerLimits::default(),
             stdin: Vec::new(),
         };
         spawn(request).await.expect("sleep is spawned").process

@@ -4,6 +4,8 @@ use super::{Pool, PoolConfig, PoolError, RawPool};
 use crate::contract::Contract;
 use crate::executable::Executable;
 use crate::limits::PoolLimits;
+#[cfg(doc)]
+use crate::worker_limits::WorkerLimits;
 use procpool_protocol::{Job, Payload, PayloadError};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -22,6 +24,13 @@ pub struct PoolBuilder<J> {
 }
 
 macro_rules! limit {
+    ($(#[$doc:meta])* worker.$name:ident: $type:ty, $value:ident => $stored:expr) => {
+        $(#[$doc])*
+        pub fn $name(mut self, $value: $type) -> Self {
+            self.config.limits.worker.$name = $stored;
+            self
+        }
+    };
     ($(#[$doc:meta])* $name:ident: $type:ty, $value:ident => $stored:expr) => {
         $(#[$doc])*
         pub fn $name(mut self, $value: $type) -> Self {
@@ -92,6 +101,30 @@ impl<J: Job> PoolBuilder<J> {
         /// Whether jobs may be handed out again after a worker died with them. Default: the job's word.
         idempotent: bool, idempotent => Some(idempotent)
     }
+    limit! {
+        /// Most address space of one worker, in bytes. Default: none.
+        worker.memory_limit: u64, bytes => Some(bytes)
+    }
+    limit! {
+        /// Most time of one worker on a processor, all of its jobs together, in whole seconds. Default: none.
+        worker.cpu_limit: Duration, time => Some(time)
+    }
+    limit! {
+        /// Most file descriptors that one worker has open. Default: the coordinator's own limit.
+        worker.open_files_limit: u64, files => Some(files)
+    }
+    limit! {
+        /// Most processes and threads of one worker; see [`WorkerLimits::process_limit`]. Default: none.
+        worker.process_limit: u64, tasks => Some(tasks)
+    }
+    limit! {
+        /// Largest file that a worker writes, in bytes. Default: none.
+        worker.file_size_limit: u64, bytes => Some(bytes)
+    }
+    limit! {
+        /// Added to the coordinator's nice level, -20 to 19: above zero, workers give way. Default: 0.
+        worker.nice: i32, levels => levels
+    }
 
     limit! {
         /// Most failed jobs that are kept as files, where they are saved at all. Default: 100.
@@ -101,6 +134,12 @@ impl<J: Job> PoolBuilder<J> {
     /// Lets jobs run and wait as long as they like.
     pub fn no_timeout(mut self) -> Self {
         self.config.limits.timeout = None;
+        self
+    }
+
+    /// Lets the workers inherit these environment variables too, where they are set.
+    pub fn inherit_env(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.config.inherit_env.extend(names.into_iter().map(Into::into));
         self
     }
 

@@ -19,7 +19,9 @@ pub struct PoolConfig {
     pub executable: Executable,
     /// Its limits.
     pub limits: PoolLimits,
-    /// Environment variables for its workers, beside the few that are inherited.
+    /// Names of environment variables that its workers inherit, beside a short list.
+    pub inherit_env: Vec<String>,
+    /// Environment variables for its workers, beside those that are inherited.
     pub env: Vec<(OsString, OsString)>,
     /// The directory that its workers start in; none for the coordinator's own.
     pub current_dir: Option<PathBuf>,
@@ -40,6 +42,7 @@ impl PoolConfig {
             name: name.into(),
             executable,
             limits: PoolLimits::default(),
+            inherit_env: Vec::new(),
             env: Vec::new(),
             current_dir: None,
             worker_data: Payload::none(),

@@ -98,8 +98,17 @@ impl RawPool {
         lazy: bool,
         first: Arc<FirstStart>,
     ) -> Result<Self, PoolError> {
-        let PoolConfig { name, executable, limits, env, current_dir, worker_data, save_failed_jobs, expects } =
-            config;
+        let PoolConfig {
+            name,
+            executable,
+            limits,
+            inherit_env,
+            env,
+            current_dir,
+            worker_data,
+            save_failed_jobs,
+            expects,
+        } = config;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
         let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
         if size > limit as usize {
@@ -116,8 +125,10 @@ impl RawPool {
         let recipe = Recipe {
             name: name.clone(),
             pinned: executable.pin()?,
+            inherit_env,
             env,
             current_dir,
+            limits: limits.worker,
             mode: Mode::Jobs,
             expects: contract.clone(),
             worker_data,

@@ -2,7 +2,7 @@
 
 use procpool_protocol::crash::{Exit, ExitReport};
 use procpool_protocol::outcome::{Refusal, Refused};
-use procpool_protocol::{CrashReport, Encoding, Failure, JobError, JobId, PayloadError, Stage};
+use procpool_protocol::{CrashReport, Encoding, Failure, JobError, JobId, LimitHit, PayloadError, Stage};
 use std::time::Duration;
 
 fn refused(reason: Refusal) -> JobError {
@@ -152,7 +152,7 @@ fn a_crash_report_is_json_that_clients_rely_on() {
         report,
         serde_json::json!({
             "worker": "fib-3", "pid": 4711, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
-            "stage": "running", "job": "00000000000000000000000000000001", "stderr": [],
+            "limit_hit": null, "stage": "running", "job": "00000000000000000000000000000001", "stderr": [],
             "peak_memory_bytes": 0, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0,
             "payload_deaths": 0,
         })
@@ -165,6 +165,20 @@ fn a_crash_report_names_the_file_that_the_job_was_saved_in() {
     report.replay = Some("/var/jobs/fib-1.job".into());
     assert_eq!(serde_json::to_value(&report).expect("JSON")["replay"], "/var/jobs/fib-1.job");
     assert!(report.to_string().ends_with("; `procpool replay /var/jobs/fib-1.job` runs the job again"));
+}
+
+#[test]
+fn a_limit_that_was_hit_is_named() {
+    let mut death = ExitReport::new("fib-3", 4711, Exit::Signal { number: 6, core_dumped: false });
+    death.limit = Some(LimitHit::Memory { limit: 256 << 20 });
+    death.stderr = vec!["memory allocation of 64 bytes failed".into()];
+    assert_eq!(
+        death.to_string(),
+        "worker fib-3 (pid 4711) ended with signal 6 (SIGABRT) after 0.0ns and 0 jobs; \
+         it hit its memory limit of 256 MiB; its last words: memory allocation of 64 bytes failed"
+    );
+    let report = CrashReport::new(JobId::from_bits(1), Stage::Running, death);
+    assert_eq!(serde_json::to_value(report).expect("JSON")["limit_hit"], "memory");
 }
 
 #[test]

@@ -74,6 +74,9 @@ pub(crate) enum Mistake {
         "`{0}` cannot be set in an environment: a name is not empty and holds no `=`, and there is no NUL"
     )]
     Env(String),
+    /// Not the name of one environment variable.
+    #[error("`{0}` cannot be inherited: inherit_env takes whole names of variables, one by one")]
+    InheritEnv(String),
     /// The directory to start in is none.
     #[error("failed to use {} as current_dir: {source}", path.display())]
     CurrentDir {

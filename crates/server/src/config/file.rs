@@ -50,6 +50,14 @@ pub(super) struct PoolTable {
     pub(super) max_payload: Option<Size>,
     pub(super) max_attempts: Option<u32>,
     pub(super) idempotent: Option<bool>,
+    pub(super) memory_limit: Option<Size>,
+    pub(super) cpu_limit: Option<Positive>,
+    pub(super) open_files_limit: Option<u64>,
+    pub(super) process_limit: Option<u64>,
+    pub(super) file_size_limit: Option<Size>,
+    pub(super) nice: Option<i32>,
+    #[serde(default)]
+    pub(super) inherit_env: Vec<String>,
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
     pub(super) current_dir: Option<PathBuf>,

@@ -5,7 +5,7 @@ use super::command::Command;
 use super::error::{ConfigError, Mistake};
 use super::file::PoolTable;
 use super::place::{Place, Source};
-use procpool_coordinator::{Executable, InvalidLimits, PoolConfig, PoolLimits};
+use procpool_coordinator::{Executable, InvalidLimits, PoolConfig, PoolLimits, WorkerLimits};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ pub(crate) struct PoolSpec {
     pub(crate) name: String,
     pub(crate) limits: PoolLimits,
     command: Command,
+    inherit_env: Vec<String>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
     save_failed_jobs: Option<PathBuf>,
@@ -39,6 +40,7 @@ impl PoolSpec {
             name: name.into(),
             limits: PoolLimits::default(),
             command: Command::program(&format!("procpool-{name}")),
+            inherit_env: Vec::new(),
             env: Vec::new(),
             current_dir: None,
             save_failed_jobs: None,
@@ -55,6 +57,10 @@ impl PoolSpec {
             let place = source.place_of(&[keys[0], keys[1], key]);
             ConfigError::at(place, mistake)
         })?;
+        check_inherited(&table).map_err(|mistake| {
+            let place = source.place_of(&[keys[0], keys[1], "inherit_env"]);
+            ConfigError::at(place, mistake)
+        })?;
         check_env(&table).map_err(|(key, mistake)| {
             let place = source.place_of_key(&[keys[0], keys[1], "env"], key);
             ConfigError::at(place, mistake)
@@ -68,6 +74,7 @@ impl PoolSpec {
         Ok(Self {
             limits,
             command: table.command,
+            inherit_env: table.inherit_env,
             env,
             current_dir: table.current_dir,
             save_failed_jobs: table.save_failed_jobs,
@@ -83,6 +90,7 @@ impl PoolSpec {
     pub(crate) fn resolve(&self) -> Result<PoolConfig, ConfigError> {
         let mut config = PoolConfig::new(&self.name, self.executable()?);
         config.limits = self.limits.clone();
+        config.inherit_env = self.inherit_env.clone();
         config.env = self.env.clone();
         config.current_dir = self.directory()?;
         config.save_failed_jobs = self.place_for_jobs();
@@ -125,9 +133,19 @@ fn check_name(name: &str) -> Result<(), Mistake> {
     valid.then_some(()).ok_or_else(|| Mistake::PoolName(name.into()))
 }
 
+/// Names that no variable has: a pattern, or a value along with the name.
+fn check_inherited(table: &PoolTable) -> Result<(), Mistake> {
+    let bad = table.inherit_env.iter().find(|name| !is_variable(name) || name.contains('*'));
+    bad.map_or(Ok(()), |name| Err(Mistake::InheritEnv(name.clone())))
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
 /// Variables that the system would refuse at every spawn.
 fn check_env(table: &PoolTable) -> Result<(), (&str, Mistake)> {
-    let bad = |name: &str, value: &str| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
+    let bad = |name: &str, value: &str| !is_variable(name) || value.contains('\0');
     match table.env.iter().find(|(name, value)| bad(name, value)) {
         Some((name, _)) => Err((name, Mistake::Env(name.clone()))),
         None => Ok(()),
@@ -150,6 +168,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.max_attempts = table.max_attempts.unwrap_or(limits.max_attempts);
     limits.idempotent = table.idempotent.or(limits.idempotent);
     limits.saved_jobs = table.saved_jobs.unwrap_or(limits.saved_jobs);
+    limits.worker = worker_limits(table, limits.worker);
     if let Some(size) = table.max_payload {
         let too_large = |_| ("max_payload", Mistake::PayloadTooLarge(size.0));
         limits.max_payload = u32::try_from(size.0).map_err(too_large)?;
@@ -158,12 +177,24 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     Ok(limits)
 }
 
+fn worker_limits(table: &PoolTable, mut limits: WorkerLimits) -> WorkerLimits {
+    limits.memory_limit = table.memory_limit.map(|size| size.0);
+    limits.cpu_limit = table.cpu_limit.map(|span| span.0);
+    limits.open_files_limit = table.open_files_limit;
+    limits.process_limit = table.process_limit;
+    limits.file_size_limit = table.file_size_limit.map(|size| size.0);
+    limits.nice = table.nice.unwrap_or(limits.nice);
+    limits
+}
+
 /// The key at which to point.
 fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
     match error {
         InvalidLimits::Workers { .. } if table.max_workers.is_some() => "max_workers",
         InvalidLimits::Workers { .. } => "min_workers",
-        InvalidLimits::Zero { key } => key,
+        InvalidLimits::Zero { key } | InvalidLimits::NoRoom { key } => key,
+        InvalidLimits::CpuSeconds { .. } => "cpu_limit",
+        InvalidLimits::Nice { .. } => "nice",
         InvalidLimits::NoPayload => "max_payload",
         InvalidLimits::NoSavedJobs => "saved_jobs",
         InvalidLimits::Attempts { .. } => "max_attempts",

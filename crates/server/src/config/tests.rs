@@ -129,6 +129,13 @@ fn every_key_of_a_pool_arrives() {
         max_payload = 1000
         max_attempts = 2
         idempotent = true
+        memory_limit = "512 MiB"
+        cpu_limit = "6s"
+        open_files_limit = 64
+        process_limit = 7
+        file_size_limit = 1000
+        nice = -3
+        inherit_env = ["PROXY", "TOKEN"]
         env = { A = "1", B = "" }
         current_dir = "/"
         save_failed_jobs = "/var/jobs"
@@ -143,6 +150,11 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!([limits.timeout, limits.run_timeout, limits.max_timeout], [1, 2, 3].map(seconds).map(Some));
     assert_eq!([limits.grace, limits.stop_timeout, limits.start_timeout], [0, 4, 5].map(seconds));
     assert_eq!((limits.max_payload, limits.max_attempts, limits.idempotent), (1000, 2, Some(true)));
+    let worker = limits.worker;
+    assert_eq!((worker.memory_limit, worker.file_size_limit), (Some(512 << 20), Some(1000)));
+    assert_eq!((worker.cpu_limit, worker.nice), (Some(seconds(6)), -3));
+    assert_eq!((worker.open_files_limit, worker.process_limit), (Some(64), Some(7)));
+    assert_eq!(pool.inherit_env, ["PROXY", "TOKEN"]);
     assert_eq!(pool.executable.args(), ["-c", "exit"].map(OsString::from));
     assert_eq!(pool.env, [("A", "1"), ("B", "")].map(|(name, value)| (name.into(), value.into())));
     assert_eq!(pool.current_dir.as_deref(), Some(Path::new("/")));
@@ -224,6 +236,9 @@ fn contradictions_point_at_the_key_to_change() {
     assert!(mistake_of_pool("max_workers = 0").contains("max_workers is 0"));
     assert!(mistake_of_pool("run_timeout = \"0s\"").starts_with("run_timeout is zero"));
     assert!(mistake_of_pool("max_payload = 0").starts_with("max_payload is zero"));
+    assert!(mistake_of_pool("cpu_limit = \"1500ms\"").starts_with("cpu_limit is 1.5s"));
+    assert!(mistake_of_pool("memory_limit = 0").starts_with("memory_limit is zero"));
+    assert!(mistake_of_pool("nice = 20").starts_with("nice is 20"));
     assert!(mistake_of_pool("max_payload = \"4 GiB\"").contains("4294967295"));
     assert!(mistake_of_pool("saved_jobs = 0").starts_with("saved_jobs is zero"));
     let both = mistake("[pools.a]\ncommand = \"sh\"\nmin_workers = 3\nmax_workers = 2");
@@ -244,6 +259,10 @@ fn names_that_do_not_fit_into_an_address_are_refused() {
 fn variables_that_no_system_takes_are_refused() {
     assert!(mistake_of_pool("env = { \"A=B\" = \"\" }").starts_with("`A=B` cannot be set"));
     assert!(mistake_of_pool("env = { \"\" = \"\" }").starts_with("`` cannot be set"));
+    for name in ["", "A=B", "AWS_*"] {
+        let mistake = mistake_of_pool(&format!("inherit_env = [\"HTTP_PROXY\", \"{name}\"]"));
+        assert!(mistake.starts_with(&format!("`{name}` cannot be inherited")), "{mistake}");
+    }
     assert!(mistake_of_pool("env = { A = \"\\u0000\" }").starts_with("`A` cannot be set"));
 }
 

@@ -1,0 +1,154 @@
+//! Which limit a worker died of, by the evidence that its death left. A pure rule; where there is no evidence,
+//! it names none.
+
+use crate::worker_limits::WorkerLimits;
+use procpool_protocol::{ExitReport, LimitHit};
+
+const SIGABRT: i32 = 6;
+const SIGBUS: i32 = 7;
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
+
+/// Lines of standard error that count as what a worker said when it died. Older ones may be about something
+/// that it got over.
+const LAST_WORDS: usize = 4;
+
+/// The limit that a worker of these limits died of. `killed` says that we had sent it SIGKILL before it died,
+/// which is a reason of its own.
+pub(crate) fn limit_hit(limits: &WorkerLimits, death: &ExitReport, killed: bool) -> Option<LimitHit> {
+    let signal = death.exit.signal()?;
+    if killed && signal == SIGKILL {
+        return None;
+    }
+    let memory = limits.memory_limit.filter(|&limit| was_memory(limit, signal, death));
+    let cpu =
+        limits.cpu_limit.filter(|&limit| signal == SIGXCPU || (signal == SIGKILL && death.cpu_time >= limit));
+    let file_size = limits.file_size_limit.filter(|_| signal == SIGXFSZ);
+    memory
+        .map(|limit| LimitHit::Memory { limit })
+        .or(cpu.map(|limit| LimitHit::Cpu { limit }))
+        .or(file_size.map(|limit| LimitHit::FileSize { limit }))
+}
+
+/// Running out of address space has no signal of its own. What a worker makes of a failed allocation is said
+/// before it aborts; a stack that cannot grow is a segmentation fault, with most of the limit in use.
+fn was_memory(limit: u64, signal: i32, death: &ExitReport) -> bool {
+    let mut lines = death.stderr.iter().rev().zip(0..);
+    let told =
+        lines.any(|(line, age)| is_failed_allocation(line) || (age < LAST_WORDS && tells_of_memory(line)));
+    let near = death.peak_memory >= limit - limit / 8;
+    (told && signal == SIGABRT) || (near && [SIGABRT, SIGBUS, SIGKILL, SIGSEGV].contains(&signal))
+}
+
+/// Rust's own words, which it always follows with an abort, and with a backtrace in between if it is asked to.
+pub(crate) fn is_failed_allocation(line: &str) -> bool {
+    line.starts_with("memory allocation of ") && line.contains(" bytes failed")
+}
+
+/// The words of C++ and of most others, some of which can be got over.
+fn tells_of_memory(line: &str) -> bool {
+    line.contains("std::bad_alloc") || line.to_ascii_lowercase().contains("out of memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::Exit;
+    use std::time::Duration;
+
+    const LIMIT: u64 = 256 << 20;
+    const RUST: &str = "memory allocation of 1048576 bytes failed";
+
+    fn limits() -> WorkerLimits {
+        WorkerLimits {
+            memory_limit: Some(LIMIT),
+            cpu_limit: Some(Duration::from_secs(2)),
+            file_size_limit: Some(1024),
+            ..WorkerLimits::default()
+        }
+    }
+
+    fn death(signal: i32, peak_memory: u64, stderr: &[&str]) -> ExitReport {
+        let mut death = ExitReport::new("a-0", 1, Exit::Signal { number: signal, core_dumped: false });
+        death.peak_memory = peak_memory;
+        death.stderr = stderr.iter().map(|&line| line.to_owned()).collect();
+        death
+    }
+
+    fn hit(death: &ExitReport) -> Option<&'static str> {
+        limit_hit(&limits(), death, false).map(LimitHit::name)
+    }
+
+    #[test]
+    fn an_abort_that_speaks_of_memory_is_the_memory_limit() {
+        let bad_alloc = ["terminate called after throwing an instance of 'std::bad_alloc'", "  what():  …"];
+        assert_eq!(hit(&death(SIGABRT, 0, &[RUST])), Some("memory"));
+        assert_eq!(
+            hit(&death(SIGABRT, 0, &[RUST, "1: a", "2: long", "3: back", "4: trace"])),
+            Some("memory")
+        );
+        assert_eq!(hit(&death(SIGABRT, 0, &bad_alloc)), Some("memory"));
+        assert_eq!(hit(&death(SIGABRT, 0, &["fatal: Out of memory"])), Some("memory"));
+    }
+
+    #[test]
+    fn an_abort_that_speaks_of_something_else_is_none() {
+        assert_eq!(hit(&death(SIGABRT, 0, &["assertion failed"])), None);
+        assert_eq!(hit(&death(SIGABRT, 0, &[])), None);
+        // It got over it, and went on.
+        let over = ["Out of memory", "retrying", "1", "2", "assertion failed"];
+        assert_eq!(hit(&death(SIGABRT, 0, &over)), None);
+        // Others' words, and not even an abort.
+        assert_eq!(hit(&death(SIGSEGV, 0, &[RUST])), None);
+    }
+
+    #[test]
+    fn a_violent_death_close_to_the_memory_limit_is_the_memory_limit() {
+        for signal in [SIGABRT, SIGBUS, SIGKILL, SIGSEGV] {
+            assert_eq!(hit(&death(signal, LIMIT / 8 * 7, &[])), Some("memory"), "{signal}");
+            assert_eq!(hit(&death(signal, LIMIT / 8 * 7 - 1, &[])), None, "{signal}");
+        }
+        assert_eq!(hit(&death(15, LIMIT, &[])), None);
+    }
+
+    #[test]
+    fn a_kill_of_ours_is_no_limit() {
+        let mut death = death(SIGKILL, LIMIT, &[]);
+        death.cpu_time = Duration::from_secs(9);
+        assert_eq!(limit_hit(&limits(), &death, true), None);
+        assert!(limit_hit(&limits(), &death, false).is_some());
+    }
+
+    #[test]
+    fn the_last_signal_tells_even_where_we_killed_too_late() {
+        assert!(limit_hit(&limits(), &death(SIGABRT, 0, &[RUST]), true).is_some());
+        assert!(limit_hit(&limits(), &death(SIGXCPU, 0, &[]), true).is_some());
+    }
+
+    #[test]
+    fn processor_time_and_file_size_have_signals_of_their_own() {
+        assert_eq!(hit(&death(SIGXCPU, 0, &[])), Some("cpu"));
+        assert_eq!(hit(&death(SIGXFSZ, 0, &[])), Some("file_size"));
+        let mut killed = death(SIGKILL, 0, &[]);
+        killed.cpu_time = Duration::from_millis(1999);
+        assert_eq!(hit(&killed), None);
+        killed.cpu_time = Duration::from_secs(2);
+        assert_eq!(hit(&killed), Some("cpu"));
+    }
+
+    #[test]
+    fn what_was_not_limited_was_not_hit() {
+        for death in [death(SIGABRT, u64::MAX, &[RUST]), death(SIGXCPU, 0, &[]), death(SIGXFSZ, 0, &[])] {
+            assert_eq!(limit_hit(&WorkerLimits::default(), &death, false), None);
+        }
+    }
+
+    #[test]
+    fn who_exits_by_itself_hit_nothing() {
+        let mut death = ExitReport::new("a-0", 1, Exit::Code(1));
+        death.peak_memory = u64::MAX;
+        assert_eq!(limit_hit(&limits(), &death, false), None);
+    }
+}

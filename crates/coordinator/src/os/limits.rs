@@ -1,0 +1,151 @@
+//! Holds a process to its limits, from outside: `prlimit` and `setpriority`.
+//!
+//! No `pre_exec`: the spawner does it between the spawn and the token, without which a worker is told nothing.
+
+use crate::worker_limits::WorkerLimits;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Resource, Rlimit, geteuid, getpriority_process, getrlimit, prlimit, setpriority_process,
+};
+use rustix::thread::{CapabilitySet, capabilities};
+
+/// A limit that the system does not let this process set.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(
+        "{key} = {value} is more than this process has itself, which is {own}; lower it, or start this \
+         process with a higher hard limit (`ulimit -H`; LimitNOFILE= and the like of systemd)"
+    )]
+    AboveOwn { key: &'static str, value: u64, own: u64 },
+    #[error(
+        "nice = {nice} needs a privilege that this process has not (CAP_SYS_NICE); set it to 0 or more: {reason}"
+    )]
+    Nicer { nice: i32, reason: Errno },
+    #[error(
+        "process_limit cannot hold a worker that runs as root: the system does not count root's processes; \
+         run this process as another user, or leave process_limit out"
+    )]
+    Uncounted,
+    #[error("the system refuses to set {key}: {reason}; leave it out to run without")]
+    Other { key: &'static str, reason: Errno },
+}
+
+/// One rlimit: its key in the configuration, and what it is set to.
+struct Setting {
+    key: &'static str,
+    resource: Resource,
+    soft: u64,
+    hard: u64,
+}
+
+/// Sets every limit of a process that has not been reaped.
+pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<(), Refused> {
+    if limits.process_limit.is_some() && is_uncounted(pid) {
+        return Err(Refused::Uncounted);
+    }
+    for setting in settings(limits) {
+        let limit = Rlimit { current: Some(setting.soft), maximum: Some(setting.hard) };
+        prlimit(Some(pid), setting.resource, limit).map_err(|reason| refused(&setting, reason))?;
+    }
+    if limits.nice == 0 { Ok(()) } else { renice(pid, limits.nice) }
+}
+
+fn settings(limits: &WorkerLimits) -> impl Iterator<Item = Setting> {
+    let exact = |key, resource, value: u64| Setting { key, resource, soft: value, hard: value };
+    let cpu = limits.cpu_limit.map(|limit| Setting {
+        // SIGXCPU at the first, SIGKILL at the second.
+        hard: limit.as_secs().saturating_add(1),
+        ..exact("cpu_limit", Resource::Cpu, limit.as_secs())
+    });
+    let optional = [
+        limits.memory_limit.map(|bytes| exact("memory_limit", Resource::As, bytes)),
+        cpu,
+        limits.open_files_limit.map(|files| exact("open_files_limit", Resource::Nofile, files)),
+        limits.process_limit.map(|tasks| exact("process_limit", Resource::Nproc, tasks)),
+        limits.file_size_limit.map(|bytes| exact("file_size_limit", Resource::Fsize, bytes)),
+    ];
+    // A core would hold what the jobs held. A handler that the kernel pipes cores to is told of the zero.
+    let no_cores = exact("the size of core dumps", Resource::Core, 0);
+    std::iter::once(no_cores).chain(optional.into_iter().flatten())
+}
+
+fn refused(setting: &Setting, reason: Errno) -> Refused {
+    let &Setting { key, resource, soft, hard } = setting;
+    match getrlimit(resource).maximum {
+        Some(own) if own < hard => Refused::AboveOwn { key, value: soft, own },
+        _ => Refused::Other { key, reason },
+    }
+}
+
+/// Whether `RLIMIT_NPROC` means nothing to a process of ours.
+fn is_uncounted(pid: Pid) -> bool {
+    let exempt = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_RESOURCE;
+    geteuid().is_root() || capabilities(Some(pid)).is_ok_and(|sets| sets.effective.intersects(exempt))
+}
+
+/// The process has this one's level by birth.
+fn renice(pid: Pid, nice: i32) -> Result<(), Refused> {
+    let level = getpriority_process(Some(pid)).unwrap_or(0) + nice;
+    setpriority_process(Some(pid), level.clamp(-20, 19)).map_err(|reason| match reason {
+        Errno::ACCESS | Errno::PERM if nice < 0 => Refused::Nicer { nice, reason },
+        reason => Refused::Other { key: "nice", reason },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    /// A process to be confined, killed at the end.
+    struct Sleep(Child);
+
+    impl Sleep {
+        fn new() -> Self {
+            Self(Command::new("/bin/sleep").arg("1000").spawn().expect("sleep is spawned"))
+        }
+
+        fn confine(&self, limits: WorkerLimits) -> Result<(), String> {
+            confine(Pid::from_child(&self.0), &limits).map_err(|refused| refused.to_string())
+        }
+    }
+
+    impl Drop for Sleep {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn more_than_this_process_has_is_refused_with_the_way_out() {
+        let limits = WorkerLimits { open_files_limit: Some(1 << 40), ..WorkerLimits::default() };
+        let refused = Sleep::new().confine(limits).expect_err("nobody may open so many");
+        let own = getrlimit(Resource::Nofile).maximum.expect("a hard limit");
+        assert!(refused.starts_with("open_files_limit = 1099511627776 is more than this process has itself"));
+        assert!(refused.contains(&own.to_string()) && refused.contains("lower it"), "{refused}");
+    }
+
+    #[test]
+    fn roots_processes_are_not_counted_and_that_is_said() {
+        let limits = WorkerLimits { process_limit: Some(64), ..WorkerLimits::default() };
+        let refused = Sleep::new().confine(limits);
+        match geteuid().is_root() {
+            true => assert!(refused.expect_err("root").contains("run this process as another user")),
+            false => assert_eq!(refused, Ok(())),
+        }
+    }
+
+    #[test]
+    fn what_is_below_the_own_level_needs_a_privilege() {
+        let refused = Refused::Nicer { nice: -5, reason: Errno::ACCESS }.to_string();
+        assert!(refused.contains("nice = -5") && refused.contains("CAP_SYS_NICE"), "{refused}");
+        let level = |nice| {
+            let sleep = Sleep::new();
+            sleep.confine(WorkerLimits { nice, ..WorkerLimits::default() }).expect("a level to be had");
+            getpriority_process(Some(Pid::from_child(&sleep.0))).expect("a living process")
+        };
+        let own = level(0);
+        assert_eq!(level(3), (own + 3).min(19));
+    }
+}

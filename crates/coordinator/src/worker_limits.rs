@@ -1,0 +1,83 @@
+//! [`WorkerLimits`]: what one worker process may use, and the checks of it. How a process is held to them is
+//! for `os`, what counts as running into one for `evidence`.
+//!
+//! Field names are the keys of the configuration file and the methods of the builders.
+
+use crate::limits::InvalidLimits;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Least and most that a nice level may differ.
+const NICE: RangeInclusive<i32> = -20..=19;
+
+/// Limits of one worker process, which the kernel holds it to.
+///
+/// They are set from outside, before the worker has been told anything, and its children inherit them. Beside
+/// them, no worker writes core dumps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerLimits {
+    /// Address space, in bytes: all that is mapped, whether it was ever touched or not, the executable and the
+    /// stacks of its threads among it. Default: none.
+    pub memory_limit: Option<u64>,
+    /// Time on a processor, all jobs of the worker together, in whole seconds. At the limit the worker is sent
+    /// SIGXCPU, and SIGKILL a second later. Default: none.
+    pub cpu_limit: Option<Duration>,
+    /// Open file descriptors, of which the worker needs about ten for itself. Default: none but the
+    /// coordinator's own.
+    pub open_files_limit: Option<u64>,
+    /// Processes and threads, of which the worker needs two for itself. Default: none.
+    pub process_limit: Option<u64>,
+    /// Size of a file that the worker writes, in bytes. Beyond it the worker is sent SIGXFSZ. Default: none.
+    pub file_size_limit: Option<u64>,
+    /// Added to the coordinator's own nice level, -20 to 19: above zero, workers give way to it. Default: 0.
+    pub nice: i32,
+}
+
+impl WorkerLimits {
+    /// Checks what the types cannot express.
+    pub(crate) fn check(&self) -> Result<(), InvalidLimits> {
+        let amounts = [
+            ("memory_limit", self.memory_limit),
+            ("open_files_limit", self.open_files_limit),
+            ("process_limit", self.process_limit),
+            ("file_size_limit", self.file_size_limit),
+        ];
+        if let Some((key, _)) = amounts.iter().find(|(_, amount)| *amount == Some(0)) {
+            return Err(InvalidLimits::NoRoom { key });
+        }
+        if let Some(limit) = self.cpu_limit
+            && (limit.is_zero() || limit.subsec_nanos() > 0)
+        {
+            return Err(InvalidLimits::CpuSeconds { limit });
+        }
+        if !NICE.contains(&self.nice) {
+            return Err(InvalidLimits::Nice { nice: self.nice });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_worker_could_live_with_is_refused_by_name() {
+        let check = |change: fn(&mut WorkerLimits)| {
+            let mut limits = WorkerLimits::default();
+            change(&mut limits);
+            limits.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        assert_eq!(check(|limits| limits.cpu_limit = Some(Duration::from_secs(1))), Ok(()));
+        assert_eq!(check(|limits| limits.nice = -20), Ok(()));
+        let refused = |change| check(change).expect_err("a mistake");
+        assert!(refused(|limits| limits.memory_limit = Some(0)).starts_with("memory_limit is zero"));
+        assert!(refused(|limits| limits.process_limit = Some(0)).starts_with("process_limit is zero"));
+        let half = refused(|limits| limits.cpu_limit = Some(Duration::from_millis(1500)));
+        assert_eq!(half, "cpu_limit is 1.5s; the system counts whole seconds, from 1s on");
+        assert!(refused(|limits| limits.cpu_limit = Some(Duration::ZERO)).starts_with("cpu_limit is 0ns"));
+        assert!(refused(|limits| limits.nice = 20).contains("from -20 to 19"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Limits of one worker process: set before it is told anything, held by the kernel, told when they are hit.
+
+mod each;
+mod environment;
