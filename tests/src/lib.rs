@@ -9,6 +9,7 @@ pub mod http;
 pub mod library;
 pub mod process;
 pub mod program;
+pub mod replaceable;
 pub mod served;
 pub mod server;
 pub mod verbs;

@@ -47,6 +47,8 @@ pub enum Verb {
     Descriptors,
     /// Answer the own environment's keys.
     Environment,
+    /// Keep this many bytes for good, each page touched, then answer the number.
+    Hoard(usize),
     /// Answer once the file exists.
     WaitFor(String),
 

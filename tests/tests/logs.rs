@@ -8,7 +8,7 @@ use procpool_tests::verbs::Verb;
 
 #[tokio::test]
 async fn a_log_reader_that_goes_away_costs_nothing() {
-    let (mut server, logs) = Server::with_logs(&verbs(1, "")).await;
+    let (mut server, logs) = Server::with_logs(&verbs(1, "poison_deaths = 0")).await;
     drop(logs);
     for _ in 0..3 {
         let crashed = server.perform(&Verb::Abort).await;

@@ -3,7 +3,10 @@
 use crate::contract::ContractMismatch;
 use crate::launch::StartError;
 use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport, open_hub};
-use procpool_protocol::engine::{Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerStatus};
+use procpool_protocol::engine::{
+    Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
+    WorkerStatus,
+};
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,6 +122,16 @@ impl Coordinator {
         sum
     }
 
+    /// Reloads every pool at once, as [`Pool::reload`] does one. Gives what came of each.
+    pub async fn reload(&self) -> Vec<Result<ReloadReport, ReloadError>> {
+        let mut reloading = JoinSet::new();
+        for pool in self.pools.values() {
+            let pool = pool.clone();
+            reloading.spawn(async move { pool.reload().await });
+        }
+        reloading.join_all().await
+    }
+
     fn names(&self) -> Vec<String> {
         self.pools.keys().cloned().collect()
     }
@@ -148,5 +161,10 @@ impl Admin for Coordinator {
 
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
         Box::pin(std::future::ready(self.pools.get(pool).map(RawPool::workers)))
+    }
+
+    fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
+        let pool = self.pools.get(pool);
+        Box::pin(async move { Some(pool?.reload().await) })
     }
 }

@@ -32,6 +32,17 @@ impl Leash {
         }
     }
 
+    /// Whether the process is stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().process.as_ref().is_some_and(|process| process.is_stopped())
+    }
+
+    /// Memory that the process has resident, in bytes, while it lives.
+    pub(crate) fn resident_memory(&self) -> Option<u64> {
+        let process = self.lock().process.clone()?;
+        process.resident_memory()
+    }
+
     /// The process id, once there is one.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.lock().process.as_ref().map(|process| process.pid())

@@ -27,6 +27,7 @@ mod pool;
 mod recorder;
 mod run_once;
 mod session;
+mod supervision;
 mod worker;
 mod worker_limits;
 
@@ -41,5 +42,6 @@ pub use pool::{
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};
+pub use supervision::Supervision;
 pub use worker::{SpawnError, Worker, WorkerBuilder, WorkerError, WorkerEvent};
 pub use worker_limits::WorkerLimits;

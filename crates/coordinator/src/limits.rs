@@ -2,6 +2,7 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
+use crate::supervision::Supervision;
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
@@ -50,6 +51,8 @@ pub struct PoolLimits {
     pub saved_jobs: usize,
     /// What each worker process may use.
     pub worker: WorkerLimits,
+    /// How workers that fail, wear out or idle are treated.
+    pub supervision: Supervision,
 }
 
 impl Default for PoolLimits {
@@ -70,6 +73,7 @@ impl Default for PoolLimits {
             idempotent: None,
             saved_jobs: 100,
             worker: WorkerLimits::default(),
+            supervision: Supervision::default(),
         }
     }
 }
@@ -165,6 +169,7 @@ impl PoolLimits {
         if self.max_attempts == 0 || (self.max_attempts > 1 && self.idempotent != Some(true)) {
             return Err(InvalidLimits::Attempts { attempts: self.max_attempts });
         }
+        self.supervision.check()?;
         self.worker.check()
     }
 
@@ -185,7 +190,7 @@ impl PoolLimits {
     }
 
     pub(crate) fn of_scheduler(&self, lazy: bool) -> scheduler::Config {
-        scheduler::Config {
+        let plain = scheduler::Config {
             min_workers: self.min_workers,
             max_workers: self.max_workers,
             queue: self.queue,
@@ -193,7 +198,8 @@ impl PoolLimits {
             stop_timeout: self.stop_timeout,
             lazy,
             ..scheduler::Config::default()
-        }
+        };
+        self.supervision.of_scheduler(self.max_attempts, plain)
     }
 }
 

@@ -68,6 +68,13 @@ kinds! {
         "The request comes from a web page of another origin (by its Origin or Sec-Fetch-Site header), or it was \
          sent to a local server under a name that is not its own (DNS rebinding). Programs that are no browsers \
          send neither header. A proxy's public name can be allowed in the server's configuration."
+    NotLocal "not_local" "Administration is for this machine"
+        "The server is bound to an address that other machines can reach, and has no authentication; so it does not take \
+         orders that change what is running. Bind it to loopback, or send the process a signal."
+    ReloadFailed "reload_failed" "The new executable was not put into service"
+        "`reason` is one of `executable` (the file cannot be used), `canary` (its first worker did not get ready; `detail` \
+         says why), `superseded` (a later reload took its place) and `shutting_down`. But for `superseded`, the workers \
+         from before go on serving."
     NotReady "not_ready" "The server or the pool is not ready"
         "The server is starting or draining, or the pool that was asked for has no worker that is ready. This \
          answer is for load balancers; the next one may be different."

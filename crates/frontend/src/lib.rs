@@ -58,7 +58,7 @@
 //! ```
 //! use procpool_frontend::{App, Health, HttpConfig, run};
 //! use procpool_protocol::engine::{
-//!     Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerStatus,
+//!     Accepted, Admin, BoxFuture, Engine, PoolStatus, Reloaded, Submission, WorkerStatus,
 //! };
 //! use procpool_protocol::outcome::{Finished, Timing};
 //! use procpool_protocol::{JobError, JobId};
@@ -83,6 +83,9 @@
 //!         Box::pin(async { vec![PoolStatus::new("echo", "none")] })
 //!     }
 //!     fn workers(&self, _: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+//!         Box::pin(async { None })
+//!     }
+//!     fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {
 //!         Box::pin(async { None })
 //!     }
 //! }

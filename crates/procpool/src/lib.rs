@@ -64,9 +64,10 @@ mod readme;
 pub use procpool_coordinator::{
     Contract, ContractMismatch, Coordinator, CoordinatorConfig, Executable, ExecutableError, InvalidLimits,
     JobEvent, JobFuture, JobHandle, JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError, StartError, Worker, WorkerBuilder,
-    WorkerError, WorkerEvent, WorkerLimits, run_once,
+    PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker,
+    WorkerBuilder, WorkerError, WorkerEvent, WorkerLimits, run_once,
 };
+pub use procpool_protocol::engine::{ReloadError, ReloadReport};
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,

@@ -5,6 +5,7 @@
 
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
+pub use crate::reload::{ReloadError, ReloadReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,13 +61,20 @@ pub trait Engine: Send + Sync + 'static {
     fn cancel(&self, job: JobId) -> BoxFuture<'_, bool>;
 }
 
-/// Tells what is running.
+/// What came of a reload, or none if there is no such pool.
+pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
+
+/// Tells what is running, and has it changed.
 pub trait Admin: Send + Sync + 'static {
     /// Every pool, by name.
     fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>>;
 
     /// The workers of one pool, or none if there is no such pool.
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>>;
+
+    /// Puts the executable that a pool's file name now stands for into service: one worker is tried, then all are
+    /// replaced, one at a time and between two jobs. Ready when that is done. Dropping the future stops nothing.
+    fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
 }
 
 /// A pool at one moment, in the shape that HTTP clients rely on.
@@ -91,8 +99,14 @@ pub struct PoolStatus {
     pub workers: WorkerCounts,
     /// Whether it is shutting down.
     pub draining: bool,
+    /// The make of the executable that workers are started from, counted from 0 at the pool's start.
+    pub generation: u64,
+    /// Whether another make is being tried or given to all workers.
+    pub reloading: bool,
     /// Milliseconds until the next start is tried, where starts have been failing.
     pub backoff_ms: Option<u64>,
+    /// Whether starts have failed so often that one worker at a time is tried, and jobs are refused while none is there.
+    pub breaker_open: bool,
     /// Jobs so far, by outcome's name, `refused` and `late` among them.
     pub jobs: BTreeMap<&'static str, u64>,
     /// Deaths of workers so far that the pool itself did not ask for.
@@ -116,7 +130,10 @@ impl PoolStatus {
             max_workers: 0,
             workers: WorkerCounts::default(),
             draining: false,
+            generation: 0,
+            reloading: false,
             backoff_ms: None,
+            breaker_open: false,
             jobs: BTreeMap::new(),
             deaths: 0,
             wait: Latency::default(),
@@ -174,6 +191,8 @@ pub struct WorkerStatus {
     pub jobs_done: u64,
     /// Milliseconds since it was spawned.
     pub uptime_ms: u64,
+    /// The make of the executable that it was started from.
+    pub generation: u64,
     /// Contract version, once it said hello.
     pub version: Option<u32>,
     /// Version of the executable's package, where it told.
@@ -190,6 +209,7 @@ impl WorkerStatus {
             job: None,
             jobs_done: 0,
             uptime_ms: 0,
+            generation: 0,
             version: None,
             build: None,
         }

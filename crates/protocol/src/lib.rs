@@ -28,6 +28,7 @@ pub mod payload;
 pub mod preamble;
 pub mod recording;
 mod refusal;
+mod reload;
 mod stage;
 
 pub use crash::{CrashReport, Exit, ExitReport};

@@ -2,7 +2,9 @@
 //! balancer sees `/readyz` say 503 and a supervisor `/livez` say OK while workers load their state.
 
 use procpool_coordinator::Coordinator;
-use procpool_protocol::engine::{Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerStatus};
+use procpool_protocol::engine::{
+    Accepted, Admin, BoxFuture, Engine, PoolStatus, Reloaded, Submission, WorkerStatus,
+};
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
 use std::future::ready;
@@ -49,6 +51,13 @@ impl Admin for Late {
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
         match self.get() {
             Some(coordinator) => Admin::workers(coordinator, pool),
+            None => Box::pin(ready(None)),
+        }
+    }
+
+    fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
+        match self.get() {
+            Some(coordinator) => Admin::reload(coordinator, pool),
             None => Box::pin(ready(None)),
         }
     }

@@ -28,7 +28,9 @@
 //!
 //! The first SIGINT or SIGTERM lets `serve` finish: no connection and no job is taken any more, jobs
 //! that were accepted run to their end for up to `drain_limit`, workers exit. The second is immediate.
-//! SIGHUP keeps its default, so that `nohup` works; whatever ends this process ends its workers.
+//! SIGHUP reloads: the worker executables that stand under their names now are put into service, without failing a
+//! job; the configuration file is not read again. Where SIGHUP is ignored, as under `nohup`, it stays so. Whatever ends
+//! this process ends its workers.
 
 #![forbid(unsafe_code)]
 

@@ -71,7 +71,7 @@ pub(crate) async fn run(order: Order) -> Result<ExitCode, Error> {
     tokio::select! {
         done = execute(order) => done.map(|()| ExitCode::SUCCESS),
         // Dropping the job drops the pool, and that kills the worker.
-        stop = signals.next() => Ok(stop.exit_code()),
+        stop = signals.stop() => Ok(stop.exit_code()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::{Config, ConfigError, PoolSpec};
 use crate::descriptors;
 use crate::error::Error;
 use crate::late::Late;
-use crate::signals::Signals;
+use crate::signals::{Order, Signals};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use std::io::Write;
@@ -26,7 +26,7 @@ const REAP: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop.
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch()?.and_reload()?;
     descriptors::raise_limit();
     let config = Config::load(args.config.as_deref())?;
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
@@ -38,19 +38,27 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     tokio::select! {
         started = Coordinator::start(CoordinatorConfig::new(pools)) => server.serve(started?),
         // No job was accepted yet; dropping the start kills what there is of workers.
-        _ = signals.next() => return Ok(ExitCode::SUCCESS),
+        _ = signals.stop() => return Ok(ExitCode::SUCCESS),
         error = server.broken() => return Err(error),
     }
-    tokio::select! {
-        stop = signals.next() => tracing::info!(?stop, ?limit, "draining; a second signal is immediate"),
-        error = server.broken() => {
-            server.end().await;
-            return Err(error);
+    loop {
+        tokio::select! {
+            order = signals.next() => match order {
+                Order::Reload => server.reload(),
+                Order::Stop(stop) => {
+                    tracing::info!(?stop, ?limit, "draining; a second signal is immediate");
+                    break;
+                }
+            },
+            error = server.broken() => {
+                server.end().await;
+                return Err(error);
+            }
         }
     }
     tokio::select! {
         () = server.drain(limit) => Ok(ExitCode::SUCCESS),
-        stop = signals.next() => {
+        stop = signals.stop() => {
             server.end().await;
             Ok(stop.exit_code())
         }
@@ -93,6 +101,13 @@ impl Server {
         self.health.serving();
         if let Some(address) = self.address {
             announce(address);
+        }
+    }
+
+    /// Puts what the worker executables' names now stand for into service. What comes of it is logged by each pool.
+    fn reload(&self) {
+        if let Some(coordinator) = self.coordinator.get().cloned() {
+            tokio::spawn(async move { coordinator.reload().await });
         }
     }
 

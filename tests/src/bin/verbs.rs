@@ -88,6 +88,10 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             keys.sort();
             keys.join("\n")
         }
+        Verb::Hoard(bytes) => {
+            std::mem::forget(vec![1_u8; bytes]);
+            bytes.to_string()
+        }
         Verb::WaitFor(file) => {
             while !std::path::Path::new(&file).exists() {
                 cx.check()?;

@@ -52,7 +52,7 @@ async fn events_end_with_a_job_that_crashes() {
 
 #[tokio::test]
 async fn a_job_whose_chunks_were_passed_on_is_not_tried_again() {
-    let pool = verbs(1).idempotent(true).max_attempts(3).start().await.unwrap();
+    let pool = verbs(1).idempotent(true).max_attempts(3).poison_deaths(0).start().await.unwrap();
     let mut job = pool.submit(Verb::AbortAfter(3));
     for expected in ["0", "1", "2"] {
         assert!(matches!(job.next_event().await, Some(Ok(JobEvent::Chunk(chunk))) if chunk == expected));

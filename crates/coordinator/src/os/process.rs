@@ -74,14 +74,12 @@ impl Process {
     }
 
     /// Whether it is stopped, by SIGSTOP for one: alive, and doing nothing until it is continued.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not look for stopped workers yet"))]
     pub(crate) fn is_stopped(&self) -> bool {
         let fate = self.fate();
         !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
     }
 
     /// Memory that it has resident now, in bytes. None once it is reaped; 0 from its death until then.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pool does not recycle by memory yet"))]
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         // Held while the file is read: its name is the pid.
         let fate = self.fate();

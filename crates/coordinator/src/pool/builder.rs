@@ -31,6 +31,13 @@ macro_rules! limit {
             self
         }
     };
+    ($(#[$doc:meta])* supervision.$name:ident: $type:ty, $value:ident => $stored:expr) => {
+        $(#[$doc])*
+        pub fn $name(mut self, $value: $type) -> Self {
+            self.config.limits.supervision.$name = $stored;
+            self
+        }
+    };
     ($(#[$doc:meta])* $name:ident: $type:ty, $value:ident => $stored:expr) => {
         $(#[$doc])*
         pub fn $name(mut self, $value: $type) -> Self {
@@ -129,6 +136,52 @@ impl<J: Job> PoolBuilder<J> {
     limit! {
         /// Most failed jobs that are kept as files, where they are saved at all. Default: 100.
         saved_jobs: usize, jobs => jobs
+    }
+
+    limit! {
+        /// So many failed starts within `breaker_window` open the breaker; 0: never. Default: 5.
+        supervision.breaker_failures: usize, failures => failures
+    }
+    limit! {
+        /// See `breaker_failures`. Default: 10 s.
+        supervision.breaker_window: Duration, window => window
+    }
+    limit! {
+        /// So many workers killed, and a payload is not run for `poison_window`; 0: never. Default: `max_attempts` where that
+        /// is above 1, else 3.
+        supervision.poison_deaths: u32, deaths => Some(deaths)
+    }
+    limit! {
+        /// How long a death is held against its payload. Default: 10 min.
+        supervision.poison_window: Duration, window => window
+    }
+    limit! {
+        /// Whether a job whose worker ran into its memory limit is tried again like any other. Default: false.
+        supervision.retry_out_of_memory: bool, retry => retry
+    }
+    limit! {
+        /// Jobs after which a worker is replaced, the replacement first. Default: none.
+        supervision.recycle_jobs: u64, jobs => Some(jobs)
+    }
+    limit! {
+        /// Time after which a worker is replaced, the replacement first. Default: none.
+        supervision.recycle_lifetime: Duration, lifetime => Some(lifetime)
+    }
+    limit! {
+        /// Resident memory, in bytes, above which a worker is replaced between two jobs. Default: none.
+        supervision.recycle_memory: u64, bytes => Some(bytes)
+    }
+    limit! {
+        /// A new process for every job. Default: false.
+        supervision.process_per_job: bool, fresh => fresh
+    }
+    limit! {
+        /// Workers kept idle and ready beside those that are busy. Default: 0.
+        supervision.spares: usize, workers => workers
+    }
+    limit! {
+        /// A worker that no job has needed for so long exits, down to the fewest. Default: 60 s.
+        supervision.idle_timeout: Duration, timeout => Some(timeout)
     }
 
     /// Lets jobs run and wait as long as they like.

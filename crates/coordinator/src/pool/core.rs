@@ -6,7 +6,9 @@
 
 use super::effects::Effects;
 use super::entry::NewJob;
+use super::fingerprint::Fingerprints;
 use super::state::{Known, State};
+use crate::launch::Recipe;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_protocol::engine::JobLimits;
@@ -14,10 +16,16 @@ use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+/// A tick that comes so late says that this process was stopped, or the machine suspended.
+const HELD_UP: Duration = Duration::from_millis(250);
+
+/// How long everybody else has then to read what has arrived.
+const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// What all parts of a pool share.
 #[derive(Debug)]
@@ -26,8 +34,9 @@ pub(crate) struct Core {
     pub(crate) limits: PoolLimits,
     epoch: Instant,
     state: Mutex<State>,
+    pub(crate) fingerprints: Fingerprints,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
-    spawns: mpsc::UnboundedSender<WorkerId>,
+    spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
     slot: Notify,
     waiting_for_slot: AtomicUsize,
@@ -55,16 +64,17 @@ pub(crate) struct Rejected {
 
 impl Core {
     pub(crate) fn new(
-        name: &str,
+        recipe: Recipe,
         limits: PoolLimits,
         scheduler: Scheduler,
-        spawns: mpsc::UnboundedSender<WorkerId>,
+        spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
         recorder: Option<Recorder>,
     ) -> Self {
         Self {
-            name: name.into(),
+            name: recipe.name.clone(),
             epoch: Instant::now(),
-            state: Mutex::new(State::new(name, limits.queue, recorder.is_some(), scheduler)),
+            state: Mutex::new(State::new(recipe, limits.queue, recorder.is_some(), scheduler)),
+            fingerprints: Fingerprints::default(),
             limits,
             spawns,
             timer: Notify::new(),
@@ -92,7 +102,8 @@ impl Core {
             return Err(Box::new(Rejected { job, reason }));
         }
         let (sender, outcome) = oneshot::channel();
-        let (key, id, mut effects) = self.with(|state, now| state.submit(now, job, sender));
+        let fingerprint = self.fingerprints.of_suspect(&job.input);
+        let (key, id, mut effects) = self.with(|state, now| state.submit(now, job, fingerprint, sender));
         let refused = effects.refused.take().zip(effects.dropped.pop());
         self.perform(effects);
         match refused {
@@ -182,7 +193,9 @@ impl Core {
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut State, Time) -> T) -> T {
         let mut state = self.lock();
         let now = self.time(Instant::now());
-        work(&mut state, now)
+        let done = work(&mut state, now);
+        self.fingerprints.want(state.scheduler.knows_poison());
+        done
     }
 
     /// Does what a critical section left to be done. The lock must not be held.
@@ -209,9 +222,16 @@ impl Core {
         for events in &effects.ended {
             events.end();
         }
-        for worker in effects.spawn {
+        for start in effects.spawn {
             // The supervisor is gone only when the pool is.
-            let _ = self.spawns.send(worker);
+            let _ = self.spawns.send(start);
+        }
+        for reloaded in effects.reloaded {
+            match &reloaded.result {
+                Ok(report) => tracing::info!(pool = self.name, generation = report.generation, "reloaded"),
+                Err(error) => tracing::error!("{error}"),
+            }
+            reloaded.tell();
         }
         if effects.rearm {
             self.timer.notify_one();
@@ -224,7 +244,24 @@ impl Core {
         }
     }
 
-    /// Waits until the scheduler's next timeout.
+    /// Kills idle workers that somebody has stopped: they would sit on the next job until its deadline. The kernel tells
+    /// nobody but who asks, so they are asked after; a heartbeat would wake all the others, too.
+    pub(crate) fn look_for_stopped(&self) {
+        let idle = self.with(|state, _| state.idle());
+        for (worker, leash) in idle {
+            if leash.is_stopped() {
+                tracing::warn!(
+                    pool = self.name,
+                    pid = leash.pid(),
+                    "killing an idle worker that was stopped"
+                );
+                self.feed(Event::Stalled { worker });
+            }
+        }
+    }
+
+    /// Waits until the scheduler's next timeout. If this process was held up for long, results have piled up that were in
+    /// time: they are read first.
     pub(crate) async fn next_tick(&self) {
         loop {
             let armed = self.lock().armed();
@@ -234,6 +271,9 @@ impl Core {
                 Some(time) => {
                     let deadline = self.epoch + Duration::from_nanos(time.as_nanos());
                     if tokio::time::timeout_at(deadline.into(), rearmed).await.is_err() {
+                        if deadline.elapsed() > HELD_UP {
+                            tokio::time::sleep(CATCH_UP).await;
+                        }
                         return;
                     }
                 }

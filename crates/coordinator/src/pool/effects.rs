@@ -4,8 +4,10 @@
 
 use super::entry::Entry;
 use super::events::Events;
+use super::makes::Reloaded;
 use super::slot::Slot;
 use super::state::Known;
+use crate::launch::Recipe;
 use crate::leash::Leash;
 use crate::recorder::FailedJob;
 use crate::session::Lines;
@@ -24,7 +26,8 @@ pub(crate) struct Effects {
     pub(crate) failed: Vec<FailedJob>,
     pub(crate) ended: Vec<Arc<Events>>,
     pub(crate) kill: Vec<Arc<Leash>>,
-    pub(crate) spawn: Vec<WorkerId>,
+    pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,
+    pub(crate) reloaded: Vec<Reloaded>,
     /// Why the job that was just offered is not accepted.
     pub(crate) refused: Option<Refusal>,
     /// Kept until here only to be dropped here: payloads, reply channels, dead workers.

@@ -1,5 +1,6 @@
 //! One worker's life in a pool: launched, serving, dead.
 
+use super::blame;
 use super::core::Core;
 use super::effects::Effects;
 use super::serving::{self, Serving};
@@ -10,20 +11,19 @@ use crate::session::{Ending, Session};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::Done;
-use procpool_scheduler::{Death, Event, Time, WorkerId};
+use procpool_scheduler::{Death, Event, Fingerprint, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// What a pool's workers are made by.
-#[derive(Debug)]
-pub(crate) struct Mould {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) recipe: Recipe,
-}
-
 /// Launches the worker of an id that the scheduler gave out, serves it until it is dead, and tells the
 /// scheduler of its death exactly once, whatever happens.
-pub(crate) async fn live(core: Arc<Core>, mould: Arc<Mould>, worker: WorkerId, first: Arc<FirstStart>) {
+pub(crate) async fn live(
+    core: Arc<Core>,
+    hub: Arc<Hub>,
+    recipe: Arc<Recipe>,
+    worker: WorkerId,
+    first: Arc<FirstStart>,
+) {
     let member = Member { core, worker, buried: false };
     let Some((name, leash)) = member
         .core
@@ -31,12 +31,12 @@ pub(crate) async fn live(core: Arc<Core>, mould: Arc<Mould>, worker: WorkerId, f
     else {
         return;
     };
-    match launch::launch(&mould.hub, &mould.recipe, name.clone(), &leash).await {
+    match launch::launch(&hub, &recipe, name.clone(), &leash).await {
         Err(error) => {
-            member.bury(None);
+            member.bury_unready(&error);
             // Whoever waits for the pool's start reports it.
             if let Err(error) = first.tell(Err(error)) {
-                tracing::warn!(pool = mould.recipe.name, worker = name, "{error}");
+                tracing::warn!(pool = recipe.name, worker = name, "{error}");
             }
         }
         Ok(link) => {
@@ -44,8 +44,10 @@ pub(crate) async fn live(core: Arc<Core>, mould: Arc<Mould>, worker: WorkerId, f
             let session = member.join(link);
             // That nobody waits any more is no news.
             let _ = first.tell(Ok(()));
-            let ending = session.drive(&mut Serving::new(&member.core, worker)).await;
-            member.bury(Some(ending));
+            let mut serving = Serving::new(&member.core, worker, leash);
+            let ending = session.drive(&mut serving).await;
+            serving.hear_out(&ending.last_frames);
+            member.bury(ending);
         }
     }
 }
@@ -94,9 +96,24 @@ impl Member {
         session
     }
 
+    /// The process did not get ready. Whatever there was of it is dead and reaped.
+    fn bury_unready(mut self, error: &StartError) {
+        let death = match error {
+            StartError::Died { report, .. } => blame::of(report),
+            _ => Death::Own,
+        };
+        let effects = self.core.with(|state, now| died_unready(state, now, self.worker, death, error));
+        self.core.perform(effects);
+        self.buried = true;
+    }
+
     /// The process is dead and reaped. What it had finished counts; then its death does.
-    fn bury(mut self, ending: Option<Ending>) {
-        let (effects, report) = self.core.with(|state, now| died(state, now, self.worker, ending));
+    fn bury(mut self, ending: Ending) {
+        // Hashed out of the lock: a payload may be large.
+        let input = self.core.with(|state, _| state.held_input(self.worker));
+        let fingerprint = input.map(|input| self.core.fingerprints.of(&input));
+        let (effects, report) =
+            self.core.with(|state, now| died(state, now, self.worker, ending, fingerprint));
         self.core.perform(effects);
         self.buried = true;
         // Last: what logs are written to is not ours, and may fail in ways of its own.
@@ -117,13 +134,29 @@ impl Drop for Member {
     }
 }
 
+/// There was nothing that it could have finished.
+fn died_unready(state: &mut State, now: Time, worker: WorkerId, death: Death, error: &StartError) -> Effects {
+    let Some(slot) = state.slots.remove(&worker) else { return Effects::default() };
+    state.stats.died(slot.dismissed);
+    let reason = error.to_string();
+    if !slot.dismissed {
+        state.last_death.clone_from(&reason);
+    }
+    let known = Known { failed_start: Some(reason), ..Known::default() };
+    let died = Event::Died { worker, handed_over: false, death, fingerprint: None };
+    let mut effects = state.handle(now, died, known);
+    effects.buried.push(slot);
+    effects
+}
+
 /// All completions, then the death, in one critical section. Nothing is sent to the worker any more
 /// before the scheduler hears of the completions, or it would be handed its next job.
 fn died(
     state: &mut State,
     now: Time,
     worker: WorkerId,
-    ending: Option<Ending>,
+    ending: Ending,
+    fingerprint: Option<Fingerprint>,
 ) -> (Effects, Option<(ExitReport, bool)>) {
     let Some(mut slot) = state.slots.remove(&worker) else {
         return Default::default();
@@ -132,33 +165,29 @@ fn died(
         lines.control.close(None);
         lines.jobs.close(slot.held.map(|held| held.ticket))
     });
-    let mut known = Known::default();
-    let mut events = Vec::new();
-    let mut report = None;
+    let (mut known, mut events) = (Known::default(), Vec::new());
     let expected = slot.dismissed;
     state.stats.died(expected);
-    let mut unread = false;
-    if let Some(ending) = ending {
-        unread = ending.unread;
-        for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
-            if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
-                slot.held = None;
-                slot.jobs_done += 1;
-                let (result, health) = serving::outcome(done, frame.payload.clone());
-                known.result = Some(result);
-                events.push(Event::Done { worker, job, health });
-            }
+    for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
+        if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
+            slot.held = None;
+            slot.jobs_done += 1;
+            let (result, health) = serving::outcome(done, frame.payload.clone());
+            known.result = Some(result);
+            events.push(Event::Done { worker, job, health });
         }
-        let mut death = ending.report;
-        death.jobs_done = slot.jobs_done;
-        known.death = Some(death.clone());
-        report = Some((death, expected));
     }
+    let mut report = ending.report;
+    report.jobs_done = slot.jobs_done;
+    if !expected {
+        state.last_death = report.to_string();
+    }
+    known.death = Some(report.clone());
     // A worker begins a job when it has read all of it, and the job it held was the last thing it was
     // sent: one that died with input unread cannot have begun it.
-    let handed_over = handed_over && slot.held.is_some() && !unread;
-    events.push(Event::Died { worker, handed_over, death: Death::Own, fingerprint: None });
+    let handed_over = handed_over && slot.held.is_some() && !ending.unread;
+    events.push(Event::Died { worker, handed_over, death: blame::of(&report), fingerprint });
     let mut effects = state.handle_all(now, events, known);
     effects.buried.push(slot);
-    (effects, report)
+    (effects, Some((report, expected)))
 }

@@ -3,14 +3,17 @@
 //! The way of a job: `request` encodes it, `core` takes it under the pool's lock, `state` asks the
 //! scheduler, `effects` is what is done after the lock, `serving` takes the result, `handle` decodes it.
 
+mod blame;
 mod builder;
 mod config;
 mod core;
 mod effects;
 mod entry;
 mod events;
+mod fingerprint;
 mod handle;
 mod histogram;
+mod makes;
 mod map;
 mod member;
 mod pending;
@@ -33,7 +36,7 @@ pub use request::JobRequest;
 
 use crate::contract::{Contract, ContractMismatch};
 use crate::executable::Executable;
-use procpool_protocol::engine::{PoolStatus, WorkerStatus};
+use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::{Job, JobError, JobId};
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -138,6 +141,17 @@ impl<J: Job> Pool<J> {
     /// shut down, and returns when every worker is gone.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         self.raw.shutdown(drain).await
+    }
+
+    /// Puts the executable that the pool's file name now stands for into service, without failing a job: one worker is
+    /// tried, and once that is ready, all are replaced, one at a time and between two jobs. Returns when that is done.
+    /// Dropping the future stops nothing. Of several reloads at a time the last wins.
+    ///
+    /// # Errors
+    /// When the file cannot be used or its first worker does not get ready, and then nothing has changed; or when a later
+    /// reload or a shutdown came before the end.
+    pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        self.raw.reload().await
     }
 
     /// The pool at this moment.

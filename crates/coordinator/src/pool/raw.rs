@@ -5,7 +5,7 @@ use super::config::{PoolConfig, PoolError};
 use super::core::Core;
 use super::entry::NewJob;
 use super::events::Events;
-use super::member::{FirstStart, Mould};
+use super::member::FirstStart;
 use super::pending::Pending;
 use super::supervisor;
 use crate::contract::Contract;
@@ -14,13 +14,13 @@ use crate::hub::Hub;
 use crate::launch::{Recipe, StartError};
 use crate::limits::{InvalidLimits, PoolLimits};
 use crate::recorder::Recorder;
-use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, WorkerStatus};
+use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
 use procpool_scheduler::{ConfigError, Event, Scheduler};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A pool of supervised worker processes that passes encoded payloads on.
 ///
@@ -140,9 +140,8 @@ impl RawPool {
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
-        let core = Arc::new(Core::new(&name, limits, scheduler, spawns, recorder));
-        let mould = Mould { hub: hub.clone(), recipe };
-        tokio::spawn(supervisor::supervise(core.clone(), mould, requests, first));
+        let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
+        tokio::spawn(supervisor::supervise(core.clone(), hub.clone(), requests, first));
         let pool = Self { owner: Arc::new(Owner { core, contract, executable }) };
         pool.core().feed(Event::Start);
         Ok(pool)
@@ -217,6 +216,27 @@ impl RawPool {
     /// Takes no more jobs; the workers exit after those that were accepted.
     pub(crate) fn drain(&self) {
         self.core().feed(Event::Drain { limit: None });
+    }
+
+    /// Puts the executable that the pool's file name now stands for into service, without failing a job: one worker is
+    /// tried, and once that is ready, all are replaced, one at a time and between two jobs. Returns when that is done.
+    /// Dropping the future stops nothing. Of several reloads at a time the last wins.
+    ///
+    /// # Errors
+    /// When the file cannot be used or its first worker does not get ready, and then nothing has changed; or when a later
+    /// reload or a shutdown came before the end.
+    pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        let core = self.core();
+        let pinned = self.owner.executable.pin().map_err(|error| {
+            let error = ReloadError::Executable { pool: core.name.clone(), reason: error.to_string() };
+            tracing::error!("{error}");
+            error
+        })?;
+        let (caller, ended) = oneshot::channel();
+        let effects = core.with(|state, now| state.reload(now, pinned, caller));
+        core.perform(effects);
+        // Every reload has its end; this is for a pool that was torn down by a panic.
+        ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
     }
 
     /// The pool at this moment.

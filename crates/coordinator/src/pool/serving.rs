@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::events::Events;
 use super::state::Known;
+use crate::leash::Leash;
 use crate::session::Listener;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
@@ -10,16 +11,23 @@ use procpool_protocol::message::{Done, Progress, Status};
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What a serving worker's frames mean.
 pub(crate) struct Serving<'a> {
     core: &'a Core,
     worker: WorkerId,
+    leash: Arc<Leash>,
+    /// When it was last looked at how much memory it has.
+    weighed: Option<Instant>,
 }
 
+/// Between two looks at a worker's memory, each of which opens a file.
+const WEIGHING: Duration = Duration::from_millis(100);
+
 impl<'a> Serving<'a> {
-    pub(crate) fn new(core: &'a Core, worker: WorkerId) -> Self {
-        Self { core, worker }
+    pub(crate) fn new(core: &'a Core, worker: WorkerId, leash: Arc<Leash>) -> Self {
+        Self { core, worker, leash, weighed: None }
     }
 }
 
@@ -55,7 +63,19 @@ impl Listener for Serving<'_> {
 }
 
 impl Serving<'_> {
-    fn done(&self, frame: Frame) -> Result<(), String> {
+    /// What a dead worker had let its job's caller know before it died. Its results come with the death.
+    pub(crate) fn hear_out(&self, last_frames: &[Frame]) {
+        for frame in last_frames {
+            // It is dead already: a breach of the protocol costs it nothing more.
+            let _ = match frame.kind {
+                Kind::Progress => self.progress(frame),
+                Kind::Chunk => self.chunk(frame.clone()),
+                _ => Ok(()),
+            };
+        }
+    }
+
+    fn done(&mut self, frame: Frame) -> Result<(), String> {
         let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
         let (result, health) = outcome(done, frame.payload);
         let worker = self.worker;
@@ -68,7 +88,20 @@ impl Serving<'_> {
             Ok::<_, String>(state.handle(now, Event::Done { worker, job, health }, known))
         })?;
         self.core.perform(effects);
+        if let Some(bound) = self.core.limits.supervision.recycle_memory {
+            self.weigh(bound);
+        }
         Ok(())
+    }
+
+    /// Looks, between two jobs, whether the worker has grown beyond its bound.
+    fn weigh(&mut self, bound: u64) {
+        if self.weighed.is_none_or(|at| at.elapsed() >= WEIGHING) {
+            self.weighed = Some(Instant::now());
+            if self.leash.resident_memory().is_some_and(|memory| memory > bound) {
+                self.core.feed(Event::Outgrown { worker: self.worker });
+            }
+        }
     }
 
     fn progress(&self, frame: &Frame) -> Result<(), String> {

@@ -5,7 +5,7 @@ use crate::outbox::Ticket;
 use crate::recorder::Sent;
 use crate::session::Lines;
 use procpool_protocol::frame::Frame;
-use procpool_scheduler::{JobId as Key, Time};
+use procpool_scheduler::{Generation, JobId as Key, Time};
 use std::sync::Arc;
 
 /// A worker, starting or serving.
@@ -24,6 +24,7 @@ pub(crate) struct Slot {
     /// Asked to exit, or killed by this pool.
     pub(crate) dismissed: bool,
     pub(crate) started: Time,
+    pub(crate) generation: Generation,
     /// Contract version, once it said hello.
     pub(crate) version: Option<u32>,
     pub(crate) build: Option<String>,
@@ -39,7 +40,7 @@ pub(crate) struct Held {
 }
 
 impl Slot {
-    pub(crate) fn new(name: String, started: Time) -> Self {
+    pub(crate) fn new(name: String, started: Time, generation: Generation) -> Self {
         Self {
             name,
             leash: Arc::default(),
@@ -49,6 +50,7 @@ impl Slot {
             jobs_done: 0,
             dismissed: false,
             started,
+            generation,
             version: None,
             build: None,
         }

@@ -5,8 +5,12 @@
 
 use super::effects::Effects;
 use super::entry::{Entry, NewJob};
+use super::makes::{Makes, Reloading};
 use super::slot::{Held, Slot};
 use super::stats::Stats;
+use crate::executable::Pinned;
+use crate::launch::Recipe;
+use crate::leash::Leash;
 use crate::recorder::{self, FailedJob};
 use crate::session::Lines;
 use procpool_protocol::frame::{Frame, Kind};
@@ -15,8 +19,8 @@ use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
 use procpool_scheduler::{
-    Action, Event, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Stage as SchedulerStage, Terms,
-    Time, Verdict, WorkerId,
+    Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
+    Stage as SchedulerStage, Terms, Time, Verdict, WorkerId, WorkerState,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,6 +35,9 @@ pub(crate) struct State {
     keys: HashMap<JobId, Key>,
     pub(crate) slots: BTreeMap<WorkerId, Slot>,
     pub(crate) stats: Stats,
+    makes: Makes,
+    /// How the last worker ended that nobody had asked to end.
+    pub(crate) last_death: String,
     pool: String,
     /// Most jobs that may wait.
     queue: usize,
@@ -47,17 +54,21 @@ pub(crate) struct Known {
     pub(crate) result: Option<Result<Payload, JobError>>,
     pub(crate) death: Option<ExitReport>,
     pub(crate) violation: Option<String>,
+    /// Why a worker did not get ready.
+    pub(crate) failed_start: Option<String>,
 }
 
 impl State {
-    pub(crate) fn new(pool: &str, queue: usize, keeps_sent: bool, scheduler: Scheduler) -> Self {
+    pub(crate) fn new(recipe: Recipe, queue: usize, keeps_sent: bool, scheduler: Scheduler) -> Self {
         Self {
             scheduler,
             entries: HashMap::new(),
             keys: HashMap::new(),
             slots: BTreeMap::new(),
             stats: Stats::default(),
-            pool: pool.into(),
+            pool: recipe.name.clone(),
+            makes: Makes::new(recipe),
+            last_death: String::new(),
             queue,
             keeps_sent,
             last_key: 0,
@@ -71,6 +82,7 @@ impl State {
         &mut self,
         now: Time,
         job: NewJob,
+        fingerprint: Option<Fingerprint>,
         outcome: oneshot::Sender<Finished>,
     ) -> (Key, JobId, Effects) {
         self.last_key += 1;
@@ -80,7 +92,7 @@ impl State {
             timeout: limits.timeout,
             run_timeout: limits.run_timeout,
             attempts: job.attempts,
-            fingerprint: None,
+            fingerprint,
         };
         let event = Event::Submit { job: key, terms };
         self.entries.insert(key, Entry { id, job, accepted: now, assigned: None, sent: None, outcome });
@@ -118,6 +130,27 @@ impl State {
         effects.slot_freed = self.scheduler.takes_jobs();
         effects.known = known;
         effects
+    }
+
+    /// Has another make of the executable tried, and put into service if it is any good.
+    pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading) -> Effects {
+        match self.makes.add(pinned, caller) {
+            Some(generation) => self.handle(now, Event::Reload { generation }, Known::default()),
+            None => Effects::default(),
+        }
+    }
+
+    /// The workers that wait for a job.
+    pub(crate) fn idle(&self) -> Vec<(WorkerId, Arc<Leash>)> {
+        let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
+        idle.filter_map(|(id, ..)| Some((id, self.slots.get(&id)?.leash.clone()))).collect()
+    }
+
+    /// What the worker was given and has not answered, unless it was this pool that killed it.
+    pub(crate) fn held_input(&self, worker: WorkerId) -> Option<Payload> {
+        let slot = self.slots.get(&worker).filter(|slot| !slot.dismissed)?;
+        let held = slot.held?;
+        self.entries.get(&held.job).map(|entry| entry.job.input.clone())
     }
 
     /// When the timer is to wake.
@@ -158,11 +191,12 @@ impl State {
         match action {
             Action::Refuse { job, reason } => {
                 effects.dropped.extend(self.take(job));
-                effects.refused = Some(refusal(reason, self.queue));
+                effects.refused = Some(self.refusal(reason));
             }
-            Action::Start { worker, .. } => {
-                self.slots.insert(worker, Slot::new(format!("{}-{}", self.pool, worker.0), now));
-                effects.spawn.push(worker);
+            Action::Start { worker, generation } => {
+                let name = format!("{}-{}", self.pool, worker.0);
+                self.slots.insert(worker, Slot::new(name, now, generation));
+                effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
             Action::Assign { worker, job, attempt, remaining } => {
                 self.assign(now, worker, job, attempt, remaining, effects);
@@ -183,7 +217,10 @@ impl State {
                 self.dismiss(worker);
                 effects.kill.extend(self.slots.get(&worker).map(|slot| slot.leash.clone()));
             }
-            Action::Reloaded { .. } => {}
+            Action::Reloaded { generation, end } => {
+                let (current, reason) = (self.scheduler.generation(), known.failed_start.take());
+                effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, current, reason));
+            }
             Action::Resolve { job, verdict } => self.resolve(now, job, verdict, known, effects),
             Action::Drained => effects.drained = true,
         }
@@ -283,6 +320,16 @@ impl State {
         }
     }
 
+    fn refusal(&self, reason: SchedulerRefusal) -> Refusal {
+        match reason {
+            SchedulerRefusal::QueueFull => Refusal::QueueFull { limit: self.queue },
+            SchedulerRefusal::BreakerOpen { retry } => {
+                Refusal::BreakerOpen { retry, last_death: self.last_death.clone() }
+            }
+            SchedulerRefusal::ShuttingDown | SchedulerRefusal::DuplicateId => Refusal::ShuttingDown,
+        }
+    }
+
     fn take(&mut self, key: Key) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         self.keys.remove(&entry.id);
@@ -307,13 +354,5 @@ fn public(stage: SchedulerStage) -> Stage {
     match stage {
         SchedulerStage::Queued => Stage::Queued,
         SchedulerStage::Running => Stage::Running,
-    }
-}
-
-fn refusal(reason: SchedulerRefusal, limit: usize) -> Refusal {
-    match reason {
-        SchedulerRefusal::QueueFull => Refusal::QueueFull { limit },
-        SchedulerRefusal::BreakerOpen { retry } => Refusal::BreakerOpen { retry, last_death: String::new() },
-        _ => Refusal::ShuttingDown,
     }
 }

@@ -18,6 +18,9 @@ pub(crate) fn pool(core: &Core, executable: &Executable) -> PoolStatus {
         status.min_workers = core.limits.min_workers;
         status.max_workers = core.limits.max_workers;
         status.draining = state.scheduler.is_draining();
+        status.generation = state.scheduler.generation().0;
+        status.reloading = state.scheduler.is_reloading();
+        status.breaker_open = state.scheduler.is_open();
         status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
         status.jobs = state.stats.jobs();
         status.deaths = state.stats.deaths();
@@ -36,6 +39,7 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
             status.job = job.and_then(|job| state.id(job));
             status.jobs_done = slot.jobs_done;
             status.uptime_ms = millis(now.since(slot.started));
+            status.generation = slot.generation.0;
             status.version = slot.version;
             status.build = slot.build.clone();
             Some((id, status))

@@ -1,28 +1,36 @@
 //! The one task of a pool: starts the workers that the scheduler asks for and keeps its time.
 
 use super::core::Core;
-use super::member::{self, FirstStart, Mould};
+use super::member::{self, FirstStart};
+use crate::hub::Hub;
+use crate::launch::Recipe;
 use procpool_scheduler::{Event, WorkerId};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+/// Between two looks at the idle workers. One that was stopped is to be replaced within two seconds.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Runs until the pool is drained and every worker reaped.
 pub(crate) async fn supervise(
     core: Arc<Core>,
-    mould: Mould,
-    mut spawns: mpsc::UnboundedReceiver<WorkerId>,
+    hub: Arc<Hub>,
+    mut spawns: mpsc::UnboundedReceiver<(WorkerId, Arc<Recipe>)>,
     first: Arc<FirstStart>,
 ) {
     let _abandon = AbandonOnDrop(core.clone());
-    let mould = Arc::new(mould);
     let mut drained = core.drained();
     let mut members = JoinSet::new();
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            Some(worker) = spawns.recv() => {
-                members.spawn(member::live(core.clone(), mould.clone(), worker, first.clone()));
+            Some((worker, recipe)) = spawns.recv() => {
+                members.spawn(member::live(core.clone(), hub.clone(), recipe, worker, first.clone()));
             }
             () = core.next_tick() => core.feed(Event::Tick),
             Some(ended) = members.join_next() => {
@@ -30,6 +38,7 @@ pub(crate) async fn supervise(
                     tracing::error!(pool = core.name, %error, "a worker's task ended in a bug");
                 }
             }
+            _ = rounds.tick() => core.look_for_stopped(),
             _ = drained.wait_for(|drained| *drained) => break,
         }
     }

@@ -30,6 +30,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/problems/{name}", get(problems::explain))
         .merge(running_jobs(&shared))
+        .merge(changing_pools(&shared))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(shared)
@@ -40,6 +41,14 @@ fn running_jobs(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/compute", get(seed::compute))
         .route("/v1/pools/{pool}/jobs", post(jobs::create))
+        .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
+}
+
+/// The routes that change what is running: closed to foreign pages and to other machines by construction.
+fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/v1/pools/{pool}/reload", post(pools::reload))
+        .route_layer(from_fn_with_state(shared.clone(), origin::refuse_remote))
         .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
 }
 

@@ -1,4 +1,4 @@
-//! What is running: pools and their workers, as the engine tells.
+//! What is running: pools and their workers, as the engine tells, and an order to it.
 
 use super::json;
 use crate::app::Shared;
@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use procpool_protocol::engine::{PoolStatus, WorkerStatus};
+use procpool_protocol::engine::{PoolStatus, ReloadError, WorkerStatus};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -45,6 +45,27 @@ pub(super) async fn workers(
         Some(workers) => Ok(json(&Workers { workers })),
         None => Err(unknown(&name, &shared.app.admin.pools().await)),
     }
+}
+
+/// `POST /v1/pools/{pool}/reload`
+pub(super) async fn reload(
+    State(shared): State<Arc<Shared>>,
+    PoolName(name): PoolName,
+) -> Result<Response, Problem> {
+    match shared.app.admin.reload(&name).await {
+        Some(Ok(report)) => Ok(json(&report)),
+        Some(Err(error)) => Err(reload_failed(&error)),
+        None => Err(unknown(&name, &shared.app.admin.pools().await)),
+    }
+}
+
+fn reload_failed(error: &ReloadError) -> Problem {
+    let status = match error {
+        ReloadError::Superseded { .. } => StatusCode::CONFLICT,
+        ReloadError::ShutDown { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    Problem::new(Kind::ReloadFailed, status, error.to_string()).with("reason", error.name())
 }
 
 /// The status of the pool of this name.

@@ -1,7 +1,8 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, Submission, WorkerCounts, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
+    WorkerCounts, WorkerStatus,
 };
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, Payload};
@@ -103,5 +104,16 @@ impl Admin for Fake {
             vec![busy, WorkerStatus::new("fib-2", "idle")]
         });
         Box::pin(async { workers })
+    }
+
+    /// `down` cannot be mended.
+    fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
+        let reason = "it ended with exit code 1".into();
+        let reloaded = match pool {
+            "fib" => Some(Ok(ReloadReport::new("fib", 3))),
+            "down" => Some(Err(ReloadError::Canary { pool: "down".into(), reason })),
+            _ => None,
+        };
+        Box::pin(async { reloaded })
     }
 }

@@ -12,4 +12,5 @@ mod limits;
 mod origins;
 mod outcomes;
 mod protocol;
+mod reload;
 mod status;

@@ -18,7 +18,8 @@ async fn every_route_that_runs_a_job_refuses_a_foreign_page() {
     for header in FOREIGN {
         let get = format!("GET /compute HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n");
         let post = post_text("/v1/pools/fib/jobs", header, "40");
-        for request in [get.into_bytes(), post] {
+        let reload = post_text("/v1/pools/fib/reload", header, "");
+        for request in [get.into_bytes(), post, reload] {
             let reply = server.ask(request).await;
             assert_eq!((reply.status, reply.kind().as_str()), (403, "foreign_origin"), "{header}");
         }

@@ -26,9 +26,17 @@ impl Server {
     }
 
     pub(crate) async fn with(engine: Arc<Fake>, configure: impl FnOnce(&mut HttpConfig)) -> Self {
+        Self::bound_to("127.0.0.1:0", engine, configure).await
+    }
+
+    pub(crate) async fn bound_to(
+        place: &str,
+        engine: Arc<Fake>,
+        configure: impl FnOnce(&mut HttpConfig),
+    ) -> Self {
         let mut config = HttpConfig::default();
         configure(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(place).await.unwrap();
         let address = listener.local_addr().unwrap();
         let health = Health::starting();
         let app = App::new(engine, config, health.clone());

@@ -5,7 +5,7 @@ use super::command::Command;
 use super::error::{ConfigError, Mistake};
 use super::file::PoolTable;
 use super::place::{Place, Source};
-use procpool_coordinator::{Executable, InvalidLimits, PoolConfig, PoolLimits, WorkerLimits};
+use procpool_coordinator::{Executable, InvalidLimits, PoolConfig, PoolLimits, Supervision, WorkerLimits};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -169,6 +169,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.idempotent = table.idempotent.or(limits.idempotent);
     limits.saved_jobs = table.saved_jobs.unwrap_or(limits.saved_jobs);
     limits.worker = worker_limits(table, limits.worker);
+    limits.supervision = supervision(table, limits.supervision);
     if let Some(size) = table.max_payload {
         let too_large = |_| ("max_payload", Mistake::PayloadTooLarge(size.0));
         limits.max_payload = u32::try_from(size.0).map_err(too_large)?;
@@ -185,6 +186,21 @@ fn worker_limits(table: &PoolTable, mut limits: WorkerLimits) -> WorkerLimits {
     limits.file_size_limit = table.file_size_limit.map(|size| size.0);
     limits.nice = table.nice.unwrap_or(limits.nice);
     limits
+}
+
+fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
+    rules.spares = table.spares.unwrap_or(rules.spares);
+    rules.idle_timeout = table.idle_timeout.map_or(rules.idle_timeout, |bound| bound.0);
+    rules.process_per_job = table.process_per_job.unwrap_or(rules.process_per_job);
+    rules.recycle_jobs = table.recycle_jobs;
+    rules.recycle_lifetime = table.recycle_lifetime.map(|span| span.0);
+    rules.recycle_memory = table.recycle_memory.map(|size| size.0);
+    rules.breaker_failures = table.breaker_failures.unwrap_or(rules.breaker_failures);
+    rules.breaker_window = table.breaker_window.map_or(rules.breaker_window, |span| span.0);
+    rules.poison_deaths = table.poison_deaths;
+    rules.poison_window = table.poison_window.map_or(rules.poison_window, |span| span.0);
+    rules.retry_out_of_memory = table.retry_out_of_memory.unwrap_or(rules.retry_out_of_memory);
+    rules
 }
 
 /// The key at which to point.

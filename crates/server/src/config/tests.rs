@@ -129,6 +129,17 @@ fn every_key_of_a_pool_arrives() {
         max_payload = 1000
         max_attempts = 2
         idempotent = true
+        spares = 1
+        idle_timeout = "none"
+        process_per_job = true
+        recycle_jobs = 9
+        recycle_lifetime = "10s"
+        recycle_memory = "1 MiB"
+        breaker_failures = 7
+        breaker_window = "11s"
+        poison_deaths = 8
+        poison_window = "12s"
+        retry_out_of_memory = true
         memory_limit = "512 MiB"
         cpu_limit = "6s"
         open_files_limit = 64
@@ -150,6 +161,12 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!([limits.timeout, limits.run_timeout, limits.max_timeout], [1, 2, 3].map(seconds).map(Some));
     assert_eq!([limits.grace, limits.stop_timeout, limits.start_timeout], [0, 4, 5].map(seconds));
     assert_eq!((limits.max_payload, limits.max_attempts, limits.idempotent), (1000, 2, Some(true)));
+    let rules = &limits.supervision;
+    assert_eq!((rules.spares, rules.idle_timeout, rules.process_per_job), (1, None, true));
+    assert_eq!((rules.recycle_jobs, rules.recycle_memory), (Some(9), Some(1 << 20)));
+    assert_eq!((rules.recycle_lifetime, rules.breaker_failures), (Some(seconds(10)), 7));
+    assert_eq!([rules.breaker_window, rules.poison_window], [11, 12].map(seconds));
+    assert_eq!((rules.poison_deaths, rules.retry_out_of_memory), (Some(8), true));
     let worker = limits.worker;
     assert_eq!((worker.memory_limit, worker.file_size_limit), (Some(512 << 20), Some(1000)));
     assert_eq!((worker.cpu_limit, worker.nice), (Some(seconds(6)), -3));
@@ -240,6 +257,8 @@ fn contradictions_point_at_the_key_to_change() {
     assert!(mistake_of_pool("memory_limit = 0").starts_with("memory_limit is zero"));
     assert!(mistake_of_pool("nice = 20").starts_with("nice is 20"));
     assert!(mistake_of_pool("max_payload = \"4 GiB\"").contains("4294967295"));
+    assert!(mistake_of_pool("recycle_jobs = 0").starts_with("recycle_jobs is zero"));
+    assert!(mistake_of_pool("poison_window = \"0s\"").starts_with("poison_window is zero"));
     assert!(mistake_of_pool("saved_jobs = 0").starts_with("saved_jobs is zero"));
     let both = mistake("[pools.a]\ncommand = \"sh\"\nmin_workers = 3\nmax_workers = 2");
     assert!(both.starts_with("p.toml:4:15: min_workers is 3 and max_workers is 2"), "{both}");

@@ -1,0 +1,56 @@
+//! Telling payloads apart by a number, without a look at what they mean. Refuses to hash as long as nobody asks.
+
+use procpool_protocol::Payload;
+use procpool_scheduler::Fingerprint;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Makes fingerprints, which mean something in this pool alone: the keys are random, so that nobody can make two
+/// payloads of one fingerprint.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprints {
+    keys: RandomState,
+    /// Whether any payload has killed lately. Hashing costs about a millisecond per MiB, which most pools never pay.
+    is_wanted: AtomicBool,
+}
+
+impl Fingerprints {
+    /// The payload's fingerprint, if anybody wants it.
+    pub(crate) fn of_suspect(&self, payload: &Payload) -> Option<Fingerprint> {
+        self.is_wanted.load(Ordering::Acquire).then(|| self.of(payload))
+    }
+
+    /// The payload's fingerprint.
+    pub(crate) fn of(&self, payload: &Payload) -> Fingerprint {
+        Fingerprint(self.keys.hash_one((payload.encoding as u8, &payload.bytes[..])))
+    }
+
+    /// Says whether fingerprints are wanted from now on. To be called under the pool's lock, which orders it.
+    pub(crate) fn want(&self, is_wanted: bool) {
+        if self.is_wanted.load(Ordering::Relaxed) != is_wanted {
+            self.is_wanted.store(is_wanted, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_in_another_encoding_are_another_payload() {
+        let prints = Fingerprints::default();
+        let (json, raw) = (Payload::json("7"), Payload::raw("7".as_bytes()));
+        assert_eq!(prints.of(&json), prints.of(&json.clone()));
+        assert_ne!(prints.of(&json), prints.of(&raw));
+    }
+
+    #[test]
+    fn nothing_is_hashed_until_it_is_wanted() {
+        let prints = Fingerprints::default();
+        let payload = Payload::json("7");
+        assert_eq!(prints.of_suspect(&payload), None);
+        prints.want(true);
+        assert_eq!(prints.of_suspect(&payload), Some(prints.of(&payload)));
+    }
+}

@@ -1,0 +1,128 @@
+//! [`Supervision`]: how a pool treats workers that fail, wear out or idle, and payloads that kill. What comes of it is
+//! decided in the scheduler.
+//!
+//! Field names are the keys of the configuration file and the methods of the builders.
+
+use crate::limits::InvalidLimits;
+use procpool_scheduler::{Breaker, Config, Poison, Recycling};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// How a pool treats its workers over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Supervision {
+    /// So many failed starts within [`breaker_window`](Self::breaker_window) open the breaker: jobs are refused while no
+    /// worker is there, and one worker at a time is tried. Workers that fail together count as one. 0: never. Default: 5.
+    pub breaker_failures: usize,
+    /// Default: 10 s.
+    pub breaker_window: Duration,
+    /// So many deaths of its own doing, and a payload is not run any more for [`poison_window`](Self::poison_window). 0:
+    /// never. Default: `max_attempts` where that is above 1, else 3.
+    pub poison_deaths: Option<u32>,
+    /// How long the death of a worker is held against its payload. Default: 10 min.
+    pub poison_window: Duration,
+    /// Whether a job whose worker ran into its memory limit is tried again like any other. Default: false.
+    pub retry_out_of_memory: bool,
+    /// Jobs after which a worker is replaced. Like the next two: between two jobs, one worker at a time, up to a tenth
+    /// earlier, and once its replacement is ready. Default: none.
+    pub recycle_jobs: Option<u64>,
+    /// Time after which a worker is replaced. Default: none.
+    pub recycle_lifetime: Option<Duration>,
+    /// Resident memory, in bytes, above which a worker is replaced; looked at after a job, at most ten times a second.
+    /// Default: none.
+    pub recycle_memory: Option<u64>,
+    /// A new process for every job. Default: false.
+    pub process_per_job: bool,
+    /// Workers kept idle and ready beside those that are busy, as far as `max_workers` allows. Default: 0.
+    pub spares: usize,
+    /// A worker that no job has needed for so long exits, down to `min_workers`. None: never. Default: 60 s.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Default for Supervision {
+    fn default() -> Self {
+        let (breaker, poison) = (Breaker::default(), Poison::default());
+        Self {
+            breaker_failures: breaker.failures,
+            breaker_window: breaker.window,
+            poison_deaths: None,
+            poison_window: poison.memory,
+            retry_out_of_memory: false,
+            recycle_jobs: None,
+            recycle_lifetime: None,
+            recycle_memory: None,
+            process_per_job: false,
+            spares: 0,
+            idle_timeout: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+impl Supervision {
+    /// Checks what the types cannot express.
+    pub(crate) fn check(&self) -> Result<(), InvalidLimits> {
+        let durations = [
+            ("breaker_window", Some(self.breaker_window)),
+            ("poison_window", Some(self.poison_window)),
+            ("recycle_lifetime", self.recycle_lifetime),
+        ];
+        if let Some((key, _)) = durations.iter().find(|(_, value)| *value == Some(Duration::ZERO)) {
+            return Err(InvalidLimits::Zero { key });
+        }
+        let amounts = [("recycle_jobs", self.recycle_jobs), ("recycle_memory", self.recycle_memory)];
+        match amounts.iter().find(|(_, amount)| *amount == Some(0)) {
+            Some((key, _)) => Err(InvalidLimits::NoRoom { key }),
+            None => Ok(()),
+        }
+    }
+
+    /// Deaths that bring a payload into quarantine, in a pool that hands a job out so often.
+    pub(crate) fn deaths_of_poison(&self, max_attempts: u32) -> u32 {
+        let default = if max_attempts > 1 { max_attempts } else { Poison::default().deaths };
+        self.poison_deaths.unwrap_or(default)
+    }
+
+    /// The same for the scheduler, on top of what else it is told.
+    pub(crate) fn of_scheduler(&self, max_attempts: u32, rest: Config) -> Config {
+        Config {
+            breaker: Breaker { failures: self.breaker_failures, window: self.breaker_window },
+            poison: Poison { deaths: self.deaths_of_poison(max_attempts), memory: self.poison_window },
+            retry_out_of_memory: self.retry_out_of_memory,
+            recycling: Recycling {
+                jobs: self.recycle_jobs.and_then(NonZeroU64::new),
+                lifetime: self.recycle_lifetime,
+            },
+            process_per_job: self.process_per_job,
+            spares: self.spares,
+            idle_timeout: self.idle_timeout,
+            ..rest
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_repeats_jobs_gives_a_payload_as_many_deaths_as_a_job_has_attempts() {
+        let supervision = Supervision::default();
+        assert_eq!([1, 2, 5].map(|attempts| supervision.deaths_of_poison(attempts)), [3, 2, 5]);
+        let never = Supervision { poison_deaths: Some(0), ..Supervision::default() };
+        assert_eq!(never.deaths_of_poison(5), 0);
+    }
+
+    #[test]
+    fn what_would_recycle_without_end_is_refused_by_name() {
+        let zero = Some(Duration::ZERO);
+        for (supervision, key) in [
+            (Supervision { recycle_jobs: Some(0), ..Supervision::default() }, "recycle_jobs"),
+            (Supervision { recycle_memory: Some(0), ..Supervision::default() }, "recycle_memory"),
+            (Supervision { recycle_lifetime: zero, ..Supervision::default() }, "recycle_lifetime"),
+        ] {
+            let error = supervision.check().unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+}

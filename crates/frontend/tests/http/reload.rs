@@ -1,0 +1,29 @@
+//! Orders that change what is running.
+
+use crate::fake::Fake;
+use crate::server::Server;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_reload_is_answered_with_what_came_of_it() {
+    let server = Server::of(Fake::echo()).await;
+    let reply = server.post("/v1/pools/fib/reload", "").await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"pool": "fib", "generation": 3})));
+
+    let reply = server.post("/v1/pools/down/reload", "").await;
+    assert_eq!((reply.status, reply.kind().as_str()), (502, "reload_failed"));
+    let problem = reply.problem();
+    assert_eq!(problem["reason"], "canary");
+    assert!(problem["detail"].as_str().unwrap().contains("exit code 1"), "{problem}");
+
+    assert_eq!(server.post("/v1/pools/fob/reload", "").await.kind(), "unknown_pool");
+    assert_eq!(server.get("/v1/pools/fib/reload").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_server_that_others_can_reach_takes_no_orders() {
+    let server = Server::bound_to("0.0.0.0:0", Fake::echo(), |_| {}).await;
+    let reply = server.post("/v1/pools/fib/reload", "").await;
+    assert_eq!((reply.status, reply.kind().as_str()), (403, "not_local"));
+    assert_eq!(server.post("/v1/pools/fib/jobs", "40").await.status, 200, "jobs it does take");
+}

@@ -1,0 +1,66 @@
+//! What came of putting a new make of a worker executable into service.
+
+use serde::Serialize;
+
+/// Every worker of the pool is of the new make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReloadReport {
+    /// The pool.
+    pub pool: String,
+    /// The number of the make, counted from 0 at the pool's start.
+    pub generation: u64,
+}
+
+impl ReloadReport {
+    /// The report of a pool whose workers are of this generation.
+    pub fn new(pool: impl Into<String>, generation: u64) -> Self {
+        Self { pool: pool.into(), generation }
+    }
+}
+
+/// The pool's workers are not all of the make that was to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// Its executable cannot be used. Nothing has changed.
+    #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
+    Executable {
+        /// The pool.
+        pool: String,
+        /// What is wrong with the file.
+        reason: String,
+    },
+    /// The first worker of the new make did not get ready. Nothing has changed.
+    #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
+    Canary {
+        /// The pool.
+        pool: String,
+        /// What became of the worker.
+        reason: String,
+    },
+    /// A later reload has taken its place.
+    #[error("the reload of pool `{pool}` gave way to a later one")]
+    Superseded {
+        /// The pool.
+        pool: String,
+    },
+    /// The pool was shut down meanwhile.
+    #[error("failed to reload pool `{pool}`: it is shutting down")]
+    ShutDown {
+        /// The pool.
+        pool: String,
+    },
+}
+
+impl ReloadError {
+    /// The reason as a short word for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Executable { .. } => "executable",
+            Self::Canary { .. } => "canary",
+            Self::Superseded { .. } => "superseded",
+            Self::ShutDown { .. } => "shutting_down",
+        }
+    }
+}

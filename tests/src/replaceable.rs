@@ -1,0 +1,72 @@
+//! A worker executable at a path of its own, which a test may replace while workers of it run.
+
+use crate::binaries::binary;
+use crate::server::Scratch;
+use procpool::Executable;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A file that stands for a worker, whatever it is at the moment.
+#[derive(Debug)]
+pub struct Replaceable {
+    scratch: Scratch,
+}
+
+impl Replaceable {
+    /// Begins as the executable `name` of this workspace.
+    pub fn new(name: &str) -> Self {
+        let worker = Self { scratch: Scratch::new() };
+        worker.become_binary(name);
+        worker
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.scratch.path().join("worker")
+    }
+
+    /// The file as an executable that is started with `args`.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn executable(&self, args: &[&str]) -> Executable {
+        Executable::path(self.path()).expect("the file is there").with_args(args.iter().copied())
+    }
+
+    /// Becomes another executable of this workspace, as a deployment would do it: by renaming.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub fn become_binary(&self, name: &str) {
+        let next = self.next();
+        std::fs::copy(binary(name), &next).expect("a copy");
+        self.put(&next);
+    }
+
+    /// Becomes a shell script.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub fn become_script(&self, line: &str) {
+        let next = self.next();
+        std::fs::write(&next, format!("#!/bin/sh\n{line}\n")).expect("a script");
+        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        self.put(&next);
+    }
+
+    /// Is no more.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub fn vanish(&self) {
+        std::fs::remove_file(self.path()).expect("the file was there");
+    }
+
+    fn next(&self) -> PathBuf {
+        self.scratch.path().join("next")
+    }
+
+    fn put(&self, next: &Path) {
+        std::fs::rename(next, self.path()).expect("a new name");
+    }
+}

@@ -1,0 +1,9 @@
+//! What a pool does about workers that fail, wear out, idle or are replaced, and about payloads that kill: with real
+//! processes, after the scheduler's own tests have tried every order of events.
+
+mod breaker;
+mod poison;
+mod recycling;
+mod reload;
+mod scaling;
+mod stopped;

@@ -1,0 +1,82 @@
+//! Payloads that kill whoever runs them.
+
+use procpool::{JobError, Stage};
+use procpool_tests::library::{begin, echo, idle, verbs};
+use procpool_tests::process;
+use procpool_tests::server::Server;
+use procpool_tests::verbs::Verb;
+
+#[tokio::test]
+async fn a_poisonous_job_kills_as_many_workers_as_it_has_attempts_and_no_more_when_sent_again() {
+    let pool = verbs(2).idempotent(true).max_attempts(3).start().await.unwrap();
+    let error = pool.run(Verb::Abort).await.unwrap_err();
+    match &error {
+        JobError::Poisoned { stage: Stage::Running, payload_deaths: 3, crash: Some(crash), .. } => {
+            assert_eq!((crash.death.exit.signal(), crash.payload_deaths), (Some(6), 3));
+        }
+        other => panic!("not poisoned: {other}"),
+    }
+    assert!(error.may_have_run());
+    for _ in 0..5 {
+        let again = pool.run(Verb::Abort).await.unwrap_err();
+        let stage = Stage::Queued;
+        assert!(matches!(again, JobError::Poisoned { stage: it, crash: None, .. } if it == stage), "{again}");
+        assert!(!again.may_have_run() && again.http_status() == 422);
+    }
+    assert_eq!(pool.status().deaths, 3);
+    assert_eq!(pool.run(echo("another payload")).await.unwrap(), "another payload");
+    idle(&pool, 2).await;
+}
+
+#[tokio::test]
+async fn a_payload_that_is_not_repeated_by_the_pool_is_given_up_all_the_same() {
+    let pool = verbs(1).start().await.unwrap();
+    for deaths in 1..3 {
+        let error = pool.run(Verb::Abort).await.unwrap_err();
+        assert!(matches!(&error, JobError::Crashed(it) if it.payload_deaths == deaths), "{error:?}");
+    }
+    for _ in 0..3 {
+        assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "poisoned");
+    }
+    assert_eq!(pool.status().deaths, 3);
+}
+
+#[tokio::test]
+async fn a_kill_from_outside_is_not_held_against_a_payload() {
+    let pool = verbs(1).poison_deaths(1).start().await.unwrap();
+    for _ in 0..3 {
+        idle(&pool, 1).await;
+        let (job, pid) = begin(&pool, Verb::Spin).await;
+        process::kill(pid);
+        let error = job.await.unwrap_err();
+        assert!(matches!(&error, JobError::Crashed(it) if it.payload_deaths == 0), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_may_go_without_a_quarantine() {
+    let pool = verbs(1).poison_deaths(0).start().await.unwrap();
+    for _ in 0..6 {
+        assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "crashed");
+    }
+}
+
+#[tokio::test]
+async fn a_poisonous_payload_is_422_with_the_last_death() {
+    let server = Server::of_verbs(1, "poison_deaths = 1").await;
+    let answer = server.perform(&Verb::Abort).await;
+    let problem = answer.problem();
+    assert_eq!(
+        (answer.status, &problem["outcome"], &problem["stage"]),
+        (422, &"poisoned".into(), &"running".into())
+    );
+    assert_eq!(problem["crash"]["signal_name"], "SIGABRT");
+    let again = server.perform(&Verb::Abort).await;
+    let problem = again.problem();
+    assert_eq!(
+        (again.status, &problem["stage"], &problem["may_have_run"]),
+        (422, &"queued".into(), &false.into())
+    );
+    assert!(problem["remaining_ms"].as_u64() > Some(500_000), "{problem}");
+    assert_eq!(server.pool("verbs").await["deaths"], 1);
+}
