@@ -148,3 +148,59 @@ fn record(shelf: &Shelf, template: &Template, inbox: &Receiver<FailedJob>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::frame::Kind;
+    use procpool_protocol::outcome::Timing;
+    use procpool_protocol::{CrashReport, Exit, ExitReport, JobId};
+
+    fn crash() -> Result<Payload, JobError> {
+        let death = ExitReport::new("fib-1", 7, Exit::Code(1));
+        Err(JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), Stage::Running, death))))
+    }
+
+    fn failed() -> (FailedJob, oneshot::Receiver<Finished>) {
+        let (caller, outcome) = oneshot::channel();
+        let frame = Frame::new(Kind::Job, 1, "");
+        let sent = Sent { worker: "fib-1".into(), contract: 1, build: None, attempt: 1, frame };
+        let finished = Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash() };
+        (FailedJob { sent: Box::new(sent), caller, finished }, outcome)
+    }
+
+    fn file(mut outcome: oneshot::Receiver<Finished>) -> Option<PathBuf> {
+        let finished = outcome.try_recv().expect("an outcome");
+        finished.result.unwrap_err().crash_report().expect("a crash").replay.clone()
+    }
+
+    #[test]
+    fn a_job_that_finds_no_room_has_its_outcome_at_once_and_without_a_file() {
+        let (sender, inbox) = sync_channel(1);
+        let recorder = Recorder { pool: "fib".into(), failed: sender };
+        let [(first, mut waits), (second, full), (third, gone)] = [(); 3].map(|()| failed());
+        recorder.save(first);
+        recorder.save(second);
+        assert!(waits.try_recv().is_err(), "its file is not there yet");
+        assert_eq!(file(full), None);
+        inbox.recv().unwrap().tell(Some("fib-1.job".into()));
+        assert_eq!(file(waits), Some("fib-1.job".into()));
+        drop(inbox);
+        recorder.save(third);
+        assert_eq!(file(gone), None);
+    }
+
+    #[test]
+    fn what_a_debugger_may_explain_is_worth_saving() {
+        let limit = std::time::Duration::from_secs(1);
+        let worth = |error| is_worth_saving(&Err(error));
+        assert!(is_worth_saving(&crash()) && worth(JobError::Protocol { violation: String::new() }));
+        assert!(worth(JobError::Panicked { message: String::new(), location: None }));
+        assert!(worth(JobError::TimedOut { stage: Stage::Running, limit }));
+        assert!(!worth(JobError::TimedOut { stage: Stage::Queued, limit }));
+        assert!(!worth(JobError::Cancelled { stage: Stage::Running }));
+        assert!(
+            !worth(JobError::ShutDown { stage: Stage::Running }) && !is_worth_saving(&Ok(Payload::none()))
+        );
+    }
+}
