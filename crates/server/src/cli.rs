@@ -138,8 +138,8 @@ pub(crate) struct ReplayArgs {
     /// The saved job, as a crash report or a log names it.
     pub(crate) file: PathBuf,
 
-    /// Command to put in front of the worker's, such as \"gdb --args\". Split into
-    /// words as a shell does it; nothing is expanded.
+    /// Command to put in front of the worker's, such as "gdb --args"; split into words as a shell splits
+    /// them, with nothing expanded.
     #[arg(short, long, value_name = "COMMAND")]
     pub(crate) wrap: Option<Words>,
 }

@@ -43,11 +43,12 @@ fn config(test: &str, text: &str) -> String {
 #[test]
 fn help_names_the_commands_and_gives_examples() {
     let help = stdout(&["--help"]);
-    for word in ["serve", "run", "check", "procpool run fib 40", "curl -d 40", "RUST_LOG"] {
+    for word in ["serve", "run", "check", "replay", "procpool run fib 40", "curl -d 40", "RUST_LOG"] {
         assert!(help.contains(word), "{word} is not in: {help}");
     }
     assert!(stdout(&["run", "--help"]).contains("'\"ping\"'"));
     assert!(stdout(&["serve", "--help"]).contains("[pools.resize]"));
+    assert!(stdout(&["replay", "--help"]).contains("--wrap 'gdb --args'"));
 }
 
 #[test]
