@@ -20,7 +20,7 @@ const FORKS: usize = 2000;
 const FORK_SECONDS: &str = "30";
 
 /// Longest time in which forks that are refused are tried again.
-const STUBBORN: Duration = Duration::from_secs(30);
+const STUBBORN: Duration = Duration::from_secs(60);
 
 const CHUNK: usize = 1 << 20;
 

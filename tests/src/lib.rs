@@ -7,6 +7,7 @@ pub mod binaries;
 pub mod greedy;
 pub mod http;
 pub mod library;
+pub mod other_user;
 pub mod process;
 pub mod program;
 pub mod replaceable;

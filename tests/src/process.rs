@@ -48,6 +48,19 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The living processes of a group.
+pub fn of_group(group: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|&pid| is_alive(pid) && group_of(pid) == Some(group)).collect()
+}
+
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name: state, parent, group.
+    stat.rsplit_once(") ")?.1.split(' ').nth(2)?.parse().ok()
+}
+
 /// The zombies among the children of a process.
 pub fn zombies(pid: u32) -> Vec<u32> {
     children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()

@@ -6,6 +6,7 @@ use crate::http::{self, Answer};
 use crate::server::Server;
 use crate::verbs::Verb;
 use serde_json::Value;
+use std::path::Path;
 use tokio::net::TcpStream;
 
 const JOBS: &str = "/v1/pools/verbs/jobs";
@@ -13,9 +14,13 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 /// A configuration of one pool, `verbs`, with so many workers and these further keys.
 pub fn verbs(workers: usize, keys: &str) -> String {
-    let command = binary("verbs");
+    pool("verbs", &binary("verbs"), workers, keys)
+}
+
+/// A configuration of one pool.
+pub fn pool(name: &str, command: &Path, workers: usize, keys: &str) -> String {
     format!(
-        "[pools.verbs]\ncommand = [{command:?}]\nmin_workers = {workers}\nmax_workers = {workers}\n{keys}\n"
+        "[pools.{name}]\ncommand = [{command:?}]\nmin_workers = {workers}\nmax_workers = {workers}\n{keys}\n"
     )
 }
 
@@ -33,6 +38,15 @@ impl Server {
     /// When there is no answer.
     pub async fn perform(&self, verb: &Verb) -> Answer {
         http::finish(self.begin(verb).await).await.unwrap_or_else(|error| panic!("{verb:?}: {error}"))
+    }
+
+    /// Has a verb performed by another pool than `verbs`.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn perform_in(&self, pool: &str, verb: &Verb) -> Answer {
+        let body = serde_json::to_vec(verb).expect("a verb is JSON");
+        http::request(self.address(), "POST", &format!("/v1/pools/{pool}/jobs"), &[JSON], &body).await
     }
 
     /// Has a verb performed and leaves the answer to be read; dropping it hangs up.

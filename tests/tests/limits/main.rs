@@ -1,4 +1,5 @@
 //! Limits of one worker process: set before it is told anything, held by the kernel, told when they are hit.
 
+mod bombs;
 mod each;
 mod environment;
