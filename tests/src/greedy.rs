@@ -19,6 +19,9 @@ const FILES: usize = 100_000;
 const FORKS: usize = 2000;
 const FORK_SECONDS: &str = "30";
 
+/// Seconds that a process lives which has escaped: longer than any test waits for its end.
+const ESCAPE_SECONDS: &str = "90";
+
 /// Longest time in which forks that are refused are tried again.
 const STUBBORN: Duration = Duration::from_secs(60);
 
@@ -89,7 +92,7 @@ fn fork() -> io::Result<Child> {
 /// # Errors
 /// When the system refuses.
 pub fn escape() -> io::Result<String> {
-    let child = Command::new("setsid").args(["sleep", FORK_SECONDS]).stdin(Stdio::null()).spawn()?;
+    let child = Command::new("setsid").args(["sleep", ESCAPE_SECONDS]).stdin(Stdio::null()).spawn()?;
     Ok(child.id().to_string())
 }
 

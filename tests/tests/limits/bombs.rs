@@ -8,10 +8,10 @@ use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, other_user, process};
 use std::path::Path;
 
-const PROCESSES: u32 = 60;
+pub(crate) const PROCESSES: u32 = 60;
 
 /// One worker in a pool of its own, with these limits and no deadline.
-fn greedy(name: &str, worker: &Path, limits: &str) -> String {
+pub(crate) fn greedy(name: &str, worker: &Path, limits: &str) -> String {
     // A backtrace of a debug build would take more than the processor time.
     let keys = format!("{limits}\ntimeout = \"none\"\nenv = {{ RUST_BACKTRACE = \"0\" }}");
     pool(name, worker, 1, &keys)
@@ -21,7 +21,7 @@ fn bomb(server: &Server) -> Verb {
     Verb::ForkBomb(server.scratch.path().join("refused.txt").display().to_string())
 }
 
-async fn a_bomb_is_contained_by(server: &Server) {
+pub(crate) async fn a_bomb_is_contained_by(server: &Server) {
     server.idle("verbs", 1).await;
     let job = server.begin(&bomb(server)).await;
     let file = server.scratch.path().join("refused.txt");
@@ -50,7 +50,7 @@ async fn a_fork_bomb_is_contained_by_the_limit_of_its_user() {
 
 /// A fork bomb, an allocation loop and a spin loop. Only the bomb's pool limits processes: where that means all
 /// processes of the user, no other worker could be started while the bomb lives.
-fn three_greedy(worker: &Path) -> String {
+pub(crate) fn three_greedy(worker: &Path) -> String {
     [
         greedy("bomb", worker, &format!("process_limit = {PROCESSES}\ncpu_limit = \"1s\"")),
         greedy("memory", worker, "memory_limit = \"256 MiB\""),
@@ -60,7 +60,7 @@ fn three_greedy(worker: &Path) -> String {
 }
 
 /// All three at once; `/livez` is asked all the while.
-async fn three_greedy_workers_harm_nobody_on(server: &Server) {
+pub(crate) async fn three_greedy_workers_harm_nobody_on(server: &Server) {
     let bomb = bomb(server);
     let greed = async {
         tokio::join!(

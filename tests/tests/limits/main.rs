@@ -3,3 +3,4 @@
 mod bombs;
 mod each;
 mod environment;
+mod pens;

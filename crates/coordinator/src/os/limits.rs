@@ -1,13 +1,16 @@
-//! Holds a process to its limits, from outside: `prlimit` and `setpriority`.
+//! Holds a process to its limits, from outside: `prlimit`, `setpriority`, and a pen where `RLIMIT_NPROC` means
+//! nothing.
 //!
 //! No `pre_exec`: the spawner does it between the spawn and the token, without which a worker is told nothing.
 
+use super::pen::Pen;
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Resource, Rlimit, geteuid, getpriority_process, getrlimit, prlimit, setpriority_process,
 };
 use rustix::thread::{CapabilitySet, capabilities};
+use std::io;
 
 /// A limit that the system does not let this process set.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +25,11 @@ pub(crate) enum Refused {
     )]
     Nicer { nice: i32, reason: Errno },
     #[error(
-        "process_limit cannot hold a worker that runs as root: the system does not count root's processes; \
-         run this process as another user, or leave process_limit out"
+        "process_limit cannot hold a worker that runs as root: the system does not count root's processes, and \
+         no cgroup can be made that does ({reason}); run this process as another user or where it may make \
+         cgroups (Delegate=yes of systemd), or leave process_limit out"
     )]
-    Uncounted,
+    Uncounted { reason: io::Error },
     #[error("the system refuses to set {key}: {reason}; leave it out to run without")]
     Other { key: &'static str, reason: Errno },
 }
@@ -38,30 +42,34 @@ struct Setting {
     hard: u64,
 }
 
-/// Sets every limit of a process that has not been reaped.
-pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<(), Refused> {
-    if limits.process_limit.is_some() && is_uncounted(pid) {
-        return Err(Refused::Uncounted);
-    }
-    for setting in settings(limits) {
+/// Sets every limit of a process that has not been reaped. What it gives back has to be kept for as long as the
+/// process lives.
+pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<Pen>, Refused> {
+    let pen = limits.process_limit.filter(|_| is_uncounted(pid)).map(|limit| Pen::around(pid, limit));
+    let pen = pen.transpose().map_err(|reason| Refused::Uncounted { reason })?;
+    for setting in settings(limits, pen.is_none()) {
         let limit = Rlimit { current: Some(setting.soft), maximum: Some(setting.hard) };
         prlimit(Some(pid), setting.resource, limit).map_err(|reason| refused(&setting, reason))?;
     }
-    if limits.nice == 0 { Ok(()) } else { renice(pid, limits.nice) }
+    if limits.nice != 0 {
+        renice(pid, limits.nice)?;
+    }
+    Ok(pen)
 }
 
-fn settings(limits: &WorkerLimits) -> impl Iterator<Item = Setting> {
+fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item = Setting> {
     let exact = |key, resource, value: u64| Setting { key, resource, soft: value, hard: value };
     let cpu = limits.cpu_limit.map(|limit| Setting {
         // SIGXCPU at the first, SIGKILL at the second.
         hard: limit.as_secs().saturating_add(1),
         ..exact("cpu_limit", Resource::Cpu, limit.as_secs())
     });
+    let processes = limits.process_limit.filter(|_| counts_processes);
     let optional = [
         limits.memory_limit.map(|bytes| exact("memory_limit", Resource::As, bytes)),
         cpu,
         limits.open_files_limit.map(|files| exact("open_files_limit", Resource::Nofile, files)),
-        limits.process_limit.map(|tasks| exact("process_limit", Resource::Nproc, tasks)),
+        processes.map(|tasks| exact("process_limit", Resource::Nproc, tasks)),
         limits.file_size_limit.map(|bytes| exact("file_size_limit", Resource::Fsize, bytes)),
     ];
     // A core would hold what the jobs held. A handler that the kernel pipes cores to is told of the zero.
@@ -105,7 +113,7 @@ mod tests {
             Self(Command::new("/bin/sleep").arg("1000").spawn().expect("sleep is spawned"))
         }
 
-        fn confine(&self, limits: WorkerLimits) -> Result<(), String> {
+        fn confine(&self, limits: WorkerLimits) -> Result<Option<Pen>, String> {
             confine(Pid::from_child(&self.0), &limits).map_err(|refused| refused.to_string())
         }
     }
@@ -127,12 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn roots_processes_are_not_counted_and_that_is_said() {
-        let limits = WorkerLimits { process_limit: Some(64), ..WorkerLimits::default() };
-        let refused = Sleep::new().confine(limits);
-        match geteuid().is_root() {
-            true => assert!(refused.expect_err("root").contains("run this process as another user")),
-            false => assert_eq!(refused, Ok(())),
+    fn a_limit_of_processes_is_counted_by_somebody_or_refused() {
+        let sleep = Sleep::new();
+        match sleep.confine(WorkerLimits { process_limit: Some(64), ..WorkerLimits::default() }) {
+            Ok(pen) => assert_eq!(pen.is_some(), geteuid().is_root()),
+            Err(refused) => assert!(refused.contains("run this process as another user"), "{refused}"),
         }
     }
 

@@ -3,8 +3,10 @@
 //! Linux is what is tested. Another platform is another set of these files with the same types.
 
 pub(crate) mod alive;
+mod cgroup;
 mod descriptors;
 mod limits;
+mod pen;
 pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod socket_dir;

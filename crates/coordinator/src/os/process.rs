@@ -3,6 +3,7 @@
 
 use super::descriptors;
 use super::limits;
+use super::pen::Pen;
 use super::wait::{self, Patience, Reaped};
 use crate::worker_limits::WorkerLimits;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
@@ -62,6 +63,8 @@ struct Fate {
     /// It was sent SIGKILL, and was alive shortly before.
     killed: bool,
     reaped: bool,
+    /// Killed along with the group, until it is removed.
+    pen: Option<Pen>,
 }
 
 impl Process {
@@ -87,13 +90,16 @@ impl Process {
         pages?.checked_mul(rustix::param::page_size() as u64)
     }
 
-    /// Sends SIGKILL to the whole group, unless the leader was reaped already.
+    /// Sends SIGKILL to the whole group, and to what has left it for as far as there is a pen, unless the leader was reaped already.
     pub(crate) fn kill_group(&self) {
         let mut fate = self.fate();
         if !fate.reaped {
             fate.killed |= self.look(WaitIdOptions::EXITED).is_ok_and(|found| found.is_none());
             // ESRCH: nobody is left in the group, which is all that was wanted.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+            if let Some(pen) = &fate.pen {
+                pen.kill();
+            }
         }
     }
 
@@ -103,6 +109,9 @@ impl Process {
         let mut fate = self.fate();
         let result = wait::reap(self.pid, Patience::Wait);
         fate.reaped = true;
+        let pen = fate.pen.take();
+        drop(fate);
+        drop(pen);
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only its last words are lost.
         result.ok().flatten().unwrap_or_else(Reaped::unknown)
@@ -224,9 +233,10 @@ fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
             return Err(error.into());
         }
     };
-    let process = Process { pid, pidfd, started, fate: Mutex::default() };
+    let mut process = Process { pid, pidfd, started, fate: Mutex::default() };
     // Whatever fails from here on, dropping the process kills it.
-    limits::confine(pid, &request.limits).map_err(io::Error::other)?;
+    let pen = limits::confine(pid, &request.limits).map_err(io::Error::other)?;
+    process.fate.get_mut().unwrap_or_else(PoisonError::into_inner).pen = pen;
     // A pipe takes the few bytes at once; a worker that closed its end is found out in the handshake.
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(&request.stdin);

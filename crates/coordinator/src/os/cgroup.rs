@@ -1,0 +1,137 @@
+//! Where control groups that count processes can be made: below this process's own, in whichever of the two
+//! versions of the kernel's interface is mounted. Knows no workers.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory below which groups can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) dir: PathBuf,
+    version: Version,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Place {
+    /// This process's own group, ready to have such groups below it.
+    ///
+    /// The error says what is missing.
+    pub(crate) fn own() -> io::Result<Self> {
+        let none = || io::Error::other("no cgroup hierarchy with the pids controller is mounted");
+        let read = |path: &str| fs::read_to_string(path);
+        let place = find(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?).ok_or_else(none)?;
+        if place.version == Version::Two {
+            place.enable_pids()?;
+        }
+        Ok(place)
+    }
+
+    /// Makes a group called `name`.
+    pub(crate) fn make(&self, name: &str) -> io::Result<PathBuf> {
+        let dir = self.dir.join(name);
+        fs::create_dir(&dir)?;
+        // Below a group that has processes of its own, version 2 counts in threaded groups only.
+        let type_file = dir.join("cgroup.type");
+        if fs::read_to_string(&type_file).is_ok_and(|kind| kind.trim() == "domain invalid")
+            && let Err(error) = fs::write(&type_file, "threaded")
+        {
+            let _ = fs::remove_dir(&dir);
+            return Err(error);
+        }
+        Ok(dir)
+    }
+
+    fn enable_pids(&self) -> io::Result<()> {
+        let has = |file: &str| -> io::Result<bool> {
+            Ok(fs::read_to_string(self.dir.join(file))?.split_whitespace().any(|name| name == "pids"))
+        };
+        if !has("cgroup.controllers")? {
+            return Err(io::Error::other(format!("{} has no pids controller", self.dir.display())));
+        }
+        if has("cgroup.subtree_control")? {
+            Ok(())
+        } else {
+            fs::write(self.dir.join("cgroup.subtree_control"), "+pids")
+        }
+    }
+}
+
+/// The own group by the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+fn find(own: &str, mounts: &str) -> Option<Place> {
+    let lines = || own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    let counts = |controllers: &str| controllers.split(',').any(|name| name == "pids");
+    let one = lines().find(|(controllers, _)| counts(controllers)).map(|(_, path)| (Version::One, path));
+    let two = lines().find(|(controllers, _)| controllers.is_empty()).map(|(_, path)| (Version::Two, path));
+    let (version, path) = one.or(two)?;
+    let dir = mounts.lines().find_map(|line| mounted(line, version, path))?;
+    Some(Place { dir, version })
+}
+
+/// Where a group can be seen, if this line is of a mount of its hierarchy that shows it.
+///
+/// `36 31 0:35 /root/in/hierarchy /mount/point rw,relatime - cgroup cgroup rw,pids`
+fn mounted(line: &str, version: Version, group: &str) -> Option<PathBuf> {
+    let (mount, system) = line.split_once(" - ")?;
+    let mut system = system.split(' ');
+    let (kind, options) = (system.next()?, system.nth(1)?);
+    let is_it = match version {
+        Version::One => kind == "cgroup" && options.split(',').any(|option| option == "pids"),
+        Version::Two => kind == "cgroup2",
+    };
+    let mut mount = mount.split(' ').skip(3);
+    let (root, point) = (mount.next()?, mount.next()?);
+    let below = Path::new(group).strip_prefix(root).ok().filter(|_| is_it)?;
+    Some(Path::new(point).join(below))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "\
+        31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
+        39 31 0:36 / /sys/fs/cgroup/pids rw,relatime shared:9 - cgroup cgroup rw,pids\n\
+        41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
+    const TWO: &str = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+
+    fn found(own: &str, mounts: &str) -> Option<(Version, String)> {
+        find(own, mounts).map(|place| (place.version, place.dir.display().to_string()))
+    }
+
+    #[test]
+    fn the_pids_hierarchy_of_version_one_goes_first() {
+        let own = "9:name=systemd:/\n8:cpu,pids:/jobs/a\n0::/elsewhere\n";
+        assert_eq!(found(own, ONE), Some((Version::One, "/sys/fs/cgroup/pids/jobs/a".into())));
+    }
+
+    #[test]
+    fn without_it_there_is_the_one_hierarchy_of_version_two() {
+        let own = "0::/system.slice/procpool.service\n";
+        let expected = "/sys/fs/cgroup/system.slice/procpool.service".to_owned();
+        assert_eq!(found(own, TWO), Some((Version::Two, expected)));
+    }
+
+    #[test]
+    fn a_container_sees_its_group_at_the_mount_point() {
+        let mounts = ONE.replace("0:36 / ", "0:36 /docker/4711 ");
+        assert_eq!(
+            found("8:pids:/docker/4711\n", &mounts),
+            Some((Version::One, "/sys/fs/cgroup/pids/".into()))
+        );
+        assert_eq!(found("8:pids:/docker/4712\n", &mounts), None);
+    }
+
+    #[test]
+    fn what_is_not_mounted_or_not_there_is_none() {
+        assert_eq!(found("8:pids:/\n", TWO), None);
+        assert_eq!(found("", ONE), None);
+        assert_eq!(found("0::/\n", ""), None);
+        assert_eq!(found("garbage", "garbage - more"), None);
+    }
+}
