@@ -1,13 +1,18 @@
 //! A verb for each limit: it holds, its owner is told, the pool goes on.
 
-use procpool::WorkerLimits;
 use procpool::{Executable, Exit, ExitReport, JobError, LimitHit, Pool, PoolError, StartError, Worker};
+use procpool::{PoolBuilder, WorkerLimits};
 use procpool_tests::library::{echo, executable, idle, verbs};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
 use std::time::Duration;
 
 const MEBIBYTE: u64 = 1 << 20;
+
+/// One worker without a deadline: nothing but its limit is to end its job.
+fn greedy() -> PoolBuilder<Verbs> {
+    verbs(1).no_timeout()
+}
 
 /// Runs a verb that its worker dies of, sees the pool come back, and gives the report.
 async fn death_of(pool: &Pool<Verbs>, verb: Verb) -> ExitReport {
@@ -21,7 +26,7 @@ async fn death_of(pool: &Pool<Verbs>, verb: Verb) -> ExitReport {
 
 #[tokio::test]
 async fn an_allocation_loop_dies_of_the_memory_limit() {
-    let pool = verbs(1).memory_limit(256 * MEBIBYTE).start().await.unwrap();
+    let pool = greedy().memory_limit(256 * MEBIBYTE).start().await.unwrap();
     let death = death_of(&pool, Verb::Allocate).await;
     assert_eq!(death.limit, Some(LimitHit::Memory { limit: 256 * MEBIBYTE }));
     assert!(death.to_string().contains("it hit its memory limit of 256 MiB"), "{death}");
@@ -31,13 +36,7 @@ async fn an_allocation_loop_dies_of_the_memory_limit() {
 
 #[tokio::test]
 async fn one_allocation_that_is_too_large_is_the_memory_limit_too_however_long_the_backtrace() {
-    let pool = verbs(1)
-        .no_timeout()
-        .memory_limit(256 * MEBIBYTE)
-        .env("RUST_BACKTRACE", "full")
-        .start()
-        .await
-        .unwrap();
+    let pool = greedy().memory_limit(256 * MEBIBYTE).env("RUST_BACKTRACE", "full").start().await.unwrap();
     let death = death_of(&pool, Verb::Large(1 << 30)).await;
     assert!(death.peak_memory < 200 * MEBIBYTE, "{death:?}");
     assert_eq!(death.limit, Some(LimitHit::Memory { limit: 256 * MEBIBYTE }), "{death:?}");
@@ -46,7 +45,7 @@ async fn one_allocation_that_is_too_large_is_the_memory_limit_too_however_long_t
 
 #[tokio::test]
 async fn http_tells_of_the_memory_limit() {
-    let server = Server::of_verbs(1, "memory_limit = \"256 MiB\"").await;
+    let server = Server::of_verbs(1, "memory_limit = \"256 MiB\"\ntimeout = \"none\"").await;
     let problem = server.perform(&Verb::Allocate).await.problem();
     assert_eq!((&problem["status"], &problem["crash"]["limit_hit"]), (&502.into(), &"memory".into()));
     assert!(problem["detail"].as_str().unwrap().contains("it hit its memory limit of 256 MiB"), "{problem}");
@@ -58,7 +57,7 @@ async fn http_tells_of_the_memory_limit() {
 
 #[tokio::test]
 async fn a_busy_loop_dies_of_the_cpu_limit() {
-    let pool = verbs(1).cpu_limit(Duration::from_secs(1)).start().await.unwrap();
+    let pool = greedy().cpu_limit(Duration::from_secs(1)).start().await.unwrap();
     let death = death_of(&pool, Verb::Spin).await;
     assert_eq!(death.exit.signal(), Some(24), "{death}");
     assert_eq!(death.limit, Some(LimitHit::Cpu { limit: Duration::from_secs(1) }));
@@ -77,7 +76,7 @@ async fn a_kill_at_the_deadline_is_no_limit() {
 async fn a_file_without_end_dies_of_the_file_size_limit() {
     let scratch = Scratch::new();
     let path = scratch.path().join("endless.txt");
-    let pool = verbs(1).file_size_limit(3 * MEBIBYTE).start().await.unwrap();
+    let pool = greedy().file_size_limit(3 * MEBIBYTE).start().await.unwrap();
     let death = death_of(&pool, Verb::Fill(path.display().to_string())).await;
     assert_eq!(death.exit.signal(), Some(25), "{death}");
     assert_eq!(death.limit, Some(LimitHit::FileSize { limit: 3 * MEBIBYTE }));

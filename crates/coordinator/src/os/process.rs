@@ -90,7 +90,8 @@ impl Process {
         pages?.checked_mul(rustix::param::page_size() as u64)
     }
 
-    /// Sends SIGKILL to the whole group, and to what has left it for as far as there is a pen, unless the leader was reaped already.
+    /// Sends SIGKILL to the whole group, and to what has left it as far as there is a pen, unless the leader was
+    /// reaped already.
     pub(crate) fn kill_group(&self) {
         let mut fate = self.fate();
         if !fate.reaped {
