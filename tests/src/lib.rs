@@ -4,6 +4,7 @@
 //! after a time that no healthy machine needs.
 
 pub mod binaries;
+pub mod chaos;
 pub mod greedy;
 pub mod http;
 pub mod library;

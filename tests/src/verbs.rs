@@ -43,6 +43,8 @@ pub enum Verb {
     Grandchild,
     /// Answer this many bytes.
     Large(usize),
+    /// Answer after so many microseconds, without a look at the cancel flag.
+    Nap(u64),
     /// Answer the own open descriptors.
     Descriptors,
     /// Answer the own environment's keys.

@@ -73,6 +73,11 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn()?;
             child.id().to_string()
         }
+        Verb::Nap(micros) => {
+            // sleep: a job that takes its time.
+            std::thread::sleep(Duration::from_micros(micros));
+            "awake".into()
+        }
         Verb::Large(bytes) => "x".repeat(bytes),
         Verb::Descriptors => {
             let mut open: Vec<String> = std::fs::read_dir("/proc/self/fd")?

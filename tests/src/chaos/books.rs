@@ -1,0 +1,127 @@
+//! What a client writes down after each job, in one place and under one lock.
+
+use super::client::Answer;
+use super::distribution::Distribution;
+use super::effects::Effects;
+use super::ids::Ids;
+use super::ledger::{Ledger, Oddities};
+use super::outcome::Outcome;
+use super::scenario::{MEASURED, PLANS};
+use super::task::{Kind, Task};
+use std::time::Duration;
+
+/// What an answer may come after its deadline, by the server's own clock. A promise, so it is asserted.
+pub(crate) const ALLOWED_LATENESS: Duration = Duration::from_millis(250);
+
+/// All that is written down.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    pub(crate) ledger: Ledger,
+    pub(crate) ids: Ids,
+    pub(crate) effects: Effects,
+    pub(crate) lateness: Lateness,
+    /// How long jobs took that survived, as their clients saw it: without kills, and with.
+    pub(crate) calm: Distribution,
+    pub(crate) stormy: Distribution,
+}
+
+/// Answers after their deadline.
+#[derive(Debug, Default)]
+pub(crate) struct Lateness {
+    /// Those that came later than is allowed.
+    pub(crate) late: Oddities,
+    /// By how much the latest was beyond its deadline, by the server's clock and by the client's.
+    pub(crate) server: Duration,
+    pub(crate) client: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Answered(Answer),
+    /// The client closed its connection before there was an answer.
+    HungUp,
+    /// There was none, for this reason.
+    None(String),
+}
+
+/// When that was, as the client saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) took: Duration,
+    /// For so much of that time the server was stopped.
+    pub(crate) stopped: Duration,
+    /// Whether workers were being killed.
+    pub(crate) is_stormy: bool,
+}
+
+impl Books {
+    /// Writes down a job that was sent to the pool of this number.
+    pub(crate) fn record(&mut self, pool: usize, task: &Task, reply: &Reply, timing: Timing) {
+        let book = &mut self.ledger.books[pool];
+        book.sent += 1;
+        match reply {
+            Reply::Answered(answer) => self.answered(pool, task, answer, timing),
+            Reply::HungUp => book.hung_up += 1,
+            Reply::None(why) => self.unanswered(pool, task, why),
+        }
+    }
+
+    fn unanswered(&mut self, pool: usize, task: &Task, why: &str) {
+        self.ledger.books[pool].unanswered += 1;
+        self.ledger.strange.note(|| format!("{:?} was not answered: {why}", task.kind));
+    }
+
+    fn answered(&mut self, pool: usize, task: &Task, answer: &Answer, timing: Timing) {
+        let told = match answer.told() {
+            Ok(told) => told,
+            Err(strange) => return self.unanswered(pool, task, &strange),
+        };
+        *self.ledger.books[pool].answered.entry(told.outcome).or_default() += 1;
+        if let Some(id) = told.job {
+            self.ids.answered(id);
+        }
+        if let Some(tag) = task.tag {
+            self.effects.told(tag, told.outcome, told.may_have_run);
+        }
+        if !task.may_be(told.outcome) {
+            let name = told.outcome.name();
+            self.ledger.strange.note(|| format!("{:?} ended {name}: {}", task.kind, excerpt(answer)));
+        }
+        if told.outcome == Outcome::Ok {
+            self.ended_well(pool, task, answer, timing);
+        }
+        if let Some(took) = told.took {
+            self.lateness.measure(task, took, timing);
+        }
+    }
+
+    fn ended_well(&mut self, pool: usize, task: &Task, answer: &Answer, timing: Timing) {
+        if task.output.as_ref().is_some_and(|output| output.as_bytes() != answer.body) {
+            self.ledger.wrong.note(|| format!("{} was answered {}", task.body, excerpt(answer)));
+        }
+        // What is compared is the smallest job, beside all the others.
+        if PLANS[pool].name == MEASURED && task.kind == Kind::Echo && timing.stopped.is_zero() {
+            let latency = if timing.is_stormy { &mut self.stormy } else { &mut self.calm };
+            latency.record(timing.took);
+        }
+    }
+}
+
+impl Lateness {
+    /// What the server itself measured is asserted. The client's view has the wait for a processor in it, on both
+    /// sides of the connection, so it is only told.
+    fn measure(&mut self, task: &Task, took: Duration, timing: Timing) {
+        let deadline = task.timeout + timing.stopped;
+        let (server, client) = (took.saturating_sub(deadline), timing.took.saturating_sub(deadline));
+        if server > ALLOWED_LATENESS {
+            self.late.note(|| format!("{:?} took {took:.1?} and had {deadline:.1?}", task.kind));
+        }
+        self.server = self.server.max(server);
+        self.client = self.client.max(client);
+    }
+}
+
+fn excerpt(answer: &Answer) -> String {
+    String::from_utf8_lossy(&answer.body).chars().take(300).collect()
+}

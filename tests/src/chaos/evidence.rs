@@ -1,0 +1,52 @@
+//! All that a run has brought to light, once it is over: what the assertions are made about.
+
+use super::books::Books;
+use super::distribution::Spread;
+use super::effects::Comparison;
+use super::ledger::Oddities;
+use super::options::Options;
+use super::status::Pool;
+use super::subject::Sample;
+use super::watch::Probes;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    pub(crate) options: Options,
+    /// How long the faults lasted.
+    pub(crate) lasted: Duration,
+    pub(crate) kills: u64,
+    pub(crate) worker_stops: u64,
+    pub(crate) server_stops: usize,
+    pub(crate) books: Books,
+    /// The log of side effects against the books.
+    pub(crate) effects: Comparison,
+    /// Lines of the server's log that were not written, each of which may have had a job's id.
+    pub(crate) lost_lines: u64,
+    /// What the server complained of.
+    pub(crate) complaints: Oddities,
+    /// From a kill until the pool has as many ready workers again.
+    pub(crate) made_good: Spread,
+    pub(crate) probes: Probes,
+    /// Resident memory through the time of the faults, in bytes.
+    pub(crate) memory: Vec<u64>,
+    /// Before the load.
+    pub(crate) before: Sample,
+    pub(crate) quiet: Quiet,
+    /// None if the server did not end.
+    pub(crate) exit: Option<ExitStatus>,
+    /// After its end.
+    pub(crate) after: Sample,
+}
+
+/// The server when nobody asks anything of it.
+#[derive(Debug)]
+pub(crate) struct Quiet {
+    /// None if the server did not tell.
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) sample: Sample,
+    /// Pools that did not come to rest.
+    pub(crate) restless: Vec<String>,
+}

@@ -1,0 +1,69 @@
+//! Carries out the faults of the schedule, each at its time, upon whoever is there.
+
+use super::run::Run;
+use super::schedule::{Fault, Schedule};
+use super::victim::Victim;
+use rustix::process::Signal;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Goes on for ever; the faults end when this is dropped.
+pub(crate) async fn strike(run: &Run, server: u32) {
+    let start = Instant::now();
+    for (at, fault) in Schedule::new(run.options.seed, run.options.kills_per_minute) {
+        sleep_until(start + at).await;
+        match fault {
+            Fault::Kill { workers, pick } => (0..workers).for_each(|nth| kill(run, server, pick ^ nth)),
+            Fault::StopWorker { pick, until } => stop_worker(run, server, pick, until),
+            // Waited for, so that it is not dropped before the server goes on.
+            Fault::StopServer(length) => stop_server(run, server, length).await,
+        }
+    }
+}
+
+/// Whatever state it is in: spawned a moment ago, greeting, idle, at a job or about to exit.
+fn kill(run: &Run, server: u32, pick: u64) {
+    let Some(victim) = Victim::choose(server, pick, |_| true) else { return };
+    run.recovery.open().killed(victim.pid, run.clock.now());
+    run.kills.fetch_add(u64::from(victim.signal(Signal::KILL)), Relaxed);
+}
+
+/// One that is ready: a worker that is stopped amid its start costs its pool the `start_timeout`, by promise.
+fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
+    let Some(victim) = Victim::choose(server, pick, |pid| run.recovery.open().is_ready(pid)) else { return };
+    run.worker_stops.fetch_add(u64::from(victim.signal(Signal::STOP)), Relaxed);
+    if let Some(length) = until {
+        tokio::spawn(async move {
+            sleep(length).await;
+            victim.signal(Signal::CONT);
+        });
+    }
+}
+
+async fn stop_server(run: &Run, server: u32, length: Duration) {
+    let stop = Stop::new(run, server);
+    sleep(length).await;
+    drop(stop);
+}
+
+/// A server that is stopped, until this is dropped.
+struct Stop<'a> {
+    run: &'a Run,
+    server: u32,
+}
+
+impl<'a> Stop<'a> {
+    fn new(run: &'a Run, server: u32) -> Self {
+        run.stops.open().begin(run.clock.now());
+        crate::process::signal(server, Signal::STOP);
+        Self { run, server }
+    }
+}
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        crate::process::signal(self.server, Signal::CONT);
+        self.run.stops.open().end(self.run.clock.now());
+    }
+}

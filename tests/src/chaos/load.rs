@@ -1,0 +1,69 @@
+//! The clients: each sends one job after the other, and has it written down what came of it.
+
+use super::books::{Reply, Timing};
+use super::client::Client;
+use super::random::Random;
+use super::run::Run;
+use super::scenario::PLANS;
+use super::task::{Kind, Task};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long after its deadline an answer is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest pause between two jobs of a client, in milliseconds.
+const PAUSE: u64 = 20;
+
+/// Sends jobs to the pool of this number until told to end. `stream` is the client's own.
+pub(crate) async fn client(run: Arc<Run>, pool: usize, stream: u64) {
+    let mut random = Random::new(run.options.seed, stream);
+    let mut client = Client::new(run.server);
+    let end = run.end.subscribe();
+    while !*end.borrow() {
+        if let Some(task) = draw(&run, pool, &mut random) {
+            let sent = run.clock.now();
+            let reply = perform(pool, &mut client, &task).await;
+            run.record(pool, &task, &reply, sent);
+        }
+        // sleep: the load is to be steady, not as much as there can be.
+        tokio::time::sleep(random.millis(0, PAUSE)).await;
+    }
+}
+
+/// The next job; none if it were one with a side effect too many.
+fn draw(run: &Run, pool: usize, random: &mut Random) -> Option<Task> {
+    let plan = &PLANS[pool];
+    let kind = *random.weighted(plan.jobs);
+    let hangs_up = random.below(1000) < plan.hang_ups;
+    let after = random.millis(0, PAUSE);
+    let effect = match kind {
+        Kind::Log => Some((run.effects_file.as_str(), run.books.open().effects.tag(plan.attempts)?)),
+        _ => None,
+    };
+    let task = Task::draw(kind, random, effect);
+    Some(if hangs_up { task.hangs_up(after) } else { task })
+}
+
+async fn perform(pool: usize, client: &mut Client, task: &Task) -> Reply {
+    let patience = task.hang_up.unwrap_or(task.timeout + PATIENCE);
+    let path = task.path(PLANS[pool].name);
+    match timeout(patience, client.post(&path, task.body.clone())).await {
+        Ok(Ok(answer)) => Reply::Answered(answer),
+        Ok(Err(error)) => Reply::None(error.to_string()),
+        Err(_) if task.hang_up.is_some() => Reply::HungUp,
+        Err(_) => Reply::None(format!("not within {patience:?}")),
+    }
+}
+
+impl Run {
+    /// Writes down a job that was sent at this time and has its reply now.
+    pub(crate) fn record(&self, pool: usize, task: &Task, reply: &Reply, sent: Duration) {
+        let now = self.clock.now();
+        let stopped = self.stops.open().within(sent, now);
+        let timing = Timing { took: now - sent, stopped, is_stormy: self.is_stormy.load(Relaxed) };
+        self.books.open().record(pool, task, reply, timing);
+    }
+}

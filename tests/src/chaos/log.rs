@@ -1,0 +1,120 @@
+//! The server's log, line by line: what it tells of jobs and workers, and what it complains of.
+
+use super::clock::Clock;
+use std::time::Duration;
+
+/// What the server is to log: every accepted job and every worker's life, beside warnings.
+pub(crate) const FILTER: &str = "warn,procpool_frontend::answer=debug,procpool_coordinator=debug";
+
+/// Errors that a run may bring about, by a part of their text. There are none.
+const ALLOWED: &[&str] = &[];
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A job was accepted.
+    Accepted(u128),
+    /// A worker takes jobs.
+    Ready { pool: String, pid: u32, at: Duration },
+    /// A worker that was ready is dead.
+    Died { pid: u32, at: Duration },
+    /// Something that must not happen: an error, a panic, or what is no line of the log at all.
+    Bad,
+    /// So many lines were not written, because we read too slowly.
+    Lost(u64),
+    /// Anything else.
+    Other,
+}
+
+impl Line {
+    pub(crate) fn parse(text: &str, clock: &Clock) -> Self {
+        let (stamp, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let Some(at) = clock.read(stamp) else {
+            return lost(text).map_or(Self::Bad, Self::Lost);
+        };
+        let rest = rest.trim_start();
+        if rest.starts_with("ERROR ") {
+            let allowed = ALLOWED.iter().any(|part| rest.contains(part));
+            return if allowed { Self::Other } else { Self::Bad };
+        }
+        message(rest, at).unwrap_or(Self::Other)
+    }
+}
+
+/// `LEVEL target: message key=value …`
+fn message(rest: &str, at: Duration) -> Option<Line> {
+    let (_level, rest) = rest.split_once(' ')?;
+    let (target, message) = rest.trim_start().split_once(": ")?;
+    if target == "procpool_frontend::answer" {
+        let id = message.strip_prefix("accepted job=")?;
+        return u128::from_str_radix(id, 16).ok().map(Line::Accepted);
+    }
+    if message.starts_with("ready ") {
+        let pool = value(message, "pool")?.trim_matches('"').to_owned();
+        return Some(Line::Ready { pool, pid: value(message, "pid")?.parse().ok()?, at });
+    }
+    // What a worker said last may stand at the end, so only what comes first is believed.
+    let (pid, rest) = message.strip_prefix("worker ")?.split_once(" (pid ")?.1.split_once(')')?;
+    rest.starts_with(" ended with ").then_some(())?;
+    Some(Line::Died { pid: pid.parse().ok()?, at })
+}
+
+fn value<'a>(message: &'a str, key: &str) -> Option<&'a str> {
+    message.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+fn lost(text: &str) -> Option<u64> {
+    text.strip_prefix('(')?
+        .strip_suffix(" lines of log were dropped: they were read too slowly)")?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Line {
+        Line::parse(text, &Clock::start())
+    }
+
+    fn at(rest: &str) -> Line {
+        // Before any clock was started, so that the time is 0.
+        parse(&format!("2020-01-01T00:00:00.000000Z {rest}"))
+    }
+
+    #[test]
+    fn an_accepted_job_is_read() {
+        let line = at("DEBUG procpool_frontend::answer: accepted job=000000000000000000000000000000ff");
+        assert_eq!(line, Line::Accepted(0xff));
+    }
+
+    #[test]
+    fn a_workers_life_is_read() {
+        let ready =
+            at(" INFO procpool_coordinator::pool::member: ready pool=\"plain\" worker=\"plain-1\" pid=7");
+        assert_eq!(ready, Line::Ready { pool: "plain".into(), pid: 7, at: Duration::ZERO });
+        let died = " WARN procpool_coordinator::pool::member: worker plain-1 (pid 7) ended with signal 9 \
+                    (SIGKILL) after 1.0s and 3 jobs pool=\"plain\"";
+        assert_eq!(at(died), Line::Died { pid: 7, at: Duration::ZERO });
+    }
+
+    #[test]
+    fn an_error_and_a_panic_are_bad_and_a_warning_is_not() {
+        assert_eq!(at("ERROR procpool_coordinator::pool: a worker's task ended in a bug"), Line::Bad);
+        assert_eq!(parse("thread 'main' panicked at src/main.rs:1:1:"), Line::Bad);
+        assert_eq!(at(" WARN procpool_coordinator::hub: turned a connection away"), Line::Other);
+    }
+
+    #[test]
+    fn the_last_words_of_a_worker_are_not_believed() {
+        let line = at(" WARN m: failed to start; its last words: ready pool=\"plain\" pid=7");
+        assert_eq!(line, Line::Other);
+        assert_eq!(at(" WARN m: its last words: ERROR procpool: boom"), Line::Other);
+    }
+
+    #[test]
+    fn lines_that_were_lost_are_counted() {
+        assert_eq!(parse("(12 lines of log were dropped: they were read too slowly)"), Line::Lost(12));
+    }
+}

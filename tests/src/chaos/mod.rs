@@ -1,0 +1,41 @@
+//! The chaos run: a real `procpool serve` under mixed load over HTTP, while its workers are killed, stopped and
+//! made to misbehave at random. Afterwards every ledger is compared with every other.
+//!
+//! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
+//! seed alone; `load.rs`, `gate.rs`, `killer.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
+//! it is made of write it down; `assertions.rs` judges.
+
+mod assertions;
+mod books;
+mod client;
+mod clock;
+mod distribution;
+mod ears;
+mod effects;
+mod evidence;
+mod gate;
+mod ids;
+mod killer;
+mod ledger;
+mod live;
+mod load;
+mod log;
+mod options;
+mod outcome;
+mod random;
+mod recovery;
+mod report;
+mod run;
+mod scenario;
+mod schedule;
+mod stage;
+mod status;
+mod stops;
+mod subject;
+mod task;
+mod victim;
+mod watch;
+
+pub use options::{Asked, HELP, Options, parse};
+pub use report::Report;
+pub use stage::run;

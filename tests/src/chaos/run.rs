@@ -1,0 +1,68 @@
+//! What all parts of a run share.
+
+use super::books::Books;
+use super::clock::Clock;
+use super::ledger::Oddities;
+use super::options::Options;
+use super::recovery::Recovery;
+use super::stops::Stops;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// A run on its way.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) options: Options,
+    pub(crate) clock: Clock,
+    /// Where the server listens.
+    pub(crate) server: SocketAddr,
+    /// Where jobs leave their side effects.
+    pub(crate) effects_file: String,
+    /// Whether workers are being killed.
+    pub(crate) is_stormy: AtomicBool,
+    /// SIGKILLs that reached a process.
+    pub(crate) kills: AtomicU64,
+    /// SIGSTOPs that reached a worker.
+    pub(crate) worker_stops: AtomicU64,
+    pub(crate) books: Shelf<Books>,
+    pub(crate) recovery: Shelf<Recovery>,
+    pub(crate) stops: Shelf<Stops>,
+    /// What the server complained of.
+    pub(crate) complaints: Shelf<Oddities>,
+    /// Lines of log that were not written.
+    pub(crate) lost_lines: AtomicU64,
+    /// Tells clients to end.
+    pub(crate) end: watch::Sender<bool>,
+}
+
+impl Run {
+    pub(crate) fn new(options: Options, server: SocketAddr, effects_file: String) -> Self {
+        Self {
+            options,
+            clock: Clock::start(),
+            server,
+            effects_file,
+            is_stormy: AtomicBool::default(),
+            kills: AtomicU64::default(),
+            worker_stops: AtomicU64::default(),
+            books: Shelf::default(),
+            recovery: Shelf::default(),
+            stops: Shelf::default(),
+            complaints: Shelf::default(),
+            lost_lines: AtomicU64::default(),
+            end: watch::Sender::new(false),
+        }
+    }
+}
+
+/// A mutex of which nobody minds that somebody else panicked: what failed is told anyway.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf<T>(Mutex<T>);
+
+impl<T> Shelf<T> {
+    pub(crate) fn open(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,127 @@
+//! What is served and what is sent: the pools with their settings, and for each the jobs that its clients
+//! choose from. A new setting is a line here, a new kind of job one in `task.rs` and its weight here.
+
+use super::task::Kind;
+
+/// A pool and its clients.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) name: &'static str,
+    /// The worker executable, beside the server's, and its arguments.
+    pub(crate) command: &'static [&'static str],
+    pub(crate) workers: usize,
+    /// Most times that a job may be handed to a worker.
+    pub(crate) attempts: u8,
+    /// Further keys of its table.
+    pub(crate) keys: &'static str,
+    /// Each sends one job at a time.
+    pub(crate) clients: usize,
+    /// So many of a thousand jobs are hung up on.
+    pub(crate) hang_ups: u64,
+    /// What they send, with weights.
+    pub(crate) jobs: &'static [(u32, Kind)],
+}
+
+/// The pool of [`gate`](super::gate): one worker, and clients that know where each job is.
+pub(crate) const GATE: &str = "gate";
+
+/// The pool whose echoes are the measure of what jobs that survive notice.
+pub(crate) const MEASURED: &str = "plain";
+
+/// Every pool.
+pub(crate) const PLANS: &[Plan] = &[
+    Plan {
+        name: MEASURED,
+        command: &["verbs"],
+        workers: 4,
+        attempts: 1,
+        keys: "queue = 64",
+        clients: 8,
+        hang_ups: 20,
+        jobs: &[
+            (400, Kind::Echo),
+            (150, Kind::Log),
+            (100, Kind::Nap),
+            (20, Kind::Large),
+            (20, Kind::BadInput),
+            (20, Kind::Failed),
+            (8, Kind::Flood),
+            (5, Kind::Abort),
+            (3, Kind::Exit),
+            (3, Kind::Panic),
+            (3, Kind::Grandchild),
+        ],
+    },
+    Plan {
+        name: "again",
+        command: &["verbs"],
+        workers: 3,
+        attempts: 3,
+        keys: "idempotent = true\nmax_attempts = 3",
+        clients: 5,
+        hang_ups: 15,
+        jobs: &[(400, Kind::Echo), (150, Kind::Log), (100, Kind::Nap), (5, Kind::Abort), (3, Kind::Panic)],
+    },
+    Plan {
+        name: "tight",
+        command: &["verbs"],
+        workers: 2,
+        attempts: 1,
+        keys: "queue = 2\ngrace = \"20ms\"\nmax_payload = \"64 KiB\"",
+        clients: 6,
+        hang_ups: 100,
+        jobs: &[
+            (200, Kind::Echo),
+            (100, Kind::Log),
+            (100, Kind::Nap),
+            (60, Kind::Obey),
+            (20, Kind::TooLarge),
+            (10, Kind::Spin),
+            (5, Kind::Flood),
+            // Always the same payload: one that a pool may come to know.
+            (2, Kind::SameAbort),
+        ],
+    },
+    Plan {
+        name: GATE,
+        command: &["verbs"],
+        workers: 1,
+        attempts: 1,
+        keys: "",
+        clients: 0,
+        hang_ups: 0,
+        jobs: &[],
+    },
+    Plan {
+        name: "fib",
+        command: &["procpool-fib"],
+        workers: 2,
+        attempts: 1,
+        keys: "",
+        clients: 3,
+        hang_ups: 40,
+        jobs: &[(100, Kind::Fib), (5, Kind::FibTooLarge)],
+    },
+];
+
+/// How many workers there are when all is well.
+pub(crate) fn workers() -> usize {
+    PLANS.iter().map(|plan| plan.workers).sum()
+}
+
+/// The server's configuration.
+pub(crate) fn config() -> String {
+    // A client that waits for its next job is not to be hung up on.
+    let server = "[server]\nheader_timeout = \"60s\"\n".to_owned();
+    PLANS.iter().fold(server, |config, plan| config + &plan.table())
+}
+
+impl Plan {
+    fn table(&self) -> String {
+        let Self { name, command, workers, keys, .. } = self;
+        format!(
+            "[pools.{name}]\ncommand = {command:?}\nmin_workers = {workers}\nmax_workers = {workers}\n\
+             start_timeout = \"5s\"\n{keys}\n"
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! A run from its beginning to its end: start, calm, storm, quiet, end. Then the evidence.
+
+use super::client::Client;
+use super::evidence::{Evidence, Quiet};
+use super::options::Options;
+use super::report::Report;
+use super::run::Run;
+use super::scenario::{self, PLANS};
+use super::subject::{Sample, Subject};
+use super::watch::Probes;
+use super::{ears, gate, killer, live, load, status, watch};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::process::ChildStderr;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// For the server to come to rest: longer than its idle threads live and its pauses between starts last.
+const REST: Duration = Duration::from_secs(45);
+
+/// For the last lines of the log, once the server has ended.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
+/// Runs, and tells what came of it.
+///
+/// # Errors
+/// When the run could not be made at all. What the server does wrong is in the report.
+///
+/// # Panics
+/// When the server does not start.
+pub async fn run(options: Options) -> io::Result<Report> {
+    let Options { duration, kills_per_minute, seed, .. } = options;
+    let seconds = duration.as_secs();
+    writeln!(io::stdout(), "chaos for {seconds} s with {kills_per_minute} kills a minute, --seed {seed}")?;
+    let (subject, log) = Subject::start().await?;
+    let effects = subject.effects_file();
+    File::create(&effects)?;
+    let run = Arc::new(Run::new(options, subject.address(), effects.display().to_string()));
+    Stage { run, subject }.play(log).await
+}
+
+struct Stage {
+    run: Arc<Run>,
+    subject: Subject,
+}
+
+impl Stage {
+    async fn play(mut self, log: ChildStderr) -> io::Result<Report> {
+        let run = self.run.clone();
+        let hearing = tokio::spawn(ears::listen(run.clone(), log));
+        let mut operator = Client::new(run.server);
+        let start = self.at_rest(&mut operator, None).await;
+        if !start.restless.is_empty() {
+            return Err(io::Error::other(format!("the server did not start: {}", start.restless.join(", "))));
+        }
+
+        let (lasted, probes, memory) = self.load().await?;
+        let _impatience = self.end_on_another_signal();
+        let quiet = self.at_rest(&mut operator, Some(&start.sample)).await;
+        operator.hang_up();
+        let exit = self.subject.end().await;
+        // It ends with the server, unless somebody else holds it open.
+        let _ = timeout(LAST_LINES, hearing).await;
+
+        let books = std::mem::take(&mut *run.books.open());
+        let effects = books.effects.compare(BufReader::new(File::open(&run.effects_file)?))?;
+        Ok(Report::new(Evidence {
+            options: run.options,
+            lasted,
+            kills: run.kills.load(Relaxed),
+            worker_stops: run.worker_stops.load(Relaxed),
+            server_stops: run.stops.open().count(),
+            books,
+            effects,
+            lost_lines: run.lost_lines.load(Relaxed),
+            complaints: std::mem::take(&mut *run.complaints.open()),
+            made_good: run.recovery.open().times.spread(),
+            probes,
+            memory,
+            before: start.sample,
+            quiet,
+            exit,
+            after: self.subject.sample(),
+        }))
+    }
+
+    /// The load, first without faults and then with them. Says how long they lasted.
+    async fn load(&self) -> io::Result<(Duration, Probes, Vec<u64>)> {
+        let run = &self.run;
+        let live = tokio::spawn(live::line(run.clone()));
+        let probing = tokio::spawn(watch::probe(run.clone()));
+        let clients = self.clients();
+        let interrupted = tokio::select! {
+            () = sleep(run.options.calm()) => false,
+            caught = live::interrupted() => caught.map(|()| true)?,
+        };
+        let sampling = tokio::spawn(watch::memory(run.clone(), self.subject.pid));
+        let lasted = if interrupted { Duration::ZERO } else { self.storm().await? };
+
+        run.end.send_replace(true);
+        clients.join_all().await;
+        live.abort();
+        writeln!(io::stdout(), "\n{:>5.0} s  quiet", run.clock.now().as_secs_f64())?;
+        Ok((lasted, probing.await?, sampling.await?))
+    }
+
+    fn clients(&self) -> JoinSet<()> {
+        let mut clients = JoinSet::new();
+        for (pool, plan) in PLANS.iter().enumerate() {
+            for _ in 0..plan.clients {
+                let stream = clients.len() as u64;
+                clients.spawn(load::client(self.run.clone(), pool, stream));
+            }
+        }
+        clients.spawn(gate::visitor(self.run.clone()));
+        clients
+    }
+
+    async fn storm(&self) -> io::Result<Duration> {
+        let run = &self.run;
+        let begun = Instant::now();
+        run.is_stormy.store(true, Relaxed);
+        tokio::select! {
+            () = killer::strike(run, self.subject.pid) => {}
+            () = sleep(run.options.duration) => {}
+            caught = live::interrupted() => caught?,
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// Waits until every pool rests and nothing is left of the load, or until it is clear that this never comes.
+    async fn at_rest(&self, operator: &mut Client, before: Option<&Sample>) -> Quiet {
+        let begun = Instant::now();
+        loop {
+            let pools = status::pools(operator).await.unwrap_or_default();
+            let sample = self.subject.sample();
+            let rests =
+                |name: &str, workers| pools.iter().any(|pool| pool.name == name && pool.is_at_rest(workers));
+            let restless = PLANS.iter().filter(|plan| !rests(plan.name, plan.workers));
+            let restless: Vec<_> = restless.map(|plan| plan.name.to_owned()).collect();
+            let is_quiet = restless.is_empty()
+                && sample.children == scenario::workers()
+                && before.is_none_or(|before| sample.is_no_more_than(before));
+            if is_quiet || begun.elapsed() > REST {
+                return Quiet { pools, sample, restless };
+            }
+            // sleep: between two looks.
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A second signal is for those who do not want the ledger either.
+    fn end_on_another_signal(&self) -> tokio::task::JoinHandle<()> {
+        let server = self.subject.pid;
+        tokio::spawn(async move {
+            if live::interrupted().await.is_ok() {
+                crate::process::signal(server, Signal::KILL);
+                std::process::exit(130);
+            }
+        })
+    }
+}

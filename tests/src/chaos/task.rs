@@ -1,0 +1,243 @@
+//! One job as a client sends it, with all that its answer has to be measured by.
+
+use super::effects::Tag;
+use super::outcome::Outcome;
+use super::random::Random;
+use crate::verbs::Verb;
+use std::time::Duration;
+
+/// A kind of job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Answers a text.
+    Echo,
+    /// Takes some milliseconds and no processor.
+    Nap,
+    /// Leaves a line in the log of side effects.
+    Log,
+    /// Takes some processor.
+    Fib,
+    /// Fails for what it is asked.
+    FibTooLarge,
+    /// Fails for a folder that is not there.
+    Failed,
+    /// Does not decode.
+    BadInput,
+    /// Kills its worker; no two payloads are the same.
+    Abort,
+    /// The same, with one and the same payload.
+    SameAbort,
+    /// Ends its worker, sometimes with 0.
+    Exit,
+    /// Panics.
+    Panic,
+    /// Never ends and listens to nobody.
+    Spin,
+    /// Never ends and listens.
+    Obey,
+    /// Answers much.
+    Large,
+    /// Answers more than the pool takes.
+    TooLarge,
+    /// Writes to standard output without a newline.
+    Flood,
+    /// Leaves a process behind that holds what its worker held.
+    Grandchild,
+}
+
+/// A job and what may become of it.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) kind: Kind,
+    /// The input, as JSON.
+    pub(crate) body: String,
+    /// Queue and run together.
+    pub(crate) timeout: Duration,
+    /// The run alone.
+    pub(crate) run_timeout: Option<Duration>,
+    /// What it answers if it is ok; none if it never is.
+    pub(crate) output: Option<String>,
+    /// The outcomes it may have beside that and those that any job may meet with.
+    pub(crate) endings: &'static [Outcome],
+    /// Its line in the log of side effects.
+    pub(crate) tag: Option<Tag>,
+    /// When the client hangs up.
+    pub(crate) hang_up: Option<Duration>,
+}
+
+/// What any job may meet with while workers are being killed and stopped.
+const WEATHER: [Outcome; 4] = [Outcome::Crashed, Outcome::Poisoned, Outcome::TimedOut, Outcome::Refused];
+
+/// Longer than anything here waits for a worker, unless that worker was stopped.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The largest answer of [`Kind::Large`], in bytes.
+const LARGE: u64 = 256 * 1024;
+
+/// Two times the `max_payload` of the pool that is asked for it.
+const TOO_LARGE: usize = 128 * 1024;
+
+impl Task {
+    /// A job of this kind. One with a side effect needs a file, and its line there.
+    pub(crate) fn draw(kind: Kind, random: &mut Random, effect: Option<(&str, Tag)>) -> Self {
+        let nonce = random.next();
+        match kind {
+            Kind::Echo => Self::echo(nonce),
+            Kind::Nap => {
+                let micros = 1000 + random.below(8000);
+                Self::verb(kind, &Verb::Nap(micros)).answers("awake".to_owned())
+            }
+            Kind::Log => {
+                let (file, tag) = effect.expect("a job with a side effect has a line in a file");
+                Self::log(file, tag)
+            }
+            Kind::Fib => {
+                let n = 5 + random.below(18);
+                Self::new(kind, n.to_string()).answers_json(fib(n).to_string())
+            }
+            Kind::FibTooLarge => Self::new(kind, "94".into()).may_end(&[Outcome::Failed]),
+            Kind::Failed => Self::verb(kind, &Verb::Log("/nowhere/at/all".into(), String::new()))
+                .may_end(&[Outcome::Failed]),
+            Kind::BadInput => Self::new(kind, "{\"sing\":1}".into()).may_end(&[Outcome::BadInput]),
+            Kind::Abort => Self::verb(kind, &Verb::LastWords(vec![format!("{nonce:x}")])),
+            Kind::SameAbort => Self::verb(kind, &Verb::Abort),
+            Kind::Exit => Self::verb(kind, &Verb::Exit(i32::from(nonce.is_multiple_of(2)))),
+            Kind::Panic => Self::verb(kind, &Verb::Panic(format!("{nonce:x}"))).may_end(&[Outcome::Panicked]),
+            Kind::Spin => Self::verb(kind, &Verb::Spin).within(random.millis(5, 30)),
+            Kind::Obey => {
+                let task = Self::obey();
+                let limit = random.millis(5, 30);
+                if nonce.is_multiple_of(2) { task.within(limit) } else { task.runs_within(limit) }
+            }
+            Kind::Large => {
+                let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
+                Self::verb(kind, &Verb::Large(bytes)).answers("x".repeat(bytes))
+            }
+            Kind::TooLarge => Self::verb(kind, &Verb::Large(TOO_LARGE)).may_end(&[Outcome::OutputTooLarge]),
+            Kind::Flood => {
+                let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
+                Self::verb(kind, &Verb::Flood(bytes)).answers(bytes.to_string())
+            }
+            // Its answer is a process id, which nobody can foretell.
+            Kind::Grandchild => Self::verb(kind, &Verb::Grandchild).may_end(&[Outcome::Ok]),
+        }
+    }
+
+    /// Leaves a line in the log of side effects.
+    pub(crate) fn log(file: &str, tag: Tag) -> Self {
+        let line = tag.line();
+        let task = Self::verb(Kind::Log, &Verb::Log(file.to_owned(), line.clone()));
+        Self { tag: Some(tag), ..task.answers(line) }
+    }
+
+    /// Takes all of its time, unless it is cancelled.
+    pub(crate) fn obey() -> Self {
+        Self::verb(Kind::Obey, &Verb::Obey)
+    }
+
+    fn echo(nonce: u64) -> Self {
+        let text = format!("{nonce:x}");
+        Self::verb(Kind::Echo, &Verb::Echo(text.clone())).answers(text)
+    }
+
+    fn verb(kind: Kind, verb: &Verb) -> Self {
+        Self::new(kind, serde_json::to_string(verb).expect("a verb is JSON"))
+    }
+
+    fn new(kind: Kind, body: String) -> Self {
+        Self {
+            kind,
+            body,
+            timeout: TIMEOUT,
+            run_timeout: None,
+            output: None,
+            endings: &[],
+            tag: None,
+            hang_up: None,
+        }
+    }
+
+    fn answers(self, text: String) -> Self {
+        self.answers_json(serde_json::Value::from(text).to_string())
+    }
+
+    fn answers_json(self, output: String) -> Self {
+        Self { output: Some(output), ..self }
+    }
+
+    fn may_end(self, endings: &'static [Outcome]) -> Self {
+        Self { endings, ..self }
+    }
+
+    fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    fn runs_within(self, timeout: Duration) -> Self {
+        Self { run_timeout: Some(timeout), ..self }
+    }
+
+    /// The path and query of its request.
+    pub(crate) fn path(&self, pool: &str) -> String {
+        let mut path = format!("/v1/pools/{pool}/jobs?timeout={}us", self.timeout.as_micros());
+        if let Some(limit) = self.run_timeout {
+            path += &format!("&run_timeout={}us", limit.as_micros());
+        }
+        path
+    }
+
+    /// The client hangs up after so long: before the job is read, in the queue, amid its run or after its end.
+    pub(crate) fn hangs_up(self, after: Duration) -> Self {
+        Self { hang_up: Some(after), ..self }
+    }
+
+    /// Whether it may have this outcome.
+    pub(crate) fn may_be(&self, outcome: Outcome) -> bool {
+        let ok = outcome == Outcome::Ok && self.output.is_some();
+        ok || WEATHER.contains(&outcome) || self.endings.contains(&outcome)
+    }
+}
+
+fn fib(n: u64) -> u64 {
+    (0..n).fold((0, 1), |(this, next), _| (next, this + next)).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(kind: Kind) -> Task {
+        Task::draw(kind, &mut Random::new(1, 1), Some(("/log", Tag::first())))
+    }
+
+    #[test]
+    fn a_job_that_kills_is_never_ok() {
+        for kind in [Kind::Abort, Kind::SameAbort, Kind::Exit, Kind::Panic, Kind::Spin, Kind::Obey] {
+            assert!(!draw(kind).may_be(Outcome::Ok), "{kind:?}");
+            assert!(draw(kind).may_be(Outcome::Crashed), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_cancel_but_those_who_hung_up() {
+        for kind in [Kind::Echo, Kind::Log, Kind::Obey, Kind::Fib] {
+            assert!(!draw(kind).may_be(Outcome::Cancelled), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_limits_stand_in_the_query_with_their_unit() {
+        let task = Task { timeout: Duration::from_millis(5), ..draw(Kind::Spin) };
+        assert_eq!(task.path("tight"), "/v1/pools/tight/jobs?timeout=5000us");
+        let task = task.runs_within(Duration::from_millis(1));
+        assert_eq!(task.path("tight"), "/v1/pools/tight/jobs?timeout=5000us&run_timeout=1000us");
+    }
+
+    #[test]
+    fn a_log_answers_its_line_and_an_echo_its_text() {
+        let log = draw(Kind::Log);
+        assert!(log.tag.is_some());
+        assert_eq!(log.output.as_deref(), Some("\"0\""));
+        assert!(log.body.contains("\"/log\""));
+    }
+}
