@@ -23,7 +23,7 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command
 }
 
-/// Runs cargo in the foreground, to a good end or an error.
+/// Runs cargo, or what it has built, in the foreground, to a good end or an error.
 pub(crate) fn run(mut command: Command) -> Result<(), Error> {
     let status = command.status().map_err(Error::start(&command, NO_CARGO))?;
     if status.success() { Ok(()) } else { Err(Error::Ended { command: shown(&command), status }) }

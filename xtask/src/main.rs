@@ -6,6 +6,7 @@
 
 mod artifact;
 mod cargo;
+mod chaos;
 mod ci;
 mod dist;
 mod error;
@@ -25,11 +26,12 @@ procpool's tasks
 Usage: cargo xtask <COMMAND> [ARGS]
 
 Commands:
-  run   build everything in release and serve on 127.0.0.1:3000
-  test  build what the tests need and run all of them
-  ci    format, clippy, docs, licences, then test
-  dist  pack each executable as an artifact of its own into dist/
-  help  print this
+  run    build everything in release and serve on 127.0.0.1:3000
+  test   build what the tests need and run all of them
+  chaos  kill workers under load and compare every ledger
+  ci     format, clippy, docs, licences, then test
+  dist   pack each executable as an artifact of its own into dist/
+  help   print this
 
 `cargo xtask <COMMAND> --help` says more about one of them.";
 
@@ -54,6 +56,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "run" => run::run(&args),
         "test" if asks_for_help(&args) => say(test::HELP),
         "test" => test::run(&args),
+        "chaos" if asks_for_help(&args) => say(chaos::HELP),
+        "chaos" => chaos::run(&args),
         "ci" if asks_for_help(&args) => say(ci::HELP),
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
         "dist" if asks_for_help(&args) => say(dist::HELP),

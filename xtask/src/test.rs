@@ -6,11 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::cargo;
+use crate::chaos;
 use crate::error::Error;
 use crate::journal::Journal;
 
 pub(crate) const HELP: &str = "\
-Builds what the tests need and runs all of them: unit, property, end-to-end and doc tests
+Builds what the tests need and runs all of them: unit, property, end-to-end and doc tests, then a minute
+of chaos (cargo xtask chaos), which a FILTER leaves out
 
 Usage: cargo xtask test [FILTER…] [TEST OPTIONS]
 
@@ -23,6 +25,8 @@ Stops at the first step that fails, and names it.";
 /// Where the end-to-end tests look for executables.
 const BIN_DIR: &str = "PROCPOOL_BIN_DIR";
 
+const CHAOS: &str = "chaos, 60 s";
+
 pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let filters = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
     all(&mut Journal::default(), filters)
@@ -32,7 +36,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
 pub(crate) fn all(journal: &mut Journal, filters: &[String]) -> Result<(), Error> {
     let bin_dir = journal.step("build the executables", build)?;
     journal.step("unit, property and end-to-end tests", || test("--all-targets", &bin_dir, filters))?;
-    journal.step("doc tests", || test("--doc", &bin_dir, filters))
+    journal.step("doc tests", || test("--doc", &bin_dir, filters))?;
+    if filters.is_empty() {
+        journal.step(CHAOS, || chaos::a_minute(&bin_dir))
+    } else {
+        journal.skip(CHAOS, "only what the filter names was asked for; `cargo xtask chaos` runs it");
+        Ok(())
+    }
 }
 
 fn build() -> Result<PathBuf, Error> {

@@ -156,16 +156,17 @@ fn cancels(evidence: &Evidence) -> Finding {
     (seen.run_after_cancel == 0, detail)
 }
 
+/// Apart from pauses of the server's that were not its own: those we made, and those in which a thread of ours that
+/// only wanted to be woken got no processor either.
 fn lateness(evidence: &Evidence) -> Finding {
-    let (holds, late) = oddities(&evidence.books.lateness.late, &format!("later than {ALLOWED_LATENESS:?}"));
     let lateness = &evidence.books.lateness;
-    (
-        holds,
-        format!(
-            "{late}; the latest by {:.1?}, as its client saw it by {:.1?}",
-            lateness.server, lateness.client
-        ),
-    )
+    let (holds, late) = oddities(&lateness.late, &format!("later than {ALLOWED_LATENESS:?}"));
+    let kind = lateness.kind.map_or(String::new(), |kind| format!(" ({kind:?})"));
+    let detail = format!(
+        "the latest by {:.1?}{kind}, as its client saw it by {:.1?}; nobody was given a processor for up to {:.1?}; {late}",
+        lateness.server, lateness.client, evidence.longest_starvation
+    );
+    (holds, detail)
 }
 
 fn probes(evidence: &Evidence) -> Finding {

@@ -30,6 +30,8 @@ pub(crate) struct Books {
 pub(crate) struct Lateness {
     /// Those that came later than is allowed.
     pub(crate) late: Oddities,
+    /// The kind of the latest.
+    pub(crate) kind: Option<Kind>,
     /// By how much the latest was beyond its deadline, by the server's clock and by the client's.
     pub(crate) server: Duration,
     pub(crate) client: Duration,
@@ -51,6 +53,8 @@ pub(crate) struct Timing {
     pub(crate) took: Duration,
     /// For so much of that time the server was stopped.
     pub(crate) stopped: Duration,
+    /// For so much of it somebody else, who had nothing else to do, was not given a processor.
+    pub(crate) starved: Duration,
     /// Whether workers were being killed.
     pub(crate) is_stormy: bool,
 }
@@ -109,15 +113,17 @@ impl Books {
 }
 
 impl Lateness {
-    /// What the server itself measured is asserted. The client's view has the wait for a processor in it, on both
-    /// sides of the connection, so it is only told.
+    /// What the server itself measured is asserted, but for the time in which it can have had no processor. The
+    /// client's view has its own wait for one in it as well, so it is only told.
     fn measure(&mut self, task: &Task, took: Duration, timing: Timing) {
-        let deadline = task.timeout + timing.stopped;
+        let deadline = task.timeout + timing.stopped + timing.starved;
         let (server, client) = (took.saturating_sub(deadline), timing.took.saturating_sub(deadline));
         if server > ALLOWED_LATENESS {
             self.late.note(|| format!("{:?} took {took:.1?} and had {deadline:.1?}", task.kind));
         }
-        self.server = self.server.max(server);
+        if server > self.server {
+            (self.server, self.kind) = (server, Some(task.kind));
+        }
         self.client = self.client.max(client);
     }
 }

@@ -74,12 +74,7 @@ impl Client {
         self.ask(Method::POST, path, body).await
     }
 
-    /// Closes the connection, amid a request if there is one.
-    pub(crate) fn hang_up(&mut self) {
-        self.link = None;
-    }
-
-    /// Not to be used again after its future was dropped, unless it hangs up first.
+    /// Dropped before it has its answer, it hangs up.
     async fn ask(&mut self, method: Method, path: &str, body: String) -> io::Result<Answer> {
         let mut link = self.connected().await?;
         let request = Request::builder()

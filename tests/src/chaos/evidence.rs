@@ -19,7 +19,9 @@ pub(crate) struct Evidence {
     pub(crate) lasted: Duration,
     pub(crate) kills: u64,
     pub(crate) worker_stops: u64,
-    pub(crate) server_stops: usize,
+    pub(crate) server_stops: u64,
+    /// Longest time without a processor for somebody who wanted nothing else.
+    pub(crate) longest_starvation: Duration,
     pub(crate) books: Books,
     /// The log of side effects against the books.
     pub(crate) effects: Comparison,

@@ -60,27 +60,29 @@ fn only_a_cancel(before: &Pool, after: &Pool) -> bool {
 struct Sent {
     task: Task,
     at: Duration,
-    answer: JoinHandle<io::Result<Answer>>,
+    answer: JoinHandle<(io::Result<Answer>, Duration)>,
 }
 
 impl Sent {
     fn send(run: &Run, task: Task) -> Self {
         let mut client = Client::new(run.server);
         let (path, body) = (task.path(GATE), task.body.clone());
-        let answer = tokio::spawn(async move { client.post(&path, body).await });
-        Self { task, at: run.clock.now(), answer }
+        let clock = run.clock;
+        let at = clock.now();
+        let answer = tokio::spawn(async move { (client.post(&path, body).await, clock.now()) });
+        Self { task, at, answer }
     }
 
     /// Hangs up, unless there is an answer already.
     async fn hang_up(self, run: &Run) {
         self.answer.abort();
-        let reply = match self.answer.await {
-            Ok(Ok(answer)) => Reply::Answered(answer),
-            Ok(Err(error)) => Reply::None(error.to_string()),
-            Err(_) => Reply::HungUp,
+        let (reply, now) = match self.answer.await {
+            Ok((Ok(answer), now)) => (Reply::Answered(answer), now),
+            Ok((Err(error), now)) => (Reply::None(error.to_string()), now),
+            Err(_) => (Reply::HungUp, run.clock.now()),
         };
         let pool = PLANS.iter().position(|plan| plan.name == GATE).unwrap_or_default();
-        run.record(pool, &self.task, &reply, self.at);
+        run.record(pool, &self.task, &reply, self.at..now);
     }
 }
 
@@ -99,11 +101,7 @@ impl Look {
                 sleep(Duration::from_millis(2)).await;
             }
         };
-        let seen = timeout(PATIENCE, looking).await.ok();
-        if seen.is_none() {
-            self.0.hang_up();
-        }
-        seen
+        timeout(PATIENCE, looking).await.ok()
     }
 }
 

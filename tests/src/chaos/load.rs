@@ -6,6 +6,7 @@ use super::random::Random;
 use super::run::Run;
 use super::scenario::PLANS;
 use super::task::{Kind, Task};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub(crate) async fn client(run: Arc<Run>, pool: usize, stream: u64) {
         if let Some(task) = draw(&run, pool, &mut random) {
             let sent = run.clock.now();
             let reply = perform(pool, &mut client, &task).await;
-            run.record(pool, &task, &reply, sent);
+            run.record(pool, &task, &reply, sent..run.clock.now());
         }
         // sleep: the load is to be steady, not as much as there can be.
         tokio::time::sleep(random.millis(0, PAUSE)).await;
@@ -59,11 +60,14 @@ async fn perform(pool: usize, client: &mut Client, task: &Task) -> Reply {
 }
 
 impl Run {
-    /// Writes down a job that was sent at this time and has its reply now.
-    pub(crate) fn record(&self, pool: usize, task: &Task, reply: &Reply, sent: Duration) {
-        let now = self.clock.now();
-        let stopped = self.stops.open().within(sent, now);
-        let timing = Timing { took: now - sent, stopped, is_stormy: self.is_stormy.load(Relaxed) };
+    /// Writes down a job that was sent when `time` begins and had its reply when it ends.
+    pub(crate) fn record(&self, pool: usize, task: &Task, reply: &Reply, time: Range<Duration>) {
+        let timing = Timing {
+            took: time.end - time.start,
+            stopped: self.stops.open().within(&time),
+            starved: self.starvation.open().within(&time),
+            is_stormy: self.is_stormy.load(Relaxed),
+        };
         self.books.open().record(pool, task, reply, timing);
     }
 }

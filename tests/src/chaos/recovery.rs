@@ -2,7 +2,7 @@
 //! again as before it. Pure: fed with kills and with the log's lines.
 
 use super::distribution::Distribution;
-use super::stops::Stops;
+use super::pauses::Pauses;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Recovery {
     }
 
     /// A worker takes jobs; its pool is to have so many.
-    pub(crate) fn ready(&mut self, pool: &str, workers: usize, pid: u32, at: Duration, stops: &Stops) {
+    pub(crate) fn ready(&mut self, pool: &str, workers: usize, pid: u32, at: Duration, stops: &Pauses) {
         // Somebody else of that number was killed, long ago.
         if self.kills.get(&pid).is_some_and(|killed| *killed < at) {
             self.kills.remove(&pid);
@@ -78,7 +78,7 @@ impl Recovery {
     }
 
     /// A process is dead, at this time or shortly before.
-    pub(crate) fn died(&mut self, pid: u32, at: Duration, stops: &Stops) {
+    pub(crate) fn died(&mut self, pid: u32, at: Duration, stops: &Pauses) {
         let killed = self.kills.remove(&pid);
         let Some(pool) = self.ready.remove(&pid) else { return };
         let Some(of) = self.pools.get_mut(&pool) else { return };
@@ -93,11 +93,11 @@ impl Recovery {
         }
     }
 
-    fn made_good(&mut self, death: &Death, at: Duration, stops: &Stops) {
+    fn made_good(&mut self, death: &Death, at: Duration, stops: &Pauses) {
         if !death.killed {
             return;
         }
-        if stops.within(death.at, at).is_zero() {
+        if stops.within(&(death.at..at)).is_zero() {
             self.times.record(at.saturating_sub(death.at));
         } else {
             self.left_out += 1;
@@ -117,7 +117,7 @@ mod tests {
     fn pair() -> Recovery {
         let mut recovery = Recovery::default();
         for pid in [1, 2] {
-            recovery.ready("p", 2, pid, ms(0), &Stops::default());
+            recovery.ready("p", 2, pid, ms(0), &Pauses::default());
         }
         recovery
     }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_kill_is_made_good_by_the_next_worker_that_is_ready() {
-        let (mut recovery, stops) = (pair(), Stops::default());
+        let (mut recovery, stops) = (pair(), Pauses::default());
         recovery.killed(1, ms(10));
         recovery.died(1, ms(11), &stops);
         recovery.ready("p", 2, 3, ms(15), &stops);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_second_of_two_kills_waits_for_the_second_birth() {
-        let (mut recovery, stops) = (pair(), Stops::default());
+        let (mut recovery, stops) = (pair(), Pauses::default());
         for pid in [1, 2] {
             recovery.killed(pid, ms(10));
             recovery.died(pid, ms(10), &stops);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_birth_may_be_logged_before_the_death_that_it_makes_good() {
-        let (mut recovery, stops) = (pair(), Stops::default());
+        let (mut recovery, stops) = (pair(), Pauses::default());
         recovery.killed(1, ms(10));
         recovery.ready("p", 2, 3, ms(14), &stops);
         recovery.died(1, ms(15), &stops);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn deaths_that_were_not_our_doing_take_a_birth_but_are_not_measured() {
-        let (mut recovery, stops) = (pair(), Stops::default());
+        let (mut recovery, stops) = (pair(), Pauses::default());
         recovery.died(2, ms(5), &stops);
         recovery.killed(1, ms(10));
         recovery.died(1, ms(10), &stops);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_death_of_a_worker_that_never_was_ready_takes_nothing_from_the_pool() {
-        let (mut recovery, stops) = (pair(), Stops::default());
+        let (mut recovery, stops) = (pair(), Pauses::default());
         recovery.killed(9, ms(1));
         recovery.died(9, ms(1), &stops);
         assert_eq!(recovery.deaths, 0);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_used_again_does_not_inherit_a_kill() {
-        let (mut recovery, stops) = (pair(), Stops::default());
+        let (mut recovery, stops) = (pair(), Pauses::default());
         recovery.killed(3, ms(1));
         recovery.died(1, ms(5), &stops);
         recovery.ready("p", 2, 3, ms(6), &stops);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_a_stopped_server_could_not_do_is_left_out() {
-        let (mut recovery, mut stops) = (pair(), Stops::default());
+        let (mut recovery, mut stops) = (pair(), Pauses::default());
         stops.begin(ms(12));
         stops.end(ms(80));
         recovery.killed(1, ms(10));

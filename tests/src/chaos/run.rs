@@ -4,8 +4,8 @@ use super::books::Books;
 use super::clock::Clock;
 use super::ledger::Oddities;
 use super::options::Options;
+use super::pauses::Pauses;
 use super::recovery::Recovery;
-use super::stops::Stops;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,10 @@ pub(crate) struct Run {
     pub(crate) worker_stops: AtomicU64,
     pub(crate) books: Shelf<Books>,
     pub(crate) recovery: Shelf<Recovery>,
-    pub(crate) stops: Shelf<Stops>,
+    /// When the server was stopped.
+    pub(crate) stops: Shelf<Pauses>,
+    /// When nobody was given a processor.
+    pub(crate) starvation: Shelf<Pauses>,
     /// What the server complained of.
     pub(crate) complaints: Shelf<Oddities>,
     /// Lines of log that were not written.
@@ -50,6 +53,7 @@ impl Run {
             books: Shelf::default(),
             recovery: Shelf::default(),
             stops: Shelf::default(),
+            starvation: Shelf::default(),
             complaints: Shelf::default(),
             lost_lines: AtomicU64::default(),
             end: watch::Sender::new(false),

@@ -8,7 +8,7 @@ use super::run::Run;
 use super::scenario::{self, PLANS};
 use super::subject::{Sample, Subject};
 use super::watch::Probes;
-use super::{ears, gate, killer, live, load, status, watch};
+use super::{ears, gate, killer, live, load, starvation, status, watch};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -61,7 +61,7 @@ impl Stage {
         let (lasted, probes, memory) = self.load().await?;
         let _impatience = self.end_on_another_signal();
         let quiet = self.at_rest(&mut operator, Some(&start.sample)).await;
-        operator.hang_up();
+        drop(operator);
         let exit = self.subject.end().await;
         // It ends with the server, unless somebody else holds it open.
         let _ = timeout(LAST_LINES, hearing).await;
@@ -73,9 +73,10 @@ impl Stage {
             lasted,
             kills: run.kills.load(Relaxed),
             worker_stops: run.worker_stops.load(Relaxed),
-            server_stops: run.stops.open().count(),
+            server_stops: run.stops.open().count,
             books,
             effects,
+            longest_starvation: run.starvation.open().longest,
             lost_lines: run.lost_lines.load(Relaxed),
             complaints: std::mem::take(&mut *run.complaints.open()),
             made_good: run.recovery.open().times.spread(),
@@ -93,6 +94,7 @@ impl Stage {
         let run = &self.run;
         let live = tokio::spawn(live::line(run.clone()));
         let probing = tokio::spawn(watch::probe(run.clone()));
+        starvation::watch(run.clone())?;
         let clients = self.clients();
         let interrupted = tokio::select! {
             () = sleep(run.options.calm()) => false,

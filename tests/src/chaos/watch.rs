@@ -39,10 +39,7 @@ pub(crate) async fn probe(run: Arc<Run>) -> Probes {
             Ok(Ok(answer)) if answer.status == 200 => probes.times.record(took),
             Ok(Ok(answer)) => probes.failed.note(|| format!("status {}", answer.status)),
             Ok(Err(error)) => probes.failed.note(|| error.to_string()),
-            Err(_) => {
-                client.hang_up();
-                probes.failed.note(|| format!("no answer within {took:.1?}"));
-            }
+            Err(_) => probes.failed.note(|| format!("no answer within {took:.1?}")),
         }
         // sleep: between two questions.
         sleep(PROBE_EVERY).await;
