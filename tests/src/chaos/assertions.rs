@@ -242,3 +242,6 @@ fn oddities(oddities: &Oddities, what: &str) -> Finding {
     let first = oddities.first.iter().map(|it| format!("\n         {it}"));
     (oddities.count == 0, format!("{} {what}{}", oddities.count, first.collect::<String>()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,9 @@ pub(crate) async fn strike(run: &Run, server: u32) {
     for (at, fault) in Schedule::new(run.options.seed, run.options.kills_per_minute) {
         sleep_until(start + at).await;
         match fault {
-            Fault::Kill { workers, pick } => (0..workers).for_each(|nth| kill(run, server, pick ^ nth)),
+            Fault::Kill { workers, pick } => {
+                (0..workers).for_each(|nth| kill(run, server, pick ^ u64::from(nth)));
+            }
             Fault::StopWorker { pick, until } => stop_worker(run, server, pick, until),
             // Waited for, so that it is not dropped before the server goes on.
             Fault::StopServer(length) => stop_server(run, server, length).await,
@@ -35,6 +37,7 @@ fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
     run.worker_stops.fetch_add(u64::from(victim.signal(Signal::STOP)), Relaxed);
     if let Some(length) = until {
         tokio::spawn(async move {
+            // sleep: the fault itself.
             sleep(length).await;
             victim.signal(Signal::CONT);
         });
@@ -43,6 +46,7 @@ fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
 
 async fn stop_server(run: &Run, server: u32, length: Duration) {
     let stop = Stop::new(run, server);
+    // sleep: the fault itself.
     sleep(length).await;
     drop(stop);
 }

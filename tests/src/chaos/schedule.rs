@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// SIGKILL to so many workers at once, in whatever state they are.
-    Kill { workers: u64, pick: u64 },
+    Kill { workers: u32, pick: u64 },
     /// SIGSTOP to a worker that was ready; SIGCONT after so long, or never.
     StopWorker { pick: u64, until: Option<Duration> },
     /// SIGSTOP to the server, SIGCONT after so long.
@@ -16,30 +16,34 @@ pub(crate) enum Fault {
 
 /// The faults of a run with their times since its first, in order, for ever.
 #[derive(Debug)]
-pub(crate) struct Schedule {
-    kills: Option<Stream>,
-    stops: Stream,
-}
+pub(crate) struct Schedule(Vec<Stream>);
 
-/// One sort of fault and when the next of it comes.
+/// One sort of fault, and when the next of it comes.
 #[derive(Debug)]
 struct Stream {
     random: Random,
     mean: Duration,
     next: Duration,
+    draw: Draw,
 }
 
-/// How often the server is stopped.
-const STOP_EVERY: Duration = Duration::from_secs(7);
+/// Makes a fault, and says how many gaps follow it.
+type Draw = fn(&mut Random) -> (Fault, u32);
+
+/// Faults that come at their own pace, however many kills there are: their mean distance, and what they are.
+const OTHERS: &[(Duration, Draw)] = &[(Duration::from_secs(7), stop_server)];
 
 impl Schedule {
     pub(crate) fn new(seed: u64, kills_per_minute: u32) -> Self {
-        let mean = Duration::from_secs(60).checked_div(kills_per_minute);
-        Self {
-            // Streams of clients count from 0.
-            kills: mean.map(|mean| Stream::new(Random::new(seed, u64::MAX), mean)),
-            stops: Stream::new(Random::new(seed, u64::MAX - 1), STOP_EVERY),
-        }
+        let kills =
+            Duration::from_secs(60).checked_div(kills_per_minute).map(|mean| (mean, kill_or_stop as Draw));
+        let sorts = kills.into_iter().chain(OTHERS.iter().copied());
+        // The streams of clients count from 0, these from the other end.
+        let streams = sorts.enumerate().map(|(number, (mean, draw))| {
+            let random = Random::new(seed, u64::MAX - number as u64);
+            Stream::new(random, mean, draw)
+        });
+        Self(streams.collect())
     }
 }
 
@@ -47,52 +51,42 @@ impl Iterator for Schedule {
     type Item = (Duration, Fault);
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.kills {
-            Some(kills) if kills.next <= self.stops.next => Some(kills.kill_or_stop()),
-            _ => Some(self.stops.stop_server()),
-        }
+        self.0.iter_mut().min_by_key(|stream| stream.next).map(Stream::advance)
     }
 }
 
 impl Stream {
-    fn new(mut random: Random, mean: Duration) -> Self {
+    fn new(mut random: Random, mean: Duration, draw: Draw) -> Self {
         let next = random.gap(mean);
-        Self { random, mean, next }
+        Self { random, mean, next, draw }
     }
 
-    /// This one's time; the next comes after so many gaps.
-    fn advance(&mut self, gaps: u64) -> Duration {
+    fn advance(&mut self) -> (Duration, Fault) {
+        let (fault, gaps) = (self.draw)(&mut self.random);
         let now = self.next;
         self.next += (0..gaps).map(|_| self.random.gap(self.mean)).sum::<Duration>();
-        now
+        (now, fault)
     }
+}
 
-    fn kill_or_stop(&mut self) -> (Duration, Fault) {
-        let pick = self.random.next();
-        match self.random.below(100) {
-            // As many kills in the long run as were asked for, whether they come alone or together.
-            0..3 => {
-                let workers = 2 + self.random.below(5);
-                (self.advance(workers), Fault::Kill { workers, pick })
-            }
-            // Beside the kills, so it takes none of their time.
-            3..8 => (self.next, self.stop_worker(pick)),
-            _ => (self.advance(1), Fault::Kill { workers: 1, pick }),
+/// As many kills in the long run as were asked for, whether they come alone or together; stops beside them.
+fn kill_or_stop(random: &mut Random) -> (Fault, u32) {
+    let pick = random.next();
+    match random.below(100) {
+        0..3 => {
+            let workers = if random.below(2) == 0 { 2 } else { 6 };
+            (Fault::Kill { workers, pick }, workers)
         }
+        3..8 => {
+            let until = random.millis(5, 300);
+            (Fault::StopWorker { pick, until: (random.below(3) > 0).then_some(until) }, 0)
+        }
+        _ => (Fault::Kill { workers: 1, pick }, 1),
     }
+}
 
-    fn stop_worker(&mut self, pick: u64) -> Fault {
-        let until = self.random.millis(5, 300);
-        Fault::StopWorker { pick, until: (self.random.below(3) > 0).then_some(until) }
-    }
-
-    fn stop_server(&mut self) -> (Duration, Fault) {
-        let length = self.random.millis(20, 200);
-        // Never sooner than the last one is over.
-        let now = self.advance(1);
-        self.next = self.next.max(now + Duration::from_secs(1));
-        (now, Fault::StopServer(length))
-    }
+fn stop_server(random: &mut Random) -> (Fault, u32) {
+    (Fault::StopServer(random.millis(20, 200)), 1)
 }
 
 #[cfg(test)]
@@ -104,7 +98,7 @@ mod tests {
         Schedule::new(seed, kills_per_minute).take_while(|(at, _)| *at < minute).collect()
     }
 
-    fn killed(faults: &[(Duration, Fault)]) -> u64 {
+    fn killed(faults: &[(Duration, Fault)]) -> u32 {
         let kills = faults.iter().filter_map(|(_, fault)| match fault {
             Fault::Kill { workers, .. } => Some(*workers),
             _ => None,
@@ -121,8 +115,7 @@ mod tests {
     #[test]
     fn as_many_workers_are_killed_as_was_asked_for() {
         for rate in [600, 12_000] {
-            let minutes = (0..50).map(|seed| killed(&first_minute(seed, rate))).sum::<u64>() / 50;
-            let rate = u64::from(rate);
+            let minutes = (0..50).map(|seed| killed(&first_minute(seed, rate))).sum::<u32>() / 50;
             assert!((rate * 95 / 100..rate * 105 / 100).contains(&minutes), "{minutes} for {rate}");
         }
     }

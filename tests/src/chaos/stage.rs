@@ -97,6 +97,7 @@ impl Stage {
         starvation::watch(run.clone())?;
         let clients = self.clients();
         let interrupted = tokio::select! {
+            // sleep: a time without faults is what is to be compared with.
             () = sleep(run.options.calm()) => false,
             caught = live::interrupted() => caught.map(|()| true)?,
         };
@@ -128,6 +129,7 @@ impl Stage {
         run.is_stormy.store(true, Relaxed);
         tokio::select! {
             () = killer::strike(run, self.subject.pid) => {}
+            // sleep: so long was asked for.
             () = sleep(run.options.duration) => {}
             caught = live::interrupted() => caught?,
         }
