@@ -1,0 +1,1 @@
+"""The same experiments for pools of several languages; ../README.md explains them."""
