@@ -82,9 +82,27 @@ impl SocketDir {
 
 impl Drop for SocketDir {
     fn drop(&mut self) {
-        // Somebody may have cleaned up before us.
-        let _ = fs::remove_dir_all(&self.dir);
+        remove(&self.dir);
     }
+}
+
+/// Removes the socket and its directory. One that holds anything else is not ours, whatever it is called, and stays.
+fn remove(dir: &Path) {
+    let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    if entries.all(|entry| entry.file_name() == SOCKET) {
+        // Somebody may have cleaned up before us.
+        let _ = fs::remove_file(dir.join(SOCKET));
+        let _ = fs::remove_dir(dir);
+    }
+}
+
+/// Whether a directory of ours could be called so: `procpool-<pid>-<8 hexadecimal digits>`.
+fn is_name(name: &[u8]) -> bool {
+    let rest = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(PREFIX));
+    rest.and_then(|rest| rest.split_once('-')).is_some_and(|(pid, random)| {
+        let is_hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+        pid.parse::<u32>().is_ok() && random.len() == 8 && random.bytes().all(is_hex)
+    })
 }
 
 fn lock(dir: &Path) -> io::Result<File> {
@@ -98,12 +116,11 @@ fn sweep(place: &Path) {
     let own = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(place).into_iter().flatten().flatten().take(SWEEP) {
         let is_ours = |metadata: fs::Metadata| metadata.is_dir() && metadata.uid() == own;
-        if entry.file_name().as_bytes().starts_with(PREFIX.as_bytes())
+        if is_name(entry.file_name().as_bytes())
             && entry.metadata().is_ok_and(is_ours)
             && lock(&entry.path()).is_ok()
         {
-            // Another one may be sweeping, too.
-            let _ = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
 }
@@ -120,12 +137,18 @@ mod tests {
         let dead = place.join(format!("{PREFIX}1-00000000"));
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join(SOCKET), "").unwrap();
-        let foreign = place.join("something-else");
-        fs::create_dir(&foreign).unwrap();
+        let foreign = ["something-else", "procpool-0.1.0", "procpool-src-12345678", "procpool-1-12345678"]
+            .map(|name| place.join(name));
+        for dir in &foreign {
+            fs::create_dir(dir).unwrap();
+        }
+        // Called like one of ours, and yet somebody's.
+        fs::write(foreign[3].join("thesis.tex"), "").unwrap();
 
         sweep(&place);
         assert!(!dead.exists());
-        assert!(live.dir.exists() && foreign.exists());
+        assert!(live.dir.exists());
+        assert!(foreign.iter().all(|dir| dir.exists()) && foreign[3].join("thesis.tex").exists());
 
         let gone = live.dir.clone();
         drop(live);
