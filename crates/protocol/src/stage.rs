@@ -6,9 +6,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// No worker had it.
+    /// No worker has had it.
     Queued,
-    /// A worker had it.
+    /// A worker has it, or had it: one that is to be tried again counts as running while it waits.
     Running,
 }
 

@@ -136,7 +136,7 @@ pub enum Verdict {
 pub enum Stage {
     /// It waited; no worker has ever seen all of it.
     Queued,
-    /// It was with a worker.
+    /// It was with a worker, or waits for another attempt after one that was.
     Running,
 }
 

@@ -66,6 +66,11 @@ impl Restarts {
         self.is_open
     }
 
+    /// Failures in a row without a worker proven between them.
+    pub(crate) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     pub(crate) const fn job_finished(&mut self) {
         self.streak = 0;
     }

@@ -41,8 +41,9 @@ enum Place {
 impl Job {
     const fn stage(&self) -> Stage {
         match self.place {
-            Place::Queued(_) => Stage::Queued,
-            Place::Running { .. } => Stage::Running,
+            // An earlier attempt may have had its effects.
+            Place::Queued(_) if self.attempt == 1 => Stage::Queued,
+            Place::Queued(_) | Place::Running { .. } => Stage::Running,
         }
     }
 
@@ -91,6 +92,11 @@ impl Scheduler {
         self.convict(id);
     }
 
+    /// How far an unresolved job has come.
+    pub(super) fn stage(&self, id: JobId) -> Stage {
+        self.jobs.get(&id).map_or(Stage::Queued, Job::stage)
+    }
+
     fn refusal(&self, id: JobId) -> Option<Refusal> {
         if self.jobs.contains_key(&id) {
             Some(Refusal::DuplicateId)
@@ -105,9 +111,9 @@ impl Scheduler {
         }
     }
 
-    /// Whether nobody can say that a worker will be there soon.
+    /// Whether nobody can say that a worker will be there soon. A job that comes when one may be tried waits for it.
     pub(super) fn is_out_of_service(&self) -> bool {
-        self.restarts.is_open() && self.fleet.serving() == 0
+        self.restarts.is_open() && self.fleet.serving() == 0 && !self.may_try()
     }
 
     /// While one is on its way up, its verdict is about as far away as the shortest pause.
@@ -238,8 +244,7 @@ impl Scheduler {
         let Some(sentence) = payload.and_then(|payload| self.quarantine.sentence(payload, self.now)) else {
             return false;
         };
-        let may_have_run = job.attempt > 1 || job.worker().is_some();
-        let stage = if may_have_run { Stage::Running } else { Stage::Queued };
+        let stage = job.stage();
         let Sentence { deaths: payload_deaths, remaining } = sentence;
         self.counters.poisoned += 1;
         self.resolve(id, Verdict::Poisoned { stage, payload_deaths, remaining });

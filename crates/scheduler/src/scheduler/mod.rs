@@ -107,6 +107,8 @@ enum Due {
     Lifetime(WorkerId),
     /// The worker on trial has lived for so long that it is as good as proven.
     Trial(WorkerId),
+    /// There may have been no failure since there were so many.
+    Lull { failures: u32 },
     /// A worker may have been idle for too long.
     Idle,
     /// Workers may be started again.
@@ -271,7 +273,8 @@ impl Scheduler {
             Due::Lifetime(worker) => self.lifetime_is_over(worker),
             Due::Trial(worker) => self.trial_is_over(worker),
             Due::Idle => self.idle_is_over(),
-            Due::Backoff => self.restarts.resume(),
+            Due::Lull { failures } => self.lull_is_over(failures),
+            Due::Backoff => self.backoff_is_over(),
             Due::DrainLimit => self.stop(),
         }
     }

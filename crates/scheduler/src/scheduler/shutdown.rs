@@ -42,7 +42,7 @@ impl Scheduler {
         self.life = Life::Stopping;
         self.give_up_reloads();
         while let Some(job) = self.queue.front() {
-            self.resolve(job, Verdict::ShutDown { stage: Stage::Queued });
+            self.resolve(job, Verdict::ShutDown { stage: self.stage(job) });
         }
         for worker in self.fleet.ids() {
             let held = self.fleet.phase(worker).and_then(Phase::job);

@@ -93,8 +93,10 @@ impl Scheduler {
         }
     }
 
-    /// Whether an idle worker is more than has to be kept.
+    /// Whether an idle worker is more than has to be kept. While the breaker is open each one is precious: it may be the
+    /// last that works, or the one on trial.
     fn has_surplus(&self) -> bool {
-        self.life == Life::Open && self.fleet.idle() > self.config.spares && self.regulars() > self.least()
+        let is_quiet = self.life == Life::Open && !self.restarts.is_open();
+        is_quiet && self.fleet.idle() > self.config.spares && self.regulars() > self.least()
     }
 }

@@ -32,6 +32,22 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn backoff_is_over(&mut self) {
+        self.restarts.resume();
+        if self.restarts.is_open() {
+            let failures = self.restarts.failures();
+            self.timers.arm(self.now + self.config.breaker.window, Due::Lull { failures });
+        }
+    }
+
+    /// Where those that serve are enough nobody is started, and so nobody can prove the executable.
+    pub(super) fn lull_is_over(&mut self, failures: u32) {
+        let is_calm = self.restarts.failures() == failures && self.fleet.starting() == 0;
+        if is_calm && self.fleet.serving() > 0 {
+            self.restarts.proven();
+        }
+    }
+
     fn rest(&mut self, id: WorkerId) {
         if let Some(worker) = self.fleet.get_mut(id) {
             worker.idle_since = self.now;

@@ -1,6 +1,6 @@
 //! Workers that keep dying before they have done anything: nobody is made to wait for them, and one at a time is tried.
 
-use procpool_scheduler::{Action, Death, Refusal};
+use procpool_scheduler::{Action, Config, Death, Refusal};
 
 use crate::pool::*;
 
@@ -124,4 +124,46 @@ fn jobs_that_waited_when_it_opened_end_by_their_deadlines() {
     pool.fail_to_start(5);
     assert_eq!(pool.scheduler.queued(), 1);
     assert_eq!(pool.at(60_000).tick()[0], resolve(0, EXPIRED_QUEUED));
+}
+
+/// A pool that keeps no worker, with one that works, and an open breaker.
+fn open_with_a_worker() -> Pool {
+    let mut pool = Pool::new(Config { idle_timeout: Some(ms(100)), ..elastic(0, 2) });
+    pool.submit(0);
+    pool.up(0);
+    pool.done(0, 0);
+    pool.submit(1);
+    assert_eq!(pool.submit(2), [start(1)]);
+    for worker in 1..=5 {
+        pool.died(worker);
+        // It is also looked now and then whether somebody has been idle for too long.
+        while worker < 5 && pool.tick_when_due() != [start(worker + 1)] {}
+    }
+    assert_eq!(pool.done(0, 1), [resolve(1, FINISHED), assign(0, 2)]);
+    pool.done(0, 2);
+    assert!(pool.scheduler.is_open());
+    pool
+}
+
+#[test]
+fn while_it_is_open_nobody_goes_for_want_of_jobs_and_after_a_lull_it_closes() {
+    let mut pool = open_with_a_worker();
+    while pool.scheduler.is_backing_off().is_some() {
+        assert_eq!(pool.tick_when_due(), [], "nobody is wanted, so nobody can prove anything");
+    }
+    assert!(pool.scheduler.is_open());
+    assert_eq!(pool.tick_when_due(), [retire(0)], "ten seconds without a failure, and somebody serves");
+    assert!(!pool.scheduler.is_open());
+}
+
+#[test]
+fn a_job_that_comes_when_one_may_be_tried_waits_for_it_and_the_next_is_refused() {
+    let mut pool = open_with_a_worker();
+    assert_eq!(pool.died(0), []);
+    assert!(is_refused(&pool.submit(3)), "there is a pause first");
+    pool.at(60_000).tick();
+    assert!(pool.scheduler.is_open());
+    assert_eq!(pool.submit(4), [start(6)]);
+    assert!(is_refused(&pool.submit(5)));
+    assert_eq!(pool.up(6), [assign(6, 4)]);
 }

@@ -34,7 +34,20 @@ fn no_attempt_extends_the_deadline() {
     pool.at(400).died(0);
     assert_eq!(pool.at(700).up(1), [assign_again(1, 0, 2, Some(300))]);
     pool.at(800).died(1);
-    assert_eq!(pool.at(1_000).tick(), [resolve(0, EXPIRED_QUEUED)]);
+    let verdict = EXPIRED_RUNNING;
+    assert_eq!(pool.at(1_000).tick(), [resolve(0, verdict)], "it waits again, and may have run before");
+}
+
+#[test]
+fn a_job_that_waits_for_another_attempt_may_have_run_however_it_ends() {
+    let waiting = || {
+        let mut pool = Pool::ready(fixed(1));
+        pool.submit_repeatable(0, None, 2);
+        pool.died(0);
+        pool
+    };
+    assert_eq!(waiting().cancel(0), [resolve(0, CANCELLED_RUNNING)]);
+    assert_eq!(waiting().handle(Event::Stop)[0], resolve(0, SHUT_DOWN_RUNNING));
 }
 
 #[test]
