@@ -1,0 +1,92 @@
+//! What is going to happen, in order of virtual time. Refuses to know what any of it means.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use procpool_scheduler::{Death, Generation, Health, JobId, Time, WorkerId};
+
+/// Something that happens to the pool or in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Happening {
+    Submit,
+    Cancel(JobId),
+    /// The alarm that was set for the scheduler's next timeout. Only the one that was set last rings.
+    Tick(u64),
+    Ready(WorkerId),
+    Answer {
+        worker: WorkerId,
+        job: JobId,
+        panics: bool,
+    },
+    /// A process ends, if it has not ended before; with that job, where it is one job's doing.
+    Die {
+        worker: WorkerId,
+        job: Option<JobId>,
+        handed_over: bool,
+        death: How,
+        /// Whether its answer had been written before, and is read along with the death.
+        answered: bool,
+    },
+    /// Something from outside.
+    Outside,
+    Reload,
+    Drain,
+}
+
+/// [`Death`], in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum How {
+    Own,
+    Killed,
+    OutOfMemory,
+}
+
+impl From<How> for Death {
+    fn from(how: How) -> Self {
+        match how {
+            How::Own => Self::Own,
+            How::Killed => Self::Killed,
+            How::OutOfMemory => Self::OutOfMemory,
+        }
+    }
+}
+
+pub(crate) fn health(panics: bool) -> Health {
+    if panics { Health::Suspect } else { Health::Sound }
+}
+
+/// How a new make of the executable fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Make {
+    Good,
+    DiesAtStart,
+    NeverReady,
+}
+
+/// The makes that there are, by their numbers.
+#[derive(Debug)]
+pub(crate) struct Makes(pub(crate) Vec<Make>);
+
+impl Makes {
+    pub(crate) fn of(&self, generation: Generation) -> Make {
+        usize::try_from(generation.0).ok().and_then(|index| self.0.get(index).copied()).unwrap_or(Make::Good)
+    }
+}
+
+/// Things that happen at one instant happen in the order in which they were put down.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    heap: BinaryHeap<Reverse<(Time, u64, Happening)>>,
+    serial: u64,
+}
+
+impl Agenda {
+    pub(crate) fn put(&mut self, at: Time, happening: Happening) {
+        self.serial += 1;
+        self.heap.push(Reverse((at, self.serial, happening)));
+    }
+
+    pub(crate) fn next(&mut self) -> Option<(Time, Happening)> {
+        self.heap.pop().map(|Reverse((at, _, happening))| (at, happening))
+    }
+}

@@ -1,0 +1,88 @@
+//! How often what was met, so that a run of many seeds can say that it met everything.
+
+use procpool_scheduler::{Counters, ReloadEnd, Verdict};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Coverage(std::collections::BTreeMap<&'static str, u64>);
+
+/// What ten thousand seeds have to meet.
+pub(crate) const EVERYTHING: &[&str] = &[
+    "finished",
+    "crashed",
+    "poisoned",
+    "protocol",
+    "timed out",
+    "cancelled",
+    "shut down",
+    "refused",
+    "returned",
+    "retried",
+    "late results",
+    "late cancels",
+    "kills",
+    "breaker opened",
+    "recycled",
+    "idled out",
+    "reload done",
+    "reload canary died",
+    "reload superseded",
+    "reload shut down",
+];
+
+impl Coverage {
+    fn add(&mut self, what: &'static str, times: u64) {
+        *self.0.entry(what).or_default() += times;
+    }
+
+    pub(crate) fn verdict(&mut self, verdict: Verdict) {
+        let what = match verdict {
+            Verdict::Finished => "finished",
+            Verdict::Crashed { handed_over: true, .. } => "crashed",
+            Verdict::Crashed { handed_over: false, .. } => "crashed unread",
+            Verdict::Poisoned { .. } => "poisoned",
+            Verdict::Protocol => "protocol",
+            Verdict::TimedOut { .. } => "timed out",
+            Verdict::Cancelled { .. } => "cancelled",
+            Verdict::ShutDown { .. } => "shut down",
+        };
+        self.add(what, 1);
+    }
+
+    pub(crate) fn reload(&mut self, end: ReloadEnd) {
+        let what = match end {
+            ReloadEnd::Done => "reload done",
+            ReloadEnd::CanaryDied => "reload canary died",
+            ReloadEnd::Superseded => "reload superseded",
+            ReloadEnd::ShutDown => "reload shut down",
+        };
+        self.add(what, 1);
+    }
+
+    pub(crate) fn counters(&mut self, counters: Counters) {
+        for (what, times) in [
+            ("refused", counters.refused),
+            ("returned", counters.returned),
+            ("retried", counters.retried),
+            ("late results", counters.late_results),
+            ("late cancels", counters.late_cancels),
+            ("kills", counters.kills),
+            ("breaker opened", counters.breaker_opened),
+            ("recycled", counters.recycled),
+            ("idled out", counters.idled_out),
+        ] {
+            self.add(what, times);
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (what, times) in other.0 {
+            self.add(what, times);
+        }
+    }
+
+    /// What was never met.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        let met = |what: &&'static str| self.0.get(*what).is_some_and(|&times| times > 0);
+        EVERYTHING.iter().copied().filter(|what| !met(what)).collect()
+    }
+}

@@ -1,0 +1,136 @@
+//! Ten thousand lives of a pool in virtual time, each drawn from a seed: a real scheduler among workers that crash, hang,
+//! are killed, outgrow their bounds and do not start, under load, reloads and shutdowns. Every promise is checked after
+//! every event.
+//!
+//! `PROCPOOL_SIM_SEEDS` says how many seeds, `PROCPOOL_SIM_SEED` which one to replay:
+//!
+//! ```console
+//! $ PROCPOOL_SIM_SEED=123 cargo test -p procpool-scheduler --test simulator replay -- --nocapture
+//! ```
+#![allow(clippy::print_stdout, reason = "what is replayed is printed")]
+
+mod agenda;
+mod broken;
+mod bugs;
+mod coverage;
+mod happenings;
+mod journal;
+mod ledger;
+mod orders;
+mod plan;
+mod processes;
+mod random;
+mod rest;
+mod run;
+
+use std::thread;
+
+use crate::broken::Broken;
+use crate::bugs::Bug;
+use crate::coverage::Coverage;
+use crate::run::Run;
+
+/// Seeds of one run of the tests.
+const SEEDS: u64 = 10_000;
+
+/// Seeds that a known bug may take to be noticed.
+const SEEDS_OF_A_BUG: u64 = 1_000;
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is {text}, not a number")))
+}
+
+/// Plays a seed, and says what of it to look at if a promise is broken.
+fn play(seed: u64, bug: Option<Bug>) -> (Run, Result<(), Broken>) {
+    let mut run = Run::new(seed, bug);
+    let played = run.play();
+    (run, played)
+}
+
+fn report(seed: u64, run: &Run, broken: &Broken) -> String {
+    format!(
+        "seed {seed} breaks {broken}\n\n{:#?}\n\nthe last of it:\n{}\nto see it again:\n  \
+         PROCPOOL_SIM_SEED={seed} cargo test -p procpool-scheduler --test simulator replay -- --nocapture\n",
+        run.plan, run.journal
+    )
+}
+
+/// Plays every seed on as many threads as there are processors; gives what was met, and the first failure.
+fn play_all(seeds: u64) -> (Coverage, Option<String>) {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let part = |nth: u64| {
+        let mut coverage = Coverage::default();
+        for seed in (nth..seeds).step_by(usize::try_from(threads).unwrap_or(1)) {
+            let (mut run, played) = play(seed, None);
+            if let Err(broken) = played {
+                return (coverage, Some(report(seed, &run, &broken)));
+            }
+            run.coverage.counters(run.pool.scheduler.counters());
+            coverage.merge(run.coverage);
+        }
+        (coverage, None)
+    };
+    thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads).map(|nth| scope.spawn(move || part(nth))).collect();
+        let mut sum = (Coverage::default(), None);
+        for part in parts {
+            let (coverage, failure) = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            sum.0.merge(coverage);
+            sum.1 = sum.1.or(failure);
+        }
+        sum
+    })
+}
+
+#[test]
+fn ten_thousand_seeds_keep_every_promise() {
+    let seeds = from_environment("PROCPOOL_SIM_SEEDS").unwrap_or(SEEDS);
+    let (coverage, failure) = play_all(seeds);
+    if let Some(failure) = failure {
+        panic!("{failure}");
+    }
+    if seeds >= SEEDS {
+        assert_eq!(coverage.missing(), [] as [&str; 0], "what no seed has met is not tested");
+    }
+}
+
+#[test]
+fn every_known_bug_is_noticed_as_what_it_is() {
+    for &(bug, promise) in bugs::ALL {
+        let is_it = |seed| play(seed, Some(bug)).1.is_err_and(|broken| broken.promise == promise);
+        assert!((0..SEEDS_OF_A_BUG).any(is_it), "nobody notices that {bug:?} breaks {promise}");
+    }
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    let journal = |seed| {
+        let mut run = Run::new(seed, None);
+        run.journal.keeps_all = true;
+        let _ = run.play();
+        run.journal
+    };
+    for seed in 0..20 {
+        let first = journal(seed);
+        assert!(first.len() > 20, "seed {seed} is no life at all");
+        assert_eq!(first, journal(seed), "seed {seed}");
+    }
+}
+
+/// Plays the seed of `PROCPOOL_SIM_SEED`, 0 without one, and prints all of it where one is given.
+#[test]
+fn replay() {
+    let wanted = from_environment("PROCPOOL_SIM_SEED");
+    let seed = wanted.unwrap_or(0);
+    let mut run = Run::new(seed, None);
+    run.journal.keeps_all = true;
+    let played = run.play();
+    if wanted.is_some() {
+        println!("seed {seed}: {:#?}\n\n{}", run.plan, run.journal);
+    }
+    if let Err(broken) = played {
+        panic!("seed {seed} breaks {broken}");
+    }
+}

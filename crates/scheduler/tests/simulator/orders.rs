@@ -1,0 +1,111 @@
+//! What the scheduler wants done, as its coordinator and the processes would do it, held against what it has promised.
+
+use std::time::Duration;
+
+use procpool_scheduler::{Action, Generation, JobId, ReloadEnd, Verdict, WorkerId};
+
+use crate::agenda::{Happening, How, Make};
+use crate::broken::{Broken, broken};
+use crate::ledger::holds;
+use crate::plan::Story;
+use crate::run::Run;
+
+impl Run {
+    pub(crate) fn perform(&mut self, action: Action) -> Result<(), Broken> {
+        let is_answer = matches!(action, Action::Refuse { .. } | Action::Reloaded { .. });
+        holds(is_answer || !self.is_drained, "nothing_after_shutdown", || {
+            format!("{action:?} after the end")
+        })?;
+        match action {
+            Action::Refuse { job, .. } => self.ledger.refuse(job),
+            Action::Start { worker, generation } => {
+                self.processes.start(worker, generation)?;
+                self.hatch(worker, generation);
+                Ok(())
+            }
+            Action::Assign { worker, job, remaining, .. } => self.assign(worker, job, remaining),
+            Action::Cancel { worker, job } => self.cancel(worker, job),
+            Action::Kill { worker, job } => {
+                self.processes.kill(worker, job)?;
+                self.ends_within(worker, Duration::from_millis(2), How::Killed);
+                Ok(())
+            }
+            Action::Retire { worker } => {
+                self.processes.retire(worker)?;
+                // Some take their time, and are killed for it.
+                self.ends_within(worker, self.plan.config.stop_timeout * 2, How::Own);
+                Ok(())
+            }
+            Action::Resolve { job, verdict } => self.resolve(job, verdict),
+            Action::Reloaded { generation, end } => self.reloaded(generation, end),
+            Action::Drained => {
+                self.is_drained = true;
+                let is_empty = self.ledger.open() == 0 && self.processes.len() == 0;
+                holds(is_empty && self.is_ending, "nothing_is_lost", || "Drained too early".into())
+            }
+        }
+    }
+
+    fn ends_within(&mut self, worker: WorkerId, time: Duration, death: How) {
+        let after = time.mul_f64(self.fraction());
+        let end = Happening::Die { worker, job: None, handed_over: true, death, answered: false };
+        self.agenda.put(self.now + after, end);
+    }
+
+    fn assign(&mut self, worker: WorkerId, job: JobId, remaining: Option<Duration>) -> Result<(), Broken> {
+        self.processes.assign(worker, job, self.plan.config.process_per_job)?;
+        self.ledger.assign(job, remaining, self.now)?;
+        let entry = self.ledger.get(job)?;
+        if entry.is_known
+            && let Some(&(deaths, last)) = self.strikes.get(&entry.payload)
+        {
+            let poison = self.plan.config.poison;
+            let is_free = poison.deaths == 0 || deaths < poison.deaths || self.now >= last + poison.memory;
+            holds(is_free, "poison_is_not_run", || format!("job {job} is run after {deaths} deaths"))?;
+        }
+        self.run_job(worker, job, remaining)
+    }
+
+    fn cancel(&mut self, worker: WorkerId, job: JobId) -> Result<(), Broken> {
+        let is_open = self.ledger.is_open(job);
+        holds(!is_open, "one_outcome", || format!("job {job} is given up before its end"))?;
+        let doomed_at = self.now + self.plan.config.grace + self.plan.lateness;
+        let process = self.processes.ordered(worker)?;
+        let is_that_job = process.job == Some(job);
+        process.doomed_at = Some(doomed_at);
+        let obeys = process.obeys;
+        holds(is_that_job, "kills_hit_one_job", || format!("{worker} is to give up {job}"))?;
+        if obeys {
+            let after = self.plan.config.grace.mul_f64(1.2 * self.fraction());
+            self.agenda.put(self.now + after, Happening::Answer { worker, job, panics: false });
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, job: JobId, verdict: Verdict) -> Result<(), Broken> {
+        self.coverage.verdict(verdict);
+        self.ledger.resolve(job, verdict, self.now)?;
+        let is_well = verdict == Verdict::Finished || self.plan.story != Story::Calm || self.is_ending;
+        holds(is_well, "no_job_fails_when_all_is_well", || format!("job {job} ends as {verdict:?}"))
+    }
+
+    fn reloaded(&mut self, generation: Generation, end: ReloadEnd) -> Result<(), Broken> {
+        self.coverage.reload(end);
+        if !self.reloads.remove(&generation) {
+            return Err(broken("reloads_tell_the_truth", format!("{generation:?} ends again, as {end:?}")));
+        }
+        self.last_end = Some(end);
+        let is_good = self.makes.of(generation) == Make::Good;
+        let is_true = match end {
+            ReloadEnd::Done => {
+                self.last_done = generation;
+                is_good && self.processes.are_of(generation)
+            }
+            ReloadEnd::CanaryDied => !is_good || self.plan.story != Story::Calm,
+            // A good one that had begun may give way, a bad one that never had its turn, too.
+            ReloadEnd::Superseded => true,
+            ReloadEnd::ShutDown => self.is_ending,
+        };
+        holds(is_true, "reloads_tell_the_truth", || format!("{generation:?} is said to be {end:?}"))
+    }
+}

@@ -1,0 +1,113 @@
+//! What a run is going to be, drawn from its seed: the pool's settings, how its workers behave, and what goes wrong.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use procpool_scheduler::{Backoff, Breaker, Config, Poison, Recycling};
+
+use crate::random::Random;
+
+/// What a run is about. Some promises can only be told apart from bad luck where little else goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Story {
+    /// Everything at once.
+    Storm,
+    /// Nothing goes wrong but makes that do not start: no worker may be missing and no job may fail, through recycling
+    /// and reloads.
+    Calm,
+    /// The executable does not start for a while, and is mended.
+    CrashLoop,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) story: Story,
+    pub(crate) config: Config,
+    pub(crate) jobs: u64,
+    /// Between two jobs, at most.
+    pub(crate) gap: Duration,
+    /// Longest time from its spawn until a worker is ready.
+    pub(crate) startup: Duration,
+    /// Longest run of a job that is not meant to hang.
+    pub(crate) run: Duration,
+    /// A tick is never later than that.
+    pub(crate) lateness: Duration,
+    /// Of a hundred jobs, so many kill their worker by bad luck.
+    pub(crate) crashes: u64,
+    pub(crate) hangs: u64,
+    pub(crate) cancels: u64,
+    /// Of a hundred jobs, so many carry the payload that always kills.
+    pub(crate) poison: u64,
+    /// Faults from outside that come between jobs.
+    pub(crate) outside: u64,
+    pub(crate) reloads: u64,
+    /// When the executable does not start.
+    pub(crate) broken: Option<(Duration, Duration)>,
+    /// Whether the end is a drain amid the load.
+    pub(crate) ends_early: bool,
+}
+
+impl Plan {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let story = match random.between(0, 9) {
+            0..=1 => Story::Calm,
+            2 => Story::CrashLoop,
+            _ => Story::Storm,
+        };
+        let wild = story == Story::Storm;
+        let mut chance = |percent| if wild { random.between(0, percent) } else { 0 };
+        let (crashes, hangs, cancels) = (chance(20), chance(10), chance(30));
+        let (poison, outside) = (chance(10), chance(20));
+        let broken =
+            (story == Story::CrashLoop).then(|| (random.millis(0, 100), random.millis(1_000, 4_000)));
+        Self {
+            story,
+            config: config(story, random),
+            jobs: random.between(10, 80),
+            gap: random.millis(1, 20),
+            startup: random.millis(1, 15),
+            run: random.millis(1, 40),
+            lateness: random.millis(0, 4),
+            crashes,
+            hangs,
+            cancels,
+            poison,
+            outside,
+            reloads: if story == Story::CrashLoop { 0 } else { random.between(0, 4) },
+            broken,
+            ends_early: wild && random.percent(30),
+        }
+    }
+}
+
+fn config(story: Story, random: &mut Random) -> Config {
+    let max_workers = usize::try_from(random.between(1, 5)).unwrap_or(1);
+    let least = if story == Story::Calm { max_workers as u64 } else { random.between(0, max_workers as u64) };
+    let initial = random.millis(5, 20);
+    Config {
+        min_workers: usize::try_from(least).unwrap_or(0),
+        max_workers,
+        queue: usize::try_from(random.between(0, 20)).unwrap_or(0),
+        grace: random.millis(0, 30),
+        stop_timeout: random.millis(1, 30),
+        backoff: Backoff { initial, max: 16 * initial },
+        lazy: story == Story::Storm && random.percent(20),
+        breaker: Breaker {
+            failures: usize::try_from(random.between(2, 5)).unwrap_or(2),
+            window: Duration::from_secs(1),
+        },
+        poison: Poison {
+            deaths: u32::try_from(random.between(0, 3)).unwrap_or(0),
+            memory: random.millis(100, 2_000),
+        },
+        retry_out_of_memory: random.percent(30),
+        recycling: Recycling {
+            jobs: if random.percent(30) { NonZeroU64::new(random.between(1, 15)) } else { None },
+            lifetime: random.percent(30).then(|| random.millis(40, 400)),
+        },
+        process_per_job: story == Story::Storm && random.percent(15),
+        spares: usize::try_from(random.between(0, 2)).unwrap_or(0),
+        idle_timeout: (story != Story::Calm && random.percent(50)).then(|| random.millis(20, 200)),
+    }
+}

@@ -1,0 +1,192 @@
+//! One run: a scheduler in virtual time, driven as a coordinator drives it. What happens is in `happenings`, what is done
+//! about its orders in `orders`, what must hold in the end in `rest`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use procpool_scheduler::{Event, Generation, ReloadEnd, Time, WorkerState};
+
+use crate::agenda::{Agenda, Happening, Make, Makes};
+use crate::broken::{Broken, broken};
+use crate::bugs::{Bug, Faulty};
+use crate::coverage::Coverage;
+use crate::journal::{Journal, Note};
+use crate::ledger::{Ledger, holds};
+use crate::plan::{Plan, Story};
+use crate::processes::Processes;
+use crate::random::Random;
+
+/// A run that takes more steps than this goes round in circles.
+const MOST_STEPS: u64 = 200_000;
+
+pub(crate) struct Run {
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) now: Time,
+    pub(crate) pool: Faulty,
+    pub(crate) agenda: Agenda,
+    pub(crate) ledger: Ledger,
+    pub(crate) processes: Processes,
+    pub(crate) makes: Makes,
+    pub(crate) journal: Journal,
+    pub(crate) coverage: Coverage,
+    /// The latest time that the scheduler knows.
+    last_told: Time,
+    /// The alarm that counts, and when it is set for.
+    alarm: (u64, Option<Time>),
+    pub(crate) reloads: BTreeSet<Generation>,
+    pub(crate) last_done: Generation,
+    pub(crate) last_end: Option<ReloadEnd>,
+    /// Deaths by payload, as the scheduler was told of them.
+    pub(crate) strikes: BTreeMap<u64, (u32, Time)>,
+    /// Workers started while the executable was broken.
+    pub(crate) starts_in_vain: u64,
+    /// Whether every worker that shall be there has been ready at once.
+    was_whole: bool,
+    pub(crate) is_ending: bool,
+    pub(crate) is_drained: bool,
+}
+
+impl Run {
+    pub(crate) fn new(seed: u64, bug: Option<Bug>) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::draw(&mut random);
+        let pool = Faulty::new(plan.config, seed, bug);
+        Self {
+            plan,
+            random,
+            now: Time::ZERO,
+            pool,
+            agenda: Agenda::default(),
+            ledger: Ledger::default(),
+            processes: Processes::default(),
+            makes: Makes(vec![Make::Good]),
+            journal: Journal::default(),
+            coverage: Coverage::default(),
+            last_told: Time::ZERO,
+            alarm: (0, None),
+            reloads: BTreeSet::new(),
+            last_done: Generation::default(),
+            last_end: None,
+            strikes: BTreeMap::new(),
+            starts_in_vain: 0,
+            was_whole: false,
+            is_ending: false,
+            is_drained: false,
+        }
+    }
+
+    /// From the first event to the last death.
+    pub(crate) fn play(&mut self) -> Result<(), Broken> {
+        self.schedule();
+        self.feed(Event::Start)?;
+        for _ in 0..MOST_STEPS {
+            let Some((at, happening)) = self.agenda.next() else { return self.check_end() };
+            self.now = self.now.max(at);
+            self.happen(happening)?;
+            if self.is_drained && self.processes.len() == 0 {
+                return self.check_end();
+            }
+        }
+        Err(broken("it_comes_to_an_end", format!("not within {MOST_STEPS} steps")))
+    }
+
+    /// Puts down what is going to come from outside.
+    fn schedule(&mut self) {
+        let mut at = Time::ZERO;
+        for _ in 0..self.plan.jobs {
+            at = at + self.random.millis(0, 1).min(self.plan.gap) + self.plan.gap.mul_f64(self.fraction());
+            self.agenda.put(at, Happening::Submit);
+            if self.random.percent(self.plan.outside) {
+                self.agenda.put(at + self.random.millis(0, 3), Happening::Outside);
+            }
+        }
+        for _ in 0..self.plan.reloads {
+            let when = Time::ZERO + at.since(Time::ZERO).mul_f64(self.fraction());
+            self.agenda.put(when, Happening::Reload);
+        }
+        let last = self.plan.broken.map_or(at, |(_, end)| at.max(Time::ZERO + end));
+        let end =
+            if self.plan.ends_early { Time::ZERO + at.since(Time::ZERO).mul_f64(0.7) } else { last + REST };
+        self.agenda.put(end, Happening::Drain);
+        for late in 1..4 {
+            self.agenda.put(end + Duration::from_micros(late * 700), Happening::Submit);
+        }
+    }
+
+    /// From 0 to 1.
+    pub(crate) fn fraction(&mut self) -> f64 {
+        f64::from(u16::try_from(self.random.between(0, 1_000)).unwrap_or(0)) / 1_000.0
+    }
+
+    /// Tells the scheduler, does as it says, sets the alarm, and looks whether all is well.
+    pub(crate) fn feed(&mut self, event: Event) -> Result<(), Broken> {
+        // A clock that goes backwards takes nobody along.
+        if self.last_told == self.now && self.random.percent(5) {
+            let before = self.now.as_nanos().saturating_sub(self.random.between(0, 5_000_000));
+            return self.tell(Time::from_nanos(before), event);
+        }
+        self.last_told = self.now;
+        self.tell(self.now, event)
+    }
+
+    fn tell(&mut self, at: Time, event: Event) -> Result<(), Broken> {
+        self.journal.note(Note::In(at, event));
+        self.pool.handle(at, event);
+        while let Some(action) = self.pool.poll_action() {
+            self.journal.note(Note::Out(self.now, action));
+            self.perform(action)?;
+        }
+        self.set_alarm();
+        self.check(event)
+    }
+
+    fn set_alarm(&mut self) {
+        let next = self.pool.scheduler.poll_timeout();
+        if next != self.alarm.1 {
+            self.alarm = (self.alarm.0 + 1, next);
+            if let Some(at) = next {
+                let late = self.plan.lateness.mul_f64(self.fraction());
+                self.agenda.put(at.max(self.now) + late, Happening::Tick(self.alarm.0));
+            }
+        }
+    }
+
+    pub(crate) fn rings(&mut self, alarm: u64) -> bool {
+        let rings = self.alarm.0 == alarm;
+        if rings {
+            self.alarm.1 = None;
+        }
+        rings
+    }
+
+    /// What holds after every event.
+    fn check(&mut self, event: Event) -> Result<(), Broken> {
+        let scheduler = &self.pool.scheduler;
+        let (max, queue) = (self.plan.config.max_workers, self.plan.config.queue);
+        let queued = scheduler.queued();
+        let has_room = queued <= queue + max + 1;
+        holds(has_room, "the_queue_is_bounded", || format!("{queued} jobs wait in a queue of {queue}"))?;
+        let in_service = self.processes.len() - self.processes.retiring();
+        holds(in_service <= max + 1, "strength_is_bounded", || format!("{in_service} workers of {max}"))?;
+        let is_idle = scheduler.workers().any(|(_, state, _)| state == WorkerState::Idle);
+        let is_busy = queued == 0 || !is_idle;
+        holds(is_busy, "no_job_waits_beside_an_idle_worker", || format!("{queued} jobs wait"))?;
+        if event == Event::Tick {
+            self.ledger.check_deadlines(self.now, self.plan.lateness)?;
+            self.processes.check_doomed(self.now)?;
+        }
+        if self.plan.story == Story::Calm && !self.is_ending {
+            let ready = self.processes.ready();
+            // A canary is ready, too, before those that were started at first are.
+            self.was_whole |= ready == max && in_service == max;
+            let is_whole = ready >= max || !self.was_whole;
+            holds(is_whole, "no_worker_is_missed", || format!("{ready} of {max} are ready"))?;
+        }
+        Ok(())
+    }
+}
+
+/// From the last job, or the mending of the executable, to the moment at which the pool has to be well again: more than
+/// the longest pause, the breaker's window, and the longest job together.
+pub(crate) const REST: Duration = Duration::from_secs(5);
