@@ -2,6 +2,7 @@
 
 use crate::binaries::binary;
 use crate::eventually;
+use crate::server::Scratch;
 use crate::verbs::{Verb, Verbs};
 use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder};
 
@@ -23,6 +24,12 @@ pub fn misbehaving(how: &str) -> PoolBuilder<Verbs> {
     Pool::builder(executable("misbehave").with_args([how])).workers(1..=1)
 }
 
+/// A pool of so many workers, of which only the first to start breaks the protocol.
+pub fn misbehaving_once(how: &str, workers: usize, scratch: &Scratch) -> PoolBuilder<Verbs> {
+    let marker = scratch.path().join("misbehaved").display().to_string();
+    Pool::builder(executable("misbehave").with_args([how, &marker])).workers(workers..=workers)
+}
+
 /// The verb that answers `text`.
 pub fn echo(text: &str) -> Verb {
     Verb::Echo(text.into())
@@ -32,6 +39,11 @@ pub fn echo(text: &str) -> Verb {
 pub async fn idle<J: Job>(pool: &Pool<J>, count: usize) {
     let at_strength = async || (pool.status().workers.idle == count).then_some(());
     eventually("the pool to be at full strength", at_strength).await;
+}
+
+/// How many jobs had which outcome so far; those that never occurred are left out.
+pub fn outcomes<J: Job>(pool: &Pool<J>) -> Vec<(&'static str, u64)> {
+    pool.status().jobs.into_iter().filter(|&(_, count)| count > 0).collect()
 }
 
 /// Submits a verb that reports progress, waits until its function has begun, and returns its worker's

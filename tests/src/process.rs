@@ -8,9 +8,16 @@ use std::path::Path;
 /// # Panics
 /// When there is no such process.
 pub fn signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    try_signal(pid, signal).unwrap_or_else(|error| panic!("failed to signal {pid}: {error}"));
+}
+
+/// Sends a signal to a process that may be gone already.
+///
+/// # Errors
+/// What the kernel says, most often that there is no such process.
+pub fn try_signal(pid: u32, signal: Signal) -> rustix::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH)?;
     rustix::process::kill_process(pid, signal)
-        .unwrap_or_else(|error| panic!("failed to signal {pid:?}: {error}"));
 }
 
 /// `kill -9`.

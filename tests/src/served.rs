@@ -24,6 +24,15 @@ pub fn pool(name: &str, command: &Path, workers: usize, keys: &str) -> String {
     )
 }
 
+/// The same of workers that break the protocol in this way, the first of which need not come up.
+pub fn misbehaving(how: &[&str], keys: &str) -> String {
+    let command: Vec<_> = [binary("misbehave").display().to_string()]
+        .into_iter()
+        .chain(how.iter().map(|&arg| arg.into()))
+        .collect();
+    format!("[pools.verbs]\ncommand = {command:?}\nmin_workers = 0\nmax_workers = 1\n{keys}\n")
+}
+
 impl Server {
     /// A server of [`verbs`], every worker of which is ready.
     pub async fn of_verbs(workers: usize, keys: &str) -> Self {

@@ -35,8 +35,14 @@ pub enum Verb {
     Exit(i32),
     /// Panic with this message.
     Panic(String),
+    /// Report progress, then die by the signal of this number.
+    Die(i32),
+    /// Recurse until the stack is full.
+    Overflow,
     /// Write this many bytes to standard output, without a newline.
     Flood(usize),
+    /// Write this many bytes to standard error, without a newline.
+    FloodStderr(usize),
     /// Write lines to standard error, then abort.
     LastWords(Vec<String>),
     /// Start a process that sleeps for long and inherits everything, answer its id.
@@ -45,6 +51,8 @@ pub enum Verb {
     Large(usize),
     /// Answer after so many microseconds, without a look at the cancel flag.
     Nap(u64),
+    /// The same, looking at the flag all the time.
+    Attend(u64),
     /// Answer the own open descriptors.
     Descriptors,
     /// Answer the own environment's keys.

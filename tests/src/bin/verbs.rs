@@ -4,9 +4,11 @@ use procpool::Failure;
 use procpool::worker::{Context, serve};
 use procpool_tests::greedy;
 use procpool_tests::verbs::{Verb, Verbs};
+use rustix::process::{Signal, getpid, kill_process};
+use std::convert::Infallible;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     serve::<Verbs>(perform)
@@ -60,9 +62,18 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
         }
         Verb::Exit(code) => std::process::exit(code),
         Verb::Panic(message) => panic!("{message}"),
+        Verb::Die(signal) => {
+            cx.progress(0, None);
+            match die(signal)? {}
+        }
+        Verb::Overflow => overflow(0).to_string(),
         Verb::Flood(bytes) => {
             std::io::stdout().write_all(&vec![b'x'; bytes])?;
             std::io::stdout().flush()?;
+            bytes.to_string()
+        }
+        Verb::FloodStderr(bytes) => {
+            std::io::stderr().write_all(&vec![b'x'; bytes])?;
             bytes.to_string()
         }
         Verb::LastWords(lines) => {
@@ -77,6 +88,13 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             // sleep: a job that takes its time.
             std::thread::sleep(Duration::from_micros(micros));
             "awake".into()
+        }
+        Verb::Attend(micros) => {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_micros(micros) {
+                cx.check()?;
+            }
+            "undisturbed".into()
         }
         Verb::Large(bytes) => "x".repeat(bytes),
         Verb::Descriptors => {
@@ -114,4 +132,18 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
         Verb::Limits => greedy::own_limits()?,
         Verb::NiceLevel => greedy::nice_level()?,
     })
+}
+
+/// Sends the signal to oneself until it kills: std's own handler of SIGSEGV gives way to the second one.
+fn die(signal: i32) -> Result<Infallible, Failure> {
+    let signal = Signal::from_named_raw(signal).ok_or_else(|| Failure::new("there is no such signal"))?;
+    loop {
+        kill_process(getpid(), signal).map_err(std::io::Error::from)?;
+    }
+}
+
+/// Comes back only in theory.
+fn overflow(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    if depth == u64::MAX { 0 } else { overflow(depth + 1) + frame[63] }
 }

@@ -1,0 +1,120 @@
+//! What goes wrong with a job: answers that are none, that come twice, late, broken or without end.
+
+use crate::start::Worker;
+use crate::wire::{Wire, answer, done, from_hex, header};
+use crate::{Deed, die, hang, kin};
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::message::Progress;
+use procpool_protocol::{Encoding, Payload};
+use std::io::{self, ErrorKind, Read};
+
+/// Takes one job after another, and does wrong with the first that it can do wrong with.
+pub(crate) fn serve(deed: &Deed, mut worker: Worker) -> io::Result<()> {
+    if deed.is("deaf") {
+        hang();
+    }
+    if deed.value("die_at") == Some("half_read") {
+        worker.jobs.stream.read_exact(&mut [0; 64 * 1024])?;
+        die();
+    }
+    loop {
+        match worker.jobs.frame() {
+            Ok(job) => take(deed, &mut worker, &job)?,
+            // Nothing more to do.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
+    deed.die_at("read");
+    let good = done(job.sequence, "done")?;
+    let half = good.len() / 2;
+    let Worker { jobs, control } = worker;
+    match deed.to_string().as_str() {
+        "nothing" => return jobs.send(&good),
+        "garbage" => jobs.send(&[0xa5; 64])?,
+        "oversize" => jobs.send(&header(u32::MAX, Kind::Done as u16))?,
+        "unknown_kind" => jobs.send(&header(0, 0x7777))?,
+        "wrong_id" => jobs.send(&done(job.sequence + 1, "done")?)?,
+        "twice" => jobs.send(&[good.clone(), good].concat())?,
+        // The first answer once more instead of the second.
+        "old_id" => return jobs.send(&done(1, "done")?),
+        "wrong_connection" => jobs.send(&Frame::new(Kind::Pong, 0, "").to_bytes())?,
+        "half" => {
+            jobs.send(&good[..half])?;
+            std::process::exit(0);
+        }
+        "half_and_no_more" => jobs.send(&good[..half])?,
+        "die_at=half_result" => {
+            jobs.send(&good[..half])?;
+            die();
+        }
+        "die_at=result" => {
+            jobs.send(&good)?;
+            die();
+        }
+        "reply_then_die" => {
+            jobs.send(&good)?;
+            std::process::abort();
+        }
+        "dribble" => {
+            for byte in good {
+                jobs.send(&[byte])?;
+            }
+            return Ok(());
+        }
+        "dribble_slowly" => dribble_slowly(jobs, job.sequence)?,
+        "after_the_cancel" => {
+            while control.frame()?.kind != Kind::Cancel {}
+            return jobs.send(&good);
+        }
+        "hang_up" => jobs.stream.shutdown(std::net::Shutdown::Both)?,
+        "reply_then_close_control" => {
+            jobs.send(&good)?;
+            control.stream.shutdown(std::net::Shutdown::Both)?;
+        }
+        "flood" => {
+            let progress =
+                Progress { done: 1, total: None }.to_frame(job.sequence).map_err(io::Error::other)?;
+            let many = progress.to_bytes().repeat(1000);
+            // Until the coordinator has had enough.
+            while jobs.send(&many).is_ok() {}
+        }
+        // The first job is answered with the heir's process id, the second never.
+        "inheritance" if job.sequence == 1 => {
+            let heir = kin::share([jobs, control], "heir=stay")?;
+            return jobs.send(&done(job.sequence, &heir.to_string())?);
+        }
+        "inheritance_abroad" if job.sequence == 1 => {
+            let heir = kin::share([jobs, control], "heir=emigrate")?;
+            return jobs.send(&done(job.sequence, &heir.to_string())?);
+        }
+        "inheritance" | "inheritance_abroad" => {}
+        other => match (deed.value("output"), deed.value("header")) {
+            (Some(hex), _) => return jobs.send(&output(job.sequence, hex)?),
+            (_, Some(hex)) => {
+                jobs.send(&Frame::new(Kind::Done, job.sequence, from_hex(hex)?).to_bytes())?;
+            }
+            _ => return Err(io::Error::other(format!("misbehave does not know `{other}`"))),
+        },
+    }
+    hang()
+}
+
+/// An answer whose output is these bytes, whatever they decode to.
+fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
+    let payload = Payload { encoding: Encoding::Bincode, ..Payload::raw(from_hex(hex)?) };
+    answer(sequence, payload)
+}
+
+/// An answer that would take minutes to arrive.
+fn dribble_slowly(jobs: &mut Wire, sequence: u64) -> io::Result<()> {
+    for byte in done(sequence, &"x".repeat(10_000))? {
+        jobs.send(&[byte])?;
+        // sleep: what makes it slow.
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Ok(())
+}

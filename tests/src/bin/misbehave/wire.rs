@@ -1,0 +1,110 @@
+//! Frames over blocking sockets: one connection of the worker, and the bytes of an answer.
+
+use procpool_protocol::decoder::Decoder;
+use procpool_protocol::frame::{Frame, HEADER_LEN, Kind, RawHeader};
+use procpool_protocol::handshake::{Connection, ENV_SOCKET, Hello, Mode};
+use procpool_protocol::message::{Done, Status, json_frame};
+use procpool_protocol::preamble::Preamble;
+use procpool_protocol::{Encoding, Payload};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) stream: UnixStream,
+    decoder: Decoder,
+}
+
+/// Bytes per read; a large job takes many.
+const READ: usize = 4096;
+
+impl Wire {
+    /// Connects, and says nothing yet.
+    pub(crate) fn open() -> io::Result<Self> {
+        let socket =
+            std::env::var_os(ENV_SOCKET).ok_or_else(|| io::Error::other("not spawned by a coordinator"))?;
+        Ok(Self { stream: UnixStream::connect(socket)?, decoder: Decoder::new() })
+    }
+
+    /// Connects and says hello.
+    pub(crate) fn connect(connection: Connection, token: &str, preamble: Preamble) -> io::Result<Self> {
+        let mut wire = Self::open()?;
+        wire.send(&greeting(connection, token, preamble)?)?;
+        Ok(wire)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Reads the coordinator's preamble, which its welcome follows.
+    pub(crate) fn preamble(&mut self) -> io::Result<()> {
+        while self.decoder.poll_preamble().map_err(io::Error::other)?.is_none() {
+            self.fill()?;
+        }
+        Ok(())
+    }
+
+    /// The next frame. The error is `UnexpectedEof` when there are no more.
+    pub(crate) fn frame(&mut self) -> io::Result<Frame> {
+        loop {
+            if let Some(frame) = self.decoder.poll_frame().map_err(io::Error::other)? {
+                return Ok(frame);
+            }
+            self.fill()?;
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let mut bytes = [0; READ];
+        match self.stream.read(&mut bytes)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            length => {
+                self.decoder.feed(&bytes[..length]);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Preamble and hello of one connection.
+pub(crate) fn greeting(connection: Connection, token: &str, preamble: Preamble) -> io::Result<Vec<u8>> {
+    let hello = Hello {
+        connection,
+        token: token.into(),
+        pid: std::process::id(),
+        job: "verbs".into(),
+        contract: 1,
+        schema_hash: None,
+        modes: vec![Mode::Jobs],
+        sdk: "misbehave".into(),
+        build: None,
+    };
+    let hello = json_frame(Kind::Hello, &hello).map_err(io::Error::other)?;
+    Ok([&preamble.to_bytes()[..], &hello.to_bytes()].concat())
+}
+
+/// The answer to a job: this text.
+pub(crate) fn done(sequence: u64, text: &str) -> io::Result<Vec<u8>> {
+    answer(sequence, Payload::encode(&text.to_owned(), Encoding::Bincode).map_err(io::Error::other)?)
+}
+
+/// The answer to a job: these bytes.
+pub(crate) fn answer(sequence: u64, output: Payload) -> io::Result<Vec<u8>> {
+    let done = Done { status: Status::Ok, run_nanos: 1 };
+    Ok(done.into_frame(sequence, output).map_err(io::Error::other)?.to_bytes().to_vec())
+}
+
+/// The fixed part of a frame that announces so many bytes of payload.
+pub(crate) fn header(payload_len: u32, kind: u16) -> [u8; HEADER_LEN] {
+    RawHeader { header_len: 0, payload_len, kind, flags: 0, encoding: 0, reserved: [0; 3], sequence: 1 }
+        .to_bytes()
+}
+
+/// Bytes written as hexadecimal digits.
+pub(crate) fn from_hex(digits: &str) -> io::Result<Vec<u8>> {
+    let byte = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    bytes.ok_or_else(|| io::Error::other(format!("`{digits}` is not hexadecimal")))
+}

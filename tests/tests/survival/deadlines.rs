@@ -1,0 +1,207 @@
+//! F06, F07, F08, F14, F24, F41, F42: deadlines and cancels, against workers that do not care, at the
+//! very moment of the answer, and with a coordinator that sleeps over them.
+
+use crate::recovers;
+use procpool::engine::JobLimits;
+use procpool::{Encoding, Executable, JobError, Payload, Pool, Stage};
+use procpool_tests::binaries::binary;
+use procpool_tests::library::{begin, echo, idle, misbehaving_once, outcomes, verbs};
+use procpool_tests::server::{Scratch, Server};
+use procpool_tests::verbs::{Verb, Verbs};
+use procpool_tests::{eventually, http, process};
+use rustix::process::Signal;
+use std::time::Duration;
+
+/// A worker to which SIGTERM means nothing: ignoring it survives `exec`.
+fn stubborn() -> Executable {
+    let verbs = binary("verbs").display().to_string();
+    Executable::path("/bin/sh").unwrap().with_args(["-c", "trap '' TERM; exec \"$0\"", &verbs])
+}
+
+/// No later than deadline + grace + 100 ms is the promise (FAULTS, F06), so here a time is asserted: that
+/// which the coordinator tells as `Server-Timing`.
+#[tokio::test]
+async fn a_worker_that_ignores_sigterm_and_spins_is_timed_out_in_time() {
+    let (deadline, grace) = (Duration::from_secs(1), Duration::from_millis(50));
+    let pool = Pool::<Verbs>::builder(stubborn()).workers(1..=1).grace(grace).start().await.unwrap();
+    let pid = pool.workers()[0].pid.unwrap();
+    process::signal(pid, Signal::TERM);
+    let input = Payload::encode(&Verb::Spin, Encoding::Bincode).unwrap();
+    let limits = JobLimits { timeout: Some(deadline), run_timeout: None };
+    let job = pool.raw().submit(input, Encoding::Bincode, limits).unwrap();
+    let finished = job.outcome.await;
+    let error = finished.result.unwrap_err();
+    assert!(matches!(error, JobError::TimedOut { stage: Stage::Running, .. }), "{error}");
+    let took = finished.timing.wait + finished.timing.run;
+    assert!(took <= deadline + grace + Duration::from_millis(100), "{took:?}");
+
+    eventually("the kill", async || (!process::is_alive(pid)).then_some(())).await;
+    recovers(&pool, 1).await;
+    assert_eq!(outcomes(&pool), [("ok", 1), ("timed_out", 1)]);
+}
+
+#[tokio::test]
+async fn an_answer_at_the_deadline_or_the_deadline_whichever_is_first_and_never_both() {
+    let pool = verbs(4).grace(Duration::from_secs(20)).start().await.unwrap();
+    idle(&pool, 4).await;
+    let deadline = Duration::from_millis(6);
+    let count = 1000;
+    let (mut ok, mut timed_out) = (0, 0);
+    // Naps of the deadline ± 2 ms, four at a time.
+    for first in (0..count).step_by(4) {
+        let nap = |n: u64| pool.job(Verb::Nap(4_000 + n % 41 * 100)).run_timeout(deadline).submit();
+        for job in [nap(first), nap(first + 1), nap(first + 2), nap(first + 3)] {
+            match job.await {
+                Ok(_) => ok += 1,
+                Err(JobError::TimedOut { .. }) => timed_out += 1,
+                Err(other) => panic!("neither: {other}"),
+            }
+        }
+    }
+    assert_eq!(ok + timed_out, count);
+    assert!(timed_out > 0, "all of them were in time");
+    // Whoever was late has answered all the same, within the grace; nobody was killed for it.
+    recovers(&pool, 4).await;
+    assert_eq!(outcomes(&pool), [("ok", ok + 1), ("timed_out", timed_out)]);
+    assert_eq!(pool.status().deaths, 0);
+}
+
+#[tokio::test]
+async fn a_cancel_at_the_moment_of_the_answer_never_hits_the_next_job() {
+    let pool = verbs(1).grace(Duration::from_secs(20)).start().await.unwrap();
+    let worker = pool.workers()[0].pid;
+    let (mut finished, mut cancelled) = (0, 0);
+    for round in 0..1000_u64 {
+        let job = pool.submit(Verb::Attend(round % 20 * 10));
+        // What looks at its flag for longer is the one that a stray cancel would hit.
+        let next = pool.submit(Verb::Attend(300));
+        for _ in 0..round % 50 * 10 {
+            std::hint::spin_loop();
+        }
+        tokio::task::yield_now().await;
+        job.cancel();
+        match job.await {
+            Ok(_) => finished += 1,
+            Err(JobError::Cancelled { .. }) => cancelled += 1,
+            Err(other) => panic!("neither: {other}"),
+        }
+        assert_eq!(next.await.unwrap(), "undisturbed", "round {round}");
+    }
+    assert_eq!(outcomes(&pool), [("cancelled", cancelled), ("ok", finished + 1000)]);
+    assert_eq!((pool.workers()[0].pid, pool.status().deaths), (worker, 0));
+}
+
+#[tokio::test]
+async fn a_cancel_that_ends_in_a_kill_never_costs_the_next_job() {
+    let pool = verbs(2).grace(Duration::ZERO).start().await.unwrap();
+    for round in 0..100_u64 {
+        let job = pool.submit(Verb::Nap(round % 10 * 100));
+        let next = pool.submit(echo("next"));
+        tokio::task::yield_now().await;
+        job.cancel();
+        assert!(matches!(job.await, Ok(_) | Err(JobError::Cancelled { .. })));
+        assert_eq!(next.await.unwrap(), "next", "round {round}");
+    }
+    recovers(&pool, 2).await;
+    assert_eq!(pool.status().deaths, 0, "a kill of our own is no death");
+}
+
+#[tokio::test]
+async fn a_large_job_to_a_worker_that_does_not_read_runs_into_its_deadline_and_disturbs_nobody() {
+    let scratch = Scratch::new();
+    let pool = misbehaving_once("deaf", 2, &scratch).start().await.unwrap();
+    idle(&pool, 2).await;
+    let large = || pool.job(echo(&"x".repeat(1 << 20))).timeout(Duration::from_secs(1)).submit();
+    // One of them meets the deaf worker. The other one's worker does all the rest meanwhile.
+    let (one, other) = (large(), large());
+    for _ in 0..200 {
+        assert_eq!(pool.run(Verb::Pid).await.unwrap(), "done");
+    }
+    let mut ends = [one.await, other.await];
+    ends.sort_by_key(Result::is_ok);
+    assert!(matches!(&ends[0], Err(JobError::TimedOut { .. })), "{ends:?}");
+    assert_eq!(ends[1].as_deref().unwrap(), "done");
+    recovers(&pool, 2).await;
+    assert_eq!(outcomes(&pool), [("ok", 202), ("timed_out", 1)]);
+}
+
+#[tokio::test]
+async fn a_cancel_says_whether_it_was_in_time_in_every_state() {
+    let scratch = Scratch::new();
+    let log = scratch.path().join("log");
+    let pool = verbs(1).grace(Duration::from_secs(20)).start_lazy().unwrap();
+    // Queued, for a worker that is not there yet, and behind one that runs: it is never begun.
+    let unborn = pool.submit(Verb::Log(log.display().to_string(), "ran".into()));
+    assert!(unborn.cancel() && !unborn.cancel());
+    assert!(matches!(unborn.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued }));
+    idle(&pool, 1).await;
+    let worker = pool.workers()[0].pid;
+    let (running, _) = begin(&pool, Verb::Obey).await;
+    let queued = pool.submit(Verb::Log(log.display().to_string(), "ran".into()));
+    assert!(queued.cancel() && !queued.cancel());
+    assert!(matches!(queued.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued }));
+    // Running, and obedient.
+    assert!(running.cancel() && !running.cancel());
+    assert!(matches!(running.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
+    // Done.
+    let done = pool.submit(echo("done"));
+    let id = done.id().unwrap();
+    assert_eq!(done.await.unwrap(), "done");
+    assert!(!pool.cancel(id) && !pool.cancel(id));
+    assert_eq!(outcomes(&pool), [("cancelled", 3), ("ok", 1)]);
+    assert_eq!((pool.workers()[0].pid, pool.status().deaths, log.exists()), (worker, 0, false));
+}
+
+/// The bound of F41: what a small job may take beside a worker that spins and one that moves huge frames,
+/// with two processors for all of them.
+const SMALL: Duration = Duration::from_millis(250);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_jobs_are_not_held_up_by_a_slow_one_and_huge_frames() {
+    let pool = verbs(3).no_timeout().start().await.unwrap();
+    idle(&pool, 3).await;
+    let (slow, _) = begin(&pool, Verb::Spin).await;
+    let huge = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            for _ in 0..5 {
+                assert_eq!(pool.run(echo(&"x".repeat(16 << 20))).await.unwrap().len(), 16 << 20);
+            }
+        }
+    });
+    let mut times = Vec::new();
+    for n in 0..500 {
+        let input = Payload::encode(&echo(&n.to_string()), Encoding::Bincode).unwrap();
+        let job = pool.raw().submit(input, Encoding::Bincode, JobLimits::default()).unwrap();
+        let finished = job.outcome.await;
+        assert_eq!(finished.result.unwrap().decode::<String>().unwrap(), n.to_string());
+        times.push(finished.timing.wait + finished.timing.run);
+    }
+    times.sort_unstable();
+    let p99 = times[times.len() * 99 / 100];
+    assert!(p99 <= SMALL, "p99 is {p99:?}");
+    huge.await.unwrap();
+    slow.cancel();
+    recovers(&pool, 3).await;
+}
+
+#[tokio::test]
+async fn a_coordinator_that_was_stopped_and_continued_kills_nobody() {
+    let server = Server::of_verbs(4, "").await;
+    let go = server.scratch.path().join("go.txt");
+    let running = server.begin(&Verb::WaitFor(go.display().to_string())).await;
+    server.busy("verbs", 1).await;
+    let workers = server.workers("verbs").await;
+
+    process::signal(server.pid(), Signal::STOP);
+    eventually("the stop", async || (process::state(server.pid()) == Some('T')).then_some(())).await;
+    // sleep: longer than every bound on a worker that is asked to answer or to go (`AFTER_EOF`, `stop_timeout`).
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    process::signal(server.pid(), Signal::CONT);
+
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(http::finish(running).await.unwrap().status, 200);
+    server.idle("verbs", 4).await;
+    assert_eq!(server.workers("verbs").await, workers);
+    assert_eq!(server.pool("verbs").await["deaths"], 0);
+}
