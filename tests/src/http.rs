@@ -76,6 +76,9 @@ pub async fn request(
 }
 
 /// Sends a request and leaves the answer to be read.
+///
+/// # Panics
+/// When nobody listens, or the request cannot be sent.
 pub async fn open(
     server: SocketAddr,
     method: &str,
@@ -83,7 +86,21 @@ pub async fn open(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> TcpStream {
-    let mut stream = TcpStream::connect(server).await.expect("the server listens");
+    try_open(server, method, path, headers, body).await.expect("the server listens and reads the head")
+}
+
+/// The same to a server that may be gone.
+///
+/// # Errors
+/// When nobody listens, or the request cannot be sent.
+pub async fn try_open(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(server).await?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
     if method != "GET" {
         head += &format!("Content-Length: {}\r\n", body.len());
@@ -91,10 +108,10 @@ pub async fn open(
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    stream.write_all(format!("{head}\r\n").as_bytes()).await.expect("the server reads the head");
+    stream.write_all(format!("{head}\r\n").as_bytes()).await?;
     // A server may answer before it has read a body that it refuses.
     let _ = stream.write_all(body).await;
-    stream
+    Ok(stream)
 }
 
 /// Reads the answer.

@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal};
 use std::path::Path;
+use std::time::Duration;
 
 /// Sends a signal.
 ///
@@ -31,9 +32,19 @@ pub fn state(pid: u32) -> Option<char> {
 }
 
 fn state_in(stat: &Path) -> Option<char> {
+    fields(stat)?.chars().next()
+}
+
+/// The process group of a process, or none if there is no such process.
+pub fn group(pid: u32) -> Option<u32> {
+    fields(format!("/proc/{pid}/stat").as_ref())?.split(' ').nth(2)?.parse().ok()
+}
+
+/// What `stat` tells behind the name: state, parent, group, session, …
+fn fields(stat: &Path) -> Option<String> {
     let stat = std::fs::read_to_string(stat).ok()?;
     // The name, in parentheses, may hold anything.
-    stat.rsplit_once(") ")?.1.chars().next()
+    Some(stat.rsplit_once(") ")?.1.to_owned())
 }
 
 /// Whether any thread of a process still runs.
@@ -79,4 +90,38 @@ pub fn zombies(pid: u32) -> Vec<u32> {
 /// When there is no such process.
 pub fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
+}
+
+/// What the descriptors of a process are open on, in the order of their numbers: `socket:[123]`,
+/// `pipe:[456]`, `/dev/null`, …
+pub fn open_files(pid: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let number = |entry: &std::fs::DirEntry| entry.file_name().to_str().and_then(|it| it.parse::<u32>().ok());
+    let mut entries: Vec<_> = entries.map(|entry| (number(&entry), entry.path())).collect();
+    entries.sort();
+    let targets = entries.iter().filter_map(|(_, path)| std::fs::read_link(path).ok());
+    targets.map(|target| target.display().to_string()).collect()
+}
+
+/// Time that a process and the children that it has reaped have spent on processors.
+///
+/// # Panics
+/// When there is no such process.
+pub fn cpu_time(pid: u32) -> Duration {
+    // Clock ticks, of which Linux tells user space a hundred a second on every platform.
+    const TICK: Duration = Duration::from_millis(10);
+    let fields = fields(format!("/proc/{pid}/stat").as_ref()).expect("the process runs");
+    let ticks = fields.split(' ').skip(11).take(4).filter_map(|ticks| ticks.parse::<u32>().ok());
+    TICK * ticks.sum::<u32>()
+}
+
+/// Memory that a process has resident, in bytes.
+///
+/// # Panics
+/// When there is no such process.
+pub fn resident_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("memory");
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kibibytes * 1024
 }

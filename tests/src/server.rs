@@ -64,6 +64,13 @@ impl Drop for Scratch {
     }
 }
 
+/// A shell that runs this script and then becomes the server.
+pub fn shell(script: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("set -e; {script}; exec \"$0\" \"$@\"")]).arg(binary("procpool"));
+    command
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -108,6 +115,16 @@ impl Server {
 
     async fn spawn(scratch: Scratch, config: Option<PathBuf>) -> Self {
         Self::start_as(Command::new(binary("procpool")), scratch, config).await
+    }
+
+    /// Starts what this command runs, with the arguments of a server of this configuration behind its own.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub async fn started_by(command: Command, config: &str) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.write("procpool.toml", config);
+        Self::start_as(command, scratch, Some(file)).await
     }
 
     async fn start_as(mut command: Command, scratch: Scratch, config: Option<PathBuf>) -> Self {

@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod deaths;
+mod disk;
 mod frames;
 mod identity;
 mod kin;

@@ -76,13 +76,11 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             control.stream.shutdown(std::net::Shutdown::Both)?;
         }
         "flood" => {
-            let progress =
-                Progress { done: 1, total: None }.to_frame(job.sequence).map_err(io::Error::other)?;
-            let many = progress.to_bytes().repeat(1000);
+            let many = progress(job.sequence)?.repeat(1000);
             // Until the coordinator has had enough.
             while jobs.send(&many).is_ok() {}
         }
-        // The first job is answered with the heir's process id, the second never.
+        // The first job is answered with the heir's process id, the second is begun and no more.
         "inheritance" if job.sequence == 1 => {
             let heir = kin::share([jobs, control], "heir=stay")?;
             return jobs.send(&done(job.sequence, &heir.to_string())?);
@@ -91,7 +89,7 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             let heir = kin::share([jobs, control], "heir=emigrate")?;
             return jobs.send(&done(job.sequence, &heir.to_string())?);
         }
-        "inheritance" | "inheritance_abroad" => {}
+        "inheritance" | "inheritance_abroad" => jobs.send(&progress(job.sequence)?)?,
         other => match (deed.value("output"), deed.value("header")) {
             (Some(hex), _) => return jobs.send(&output(job.sequence, hex)?),
             (_, Some(hex)) => {
@@ -107,6 +105,12 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
 fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     let payload = Payload { encoding: Encoding::Bincode, ..Payload::raw(from_hex(hex)?) };
     answer(sequence, payload)
+}
+
+/// The news that a job has begun.
+fn progress(sequence: u64) -> io::Result<Vec<u8>> {
+    let frame = Progress { done: 1, total: None }.to_frame(sequence).map_err(io::Error::other)?;
+    Ok(frame.to_bytes().to_vec())
 }
 
 /// An answer that would take minutes to arrive.

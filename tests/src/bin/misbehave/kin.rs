@@ -8,7 +8,7 @@ use crate::wire::Wire;
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::preamble::Preamble;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{getppid, setsid};
+use rustix::process::{Pid, getpgid, getppid, setsid, test_kill_process};
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) fn live(deed: &Deed) -> io::Result<()> {
         Some("borrow_token_late") => {
             let parent = getppid();
             setsid()?;
-            while getppid() == parent {
+            while parent.is_some_and(|parent| test_kill_process(parent).is_ok()) {
                 std::thread::yield_now();
             }
             borrow()
@@ -58,12 +58,21 @@ fn borrow() -> io::Result<()> {
 }
 
 /// Gives the token to another process.
-pub(crate) fn lend(token: &str, heir: &str) -> io::Result<()> {
+pub(crate) fn lend(token: &str, heir: &str) -> io::Result<Child> {
     let mut lent = start(heir, Stdio::piped())?;
-    match lent.stdin.take() {
-        Some(mut stdin) => stdin.write_all(format!("{token}\n").as_bytes()),
-        None => Ok(()),
+    if let Some(mut stdin) = lent.stdin.take() {
+        stdin.write_all(format!("{token}\n").as_bytes())?;
     }
+    Ok(lent)
+}
+
+/// Waits until an heir is out of the reach of those who kill this process's group.
+pub(crate) fn see_off(heir: &Child) -> io::Result<()> {
+    let heir = Pid::from_child(heir);
+    while getpgid(Some(heir))? != heir {
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 /// Has another process hold these connections open, too; gives its id.

@@ -65,11 +65,11 @@ fn do_wrong(deed: &Deed, token: &str) -> io::Result<()> {
             told_off(Wire::connect(Connection::Jobs, token, future)?)
         }
         "lend_token" => {
-            kin::lend(token, "heir=borrow_token")?;
+            let _heir = kin::lend(token, "heir=borrow_token")?;
             hang()
         }
         "bequeath_token" => {
-            kin::lend(token, "heir=borrow_token_late")?;
+            kin::see_off(&kin::lend(token, "heir=borrow_token_late")?)?;
             std::process::exit(3)
         }
         "one_connection" => {
