@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 /// How much a server's memory may grow by what it must not keep, in bytes: a third of what it is sent, at most.
 const GROWTH: u64 = 8 << 20;
@@ -78,9 +79,11 @@ async fn a_server_without_descriptors_waits_for_some_and_recovers() {
     let limit = 64;
     let server = Server::started_by(shell(&format!("ulimit -n {limit}")), &verbs(1, "")).await;
     server.idle("verbs", 1).await;
-    let mut connections = Vec::new();
+    let mut connections = JoinSet::new();
     for _ in 0..200 {
-        connections.push(TcpStream::connect(server.address()).await.unwrap());
+        let connection = TcpStream::connect(server.address());
+        // Some wait in the listener's backlog, the last ones for a place in it.
+        connections.spawn(async { (connection.await, std::future::pending::<()>().await) });
     }
     let exhausted = async || (process::descriptors(server.pid()) >= limit).then_some(());
     eventually("descriptors to run out", exhausted).await;
@@ -90,7 +93,7 @@ async fn a_server_without_descriptors_waits_for_some_and_recovers() {
     let spent = process::cpu_time(server.pid()) - before;
     assert!(spent < Duration::from_millis(200), "{spent:?} in 1 s");
 
-    drop(connections);
+    connections.shutdown().await;
     assert_eq!(server.perform(&Verb::Echo("again".into())).await.text(), "\"again\"");
     process::kill(server.workers("verbs").await[0]);
     server.idle("verbs", 1).await;
