@@ -70,13 +70,7 @@ pub fn children(pid: u32) -> Vec<u32> {
 pub fn of_group(group: u32) -> Vec<u32> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|&pid| is_alive(pid) && group_of(pid) == Some(group)).collect()
-}
-
-fn group_of(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name: state, parent, group.
-    stat.rsplit_once(") ")?.1.split(' ').nth(2)?.parse().ok()
+    pids.filter(|&pid| is_alive(pid) && self::group(pid) == Some(group)).collect()
 }
 
 /// The zombies among the children of a process.

@@ -117,16 +117,6 @@ impl Server {
         Self::start_as(Command::new(binary("procpool")), scratch, config).await
     }
 
-    /// Starts what this command runs, with the arguments of a server of this configuration behind its own.
-    ///
-    /// # Panics
-    /// When it does not listen.
-    pub async fn started_by(command: Command, config: &str) -> Self {
-        let scratch = Scratch::new();
-        let file = scratch.write("procpool.toml", config);
-        Self::start_as(command, scratch, Some(file)).await
-    }
-
     async fn start_as(mut command: Command, scratch: Scratch, config: Option<PathBuf>) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(config.iter().flat_map(|file| [Path::new("--config"), file]));

@@ -4,7 +4,7 @@
 use procpool_tests::binaries::binary;
 use procpool_tests::process;
 use procpool_tests::served::verbs;
-use procpool_tests::server::Server;
+use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
 use std::io::Write;
 use tokio::process::Command;
@@ -21,7 +21,7 @@ async fn server_on(options: &str) -> Option<Server> {
     );
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c", &script]).arg(binary("procpool"));
-    Some(Server::started_by(command, &verbs(2, "")).await)
+    Some(Server::by_command(command, Scratch::new(), &verbs(2, "")).await)
 }
 
 fn has_namespaces() -> bool {

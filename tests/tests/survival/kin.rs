@@ -94,7 +94,7 @@ async fn a_workers_group_is_gone_as_soon_as_it_is() {
 #[tokio::test]
 async fn a_child_that_leaves_the_group_outlives_its_worker_and_costs_nobody_anything() {
     let pool = verbs(1).start().await.unwrap();
-    let emigrant: u32 = pool.run(Verb::GrandchildAbroad).await.unwrap().parse().unwrap();
+    let emigrant: u32 = pool.run(Verb::Escape).await.unwrap().parse().unwrap();
     eventually("another session", async || (process::group(emigrant) == Some(emigrant)).then_some(())).await;
     let worker = pool.workers()[0].pid.unwrap();
     process::kill(worker);

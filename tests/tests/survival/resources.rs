@@ -2,16 +2,16 @@
 //! processes.
 
 use procpool_tests::http::{self, get};
-use procpool_tests::served::verbs;
+use procpool_tests::served::{pool, verbs};
 use procpool_tests::server::{Scratch, Server, shell};
 use procpool_tests::verbs::Verb;
-use procpool_tests::{eventually, process};
+use procpool_tests::{eventually, other_user, process};
 use rustix::process::Resource;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::task::JoinSet;
 
 /// How much a server's memory may grow by what it must not keep, in bytes: a third of what it is sent, at most.
@@ -52,8 +52,8 @@ async fn jobs_that_a_full_queue_refuses_leave_nothing_in_memory() {
     assert!(after < before + GROWTH, "from {before} to {after} bytes");
     drop(running);
     assert_eq!(http::finish(queued).await.unwrap().text(), "\"patience\"");
-    let pool = server.pool("verbs").await;
-    assert_eq!((&pool["jobs"]["refused"], &pool["jobs"]["ok"]), (&220.into(), &1.into()));
+    let status = server.pool("verbs").await;
+    assert_eq!((&status["jobs"]["refused"], &status["jobs"]["ok"]), (&220.into(), &1.into()));
 }
 
 #[tokio::test]
@@ -77,7 +77,8 @@ async fn a_client_that_does_not_read_its_answer_holds_no_worker_and_is_given_up(
 #[tokio::test]
 async fn a_server_without_descriptors_waits_for_some_and_recovers() {
     let limit = 64;
-    let server = Server::started_by(shell(&format!("ulimit -n {limit}")), &verbs(1, "")).await;
+    let server =
+        Server::by_command(shell(&format!("ulimit -n {limit}")), Scratch::new(), &verbs(1, "")).await;
     server.idle("verbs", 1).await;
     let mut connections = JoinSet::new();
     for _ in 0..200 {
@@ -100,35 +101,26 @@ async fn a_server_without_descriptors_waits_for_some_and_recovers() {
     assert_eq!(server.perform(&Verb::Echo("and again".into())).await.text(), "\"and again\"");
 }
 
-/// Who may have a limited number of processes: nobody else's are counted, and root is exempt.
-fn somebody() -> Option<u32> {
-    rustix::process::geteuid().is_root().then(|| 60_000 + std::process::id() % 5_000)
-}
-
-fn become_somebody(command: &mut std::process::Command) {
-    if let Some(user) = somebody() {
-        command.uid(user).gid(user);
-    }
-}
-
 /// Sets how many processes there may be of the user of `pid` for it to start another one; `None` for as
-/// many as ever.
+/// many as ever. Asked for by that user: not every root may do so for others.
 fn limit_processes(pid: u32, most: Option<u64>) {
     let most = most.or(rustix::process::getrlimit(Resource::Nproc).maximum);
     let most = most.map_or("unlimited".into(), |most| most.to_string());
+    let user = std::fs::metadata(format!("/proc/{pid}")).expect("the process runs").uid();
     let mut command = std::process::Command::new("prlimit");
-    become_somebody(&mut command);
-    let status = command.args(["--pid", &pid.to_string(), &format!("--nproc={most}:")]).status();
-    assert!(status.is_ok_and(|status| status.success()), "failed to limit the processes of {pid}");
+    command.uid(user).gid(user).args(["--pid", &pid.to_string(), &format!("--nproc={most}:")]);
+    let status = command.status().expect("prlimit starts");
+    assert!(status.success(), "failed to limit the processes of {pid}");
 }
 
 #[tokio::test]
 async fn a_server_that_may_start_no_more_processes_loses_no_job_and_recovers() {
-    let place = Scratch::new();
-    let config = everybody_can_run(&place, &verbs(1, "").replace("max_workers = 1", "max_workers = 8"));
-    let mut command = Command::new(place.path().join("procpool"));
-    become_somebody(command.as_std_mut());
-    let server = Server::started_by(command, &config).await;
+    let config = |worker: &Path| pool("verbs", worker, 1, "").replace("max_workers = 1", "max_workers = 8");
+    let Some(server) = other_user::server(config).await else {
+        return eprintln!(
+            "not run: only root can start a server as another user, and root has no such limit"
+        );
+    };
     server.idle("verbs", 1).await;
     limit_processes(server.pid(), Some(1));
     let mut jobs = Vec::new();
@@ -139,8 +131,8 @@ async fn a_server_that_may_start_no_more_processes_loses_no_job_and_recovers() {
         let answer = http::finish(job).await.unwrap();
         assert_eq!((answer.status, answer.text()), (200, "\"awake\""));
     }
-    let pool = server.pool("verbs").await;
-    assert_eq!((&pool["jobs"]["ok"], &pool["workers"]["idle"]), (&32.into(), &1.into()), "{pool}");
+    let status = server.pool("verbs").await;
+    assert_eq!((&status["jobs"]["ok"], &status["workers"]["idle"]), (&32.into(), &1.into()), "{status}");
 
     // The only one dies, and no other can be started.
     process::kill(server.workers("verbs").await[0]);
@@ -150,16 +142,4 @@ async fn a_server_that_may_start_no_more_processes_loses_no_job_and_recovers() {
     limit_processes(server.pid(), None);
     let again = async || (server.perform(&Verb::Echo("again".into())).await.status == 200).then_some(());
     eventually("a worker that starts", again).await;
-}
-
-/// Copies the executables to where another user finds them, and gives the configuration with their new places.
-fn everybody_can_run(place: &Scratch, config: &str) -> String {
-    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    ["procpool", "verbs"].iter().fold(config.to_owned(), |config, name| {
-        let original = procpool_tests::binaries::binary(name);
-        let copy = place.path().join(name);
-        std::fs::copy(&original, &copy).unwrap();
-        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
-        config.replace(original.to_str().unwrap(), copy.to_str().unwrap())
-    })
 }

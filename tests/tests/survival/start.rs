@@ -80,8 +80,9 @@ async fn a_place_with_too_long_a_name_is_passed_over_for_one_that_works() {
     let long = Scratch::new();
     let place = long.path().join("x".repeat(100));
     std::fs::create_dir(&place).unwrap();
-    let server = Server::started_by(
+    let server = Server::by_command(
         shell(&format!("export TMPDIR={}", place.display())),
+        Scratch::new(),
         &procpool_tests::served::verbs(1, ""),
     )
     .await;
@@ -105,7 +106,7 @@ async fn the_next_coordinator_sweeps_what_a_killed_one_left_and_spares_a_live_on
     let place = Scratch::new();
     let start = async || {
         let here = shell(&format!("export TMPDIR={}", place.path().display()));
-        Server::started_by(here, &procpool_tests::served::verbs(1, "")).await
+        Server::by_command(here, Scratch::new(), &procpool_tests::served::verbs(1, "")).await
     };
     let killed = start().await;
     let stale = directories(&place);
