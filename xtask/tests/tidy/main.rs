@@ -51,6 +51,11 @@ fn every_file_that_may_hold_unsafe_needs_to() {
 }
 
 #[test]
+fn no_time_is_measured_by_a_clock_that_somebody_can_set() {
+    hold(rules::wall_clock);
+}
+
+#[test]
 fn nothing_is_left_undone() {
     hold(rules::undone);
 }

@@ -19,6 +19,9 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/coordinator/src/os/wait.rs",
 ];
 
+/// The files of the product that name the wall clock: how old a kept file is, by its own date.
+const WALL_CLOCK: &[&str] = &["crates/coordinator/src/recorder/shelf.rs"];
+
 /// Something to mend.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -89,6 +92,20 @@ pub(crate) fn idle_permissions(sources: &[Source]) -> Vec<Finding> {
 
 fn is_unsafe(line: &str) -> bool {
     words(line, "unsafe").next().is_some()
+}
+
+/// No deadline, grace or pause is measured by a clock that somebody can set.
+pub(crate) fn wall_clock(source: &Source) -> Vec<Finding> {
+    let is_product = source.path.starts_with("crates/") && !source.path.contains("/tests/");
+    if !is_product || WALL_CLOCK.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let told = |line: &str| words(line, "SystemTime").next().is_some();
+    in_code(
+        source,
+        told,
+        "measure by `Instant`; where a date is meant, argue for it in xtask/tests/tidy/rules.rs",
+    )
 }
 
 /// Nothing is left for later by a macro that panics.

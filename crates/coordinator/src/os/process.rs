@@ -249,10 +249,13 @@ fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
 }
 
 #[cfg(test)]
+mod reuse;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn sleep() -> Process {
+    pub(super) async fn sleep() -> Process {
         let request = SpawnRequest {
             program: "/bin/sleep".into(),
             pinned: None,

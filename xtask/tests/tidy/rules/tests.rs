@@ -59,6 +59,14 @@ fn a_room_for_unsafe_that_needs_none_is_found() {
 }
 
 #[test]
+fn a_clock_that_somebody_can_set_is_found() {
+    let text = "let now = SystemTime::now();\nuse std::time::{Duration, SystemTime};\n// SystemTime";
+    assert_eq!(lines(wall_clock, "crates/coordinator/src/a.rs", text), [1, 2]);
+    assert_eq!(lines(wall_clock, WALL_CLOCK[0], text), NONE);
+    assert_eq!(lines(wall_clock, "tests/src/a.rs", text), NONE);
+}
+
+#[test]
 fn what_is_left_undone_is_found() {
     assert_eq!(
         lines(undone, "a.rs", "todo!()\nstd::unimplemented!(\"x\")\nlet todo = 1;\n// todo!()"),

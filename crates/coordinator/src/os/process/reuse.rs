@@ -1,0 +1,61 @@
+//! A process id that comes round again. The kernel gives out the next one after the last, and says in a
+//! namespace of processes which that is; so there the test can have any number used twice.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // how the test hears of itself, and why it cannot run
+
+use super::tests::sleep;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+
+/// Set where this test is alone with the numbers.
+const ALONE: &str = "PROCPOOL_TEST_ALONE";
+
+/// Other threads take numbers, too.
+const TRIES: usize = 1000;
+
+#[test]
+fn a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled() {
+    if std::env::var_os(ALONE).is_some() {
+        return kill_one_whose_number_is_another_ones();
+    }
+    let this = "os::process::reuse::a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled";
+    let mut alone = Command::new("unshare");
+    alone.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]);
+    alone.arg(std::env::current_exe().unwrap()).args([this, "--exact", "--nocapture"]);
+    let output = alone.env(ALONE, "1").output().expect("unshare starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.starts_with("unshare:") {
+        return eprintln!("not run: this user may make no namespaces here, {stderr}");
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("another one lives on"), "{stdout}{stderr}");
+}
+
+fn kill_one_whose_number_is_another_ones() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let process = runtime.block_on(sleep());
+    process.bury();
+    let mut other = with_number(process.pid());
+    process.kill_group();
+    drop(process);
+    // Whichever signal came first is the one that it dies of.
+    kill_process(Pid::from_child(&other), Signal::TERM).unwrap();
+    assert_eq!(other.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
+    println!("another one lives on");
+}
+
+/// A process of that id, leading a group of the same number.
+fn with_number(pid: u32) -> Child {
+    for _ in 0..TRIES {
+        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+        let mut command = Command::new("/bin/sleep");
+        let mut child = command.arg("1000").stdin(Stdio::null()).process_group(0).spawn().unwrap();
+        if child.id() == pid {
+            return child;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    panic!("process id {pid} was never given out again");
+}
