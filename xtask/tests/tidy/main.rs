@@ -6,6 +6,7 @@
 mod arrows;
 mod code;
 mod rules;
+mod survival;
 mod workspace;
 
 use crate::rules::Finding;
@@ -33,6 +34,11 @@ fn every_file_opens_with_what_it_is_for() {
 #[test]
 fn no_file_has_room_for_a_second_idea() {
     hold(rules::length);
+}
+
+#[test]
+fn every_fault_has_its_row_and_every_named_test_exists() {
+    no_findings(&survival::check(&workspace::document("SURVIVAL.md"), &workspace::sources()));
 }
 
 #[test]

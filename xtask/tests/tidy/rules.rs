@@ -34,6 +34,10 @@ impl Finding {
         Self { place: format!("package {name}"), advice }
     }
 
+    pub(crate) fn in_file(place: &str, advice: &str) -> Self {
+        Self { place: place.to_owned(), advice: advice.to_owned() }
+    }
+
     fn line(source: &Source, line: usize, advice: &str) -> Self {
         Self { place: format!("{}:{line}", source.path), advice: advice.to_owned() }
     }

@@ -40,6 +40,12 @@ pub(crate) fn sources() -> Vec<Source> {
     sources
 }
 
+/// A document of the workspace.
+pub(crate) fn document(name: &str) -> String {
+    let file = root().join(name);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read {name}: {error}"))
+}
+
 /// The packages of the workspace and what each depends on in normal use; needs no network.
 pub(crate) fn packages() -> Vec<Package> {
     let mut cargo = Command::new(env!("CARGO"));
