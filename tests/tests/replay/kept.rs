@@ -97,8 +97,9 @@ async fn of_several_attempts_the_last_is_kept() {
 #[tokio::test]
 async fn no_more_are_kept_than_the_pool_may_keep() {
     let server = Server::of_verbs(1, &format!("{SAVING}\nsaved_jobs = 2")).await;
-    for _ in 0..4 {
-        fail(&server, &Verb::Abort).await;
+    for n in 0..4 {
+        // Each of them another payload: one that kills again and again is not run any more.
+        fail(&server, &Verb::LastWords(vec![n.to_string()])).await;
         assert!(saved(server.scratch.path()).len() <= 2);
     }
     assert_eq!(saved(server.scratch.path()).len(), 2);
@@ -111,7 +112,7 @@ async fn every_job_of_a_crowd_that_crashes_has_its_outcome() {
     let pool = pool.start().await.unwrap();
     // A job that ends well proves the workers, so that no start is put off.
     let pairs: Vec<_> =
-        (0..25).map(|_| [echo("on we go"), Verb::Exit(1)].map(|verb| pool.submit(verb))).collect();
+        (0..25).map(|n| [echo("on we go"), Verb::Exit(n + 1)].map(|verb| pool.submit(verb))).collect();
     for [well, ill] in pairs {
         assert_eq!(well.await.unwrap(), "on we go");
         assert_eq!(ill.await.unwrap_err().name(), "crashed");
