@@ -3,8 +3,9 @@
 use crate::recovers;
 use procpool::{Pool, Stage};
 use procpool_tests::binaries::binary;
-use procpool_tests::library::{misbehaving, outcomes, verbs};
+use procpool_tests::library::{misbehaving_once, outcomes, verbs};
 use procpool_tests::served::gone;
+use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
 use rustix::process::Signal;
@@ -20,7 +21,9 @@ const TRIES: usize = 5;
 
 /// A pool's only worker, and a process that has its two connections open, too.
 async fn worker_and_heir(how: &str) -> (Pool<Verbs>, u32, u32) {
-    let pool = misbehaving(how).timeout(Duration::from_secs(20)).start().await.unwrap();
+    let scratch = Scratch::new();
+    let pool = misbehaving_once(how, 1, &scratch);
+    let pool = pool.timeout(Duration::from_secs(20)).start().await.unwrap();
     let heir = pool.run(Verb::Pid).await.unwrap().parse().unwrap();
     let worker = pool.workers()[0].pid.unwrap();
     let sockets = |pid: u32| {
