@@ -23,6 +23,10 @@ pub enum Verb {
     Obey,
     /// Append a line to the file, then answer.
     Log(String, String),
+    /// The same, and answer after so many microseconds.
+    LogThenNap(String, String, u64),
+    /// The same, and call `abort` instead of an answer.
+    LogThenAbort(String, String),
     /// Call `abort`.
     Abort,
     /// Call `abort`, unless the file exists; make it first. Else answer the attempt.

@@ -37,9 +37,18 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             std::thread::sleep(Duration::from_millis(1));
         },
         Verb::Log(file, line) => {
-            let mut log = std::fs::OpenOptions::new().append(true).create(true).open(file)?;
-            log.write_all(format!("{line}\n").as_bytes())?;
+            log(&file, &line)?;
             line
+        }
+        Verb::LogThenNap(file, line, micros) => {
+            log(&file, &line)?;
+            // sleep: the time in which its worker may be killed.
+            std::thread::sleep(Duration::from_micros(micros));
+            line
+        }
+        Verb::LogThenAbort(file, line) => {
+            log(&file, &line)?;
+            std::process::abort()
         }
         Verb::Abort => std::process::abort(),
         Verb::AbortOnce(marker) => {
@@ -146,4 +155,10 @@ fn die(signal: i32) -> Result<Infallible, Failure> {
 fn overflow(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 64]);
     if depth == u64::MAX { 0 } else { overflow(depth + 1) + frame[63] }
+}
+
+/// In one write, so that lines of several workers do not mix.
+fn log(file: &str, line: &str) -> std::io::Result<()> {
+    let mut log = std::fs::OpenOptions::new().append(true).create(true).open(file)?;
+    log.write_all(format!("{line}\n").as_bytes())
 }

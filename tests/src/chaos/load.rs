@@ -41,7 +41,9 @@ fn draw(run: &Run, pool: usize, random: &mut Random) -> Option<Task> {
     let hangs_up = random.below(1000) < plan.hang_ups;
     let after = random.millis(0, PAUSE);
     let effect = match kind {
-        Kind::Log => Some((run.effects_file.as_str(), run.books.open().effects.tag(plan.attempts)?)),
+        Kind::Log | Kind::LogAndAbort => {
+            Some((run.effects_file.as_str(), run.books.open().effects.tag(plan.attempts)?))
+        }
         _ => None,
     };
     let task = Task::draw(kind, random, effect);

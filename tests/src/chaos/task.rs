@@ -13,8 +13,10 @@ pub(crate) enum Kind {
     Echo,
     /// Takes some milliseconds and no processor.
     Nap,
-    /// Leaves a line in the log of side effects.
+    /// Leaves a line in the log of side effects, and sometimes takes its time after that.
     Log,
+    /// Leaves a line in the log of side effects, and kills its worker before it can answer.
+    LogAndAbort,
     /// Takes some processor.
     Fib,
     /// Fails for what it is asked.
@@ -89,7 +91,16 @@ impl Task {
             }
             Kind::Log => {
                 let (file, tag) = effect.expect("a job with a side effect has a line in a file");
-                Self::log(file, tag)
+                if nonce.is_multiple_of(2) {
+                    Self::log(file, tag)
+                } else {
+                    Self::log_slowly(file, tag, nonce)
+                }
+            }
+            Kind::LogAndAbort => {
+                let (file, tag) = effect.expect("a job with a side effect has a line in a file");
+                let verb = Verb::LogThenAbort(file.to_owned(), tag.line());
+                Self { tag: Some(tag), ..Self::verb(kind, &verb) }
             }
             Kind::Fib => {
                 let n = 5 + random.below(18);
@@ -128,6 +139,12 @@ impl Task {
         let line = tag.line();
         let task = Self::verb(Kind::Log, &Verb::Log(file.to_owned(), line.clone()));
         Self { tag: Some(tag), ..task.answers(line) }
+    }
+
+    fn log_slowly(file: &str, tag: Tag, nonce: u64) -> Self {
+        let (line, micros) = (tag.line(), nonce % 10_000);
+        let verb = Verb::LogThenNap(file.to_owned(), line.clone(), micros);
+        Self { tag: Some(tag), ..Self::verb(Kind::Log, &verb).answers(line) }
     }
 
     /// Takes all of its time, unless it is cancelled.
