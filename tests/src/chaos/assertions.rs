@@ -143,8 +143,12 @@ fn effects(evidence: &Evidence) -> Finding {
     let mut detail = format!("{} side effects, {} jobs that cannot have run", seen.lines, seen.never);
     if bad > 0 {
         detail += &format!(
-            "; {} ran too often, {} of those that cannot have run did, {} ended well without theirs, {} strange",
-            seen.too_often, seen.never_run, seen.missing, seen.strange
+            "; {} ran too often, {} that cannot have run did, {} were ok without theirs, {} lines are nobody's{}",
+            seen.too_often,
+            seen.never_run,
+            seen.missing,
+            seen.strange,
+            list(&seen.culprits)
         );
     }
     (bad == 0 && seen.lines > 0, detail)
@@ -239,8 +243,11 @@ fn no_more(before: usize, after: usize) -> Finding {
 }
 
 fn oddities(oddities: &Oddities, what: &str) -> Finding {
-    let first = oddities.first.iter().map(|it| format!("\n         {it}"));
-    (oddities.count == 0, format!("{} {what}{}", oddities.count, first.collect::<String>()))
+    (oddities.count == 0, format!("{} {what}{}", oddities.count, list(oddities)))
+}
+
+fn list(oddities: &Oddities) -> String {
+    oddities.first.iter().map(|it| format!("\n         {it}")).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The log of side effects: a file to which jobs append their line, against what the answers said about them.
 
+use super::ledger::Oddities;
 use super::outcome::Outcome;
 use std::io::{self, BufRead};
 
@@ -33,6 +34,9 @@ pub(crate) struct Effects {
 struct Bounds {
     least: u8,
     most: u8,
+    /// How often it may be handed out.
+    attempts: u8,
+    told: Option<Outcome>,
     cancelled_in_queue: bool,
 }
 
@@ -41,7 +45,8 @@ impl Effects {
     pub(crate) fn tag(&mut self, attempts: u8) -> Option<Tag> {
         let tag = Tag(self.bounds.len());
         (tag.0 < MOST).then(|| {
-            self.bounds.push(Bounds { least: 0, most: attempts, cancelled_in_queue: false });
+            let most = attempts;
+            self.bounds.push(Bounds { least: 0, most, attempts, told: None, cancelled_in_queue: false });
             tag
         })
     }
@@ -49,6 +54,7 @@ impl Effects {
     /// Takes in what the job's client was told.
     pub(crate) fn told(&mut self, tag: Tag, outcome: Outcome, may_have_run: bool) {
         let bounds = &mut self.bounds[tag.0];
+        bounds.told = Some(outcome);
         if outcome == Outcome::Ok {
             bounds.least = 1;
         }
@@ -79,19 +85,14 @@ impl Effects {
             }
         }
         for (bounds, count) in self.bounds.iter().zip(counts) {
-            let cancelled = bounds.cancelled_in_queue;
-            seen.missing += u64::from(count < bounds.least);
-            seen.too_often += u64::from(count > bounds.most && bounds.most > 0);
-            seen.never_run += u64::from(count > 0 && bounds.most == 0 && !cancelled);
-            seen.run_after_cancel += u64::from(count > 0 && cancelled);
-            seen.never += u64::from(bounds.most == 0);
+            seen.take(bounds, count);
         }
         Ok(seen)
     }
 }
 
 /// What the log says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Comparison {
     pub(crate) lines: u64,
     /// Lines that no job was to write.
@@ -108,6 +109,26 @@ pub(crate) struct Comparison {
     pub(crate) cancelled_in_queue: u64,
     /// Those of them that ran.
     pub(crate) run_after_cancel: u64,
+    /// Jobs that did what they should not, in words.
+    pub(crate) culprits: Oddities,
+}
+
+impl Comparison {
+    /// Takes in a job with so many lines.
+    fn take(&mut self, bounds: &Bounds, count: u8) {
+        let &Bounds { least, most, attempts, told, cancelled_in_queue } = bounds;
+        self.never += u64::from(most == 0);
+        self.missing += u64::from(count < least);
+        self.too_often += u64::from(count > most && most > 0);
+        self.never_run += u64::from(count > 0 && most == 0 && !cancelled_in_queue);
+        self.run_after_cancel += u64::from(count > 0 && cancelled_in_queue);
+        if !(least..=most).contains(&count) {
+            let told = told.map_or("nothing", Outcome::name);
+            self.culprits.note(|| {
+                format!("ran {count} times, should {least} to {most}; was told {told}; may be handed out {attempts} times")
+            });
+        }
+    }
 }
 
 #[cfg(test)]
