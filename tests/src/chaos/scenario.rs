@@ -63,6 +63,17 @@ pub(crate) const PLANS: &[Plan] = &[
         hang_ups: 15,
         jobs: &[(400, Kind::Echo), (150, Kind::Log), (100, Kind::Nap), (5, Kind::Abort), (3, Kind::Panic)],
     },
+    // Nobody takes over while its worker is replaced: a job that is tried again waits.
+    Plan {
+        name: "alone",
+        command: &["verbs"],
+        workers: 1,
+        attempts: 2,
+        keys: "idempotent = true\nmax_attempts = 2",
+        clients: 2,
+        hang_ups: 30,
+        jobs: &[(60, Kind::Echo), (20, Kind::Log), (10, Kind::Nap), (10, Kind::LogAndAbort)],
+    },
     Plan {
         name: "tight",
         command: &["verbs"],
