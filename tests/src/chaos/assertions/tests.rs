@@ -12,7 +12,6 @@ use crate::chaos::watch::Probes;
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 /// Every pool was sent one job, which was ok, and one more whose client hung up.
 fn good() -> Evidence {
