@@ -68,11 +68,12 @@ impl Evidence {
 
 /// An idle run would hold everything.
 fn faults(evidence: &Evidence) -> Finding {
-    let Evidence { kills, worker_stops, server_stops, .. } = evidence;
+    let Evidence { kills, worker_stops, server_stops, reloads, .. } = evidence;
     let asked = f64::from(evidence.options.kills_per_minute) / 60.0 * evidence.lasted.as_secs_f64();
     let ok = evidence.books.ledger.total().answered.get(&Outcome::Ok).is_some_and(|&ok| ok > 0);
     let detail = format!(
-        "{kills} kills of {asked:.0} asked for, {worker_stops} stops of workers, {server_stops} of the server"
+        "{kills} kills of {asked:.0} asked for, {worker_stops} stops of workers, {server_stops} of the \
+         server, {reloads} reloads"
     );
     // Now and then nobody is there to be killed.
     (ok && *kills as f64 >= asked / 2.0, detail)

@@ -19,6 +19,7 @@ pub(crate) struct Evidence {
     pub(crate) lasted: Duration,
     pub(crate) kills: u64,
     pub(crate) worker_stops: u64,
+    pub(crate) reloads: u64,
     pub(crate) server_stops: u64,
     /// Longest time without a processor for somebody who wanted nothing else.
     pub(crate) longest_starvation: Duration,

@@ -20,6 +20,10 @@ pub(crate) async fn strike(run: &Run, server: u32) {
             Fault::StopWorker { pick, until } => stop_worker(run, server, pick, until),
             // Waited for, so that it is not dropped before the server goes on.
             Fault::StopServer(length) => stop_server(run, server, length).await,
+            Fault::Reload => {
+                crate::process::signal(server, Signal::HUP);
+                run.reloads.fetch_add(1, Relaxed);
+            }
         }
     }
 }

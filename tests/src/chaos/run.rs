@@ -26,6 +26,8 @@ pub(crate) struct Run {
     pub(crate) kills: AtomicU64,
     /// SIGSTOPs that reached a worker.
     pub(crate) worker_stops: AtomicU64,
+    /// Reloads of all pools that were asked for.
+    pub(crate) reloads: AtomicU64,
     pub(crate) books: Shelf<Books>,
     pub(crate) recovery: Shelf<Recovery>,
     /// When the server was stopped.
@@ -50,6 +52,7 @@ impl Run {
             is_stormy: AtomicBool::default(),
             kills: AtomicU64::default(),
             worker_stops: AtomicU64::default(),
+            reloads: AtomicU64::default(),
             books: Shelf::default(),
             recovery: Shelf::default(),
             stops: Shelf::default(),

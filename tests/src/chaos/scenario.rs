@@ -35,7 +35,7 @@ pub(crate) const PLANS: &[Plan] = &[
         command: &["verbs"],
         workers: 4,
         attempts: 1,
-        keys: "queue = 64",
+        keys: "queue = 64\nrecycle_jobs = 500",
         clients: 8,
         hang_ups: 20,
         jobs: &[
@@ -58,7 +58,7 @@ pub(crate) const PLANS: &[Plan] = &[
         command: &["verbs"],
         workers: 3,
         attempts: 3,
-        keys: "idempotent = true\nmax_attempts = 3",
+        keys: "idempotent = true\nmax_attempts = 3\nrecycle_jobs = 200\nspares = 1",
         clients: 5,
         hang_ups: 15,
         jobs: &[(400, Kind::Echo), (150, Kind::Log), (100, Kind::Nap), (5, Kind::Abort), (3, Kind::Panic)],

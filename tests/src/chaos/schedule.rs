@@ -12,6 +12,8 @@ pub(crate) enum Fault {
     StopWorker { pick: u64, until: Option<Duration> },
     /// SIGSTOP to the server, SIGCONT after so long.
     StopServer(Duration),
+    /// SIGHUP to the server: every pool replaces its workers.
+    Reload,
 }
 
 /// The faults of a run with their times since its first, in order, for ever.
@@ -31,7 +33,8 @@ struct Stream {
 type Draw = fn(&mut Random) -> (Fault, u32);
 
 /// Faults that come at their own pace, however many kills there are: their mean distance, and what they are.
-const OTHERS: &[(Duration, Draw)] = &[(Duration::from_secs(7), stop_server)];
+const OTHERS: &[(Duration, Draw)] =
+    &[(Duration::from_secs(7), stop_server), (Duration::from_secs(3), |_| (Fault::Reload, 1))];
 
 impl Schedule {
     pub(crate) fn new(seed: u64, kills_per_minute: u32) -> Self {
@@ -131,9 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn without_kills_the_server_is_still_stopped() {
+    fn without_kills_the_server_is_still_stopped_and_reloaded() {
         let faults = first_minute(7, 0);
-        assert!(!faults.is_empty());
-        assert!(faults.iter().all(|(_, fault)| matches!(fault, Fault::StopServer(_))));
+        assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::StopServer(_))));
+        assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::Reload)));
+        assert!(!faults.iter().any(|(_, fault)| matches!(fault, Fault::Kill { .. })));
     }
 }

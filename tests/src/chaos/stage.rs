@@ -73,6 +73,7 @@ impl Stage {
             lasted,
             kills: run.kills.load(Relaxed),
             worker_stops: run.worker_stops.load(Relaxed),
+            reloads: run.reloads.load(Relaxed),
             server_stops: run.stops.open().count,
             books,
             effects,

@@ -11,7 +11,7 @@ use super::state::{Known, State};
 use crate::launch::Recipe;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use procpool_protocol::engine::JobLimits;
+use procpool_protocol::engine::{JobLimits, ReloadError};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
@@ -229,7 +229,8 @@ impl Core {
         for reloaded in effects.reloaded {
             match &reloaded.result {
                 Ok(report) => tracing::info!(pool = self.name, generation = report.generation, "reloaded"),
-                Err(error) => tracing::error!("{error}"),
+                Err(error @ ReloadError::Canary { .. }) => tracing::error!("{error}"),
+                Err(error) => tracing::info!("{error}"),
             }
             reloaded.tell();
         }

@@ -28,6 +28,7 @@ fn good() -> Evidence {
         lasted: minute,
         kills: 600,
         worker_stops: 20,
+        reloads: 20,
         server_stops: 5,
         longest_starvation: Duration::ZERO,
         books: books(),
