@@ -14,6 +14,9 @@ pub(crate) struct Pool {
     pub(crate) queued: u64,
     pub(crate) running: u64,
     pub(crate) deaths: u64,
+    /// The make of the executable that serves, and whether all workers are of it.
+    pub(crate) generation: u64,
+    pub(crate) reloading: bool,
     jobs: BTreeMap<String, u64>,
     workers: BTreeMap<String, u64>,
 }
@@ -83,7 +86,7 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
-    const BUSY: &str = r#"{"name":"p","queued":1,"running":1,"deaths":3,"executable":"/x",
+    const BUSY: &str = r#"{"name":"p","queued":1,"running":1,"deaths":3,"generation":0,"reloading":false,
         "jobs":{"ok":5,"crashed":2,"refused":4,"late":1},"workers":{"idle":1,"busy":1,"starting":0}}"#;
 
     #[test]

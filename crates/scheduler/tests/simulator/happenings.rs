@@ -6,6 +6,7 @@ use procpool_scheduler::{Death, Event, Fingerprint, Generation, JobId, Terms, Wo
 
 use crate::agenda::{Happening, How, Make, health};
 use crate::broken::Broken;
+use crate::ledger::holds;
 use crate::plan::Story;
 use crate::run::Run;
 
@@ -43,7 +44,9 @@ impl Run {
         if self.random.percent(self.plan.cancels) {
             self.agenda.put(self.now + self.random.millis(0, 100), Happening::Cancel(job));
         }
-        self.feed(Event::Submit { job, terms })
+        self.feed(Event::Submit { job, terms })?;
+        let is_taken = self.ledger.get(job)?.is_accepted();
+        holds(!(is_taken && self.is_ending), "nothing_after_shutdown", || format!("job {job} is accepted"))
     }
 
     fn ready(&mut self, id: WorkerId) -> Result<(), Broken> {
@@ -148,7 +151,10 @@ impl Run {
         }
         self.is_ending = true;
         match self.random.between(0, 2) {
-            0 => self.feed(Event::Stop),
+            0 => {
+                self.is_stopped = true;
+                self.feed(Event::Stop)
+            }
             // Long enough for most, and without one a job that hangs would hold the end up.
             _ => {
                 let limit = Some(self.random.millis(0, 200));

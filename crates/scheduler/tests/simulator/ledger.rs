@@ -24,6 +24,12 @@ pub(crate) struct Entry {
     verdict: Option<Verdict>,
 }
 
+impl Entry {
+    pub(crate) fn is_accepted(&self) -> bool {
+        !self.refused
+    }
+}
+
 /// All jobs, numbered in the order of their submission.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

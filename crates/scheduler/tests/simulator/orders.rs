@@ -53,6 +53,7 @@ impl Run {
     }
 
     fn assign(&mut self, worker: WorkerId, job: JobId, remaining: Option<Duration>) -> Result<(), Broken> {
+        holds(!self.is_stopped, "nothing_after_shutdown", || format!("job {job} is given out after a stop"))?;
         self.processes.assign(worker, job, self.plan.config.process_per_job)?;
         self.ledger.assign(job, remaining, self.now)?;
         let entry = self.ledger.get(job)?;

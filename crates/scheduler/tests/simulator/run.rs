@@ -44,6 +44,7 @@ pub(crate) struct Run {
     /// Whether every worker that shall be there has been ready at once.
     was_whole: bool,
     pub(crate) is_ending: bool,
+    pub(crate) is_stopped: bool,
     pub(crate) is_drained: bool,
 }
 
@@ -72,6 +73,7 @@ impl Run {
             starts_in_vain: 0,
             was_whole: false,
             is_ending: false,
+            is_stopped: false,
             is_drained: false,
         }
     }

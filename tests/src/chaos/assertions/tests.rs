@@ -64,7 +64,8 @@ fn pools() -> Vec<Pool> {
 /// What a pool tells that has one job that was ok and one that ended so.
 fn pool(name: &str, other: &str) -> Pool {
     let status = serde_json::json!({
-        "name": name, "queued": 0, "running": 0, "deaths": 0, "jobs": { "ok": 1, other: 1 }, "workers": {},
+        "name": name, "queued": 0, "running": 0, "deaths": 0, "generation": 0, "reloading": false,
+        "jobs": { "ok": 1, other: 1 }, "workers": {},
     });
     serde_json::from_value(status).unwrap()
 }
