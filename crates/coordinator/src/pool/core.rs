@@ -4,6 +4,7 @@
 //! a submitter writes its job to the worker's socket itself, and the session that reads a result
 //! writes the next job. Lock order: pool, then outbox. The clock is read inside the lock.
 
+use super::catch_up::CatchUp;
 use super::effects::Effects;
 use super::entry::NewJob;
 use super::fingerprint::Fingerprints;
@@ -23,9 +24,6 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// A tick that comes so late says that this process was stopped, or the machine suspended.
 const HELD_UP: Duration = Duration::from_millis(250);
-
-/// How long everybody else has then to read what has arrived.
-const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// What all parts of a pool share.
 #[derive(Debug)]
@@ -262,8 +260,8 @@ impl Core {
     }
 
     /// Waits until the scheduler's next timeout. If this process was held up for long, results have piled up that were in
-    /// time: they are read first.
-    pub(crate) async fn next_tick(&self) {
+    /// time: they are read first. Safe to drop and call again.
+    pub(crate) async fn next_tick(&self, catch_up: &mut CatchUp) {
         loop {
             let armed = self.lock().armed();
             let rearmed = self.timer.notified();
@@ -273,7 +271,7 @@ impl Core {
                     let deadline = self.epoch + Duration::from_nanos(time.as_nanos());
                     if tokio::time::timeout_at(deadline.into(), rearmed).await.is_err() {
                         if deadline.elapsed() > HELD_UP {
-                            tokio::time::sleep(CATCH_UP).await;
+                            catch_up.over().await;
                         }
                         return;
                     }

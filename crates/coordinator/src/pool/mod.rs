@@ -5,6 +5,7 @@
 
 mod blame;
 mod builder;
+mod catch_up;
 mod config;
 mod core;
 mod effects;

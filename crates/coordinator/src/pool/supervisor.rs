@@ -1,5 +1,6 @@
 //! The one task of a pool: starts the workers that the scheduler asks for and keeps its time.
 
+use super::catch_up::CatchUp;
 use super::core::Core;
 use super::member::{self, FirstStart};
 use crate::hub::Hub;
@@ -24,6 +25,7 @@ pub(crate) async fn supervise(
     let _abandon = AbandonOnDrop(core.clone());
     let mut drained = core.drained();
     let mut members = JoinSet::new();
+    let mut catch_up = CatchUp::default();
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -32,7 +34,7 @@ pub(crate) async fn supervise(
             Some((worker, recipe)) = spawns.recv() => {
                 members.spawn(member::live(core.clone(), hub.clone(), recipe, worker, first.clone()));
             }
-            () = core.next_tick() => core.feed(Event::Tick),
+            () = core.next_tick(&mut catch_up) => core.feed(Event::Tick),
             Some(ended) = members.join_next() => {
                 if let Err(error) = ended {
                     tracing::error!(pool = core.name, %error, "a worker's task ended in a bug");

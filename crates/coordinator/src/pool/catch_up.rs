@@ -1,0 +1,38 @@
+//! A moment for everybody else when time was lost. Refuses to know what the time is kept for.
+
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How long everybody else has to read what has arrived meanwhile.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// One such moment, begun once and then over, however often waiting for it is broken off and begun anew: whoever waits
+/// among other things is dropped each time that one of those is ready.
+#[derive(Debug, Default)]
+pub(crate) struct CatchUp(Option<Instant>);
+
+impl CatchUp {
+    /// Waits for the end of the moment. Safe to drop and call again.
+    pub(crate) async fn over(&mut self) {
+        let until = *self.0.get_or_insert_with(|| Instant::now() + MOMENT);
+        sleep_until(until).await;
+        self.0 = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_moment_ends_though_waiting_for_it_is_broken_off_again_and_again() {
+        let mut catch_up = CatchUp::default();
+        // Each wait is far too short for a whole moment; all of them together are many.
+        for _ in 0..400 {
+            if tokio::time::timeout(Duration::from_millis(5), catch_up.over()).await.is_ok() {
+                return;
+            }
+        }
+        panic!("the moment is begun anew each time");
+    }
+}
