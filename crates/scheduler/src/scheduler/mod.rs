@@ -62,7 +62,7 @@ use shutdown::Life;
 /// - For each [`Event::Reload`] there is exactly one [`Action::Reloaded`]. Until its first worker is ready, no other worker
 ///   is started from the new make or goes because of it.
 /// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
-/// - A payload in quarantine is given to no worker.
+/// - A job whose fingerprint is known to be in quarantine is given to no worker.
 /// - At most `queue` jobs wait, plus those (at most `max_workers` and one) whose workers died before they had got all of them.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
