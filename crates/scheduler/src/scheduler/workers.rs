@@ -32,7 +32,11 @@ impl Scheduler {
         }
     }
 
+    /// A pause that a reload called off leaves its timer behind, which is nothing to a later one.
     pub(super) fn backoff_is_over(&mut self) {
+        if self.restarts.until().is_none_or(|until| until > self.now) {
+            return;
+        }
         self.restarts.resume();
         if self.restarts.is_open() {
             let failures = self.restarts.failures();

@@ -1,6 +1,6 @@
 //! How fast dead workers are replaced, and when the pool takes a pause first.
 
-use procpool_scheduler::{Action, Event};
+use procpool_scheduler::{Action, Event, ReloadEnd};
 
 use crate::pool::*;
 
@@ -112,4 +112,22 @@ fn an_operator_who_kills_a_worker_on_its_way_up_gets_another_at_once() {
     pool.handle(Event::Start);
     assert_eq!(pool.kill(0), [kill(0, None)]);
     assert_eq!(pool.died(0), [start(1)]);
+}
+
+#[test]
+fn the_end_of_a_pause_that_a_reload_called_off_ends_no_later_one() {
+    let mut pool = Pool::new(fixed(1));
+    pool.fail_to_start(1);
+    let called_off = pool.scheduler.is_backing_off().unwrap();
+    pool.reload(1);
+    assert_eq!(pool.up(1)[0], reloaded(1, ReloadEnd::Done));
+    // The new make's failures begin their own pause shortly before the other would have been over.
+    pool.at(49);
+    pool.violated(1);
+    assert_eq!(pool.died(1), [start_of(2, 1)], "it had been ready: bad luck");
+    pool.died(2);
+    let until = pool.scheduler.is_backing_off().unwrap();
+    assert!(called_off < until, "{called_off:?}, {until:?}");
+    while pool.tick_when_due().is_empty() {}
+    assert_eq!(pool.now(), until);
 }
