@@ -30,6 +30,8 @@ pub(crate) struct Worker {
     pub(crate) jobs_left: Option<u64>,
     /// Since when it has had nothing to do; meaningless while it has.
     pub(crate) idle_since: Time,
+    /// It is about to die, and takes no other job.
+    pub(crate) has_hung_up: bool,
 }
 
 impl Worker {
@@ -171,6 +173,7 @@ impl Fleet {
             lifetime: None,
             jobs_left: None,
             idle_since: Time::ZERO,
+            has_hung_up: false,
         };
         self.workers.insert(id, worker);
         self.count_in(id, Phase::Starting);

@@ -69,7 +69,7 @@ impl Scheduler {
             self.counters.late_results += 1;
             return;
         };
-        let phase = worker.phase();
+        let (phase, has_hung_up) = (worker.phase(), worker.has_hung_up);
         if std::mem::replace(&mut worker.standing, Standing::Proven) != Standing::Proven {
             self.restarts.proven();
         }
@@ -85,6 +85,9 @@ impl Scheduler {
             return self.fleet.enter(id, Phase::Killed { job: None, cause });
         }
         self.set_worker_timer(id, None);
+        if has_hung_up {
+            return self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::Violation });
+        }
         self.rest(id);
         if health == Health::Suspect || self.config.process_per_job {
             self.retire(id);
@@ -157,9 +160,12 @@ impl Scheduler {
         self.kill(id, Cause::Violation);
     }
 
-    /// As good as killed, though nobody asked for it: what matters is that it is given nothing more.
+    /// As good as killed, though nobody asked for it: what matters is that it is given nothing more. One that is busy
+    /// may still have answered.
     pub(super) fn hung_up(&mut self, id: WorkerId) {
-        if self.fleet.phase(id) == Some(Phase::Idle) {
+        let Some(worker) = self.fleet.get_mut(id) else { return };
+        worker.has_hung_up = true;
+        if worker.phase() == Phase::Idle {
             self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::Violation });
         }
     }

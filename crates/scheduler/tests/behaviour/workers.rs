@@ -156,3 +156,13 @@ fn a_busy_worker_that_hangs_up_may_still_have_answered() {
     assert_eq!(pool.handle(Event::HungUp { worker: WorkerId(0) }), []);
     assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
 }
+
+#[test]
+fn a_worker_that_hung_up_amid_a_job_gets_no_other() {
+    let mut pool = Pool::busy();
+    assert_eq!(pool.handle(Event::HungUp { worker: WorkerId(0) }), []);
+    assert_eq!(pool.submit(1), []);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(pool.died(0), [start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 1)]);
+}
