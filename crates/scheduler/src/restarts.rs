@@ -37,6 +37,8 @@ pub(crate) struct Restarts {
     failures: u32,
     /// The latest of them, as many as it takes to open the breaker.
     latest: VecDeque<Time>,
+    /// All failures since the pool's birth.
+    total: u64,
     until: Option<Time>,
     is_open: bool,
 }
@@ -50,6 +52,7 @@ impl Restarts {
             random: SplitMix64::new(seed),
             streak: 0,
             failures: 0,
+            total: 0,
             latest: VecDeque::new(),
             until: None,
             is_open: false,
@@ -66,9 +69,9 @@ impl Restarts {
         self.is_open
     }
 
-    /// Failures in a row without a worker proven between them.
-    pub(crate) const fn failures(&self) -> u32 {
-        self.failures
+    /// All failures ever: a count that never comes to the same again, as that of those in a row does.
+    pub(crate) const fn total(&self) -> u64 {
+        self.total
     }
 
     pub(crate) const fn job_finished(&mut self) {
@@ -111,6 +114,7 @@ impl Restarts {
 
     fn failed(&mut self, now: Time) {
         self.failures = self.failures.saturating_add(1);
+        self.total += 1;
         self.latest.push_back(now);
         if self.latest.len() > self.breaker.failures.max(1) {
             self.latest.pop_front();

@@ -107,8 +107,8 @@ enum Due {
     Lifetime(WorkerId),
     /// The worker on trial has lived for so long that it is as good as proven.
     Trial(WorkerId),
-    /// There may have been no failure since there were so many.
-    Lull { failures: u32 },
+    /// There may have been no failure since there had been so many in all.
+    Lull { failures: u64 },
     /// A worker may have been idle for too long.
     Idle,
     /// Workers may be started again.

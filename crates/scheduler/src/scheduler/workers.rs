@@ -39,14 +39,14 @@ impl Scheduler {
         }
         self.restarts.resume();
         if self.restarts.is_open() {
-            let failures = self.restarts.failures();
+            let failures = self.restarts.total();
             self.timers.arm(self.now + self.config.breaker.window, Due::Lull { failures });
         }
     }
 
     /// Where those that serve are enough nobody is started, and so nobody can prove the executable.
-    pub(super) fn lull_is_over(&mut self, failures: u32) {
-        let is_calm = self.restarts.failures() == failures && self.fleet.starting() == 0;
+    pub(super) fn lull_is_over(&mut self, failures: u64) {
+        let is_calm = self.restarts.total() == failures && self.fleet.starting() == 0;
         if is_calm && self.fleet.serving() > 0 {
             self.restarts.proven();
         }

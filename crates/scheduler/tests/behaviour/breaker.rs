@@ -1,6 +1,6 @@
 //! Workers that keep dying before they have done anything: nobody is made to wait for them, and one at a time is tried.
 
-use procpool_scheduler::{Action, Config, Death, Refusal};
+use procpool_scheduler::{Action, Breaker, Config, Death, Refusal};
 
 use crate::pool::*;
 
@@ -166,4 +166,33 @@ fn a_job_that_comes_when_one_may_be_tried_waits_for_it_and_the_next_is_refused()
     assert_eq!(pool.submit(4), [start(6)]);
     assert!(is_refused(&pool.submit(5)));
     assert_eq!(pool.up(6), [assign(6, 4)]);
+}
+
+#[test]
+fn a_lull_that_began_before_the_latest_failures_does_not_close_it() {
+    let window = ms(1_000);
+    let breaker = Breaker { failures: 2, window };
+    let mut pool = Pool::ready(Config { breaker, ..elastic(1, 2) });
+    let fails = |pool: &mut Pool, worker| {
+        pool.died(worker);
+        pool.tick_when_due();
+        pool.now()
+    };
+    // Worker 0 is busy, and those that are started beside it die.
+    pool.submit(0);
+    pool.submit(1);
+    fails(&mut pool, 1);
+    let first_lull = fails(&mut pool, 2) + window;
+    assert!(pool.scheduler.is_open());
+    pool.done(0, 0);
+    assert!(!pool.scheduler.is_open(), "worker 0 has proven the executable");
+    fails(&mut pool, 3);
+    pool.at(600).submit(2);
+    pool.done(0, 1);
+    let second_lull = fails(&mut pool, 4) + window;
+    assert!(pool.scheduler.is_open() && first_lull < second_lull);
+    while pool.scheduler.is_open() {
+        pool.tick_when_due();
+    }
+    assert_eq!(pool.now(), second_lull);
 }
