@@ -26,7 +26,8 @@ impl Scheduler {
         } else {
             self.counters.restarts += 1;
         }
-        if self.restarts.is_open() {
+        // The first worker of a new make is tried on its own account.
+        if self.restarts.is_open() && generation == self.rollout.current() {
             self.on_trial = Some(worker);
         }
         self.act(Action::Start { worker, generation });

@@ -1,6 +1,6 @@
 //! Workers that keep dying before they have done anything: nobody is made to wait for them, and one at a time is tried.
 
-use procpool_scheduler::{Action, Breaker, Config, Death, Refusal};
+use procpool_scheduler::{Action, Breaker, Config, Death, Refusal, ReloadEnd};
 
 use crate::pool::*;
 
@@ -195,4 +195,15 @@ fn a_lull_that_began_before_the_latest_failures_does_not_close_it() {
         pool.tick_when_due();
     }
     assert_eq!(pool.now(), second_lull);
+}
+
+#[test]
+fn a_canary_that_dies_does_not_make_room_for_another_worker_on_trial() {
+    let mut pool = open();
+    assert_eq!(pool.tick_when_due(), [start(5)]);
+    pool.up(5);
+    assert_eq!(pool.submit(0), [assign(5, 0)]);
+    assert_eq!(pool.submit(1), []);
+    assert_eq!(pool.reload(1), [start_of(6, 1)]);
+    assert_eq!(pool.died(6), [reloaded(1, ReloadEnd::CanaryDied)], "worker 5 is still on trial");
 }
