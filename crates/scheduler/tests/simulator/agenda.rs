@@ -27,6 +27,21 @@ pub(crate) enum Happening {
         /// Whether its answer had been written before, and is read along with the death.
         answered: bool,
     },
+    /// Somebody notices that a process is dead.
+    Bury {
+        worker: WorkerId,
+        /// The job that it had when it died.
+        job: Option<JobId>,
+        handed_over: bool,
+        death: How,
+    },
+    /// A job lets its caller see something that cannot be taken back.
+    Commit {
+        worker: WorkerId,
+        job: JobId,
+    },
+    /// The coordinator gets no processor for a while. What has happened meanwhile is handled after it, and then it ticks.
+    HoldUp,
     /// Something from outside.
     Outside,
     Reload,

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Backoff, Config, Event, JobId, Poison, Refusal, ReloadEnd, Scheduler, Stage, Time, Verdict,
-    WorkerId,
+    Action, Backoff, Breaker, Config, Death, Event, JobId, Poison, Recycling, Refusal, ReloadEnd, Scheduler,
+    Stage, Time, Verdict, WorkerId, WorkerState,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,18 @@ pub(crate) enum Bug {
     ServesTheLastFirst,
     BoundsNoQueue,
     TellsEveryReloadDone,
+    RefusesThoughThereIsRoom,
+    KillsWhoHasGivenUpItsJob,
+    BlamesPayloadsForKillsFromOutside,
+    OpensNoBreaker,
+    KeepsIdleWorkers,
+    UsesProcessesAgain,
+    RecyclesNobody,
+    LeavesStoppedWorkers,
+    GoesOnAfterAHangUp,
+    RepeatsWhatWasSeen,
+    TriesMemoryAgain,
+    OrdersTheDead,
 }
 
 /// Each bug with the promise that it breaks.
@@ -47,6 +59,18 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::ServesTheLastFirst, "first_come_first_served"),
     (Bug::BoundsNoQueue, "the_queue_is_bounded"),
     (Bug::TellsEveryReloadDone, "reloads_tell_the_truth"),
+    (Bug::RefusesThoughThereIsRoom, "refusals_tell_the_truth"),
+    (Bug::KillsWhoHasGivenUpItsJob, "kills_have_a_reason"),
+    (Bug::BlamesPayloadsForKillsFromOutside, "verdicts_tell_the_truth"),
+    (Bug::OpensNoBreaker, "the_breaker_opens"),
+    (Bug::KeepsIdleWorkers, "idle_workers_go"),
+    (Bug::UsesProcessesAgain, "one_job_per_process"),
+    (Bug::RecyclesNobody, "the_worn_are_replaced"),
+    (Bug::LeavesStoppedWorkers, "stopped_workers_go"),
+    (Bug::GoesOnAfterAHangUp, "one_job_per_worker"),
+    (Bug::RepeatsWhatWasSeen, "no_attempt_too_many"),
+    (Bug::TriesMemoryAgain, "no_attempt_too_many"),
+    (Bug::OrdersTheDead, "no_order_to_the_dead"),
 ];
 
 /// A scheduler, sound or not.
@@ -61,21 +85,16 @@ pub(crate) struct Faulty {
     timeout_of_last_retry: Option<Duration>,
     was_open: bool,
     is_draining: bool,
+    /// When the grace of workers ends that were asked to give up a job, whether they have or not.
+    graces: Vec<(Time, WorkerId)>,
+    grace: Duration,
+    now: Time,
 }
 
 impl Faulty {
     pub(crate) fn new(config: Config, seed: u64, bug: Option<Bug>) -> Self {
-        let altered = match bug {
-            Some(Bug::KnowsNoBackoff) => {
-                let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
-                Config { backoff, ..config }
-            }
-            Some(Bug::ForgetsPoison) => Config { poison: Poison { deaths: 0, ..config.poison }, ..config },
-            Some(Bug::BoundsNoQueue) => Config { queue: 1_000_000, ..config },
-            _ => config,
-        };
         Self {
-            scheduler: Scheduler::new(altered, seed).expect("a valid configuration"),
+            scheduler: Scheduler::new(altered(config, bug), seed).expect("a valid configuration"),
             bug,
             held: None,
             extra: VecDeque::new(),
@@ -83,6 +102,9 @@ impl Faulty {
             timeout_of_last_retry: None,
             was_open: false,
             is_draining: false,
+            graces: Vec::new(),
+            grace: config.grace,
+            now: Time::ZERO,
         }
     }
 
@@ -92,7 +114,21 @@ impl Faulty {
 
     pub(crate) fn handle(&mut self, now: Time, event: Event) {
         self.was_open |= self.scheduler.is_open();
+        self.now = self.now.max(now);
         match event {
+            Event::Stalled { .. } if self.has(Bug::LeavesStoppedWorkers) => {}
+            Event::HungUp { .. } if self.has(Bug::GoesOnAfterAHangUp) => {}
+            Event::Committed { .. } if self.has(Bug::RepeatsWhatWasSeen) => {}
+            Event::Died { worker, handed_over, fingerprint, .. }
+                if self.has(Bug::BlamesPayloadsForKillsFromOutside) =>
+            {
+                let event = Event::Died { worker, handed_over, death: Death::Own, fingerprint };
+                self.scheduler.handle(now, event);
+            }
+            Event::Died { worker, .. } if self.has(Bug::OrdersTheDead) => {
+                self.scheduler.handle(now, event);
+                self.extra.push_back(Action::Kill { worker, job: None });
+            }
             Event::Submit { job, .. } if self.has(Bug::KeepsTheBreakerOpen) && self.was_open => {
                 let reason = Refusal::BreakerOpen { retry: Duration::from_secs(1) };
                 self.extra.push_back(Action::Refuse { job, reason });
@@ -108,17 +144,28 @@ impl Faulty {
             Event::Drain { .. } | Event::Stop if self.has(Bug::GoesOnAfterADrain) && !self.is_draining => {
                 self.is_draining = true;
             }
-            Event::Reload { .. } if self.has(Bug::RetiresBeforeTheReplacementIsReady) => {
-                self.scheduler.handle(now, event);
-                let idle = self.scheduler.workers().find(|it| it.1 == procpool_scheduler::WorkerState::Idle);
-                self.extra.extend(idle.map(|(worker, ..)| Action::Retire { worker }));
-            }
             event => {
                 self.scheduler.handle(now, event);
                 if let Some(held) = self.held.take() {
                     self.scheduler.handle(now, held);
                 }
             }
+        }
+        if self.has(Bug::KillsWhoHasGivenUpItsJob) {
+            self.end_graces();
+        }
+    }
+
+    /// Kills without a look at what the worker has done since.
+    fn end_graces(&mut self) {
+        let is_due = |&(end, _): &(Time, WorkerId)| end <= self.now;
+        let (due, rest) = std::mem::take(&mut self.graces).into_iter().partition::<Vec<_>, _>(is_due);
+        self.graces = rest;
+        for (_, worker) in due {
+            let held = self.scheduler.workers().find(|&(id, state, _)| {
+                id == worker && matches!(state, WorkerState::Idle | WorkerState::Busy)
+            });
+            self.extra.extend(held.map(|(worker, _, job)| Action::Kill { worker, job }));
         }
     }
 
@@ -153,6 +200,14 @@ impl Faulty {
                     return Some(Action::Assign { worker, job, attempt, remaining: fresh });
                 }
             }
+            (Bug::RetiresBeforeTheReplacementIsReady, Action::Start { worker, generation })
+                if generation > self.scheduler.generation() =>
+            {
+                self.scheduler.handle(Time::ZERO, Event::Ready { worker });
+            }
+            (Bug::KillsWhoHasGivenUpItsJob, Action::Cancel { worker, .. }) => {
+                self.graces.push((self.now + self.grace, worker));
+            }
             (Bug::NeverKills, Action::Kill { .. }) => return self.poll_action(),
             (Bug::KillsForTheWrongJob, Action::Kill { worker, job: Some(JobId(job)) }) => {
                 return Some(Action::Kill { worker, job: Some(JobId(job + 1)) });
@@ -163,5 +218,25 @@ impl Faulty {
             _ => {}
         }
         Some(action)
+    }
+}
+
+/// The settings as the bug takes them.
+fn altered(config: Config, bug: Option<Bug>) -> Config {
+    match bug {
+        Some(Bug::KnowsNoBackoff) => {
+            Config { backoff: Backoff { initial: Duration::ZERO, max: Duration::ZERO }, ..config }
+        }
+        Some(Bug::ForgetsPoison) => Config { poison: Poison { deaths: 0, ..config.poison }, ..config },
+        Some(Bug::BoundsNoQueue) => Config { queue: 1_000_000, ..config },
+        Some(Bug::RefusesThoughThereIsRoom) => Config { queue: config.queue / 2, ..config },
+        Some(Bug::OpensNoBreaker) => {
+            Config { breaker: Breaker { failures: 1_000_000, ..config.breaker }, ..config }
+        }
+        Some(Bug::KeepsIdleWorkers) => Config { idle_timeout: None, ..config },
+        Some(Bug::UsesProcessesAgain) => Config { process_per_job: false, ..config },
+        Some(Bug::RecyclesNobody) => Config { recycling: Recycling::default(), ..config },
+        Some(Bug::TriesMemoryAgain) => Config { retry_out_of_memory: true, ..config },
+        _ => config,
     }
 }

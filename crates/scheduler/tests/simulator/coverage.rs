@@ -27,9 +27,22 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "reload canary died",
     "reload superseded",
     "reload shut down",
+    "duplicate ids",
+    "jobs committed",
+    "held up",
+    "hung up idle",
+    "hung up busy",
+    "given to the dead",
+    "races won by the answer",
+    "races won by the deadline",
+    "refused by the breaker",
 ];
 
 impl Coverage {
+    pub(crate) fn met(&mut self, what: &'static str) {
+        self.add(what, 1);
+    }
+
     fn add(&mut self, what: &'static str, times: u64) {
         *self.0.entry(what).or_default() += times;
     }
@@ -78,6 +91,12 @@ impl Coverage {
         for (what, times) in other.0 {
             self.add(what, times);
         }
+    }
+
+    /// Answers that came within two milliseconds of the end of their job's time, and which of the two won.
+    pub(crate) fn races(&self) -> (u64, u64) {
+        let times = |what| self.0.get(what).copied().unwrap_or_default();
+        (times("races won by the answer"), times("races won by the deadline"))
     }
 
     /// What was never met.

@@ -7,8 +7,13 @@ use procpool_scheduler::{Death, Event, Fingerprint, Generation, JobId, Terms, Wo
 use crate::agenda::{Happening, How, Make, health};
 use crate::broken::Broken;
 use crate::ledger::holds;
+use crate::pauses::Obituary;
 use crate::plan::Story;
+use crate::processes::Process;
 use crate::run::Run;
+
+/// An answer this close to the end of its job's time races with it.
+const RACE: Duration = Duration::from_millis(2);
 
 /// The payload that always kills.
 pub(crate) const POISON: u64 = 0;
@@ -24,6 +29,13 @@ impl Run {
             Happening::Answer { worker, job, panics } => self.answer(worker, job, panics),
             Happening::Die { worker, job, handed_over, death, answered } => {
                 self.die(worker, job, handed_over, death, answered)
+            }
+            Happening::Bury { worker, job, handed_over, death } => self.bury(worker, job, handed_over, death),
+            Happening::Commit { worker, job } => self.commit(worker, job),
+            Happening::HoldUp => {
+                self.coverage.met("held up");
+                self.now = self.now + self.random.millis(1, 200);
+                Ok(())
             }
             Happening::Outside => self.outside(),
             Happening::Reload => self.reload(),
@@ -45,30 +57,69 @@ impl Run {
             self.agenda.put(self.now + self.random.millis(0, 100), Happening::Cancel(job));
         }
         self.feed(Event::Submit { job, terms })?;
-        let is_taken = self.ledger.get(job)?.is_accepted();
-        holds(!(is_taken && self.is_ending), "nothing_after_shutdown", || format!("job {job} is accepted"))
+        if self.ledger.get(job)?.is_accepted() {
+            self.check_accepted(job)?;
+        }
+        if self.random.percent(3) { self.submit_again() } else { Ok(()) }
+    }
+
+    /// Somebody uses an id that is in use.
+    fn submit_again(&mut self) -> Result<(), Broken> {
+        let pick = self.random.next();
+        let Some(job) = self.ledger.any_open(pick) else { return Ok(()) };
+        self.again = Some(job);
+        self.feed(Event::Submit { job, terms: Terms::default() })?;
+        let is_refused = self.again.is_none();
+        holds(is_refused, "one_outcome", || format!("job {job} is accepted once more"))
+    }
+
+    fn commit(&mut self, worker: WorkerId, job: JobId) -> Result<(), Broken> {
+        let runs = self.processes.get(worker).is_some_and(|it| it.job == Some(job) && !it.is_dead);
+        if !runs || !self.ledger.is_open(job) {
+            return Ok(());
+        }
+        self.coverage.met("jobs committed");
+        self.ledger.commit(job)?;
+        self.feed(Event::Committed { job })
     }
 
     fn ready(&mut self, id: WorkerId) -> Result<(), Broken> {
         match self.processes.get(id) {
-            Some(process) if !process.is_killed => process.is_ready = true,
+            Some(process) if !process.is_killed && !process.is_dead => {
+                process.is_ready = true;
+                (process.ready_at, process.idle_since) = (self.now, self.now);
+            }
             _ => return Ok(()),
         }
         self.feed(Event::Ready { worker: id })
     }
 
     fn answer(&mut self, worker: WorkerId, job: JobId, panics: bool) -> Result<(), Broken> {
-        let Some(process) = self.processes.get(worker).filter(|it| it.job == Some(job)) else {
+        let now = self.now;
+        let runs_it = |it: &&mut Process| it.job == Some(job) && !it.is_dead;
+        let Some(process) = self.processes.get(worker).filter(runs_it) else {
             return Ok(());
         };
         process.job = None;
         process.jobs_done += 1;
-        process.doomed_at = None;
-        if self.ledger.is_open(job) {
-            let payload = self.ledger.get(job)?.payload;
-            self.strikes.remove(&payload);
+        process.idle_since = now;
+        process.spared_until = None;
+        process.is_suspect |= panics;
+        let is_open = self.ledger.is_open(job);
+        let entry = self.ledger.get(job)?;
+        if is_open && entry.is_known {
+            self.strikes.remove(&entry.payload);
         }
-        self.feed(Event::Done { worker, job, health: health(panics) })
+        if entry.end().is_some_and(|end| end.since(now).max(now.since(end)) <= RACE) {
+            self.coverage.met(if is_open { "races won by the answer" } else { "races won by the deadline" });
+        }
+        self.feed(Event::Done { worker, job, health: health(panics) })?;
+        // An answer that is told twice is nothing to whatever the worker does next.
+        if self.random.percent(2) {
+            self.feed(Event::Done { worker, job, health: health(false) })
+        } else {
+            Ok(())
+        }
     }
 
     fn die(
@@ -79,22 +130,60 @@ impl Run {
         how: How,
         answered: bool,
     ) -> Result<(), Broken> {
-        let Some(process) = self.processes.get(worker) else { return Ok(()) };
+        let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
         if by_job.is_some() && process.job != by_job {
             return Ok(());
         }
         // What had been written before the death counts, and is read first.
         if let Some(job) = by_job.filter(|_| answered) {
+            if self.random.percent(30) {
+                self.hang_up(worker)?;
+            }
             self.answer(worker, job, false)?;
         }
+        let is_unnoticed = self.plan.story == Story::Storm && self.random.percent(30);
+        let later = self.now + self.random.millis(0, 2);
+        let Some(process) = self.processes.get(worker) else { return Ok(()) };
+        let job = process.job;
+        if !is_unnoticed {
+            return self.bury(worker, job, handed_over, how);
+        }
+        process.is_dead = true;
+        self.agenda.put(later, Happening::Bury { worker, job, handed_over, death: how });
+        if process.is_ready && self.random.percent(50) { self.hang_up(worker) } else { Ok(()) }
+    }
+
+    /// The end of a connection is seen before that of the process.
+    fn hang_up(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        if let Some(process) = self.processes.get(worker) {
+            process.has_hung_up = true;
+            self.coverage.met(if process.job.is_some() { "hung up busy" } else { "hung up idle" });
+        }
+        self.feed(Event::HungUp { worker })
+    }
+
+    fn bury(
+        &mut self,
+        worker: WorkerId,
+        held: Option<JobId>,
+        handed_over: bool,
+        how: How,
+    ) -> Result<(), Broken> {
         let Some(process) = self.processes.end(worker) else { return Ok(()) };
+        // What it was given after its death has reached nobody.
+        if process.job != held {
+            self.coverage.met("given to the dead");
+        }
+        let handed_over = handed_over && process.job == held;
+        self.obituary = Some(Obituary::of(&process, how, self.pool.scheduler.generation()));
         let mut payload = None;
         if let Some(job) = process.job {
             let (entry, was_asked) = (self.ledger.get(job)?, process.is_killed);
             payload = Some(entry.payload);
             if self.ledger.is_open(job) {
-                self.ledger.lost(job, handed_over)?;
-                if handed_over && !was_asked && how != How::Killed {
+                let is_hopeless = how == How::OutOfMemory && !was_asked;
+                self.ledger.lost(job, handed_over, is_hopeless && !self.plan.config.retry_out_of_memory)?;
+                if handed_over && !was_asked && how != How::Killed && self.plan.config.poison.deaths > 0 {
                     self.strike(payload.unwrap_or(POISON));
                 }
             }
@@ -121,11 +210,29 @@ impl Run {
         match self.random.between(0, 7) {
             0..=2 => self.happen(killed(worker)),
             3 => ids.into_iter().try_for_each(|worker| self.happen(killed(worker))),
-            4 => self.feed(Event::Stalled { worker }),
-            5 => self.feed(Event::Outgrown { worker }),
+            4 => self.stall(worker),
+            5 => {
+                if let Some(process) = self.processes.get(worker) {
+                    process.is_outgrown = true;
+                }
+                self.feed(Event::Outgrown { worker })
+            }
             6 => self.feed(Event::Kill { worker }),
-            _ => self.feed(Event::Violated { worker }),
+            _ => {
+                if let Some(process) = self.processes.get(worker) {
+                    process.is_violator |= !process.is_killed && !process.is_retiring;
+                }
+                self.feed(Event::Violated { worker })
+            }
         }
+    }
+
+    /// One that has nothing to do would be given a job that it does not begin.
+    fn stall(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        let was_idle = self.processes.get(worker).is_some_and(|it| it.is_idle());
+        self.feed(Event::Stalled { worker })?;
+        let is_killed = self.processes.get(worker).is_none_or(|it| it.is_killed);
+        holds(is_killed || !was_idle, "stopped_workers_go", || format!("{worker} stays"))
     }
 
     /// One reload, or a burst of them.
@@ -152,92 +259,15 @@ impl Run {
         self.is_ending = true;
         match self.random.between(0, 2) {
             0 => {
-                self.is_stopped = true;
+                self.limit = Some(self.now);
                 self.feed(Event::Stop)
             }
             // Long enough for most, and without one a job that hangs would hold the end up.
             _ => {
-                let limit = Some(self.random.millis(0, 200));
-                self.feed(Event::Drain { limit })
+                let limit = self.random.millis(0, 200);
+                self.limit = Some(self.now + limit);
+                self.feed(Event::Drain { limit: Some(limit) })
             }
         }
-    }
-
-    /// What the process that was just started is going to do.
-    pub(crate) fn hatch(&mut self, worker: WorkerId, generation: Generation) {
-        let soon = Duration::from_micros(200) + self.plan.startup.mul_f64(self.fraction());
-        let own = |worker| Happening::Die {
-            worker,
-            job: None,
-            handed_over: true,
-            death: How::Own,
-            answered: false,
-        };
-        let is_broken = self.plan.broken.is_some_and(|(from, to)| {
-            let age = self.now.since(procpool_scheduler::Time::ZERO);
-            from <= age && age < to
-        });
-        self.starts_in_vain += u64::from(is_broken);
-        let is_unlucky = self.plan.story == Story::Storm && self.random.percent(self.plan.crashes / 4);
-        let (delay, fate) = match self.makes.of(generation) {
-            _ if is_broken => (soon, own(worker)),
-            Make::DiesAtStart => (soon, own(worker)),
-            // The coordinator kills it when its time to start is up.
-            Make::NeverReady => (Duration::from_millis(100), own(worker)),
-            Make::Good if is_unlucky => {
-                let death = if self.random.percent(50) { How::Own } else { How::Killed };
-                (soon, Happening::Die { worker, job: None, handed_over: true, death, answered: false })
-            }
-            Make::Good => (soon, Happening::Ready(worker)),
-        };
-        self.agenda.put(self.now + delay, fate);
-    }
-
-    /// What becomes of the job that a worker was just given.
-    pub(crate) fn run_job(
-        &mut self,
-        worker: WorkerId,
-        job: JobId,
-        remaining: Option<Duration>,
-    ) -> Result<(), Broken> {
-        let payload = self.ledger.get(job)?.payload;
-        let obeys = self.random.percent(60);
-        if let Some(process) = self.processes.get(worker) {
-            process.obeys = obeys;
-        }
-        let length = self.plan.run.mul_f64(self.fraction());
-        let die = |handed_over, death, answered| Happening::Die {
-            worker,
-            job: Some(job),
-            handed_over,
-            death,
-            answered,
-        };
-        let panics = self.plan.story == Story::Storm && self.random.percent(3);
-        let answer = Happening::Answer { worker, job, panics };
-        let (delay, fate) = if payload == POISON && self.plan.poison > 0 {
-            let death = if self.random.percent(20) { How::OutOfMemory } else { How::Own };
-            (length, die(true, death, false))
-        } else if self.random.percent(self.plan.crashes) {
-            match self.random.between(0, 4) {
-                0 => (length.min(Duration::from_micros(100)), die(false, How::Own, false)),
-                1 => (length, die(true, How::Own, true)),
-                2 => (length, die(true, How::Killed, false)),
-                3 => (length, die(true, How::OutOfMemory, false)),
-                _ => (length, die(true, How::Own, false)),
-            }
-        } else if self.random.percent(self.plan.hangs) {
-            // Somebody notices one day, if the job has no limit of its own.
-            let patience = Duration::from_millis(200);
-            (patience, Happening::Cancel(job))
-        } else if let Some(left) = remaining.filter(|_| self.random.percent(20)) {
-            // A race with the deadline.
-            let shift = Duration::from_micros(self.random.between(0, 200));
-            (left.saturating_sub(Duration::from_micros(100)) + shift, answer)
-        } else {
-            (length, answer)
-        };
-        self.agenda.put(self.now + delay, fate);
-        Ok(())
     }
 }

@@ -18,8 +18,15 @@ pub(crate) struct Entry {
     pub(crate) is_known: bool,
     pub(crate) is_running: bool,
     was_assigned: bool,
+    pub(crate) assigned_at: Time,
     /// Workers that had got all of it.
-    runs: u32,
+    pub(crate) runs: u32,
+    /// Workers that it may be handed to.
+    pub(crate) allowed: u32,
+    /// Workers that died before they had got all of it.
+    pub(crate) returns: u32,
+    /// It ran into the memory limit, and is not worth another attempt.
+    pub(crate) is_hopeless: bool,
     refused: bool,
     verdict: Option<Verdict>,
 }
@@ -27,6 +34,12 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn is_accepted(&self) -> bool {
         !self.refused
+    }
+
+    /// When it is over at the latest, as it stands.
+    pub(crate) fn end(&self) -> Option<Time> {
+        let run = self.terms.run_timeout.filter(|_| self.is_running).map(|run| self.assigned_at + run);
+        [self.deadline, run].into_iter().flatten().min()
     }
 }
 
@@ -47,7 +60,11 @@ impl Ledger {
             is_known: terms.fingerprint.is_some(),
             is_running: false,
             was_assigned: false,
+            assigned_at: now,
             runs: 0,
+            allowed: terms.attempts.max(1),
+            returns: 0,
+            is_hopeless: false,
             refused: false,
             verdict: None,
         };
@@ -68,6 +85,11 @@ impl Ledger {
 
     pub(crate) fn open(&self) -> usize {
         self.open.len()
+    }
+
+    pub(crate) fn any_open(&self, pick: u64) -> Option<JobId> {
+        let nth = pick.checked_rem(self.open.len() as u64)?;
+        self.open.keys().nth(usize::try_from(nth).ok()?).copied()
     }
 
     pub(crate) fn refuse(&mut self, id: JobId) -> Result<(), Broken> {
@@ -99,7 +121,16 @@ impl Ledger {
     }
 
     /// A job is given to a worker.
-    pub(crate) fn assign(&mut self, id: JobId, remaining: Option<Duration>, now: Time) -> Result<(), Broken> {
+    pub(crate) fn assign(
+        &mut self,
+        id: JobId,
+        attempt: u32,
+        remaining: Option<Duration>,
+        now: Time,
+    ) -> Result<(), Broken> {
+        let waits_again =
+            |it: &JobId| self.entries.get(it).is_some_and(|entry| entry.was_assigned && !entry.is_running);
+        let back = self.open.keys().copied().find(waits_again);
         let earlier = self.open.keys().take_while(|&&earlier| earlier < id);
         let passed_over = earlier.copied().find(|earlier| {
             self.entries.get(earlier).is_some_and(|entry| !entry.was_assigned && !entry.is_running)
@@ -107,31 +138,47 @@ impl Ledger {
         let entry = self.get(id)?;
         let is_waiting = !entry.refused && entry.verdict.is_none() && !entry.is_running;
         holds(is_waiting, "one_outcome", || format!("job {id} is given out and does not wait"))?;
-        let may_run = entry.runs < entry.terms.attempts.max(1);
+        let may_run = entry.runs < entry.allowed && !entry.is_hopeless;
         holds(may_run, "no_attempt_too_many", || format!("job {id} was with {} workers", entry.runs))?;
+        let is_true = attempt == entry.runs + 1;
+        holds(is_true, "no_attempt_too_many", || format!("job {id} is said to be at attempt {attempt}"))?;
         let left = entry.deadline.map(|deadline| deadline.since(now));
         let in_time = left.is_none_or(|left| !left.is_zero() && remaining.is_some_and(|told| told <= left));
         holds(in_time, "retries_keep_the_deadline", || format!("job {id} gets {remaining:?} of {left:?}"))?;
+        let whole = [left, entry.terms.run_timeout].into_iter().flatten().min();
+        holds(remaining == whole, "limits_are_told", || format!("job {id} gets {remaining:?} of {whole:?}"))?;
         let was_assigned = std::mem::replace(&mut entry.was_assigned, true);
         entry.is_running = true;
-        let in_turn = was_assigned || passed_over.is_none();
-        holds(in_turn, "first_come_first_served", || format!("job {id} goes before {passed_over:?}"))
+        entry.assigned_at = now;
+        let in_turn = was_assigned || (passed_over.is_none() && back.is_none());
+        holds(in_turn, "first_come_first_served", || {
+            format!("job {id} goes before {:?}", back.or(passed_over))
+        })
     }
 
     /// Its worker has died, with all of it or not.
-    pub(crate) fn lost(&mut self, id: JobId, handed_over: bool) -> Result<(), Broken> {
+    pub(crate) fn lost(&mut self, id: JobId, handed_over: bool, is_hopeless: bool) -> Result<(), Broken> {
         let entry = self.get(id)?;
         entry.is_running = false;
         entry.runs += u32::from(handed_over);
+        entry.returns += u32::from(!handed_over);
         entry.is_known |= handed_over;
+        entry.is_hopeless |= handed_over && is_hopeless;
+        Ok(())
+    }
+
+    /// What it has let its caller see cannot be taken back.
+    pub(crate) fn commit(&mut self, id: JobId) -> Result<(), Broken> {
+        let entry = self.get(id)?;
+        entry.allowed = entry.runs + 1;
         Ok(())
     }
 
     /// Nobody waits beyond a deadline, give or take a late tick.
     pub(crate) fn check_deadlines(&self, now: Time, lateness: Duration) -> Result<(), Broken> {
         let is_late = |id: &JobId| {
-            let deadline = self.entries.get(id).and_then(|entry| entry.deadline);
-            deadline.is_some_and(|deadline| deadline + lateness < now)
+            let end = self.entries.get(id).and_then(Entry::end);
+            end.is_some_and(|end| end + lateness < now)
         };
         match self.open.keys().find(|&id| is_late(id)) {
             Some(late) => Err(broken("deadlines_are_kept", format!("job {late} outlives its deadline"))),

@@ -10,22 +10,27 @@
 #![allow(clippy::print_stdout, reason = "what is replayed is printed")]
 
 mod agenda;
+mod answers;
 mod broken;
 mod bugs;
 mod coverage;
+mod fates;
 mod happenings;
 mod journal;
 mod ledger;
 mod orders;
+mod pauses;
 mod plan;
 mod processes;
 mod random;
+mod reasons;
 mod rest;
 mod run;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use crate::broken::Broken;
+use crate::broken::{Broken, broken};
 use crate::bugs::Bug;
 use crate::coverage::Coverage;
 use crate::run::Run;
@@ -45,8 +50,14 @@ fn from_environment(name: &str) -> Option<u64> {
 /// Plays a seed, and says what of it to look at if a promise is broken.
 fn play(seed: u64, bug: Option<Bug>) -> (Run, Result<(), Broken>) {
     let mut run = Run::new(seed, bug);
-    let played = run.play();
+    let played = play_out(&mut run);
     (run, played)
+}
+
+/// Whoever panics says where; which seed it was is said here.
+fn play_out(run: &mut Run) -> Result<(), Broken> {
+    let played = catch_unwind(AssertUnwindSafe(|| run.play()));
+    played.unwrap_or_else(|_| Err(broken("nobody_panics", "as said above".into())))
 }
 
 fn report(seed: u64, run: &Run, broken: &Broken) -> String {
@@ -93,6 +104,8 @@ fn ten_thousand_seeds_keep_every_promise() {
     }
     if seeds >= SEEDS {
         assert_eq!(coverage.missing(), [] as [&str; 0], "what no seed has met is not tested");
+        let (answers, deadlines) = coverage.races();
+        assert!(answers.min(deadlines) >= 1_000 && answers + deadlines >= 10_000, "{coverage:?}");
     }
 }
 
@@ -126,7 +139,7 @@ fn replay() {
     let seed = wanted.unwrap_or(0);
     let mut run = Run::new(seed, None);
     run.journal.keeps_all = true;
-    let played = run.play();
+    let played = play_out(&mut run);
     if wanted.is_some() {
         println!("seed {seed}: {:#?}\n\n{}", run.plan, run.journal);
     }

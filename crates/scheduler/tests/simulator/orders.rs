@@ -17,21 +17,27 @@ impl Run {
             format!("{action:?} after the end")
         })?;
         match action {
-            Action::Refuse { job, .. } => self.ledger.refuse(job),
+            Action::Refuse { job, reason } => self.refuse(job, reason),
             Action::Start { worker, generation } => {
                 self.processes.start(worker, generation)?;
+                self.started.push(worker);
                 self.hatch(worker, generation);
                 Ok(())
             }
-            Action::Assign { worker, job, remaining, .. } => self.assign(worker, job, remaining),
+            Action::Assign { worker, job, attempt, remaining } => {
+                self.assign(worker, job, attempt, remaining)
+            }
             Action::Cancel { worker, job } => self.cancel(worker, job),
             Action::Kill { worker, job } => {
+                // That of another job than it has is the graver fault, and is told first.
+                let has_reason = self.check_kill(worker);
                 self.processes.kill(worker, job)?;
                 self.ends_within(worker, Duration::from_millis(2), How::Killed);
-                Ok(())
+                has_reason
             }
             Action::Retire { worker } => {
-                self.processes.retire(worker)?;
+                self.check_retirement(worker)?;
+                self.processes.retire(worker, self.now + self.plan.config.stop_timeout)?;
                 // Some take their time, and are killed for it.
                 self.ends_within(worker, self.plan.config.stop_timeout * 2, How::Own);
                 Ok(())
@@ -52,10 +58,16 @@ impl Run {
         self.agenda.put(self.now + after, end);
     }
 
-    fn assign(&mut self, worker: WorkerId, job: JobId, remaining: Option<Duration>) -> Result<(), Broken> {
+    fn assign(
+        &mut self,
+        worker: WorkerId,
+        job: JobId,
+        attempt: u32,
+        remaining: Option<Duration>,
+    ) -> Result<(), Broken> {
         holds(!self.is_stopped, "nothing_after_shutdown", || format!("job {job} is given out after a stop"))?;
         self.processes.assign(worker, job, self.plan.config.process_per_job)?;
-        self.ledger.assign(job, remaining, self.now)?;
+        self.ledger.assign(job, attempt, remaining, self.now)?;
         let entry = self.ledger.get(job)?;
         if entry.is_known
             && let Some(&(deaths, last)) = self.strikes.get(&entry.payload)
@@ -70,10 +82,10 @@ impl Run {
     fn cancel(&mut self, worker: WorkerId, job: JobId) -> Result<(), Broken> {
         let is_open = self.ledger.is_open(job);
         holds(!is_open, "one_outcome", || format!("job {job} is given up before its end"))?;
-        let doomed_at = self.now + self.plan.config.grace + self.plan.lateness;
+        let spared_until = self.now + self.plan.config.grace;
         let process = self.processes.ordered(worker)?;
         let is_that_job = process.job == Some(job);
-        process.doomed_at = Some(doomed_at);
+        process.spared_until = Some(spared_until);
         let obeys = process.obeys;
         holds(is_that_job, "kills_hit_one_job", || format!("{worker} is to give up {job}"))?;
         if obeys {
@@ -86,6 +98,7 @@ impl Run {
     fn resolve(&mut self, job: JobId, verdict: Verdict) -> Result<(), Broken> {
         self.coverage.verdict(verdict);
         self.ledger.resolve(job, verdict, self.now)?;
+        self.check_verdict(job, verdict)?;
         let is_well = verdict == Verdict::Finished || self.plan.story != Story::Calm || self.is_ending;
         holds(is_well, "no_job_fails_when_all_is_well", || format!("job {job} ends as {verdict:?}"))
     }

@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     /// Faults from outside that come between jobs.
     pub(crate) outside: u64,
     pub(crate) reloads: u64,
+    /// How often the coordinator is held up.
+    pub(crate) holdups: u64,
     /// When the executable does not start.
     pub(crate) broken: Option<(Duration, Duration)>,
     /// Whether the end is a drain amid the load.
@@ -75,6 +77,7 @@ impl Plan {
             poison,
             outside,
             reloads: if story == Story::CrashLoop { 0 } else { random.between(0, 4) },
+            holdups: if wild && random.percent(30) { random.between(1, 3) } else { 0 },
             broken,
             ends_early: wild && random.percent(30),
         }

@@ -2,6 +2,7 @@
 //! follow.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use procpool_scheduler::{Generation, JobId, Time, WorkerId};
 
@@ -17,10 +18,40 @@ pub(crate) struct Process {
     pub(crate) jobs_done: u64,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
-    /// It was asked to give its job up, and is to be killed by then if it does not.
-    pub(crate) doomed_at: Option<Time>,
+    /// It was asked to give its job up, or to exit, and is to be killed then if it does not.
+    pub(crate) spared_until: Option<Time>,
     /// Whether it would.
     pub(crate) obeys: bool,
+    pub(crate) ready_at: Time,
+    pub(crate) idle_since: Time,
+    pub(crate) is_suspect: bool,
+    pub(crate) has_hung_up: bool,
+    pub(crate) is_outgrown: bool,
+    /// It broke the protocol before anybody wanted it dead.
+    pub(crate) is_violator: bool,
+    /// It was started while the breaker was open.
+    pub(crate) is_on_trial: bool,
+    /// When it has lived for long enough to be trusted, if it was ready while the breaker was open.
+    pub(crate) trusted_at: Option<Time>,
+    /// It is dead, and nobody has noticed yet.
+    pub(crate) is_dead: bool,
+}
+
+impl Process {
+    /// Whether it is there for jobs.
+    pub(crate) fn serves(&self) -> bool {
+        let is_leaving = self.has_hung_up && self.job.is_none();
+        self.is_ready && !self.is_killed && !self.is_retiring && !is_leaving
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.serves() && self.job.is_none()
+    }
+
+    /// Whether its death is somebody's wish.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.is_retiring || self.spared_until.is_some() || (self.is_killed && !self.is_violator)
+    }
 }
 
 /// All processes.
@@ -63,12 +94,30 @@ impl Processes {
 
     /// Those that have or could have a job.
     pub(crate) fn ready(&self) -> usize {
-        let serves = |it: &&Process| it.is_ready && !it.is_killed && !it.is_retiring;
-        self.alive.values().filter(serves).count()
+        self.count(Process::serves)
+    }
+
+    pub(crate) fn count(&self, is_one: impl Fn(&Process) -> bool) -> usize {
+        self.alive.values().filter(|it| is_one(it)).count()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Process)> {
+        self.alive.iter().map(|(&id, process)| (id, process))
+    }
+
+    /// Whether anybody has lived for long enough just now, and whether one of those serves.
+    pub(crate) fn come_to_trust(&mut self, now: Time) -> (bool, bool) {
+        let due = self.alive.values_mut().filter_map(|it| it.trusted_at.take_if(|at| *at <= now).map(|_| it));
+        due.fold((false, false), |(_, serves), it| (true, serves || it.serves()))
+    }
+
+    /// Whoever was on trial before has nothing to do with the next one.
+    pub(crate) fn end_trials(&mut self) {
+        self.alive.values_mut().for_each(|it| it.is_on_trial = false);
     }
 
     pub(crate) fn retiring(&self) -> usize {
-        self.alive.values().filter(|it| it.is_retiring).count()
+        self.count(|it| it.is_retiring)
     }
 
     /// Whether nobody in service is of an older make.
@@ -77,11 +126,14 @@ impl Processes {
     }
 
     pub(crate) fn assign(&mut self, id: WorkerId, job: JobId, per_job: bool) -> Result<(), Broken> {
+        let warmest = self.alive.values().filter(|it| it.is_idle()).map(|it| it.idle_since).max();
         let process = self.ordered(id)?;
-        let is_idle = process.is_ready && process.job.is_none() && !process.is_killed && !process.is_retiring;
+        let is_idle = process.is_idle() && !process.is_suspect;
+        let is_warmest = warmest == Some(process.idle_since);
         let is_fresh = process.jobs_done == 0;
         process.job = Some(job);
         holds(is_idle, "one_job_per_worker", || format!("{id} gets job {job} and is not idle"))?;
+        holds(is_warmest, "the_warmest_works", || format!("{id} gets job {job}, and another is warmer"))?;
         holds(is_fresh || !per_job, "one_job_per_process", || format!("{id} gets job {job}, its second"))
     }
 
@@ -89,20 +141,21 @@ impl Processes {
         let process = self.ordered(id)?;
         let is_that_job = process.job == job;
         let is_first = !std::mem::replace(&mut process.is_killed, true);
-        process.doomed_at = None;
+        process.spared_until = None;
         holds(is_that_job, "kills_hit_one_job", || format!("{id} is killed for {job:?}"))?;
         holds(is_first, "no_order_to_the_dead", || format!("{id} is killed twice"))
     }
 
-    pub(crate) fn retire(&mut self, id: WorkerId) -> Result<(), Broken> {
+    pub(crate) fn retire(&mut self, id: WorkerId, spared_until: Time) -> Result<(), Broken> {
         let process = self.ordered(id)?;
-        let may = process.is_ready && process.job.is_none() && !process.is_killed && !process.is_retiring;
+        let may = process.is_idle();
         process.is_retiring = true;
+        process.spared_until = Some(spared_until);
         holds(may, "one_job_per_worker", || format!("{id} is asked to exit, and is not idle"))
     }
 
-    pub(crate) fn check_doomed(&self, now: Time) -> Result<(), Broken> {
-        let is_late = |it: &Process| it.doomed_at.is_some_and(|at| at < now);
+    pub(crate) fn check_spared(&self, now: Time, lateness: Duration) -> Result<(), Broken> {
+        let is_late = |it: &Process| it.spared_until.is_some_and(|at| at + lateness < now);
         match self.alive.iter().find(|(_, process)| is_late(process)) {
             Some((id, _)) => Err(broken("deadlines_end_in_a_kill", format!("{id} outlives its grace"))),
             None => Ok(()),

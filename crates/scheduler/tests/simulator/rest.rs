@@ -18,6 +18,7 @@ impl Run {
         let reloads = self.reloads.len();
         holds(reloads == 0, "reloads_tell_the_truth", || format!("{reloads} reloads have no end"))?;
         self.check_strength()?;
+        self.check_worn()?;
         self.check_makes()?;
         if self.plan.story == Story::CrashLoop {
             self.check_crash_loop()?;
@@ -30,6 +31,9 @@ impl Run {
         let (ready, all) = (self.processes.ready(), self.processes.len());
         let is_strong = ready >= config.min_workers;
         holds(is_strong, "the_pool_recovers", || format!("{ready} workers of {}", config.min_workers))?;
+        let spares = config.spares.min(config.max_workers);
+        let has_spares = ready >= spares || !self.is_awake || self.is_in_trouble();
+        holds(has_spares, "the_pool_recovers", || format!("{ready} workers, {spares} of them to be spares"))?;
         let renews = config.recycling.lifetime.is_some() || config.process_per_job;
         if let Some(timeout) = config.idle_timeout.filter(|_| !renews)
             && timeout + self.plan.lateness < Duration::from_secs(1)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use procpool_scheduler::{Event, Generation, ReloadEnd, Time, WorkerState};
+use procpool_scheduler::{Event, Generation, JobId, ReloadEnd, Time, WorkerId, WorkerState};
 
 use crate::agenda::{Agenda, Happening, Make, Makes};
 use crate::broken::{Broken, broken};
@@ -12,6 +12,7 @@ use crate::bugs::{Bug, Faulty};
 use crate::coverage::Coverage;
 use crate::journal::{Journal, Note};
 use crate::ledger::{Ledger, holds};
+use crate::pauses::{Obituary, Pauses, Shown};
 use crate::plan::{Plan, Story};
 use crate::processes::Processes;
 use crate::random::Random;
@@ -32,6 +33,18 @@ pub(crate) struct Run {
     pub(crate) coverage: Coverage,
     /// The latest time that the scheduler knows.
     last_told: Time,
+    /// The event that is being told, and what the scheduler showed before it.
+    pub(crate) cause: Event,
+    pub(crate) before: Shown,
+    /// The last death that was told.
+    pub(crate) obituary: Option<Obituary>,
+    pub(crate) pauses: Pauses,
+    /// When the breaker was open, or there was a pause, for the last time.
+    pub(crate) last_trouble: Time,
+    /// Workers that were started by this event.
+    pub(crate) started: Vec<WorkerId>,
+    /// A job that is submitted though it is there already.
+    pub(crate) again: Option<JobId>,
     /// The alarm that counts, and when it is set for.
     alarm: (u64, Option<Time>),
     pub(crate) reloads: BTreeSet<Generation>,
@@ -43,7 +56,11 @@ pub(crate) struct Run {
     pub(crate) starts_in_vain: u64,
     /// Whether every worker that shall be there has been ready at once.
     was_whole: bool,
+    pub(crate) is_awake: bool,
     pub(crate) is_ending: bool,
+    /// When everything that is left ends.
+    pub(crate) limit: Option<Time>,
+    /// Whether the scheduler has been told that the time has come.
     pub(crate) is_stopped: bool,
     pub(crate) is_drained: bool,
 }
@@ -53,6 +70,7 @@ impl Run {
         let mut random = Random::new(seed);
         let plan = Plan::draw(&mut random);
         let pool = Faulty::new(plan.config, seed, bug);
+        let plan_is_lazy = plan.config.lazy;
         Self {
             plan,
             random,
@@ -65,6 +83,13 @@ impl Run {
             journal: Journal::default(),
             coverage: Coverage::default(),
             last_told: Time::ZERO,
+            cause: Event::Start,
+            before: Shown::default(),
+            obituary: None,
+            pauses: Pauses::default(),
+            last_trouble: Time::ZERO,
+            started: Vec::new(),
+            again: None,
             alarm: (0, None),
             reloads: BTreeSet::new(),
             last_done: Generation::default(),
@@ -72,7 +97,9 @@ impl Run {
             strikes: BTreeMap::new(),
             starts_in_vain: 0,
             was_whole: false,
+            is_awake: !plan_is_lazy,
             is_ending: false,
+            limit: None,
             is_stopped: false,
             is_drained: false,
         }
@@ -84,6 +111,11 @@ impl Run {
         self.feed(Event::Start)?;
         for _ in 0..MOST_STEPS {
             let Some((at, happening)) = self.agenda.next() else { return self.check_end() };
+            if at < self.now && matches!(happening, Happening::Tick(_)) {
+                // Held up: first what has arrived meanwhile, then the tick.
+                self.agenda.put(self.now, happening);
+                continue;
+            }
             self.now = self.now.max(at);
             self.happen(happening)?;
             if self.is_drained && self.processes.len() == 0 {
@@ -106,6 +138,10 @@ impl Run {
         for _ in 0..self.plan.reloads {
             let when = Time::ZERO + at.since(Time::ZERO).mul_f64(self.fraction());
             self.agenda.put(when, Happening::Reload);
+        }
+        for _ in 0..self.plan.holdups {
+            let when = Time::ZERO + at.since(Time::ZERO).mul_f64(self.fraction());
+            self.agenda.put(when, Happening::HoldUp);
         }
         let last = self.plan.broken.map_or(at, |(_, end)| at.max(Time::ZERO + end));
         let end =
@@ -134,6 +170,8 @@ impl Run {
 
     fn tell(&mut self, at: Time, event: Event) -> Result<(), Broken> {
         self.journal.note(Note::In(at, event));
+        (self.cause, self.before) = (event, Shown::of(&self.pool.scheduler));
+        self.is_awake |= matches!(event, Event::Submit { .. });
         self.pool.handle(at, event);
         while let Some(action) = self.pool.poll_action() {
             self.journal.note(Note::Out(self.now, action));
@@ -171,13 +209,27 @@ impl Run {
         holds(has_room, "the_queue_is_bounded", || format!("{queued} jobs wait in a queue of {queue}"))?;
         let in_service = self.processes.len() - self.processes.retiring();
         holds(in_service <= max + 1, "strength_is_bounded", || format!("{in_service} workers of {max}"))?;
+        let retiring = self.processes.retiring();
+        holds(retiring <= max, "strength_is_bounded", || format!("{retiring} workers of {max} retire"))?;
+        self.check_surplus()?;
         let is_idle = scheduler.workers().any(|(_, state, _)| state == WorkerState::Idle);
         let is_busy = queued == 0 || !is_idle;
         holds(is_busy, "no_job_waits_beside_an_idle_worker", || format!("{queued} jobs wait"))?;
         if event == Event::Tick {
             self.ledger.check_deadlines(self.now, self.plan.lateness)?;
-            self.processes.check_doomed(self.now)?;
+            self.processes.check_spared(self.now, self.plan.lateness)?;
+            let is_over = self.limit.is_none_or(|limit| self.now < limit) || self.ledger.open() == 0;
+            holds(is_over, "nothing_after_shutdown", || "jobs outlive the end of the drain".into())?;
         }
+        let is_told = matches!(event, Event::Tick | Event::Stop);
+        if is_told && !self.is_stopped && self.limit.is_some_and(|limit| limit <= self.now) {
+            self.is_stopped = true;
+            let spared = self.processes.count(|it| !it.is_killed && !it.has_hung_up);
+            holds(spared == 0, "nothing_after_shutdown", || {
+                format!("{spared} workers live through the stop")
+            })?;
+        }
+        self.check_restarts()?;
         if self.plan.story == Story::Calm && !self.is_ending {
             let ready = self.processes.ready();
             // A canary is ready, too, before those that were started at first are.

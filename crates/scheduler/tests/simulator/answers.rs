@@ -1,0 +1,82 @@
+//! Why a job is refused, or ends as it does: each answer has a reason that its caller could check.
+
+use procpool_scheduler::{Event, JobId, Limit, Refusal, Verdict};
+
+use crate::broken::Broken;
+use crate::ledger::holds;
+use crate::processes::Process;
+use crate::run::Run;
+
+/// A frame that kills whoever begins to read it goes through so many workers, and one more.
+const MAX_RETURNS: u32 = 8;
+
+impl Run {
+    pub(crate) fn refuse(&mut self, job: JobId, reason: Refusal) -> Result<(), Broken> {
+        self.check_refusal(job, reason)?;
+        match reason {
+            Refusal::BreakerOpen { .. } => self.coverage.met("refused by the breaker"),
+            Refusal::DuplicateId => self.coverage.met("duplicate ids"),
+            Refusal::QueueFull | Refusal::ShuttingDown => {}
+        }
+        if reason == Refusal::DuplicateId { Ok(()) } else { self.ledger.refuse(job) }
+    }
+
+    fn check_refusal(&mut self, job: JobId, reason: Refusal) -> Result<(), Broken> {
+        let (queued, queue) = (self.before.queued, self.plan.config.queue);
+        let (serving, idle) = (self.processes.ready(), self.processes.count(Process::is_idle));
+        let (is_true, promise) = match reason {
+            Refusal::QueueFull => (queued >= queue && idle == 0, "refusals_tell_the_truth"),
+            Refusal::BreakerOpen { retry } => {
+                let is_bounded = retry <= self.plan.config.backoff.max;
+                (self.before.is_open && serving == 0 && is_bounded, "the_breaker_closes")
+            }
+            Refusal::ShuttingDown => (self.is_ending, "refusals_tell_the_truth"),
+            Refusal::DuplicateId => (self.again.take() == Some(job), "refusals_tell_the_truth"),
+        };
+        holds(is_true, promise, || {
+            format!("job {job} is refused as {reason:?}: {queued} wait, {serving} serve, {idle} are idle")
+        })
+    }
+
+    /// What is known of a job that was not refused.
+    pub(crate) fn check_accepted(&self, job: JobId) -> Result<(), Broken> {
+        holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
+        let has_hope = !self.before.is_open || self.before.pause.is_none() || self.processes.ready() > 0;
+        holds(has_hope, "the_breaker_refuses", || {
+            format!("job {job} is to wait for a worker that is not tried")
+        })
+    }
+
+    pub(crate) fn check_verdict(&mut self, job: JobId, verdict: Verdict) -> Result<(), Broken> {
+        let is_true = self.is_true(job, verdict)?;
+        holds(is_true, "verdicts_tell_the_truth", || format!("job {job} ends as {verdict:?}"))
+    }
+
+    fn is_true(&mut self, job: JobId, verdict: Verdict) -> Result<bool, Broken> {
+        let (now, poison) = (self.now, self.plan.config.poison);
+        let is_over = self.limit.is_some_and(|limit| limit <= now);
+        let entry = self.ledger.get(job)?;
+        let deaths = self.strikes.get(&entry.payload).filter(|(_, last)| now < *last + poison.memory);
+        let died_with = self.obituary.and_then(|it| it.job) == Some(job);
+        Ok(match verdict {
+            Verdict::Finished => matches!(self.cause, Event::Done { job: it, .. } if it == job),
+            Verdict::Crashed { handed_over: true, payload_deaths } => {
+                let is_spent = entry.runs >= entry.allowed || entry.is_hopeless;
+                died_with && is_spent && payload_deaths == deaths.map_or(0, |&(deaths, _)| deaths)
+            }
+            Verdict::Crashed { handed_over: false, .. } => died_with && entry.returns > MAX_RETURNS,
+            Verdict::Poisoned { payload_deaths, remaining, .. } => deaths.is_some_and(|&(deaths, last)| {
+                let is_enough = deaths >= poison.deaths && entry.is_known;
+                is_enough && payload_deaths == deaths && remaining == (last + poison.memory).since(now)
+            }),
+            Verdict::Protocol => matches!(self.cause, Event::Violated { .. }) && entry.is_running,
+            Verdict::TimedOut { limit: Limit::Total, .. } => entry.deadline.is_some_and(|end| end <= now),
+            Verdict::TimedOut { limit: Limit::Run, .. } => {
+                let run_timeout = entry.terms.run_timeout.filter(|_| entry.is_running);
+                run_timeout.is_some_and(|run_timeout| entry.assigned_at + run_timeout <= now)
+            }
+            Verdict::Cancelled { .. } => self.cause == (Event::Cancel { job }),
+            Verdict::ShutDown { .. } => is_over,
+        })
+    }
+}

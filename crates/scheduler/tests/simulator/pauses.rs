@@ -1,0 +1,217 @@
+//! What deaths say about the executable: which begin a pause, how long it is, when the breaker opens and closes. Refuses
+//! to know jobs.
+
+use std::collections::VecDeque;
+
+use procpool_scheduler::{Config, Event, Generation, JobId, Scheduler, Time, WorkerId};
+
+use crate::agenda::How;
+use crate::broken::Broken;
+use crate::ledger::holds;
+use crate::processes::Process;
+use crate::run::Run;
+
+/// What the scheduler shows of itself between two events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) is_open: bool,
+    pub(crate) pause: Option<Time>,
+    pub(crate) queued: usize,
+    pub(crate) generation: Generation,
+}
+
+impl Shown {
+    pub(crate) fn of(scheduler: &Scheduler) -> Self {
+        Self {
+            is_open: scheduler.is_open(),
+            pause: scheduler.is_backing_off(),
+            queued: scheduler.queued(),
+            generation: scheduler.generation(),
+        }
+    }
+}
+
+/// The death that is being told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Obituary {
+    pub(crate) job: Option<JobId>,
+    how: How,
+    was_ready: bool,
+    was_proven: bool,
+    /// Somebody wanted it, or it says nothing about the executable in service.
+    is_excused: bool,
+}
+
+impl Obituary {
+    pub(crate) fn of(process: &Process, how: How, current: Generation) -> Self {
+        let is_canary = !process.is_ready && process.generation > current;
+        Self {
+            job: process.job,
+            how,
+            was_ready: process.is_ready,
+            was_proven: process.jobs_done > 0,
+            is_excused: is_canary || process.was_asked(),
+        }
+    }
+}
+
+/// Deaths that were nobody's wish.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses {
+    /// In a row without a finished job between them.
+    streak: usize,
+    /// Failures in a row. Some things that end the row cannot be seen from outside: at least so many, at most so many.
+    failures: (u32, u32),
+    latest: VecDeque<Time>,
+    /// When a breaker that is open closes, if nothing fails until then.
+    lull: Option<Time>,
+}
+
+impl Pauses {
+    fn forget(&mut self) {
+        self.failures = (0, 0);
+        self.latest.clear();
+    }
+
+    /// Takes in a death, and says whether it begins a pause.
+    fn died(&mut self, now: Time, death: Obituary, before: Shown, config: &Config) -> bool {
+        if death.is_excused || death.was_proven {
+            return false;
+        }
+        self.streak += 1;
+        let may_be_bad_luck = death.was_ready || death.how == How::Killed;
+        if before.pause.is_some() || (may_be_bad_luck && self.streak <= config.max_workers + 3) {
+            return false;
+        }
+        self.failures = (self.failures.0 + 1, self.failures.1 + 1);
+        self.latest.push_back(now);
+        if self.latest.len() > config.breaker.failures {
+            self.latest.pop_front();
+        }
+        true
+    }
+
+    /// Whether the failures that are certain open the breaker.
+    fn is_burst(&self, now: Time, config: &Config) -> bool {
+        let first = self.latest.front().copied().unwrap_or(now);
+        self.latest.len() == config.breaker.failures && now.since(first) <= config.breaker.window
+    }
+}
+
+impl Run {
+    /// Holds what the event has changed against what is known of deaths.
+    pub(crate) fn check_restarts(&mut self) -> Result<(), Broken> {
+        let (before, after) = (self.before, Shown::of(&self.pool.scheduler));
+        let started = std::mem::take(&mut self.started);
+        if before.is_open || before.pause.is_some() {
+            self.last_trouble = self.now;
+        }
+        if self.is_ending {
+            return Ok(());
+        }
+        if after.generation != before.generation {
+            (self.pauses.streak, self.pauses.lull) = (0, None);
+            self.pauses.forget();
+            let is_fresh = !after.is_open && after.pause.is_none();
+            holds(is_fresh, "a_reload_starts_afresh", || format!("{after:?}"))?;
+        } else {
+            self.check_pause(before, after)?;
+            self.check_breaker(before, after)?;
+        }
+        self.check_starts(&started, after)
+    }
+
+    fn check_pause(&mut self, before: Shown, after: Shown) -> Result<(), Broken> {
+        let (now, config) = (self.now, self.plan.config);
+        let death = self.obituary.filter(|_| matches!(self.cause, Event::Died { .. }));
+        if death.is_some_and(|death| self.pauses.died(now, death, before, &config)) {
+            let (least, most) = self.pauses.failures;
+            let (least, most) = (config.backoff.step(least) / 2, config.backoff.step(most));
+            let length = after.pause.map(|until| until.since(now));
+            let fits = length.is_some_and(|length| least <= length && length <= most);
+            return holds(fits, "restarts_are_bounded", || {
+                format!("a pause of {least:?} to {most:?} begins, and not one of {length:?}")
+            });
+        }
+        let is_over = before.pause.is_some_and(|until| until <= now) && self.cause == Event::Tick;
+        if is_over && before.is_open {
+            self.pauses.lull = Some(now + config.breaker.window);
+        }
+        let is_same = after.pause == before.pause || (is_over && after.pause.is_none());
+        holds(is_same, "restarts_are_bounded", || {
+            format!("{:?} turns a pause until {:?} into {:?}", self.cause, before.pause, after.pause)
+        })
+    }
+
+    fn check_breaker(&mut self, before: Shown, after: Shown) -> Result<(), Broken> {
+        let (now, config) = (self.now, self.plan.config);
+        match self.cause {
+            Event::Done { worker, .. } => {
+                self.pauses.streak = 0;
+                if self.processes.get(worker).is_some_and(|it| it.jobs_done == 1) {
+                    self.pauses.forget();
+                    return holds(!after.is_open, "the_breaker_closes", || {
+                        format!("{worker} has proven itself")
+                    });
+                }
+            }
+            Event::Ready { worker } if after.is_open => {
+                if let Some(process) = self.processes.get(worker) {
+                    process.trusted_at = Some(now + config.breaker.window);
+                }
+            }
+            Event::Tick => {
+                let (is_trusted, serves) = self.processes.come_to_trust(now);
+                let is_lull = self.pauses.lull.take_if(|at| *at <= now).is_some();
+                if is_trusted || is_lull {
+                    let closes = before.is_open && !after.is_open;
+                    let most = if closes { 0 } else { self.pauses.failures.1 };
+                    self.pauses.forget();
+                    self.pauses.failures.1 = most;
+                    let is_sound = before.is_open || !after.is_open;
+                    holds(is_sound, "the_breaker_opens", || "a tick opens it".into())?;
+                    let is_closed = !serves || !after.is_open;
+                    return holds(is_closed, "the_breaker_closes", || "a worker has lived for long".into());
+                }
+            }
+            Event::Died { .. } if !before.is_open && after.pause != before.pause => {
+                let (must, may) = (
+                    self.pauses.is_burst(now, &config),
+                    self.pauses.failures.1 as usize >= config.breaker.failures,
+                );
+                self.processes.end_trials();
+                holds(after.is_open || !must, "the_breaker_opens", || format!("it does not, at {now:?}"))?;
+                return holds(may || !after.is_open, "the_breaker_opens", || {
+                    format!("too early, at {now:?}")
+                });
+            }
+            _ => {}
+        }
+        holds(after.is_open == before.is_open, "the_breaker_opens", || {
+            format!("{:?} makes it {}", self.cause, after.is_open)
+        })
+    }
+
+    /// Nobody is started in a pause, and one at a time while the breaker is open; but for the first of a new make.
+    fn check_starts(&mut self, started: &[WorkerId], after: Shown) -> Result<(), Broken> {
+        let is_regular = |process: &&mut Process| process.generation <= after.generation;
+        let mut is_any = false;
+        for &id in started {
+            if let Some(process) = self.processes.get(id).filter(is_regular) {
+                process.is_on_trial = after.is_open;
+                is_any = true;
+            }
+        }
+        if !is_any {
+            return Ok(());
+        }
+        let is_free = after.pause.is_none();
+        holds(is_free, "restarts_are_bounded", || format!("{started:?} start in a pause"))?;
+        let unready = self.processes.count(|it| !it.is_ready && !it.is_killed);
+        let on_trial = self.processes.count(|it| it.is_on_trial);
+        let is_one = unready <= 1 && on_trial <= 1;
+        holds(is_one || !after.is_open, "one_at_a_time_is_tried", || {
+            format!("{started:?} start, {unready} are not ready, {on_trial} are on trial")
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a worker is killed or let go: somebody wants it, or its time is over. Whoever works is left alone.
+
+use std::time::Duration;
+
+use procpool_scheduler::{Event, WorkerId};
+
+use crate::broken::Broken;
+use crate::ledger::holds;
+use crate::processes::Process;
+use crate::run::Run;
+
+/// Time enough for the replacement of all workers, one after the other.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+impl Run {
+    /// A kill is somebody's wish, or the end of a patience; the worker may not have done since what it was asked to.
+    pub(crate) fn check_kill(&mut self, id: WorkerId) -> Result<(), Broken> {
+        let (now, max) = (self.now, self.plan.config.max_workers);
+        let are_retiring = self.processes.retiring() >= max;
+        let process = self.processes.ordered(id)?;
+        let is_wanted = match self.cause {
+            Event::Kill { worker } | Event::Violated { worker } => worker == id,
+            Event::Stalled { worker } => worker == id && process.job.is_none(),
+            _ => false,
+        };
+        let is_over = process.spared_until.is_some_and(|end| end <= now);
+        let is_end = self.limit.is_some_and(|limit| limit <= now);
+        // One that nobody waits for, or that would have to retire behind too many others.
+        let is_surplus = process.job.is_none() && (are_retiring || (self.is_ending && !process.is_ready));
+        let has_reason = is_wanted || is_over || is_end || is_surplus;
+        holds(has_reason, "kills_have_a_reason", || format!("{id} is killed, with job {:?}", process.job))
+    }
+
+    pub(crate) fn check_retirement(&mut self, id: WorkerId) -> Result<(), Broken> {
+        let config = self.plan.config;
+        let current = self.pool.scheduler.generation();
+        let others = self.processes.count(|it| !it.is_retiring).saturating_sub(1);
+        let least = if self.is_awake { config.min_workers } else { 0 };
+        let now = self.now;
+        let process = self.processes.ordered(id)?;
+        let is_spent = process.is_suspect || (config.process_per_job && process.jobs_done > 0);
+        let is_old = process.generation < current || self.may_be_worn(id);
+        let process = self.processes.ordered(id)?;
+        let idle_since = process.idle_since;
+        let is_unused =
+            config.idle_timeout.is_some_and(|timeout| idle_since + timeout <= now) && others >= least;
+        let has_reason = self.is_ending || is_spent || is_old || is_unused;
+        holds(has_reason, "who_works_stays", || format!("{id} retires, idle since {idle_since:?}"))
+    }
+
+    /// Whether the worker may have done its share: its own is up to a tenth lower than the bound.
+    fn may_be_worn(&mut self, id: WorkerId) -> bool {
+        let (recycling, now) = (self.plan.config.recycling, self.now);
+        let Some(process) = self.processes.get(id) else { return false };
+        let by_jobs = recycling.jobs.is_some_and(|jobs| process.jobs_done >= jobs.get() - jobs.get() / 10);
+        let age = now.since(process.ready_at);
+        let by_age = recycling.lifetime.is_some_and(|lifetime| age >= lifetime.mul_f64(0.899));
+        process.is_ready && (process.is_outgrown || by_jobs || by_age)
+    }
+
+    /// Whether the breaker has been open, or a pause, just before: nobody is replaced then, and they have to catch up.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.now.since(self.last_trouble) < RENEWAL
+    }
+
+    /// Long after the last job: whoever has done its share is gone.
+    pub(crate) fn check_worn(&self) -> Result<(), Broken> {
+        let (recycling, now) = (self.plan.config.recycling, self.now);
+        let is_worn = |process: &Process| {
+            let by_jobs = recycling.jobs.is_some_and(|jobs| process.jobs_done >= jobs.get());
+            let age = now.since(process.ready_at);
+            process.is_outgrown || by_jobs || recycling.lifetime.is_some_and(|most| age > most + RENEWAL)
+        };
+        let worn = self.processes.iter().find(|(_, it)| it.serves() && is_worn(it));
+        holds(worn.is_none() || self.is_in_trouble(), "the_worn_are_replaced", || {
+            format!("{worn:?} still serves")
+        })
+    }
+
+    /// A worker beyond the most is there because another one is to go.
+    pub(crate) fn check_surplus(&self) -> Result<(), Broken> {
+        let max = self.plan.config.max_workers;
+        let current = self.pool.scheduler.generation();
+        let is_above = self.processes.count(|it| !it.is_retiring) > max;
+        let recycling = self.plan.config.recycling;
+        let renews = recycling.jobs.is_some() || recycling.lifetime.is_some();
+        let has_reason = self.processes.iter().any(|(_, it)| it.generation != current || it.is_outgrown);
+        let is_fine = !is_above || renews || has_reason || self.is_ending;
+        holds(is_fine, "strength_is_bounded", || format!("one more than {max}, and nobody is replaced"))
+    }
+}
