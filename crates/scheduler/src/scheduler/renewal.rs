@@ -67,13 +67,30 @@ impl Scheduler {
         // If nobody is tired any more they died by themselves, and the replacement is a worker like any other.
         if is_gone || (self.fleet.tired() == 0 && !self.rollout.is_canary(replacement)) {
             self.replacement = None;
-        } else if self.fleet.is_serving(replacement)
-            && self.may_retire()
-            && let Some(tired) = self.fleet.idle_and_tired()
-        {
+        } else if self.fleet.is_serving(replacement) {
+            if let Some(tired) = self.fleet.idle_and_tired() {
+                self.swap_for(tired);
+            } else if self.rollout.waits_for_a_place() {
+                self.make_place();
+            }
+        }
+    }
+
+    /// A canary cannot wait for the tired ones: they may have long jobs, and if it gets ready all of them are replaced
+    /// anyway. So the replacement becomes a worker like any other, if necessary in the place of one that has nothing to do.
+    fn make_place(&mut self) {
+        if self.regulars() < self.config.max_workers {
+            self.replacement = None;
+        } else if let Some((idle, _)) = self.fleet.coldest() {
+            self.swap_for(idle);
+        }
+    }
+
+    fn swap_for(&mut self, goer: WorkerId) {
+        if self.may_retire() {
             self.counters.recycled += 1;
             self.replacement = None;
-            self.retire(tired);
+            self.retire(goer);
         }
     }
 

@@ -34,6 +34,11 @@ impl Rollout {
         self.candidate.is_some() || self.rolling.is_some()
     }
 
+    /// Whether there is a make whose first worker could not be started yet.
+    pub(super) fn waits_for_a_place(&self) -> bool {
+        self.candidate.is_some_and(|candidate| candidate.canary.is_none())
+    }
+
     /// Whether the worker stands for a make that has not proven itself.
     pub(super) fn is_canary(&self, worker: WorkerId) -> bool {
         self.candidate.is_some_and(|candidate| candidate.canary == Some(worker))

@@ -1,7 +1,7 @@
 //! A new make of the executable: tried with one worker, then given to all, one at a time; or not at all.
 
 use procpool_scheduler::ReloadEnd::{CanaryDied, Done, ShutDown, Superseded};
-use procpool_scheduler::{Death, Generation, WorkerState};
+use procpool_scheduler::{Death, Event, Generation, WorkerId, WorkerState};
 
 use crate::pool::*;
 
@@ -88,7 +88,7 @@ fn a_bad_make_amid_a_roll_lets_the_roll_go_on() {
 #[test]
 fn a_reload_mends_a_pool_whose_executable_does_not_start() {
     let mut pool = Pool::new(fixed(2));
-    pool.handle(procpool_scheduler::Event::Start);
+    pool.handle(Event::Start);
     let mut next = 2;
     while !pool.scheduler.is_open() {
         pool.died(next - 2);
@@ -111,4 +111,40 @@ fn a_shutdown_ends_every_reload() {
     let actions = pool.drain(None);
     assert!(actions.starts_with(&[reloaded(1, ShutDown), reloaded(2, ShutDown)]), "{actions:?}");
     assert_eq!(pool.reload(3), [reloaded(3, ShutDown)]);
+}
+
+/// Two workers with long jobs, and the replacement of one of them that is to go after its job.
+fn surplus() -> Pool {
+    let mut pool = Pool::ready(fixed(2));
+    pool.submit(0);
+    pool.submit(1);
+    assert_eq!(pool.handle(Event::Outgrown { worker: WorkerId(0) }), [start(2)]);
+    pool.up(2);
+    pool
+}
+
+#[test]
+fn a_canary_does_not_wait_for_a_worn_worker_with_a_long_job() {
+    let mut pool = surplus();
+    assert_eq!(pool.reload(1), [retire(2), start_of(3, 1)], "the surplus worker has nothing to do");
+    assert_eq!(pool.up(3), []);
+    assert_eq!(pool.done(0, 1), [resolve(1, FINISHED), retire(0), start_of(4, 1)]);
+}
+
+#[test]
+fn a_canary_takes_the_first_place_that_comes_free_before_any_job_does() {
+    let mut pool = surplus();
+    pool.submit(2);
+    pool.submit(3);
+    assert_eq!(pool.reload(1), [], "all are busy");
+    assert_eq!(pool.done(2, 2), [resolve(2, FINISHED), retire(2), start_of(3, 1)]);
+}
+
+#[test]
+fn a_surplus_worker_stays_if_there_may_be_as_many_anyway() {
+    let mut pool = Pool::ready(elastic(1, 2));
+    pool.submit(0);
+    pool.handle(Event::Outgrown { worker: WorkerId(0) });
+    pool.up(1);
+    assert_eq!(pool.reload(1), [start_of(2, 1)], "there may be two");
 }

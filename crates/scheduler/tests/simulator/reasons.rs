@@ -44,7 +44,9 @@ impl Run {
         let idle_since = process.idle_since;
         let is_unused =
             config.idle_timeout.is_some_and(|timeout| idle_since + timeout <= now) && others >= least;
-        let has_reason = self.is_ending || is_spent || is_old || is_unused;
+        // The first of a new make takes the place of a surplus worker.
+        let gives_way = !self.reloads.is_empty() && others >= config.max_workers;
+        let has_reason = self.is_ending || is_spent || is_old || is_unused || gives_way;
         holds(has_reason, "who_works_stays", || format!("{id} retires, idle since {idle_since:?}"))
     }
 
