@@ -105,8 +105,6 @@ enum Due {
     Worker(WorkerId),
     /// The worker has lived for long enough.
     Lifetime(WorkerId),
-    /// The worker on trial has lived for so long that it is as good as proven.
-    Trial(WorkerId),
     /// There may have been no failure since there had been so many in all.
     Lull { failures: u64 },
     /// A worker may have been idle for too long.
@@ -271,7 +269,6 @@ impl Scheduler {
             Due::Job(job) => self.job_is_due(job),
             Due::Worker(worker) => self.worker_is_due(worker),
             Due::Lifetime(worker) => self.lifetime_is_over(worker),
-            Due::Trial(worker) => self.trial_is_over(worker),
             Due::Idle => self.idle_is_over(),
             Due::Lull { failures } => self.lull_is_over(failures),
             Due::Backoff => self.backoff_is_over(),

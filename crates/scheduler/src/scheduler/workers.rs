@@ -17,18 +17,9 @@ impl Scheduler {
                 if self.rollout.is_canary(id) {
                     self.promote();
                 }
-                if self.restarts.is_open() {
-                    self.timers.arm(self.now + self.config.breaker.window, Due::Trial(id));
-                }
+                self.await_lull();
             }
             _ => self.counters.stale_events += 1,
-        }
-    }
-
-    /// A worker that has lived on trial for so long can be trusted, even if there was no job to prove it by.
-    pub(super) fn trial_is_over(&mut self, id: WorkerId) {
-        if self.fleet.is_serving(id) {
-            self.restarts.proven();
         }
     }
 
@@ -38,16 +29,26 @@ impl Scheduler {
             return;
         }
         self.restarts.resume();
+        self.await_lull();
+    }
+
+    /// An open breaker closes after a while without failures, too: there may be no job that could prove a worker, and where
+    /// those that serve are enough there is nobody to be proven.
+    fn await_lull(&mut self) {
         if self.restarts.is_open() {
             let failures = self.restarts.total();
             self.timers.arm(self.now + self.config.breaker.window, Due::Lull { failures });
         }
     }
 
-    /// Where those that serve are enough nobody is started, and so nobody can prove the executable.
+    /// One that is on its way up may be about to fail.
     pub(super) fn lull_is_over(&mut self, failures: u64) {
-        let is_calm = self.restarts.total() == failures && self.fleet.starting() == 0;
-        if is_calm && self.fleet.serving() > 0 {
+        if self.restarts.total() != failures {
+            return;
+        }
+        if self.fleet.starting() > 0 {
+            self.await_lull();
+        } else if self.fleet.serving() > 0 {
             self.restarts.proven();
         }
     }
@@ -70,10 +71,14 @@ impl Scheduler {
             return;
         };
         let (phase, has_hung_up) = (worker.phase(), worker.has_hung_up);
-        if std::mem::replace(&mut worker.standing, Standing::Proven) != Standing::Proven {
-            self.restarts.proven();
+        let was_proven = std::mem::replace(&mut worker.standing, Standing::Proven) == Standing::Proven;
+        // What a worker of an older make shows says nothing about the make that workers are started from.
+        if worker.generation == self.rollout.current() {
+            if !was_proven {
+                self.restarts.proven();
+            }
+            self.restarts.job_finished();
         }
-        self.restarts.job_finished();
         self.wear(id);
         if self.is_running_on(job, id) {
             self.absolve(job);
@@ -123,7 +128,7 @@ impl Scheduler {
         }
         if self.rollout.is_canary(id) {
             self.canary_died();
-        } else if !was_asked {
+        } else if !was_asked && worker.generation == self.rollout.current() {
             self.count_death(worker.standing, death);
         }
     }

@@ -148,3 +148,14 @@ fn a_surplus_worker_stays_if_there_may_be_as_many_anyway() {
     pool.up(1);
     assert_eq!(pool.reload(1), [start_of(2, 1)], "there may be two");
 }
+
+#[test]
+fn what_workers_of_an_older_make_do_says_nothing_about_the_new_one() {
+    let mut pool = Pool::new(fixed(2));
+    pool.handle(Event::Start);
+    pool.reload(1);
+    pool.up(2);
+    assert_eq!(pool.scheduler.generation(), Generation(1));
+    assert_eq!(pool.died(0), [start_of(3, 1)]);
+    assert_eq!(pool.scheduler.is_backing_off(), None);
+}

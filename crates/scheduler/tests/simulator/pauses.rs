@@ -44,13 +44,12 @@ pub(crate) struct Obituary {
 
 impl Obituary {
     pub(crate) fn of(process: &Process, how: How, current: Generation) -> Self {
-        let is_canary = !process.is_ready && process.generation > current;
         Self {
             job: process.job,
             how,
             was_ready: process.is_ready,
             was_proven: process.jobs_done > 0,
-            is_excused: is_canary || process.was_asked(),
+            is_excused: process.generation != current || process.was_asked(),
         }
     }
 }
@@ -63,14 +62,26 @@ pub(crate) struct Pauses {
     /// Failures in a row. Some things that end the row cannot be seen from outside: at least so many, at most so many.
     failures: (u32, u32),
     latest: VecDeque<Time>,
-    /// When a breaker that is open closes, if nothing fails until then.
-    lull: Option<Time>,
+    /// All failures since the beginning.
+    total: u64,
+    /// When a breaker that is open closes, if there are no more failures than this until then.
+    lulls: Vec<(Time, u64)>,
 }
 
 impl Pauses {
     fn forget(&mut self) {
         self.failures = (0, 0);
         self.latest.clear();
+    }
+
+    fn await_lull(&mut self, end: Time) {
+        self.lulls.push((end, self.total));
+    }
+
+    /// Whether there has been no failure for a while.
+    fn is_lull(&mut self, now: Time) -> bool {
+        let due = self.lulls.extract_if(.., |(end, _)| *end <= now);
+        due.filter(|&(_, failures)| failures == self.total).count() > 0
     }
 
     /// Takes in a death, and says whether it begins a pause.
@@ -83,6 +94,7 @@ impl Pauses {
         if before.pause.is_some() || (may_be_bad_luck && self.streak <= config.max_workers + 3) {
             return false;
         }
+        self.total += 1;
         self.failures = (self.failures.0 + 1, self.failures.1 + 1);
         self.latest.push_back(now);
         if self.latest.len() > config.breaker.failures {
@@ -110,13 +122,14 @@ impl Run {
             return Ok(());
         }
         if after.generation != before.generation {
-            (self.pauses.streak, self.pauses.lull) = (0, None);
+            self.pauses.streak = 0;
             self.pauses.forget();
             let is_fresh = !after.is_open && after.pause.is_none();
             holds(is_fresh, "a_reload_starts_afresh", || format!("{after:?}"))?;
         } else {
             self.check_pause(before, after)?;
-            self.check_breaker(before, after)?;
+            let starting = self.processes.starting().saturating_sub(started.len());
+            self.check_breaker(before, after, starting)?;
         }
         self.check_starts(&started, after)
     }
@@ -135,7 +148,7 @@ impl Run {
         }
         let is_over = before.pause.is_some_and(|until| until <= now) && self.cause == Event::Tick;
         if is_over && before.is_open {
-            self.pauses.lull = Some(now + config.breaker.window);
+            self.pauses.await_lull(now + config.breaker.window);
         }
         let is_same = after.pause == before.pause || (is_over && after.pause.is_none());
         holds(is_same, "restarts_are_bounded", || {
@@ -143,37 +156,24 @@ impl Run {
         })
     }
 
-    fn check_breaker(&mut self, before: Shown, after: Shown) -> Result<(), Broken> {
+    fn check_breaker(&mut self, before: Shown, after: Shown, starting: usize) -> Result<(), Broken> {
         let (now, config) = (self.now, self.plan.config);
         match self.cause {
             Event::Done { worker, .. } => {
-                self.pauses.streak = 0;
-                if self.processes.get(worker).is_some_and(|it| it.jobs_done == 1) {
+                let of_this_make = |it: &&mut Process| it.generation == after.generation;
+                let jobs_done = self.processes.get(worker).filter(of_this_make).map(|it| it.jobs_done);
+                if jobs_done.is_some() {
+                    self.pauses.streak = 0;
+                }
+                if jobs_done == Some(1) {
                     self.pauses.forget();
                     return holds(!after.is_open, "the_breaker_closes", || {
                         format!("{worker} has proven itself")
                     });
                 }
             }
-            Event::Ready { worker } if after.is_open => {
-                if let Some(process) = self.processes.get(worker) {
-                    process.trusted_at = Some(now + config.breaker.window);
-                }
-            }
-            Event::Tick => {
-                let (is_trusted, serves) = self.processes.come_to_trust(now);
-                let is_lull = self.pauses.lull.take_if(|at| *at <= now).is_some();
-                if is_trusted || is_lull {
-                    let closes = before.is_open && !after.is_open;
-                    let most = if closes { 0 } else { self.pauses.failures.1 };
-                    self.pauses.forget();
-                    self.pauses.failures.1 = most;
-                    let is_sound = before.is_open || !after.is_open;
-                    holds(is_sound, "the_breaker_opens", || "a tick opens it".into())?;
-                    let is_closed = !serves || !after.is_open;
-                    return holds(is_closed, "the_breaker_closes", || "a worker has lived for long".into());
-                }
-            }
+            Event::Ready { .. } if after.is_open => self.pauses.await_lull(now + config.breaker.window),
+            Event::Tick if self.pauses.is_lull(now) => return self.check_lull(before, after, starting),
             Event::Died { .. } if !before.is_open && after.pause != before.pause => {
                 let (must, may) = (
                     self.pauses.is_burst(now, &config),
@@ -192,6 +192,21 @@ impl Run {
         })
     }
 
+    /// Nothing has failed for a while: the breaker closes if there is a worker, and none about to fail.
+    fn check_lull(&mut self, before: Shown, after: Shown, starting: usize) -> Result<(), Broken> {
+        let closes = before.is_open && !after.is_open;
+        let most = if closes { 0 } else { self.pauses.failures.1 };
+        self.pauses.forget();
+        self.pauses.failures.1 = most;
+        if after.is_open {
+            self.pauses.await_lull(self.now + self.plan.config.breaker.window);
+        }
+        let is_sound = before.is_open || !after.is_open;
+        holds(is_sound, "the_breaker_opens", || "a tick opens it".into())?;
+        let may_stay = self.processes.ready() == 0 || starting > 0;
+        holds(may_stay || !after.is_open, "the_breaker_closes", || "all has been well for long".into())
+    }
+
     /// Nobody is started in a pause, and one at a time while the breaker is open; but for the first of a new make.
     fn check_starts(&mut self, started: &[WorkerId], after: Shown) -> Result<(), Broken> {
         let is_regular = |process: &&mut Process| process.generation <= after.generation;
@@ -207,7 +222,7 @@ impl Run {
         }
         let is_free = after.pause.is_none();
         holds(is_free, "restarts_are_bounded", || format!("{started:?} start in a pause"))?;
-        let unready = self.processes.count(|it| !it.is_ready && !it.is_killed);
+        let unready = self.processes.starting();
         let on_trial = self.processes.count(|it| it.is_on_trial);
         let is_one = unready <= 1 && on_trial <= 1;
         holds(is_one || !after.is_open, "one_at_a_time_is_tried", || {

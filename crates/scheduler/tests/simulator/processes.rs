@@ -31,8 +31,6 @@ pub(crate) struct Process {
     pub(crate) is_violator: bool,
     /// It was started while the breaker was open.
     pub(crate) is_on_trial: bool,
-    /// When it has lived for long enough to be trusted, if it was ready while the breaker was open.
-    pub(crate) trusted_at: Option<Time>,
     /// It is dead, and nobody has noticed yet.
     pub(crate) is_dead: bool,
 }
@@ -92,6 +90,10 @@ impl Processes {
         self.alive.len()
     }
 
+    pub(crate) fn starting(&self) -> usize {
+        self.count(|it| !it.is_ready && !it.is_killed)
+    }
+
     /// Those that have or could have a job.
     pub(crate) fn ready(&self) -> usize {
         self.count(Process::serves)
@@ -103,12 +105,6 @@ impl Processes {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Process)> {
         self.alive.iter().map(|(&id, process)| (id, process))
-    }
-
-    /// Whether anybody has lived for long enough just now, and whether one of those serves.
-    pub(crate) fn come_to_trust(&mut self, now: Time) -> (bool, bool) {
-        let due = self.alive.values_mut().filter_map(|it| it.trusted_at.take_if(|at| *at <= now).map(|_| it));
-        due.fold((false, false), |(_, serves), it| (true, serves || it.serves()))
     }
 
     /// Whoever was on trial before has nothing to do with the next one.
