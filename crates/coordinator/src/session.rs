@@ -45,6 +45,8 @@ pub(crate) struct Ending {
     pub(crate) last_frames: Vec<Frame>,
     /// It died without having read all that it was sent on the jobs connection.
     pub(crate) unread: bool,
+    /// It was this process that killed it, be it that somebody asked for that or that it had hung up and would not die.
+    pub(crate) was_killed: bool,
 }
 
 /// The output side of a serving worker, shared with whoever has something to send.
@@ -131,9 +133,10 @@ impl Session {
         self.body.process.kill_group();
         // One that was killed just now may still be writing, and only a dead one has left its input unread.
         self.body.alive.died().await;
+        let was_killed = self.body.process.was_killed();
         let last_frames = self.jobs.rest();
         let report = self.body.bury(death::LAST_WORDS).await;
-        Ending { report, last_frames, unread: self.jobs.reset }
+        Ending { report, last_frames, unread: self.jobs.reset, was_killed }
     }
 }
 

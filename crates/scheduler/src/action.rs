@@ -22,6 +22,12 @@ pub enum Action {
         /// The make of its executable.
         generation: Generation,
     },
+    /// Say what the job's payload is, by [`Identified`](crate::Event::Identified): some payload has killed a worker, and
+    /// this may be it. The job waits for the answer, and all that came after it do; so does whoever is idle.
+    Identify {
+        /// The job, which is the next to be assigned.
+        job: JobId,
+    },
     /// Send the job to the worker, which is ready and has none.
     Assign {
         /// The worker.
@@ -95,8 +101,8 @@ pub enum Verdict {
     Finished,
     /// Its worker died.
     Crashed {
-        /// Whether the worker had got all of the job, so that it may have run. `false` only after several workers in
-        /// a row died while the job was on its way to them.
+        /// Whether a worker had got all of the job, so that it may have run. `false` only after several workers in
+        /// a row died while the job was on its way to them, and none before them.
         handed_over: bool,
         /// How many workers this payload has killed lately, this one among them if it was the payload's doing.
         payload_deaths: u32,

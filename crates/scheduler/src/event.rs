@@ -20,6 +20,13 @@ pub enum Event {
         /// Its limits.
         terms: Terms,
     },
+    /// The answer to [`Identify`](crate::Action::Identify).
+    Identified {
+        /// The job.
+        job: JobId,
+        /// Its payload.
+        fingerprint: Fingerprint,
+    },
     /// Nobody wants the job any more.
     Cancel {
         /// The job.
@@ -122,7 +129,8 @@ pub struct Terms {
     /// How often it may be handed to a worker at most, if each one dies with it: 1 unless it may be repeated.
     /// 0 counts as 1.
     pub attempts: u32,
-    /// Its payload; unknown while no payload has killed anybody, so that nobody has to hash in vain.
+    /// Its payload, if that is known. It need not be: should it matter, it is [asked for](crate::Action::Identify). A job
+    /// whose payload is known to be in quarantine ends at once rather than when its turn comes.
     pub fingerprint: Option<Fingerprint>,
 }
 

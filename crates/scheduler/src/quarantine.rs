@@ -74,7 +74,12 @@ impl Quarantine {
         self.records.get(&payload).copied().filter(|record| now < record.last + self.poison.memory)
     }
 
-    fn forget_old(&mut self, now: Time) {
+    /// When the first of them is to be forgotten.
+    pub(crate) fn end_of_memory(&self) -> Option<Time> {
+        self.records.values().map(|record| record.last + self.poison.memory).min()
+    }
+
+    pub(crate) fn forget_old(&mut self, now: Time) {
         let memory = self.poison.memory;
         self.records.retain(|_, record| now < record.last + memory);
     }

@@ -1,9 +1,9 @@
 //! Payloads that kill whoever runs them.
 
 use procpool::{JobError, Stage};
-use procpool_tests::library::{begin, echo, idle, verbs};
+use procpool_tests::library::{begin, echo, idle, misbehaving, verbs};
 use procpool_tests::process;
-use procpool_tests::server::Server;
+use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
 
 #[tokio::test]
@@ -39,6 +39,39 @@ async fn a_payload_that_is_not_repeated_by_the_pool_is_given_up_all_the_same() {
         assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "poisoned");
     }
     assert_eq!(pool.status().deaths, 3);
+}
+
+#[tokio::test]
+async fn copies_that_waited_before_the_first_death_kill_no_more_workers_than_those_that_come_later() {
+    let scratch = Scratch::new();
+    let gate = scratch.path().join("gate");
+    let pool = verbs(1).start().await.unwrap();
+    let first = pool.submit(Verb::WaitFor(gate.display().to_string()));
+    let copies: Vec<_> = (0..10).map(|_| pool.submit(Verb::Abort)).collect();
+    let innocent = pool.submit(echo("another payload"));
+    assert_eq!(pool.status().queued, 11);
+    std::fs::write(&gate, "").unwrap();
+    first.await.unwrap();
+    let mut ends = Vec::new();
+    for copy in copies {
+        let error = copy.await.unwrap_err();
+        ends.push((error.name(), error.may_have_run(), error.crash_report().is_some()));
+    }
+    assert_eq!(ends[..2], [("crashed", true, true); 2]);
+    assert_eq!(ends[2], ("poisoned", true, true));
+    assert_eq!(ends[3..], [("poisoned", false, false); 7]);
+    assert_eq!(innocent.await.unwrap(), "another payload");
+    assert_eq!(pool.status().deaths, 3);
+}
+
+#[tokio::test]
+async fn a_payload_at_which_workers_hang_up_and_have_to_be_killed_is_given_up() {
+    let pool = misbehaving("hang_up").start().await.unwrap();
+    let mut ends = Vec::new();
+    for _ in 0..4 {
+        ends.push(pool.run(Verb::Pid).await.unwrap_err().name());
+    }
+    assert_eq!(ends, ["crashed", "crashed", "poisoned", "poisoned"]);
 }
 
 #[tokio::test]

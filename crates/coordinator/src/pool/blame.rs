@@ -6,11 +6,12 @@ use procpool_scheduler::Death;
 const SIGKILL: i32 = 9;
 
 /// No process sends SIGKILL to itself by accident, so one that it died of was somebody else's: an operator's, or the
-/// kernel's, which is short of memory and picks whom it likes. A limit that was hit is its own doing however it ended.
-pub(crate) fn of(report: &ExitReport) -> Death {
+/// kernel's, which is short of memory and picks whom it likes. Unless it was ours: if nobody had asked for it, the worker
+/// gave reason for it. A limit that was hit is its own doing however it ended.
+pub(crate) fn of(report: &ExitReport, was_killed: bool) -> Death {
     match (report.limit, report.exit.signal()) {
         (Some(LimitHit::Memory { .. }), _) => Death::OutOfMemory,
-        (None, Some(SIGKILL)) => Death::Killed,
+        (None, Some(SIGKILL)) if !was_killed => Death::Killed,
         _ => Death::Own,
     }
 }
@@ -23,7 +24,7 @@ mod tests {
     fn blame(exit: Exit, limit: Option<LimitHit>) -> Death {
         let mut report = ExitReport::new("fib-0", 1, exit);
         report.limit = limit;
-        of(&report)
+        of(&report, false)
     }
 
     #[test]
@@ -36,5 +37,11 @@ mod tests {
         assert_eq!(blame(signal(9), cpu), Death::Own);
         assert_eq!(blame(signal(11), None), Death::Own);
         assert_eq!(blame(Exit::Code(0), None), Death::Own);
+    }
+
+    #[test]
+    fn a_sigkill_of_ours_that_nobody_asked_for_had_its_reason() {
+        let report = ExitReport::new("fib-0", 1, Exit::Signal { number: SIGKILL, core_dumped: false });
+        assert_eq!((of(&report, false), of(&report, true)), (Death::Killed, Death::Own));
     }
 }

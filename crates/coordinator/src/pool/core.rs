@@ -8,13 +8,14 @@ use super::catch_up::CatchUp;
 use super::effects::Effects;
 use super::entry::NewJob;
 use super::fingerprint::Fingerprints;
-use super::state::{Known, State};
+use super::known::Known;
+use super::state::State;
 use crate::launch::Recipe;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_protocol::engine::{JobLimits, ReloadError};
 use procpool_protocol::outcome::{Finished, Refusal};
-use procpool_protocol::{JobError, JobId};
+use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -196,8 +197,26 @@ impl Core {
         done
     }
 
-    /// Does what a critical section left to be done. The lock must not be held.
-    pub(crate) fn perform(&self, effects: Effects) {
+    /// Does what a critical section left to be done, and what follows from that. The lock must not be held.
+    pub(crate) fn perform(&self, mut effects: Effects) {
+        loop {
+            let asked = std::mem::take(&mut effects.identify);
+            self.perform_once(effects);
+            if asked.is_empty() {
+                return;
+            }
+            // Hashed out of the lock: a payload may be large.
+            let identified: Vec<_> =
+                asked.into_iter().map(|(job, input)| self.identify(job, &input)).collect();
+            effects = self.with(|state, now| state.handle_all(now, identified, Known::default()));
+        }
+    }
+
+    fn identify(&self, job: Key, input: &Payload) -> Event {
+        Event::Identified { job, fingerprint: self.fingerprints.of(input) }
+    }
+
+    fn perform_once(&self, effects: Effects) {
         for leash in &effects.kill {
             leash.kill();
         }

@@ -4,15 +4,16 @@
 
 use super::entry::Entry;
 use super::events::Events;
+use super::known::Known;
 use super::makes::Reloaded;
 use super::slot::Slot;
-use super::state::Known;
 use crate::launch::Recipe;
 use crate::leash::Leash;
 use crate::recorder::FailedJob;
 use crate::session::Lines;
+use procpool_protocol::Payload;
 use procpool_protocol::outcome::{Finished, Refusal};
-use procpool_scheduler::WorkerId;
+use procpool_scheduler::{JobId as Key, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -28,11 +29,15 @@ pub(crate) struct Effects {
     pub(crate) kill: Vec<Arc<Leash>>,
     pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,
     pub(crate) reloaded: Vec<Reloaded>,
+    /// Jobs whose payloads the scheduler asks for; at most one that still waits.
+    pub(crate) identify: Vec<(Key, Payload)>,
     /// Why the job that was just offered is not accepted.
     pub(crate) refused: Option<Refusal>,
     /// Kept until here only to be dropped here: payloads, reply channels, dead workers.
     pub(crate) dropped: Vec<Entry>,
     pub(crate) buried: Vec<Slot>,
+    /// Makes that nobody will start any more, each with an open file.
+    pub(crate) outdated: Vec<Arc<Recipe>>,
     pub(crate) known: Known,
     /// The timer sleeps past the next timeout.
     pub(crate) rearm: bool,

@@ -4,7 +4,7 @@ use super::events::Events;
 use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, JobId, Timing};
-use procpool_protocol::{Encoding, JobError, Payload};
+use procpool_protocol::{Encoding, Failure, JobError, Payload};
 use procpool_scheduler::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) accepted: Time,
     /// When it was last given to a worker.
     pub(crate) assigned: Option<Time>,
+    /// The attempt that this was, from 1.
+    pub(crate) attempt: u32,
     /// What its worker was sent, where failed jobs are saved.
     pub(crate) sent: Option<Box<Sent>>,
     pub(crate) outcome: oneshot::Sender<Finished>,
@@ -53,6 +55,21 @@ impl Entry {
         limit.unwrap_or_default()
     }
 
+    /// What a worker says of the job, in the light of earlier attempts. Bad input means that the job cannot have run,
+    /// and a worker that died with all of it may well have begun to run it, being of another make.
+    pub(crate) fn judge(&self, answer: Result<Payload, JobError>) -> Result<Payload, JobError> {
+        match answer {
+            Err(JobError::BadInput { message }) if self.attempt > 1 => {
+                let message = format!(
+                    "attempt {} found the input bad, and an earlier one died with it: {message}",
+                    self.attempt
+                );
+                Err(JobError::Failed(Failure::new(message).with_code("bad_input")))
+            }
+            answer => answer,
+        }
+    }
+
     /// The outcome with everything that its caller is told.
     pub(crate) fn finish(
         self,
@@ -61,5 +78,32 @@ impl Entry {
     ) -> (oneshot::Sender<Finished>, Finished) {
         let timing = self.timing(now);
         (self.outcome, Finished { id: self.id, timing, result })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad_input_at(attempt: u32) -> JobError {
+        let job = NewJob {
+            input: Payload::json("7"),
+            reply: Encoding::Json,
+            limits: JobLimits::default(),
+            attempts: 2,
+            events: None,
+        };
+        let (id, accepted) = (JobId::from_bits(1), Time::ZERO);
+        let entry =
+            Entry { id, job, accepted, assigned: None, attempt, sent: None, outcome: oneshot::channel().0 };
+        entry.judge(Err(JobError::BadInput { message: "not a u64".into() })).expect_err("it is none")
+    }
+
+    #[test]
+    fn bad_input_is_no_proof_that_an_earlier_attempt_has_not_run() {
+        assert!(!bad_input_at(1).may_have_run());
+        let error = bad_input_at(2);
+        assert!(error.may_have_run());
+        assert!(error.to_string().contains("not a u64"), "{error}");
     }
 }

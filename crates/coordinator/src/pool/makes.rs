@@ -56,18 +56,24 @@ impl Makes {
         self.recipes.get(&generation).cloned()
     }
 
-    /// A reload has come to its end. What will not be started any more is let go of, its file with it.
+    /// Gives away what will not be started any more, its file with it, to be closed where that may take its time.
+    pub(crate) fn retire(&mut self, current: Generation) -> impl Iterator<Item = Arc<Recipe>> {
+        let is_wanted = |make: &Generation| *make == current || self.callers.contains_key(make);
+        let (wanted, outdated): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.recipes).into_iter().partition(|(make, _)| is_wanted(make));
+        self.recipes = wanted;
+        outdated.into_values()
+    }
+
+    /// A reload has come to its end.
     pub(crate) fn reloaded(
         &mut self,
         pool: &str,
         generation: Generation,
         end: ReloadEnd,
-        current: Generation,
         reason: Option<String>,
     ) -> Reloaded {
         let caller = self.callers.remove(&generation);
-        let callers = &self.callers;
-        self.recipes.retain(|make, _| *make >= current && (*make == current || callers.contains_key(make)));
         let pool = pool.to_owned();
         let result = match end {
             ReloadEnd::Done => Ok(ReloadReport::new(pool, generation.0)),

@@ -3,8 +3,9 @@
 use super::blame;
 use super::core::Core;
 use super::effects::Effects;
+use super::known::{self, Known};
 use super::serving::{self, Serving};
-use super::state::{Known, State};
+use super::state::State;
 use crate::hub::Hub;
 use crate::launch::{self, Link, Recipe, StartError};
 use crate::session::{Ending, Session};
@@ -99,7 +100,7 @@ impl Member {
     /// The process did not get ready. Whatever there was of it is dead and reaped.
     fn bury_unready(mut self, error: &StartError) {
         let death = match error {
-            StartError::Died { report, .. } => blame::of(report),
+            StartError::Died { report, .. } => blame::of(report, false),
             _ => Death::Own,
         };
         let effects = self.core.with(|state, now| died_unready(state, now, self.worker, death, error));
@@ -107,11 +108,20 @@ impl Member {
         self.buried = true;
     }
 
+    /// The payload that may have killed the worker, where that counts for anything.
+    fn suspect(&self, ending: &Ending) -> Option<Fingerprint> {
+        let counts = blame::of(&ending.report, ending.was_killed) != Death::Killed;
+        if !counts || self.core.limits.supervision.poison_deaths == Some(0) {
+            return None;
+        }
+        let input = self.core.with(|state, _| state.held_input(self.worker))?;
+        // Hashed out of the lock: a payload may be large.
+        Some(self.core.fingerprints.of(&input))
+    }
+
     /// The process is dead and reaped. What it had finished counts; then its death does.
     fn bury(mut self, ending: Ending) {
-        // Hashed out of the lock: a payload may be large.
-        let input = self.core.with(|state, _| state.held_input(self.worker));
-        let fingerprint = input.map(|input| self.core.fingerprints.of(&input));
+        let fingerprint = self.suspect(&ending);
         let (effects, report) =
             self.core.with(|state, now| died(state, now, self.worker, ending, fingerprint));
         self.core.perform(effects);
@@ -182,11 +192,13 @@ fn died(
     if !expected {
         state.last_death = report.to_string();
     }
-    known.death = Some(report.clone());
+    let held = slot.held.map(|held| held.job);
+    known.death = Some(known::Death { report: report.clone(), job: held });
     // A worker begins a job when it has read all of it, and the job it held was the last thing it was
     // sent: one that died with input unread cannot have begun it.
     let handed_over = handed_over && slot.held.is_some() && !ending.unread;
-    events.push(Event::Died { worker, handed_over, death: blame::of(&report), fingerprint });
+    let death = blame::of(&report, ending.was_killed);
+    events.push(Event::Died { worker, handed_over, death, fingerprint });
     let mut effects = state.handle_all(now, events, known);
     effects.buried.push(slot);
     (effects, Some((report, expected)))

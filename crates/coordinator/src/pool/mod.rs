@@ -14,6 +14,7 @@ mod events;
 mod fingerprint;
 mod handle;
 mod histogram;
+mod known;
 mod makes;
 mod map;
 mod member;

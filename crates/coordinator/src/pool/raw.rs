@@ -3,8 +3,10 @@
 
 use super::config::{PoolConfig, PoolError};
 use super::core::Core;
+use super::effects::Effects;
 use super::entry::NewJob;
 use super::events::Events;
+use super::makes::Reloading;
 use super::member::FirstStart;
 use super::pending::Pending;
 use super::supervisor;
@@ -18,7 +20,7 @@ use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, Re
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
 use procpool_scheduler::{ConfigError, Event, Scheduler};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -46,6 +48,8 @@ struct Owner {
     core: Arc<Core>,
     contract: Arc<OnceLock<Contract>>,
     executable: Executable,
+    /// Held from the look at the file until the reload has its number, so that whoever looks last is last.
+    reloading: Mutex<()>,
 }
 
 impl Drop for Owner {
@@ -142,7 +146,8 @@ impl RawPool {
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
         tokio::spawn(supervisor::supervise(core.clone(), hub.clone(), requests, first));
-        let pool = Self { owner: Arc::new(Owner { core, contract, executable }) };
+        let pool =
+            Self { owner: Arc::new(Owner { core, contract, executable, reloading: Mutex::default() }) };
         pool.core().feed(Event::Start);
         Ok(pool)
     }
@@ -227,16 +232,21 @@ impl RawPool {
     /// reload or a shutdown came before the end.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
-        let pinned = self.owner.executable.pin().map_err(|error| {
-            let error = ReloadError::Executable { pool: core.name.clone(), reason: error.to_string() };
-            tracing::error!("{error}");
-            error
-        })?;
         let (caller, ended) = oneshot::channel();
-        let effects = core.with(|state, now| state.reload(now, pinned, caller));
+        let effects = self.begin_reload(caller).inspect_err(|error| tracing::error!("{error}"))?;
         core.perform(effects);
         // Every reload has its end; this is for a pool that was torn down by a panic.
         ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
+    }
+
+    fn begin_reload(&self, caller: Reloading) -> Result<Effects, ReloadError> {
+        let core = self.core();
+        let _order = self.owner.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let pinned = self.owner.executable.pin().map_err(|error| ReloadError::Executable {
+            pool: core.name.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(core.with(|state, now| state.reload(now, pinned, caller)))
     }
 
     /// The pool at this moment.

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::events::Events;
-use super::state::Known;
+use super::known::Known;
 use crate::leash::Leash;
 use crate::session::Listener;
 use procpool_protocol::frame::{Frame, Kind};

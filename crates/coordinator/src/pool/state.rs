@@ -5,6 +5,7 @@
 
 use super::effects::Effects;
 use super::entry::{Entry, NewJob};
+use super::known::Known;
 use super::makes::{Makes, Reloading};
 use super::slot::{Held, Slot};
 use super::stats::Stats;
@@ -17,7 +18,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::{Finished, Refusal};
-use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
+use procpool_protocol::{JobError, JobId, Payload, Stage};
 use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
     Stage as SchedulerStage, Terms, Time, Verdict, WorkerId, WorkerState,
@@ -46,16 +47,6 @@ pub(crate) struct State {
     last_key: u64,
     /// When the timer will wake.
     armed: Option<Time>,
-}
-
-/// What is known beyond the event: what the caller of a job that ends by it is to be told.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) result: Option<Result<Payload, JobError>>,
-    pub(crate) death: Option<ExitReport>,
-    pub(crate) violation: Option<String>,
-    /// Why a worker did not get ready.
-    pub(crate) failed_start: Option<String>,
 }
 
 impl State {
@@ -95,7 +86,8 @@ impl State {
             fingerprint,
         };
         let event = Event::Submit { job: key, terms };
-        self.entries.insert(key, Entry { id, job, accepted: now, assigned: None, sent: None, outcome });
+        self.entries
+            .insert(key, Entry { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
         self.keys.insert(id, key);
         (key, id, self.handle(now, event, Known::default()))
     }
@@ -198,6 +190,10 @@ impl State {
                 self.slots.insert(worker, Slot::new(name, now, generation));
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
+            Action::Identify { job } => {
+                let input = self.entries.get(&job).map(|entry| (job, entry.job.input.clone()));
+                effects.identify.extend(input);
+            }
             Action::Assign { worker, job, attempt, remaining } => {
                 self.assign(now, worker, job, attempt, remaining, effects);
             }
@@ -219,7 +215,8 @@ impl State {
             }
             Action::Reloaded { generation, end } => {
                 let (current, reason) = (self.scheduler.generation(), known.failed_start.take());
-                effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, current, reason));
+                effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
+                effects.outdated.extend(self.makes.retire(current));
             }
             Action::Resolve { job, verdict } => self.resolve(now, job, verdict, known, effects),
             Action::Drained => effects.drained = true,
@@ -247,6 +244,7 @@ impl State {
         };
         let Some(lines) = slot.lines.clone() else { return };
         entry.assigned = Some(now);
+        entry.attempt = attempt;
         if let Some(events) = &entry.job.events {
             events.begin();
         }
@@ -290,20 +288,20 @@ impl State {
     fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, known: &mut Known, effects: &mut Effects) {
         let Some(mut entry) = self.take(key) else { return };
         let result = match verdict {
-            Verdict::Finished => known.result.take().unwrap_or_else(|| lost(known)),
+            Verdict::Finished => entry.judge(known.result.take().unwrap_or_else(|| known.lost())),
             Verdict::Crashed { handed_over, payload_deaths } => {
                 let stage = if handed_over { Stage::Running } else { Stage::Queued };
-                match crash(entry.id, stage, payload_deaths, known) {
+                match known.crash(key, entry.id, stage, payload_deaths) {
                     Some(report) => Err(JobError::Crashed(report)),
-                    None => lost(known),
+                    None => known.lost(),
                 }
             }
             Verdict::Poisoned { stage, payload_deaths, remaining } => {
                 let stage = public(stage);
-                let crash = crash(entry.id, stage, payload_deaths, known);
+                let crash = known.crash(key, entry.id, stage, payload_deaths);
                 Err(JobError::Poisoned { stage, payload_deaths, remaining, crash })
             }
-            Verdict::Protocol => lost(known),
+            Verdict::Protocol => known.lost(),
             Verdict::TimedOut { stage, limit } => {
                 Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) })
             }
@@ -335,19 +333,6 @@ impl State {
         self.keys.remove(&entry.id);
         Some(entry)
     }
-}
-
-/// The report of the death that ends a job, if it is one that does.
-fn crash(job: JobId, stage: Stage, payload_deaths: u32, known: &Known) -> Option<Box<CrashReport>> {
-    let mut report = CrashReport::new(job, stage, known.death.clone()?);
-    report.payload_deaths = payload_deaths;
-    Some(Box::new(report))
-}
-
-/// The outcome of a job whose worker gave none that can be passed on.
-fn lost(known: &Known) -> Result<Payload, JobError> {
-    let violation = known.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
-    Err(JobError::Protocol { violation })
 }
 
 fn public(stage: SchedulerStage) -> Stage {

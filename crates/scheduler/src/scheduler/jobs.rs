@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::poison::Print;
 use super::{Due, Scheduler};
-use crate::quarantine::Sentence;
 use crate::queue::Spot;
 use crate::timers::Timer;
 use crate::{Action, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId};
@@ -25,7 +25,7 @@ pub(super) struct Job {
     attempt: u32,
     /// The last one it may have.
     last_attempt: u32,
-    fingerprint: Option<Fingerprint>,
+    pub(super) print: Print,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ enum Place {
 }
 
 impl Job {
-    const fn stage(&self) -> Stage {
+    pub(super) const fn stage(&self) -> Stage {
         match self.place {
             // An earlier attempt may have had its effects.
             Place::Queued(_) if self.attempt == 1 => Stage::Queued,
@@ -47,7 +47,7 @@ impl Job {
         }
     }
 
-    const fn worker(&self) -> Option<WorkerId> {
+    pub(super) const fn worker(&self) -> Option<WorkerId> {
         match self.place {
             Place::Queued(_) => None,
             Place::Running { worker, .. } => Some(worker),
@@ -86,7 +86,7 @@ impl Scheduler {
                 returns: 0,
                 attempt: 1,
                 last_attempt: terms.attempts.max(1),
-                fingerprint: terms.fingerprint,
+                print: terms.fingerprint.into(),
             },
         );
         self.convict(id);
@@ -123,7 +123,7 @@ impl Scheduler {
 
     /// Whether a worker is idle or a place in the queue is free.
     pub(super) fn has_room(&self) -> bool {
-        self.fleet.warmest().is_some() || self.queue.len() < self.config.queue
+        self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
     }
 
     pub(super) fn commit(&mut self, id: JobId) {
@@ -173,9 +173,12 @@ impl Scheduler {
         self.jobs.get(&id).and_then(Job::worker) == Some(worker)
     }
 
-    /// Gives waiting jobs to idle workers until either run out.
+    /// Gives waiting jobs to idle workers until either run out, or the first one has to be identified before.
     pub(super) fn dispatch(&mut self) {
         while let (Some(worker), Some(job)) = (self.fleet.warmest(), self.queue.front()) {
+            if self.has_to_be_identified(job) {
+                return;
+            }
             self.assign(worker, job);
         }
     }
@@ -206,7 +209,9 @@ impl Scheduler {
     pub(super) fn put_back(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if job.returns == MAX_RETURNS {
-            return self.resolve(id, Verdict::Crashed { handed_over: false, payload_deaths: 0 });
+            // An earlier attempt may have had its effects.
+            let handed_over = job.attempt > 1;
+            return self.resolve(id, Verdict::Crashed { handed_over, payload_deaths: self.deaths(id) });
         }
         job.returns += 1;
         self.counters.returned += 1;
@@ -217,11 +222,9 @@ impl Scheduler {
     /// too many.
     pub(super) fn crash(&mut self, id: JobId, death: Death, fingerprint: Option<Fingerprint>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.fingerprint = job.fingerprint.or(fingerprint);
-        if let Some(payload) = job.fingerprint
-            && death != Death::Killed
-        {
-            self.quarantine.strike(payload, self.now);
+        job.print.learn(fingerprint);
+        if death != Death::Killed {
+            self.strike(id);
         }
         if self.convict(id) {
             return;
@@ -229,35 +232,11 @@ impl Scheduler {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let is_hopeless = death == Death::OutOfMemory && !self.config.retry_out_of_memory;
         if job.attempt == job.last_attempt || is_hopeless {
-            let deaths = job.fingerprint.map_or(0, |payload| self.quarantine.deaths(payload, self.now));
-            return self.resolve(id, Verdict::Crashed { handed_over: true, payload_deaths: deaths });
+            return self.resolve(id, Verdict::Crashed { handed_over: true, payload_deaths: self.deaths(id) });
         }
         job.attempt += 1;
         self.counters.retried += 1;
         self.requeue(id);
-    }
-
-    /// Ends a job whose payload is in quarantine.
-    fn convict(&mut self, id: JobId) -> bool {
-        let Some(job) = self.jobs.get(&id) else { return false };
-        let payload = job.fingerprint.filter(|_| !self.quarantine.is_empty());
-        let Some(sentence) = payload.and_then(|payload| self.quarantine.sentence(payload, self.now)) else {
-            return false;
-        };
-        let stage = job.stage();
-        let Sentence { deaths: payload_deaths, remaining } = sentence;
-        self.counters.poisoned += 1;
-        self.resolve(id, Verdict::Poisoned { stage, payload_deaths, remaining });
-        true
-    }
-
-    /// The job has ended well: its payload kills nobody.
-    pub(super) fn absolve(&mut self, id: JobId) {
-        if !self.quarantine.is_empty()
-            && let Some(payload) = self.jobs.get(&id).and_then(|job| job.fingerprint)
-        {
-            self.quarantine.absolve(payload);
-        }
     }
 
     /// First in the queue again, under the old deadline: no attempt ever extends it.

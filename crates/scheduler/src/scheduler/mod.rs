@@ -2,6 +2,7 @@
 //! they stand in the files beside this one.
 
 mod jobs;
+mod poison;
 mod renewal;
 mod rollout;
 mod shutdown;
@@ -62,7 +63,7 @@ use shutdown::Life;
 /// - For each [`Event::Reload`] there is exactly one [`Action::Reloaded`]. Until its first worker is ready, no other worker
 ///   is started from the new make or goes because of it.
 /// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
-/// - A job whose fingerprint is known to be in quarantine is given to no worker.
+/// - A job whose payload is in quarantine is given to no worker, whenever it was submitted.
 /// - At most `queue` jobs wait, plus those (at most `max_workers` and one) whose workers died before they had got all of them.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
@@ -91,6 +92,8 @@ pub struct Scheduler {
     timers: Timers<Due>,
     drain_limit: Option<Timer>,
     idle_timer: Option<Timer>,
+    /// Rings when a payload that has killed is to be forgotten.
+    memory_timer: Option<Timer>,
     random: SplitMix64,
     actions: VecDeque<Action>,
     counters: Counters,
@@ -111,6 +114,8 @@ enum Due {
     Idle,
     /// Workers may be started again.
     Backoff,
+    /// A payload may have been good for long enough to be forgotten.
+    Memory,
     /// The drain is to end now.
     DrainLimit,
 }
@@ -140,6 +145,7 @@ impl Scheduler {
             timers: Timers::new(),
             drain_limit: None,
             idle_timer: None,
+            memory_timer: None,
             random: SplitMix64::new(seed ^ 0x5ca1_ab1e),
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -154,6 +160,7 @@ impl Scheduler {
         match event {
             Event::Start => self.start(),
             Event::Submit { job, terms } => self.submit(job, terms),
+            Event::Identified { job, fingerprint } => self.identified(job, fingerprint),
             Event::Cancel { job } => self.cancel(job),
             Event::Committed { job } => self.commit(job),
             Event::Ready { worker } => self.ready(worker),
@@ -272,11 +279,12 @@ impl Scheduler {
             Due::Idle => self.idle_is_over(),
             Due::Lull { failures } => self.lull_is_over(failures),
             Due::Backoff => self.backoff_is_over(),
+            Due::Memory => self.memory_is_over(),
             Due::DrainLimit => self.stop(),
         }
     }
 
-    /// What holds after every event: no job waits while a worker is idle, no worker is missing that may be started,
+    /// What holds after every event: no job but one that is to be identified waits while a worker is idle, no worker is missing that may be started,
     /// and a replacement, a reload or a drain goes on as far as it can.
     fn settle(&mut self) {
         self.relieve();

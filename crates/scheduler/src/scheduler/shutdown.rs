@@ -55,8 +55,10 @@ impl Scheduler {
 
     /// Lets go of workers that no accepted job needs, and says so when the last one is gone.
     pub(super) fn wind_down(&mut self) {
-        // Nothing waits while a worker is idle, so an idle one has nothing left to do.
-        while let Some(worker) = self.fleet.warmest() {
+        // Those that wait beside an idle worker do so to be identified, and may need one each.
+        while self.fleet.idle() > self.queue.len()
+            && let Some(worker) = self.fleet.warmest()
+        {
             self.retire(worker);
         }
         self.kill_surplus_starters();

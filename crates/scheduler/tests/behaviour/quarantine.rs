@@ -1,6 +1,6 @@
 //! Payloads that kill their workers: given up after so many deaths, however often they are sent.
 
-use procpool_scheduler::{Config, Death, Poison, Stage, Verdict};
+use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Poison, Stage, Verdict};
 
 use crate::pool::*;
 
@@ -24,9 +24,7 @@ fn kill_one(pool: &mut Pool, job: u64, worker: u64) -> Verdict {
     pool.submit_payload(job, PAYLOAD, 1);
     let actions = pool.died_of(worker, Death::Own, Some(PAYLOAD));
     pool.up(worker + 1);
-    let Some(procpool_scheduler::Action::Resolve { verdict, .. }) = actions.first() else {
-        panic!("{actions:?}")
-    };
+    let Some(Action::Resolve { verdict, .. }) = actions.first() else { panic!("{actions:?}") };
     *verdict
 }
 
@@ -106,4 +104,87 @@ fn a_job_that_ran_out_of_memory_is_not_tried_again_unless_that_is_wanted() {
         let given_up = [resolve(0, crashed(1)), start(1)];
         assert_eq!(actions, if retry_out_of_memory { vec![start(1)] } else { given_up.to_vec() });
     }
+}
+
+fn identify(job: u64) -> Action {
+    Action::Identify { job: JobId(job) }
+}
+
+fn identified(pool: &mut Pool, job: u64, payload: u64) -> Vec<Action> {
+    pool.handle(Event::Identified { job: JobId(job), fingerprint: Fingerprint(payload) })
+}
+
+/// A pool of one worker that jobs wait for which were submitted before their payload had killed.
+fn after_two_deaths(waiting: u64) -> Pool {
+    let mut pool = Pool::ready(careful(1));
+    for job in 0..2 + waiting {
+        pool.submit(job);
+    }
+    pool.died_of(0, Death::Own, Some(PAYLOAD));
+    assert_eq!(pool.up(1), [identify(1)]);
+    assert_eq!(identified(&mut pool, 1, PAYLOAD), [assign(1, 1)], "one death is not enough");
+    let verdict = poisoned(Stage::Running, 2, 60_000);
+    assert_eq!(pool.died_of(1, Death::Own, None), [resolve(1, verdict), start(2)]);
+    pool
+}
+
+#[test]
+fn jobs_that_waited_before_the_first_death_are_identified_when_their_turn_comes() {
+    let mut pool = after_two_deaths(3);
+    assert_eq!(pool.up(2), [identify(2)]);
+    let verdict = poisoned(Stage::Queued, 2, 60_000);
+    assert_eq!(identified(&mut pool, 2, PAYLOAD), [resolve(2, verdict), identify(3)]);
+    assert_eq!(identified(&mut pool, 3, PAYLOAD + 1), [assign(2, 3)]);
+    assert_eq!(pool.done(2, 3), [resolve(3, FINISHED), identify(4)]);
+    assert_eq!(identified(&mut pool, 4, PAYLOAD), [resolve(4, verdict)]);
+}
+
+#[test]
+fn a_job_is_asked_for_once_and_keeps_its_turn() {
+    let mut pool = after_two_deaths(1);
+    assert_eq!(pool.up(2), [identify(2)]);
+    assert_eq!(pool.submit_payload(3, PAYLOAD + 1, 1), [], "it came later");
+    assert_eq!(identified(&mut pool, 2, PAYLOAD + 2), [assign(2, 2)]);
+}
+
+#[test]
+fn a_job_that_ends_before_it_is_identified_holds_nobody_up() {
+    let mut pool = after_two_deaths(1);
+    pool.up(2);
+    assert_eq!(pool.submit_payload(3, PAYLOAD + 1, 1), []);
+    assert_eq!(pool.cancel(2), [resolve(2, CANCELLED_QUEUED), assign(2, 3)]);
+    assert_eq!(identified(&mut pool, 2, PAYLOAD), [], "it is no more");
+}
+
+#[test]
+fn a_worker_waits_for_a_job_that_is_identified_although_the_pool_drains() {
+    let mut pool = after_two_deaths(1);
+    pool.up(2);
+    assert_eq!(pool.drain(None), []);
+    assert_eq!(identified(&mut pool, 2, PAYLOAD + 1), [assign(2, 2)]);
+}
+
+#[test]
+fn once_all_that_killed_is_forgotten_nobody_is_identified() {
+    let mut pool = after_two_deaths(1);
+    assert!(pool.scheduler.knows_poison());
+    pool.tick_when_due();
+    assert_eq!((pool.now(), pool.scheduler.knows_poison()), (at(60_000), false));
+    assert_eq!(pool.up(2), [assign(2, 2)]);
+}
+
+#[test]
+fn a_job_that_is_running_when_its_payload_becomes_known_goes_on() {
+    let mut pool = Pool::ready(careful(2));
+    for job in 0..3 {
+        pool.submit(job);
+    }
+    pool.died_of(1, Death::Own, Some(PAYLOAD));
+    assert_eq!(pool.up(2), [identify(2)]);
+    assert_eq!(pool.at(60_000).tick(), [assign(2, 2)], "what had killed is forgotten");
+    pool.died_of(0, Death::Own, Some(PAYLOAD));
+    pool.up(3);
+    assert_eq!(kill_one(&mut pool, 3, 3), poisoned(Stage::Running, 2, 60_000));
+    assert_eq!(identified(&mut pool, 2, PAYLOAD), []);
+    assert_eq!(pool.done(2, 2), [resolve(2, FINISHED)]);
 }

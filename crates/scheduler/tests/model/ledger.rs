@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use procpool_scheduler::{JobId, Limit, Refusal, Stage, Time, Verdict};
 
+/// As often a job goes back to the queue from workers that had not got all of it.
+const MAX_RETURNS: u32 = 8;
+
 /// What is known about one job that was submitted.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -17,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) attempts: u32,
     /// How many workers that had got all of it have died.
     pub(crate) spent: u32,
+    /// How many that had not.
+    pub(crate) returns: u32,
     /// Whether the last one had run out of memory, which may be reason enough not to try again.
     pub(crate) is_hopeless: bool,
 }
@@ -38,6 +43,7 @@ impl Ledger {
             is_out: false,
             attempts,
             spent: 0,
+            returns: 0,
             is_hopeless: false,
         };
         self.entries.insert(id, entry);
@@ -87,7 +93,8 @@ impl Ledger {
             Verdict::Finished | Verdict::Protocol => assert!(entry.is_out, "job {id} never ran: {verdict:?}"),
             Verdict::Crashed { handed_over, .. } => {
                 let is_spent = entry.spent == entry.attempts || entry.is_hopeless;
-                assert_eq!(is_spent, handed_over, "job {id}");
+                assert_eq!(entry.spent > 0, handed_over, "job {id}");
+                assert!(is_spent || entry.returns > MAX_RETURNS, "job {id}");
             }
             Verdict::Poisoned { stage, .. } => {
                 assert_eq!(stage == Stage::Running, entry.spent > 0, "job {id}");

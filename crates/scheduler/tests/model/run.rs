@@ -71,6 +71,7 @@ impl Run {
             }
             Step::Cancel { pick } => Some(Event::Cancel { job: self.ledger.pick(pick)? }),
             Step::React { pick, suspect } => self.world.react(pick, suspect),
+            Step::Identify => self.world.identify(),
             Step::Crash { pick, handed_over, death } => {
                 let worker = self.world.pick(pick)?;
                 Some(self.world.die(worker, handed_over, death))
@@ -152,6 +153,7 @@ impl Run {
         {
             let entry = self.ledger.entry(job);
             entry.spent += u32::from(handed_over);
+            entry.returns += u32::from(!handed_over);
             entry.is_hopeless =
                 handed_over && death == Death::OutOfMemory && !self.config.retry_out_of_memory;
             entry.is_out = false;
@@ -170,6 +172,11 @@ impl Run {
             Action::Reloaded { generation, end } => {
                 assert!(self.open_reloads.remove(&generation), "{generation:?} ends twice");
                 assert_eq!(end == ReloadEnd::ShutDown, self.is_draining, "{generation:?}");
+            }
+            Action::Identify { job } => {
+                assert!(self.ledger.is_open(job) && !self.ledger.entry(job).is_out, "job {job} is asked for");
+                assert!(!self.world.asked.contains(&job), "job {job} is asked for twice");
+                self.world.asked.push(job);
             }
             Action::Assign { worker, job, attempt, .. } => {
                 assert!(!self.is_stopped, "job {job} is assigned after a stop");
@@ -205,7 +212,8 @@ impl Run {
         // One more while one is being replaced.
         assert!(workers.len() - count(WorkerState::Retiring) <= max + 1, "too many workers: {workers:?}");
         assert!(count(WorkerState::Retiring) <= max, "too many retiring workers: {workers:?}");
-        assert!(queued == 0 || count(WorkerState::Idle) == 0, "a job waits while a worker is idle");
+        let is_asked = self.world.asked.iter().any(|&job| self.ledger.is_open(job));
+        assert!(queued == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
         assert!(self.open_reloads.len() <= 3, "reloads pile up: {:?}", self.open_reloads);
         assert!(
             !process_per_job || workers.iter().all(|&(id, ..)| self.world.alive[&id].jobs_done <= 1),
@@ -244,6 +252,9 @@ impl Run {
 
     /// What the first process does that has something to do; an even pick, so that the killed ones die.
     fn next_reaction(&mut self) -> Option<Event> {
+        if let Some(answer) = self.world.identify() {
+            return Some(answer);
+        }
         let count = self.world.alive.len();
         (0..count).find_map(|nth| self.world.react(if nth % 2 == 0 { nth } else { nth + count }, false))
     }

@@ -25,6 +25,8 @@ pub(crate) enum Step {
         pick: usize,
         suspect: bool,
     },
+    /// A payload is told that was asked for.
+    Identify,
     /// A process dies although nobody asked it to.
     Crash {
         pick: usize,
@@ -130,6 +132,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         ),
         8 => pick.clone().prop_map(|pick| Step::Cancel { pick }),
         40 => (pick.clone(), prop::bool::weighted(0.1)).prop_map(|(pick, suspect)| Step::React { pick, suspect }),
+        8 => Just(Step::Identify),
         6 => (pick.clone(), any::<bool>(), death())
             .prop_map(|(pick, handed_over, death)| Step::Crash { pick, handed_over, death }),
         1 => pick.clone().prop_map(|pick| Step::Stall { pick }),

@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) lost: Option<Lost>,
     /// The payload of each job.
     pub(crate) payloads: Vec<u64>,
+    /// Jobs whose payloads somebody is about to tell.
+    pub(crate) asked: Vec<JobId>,
 }
 
 /// A job that went with its worker.
@@ -75,6 +77,16 @@ impl World {
         self.alive.keys().nth(pick.checked_rem(self.alive.len())?).copied()
     }
 
+    /// Somebody tells a payload.
+    pub(crate) fn identify(&mut self) -> Option<Event> {
+        let job = self.asked.pop()?;
+        Some(Event::Identified { job, fingerprint: self.fingerprint(job)? })
+    }
+
+    fn fingerprint(&self, job: JobId) -> Option<Fingerprint> {
+        Some(Fingerprint(*self.payloads.get(usize::try_from(job.0).ok()?)?))
+    }
+
     /// One process does the next thing that it would do by itself, if there is any. A killed one dies, but may still
     /// have answered; which of the two comes first is up to `pick`.
     pub(crate) fn react(&mut self, pick: usize, suspect: bool) -> Option<Event> {
@@ -97,7 +109,7 @@ impl World {
         let job = self.alive.remove(&worker).and_then(|process| process.job);
         self.lost = job.map(|job| Lost { job, handed_over, death });
         self.dead.push(worker);
-        let payload = job.and_then(|job| self.payloads.get(usize::try_from(job.0).ok()?));
-        Event::Died { worker, handed_over, death, fingerprint: payload.map(|&payload| Fingerprint(payload)) }
+        let fingerprint = job.and_then(|job| self.fingerprint(job));
+        Event::Died { worker, handed_over, death, fingerprint }
     }
 }

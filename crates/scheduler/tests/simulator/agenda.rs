@@ -13,6 +13,8 @@ pub(crate) enum Happening {
     /// The alarm that was set for the scheduler's next timeout. Only the one that was set last rings.
     Tick(u64),
     Ready(WorkerId),
+    /// A payload is told that was asked for.
+    Identify(JobId),
     Answer {
         worker: WorkerId,
         job: JobId,

@@ -25,7 +25,7 @@ impl Run {
         let (queued, queue) = (self.before.queued, self.plan.config.queue);
         let (serving, idle) = (self.processes.ready(), self.processes.count(Process::is_idle));
         let (is_true, promise) = match reason {
-            Refusal::QueueFull => (queued >= queue && idle == 0, "refusals_tell_the_truth"),
+            Refusal::QueueFull => (queued >= queue + idle, "refusals_tell_the_truth"),
             Refusal::BreakerOpen { retry } => {
                 let is_bounded = retry <= self.plan.config.backoff.max;
                 (self.before.is_open && serving == 0 && is_bounded, "the_breaker_closes")

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Backoff, Breaker, Config, Death, Event, JobId, Poison, Recycling, Refusal, ReloadEnd, Scheduler,
-    Stage, Time, Verdict, WorkerId, WorkerState,
+    Action, Backoff, Breaker, Config, Death, Event, Fingerprint, JobId, Poison, Recycling, Refusal,
+    ReloadEnd, Scheduler, Stage, Time, Verdict, WorkerId, WorkerState,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) enum Bug {
     RepeatsWhatWasSeen,
     TriesMemoryAgain,
     OrdersTheDead,
+    TakesOnePayloadForAnother,
+    AsksForNoPayload,
 }
 
 /// Each bug with the promise that it breaks.
@@ -71,6 +73,8 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::RepeatsWhatWasSeen, "no_attempt_too_many"),
     (Bug::TriesMemoryAgain, "no_attempt_too_many"),
     (Bug::OrdersTheDead, "no_order_to_the_dead"),
+    (Bug::TakesOnePayloadForAnother, "poison_is_not_run"),
+    (Bug::AsksForNoPayload, "no_job_waits_beside_an_idle_worker"),
 ];
 
 /// A scheduler, sound or not.
@@ -116,6 +120,10 @@ impl Faulty {
         self.was_open |= self.scheduler.is_open();
         self.now = self.now.max(now);
         match event {
+            Event::Identified { job, .. } if self.has(Bug::TakesOnePayloadForAnother) => {
+                let fingerprint = Fingerprint(1_000 + job.0);
+                self.scheduler.handle(now, Event::Identified { job, fingerprint });
+            }
             Event::Stalled { .. } if self.has(Bug::LeavesStoppedWorkers) => {}
             Event::HungUp { .. } if self.has(Bug::GoesOnAfterAHangUp) => {}
             Event::Committed { .. } if self.has(Bug::RepeatsWhatWasSeen) => {}
@@ -208,6 +216,7 @@ impl Faulty {
             (Bug::KillsWhoHasGivenUpItsJob, Action::Cancel { worker, .. }) => {
                 self.graces.push((self.now + self.grace, worker));
             }
+            (Bug::AsksForNoPayload, Action::Identify { .. }) => return self.poll_action(),
             (Bug::NeverKills, Action::Kill { .. }) => return self.poll_action(),
             (Bug::KillsForTheWrongJob, Action::Kill { worker, job: Some(JobId(job)) }) => {
                 return Some(Action::Kill { worker, job: Some(JobId(job + 1)) });

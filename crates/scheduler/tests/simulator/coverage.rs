@@ -36,6 +36,8 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "races won by the answer",
     "races won by the deadline",
     "refused by the breaker",
+    "identified",
+    "identified late",
 ];
 
 impl Coverage {

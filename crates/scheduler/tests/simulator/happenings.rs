@@ -26,6 +26,7 @@ impl Run {
             Happening::Tick(alarm) if self.rings(alarm) => self.feed(Event::Tick),
             Happening::Tick(_) => Ok(()),
             Happening::Ready(worker) => self.ready(worker),
+            Happening::Identify(job) => self.identify(job),
             Happening::Answer { worker, job, panics } => self.answer(worker, job, panics),
             Happening::Die { worker, job, handed_over, death, answered } => {
                 self.die(worker, job, handed_over, death, answered)
@@ -81,6 +82,17 @@ impl Run {
         self.coverage.met("jobs committed");
         self.ledger.commit(job)?;
         self.feed(Event::Committed { job })
+    }
+
+    /// Whoever was asked may have been slow, so that the job has gone its way.
+    fn identify(&mut self, job: JobId) -> Result<(), Broken> {
+        self.asked.remove(&job);
+        let is_open = self.ledger.is_open(job);
+        self.coverage.met(if is_open { "identified" } else { "identified late" });
+        let entry = self.ledger.get(job)?;
+        entry.is_known = true;
+        let fingerprint = Fingerprint(entry.payload);
+        self.feed(Event::Identified { job, fingerprint })
     }
 
     fn ready(&mut self, id: WorkerId) -> Result<(), Broken> {

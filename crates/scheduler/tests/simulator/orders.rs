@@ -24,6 +24,12 @@ impl Run {
                 self.hatch(worker, generation);
                 Ok(())
             }
+            Action::Identify { job } => {
+                let is_new = self.asked.insert(job) && self.ledger.is_open(job);
+                let after = Duration::from_millis(3).mul_f64(self.fraction());
+                self.agenda.put(self.now + after, Happening::Identify(job));
+                holds(is_new, "payloads_are_asked_for_once", || format!("job {job} is asked for again"))
+            }
             Action::Assign { worker, job, attempt, remaining } => {
                 self.assign(worker, job, attempt, remaining)
             }
@@ -69,9 +75,7 @@ impl Run {
         self.processes.assign(worker, job, self.plan.config.process_per_job)?;
         self.ledger.assign(job, attempt, remaining, self.now)?;
         let entry = self.ledger.get(job)?;
-        if entry.is_known
-            && let Some(&(deaths, last)) = self.strikes.get(&entry.payload)
-        {
+        if let Some(&(deaths, last)) = self.strikes.get(&entry.payload) {
             let poison = self.plan.config.poison;
             let is_free = poison.deaths == 0 || deaths < poison.deaths || self.now >= last + poison.memory;
             holds(is_free, "poison_is_not_run", || format!("job {job} is run after {deaths} deaths"))?;

@@ -47,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) again: Option<JobId>,
     /// The alarm that counts, and when it is set for.
     alarm: (u64, Option<Time>),
+    /// Jobs whose payloads were asked for and have not been told.
+    pub(crate) asked: BTreeSet<JobId>,
     pub(crate) reloads: BTreeSet<Generation>,
     pub(crate) last_done: Generation,
     pub(crate) last_end: Option<ReloadEnd>,
@@ -91,6 +93,7 @@ impl Run {
             started: Vec::new(),
             again: None,
             alarm: (0, None),
+            asked: BTreeSet::new(),
             reloads: BTreeSet::new(),
             last_done: Generation::default(),
             last_end: None,
@@ -213,7 +216,8 @@ impl Run {
         holds(retiring <= max, "strength_is_bounded", || format!("{retiring} workers of {max} retire"))?;
         self.check_surplus()?;
         let is_idle = scheduler.workers().any(|(_, state, _)| state == WorkerState::Idle);
-        let is_busy = queued == 0 || !is_idle;
+        let is_asked = self.asked.iter().any(|&job| self.ledger.is_open(job));
+        let is_busy = queued == 0 || !is_idle || is_asked;
         holds(is_busy, "no_job_waits_beside_an_idle_worker", || format!("{queued} jobs wait"))?;
         if event == Event::Tick {
             self.ledger.check_deadlines(self.now, self.plan.lateness)?;

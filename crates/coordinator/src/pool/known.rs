@@ -1,0 +1,58 @@
+//! What came with an event, for those whom the event's consequences are told. Refuses to know what those are.
+
+use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
+use procpool_scheduler::JobId as Key;
+
+/// What is known beyond the event: what the caller of a job that ends by it is to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) result: Option<Result<Payload, JobError>>,
+    pub(crate) death: Option<Death>,
+    pub(crate) violation: Option<String>,
+    /// Why a worker did not get ready.
+    pub(crate) failed_start: Option<String>,
+}
+
+/// A worker's death, and the job that it had not answered.
+#[derive(Debug)]
+pub(crate) struct Death {
+    pub(crate) report: ExitReport,
+    pub(crate) job: Option<Key>,
+}
+
+impl Known {
+    /// The report of the death that ends this job; none if it ends for another reason, though at the same moment.
+    pub(super) fn crash(
+        &self,
+        key: Key,
+        id: JobId,
+        stage: Stage,
+        payload_deaths: u32,
+    ) -> Option<Box<CrashReport>> {
+        let death = self.death.as_ref().filter(|death| death.job == Some(key))?;
+        let mut report = CrashReport::new(id, stage, death.report.clone());
+        report.payload_deaths = payload_deaths;
+        Some(Box::new(report))
+    }
+
+    /// The outcome of a job whose worker gave none that can be passed on.
+    pub(super) fn lost(&self) -> Result<Payload, JobError> {
+        let violation = self.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
+        Err(JobError::Protocol { violation })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::Exit;
+
+    #[test]
+    fn a_death_ends_the_job_that_the_dead_worker_had_and_no_other() {
+        let report = ExitReport::new("fib-0", 1, Exit::Code(0));
+        let death = Death { report, job: Some(Key(1)) };
+        let known = Known { death: Some(death), ..Known::default() };
+        let tells = |key| known.crash(Key(key), JobId::from_bits(7), Stage::Queued, 3).is_some();
+        assert!(tells(1) && !tells(2));
+    }
+}

@@ -1,0 +1,122 @@
+//! Jobs whose payloads have killed: given up rather than run. Refuses to know a payload: whoever has it is asked for its
+//! fingerprint when the job's turn comes.
+
+use super::{Due, Scheduler};
+use crate::quarantine::Sentence;
+use crate::{Action, Fingerprint, JobId, Verdict};
+
+/// What is known of a job's payload.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Print {
+    Unknown,
+    /// The answer to [`Action::Identify`] is on its way.
+    Asked,
+    Known(Fingerprint),
+}
+
+impl Print {
+    const fn known(self) -> Option<Fingerprint> {
+        match self {
+            Self::Known(payload) => Some(payload),
+            Self::Unknown | Self::Asked => None,
+        }
+    }
+
+    /// Takes in what somebody knows. A payload never changes, so what is known already stays.
+    pub(super) const fn learn(&mut self, payload: Option<Fingerprint>) {
+        if let (Self::Unknown | Self::Asked, Some(payload)) = (*self, payload) {
+            *self = Self::Known(payload);
+        }
+    }
+}
+
+impl From<Option<Fingerprint>> for Print {
+    fn from(payload: Option<Fingerprint>) -> Self {
+        payload.map_or(Self::Unknown, Self::Known)
+    }
+}
+
+impl Scheduler {
+    /// Whether the job may not be given to a worker before its payload is known, as is so for those that were submitted
+    /// before any payload had killed. Asks for it, once. Only ever for the first in the queue: most of those behind it
+    /// are never asked for, because the payload that killed is forgiven or forgotten before their turn.
+    pub(super) fn has_to_be_identified(&mut self, id: JobId) -> bool {
+        let Some(job) = self.jobs.get_mut(&id).filter(|_| !self.quarantine.is_empty()) else { return false };
+        match job.print {
+            Print::Known(_) => false,
+            Print::Asked => true,
+            Print::Unknown => {
+                job.print = Print::Asked;
+                self.act(Action::Identify { job: id });
+                true
+            }
+        }
+    }
+
+    pub(super) fn identified(&mut self, id: JobId, payload: Fingerprint) {
+        match self.jobs.get_mut(&id) {
+            Some(job) => {
+                job.print.learn(Some(payload));
+                // It may have been given to a worker meanwhile: what had killed was forgotten.
+                if job.worker().is_none() {
+                    self.convict(id);
+                }
+            }
+            None => self.counters.stale_events += 1,
+        }
+    }
+
+    /// The job has killed its worker.
+    pub(super) fn strike(&mut self, id: JobId) {
+        if let Some(payload) = self.payload(id) {
+            self.quarantine.strike(payload, self.now);
+            self.watch_memory();
+        }
+    }
+
+    /// The job has ended well: its payload kills nobody.
+    pub(super) fn absolve(&mut self, id: JobId) {
+        if !self.quarantine.is_empty()
+            && let Some(payload) = self.payload(id)
+        {
+            self.quarantine.absolve(payload);
+        }
+    }
+
+    /// How many workers the job's payload has killed lately.
+    pub(super) fn deaths(&self, id: JobId) -> u32 {
+        self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
+    }
+
+    /// Ends a job whose payload is in quarantine.
+    pub(super) fn convict(&mut self, id: JobId) -> bool {
+        let Some(job) = self.jobs.get(&id) else { return false };
+        let payload = job.print.known().filter(|_| !self.quarantine.is_empty());
+        let Some(sentence) = payload.and_then(|payload| self.quarantine.sentence(payload, self.now)) else {
+            return false;
+        };
+        let stage = job.stage();
+        let Sentence { deaths: payload_deaths, remaining } = sentence;
+        self.counters.poisoned += 1;
+        self.resolve(id, Verdict::Poisoned { stage, payload_deaths, remaining });
+        true
+    }
+
+    /// Some payload is old enough to be forgotten; once all are, nobody has to be identified any more.
+    pub(super) fn memory_is_over(&mut self) {
+        self.memory_timer = None;
+        self.quarantine.forget_old(self.now);
+        self.watch_memory();
+    }
+
+    fn watch_memory(&mut self) {
+        if self.memory_timer.is_none() {
+            let end = self.quarantine.end_of_memory();
+            self.memory_timer = end.map(|end| self.timers.arm(end, Due::Memory));
+        }
+    }
+
+    fn payload(&self, id: JobId) -> Option<Fingerprint> {
+        self.jobs.get(&id).and_then(|job| job.print.known())
+    }
+}
