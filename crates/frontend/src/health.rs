@@ -2,7 +2,7 @@
 //! `/readyz` reads. Knows nothing of pools.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::watch;
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
@@ -14,22 +14,22 @@ const DRAINING: u8 = 2;
 /// [`run`](crate::run) moves it to draining when its shutdown begins; a server that wants load
 /// balancers to look away first calls [`draining`](Self::draining) earlier.
 #[derive(Clone, Debug)]
-pub struct Health(Arc<AtomicU8>);
+pub struct Health(Arc<watch::Sender<u8>>);
 
 impl Health {
     /// A server that is not ready yet: `/readyz` is 503.
     pub fn starting() -> Self {
-        Self(Arc::new(AtomicU8::new(STARTING)))
+        Self(Arc::new(watch::Sender::new(STARTING)))
     }
 
     /// From now on `/readyz` is 200, unless the server drains already.
     pub fn serving(&self) {
-        self.0.fetch_max(SERVING, Ordering::Relaxed);
+        self.reach(SERVING);
     }
 
     /// From now on `/readyz` is 503.
     pub fn draining(&self) {
-        self.0.fetch_max(DRAINING, Ordering::Relaxed);
+        self.reach(DRAINING);
     }
 
     /// Whether `/readyz` is 200.
@@ -39,11 +39,25 @@ impl Health {
 
     /// `starting`, `serving` or `draining`.
     pub fn phase(&self) -> &'static str {
-        match self.0.load(Ordering::Relaxed) {
+        match *self.0.borrow() {
             STARTING => "starting",
             SERVING => "serving",
             _ => "draining",
         }
+    }
+
+    /// Waits until the server drains.
+    pub(crate) async fn until_draining(&self) {
+        // The sender is this handle's own: it cannot be gone.
+        let _ = self.0.subscribe().wait_for(|&phase| phase == DRAINING).await;
+    }
+
+    fn reach(&self, phase: u8) {
+        self.0.send_if_modified(|now| {
+            let is_forward = *now < phase;
+            *now = phase.max(*now);
+            is_forward
+        });
     }
 }
 

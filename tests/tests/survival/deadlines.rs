@@ -10,6 +10,8 @@ use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, http, process};
 use rustix::process::Signal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A worker to which SIGTERM means nothing: ignoring it survives `exec`.
@@ -196,7 +198,7 @@ async fn a_coordinator_that_was_stopped_and_continued_kills_nobody() {
     process::signal(server.pid(), Signal::STOP);
     eventually("the stop", async || (process::state(server.pid()) == Some('T')).then_some(())).await;
     // sleep: longer than every bound on a worker that is asked to answer or to go (`AFTER_EOF`, `stop_timeout`).
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     process::signal(server.pid(), Signal::CONT);
 
     std::fs::write(&go, "").unwrap();
@@ -204,4 +206,31 @@ async fn a_coordinator_that_was_stopped_and_continued_kills_nobody() {
     server.idle("verbs", 4).await;
     assert_eq!(server.workers("verbs").await, workers);
     assert_eq!(server.pool("verbs").await["deaths"], 0);
+}
+
+#[tokio::test]
+async fn after_a_stop_deadlines_are_kept_although_workers_come_and_go_all_the_time() {
+    let server = Arc::new(Server::of_verbs(3, "process_per_job = true\nspares = 2").await);
+    let (spinning, _) = server.begin_spinning("?timeout=1500ms").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let others: Vec<_> = (0..6)
+        .map(|_| {
+            let (server, stop) = (server.clone(), stop.clone());
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(server.perform(&Verb::Pid).await.status, 200);
+                }
+            })
+        })
+        .collect();
+    process::signal(server.pid(), Signal::STOP);
+    eventually("the stop", async || (process::state(server.pid()) == Some('T')).then_some(())).await;
+    // sleep: beyond the deadline, so that the tick for it comes late.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    process::signal(server.pid(), Signal::CONT);
+    assert_eq!(http::finish(spinning).await.unwrap().status, 504);
+    stop.store(true, Ordering::Relaxed);
+    for other in others {
+        other.await.unwrap();
+    }
 }

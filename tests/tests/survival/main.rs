@@ -8,6 +8,7 @@ mod disk;
 mod frames;
 mod identity;
 mod kin;
+mod renewal;
 mod resources;
 mod shutdown;
 mod stages;

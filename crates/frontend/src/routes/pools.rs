@@ -52,7 +52,12 @@ pub(super) async fn reload(
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
-    match shared.app.admin.reload(&name).await {
+    let reloaded = tokio::select! {
+        reloaded = shared.app.admin.reload(&name) => reloaded,
+        // A drain waits for all that is in flight, and a new make may take its time to get ready.
+        () = shared.app.health.until_draining() => Some(Err(ReloadError::ShutDown { pool: name.clone() })),
+    };
+    match reloaded {
         Some(Ok(report)) => Ok(json(&report)),
         Some(Err(error)) => Err(reload_failed(&error)),
         None => Err(unknown(&name, &shared.app.admin.pools().await)),
