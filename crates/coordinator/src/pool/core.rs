@@ -233,7 +233,7 @@ impl Core {
         for failed in effects.failed {
             match &self.recorder {
                 Some(recorder) => recorder.save(failed),
-                None => failed.tell(None),
+                None => drop(failed.caller.send(failed.finished)),
             }
         }
         for events in &effects.ended {

@@ -1,7 +1,7 @@
 //! Keeps jobs that went wrong as files, so that they can be run again under a debugger.
 //!
 //! A pool has one thread for it: neither its lock nor a runtime ever waits for a disk. The outcome of such a
-//! job takes the way through that thread, so that the file is there when its caller hears of it. Saving
+//! job waits for that thread, so that the file is there when its caller hears of it, but not for long. Saving
 //! never costs a job its outcome: what cannot be saved goes out without a file, and a warning says why.
 
 mod shelf;
@@ -9,19 +9,25 @@ mod template;
 
 use crate::launch::Recipe;
 use procpool_protocol::frame::Frame;
+use procpool_protocol::limits::cut;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobError, Payload, Stage};
+use procpool_protocol::{JobError, JobId, Payload, Stage};
 use shelf::Shelf;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::Duration;
 use template::Template;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// Most jobs that wait to be written, each with its input. A disk that is slower than that has jobs go out
 /// without a file rather than late.
 const WAITING: usize = 16;
+
+/// How long an outcome waits for its file. A disk may hang for good, be it one at the other end of a network.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a worker was sent of a job, kept until the job's outcome in case that is one to be saved.
 #[derive(Debug)]
@@ -41,6 +47,18 @@ pub(crate) struct FailedJob {
     pub(crate) sent: Box<Sent>,
     pub(crate) caller: oneshot::Sender<Finished>,
     pub(crate) finished: Finished,
+}
+
+/// A job on its way to the disk.
+#[derive(Debug)]
+struct Case {
+    sent: Box<Sent>,
+    id: JobId,
+    /// How it ended: as a word, and as a sentence.
+    outcome: &'static str,
+    summary: String,
+    /// Told of the file; dropped if there is none.
+    written: oneshot::Sender<PathBuf>,
 }
 
 /// Failed jobs cannot be saved where, or as, they should be. Reads after “failed to start pool: ”.
@@ -87,7 +105,9 @@ pub(crate) fn is_worth_saving(result: &Result<Payload, JobError>) -> bool {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pool: String,
-    failed: SyncSender<FailedJob>,
+    cases: SyncSender<Case>,
+    /// The runtime on which outcomes wait.
+    runtime: Handle,
 }
 
 impl Recorder {
@@ -96,50 +116,59 @@ impl Recorder {
         let pool = recipe.name.clone();
         let shelf = Shelf::open(dir, &pool, most)?;
         let template = Template::of(recipe)?;
-        let (failed, inbox) = sync_channel(WAITING);
+        let (cases, inbox) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("procpool-recorder".into());
         thread.spawn(move || record(&shelf, &template, &inbox)).map_err(SaveError::Thread)?;
-        Ok(Self { pool, failed })
+        Ok(Self { pool, cases, runtime: Handle::current() })
     }
 
-    /// Has a job saved, and its caller told after that. Never waits.
+    /// Has a job saved, and its caller told after that, or after [`PATIENCE`]. Never waits.
     pub(crate) fn save(&self, failed: FailedJob) {
-        let (failed, reason) = match self.failed.try_send(failed) {
-            Ok(()) => return,
-            Err(TrySendError::Full(failed)) => (failed, "as many jobs as may wait are waiting to be written"),
-            Err(TrySendError::Disconnected(failed)) => (failed, "the thread that saves jobs is gone"),
+        let FailedJob { sent, caller, finished } = failed;
+        let id = finished.id;
+        let (written, file) = oneshot::channel();
+        let error = finished.result.as_ref().err();
+        let outcome = error.map_or("ok", JobError::name);
+        let summary = error.map(|error| cut(error.to_string())).unwrap_or_default();
+        let reason = match self.cases.try_send(Case { sent, id, outcome, summary, written }) {
+            Ok(()) => {
+                self.runtime.spawn(async move {
+                    let file = tokio::time::timeout(PATIENCE, file).await;
+                    tell(caller, finished, file.ok().and_then(Result::ok));
+                });
+                return;
+            }
+            Err(TrySendError::Full(_)) => "as many jobs as may wait are waiting to be written",
+            Err(TrySendError::Disconnected(_)) => "the thread that saves jobs is gone",
         };
-        let job = failed.finished.id;
-        failed.tell(None);
-        tracing::warn!(pool = self.pool, %job, reason, "a failed job was not saved");
+        tell(caller, finished, None);
+        tracing::warn!(pool = self.pool, job = %id, reason, "a failed job was not saved");
     }
 }
 
-impl FailedJob {
-    /// Tells the caller how its job ended, and where it was saved.
-    pub(crate) fn tell(self, file: Option<PathBuf>) {
-        let mut finished = self.finished;
-        if let Err(JobError::Crashed(report) | JobError::Poisoned { crash: Some(report), .. }) =
-            &mut finished.result
-        {
-            report.replay = file;
-        }
-        // A caller that went away wants no outcome.
-        let _ = self.caller.send(finished);
+/// Tells the caller how its job ended, and where it was saved.
+fn tell(caller: oneshot::Sender<Finished>, mut finished: Finished, file: Option<PathBuf>) {
+    if let Err(JobError::Crashed(report) | JobError::Poisoned { crash: Some(report), .. }) =
+        &mut finished.result
+    {
+        report.replay = file;
     }
+    // A caller that went away wants no outcome.
+    let _ = caller.send(finished);
 }
 
-fn record(shelf: &Shelf, template: &Template, inbox: &Receiver<FailedJob>) {
-    for failed in inbox {
-        let saved = template.fill(&failed);
+fn record(shelf: &Shelf, template: &Template, inbox: &Receiver<Case>) {
+    for case in inbox {
+        let saved = template.fill(&case);
         let put = shelf.put(&saved);
-        failed.tell(put.as_ref().ok().cloned());
+        let is_late = put.as_ref().is_ok_and(|file| case.written.send(file.clone()).is_err());
         // Last: what logs are written to is not ours, and may fail in ways of its own.
-        let (pool, job, outcome) = (&saved.recording.pool, saved.recording.id, &saved.recording.outcome);
+        let (pool, job, outcome) = (&saved.recording.pool, case.id, case.outcome);
         match put {
             Ok(file) => {
                 let again = format!("procpool replay {}", file.display());
-                tracing::warn!(pool, %job, outcome, again, "saved a failed job");
+                let late = if is_late { ", too late for its caller to be told" } else { "" };
+                tracing::warn!(pool, %job, outcome, again, "saved a failed job{late}");
             }
             Err(error) => {
                 let dir = shelf.dir().display();
@@ -154,7 +183,7 @@ mod tests {
     use super::*;
     use procpool_protocol::frame::Kind;
     use procpool_protocol::outcome::Timing;
-    use procpool_protocol::{CrashReport, Exit, ExitReport, JobId};
+    use procpool_protocol::{CrashReport, Exit, ExitReport};
 
     fn crash() -> Result<Payload, JobError> {
         let death = ExitReport::new("fib-1", 7, Exit::Code(1));
@@ -169,25 +198,46 @@ mod tests {
         (FailedJob { sent: Box::new(sent), caller, finished }, outcome)
     }
 
-    fn file(mut outcome: oneshot::Receiver<Finished>) -> Option<PathBuf> {
-        let finished = outcome.try_recv().expect("an outcome");
+    async fn file(outcome: oneshot::Receiver<Finished>) -> Option<PathBuf> {
+        let finished = outcome.await.expect("an outcome");
         finished.result.unwrap_err().crash_report().expect("a crash").replay.clone()
     }
 
-    #[test]
-    fn a_job_that_finds_no_room_has_its_outcome_at_once_and_without_a_file() {
-        let (sender, inbox) = sync_channel(1);
-        let recorder = Recorder { pool: "fib".into(), failed: sender };
-        let [(first, mut waits), (second, full), (third, gone)] = [(); 3].map(|()| failed());
+    fn recorder(room: usize) -> (Recorder, Receiver<Case>) {
+        let (cases, inbox) = sync_channel(room);
+        (Recorder { pool: "fib".into(), cases, runtime: Handle::current() }, inbox)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outcome_waits_for_its_file() {
+        let (recorder, inbox) = recorder(1);
+        let (job, mut outcome) = failed();
+        recorder.save(job);
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert!(outcome.try_recv().is_err(), "its file is not there yet");
+        inbox.recv().unwrap().written.send("fib-1.job".into()).unwrap();
+        assert_eq!(file(outcome).await, Some("fib-1.job".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_withholds_no_outcome_for_long() {
+        let (recorder, _inbox) = recorder(1);
+        let (job, outcome) = failed();
+        recorder.save(job);
+        assert_eq!(file(outcome).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_finds_no_room_has_its_outcome_at_once_and_without_a_file() {
+        let (recorder, inbox) = recorder(1);
+        let [(first, mut waits), (second, mut full), (third, mut gone)] = [(); 3].map(|()| failed());
         recorder.save(first);
         recorder.save(second);
-        assert!(waits.try_recv().is_err(), "its file is not there yet");
-        assert_eq!(file(full), None);
-        inbox.recv().unwrap().tell(Some("fib-1.job".into()));
-        assert_eq!(file(waits), Some("fib-1.job".into()));
+        assert!(full.try_recv().is_ok() && waits.try_recv().is_err());
         drop(inbox);
         recorder.save(third);
-        assert_eq!(file(gone), None);
+        assert!(gone.try_recv().is_ok());
+        assert_eq!(file(waits).await, None, "the thread has died with it");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use procpool_protocol::JobId;
 use procpool_protocol::recording::{RecordingError, SavedJob};
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How a saved job's file ends, and how while it is being written.
@@ -31,8 +31,27 @@ impl Shelf {
         let unusable = |source| SaveError::Dir { dir: dir.to_owned(), source };
         let absolute = std::path::absolute(dir).map_err(unusable)?;
         let shelf = Self { dir: absolute, pool: pool.into(), most };
-        shelf.make_dir().and_then(|()| shelf.sweep()).map_err(unusable)?;
+        shelf.make_dir().and_then(|()| shelf.check_dir()).and_then(|()| shelf.sweep()).map_err(unusable)?;
         Ok(shelf)
+    }
+
+    /// Whoever owns a directory, or may remove files of others from it, could put a job of theirs in the place of one
+    /// that was saved here. Root could do that anyway, and a group may be what this user was given the right to save by.
+    fn check_dir(&self) -> io::Result<()> {
+        let about = fs::metadata(&self.dir)?;
+        let us = rustix::process::geteuid().as_raw();
+        let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        if about.uid() != us && about.uid() != 0 {
+            return refuse(format!(
+                "it belongs to user {}; give it to user {us}, or name another",
+                about.uid()
+            ));
+        }
+        let is_sticky = about.mode() & 0o1000 != 0;
+        if about.mode() & 0o002 != 0 && !is_sticky {
+            return refuse("everybody may write to it; `chmod o-w` it, or name another".into());
+        }
+        Ok(())
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -218,6 +237,26 @@ mod tests {
         large.recording.summary = "x".repeat(100_000);
         assert!(shelf.put(&large).is_err());
         assert_eq!(place.names(), [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_directory_in_which_others_may_replace_files_is_refused() {
+        let place = Place::new("foreign");
+        fs::create_dir(&place.0).unwrap();
+        let open_with = |mode| {
+            fs::set_permissions(&place.0, fs::Permissions::from_mode(mode)).unwrap();
+            Shelf::open(&place.0, "fib", 1).map(drop).map_err(|error| error.to_string())
+        };
+        for mode in [0o700, 0o770, 0o1777] {
+            assert_eq!(open_with(mode), Ok(()), "{mode:o}");
+        }
+        let error = open_with(0o777).unwrap_err();
+        assert!(error.contains("everybody may write to it"), "{error}");
+        // Only root can give a directory away.
+        if std::os::unix::fs::chown(&place.0, Some(65_534), None).is_ok() {
+            let error = open_with(0o700).unwrap_err();
+            assert!(error.contains("it belongs to user 65534"), "{error}");
+        }
     }
 
     #[test]
