@@ -44,6 +44,10 @@ pub struct HttpConfig {
     /// `Host` is examined if the listener is bound to loopback or if names stand here. A reverse proxy
     /// on the same machine that passes the public name on needs that name here.
     pub allowed_hosts: Vec<String>,
+    /// Whether `POST /v1/pools/{pool}/reload` is taken, from this machine: the listener is bound to loopback, and the
+    /// request bears no mark of a proxy. Default: `true`. A proxy on the same machine that leaves no mark would pass
+    /// orders on from anywhere; behind such a one this has to be `false`.
+    pub orders: bool,
 }
 
 impl Default for HttpConfig {
@@ -57,6 +61,7 @@ impl Default for HttpConfig {
             max_streams: 256,
             drain_limit: None,
             allowed_hosts: Vec::new(),
+            orders: true,
         }
     }
 }

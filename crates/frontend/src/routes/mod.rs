@@ -8,6 +8,7 @@ mod seed;
 
 use crate::app::Shared;
 use crate::kind::Kind;
+use crate::orders;
 use crate::origin;
 use crate::problem::Problem;
 use axum::Router;
@@ -48,7 +49,7 @@ fn running_jobs(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
 fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
-        .route_layer(from_fn_with_state(shared.clone(), origin::refuse_remote))
+        .route_layer(from_fn_with_state(shared.clone(), orders::refuse_remote))
         .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
 }
 

@@ -21,6 +21,24 @@ async fn a_reload_is_answered_with_what_came_of_it() {
 }
 
 #[tokio::test]
+async fn an_order_that_came_through_a_proxy_is_not_from_this_machine() {
+    let server = Server::of(Fake::echo()).await;
+    for mark in ["Forwarded: for=192.0.2.1", "Via: 1.1 proxy", "X-Forwarded-For: 192.0.2.1", "X-Real-IP: ::1"]
+    {
+        let reply = server.post_as("/v1/pools/fib/reload", &format!("{mark}\r\n"), "").await;
+        assert_eq!((reply.status, reply.kind().as_str()), (403, "not_local"), "{mark}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_may_take_no_orders_at_all() {
+    let server = Server::with(Fake::echo(), |config| config.orders = false).await;
+    let reply = server.post("/v1/pools/fib/reload", "").await;
+    assert_eq!((reply.status, reply.kind().as_str()), (403, "not_local"));
+    assert!(reply.problem()["detail"].as_str().unwrap().contains("configuration"));
+}
+
+#[tokio::test]
 async fn a_server_that_others_can_reach_takes_no_orders() {
     let server = Server::bound_to("0.0.0.0:0", Fake::echo(), |_| {}).await;
     let reply = server.post("/v1/pools/fib/reload", "").await;

@@ -31,6 +31,7 @@ pub(super) struct ServerTable {
     pub(super) max_connections: Option<NonZeroUsize>,
     pub(super) max_streams: Option<NonZeroU32>,
     pub(super) allowed_hosts: Option<Vec<String>>,
+    pub(super) orders: Option<bool>,
 }
 
 /// `[pools.NAME]`.

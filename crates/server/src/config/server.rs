@@ -36,6 +36,7 @@ impl ServerConfig {
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
+        http.orders = table.orders.unwrap_or(http.orders);
         Self {
             listen: table.listen.map_or(DEFAULT_LISTEN, |listen| listen.0),
             drain_limit: table.drain_limit.map_or(DEFAULT_DRAIN_LIMIT, |limit| limit.0),

@@ -96,6 +96,7 @@ fn every_key_of_the_server_arrives() {
         max_connections = 4
         max_streams = 5
         allowed_hosts = ["jobs.example"]
+        orders = false
         [pools.a]
         command = "sh"
         "#,
@@ -109,6 +110,7 @@ fn every_key_of_the_server_arrives() {
     assert_eq!(timeouts, [1, 2, 3].map(Duration::from_secs));
     assert_eq!((server.http.max_connections, server.http.max_streams), (4, 5));
     assert_eq!(server.http.allowed_hosts, ["jobs.example"]);
+    assert!(!server.http.orders);
 }
 
 #[test]
