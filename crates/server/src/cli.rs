@@ -142,6 +142,10 @@ pub(crate) struct ReplayArgs {
     /// them, with nothing expanded.
     #[arg(short, long, value_name = "COMMAND")]
     pub(crate) wrap: Option<Words>,
+
+    /// Run what the file names although somebody else may have written it.
+    #[arg(long)]
+    pub(crate) trust: bool,
 }
 
 #[cfg(test)]
