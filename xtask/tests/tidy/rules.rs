@@ -16,6 +16,7 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/coordinator/src/os/alive.rs",
     "crates/coordinator/src/os/descriptors.rs",
+    "crates/coordinator/src/os/group.rs",
     "crates/coordinator/src/os/wait.rs",
 ];
 

@@ -5,6 +5,7 @@
 pub(crate) mod alive;
 mod cgroup;
 mod descriptors;
+mod group;
 mod limits;
 mod pen;
 pub(crate) mod process;

@@ -2,10 +2,12 @@
 //! never signalled after it was reaped.
 
 use super::descriptors;
+use super::group;
 use super::limits;
 use super::pen::Pen;
 use super::wait::{self, Patience, Reaped};
 use crate::worker_limits::WorkerLimits;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use std::ffi::OsString;
 use std::fs::File;
@@ -94,13 +96,20 @@ impl Process {
     /// reaped already.
     pub(crate) fn kill_group(&self) {
         let mut fate = self.fate();
-        if !fate.reaped {
-            fate.killed |= self.look(WaitIdOptions::EXITED).is_ok_and(|found| found.is_none());
+        if fate.reaped {
+            return;
+        }
+        let found = self.look(WaitIdOptions::EXITED);
+        let is_gone = matches!(found, Err(Errno::CHILD));
+        fate.killed |= matches!(found, Ok(None));
+        // Where the host ignores SIGCHLD, or waits for every child, the dead are reaped without us (ECHILD), and the number
+        // may be another one's.
+        if !group::kill(self.pidfd.as_fd()) && !is_gone {
             // ESRCH: nobody is left in the group, which is all that was wanted.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
-            if let Some(pen) = &fate.pen {
-                pen.kill();
-            }
+        }
+        if let Some(pen) = &fate.pen {
+            pen.kill();
         }
     }
 
@@ -108,14 +117,23 @@ impl Process {
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
         let mut fate = self.fate();
-        let result = wait::reap(self.pid, Patience::Wait);
+        let result = self.reap(Patience::Wait);
         fate.reaped = true;
         let pen = fate.pen.take();
         drop(fate);
         drop(pen);
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
-        // the same, only its last words are lost.
+        // the same, only how it died is lost.
         result.ok().flatten().unwrap_or_else(Reaped::unknown)
+    }
+
+    /// To be asked only with the fate held. Where somebody else has reaped it, its number is not asked after: that may be
+    /// another child's, which would be waited for.
+    fn reap(&self, patience: Patience) -> io::Result<Option<Reaped>> {
+        match self.look(WaitIdOptions::EXITED) {
+            Err(Errno::CHILD) => Err(Errno::CHILD.into()),
+            _ => wait::reap(self.pid, patience),
+        }
     }
 
     /// Whether it was killed by us, rather than found dead.
@@ -159,7 +177,7 @@ impl Drop for Process {
             return;
         }
         self.kill_group();
-        if matches!(wait::reap(self.pid, Patience::Look), Ok(None)) {
+        if matches!(self.reap(Patience::Look), Ok(None)) {
             let pid = self.pid;
             // A killed process may take a moment to die, and a destructor must not wait for it. If no
             // thread can be had, the zombie stays until this process ends; it runs nothing any more.

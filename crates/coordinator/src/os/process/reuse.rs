@@ -2,8 +2,10 @@
 //! namespace of processes which that is; so there the test can have any number used twice.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // how the test hears of itself, and why it cannot run
 
+use super::Process;
 use super::tests::sleep;
-use rustix::process::{Pid, Signal, kill_process};
+use procpool_protocol::Exit;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +18,28 @@ const TRIES: usize = 1000;
 
 #[test]
 fn a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled() {
+    alone("a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled", |process| {
+        process.bury();
+    });
+}
+
+/// As a host may that waits for every child, or ignores SIGCHLD.
+#[test]
+fn a_pid_that_somebody_else_reaped_and_belongs_to_another_is_neither_signalled_nor_waited_for() {
+    let this = "a_pid_that_somebody_else_reaped_and_belongs_to_another_is_neither_signalled_nor_waited_for";
+    alone(this, |process| {
+        kill_process(process.pid, Signal::KILL).unwrap();
+        waitpid(Some(process.pid), WaitOptions::empty()).unwrap();
+    });
+}
+
+/// Runs the test of this name where nobody else takes numbers, and there deals with a process after it was reaped in
+/// this way and its number went to another one.
+fn alone(this: &str, reap: impl FnOnce(&Process)) {
     if std::env::var_os(ALONE).is_some() {
-        return kill_one_whose_number_is_another_ones();
+        return deal_with_one_whose_number_is_another_ones(reap);
     }
-    let this = "os::process::reuse::a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled";
+    let this = &format!("os::process::reuse::{this}");
     let mut alone = Command::new("unshare");
     alone.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]);
     alone.arg(std::env::current_exe().unwrap()).args([this, "--exact", "--nocapture"]);
@@ -32,12 +52,13 @@ fn a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled() {
     assert!(output.status.success() && stdout.contains("another one lives on"), "{stdout}{stderr}");
 }
 
-fn kill_one_whose_number_is_another_ones() {
+fn deal_with_one_whose_number_is_another_ones(reap: impl FnOnce(&Process)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let process = runtime.block_on(sleep());
-    process.bury();
+    reap(&process);
     let mut other = with_number(process.pid());
     process.kill_group();
+    assert_eq!(process.bury().exit, Exit::Unknown);
     drop(process);
     // Whichever signal came first is the one that it dies of.
     kill_process(Pid::from_child(&other), Signal::TERM).unwrap();
