@@ -17,6 +17,10 @@ pub enum Verb {
     Pid,
     /// Report progress, then never answer and never look at the cancel flag.
     Spin,
+    /// Use so many milliseconds of processor time, then answer.
+    Burn(u64),
+    /// Have a shell run this line, and wait for it.
+    Shell(String),
     /// Make the file, then never answer and never look at the cancel flag.
     SpinOnceBegun(String),
     /// Report progress until cancelled, looking at the flag.

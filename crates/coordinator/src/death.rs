@@ -1,6 +1,6 @@
 //! The end of a worker: who is killed, what is still heard, what is reported, in which order.
 
-use crate::evidence;
+use crate::evidence::{self, Circumstances};
 use crate::os::alive::Alive;
 use crate::os::process::Process;
 use crate::output::Output;
@@ -43,7 +43,9 @@ impl Body {
         report.peak_memory = reaped.peak_memory;
         report.cpu_time = reaped.cpu_time;
         report.uptime = uptime;
-        report.limit = evidence::limit_hit(&limits, &report, process.was_killed());
+        let circumstances =
+            Circumstances { was_killed: process.was_killed(), had_children: reaped.had_children };
+        report.limit = evidence::limit_hit(&limits, &report, circumstances);
         report
     }
 }

@@ -15,16 +15,29 @@ const SIGXFSZ: i32 = 25;
 /// that it got over.
 const LAST_WORDS: usize = 4;
 
-/// The limit that a worker of these limits died of. `killed` says that we had sent it SIGKILL before it died,
-/// which is a reason of its own.
-pub(crate) fn limit_hit(limits: &WorkerLimits, death: &ExitReport, killed: bool) -> Option<LimitHit> {
+/// What a report of a death does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// We had sent it SIGKILL before it died, which is a reason of its own.
+    pub(crate) was_killed: bool,
+    /// It had waited for children, so its peak of memory may be one of theirs.
+    pub(crate) had_children: bool,
+}
+
+/// The limit that a worker of these limits died of.
+pub(crate) fn limit_hit(
+    limits: &WorkerLimits,
+    death: &ExitReport,
+    circumstances: Circumstances,
+) -> Option<LimitHit> {
     let signal = death.exit.signal()?;
-    if killed && signal == SIGKILL {
+    if circumstances.was_killed && signal == SIGKILL {
         return None;
     }
-    let memory = limits.memory_limit.filter(|&limit| was_memory(limit, signal, death));
-    let cpu =
-        limits.cpu_limit.filter(|&limit| signal == SIGXCPU || (signal == SIGKILL && death.cpu_time >= limit));
+    let own_peak = if circumstances.had_children { 0 } else { death.peak_memory };
+    let memory = limits.memory_limit.filter(|&limit| was_memory(limit, signal, own_peak, death));
+    let is_spent = limits.cpu_budget().is_some_and(|budget| death.cpu_time >= budget);
+    let cpu = limits.cpu_limit.filter(|_| signal == SIGXCPU || (signal == SIGKILL && is_spent));
     let file_size = limits.file_size_limit.filter(|_| signal == SIGXFSZ);
     memory
         .map(|limit| LimitHit::Memory { limit })
@@ -33,13 +46,14 @@ pub(crate) fn limit_hit(limits: &WorkerLimits, death: &ExitReport, killed: bool)
 }
 
 /// Running out of address space has no signal of its own. What a worker makes of a failed allocation is said
-/// before it aborts; a stack that cannot grow is a segmentation fault, with most of the limit in use.
-fn was_memory(limit: u64, signal: i32, death: &ExitReport) -> bool {
+/// before it aborts; a stack that cannot grow is a segmentation fault, with most of the limit in use. A SIGKILL is never
+/// this limit's: the kernel refuses memory, and kills nobody for it.
+fn was_memory(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> bool {
     let mut lines = death.stderr.iter().rev().zip(0..);
     let told =
         lines.any(|(line, age)| is_failed_allocation(line) || (age < LAST_WORDS && tells_of_memory(line)));
-    let near = death.peak_memory >= limit - limit / 8;
-    (told && signal == SIGABRT) || (near && [SIGABRT, SIGBUS, SIGKILL, SIGSEGV].contains(&signal))
+    let near = own_peak >= limit - limit / 8;
+    (told && signal == SIGABRT) || (near && [SIGABRT, SIGBUS, SIGSEGV].contains(&signal))
 }
 
 /// Rust's own words, which it always follows with an abort, and with a backtrace in between if it is asked to.
@@ -59,6 +73,7 @@ mod tests {
     use std::time::Duration;
 
     const LIMIT: u64 = 256 << 20;
+    const OURS: Circumstances = Circumstances { was_killed: true, had_children: false };
     const RUST: &str = "memory allocation of 1048576 bytes failed";
 
     fn limits() -> WorkerLimits {
@@ -78,7 +93,7 @@ mod tests {
     }
 
     fn hit(death: &ExitReport) -> Option<&'static str> {
-        limit_hit(&limits(), death, false).map(LimitHit::name)
+        limit_hit(&limits(), death, Circumstances::default()).map(LimitHit::name)
     }
 
     #[test]
@@ -106,25 +121,33 @@ mod tests {
 
     #[test]
     fn a_violent_death_close_to_the_memory_limit_is_the_memory_limit() {
-        for signal in [SIGABRT, SIGBUS, SIGKILL, SIGSEGV] {
+        for signal in [SIGABRT, SIGBUS, SIGSEGV] {
             assert_eq!(hit(&death(signal, LIMIT / 8 * 7, &[])), Some("memory"), "{signal}");
             assert_eq!(hit(&death(signal, LIMIT / 8 * 7 - 1, &[])), None, "{signal}");
         }
         assert_eq!(hit(&death(15, LIMIT, &[])), None);
+        assert_eq!(hit(&death(SIGKILL, LIMIT, &[])), None, "whoever it was, it was not this limit");
+    }
+
+    #[test]
+    fn a_childs_memory_is_no_evidence_against_the_worker() {
+        let circumstances = Circumstances { had_children: true, was_killed: false };
+        assert_eq!(limit_hit(&limits(), &death(SIGSEGV, LIMIT, &[]), circumstances), None);
+        assert!(limit_hit(&limits(), &death(SIGABRT, LIMIT, &[RUST]), circumstances).is_some());
     }
 
     #[test]
     fn a_kill_of_ours_is_no_limit() {
         let mut death = death(SIGKILL, LIMIT, &[]);
         death.cpu_time = Duration::from_secs(9);
-        assert_eq!(limit_hit(&limits(), &death, true), None);
-        assert!(limit_hit(&limits(), &death, false).is_some());
+        assert_eq!(limit_hit(&limits(), &death, OURS), None);
+        assert!(hit(&death).is_some());
     }
 
     #[test]
     fn the_last_signal_tells_even_where_we_killed_too_late() {
-        assert!(limit_hit(&limits(), &death(SIGABRT, 0, &[RUST]), true).is_some());
-        assert!(limit_hit(&limits(), &death(SIGXCPU, 0, &[]), true).is_some());
+        assert!(limit_hit(&limits(), &death(SIGABRT, 0, &[RUST]), OURS).is_some());
+        assert!(limit_hit(&limits(), &death(SIGXCPU, 0, &[]), OURS).is_some());
     }
 
     #[test]
@@ -141,7 +164,7 @@ mod tests {
     #[test]
     fn what_was_not_limited_was_not_hit() {
         for death in [death(SIGABRT, u64::MAX, &[RUST]), death(SIGXCPU, 0, &[]), death(SIGXFSZ, 0, &[])] {
-            assert_eq!(limit_hit(&WorkerLimits::default(), &death, false), None);
+            assert_eq!(limit_hit(&WorkerLimits::default(), &death, Circumstances::default()), None);
         }
     }
 
@@ -149,6 +172,6 @@ mod tests {
     fn who_exits_by_itself_hit_nothing() {
         let mut death = ExitReport::new("a-0", 1, Exit::Code(1));
         death.peak_memory = u64::MAX;
-        assert_eq!(limit_hit(&limits(), &death, false), None);
+        assert_eq!(hit(&death), None);
     }
 }

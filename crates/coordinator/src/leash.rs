@@ -2,6 +2,7 @@
 
 use crate::os::process::Process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Kills a worker's process group; one that is spawned after the kill is killed at once.
 #[derive(Debug, Default)]
@@ -41,6 +42,12 @@ impl Leash {
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         let process = self.lock().process.clone()?;
         process.resident_memory()
+    }
+
+    /// Time on a processor that the process has used, while it lives.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        let process = self.lock().process.clone()?;
+        process.usage().map(|usage| usage.cpu_time)
     }
 
     /// The process id, once there is one.

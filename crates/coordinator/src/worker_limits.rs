@@ -20,8 +20,12 @@ pub struct WorkerLimits {
     /// Address space, in bytes: all that is mapped, whether it was ever touched or not, the executable and the
     /// stacks of its threads among it. Default: none.
     pub memory_limit: Option<u64>,
-    /// Time on a processor, all jobs of the worker together, in whole seconds. At the limit the worker is sent
-    /// SIGXCPU, and SIGKILL a second later. Default: none.
+    /// Time on a processor that a job may use, in whole seconds. At the limit the worker is sent SIGXCPU, and SIGKILL
+    /// a second later. Default: none.
+    ///
+    /// The kernel counts a process' whole life. So a worker of a pool, unless it runs one job only, is allowed twice as
+    /// much and is replaced between two jobs once it has used the half of that: a job has at least this time, however
+    /// much those before it used, and never more than twice this.
     pub cpu_limit: Option<Duration>,
     /// Open file descriptors, of which the worker needs about ten for itself. Default: none but the
     /// coordinator's own.
@@ -32,9 +36,16 @@ pub struct WorkerLimits {
     pub file_size_limit: Option<u64>,
     /// Added to the coordinator's own nice level, -20 to 19: above zero, workers give way to it. Default: 0.
     pub nice: i32,
+    /// Whether it runs one job after another, and is replaced in time.
+    pub(crate) is_replaced: bool,
 }
 
 impl WorkerLimits {
+    /// Time on a processor that the process may use in its life.
+    pub(crate) fn cpu_budget(&self) -> Option<Duration> {
+        self.cpu_limit.map(|limit| limit.saturating_mul(if self.is_replaced { 2 } else { 1 }))
+    }
+
     /// Checks what the types cannot express.
     pub(crate) fn check(&self) -> Result<(), InvalidLimits> {
         let amounts = [

@@ -5,6 +5,7 @@ use procpool::worker::{Context, serve};
 use procpool_tests::greedy;
 use procpool_tests::verbs::{Verb, Verbs};
 use rustix::process::{Signal, getpid, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 use std::convert::Infallible;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
@@ -24,6 +25,13 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
                 std::hint::spin_loop();
             }
         }
+        Verb::Burn(millis) => {
+            let used = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
+            let end = used() + Duration::from_millis(millis);
+            while used() < end {}
+            "burnt".into()
+        }
+        Verb::Shell(line) => Command::new("sh").args(["-c", &line]).status()?.to_string(),
         Verb::SpinOnceBegun(file) => {
             std::fs::write(file, "")?;
             loop {

@@ -64,6 +64,35 @@ async fn a_busy_loop_dies_of_the_cpu_limit() {
 }
 
 #[tokio::test]
+async fn no_job_dies_of_the_processor_time_that_others_have_used() {
+    let pool = verbs(1).cpu_limit(Duration::from_secs(1)).start().await.unwrap();
+    for job in 0..6 {
+        // Two of them together are more than one job may use.
+        assert_eq!(pool.run(Verb::Burn(700)).await.unwrap(), "burnt", "job {job}");
+    }
+    assert!(pool.workers().iter().all(|worker| worker.jobs_done <= 2), "{:?}", pool.workers());
+}
+
+#[tokio::test]
+async fn a_process_for_every_job_is_held_to_the_limit_exactly() {
+    let pool = greedy().cpu_limit(Duration::from_secs(1)).process_per_job(true).start().await.unwrap();
+    let death = death_of(&pool, Verb::Spin).await;
+    assert_eq!(death.limit, Some(LimitHit::Cpu { limit: Duration::from_secs(1) }));
+    // The kernel's own count may lag behind by a tick of its clock.
+    assert!(death.cpu_time < Duration::from_millis(1_500), "{death:?}");
+}
+
+#[tokio::test]
+async fn memory_of_a_child_is_no_evidence_against_its_parent() {
+    let pool = greedy().memory_limit(256 * MEBIBYTE).start().await.unwrap();
+    let hoard = "head -c 250000000 /dev/zero | tail > /dev/null";
+    pool.run(Verb::Shell(hoard.into())).await.unwrap();
+    let death = death_of(&pool, Verb::Die(11)).await;
+    assert!(death.peak_memory > 224 * MEBIBYTE, "the child's: {death:?}");
+    assert_eq!(death.limit, None);
+}
+
+#[tokio::test]
 async fn a_kill_at_the_deadline_is_no_limit() {
     let pool =
         verbs(1).cpu_limit(Duration::from_secs(60)).memory_limit(256 * MEBIBYTE).start().await.unwrap();
@@ -126,7 +155,7 @@ async fn the_limits_are_there_before_the_worker_is_told_anything() {
     let limits = report.stderr.join("\n");
     let exactly = |value: &str| [value.to_owned(), value.to_owned()];
     assert_eq!(limit(&limits, "Max address space"), exactly("300000000"));
-    assert_eq!(limit(&limits, "Max cpu time"), ["7", "8"]);
+    assert_eq!(limit(&limits, "Max cpu time"), ["14", "15"]);
     assert_eq!(limit(&limits, "Max open files"), exactly("77"));
     assert_eq!(limit(&limits, "Max file size"), exactly("7000000"));
     assert_eq!(limit(&limits, "Max core file size"), exactly("0"));

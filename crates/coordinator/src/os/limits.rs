@@ -59,10 +59,10 @@ pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<Pen>, Re
 
 fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item = Setting> {
     let exact = |key, resource, value: u64| Setting { key, resource, soft: value, hard: value };
-    let cpu = limits.cpu_limit.map(|limit| Setting {
+    let cpu = limits.cpu_budget().map(|budget| Setting {
         // SIGXCPU at the first, SIGKILL at the second.
-        hard: limit.as_secs().saturating_add(1),
-        ..exact("cpu_limit", Resource::Cpu, limit.as_secs())
+        hard: budget.as_secs().saturating_add(1),
+        ..exact("cpu_limit", Resource::Cpu, budget.as_secs())
     });
     let processes = limits.process_limit.filter(|_| counts_processes);
     let optional = [

@@ -11,4 +11,5 @@ mod pen;
 pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod socket_dir;
+pub(crate) mod usage;
 mod wait;

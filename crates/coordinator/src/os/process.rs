@@ -5,6 +5,7 @@ use super::descriptors;
 use super::group;
 use super::limits;
 use super::pen::Pen;
+use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
@@ -117,6 +118,8 @@ impl Process {
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
         let mut fate = self.fate();
+        // Of a zombie: it uses nothing more, and its number is still its own.
+        let own = Usage::of(self.pid);
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
         let pen = fate.pen.take();
@@ -124,7 +127,15 @@ impl Process {
         drop(pen);
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only how it died is lost.
-        result.ok().flatten().unwrap_or_else(Reaped::unknown)
+        let reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
+        own.map_or(reaped, |Usage { cpu_time, had_children }| Reaped { cpu_time, had_children, ..reaped })
+    }
+
+    /// What it has used by itself so far. None once it is reaped.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        // Held while the file is read: its name is the pid.
+        let fate = self.fate();
+        if fate.reaped { None } else { Usage::of(self.pid) }
     }
 
     /// To be asked only with the fate held. Where somebody else has reaped it, its number is not asked after: that may be

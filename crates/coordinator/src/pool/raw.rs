@@ -16,6 +16,7 @@ use crate::hub::Hub;
 use crate::launch::{Recipe, StartError};
 use crate::limits::{InvalidLimits, PoolLimits};
 use crate::recorder::Recorder;
+use crate::worker_limits::WorkerLimits;
 use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -132,7 +133,7 @@ impl RawPool {
             inherit_env,
             env,
             current_dir,
-            limits: limits.worker,
+            limits: WorkerLimits { is_replaced: !limits.supervision.process_per_job, ..limits.worker },
             mode: Mode::Jobs,
             expects: contract.clone(),
             worker_data,

@@ -22,6 +22,16 @@ pub(crate) struct Serving<'a> {
     weighed: Option<Instant>,
 }
 
+/// How much of what a worker may use it has used before its next job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spent {
+    Little,
+    /// It is replaced when its replacement is ready.
+    Much,
+    /// Another job would not have all of its time: the worker gets none.
+    All,
+}
+
 /// Between two looks at a worker's memory, each of which opens a file.
 const WEIGHING: Duration = Duration::from_millis(100);
 
@@ -77,8 +87,12 @@ impl Serving<'_> {
 
     fn done(&mut self, frame: Frame) -> Result<(), String> {
         let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
-        let (result, health) = outcome(done, frame.payload);
+        let (result, mut health) = outcome(done, frame.payload);
         let worker = self.worker;
+        let spent = self.spent();
+        if spent == Spent::All {
+            health = Health::Suspect;
+        }
         let effects = self.core.with(|state, now| {
             let slot = state.slots.get_mut(&worker).ok_or("it is not expected any more")?;
             let job = slot.job_of(frame.sequence)?;
@@ -88,10 +102,25 @@ impl Serving<'_> {
             Ok::<_, String>(state.handle(now, Event::Done { worker, job, health }, known))
         })?;
         self.core.perform(effects);
+        if spent == Spent::Much {
+            self.core.feed(Event::Outgrown { worker });
+        }
         if let Some(bound) = self.core.limits.supervision.recycle_memory {
             self.weigh(bound);
         }
         Ok(())
+    }
+
+    /// How much of its time on a processor the worker has used. Looked at after every job, and before the next one, where
+    /// there is a limit: the job that exceeds it must be the one that used it.
+    fn spent(&self) -> Spent {
+        let limits = &self.core.limits;
+        let limit = limits.worker.cpu_limit.filter(|_| !limits.supervision.process_per_job);
+        match limit.and_then(|limit| Some((limit, self.leash.cpu_time()?))) {
+            Some((limit, used)) if used >= limit => Spent::All,
+            Some((limit, used)) if used >= limit / 2 => Spent::Much,
+            _ => Spent::Little,
+        }
     }
 
     /// Looks, between two jobs, whether the worker has grown beyond its bound.

@@ -1,0 +1,64 @@
+//! What one process has used by itself, from `/proc`: `wait4` adds what its children had used that it waited for. Refuses
+//! to make sure that the process is the one that is meant.
+
+use rustix::process::Pid;
+use std::time::Duration;
+
+/// Processor time and children of a process that lives or is a zombie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Time on a processor, user and system, of all its threads, in steps of the kernel's clock tick (10 ms).
+    pub(crate) cpu_time: Duration,
+    /// Whether it has waited for any child: each one has faulted at least one page in.
+    pub(crate) had_children: bool,
+}
+
+impl Usage {
+    /// None if there is no such process, or no `/proc`.
+    pub(crate) fn of(pid: Pid) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(&stat, rustix::param::clock_ticks_per_second())
+    }
+
+    /// The fields are told in proc(5). The second is the process' name, which may hold anything.
+    fn parse(stat: &str, ticks_per_second: u64) -> Option<Self> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3)?.parse::<u64>().ok();
+        let (child_faults, user, system) = (field(11)?, field(14)?, field(15)?);
+        let nanos =
+            (u128::from(user) + u128::from(system)) * 1_000_000_000 / u128::from(ticks_per_second.max(1));
+        let cpu_time = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        Some(Self { cpu_time, had_children: child_faults > 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_may_be_called_anything() {
+        let stat = "17 (a b) R 1 (c) S 1 17 17 0 -1 4194304 107 23 0 0 150 25 400 100 20 0 1 0 9 0 0";
+        let usage = Usage { cpu_time: Duration::from_millis(1750), had_children: true };
+        assert_eq!(Usage::parse(stat, 100), Some(usage));
+        assert_eq!(Usage::parse("17 (a", 100), None);
+    }
+
+    #[test]
+    fn a_child_counts_once_it_was_waited_for() {
+        // This process may have had others: the shell's are its own.
+        let had_children = |line: &str| {
+            let mut shell = std::process::Command::new("/bin/sh");
+            let mut shell = shell.args(["-c", line]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+            let mut said = String::new();
+            let mut stdout = std::io::BufReader::new(shell.stdout.take().unwrap());
+            std::io::BufRead::read_line(&mut stdout, &mut said).unwrap();
+            let usage = Usage::of(Pid::from_child(&shell)).unwrap();
+            shell.kill().unwrap();
+            shell.wait().unwrap();
+            usage.had_children
+        };
+        assert!(!had_children("echo begun; read never"));
+        assert!(had_children("/bin/true; echo begun; read never"));
+    }
+}
