@@ -206,6 +206,7 @@ fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
 /// The key at which to point.
 fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
     match error {
+        InvalidLimits::TooManyWorkers { .. } => "max_workers",
         InvalidLimits::Workers { .. } if table.max_workers.is_some() => "max_workers",
         InvalidLimits::Workers { .. } => "min_workers",
         InvalidLimits::Zero { key } | InvalidLimits::NoRoom { key } => key,

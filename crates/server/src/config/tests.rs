@@ -253,6 +253,7 @@ fn commands_that_start_nothing_are_refused() {
 fn contradictions_point_at_the_key_to_change() {
     assert!(mistake_of_pool("max_attempts = 2").contains("set idempotent = true"));
     assert!(mistake_of_pool("max_workers = 0").contains("max_workers is 0"));
+    assert!(mistake_of_pool("max_workers = 99999").starts_with("max_workers is 99999"));
     assert!(mistake_of_pool("run_timeout = \"0s\"").starts_with("run_timeout is zero"));
     assert!(mistake_of_pool("max_payload = 0").starts_with("max_payload is zero"));
     assert!(mistake_of_pool("cpu_limit = \"1500ms\"").starts_with("cpu_limit is 1.5s"));
