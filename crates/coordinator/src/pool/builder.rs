@@ -113,7 +113,7 @@ impl<J: Job> PoolBuilder<J> {
         worker.memory_limit: u64, bytes => Some(bytes)
     }
     limit! {
-        /// Most time of one worker on a processor, all of its jobs together, in whole seconds. Default: none.
+        /// Time on a processor that a job may use, in whole seconds; see [`WorkerLimits::cpu_limit`]. Default: none.
         worker.cpu_limit: Duration, time => Some(time)
     }
     limit! {
