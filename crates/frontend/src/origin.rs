@@ -29,21 +29,6 @@ pub(crate) async fn refuse_foreign(
     }
 }
 
-/// The middleware of every route that changes what is running. There is no authentication, so nobody who could come from
-/// another machine is let through.
-pub(crate) async fn refuse_remote(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if shared.is_local {
-        return next.run(request).await;
-    }
-    let detail =
-        "failed to change what is running: the server is not bound to loopback, and has no authentication";
-    Problem::new(Kind::NotLocal, StatusCode::FORBIDDEN, detail).into_response()
-}
-
 /// What is foreign to this server.
 pub(crate) struct OriginRule {
     /// Names under which the server may be asked, if that matters.
@@ -84,7 +69,7 @@ impl OriginRule {
 }
 
 /// The authority that the client asked: HTTP/2's `:authority`, or else `Host`.
-fn asked_host(uri: &Uri, headers: &HeaderMap) -> Result<Option<Authority>, Problem> {
+pub(crate) fn asked_host(uri: &Uri, headers: &HeaderMap) -> Result<Option<Authority>, Problem> {
     if let Some(authority) = uri.authority() {
         return Ok(Some(authority.clone()));
     }
