@@ -214,7 +214,7 @@ impl Core {
         for failed in effects.failed {
             match &self.recorder {
                 Some(recorder) => recorder.save(failed),
-                None => failed.tell(None),
+                None => failed.outcome.tell(None),
             }
         }
         for events in &effects.ended {

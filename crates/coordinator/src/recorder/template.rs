@@ -1,11 +1,10 @@
 //! What all recordings of a pool have in common, and making one of it. Knows no files.
 
-use super::{FailedJob, SaveError};
+use super::{SaveError, ToSave};
 use crate::contract::Contract;
 use crate::executable::Executable;
 use crate::launch::Recipe;
 use procpool_protocol::handshake::Welcome;
-use procpool_protocol::limits::cut;
 use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
 use procpool_protocol::{JobId, Payload};
 use std::collections::BTreeMap;
@@ -56,17 +55,16 @@ impl Template {
     }
 
     /// The recording of this job.
-    pub(super) fn fill(&self, failed: &FailedJob) -> SavedJob {
-        let FailedJob { sent, finished, .. } = failed;
-        let error = finished.result.as_ref().err();
+    pub(super) fn fill(&self, job: &ToSave) -> SavedJob {
+        let sent = &job.sent;
         let recording = Recording {
             job: self.contract.get().map(|contract| contract.job.clone()).unwrap_or_default(),
             contract: sent.contract,
             build: sent.build.clone(),
-            id: finished.id,
+            id: job.id,
             attempt: sent.attempt,
-            outcome: error.map_or("ok", |error| error.name()).into(),
-            summary: error.map(|error| cut(error.to_string())).unwrap_or_default(),
+            outcome: job.outcome.into(),
+            summary: job.summary.clone(),
             ..self.recording.clone()
         };
         SavedJob {
