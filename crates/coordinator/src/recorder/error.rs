@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// There is no such directory, and none can be made.
+    /// There is no such directory, and none can be made; or others can write in it.
     #[error("save_failed_jobs cannot be the directory {}: {source}", dir.display())]
     Dir {
         /// The directory.
@@ -29,4 +29,19 @@ pub enum SaveError {
     /// The system gives no thread.
     #[error("failed to start the thread that saves jobs: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// A directory is no place for saved jobs, which name what `procpool replay` runs.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Insecure {
+    #[error(
+        "it belongs to user {owner}, and this process is of user {user}; name a directory of your own, or one that is \
+         not there yet"
+    )]
+    Foreign { owner: u32, user: u32 },
+    #[error(
+        "others than its owner may write to it (mode {mode:04o}); `chmod go-w {}`, or name one that is not there yet",
+        dir.display()
+    )]
+    Open { dir: PathBuf, mode: u32 },
 }

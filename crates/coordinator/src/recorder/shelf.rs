@@ -2,11 +2,13 @@
 //! may share one; each counts and removes its own files only.
 
 use super::SaveError;
+use super::error::Insecure;
 use procpool_protocol::JobId;
 use procpool_protocol::recording::{RecordingError, SavedJob};
+use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How a saved job's file ends, and how while it is being written.
@@ -57,9 +59,18 @@ impl Shelf {
         saved.map(|()| file)
     }
 
-    /// What a job held, and the environment of its pool, are for the eyes of this user alone.
+    /// What a job held, and the environment of its pool, are for the eyes of this user alone; and what a file names is
+    /// run by whoever replays it, so nobody else may put one here. Whoever can exchange the directory after
+    /// this can have files deleted, but neither read nor written: they are new ones of mode 0600.
     fn make_dir(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        let (dir, found, user) = (self.dir.clone(), fs::metadata(&self.dir)?, geteuid().as_raw());
+        let insecure = match (found.uid(), found.mode() & 0o7777) {
+            (owner, _) if owner != user => Insecure::Foreign { owner, user },
+            (_, mode) if mode & 0o022 != 0 => Insecure::Open { dir, mode },
+            _ => return Ok(()),
+        };
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, insecure))
     }
 
     /// Removes what a coordinator that was killed had not finished.
@@ -111,7 +122,8 @@ mod tests {
     use procpool_protocol::handshake::{Mode, Welcome};
     use procpool_protocol::recording::{FORMAT, Recording};
     use std::collections::BTreeMap;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, chown};
     use std::time::{Duration, SystemTime};
 
     /// A directory that does not exist yet, removed when dropped.
@@ -177,6 +189,38 @@ mod tests {
         assert!(shelf.put(&job(1)).is_ok(), "the same job again takes the old one's place");
         fs::remove_dir_all(&place.0).unwrap();
         assert!(shelf.put(&job(2)).is_ok(), "a directory that was removed is made again");
+    }
+
+    #[test]
+    fn a_directory_in_which_others_may_write_is_refused_with_the_way_out() {
+        let place = Place::new("open");
+        for mode in [0o770, 0o702, 0o1777] {
+            let _ = fs::remove_dir_all(&place.0);
+            fs::create_dir(&place.0).unwrap();
+            fs::set_permissions(&place.0, Permissions::from_mode(mode)).unwrap();
+            let error = Shelf::open(&place.0, "fib", 1).unwrap_err().to_string();
+            assert!(error.contains(&format!("may write to it (mode {mode:04o})")), "{error}");
+            assert!(error.contains(&format!("`chmod go-w {}`", place.0.display())), "{error}");
+        }
+        fs::set_permissions(&place.0, Permissions::from_mode(0o755)).unwrap();
+        let shelf = Shelf::open(&place.0, "fib", 1).unwrap();
+        fs::set_permissions(&place.0, Permissions::from_mode(0o777)).unwrap();
+        assert!(shelf.put(&job(1)).is_err() && place.names().is_empty(), "nor may it become one");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused_with_the_way_out() {
+        let place = Place::new("foreign");
+        let (foreign, owner) = if geteuid().is_root() {
+            fs::create_dir(&place.0).unwrap();
+            chown(&place.0, Some(12_345), None).unwrap();
+            (place.0.as_path(), 12_345)
+        } else {
+            (Path::new("/"), 0)
+        };
+        let error = Shelf::open(foreign, "fib", 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("it belongs to user {owner}")), "{error}");
+        assert!(error.contains("name a directory of your own"), "{error}");
     }
 
     #[test]
