@@ -4,6 +4,7 @@
 
 use crate::cli::ReplayArgs;
 use crate::error::Error;
+use crate::trust::{self, Distrust};
 use procpool_protocol::handshake::{ENV_COORDINATOR, ENV_JOB, ENV_SOCKET};
 use procpool_protocol::recording::{Recording, RecordingError, SavedJob};
 use std::ffi::OsString;
@@ -23,6 +24,14 @@ pub(crate) enum ReplayError {
         path: PathBuf,
         /// What is wrong with it.
         source: RecordingError,
+    },
+    /// Somebody else may have chosen the program.
+    #[error("failed to trust the saved job {}, which names the program to run: {reason}, or replay it with --trust", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the way out.
+        reason: Distrust,
     },
     /// What was there when the job was saved is not there now.
     #[error("failed to use the {what} that the job was saved from, {}: {source}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
@@ -62,8 +71,11 @@ pub(crate) fn replay(args: &ReplayArgs) -> Error {
 
 fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
     let unreadable = |source| ReplayError::Read { path: args.file.clone(), source };
-    let saved = File::open(&args.file).map_err(RecordingError::Io).and_then(SavedJob::read);
-    let recording = saved.map_err(unreadable)?.recording;
+    let opened = if args.trust { File::open(&args.file).map(Ok) } else { trust::open(&args.file, user()) };
+    let file = opened
+        .map_err(|source| unreadable(source.into()))?
+        .map_err(|reason| ReplayError::Untrusted { path: args.file.clone(), reason })?;
+    let recording = SavedJob::read(file).map_err(unreadable)?.recording;
     // The worker may start in another directory than this.
     let file = std::path::absolute(&args.file).map_err(|source| unreadable(source.into()))?;
     look_for(&recording, &file)?;
@@ -81,6 +93,10 @@ fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
         command.current_dir(dir);
     }
     Ok(command)
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// Whether the worker executable and its directory are still there: a system that starts a program tells neither

@@ -176,10 +176,11 @@ async fn what_cannot_be_run_again_is_named_with_the_way_out() {
     let expected = format!("failed to read the saved job {}: No such file", missing.display());
     assert!(error(&replay(&missing, &[]).await).starts_with(&expected));
 
-    let config = server.scratch.path().join("procpool.toml");
+    let other = altered(&server.scratch, &file, |_| {});
+    std::fs::write(&other, "[pools.verbs]").unwrap();
     let expected =
-        format!("failed to read the saved job {}: it is not a job that procpool has saved", config.display());
-    assert_eq!(error(&replay(&config, &[]).await), expected);
+        format!("failed to read the saved job {}: it is not a job that procpool has saved", other.display());
+    assert_eq!(error(&replay(&other, &[]).await), expected);
 
     let moved = altered(&server.scratch, &file, |job| job.recording.executable = "/no/such/worker".into());
     let ended = replay(&moved, &[]).await;
