@@ -2,7 +2,6 @@
 
 use crate::config::HttpConfig;
 use crate::health::Health;
-use crate::orders::Orders;
 use crate::origin::OriginRule;
 use procpool_protocol::engine::{Admin, Engine};
 use std::fmt;
@@ -26,9 +25,9 @@ impl App {
 
     /// What the handlers see, once it is known on which address they are reached.
     pub(crate) fn shared(&self, bound_to: Option<IpAddr>) -> Arc<Shared> {
-        let orders = Orders::new(self.config.orders, bound_to);
+        let is_local = bound_to.is_some_and(|address| address.to_canonical().is_loopback());
         let origin = OriginRule::new(bound_to, &self.config.allowed_hosts);
-        Arc::new(Shared { origin, orders, app: self.clone() })
+        Arc::new(Shared { origin, is_local, app: self.clone() })
     }
 }
 
@@ -45,5 +44,6 @@ impl fmt::Debug for App {
 pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) origin: OriginRule,
-    pub(crate) orders: Orders,
+    /// Whether only this machine can reach us.
+    pub(crate) is_local: bool,
 }

@@ -4,6 +4,7 @@
 use crate::activity::{Activity, Reading};
 use crate::config::HttpConfig;
 use crate::dispatch;
+use crate::local::Peer;
 use crate::socket::Socket;
 use axum::Router;
 use http::Request;
@@ -47,10 +48,12 @@ impl Terms {
     pub(crate) async fn serve(mut self, stream: TcpStream) {
         // Best effort: without it, small answers may wait for the client's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
+        let peer = Peer(stream.peer_addr().ok().map(|address| address.ip()));
         let activity = Arc::new(Activity::default());
         let socket = Socket::new(stream, self.write_timeout, activity.clone());
         let (router, counting) = (self.router, activity.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             // Counted right here: an HTTP/2 request is polled by a task of its own, later.
             let in_flight = counting.begin(request.version());
             dispatch::dispatch(router.clone(), request, in_flight)

@@ -69,9 +69,9 @@ kinds! {
          sent to a local server under a name that is not its own (DNS rebinding). Programs that are no browsers \
          send neither header. A proxy's public name can be allowed in the server's configuration."
     NotLocal "not_local" "Administration is for this machine"
-        "There is no authentication, so orders that change what is running are taken from this machine only: the server \
-         has to be bound to loopback, the request must bear no mark of a proxy (`Forwarded`, `Via`, `X-Forwarded-*`, \
-         `X-Real-IP`), and the configuration must not say otherwise (`orders`). SIGHUP to the process always works."
+        "The server has no authentication, so it takes orders that change what is running only from this machine: it \
+         has to be bound to loopback and asked by a loopback address, over HTTP/1.1 or later, without the headers \
+         that proxies add (Forwarded, X-Forwarded-For and its kin, X-Real-IP, Via). Otherwise send the process SIGHUP."
     ReloadFailed "reload_failed" "The new executable was not put into service"
         "`reason` is one of `executable` (the file cannot be used), `canary` (its first worker did not get ready; `detail` \
          says why), `superseded` (a later reload took its place) and `shutting_down`. But for `superseded`, the workers \

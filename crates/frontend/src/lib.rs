@@ -122,7 +122,7 @@ mod health;
 mod job_problem;
 mod json;
 mod kind;
-mod orders;
+mod local;
 mod origin;
 mod params;
 mod problem;

@@ -69,7 +69,7 @@ impl OriginRule {
 }
 
 /// The authority that the client asked: HTTP/2's `:authority`, or else `Host`.
-fn asked_host(uri: &Uri, headers: &HeaderMap) -> Result<Option<Authority>, Problem> {
+pub(crate) fn asked_host(uri: &Uri, headers: &HeaderMap) -> Result<Option<Authority>, Problem> {
     if let Some(authority) = uri.authority() {
         return Ok(Some(authority.clone()));
     }

@@ -138,14 +138,15 @@ pub(crate) struct ReplayArgs {
     /// The saved job, as a crash report or a log names it.
     pub(crate) file: PathBuf,
 
+    /// Run what the file names, whoever may have written it. Without this, a file has to be of this user, with
+    /// nobody else allowed to write to it or to exchange it.
+    #[arg(long)]
+    pub(crate) trust: bool,
+
     /// Command to put in front of the worker's, such as "gdb --args"; split into words as a shell splits
     /// them, with nothing expanded.
     #[arg(short, long, value_name = "COMMAND")]
     pub(crate) wrap: Option<Words>,
-
-    /// Run what the file names although somebody else may have written it.
-    #[arg(long)]
-    pub(crate) trust: bool,
 }
 
 #[cfg(test)]
@@ -202,7 +203,7 @@ mod tests {
     fn replay_takes_a_file_and_a_command_to_put_in_front() {
         let line = ["procpool", "replay", "a.job", "--wrap", "gdb -ex 'break main' --args"];
         let Command::Replay(args) = Cli::try_parse_from(line).unwrap().command else { panic!() };
-        assert_eq!(args.file, PathBuf::from("a.job"));
+        assert_eq!((args.file, args.trust), (PathBuf::from("a.job"), false));
         assert_eq!(args.wrap.unwrap().0, ["gdb", "-ex", "break main", "--args"]);
         let error = parse("procpool replay a.job --wrap 'gdb").unwrap_err();
         assert!(error.contains("a quote ' is not closed"), "{error}");

@@ -45,6 +45,7 @@ mod replay;
 mod run;
 mod serve;
 mod signals;
+mod trust;
 mod words;
 
 use clap::Parser;

@@ -4,12 +4,12 @@
 
 use crate::cli::ReplayArgs;
 use crate::error::Error;
+use crate::trust::{self, Distrust};
 use procpool_protocol::handshake::{ENV_COORDINATOR, ENV_JOB, ENV_SOCKET};
 use procpool_protocol::recording::{Recording, RecordingError, SavedJob};
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,13 +25,13 @@ pub(crate) enum ReplayError {
         /// What is wrong with it.
         source: RecordingError,
     },
-    /// Somebody else may have written it, and it names a program that would be run.
-    #[error("refused to run what {} says: {why}; look at its first lines, and if you trust it, say so: procpool replay --trust {0}", path.display())]
+    /// Somebody else may have chosen the program.
+    #[error("failed to trust the saved job {}, which names the program to run: {reason}, or replay it with --trust", path.display())]
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// Why not.
-        why: String,
+        /// What is wrong with it, and the way out.
+        reason: Distrust,
     },
     /// What was there when the job was saved is not there now.
     #[error("failed to use the {what} that the job was saved from, {}: {source}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
@@ -71,13 +71,11 @@ pub(crate) fn replay(args: &ReplayArgs) -> Error {
 
 fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
     let unreadable = |source| ReplayError::Read { path: args.file.clone(), source };
-    let opened = File::open(&args.file).map_err(|error| unreadable(error.into()))?;
-    if !args.trust {
-        let about = opened.metadata().map_err(|error| unreadable(error.into()))?;
-        let untrusted = |why| ReplayError::Untrusted { path: args.file.clone(), why };
-        check_owner(&about).map_err(untrusted)?;
-    }
-    let recording = SavedJob::read(opened).map_err(unreadable)?.recording;
+    let opened = if args.trust { File::open(&args.file).map(Ok) } else { trust::open(&args.file, user()) };
+    let file = opened
+        .map_err(|source| unreadable(source.into()))?
+        .map_err(|reason| ReplayError::Untrusted { path: args.file.clone(), reason })?;
+    let recording = SavedJob::read(file).map_err(unreadable)?.recording;
     // The worker may start in another directory than this.
     let file = std::path::absolute(&args.file).map_err(|source| unreadable(source.into()))?;
     look_for(&recording, &file)?;
@@ -97,17 +95,8 @@ fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
     Ok(command)
 }
 
-/// A saved job names an executable, arguments and variables, so whoever wrote the file decides what is run. The pool
-/// that saved it ran as its owner.
-fn check_owner(about: &Metadata) -> Result<(), String> {
-    let us = rustix::process::geteuid().as_raw();
-    if about.uid() != us {
-        return Err(format!("it belongs to user {}, and this is user {us}", about.uid()));
-    }
-    if about.mode() & 0o022 != 0 {
-        return Err("others than its owner may write to it".into());
-    }
-    Ok(())
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// Whether the worker executable and its directory are still there: a system that starts a program tells neither

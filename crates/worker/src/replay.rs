@@ -1,5 +1,8 @@
 //! A saved job run again, in this process and for a person: no coordinator, no guard, no group of its own, no
 //! death with the parent. A debugger sees one ordinary program, and a crash is a crash.
+//!
+//! Whose the file is does not matter here: it chooses the input, which is checked like a coordinator's, and no program,
+//! arguments or environment. Those are `procpool replay`'s to mistrust.
 
 use crate::context::Context;
 use crate::ending::{BY_HAND, Ending, WorkerError, complain, conclude};

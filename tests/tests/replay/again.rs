@@ -8,8 +8,6 @@ use procpool_tests::library;
 use procpool_tests::program::{Ended, run};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -62,24 +60,6 @@ async fn a_job_whose_cause_is_gone_prints_its_output() {
     let ended = replay(&mended(&server).await, &[]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "\"attempt 1\"\n"), "{ended:?}");
     assert!(ended.stderr.contains("the job ended well after "), "{ended:?}");
-}
-
-#[tokio::test]
-async fn a_job_that_somebody_else_may_have_written_is_run_only_for_those_who_trust_it() {
-    let server = Server::of_verbs(1, SAVING).await;
-    let file = mended(&server).await;
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).unwrap();
-    let ended = replay(&file, &[]).await;
-    assert!(error(&ended).contains("others than its owner may write to it"), "{ended:?}");
-    assert!(error(&ended).contains(&format!("procpool replay --trust {}", file.display())), "{ended:?}");
-    assert_eq!(replay(&file, &["--trust"]).await.code, Some(0));
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(replay(&file, &[]).await.code, Some(0));
-    // Only root can give a file away.
-    if std::os::unix::fs::chown(&file, Some(65_534), None).is_ok() {
-        let ended = replay(&file, &[]).await;
-        assert!(error(&ended).contains("it belongs to user 65534"), "{ended:?}");
-    }
 }
 
 #[tokio::test]
@@ -196,10 +176,11 @@ async fn what_cannot_be_run_again_is_named_with_the_way_out() {
     let expected = format!("failed to read the saved job {}: No such file", missing.display());
     assert!(error(&replay(&missing, &[]).await).starts_with(&expected));
 
-    let config = server.scratch.path().join("procpool.toml");
+    let other = altered(&server.scratch, &file, |_| {});
+    std::fs::write(&other, "[pools.verbs]").unwrap();
     let expected =
-        format!("failed to read the saved job {}: it is not a job that procpool has saved", config.display());
-    assert_eq!(error(&replay(&config, &[]).await), expected);
+        format!("failed to read the saved job {}: it is not a job that procpool has saved", other.display());
+    assert_eq!(error(&replay(&other, &[]).await), expected);
 
     let moved = altered(&server.scratch, &file, |job| job.recording.executable = "/no/such/worker".into());
     let ended = replay(&moved, &[]).await;

@@ -158,3 +158,20 @@ async fn a_directory_that_cannot_be_made_is_told_at_the_start() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.starts_with(&expected), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_directory_in_which_others_may_write_is_told_at_the_start() {
+    let scratch = Scratch::new();
+    let failed = scratch.path().join("failed");
+    std::fs::create_dir(&failed).unwrap();
+    std::fs::set_permissions(&failed, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let config = scratch.write("p.toml", &verbs(1, SAVING));
+    let args = ["serve", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()];
+    let ended = run(binary("procpool"), &args).await;
+    let expected = format!(
+        "error: failed to start pool `verbs`: save_failed_jobs cannot be the directory {0}: others than its owner may write \
+         to it (mode 0777); `chmod go-w {0}`, or name one that is not there yet\n",
+        failed.display()
+    );
+    assert_eq!((ended.code, ended.stderr), (Some(1), expected));
+}

@@ -2,12 +2,14 @@
 
 mod again;
 mod kept;
+mod trust;
 
 use procpool_protocol::recording::SavedJob;
 use procpool_tests::http::Answer;
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The key that has jobs kept, beside the configuration.
@@ -46,11 +48,14 @@ async fn mended(server: &Server) -> PathBuf {
     fail(server, &Verb::AbortOnce(marker.display().to_string())).await
 }
 
-/// Saves a changed copy of a job.
+/// Saves a changed copy of a job, where nobody else can write, whatever the umask.
 fn altered(scratch: &Scratch, file: &Path, change: impl FnOnce(&mut SavedJob)) -> PathBuf {
     let mut job = read(file);
     change(&mut job);
-    let path = scratch.path().join("altered.job");
-    job.write(&mut File::create(&path).expect("a file")).expect("written");
+    let dir = scratch.path().join("altered");
+    DirBuilder::new().recursive(true).mode(0o700).create(&dir).expect("a directory");
+    let path = dir.join("altered.job");
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    job.write(&mut file.expect("a file")).expect("written");
     path
 }

@@ -29,7 +29,7 @@ pub struct PoolConfig {
     pub worker_data: Payload,
     /// The directory in which jobs are kept that crashed, panicked, broke the protocol or timed out while
     /// they ran, to be run again with `procpool replay`; none to keep none. Made with mode 0700 where it is
-    /// missing. The files hold the jobs' inputs and the pool's [`env`](Self::env).
+    /// missing; one of another user, or in which others may write, is refused. The files hold the jobs' inputs and the pool's [`env`](Self::env).
     pub save_failed_jobs: Option<PathBuf>,
     /// What its workers have to be; none if any will do.
     pub expects: Option<Contract>,

@@ -233,7 +233,7 @@ impl Core {
         for failed in effects.failed {
             match &self.recorder {
                 Some(recorder) => recorder.save(failed),
-                None => drop(failed.caller.send(failed.finished)),
+                None => failed.outcome.tell(None),
             }
         }
         for events in &effects.ended {

@@ -12,7 +12,7 @@ use super::stats::Stats;
 use crate::executable::Pinned;
 use crate::launch::Recipe;
 use crate::leash::Leash;
-use crate::recorder::{self, FailedJob};
+use crate::recorder::{self, FailedJob, Untold};
 use crate::session::Lines;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
@@ -313,7 +313,9 @@ impl State {
         let sent = entry.sent.take().filter(|_| recorder::is_worth_saving(&result));
         let (caller, finished) = entry.finish(now, result);
         match sent {
-            Some(sent) => effects.failed.push(FailedJob { sent, caller, finished }),
+            Some(sent) => {
+                effects.failed.push(FailedJob { sent, outcome: Untold::new(caller, finished) });
+            }
             None => effects.outcomes.push((caller, finished)),
         }
     }

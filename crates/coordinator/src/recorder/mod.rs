@@ -1,33 +1,37 @@
 //! Keeps jobs that went wrong as files, so that they can be run again under a debugger.
 //!
-//! A pool has one thread for it: neither its lock nor a runtime ever waits for a disk. The outcome of such a
-//! job waits for that thread, so that the file is there when its caller hears of it, but not for long. Saving
-//! never costs a job its outcome: what cannot be saved goes out without a file, and a warning says why.
+//! A pool has one thread for it: neither its lock nor a runtime ever waits for a disk. The outcome of such a job
+//! waits on the runtime for word from that thread, so that the file is there when its caller hears of it; but
+//! it stays off the thread, and waits for [`LONGEST_WAIT`](untold::LONGEST_WAIT) at most. Saving never costs a
+//! job its outcome: what is not saved in time goes out without a file, and a warning says why.
 
+mod error;
 mod shelf;
 mod template;
+#[cfg(test)]
+mod tests;
+mod untold;
+
+pub use error::SaveError;
+pub(crate) use untold::Untold;
 
 use crate::launch::Recipe;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::limits::cut;
-use procpool_protocol::outcome::Finished;
+use procpool_protocol::recording::RecordingError;
 use procpool_protocol::{JobError, JobId, Payload, Stage};
 use shelf::Shelf;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
 use template::Template;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use untold::Unsaved;
 
-/// Most jobs that wait to be written, each with its input. A disk that is slower than that has jobs go out
-/// without a file rather than late.
+/// Most jobs that wait to be written, each with its input, beside the one that is being written. A disk that is
+/// slower than that has jobs go out without a file rather than late.
 const WAITING: usize = 16;
-
-/// How long an outcome waits for its file. A disk may hang for good, be it one at the other end of a network.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a worker was sent of a job, kept until the job's outcome in case that is one to be saved.
 #[derive(Debug)]
@@ -45,48 +49,19 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct FailedJob {
     pub(crate) sent: Box<Sent>,
-    pub(crate) caller: oneshot::Sender<Finished>,
-    pub(crate) finished: Finished,
+    pub(crate) outcome: Untold,
 }
 
-/// A job on its way to the disk.
+/// A job on its way to the thread that saves it: all that goes into its file, and not its outcome.
 #[derive(Debug)]
-struct Case {
+struct ToSave {
     sent: Box<Sent>,
     id: JobId,
-    /// How it ended: as a word, and as a sentence.
+    /// Its outcome's name, and what is known of it in a sentence.
     outcome: &'static str,
     summary: String,
-    /// Told of the file; dropped if there is none.
-    written: oneshot::Sender<PathBuf>,
-}
-
-/// Failed jobs cannot be saved where, or as, they should be. Reads after “failed to start pool: ”.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SaveError {
-    /// There is no such directory, and none can be made.
-    #[error("save_failed_jobs cannot be the directory {}: {source}", dir.display())]
-    Dir {
-        /// The directory.
-        dir: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The files would be called after a pool whose name is no part of a file's name.
-    #[error("save_failed_jobs names files after the pool, so the pool's name cannot hold `/` or NUL")]
-    PoolName,
-    /// A recording describes itself in JSON, which is text.
-    #[error("save_failed_jobs cannot write down {what} {value:?}: it is not UTF-8")]
-    NotText {
-        /// What it is: the executable, an argument, …
-        what: &'static str,
-        /// Its value, as far as it is text.
-        value: String,
-    },
-    /// The system gives no thread.
-    #[error("failed to start the thread that saves jobs: {0}")]
-    Thread(#[source] io::Error),
+    /// Where its outcome waits to be told which file it is in, or that it is in none.
+    saved: oneshot::Sender<Option<PathBuf>>,
 }
 
 /// Whether a job that ended like this is worth another look.
@@ -105,152 +80,94 @@ pub(crate) fn is_worth_saving(result: &Result<Payload, JobError>) -> bool {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pool: String,
-    cases: SyncSender<Case>,
-    /// The runtime on which outcomes wait.
+    jobs: SyncSender<ToSave>,
+    /// On which outcomes wait for their files. At most [`WAITING`] and one do, as each has its job on the way.
     runtime: Handle,
 }
 
 impl Recorder {
-    /// Makes `dir` if need be, and starts the thread, which keeps the newest `most` jobs of the pool.
+    /// Makes `dir` if need be, and starts the thread, which keeps the newest `most` jobs of the pool. To be called on the
+    /// runtime that keeps the pool's time.
     pub(crate) fn start(dir: &Path, most: usize, recipe: &Recipe) -> Result<Self, SaveError> {
-        let pool = recipe.name.clone();
-        let shelf = Shelf::open(dir, &pool, most)?;
+        let shelf = Shelf::open(dir, &recipe.name, most)?;
         let template = Template::of(recipe)?;
-        let (cases, inbox) = sync_channel(WAITING);
-        let thread = thread::Builder::new().name("procpool-recorder".into());
-        thread.spawn(move || record(&shelf, &template, &inbox)).map_err(SaveError::Thread)?;
-        Ok(Self { pool, cases, runtime: Handle::current() })
+        let place = shelf.dir().to_owned();
+        Self::with(&recipe.name, &place, move |job| shelf.put(&template.fill(job)))
     }
 
-    /// Has a job saved, and its caller told after that, or after [`PATIENCE`]. Never waits.
+    /// Starts the thread, which saves each job by `save`.
+    fn with(
+        pool: &str,
+        dir: &Path,
+        save: impl FnMut(&ToSave) -> Result<PathBuf, RecordingError> + Send + 'static,
+    ) -> Result<Self, SaveError> {
+        let (jobs, inbox) = sync_channel(WAITING);
+        let (name, dir) = (pool.to_owned(), dir.to_owned());
+        let thread = thread::Builder::new().name("procpool-recorder".into());
+        thread.spawn(move || record(&name, &dir, save, &inbox)).map_err(SaveError::Thread)?;
+        Ok(Self { pool: pool.into(), jobs, runtime: Handle::current() })
+    }
+
+    /// Has a job saved, and its caller told after that. Never waits.
     pub(crate) fn save(&self, failed: FailedJob) {
-        let FailedJob { sent, caller, finished } = failed;
-        let id = finished.id;
-        let (written, file) = oneshot::channel();
-        let error = finished.result.as_ref().err();
+        let FailedJob { sent, outcome: untold } = failed;
+        let Some(finished) = untold.finished() else { return };
+        let (id, error) = (finished.id, finished.result.as_ref().err());
+        let (saved, word) = oneshot::channel();
         let outcome = error.map_or("ok", JobError::name);
         let summary = error.map(|error| cut(error.to_string())).unwrap_or_default();
-        let reason = match self.cases.try_send(Case { sent, id, outcome, summary, written }) {
-            Ok(()) => {
-                self.runtime.spawn(async move {
-                    let file = tokio::time::timeout(PATIENCE, file).await;
-                    tell(caller, finished, file.ok().and_then(Result::ok));
-                });
-                return;
-            }
+        let reason = match self.jobs.try_send(ToSave { sent, id, outcome, summary, saved }) {
+            Ok(()) => return self.tell_in_time(id, untold, word),
             Err(TrySendError::Full(_)) => "as many jobs as may wait are waiting to be written",
             Err(TrySendError::Disconnected(_)) => "the thread that saves jobs is gone",
         };
-        tell(caller, finished, None);
-        tracing::warn!(pool = self.pool, job = %id, reason, "a failed job was not saved");
+        untold.tell(None);
+        not_saved(&self.pool, id, reason);
+    }
+
+    fn tell_in_time(&self, id: JobId, untold: Untold, word: oneshot::Receiver<Option<PathBuf>>) {
+        let pool = self.pool.clone();
+        self.runtime.spawn(async move {
+            match untold.tell_with(word).await {
+                Ok(()) => {}
+                Err(Unsaved::Gone) => not_saved(&pool, id, "the thread that saves jobs has ended"),
+                Err(Unsaved::Late) => {
+                    let waited = untold::LONGEST_WAIT;
+                    tracing::warn!(
+                        pool, job = %id, ?waited,
+                        "a failed job is not saved yet, and its outcome went out without a file"
+                    );
+                }
+            }
+        });
     }
 }
 
-/// Tells the caller how its job ended, and where it was saved.
-fn tell(caller: oneshot::Sender<Finished>, mut finished: Finished, file: Option<PathBuf>) {
-    if let Err(JobError::Crashed(report) | JobError::Poisoned { crash: Some(report), .. }) =
-        &mut finished.result
-    {
-        report.replay = file;
-    }
-    // A caller that went away wants no outcome.
-    let _ = caller.send(finished);
+fn not_saved(pool: &str, job: JobId, reason: &str) {
+    tracing::warn!(pool, %job, reason, "a failed job was not saved");
 }
 
-fn record(shelf: &Shelf, template: &Template, inbox: &Receiver<Case>) {
-    for case in inbox {
-        let saved = template.fill(&case);
-        let put = shelf.put(&saved);
-        let is_late = put.as_ref().is_ok_and(|file| case.written.send(file.clone()).is_err());
+fn record(
+    pool: &str,
+    dir: &Path,
+    mut save: impl FnMut(&ToSave) -> Result<PathBuf, RecordingError>,
+    inbox: &Receiver<ToSave>,
+) {
+    for job in inbox {
+        let put = save(&job);
+        let ToSave { id, outcome, saved, .. } = job;
+        // An outcome that could not wait is told by now; its file is good for the log.
+        let _ = saved.send(put.as_ref().ok().cloned());
         // Last: what logs are written to is not ours, and may fail in ways of its own.
-        let (pool, job, outcome) = (&saved.recording.pool, case.id, case.outcome);
         match put {
             Ok(file) => {
                 let again = format!("procpool replay {}", file.display());
-                let late = if is_late { ", too late for its caller to be told" } else { "" };
-                tracing::warn!(pool, %job, outcome, again, "saved a failed job{late}");
+                tracing::warn!(pool, job = %id, outcome, again, "saved a failed job");
             }
             Err(error) => {
-                let dir = shelf.dir().display();
-                tracing::warn!(pool, %job, outcome, %dir, %error, "a failed job was not saved");
+                let dir = dir.display();
+                tracing::warn!(pool, job = %id, outcome, %dir, %error, "a failed job was not saved");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use procpool_protocol::frame::Kind;
-    use procpool_protocol::outcome::Timing;
-    use procpool_protocol::{CrashReport, Exit, ExitReport};
-
-    fn crash() -> Result<Payload, JobError> {
-        let death = ExitReport::new("fib-1", 7, Exit::Code(1));
-        Err(JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), Stage::Running, death))))
-    }
-
-    fn failed() -> (FailedJob, oneshot::Receiver<Finished>) {
-        let (caller, outcome) = oneshot::channel();
-        let frame = Frame::new(Kind::Job, 1, "");
-        let sent = Sent { worker: "fib-1".into(), contract: 1, build: None, attempt: 1, frame };
-        let finished = Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash() };
-        (FailedJob { sent: Box::new(sent), caller, finished }, outcome)
-    }
-
-    async fn file(outcome: oneshot::Receiver<Finished>) -> Option<PathBuf> {
-        let finished = outcome.await.expect("an outcome");
-        finished.result.unwrap_err().crash_report().expect("a crash").replay.clone()
-    }
-
-    fn recorder(room: usize) -> (Recorder, Receiver<Case>) {
-        let (cases, inbox) = sync_channel(room);
-        (Recorder { pool: "fib".into(), cases, runtime: Handle::current() }, inbox)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_outcome_waits_for_its_file() {
-        let (recorder, inbox) = recorder(1);
-        let (job, mut outcome) = failed();
-        recorder.save(job);
-        tokio::time::sleep(PATIENCE / 2).await;
-        assert!(outcome.try_recv().is_err(), "its file is not there yet");
-        inbox.recv().unwrap().written.send("fib-1.job".into()).unwrap();
-        assert_eq!(file(outcome).await, Some("fib-1.job".into()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_disk_that_hangs_withholds_no_outcome_for_long() {
-        let (recorder, _inbox) = recorder(1);
-        let (job, outcome) = failed();
-        recorder.save(job);
-        assert_eq!(file(outcome).await, None);
-    }
-
-    #[tokio::test]
-    async fn a_job_that_finds_no_room_has_its_outcome_at_once_and_without_a_file() {
-        let (recorder, inbox) = recorder(1);
-        let [(first, mut waits), (second, mut full), (third, mut gone)] = [(); 3].map(|()| failed());
-        recorder.save(first);
-        recorder.save(second);
-        assert!(full.try_recv().is_ok() && waits.try_recv().is_err());
-        drop(inbox);
-        recorder.save(third);
-        assert!(gone.try_recv().is_ok());
-        assert_eq!(file(waits).await, None, "the thread has died with it");
-    }
-
-    #[test]
-    fn what_a_debugger_may_explain_is_worth_saving() {
-        let limit = std::time::Duration::from_secs(1);
-        let worth = |error| is_worth_saving(&Err(error));
-        assert!(is_worth_saving(&crash()) && worth(JobError::Protocol { violation: String::new() }));
-        assert!(worth(JobError::Panicked { message: String::new(), location: None }));
-        assert!(worth(JobError::TimedOut { stage: Stage::Running, limit }));
-        assert!(!worth(JobError::TimedOut { stage: Stage::Queued, limit }));
-        assert!(!worth(JobError::Cancelled { stage: Stage::Running }));
-        assert!(
-            !worth(JobError::ShutDown { stage: Stage::Running }) && !is_worth_saving(&Ok(Payload::none()))
-        );
     }
 }

@@ -2,8 +2,10 @@
 //! may share one; each counts and removes its own files only.
 
 use super::SaveError;
+use super::error::Insecure;
 use procpool_protocol::JobId;
 use procpool_protocol::recording::{RecordingError, SavedJob};
+use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -31,27 +33,8 @@ impl Shelf {
         let unusable = |source| SaveError::Dir { dir: dir.to_owned(), source };
         let absolute = std::path::absolute(dir).map_err(unusable)?;
         let shelf = Self { dir: absolute, pool: pool.into(), most };
-        shelf.make_dir().and_then(|()| shelf.check_dir()).and_then(|()| shelf.sweep()).map_err(unusable)?;
+        shelf.make_dir().and_then(|()| shelf.sweep()).map_err(unusable)?;
         Ok(shelf)
-    }
-
-    /// Whoever owns a directory, or may remove files of others from it, could put a job of theirs in the place of one
-    /// that was saved here. Root could do that anyway, and a group may be what this user was given the right to save by.
-    fn check_dir(&self) -> io::Result<()> {
-        let about = fs::metadata(&self.dir)?;
-        let us = rustix::process::geteuid().as_raw();
-        let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-        if about.uid() != us && about.uid() != 0 {
-            return refuse(format!(
-                "it belongs to user {}; give it to user {us}, or name another",
-                about.uid()
-            ));
-        }
-        let is_sticky = about.mode() & 0o1000 != 0;
-        if about.mode() & 0o002 != 0 && !is_sticky {
-            return refuse("everybody may write to it; `chmod o-w` it, or name another".into());
-        }
-        Ok(())
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -76,9 +59,18 @@ impl Shelf {
         saved.map(|()| file)
     }
 
-    /// What a job held, and the environment of its pool, are for the eyes of this user alone.
+    /// What a job held, and the environment of its pool, are for the eyes of this user alone; and what a file names is
+    /// run by whoever replays it, so nobody else may put one here. Whoever can exchange the directory after
+    /// this can have files deleted, but neither read nor written: they are new ones of mode 0600.
     fn make_dir(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        let (dir, found, user) = (self.dir.clone(), fs::metadata(&self.dir)?, geteuid().as_raw());
+        let insecure = match (found.uid(), found.mode() & 0o7777) {
+            (owner, _) if owner != user => Insecure::Foreign { owner, user },
+            (_, mode) if mode & 0o022 != 0 => Insecure::Open { dir, mode },
+            _ => return Ok(()),
+        };
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, insecure))
     }
 
     /// Removes what a coordinator that was killed had not finished.
@@ -130,7 +122,8 @@ mod tests {
     use procpool_protocol::handshake::{Mode, Welcome};
     use procpool_protocol::recording::{FORMAT, Recording};
     use std::collections::BTreeMap;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, chown};
     use std::time::{Duration, SystemTime};
 
     /// A directory that does not exist yet, removed when dropped.
@@ -199,6 +192,38 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_in_which_others_may_write_is_refused_with_the_way_out() {
+        let place = Place::new("open");
+        for mode in [0o770, 0o702, 0o1777] {
+            let _ = fs::remove_dir_all(&place.0);
+            fs::create_dir(&place.0).unwrap();
+            fs::set_permissions(&place.0, Permissions::from_mode(mode)).unwrap();
+            let error = Shelf::open(&place.0, "fib", 1).unwrap_err().to_string();
+            assert!(error.contains(&format!("may write to it (mode {mode:04o})")), "{error}");
+            assert!(error.contains(&format!("`chmod go-w {}`", place.0.display())), "{error}");
+        }
+        fs::set_permissions(&place.0, Permissions::from_mode(0o755)).unwrap();
+        let shelf = Shelf::open(&place.0, "fib", 1).unwrap();
+        fs::set_permissions(&place.0, Permissions::from_mode(0o777)).unwrap();
+        assert!(shelf.put(&job(1)).is_err() && place.names().is_empty(), "nor may it become one");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused_with_the_way_out() {
+        let place = Place::new("foreign");
+        let (foreign, owner) = if geteuid().is_root() {
+            fs::create_dir(&place.0).unwrap();
+            chown(&place.0, Some(12_345), None).unwrap();
+            (place.0.as_path(), 12_345)
+        } else {
+            (Path::new("/"), 0)
+        };
+        let error = Shelf::open(foreign, "fib", 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("it belongs to user {owner}")), "{error}");
+        assert!(error.contains("name a directory of your own"), "{error}");
+    }
+
+    #[test]
     fn the_oldest_gives_way_and_nobody_elses_does() {
         let place = Place::new("bound");
         let shelf = Shelf::open(&place.0, "fib", 2).unwrap();
@@ -237,26 +262,6 @@ mod tests {
         large.recording.summary = "x".repeat(100_000);
         assert!(shelf.put(&large).is_err());
         assert_eq!(place.names(), [] as [String; 0]);
-    }
-
-    #[test]
-    fn a_directory_in_which_others_may_replace_files_is_refused() {
-        let place = Place::new("foreign");
-        fs::create_dir(&place.0).unwrap();
-        let open_with = |mode| {
-            fs::set_permissions(&place.0, fs::Permissions::from_mode(mode)).unwrap();
-            Shelf::open(&place.0, "fib", 1).map(drop).map_err(|error| error.to_string())
-        };
-        for mode in [0o700, 0o770, 0o1777] {
-            assert_eq!(open_with(mode), Ok(()), "{mode:o}");
-        }
-        let error = open_with(0o777).unwrap_err();
-        assert!(error.contains("everybody may write to it"), "{error}");
-        // Only root can give a directory away.
-        if std::os::unix::fs::chown(&place.0, Some(65_534), None).is_ok() {
-            let error = open_with(0o700).unwrap_err();
-            assert!(error.contains("it belongs to user 65534"), "{error}");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What all recordings of a pool have in common, and making one of it. Knows no files.
 
-use super::{Case, SaveError};
+use super::{SaveError, ToSave};
 use crate::contract::Contract;
 use crate::executable::Executable;
 use crate::launch::Recipe;
@@ -55,16 +55,16 @@ impl Template {
     }
 
     /// The recording of this job.
-    pub(super) fn fill(&self, case: &Case) -> SavedJob {
-        let sent = &case.sent;
+    pub(super) fn fill(&self, job: &ToSave) -> SavedJob {
+        let sent = &job.sent;
         let recording = Recording {
             job: self.contract.get().map(|contract| contract.job.clone()).unwrap_or_default(),
             contract: sent.contract,
             build: sent.build.clone(),
-            id: case.id,
+            id: job.id,
             attempt: sent.attempt,
-            outcome: case.outcome.into(),
-            summary: case.summary.clone(),
+            outcome: job.outcome.into(),
+            summary: job.summary.clone(),
             ..self.recording.clone()
         };
         SavedJob {

@@ -8,7 +8,7 @@ mod seed;
 
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::orders;
+use crate::local;
 use crate::origin;
 use crate::problem::Problem;
 use axum::Router;
@@ -45,11 +45,11 @@ fn running_jobs(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
 }
 
-/// The routes that change what is running: closed to foreign pages and to other machines by construction.
+/// The routes that change what is running: closed to foreign pages, to proxies and to other machines by construction.
 fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
-        .route_layer(from_fn_with_state(shared.clone(), orders::refuse_remote))
+        .route_layer(from_fn_with_state(shared.clone(), local::refuse_remote))
         .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
 }
 
