@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the person who started it")]
 
 mod artifact;
+mod bench;
 mod cargo;
 mod chaos;
 mod ci;
@@ -28,6 +29,7 @@ Usage: cargo xtask <COMMAND> [ARGS]
 Commands:
   run    build everything in release and serve on 127.0.0.1:3000
   test   build what the tests need and run all of them
+  bench  measure beside peers and floors, and say which goals are met
   chaos  kill workers under load and compare every ledger
   ci     format, clippy, docs, licences, then test
   dist   pack each executable as an artifact of its own into dist/
@@ -56,6 +58,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "run" => run::run(&args),
         "test" if asks_for_help(&args) => say(test::HELP),
         "test" => test::run(&args),
+        "bench" if asks_for_help(&args) => say(bench::HELP),
+        "bench" => bench::run(&args),
         "chaos" if asks_for_help(&args) => say(chaos::HELP),
         "chaos" => chaos::run(&args),
         "ci" if asks_for_help(&args) => say(ci::HELP),

@@ -44,6 +44,11 @@ const RULES: &[Rule] = &[
         others: Others::Any,
     },
     Rule {
+        package: "procpool-bench",
+        ours: &["procpool", "procpool-compute", "procpool-fib", "procpool-ping"],
+        others: Others::Any,
+    },
+    Rule {
         package: "procpool-server",
         ours: &["procpool-frontend", "procpool-coordinator", "procpool-protocol"],
         others: Others::Any,

@@ -1,0 +1,9 @@
+//! What nothing can be faster than: the kernel's part of a row, done with as little as possible around it.
+
+mod echo;
+mod server;
+mod spawn;
+
+pub use echo::Echo;
+pub use server::Server;
+pub use spawn::spawn_and_wait;

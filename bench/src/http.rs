@@ -1,0 +1,109 @@
+//! A load generator for HTTP/1.1 that costs little: connections that are kept, one request at a time on each, the same bytes
+//! every time. One measuring device for everybody.
+
+use crate::contestant::Result;
+use crate::sample::Sample;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What to ask.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub address: SocketAddr,
+    bytes: Arc<[u8]>,
+}
+
+impl Question {
+    pub fn get(address: SocketAddr, path: &str) -> Self {
+        Self::of(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"))
+    }
+
+    pub fn post(address: SocketAddr, path: &str, json: &str) -> Self {
+        let length = json.len();
+        Self::of(
+            address,
+            format!(
+                "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+                 Content-Length: {length}\r\n\r\n{json}"
+            ),
+        )
+    }
+
+    fn of(address: SocketAddr, text: String) -> Self {
+        Self { address, bytes: text.into_bytes().into() }
+    }
+
+    /// Asks on so many connections for so long. Gives each answer's time; how many a second is their number by the time.
+    ///
+    /// # Errors
+    /// When an answer is not a 200 with a length.
+    pub async fn ask(&self, connections: usize, time: Duration) -> Result<(Sample, f64)> {
+        let begun = Instant::now();
+        let lanes: Vec<_> = (0..connections)
+            .map(|_| {
+                let question = self.clone();
+                tokio::spawn(async move { question.lane(begun + time).await })
+            })
+            .collect();
+        let mut nanos = Vec::new();
+        for lane in lanes {
+            nanos.extend(lane.await??);
+        }
+        let rate = nanos.len() as f64 / begun.elapsed().as_secs_f64();
+        Ok((nanos.into_iter().collect(), rate))
+    }
+
+    async fn lane(&self, end: Instant) -> Result<Vec<Duration>> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let mut buffer = vec![0; 16 * 1024];
+        let mut times = Vec::new();
+        loop {
+            let sent = Instant::now();
+            if sent >= end {
+                return Ok(times);
+            }
+            stream.write_all(&self.bytes).await?;
+            let mut filled = 0;
+            while !is_whole(&buffer[..filled])? {
+                let read = stream.read(&mut buffer[filled..]).await?;
+                if read == 0 {
+                    return Err("the server hung up".into());
+                }
+                filled += read;
+            }
+            times.push(sent.elapsed());
+        }
+    }
+}
+
+/// Whether these bytes are one whole answer.
+fn is_whole(bytes: &[u8]) -> Result<bool> {
+    let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { return Ok(false) };
+    let head = std::str::from_utf8(&bytes[..end])?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(String::from_utf8_lossy(bytes).into_owned().into());
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let length = length.ok_or("an answer without Content-Length")?;
+    Ok(bytes.len() >= end + 4 + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_with_its_last_byte() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-length: 2\r\n\r\nOK";
+        assert!((0..answer.len()).all(|length| !is_whole(&answer[..length]).unwrap()));
+        assert!(is_whole(answer).unwrap());
+        assert!(is_whole(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! Many small jobs at once: what a job costs where there is always another one.
+
+use super::{Kit, ping};
+use crate::contest::{Goal, Row};
+use crate::contestant::{Contestant, Measured, Result, Turn};
+use crate::script::Needs;
+use procpool::Pool;
+use procpool_ping::Ping;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+const LANES: usize = 256;
+
+pub(super) async fn row(kit: Kit) -> Result<Row> {
+    let ours = Ours { pool: ping(2).await?, count: kit.args.effort(200_000) };
+    let piscina = [LANES.to_string(), kit.args.effort(100_000).to_string()];
+    Ok(Row::new("in-flight", "256 small jobs in flight, two workers", "jobs/s", Box::new(ours))
+        .peer("Piscina", kit.peers.script("Piscina", Needs::Piscina, "piscina.js", &piscina))
+        .goal(Goal::AtLeast(50.0, "Piscina"))
+        .goal(Goal::Above(1e6)))
+}
+
+struct Ours {
+    pool: Pool<Ping>,
+    count: usize,
+}
+
+impl Contestant for Ours {
+    fn name(&self) -> &'static str {
+        "procpool"
+    }
+
+    fn turn(&mut self) -> Turn<'_> {
+        let (pool, count) = (self.pool.clone(), self.count);
+        Box::pin(async move { Ok(Measured::value(rate(&pool, LANES, count).await?)) })
+    }
+}
+
+/// Jobs a second with so many lanes, each of which has one job in flight.
+pub(super) async fn rate(pool: &Pool<Ping>, lanes: usize, count: usize) -> Result<f64> {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    let lanes: Vec<_> = (0..lanes)
+        .map(|_| {
+            let (pool, sent) = (pool.clone(), sent.clone());
+            tokio::spawn(async move {
+                while sent.fetch_add(1, Ordering::Relaxed) < count {
+                    pool.run("ping".into()).await?;
+                }
+                Ok::<_, procpool::JobError>(())
+            })
+        })
+        .collect();
+    for lane in lanes {
+        lane.await??;
+    }
+    Ok(count as f64 / begun.elapsed().as_secs_f64())
+}

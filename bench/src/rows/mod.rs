@@ -1,0 +1,93 @@
+//! The rows of the table, one to a file, and the curves. What each row's goal is stands in the row.
+
+mod compute;
+mod curves;
+mod fresh;
+mod http;
+mod idle;
+mod in_flight;
+mod livez;
+mod payload;
+mod replaced;
+mod sequential;
+
+pub use curves::Curve;
+
+use crate::args::Args;
+use crate::contest::Row;
+use crate::contestant::Result;
+use crate::floor::Server;
+use crate::places;
+use crate::script::Peers;
+use procpool::{Bytes, Job, Pool};
+use procpool_ping::Ping;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// What rows are made with.
+#[derive(Clone, Debug)]
+pub struct Kit {
+    pub args: Args,
+    pub peers: Peers,
+}
+
+/// Something of the table that is made by its name.
+pub type Named<T> = (&'static str, fn(Kit) -> Pin<Box<dyn Future<Output = Result<T>> + Send>>);
+
+/// Rows by name, in the order of the table.
+pub const ROWS: &[Named<Row>] = &[
+    ("sequential", |kit| Box::pin(sequential::row(kit))),
+    ("in-flight", |kit| Box::pin(in_flight::row(kit))),
+    ("fresh", |kit| Box::pin(fresh::row(kit))),
+    ("warm-spare", |kit| Box::pin(fresh::warm(kit))),
+    ("http", |kit| Box::pin(http::row(kit))),
+    ("payload", |kit| Box::pin(payload::row(kit))),
+    ("livez", |kit| Box::pin(livez::row(kit))),
+    ("compute", |kit| Box::pin(compute::row(kit))),
+    ("idle-memory", |kit| Box::pin(idle::memory(kit))),
+    ("idle-cpu", |kit| Box::pin(idle::cpu(kit))),
+    ("replaced", |kit| Box::pin(replaced::row(kit))),
+];
+
+/// Curves by name.
+pub const CURVES: &[Named<Curve>] = &[
+    ("throughput-by-in-flight", |kit| Box::pin(curves::by_in_flight(kit))),
+    ("cost-by-workers", |kit| Box::pin(curves::by_workers(kit))),
+    ("cost-by-queue", |kit| Box::pin(curves::by_queue(kit))),
+];
+
+/// The job of `bench-echo`.
+#[derive(Clone, Copy, Debug)]
+pub struct Blob;
+
+impl Job for Blob {
+    const NAME: &'static str = "blob";
+    type Input = Bytes;
+    type Output = Bytes;
+}
+
+/// A pool of `procpool-ping`, all of it ready.
+async fn ping(workers: usize) -> Result<Pool<Ping>> {
+    let pool = Pool::builder(places::worker("procpool-ping")?).workers(workers..=workers).queue(1_000_000);
+    all_ready(pool.start().await?, workers).await
+}
+
+async fn all_ready<J: Job>(pool: Pool<J>, workers: usize) -> Result<Pool<J>> {
+    while pool.status().workers.idle < workers {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(pool)
+}
+
+/// A server of ours with this configuration.
+async fn server(config: &str) -> Result<Server> {
+    let file = std::env::temp_dir().join(format!("procpool-bench-{}.toml", std::process::id()));
+    std::fs::write(&file, config)?;
+    let mut command = Command::new(places::file("procpool")?);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
+    let server = Server::start(command).await;
+    std::fs::remove_file(&file)?;
+    server
+}

@@ -1,0 +1,92 @@
+//! One small typed job after another: what a job costs that nobody waits beside.
+
+use super::{Kit, ping};
+use crate::contest::{Goal, Row};
+use crate::contestant::{Contestant, Measured, Result, Turn, by};
+use crate::floor::Echo;
+use crate::script::Needs;
+use procpool::Pool;
+use procpool_ping::Ping;
+use std::time::Instant;
+
+/// Bytes of the floor's messages: as many as a frame of this job has.
+const FLOOR_BYTES: usize = 64;
+
+pub(super) async fn row(kit: Kit) -> Result<Row> {
+    let count = kit.args.effort(10_000);
+    let ours = Ours { pool: ping(1).await?, count };
+    ours.pool.run("ping".into()).await?;
+    let floor = Floor { echo: Echo::start(FLOOR_BYTES).await?, count };
+    let python = |pool: &str, count: usize| [pool.to_owned(), count.to_string()];
+    let few = kit.args.effort(1_000);
+    let row = Row::new("sequential", "one small typed job after another, p50", "µs", Box::new(ours))
+        .beside(Box::new(floor))
+        .beside(by(
+            "spawn_blocking, in this process",
+            move || async move { tokio::spawn(blocking(count)).await? },
+        ))
+        .goal(Goal::AtMost(1.3, "raw socket echo"))
+        .goal(Goal::AtMost(1.0, "Node postMessage"));
+    let node = ["0".to_owned(), count.to_string()];
+    let piscina = ["1".to_owned(), count.to_string()];
+    let peers = &kit.peers;
+    Ok(row
+        .peer("Node postMessage", peers.script("Node postMessage", Needs::Node, "post_message.js", &node))
+        .peer("Piscina", peers.script("Piscina", Needs::Piscina, "piscina.js", &piscina))
+        .peer("loky", peers.script("loky", Needs::Python, "pools.py", &python("loky", few)))
+        .peer("pebble", peers.script("pebble", Needs::Python, "pools.py", &python("pebble", few)))
+        .peer(
+            "ProcessPoolExecutor",
+            peers.script("ProcessPoolExecutor", Needs::Python, "pools.py", &python("executor", few)),
+        ))
+}
+
+struct Ours {
+    pool: Pool<Ping>,
+    count: usize,
+}
+
+impl Contestant for Ours {
+    fn name(&self) -> &'static str {
+        "procpool"
+    }
+
+    fn turn(&mut self) -> Turn<'_> {
+        let (pool, count) = (self.pool.clone(), self.count);
+        let work = async move {
+            let mut times = Vec::with_capacity(count);
+            for _ in 0..count {
+                let sent = Instant::now();
+                pool.run("ping".into()).await?;
+                times.push(sent.elapsed());
+            }
+            Ok(Measured::quantile(times.into_iter().collect(), 0.5))
+        };
+        Box::pin(async { tokio::spawn(work).await? })
+    }
+}
+
+struct Floor {
+    echo: Echo,
+    count: usize,
+}
+
+impl Contestant for Floor {
+    fn name(&self) -> &'static str {
+        "raw socket echo"
+    }
+
+    fn turn(&mut self) -> Turn<'_> {
+        Box::pin(async { Ok(Measured::quantile(self.echo.round_trips(self.count).await?, 0.5)) })
+    }
+}
+
+async fn blocking(count: usize) -> Result<Measured> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let sent = Instant::now();
+        let _pong = tokio::task::spawn_blocking(|| procpool_ping::ping("ping")).await?;
+        times.push(sent.elapsed());
+    }
+    Ok(Measured::quantile(times.into_iter().collect(), 0.5))
+}

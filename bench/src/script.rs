@@ -1,0 +1,151 @@
+//! Peers that are programs in other languages: a script that works once and prints one line of JSON. What a script needs
+//! is installed by name into a directory of its own, where its language is there at all.
+
+use crate::contestant::{Contestant, Measured, Result, by};
+use crate::sample::Sample;
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// The scripts, which travel inside this executable.
+const SCRIPTS: &[(&str, &str)] = &[
+    ("compute.js", include_str!("../peers/compute.js")),
+    ("echo.js", include_str!("../peers/echo.js")),
+    ("http.js", include_str!("../peers/http.js")),
+    ("package.json", include_str!("../peers/package.json")),
+    ("piscina.js", include_str!("../peers/piscina.js")),
+    ("piscina_worker.js", include_str!("../peers/piscina_worker.js")),
+    ("post_message.js", include_str!("../peers/post_message.js")),
+    ("spawn.js", include_str!("../peers/spawn.js")),
+    ("pools.py", include_str!("../peers/pools.py")),
+    ("requirements.txt", include_str!("../peers/requirements.txt")),
+];
+
+/// A turn takes seconds. A script's children that outlive it may keep its output open for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Peers that are at hand, or why they are not.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    dir: PathBuf,
+    node: std::result::Result<(), String>,
+    piscina: std::result::Result<(), String>,
+    python: std::result::Result<PathBuf, String>,
+}
+
+/// What a peer is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Node,
+    Piscina,
+    Python,
+}
+
+/// What a script prints.
+#[derive(Deserialize)]
+struct Printed {
+    value: f64,
+    #[serde(default)]
+    nanos: Vec<u64>,
+}
+
+impl Peers {
+    /// None of them: they were not asked for.
+    pub fn none() -> Self {
+        let why = || "not asked for (--peers)".to_owned();
+        Self { dir: PathBuf::new(), node: Err(why()), piscina: Err(why()), python: Err(why()) }
+    }
+
+    /// Writes the scripts to `dir` and installs what they need there.
+    ///
+    /// # Errors
+    /// When the scripts cannot be written. What cannot be installed is a peer that is missing.
+    pub async fn install(dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir)?;
+        let dir = &dir.canonicalize()?;
+        for (name, text) in SCRIPTS {
+            fs::write(dir.join(name), text)?;
+        }
+        let node = run(dir, "node", &["--version"]).await;
+        let piscina = match &node {
+            Err(why) => Err(why.clone()),
+            Ok(()) if dir.join("node_modules/piscina").exists() => Ok(()),
+            Ok(()) => run(dir, "npm", &["install", "--no-audit", "--no-fund", "--silent"]).await,
+        };
+        let python = Self::install_python(dir).await;
+        Ok(Self { dir: dir.to_owned(), node, piscina, python })
+    }
+
+    async fn install_python(dir: &Path) -> std::result::Result<PathBuf, String> {
+        let python = dir.join("venv/bin/python");
+        if !dir.join("venv/installed").exists() {
+            run(dir, "python3", &["-m", "venv", "venv"]).await?;
+            let python = python.display().to_string();
+            run(dir, &python, &["-m", "pip", "install", "--quiet", "-r", "requirements.txt"]).await?;
+            fs::write(dir.join("venv/installed"), "").map_err(|error| error.to_string())?;
+        }
+        Ok(python)
+    }
+
+    /// A peer whose turn is a run of the script.
+    ///
+    /// # Errors
+    /// Why it is missing.
+    pub fn script(
+        &self,
+        name: &str,
+        needs: Needs,
+        script: &'static str,
+        args: &[String],
+    ) -> std::result::Result<Box<dyn Contestant>, String> {
+        let program = self.program(needs)?;
+        let (dir, args) = (self.dir.clone(), args.to_vec());
+        Ok(by(name, move || {
+            let mut command = Command::new(&program);
+            command.arg(script).args(&args).current_dir(&dir).stdin(Stdio::null()).kill_on_drop(true);
+            async move {
+                let output = tokio::time::timeout(PATIENCE, command.output()).await??;
+                if !output.status.success() {
+                    return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+                }
+                let Printed { value, nanos } = serde_json::from_slice(&output.stdout)?;
+                Ok(Measured { value, latencies: nanos.into_iter().collect::<Sample>() })
+            }
+        }))
+    }
+
+    /// A peer's server, which prints its port.
+    ///
+    /// # Errors
+    /// Why it is missing.
+    pub fn server(&self, needs: Needs, script: &str) -> std::result::Result<Command, String> {
+        let mut command = Command::new(self.program(needs)?);
+        command.arg(script).current_dir(&self.dir);
+        Ok(command)
+    }
+
+    fn program(&self, needs: Needs) -> std::result::Result<PathBuf, String> {
+        match needs {
+            Needs::Node => self.node.clone().map(|()| "node".into()),
+            Needs::Piscina => self.piscina.clone().map(|()| "node".into()),
+            Needs::Python => self.python.clone(),
+        }
+    }
+}
+
+async fn run(dir: &Path, program: &str, args: &[&str]) -> std::result::Result<(), String> {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(dir).stdin(Stdio::null());
+    match command.output().await {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().next_back().unwrap_or_default();
+            Err(format!("`{program} {}` failed: {last}", args.join(" ")))
+        }
+        Err(error) => Err(format!("`{program}` cannot be started: {error}")),
+    }
+}

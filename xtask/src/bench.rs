@@ -1,0 +1,44 @@
+//! `cargo xtask bench`: a release build, and then this process is the program `bench`, which knows the rows and the goals.
+
+use std::process::Command;
+
+use crate::error::Error;
+use crate::{cargo, os};
+
+pub(crate) const HELP: &str = "\
+Measures procpool beside its peers and its floors, in turns, and says which goals are met
+
+Usage: cargo xtask bench [NAME…] [--peers] [--quick]
+
+  NAME       rows to measure, all of them if none is named; --list says which there are
+  --peers    Node, Piscina and the Python pools too: what is missing is installed by name
+  --quick    a fifth of the work, too little to judge by
+  -- --help  all that the program says about itself
+
+Results go to bench/results: JSON with every turn, and plots. A build in release comes first.";
+
+const BUILD: &[&str] = &[
+    "--release",
+    "--locked",
+    "-p",
+    "procpool-bench",
+    "-p",
+    "procpool-server",
+    "-p",
+    "procpool-ping",
+    "-p",
+    "procpool-fib",
+    "-p",
+    "procpool-compute",
+    "--bins",
+];
+
+const PROGRAM: &str = "bench";
+
+pub(crate) fn run(args: &[String]) -> Result<(), Error> {
+    let args = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
+    let built = cargo::build(BUILD)?;
+    let mut program = Command::new(&cargo::find(&built, PROGRAM)?.path);
+    program.args(args);
+    os::become_program(program)
+}
