@@ -10,6 +10,7 @@ pub mod args;
 pub mod contest;
 pub mod contestant;
 pub mod floor;
+pub mod hot;
 pub mod http;
 pub mod machine;
 pub mod places;

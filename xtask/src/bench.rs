@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: a release build, and then this process is the program `bench`, which knows the rows and the goals.
+//! Beside it, the gate that counts instructions.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::error::Error;
 use crate::{cargo, os};
@@ -41,4 +42,21 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let mut program = Command::new(&cargo::find(&built, PROGRAM)?.path);
     program.args(args);
     os::become_program(program)
+}
+
+const COUNTER: &str = "bench-instructions";
+
+/// Whether there is what counts.
+pub(crate) fn can_count() -> bool {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    valgrind.status().is_ok_and(|status| status.success())
+}
+
+/// Counts the instructions of the hot path, and fails if there are many more than were recorded.
+pub(crate) fn count() -> Result<(), Error> {
+    let built = cargo::build(&["--release", "--locked", "-p", "procpool-bench", "--bins"])?;
+    let mut counter = Command::new(&cargo::find(&built, COUNTER)?.path);
+    counter.current_dir(cargo::root());
+    cargo::run(counter)
 }

@@ -4,6 +4,7 @@
 
 use std::env;
 
+use crate::bench;
 use crate::cargo::{self, cargo};
 use crate::error::Error;
 use crate::journal::Journal;
@@ -18,10 +19,12 @@ Usage: cargo xtask ci
   clippy    every target, warnings denied
   docs      cargo doc, warnings denied
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
+  counts    instructions of the hot path against those that were recorded, where valgrind is installed
   tests     as cargo xtask test
 
 Each is timed and tried whatever became of the one before; a summary closes the run.";
 
+const COUNTS: &str = "instructions of the hot path";
 const LICENCES: &str = "licences, bans and sources";
 
 pub(crate) fn run() -> Result<(), Error> {
@@ -30,6 +33,7 @@ pub(crate) fn run() -> Result<(), Error> {
     journal.attempt("clippy", clippy);
     journal.attempt("docs", docs);
     licences(&mut journal);
+    counts(&mut journal);
     if let Err(error) = test::all(&mut journal, &[]) {
         eprintln!("xtask: {error}");
     }
@@ -54,5 +58,13 @@ fn licences(journal: &mut Journal) {
     } else {
         journal
             .skip(LICENCES, "cargo-deny is not installed; `cargo install cargo-deny --locked` installs it");
+    }
+}
+
+fn counts(journal: &mut Journal) {
+    if bench::can_count() {
+        journal.attempt(COUNTS, bench::count);
+    } else {
+        journal.skip(COUNTS, "valgrind is not installed");
     }
 }

@@ -45,7 +45,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-bench",
-        ours: &["procpool", "procpool-compute", "procpool-fib", "procpool-ping"],
+        ours: &[
+            "procpool",
+            "procpool-compute",
+            "procpool-fib",
+            "procpool-ping",
+            "procpool-protocol",
+            "procpool-scheduler",
+        ],
         others: Others::Any,
     },
     Rule {

@@ -1,0 +1,11 @@
+//! `bench-hot NAME COUNT`: does one operation of the hot path so many times, for whoever counts.
+
+use procpool_bench::hot::OPERATIONS;
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (name, count) = (args.next().unwrap_or_default(), args.next().and_then(|count| count.parse().ok()));
+    let operation =
+        OPERATIONS.iter().find(|operation| operation.0 == name).expect("the name of an operation");
+    operation.1(count.expect("how often"));
+}
