@@ -72,6 +72,16 @@ async fn measure(args: Args) -> Result<()> {
             let points: Vec<_> = points.iter().map(|&(x, y)| format!("{x}: {}", table::figure(y))).collect();
             println!("  {line:<20} {}", points.join("   "));
         }
+        if let Some(most) = curve.most_rise {
+            let is_met = curve.rise() <= most;
+            let word = if is_met { "met" } else { "MISSED" };
+            println!(
+                "  goal flat, within a factor of {most:<20} reached {:>10}  {word}",
+                table::figure(curve.rise())
+            );
+            met += usize::from(is_met);
+            missed += usize::from(!is_met);
+        }
         println!();
         record::curve(&args.results, &machine, args.quick, &curve)?;
     }

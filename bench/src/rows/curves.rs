@@ -16,7 +16,23 @@ pub struct Curve {
     pub x: &'static str,
     pub y: &'static str,
     pub lines: Vec<Line>,
+    /// So many times its least the greatest of a line may be, where it is to be flat.
+    pub most_rise: Option<f64>,
 }
+
+impl Curve {
+    /// How many times its least the greatest is, of the steepest line.
+    pub fn rise(&self) -> f64 {
+        let rise = |line: &Line| {
+            let heights = line.1.iter().map(|point| point.1);
+            heights.clone().fold(0.0, f64::max) / heights.fold(f64::INFINITY, f64::min)
+        };
+        self.lines.iter().map(rise).fold(0.0, f64::max)
+    }
+}
+
+/// What counts as flat, the machine's mood between two points included.
+const FLAT: f64 = 2.0;
 
 /// Turns at each point, of which the median counts.
 const TURNS: usize = 5;
@@ -37,7 +53,7 @@ pub(super) async fn by_in_flight(kit: Kit) -> Result<Curve> {
         lines.push((format!("{workers} worker{}", if workers == 1 { "" } else { "s" }), points));
     }
     let (what, x, y) = ("small jobs a second by jobs in flight", "jobs in flight", "jobs/s");
-    Ok(Curve { name: "throughput-by-in-flight", what, x, y, lines })
+    Ok(Curve { name: "throughput-by-in-flight", what, x, y, lines, most_rise: None })
 }
 
 pub(super) async fn by_workers(kit: Kit) -> Result<Curve> {
@@ -51,7 +67,14 @@ pub(super) async fn by_workers(kit: Kit) -> Result<Curve> {
         points.push((workers as f64, median(&costs)));
     }
     let (what, x, y) = ("time of a small job by workers of its pool", "workers", "µs");
-    Ok(Curve { name: "cost-by-workers", what, x, y, lines: vec![("procpool".into(), points)] })
+    Ok(Curve {
+        name: "cost-by-workers",
+        what,
+        x,
+        y,
+        lines: vec![("procpool".into(), points)],
+        most_rise: Some(FLAT),
+    })
 }
 
 /// Jobs are put behind as many others, and all of them are awaited: submission and completion, by the job.
@@ -71,5 +94,12 @@ pub(super) async fn by_queue(kit: Kit) -> Result<Curve> {
         points.push((queued as f64, begun.elapsed().as_secs_f64() * 1e6 / (queued * repeat) as f64));
     }
     let (what, x, y) = ("time of a small job by jobs that wait", "jobs submitted at once", "µs");
-    Ok(Curve { name: "cost-by-queue", what, x, y, lines: vec![("procpool".into(), points)] })
+    Ok(Curve {
+        name: "cost-by-queue",
+        what,
+        x,
+        y,
+        lines: vec![("procpool".into(), points)],
+        most_rise: Some(FLAT),
+    })
 }

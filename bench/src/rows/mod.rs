@@ -10,6 +10,7 @@ mod livez;
 mod payload;
 mod replaced;
 mod sequential;
+mod thousand;
 
 pub use curves::Curve;
 
@@ -49,6 +50,7 @@ pub const ROWS: &[Named<Row>] = &[
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),
     ("idle-cpu", |kit| Box::pin(idle::cpu(kit))),
     ("replaced", |kit| Box::pin(replaced::row(kit))),
+    ("thousand", |kit| Box::pin(thousand::row(kit))),
 ];
 
 /// Curves by name.

@@ -7,6 +7,7 @@ use crate::worker_limits::WorkerLimits;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_scheduler as scheduler;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Most workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes and a
@@ -55,12 +56,18 @@ pub struct PoolLimits {
     pub supervision: Supervision,
 }
 
+/// Processors that this process may use. Asked once: the answer is in half a dozen files of `/proc` and `/sys`, and every
+/// `run_once` needs it.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 impl Default for PoolLimits {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             min_workers: 1,
-            max_workers: processors,
+            max_workers: processors(),
             queue: 1024,
             timeout: Some(Duration::from_secs(30)),
             run_timeout: None,
