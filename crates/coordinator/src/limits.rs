@@ -56,6 +56,10 @@ pub struct PoolLimits {
     pub supervision: Supervision,
 }
 
+/// Most jobs that a worker has ahead while jobs are small. More would not make a batch cheaper, and all of them wait for a
+/// wake-up more if the one before them turns out long.
+const AHEAD: usize = 64;
+
 /// Processors that this process may use. Asked once: the answer is in half a dozen files of `/proc` and `/sys`, and every
 /// `run_once` needs it.
 fn processors() -> usize {
@@ -204,6 +208,7 @@ impl PoolLimits {
             grace: self.grace,
             stop_timeout: self.stop_timeout,
             lazy,
+            ahead: AHEAD,
             ..scheduler::Config::default()
         };
         self.supervision.of_scheduler(self.max_attempts, plain)

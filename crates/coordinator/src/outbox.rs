@@ -38,6 +38,8 @@ struct Queue {
     writing: bool,
     /// The socket did not take everything; only the writer goes on.
     waiting: bool,
+    /// The writer was asked to write what there is by the time that others have had their turn.
+    soon: bool,
     /// Nothing will be written any more.
     closed: bool,
 }
@@ -112,12 +114,26 @@ impl Outbox {
         }
     }
 
-    /// Writes what flushes could not. Completes when nothing can be written any more.
+    /// Has the writer write, when others that may have something to add have had their turn.
+    pub(crate) fn flush_soon(&self) {
+        if !std::mem::replace(&mut self.lock().soon, true) {
+            self.blocked.notify_one();
+        }
+    }
+
+    /// Writes what flushes could not, or leave to it. Completes when nothing can be written any more.
     pub(crate) async fn write(&self) {
         loop {
             self.blocked.notified().await;
             if self.is_closed() {
                 return;
+            }
+            if std::mem::take(&mut self.lock().soon) {
+                tokio::task::yield_now().await;
+                self.flush();
+                if !self.lock().waiting {
+                    continue;
+                }
             }
             // An error shows at the next write.
             let _ = self.socket.writable().await;

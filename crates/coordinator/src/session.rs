@@ -5,6 +5,7 @@
 
 use crate::death::{self, Body};
 use crate::launch::Link;
+use crate::os::page::Page;
 use crate::os::socket::Socket;
 use crate::outbox::Outbox;
 use procpool_protocol::ExitReport;
@@ -27,6 +28,9 @@ pub(crate) trait Listener {
     /// Takes one frame. The error says how the worker broke the protocol.
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String>;
 
+    /// The frames that had been read have been given.
+    fn delivered(&mut self) {}
+
     /// Completes when another frame of the jobs connection can be taken.
     fn room(&self) -> impl Future<Output = ()> + Send;
 
@@ -45,6 +49,8 @@ pub(crate) struct Ending {
     pub(crate) last_frames: Vec<Frame>,
     /// It died without having read all that it was sent on the jobs connection.
     pub(crate) unread: bool,
+    /// The number of the job that it began last, where it tells.
+    pub(crate) begun: Option<u64>,
     /// It was this process that killed it, be it that somebody asked for that or that it had hung up and would not die.
     pub(crate) was_killed: bool,
 }
@@ -63,20 +69,25 @@ pub(crate) struct Session {
     lines: Arc<Lines>,
     jobs: Input,
     control: Input,
+    page: Option<Page>,
 }
 
 impl Session {
     /// Splits a link in the half that is shared and the half that is driven.
     pub(crate) fn new(link: Link) -> (Arc<Lines>, Self) {
-        let Link { body, jobs, control, jobs_in, control_in, .. } = link;
+        let Link { body, jobs, control, jobs_in, control_in, page, .. } = link;
         let lines =
             Arc::new(Lines { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
-        let input = |socket, decoder| Input { socket, decoder, open: true, reset: false, is_flooding: false };
+        let input = |socket, decoder: Decoder| {
+            let received = decoder.buffered() as u64;
+            Input { socket, decoder, received, open: true, reset: false, is_flooding: false }
+        };
         let session = Self {
             body,
             lines: lines.clone(),
             jobs: input(jobs, jobs_in),
             control: input(control, control_in),
+            page,
         };
         (lines, session)
     }
@@ -134,9 +145,13 @@ impl Session {
         // One that was killed just now may still be writing, and only a dead one has left its input unread.
         self.body.alive.died().await;
         let was_killed = self.body.process.was_killed();
-        let last_frames = self.jobs.rest();
+        let mut last_frames = self.jobs.rest();
+        let begun = self.page.as_ref().map(Page::begun);
+        if let Some(page) = &self.page {
+            last_frames.extend(self.jobs.unsent(page));
+        }
         let report = self.body.bury(death::LAST_WORDS).await;
-        Ending { report, last_frames, unread: self.jobs.reset, was_killed }
+        Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed }
     }
 }
 
@@ -151,6 +166,8 @@ async fn readable(input: &Input, listener: &impl Listener) {
 struct Input {
     socket: Arc<Socket>,
     decoder: Decoder,
+    /// Bytes that were read.
+    received: u64,
     open: bool,
     /// The kernel said that the peer closed with unread input. It says so once.
     reset: bool,
@@ -168,7 +185,10 @@ impl Input {
                     self.open = false;
                     return Ok(());
                 }
-                Ok(_) => self.deliver(connection, listener)?,
+                Ok(length) => {
+                    self.received += length as u64;
+                    self.deliver(connection, listener)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.decoder.release();
                     return Ok(());
@@ -186,10 +206,14 @@ impl Input {
     }
 
     fn deliver(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
-        while let Some(frame) = self.decoder.poll_frame().map_err(|error| error.to_string())? {
-            listener.frame(connection, frame)?;
+        let mut result = Ok(());
+        while result.is_ok()
+            && let Some(frame) = self.decoder.poll_frame().map_err(|error| error.to_string())?
+        {
+            result = listener.frame(connection, frame);
         }
-        Ok(())
+        listener.delivered();
+        result
     }
 
     /// The whole frames among what a dead worker left behind. Garbage is as good as nothing: the
@@ -202,7 +226,10 @@ impl Input {
                 frames.push(frame);
             }
             match self.socket.try_read(self.decoder.read_buffer()) {
-                Ok(length @ 1..) if read < LAST_READ => read += length,
+                Ok(length @ 1..) if read < LAST_READ => {
+                    read += length;
+                    self.received += length as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.note(&error);
@@ -211,6 +238,12 @@ impl Input {
                 Ok(_) => return frames,
             }
         }
+    }
+
+    /// The whole frames among what a dead worker had ended and not sent.
+    fn unsent(&mut self, page: &Page) -> Vec<Frame> {
+        self.decoder.feed(&page.unsent(self.received));
+        std::iter::from_fn(|| self.decoder.poll_frame().ok().flatten()).collect()
     }
 
     /// It cannot be written to any more.

@@ -177,6 +177,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             env: self.env,
             current_dir: self.current_dir,
             limits: self.limits,
+            sends_ahead: false,
             mode: Mode::Messages,
             expects: Arc::default(),
             worker_data: self.worker_data?,

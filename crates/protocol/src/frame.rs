@@ -50,6 +50,10 @@ pub enum Kind {
     Describe = 0x35,
     /// The worker's schemas. JSON header.
     Description = 0x36,
+    /// Has the worker pass over the jobs up to this number that it has not begun.
+    Recall = 0x37,
+    /// Answers a recall with the number of the last job that was begun.
+    Recalled = 0x38,
     /// What a saved job was. JSON header. In files only, see [`crate::recording`].
     Recording = 0x40,
 }
@@ -76,6 +80,8 @@ impl Kind {
             0x34 => Self::Shutdown,
             0x35 => Self::Describe,
             0x36 => Self::Description,
+            0x37 => Self::Recall,
+            0x38 => Self::Recalled,
             0x40 => Self::Recording,
             _ => return None,
         })

@@ -54,6 +54,9 @@ pub struct Hello {
     /// Version of the worker executable's own package, where it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
+    /// Whether the worker would keep a [`page`](crate::page).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub page: bool,
 }
 
 /// The coordinator takes the worker in. The frame's payload is the worker data.
@@ -68,6 +71,9 @@ pub struct Welcome {
     pub worker: String,
     /// Largest payload of a frame in either direction, in bytes.
     pub max_payload: u32,
+    /// The file name under which this worker finds the [`page`](crate::page) that it may keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// The coordinator turns a connection away and closes it.

@@ -24,6 +24,7 @@ mod limit_hit;
 pub mod limits;
 pub mod message;
 pub mod outcome;
+pub mod page;
 pub mod payload;
 pub mod preamble;
 pub mod recording;

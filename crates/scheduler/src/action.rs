@@ -28,7 +28,8 @@ pub enum Action {
         /// The job, which is the next to be assigned.
         job: JobId,
     },
-    /// Send the job to the worker, which is ready and has none.
+    /// Send the job to the worker, which is ready and has none, or [takes jobs ahead](crate::Event::TakesAhead). Of several
+    /// it runs one after the other, in the order in which they were assigned.
     Assign {
         /// The worker.
         worker: WorkerId,
@@ -39,7 +40,14 @@ pub enum Action {
         /// How long it may run: until its deadline or for its `run_timeout`, whichever ends first.
         remaining: Option<Duration>,
     },
-    /// Set the worker's flag for this job, which has been resolved already. It may answer within the grace.
+    /// Have the worker pass over all jobs that it has not begun, and say how many it keeps, by
+    /// [`Recalled`](crate::Event::Recalled).
+    Recall {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Set the worker's flag for this job, which has been resolved already. It may answer within the grace. One that was
+    /// assigned ahead and has not been begun is to be answered without being run.
     Cancel {
         /// The worker.
         worker: WorkerId,

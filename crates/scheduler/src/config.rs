@@ -35,6 +35,8 @@ pub struct Config {
     pub recycling: Recycling,
     /// A new process for every job: a worker is asked to exit after its first. Default: false.
     pub process_per_job: bool,
+    /// Most jobs that are sent to a worker ahead of their turn, while jobs are so small that it is worth it; 0: none.
+    pub ahead: usize,
     /// Workers kept idle and ready beside those that are busy, as far as `max_workers` allows. Default: 0.
     pub spares: usize,
     /// A worker that no job has needed for so long exits, down to `min_workers`. Default: never.
@@ -98,6 +100,7 @@ impl Default for Config {
             retry_out_of_memory: false,
             recycling: Recycling::default(),
             process_per_job: false,
+            ahead: 0,
             spares: 0,
             idle_timeout: None,
         }

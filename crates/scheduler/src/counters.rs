@@ -13,6 +13,8 @@ pub struct Counters {
     pub resolved: u64,
     /// Jobs that went back to the queue because their worker died before it had got all of them.
     pub returned: u64,
+    /// Jobs that were taken back from workers which had them ahead and had not begun them.
+    pub taken_back: u64,
     /// Jobs that went back to the queue because their worker died with them and they had an attempt left.
     pub retried: u64,
     /// Answers that came too late, or to a question nobody asked.

@@ -42,6 +42,27 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
+    /// The worker, which is ready, can tell which job it has begun even if it dies: it may be sent jobs ahead of their turn.
+    TakesAhead {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Comes right before [`Died`](Self::Died) where the worker had begun more jobs than the first of those that it has not
+    /// answered, as far as anybody listened: one that broke the protocol may have gone on.
+    BegunMore {
+        /// The worker.
+        worker: WorkerId,
+        /// How many of those that follow that one.
+        jobs: usize,
+    },
+    /// The answer to [`Recall`](crate::Action::Recall).
+    Recalled {
+        /// The worker.
+        worker: WorkerId,
+        /// How many of the jobs that it was given, and that are not reported as done, it has begun and so keeps. The others,
+        /// which came last, it passes over.
+        keeps: usize,
+    },
     /// The worker answered.
     Done {
         /// The worker.
@@ -55,7 +76,9 @@ pub enum Event {
     Died {
         /// The worker.
         worker: WorkerId,
-        /// Whether the kernel had accepted the last byte of the job it held; meaningless when it held none.
+        /// Whether it had begun the job that it was given first, of those that it has not answered; where it cannot tell,
+        /// whether the kernel had accepted that job's last byte. Meaningless when it held none. Of those that came
+        /// after that one none has been begun but for [those that were told](Self::BegunMore).
         handed_over: bool,
         /// Whose doing it was, as far as its end tells.
         death: Death,

@@ -1,5 +1,7 @@
 //! The workers and what each is doing. Refuses to decide anything: it keeps its counts right, others transition.
 
+use std::collections::VecDeque;
+
 use crate::id_map::IdMap;
 use crate::phase::{Phase, WorkerState};
 use crate::restarts::Standing;
@@ -32,11 +34,30 @@ pub(crate) struct Worker {
     pub(crate) idle_since: Time,
     /// It is about to die, and takes no other job.
     pub(crate) has_hung_up: bool,
+    /// It can tell which job it has begun.
+    pub(crate) takes_ahead: bool,
+    /// Jobs that it was sent and has, as far as is known, not begun.
+    pub(crate) ahead: VecDeque<JobId>,
+    /// How many of these it has begun all the same.
+    pub(crate) begun_ahead: usize,
+    /// Since when it has had the job that it runs.
+    pub(crate) began_at: Time,
+    /// It is in line for another job ahead.
+    pub(crate) is_on_offer: bool,
+    /// It was asked to give back what it has not begun.
+    pub(crate) is_recalled: bool,
 }
 
 impl Worker {
     pub(crate) const fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether it runs a job, has not done so since before `earliest`, stays, and may have more than it has ahead.
+    pub(crate) fn may_take_ahead(&self, depth: usize, earliest: Time) -> bool {
+        let stays = self.tired.is_none() && !self.has_hung_up && !self.is_recalled;
+        let is_brisk = matches!(self.phase, Phase::Busy(_)) && self.began_at >= earliest;
+        self.takes_ahead && stays && is_brisk && self.ahead.len() < depth
     }
 }
 
@@ -174,6 +195,12 @@ impl Fleet {
             jobs_left: None,
             idle_since: Time::ZERO,
             has_hung_up: false,
+            takes_ahead: false,
+            ahead: VecDeque::new(),
+            begun_ahead: 0,
+            began_at: Time::ZERO,
+            is_on_offer: false,
+            is_recalled: false,
         };
         self.workers.insert(id, worker);
         self.count_in(id, Phase::Starting);

@@ -45,6 +45,8 @@ pub(crate) enum Cause {
     Asked,
     /// It broke the protocol.
     Violation,
+    /// It closed its connection, and is about to die.
+    HungUp,
 }
 
 impl Phase {
@@ -57,13 +59,16 @@ impl Phase {
         }
     }
 
+    /// Whether it takes orders about its jobs: nobody wants it dead or gone.
+    pub(crate) const fn is_in_service(self) -> bool {
+        matches!(self, Self::Idle | Self::Busy(_) | Self::Stopping(_))
+    }
+
     /// Whether its death would be somebody's wish rather than its own doing.
     pub(crate) const fn is_asked_to_go(self) -> bool {
         match self {
             Self::Stopping(_) | Self::Retiring { .. } | Self::Killed { cause: Cause::Asked, .. } => true,
-            Self::Starting | Self::Idle | Self::Busy(_) | Self::Killed { cause: Cause::Violation, .. } => {
-                false
-            }
+            Self::Starting | Self::Idle | Self::Busy(_) | Self::Killed { .. } => false,
         }
     }
 

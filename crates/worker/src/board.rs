@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Most cancels that are remembered for jobs that have not come yet. The coordinator hands over one
-/// job at a time; what is forgotten ends by its deadline or in a kill.
+/// Most cancels that are remembered for jobs that have not come yet. The coordinator hands over few
+/// jobs at a time; what is forgotten ends by its deadline or in a kill.
 const EARLY: usize = 64;
 
 /// Shared by the guard and the job's thread.
@@ -30,8 +30,21 @@ struct State {
     running: Option<Running>,
     /// Cancels of jobs newer than `newest`.
     early: BTreeSet<u64>,
+    /// Jobs up to this number that have not started are not to: they were recalled.
+    recalled: u64,
     /// The coordinator asked the worker to exit.
     shut_down: bool,
+}
+
+/// What is to become of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It is run.
+    Run,
+    /// It was cancelled before it came, and is answered so.
+    Cancelled,
+    /// It is another worker's by now.
+    Recalled,
 }
 
 #[derive(Debug)]
@@ -52,7 +65,7 @@ pub(crate) enum Grant {
 }
 
 impl Board {
-    /// A job is about to run. `false` if it was cancelled before it came.
+    /// A job is about to run, unless there was word that it shall not.
     ///
     /// # Errors
     /// When its number is not above that of every job before.
@@ -61,10 +74,13 @@ impl Board {
         sequence: u64,
         flag: CancelFlag,
         credit: Option<u32>,
-    ) -> Result<bool, WorkerError> {
+    ) -> Result<Start, WorkerError> {
         let mut state = self.lock();
         if let Some(newest) = state.newest.filter(|&newest| sequence <= newest) {
             return Err(WorkerError::OutOfOrder { sequence, newest });
+        }
+        if sequence <= state.recalled {
+            return Ok(Start::Recalled);
         }
         state.newest = Some(sequence);
         let cancelled = state.early.remove(&sequence);
@@ -72,10 +88,18 @@ impl Board {
         if !state.early.is_empty() {
             state.early = state.early.split_off(&sequence);
         }
-        if !cancelled {
-            state.running = Some(Running { sequence, flag, credit: credit.map(u64::from) });
+        if cancelled {
+            return Ok(Start::Cancelled);
         }
-        Ok(!cancelled)
+        state.running = Some(Running { sequence, flag, credit: credit.map(u64::from) });
+        Ok(Start::Run)
+    }
+
+    /// Jobs up to this number that have not started shall not. Gives the number of the last one that has, 0 if none.
+    pub(crate) fn recall(&self, sequence: u64) -> u64 {
+        let mut state = self.lock();
+        state.recalled = state.recalled.max(sequence);
+        state.newest.unwrap_or_default()
     }
 
     /// The caller of this job no longer wants its outcome.
@@ -153,7 +177,7 @@ mod tests {
     #[test]
     fn a_cancel_raises_the_running_jobs_flag_only() {
         let (board, flag) = (Board::default(), flag());
-        assert!(board.start(7, flag.clone(), None).unwrap());
+        assert_eq!(board.start(7, flag.clone(), None).unwrap(), Start::Run);
         board.cancel(6);
         board.cancel(8);
         assert!(!flag.is_cancelled());
@@ -165,16 +189,16 @@ mod tests {
     fn a_cancel_that_comes_first_meets_its_job_at_the_door() {
         let board = Board::default();
         board.cancel(2);
-        assert!(board.start(1, flag(), None).unwrap());
-        assert!(!board.start(2, flag(), None).unwrap());
-        assert!(board.start(3, flag(), None).unwrap());
+        assert_eq!(board.start(1, flag(), None).unwrap(), Start::Run);
+        assert_eq!(board.start(2, flag(), None).unwrap(), Start::Cancelled);
+        assert_eq!(board.start(3, flag(), None).unwrap(), Start::Run);
     }
 
     #[test]
     fn a_late_cancel_hits_nobody_and_is_not_remembered() {
         let (board, flag) = (Board::default(), flag());
-        assert!(board.start(1, CancelFlag::until(None), None).unwrap());
-        assert!(board.start(2, flag.clone(), None).unwrap());
+        assert_eq!(board.start(1, CancelFlag::until(None), None).unwrap(), Start::Run);
+        assert_eq!(board.start(2, flag.clone(), None).unwrap(), Start::Run);
         board.cancel(1);
         assert!(!flag.is_cancelled());
         assert!(board.lock().early.is_empty());
@@ -186,14 +210,26 @@ mod tests {
         (1..1000).for_each(|sequence| board.cancel(sequence));
         assert_eq!(board.lock().early.len(), EARLY);
         // Passing them over forgets them.
-        assert!(board.start(2000, flag(), None).unwrap());
+        assert_eq!(board.start(2000, flag(), None).unwrap(), Start::Run);
         assert!(board.lock().early.is_empty());
+    }
+
+    #[test]
+    fn what_was_recalled_does_not_start_and_what_comes_later_does() {
+        let board = Board::default();
+        assert_eq!(board.recall(0), 0);
+        assert_eq!(board.start(1, flag(), None).unwrap(), Start::Run);
+        assert_eq!(board.recall(3), 1);
+        for sequence in [2, 3] {
+            assert_eq!(board.start(sequence, flag(), None).unwrap(), Start::Recalled);
+        }
+        assert_eq!(board.start(4, flag(), None).unwrap(), Start::Run);
     }
 
     #[test]
     fn sequence_numbers_rise() {
         let board = Board::default();
-        assert!(board.start(5, flag(), None).unwrap());
+        assert_eq!(board.start(5, flag(), None).unwrap(), Start::Run);
         let error = board.start(5, flag(), None).unwrap_err().to_string();
         assert!(error.ends_with("job 5 came after job 5, but sequence numbers rise"), "{error}");
     }
@@ -201,7 +237,7 @@ mod tests {
     #[test]
     fn credit_is_used_up_and_topped_up() {
         let (board, flag) = (Board::default(), flag());
-        assert!(board.start(1, flag.clone(), Some(1)).unwrap());
+        assert_eq!(board.start(1, flag.clone(), Some(1)).unwrap(), Start::Run);
         assert_eq!(board.take_credit(&flag), Ok(Grant::Send));
         board.add_credit(2, 1);
         board.add_credit(1, 1);
@@ -214,7 +250,7 @@ mod tests {
     #[test]
     fn waiting_for_credit_ends_with_a_cancel() {
         let (board, flag) = (Board::default(), flag());
-        assert!(board.start(1, flag.clone(), Some(0)).unwrap());
+        assert_eq!(board.start(1, flag.clone(), Some(0)).unwrap(), Start::Run);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| board.take_credit(&flag));
             board.cancel(1);
@@ -236,7 +272,7 @@ mod tests {
     #[test]
     fn chunks_that_nobody_wants_need_no_credit() {
         let (board, flag) = (Board::default(), flag());
-        assert!(board.start(1, flag.clone(), None).unwrap());
+        assert_eq!(board.start(1, flag.clone(), None).unwrap(), Start::Run);
         board.add_credit(1, 1);
         assert_eq!(board.take_credit(&flag), Ok(Grant::Drop));
     }

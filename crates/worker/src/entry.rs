@@ -187,7 +187,7 @@ pub(crate) fn answer<J: Job, S>(
 }
 
 fn talk<In, Out>(
-    session: Session,
+    mut session: Session,
     f: impl FnOnce(ParentPort<In, Out>) -> Result<(), Failure>,
 ) -> Result<Ending, WorkerError> {
     match session.begin(|_startup| Ok(()))? {

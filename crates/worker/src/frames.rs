@@ -86,6 +86,15 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
+    /// The next frame, if all of it has been read already.
+    pub(crate) fn buffered(&mut self) -> Result<Option<Frame>, ReadError> {
+        let frame = self.decoder.poll_frame()?;
+        if let Some(frame) = &frame {
+            self.shrink_after(frame);
+        }
+        Ok(frame)
+    }
+
     /// Reads once. `false` at the end of the connection.
     fn fill(&mut self) -> io::Result<bool> {
         loop {
@@ -114,22 +123,47 @@ impl<R: Read> FrameReader<R> {
 pub(crate) struct FrameWriter<W> {
     sink: W,
     heads: BytesMut,
+    /// Bytes that were sent.
+    sent: u64,
 }
 
 impl<W: Write> FrameWriter<W> {
     pub(crate) fn new(sink: W) -> Self {
-        Self { sink, heads: BytesMut::new() }
+        Self { sink, heads: BytesMut::new(), sent: 0 }
     }
 
-    /// Puts a small frame in front of the next one that is sent.
-    pub(crate) fn queue(&mut self, frame: &Frame) {
+    /// Puts a small frame in front of the next one that is sent. Gives its bytes.
+    pub(crate) fn queue(&mut self, frame: &Frame) -> &[u8] {
+        let before = self.heads.len();
         frame.put(&mut self.heads);
+        &self.heads[before..]
+    }
+
+    /// Bytes that wait for what is sent next.
+    pub(crate) fn queued(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Bytes that were sent, and those that wait.
+    pub(crate) fn total(&self) -> u64 {
+        self.sent + self.heads.len() as u64
+    }
+
+    /// Sends what waits.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let length = self.heads.len() as u64;
+        write_all(&mut self.sink, &mut self.heads, &[])?;
+        self.sent += length;
+        Ok(())
     }
 
     /// Sends what is queued and `frame`, with one write where the socket takes it.
     pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
         frame.put_head(&mut self.heads);
-        write_all(&mut self.sink, &mut self.heads, &frame.payload.bytes)
+        let length = (self.heads.len() + frame.payload.bytes.len()) as u64;
+        write_all(&mut self.sink, &mut self.heads, &frame.payload.bytes)?;
+        self.sent += length;
+        Ok(())
     }
 
     /// Sends a preamble and a frame with one write.

@@ -3,18 +3,17 @@
 //! Its main task is to notice the coordinator's end: the end of file on this connection ends the
 //! worker at once, even amid a job that never returns.
 
-use crate::board::Board;
 use crate::ending::WorkerError;
 use crate::frames::ReadError;
 use crate::handshake::Line;
 use crate::identity::Identity;
 use crate::os::Socket;
+use crate::workbench::Workbench;
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Description;
 use procpool_protocol::message::{Credit, json_frame};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::thread;
 
 /// The guard's stack, in bytes. Reading frames takes little of it; a job's `schema`, which may be
@@ -26,7 +25,7 @@ const STACK: usize = 256 * 1024;
 pub(crate) struct Guard {
     pub(crate) identity: Identity,
     pub(crate) control: Line,
-    pub(crate) board: Arc<Board>,
+    pub(crate) bench: Workbench,
     /// The jobs connection, to be closed for reading at a shutdown.
     pub(crate) jobs: Socket,
 }
@@ -69,16 +68,21 @@ impl Guard {
 
     fn hear(&mut self, frame: &Frame) -> Result<(), WorkerError> {
         match frame.kind {
-            Kind::Cancel => self.board.cancel(frame.sequence),
-            Kind::Credit => self.board.add_credit(frame.sequence, Credit::from_frame(frame)?.chunks),
+            Kind::Cancel => self.bench.board.cancel(frame.sequence),
+            Kind::Credit => self.bench.board.add_credit(frame.sequence, Credit::from_frame(frame)?.chunks),
             Kind::Ping => self.say(&Frame::new(Kind::Pong, frame.sequence, ""))?,
+            Kind::Recall => {
+                let newest = self.bench.board.recall(frame.sequence);
+                self.bench.outlet.try_flush().map_err(|_| WorkerError::Orphaned)?;
+                self.say(&Frame::new(Kind::Recalled, newest, ""))?;
+            }
             Kind::Describe => {
                 let frame = description(self.identity.description()).map_err(WorkerError::Send)?;
                 self.say(&frame)?;
             }
             // Jobs that have arrived are still run; then their reader sees the end of file.
             Kind::Shutdown => {
-                self.board.shut_down();
+                self.bench.board.shut_down();
                 self.jobs.close_for_reading();
             }
             got => {

@@ -38,6 +38,8 @@ pub(crate) struct Admitted {
     /// Whether the worker's process group is the coordinator's making.
     pub(crate) owned: bool,
     pub(crate) startup: Startup,
+    /// Where the page is that the worker may keep.
+    pub(crate) page: Option<String>,
     pub(crate) jobs: Line,
     pub(crate) control: Line,
 }
@@ -73,8 +75,8 @@ pub(crate) fn shake_hands(
         line.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
     }
     jobs.reader.set_max_payload(welcome.max_payload);
-    let Welcome { mode, owned, worker, max_payload } = welcome;
-    Ok(Admitted { mode, owned, startup: Startup { worker, worker_data, max_payload }, jobs, control })
+    let Welcome { mode, owned, worker, max_payload, page } = welcome;
+    Ok(Admitted { mode, owned, startup: Startup { worker, worker_data, max_payload }, page, jobs, control })
 }
 
 impl Line {

@@ -46,6 +46,7 @@ impl Identity {
             modes: self.modes.into(),
             sdk: SDK.into(),
             build: self.build.map(str::to_owned),
+            page: true,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The loop of a worker that runs jobs: one job in, one outcome out.
 
+use crate::board::Start;
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
 use crate::panics::{PanicReport, caught};
@@ -15,37 +16,49 @@ pub(crate) fn run<J: Job>(
     session: &mut Session,
     mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
-    while let Some(frame) = session.reader.frame()? {
+    let mut next = session.reader.frame()?;
+    while let Some(frame) = next {
         if frame.kind != Kind::Job {
             return Err(WorkerError::Unexpected { got: frame.kind, expected: "a job" });
         }
         let sequence = frame.sequence;
         let verdict = run_one::<J>(&session.bench, frame, &mut f)?;
-        let panicked = matches!(verdict.status, Status::Panicked { .. });
-        session.send(&verdict.into_frame(sequence)?)?;
+        let panicked = verdict.as_ref().is_some_and(|it| matches!(it.status, Status::Panicked { .. }));
+        next = if panicked { None } else { session.reader.buffered()? };
+        if let Some(verdict) = verdict {
+            let frame = verdict.into_frame(sequence)?;
+            // One that is followed by others may wait for theirs.
+            if next.is_some() { session.answer(&frame)? } else { session.send(&frame)? }
+        }
         if panicked {
             return Ok(Ending::Panicked);
+        }
+        if next.is_none() {
+            session.flush()?;
+            next = session.reader.frame()?;
         }
     }
     Ok(Ending::Finished)
 }
 
-/// Runs the job of one frame.
+/// Runs the job of one frame. None if it was recalled.
 pub(crate) fn run_one<J: Job>(
     bench: &Workbench,
     frame: Frame,
     f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
-) -> Result<Verdict, WorkerError> {
+) -> Result<Option<Verdict>, WorkerError> {
     let job = message::Job::checked(&frame)?;
     // The header shares the payload's buffer, and would keep it while the job runs.
     let Frame { sequence, header, payload, .. } = frame;
     drop(header);
     let mut context = Context::<J>::of_job(bench, sequence, &job);
-    if !bench.board.start(sequence, context.cancel_flag(), job.credit)? {
-        return Ok(Status::Cancelled.into());
+    match bench.board.start(sequence, context.cancel_flag(), job.credit)? {
+        Start::Run => {}
+        Start::Cancelled => return Ok(Some(Status::Cancelled.into())),
+        Start::Recalled => return Ok(None),
     }
-    bench.outlet.begin_job();
-    Ok(judge(payload, &mut context, bench.startup.max_payload, f))
+    bench.outlet.begin_job(sequence).map_err(|_| WorkerError::Orphaned)?;
+    Ok(Some(judge(payload, &mut context, bench.startup.max_payload, f)))
 }
 
 /// How a job ended, and its output.

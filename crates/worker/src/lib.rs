@@ -81,6 +81,7 @@ mod identity;
 mod jobs;
 mod os;
 mod outlet;
+mod page;
 mod panics;
 mod port;
 mod replay;

@@ -1,12 +1,15 @@
 //! The way out of the worker: everything that goes over the jobs connection, in order. A saved job that is run
 //! again has a person at its end.
 //!
-//! Also keeps progress from flooding it: of many reports, the latest counts.
+//! Also keeps progress from flooding it: of many reports, the latest counts. And where there is a page that keeps them safe,
+//! it sends the answers of small jobs together.
 
 use crate::frames::FrameWriter;
 use crate::os::Socket;
+use crate::page::Page;
 use crate::transcript::Transcript;
 use procpool_protocol::frame::Frame;
+use procpool_protocol::page::RING_LEN;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +20,10 @@ const BURST: u32 = 10;
 
 /// After that, the time between two progress reports of a job; no person or gauge reads faster.
 const PACE: Duration = Duration::from_millis(10);
+
+/// How long an answer waits for others to be sent with. A job that follows and takes longer cannot be known before; then
+/// the coordinator asks.
+const LINGER: Duration = Duration::from_micros(200);
 
 /// Who is told.
 #[derive(Debug)]
@@ -35,18 +42,73 @@ struct State {
     pace: Pace,
     /// The latest progress report that was not sent.
     pending: Option<Frame>,
+    page: Option<Kept>,
+}
+
+/// A page that is kept.
+#[derive(Debug)]
+struct Kept {
+    page: Page,
+    /// Bytes that were sent before the first that counts.
+    base: u64,
+    /// When the first of the answers that wait came.
+    since: Option<Instant>,
 }
 
 impl Outlet {
     pub(crate) fn new(listener: impl Into<Listener>) -> Self {
-        Self(Mutex::new(State { listener: listener.into(), pace: Pace::new(), pending: None }))
+        Self(Mutex::new(State { listener: listener.into(), pace: Pace::new(), pending: None, page: None }))
     }
 
-    /// Forgets the pace of the job before.
-    pub(crate) fn begin_job(&self) {
+    /// From now on what is sent counts, and answers are kept safe in the page until then.
+    pub(crate) fn keep(&self, page: Page) {
+        let mut state = self.lock();
+        if let Listener::Coordinator(writer) = &state.listener {
+            let base = writer.total();
+            state.page = Some(Kept { page, base, since: None });
+        }
+    }
+
+    /// A job begins. Forgets the pace of the one before.
+    pub(crate) fn begin_job(&self, sequence: u64) -> io::Result<()> {
         let mut state = self.lock();
         state.pace = Pace::new();
         state.pending = None;
+        state.page.as_mut().map_or(Ok(()), |kept| kept.page.begins(sequence))
+    }
+
+    /// Sends a job's last frame, at the latest with the next [`flush`](Self::flush).
+    pub(crate) fn answer(&self, frame: &Frame) -> io::Result<()> {
+        let mut state = self.lock();
+        let State { listener: Listener::Coordinator(writer), page: Some(kept), pending: None, .. } =
+            &mut *state
+        else {
+            return state.send(frame);
+        };
+        let length = frame.wire_len() as u64;
+        if length > RING_LEN / 2 {
+            return state.send(frame);
+        }
+        if writer.queued() as u64 + length > RING_LEN {
+            writer.flush()?;
+        }
+        let from = writer.total() - kept.base;
+        kept.page.put(from, writer.queue(frame))?;
+        kept.page.has_ended(from + length);
+        if kept.since.get_or_insert_with(Instant::now).elapsed() > LINGER {
+            return state.flush();
+        }
+        Ok(())
+    }
+
+    /// Sends the answers that wait.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        self.lock().flush()
+    }
+
+    /// The same for the guard, which must not wait: whoever else is at it sends them anyway.
+    pub(crate) fn try_flush(&self) -> io::Result<()> {
+        self.0.try_lock().map_or(Ok(()), |mut state| state.flush())
     }
 
     /// Sends a progress report, or keeps it to be sent later in place of any before it.
@@ -54,7 +116,7 @@ impl Outlet {
         let mut state = self.lock();
         if state.pace.allows(Instant::now()) {
             state.pending = None;
-            return state.listener.send(&report);
+            return state.send(&report);
         }
         state.pending = Some(report);
         Ok(())
@@ -62,16 +124,39 @@ impl Outlet {
 
     /// Sends a frame, and before it the latest progress report if that was kept.
     pub(crate) fn send(&self, frame: &Frame) -> io::Result<()> {
-        let mut state = self.lock();
-        if let Some(report) = state.pending.take() {
-            state.listener.queue(&report)?;
-        }
-        state.listener.send(frame)
+        self.lock().send(frame)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of the user's runs under this lock, so no panic leaves a frame torn.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn send(&mut self, frame: &Frame) -> io::Result<()> {
+        if let Some(report) = self.pending.take() {
+            self.listener.queue(&report)?;
+        }
+        self.listener.send(frame)?;
+        self.count();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Listener::Coordinator(writer) = &mut self.listener {
+            writer.flush()?;
+        }
+        self.count();
+        Ok(())
+    }
+
+    /// Nothing waits any more.
+    fn count(&mut self) {
+        if let (Listener::Coordinator(writer), Some(kept)) = (&self.listener, &mut self.page) {
+            kept.page.has_ended(writer.total() - kept.base);
+            kept.since = None;
+        }
     }
 }
 

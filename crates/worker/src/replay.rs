@@ -84,8 +84,9 @@ pub(crate) fn again<J: Job, S>(
     };
     let bench = Workbench::new(startup, Outlet::new(transcript), Arc::default());
     let sequence = job.sequence;
-    let verdict =
-        jobs::run_one::<J>(&bench, unhurried(job)?, &mut |input, context| f(&mut state, input, context))?;
+    let mut f = |input, context: &mut Context<J>| f(&mut state, input, context);
+    // Nobody recalls it.
+    let verdict = jobs::run_one::<J>(&bench, unhurried(job)?, &mut f)?.unwrap_or(Status::Cancelled.into());
     let ending = match verdict.status {
         Status::Ok => Ending::Finished,
         Status::Panicked { .. } => Ending::Panicked,

@@ -2,7 +2,6 @@
 //!
 //! Knows the order of these steps and nothing of jobs; [`Session`] is what the loops work with.
 
-use crate::board::Board;
 use crate::ending::{Ending, WorkerError, complain};
 use crate::frames::FrameReader;
 use crate::guard::{Guard, Lost};
@@ -10,6 +9,7 @@ use crate::handshake::{Admitted, Line, Sockets, shake_hands};
 use crate::identity::Identity;
 use crate::os::Socket;
 use crate::outlet::Outlet;
+use crate::page::Page;
 use crate::panics::{self, PanicReport};
 use crate::startup::Startup;
 use crate::workbench::Workbench;
@@ -25,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) mode: Mode,
     pub(crate) reader: FrameReader<Socket>,
     pub(crate) bench: Workbench,
+    /// Until the worker is ready.
+    page: Option<Page>,
 }
 
 impl Session {
@@ -36,24 +38,29 @@ impl Session {
         token: &str,
         on_lost: impl FnOnce(bool, Lost) + Send + 'static,
     ) -> Result<Self, WorkerError> {
-        let Admitted { mode, owned, startup, jobs, control } = shake_hands(identity, sockets, token)?;
-        let board = Arc::<Board>::default();
-        let guard =
-            Guard { identity: identity.clone(), control, board: board.clone(), jobs: sockets.jobs.clone() };
-        guard.start(move |lost| on_lost(owned, lost))?;
+        let Admitted { mode, owned, startup, page, jobs, control } = shake_hands(identity, sockets, token)?;
         let Line { reader, writer } = jobs;
-        Ok(Self { mode, reader, bench: Workbench::new(startup, Outlet::new(writer), board) })
+        let bench = Workbench::new(startup, Outlet::new(writer), Arc::default());
+        let guard =
+            Guard { identity: identity.clone(), control, bench: bench.clone(), jobs: sockets.jobs.clone() };
+        guard.start(move |lost| on_lost(owned, lost))?;
+        // A coordinator whose page cannot be opened from here gives one job at a time.
+        let page = page.and_then(|path| Page::open(&path).ok());
+        Ok(Self { mode, reader, bench, page })
     }
 
     /// Makes the state that lasts from here to the end, then says that the worker takes jobs. What
     /// keeps it from that is told to the coordinator.
     pub(crate) fn begin<S>(
-        &self,
+        &mut self,
         init: impl FnOnce(&Startup) -> Result<S, Failure>,
     ) -> Result<Result<S, Ending>, WorkerError> {
         let (failure, ending) = match panics::caught(|| init(&self.bench.startup)) {
             Ok(Ok(state)) => {
                 self.send(&Frame::new(Kind::Ready, 0, ""))?;
+                if let Some(page) = self.page.take() {
+                    self.bench.outlet.keep(page);
+                }
                 return Ok(Ok(state));
             }
             Ok(Err(failure)) => (failure, Ending::Failed),
@@ -67,6 +74,16 @@ impl Session {
     /// Sends a frame behind what is pending.
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), WorkerError> {
         self.bench.outlet.send(frame).map_err(|_| WorkerError::Orphaned)
+    }
+
+    /// Sends a job's last frame, at the latest before the next frame is waited for.
+    pub(crate) fn answer(&self, frame: &Frame) -> Result<(), WorkerError> {
+        self.bench.outlet.answer(frame).map_err(|_| WorkerError::Orphaned)
+    }
+
+    /// Sends what was answered.
+    pub(crate) fn flush(&self) -> Result<(), WorkerError> {
+        self.bench.outlet.flush().map_err(|_| WorkerError::Orphaned)
     }
 
     /// Tells the coordinator that a free message's handler failed.

@@ -22,12 +22,12 @@ async fn eight_workers_that_start_at_once_share_no_descriptor() {
     for pid in pool.workers().iter().filter_map(|worker| worker.pid) {
         let open = process::open_files(pid);
         let kinds: Vec<_> = open.iter().map(|target| target.split(':').next().unwrap()).collect();
-        // Standard input, output and error; jobs and control.
-        assert_eq!(kinds, ["pipe", "pipe", "pipe", "socket", "socket"], "{open:?}");
+        // Standard input, output and error; jobs and control; the page.
+        assert_eq!(kinds, ["pipe", "pipe", "pipe", "socket", "socket", "/memfd"], "{open:?}");
         all.extend(open);
     }
     let different: BTreeSet<_> = all.iter().collect();
-    assert_eq!((all.len(), different.len()), (40, 40), "{all:?}");
+    assert_eq!((all.len(), different.len()), (48, 48), "{all:?}");
 }
 
 /// Reads logs until a line has these words.
@@ -90,6 +90,7 @@ async fn a_stranger_is_turned_away_and_the_pool_does_not_notice() {
         modes: vec![Mode::Jobs],
         sdk: "stranger".into(),
         build: None,
+        page: false,
     };
     let hello = json_frame(Kind::Hello, &hello).unwrap().to_bytes();
     let reply = reply(&socket(&server), &[&Preamble::ours().to_bytes()[..], &hello].concat()).await;

@@ -2,6 +2,7 @@
 //! that is published there, and the pool back at full strength.
 #![allow(clippy::print_stderr)] // what a test cannot inject here it says
 
+mod ahead;
 mod deadlines;
 mod deaths;
 mod disk;

@@ -14,6 +14,7 @@ use crate::environment;
 use crate::hub::{self, Arrival, Hub, Ticket};
 use crate::leash::Leash;
 use crate::os::alive::Alive;
+use crate::os::page::Page;
 use crate::os::process::{self, SpawnRequest};
 use crate::os::socket::Socket;
 use crate::output::Output;
@@ -37,6 +38,8 @@ pub(crate) struct Link {
     /// Holds what the worker sent after it was ready, if anything.
     pub(crate) jobs_in: Decoder,
     pub(crate) control_in: Decoder,
+    /// Where the worker writes down which job it has begun, if it does.
+    pub(crate) page: Option<Page>,
 }
 
 /// Launches one worker called `name`; `leash` can kill it at any time.
@@ -159,9 +162,10 @@ impl Connected<'_> {
         for arrival in [&mut jobs, &mut control] {
             arrival.decoder.set_max_payload(recipe.max_payload);
         }
+        let page = recipe.page_for(&body.name, &jobs.hello);
         let ready = async {
-            recipe.welcome(&body.name, &jobs).await?;
-            recipe.welcome(&body.name, &control).await?;
+            recipe.welcome(&body.name, &jobs, page.as_ref()).await?;
+            recipe.welcome(&body.name, &control, None).await?;
             loop {
                 match jobs.decoder.poll_frame().map_err(|error| error.to_string())? {
                     Some(frame) => return Ok(frame),
@@ -184,6 +188,7 @@ impl Connected<'_> {
                 control: Arc::new(control.socket),
                 jobs_in: jobs.decoder,
                 control_in: control.decoder,
+                page: page.filter(Page::is_kept),
             }),
             Kind::StartFailed => {
                 body.bury(death::LAST_WORDS).await;

@@ -5,11 +5,13 @@ use crate::contract::Contract;
 use crate::death::{self, Body};
 use crate::executable::Pinned;
 use crate::hub::Arrival;
+use crate::os::page::Page;
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::Payload;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::{Connection, Hello, Mode, Welcome};
 use procpool_protocol::message::json_frame;
+use procpool_protocol::page;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +28,8 @@ pub(crate) struct Recipe {
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) current_dir: Option<PathBuf>,
     pub(crate) limits: WorkerLimits,
+    /// Whether its workers may be given jobs ahead of their turn.
+    pub(crate) sends_ahead: bool,
     pub(crate) mode: Mode,
     /// What the workers have to be: what the caller was built with, or what the first worker was.
     pub(crate) expects: Arc<OnceLock<Contract>>,
@@ -68,12 +72,32 @@ impl Recipe {
 
     /// What a worker of this name is told when it is taken in.
     pub(crate) fn welcome_of(&self, worker: &str) -> Welcome {
-        Welcome { mode: self.mode, owned: true, worker: worker.into(), max_payload: self.max_payload }
+        Welcome {
+            mode: self.mode,
+            owned: true,
+            worker: worker.into(),
+            max_payload: self.max_payload,
+            page: None,
+        }
+    }
+
+    /// The page of a worker that would keep one.
+    pub(super) fn page_for(&self, worker: &str, hello: &Hello) -> Option<Page> {
+        let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs && hello.page;
+        // A worker whose files may not be so large could not write to it.
+        let fits = self.limits.file_size_limit.is_none_or(|limit| limit >= page::LEN);
+        // Without a page it is given one job at a time.
+        (is_worth_it && fits).then(|| Page::create(worker))?.ok()
     }
 
     /// Sends preamble and welcome on one connection; worker data goes with the jobs connection.
-    pub(super) async fn welcome(&self, worker: &str, arrival: &Arrival) -> Result<(), String> {
-        let welcome = self.welcome_of(worker);
+    pub(super) async fn welcome(
+        &self,
+        worker: &str,
+        arrival: &Arrival,
+        page: Option<&Page>,
+    ) -> Result<(), String> {
+        let welcome = Welcome { page: page.map(Page::path), ..self.welcome_of(worker) };
         let mut frame = json_frame(Kind::Welcome, &welcome).map_err(|error| error.to_string())?;
         if arrival.hello.connection == Connection::Jobs {
             frame = frame.with_payload(self.worker_data.clone());

@@ -7,6 +7,7 @@ mod cgroup;
 mod descriptors;
 mod group;
 mod limits;
+pub(crate) mod page;
 mod pen;
 pub(crate) mod process;
 pub(crate) mod socket;

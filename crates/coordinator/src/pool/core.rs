@@ -223,6 +223,9 @@ impl Core {
         for lines in &effects.flush_jobs {
             lines.jobs.flush();
         }
+        for lines in &effects.flush_soon {
+            lines.jobs.flush_soon();
+        }
         for lines in &effects.flush_control {
             lines.control.flush();
         }

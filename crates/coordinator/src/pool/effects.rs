@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) flush_jobs: Vec<Arc<Lines>>,
+    /// Workers that have something to do until then: others may join what is written.
+    pub(crate) flush_soon: Vec<Arc<Lines>>,
     pub(crate) flush_control: Vec<Arc<Lines>>,
     pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
     /// Outcomes whose jobs are saved first.

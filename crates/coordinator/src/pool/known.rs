@@ -6,7 +6,8 @@ use procpool_scheduler::JobId as Key;
 /// What is known beyond the event: what the caller of a job that ends by it is to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) result: Option<Result<Payload, JobError>>,
+    /// What the jobs that ended by it came to.
+    pub(crate) results: Vec<(Key, Result<Payload, JobError>)>,
     pub(crate) death: Option<Death>,
     pub(crate) violation: Option<String>,
     /// Why a worker did not get ready.
@@ -33,6 +34,14 @@ impl Known {
         let mut report = CrashReport::new(id, stage, death.report.clone());
         report.payload_deaths = payload_deaths;
         Some(Box::new(report))
+    }
+
+    /// What its worker said of this job.
+    pub(super) fn take_result(&mut self, key: Key) -> Result<Payload, JobError> {
+        match self.results.iter().position(|(job, _)| *job == key) {
+            Some(at) => self.results.swap_remove(at).1,
+            None => self.lost(),
+        }
     }
 
     /// The outcome of a job whose worker gave none that can be passed on.

@@ -83,6 +83,7 @@ struct Member {
 impl Member {
     /// The worker is ready: from now on it is given jobs.
     fn join(&self, link: Link) -> Session {
+        let takes_ahead = link.page.is_some();
         let (version, build) = (link.hello.contract, link.hello.build.clone());
         let (lines, session) = Session::new(link);
         let effects = self.core.with(|state, now| {
@@ -91,7 +92,10 @@ impl Member {
                 slot.version = Some(version);
                 slot.build = build;
             }
-            state.handle(now, Event::Ready { worker: self.worker }, Known::default())
+            // Before it gets its first job, so that the next may follow that one.
+            let ahead = takes_ahead.then_some(Event::TakesAhead { worker: self.worker });
+            let events = ahead.into_iter().chain([Event::Ready { worker: self.worker }]);
+            state.handle_all(now, events, Known::default())
         });
         self.core.perform(effects);
         session
@@ -173,17 +177,17 @@ fn died(
     };
     let handed_over = slot.lines.as_ref().is_some_and(|lines| {
         lines.control.close(None);
-        lines.jobs.close(slot.held.map(|held| held.ticket))
+        lines.jobs.close(slot.held.front().map(|held| held.ticket))
     });
     let (mut known, mut events) = (Known::default(), Vec::new());
     let expected = slot.dismissed;
     state.stats.died(expected);
     for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
         if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
-            slot.held = None;
+            slot.held.pop_front();
             slot.jobs_done += 1;
             let (result, health) = serving::outcome(done, frame.payload.clone());
-            known.result = Some(result);
+            known.results.push((job, result));
             events.push(Event::Done { worker, job, health });
         }
     }
@@ -192,11 +196,21 @@ fn died(
     if !expected {
         state.last_death = report.to_string();
     }
-    let held = slot.held.map(|held| held.job);
-    known.death = Some(known::Death { report: report.clone(), job: held });
+    let held = slot.held.front().copied();
+    known.death = Some(known::Death { report: report.clone(), job: held.map(|held| held.job) });
     // A worker begins a job when it has read all of it, and the job it held was the last thing it was
     // sent: one that died with input unread cannot have begun it.
-    let handed_over = handed_over && slot.held.is_some() && !ending.unread;
+    // One that writes down which it has begun is believed.
+    let handed_over = match ending.begun {
+        Some(begun) => held.is_some_and(|held| held.sequence <= begun),
+        None => handed_over && held.is_some() && !ending.unread,
+    };
+    let more =
+        slot.held.iter().skip(1).filter(|held| ending.begun.is_some_and(|begun| held.sequence <= begun));
+    let jobs = more.count();
+    if jobs > 0 {
+        events.push(Event::BegunMore { worker, jobs });
+    }
     let death = blame::of(&report, ending.was_killed);
     events.push(Event::Died { worker, handed_over, death, fingerprint });
     let mut effects = state.handle_all(now, events, known);

@@ -133,6 +133,7 @@ impl RawPool {
             inherit_env,
             env,
             current_dir,
+            sends_ahead: !limits.supervision.process_per_job,
             limits: WorkerLimits { is_replaced: !limits.supervision.process_per_job, ..limits.worker },
             mode: Mode::Jobs,
             expects: contract.clone(),

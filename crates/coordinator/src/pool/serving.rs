@@ -1,10 +1,11 @@
 //! What the frames of a serving worker mean to its pool.
 
 use super::core::Core;
+use super::effects::Effects;
 use super::events::Events;
 use super::known::Known;
 use crate::leash::Leash;
-use crate::session::Listener;
+use crate::session::{Lines, Listener};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::message::{Done, Progress, Status};
@@ -20,6 +21,8 @@ pub(crate) struct Serving<'a> {
     leash: Arc<Leash>,
     /// When it was last looked at how much memory it has.
     weighed: Option<Instant>,
+    /// Workers that were given jobs because of answers that came together.
+    unflushed: Vec<Arc<Lines>>,
 }
 
 /// How much of what a worker may use it has used before its next job.
@@ -37,7 +40,7 @@ const WEIGHING: Duration = Duration::from_millis(100);
 
 impl<'a> Serving<'a> {
     pub(crate) fn new(core: &'a Core, worker: WorkerId, leash: Arc<Leash>) -> Self {
-        Self { core, worker, leash, weighed: None }
+        Self { core, worker, leash, weighed: None, unflushed: Vec::new() }
     }
 }
 
@@ -48,11 +51,21 @@ impl Listener for Serving<'_> {
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
             (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
             (Connection::Control, Kind::Pong) => Ok(()),
+            (Connection::Control, Kind::Recalled) => {
+                self.recalled(frame.sequence);
+                Ok(())
+            }
             (connection, kind) => Err(format!("it sent {kind:?} on the {connection:?} connection")),
         }
     }
 
     async fn room(&self) {}
+
+    fn delivered(&mut self) {
+        for lines in self.unflushed.drain(..) {
+            lines.jobs.flush();
+        }
+    }
 
     fn hung_up(&mut self) {
         self.core.feed(Event::HungUp { worker: self.worker });
@@ -93,14 +106,16 @@ impl Serving<'_> {
         if spent == Spent::All {
             health = Health::Suspect;
         }
-        let effects = self.core.with(|state, now| {
+        let mut effects = self.core.with(|state, now| {
             let slot = state.slots.get_mut(&worker).ok_or("it is not expected any more")?;
             let job = slot.job_of(frame.sequence)?;
-            slot.held = None;
+            slot.held.pop_front();
             slot.jobs_done += 1;
-            let known = Known { result: Some(result), ..Known::default() };
+            let known = Known { results: vec![(job, result)], ..Known::default() };
             Ok::<_, String>(state.handle(now, Event::Done { worker, job, health }, known))
         })?;
+        self.unflushed.append(&mut effects.flush_jobs);
+        self.unflushed.append(&mut effects.flush_soon);
         self.core.perform(effects);
         if spent == Spent::Much {
             self.core.feed(Event::Outgrown { worker });
@@ -109,6 +124,17 @@ impl Serving<'_> {
             self.weigh(bound);
         }
         Ok(())
+    }
+
+    /// The worker has begun no job beyond this one, and will not.
+    fn recalled(&self, newest: u64) {
+        let worker = self.worker;
+        let effects = self.core.with(|state, now| {
+            let Some(slot) = state.slots.get_mut(&worker) else { return Effects::default() };
+            let keeps = slot.gives_back(newest);
+            state.handle(now, Event::Recalled { worker, keeps }, Known::default())
+        });
+        self.core.perform(effects);
     }
 
     /// How much of its time on a processor the worker has used. Looked at after every job, and before the next one, where

@@ -6,6 +6,7 @@ use crate::recorder::Sent;
 use crate::session::Lines;
 use procpool_protocol::frame::Frame;
 use procpool_scheduler::{Generation, JobId as Key, Time};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A worker, starting or serving.
@@ -16,10 +17,12 @@ pub(crate) struct Slot {
     pub(crate) leash: Arc<Leash>,
     /// The way to it, once it serves.
     pub(crate) lines: Option<Arc<Lines>>,
-    /// The job that it was given last and has not answered.
-    pub(crate) held: Option<Held>,
+    /// The jobs that it was given and has not answered, in their order: it begins one when it has ended the one before.
+    pub(crate) held: VecDeque<Held>,
     /// Number of the last job frame that it was sent; dense, its own, private.
     pub(crate) last_sequence: u64,
+    /// The last job that was asked back, if it had not been begun.
+    pub(crate) recalled: u64,
     pub(crate) jobs_done: u64,
     /// Asked to exit, or killed by this pool.
     pub(crate) dismissed: bool,
@@ -45,8 +48,9 @@ impl Slot {
             name,
             leash: Arc::default(),
             lines: None,
-            held: None,
+            held: VecDeque::new(),
             last_sequence: 0,
+            recalled: 0,
             jobs_done: 0,
             dismissed: false,
             started,
@@ -64,10 +68,23 @@ impl Slot {
 
     /// The job that a frame of this worker belongs to. The error says that it has no such job.
     pub(crate) fn job_of(&self, sequence: u64) -> Result<Key, String> {
-        match self.held {
+        match self.held.front() {
             Some(held) if held.sequence == sequence => Ok(held.job),
             Some(held) => Err(format!("it spoke of job number {sequence} while it has {}", held.sequence)),
             None => Err(format!("it spoke of job number {sequence} while it has none")),
         }
+    }
+
+    /// It has begun no job beyond `newest` of those that were asked back. Says how many it keeps.
+    pub(crate) fn gives_back(&mut self, newest: u64) -> usize {
+        let asked_back = self.recalled;
+        // One that came later it was given because it had ended all of those.
+        self.held.retain(|held| held.sequence <= newest || held.sequence > asked_back);
+        self.held.len()
+    }
+
+    /// The number that it knows a job by.
+    pub(crate) fn sequence_of(&self, job: Key) -> Option<u64> {
+        self.held.iter().find(|held| held.job == job).map(|held| held.sequence)
     }
 }

@@ -141,7 +141,7 @@ impl State {
     /// What the worker was given and has not answered, unless it was this pool that killed it.
     pub(crate) fn held_input(&self, worker: WorkerId) -> Option<Payload> {
         let slot = self.slots.get(&worker).filter(|slot| !slot.dismissed)?;
-        let held = slot.held?;
+        let held = slot.held.front()?;
         self.entries.get(&held.job).map(|entry| entry.job.input.clone())
     }
 
@@ -172,9 +172,9 @@ impl State {
 
     /// Grants the worker of a running job more chunks; returns the lines to flush.
     pub(crate) fn grant(&mut self, key: Key, chunks: u32) -> Option<Arc<Lines>> {
-        let slot = self.slots.values().find(|slot| slot.held.is_some_and(|held| held.job == key))?;
+        let (slot, sequence) = self.slots.values().find_map(|slot| Some((slot, slot.sequence_of(key)?)))?;
         let lines = slot.lines.clone()?;
-        let frame = Credit { chunks }.to_frame(slot.held?.sequence).ok()?;
+        let frame = Credit { chunks }.to_frame(sequence).ok()?;
         lines.control.push(&frame);
         Some(lines)
     }
@@ -199,9 +199,14 @@ impl State {
             }
             Action::Cancel { worker, job } => {
                 self.control(worker, effects, |slot| {
-                    let held = slot.held.filter(|held| held.job == job)?;
-                    Some(Frame::new(Kind::Cancel, held.sequence, ""))
+                    slot.sequence_of(job).map(|sequence| Frame::new(Kind::Cancel, sequence, ""))
                 });
+            }
+            Action::Recall { worker } => {
+                if let Some(slot) = self.slots.get_mut(&worker) {
+                    slot.recalled = slot.last_sequence;
+                }
+                self.control(worker, effects, |slot| Some(Frame::new(Kind::Recall, slot.recalled, "")));
             }
             Action::Retire { worker } => {
                 self.dismiss(worker);
@@ -265,8 +270,9 @@ impl State {
             if self.keeps_sent {
                 entry.sent = Some(Box::new(slot.sent(attempt, frame)));
             }
-            slot.held = Some(Held { sequence, job: key, ticket });
-            effects.flush_jobs.push(lines);
+            let is_busy = !slot.held.is_empty();
+            slot.held.push_back(Held { sequence, job: key, ticket });
+            if is_busy { effects.flush_soon.push(lines) } else { effects.flush_jobs.push(lines) }
         }
     }
 
@@ -288,7 +294,7 @@ impl State {
     fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, known: &mut Known, effects: &mut Effects) {
         let Some(mut entry) = self.take(key) else { return };
         let result = match verdict {
-            Verdict::Finished => entry.judge(known.result.take().unwrap_or_else(|| known.lost())),
+            Verdict::Finished => entry.judge(known.take_result(key)),
             Verdict::Crashed { handed_over, payload_deaths } => {
                 let stage = if handed_over { Stage::Running } else { Stage::Queued };
                 match known.crash(key, entry.id, stage, payload_deaths) {

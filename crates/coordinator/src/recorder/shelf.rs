@@ -167,7 +167,8 @@ mod tests {
             outcome: "crashed".into(),
             summary: String::new(),
         };
-        let welcome = Welcome { mode: Mode::Jobs, owned: true, worker: "fib-1".into(), max_payload: 10 };
+        let welcome =
+            Welcome { mode: Mode::Jobs, owned: true, worker: "fib-1".into(), max_payload: 10, page: None };
         SavedJob { recording, welcome, worker_data: Payload::none(), job: Frame::new(Kind::Job, 1, "") }
     }
 

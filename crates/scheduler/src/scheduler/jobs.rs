@@ -29,8 +29,12 @@ pub(super) struct Job {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+pub(super) enum Place {
     Queued(Spot),
+    /// With a worker that runs another one first, as far as is known.
+    Ahead {
+        worker: WorkerId,
+    },
     /// `limit` is the one that its timer stands for.
     Running {
         worker: WorkerId,
@@ -43,20 +47,20 @@ impl Job {
         match self.place {
             // An earlier attempt may have had its effects.
             Place::Queued(_) if self.attempt == 1 => Stage::Queued,
-            Place::Queued(_) | Place::Running { .. } => Stage::Running,
+            Place::Queued(_) | Place::Ahead { .. } | Place::Running { .. } => Stage::Running,
         }
     }
 
     pub(super) const fn worker(&self) -> Option<WorkerId> {
         match self.place {
             Place::Queued(_) => None,
-            Place::Running { worker, .. } => Some(worker),
+            Place::Ahead { worker } | Place::Running { worker, .. } => Some(worker),
         }
     }
 
     const fn limit(&self) -> Limit {
         match self.place {
-            Place::Queued(_) => Limit::Total,
+            Place::Queued(_) | Place::Ahead { .. } => Limit::Total,
             Place::Running { limit, .. } => limit,
         }
     }
@@ -151,7 +155,7 @@ impl Scheduler {
         let worker = self.jobs.get(&id).and_then(Job::worker);
         self.resolve(id, verdict);
         if let Some(worker) = worker {
-            self.abandon(worker);
+            self.abandon(worker, id);
         }
     }
 
@@ -173,6 +177,11 @@ impl Scheduler {
         self.jobs.get(&id).and_then(Job::worker) == Some(worker)
     }
 
+    /// Whether `id` is unresolved and this worker has it ahead.
+    pub(super) fn is_ahead_of(&self, id: JobId, worker: WorkerId) -> bool {
+        matches!(self.jobs.get(&id).map(|job| job.place), Some(Place::Ahead { worker: it }) if it == worker)
+    }
+
     /// Gives waiting jobs to idle workers until either run out, or the first one has to be identified before.
     pub(super) fn dispatch(&mut self) {
         while let (Some(worker), Some(job)) = (self.fleet.warmest(), self.queue.front()) {
@@ -181,28 +190,46 @@ impl Scheduler {
             }
             self.assign(worker, job);
         }
+        self.send_ahead();
     }
 
-    /// Gives a waiting job to an idle worker, unless its deadline has passed before anybody ticked.
+    /// Gives a waiting job to an idle worker.
     fn assign(&mut self, worker: WorkerId, id: JobId) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let place = Place::Running { worker, limit: Limit::Total };
+        let Some((attempt, remaining)) = self.leave_queue(id, place) else { return };
+        self.runs_now(id, worker);
+        self.occupy(worker, id);
+        self.act(Action::Assign { worker, job: id, attempt, remaining });
+    }
+
+    /// Takes a job from the queue to another place, unless its deadline has passed before anybody ticked, or its payload is
+    /// in quarantine. Says which attempt it is at, and how long it may run.
+    pub(super) fn leave_queue(&mut self, id: JobId, place: Place) -> Option<(u32, Option<Duration>)> {
+        let job = self.jobs.get_mut(&id)?;
         if job.deadline.is_some_and(|deadline| deadline <= self.now) {
-            return self.job_is_due(id);
+            self.job_is_due(id);
+            return None;
         }
         if self.convict(id) {
-            return;
+            return None;
         }
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        let run_end = job.run_timeout.map(|timeout| self.now + timeout);
-        let (end, limit) = earlier(job.deadline, run_end);
+        let job = self.jobs.get_mut(&id)?;
         if let Place::Queued(spot) = job.place {
             self.queue.remove(spot);
         }
+        job.place = place;
+        let run_end = job.run_timeout.map(|timeout| self.now + timeout);
+        let (end, _) = earlier(job.deadline, run_end);
+        Some((job.attempt, end.map(|end| end.since(self.now))))
+    }
+
+    /// The worker runs this job from now on, as far as is known.
+    pub(super) fn runs_now(&mut self, id: JobId, worker: WorkerId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let run_end = job.run_timeout.map(|timeout| self.now + timeout);
+        let (end, limit) = earlier(job.deadline, run_end);
         job.place = Place::Running { worker, limit };
-        let attempt = job.attempt;
         self.set_job_timer(id, end);
-        self.occupy(worker, id);
-        self.act(Action::Assign { worker, job: id, attempt, remaining: end.map(|end| end.since(self.now)) });
     }
 
     /// Its worker died before it had got all of the job: nobody has seen it, so this costs it no attempt.
@@ -240,7 +267,7 @@ impl Scheduler {
     }
 
     /// First in the queue again, under the old deadline: no attempt ever extends it.
-    fn requeue(&mut self, id: JobId) {
+    pub(super) fn requeue(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.place = Place::Queued(self.queue.push_front(id));
         let deadline = job.deadline;

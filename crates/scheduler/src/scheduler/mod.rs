@@ -1,6 +1,7 @@
 //! The pool: takes an event, lets each subject's rules act on it, and settles. Refuses to know the rules themselves;
 //! they stand in the files beside this one.
 
+mod ahead;
 mod jobs;
 mod poison;
 mod renewal;
@@ -19,6 +20,7 @@ use crate::random::SplitMix64;
 use crate::restarts::Restarts;
 use crate::timers::{Timer, Timers};
 use crate::{Action, Config, ConfigError, Counters, Event, Generation, JobId, Time, WorkerId, WorkerState};
+use ahead::Pace;
 use jobs::Job;
 use rollout::Rollout;
 use shutdown::Life;
@@ -54,8 +56,10 @@ use shutdown::Life;
 /// # What it promises
 ///
 /// - For each [`Event::Submit`] there is exactly one [`Action::Refuse`] or exactly one [`Action::Resolve`].
-/// - A worker has at most one job, and gets none unless it is ready and idle. The longest-waiting job and the worker
-///   which was busy last come first.
+/// - A worker runs one job at a time, and gets none unless it is ready. The longest-waiting job and the worker which was busy
+///   last come first. Only one that takes them ahead has more than one job, at most `ahead` more, and only while jobs are
+///   small, no worker is idle and none is to be started; what it has not begun goes to others when it dies, or when the job
+///   that it runs takes long.
 /// - A job is handed over at most as often as it has attempts: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, one more while one of them is being replaced, and at most as many as
@@ -64,7 +68,8 @@ use shutdown::Life;
 ///   is started from the new make or goes because of it.
 /// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
 /// - A job whose payload is in quarantine is given to no worker, whenever it was submitted.
-/// - At most `queue` jobs wait, plus those (at most `max_workers` and one) whose workers died before they had got all of them.
+/// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
+///   `max_workers` and one, each with those that it had ahead.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
 #[derive(Debug)]
@@ -94,6 +99,11 @@ pub struct Scheduler {
     idle_timer: Option<Timer>,
     /// Rings when a payload that has killed is to be forgotten.
     memory_timer: Option<Timer>,
+    /// Rings when it is to be seen whether jobs ahead wait for long.
+    ahead_timer: Option<Timer>,
+    /// Workers that may be sent a job ahead, whoever had the last one at the back.
+    on_offer: VecDeque<WorkerId>,
+    pace: Pace,
     random: SplitMix64,
     actions: VecDeque<Action>,
     counters: Counters,
@@ -114,6 +124,8 @@ enum Due {
     Idle,
     /// Workers may be started again.
     Backoff,
+    /// Jobs may have waited for long behind others that they were sent after.
+    Ahead,
     /// A payload may have been good for long enough to be forgotten.
     Memory,
     /// The drain is to end now.
@@ -146,6 +158,9 @@ impl Scheduler {
             drain_limit: None,
             idle_timer: None,
             memory_timer: None,
+            ahead_timer: None,
+            on_offer: VecDeque::new(),
+            pace: Pace::default(),
             random: SplitMix64::new(seed ^ 0x5ca1_ab1e),
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -164,6 +179,9 @@ impl Scheduler {
             Event::Cancel { job } => self.cancel(job),
             Event::Committed { job } => self.commit(job),
             Event::Ready { worker } => self.ready(worker),
+            Event::TakesAhead { worker } => self.takes_ahead(worker),
+            Event::BegunMore { worker, jobs } => self.begun_more(worker, jobs),
+            Event::Recalled { worker, keeps } => self.recalled(worker, keeps),
             Event::Done { worker, job, health } => self.done(worker, job, health),
             Event::Died { worker, handed_over, death, fingerprint } => {
                 self.died(worker, handed_over, death, fingerprint);
@@ -280,6 +298,7 @@ impl Scheduler {
             Due::Lull { failures } => self.lull_is_over(failures),
             Due::Backoff => self.backoff_is_over(),
             Due::Memory => self.memory_is_over(),
+            Due::Ahead => self.patience_is_over(),
             Due::DrainLimit => self.stop(),
         }
     }

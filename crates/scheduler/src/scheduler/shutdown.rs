@@ -49,6 +49,10 @@ impl Scheduler {
             if let Some(job) = held.filter(|&job| self.is_running_on(job, worker)) {
                 self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
             }
+            let ahead = self.fleet.get_mut(worker).map(|worker| std::mem::take(&mut worker.ahead));
+            for job in ahead.into_iter().flatten() {
+                self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
+            }
             self.kill(worker, Cause::Asked);
         }
     }

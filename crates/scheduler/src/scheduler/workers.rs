@@ -53,7 +53,7 @@ impl Scheduler {
         }
     }
 
-    fn rest(&mut self, id: WorkerId) {
+    pub(super) fn rest(&mut self, id: WorkerId) {
         if let Some(worker) = self.fleet.get_mut(id) {
             worker.idle_since = self.now;
         }
@@ -62,6 +62,7 @@ impl Scheduler {
 
     pub(super) fn occupy(&mut self, id: WorkerId, job: JobId) {
         self.fleet.enter(id, Phase::Busy(job));
+        self.begins(id);
     }
 
     pub(super) fn done(&mut self, id: WorkerId, job: JobId, health: Health) {
@@ -71,6 +72,10 @@ impl Scheduler {
             return;
         };
         let (phase, has_hung_up) = (worker.phase(), worker.has_hung_up);
+        let has_more = !worker.ahead.is_empty();
+        if worker.takes_ahead {
+            self.pace.saw(self.now.since(worker.began_at));
+        }
         let was_proven = std::mem::replace(&mut worker.standing, Standing::Proven) == Standing::Proven;
         // What a worker of an older make shows says nothing about the make that workers are started from.
         if worker.generation == self.rollout.current() {
@@ -87,15 +92,43 @@ impl Scheduler {
             self.counters.late_results += 1;
         }
         if let Phase::Killed { cause, .. } = phase {
-            return self.fleet.enter(id, Phase::Killed { job: None, cause });
+            return self.is_leaving(id, cause);
         }
-        self.set_worker_timer(id, None);
+        if matches!(phase, Phase::Stopping(_)) {
+            self.set_worker_timer(id, None);
+        }
         if has_hung_up {
-            return self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::Violation });
+            return self.is_leaving(id, Cause::HungUp);
+        }
+        if health == Health::Suspect {
+            return self.dismiss(id);
+        }
+        if has_more {
+            return self.promote_ahead(id);
         }
         self.rest(id);
-        if health == Health::Suspect || self.config.process_per_job {
+        if self.config.process_per_job {
             self.retire(id);
+        }
+    }
+
+    /// Its end is on the way. It may have begun the next of the jobs that it has ahead; its death will tell.
+    fn is_leaving(&mut self, id: WorkerId, cause: Cause) {
+        let job = self.next_ahead(id);
+        self.fleet.enter(id, Phase::Killed { job, cause });
+    }
+
+    /// It has said itself that it should not go on. Where it has more ahead, its death gives that back.
+    fn dismiss(&mut self, id: WorkerId) {
+        match self.next_ahead(id) {
+            Some(next) => {
+                self.fleet.enter(id, Phase::Busy(next));
+                self.kill(id, Cause::Asked);
+            }
+            None => {
+                self.rest(id);
+                self.retire(id);
+            }
         }
     }
 
@@ -117,10 +150,17 @@ impl Scheduler {
         if self.replacement == Some(id) {
             self.replacement = None;
         }
+        if worker.is_on_offer {
+            self.on_offer.retain(|&it| it != id);
+        }
         let was_asked = worker.phase().is_asked_to_go();
+        self.bury_ahead(id, &worker.ahead, worker.begun_ahead);
         if let Some(job) = worker.phase().job().filter(|&job| self.is_running_on(job, id)) {
             if handed_over {
-                let death = if was_asked { Death::Killed } else { death };
+                // What it had when it was killed has its verdict; what it went on with is innocent.
+                let is_innocent =
+                    was_asked || matches!(worker.phase(), Phase::Killed { cause: Cause::Violation, .. });
+                let death = if is_innocent { Death::Killed } else { death };
                 self.crash(job, death, fingerprint);
             } else {
                 self.put_back(job);
@@ -171,7 +211,7 @@ impl Scheduler {
         let Some(worker) = self.fleet.get_mut(id) else { return };
         worker.has_hung_up = true;
         if worker.phase() == Phase::Idle {
-            self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::Violation });
+            self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::HungUp });
         }
     }
 
@@ -184,12 +224,21 @@ impl Scheduler {
 
     /// Its job was resolved without it: asks it to give up, and lets it live if it does so within the grace. One
     /// that is being killed already has nothing more to hear.
-    pub(super) fn abandon(&mut self, id: WorkerId) {
-        if let Some(Phase::Busy(job)) = self.fleet.phase(id) {
-            self.fleet.enter(id, Phase::Stopping(job));
-            self.set_worker_timer(id, Some(self.config.grace));
-            self.act(Action::Cancel { worker: id, job });
+    pub(super) fn abandon(&mut self, id: WorkerId, job: JobId) {
+        match self.fleet.phase(id) {
+            Some(Phase::Busy(it)) if it == job => {
+                self.fleet.enter(id, Phase::Stopping(job));
+                self.grant_grace(id);
+                self.act(Action::Cancel { worker: id, job });
+            }
+            // Its grace begins when its turn comes.
+            Some(Phase::Busy(_) | Phase::Stopping(_)) => self.act(Action::Cancel { worker: id, job }),
+            _ => {}
         }
+    }
+
+    pub(super) fn grant_grace(&mut self, id: WorkerId) {
+        self.set_worker_timer(id, Some(self.config.grace));
     }
 
     /// Takes a worker without a job out of service, so that its place is free at once.
@@ -231,7 +280,7 @@ impl Scheduler {
     }
 
     /// Replaces the worker's timer by one that rings after `delay`, or by none.
-    fn set_worker_timer(&mut self, id: WorkerId, delay: Option<Duration>) {
+    pub(super) fn set_worker_timer(&mut self, id: WorkerId, delay: Option<Duration>) {
         let Some(worker) = self.fleet.get_mut(id) else {
             return;
         };

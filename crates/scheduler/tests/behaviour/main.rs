@@ -1,6 +1,7 @@
 //! What a pool does, said one behaviour at a time. Each test reads as events in, actions out; nothing is random here
 //! (that is the model's part).
 
+mod ahead;
 mod breaker;
 mod cancelling;
 mod deadlines;

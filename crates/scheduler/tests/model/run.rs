@@ -183,6 +183,7 @@ impl Run {
                 self.world.assign(worker, job);
                 self.ledger.assign(job, attempt, self.now);
             }
+            Action::Recall { worker } => panic!("{worker} is recalled, and has nothing ahead"),
             Action::Cancel { worker, job } => {
                 assert!(!self.ledger.is_open(job), "job {job} is given up before its end");
                 self.world.cancel(worker, job);

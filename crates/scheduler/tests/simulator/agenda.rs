@@ -13,6 +13,10 @@ pub(crate) enum Happening {
     /// The alarm that was set for the scheduler's next timeout. Only the one that was set last rings.
     Tick(u64),
     Ready(WorkerId),
+    /// A worker is asked to give back what it has not begun.
+    Recall(WorkerId),
+    /// It has done so.
+    Recalled(WorkerId),
     /// A payload is told that was asked for.
     Identify(JobId),
     Answer {

@@ -57,12 +57,16 @@ impl Run {
         let is_over = self.limit.is_some_and(|limit| limit <= now);
         let entry = self.ledger.get(job)?;
         let deaths = self.strikes.get(&entry.payload).filter(|(_, last)| now < *last + poison.memory);
-        let died_with = self.obituary.and_then(|it| it.job) == Some(job);
+        let died_with = self.obituary.and_then(|it| it.job) == Some(job) || self.also_lost.contains(&job);
         Ok(match verdict {
             Verdict::Finished => matches!(self.cause, Event::Done { job: it, .. } if it == job),
             Verdict::Crashed { handed_over: true, payload_deaths } => {
                 let is_spent = entry.runs >= entry.allowed || entry.is_hopeless;
-                died_with && is_spent && payload_deaths == deaths.map_or(0, |&(deaths, _)| deaths)
+                let known = deaths.map_or(0, |&(deaths, _)| deaths);
+                // Nobody tells the payloads of those that went along.
+                let is_told =
+                    payload_deaths == known || (payload_deaths == 0 && self.also_lost.contains(&job));
+                died_with && is_spent && is_told
             }
             Verdict::Crashed { handed_over: false, .. } => died_with && entry.returns > MAX_RETURNS,
             Verdict::Poisoned { payload_deaths, remaining, .. } => deaths.is_some_and(|&(deaths, last)| {

@@ -41,6 +41,8 @@ pub(crate) enum Bug {
     OrdersTheDead,
     TakesOnePayloadForAnother,
     AsksForNoPayload,
+    RecallsNobody,
+    LosesWhatIsAhead,
 }
 
 /// Each bug with the promise that it breaks.
@@ -75,6 +77,8 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::OrdersTheDead, "no_order_to_the_dead"),
     (Bug::TakesOnePayloadForAnother, "poison_is_not_run"),
     (Bug::AsksForNoPayload, "no_job_waits_beside_an_idle_worker"),
+    (Bug::RecallsNobody, "nobody_waits_behind_a_long_job"),
+    (Bug::LosesWhatIsAhead, "nothing_is_lost"),
 ];
 
 /// A scheduler, sound or not.
@@ -123,6 +127,9 @@ impl Faulty {
             Event::Identified { job, .. } if self.has(Bug::TakesOnePayloadForAnother) => {
                 let fingerprint = Fingerprint(1_000 + job.0);
                 self.scheduler.handle(now, Event::Identified { job, fingerprint });
+            }
+            Event::Recalled { worker, .. } if self.has(Bug::LosesWhatIsAhead) => {
+                self.scheduler.handle(now, Event::Recalled { worker, keeps: usize::MAX });
             }
             Event::Stalled { .. } if self.has(Bug::LeavesStoppedWorkers) => {}
             Event::HungUp { .. } if self.has(Bug::GoesOnAfterAHangUp) => {}
@@ -217,6 +224,7 @@ impl Faulty {
                 self.graces.push((self.now + self.grace, worker));
             }
             (Bug::AsksForNoPayload, Action::Identify { .. }) => return self.poll_action(),
+            (Bug::RecallsNobody, Action::Recall { .. }) => return self.poll_action(),
             (Bug::NeverKills, Action::Kill { .. }) => return self.poll_action(),
             (Bug::KillsForTheWrongJob, Action::Kill { worker, job: Some(JobId(job)) }) => {
                 return Some(Action::Kill { worker, job: Some(JobId(job + 1)) });

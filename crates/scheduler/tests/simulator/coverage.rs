@@ -38,6 +38,10 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "refused by the breaker",
     "identified",
     "identified late",
+    "sent ahead",
+    "recalled",
+    "recalled the first",
+    "taken back",
 ];
 
 impl Coverage {
@@ -77,6 +81,7 @@ impl Coverage {
         for (what, times) in [
             ("refused", counters.refused),
             ("returned", counters.returned),
+            ("taken back", counters.taken_back),
             ("retried", counters.retried),
             ("late results", counters.late_results),
             ("late cancels", counters.late_cancels),

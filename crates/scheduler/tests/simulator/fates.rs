@@ -54,7 +54,11 @@ impl Run {
         if let Some(process) = self.processes.get(worker) {
             process.obeys = obeys;
         }
-        let length = self.plan.run.mul_f64(self.fraction());
+        let mut length = self.plan.run.mul_f64(self.fraction());
+        // Among small jobs some that are in the way of those behind them.
+        if self.plan.config.ahead > 0 && self.random.percent(15) {
+            length = self.random.millis(2, 4);
+        }
         let die = |handed_over, death, answered| Happening::Die {
             worker,
             job: Some(job),

@@ -27,6 +27,11 @@ impl Run {
             Happening::Tick(_) => Ok(()),
             Happening::Ready(worker) => self.ready(worker),
             Happening::Identify(job) => self.identify(job),
+            Happening::Recall(worker) => {
+                self.give_back(worker);
+                Ok(())
+            }
+            Happening::Recalled(worker) => self.recalled(worker),
             Happening::Answer { worker, job, panics } => self.answer(worker, job, panics),
             Happening::Die { worker, job, handed_over, death, answered } => {
                 self.die(worker, job, handed_over, death, answered)
@@ -103,7 +108,70 @@ impl Run {
             }
             _ => return Ok(()),
         }
-        self.feed(Event::Ready { worker: id })
+        let takes_ahead = self.plan.config.ahead > 0 && self.random.percent(80);
+        if let Some(process) = self.processes.get(id) {
+            process.takes_ahead = takes_ahead;
+        }
+        self.feed(Event::Ready { worker: id })?;
+        if takes_ahead { self.feed(Event::TakesAhead { worker: id }) } else { Ok(()) }
+    }
+
+    /// It may answer what it has before the pool hears that the rest is not begun.
+    fn give_back(&mut self, worker: WorkerId) {
+        let later = self.now + Duration::from_micros(300).mul_f64(self.fraction());
+        if let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) {
+            process.is_recalled = false;
+            process.given_back = std::mem::take(&mut process.ahead);
+            self.agenda.put(later, Happening::Recalled(worker));
+        }
+    }
+
+    fn recalled(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        let now = self.now;
+        let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
+        let keeps = usize::from(process.job.is_some());
+        if keeps == 0 && !process.given_back.is_empty() {
+            // Only now it is known to have nothing to do.
+            process.idle_since = now;
+        }
+        let back = std::mem::take(&mut process.given_back);
+        self.coverage.met(if keeps == 0 { "recalled the first" } else { "recalled" });
+        for job in back {
+            self.ledger.taken_back(job)?;
+        }
+        self.feed(Event::Recalled { worker, keeps })
+    }
+
+    /// The process has ended a job, and goes on with the next of those that it has.
+    fn go_on(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        let (now, grace) = (self.now, self.plan.config.grace);
+        let Some(process) = self.processes.get(worker) else { return Ok(()) };
+        let Some(next) = process.ahead.pop_front() else { return Ok(()) };
+        process.job = Some(next);
+        process.began_at = now;
+        process.is_over |= process.is_suspect;
+        let is_over = process.is_over;
+        // Nobody listens to one that broke the protocol, so nobody knows that it begins anything.
+        if !(process.is_violator && process.is_killed) {
+            self.ledger.begin(next, now)?;
+        }
+        if is_over {
+            return Ok(());
+        }
+        if self.ledger.is_open(next) {
+            let entry = self.ledger.get(next)?;
+            let left = entry.end().map(|end| end.since(now));
+            return self.run_job(worker, next, left);
+        }
+        // It was given up before, and is passed over; or was begun just then, and obeys or does not.
+        if let Some(process) = self.processes.get(worker).filter(|it| !it.is_killed) {
+            process.spared_until = Some(now + grace);
+        }
+        if self.random.percent(80) {
+            let soon = now + Duration::from_micros(self.random.between(1, 50));
+            self.agenda.put(soon, Happening::Answer { worker, job: next, panics: false });
+        }
+        Ok(())
     }
 
     fn answer(&mut self, worker: WorkerId, job: JobId, panics: bool) -> Result<(), Broken> {
@@ -113,6 +181,10 @@ impl Run {
             return Ok(());
         };
         process.job = None;
+        if process.is_violator && process.is_killed {
+            process.unheard.push(job);
+            return self.go_on(worker);
+        }
         process.jobs_done += 1;
         process.idle_since = now;
         process.spared_until = None;
@@ -125,6 +197,7 @@ impl Run {
         if entry.end().is_some_and(|end| end.since(now).max(now.since(end)) <= RACE) {
             self.coverage.met(if is_open { "races won by the answer" } else { "races won by the deadline" });
         }
+        self.go_on(worker)?;
         self.feed(Event::Done { worker, job, health: health(panics) })?;
         // An answer that is told twice is nothing to whatever the worker does next.
         if self.random.percent(2) {
@@ -186,8 +259,35 @@ impl Run {
         if process.job != held {
             self.coverage.met("given to the dead");
         }
-        let handed_over = handed_over && process.job == held;
+        let begun = process.job.is_some() && process.job == held && !process.is_over;
+        let handed_over = handed_over && begun;
+        for &job in process.ahead.iter().chain(&process.given_back) {
+            self.ledger.taken_back(job)?;
+        }
         self.obituary = Some(Obituary::of(&process, how, self.pool.scheduler.generation()));
+        self.also_lost = process.unheard.clone();
+        for &job in &process.unheard {
+            if self.ledger.is_open(job) {
+                self.ledger.lost(job, true, false)?;
+            }
+        }
+        if !process.unheard.is_empty() {
+            // The first of them has its verdict; the one that it has now is one more, if it has begun it.
+            let jobs = process.unheard.len() - 1 + usize::from(begun);
+            self.also_lost.extend(process.job.filter(|_| begun));
+            for &job in process.job.iter().filter(|_| begun) {
+                if self.ledger.is_open(job) {
+                    self.ledger.lost(job, true, false)?;
+                }
+            }
+            self.feed(Event::BegunMore { worker, jobs })?;
+            return self.feed(Event::Died {
+                worker,
+                handed_over: true,
+                death: Death::from(how),
+                fingerprint: None,
+            });
+        }
         let mut payload = None;
         if let Some(job) = process.job {
             let (entry, was_asked) = (self.ledger.get(job)?, process.is_killed);

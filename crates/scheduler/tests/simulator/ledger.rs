@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     /// Whether the scheduler can know its payload.
     pub(crate) is_known: bool,
     pub(crate) is_running: bool,
+    /// It is with a worker, and its turn has not come.
+    pub(crate) is_ahead: bool,
     was_assigned: bool,
     pub(crate) assigned_at: Time,
     /// Workers that had got all of it.
@@ -38,7 +40,11 @@ impl Entry {
 
     /// When it is over at the latest, as it stands.
     pub(crate) fn end(&self) -> Option<Time> {
-        let run = self.terms.run_timeout.filter(|_| self.is_running).map(|run| self.assigned_at + run);
+        let run = self
+            .terms
+            .run_timeout
+            .filter(|_| self.is_running && !self.is_ahead)
+            .map(|run| self.assigned_at + run);
         [self.deadline, run].into_iter().flatten().min()
     }
 }
@@ -59,6 +65,7 @@ impl Ledger {
             deadline: terms.timeout.map(|timeout| now + timeout),
             is_known: terms.fingerprint.is_some(),
             is_running: false,
+            is_ahead: false,
             was_assigned: false,
             assigned_at: now,
             runs: 0,
@@ -164,6 +171,21 @@ impl Ledger {
         entry.returns += u32::from(!handed_over);
         entry.is_known |= handed_over;
         entry.is_hopeless |= handed_over && is_hopeless;
+        Ok(())
+    }
+
+    /// A worker that had it has not begun it.
+    pub(crate) fn taken_back(&mut self, id: JobId) -> Result<(), Broken> {
+        let entry = self.get(id)?;
+        (entry.is_running, entry.is_ahead) = (false, false);
+        Ok(())
+    }
+
+    /// Its worker begins it.
+    pub(crate) fn begin(&mut self, id: JobId, now: Time) -> Result<(), Broken> {
+        let entry = self.get(id)?;
+        entry.is_ahead = false;
+        entry.assigned_at = now;
         Ok(())
     }
 

@@ -34,6 +34,12 @@ impl Run {
                 self.assign(worker, job, attempt, remaining)
             }
             Action::Cancel { worker, job } => self.cancel(worker, job),
+            Action::Recall { worker } => {
+                self.processes.ordered(worker)?.is_recalled = true;
+                let after = Duration::from_micros(500).mul_f64(self.fraction());
+                self.agenda.put(self.now + after, Happening::Recall(worker));
+                Ok(())
+            }
             Action::Kill { worker, job } => {
                 // That of another job than it has is the graver fault, and is told first.
                 let has_reason = self.check_kill(worker);
@@ -72,7 +78,7 @@ impl Run {
         remaining: Option<Duration>,
     ) -> Result<(), Broken> {
         holds(!self.is_stopped, "nothing_after_shutdown", || format!("job {job} is given out after a stop"))?;
-        self.processes.assign(worker, job, self.plan.config.process_per_job)?;
+        let begins = self.processes.assign(worker, job, &self.plan.config)?;
         self.ledger.assign(job, attempt, remaining, self.now)?;
         let entry = self.ledger.get(job)?;
         if let Some(&(deaths, last)) = self.strikes.get(&entry.payload) {
@@ -80,7 +86,13 @@ impl Run {
             let is_free = poison.deaths == 0 || deaths < poison.deaths || self.now >= last + poison.memory;
             holds(is_free, "poison_is_not_run", || format!("job {job} is run after {deaths} deaths"))?;
         }
-        self.run_job(worker, job, remaining)
+        if begins {
+            self.processes.ordered(worker)?.began_at = self.now;
+            return self.run_job(worker, job, remaining);
+        }
+        self.ledger.get(job)?.is_ahead = true;
+        self.coverage.met("sent ahead");
+        Ok(())
     }
 
     fn cancel(&mut self, worker: WorkerId, job: JobId) -> Result<(), Broken> {
@@ -88,6 +100,9 @@ impl Run {
         holds(!is_open, "one_outcome", || format!("job {job} is given up before its end"))?;
         let spared_until = self.now + self.plan.config.grace;
         let process = self.processes.ordered(worker)?;
+        if process.ahead.contains(&job) || process.given_back.contains(&job) {
+            return Ok(());
+        }
         let is_that_job = process.job == Some(job);
         process.spared_until = Some(spared_until);
         let obeys = process.obeys;

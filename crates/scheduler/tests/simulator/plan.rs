@@ -61,15 +61,17 @@ impl Plan {
         let mut chance = |percent| if wild { random.between(0, percent) } else { 0 };
         let (crashes, hangs, cancels) = (chance(20), chance(10), chance(30));
         let (poison, outside) = (chance(10), chance(20));
+        // Jobs so small that they are sent ahead; those that hang are then in the way of others.
+        let brisk = story != Story::CrashLoop && random.percent(40);
         let broken =
             (story == Story::CrashLoop).then(|| (random.millis(0, 100), random.millis(1_000, 4_000)));
         Self {
             story,
-            config: config(story, random),
+            config: Config { ahead: if brisk { random.count(1, 8) } else { 0 }, ..config(story, random) },
             jobs: random.between(10, 80),
-            gap: random.millis(1, 20),
+            gap: if brisk { Duration::from_micros(random.between(1, 60)) } else { random.millis(1, 20) },
             startup: random.millis(1, 15),
-            run: random.millis(1, 40),
+            run: if brisk { Duration::from_micros(random.between(10, 150)) } else { random.millis(1, 40) },
             lateness: random.millis(0, 4),
             crashes,
             hangs,
@@ -110,6 +112,7 @@ fn config(story: Story, random: &mut Random) -> Config {
             lifetime: random.percent(30).then(|| random.millis(40, 400)),
         },
         process_per_job: story == Story::Storm && random.percent(15),
+        ahead: 0,
         spares: usize::try_from(random.between(0, 2)).unwrap_or(0),
         idle_timeout: (story != Story::Calm && random.percent(50)).then(|| random.millis(20, 200)),
     }

@@ -1,10 +1,10 @@
 //! The processes, as far as a scheduler can tell, and what is promised of them. Refuses orders that no real process could
 //! follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use procpool_scheduler::{Generation, JobId, Time, WorkerId};
+use procpool_scheduler::{Config, Generation, JobId, Time, WorkerId};
 
 use crate::broken::{Broken, broken};
 use crate::ledger::holds;
@@ -15,6 +15,19 @@ pub(crate) struct Process {
     pub(crate) generation: Generation,
     pub(crate) is_ready: bool,
     pub(crate) job: Option<JobId>,
+    /// Jobs that it has and will run after that one.
+    pub(crate) ahead: VecDeque<JobId>,
+    /// Jobs that it had ahead, and will not begin: the pool is about to hear of it.
+    pub(crate) given_back: VecDeque<JobId>,
+    pub(crate) takes_ahead: bool,
+    /// Jobs that it has run, and nobody listened: it had broken the protocol.
+    pub(crate) unheard: Vec<JobId>,
+    /// It was asked to give back what it has not begun, and has not heard it yet.
+    pub(crate) is_recalled: bool,
+    /// Since when it has had the job that it runs.
+    pub(crate) began_at: Time,
+    /// It has come to its end, and does not begin the job that it has.
+    pub(crate) is_over: bool,
     pub(crate) jobs_done: u64,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
@@ -42,8 +55,9 @@ impl Process {
         self.is_ready && !self.is_killed && !self.is_retiring && !is_leaving
     }
 
+    /// As far as the pool can know.
     pub(crate) fn is_idle(&self) -> bool {
-        self.serves() && self.job.is_none()
+        self.serves() && self.job.is_none() && self.given_back.is_empty()
     }
 
     /// Whether its death is somebody's wish.
@@ -121,7 +135,12 @@ impl Processes {
         self.alive.values().all(|it| it.is_retiring || it.generation >= generation)
     }
 
-    pub(crate) fn assign(&mut self, id: WorkerId, job: JobId, per_job: bool) -> Result<(), Broken> {
+    /// Says whether the process begins the job now.
+    pub(crate) fn assign(&mut self, id: WorkerId, job: JobId, config: &Config) -> Result<bool, Broken> {
+        if self.ordered(id)?.job.is_some() {
+            return self.assign_ahead(id, job, config).map(|()| false);
+        }
+        let per_job = config.process_per_job;
         let warmest = self.alive.values().filter(|it| it.is_idle()).map(|it| it.idle_since).max();
         let process = self.ordered(id)?;
         let is_idle = process.is_idle() && !process.is_suspect;
@@ -130,12 +149,23 @@ impl Processes {
         process.job = Some(job);
         holds(is_idle, "one_job_per_worker", || format!("{id} gets job {job} and is not idle"))?;
         holds(is_warmest, "the_warmest_works", || format!("{id} gets job {job}, and another is warmer"))?;
-        holds(is_fresh || !per_job, "one_job_per_process", || format!("{id} gets job {job}, its second"))
+        holds(is_fresh || !per_job, "one_job_per_process", || format!("{id} gets job {job}, its second"))?;
+        Ok(true)
+    }
+
+    fn assign_ahead(&mut self, id: WorkerId, job: JobId, config: &Config) -> Result<(), Broken> {
+        let is_any_idle = self.count(Process::is_idle) > 0;
+        let process = self.ordered(id)?;
+        let may = process.takes_ahead && process.serves() && !process.is_suspect && !process.has_hung_up;
+        process.ahead.push_back(job);
+        let fits = process.ahead.len() <= config.ahead;
+        holds(may && fits, "one_job_per_worker", || format!("{id} gets job {job}, and has one"))?;
+        holds(!is_any_idle, "nobody_waits_beside_an_idle_worker", || format!("job {job} is sent ahead"))
     }
 
     pub(crate) fn kill(&mut self, id: WorkerId, job: Option<JobId>) -> Result<(), Broken> {
         let process = self.ordered(id)?;
-        let is_that_job = process.job == job;
+        let is_that_job = process.job == job || job.is_some_and(|job| process.given_back.contains(&job));
         let is_first = !std::mem::replace(&mut process.is_killed, true);
         process.spared_until = None;
         holds(is_that_job, "kills_hit_one_job", || format!("{id} is killed for {job:?}"))?;

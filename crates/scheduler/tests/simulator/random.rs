@@ -38,4 +38,8 @@ impl Random {
         let index = usize::try_from(self.next() % (from.len().max(1) as u64)).ok()?;
         from.get(index).copied()
     }
+
+    pub(crate) fn count(&mut self, least: u64, most: u64) -> usize {
+        usize::try_from(self.between(least, most)).unwrap_or(usize::MAX)
+    }
 }

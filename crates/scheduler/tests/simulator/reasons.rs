@@ -9,6 +9,9 @@ use crate::ledger::holds;
 use crate::processes::Process;
 use crate::run::Run;
 
+/// Time enough for a recall: the patience, till it is seen to be over, and the way there.
+const BEHIND: Duration = Duration::from_millis(5);
+
 /// Time enough for the replacement of all workers, one after the other.
 const RENEWAL: Duration = Duration::from_secs(1);
 
@@ -27,7 +30,9 @@ impl Run {
         let is_end = self.limit.is_some_and(|limit| limit <= now);
         // One that nobody waits for, or that would have to retire behind too many others.
         let is_surplus = process.job.is_none() && (are_retiring || (self.is_ending && !process.is_ready));
-        let has_reason = is_wanted || is_over || is_end || is_surplus;
+        // One that panicked goes by itself, unless it has more to do.
+        let is_suspect = process.is_suspect && (process.job.is_some() || !process.given_back.is_empty());
+        let has_reason = is_wanted || is_over || is_end || is_surplus || is_suspect;
         holds(has_reason, "kills_have_a_reason", || format!("{id} is killed, with job {:?}", process.job))
     }
 
@@ -63,6 +68,16 @@ impl Run {
     /// Whether the breaker has been open, or a pause, just before: nobody is replaced then, and they have to catch up.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.now.since(self.last_trouble) < RENEWAL
+    }
+
+    /// Whoever runs something that takes long has nobody waiting behind it for long.
+    pub(crate) fn check_ahead(&self) -> Result<(), Broken> {
+        let most = BEHIND + 2 * self.plan.lateness;
+        let is_late = |it: &Process| {
+            !it.ahead.is_empty() && !it.is_recalled && it.serves() && self.now.since(it.began_at) > most
+        };
+        let late = self.processes.iter().find(|(_, it)| is_late(it));
+        holds(late.is_none(), "nobody_waits_behind_a_long_job", || format!("{late:?}"))
     }
 
     /// Long after the last job: whoever has done its share is gone.

@@ -49,6 +49,8 @@ pub(crate) struct Run {
     alarm: (u64, Option<Time>),
     /// Jobs whose payloads were asked for and have not been told.
     pub(crate) asked: BTreeSet<JobId>,
+    /// Jobs besides its last that the worker which died last had begun.
+    pub(crate) also_lost: Vec<JobId>,
     pub(crate) reloads: BTreeSet<Generation>,
     pub(crate) last_done: Generation,
     pub(crate) last_end: Option<ReloadEnd>,
@@ -94,6 +96,7 @@ impl Run {
             again: None,
             alarm: (0, None),
             asked: BTreeSet::new(),
+            also_lost: Vec::new(),
             reloads: BTreeSet::new(),
             last_done: Generation::default(),
             last_end: None,
@@ -208,7 +211,7 @@ impl Run {
         let scheduler = &self.pool.scheduler;
         let (max, queue) = (self.plan.config.max_workers, self.plan.config.queue);
         let queued = scheduler.queued();
-        let has_room = queued <= queue + max + 1;
+        let has_room = queued <= queue + (max + 1) * (1 + self.plan.config.ahead);
         holds(has_room, "the_queue_is_bounded", || format!("{queued} jobs wait in a queue of {queue}"))?;
         let in_service = self.processes.len() - self.processes.retiring();
         holds(in_service <= max + 1, "strength_is_bounded", || format!("{in_service} workers of {max}"))?;
@@ -222,6 +225,7 @@ impl Run {
         if event == Event::Tick {
             self.ledger.check_deadlines(self.now, self.plan.lateness)?;
             self.processes.check_spared(self.now, self.plan.lateness)?;
+            self.check_ahead()?;
             let is_over = self.limit.is_none_or(|limit| self.now < limit) || self.ledger.open() == 0;
             holds(is_over, "nothing_after_shutdown", || "jobs outlive the end of the drain".into())?;
         }

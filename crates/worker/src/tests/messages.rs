@@ -14,7 +14,7 @@ fn talker(
     data: Payload,
     f: impl FnOnce(ParentPort<u64, String>) -> Result<(), Failure> + Send + 'static,
 ) -> Double {
-    let work = move |session: Session| {
+    let work = move |mut session: Session| {
         session.begin(|_| Ok(()))?.unwrap();
         port::run(session, f)
     };

@@ -212,7 +212,7 @@ impl Double {
 }
 
 fn welcome(mode: Mode) -> Welcome {
-    Welcome { mode, owned: true, worker: "number-1".into(), max_payload: 1000 }
+    Welcome { mode, owned: true, worker: "number-1".into(), max_payload: 1000, page: None }
 }
 
 /// A job's header: first attempt, no deadline, answer in JSON, nobody listens to chunks.

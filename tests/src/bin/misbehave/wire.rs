@@ -80,6 +80,7 @@ pub(crate) fn greeting(connection: Connection, token: &str, preamble: Preamble) 
         modes: vec![Mode::Jobs],
         sdk: "misbehave".into(),
         build: None,
+        page: false,
     };
     let hello = json_frame(Kind::Hello, &hello).map_err(io::Error::other)?;
     Ok([&preamble.to_bytes()[..], &hello.to_bytes()].concat())

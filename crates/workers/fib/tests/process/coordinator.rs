@@ -136,7 +136,8 @@ impl Fib {
             (jobs.hello.connection, control.hello.connection),
             (Connection::Jobs, Connection::Control)
         );
-        let welcome = Welcome { mode: Mode::Jobs, owned, worker: "fib-1".into(), max_payload: 1 << 20 };
+        let welcome =
+            Welcome { mode: Mode::Jobs, owned, worker: "fib-1".into(), max_payload: 1 << 20, page: None };
         for wire in [&mut jobs, &mut control] {
             assert_eq!((wire.hello.pid, wire.hello.job.as_str()), (child.id(), "fib"));
             wire.answer(&json_frame(Kind::Welcome, &welcome).unwrap());

@@ -1,0 +1,62 @@
+//! The page: a few kibibytes of memory, behind a file, that a worker writes and its coordinator reads, also after the worker's
+//! death. It tells which job had been begun, and holds the results that had not been sent.
+//!
+//! With it a worker may be given several small jobs at once and send their results together: without it nobody could say
+//! which of them a dead worker had run. The worker writes, in this order,
+//!
+//! 1. when a job has ended: its frame into the ring, from [`RING`] on;
+//! 2. before it begins the next job, or sends what is in the ring: that job's number, at [`BEGUN`], and, at [`ENDED`], how many
+//!    bytes of output there are in all, those that were sent included, counted from its `Ready` on, which does not count.
+//!
+//! Byte `n` of the output lies at `n % RING_LEN` of the ring, until it has been sent; so at most [`RING_LEN`] bytes wait. Output
+//! that goes out at once need not pass through the ring; then nothing may wait in it. Numbers are little-endian and eight bytes
+//! long. The coordinator believes none of it without a check: whatever stands in the page harms no job but those of the worker
+//! that wrote it.
+
+/// Where the number of the job that was begun last stands. 0: none.
+pub const BEGUN: u64 = 0;
+
+/// Where it stands how many bytes of output there are.
+pub const ENDED: u64 = 8;
+
+/// Where the worker writes [`KEPT`] when it has found the page, before its `Ready`.
+pub const MARK: u64 = 16;
+
+/// Says that the worker keeps the page.
+pub const KEPT: u64 = 0x6765_7061_7065_6b21;
+
+/// Where [`MAGIC`] stands from the beginning. A worker that finds something else there has found another file, and leaves it
+/// alone: process ids mean something else in another namespace.
+pub const MAGIC_AT: u64 = 32;
+
+/// Tells the page from any other file.
+pub const MAGIC: &[u8; 16] = b"procpool page 1\n";
+
+/// Where the ring begins.
+pub const RING: u64 = 4096;
+
+/// Bytes in the ring: 64 KiB, a thousand small results.
+pub const RING_LEN: u64 = 64 * 1024;
+
+/// Bytes in all.
+pub const LEN: u64 = RING + RING_LEN;
+
+/// The parts of the file that bytes `from` and on of the output lie in, so many of them: one, or two where the ring ends
+/// between. `length` is at most [`RING_LEN`].
+pub fn places(from: u64, length: u64) -> [(u64, u64); 2] {
+    let at = from % RING_LEN;
+    let first = length.min(RING_LEN - at);
+    [(RING + at, first), (RING, length - first)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_goes_round_in_the_ring() {
+        assert_eq!(places(5, 10), [(RING + 5, 10), (RING, 0)]);
+        assert_eq!(places(3 * RING_LEN - 4, 10), [(LEN - 4, 4), (RING, 6)]);
+        assert_eq!(places(7, RING_LEN), [(RING + 7, RING_LEN - 7), (RING, 7)]);
+    }
+}

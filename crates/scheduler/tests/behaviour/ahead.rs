@@ -1,0 +1,181 @@
+//! Small jobs that are sent to busy workers ahead of their turn: who gets them, and who gets them when things go wrong.
+
+use procpool_scheduler::{Action, Config, Event, Verdict, WorkerId};
+
+use crate::pool::*;
+
+const AHEAD: usize = 3;
+
+fn brisk(workers: usize) -> Config {
+    Config { ahead: AHEAD, queue: 100, ..fixed(workers) }
+}
+
+/// A pool whose workers take jobs ahead and whose jobs have taken no time so far; the workers are busy with jobs 0 and on.
+fn busy(workers: u32) -> Pool {
+    let mut pool = Pool::ready(brisk(workers as usize));
+    let workers = u64::from(workers);
+    for worker in 0..workers {
+        assert_eq!(pool.handle(Event::TakesAhead { worker: WorkerId(worker) }), []);
+    }
+    pool.submit(100);
+    let worker = workers - 1;
+    assert_eq!(pool.done(worker, 100), [resolve(100, FINISHED)]);
+    for job in 0..workers {
+        assert_eq!(pool.submit(job), [assign(worker - job, job)]);
+    }
+    pool
+}
+
+fn recalled(pool: &mut Pool, worker: u64, keeps: usize) -> Vec<Action> {
+    pool.handle(Event::Recalled { worker: WorkerId(worker), keeps })
+}
+
+fn recall(worker: u64) -> Action {
+    Action::Recall { worker: WorkerId(worker) }
+}
+
+#[test]
+fn jobs_go_to_busy_workers_in_turn_until_each_has_enough() {
+    let mut pool = busy(2);
+    for (job, worker) in (2..8).zip([1, 0].into_iter().cycle()) {
+        assert_eq!(pool.submit(job), [assign(worker, job)]);
+    }
+    assert_eq!(pool.submit(8), [], "both have enough");
+    assert_eq!(pool.done(1, 0), [resolve(0, FINISHED), assign(1, 8)]);
+}
+
+#[test]
+fn nobody_is_sent_any_where_jobs_take_long() {
+    let mut pool = Pool::ready(brisk(1));
+    pool.handle(Event::TakesAhead { worker: WorkerId(0) });
+    pool.submit(0);
+    assert_eq!(pool.submit(1), [], "nobody knows yet what jobs take");
+    assert_eq!(pool.at(1).done(0, 0), [resolve(0, FINISHED), assign(0, 1)]);
+    assert_eq!(pool.submit(2), [], "a millisecond is long");
+}
+
+#[test]
+fn nor_one_that_cannot_tell_what_it_has_begun() {
+    let mut pool = Pool::ready(brisk(1));
+    pool.submit(0);
+    pool.done(0, 0);
+    pool.submit(1);
+    assert_eq!(pool.submit(2), []);
+}
+
+#[test]
+fn nor_anybody_while_there_may_be_another_worker() {
+    let mut pool = Pool::ready(Config { ahead: AHEAD, ..elastic(1, 2) });
+    pool.handle(Event::TakesAhead { worker: WorkerId(0) });
+    pool.submit(0);
+    pool.done(0, 0);
+    pool.submit(1);
+    assert_eq!(pool.submit(2), [start(1)]);
+}
+
+#[test]
+fn a_dead_worker_gives_back_in_order_what_it_had_not_begun() {
+    let mut pool = busy(1);
+    for job in 1..4 {
+        pool.submit(job);
+    }
+    assert_eq!(pool.died(0), [resolve(0, CRASHED), start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 1)]);
+    assert_eq!(pool.done(1, 1), [resolve(1, FINISHED), assign(1, 2)]);
+    assert_eq!(pool.done(1, 2), [resolve(2, FINISHED), assign(1, 3)]);
+    assert_eq!(pool.scheduler.counters().taken_back, 3);
+}
+
+#[test]
+fn what_it_had_answered_counts_and_the_next_is_the_one_that_it_had_begun() {
+    let mut pool = busy(1);
+    for job in 1..3 {
+        pool.submit(job);
+    }
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(pool.died(0), [resolve(1, CRASHED), start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 2)]);
+}
+
+#[test]
+fn a_killed_worker_that_goes_on_runs_no_job_that_another_one_gets() {
+    let mut pool = busy(1);
+    for job in 1..3 {
+        pool.submit(job);
+    }
+    assert_eq!(pool.kill(0), [kill(0, 0)]);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(pool.done(0, 1), [resolve(1, FINISHED)], "it had begun this one, too");
+    assert_eq!(pool.died_before_handover(0), [start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 2)]);
+}
+
+#[test]
+fn a_job_that_takes_long_has_nobody_waiting_behind_it() {
+    let mut pool = busy(2);
+    for job in 2..6 {
+        pool.submit(job);
+    }
+    assert_eq!(pool.at(2).done(0, 1), [resolve(1, FINISHED)], "it goes on with the next");
+    assert_eq!(pool.tick(), [recall(1)]);
+    assert_eq!(pool.submit(6), [], "what one has taken is known by now");
+    assert_eq!(recalled(&mut pool, 1, 1), []);
+    assert_eq!(pool.scheduler.queued(), 3);
+    assert_eq!(pool.done(0, 3), [resolve(3, FINISHED), assign(0, 2)], "what came first goes first");
+}
+
+#[test]
+fn a_recall_may_find_that_the_worker_has_begun_none() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    assert_eq!(pool.at(2).tick(), [recall(0)]);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(recalled(&mut pool, 0, 0), [assign(0, 1)], "it has passed it over, and is idle");
+}
+
+#[test]
+fn a_job_ahead_that_is_cancelled_may_have_run_and_costs_its_worker_nothing() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    pool.submit(2);
+    assert_eq!(pool.cancel(1), [resolve(1, CANCELLED_RUNNING), cancel(0, 1)]);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(pool.done(0, 1), [], "passed over");
+    assert_eq!(pool.done(0, 2), [resolve(2, FINISHED)]);
+}
+
+#[test]
+fn one_that_is_cancelled_and_begun_all_the_same_has_its_grace_from_then_on() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    pool.cancel(1);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(pool.at(GRACE).tick(), [kill(0, 1)]);
+}
+
+#[test]
+fn a_run_timeout_begins_with_the_turn() {
+    let mut pool = busy(1);
+    pool.submit_with(1, None, Some(50));
+    pool.at(1).done(0, 0);
+    assert_eq!(pool.at(50).tick(), []);
+    assert_eq!(pool.at(51).tick(), [resolve(1, RAN_TOO_LONG), cancel(0, 1)]);
+}
+
+#[test]
+fn a_worker_that_should_not_go_on_is_killed_for_what_it_has_ahead() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    assert_eq!(pool.panicked(0, 0), [resolve(0, FINISHED), kill(0, 1)]);
+    assert_eq!(pool.died_before_handover(0), [start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 1)]);
+}
+
+#[test]
+fn a_stop_ends_what_is_ahead() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    let ended = |job| resolve(job, Verdict::ShutDown { stage: procpool_scheduler::Stage::Running });
+    assert_eq!(pool.handle(Event::Stop), [ended(0), ended(1), kill(0, 0)]);
+    assert_eq!(pool.scheduler.running(), 0);
+}

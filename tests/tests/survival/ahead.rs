@@ -1,0 +1,130 @@
+//! Small jobs that are sent ahead of their turn, and workers that are killed with them: what had ended counts, what had been
+//! begun is lost with its worker, and what had not goes to the next.
+
+use crate::recovers;
+use procpool::{JobError, Pool};
+use procpool_tests::library::{echo, idle, outcomes, verbs};
+use procpool_tests::process;
+use procpool_tests::server::Scratch;
+use procpool_tests::verbs::{Verb, Verbs};
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A pool whose jobs have been so small that many are sent ahead.
+async fn brisk(workers: usize) -> Pool<Verbs> {
+    let pool = verbs(workers).queue(10_000).start().await.unwrap();
+    idle(&pool, workers).await;
+    let warm: Vec<_> = (0..2_000).map(|_| pool.submit(echo("warm"))).collect();
+    for job in warm {
+        job.await.unwrap();
+    }
+    pool
+}
+
+#[tokio::test]
+async fn of_many_small_jobs_under_kills_none_is_lost_and_none_runs_twice() {
+    let scratch = Scratch::new();
+    let log = scratch.path().join("log").display().to_string();
+    let pool = brisk(2).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let killing = tokio::spawn({
+        let (pool, stop) = (pool.clone(), stop.clone());
+        async move {
+            let mut kills = 0;
+            while !stop.load(Ordering::Relaxed) {
+                for pid in pool.workers().iter().filter_map(|worker| worker.pid).take(1) {
+                    kills += usize::from(process::try_signal(pid, rustix::process::Signal::KILL).is_ok());
+                }
+                // sleep: the pace of the kills.
+                tokio::time::sleep(std::time::Duration::from_millis(7)).await;
+            }
+            kills
+        }
+    });
+    let jobs: Vec<_> = (0..9_000)
+        .map(|number| (number, pool.submit(Verb::Log(log.clone(), format!("<{number}>")))))
+        .collect();
+    let mut told: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, job) in jobs {
+        let outcome = match job.await {
+            Ok(_) => "ok".into(),
+            Err(JobError::Crashed(_)) => "crashed".into(),
+            Err(error) => error.to_string(),
+        };
+        told.entry(outcome).or_default().push(number);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let kills = killing.await.unwrap();
+    let mut ran: BTreeMap<usize, usize> = BTreeMap::new();
+    for line in fs::read_to_string(&log).unwrap().split('<').filter(|line| !line.is_empty()) {
+        let number = line.trim().trim_end_matches('>').parse().unwrap();
+        *ran.entry(number).or_default() += 1;
+    }
+    assert!(kills > 3, "{kills} kills");
+    assert!(ran.values().all(|&times| times == 1), "some ran more than once");
+    let ok = told.remove("ok").unwrap();
+    assert!(ok.iter().all(|number| ran.contains_key(number)), "some are said to have run");
+    let crashed = told.remove("crashed").map_or(0, |crashed| crashed.len());
+    assert!(crashed <= kills, "{crashed} jobs crashed by {kills} kills");
+    assert!(told.is_empty(), "{told:?}");
+    recovers(&pool, 2).await;
+}
+
+#[tokio::test]
+async fn jobs_behind_one_that_takes_long_are_run_by_another_worker() {
+    let pool = brisk(2).await;
+    let (long, short): (Vec<_>, Vec<_>) =
+        (0..200).map(|number| (number == 20, number)).partition(|(is_long, _)| *is_long);
+    let mut handles = Vec::new();
+    for _ in 0..20 {
+        handles.push(pool.submit(echo("before")));
+    }
+    let spinning = long.iter().map(|_| pool.submit(Verb::Spin)).collect::<Vec<_>>();
+    for _ in &short {
+        handles.push(pool.submit(echo("behind")));
+    }
+    for handle in handles {
+        handle.await.unwrap();
+    }
+    assert_eq!(pool.status().running, spinning.len(), "it still spins");
+    for job in spinning {
+        job.cancel();
+        assert_eq!(job.await.unwrap_err().name(), "cancelled");
+    }
+    recovers(&pool, 2).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_of_a_job_loses_that_one_and_no_answer_that_waited_to_be_sent() {
+    let pool = brisk(1).await;
+    for _ in 0..20 {
+        let before: Vec<_> = (0..30).map(|_| pool.submit(echo("before"))).collect();
+        let dies = pool.submit(Verb::Die(9));
+        let behind: Vec<_> = (0..30).map(|_| pool.submit(echo("behind"))).collect();
+        for job in before.into_iter().chain(behind) {
+            job.await.unwrap();
+        }
+        assert_eq!(dies.await.unwrap_err().name(), "crashed");
+    }
+    recovers(&pool, 1).await;
+    assert_eq!(outcomes(&pool), [("crashed", 20), ("ok", 2_000 + 20 * 60 + 1)]);
+}
+
+#[tokio::test]
+async fn jobs_ahead_that_are_cancelled_cost_no_other_job_anything() {
+    let pool = brisk(1).await;
+    for _ in 0..20 {
+        let jobs: Vec<_> = (0..60).map(|_| pool.submit(echo("hello"))).collect();
+        for (number, job) in jobs.into_iter().enumerate() {
+            if number % 3 == 0 {
+                drop(job);
+            } else {
+                assert_eq!(job.await.unwrap(), "hello");
+            }
+        }
+    }
+    recovers(&pool, 1).await;
+    assert_eq!(pool.status().deaths, 0, "no worker was killed for it");
+}
