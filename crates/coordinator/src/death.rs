@@ -44,7 +44,7 @@ impl Body {
         report.cpu_time = reaped.cpu_time;
         report.uptime = uptime;
         let circumstances =
-            Circumstances { was_killed: process.was_killed(), had_children: reaped.had_children };
+            Circumstances { was_killed: process.was_killed(), others_memory: reaped.others_memory };
         report.limit = evidence::limit_hit(&limits, &report, circumstances);
         report
     }

@@ -20,8 +20,8 @@ const LAST_WORDS: usize = 4;
 pub(crate) struct Circumstances {
     /// We had sent it SIGKILL before it died, which is a reason of its own.
     pub(crate) was_killed: bool,
-    /// It had waited for children, so its peak of memory may be one of theirs.
-    pub(crate) had_children: bool,
+    /// So much of its peak of memory, in bytes, may have been another's.
+    pub(crate) others_memory: u64,
 }
 
 /// The limit that a worker of these limits died of.
@@ -34,7 +34,7 @@ pub(crate) fn limit_hit(
     if circumstances.was_killed && signal == SIGKILL {
         return None;
     }
-    let own_peak = if circumstances.had_children { 0 } else { death.peak_memory };
+    let own_peak = if death.peak_memory > circumstances.others_memory { death.peak_memory } else { 0 };
     let memory = limits.memory_limit.filter(|&limit| was_memory(limit, signal, own_peak, death));
     let is_spent = limits.cpu_budget().is_some_and(|budget| death.cpu_time >= budget);
     let cpu = limits.cpu_limit.filter(|_| signal == SIGXCPU || (signal == SIGKILL && is_spent));
@@ -73,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     const LIMIT: u64 = 256 << 20;
-    const OURS: Circumstances = Circumstances { was_killed: true, had_children: false };
+    const OURS: Circumstances = Circumstances { was_killed: true, others_memory: 0 };
     const RUST: &str = "memory allocation of 1048576 bytes failed";
 
     fn limits() -> WorkerLimits {
@@ -130,10 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn a_childs_memory_is_no_evidence_against_the_worker() {
-        let circumstances = Circumstances { had_children: true, was_killed: false };
+    fn anothers_memory_is_no_evidence_against_the_worker() {
+        let circumstances = Circumstances { others_memory: LIMIT, was_killed: false };
         assert_eq!(limit_hit(&limits(), &death(SIGSEGV, LIMIT, &[]), circumstances), None);
         assert!(limit_hit(&limits(), &death(SIGABRT, LIMIT, &[RUST]), circumstances).is_some());
+        assert!(limit_hit(&limits(), &death(SIGSEGV, LIMIT + 1, &[]), circumstances).is_some());
     }
 
     #[test]

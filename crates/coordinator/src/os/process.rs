@@ -128,7 +128,11 @@ impl Process {
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only how it died is lost.
         let reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
-        own.map_or(reaped, |Usage { cpu_time, had_children }| Reaped { cpu_time, had_children, ..reaped })
+        own.map_or(reaped, |own| Reaped {
+            cpu_time: own.cpu_time,
+            others_memory: own.others_memory(),
+            ..reaped
+        })
     }
 
     /// What it has used by itself so far. None once it is reaped.

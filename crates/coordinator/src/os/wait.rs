@@ -16,14 +16,14 @@ pub(crate) struct Reaped {
     pub(crate) peak_memory: u64,
     /// Time on a processor, user and system.
     pub(crate) cpu_time: Duration,
-    /// Whether the two may be those of children that it had waited for.
-    pub(crate) had_children: bool,
+    /// So much of its memory, in bytes, may have been another's.
+    pub(crate) others_memory: u64,
 }
 
 impl Reaped {
     /// Of a child that somebody else reaped.
     pub(crate) fn unknown() -> Self {
-        Self { exit: Exit::Unknown, peak_memory: 0, cpu_time: Duration::ZERO, had_children: true }
+        Self { exit: Exit::Unknown, peak_memory: 0, cpu_time: Duration::ZERO, others_memory: u64::MAX }
     }
 }
 
@@ -69,7 +69,7 @@ fn describe(status: libc::c_int, usage: &libc::rusage) -> Reaped {
         exit,
         peak_memory: kibibytes * 1024,
         cpu_time: duration(usage.ru_utime) + duration(usage.ru_stime),
-        had_children: true,
+        others_memory: u64::MAX,
     }
 }
 
