@@ -7,6 +7,7 @@ pub mod binaries;
 pub mod chaos;
 pub mod greedy;
 pub mod http;
+pub mod large;
 pub mod library;
 pub mod other_user;
 pub mod process;

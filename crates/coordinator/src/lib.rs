@@ -27,6 +27,7 @@ mod pool;
 mod recorder;
 mod run_once;
 mod session;
+mod sharing;
 mod supervision;
 mod worker;
 mod worker_limits;

@@ -2,6 +2,7 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
+use crate::sharing;
 use crate::supervision::Supervision;
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::engine::JobLimits;
@@ -198,6 +199,15 @@ impl PoolLimits {
                 .or(self.run_timeout)
                 .map(|run| run.min(self.max_timeout.unwrap_or(run))),
         }
+    }
+
+    /// Longest payload that goes through shared memory, in bytes; 0 if none does.
+    pub(crate) fn shares(&self) -> usize {
+        // A process that runs one job has no use for what takes a job to agree on.
+        if self.supervision.process_per_job {
+            return 0;
+        }
+        sharing::most(self.max_payload, self.worker.memory_limit)
     }
 
     pub(crate) fn of_scheduler(&self, lazy: bool) -> scheduler::Config {

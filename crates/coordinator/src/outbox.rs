@@ -6,6 +6,8 @@
 
 use crate::os::socket::Socket;
 use bytes::{Bytes, BytesMut};
+use procpool_memory::input::InputWriter;
+use procpool_protocol::arena::Place;
 use procpool_protocol::frame::Frame;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -48,6 +50,15 @@ struct Queue {
 struct Segment {
     bytes: Bytes,
     ends_frame: bool,
+    /// What has to be done before it is written.
+    before: Option<Fill>,
+}
+
+/// A payload that is to lie in an arena before the frame that refers to it goes out.
+#[derive(Debug)]
+struct Fill {
+    arena: Arc<InputWriter>,
+    payload: Bytes,
 }
 
 /// A frame's place in the order of its outbox.
@@ -61,15 +72,30 @@ impl Outbox {
 
     /// Appends a frame; [`flush`](Self::flush) writes it.
     pub(crate) fn push(&self, frame: &Frame) -> Ticket {
+        self.push_after(None, frame)
+    }
+
+    /// Appends a frame whose payload is copied to `arena` first, by whoever writes it, and which says that it lies at `place`.
+    /// Nobody else may write to the arena until the worker has answered.
+    pub(crate) fn push_shared(&self, frame: Frame, arena: Arc<InputWriter>, place: Place) -> Ticket {
+        let fill = Fill { arena, payload: frame.payload.bytes.clone() };
+        self.push_after(Some(fill), &frame.referring_to(place))
+    }
+
+    fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Ticket {
         let mut head = BytesMut::new();
         frame.put_head(&mut head);
         let payload = frame.payload.bytes.clone();
         let mut queue = self.lock();
         if !queue.closed {
             queue.bytes += head.len() + payload.len();
-            queue.segments.push_back(Segment { bytes: head.freeze(), ends_frame: payload.is_empty() });
+            queue.segments.push_back(Segment {
+                bytes: head.freeze(),
+                ends_frame: payload.is_empty(),
+                before,
+            });
             if !payload.is_empty() {
-                queue.segments.push_back(Segment { bytes: payload, ends_frame: true });
+                queue.segments.push_back(Segment { bytes: payload, ends_frame: true, before: None });
             }
         }
         queue.pushed += 1;
@@ -84,9 +110,12 @@ impl Outbox {
         }
         queue.writing = true;
         while !queue.closed && !queue.segments.is_empty() {
-            let segments = std::mem::take(&mut queue.segments);
+            let mut segments = std::mem::take(&mut queue.segments);
             let skip = queue.skip;
             drop(queue);
+            for fill in segments.iter_mut().filter_map(|segment| segment.before.take()) {
+                fill.perform();
+            }
             let written = self.socket.try_write(segments.iter().map(|segment| &segment.bytes), skip);
             queue = self.lock();
             queue.restore(segments);
@@ -204,6 +233,14 @@ impl Outbox {
     }
 }
 
+impl Fill {
+    fn perform(self) {
+        // It was lent for this payload alone, and is long enough for it.
+        let is_written = self.arena.write(&self.payload);
+        debug_assert!(is_written, "an arena that was lent is free and long enough");
+    }
+}
+
 impl Queue {
     /// Puts segments back in front of those that were appended meanwhile.
     fn restore(&mut self, mut segments: VecDeque<Segment>) {
@@ -240,7 +277,11 @@ mod tests {
     fn queue(lengths: &[usize]) -> Queue {
         let mut queue = Queue::default();
         for &length in lengths {
-            queue.segments.push_back(Segment { bytes: vec![0; length].into(), ends_frame: true });
+            queue.segments.push_back(Segment {
+                bytes: vec![0; length].into(),
+                ends_frame: true,
+                before: None,
+            });
             queue.bytes += length;
         }
         queue

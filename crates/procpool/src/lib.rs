@@ -67,6 +67,7 @@ pub use procpool_coordinator::{
     PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker,
     WorkerBuilder, WorkerError, WorkerEvent, WorkerLimits, run_once,
 };
+pub use procpool_memory::SharedRegion;
 pub use procpool_protocol::engine::{ReloadError, ReloadReport};
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
 pub use procpool_protocol::{

@@ -5,6 +5,7 @@
 //! grows, so that a large frame costs a copy or two of each byte, and it is used again for the next
 //! one: fresh pages cost more than the copying. So it has at most twice the largest frame's size.
 
+use crate::arena::Place;
 use crate::frame::{Frame, HEADER_LEN, Kind, RawHeader, flags};
 use crate::limits::{DEFAULT_MAX_PAYLOAD, MAX_HEADER};
 use crate::payload::{Encoding, Payload};
@@ -57,6 +58,14 @@ pub enum FrameError {
     /// A payload without an encoding.
     #[error("a frame announced a payload of {0} bytes without an encoding")]
     NoEncoding(u32),
+    /// A reference to an arena that is none, or in a frame that has no large payload.
+    #[error("a {kind:?} frame with a reference of {announced} bytes to a payload")]
+    BadReference {
+        /// The frame's kind.
+        kind: Kind,
+        /// Length of the reference, in bytes.
+        announced: u32,
+    },
     /// Reserved bytes that are not zero.
     #[error("reserved bytes of a frame header are not zero")]
     Reserved,
@@ -175,6 +184,8 @@ impl Decoder {
             return Ok(Some(Frame {
                 kind,
                 end: raw.flags & flags::END != 0,
+                by_reference: raw.flags & flags::PAYLOAD_REF != 0,
+                taken: raw.flags & flags::TAKEN != 0,
                 sequence: raw.sequence,
                 header,
                 payload: Payload { encoding, bytes },
@@ -194,8 +205,13 @@ impl Decoder {
             let ignorable = raw.flags & flags::IGNORABLE != 0;
             return if ignorable { Ok(None) } else { Err(FrameError::UnknownKind(raw.kind)) };
         };
-        if raw.flags & !flags::KNOWN != 0 || raw.flags & flags::PAYLOAD_REF != 0 {
+        if raw.flags & !flags::KNOWN != 0 {
             return Err(FrameError::UnknownFlags(raw.flags));
+        }
+        if raw.flags & flags::PAYLOAD_REF != 0
+            && (raw.payload_len as usize != Place::LEN || !matches!(kind, Kind::Job | Kind::Done))
+        {
+            return Err(FrameError::BadReference { kind, announced: raw.payload_len });
         }
         if raw.reserved != [0; 3] {
             return Err(FrameError::Reserved);

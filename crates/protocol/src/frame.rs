@@ -3,6 +3,7 @@
 //! This file knows the layout of a frame and nothing of what the frames mean (`message.rs`) or how
 //! they arrive (`decoder.rs`).
 
+use crate::arena::Place;
 use crate::payload::{Encoding, Payload};
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -54,6 +55,12 @@ pub enum Kind {
     Recall = 0x37,
     /// Answers a recall with the number of the last job that was begun.
     Recalled = 0x38,
+    /// Gives the worker an arena for large payloads of one direction, or takes it away. JSON header.
+    Share = 0x39,
+    /// Answers a share.
+    Shared = 0x3a,
+    /// The worker's code holds on to what lies in an arena, which is not to be written to any more.
+    Held = 0x26,
     /// What a saved job was. JSON header. In files only, see [`crate::recording`].
     Recording = 0x40,
 }
@@ -82,6 +89,9 @@ impl Kind {
             0x36 => Self::Description,
             0x37 => Self::Recall,
             0x38 => Self::Recalled,
+            0x39 => Self::Share,
+            0x3a => Self::Shared,
+            0x26 => Self::Held,
             0x40 => Self::Recording,
             _ => return None,
         })
@@ -102,10 +112,12 @@ pub mod flags {
     pub const IGNORABLE: u16 = 1;
     /// The last frame of its sequence number.
     pub const END: u16 = 1 << 1;
-    /// The payload names a region of shared memory. Reserved: version 1 refuses it.
+    /// The payload says where in an arena the payload lies, see [`crate::arena`].
     pub const PAYLOAD_REF: u16 = 1 << 2;
+    /// What the worker's last answer has left in its arena has been read.
+    pub const TAKEN: u16 = 1 << 3;
     /// Every bit that version 1 gives a meaning.
-    pub const KNOWN: u16 = IGNORABLE | END | PAYLOAD_REF;
+    pub const KNOWN: u16 = IGNORABLE | END | PAYLOAD_REF | TAKEN;
 }
 
 /// The fixed header of a frame, as numbers, before anybody judged them.
@@ -163,6 +175,10 @@ pub struct Frame {
     pub kind: Kind,
     /// Whether it carries [`flags::END`].
     pub end: bool,
+    /// Whether it carries [`flags::PAYLOAD_REF`]: the payload's bytes are a [`Place`].
+    pub by_reference: bool,
+    /// Whether it carries [`flags::TAKEN`].
+    pub taken: bool,
     /// The job or ping that it belongs to; 0 where there is none.
     pub sequence: u64,
     /// The undecoded header message.
@@ -174,7 +190,15 @@ pub struct Frame {
 impl Frame {
     /// A frame with neither payload nor [`flags::END`].
     pub fn new(kind: Kind, sequence: u64, header: impl Into<Bytes>) -> Self {
-        Self { kind, end: false, sequence, header: header.into(), payload: Payload::none() }
+        Self {
+            kind,
+            end: false,
+            by_reference: false,
+            taken: false,
+            sequence,
+            header: header.into(),
+            payload: Payload::none(),
+        }
     }
 
     /// The same frame with `payload`.
@@ -189,6 +213,21 @@ impl Frame {
     pub fn ending(mut self) -> Self {
         self.end = true;
         self
+    }
+
+    /// The same frame, with the place of its payload instead of the payload.
+    #[must_use]
+    pub fn referring_to(mut self, place: Place) -> Self {
+        self.payload.bytes = place.to_bytes();
+        self.by_reference = true;
+        self
+    }
+
+    /// The bits of its flags.
+    fn flags(&self) -> u16 {
+        let bits =
+            [(self.end, flags::END), (self.by_reference, flags::PAYLOAD_REF), (self.taken, flags::TAKEN)];
+        bits.into_iter().filter(|(is_set, _)| *is_set).fold(self.kind.flags(), |all, (_, bit)| all | bit)
     }
 
     /// Length on the wire, in bytes.
@@ -207,7 +246,7 @@ impl Frame {
             header_len: length(&self.header),
             payload_len: length(&self.payload.bytes),
             kind: self.kind as u16,
-            flags: self.kind.flags() | if self.end { flags::END } else { 0 },
+            flags: self.flags(),
             encoding: self.payload.encoding as u8,
             reserved: [0; 3],
             sequence: self.sequence,

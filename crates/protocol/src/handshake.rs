@@ -57,6 +57,9 @@ pub struct Hello {
     /// Whether the worker would keep a [`page`](crate::page).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub page: bool,
+    /// Whether the worker takes [arenas](crate::arena).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub arenas: bool,
 }
 
 /// The coordinator takes the worker in. The frame's payload is the worker data.

@@ -4,6 +4,7 @@ use crate::board::Grant;
 use crate::cancel::CancelFlag;
 use crate::startup::WorkerDataError;
 use crate::workbench::Workbench;
+use procpool_memory::output::Buffer;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::message::{self, Progress};
@@ -80,6 +81,32 @@ impl<J: Job> Context<J> {
     /// The same flag for threads that the job starts.
     pub fn cancel_flag(&self) -> CancelFlag {
         self.flag.clone()
+    }
+
+    /// Memory for a large output, to be filled in place and returned as [`Bytes`]: where the worker shares memory with its
+    /// coordinator it lies there, and the output is not copied on this side. What is in it before is left over from
+    /// earlier jobs, or zero.
+    ///
+    /// ```
+    /// use procpool_worker::{Bytes, Context, Failure, Job};
+    ///
+    /// struct Invert;
+    /// impl Job for Invert {
+    ///     const NAME: &'static str = "invert";
+    ///     type Input = Bytes;
+    ///     type Output = Bytes;
+    /// }
+    ///
+    /// fn invert(image: Bytes, cx: &mut Context<Invert>) -> Result<Bytes, Failure> {
+    ///     let mut inverted = cx.buffer(image.len());
+    ///     for (new, old) in inverted.iter_mut().zip(image.iter()) {
+    ///         *new = !old;
+    ///     }
+    ///     Ok(inverted.into())
+    /// }
+    /// ```
+    pub fn buffer(&self, length: usize) -> Buffer {
+        self.bench.arenas.buffer(length)
     }
 
     /// Reports that `done` units of `total`, where known, are done.

@@ -73,6 +73,10 @@ pub(crate) enum WorkerError {
         "the coordinator broke the protocol: job {sequence} came after job {newest}, but sequence numbers rise"
     )]
     OutOfOrder { sequence: u64, newest: u64 },
+    #[error(
+        "the coordinator broke the protocol: the input of job {sequence} lies in no arena of this worker"
+    )]
+    NoInput { sequence: u64 },
     #[error("failed to send to the coordinator: {0}")]
     Send(#[source] CodecError),
 }

@@ -9,10 +9,11 @@ use crate::handshake::Line;
 use crate::identity::Identity;
 use crate::os::Socket;
 use crate::workbench::Workbench;
+use procpool_protocol::arena::Shared;
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Description;
-use procpool_protocol::message::{Credit, json_frame};
+use procpool_protocol::message::{Credit, json_frame, json_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -75,6 +76,12 @@ impl Guard {
                 let newest = self.bench.board.recall(frame.sequence);
                 self.bench.outlet.try_flush().map_err(|_| WorkerError::Orphaned)?;
                 self.say(&Frame::new(Kind::Recalled, newest, ""))?;
+            }
+            Kind::Share => {
+                let accepted = self.bench.arenas.share(frame.sequence, &json_of(frame)?);
+                let mut answer = json_frame(Kind::Shared, &Shared { accepted }).map_err(WorkerError::Send)?;
+                answer.sequence = frame.sequence;
+                self.say(&answer)?;
             }
             Kind::Describe => {
                 let frame = description(self.identity.description()).map_err(WorkerError::Send)?;

@@ -47,6 +47,7 @@ impl Identity {
             sdk: SDK.into(),
             build: self.build.map(str::to_owned),
             page: true,
+            arenas: true,
         }
     }
 

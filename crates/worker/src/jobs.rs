@@ -22,11 +22,16 @@ pub(crate) fn run<J: Job>(
             return Err(WorkerError::Unexpected { got: frame.kind, expected: "a job" });
         }
         let sequence = frame.sequence;
+        let (frame, arena) = settle(&session.bench, frame)?;
         let verdict = run_one::<J>(&session.bench, frame, &mut f)?;
         let panicked = verdict.as_ref().is_some_and(|it| matches!(it.status, Status::Panicked { .. }));
         next = if panicked { None } else { session.reader.buffered()? };
         if let Some(verdict) = verdict {
-            let frame = verdict.into_frame(sequence)?;
+            let arenas = &session.bench.arenas;
+            let mut frame = arenas.put(verdict.into_frame(sequence)?);
+            if let Some(arena) = arena.filter(|&it| arenas.is_held(it, &mut frame)) {
+                session.send(&Frame::new(Kind::Held, arena, ""))?;
+            }
             // One that is followed by others may wait for theirs.
             if next.is_some() { session.answer(&frame)? } else { session.send(&frame)? }
         }
@@ -39,6 +44,18 @@ pub(crate) fn run<J: Job>(
         }
     }
     Ok(Ending::Finished)
+}
+
+/// Fetches what the frame refers to. Gives also the number of the arena that it lies in.
+fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), WorkerError> {
+    if frame.taken {
+        bench.arenas.has_taken();
+    }
+    if !frame.by_reference {
+        return Ok((frame, None));
+    }
+    let arena = bench.arenas.fetch(&mut frame).ok_or(WorkerError::NoInput { sequence: frame.sequence })?;
+    Ok((frame, Some(arena)))
 }
 
 /// Runs the job of one frame. None if it was recalled.

@@ -67,6 +67,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arenas;
 mod arguments;
 mod board;
 mod cancel;
@@ -97,6 +98,8 @@ pub use cancel::CancelFlag;
 pub use context::Context;
 pub use entry::{messages, serve, serve_if_spawned, serve_with};
 pub use port::{Messages, ParentPort, PostError};
+pub use procpool_memory::SharedRegion;
+pub use procpool_memory::output::Buffer;
 pub use procpool_protocol::{
     Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming,
 };

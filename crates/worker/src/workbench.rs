@@ -1,6 +1,7 @@
 //! [`Workbench`]: what a job is run with besides its function, whoever wants its outcome: a coordinator, or a
 //! person who runs a saved job again.
 
+use crate::arenas::Arenas;
 use crate::board::Board;
 use crate::outlet::Outlet;
 use crate::startup::Startup;
@@ -12,10 +13,11 @@ pub(crate) struct Workbench {
     pub(crate) startup: Arc<Startup>,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) board: Arc<Board>,
+    pub(crate) arenas: Arc<Arenas>,
 }
 
 impl Workbench {
     pub(crate) fn new(startup: Startup, outlet: Outlet, board: Arc<Board>) -> Self {
-        Self { startup: Arc::new(startup), outlet: Arc::new(outlet), board }
+        Self { startup: Arc::new(startup), outlet: Arc::new(outlet), board, arenas: Arc::default() }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) const PLANS: &[Plan] = &[
             (150, Kind::Log),
             (100, Kind::Nap),
             (20, Kind::Large),
+            (20, Kind::LargeEcho),
             (20, Kind::BadInput),
             (20, Kind::Failed),
             (8, Kind::Flood),

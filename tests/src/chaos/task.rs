@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Obey,
     /// Answers much.
     Large,
+    /// Is given much, and answers it.
+    LargeEcho,
     /// Answers more than the pool takes.
     TooLarge,
     /// Writes to standard output without a newline.
@@ -73,8 +75,11 @@ const WEATHER: [Outcome; 4] = [Outcome::Crashed, Outcome::Poisoned, Outcome::Tim
 /// Longer than anything here waits for a worker, unless that worker was stopped.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The largest answer of [`Kind::Large`], in bytes.
-const LARGE: u64 = 256 * 1024;
+/// The largest output of [`Kind::Flood`], in bytes.
+const FLOOD: u64 = 256 * 1024;
+
+/// The largest payload that is meant to be large, in bytes: twice what goes through a socket.
+const LARGE: u64 = 512 * 1024;
 
 /// Two times the `max_payload` of the pool that is asked for it.
 const TOO_LARGE: usize = 128 * 1024;
@@ -126,9 +131,14 @@ impl Task {
                 let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
                 Self::verb(kind, &Verb::Large(bytes)).answers("x".repeat(bytes))
             }
+            Kind::LargeEcho => {
+                let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
+                let text = format!("{nonce:016x}").repeat(bytes / 16);
+                Self::verb(kind, &Verb::Echo(text.clone())).answers(text)
+            }
             Kind::TooLarge => Self::verb(kind, &Verb::Large(TOO_LARGE)).may_end(&[Outcome::OutputTooLarge]),
             Kind::Flood => {
-                let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
+                let bytes = usize::try_from(random.below(FLOOD)).unwrap_or(0);
                 Self::verb(kind, &Verb::Flood(bytes)).answers(bytes.to_string())
             }
             // Its answer is a process id, which nobody can foretell.

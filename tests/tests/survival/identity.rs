@@ -91,6 +91,7 @@ async fn a_stranger_is_turned_away_and_the_pool_does_not_notice() {
         sdk: "stranger".into(),
         build: None,
         page: false,
+        arenas: false,
     };
     let hello = json_frame(Kind::Hello, &hello).unwrap().to_bytes();
     let reply = reply(&socket(&server), &[&Preamble::ours().to_bytes()[..], &hello].concat()).await;

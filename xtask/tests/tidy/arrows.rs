@@ -40,7 +40,7 @@ enum Others {
 const RULES: &[Rule] = &[
     Rule {
         package: "procpool",
-        ours: &["procpool-coordinator", "procpool-protocol", "procpool-worker"],
+        ours: &["procpool-coordinator", "procpool-memory", "procpool-protocol", "procpool-worker"],
         others: Others::Any,
     },
     Rule {
@@ -67,10 +67,15 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-coordinator",
-        ours: &["procpool-scheduler", "procpool-protocol"],
+        ours: &["procpool-scheduler", "procpool-protocol", "procpool-memory"],
         others: Others::Any,
     },
-    Rule { package: "procpool-worker", ours: &["procpool-protocol"], others: Others::Without(&["tokio"]) },
+    Rule {
+        package: "procpool-worker",
+        ours: &["procpool-protocol", "procpool-memory"],
+        others: Others::Without(&["tokio"]),
+    },
+    Rule { package: "procpool-memory", ours: &[], others: Others::Without(&["tokio", "interprocess"]) },
     Rule {
         package: "procpool-protocol",
         ours: &[],

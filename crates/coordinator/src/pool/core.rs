@@ -13,6 +13,7 @@ use super::state::State;
 use crate::launch::Recipe;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
+use crate::sharing::buffers::Buffers;
 use procpool_protocol::engine::{JobLimits, ReloadError};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId, Payload};
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     epoch: Instant,
     state: Mutex<State>,
     pub(crate) fingerprints: Fingerprints,
+    pub(crate) buffers: Buffers,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
@@ -72,7 +74,14 @@ impl Core {
         Self {
             name: recipe.name.clone(),
             epoch: Instant::now(),
-            state: Mutex::new(State::new(recipe, limits.queue, recorder.is_some(), scheduler)),
+            state: Mutex::new(State::new(
+                recipe,
+                limits.queue,
+                recorder.is_some(),
+                limits.shares(),
+                scheduler,
+            )),
+            buffers: Buffers::default(),
             fingerprints: Fingerprints::default(),
             limits,
             spawns,
@@ -242,6 +251,10 @@ impl Core {
         for events in &effects.ended {
             events.end();
         }
+        for (worker, wanted) in effects.wanted {
+            self.share(worker, wanted);
+        }
+        drop(effects.arenas);
         for start in effects.spawn {
             // The supervisor is gone only when the pool is.
             let _ = self.spawns.send(start);
@@ -268,6 +281,7 @@ impl Core {
     /// Kills idle workers that somebody has stopped: they would sit on the next job until its deadline. The kernel tells
     /// nobody but who asks, so they are asked after; a heartbeat would wake all the others, too.
     pub(crate) fn look_for_stopped(&self) {
+        self.take_back_memory();
         let idle = self.with(|state, _| state.idle());
         for (worker, leash) in idle {
             if leash.is_stopped() {

@@ -11,6 +11,7 @@ use crate::launch::Recipe;
 use crate::leash::Leash;
 use crate::recorder::FailedJob;
 use crate::session::Lines;
+use crate::sharing::{Dropped, Wanted};
 use procpool_protocol::Payload;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_scheduler::{JobId as Key, WorkerId};
@@ -33,11 +34,14 @@ pub(crate) struct Effects {
     pub(crate) reloaded: Vec<Reloaded>,
     /// Jobs whose payloads the scheduler asks for; at most one that still waits.
     pub(crate) identify: Vec<(Key, Payload)>,
+    /// Arenas that workers could use.
+    pub(crate) wanted: Vec<(WorkerId, Wanted)>,
     /// Why the job that was just offered is not accepted.
     pub(crate) refused: Option<Refusal>,
     /// Kept until here only to be dropped here: payloads, reply channels, dead workers.
     pub(crate) dropped: Vec<Entry>,
     pub(crate) buried: Vec<Slot>,
+    pub(crate) arenas: Vec<Dropped>,
     /// Makes that nobody will start any more, each with an open file.
     pub(crate) outdated: Vec<Arc<Recipe>>,
     pub(crate) known: Known,

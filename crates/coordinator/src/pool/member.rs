@@ -9,6 +9,7 @@ use super::state::State;
 use crate::hub::Hub;
 use crate::launch::{self, Link, Recipe, StartError};
 use crate::session::{Ending, Session};
+use crate::sharing::Sharing;
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::Done;
@@ -46,7 +47,8 @@ pub(crate) async fn live(
             // That nobody waits any more is no news.
             let _ = first.tell(Ok(()));
             let mut serving = Serving::new(&member.core, worker, leash);
-            let ending = session.drive(&mut serving).await;
+            let mut ending = session.drive(&mut serving).await;
+            serving.fetch_all(&mut ending.last_frames);
             serving.hear_out(&ending.last_frames);
             member.bury(ending);
         }
@@ -83,7 +85,7 @@ struct Member {
 impl Member {
     /// The worker is ready: from now on it is given jobs.
     fn join(&self, link: Link) -> Session {
-        let takes_ahead = link.page.is_some();
+        let (takes_ahead, takes_arenas) = (link.page.is_some(), link.hello.arenas);
         let (version, build) = (link.hello.contract, link.hello.build.clone());
         let (lines, session) = Session::new(link);
         let effects = self.core.with(|state, now| {
@@ -91,6 +93,9 @@ impl Member {
                 slot.lines = Some(lines);
                 slot.version = Some(version);
                 slot.build = build;
+                if !takes_arenas {
+                    slot.sharing = Sharing::new(0);
+                }
             }
             // Before it gets its first job, so that the next may follow that one.
             let ahead = takes_ahead.then_some(Event::TakesAhead { worker: self.worker });

@@ -3,6 +3,7 @@
 //! The way of a job: `request` encodes it, `core` takes it under the pool's lock, `state` asks the
 //! scheduler, `effects` is what is done after the lock, `serving` takes the result, `handle` decodes it.
 
+mod arenas;
 mod blame;
 mod builder;
 mod catch_up;

@@ -6,6 +6,7 @@ use super::events::Events;
 use super::known::Known;
 use crate::leash::Leash;
 use crate::session::{Lines, Listener};
+use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::message::{Done, Progress, Status};
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// What a serving worker's frames mean.
 pub(crate) struct Serving<'a> {
-    core: &'a Core,
-    worker: WorkerId,
+    pub(super) core: &'a Core,
+    pub(super) worker: WorkerId,
     leash: Arc<Leash>,
     /// When it was last looked at how much memory it has.
     weighed: Option<Instant>,
@@ -50,6 +51,11 @@ impl Listener for Serving<'_> {
             (Connection::Jobs, Kind::Done) => self.done(frame),
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
             (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
+            (Connection::Jobs, Kind::Held) => {
+                self.held(frame.sequence);
+                Ok(())
+            }
+            (Connection::Control, Kind::Shared) => self.shared(&frame),
             (Connection::Control, Kind::Pong) => Ok(()),
             (Connection::Control, Kind::Recalled) => {
                 self.recalled(frame.sequence);
@@ -98,8 +104,11 @@ impl Serving<'_> {
         }
     }
 
-    fn done(&mut self, frame: Frame) -> Result<(), String> {
+    fn done(&mut self, mut frame: Frame) -> Result<(), String> {
+        let is_shared = frame.by_reference;
+        self.fetch(&mut frame)?;
         let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
+        let length = frame.payload.bytes.len();
         let (result, mut health) = outcome(done, frame.payload);
         let worker = self.worker;
         let spent = self.spent();
@@ -111,8 +120,13 @@ impl Serving<'_> {
             let job = slot.job_of(frame.sequence)?;
             slot.held.pop_front();
             slot.jobs_done += 1;
+            slot.sharing.has_taken |= is_shared;
+            let (over, wanted) = (slot.sharing.over(frame.sequence), slot.wants(Direction::Output, length));
             let known = Known { results: vec![(job, result)], ..Known::default() };
-            Ok::<_, String>(state.handle(now, Event::Done { worker, job, health }, known))
+            let mut effects = state.handle(now, Event::Done { worker, job, health }, known);
+            effects.arenas.extend(over);
+            effects.wanted.extend(wanted.map(|wanted| (worker, wanted)));
+            Ok::<_, String>(effects)
         })?;
         self.unflushed.append(&mut effects.flush_jobs);
         self.unflushed.append(&mut effects.flush_soon);
@@ -153,7 +167,11 @@ impl Serving<'_> {
     fn weigh(&mut self, bound: u64) {
         if self.weighed.is_none_or(|at| at.elapsed() >= WEIGHING) {
             self.weighed = Some(Instant::now());
-            if self.leash.resident_memory().is_some_and(|memory| memory > bound) {
+            let shared =
+                self.core.with(|state, _| state.slots.get(&self.worker).map(|it| it.sharing.length()));
+            // What lies in arenas is ours, and gone when they are.
+            let shared = shared.unwrap_or_default() as u64;
+            if self.leash.resident_memory().is_some_and(|memory| memory.saturating_sub(shared) > bound) {
                 self.core.feed(Event::Outgrown { worker: self.worker });
             }
         }

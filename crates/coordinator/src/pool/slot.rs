@@ -4,6 +4,8 @@ use crate::leash::Leash;
 use crate::outbox::Ticket;
 use crate::recorder::Sent;
 use crate::session::Lines;
+use crate::sharing::{Arena, Sharing, Wanted};
+use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::frame::Frame;
 use procpool_scheduler::{Generation, JobId as Key, Time};
 use std::collections::VecDeque;
@@ -23,6 +25,7 @@ pub(crate) struct Slot {
     pub(crate) last_sequence: u64,
     /// The last job that was asked back, if it had not been begun.
     pub(crate) recalled: u64,
+    pub(crate) sharing: Sharing,
     pub(crate) jobs_done: u64,
     /// Asked to exit, or killed by this pool.
     pub(crate) dismissed: bool,
@@ -43,7 +46,8 @@ pub(crate) struct Held {
 }
 
 impl Slot {
-    pub(crate) fn new(name: String, started: Time, generation: Generation) -> Self {
+    /// One that shares payloads of up to `shares` bytes.
+    pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
             name,
             leash: Arc::default(),
@@ -51,6 +55,7 @@ impl Slot {
             held: VecDeque::new(),
             last_sequence: 0,
             recalled: 0,
+            sharing: Sharing::new(shares),
             jobs_done: 0,
             dismissed: false,
             started,
@@ -64,6 +69,24 @@ impl Slot {
     pub(crate) fn sent(&self, attempt: u32, frame: Frame) -> Sent {
         let contract = self.version.unwrap_or_default();
         Sent { worker: self.name.clone(), contract, build: self.build.clone(), attempt, frame }
+    }
+
+    /// What a payload of such a length asks for.
+    pub(crate) fn wants(&self, direction: Direction, payload: usize) -> Option<Wanted> {
+        self.sharing.wants(direction, payload)
+    }
+
+    /// Appends a job's frame to what is written to the worker, its payload through shared memory if that is to be.
+    pub(crate) fn push(&mut self, lines: &Lines, mut frame: Frame, now: Time) -> Ticket {
+        frame.taken = std::mem::take(&mut self.sharing.has_taken);
+        let length = frame.payload.bytes.len();
+        match self.sharing.inputs.lend(length, frame.sequence, now) {
+            Some(Arena { number, memory, .. }) => {
+                let place = Place { arena: number, offset: 0, length: length as u64 };
+                lines.jobs.push_shared(frame, memory, place)
+            }
+            None => lines.jobs.push(&frame),
+        }
     }
 
     /// The job that a frame of this worker belongs to. The error says that it has no such job.

@@ -14,6 +14,7 @@ use crate::launch::Recipe;
 use crate::leash::Leash;
 use crate::recorder::{self, FailedJob, Untold};
 use crate::session::Lines;
+use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
@@ -45,12 +46,20 @@ pub(crate) struct State {
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
     last_key: u64,
+    /// Longest payload that goes through shared memory, in bytes.
+    shares: usize,
     /// When the timer will wake.
     armed: Option<Time>,
 }
 
 impl State {
-    pub(crate) fn new(recipe: Recipe, queue: usize, keeps_sent: bool, scheduler: Scheduler) -> Self {
+    pub(crate) fn new(
+        recipe: Recipe,
+        queue: usize,
+        keeps_sent: bool,
+        shares: usize,
+        scheduler: Scheduler,
+    ) -> Self {
         Self {
             scheduler,
             entries: HashMap::new(),
@@ -63,6 +72,7 @@ impl State {
             queue,
             keeps_sent,
             last_key: 0,
+            shares,
             armed: None,
         }
     }
@@ -187,7 +197,7 @@ impl State {
             }
             Action::Start { worker, generation } => {
                 let name = format!("{}-{}", self.pool, worker.0);
-                self.slots.insert(worker, Slot::new(name, now, generation));
+                self.slots.insert(worker, Slot::new(name, now, generation, self.shares));
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
             Action::Identify { job } => {
@@ -266,10 +276,12 @@ impl State {
         // A job header without extras has a few dozen bytes; it cannot exceed the limit of a header.
         if let Ok(frame) = header.to_frame(sequence) {
             let frame = frame.with_payload(entry.job.input.clone());
-            let ticket = lines.jobs.push(&frame);
             if self.keeps_sent {
-                entry.sent = Some(Box::new(slot.sent(attempt, frame)));
+                entry.sent = Some(Box::new(slot.sent(attempt, frame.clone())));
             }
+            let length = frame.payload.bytes.len();
+            effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
+            let ticket = slot.push(&lines, frame, now);
             let is_busy = !slot.held.is_empty();
             slot.held.push_back(Held { sequence, job: key, ticket });
             if is_busy { effects.flush_soon.push(lines) } else { effects.flush_jobs.push(lines) }

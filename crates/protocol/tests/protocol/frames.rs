@@ -1,5 +1,6 @@
 //! Which frames are refused, which are skipped, and where exactly the limits are.
 
+use procpool_protocol::arena::Place;
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::decoder::{Decoder, FrameError};
 use procpool_protocol::frame::{Frame, Kind, RawHeader, flags};
@@ -57,11 +58,34 @@ fn what_version_1_does_not_know_is_refused() {
     let refused = |header, error| assert_eq!(judged(header), Err(error));
     refused(RawHeader { kind: UNKNOWN, ..header() }, FrameError::UnknownKind(UNKNOWN));
     refused(RawHeader { kind: 0, ..header() }, FrameError::UnknownKind(0));
-    refused(RawHeader { flags: flags::PAYLOAD_REF, ..header() }, FrameError::UnknownFlags(4));
-    refused(RawHeader { flags: 8, ..header() }, FrameError::UnknownFlags(8));
+    refused(RawHeader { flags: 16, ..header() }, FrameError::UnknownFlags(16));
     refused(RawHeader { encoding: 4, ..header() }, FrameError::UnknownEncoding(4));
     refused(RawHeader { reserved: [0, 0, 1], ..header() }, FrameError::Reserved);
     refused(RawHeader { payload_len: 1, ..header() }, FrameError::NoEncoding(1));
+}
+
+#[test]
+fn a_reference_is_a_place_and_stands_for_an_input_or_an_output() {
+    let reference = |kind: Kind, payload_len| {
+        let encoding = Encoding::Bytes as u8;
+        let header =
+            RawHeader { kind: kind as u16, flags: flags::PAYLOAD_REF, payload_len, encoding, ..header() };
+        judged(header)
+    };
+    let bad = |kind, announced| Err(FrameError::BadReference { kind, announced });
+    assert_eq!(reference(Kind::Job, 24), Ok(None), "the place is still to come");
+    assert_eq!(reference(Kind::Done, 24), Ok(None));
+    assert_eq!(reference(Kind::Done, 23), bad(Kind::Done, 23));
+    assert_eq!(reference(Kind::Chunk, 24), bad(Kind::Chunk, 24));
+
+    let place = Place { arena: 1, offset: 2, length: 3 };
+    let frame =
+        Frame::new(Kind::Done, 7, "").with_payload(Payload::raw("the output")).referring_to(place).ending();
+    let mut decoder = Decoder::new();
+    decoder.feed(&frame.to_bytes());
+    let found = decoder.poll_frame().unwrap().unwrap();
+    assert_eq!(Place::from_bytes(&found.payload.bytes), Some(place));
+    assert_eq!(found, frame);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use crate::start::Worker;
 use crate::wire::{Wire, answer, done, from_hex, header};
 use crate::{Deed, die, hang, kin};
+use procpool_protocol::arena::{Place, Shared};
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::message::Progress;
+use procpool_protocol::message::{Done, Progress, Status, json_frame};
 use procpool_protocol::{Encoding, Payload};
 use std::io::{self, ErrorKind, Read};
 
@@ -66,6 +67,12 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             return Ok(());
         }
         "dribble_slowly" => dribble_slowly(jobs, job.sequence)?,
+        "refer_to_nowhere" => jobs.send(&referring(job.sequence)?)?,
+        "accept_what_was_not_offered" => {
+            let mut frame = json_frame(Kind::Shared, &Shared { accepted: true }).map_err(io::Error::other)?;
+            frame.sequence = 7;
+            control.send(&frame.to_bytes())?;
+        }
         "after_the_cancel" => {
             while control.frame()?.kind != Kind::Cancel {}
             return jobs.send(&good);
@@ -105,6 +112,13 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
 fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     let payload = Payload { encoding: Encoding::Bincode, ..Payload::raw(from_hex(hex)?) };
     answer(sequence, payload)
+}
+
+/// An answer whose output lies in an arena that nobody has made.
+fn referring(sequence: u64) -> io::Result<Vec<u8>> {
+    let done = Done { status: Status::Ok, run_nanos: 1 };
+    let frame = done.into_frame(sequence, Payload::raw("")).map_err(io::Error::other)?;
+    Ok(frame.referring_to(Place { arena: 7, offset: 0, length: 1 << 20 }).to_bytes().to_vec())
 }
 
 /// The news that a job has begun.

@@ -81,6 +81,7 @@ pub(crate) fn greeting(connection: Connection, token: &str, preamble: Preamble) 
         sdk: "misbehave".into(),
         build: None,
         page: false,
+        arenas: false,
     };
     let hello = json_frame(Kind::Hello, &hello).map_err(io::Error::other)?;
     Ok([&preamble.to_bytes()[..], &hello.to_bytes()].concat())

@@ -1,0 +1,130 @@
+//! The memory that a pool shares with its workers: made and offered, accepted, read, taken back. What is decided about it is
+//! decided in `sharing`; here it meets the pool's lock, which nothing is made or dropped under.
+
+use super::core::Core;
+use super::serving::Serving;
+use super::state::State;
+use crate::session::Lines;
+use crate::sharing::{Dropped, Memory, Wanted};
+use procpool_protocol::arena::{Place, Shared};
+use procpool_protocol::frame::Frame;
+use procpool_protocol::message::json_of;
+use procpool_scheduler::{Time, WorkerId};
+use std::sync::Arc;
+
+impl State {
+    /// What a worker is called, while it lives.
+    fn name(&self, worker: WorkerId) -> String {
+        self.slots.get(&worker).map(|slot| slot.name.clone()).unwrap_or_default()
+    }
+
+    /// Tells the worker of memory that was made for it. The error is to be dropped outside of the lock.
+    fn offer_memory(
+        &mut self,
+        worker: WorkerId,
+        wanted: Wanted,
+        memory: Memory,
+    ) -> Result<Arc<Lines>, Dropped> {
+        let Some((sharing, lines)) =
+            self.slots.get_mut(&worker).and_then(|slot| Some((&mut slot.sharing, slot.lines.clone()?)))
+        else {
+            return Err(Dropped::Memory(memory));
+        };
+        lines.control.push(&sharing.offer(wanted, memory)?);
+        Ok(lines)
+    }
+
+    /// Takes back shared memory that has rested from workers without a job. All of it is for outside of the lock.
+    fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Lines>>, Vec<Dropped>) {
+        let (mut told, mut dropped) = (Vec::new(), Vec::new());
+        for slot in self.slots.values_mut().filter(|slot| slot.held.is_empty()) {
+            let Some(lines) = &slot.lines else { continue };
+            let (frames, arenas) = slot.sharing.rest(now);
+            for frame in &frames {
+                lines.control.push(frame);
+            }
+            dropped.extend(arenas);
+            if !frames.is_empty() {
+                told.push(lines.clone());
+            }
+        }
+        (told, dropped)
+    }
+}
+
+impl Core {
+    /// Makes the memory of an arena, and offers it to the worker.
+    pub(super) fn share(&self, worker: WorkerId, wanted: Wanted) {
+        let name = self.with(|state, _| state.name(worker));
+        match wanted.make(&name) {
+            Ok(memory) => self.offer_memory(worker, wanted, memory),
+            // Then it goes through the socket.
+            Err(error) => tracing::debug!(pool = self.name, worker = name, %error, "no shared memory"),
+        }
+    }
+
+    fn offer_memory(&self, worker: WorkerId, wanted: Wanted, memory: Memory) {
+        let offered = self.with(|state, _| state.offer_memory(worker, wanted, memory));
+        if let Ok(lines) = offered {
+            lines.control.flush();
+        }
+    }
+
+    /// Takes back shared memory that nothing has gone through for a while.
+    pub(super) fn take_back_memory(&self) {
+        self.buffers.tidy();
+        let (lines, dropped) = self.with(State::take_back_memory);
+        for lines in lines {
+            lines.control.flush();
+        }
+        drop(dropped);
+    }
+}
+
+impl Serving<'_> {
+    /// Puts the outputs in their places: what a dead worker's frames refer to, instead of where that lies. Drops those that
+    /// refer to nothing.
+    pub(crate) fn fetch_all(&self, last_frames: &mut Vec<Frame>) {
+        last_frames.retain_mut(|frame| self.fetch(frame).is_ok());
+    }
+
+    /// Puts the output in its place.
+    pub(super) fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
+        if !frame.by_reference {
+            return Ok(());
+        }
+        let place = Place::from_bytes(&frame.payload.bytes).ok_or("it refers to no place")?;
+        let arena = self.core.with(|state, now| {
+            let slot = state.slots.get_mut(&self.worker)?;
+            slot.sharing.outputs.find(place.arena, now)
+        });
+        let arena =
+            arena.ok_or_else(|| format!("its output lies in arena {}, which it has not", place.arena))?;
+        let most = arena.length.min(self.core.limits.max_payload as usize);
+        let length = usize::try_from(place.length).ok().filter(|&length| length <= most);
+        let length = length.ok_or_else(|| format!("its output has {} bytes in an arena", place.length))?;
+        let bytes = self.core.buffers.read(&arena.memory, place.offset, length);
+        frame.payload.bytes = bytes.map_err(|error| format!("its output lies nowhere: {error}"))?;
+        frame.by_reference = false;
+        Ok(())
+    }
+
+    /// It has answered an offer.
+    pub(super) fn shared(&self, frame: &Frame) -> Result<(), String> {
+        let Shared { accepted } = json_of(frame).map_err(|error| error.to_string())?;
+        let dropped = self.core.with(|state, now| {
+            let slot = state.slots.get_mut(&self.worker).ok_or("it is not expected any more")?;
+            let newest = if slot.held.is_empty() { 0 } else { slot.last_sequence };
+            slot.sharing.answered(frame.sequence, accepted, newest, now)
+        })?;
+        drop(dropped);
+        Ok(())
+    }
+
+    /// Its code holds on to an input.
+    pub(super) fn held(&self, arena: u64) {
+        let worker = self.worker;
+        let lost = self.core.with(|state, _| state.slots.get_mut(&worker)?.sharing.inputs.lose(arena));
+        drop(lost);
+    }
+}

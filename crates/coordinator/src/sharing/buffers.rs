@@ -1,0 +1,122 @@
+//! Memory for large outputs, used again and again: pages that are there already cost a third of fresh ones.
+
+use procpool_memory::output::OutputReader;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most buffers of a pool that are kept without being used. Whoever gets outputs drops one before the next, or has more to
+/// worry about than the cost of fresh pages.
+const KEPT: usize = 2;
+
+/// A buffer that nobody has used for so long is let go.
+const REST: Duration = Duration::from_secs(10);
+
+/// The buffers of one pool.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buffers(Arc<Mutex<Vec<Spare>>>);
+
+#[derive(Debug)]
+struct Spare {
+    bytes: Vec<u8>,
+    since: Instant,
+}
+
+impl Buffers {
+    /// Reads an output. The buffer comes back when the last clone is dropped.
+    pub(crate) fn read(&self, arena: &OutputReader, offset: u64, length: usize) -> io::Result<bytes::Bytes> {
+        let mut bytes = self.take(length);
+        if let Some(missing) = length.checked_sub(bytes.len()) {
+            bytes.resize(bytes.len() + missing, 0);
+        }
+        arena.read(offset, &mut bytes[..length])?;
+        Ok(bytes::Bytes::from_owner(Filled { bytes, length, home: self.clone() }))
+    }
+
+    /// Lets go of what has rested.
+    pub(crate) fn tidy(&self) {
+        let rested: Vec<Spare> = {
+            let mut spares = self.lock();
+            let first = spares.partition_point(|spare| spare.since.elapsed() >= REST);
+            spares.drain(..first).collect()
+        };
+        drop(rested);
+    }
+
+    /// The latest that is long enough, else a new one: to make another longer would copy what nobody needs.
+    fn take(&self, length: usize) -> Vec<u8> {
+        let mut spares = self.lock();
+        match spares.iter().rposition(|spare| spare.bytes.len() >= length) {
+            Some(at) => spares.remove(at).bytes,
+            None => Vec::new(),
+        }
+    }
+
+    fn give(&self, bytes: Vec<u8>) {
+        let spare = Spare { bytes, since: Instant::now() };
+        let oldest = {
+            let mut spares = self.lock();
+            spares.push(spare);
+            if spares.len() > KEPT { Some(spares.remove(0)) } else { None }
+        };
+        drop(oldest);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Spare>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An output in a buffer that is on loan.
+struct Filled {
+    bytes: Vec<u8>,
+    length: usize,
+    home: Buffers,
+}
+
+impl AsRef<[u8]> for Filled {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        self.home.give(std::mem::take(&mut self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_memory::output::OutputWriter;
+
+    #[test]
+    fn a_buffer_comes_back_and_is_used_again() {
+        let arena = OutputReader::create("test", 1 << 20).unwrap();
+        let writer = OutputWriter::open(&arena.path(), 1 << 20).unwrap();
+        writer.buffer(1 << 20).unwrap().fill(5);
+        let buffers = Buffers::default();
+        let first = buffers.read(&arena, 0, 1 << 20).unwrap();
+        assert_eq!(first, vec![5; 1 << 20]);
+        let address = first.as_ptr();
+        let part = first.slice(..10);
+        drop(first);
+        assert!(buffers.lock().is_empty(), "a part of it is still there");
+        drop(part);
+        writer.buffer(1 << 20).unwrap().fill(6);
+        let second = buffers.read(&arena, 100, 1000).unwrap();
+        assert_eq!((second.as_ptr(), &second[..]), (address, &[6; 1000][..]));
+        assert!(buffers.read(&arena, 1 << 20, 1).is_err(), "beyond the end");
+    }
+
+    #[test]
+    fn few_are_kept() {
+        let buffers = Buffers::default();
+        (1..10).for_each(|length| buffers.give(vec![0; length]));
+        let lengths: Vec<_> = buffers.lock().iter().map(|spare| spare.bytes.len()).collect();
+        assert_eq!(lengths, [8, 9]);
+        buffers.tidy();
+        assert_eq!(buffers.lock().len(), 2, "they have not rested");
+    }
+}

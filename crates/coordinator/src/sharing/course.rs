@@ -1,0 +1,243 @@
+//! The arenas of one worker in one direction, one after the other: which is offered, which is in use, which is on its way
+//! out. Decides, and touches no memory; `A` stands for that.
+
+use procpool_protocol::arena::MIN_SHARED;
+use procpool_scheduler::Time;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Least memory of an arena, in bytes: 1 MiB. So that payloads which differ a little in size do not each ask for another.
+const LEAST: usize = 1024 * 1024;
+
+/// An arena that nothing has gone through for so long is taken back.
+const REST: Duration = Duration::from_secs(10);
+
+/// One arena as it is spoken of.
+#[derive(Debug)]
+pub(crate) struct Arena<A> {
+    /// Never used twice for one worker.
+    pub(crate) number: u64,
+    /// Bytes.
+    pub(crate) length: usize,
+    pub(crate) memory: Arc<A>,
+}
+
+impl<A> Clone for Arena<A> {
+    fn clone(&self) -> Self {
+        Self { memory: self.memory.clone(), ..*self }
+    }
+}
+
+/// See the file.
+#[derive(Debug)]
+pub(crate) struct Course<A> {
+    /// Longest payload that may be shared, in bytes; 0 where nothing is shared.
+    most: usize,
+    /// Told to the worker, who has not answered.
+    offered: Option<Arena<A>>,
+    current: Option<Arena<A>>,
+    /// Replaced, and kept as long as jobs up to this number may refer to it.
+    retired: Option<(Arena<A>, u64)>,
+    /// The job whose payload lies in the current one.
+    lent: Option<u64>,
+    used: Time,
+}
+
+impl<A> Course<A> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, offered: None, current: None, retired: None, lent: None, used: Time::ZERO }
+    }
+
+    /// How much memory it is, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        let retired = self.retired.as_ref().map(|(arena, _)| arena);
+        self.current.iter().chain(&self.offered).chain(retired).map(|arena| arena.length).sum()
+    }
+
+    /// Whether such a payload asks for another arena: how long that is to be.
+    pub(crate) fn wants(&self, payload: usize) -> Option<usize> {
+        let is_settled = self.offered.is_none() && self.retired.is_none();
+        let is_large = payload >= MIN_SHARED && payload <= self.most;
+        let fits = self.current.as_ref().is_some_and(|arena| payload <= arena.length);
+        let length = || payload.next_power_of_two().max(LEAST).min(self.most.max(LEAST));
+        (is_settled && is_large && !fits).then(length)
+    }
+
+    /// The worker is told of this one. The error gives it back: meanwhile another was offered.
+    pub(crate) fn offer(&mut self, arena: Arena<A>) -> Result<(), Arena<A>> {
+        if self.offered.is_some() || self.retired.is_some() {
+            return Err(arena);
+        }
+        self.offered = Some(arena);
+        Ok(())
+    }
+
+    /// The worker has answered, when it had jobs up to `newest`, or 0 for none. Gives what is to be dropped. The error says
+    /// that it was offered no such arena.
+    pub(crate) fn answered(
+        &mut self,
+        number: u64,
+        accepted: bool,
+        newest: u64,
+        now: Time,
+    ) -> Result<Option<Arena<A>>, ()> {
+        let offered = self.offered.take_if(|offered| offered.number == number).ok_or(())?;
+        if !accepted {
+            self.most = 0;
+            return Ok(Some(offered));
+        }
+        self.used = now;
+        self.lent = None;
+        let replaced = self.current.replace(offered);
+        if newest == 0 {
+            return Ok(replaced);
+        }
+        self.retired = replaced.map(|arena| (arena, newest));
+        Ok(None)
+    }
+
+    /// The arena for a payload of a job with this number, if one is free.
+    pub(crate) fn lend(&mut self, payload: usize, sequence: u64, now: Time) -> Option<Arena<A>> {
+        let is_large = payload >= MIN_SHARED;
+        let arena = self.current.as_ref().filter(|arena| is_large && payload <= arena.length)?;
+        if self.lent.is_some() {
+            return None;
+        }
+        self.lent = Some(sequence);
+        self.used = now;
+        Some(arena.clone())
+    }
+
+    /// The arena with this number, wherever it is on its way.
+    pub(crate) fn find(&mut self, number: u64, now: Time) -> Option<Arena<A>> {
+        self.used = now;
+        let retired = self.retired.as_ref().map(|(arena, _)| arena);
+        let mut all = self.current.iter().chain(&self.offered).chain(retired);
+        all.find(|arena| arena.number == number).cloned()
+    }
+
+    /// This job is the worker's no more. Gives what is to be dropped.
+    pub(crate) fn over(&mut self, sequence: u64) -> Option<Arena<A>> {
+        self.lent.take_if(|lent| *lent <= sequence);
+        let (arena, _) = self.retired.take_if(|(_, newest)| sequence >= *newest)?;
+        Some(arena)
+    }
+
+    /// Something in the worker holds on to it: nobody writes to it any more. Gives what is to be dropped.
+    pub(crate) fn lose(&mut self, number: u64) -> Option<Arena<A>> {
+        let lost = self.current.take_if(|arena| arena.number == number);
+        if lost.is_some() {
+            self.lent = None;
+        }
+        lost
+    }
+
+    /// Takes back what has rested, of a worker that has no job. Gives it to be dropped when the worker has been told.
+    pub(crate) fn rest(&mut self, now: Time) -> Option<Arena<A>> {
+        let has_rested = now.since(self.used) >= REST && self.offered.is_none();
+        if !has_rested {
+            return None;
+        }
+        self.lent = None;
+        self.current.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 64 << 20;
+
+    fn arena(number: u64, length: usize) -> Arena<()> {
+        Arena { number, length, memory: Arc::default() }
+    }
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn with(number: u64, length: usize) -> Course<()> {
+        let mut course = Course::new(MOST);
+        course.offer(arena(number, length)).unwrap();
+        assert!(course.answered(number, true, 0, at(0)).unwrap().is_none());
+        course
+    }
+
+    #[test]
+    fn large_payloads_ask_for_an_arena_until_there_is_one() {
+        let mut course = Course::new(MOST);
+        assert_eq!(course.wants(MIN_SHARED - 1), None);
+        assert_eq!(course.wants(MIN_SHARED), Some(LEAST));
+        assert_eq!(course.wants(5 << 20), Some(8 << 20));
+        assert_eq!(course.wants(MOST), Some(MOST));
+        assert_eq!(course.wants(MOST + 1), None);
+        course.offer(arena(1, 8 << 20)).unwrap();
+        assert_eq!(course.wants(MOST), None, "one at a time");
+        assert!(course.offer(arena(2, 8 << 20)).is_err());
+        assert!(course.lend(5 << 20, 1, at(0)).is_none(), "it has not been accepted");
+        assert!(course.answered(1, true, 3, at(0)).unwrap().is_none());
+        assert_eq!(course.wants(8 << 20), None);
+        assert_eq!(course.wants(9 << 20), Some(16 << 20));
+    }
+
+    #[test]
+    fn a_bound_that_is_no_power_of_two_bounds_all_the_same() {
+        let course = Course::<()>::new(5 << 20);
+        assert_eq!(course.wants(5 << 20), Some(5 << 20));
+    }
+
+    #[test]
+    fn one_job_at_a_time_has_its_payload_in_it() {
+        let mut course = with(1, 8 << 20);
+        assert_eq!(course.lend(1 << 20, 5, at(1)).unwrap().number, 1);
+        assert!(course.lend(1 << 20, 6, at(1)).is_none());
+        assert!(course.over(4).is_none() && course.lend(1 << 20, 6, at(1)).is_none(), "an earlier job's end");
+        assert!(course.over(5).is_none());
+        assert!(course.lend(9 << 20, 7, at(1)).is_none(), "too large");
+        assert!(course.lend(MIN_SHARED - 1, 7, at(1)).is_none(), "too small");
+        assert!(course.lend(1 << 20, 7, at(1)).is_some());
+    }
+
+    #[test]
+    fn an_arena_that_is_replaced_is_kept_while_jobs_may_refer_to_it() {
+        let mut course = with(1, 1 << 20);
+        course.offer(arena(2, 2 << 20)).unwrap();
+        assert_eq!(course.find(2, at(1)).unwrap().number, 2, "its answer may come before the word");
+        assert!(course.answered(2, true, 7, at(1)).unwrap().is_none());
+        assert_eq!(course.find(1, at(1)).unwrap().number, 1);
+        assert_eq!(course.wants(4 << 20), None, "two of them are enough");
+        assert!(course.over(6).is_none());
+        assert_eq!(course.over(7).unwrap().number, 1);
+        assert!(course.find(1, at(1)).is_none());
+        assert_eq!(course.wants(4 << 20), Some(4 << 20));
+    }
+
+    #[test]
+    fn who_accepts_none_is_offered_no_other() {
+        let mut course = Course::new(MOST);
+        course.offer(arena(1, 1 << 20)).unwrap();
+        assert!(course.answered(2, true, 0, at(0)).is_err(), "which was not offered");
+        assert_eq!(course.answered(1, false, 0, at(0)).unwrap().unwrap().number, 1);
+        assert_eq!(course.wants(1 << 20), None);
+    }
+
+    #[test]
+    fn what_is_held_on_to_is_not_written_again() {
+        let mut course = with(1, 1 << 20);
+        assert!(course.lend(1 << 20, 1, at(0)).is_some());
+        assert!(course.lose(7).is_none());
+        assert_eq!(course.lose(1).unwrap().number, 1);
+        assert!(course.lend(1 << 20, 2, at(0)).is_none());
+        assert_eq!(course.wants(1 << 20), Some(1 << 20), "there may be another");
+    }
+
+    #[test]
+    fn what_has_rested_is_taken_back() {
+        let mut course = with(1, 1 << 20);
+        course.lend(1 << 20, 1, at(5)).unwrap();
+        assert!(course.rest(at(14)).is_none());
+        assert_eq!(course.rest(at(15)).unwrap().number, 1);
+        assert!(course.rest(at(99)).is_none());
+    }
+}

@@ -1,0 +1,132 @@
+//! An arena for inputs: the coordinator copies one in, and its worker reads it in place.
+//!
+//! Nobody but its maker can write to it, and that only through the mapping that it made before it sealed the file. It writes
+//! while no job's input lies in it; the protocol sees to that, and a worker whose code keeps an input beyond its job says so.
+
+use crate::file::{self, WRITTEN_BY_ITS_MAKER};
+use crate::map::{Read, Written};
+use bytes::Bytes;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// The coordinator's side.
+#[derive(Debug)]
+pub struct InputWriter {
+    file: File,
+    map: Arc<Written>,
+}
+
+impl InputWriter {
+    /// A fresh one, called `name` in `/proc`.
+    ///
+    /// # Errors
+    /// When the system gives none, or `length` is zero.
+    pub fn create(name: &str, length: usize) -> io::Result<Self> {
+        let file = file::create(name, length)?;
+        let map = Arc::new(Written::new(&file, length)?);
+        file::seal(&file, WRITTEN_BY_ITS_MAKER)?;
+        Ok(Self { file, map })
+    }
+
+    /// The file name under which the worker finds it.
+    pub fn path(&self) -> String {
+        file::path(&self.file)
+    }
+
+    /// Copies an input to its beginning. `false` if it does not fit, or somebody else is at it.
+    pub fn write(&self, input: &[u8]) -> bool {
+        let lease = self.map.lease(input.len());
+        lease.map(|mut lease| lease.copy_from_slice(input)).is_some()
+    }
+}
+
+/// The worker's side.
+#[derive(Debug)]
+pub struct InputReader(Read);
+
+impl InputReader {
+    /// Maps the arena behind a path.
+    ///
+    /// # Errors
+    /// When there is none of this length, it is not sealed against everybody but its maker, or it cannot be mapped.
+    pub fn open(path: &str, length: usize) -> io::Result<Self> {
+        let file = file::open(path, false, length, WRITTEN_BY_ITS_MAKER)?;
+        Read::new(&file, length).map(Self)
+    }
+
+    /// The input of so many bytes that lies in it, in place. None if that is more than there is.
+    pub fn input(self: &Arc<Self>, length: usize) -> Option<Bytes> {
+        let in_place = || Bytes::from_owner(InPlace { arena: self.clone(), length });
+        (length <= self.0.len()).then(in_place)
+    }
+
+    /// Whether these bytes lie in it.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.0.holds(bytes)
+    }
+
+    /// Whether somebody holds on to an input, or a part of one.
+    pub fn is_held(self: &Arc<Self>) -> bool {
+        // One is whoever asks, and each input is one more for all of its clones.
+        Arc::strong_count(self) > 1
+    }
+}
+
+struct InPlace {
+    arena: Arc<InputReader>,
+    length: usize,
+}
+
+impl AsRef<[u8]> for InPlace {
+    fn as_ref(&self) -> &[u8] {
+        self.arena.0.bytes(self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::FileExt;
+
+    const LENGTH: usize = 1 << 20;
+
+    fn both() -> (InputWriter, Arc<InputReader>) {
+        let writer = InputWriter::create("test", LENGTH).unwrap();
+        let reader = InputReader::open(&writer.path(), LENGTH).unwrap();
+        (writer, Arc::new(reader))
+    }
+
+    #[test]
+    fn what_is_written_is_read_in_place() {
+        let (writer, reader) = both();
+        assert!(writer.write(b"first"));
+        let input = reader.input(5).unwrap();
+        assert_eq!(&input[..], b"first");
+        drop(input);
+        assert!(writer.write(&[7; LENGTH]));
+        assert_eq!(reader.input(LENGTH).unwrap(), vec![7; LENGTH]);
+        assert!(!writer.write(&[7; LENGTH + 1]) && reader.input(LENGTH + 1).is_none());
+    }
+
+    #[test]
+    fn nobody_else_can_write_to_it() {
+        let (writer, _reader) = both();
+        let file = OpenOptions::new().read(true).write(true).open(writer.path()).unwrap();
+        assert!(file.write_all_at(b"x", 0).is_err());
+        assert!(Written::new(&file, LENGTH).is_err(), "a mapping that can be written to");
+    }
+
+    #[test]
+    fn who_holds_on_to_an_input_is_noticed() {
+        let (_writer, reader) = both();
+        assert!(!reader.is_held());
+        let input = reader.input(100).unwrap();
+        let part = input.slice(10..20);
+        drop(input);
+        assert!(reader.is_held() && reader.holds(&part) && !reader.holds(b"elsewhere"));
+        drop(part);
+        assert!(!reader.is_held());
+    }
+}

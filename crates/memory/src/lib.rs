@@ -1,0 +1,20 @@
+//! Memory that a coordinator and its workers share: arenas for large payloads, one to each direction, and
+//! [`SharedRegion`], which a program's own code shares with several workers at once.
+//!
+//! All of it is files without a name, in memory (`memfd`): when the last process that has one open or mapped is gone, so is
+//! the memory, whoever was killed at whatever moment. None can be made shorter, so that no access to a mapping meets its
+//! end.
+//!
+//! | | written by | read by | as |
+//! | --- | --- | --- | --- |
+//! | [`input`] | the coordinator | one worker | `&[u8]`: nobody else can write to it |
+//! | [`output`] | one worker | the coordinator | a copy, by `pread`: the coordinator does not map it |
+//! | [`SharedRegion`] | everybody | everybody | atomics |
+
+mod file;
+pub mod input;
+mod map;
+pub mod output;
+mod region;
+
+pub use region::SharedRegion;

@@ -1,0 +1,141 @@
+//! Mapped files as slices: the one place of this crate that has to argue about memory which other processes see.
+//!
+//! A file is in one of three hands: [`Written`] by this process alone, [`Read`] where nobody else can write, or in everybody's
+//! and then [`Map`] gives atomics only.
+#![allow(unsafe_code)]
+
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+/// All of a file whose size is sealed, mapped for as long as this lives. Never empty.
+#[derive(Debug)]
+pub(crate) struct Map(MmapRaw);
+
+impl Map {
+    /// To read and write. Pages come when they are touched.
+    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
+        MmapOptions::new().len(length).map_raw(file).map(Self)
+    }
+
+    /// All of it, as bytes that anybody may change at any time.
+    pub(crate) fn bytes(&self) -> &[AtomicU8] {
+        // SAFETY: mapped for writing and initialised for as long as `self` lives; an `AtomicU8` is a byte, and whoever else
+        // sees this memory has atomics too, or is another process or the kernel.
+        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len()) }
+    }
+
+    /// The same four bytes at a time, in the machine's order.
+    pub(crate) fn words(&self) -> &[AtomicU32] {
+        // SAFETY: as for `bytes`; a mapping begins at a page, which is aligned for any number.
+        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / 4) }
+    }
+
+    /// The same eight bytes at a time, in the machine's order.
+    pub(crate) fn long_words(&self) -> &[AtomicU64] {
+        // SAFETY: as for `words`.
+        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / 8) }
+    }
+}
+
+/// A mapping to which nobody else in this process has access, nor, by a seal or by what was agreed on, in any other while
+/// somebody here uses it. One [`Lease`] of it is out at a time.
+#[derive(Debug)]
+pub(crate) struct Written {
+    map: MmapRaw,
+    is_leased: AtomicBool,
+}
+
+impl Written {
+    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(length).map_raw(file)?;
+        Ok(Self { map, is_leased: AtomicBool::new(false) })
+    }
+
+    /// Where these bytes begin in it, if they do.
+    pub(crate) fn offset_of(&self, bytes: &[u8]) -> Option<usize> {
+        offset_of(&self.map, bytes)
+    }
+
+    /// The first `length` bytes. None if there are fewer, or somebody has them.
+    pub(crate) fn lease(self: &Arc<Self>, length: usize) -> Option<Lease> {
+        if length > self.map.len() || self.is_leased.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        Some(Lease { written: self.clone(), length })
+    }
+}
+
+/// The beginning of a [`Written`] mapping, in one holder's hands.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    written: Arc<Written>,
+    length: usize,
+}
+
+impl Deref for Lease {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: mapped, initialised as all of a file is, and long enough. There is one lease at a time, and no other way to
+        // this memory in this process; who maps the file in another one only reads what is not leased.
+        unsafe { slice::from_raw_parts(self.written.map.as_ptr(), self.length) }
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `deref`, mapped for writing, and `self` is borrowed for as long as the slice lives.
+        unsafe { slice::from_raw_parts_mut(self.written.map.as_mut_ptr(), self.length) }
+    }
+}
+
+impl AsRef<[u8]> for Lease {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.written.is_leased.store(false, Ordering::Release);
+    }
+}
+
+/// A mapping of a file to which nobody can write but its maker, who does so only while nobody reads.
+#[derive(Debug)]
+pub(crate) struct Read(MmapRaw);
+
+impl Read {
+    /// With all of its pages at hand.
+    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
+        MmapOptions::new().len(length).populate().map_raw_read_only(file).map(Self)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The first `length` bytes, or all there are.
+    pub(crate) fn bytes(&self, length: usize) -> &[u8] {
+        // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the maker of the
+        // seals; that one is this process's parent, which may as well write to its memory by other means, and has agreed to
+        // write while nobody reads.
+        unsafe { slice::from_raw_parts(self.0.as_ptr(), length.min(self.0.len())) }
+    }
+
+    /// Whether these bytes lie in it.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        offset_of(&self.0, bytes).is_some()
+    }
+}
+
+fn offset_of(map: &MmapRaw, bytes: &[u8]) -> Option<usize> {
+    let start = map.as_ptr() as usize;
+    let at = bytes.as_ptr() as usize;
+    (!bytes.is_empty() && (start..start + map.len()).contains(&at)).then(|| at - start)
+}

@@ -1,0 +1,97 @@
+//! Arenas: memory that a coordinator shares with one worker, so that a large payload need not go through a socket. What is in
+//! them is bytes; here is how they are spoken of.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+/// Shortest payload that is worth it, in bytes: 256 KiB. A shorter one goes through a socket in about the time that the two
+/// sides need to agree on a place.
+pub const MIN_SHARED: usize = 256 * 1024;
+
+/// Which payloads an arena is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Jobs' inputs: the coordinator writes, the worker reads.
+    Input,
+    /// Jobs' outputs: the worker writes, the coordinator reads.
+    Output,
+}
+
+/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the arena's. Without a file: the
+/// worker shall let go of the arena that it has in this direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Which payloads it is for.
+    pub direction: Direction,
+    /// The file, by a name that the worker can open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<SharedFile>,
+}
+
+/// The memory of an arena.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedFile {
+    /// Its name.
+    pub path: String,
+    /// Its length, in bytes.
+    pub length: u64,
+}
+
+/// Header of [`Kind::Shared`](crate::frame::Kind::Shared); the frame's sequence number is the arena's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// Whether the worker can use it.
+    pub accepted: bool,
+}
+
+/// Where a payload lies: what stands in a frame in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The arena's number.
+    pub arena: u64,
+    /// Where the payload begins in it, in bytes.
+    pub offset: u64,
+    /// Its length, in bytes.
+    pub length: u64,
+}
+
+impl Place {
+    /// Length of a place on the wire, in bytes.
+    pub const LEN: usize = 24;
+
+    /// As it stands in a frame: three little-endian numbers.
+    pub fn to_bytes(self) -> Bytes {
+        let mut out = BytesMut::with_capacity(Self::LEN);
+        for number in [self.arena, self.offset, self.length] {
+            out.put_u64_le(number);
+        }
+        out.freeze()
+    }
+
+    /// Reads a place. None if it is not so long.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::LEN] = bytes.try_into().ok()?;
+        let [arena, offset, length] = [0, 8, 16].map(|at| {
+            let mut number = [0; 8];
+            number.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(number)
+        });
+        Some(Self { arena, offset, length })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_three_numbers() {
+        let place = Place { arena: 3, offset: 0x1_0000_0000, length: 7 };
+        let bytes = place.to_bytes();
+        assert_eq!(bytes.len(), Place::LEN);
+        assert_eq!((bytes[0], bytes[12], bytes[16]), (3, 1, 7));
+        assert_eq!(Place::from_bytes(&bytes), Some(place));
+        assert_eq!(Place::from_bytes(&bytes[1..]), None);
+    }
+}

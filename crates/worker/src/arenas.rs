@@ -1,0 +1,129 @@
+//! The arenas that a worker has: at most one for inputs and one for outputs. The guard takes in what the coordinator offers;
+//! the thread that runs the jobs reads inputs in place and puts outputs where the coordinator finds them.
+
+use bytes::Bytes;
+use procpool_memory::input::InputReader;
+use procpool_memory::output::{Buffer, OutputWriter};
+use procpool_protocol::arena::{Direction, MIN_SHARED, Place, Share, SharedFile};
+use procpool_protocol::frame::Frame;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The one that is in use, and the one before, to which a job that was sent earlier may refer.
+const KEPT: usize = 2;
+
+/// Shared by the guard and the job's thread.
+#[derive(Debug, Default)]
+pub(crate) struct Arenas(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The latest is last.
+    inputs: VecDeque<(u64, Arc<InputReader>)>,
+    output: Option<(u64, Arc<OutputWriter>)>,
+    /// The coordinator has not read yet what the last answer left in an arena.
+    is_unread: bool,
+}
+
+impl Arenas {
+    /// Takes in what is offered, or lets go of what there is. `false` if it cannot be used.
+    pub(crate) fn share(&self, number: u64, share: &Share) -> bool {
+        match (share.direction, &share.file) {
+            (Direction::Input, Some(file)) => self.take_input(number, file).is_ok(),
+            (Direction::Output, Some(file)) => self.take_output(number, file).is_ok(),
+            (Direction::Input, None) => {
+                self.lock().inputs.clear();
+                true
+            }
+            (Direction::Output, None) => {
+                self.lock().output = None;
+                true
+            }
+        }
+    }
+
+    fn take_input(&self, number: u64, file: &SharedFile) -> io::Result<()> {
+        let arena = InputReader::open(&file.path, length_of(file)?)?;
+        let mut state = self.lock();
+        while state.inputs.len() >= KEPT {
+            state.inputs.pop_front();
+        }
+        state.inputs.push_back((number, Arc::new(arena)));
+        Ok(())
+    }
+
+    fn take_output(&self, number: u64, file: &SharedFile) -> io::Result<()> {
+        let arena = OutputWriter::open(&file.path, length_of(file)?)?;
+        // What lies unread in the one before is no less unread.
+        self.lock().output = Some((number, Arc::new(arena)));
+        Ok(())
+    }
+
+    /// Puts the input in its place: what a job's frame refers to, instead of where that lies. Gives the arena's number. None
+    /// if there is no such input.
+    pub(crate) fn fetch(&self, frame: &mut Frame) -> Option<u64> {
+        let place = Place::from_bytes(&frame.payload.bytes).filter(|place| place.offset == 0)?;
+        let state = self.lock();
+        let (number, arena) = state.inputs.iter().find(|(number, _)| *number == place.arena)?;
+        frame.payload.bytes = arena.input(usize::try_from(place.length).ok()?)?;
+        frame.by_reference = false;
+        Some(*number)
+    }
+
+    /// The coordinator has read what the last answer has left.
+    pub(crate) fn has_taken(&self) {
+        self.lock().is_unread = false;
+    }
+
+    /// A job that had its input in this arena has ended, and this is its last frame. `true` if the job's code holds on to the
+    /// input; then the arena is the coordinator's no more.
+    pub(crate) fn is_held(&self, number: u64, last: &mut Frame) -> bool {
+        let mut state = self.lock();
+        let Some(at) = state.inputs.iter().position(|(it, _)| *it == number) else { return false };
+        let arena = &state.inputs[at].1;
+        if arena.holds(&last.payload.bytes) {
+            // A part of the input is the output, and must last until it is sent.
+            last.payload.bytes = Bytes::copy_from_slice(&last.payload.bytes);
+        }
+        let is_held = arena.is_held();
+        if is_held {
+            state.inputs.remove(at);
+        }
+        is_held
+    }
+
+    /// Memory for an output of so many bytes: in the arena if that is worth it, else this process's own.
+    pub(crate) fn buffer(&self, length: usize) -> Buffer {
+        let state = self.lock();
+        let arena = state.output.as_ref().filter(|_| length >= MIN_SHARED && !state.is_unread);
+        arena.and_then(|(_, arena)| arena.buffer(length)).unwrap_or_else(|| Buffer::owned(length))
+    }
+
+    /// Leaves a large output in the arena, unless it is there already, and has the frame refer to it.
+    pub(crate) fn put(&self, frame: Frame) -> Frame {
+        let output = frame.payload.bytes.clone();
+        let mut state = self.lock();
+        if output.len() < MIN_SHARED || state.is_unread {
+            return frame;
+        }
+        let Some((number, arena)) = &state.output else { return frame };
+        let offset = arena.offset_of(&output).or_else(|| {
+            arena.buffer(output.len())?.copy_from_slice(&output);
+            Some(0)
+        });
+        let Some(offset) = offset else { return frame };
+        let place = Place { arena: *number, offset: offset as u64, length: output.len() as u64 };
+        state.is_unread = true;
+        frame.referring_to(place)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of the user's runs under this lock but the destructors of its own memory, so nothing is left half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn length_of(file: &SharedFile) -> io::Result<usize> {
+    usize::try_from(file.length).map_err(io::Error::other)
+}

@@ -1,0 +1,4 @@
+//! Memory that a pool and its workers share: large payloads in arenas, and regions that are a program's own.
+
+mod payloads;
+mod regions;
