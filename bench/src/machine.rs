@@ -18,18 +18,11 @@ pub struct Machine {
 
 impl Machine {
     pub fn this() -> Self {
-        let of_file = |file: &str, key: &str| {
-            let text = fs::read_to_string(file).ok()?;
-            let line = text.lines().find(|line| line.starts_with(key))?;
-            Some(line.split_once(':')?.1.trim().to_owned())
-        };
-        let kibibytes =
-            of_file("/proc/meminfo", "MemTotal").and_then(|it| it.split(' ').next()?.parse().ok());
         let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
-            processor: of_file("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()),
+            processor: line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()),
             processors: std::thread::available_parallelism().map_or(0, usize::from),
-            memory_gib: kibibytes.unwrap_or(0_u64) / 1024 / 1024,
+            memory_gib: gib("MemTotal"),
             system: format!("Linux {}", version.trim()),
             rustc: says("rustc", "--version").unwrap_or_else(|| "unknown".into()),
             node: says("node", "--version"),
@@ -37,11 +30,27 @@ impl Machine {
         }
     }
 
+    /// Memory that nobody uses, in whole GiB.
+    pub fn free_gib() -> usize {
+        usize::try_from(gib("MemAvailable")).unwrap_or(0)
+    }
+
     /// One line for people.
     pub fn line(&self) -> String {
         let Self { processor, processors, memory_gib, system, rustc, .. } = self;
         format!("{processors} × {processor}, {memory_gib} GiB, {system}, {rustc}")
     }
+}
+
+fn line_of(file: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn gib(key: &str) -> u64 {
+    let kibibytes = line_of("/proc/meminfo", key).and_then(|line| line.split(' ').next()?.parse().ok());
+    kibibytes.unwrap_or(0_u64) / 1024 / 1024
 }
 
 fn says(program: &str, arg: &str) -> Option<String> {

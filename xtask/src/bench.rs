@@ -25,12 +25,6 @@ const BUILD: &[&str] = &[
     "procpool-bench",
     "-p",
     "procpool-server",
-    "-p",
-    "procpool-ping",
-    "-p",
-    "procpool-fib",
-    "-p",
-    "procpool-compute",
     "--bins",
 ];
 
@@ -39,6 +33,7 @@ const PROGRAM: &str = "bench";
 pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let args = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
     let built = cargo::build(BUILD)?;
+    cargo::build_workers()?;
     let mut program = Command::new(&cargo::find(&built, PROGRAM)?.path);
     program.args(args);
     os::become_program(program)

@@ -18,23 +18,14 @@ ARGS go to `procpool serve`, for example
 
 Ctrl-C ends the server: running jobs finish, the workers exit.";
 
-const BUILD: &[&str] = &[
-    "--release",
-    "-p",
-    "procpool-server",
-    "-p",
-    "procpool-ping",
-    "-p",
-    "procpool-fib",
-    "-p",
-    "procpool-compute",
-];
+const BUILD: &[&str] = &["--release", "-p", "procpool-server"];
 
 const LISTEN: &str = "127.0.0.1:3000";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let args = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
     let built = cargo::build(BUILD)?;
+    cargo::build_workers()?;
     let mut server = Command::new(&cargo::find(&built, "procpool")?.path);
     server.arg("serve");
     match listen(args) {

@@ -1,10 +1,14 @@
 //! Cost against size: jobs in flight, workers, jobs that wait. Flat is good.
 
+use super::fresh::{fresh_pool, one_by_one};
 use super::in_flight::rate;
-use super::{Kit, ping};
+use super::{Kit, Touch, ping};
 use crate::contestant::Result;
+use crate::machine::Machine;
+use crate::places;
 use crate::plot::Line;
 use crate::sample::median;
+use procpool::{Pool, SharedRegion};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -37,6 +41,13 @@ const FLAT: f64 = 2.0;
 /// Turns at each point, of which the median counts.
 const TURNS: usize = 5;
 
+impl Curve {
+    /// One line, which is to be flat.
+    fn flat(name: &'static str, [what, x, y]: [&'static str; 3], points: Vec<(f64, f64)>) -> Self {
+        Self { name, what, x, y, lines: vec![("procpool".into(), points)], most_rise: Some(FLAT) }
+    }
+}
+
 pub(super) async fn by_in_flight(kit: Kit) -> Result<Curve> {
     let mut lines = Vec::new();
     for workers in [1, 2] {
@@ -66,15 +77,8 @@ pub(super) async fn by_workers(kit: Kit) -> Result<Curve> {
         }
         points.push((workers as f64, median(&costs)));
     }
-    let (what, x, y) = ("time of a small job by workers of its pool", "workers", "µs");
-    Ok(Curve {
-        name: "cost-by-workers",
-        what,
-        x,
-        y,
-        lines: vec![("procpool".into(), points)],
-        most_rise: Some(FLAT),
-    })
+    let words = ["time of a small job by workers of its pool", "workers", "µs"];
+    Ok(Curve::flat("cost-by-workers", words, points))
 }
 
 /// Jobs are put behind as many others, and all of them are awaited: submission and completion, by the job.
@@ -93,13 +97,49 @@ pub(super) async fn by_queue(kit: Kit) -> Result<Curve> {
         }
         points.push((queued as f64, begun.elapsed().as_secs_f64() * 1e6 / (queued * repeat) as f64));
     }
-    let (what, x, y) = ("time of a small job by jobs that wait", "jobs submitted at once", "µs");
-    Ok(Curve {
-        name: "cost-by-queue",
-        what,
-        x,
-        y,
-        lines: vec![("procpool".into(), points)],
-        most_rise: Some(FLAT),
-    })
+    let words = ["time of a small job by jobs that wait", "jobs submitted at once", "µs"];
+    Ok(Curve::flat("cost-by-queue", words, points))
+}
+
+/// A job that adds to a word of a shared region, whatever the size of that.
+pub(super) async fn by_region(kit: Kit) -> Result<Curve> {
+    let pool = Pool::<Touch>::builder(places::worker("bench-region")?).workers(1..=1).start().await?;
+    let mut points = Vec::new();
+    for mib in [1, 16, 256, 1024] {
+        let region = SharedRegion::new(mib << 20)?;
+        let mut costs = Vec::new();
+        for _ in 0..TURNS {
+            let count = kit.args.effort(2_000);
+            let begun = Instant::now();
+            for at in 0..count {
+                pool.run((region.clone(), at as u64)).await?;
+            }
+            costs.push(begun.elapsed().as_secs_f64() * 1e6 / count as f64);
+        }
+        points.push((mib as f64, median(&costs)));
+    }
+    let words = ["time of a job that is given a shared region, by the region's size", "MiB", "µs"];
+    Ok(Curve::flat("cost-by-region", words, points))
+}
+
+/// A fresh process, started from a process that has so much memory.
+pub(super) async fn by_host(kit: Kit) -> Result<Curve> {
+    let mut points = Vec::new();
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    // Of what the machine has free, some is for whatever else goes on.
+    let most = Machine::free_gib().saturating_sub(2).min(if kit.args.quick { 1 } else { 8 });
+    for gib in [0, 1, 2, 4, 8].into_iter().filter(|&it| it <= most) {
+        while held.len() < gib {
+            held.push(vec![1; 1 << 30]);
+        }
+        let pool = fresh_pool()?;
+        let mut times = Vec::new();
+        for _ in 0..TURNS {
+            times.push(one_by_one(pool.clone(), kit.args.effort(100)).await?.value);
+        }
+        points.push((gib as f64, median(&times)));
+    }
+    drop(std::hint::black_box(held));
+    let words = ["time of a job in a fresh process, by the memory of the process that starts it", "GiB", "µs"];
+    Ok(Curve::flat("cost-by-host", words, points))
 }

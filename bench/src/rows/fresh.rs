@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 pub(super) async fn row(kit: Kit) -> Result<Row> {
     let count = kit.args.effort(200);
-    // Nobody is kept ready: each job waits for its own process.
-    let pool =
-        Pool::builder(places::worker("procpool-ping")?).workers(0..=1).process_per_job(true).start_lazy()?;
+    let pool = fresh_pool()?;
     let few = [kit.args.effort(50).to_string()];
     let node = kit.peers.script("Node new Worker", Needs::Node, "spawn.js", &few);
     Ok(Row::new(
@@ -34,7 +32,13 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
     .goal(Goal::Faster(20.0, "Node new Worker")))
 }
 
-async fn one_by_one(pool: Pool<Ping>, count: usize) -> Result<Measured> {
+/// Nobody is kept ready: each job waits for its own process.
+pub(super) fn fresh_pool() -> Result<Pool<Ping>> {
+    let executable = places::worker("procpool-ping")?;
+    Ok(Pool::builder(executable).workers(0..=1).process_per_job(true).start_lazy()?)
+}
+
+pub(super) async fn one_by_one(pool: Pool<Ping>, count: usize) -> Result<Measured> {
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         let begun = Instant::now();

@@ -20,7 +20,7 @@ use crate::contestant::Result;
 use crate::floor::Server;
 use crate::places;
 use crate::script::Peers;
-use procpool::{Bytes, Job, Pool};
+use procpool::{Bytes, Job, Pool, SharedRegion};
 use procpool_ping::Ping;
 use std::future::Future;
 use std::pin::Pin;
@@ -58,6 +58,8 @@ pub const CURVES: &[Named<Curve>] = &[
     ("throughput-by-in-flight", |kit| Box::pin(curves::by_in_flight(kit))),
     ("cost-by-workers", |kit| Box::pin(curves::by_workers(kit))),
     ("cost-by-queue", |kit| Box::pin(curves::by_queue(kit))),
+    ("cost-by-region", |kit| Box::pin(curves::by_region(kit))),
+    ("cost-by-host", |kit| Box::pin(curves::by_host(kit))),
 ];
 
 /// The job of `bench-echo`.
@@ -68,6 +70,16 @@ impl Job for Blob {
     const NAME: &'static str = "blob";
     type Input = Bytes;
     type Output = Bytes;
+}
+
+/// The job of `bench-region`: adds to one of the region's words.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch;
+
+impl Job for Touch {
+    const NAME: &'static str = "touch";
+    type Input = (SharedRegion, u64);
+    type Output = ();
 }
 
 /// A pool of `procpool-ping`, all of it ready.

@@ -26,7 +26,6 @@ At the end each artifact is unpacked alone into an empty folder and has to run t
 /// An executable that is deployed on its own.
 struct Product {
     name: &'static str,
-    package: &'static str,
     /// What stands beside the executable.
     papers: &'static [&'static str],
     proof: proof::Proof,
@@ -37,7 +36,6 @@ const LICENCES: &[&str] = &["LICENSE-MIT", "LICENSE-APACHE"];
 const PRODUCTS: &[Product] = &[
     Product {
         name: "procpool",
-        package: "procpool-server",
         papers: &["LICENSE-MIT", "LICENSE-APACHE", "README.md"],
         proof: proof::Proof::Help,
     },
@@ -47,7 +45,7 @@ const PRODUCTS: &[Product] = &[
 ];
 
 const fn worker(name: &'static str) -> Product {
-    Product { name, package: name, papers: LICENCES, proof: proof::Proof::Describe }
+    Product { name, papers: LICENCES, proof: proof::Proof::Describe }
 }
 
 pub(crate) fn run() -> Result<(), Error> {
@@ -68,8 +66,9 @@ pub(crate) fn run() -> Result<(), Error> {
 }
 
 fn build() -> Result<Vec<Artifact>, Error> {
-    let packages = PRODUCTS.iter().flat_map(|product| ["-p", product.package]);
-    cargo::build(&["--release", "--locked", "--bins"].into_iter().chain(packages).collect::<Vec<_>>())
+    let mut built = cargo::build(&["--release", "--locked", "-p", "procpool-server", "--bins"])?;
+    built.extend(cargo::build_workers()?);
+    Ok(built)
 }
 
 /// The host triple, which names the system that the artifacts are for.
