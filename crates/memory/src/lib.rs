@@ -1,4 +1,4 @@
-//! Memory that a coordinator and its workers share: arenas for large payloads, one to each direction, and
+//! Memory that a coordinator and its workers share: arenas for large payloads, one to each direction, a page of notes, and
 //! [`SharedRegion`], which a program's own code shares with several workers at once.
 //!
 //! All of it is files without a name, in memory (`memfd`): when the last process that has one open or mapped is gone, so is
@@ -9,12 +9,14 @@
 //! | --- | --- | --- | --- |
 //! | [`input`] | the coordinator | one worker | `&[u8]`: nobody else can write to it |
 //! | [`output`] | one worker | the coordinator | a copy, by `pread`: the coordinator does not map it |
+//! | [`page`] | one worker | the coordinator | numbers and bytes, by `pread` |
 //! | [`SharedRegion`] | everybody | everybody | atomics |
 
 mod file;
 pub mod input;
 mod map;
 pub mod output;
+pub mod page;
 mod region;
 
 pub use region::SharedRegion;

@@ -5,8 +5,9 @@
 //! which of them a dead worker had run. The worker writes, in this order,
 //!
 //! 1. when a job has ended: its frame into the ring, from [`RING`] on;
-//! 2. before it begins the next job, or sends what is in the ring: that job's number, at [`BEGUN`], and, at [`ENDED`], how many
-//!    bytes of output there are in all, those that were sent included, counted from its `Ready` on, which does not count.
+//! 2. at [`ENDED`], how many bytes of output there are by then, those that were sent included, counted from its `Ready` on, which
+//!    does not count;
+//! 3. before it begins the next job: that job's number, at [`BEGUN`].
 //!
 //! Byte `n` of the output lies at `n % RING_LEN` of the ring, until it has been sent; so at most [`RING_LEN`] bytes wait. Output
 //! that goes out at once need not pass through the ring; then nothing may wait in it. Numbers are little-endian and eight bytes

@@ -74,7 +74,7 @@ pub(crate) fn run_one<J: Job>(
         Start::Cancelled => return Ok(Some(Status::Cancelled.into())),
         Start::Recalled => return Ok(None),
     }
-    bench.outlet.begin_job(sequence).map_err(|_| WorkerError::Orphaned)?;
+    bench.outlet.begin_job(sequence);
     Ok(Some(judge(payload, &mut context, bench.startup.max_payload, f)))
 }
 

@@ -70,11 +70,13 @@ impl Outlet {
     }
 
     /// A job begins. Forgets the pace of the one before.
-    pub(crate) fn begin_job(&self, sequence: u64) -> io::Result<()> {
+    pub(crate) fn begin_job(&self, sequence: u64) {
         let mut state = self.lock();
         state.pace = Pace::new();
         state.pending = None;
-        state.page.as_mut().map_or(Ok(()), |kept| kept.page.begins(sequence))
+        if let Some(kept) = &state.page {
+            kept.page.begins(sequence);
+        }
     }
 
     /// Sends a job's last frame, at the latest with the next [`flush`](Self::flush).
@@ -93,7 +95,7 @@ impl Outlet {
             writer.flush()?;
         }
         let from = writer.total() - kept.base;
-        kept.page.put(from, writer.queue(frame))?;
+        kept.page.put(from, writer.queue(frame));
         kept.page.has_ended(from + length);
         if kept.since.get_or_insert_with(Instant::now).elapsed() > LINGER {
             return state.flush();

@@ -11,7 +11,6 @@ use procpool_protocol::Payload;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::{Connection, Hello, Mode, Welcome};
 use procpool_protocol::message::json_frame;
-use procpool_protocol::page;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -84,10 +83,8 @@ impl Recipe {
     /// The page of a worker that would keep one.
     pub(super) fn page_for(&self, worker: &str, hello: &Hello) -> Option<Page> {
         let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs && hello.page;
-        // A worker whose files may not be so large could not write to it.
-        let fits = self.limits.file_size_limit.is_none_or(|limit| limit >= page::LEN);
         // Without a page it is given one job at a time.
-        (is_worth_it && fits).then(|| Page::create(worker))?.ok()
+        is_worth_it.then(|| Page::create(worker))?.ok()
     }
 
     /// Sends preamble and welcome on one connection; worker data goes with the jobs connection.

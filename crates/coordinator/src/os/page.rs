@@ -2,64 +2,51 @@
 //! dead. Believes nothing that stands in it.
 
 use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING_LEN, places};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
-use std::fs::File;
+use procpool_memory::page::PageReader;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 
-/// Memory behind a file that has no name but the number of this process' descriptor.
+/// See the file.
 #[derive(Debug)]
-pub(crate) struct Page(File);
+pub(crate) struct Page(PageReader);
 
 impl Page {
-    /// A fresh one for this worker, which nobody can make shorter. Its name is for people who look at `/proc`.
+    /// A fresh one for this worker.
     pub(crate) fn create(worker: &str) -> io::Result<Self> {
-        let name: String = format!("procpool-page {worker}").chars().take(60).collect();
-        let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        ftruncate(&fd, LEN)?;
-        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        let file = File::from(fd);
-        file.write_all_at(MAGIC, MAGIC_AT)?;
-        Ok(Self(file))
+        let page = PageReader::create(&format!("procpool-page {worker}"), LEN)?;
+        page.write(MAGIC_AT, MAGIC)?;
+        Ok(Self(page))
     }
 
-    /// The name under which a child finds it, if it runs as the same user and sees the same processes.
+    /// The name under which the worker finds it, if it runs as the same user and sees the same processes.
     pub(crate) fn path(&self) -> String {
-        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
+        self.0.path()
     }
 
     /// Whether the worker has found it.
     pub(crate) fn is_kept(&self) -> bool {
-        self.number(MARK) == Some(KEPT)
+        self.0.number(MARK).is_ok_and(|mark| mark == KEPT)
     }
 
     /// The number of the job that the worker began last; 0 if none.
     pub(crate) fn begun(&self) -> u64 {
-        self.number(BEGUN).unwrap_or_default()
+        self.0.number(BEGUN).unwrap_or_default()
     }
 
     /// The output that the worker had not sent, if it has sent so many bytes of it. Nothing, if what it says makes no sense.
     pub(crate) fn unsent(&self, sent: u64) -> Vec<u8> {
-        let length = self.number(ENDED).and_then(|ended| ended.checked_sub(sent)).unwrap_or_default();
+        let length = self.0.number(ENDED).ok().and_then(|ended| ended.checked_sub(sent)).unwrap_or_default();
         let mut bytes = Vec::new();
         if length > RING_LEN {
             return bytes;
         }
         for (at, length) in places(sent, length) {
             let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
-            if self.0.read_exact_at(&mut piece, at).is_err() {
+            if self.0.read(at, &mut piece).is_err() {
                 return Vec::new();
             }
             bytes.extend(piece);
         }
         bytes
-    }
-
-    fn number(&self, at: u64) -> Option<u64> {
-        let mut bytes = [0; 8];
-        self.0.read_exact_at(&mut bytes, at).ok()?;
-        Some(u64::from_le_bytes(bytes))
     }
 }
 
@@ -68,8 +55,7 @@ mod tests {
     use super::*;
 
     fn write(page: &Page, at: u64, bytes: &[u8]) {
-        let file = File::options().write(true).open(page.path()).unwrap();
-        file.write_all_at(bytes, at).unwrap();
+        page.0.write(at, bytes).unwrap();
     }
 
     #[test]
@@ -96,12 +82,5 @@ mod tests {
         }
         write(&page, ENDED, &3_u64.to_le_bytes());
         assert!(page.unsent(4).is_empty(), "more was sent than there is");
-    }
-
-    #[test]
-    fn nobody_can_take_it_away() {
-        let page = Page::create("fib-1").unwrap();
-        let file = File::options().write(true).open(page.path()).unwrap();
-        assert!(file.set_len(0).is_err());
     }
 }
