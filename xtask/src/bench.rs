@@ -18,15 +18,7 @@ Usage: cargo xtask bench [NAME…] [--peers] [--quick]
 
 Results go to bench/results: JSON with every turn, and plots. A build in release comes first.";
 
-const BUILD: &[&str] = &[
-    "--release",
-    "--locked",
-    "-p",
-    "procpool-bench",
-    "-p",
-    "procpool-server",
-    "--bins",
-];
+const BUILD: &[&str] = &["--release", "--locked", "-p", "procpool-bench", "-p", "procpool-server", "--bins"];
 
 const PROGRAM: &str = "bench";
 

@@ -140,6 +140,7 @@ pub(super) async fn by_host(kit: Kit) -> Result<Curve> {
         points.push((gib as f64, median(&times)));
     }
     drop(std::hint::black_box(held));
-    let words = ["time of a job in a fresh process, by the memory of the process that starts it", "GiB", "µs"];
+    let words =
+        ["time of a job in a fresh process, by the memory of the process that starts it", "GiB", "µs"];
     Ok(Curve::flat("cost-by-host", words, points))
 }

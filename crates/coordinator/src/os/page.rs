@@ -1,8 +1,8 @@
 //! The coordinator's side of a worker's [page](procpool_protocol::page): made here, written by the worker, read when it is
 //! dead. Believes nothing that stands in it.
 
-use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING_LEN, places};
 use procpool_memory::page::PageReader;
+use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING_LEN, places};
 use std::io;
 
 /// See the file.
