@@ -5,7 +5,7 @@
 //! awaits while holding a frame, so dropping a caller's future tears none.
 
 use crate::os::socket::Socket;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use procpool_memory::input::InputWriter;
 use procpool_protocol::arena::Place;
 use procpool_protocol::frame::Frame;
@@ -13,6 +13,9 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+
+/// Longest payload that is copied to its head, in bytes: a longer one goes from where it is.
+const COPIED: usize = 1024;
 
 /// The output side of a connection.
 #[derive(Debug)]
@@ -28,12 +31,15 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     segments: VecDeque<Segment>,
+    /// Small frames that come after all segments, together.
+    tail: BytesMut,
     /// Bytes of the first segment that were written already.
     skip: usize,
-    /// Bytes in `segments`, those of `skip` included.
-    bytes: usize,
-    /// Frames appended so far.
-    pushed: u64,
+    /// Bytes appended so far, and those of them that the kernel has accepted.
+    appended: u64,
+    written: u64,
+    /// Where frames end, by the bytes appended until then, of those that the kernel has not accepted whole.
+    ends: VecDeque<u64>,
     /// Frames whose last byte the kernel has accepted.
     accepted: u64,
     /// Somebody is writing, with the segments in their hands.
@@ -49,7 +55,6 @@ struct Queue {
 #[derive(Debug)]
 struct Segment {
     bytes: Bytes,
-    ends_frame: bool,
     /// What has to be done before it is written.
     before: Option<Fill>,
 }
@@ -83,23 +88,7 @@ impl Outbox {
     }
 
     fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Ticket {
-        let mut head = BytesMut::new();
-        frame.put_head(&mut head);
-        let payload = frame.payload.bytes.clone();
-        let mut queue = self.lock();
-        if !queue.closed {
-            queue.bytes += head.len() + payload.len();
-            queue.segments.push_back(Segment {
-                bytes: head.freeze(),
-                ends_frame: payload.is_empty(),
-                before,
-            });
-            if !payload.is_empty() {
-                queue.segments.push_back(Segment { bytes: payload, ends_frame: true, before: None });
-            }
-        }
-        queue.pushed += 1;
-        Ticket(queue.pushed)
+        self.lock().push(before, frame)
     }
 
     /// Writes what the socket takes. Never waits.
@@ -109,7 +98,8 @@ impl Outbox {
             return;
         }
         queue.writing = true;
-        while !queue.closed && !queue.segments.is_empty() {
+        while !queue.closed && queue.unwritten() > 0 {
+            queue.gather();
             let mut segments = std::mem::take(&mut queue.segments);
             let skip = queue.skip;
             drop(queue);
@@ -136,7 +126,7 @@ impl Outbox {
             }
         }
         queue.writing = false;
-        let short = queue.bytes < Self::SHORT;
+        let short = queue.unwritten() < Self::SHORT;
         drop(queue);
         if short {
             self.room.notify_waiters();
@@ -172,11 +162,11 @@ impl Outbox {
     }
 
     /// More than this many unwritten bytes and [`has_room`](Self::has_room) waits.
-    const SHORT: usize = 64 * 1024;
+    const SHORT: u64 = 64 * 1024;
 
     /// Whether the peer has left a lot unread.
     pub(crate) fn is_long(&self) -> bool {
-        self.lock().bytes >= Self::SHORT
+        self.lock().unwritten() >= Self::SHORT
     }
 
     /// Waits until little is left unwritten, or nothing will be written any more.
@@ -189,14 +179,14 @@ impl Outbox {
         self.is_shorter_than(1).await;
     }
 
-    async fn is_shorter_than(&self, length: usize) {
+    async fn is_shorter_than(&self, length: u64) {
         loop {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
             {
                 let queue = self.lock();
-                if queue.closed || queue.bytes < length {
+                if queue.closed || queue.unwritten() < length {
                     return;
                 }
             }
@@ -242,6 +232,42 @@ impl Fill {
 }
 
 impl Queue {
+    /// Appends a frame: small ones to each other, so that they are one piece to be written.
+    fn push(&mut self, before: Option<Fill>, frame: &Frame) -> Ticket {
+        let payload = &frame.payload.bytes;
+        if !self.closed {
+            if before.is_some() || payload.len() > COPIED {
+                self.gather();
+            }
+            frame.put_head(&mut self.tail);
+            if payload.len() <= COPIED {
+                self.tail.put_slice(payload);
+            }
+            if before.is_some() || payload.len() > COPIED {
+                let bytes = self.tail.split().freeze();
+                self.segments.push_back(Segment { bytes, before });
+            }
+            if payload.len() > COPIED {
+                self.segments.push_back(Segment { bytes: payload.clone(), before: None });
+            }
+            self.appended += frame.wire_len() as u64;
+            self.ends.push_back(self.appended);
+        }
+        Ticket(self.accepted + self.ends.len() as u64)
+    }
+
+    /// Makes a segment of the small frames at the end.
+    fn gather(&mut self) {
+        if !self.tail.is_empty() {
+            self.segments.push_back(Segment { bytes: self.tail.split().freeze(), before: None });
+        }
+    }
+
+    /// Bytes that the kernel has not accepted.
+    fn unwritten(&self) -> u64 {
+        self.appended - self.written
+    }
+
     /// Puts segments back in front of those that were appended meanwhile.
     fn restore(&mut self, mut segments: VecDeque<Segment>) {
         segments.append(&mut self.segments);
@@ -250,14 +276,17 @@ impl Queue {
 
     /// Takes `written` bytes off the front.
     fn advance(&mut self, written: usize) {
+        self.written += written as u64;
+        while self.ends.front().is_some_and(|&end| end <= self.written) {
+            self.ends.pop_front();
+            self.accepted += 1;
+        }
         self.skip += written;
         while let Some(first) = self.segments.front() {
             if self.skip < first.bytes.len() {
                 break;
             }
             self.skip -= first.bytes.len();
-            self.bytes = self.bytes.saturating_sub(first.bytes.len());
-            self.accepted += u64::from(first.ends_frame);
             self.segments.pop_front();
         }
     }
@@ -266,48 +295,62 @@ impl Queue {
         // What is left is dropped with the outbox: this is called under the pool's lock, and freeing a
         // large payload takes its time.
         self.closed = true;
-        self.bytes = 0;
+        self.written = self.appended;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procpool_protocol::Payload;
+    use procpool_protocol::frame::{HEADER_LEN, Kind};
 
-    fn queue(lengths: &[usize]) -> Queue {
-        let mut queue = Queue::default();
-        for &length in lengths {
-            queue.segments.push_back(Segment {
-                bytes: vec![0; length].into(),
-                ends_frame: true,
-                before: None,
-            });
-            queue.bytes += length;
-        }
-        queue
+    fn frame(length: usize) -> Frame {
+        Frame::new(Kind::Job, 1, "").with_payload(Payload::raw(vec![7; length]))
+    }
+
+    fn lengths(queue: &mut Queue) -> Vec<usize> {
+        queue.gather();
+        queue.segments.iter().map(|segment| segment.bytes.len()).collect()
     }
 
     #[test]
     fn a_frame_is_accepted_with_its_last_byte_only() {
-        let mut queue = queue(&[10, 5]);
-        queue.advance(9);
-        assert_eq!((queue.accepted, queue.skip, queue.bytes), (0, 9, 15));
+        let mut queue = Queue::default();
+        let tickets = [10, 5, COPIED + 1].map(|length| queue.push(None, &frame(length)));
+        assert_eq!(tickets, [Ticket(1), Ticket(2), Ticket(3)]);
+        assert_eq!(lengths(&mut queue), [2 * HEADER_LEN + 15, HEADER_LEN, COPIED + 1]);
+        queue.advance(HEADER_LEN + 9);
+        assert_eq!((queue.accepted, queue.segments.len()), (0, 3));
         queue.advance(1);
-        assert_eq!((queue.accepted, queue.skip, queue.bytes), (1, 0, 5));
-        queue.advance(5);
-        assert_eq!((queue.accepted, queue.segments.len(), queue.bytes), (2, 0, 0));
+        assert_eq!((queue.accepted, queue.segments.len()), (1, 3));
+        queue.advance(2 * HEADER_LEN + 5 + COPIED);
+        assert_eq!((queue.accepted, queue.segments.len(), queue.unwritten()), (2, 1, 1));
+        queue.advance(1);
+        assert_eq!((queue.accepted, queue.segments.len(), queue.unwritten()), (3, 0, 0));
+        assert_eq!(queue.push(None, &frame(1)), Ticket(4));
     }
 
     #[test]
     fn what_was_not_written_goes_before_what_was_appended_meanwhile() {
-        let mut queue = queue(&[3]);
-        let earlier = queue_of(7).segments;
+        let mut queue = Queue::default();
+        queue.push(None, &frame(7));
+        queue.gather();
+        let earlier = std::mem::take(&mut queue.segments);
+        queue.push(None, &frame(3));
         queue.restore(earlier);
-        let lengths: Vec<usize> = queue.segments.iter().map(|segment| segment.bytes.len()).collect();
-        assert_eq!(lengths, [7, 3]);
+        assert_eq!(lengths(&mut queue), [HEADER_LEN + 7, HEADER_LEN + 3]);
     }
 
-    fn queue_of(length: usize) -> Queue {
-        queue(&[length])
+    #[test]
+    fn a_frame_that_waits_for_an_arena_is_a_segment_of_its_own() {
+        let mut queue = Queue::default();
+        let arena = Arc::new(InputWriter::create("test", 4096).unwrap());
+        queue.push(None, &frame(1));
+        queue.push(Some(Fill { arena, payload: Bytes::from_static(b"input") }), &frame(2));
+        queue.push(None, &frame(3));
+        assert_eq!(lengths(&mut queue), [1, 2, 3].map(|length| HEADER_LEN + length));
+        let waits: Vec<_> = queue.segments.iter().map(|segment| segment.before.is_some()).collect();
+        assert_eq!(waits, [false, true, false]);
     }
 }
