@@ -28,8 +28,10 @@ pub(crate) trait Listener {
     /// Takes one frame. The error says how the worker broke the protocol.
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String>;
 
-    /// The frames that had been read have been given.
-    fn delivered(&mut self) {}
+    /// The frames that had been read have been given. The error says how the worker broke the protocol.
+    fn delivered(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Completes when another frame of the jobs connection can be taken.
     fn room(&self) -> impl Future<Output = ()> + Send;
@@ -208,12 +210,13 @@ impl Input {
     fn deliver(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
         let mut result = Ok(());
         while result.is_ok()
-            && let Some(frame) = self.decoder.poll_frame().map_err(|error| error.to_string())?
+            && let Some(frame) = self.decoder.poll_frame().transpose()
         {
-            result = listener.frame(connection, frame);
+            result = frame.map_err(|error| error.to_string()).and_then(|it| listener.frame(connection, it));
         }
-        listener.delivered();
-        result
+        // What came before a breach of the protocol counts.
+        let delivered = listener.delivered();
+        result.and(delivered)
     }
 
     /// The whole frames among what a dead worker left behind. Garbage is as good as nothing: the

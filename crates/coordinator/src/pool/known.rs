@@ -2,12 +2,13 @@
 
 use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
 use procpool_scheduler::JobId as Key;
+use std::collections::VecDeque;
 
 /// What is known beyond the event: what the caller of a job that ends by it is to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// What the jobs that ended by it came to.
-    pub(crate) results: Vec<(Key, Result<Payload, JobError>)>,
+    pub(crate) results: VecDeque<(Key, Result<Payload, JobError>)>,
     pub(crate) death: Option<Death>,
     pub(crate) violation: Option<String>,
     /// Why a worker did not get ready.
@@ -38,10 +39,9 @@ impl Known {
 
     /// What its worker said of this job.
     pub(super) fn take_result(&mut self, key: Key) -> Result<Payload, JobError> {
-        match self.results.iter().position(|(job, _)| *job == key) {
-            Some(at) => self.results.swap_remove(at).1,
-            None => self.lost(),
-        }
+        // They are asked for in their order, unless one was late.
+        let at = self.results.iter().position(|(job, _)| *job == key);
+        at.and_then(|at| self.results.remove(at)).map_or_else(|| self.lost(), |(_, result)| result)
     }
 
     /// The outcome of a job whose worker gave none that can be passed on.

@@ -192,7 +192,7 @@ fn died(
             slot.held.pop_front();
             slot.jobs_done += 1;
             let (result, health) = serving::outcome(done, frame.payload.clone());
-            known.results.push((job, result));
+            known.results.push_back((job, result));
             events.push(Event::Done { worker, job, health });
         }
     }

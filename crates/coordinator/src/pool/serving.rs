@@ -22,8 +22,24 @@ pub(crate) struct Serving<'a> {
     leash: Arc<Leash>,
     /// When it was last looked at how much memory it has.
     weighed: Option<Instant>,
+    /// Answers that came together and have not been told.
+    answers: Vec<Answer>,
+    /// The worker is looked at after each job, so that no two are told together.
+    looks_at_each: bool,
     /// Workers that were given jobs because of answers that came together.
     unflushed: Vec<Arc<Lines>>,
+}
+
+/// A job's end, as its worker tells it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) sequence: u64,
+    result: Result<Payload, JobError>,
+    health: Health,
+    /// The output lay in an arena.
+    pub(super) is_shared: bool,
+    /// Of the output, in bytes.
+    length: usize,
 }
 
 /// How much of what a worker may use it has used before its next job.
@@ -41,14 +57,21 @@ const WEIGHING: Duration = Duration::from_millis(100);
 
 impl<'a> Serving<'a> {
     pub(crate) fn new(core: &'a Core, worker: WorkerId, leash: Arc<Leash>) -> Self {
-        Self { core, worker, leash, weighed: None, unflushed: Vec::new() }
+        let limits = &core.limits;
+        let looks_at_each = limits.worker.cpu_limit.is_some() || limits.supervision.recycle_memory.is_some();
+        Self { core, worker, leash, weighed: None, answers: Vec::new(), looks_at_each, unflushed: Vec::new() }
     }
 }
 
 impl Listener for Serving<'_> {
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
+        if (connection, frame.kind) == (Connection::Jobs, Kind::Done) {
+            self.done(frame)?;
+            return if self.looks_at_each { self.settle() } else { Ok(()) };
+        }
+        // Whatever else it says is about what comes after those answers.
+        self.settle()?;
         match (connection, frame.kind) {
-            (Connection::Jobs, Kind::Done) => self.done(frame),
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
             (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
             (Connection::Jobs, Kind::Held) => {
@@ -67,10 +90,12 @@ impl Listener for Serving<'_> {
 
     async fn room(&self) {}
 
-    fn delivered(&mut self) {
+    fn delivered(&mut self) -> Result<(), String> {
+        let told = self.settle();
         for lines in self.unflushed.drain(..) {
             lines.jobs.flush();
         }
+        told
     }
 
     fn hung_up(&mut self) {
@@ -104,30 +129,52 @@ impl Serving<'_> {
         }
     }
 
+    /// Takes an answer, to be told with others that came at the same time.
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
         let is_shared = frame.by_reference;
         self.fetch(&mut frame)?;
         let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
         let length = frame.payload.bytes.len();
-        let (result, mut health) = outcome(done, frame.payload);
+        let (result, health) = outcome(done, frame.payload);
+        self.answers.push(Answer { sequence: frame.sequence, result, health, is_shared, length });
+        Ok(())
+    }
+
+    /// Tells the pool of the answers that came, in one critical section.
+    fn settle(&mut self) -> Result<(), String> {
+        if self.answers.is_empty() {
+            return Ok(());
+        }
         let worker = self.worker;
         let spent = self.spent();
-        if spent == Spent::All {
-            health = Health::Suspect;
-        }
-        let mut effects = self.core.with(|state, now| {
-            let slot = state.slots.get_mut(&worker).ok_or("it is not expected any more")?;
-            let job = slot.job_of(frame.sequence)?;
-            slot.held.pop_front();
-            slot.jobs_done += 1;
-            slot.sharing.has_taken |= is_shared;
-            let (over, wanted) = (slot.sharing.over(frame.sequence), slot.wants(Direction::Output, length));
-            let known = Known { results: vec![(job, result)], ..Known::default() };
-            let mut effects = state.handle(now, Event::Done { worker, job, health }, known);
-            effects.arenas.extend(over);
+        let answers = &mut self.answers;
+        let (mut effects, told) = self.core.with(|state, now| {
+            let (mut known, mut events) = (Known::default(), Vec::with_capacity(answers.len()));
+            let (mut arenas, mut wanted, mut told) = (Vec::new(), None, Ok(()));
+            for answer in answers.drain(..) {
+                let Some(slot) = state.slots.get_mut(&worker) else {
+                    told = Err("it is not expected any more".into());
+                    break;
+                };
+                match slot.answered(&answer) {
+                    Ok(job) => {
+                        known.results.push_back((job, answer.result));
+                        let health = if spent == Spent::All { Health::Suspect } else { answer.health };
+                        events.push(Event::Done { worker, job, health });
+                    }
+                    Err(violation) => {
+                        told = Err(violation);
+                        break;
+                    }
+                }
+                arenas.extend(slot.sharing.over(answer.sequence));
+                wanted = wanted.or(slot.wants(Direction::Output, answer.length));
+            }
+            let mut effects = state.handle_all(now, events, known);
+            effects.arenas.extend(arenas);
             effects.wanted.extend(wanted.map(|wanted| (worker, wanted)));
-            Ok::<_, String>(effects)
-        })?;
+            (effects, told)
+        });
         self.unflushed.append(&mut effects.flush_jobs);
         self.unflushed.append(&mut effects.flush_soon);
         self.core.perform(effects);
@@ -137,7 +184,7 @@ impl Serving<'_> {
         if let Some(bound) = self.core.limits.supervision.recycle_memory {
             self.weigh(bound);
         }
-        Ok(())
+        told
     }
 
     /// The worker has begun no job beyond this one, and will not.

@@ -1,5 +1,6 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
+use super::serving::Answer;
 use crate::leash::Leash;
 use crate::outbox::Ticket;
 use crate::recorder::Sent;
@@ -96,6 +97,15 @@ impl Slot {
             Some(held) => Err(format!("it spoke of job number {sequence} while it has {}", held.sequence)),
             None => Err(format!("it spoke of job number {sequence} while it has none")),
         }
+    }
+
+    /// Takes the job that was answered out of its hands. The error says that it has no such job.
+    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Key, String> {
+        let job = self.job_of(answer.sequence)?;
+        self.held.pop_front();
+        self.jobs_done += 1;
+        self.sharing.has_taken |= answer.is_shared;
+        Ok(job)
     }
 
     /// It has begun no job beyond `newest` of those that were asked back. Says how many it keeps.

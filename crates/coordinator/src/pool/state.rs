@@ -24,7 +24,8 @@ use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
     Stage as SchedulerStage, Terms, Time, Verdict, WorkerId, WorkerState,
 };
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -33,8 +34,8 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) scheduler: Scheduler,
-    entries: HashMap<Key, Entry>,
-    keys: HashMap<JobId, Key>,
+    entries: FxHashMap<Key, Entry>,
+    keys: FxHashMap<JobId, Key>,
     pub(crate) slots: BTreeMap<WorkerId, Slot>,
     pub(crate) stats: Stats,
     makes: Makes,
@@ -62,8 +63,8 @@ impl State {
     ) -> Self {
         Self {
             scheduler,
-            entries: HashMap::new(),
-            keys: HashMap::new(),
+            entries: FxHashMap::default(),
+            keys: FxHashMap::default(),
             slots: BTreeMap::new(),
             stats: Stats::default(),
             pool: recipe.name.clone(),
