@@ -6,8 +6,6 @@ use crate::contestant::{Contestant, Measured, Result, Turn};
 use crate::script::Needs;
 use procpool::Pool;
 use procpool_ping::Ping;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 const LANES: usize = 256;
@@ -39,13 +37,14 @@ impl Contestant for Ours {
 
 /// Jobs a second with so many lanes, each of which has one job in flight.
 pub(super) async fn rate(pool: &Pool<Ping>, lanes: usize, count: usize) -> Result<f64> {
-    let sent = Arc::new(AtomicUsize::new(0));
+    let count = count.div_ceil(lanes) * lanes;
+    let share = count / lanes;
     let begun = Instant::now();
     let lanes: Vec<_> = (0..lanes)
         .map(|_| {
-            let (pool, sent) = (pool.clone(), sent.clone());
+            let pool = pool.clone();
             tokio::spawn(async move {
-                while sent.fetch_add(1, Ordering::Relaxed) < count {
+                for _ in 0..share {
                     pool.run("ping".into()).await?;
                 }
                 Ok::<_, procpool::JobError>(())

@@ -46,8 +46,8 @@ struct Queue {
     writing: bool,
     /// The socket did not take everything; only the writer goes on.
     waiting: bool,
-    /// The writer was asked to write what there is by the time that others have had their turn.
-    soon: bool,
+    /// Somebody has been told to see to it that what was appended is written, and has not begun to.
+    is_promised: bool,
     /// Nothing will be written any more.
     closed: bool,
 }
@@ -70,25 +70,35 @@ struct Fill {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
+/// A frame that was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) ticket: Ticket,
+    /// Nobody else will flush, or have it flushed soon: whoever appended it has to.
+    pub(crate) is_first: bool,
+}
+
 impl Outbox {
     pub(crate) fn new(socket: Arc<Socket>) -> Self {
         Self { socket, queue: Mutex::default(), blocked: Notify::new(), room: Notify::new() }
     }
 
     /// Appends a frame; [`flush`](Self::flush) writes it.
-    pub(crate) fn push(&self, frame: &Frame) -> Ticket {
+    pub(crate) fn push(&self, frame: &Frame) -> Appended {
         self.push_after(None, frame)
     }
 
     /// Appends a frame whose payload is copied to `arena` first, by whoever writes it, and which says that it lies at `place`.
     /// Nobody else may write to the arena until the worker has answered.
-    pub(crate) fn push_shared(&self, frame: Frame, arena: Arc<InputWriter>, place: Place) -> Ticket {
+    pub(crate) fn push_shared(&self, frame: &Frame, arena: Arc<InputWriter>, place: Place) -> Appended {
         let fill = Fill { arena, payload: frame.payload.bytes.clone() };
-        self.push_after(Some(fill), &frame.referring_to(place))
+        self.push_after(Some(fill), &frame.clone().referring_to(place))
     }
 
-    fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Ticket {
-        self.lock().push(before, frame)
+    fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Appended {
+        let mut queue = self.lock();
+        let ticket = queue.push(before, frame);
+        Appended { ticket, is_first: !std::mem::replace(&mut queue.is_promised, true) }
     }
 
     /// Writes what the socket takes. Never waits.
@@ -99,6 +109,7 @@ impl Outbox {
         }
         queue.writing = true;
         while !queue.closed && queue.unwritten() > 0 {
+            queue.is_promised = false;
             queue.gather();
             let mut segments = std::mem::take(&mut queue.segments);
             let skip = queue.skip;
@@ -135,9 +146,7 @@ impl Outbox {
 
     /// Has the writer write, when others that may have something to add have had their turn.
     pub(crate) fn flush_soon(&self) {
-        if !std::mem::replace(&mut self.lock().soon, true) {
-            self.blocked.notify_one();
-        }
+        self.blocked.notify_one();
     }
 
     /// Writes what flushes could not, or leave to it. Completes when nothing can be written any more.
@@ -147,10 +156,10 @@ impl Outbox {
             if self.is_closed() {
                 return;
             }
-            if std::mem::take(&mut self.lock().soon) {
+            if !self.is_waiting() {
                 tokio::task::yield_now().await;
                 self.flush();
-                if !self.lock().waiting {
+                if !self.is_waiting() {
                     continue;
                 }
             }
@@ -216,6 +225,10 @@ impl Outbox {
     /// Whether nothing will be written any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.lock().waiting
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -3,11 +3,11 @@
 //! Header messages use its native derive under a constant limit; typed payloads use its serde side.
 //! bincode 2.0.1 is its last release (RUSTSEC-2025-0141): this file is what would change to leave it.
 
+use crate::frame::HeaderBytes;
 use bincode::config::{self, Config};
 use bincode::error::DecodeError;
 
 pub use bincode::{Decode, Encode};
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
@@ -66,13 +66,14 @@ pub enum CodecError {
 ///
 /// # Errors
 /// When it is larger than [`crate::limits::MAX_HEADER`].
-pub fn encode_header<T: Encode>(message: &T) -> Result<Bytes, CodecError> {
-    let bytes = bincode::encode_to_vec(message, header_config())?;
+pub fn encode_header<T: Encode>(message: &T) -> Result<HeaderBytes, CodecError> {
+    let mut bytes = HeaderBytes::new();
+    bincode::encode_into_std_write(message, &mut bytes, header_config())?;
     let limit = crate::limits::MAX_HEADER as usize;
     if bytes.len() > limit {
         return Err(CodecError::TooLarge { size: bytes.len(), limit });
     }
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
 /// Decodes a header message that takes exactly all of `bytes`.

@@ -6,7 +6,7 @@
 //! one: fresh pages cost more than the copying. So it has at most twice the largest frame's size.
 
 use crate::arena::Place;
-use crate::frame::{Frame, HEADER_LEN, Kind, RawHeader, flags};
+use crate::frame::{Frame, HEADER_LEN, HeaderBytes, Kind, RawHeader, flags};
 use crate::limits::{DEFAULT_MAX_PAYLOAD, MAX_HEADER};
 use crate::payload::{Encoding, Payload};
 use crate::preamble::{PREAMBLE_LEN, Preamble, PreambleError};
@@ -179,7 +179,8 @@ impl Decoder {
                 return Ok(None);
             }
             self.buffer.advance(HEADER_LEN);
-            let header = self.take(header_len);
+            let header = HeaderBytes::from_slice(&self.buffer[..header_len]);
+            self.buffer.advance(header_len);
             let bytes = self.take(payload_len);
             return Ok(Some(Frame {
                 kind,

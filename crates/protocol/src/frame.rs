@@ -6,6 +6,7 @@
 use crate::arena::Place;
 use crate::payload::{Encoding, Payload};
 use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 /// Bytes of the fixed frame header.
 pub const HEADER_LEN: usize = 24;
@@ -168,6 +169,9 @@ impl RawHeader {
     }
 }
 
+/// A header message as bytes. A job's and its answer's, which are short, need no allocation.
+pub type HeaderBytes = SmallVec<[u8; 32]>;
+
 /// A frame that was received whole and found well-formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -182,21 +186,21 @@ pub struct Frame {
     /// The job or ping that it belongs to; 0 where there is none.
     pub sequence: u64,
     /// The undecoded header message.
-    pub header: Bytes,
+    pub header: HeaderBytes,
     /// The payload, with its encoding.
     pub payload: Payload,
 }
 
 impl Frame {
     /// A frame with neither payload nor [`flags::END`].
-    pub fn new(kind: Kind, sequence: u64, header: impl Into<Bytes>) -> Self {
+    pub fn new(kind: Kind, sequence: u64, header: impl AsRef<[u8]>) -> Self {
         Self {
             kind,
             end: false,
             by_reference: false,
             taken: false,
             sequence,
-            header: header.into(),
+            header: HeaderBytes::from_slice(header.as_ref()),
             payload: Payload::none(),
         }
     }
@@ -241,7 +245,7 @@ impl Frame {
     /// If the header message or the payload is longer than `u32::MAX` bytes; whoever builds a frame
     /// compares the payload with the limit of the connection first.
     pub fn put_head(&self, out: &mut BytesMut) {
-        let length = |bytes: &Bytes| u32::try_from(bytes.len()).expect("a frame part above 4 GiB");
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a frame part above 4 GiB");
         let header = RawHeader {
             header_len: length(&self.header),
             payload_len: length(&self.payload.bytes),

@@ -126,7 +126,16 @@ impl Core {
         self.offer_patiently(job).await.inspect_err(|_| self.count_refusal())
     }
 
-    async fn offer_patiently(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
+    async fn offer_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        match self.offer(job) {
+            Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => {
+                self.offer_again(rejected.job).await
+            }
+            other => other,
+        }
+    }
+
+    async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
         let timeout = job.limits.timeout;
         let since = Instant::now();
         let _waiting = Waiting::new(&self.waiting_for_slot);

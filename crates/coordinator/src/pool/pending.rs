@@ -3,18 +3,19 @@
 use super::core::{Core, Submitted};
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, Stage};
+use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// An accepted job whose outcome somebody waits for; dropped before that, it is cancelled.
 #[derive(Debug)]
-pub(crate) struct Pending {
-    core: Arc<Core>,
+pub(crate) struct Pending<C: Deref<Target = Core> = Arc<Core>> {
+    core: C,
     job: Option<Submitted>,
 }
 
-impl Pending {
-    pub(crate) fn new(core: Arc<Core>, job: Submitted) -> Self {
+impl<C: Deref<Target = Core>> Pending<C> {
+    pub(crate) fn new(core: C, job: Submitted) -> Self {
         Self { core, job: Some(job) }
     }
 
@@ -54,7 +55,7 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl<C: Deref<Target = Core>> Drop for Pending<C> {
     fn drop(&mut self) {
         self.cancel();
     }

@@ -61,7 +61,7 @@ impl<'a, J: Job> JobRequest<'a, J> {
         let job = self.encode(None)?;
         let submitted =
             pool.core().submit_patiently(job).await.map_err(|rejected| refused(pool, *rejected))?;
-        handle::decode::<J>(Pending::new(pool.core().clone(), submitted).outcome().await)
+        handle::decode::<J>(Pending::new(&**pool.core(), submitted).outcome().await)
     }
 
     /// Runs the job, unless the queue is full now.
@@ -72,7 +72,7 @@ impl<'a, J: Job> JobRequest<'a, J> {
         let pool = self.pool;
         let job = self.encode(None)?;
         let submitted = pool.core().submit(job).map_err(|rejected| refused(pool, *rejected))?;
-        handle::decode::<J>(Pending::new(pool.core().clone(), submitted).outcome().await)
+        handle::decode::<J>(Pending::new(&**pool.core(), submitted).outcome().await)
     }
 
     /// Offers the job and returns its handle at once. A refusal is the handle's outcome.

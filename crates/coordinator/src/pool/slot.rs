@@ -1,5 +1,6 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
+use super::effects::Effects;
 use super::serving::Answer;
 use crate::leash::Leash;
 use crate::outbox::Ticket;
@@ -77,17 +78,25 @@ impl Slot {
         self.sharing.wants(direction, payload)
     }
 
-    /// Appends a job's frame to what is written to the worker, its payload through shared memory if that is to be.
-    pub(crate) fn push(&mut self, lines: &Lines, mut frame: Frame, now: Time) -> Ticket {
+    /// Gives it a job: appends the frame to what is written to it, the payload through shared memory if that is to be.
+    /// A worker that has something to do may wait for others to join what is written.
+    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time, effects: &mut Effects) {
+        let Some(lines) = &self.lines else { return };
         frame.taken = std::mem::take(&mut self.sharing.has_taken);
-        let length = frame.payload.bytes.len();
-        match self.sharing.inputs.lend(length, frame.sequence, now) {
+        let (length, sequence) = (frame.payload.bytes.len(), frame.sequence);
+        let appended = match self.sharing.inputs.lend(length, sequence, now) {
             Some(Arena { number, memory, .. }) => {
                 let place = Place { arena: number, offset: 0, length: length as u64 };
                 lines.jobs.push_shared(frame, memory, place)
             }
-            None => lines.jobs.push(&frame),
+            None => lines.jobs.push(frame),
+        };
+        if self.held.is_empty() {
+            effects.flush_jobs.push(lines.clone());
+        } else if appended.is_first {
+            effects.flush_soon.push(lines.clone());
         }
+        self.held.push_back(Held { sequence, job, ticket: appended.ticket });
     }
 
     /// The job that a frame of this worker belongs to. The error says that it has no such job.

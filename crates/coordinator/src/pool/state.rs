@@ -7,7 +7,7 @@ use super::effects::Effects;
 use super::entry::{Entry, NewJob};
 use super::known::Known;
 use super::makes::{Makes, Reloading};
-use super::slot::{Held, Slot};
+use super::slot::Slot;
 use super::stats::Stats;
 use crate::executable::Pinned;
 use crate::launch::Recipe;
@@ -35,7 +35,6 @@ use tokio::sync::oneshot;
 pub(crate) struct State {
     pub(crate) scheduler: Scheduler,
     entries: FxHashMap<Key, Entry>,
-    keys: FxHashMap<JobId, Key>,
     pub(crate) slots: BTreeMap<WorkerId, Slot>,
     pub(crate) stats: Stats,
     makes: Makes,
@@ -46,7 +45,6 @@ pub(crate) struct State {
     queue: usize,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
-    last_key: u64,
     /// Longest payload that goes through shared memory, in bytes.
     shares: usize,
     /// When the timer will wake.
@@ -64,7 +62,6 @@ impl State {
         Self {
             scheduler,
             entries: FxHashMap::default(),
-            keys: FxHashMap::default(),
             slots: BTreeMap::new(),
             stats: Stats::default(),
             pool: recipe.name.clone(),
@@ -72,7 +69,6 @@ impl State {
             last_death: String::new(),
             queue,
             keeps_sent,
-            last_key: 0,
             shares,
             armed: None,
         }
@@ -87,8 +83,7 @@ impl State {
         fingerprint: Option<Fingerprint>,
         outcome: oneshot::Sender<Finished>,
     ) -> (Key, JobId, Effects) {
-        self.last_key += 1;
-        let (key, id) = (Key(self.last_key), JobId::from_bits(rand::random()));
+        let (key, id) = self.new_names();
         let limits = job.limits;
         let terms = Terms {
             timeout: limits.timeout,
@@ -99,7 +94,6 @@ impl State {
         let event = Event::Submit { job: key, terms };
         self.entries
             .insert(key, Entry { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
-        self.keys.insert(id, key);
         (key, id, self.handle(now, event, Known::default()))
     }
 
@@ -163,7 +157,19 @@ impl State {
 
     /// The scheduler's name of a job that has no outcome yet.
     pub(crate) fn key(&self, id: JobId) -> Option<Key> {
-        self.keys.get(&id).copied()
+        let key = key(id);
+        (self.id(key)? == id).then_some(key)
+    }
+
+    /// Names for another job.
+    fn new_names(&self) -> (Key, JobId) {
+        loop {
+            let id = JobId::from_bits(rand::random());
+            // Half of an id tells any two jobs apart that were ever open at one time, but nobody promises that.
+            if !self.is_open(key(id)) {
+                return (key(id), id);
+            }
+        }
     }
 
     /// Whether a job has no outcome yet.
@@ -193,7 +199,7 @@ impl State {
     fn perform(&mut self, now: Time, action: Action, known: &mut Known, effects: &mut Effects) {
         match action {
             Action::Refuse { job, reason } => {
-                effects.dropped.extend(self.take(job));
+                effects.dropped.extend(self.entries.remove(&job));
                 effects.refused = Some(self.refusal(reason));
             }
             Action::Start { worker, generation } => {
@@ -258,7 +264,6 @@ impl State {
         let (Some(entry), Some(slot)) = (self.entries.get_mut(&key), self.slots.get_mut(&worker)) else {
             return;
         };
-        let Some(lines) = slot.lines.clone() else { return };
         entry.assigned = Some(now);
         entry.attempt = attempt;
         if let Some(events) = &entry.job.events {
@@ -276,16 +281,15 @@ impl State {
         let sequence = slot.last_sequence;
         // A job header without extras has a few dozen bytes; it cannot exceed the limit of a header.
         if let Ok(frame) = header.to_frame(sequence) {
-            let frame = frame.with_payload(entry.job.input.clone());
+            // Lent and given back: a clone would cost a small input an allocation.
+            let mut frame = frame.with_payload(std::mem::take(&mut entry.job.input));
             if self.keeps_sent {
                 entry.sent = Some(Box::new(slot.sent(attempt, frame.clone())));
             }
             let length = frame.payload.bytes.len();
             effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
-            let ticket = slot.push(&lines, frame, now);
-            let is_busy = !slot.held.is_empty();
-            slot.held.push_back(Held { sequence, job: key, ticket });
-            if is_busy { effects.flush_soon.push(lines) } else { effects.flush_jobs.push(lines) }
+            slot.give(key, &mut frame, now, effects);
+            entry.job.input = frame.payload;
         }
     }
 
@@ -305,7 +309,7 @@ impl State {
     }
 
     fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, known: &mut Known, effects: &mut Effects) {
-        let Some(mut entry) = self.take(key) else { return };
+        let Some(mut entry) = self.entries.remove(&key) else { return };
         let result = match verdict {
             Verdict::Finished => entry.judge(known.take_result(key)),
             Verdict::Crashed { handed_over, payload_deaths } => {
@@ -348,12 +352,12 @@ impl State {
             SchedulerRefusal::ShuttingDown | SchedulerRefusal::DuplicateId => Refusal::ShuttingDown,
         }
     }
+}
 
-    fn take(&mut self, key: Key) -> Option<Entry> {
-        let entry = self.entries.remove(&key)?;
-        self.keys.remove(&entry.id);
-        Some(entry)
-    }
+/// The scheduler's name of the job that has this id: random bits, as the id is.
+fn key(id: JobId) -> Key {
+    let [.., a, b, c, d, e, f, g, h] = id.to_bytes();
+    Key(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
 fn public(stage: SchedulerStage) -> Stage {

@@ -138,7 +138,7 @@ fn a_short_frame_that_is_kept_does_not_keep_the_buffer() {
     let buffer = decoder.read_buffer().as_ptr() as usize;
     let room = decoder.read_buffer().capacity();
     let frame = decoder.poll_frame().expect("well-formed").expect("whole");
-    for part in [&frame.header, &frame.payload.bytes] {
+    for part in [&frame.header[..], &frame.payload.bytes] {
         assert!(!(buffer..buffer + room).contains(&(part.as_ptr() as usize)));
     }
 }

@@ -135,7 +135,7 @@ fn a_header_message_followed_by_a_byte_is_refused() {
     frame.header = [&frame.header[..], &[0]].concat().into();
     let error = Credit::from_frame(&frame).expect_err("a byte is left");
     assert!(matches!(error, CodecError::Trailing { len: 1, extra: 1 }));
-    frame.header = bytes::Bytes::new();
+    frame.header.clear();
     assert!(Credit::from_frame(&frame).is_err());
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn examples() -> BTreeMap<&'static str, Vec<u8>> {
 
 /// Hands `check` every block's name and a function that reads its bytes and compares.
 pub(crate) fn read(mut check: impl FnMut(&'static str, &dyn Fn(&[u8]) -> Result<(), String>)) {
-    let frame = |kind, bytes: &[u8]| Frame::new(kind, 1, bytes.to_vec());
+    let frame = |kind, bytes: &[u8]| Frame::new(kind, 1, bytes);
     check("preamble", &|bytes| {
         let bytes = bytes.try_into().map_err(|_| "not 16 bytes")?;
         same(Preamble::from_bytes(bytes), &Preamble::ours())
