@@ -67,13 +67,17 @@ pub enum CodecError {
 /// # Errors
 /// When it is larger than [`crate::limits::MAX_HEADER`].
 pub fn encode_header<T: Encode>(message: &T) -> Result<HeaderBytes, CodecError> {
-    let mut bytes = HeaderBytes::new();
-    bincode::encode_into_std_write(message, &mut bytes, header_config())?;
+    // Nearly all of them are short, and bincode writes byte by byte: cheap where nothing can grow.
+    let mut short = [0; 64];
+    if let Ok(len) = bincode::encode_into_slice(message, &mut short, header_config()) {
+        return Ok(HeaderBytes::from_slice(&short[..len]));
+    }
+    let bytes = bincode::encode_to_vec(message, header_config())?;
     let limit = crate::limits::MAX_HEADER as usize;
     if bytes.len() > limit {
         return Err(CodecError::TooLarge { size: bytes.len(), limit });
     }
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 /// Decodes a header message that takes exactly all of `bytes`.

@@ -8,7 +8,6 @@ use super::catch_up::CatchUp;
 use super::effects::Effects;
 use super::entry::NewJob;
 use super::fingerprint::Fingerprints;
-use super::known::Known;
 use super::state::State;
 use crate::launch::Recipe;
 use crate::limits::PoolLimits;
@@ -111,9 +110,10 @@ impl Core {
         }
         let (sender, outcome) = oneshot::channel();
         let fingerprint = self.fingerprints.of_suspect(&job.input);
-        let (key, id, mut effects) = self.with(|state, now| state.submit(now, job, fingerprint, sender));
-        let refused = effects.refused.take().zip(effects.dropped.pop());
-        self.perform(effects);
+        let (key, id, refused) = self.act(|state, now, effects| {
+            let (key, id) = state.submit(now, job, fingerprint, sender, effects);
+            (key, id, effects.refused.take().zip(effects.dropped.pop()))
+        });
         match refused {
             None => Ok(Submitted { key, id, outcome }),
             Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason })),
@@ -129,7 +129,8 @@ impl Core {
     async fn offer_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         match self.offer(job) {
             Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => {
-                self.offer_again(rejected.job).await
+                // Boxed, so that nobody else's future has room for it.
+                Box::pin(self.offer_again(rejected.job)).await
             }
             other => other,
         }
@@ -172,12 +173,11 @@ impl Core {
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel_key(&self, job: Key) -> bool {
-        let (open, effects) = self.with(|state, now| {
-            let open = state.is_open(job);
-            (open, state.handle(now, Event::Cancel { job }, Known::default()))
-        });
-        self.perform(effects);
-        open
+        self.act(|state, now, effects| {
+            let is_open = state.is_open(job);
+            state.handle(now, Event::Cancel { job }, effects);
+            is_open
+        })
     }
 
     /// Allows the worker of a job to send more chunks. `false` if the worker has left a lot of what it was
@@ -193,8 +193,7 @@ impl Core {
 
     /// Feeds an event about which nothing else is known.
     pub(crate) fn feed(&self, event: Event) {
-        let effects = self.with(|state, now| state.handle(now, event, Known::default()));
-        self.perform(effects);
+        self.act(|state, now, effects| state.handle(now, event, effects));
     }
 
     /// Kills everything, ends every job as shut down and forgets the workers. For when nobody drives
@@ -215,8 +214,16 @@ impl Core {
         done
     }
 
+    /// Runs `work` under the lock, and does what it left to be done.
+    pub(crate) fn act<T>(&self, work: impl FnOnce(&mut State, Time, &mut Effects) -> T) -> T {
+        let mut effects = Effects::default();
+        let done = self.with(|state, now| work(state, now, &mut effects));
+        self.perform(&mut effects);
+        done
+    }
+
     /// Does what a critical section left to be done, and what follows from that. The lock must not be held.
-    pub(crate) fn perform(&self, mut effects: Effects) {
+    pub(crate) fn perform(&self, effects: &mut Effects) {
         loop {
             let asked = std::mem::take(&mut effects.identify);
             self.perform_once(effects);
@@ -226,7 +233,7 @@ impl Core {
             // Hashed out of the lock: a payload may be large.
             let identified: Vec<_> =
                 asked.into_iter().map(|(job, input)| self.identify(job, &input)).collect();
-            effects = self.with(|state, now| state.handle_all(now, identified, Known::default()));
+            self.with(|state, now| state.handle_all(now, identified, effects));
         }
     }
 
@@ -234,41 +241,41 @@ impl Core {
         Event::Identified { job, fingerprint: self.fingerprints.of(input) }
     }
 
-    fn perform_once(&self, effects: Effects) {
-        for leash in &effects.kill {
+    fn perform_once(&self, effects: &mut Effects) {
+        for leash in effects.kill.drain(..) {
             leash.kill();
         }
-        for lines in &effects.flush_jobs {
+        for lines in effects.flush_jobs.drain(..) {
             lines.jobs.flush();
         }
-        for lines in &effects.flush_soon {
+        for lines in effects.flush_soon.drain(..) {
             lines.jobs.flush_soon();
         }
-        for lines in &effects.flush_control {
+        for lines in effects.flush_control.drain(..) {
             lines.control.flush();
         }
-        for (caller, finished) in effects.outcomes {
+        for (caller, finished) in effects.outcomes.drain(..) {
             // A caller that went away wants no outcome.
             let _ = caller.send(finished);
         }
-        for failed in effects.failed {
+        for failed in effects.failed.drain(..) {
             match &self.recorder {
                 Some(recorder) => recorder.save(failed),
                 None => failed.outcome.tell(None),
             }
         }
-        for events in &effects.ended {
+        for events in effects.ended.drain(..) {
             events.end();
         }
-        for (worker, wanted) in effects.wanted {
+        for (worker, wanted) in effects.wanted.drain(..) {
             self.share(worker, wanted);
         }
-        drop(effects.arenas);
-        for start in effects.spawn {
+        effects.arenas.clear();
+        for start in effects.spawn.drain(..) {
             // The supervisor is gone only when the pool is.
             let _ = self.spawns.send(start);
         }
-        for reloaded in effects.reloaded {
+        for reloaded in effects.reloaded.drain(..) {
             match &reloaded.result {
                 Ok(report) => tracing::info!(pool = self.name, generation = report.generation, "reloaded"),
                 Err(error @ ReloadError::Canary { .. }) => tracing::error!("{error}"),
@@ -276,7 +283,7 @@ impl Core {
             }
             reloaded.tell();
         }
-        if effects.rearm {
+        if std::mem::take(&mut effects.rearm) {
             self.timer.notify_one();
         }
         if effects.slot_freed && self.waiting_for_slot.load(Ordering::Relaxed) > 0 {

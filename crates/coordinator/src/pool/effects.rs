@@ -18,9 +18,11 @@ use procpool_scheduler::{JobId as Key, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Collected under the lock, performed after it.
+/// Collected under the lock, performed after it. Passed on by reference: it is large, and most of it is mostly empty.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
+    /// What came with the events, for those whom their consequences are told.
+    pub(crate) known: Known,
     pub(crate) flush_jobs: Vec<Arc<Lines>>,
     /// Workers that have something to do until then: others may join what is written.
     pub(crate) flush_soon: Vec<Arc<Lines>>,
@@ -44,7 +46,6 @@ pub(crate) struct Effects {
     pub(crate) arenas: Vec<Dropped>,
     /// Makes that nobody will start any more, each with an open file.
     pub(crate) outdated: Vec<Arc<Recipe>>,
-    pub(crate) known: Known,
     /// The timer sleeps past the next timeout.
     pub(crate) rearm: bool,
     /// Somebody may wait for a queue slot, and there is one.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 pub(crate) struct Known {
     /// What the jobs that ended by it came to.
     pub(crate) results: VecDeque<(Key, Result<Payload, JobError>)>,
-    pub(crate) death: Option<Death>,
+    pub(crate) death: Option<Box<Death>>,
     pub(crate) violation: Option<String>,
     /// Why a worker did not get ready.
     pub(crate) failed_start: Option<String>,
@@ -60,7 +60,7 @@ mod tests {
     fn a_death_ends_the_job_that_the_dead_worker_had_and_no_other() {
         let report = ExitReport::new("fib-0", 1, Exit::Code(0));
         let death = Death { report, job: Some(Key(1)) };
-        let known = Known { death: Some(death), ..Known::default() };
+        let known = Known { death: Some(Box::new(death)), ..Known::default() };
         let tells = |key| known.crash(Key(key), JobId::from_bits(7), Stage::Queued, 3).is_some();
         assert!(tells(1) && !tells(2));
     }

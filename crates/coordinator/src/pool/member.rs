@@ -3,7 +3,7 @@
 use super::blame;
 use super::core::Core;
 use super::effects::Effects;
-use super::known::{self, Known};
+use super::known;
 use super::serving::{self, Serving};
 use super::state::State;
 use crate::hub::Hub;
@@ -88,7 +88,7 @@ impl Member {
         let (takes_ahead, takes_arenas) = (link.page.is_some(), link.hello.arenas);
         let (version, build) = (link.hello.contract, link.hello.build.clone());
         let (lines, session) = Session::new(link);
-        let effects = self.core.with(|state, now| {
+        self.core.act(|state, now, effects| {
             if let Some(slot) = state.slots.get_mut(&self.worker) {
                 slot.lines = Some(lines);
                 slot.version = Some(version);
@@ -100,9 +100,8 @@ impl Member {
             // Before it gets its first job, so that the next may follow that one.
             let ahead = takes_ahead.then_some(Event::TakesAhead { worker: self.worker });
             let events = ahead.into_iter().chain([Event::Ready { worker: self.worker }]);
-            state.handle_all(now, events, Known::default())
+            state.handle_all(now, events, effects);
         });
-        self.core.perform(effects);
         session
     }
 
@@ -112,8 +111,7 @@ impl Member {
             StartError::Died { report, .. } => blame::of(report, false),
             _ => Death::Own,
         };
-        let effects = self.core.with(|state, now| died_unready(state, now, self.worker, death, error));
-        self.core.perform(effects);
+        self.core.act(|state, now, effects| died_unready(state, now, self.worker, death, error, effects));
         self.buried = true;
     }
 
@@ -131,9 +129,8 @@ impl Member {
     /// The process is dead and reaped. What it had finished counts; then its death does.
     fn bury(mut self, ending: Ending) {
         let fingerprint = self.suspect(&ending);
-        let (effects, report) =
-            self.core.with(|state, now| died(state, now, self.worker, ending, fingerprint));
-        self.core.perform(effects);
+        let report =
+            self.core.act(|state, now, effects| died(state, now, self.worker, ending, fingerprint, effects));
         self.buried = true;
         // Last: what logs are written to is not ours, and may fail in ways of its own.
         match report {
@@ -154,18 +151,23 @@ impl Drop for Member {
 }
 
 /// There was nothing that it could have finished.
-fn died_unready(state: &mut State, now: Time, worker: WorkerId, death: Death, error: &StartError) -> Effects {
-    let Some(slot) = state.slots.remove(&worker) else { return Effects::default() };
+fn died_unready(
+    state: &mut State,
+    now: Time,
+    worker: WorkerId,
+    death: Death,
+    error: &StartError,
+    effects: &mut Effects,
+) {
+    let Some(slot) = state.slots.remove(&worker) else { return };
     state.stats.died(slot.dismissed);
     let reason = error.to_string();
     if !slot.dismissed {
         state.last_death.clone_from(&reason);
     }
-    let known = Known { failed_start: Some(reason), ..Known::default() };
-    let died = Event::Died { worker, handed_over: false, death, fingerprint: None };
-    let mut effects = state.handle(now, died, known);
+    effects.known.failed_start = Some(reason);
+    state.handle(now, Event::Died { worker, handed_over: false, death, fingerprint: None }, effects);
     effects.buried.push(slot);
-    effects
 }
 
 /// All completions, then the death, in one critical section. Nothing is sent to the worker any more
@@ -176,15 +178,14 @@ fn died(
     worker: WorkerId,
     ending: Ending,
     fingerprint: Option<Fingerprint>,
-) -> (Effects, Option<(ExitReport, bool)>) {
-    let Some(mut slot) = state.slots.remove(&worker) else {
-        return Default::default();
-    };
+    effects: &mut Effects,
+) -> Option<(ExitReport, bool)> {
+    let mut slot = state.slots.remove(&worker)?;
     let handed_over = slot.lines.as_ref().is_some_and(|lines| {
         lines.control.close(None);
         lines.jobs.close(slot.held.front().map(|held| held.ticket))
     });
-    let (mut known, mut events) = (Known::default(), Vec::new());
+    let (known, mut events) = (&mut effects.known, Vec::new());
     let expected = slot.dismissed;
     state.stats.died(expected);
     for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
@@ -202,7 +203,7 @@ fn died(
         state.last_death = report.to_string();
     }
     let held = slot.held.front().copied();
-    known.death = Some(known::Death { report: report.clone(), job: held.map(|held| held.job) });
+    known.death = Some(Box::new(known::Death { report: report.clone(), job: held.map(|held| held.job) }));
     // A worker begins a job when it has read all of it, and the job it held was the last thing it was
     // sent: one that died with input unread cannot have begun it.
     // One that writes down which it has begun is believed.
@@ -218,7 +219,7 @@ fn died(
     }
     let death = blame::of(&report, ending.was_killed);
     events.push(Event::Died { worker, handed_over, death, fingerprint });
-    let mut effects = state.handle_all(now, events, known);
+    state.handle_all(now, events, effects);
     effects.buried.push(slot);
-    (effects, Some((report, expected)))
+    Some((report, expected))
 }

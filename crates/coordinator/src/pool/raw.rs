@@ -235,8 +235,8 @@ impl RawPool {
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
         let (caller, ended) = oneshot::channel();
-        let effects = self.begin_reload(caller).inspect_err(|error| tracing::error!("{error}"))?;
-        core.perform(effects);
+        let mut effects = self.begin_reload(caller).inspect_err(|error| tracing::error!("{error}"))?;
+        core.perform(&mut effects);
         // Every reload has its end; this is for a pool that was torn down by a panic.
         ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
     }
@@ -248,7 +248,9 @@ impl RawPool {
             pool: core.name.clone(),
             reason: error.to_string(),
         })?;
-        Ok(core.with(|state, now| state.reload(now, pinned, caller)))
+        let mut effects = Effects::default();
+        core.with(|state, now| state.reload(now, pinned, caller, &mut effects));
+        Ok(effects)
     }
 
     /// The pool at this moment.

@@ -3,7 +3,6 @@
 use super::core::Core;
 use super::effects::Effects;
 use super::events::Events;
-use super::known::Known;
 use crate::leash::Leash;
 use crate::session::{Lines, Listener};
 use procpool_protocol::arena::Direction;
@@ -109,10 +108,11 @@ impl Listener for Serving<'_> {
             violation,
             "killing a worker that broke the protocol"
         );
-        let known = Known { violation: Some(violation), ..Known::default() };
         let event = Event::Violated { worker: self.worker };
-        let effects = self.core.with(|state, now| state.handle(now, event, known));
-        self.core.perform(effects);
+        self.core.act(|state, now, effects| {
+            effects.known.violation = Some(violation);
+            state.handle(now, event, effects);
+        });
     }
 }
 
@@ -148,9 +148,11 @@ impl Serving<'_> {
         let worker = self.worker;
         let spent = self.spent();
         let answers = &mut self.answers;
-        let (mut effects, told) = self.core.with(|state, now| {
-            let (mut known, mut events) = (Known::default(), Vec::with_capacity(answers.len()));
-            let (mut arenas, mut wanted, mut told) = (Vec::new(), None, Ok(()));
+        let mut effects = Effects::default();
+        let told = self.core.with(|state, now| {
+            let (mut events, mut wanted, mut told) = (Vec::with_capacity(answers.len()), None, Ok(()));
+            effects.known.results.reserve(answers.len());
+            effects.outcomes.reserve(answers.len());
             for answer in answers.drain(..) {
                 let Some(slot) = state.slots.get_mut(&worker) else {
                     told = Err("it is not expected any more".into());
@@ -158,7 +160,7 @@ impl Serving<'_> {
                 };
                 match slot.answered(&answer) {
                     Ok(job) => {
-                        known.results.push_back((job, answer.result));
+                        effects.known.results.push_back((job, answer.result));
                         let health = if spent == Spent::All { Health::Suspect } else { answer.health };
                         events.push(Event::Done { worker, job, health });
                     }
@@ -167,17 +169,16 @@ impl Serving<'_> {
                         break;
                     }
                 }
-                arenas.extend(slot.sharing.over(answer.sequence));
+                effects.arenas.extend(slot.sharing.over(answer.sequence));
                 wanted = wanted.or(slot.wants(Direction::Output, answer.length));
             }
-            let mut effects = state.handle_all(now, events, known);
-            effects.arenas.extend(arenas);
+            state.handle_all(now, events, &mut effects);
             effects.wanted.extend(wanted.map(|wanted| (worker, wanted)));
-            (effects, told)
+            told
         });
         self.unflushed.append(&mut effects.flush_jobs);
         self.unflushed.append(&mut effects.flush_soon);
-        self.core.perform(effects);
+        self.core.perform(&mut effects);
         if spent == Spent::Much {
             self.core.feed(Event::Outgrown { worker });
         }
@@ -190,12 +191,11 @@ impl Serving<'_> {
     /// The worker has begun no job beyond this one, and will not.
     fn recalled(&self, newest: u64) {
         let worker = self.worker;
-        let effects = self.core.with(|state, now| {
-            let Some(slot) = state.slots.get_mut(&worker) else { return Effects::default() };
+        self.core.act(|state, now, effects| {
+            let Some(slot) = state.slots.get_mut(&worker) else { return };
             let keeps = slot.gives_back(newest);
-            state.handle(now, Event::Recalled { worker, keeps }, Known::default())
+            state.handle(now, Event::Recalled { worker, keeps }, effects);
         });
-        self.core.perform(effects);
     }
 
     /// How much of its time on a processor the worker has used. Looked at after every job, and before the next one, where

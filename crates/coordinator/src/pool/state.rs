@@ -5,7 +5,6 @@
 
 use super::effects::Effects;
 use super::entry::{Entry, NewJob};
-use super::known::Known;
 use super::makes::{Makes, Reloading};
 use super::slot::Slot;
 use super::stats::Stats;
@@ -82,7 +81,8 @@ impl State {
         job: NewJob,
         fingerprint: Option<Fingerprint>,
         outcome: oneshot::Sender<Finished>,
-    ) -> (Key, JobId, Effects) {
+        effects: &mut Effects,
+    ) -> (Key, JobId) {
         let (key, id) = self.new_names();
         let limits = job.limits;
         let terms = Terms {
@@ -94,12 +94,13 @@ impl State {
         let event = Event::Submit { job: key, terms };
         self.entries
             .insert(key, Entry { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
-        (key, id, self.handle(now, event, Known::default()))
+        self.handle(now, event, effects);
+        (key, id)
     }
 
     /// Feeds one event and carries out what the scheduler makes of it.
-    pub(crate) fn handle(&mut self, now: Time, event: Event, known: Known) -> Effects {
-        self.handle_all(now, [event], known)
+    pub(crate) fn handle(&mut self, now: Time, event: Event, effects: &mut Effects) {
+        self.handle_all(now, [event], effects);
     }
 
     /// Feeds several events as one: the scheduler's actions are looked at only after the last.
@@ -107,17 +108,16 @@ impl State {
         &mut self,
         now: Time,
         events: impl IntoIterator<Item = Event>,
-        mut known: Known,
-    ) -> Effects {
+        effects: &mut Effects,
+    ) {
         for event in events {
             if event == Event::Tick {
                 self.armed = None;
             }
             self.scheduler.handle(now, event);
         }
-        let mut effects = Effects::default();
         while let Some(action) = self.scheduler.poll_action() {
-            self.perform(now, action, &mut known, &mut effects);
+            self.perform(now, action, effects);
         }
         let next = self.scheduler.poll_timeout();
         if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
@@ -125,15 +125,12 @@ impl State {
             effects.rearm = true;
         }
         effects.slot_freed = self.scheduler.takes_jobs();
-        effects.known = known;
-        effects
     }
 
     /// Has another make of the executable tried, and put into service if it is any good.
-    pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading) -> Effects {
-        match self.makes.add(pinned, caller) {
-            Some(generation) => self.handle(now, Event::Reload { generation }, Known::default()),
-            None => Effects::default(),
+    pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading, effects: &mut Effects) {
+        if let Some(generation) = self.makes.add(pinned, caller) {
+            self.handle(now, Event::Reload { generation }, effects);
         }
     }
 
@@ -196,7 +193,7 @@ impl State {
         Some(lines)
     }
 
-    fn perform(&mut self, now: Time, action: Action, known: &mut Known, effects: &mut Effects) {
+    fn perform(&mut self, now: Time, action: Action, effects: &mut Effects) {
         match action {
             Action::Refuse { job, reason } => {
                 effects.dropped.extend(self.entries.remove(&job));
@@ -236,11 +233,11 @@ impl State {
                 effects.kill.extend(self.slots.get(&worker).map(|slot| slot.leash.clone()));
             }
             Action::Reloaded { generation, end } => {
-                let (current, reason) = (self.scheduler.generation(), known.failed_start.take());
+                let (current, reason) = (self.scheduler.generation(), effects.known.failed_start.take());
                 effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
                 effects.outdated.extend(self.makes.retire(current));
             }
-            Action::Resolve { job, verdict } => self.resolve(now, job, verdict, known, effects),
+            Action::Resolve { job, verdict } => self.resolve(now, job, verdict, effects),
             Action::Drained => effects.drained = true,
         }
     }
@@ -308,8 +305,9 @@ impl State {
         }
     }
 
-    fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, known: &mut Known, effects: &mut Effects) {
+    fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, effects: &mut Effects) {
         let Some(mut entry) = self.entries.remove(&key) else { return };
+        let known = &mut effects.known;
         let result = match verdict {
             Verdict::Finished => entry.judge(known.take_result(key)),
             Verdict::Crashed { handed_over, payload_deaths } => {
