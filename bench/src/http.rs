@@ -41,6 +41,16 @@ impl Question {
     /// # Errors
     /// When an answer is not a 200 with a length.
     pub async fn ask(&self, connections: usize, time: Duration) -> Result<(Sample, f64)> {
+        let question = self.clone();
+        // On every processor, as a load generator is, whatever our own side of the other rows runs on.
+        let asked = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_io().build()?;
+            runtime.block_on(question.ask_here(connections, time))
+        });
+        asked.await?
+    }
+
+    async fn ask_here(&self, connections: usize, time: Duration) -> Result<(Sample, f64)> {
         let begun = Instant::now();
         let lanes: Vec<_> = (0..connections)
             .map(|_| {

@@ -25,6 +25,9 @@ impl Parameters {
     /// # Errors
     /// A problem that names the first parameter that is unknown or repeated.
     pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+        if uri.query().is_none() {
+            return Ok(Self(Vec::new()));
+        }
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|rejection| bad("query", rejection.body_text()))?;
         for (index, (name, _)) in pairs.iter().enumerate() {
