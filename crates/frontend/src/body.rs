@@ -13,6 +13,9 @@ use hyper::body::Body as _;
 /// with what really arrives.
 const TRUSTED_LENGTH: usize = 64 * 1024;
 
+/// Longest body that is copied out of what the connection has read, in bytes.
+const COPIED: usize = 1024;
+
 /// Reads `body` to its end.
 ///
 /// # Errors
@@ -33,7 +36,9 @@ async fn collect(mut body: Body, config: &HttpConfig) -> Result<Bytes, Problem> 
         return Ok(Bytes::new());
     };
     if body.is_end_stream() {
-        return Ok(first);
+        // A small one is a piece of the buffer that the connection reads into, which could not be used again as long as
+        // the job is there.
+        return Ok(if first.len() <= COPIED { Bytes::copy_from_slice(&first) } else { first });
     }
     // One buffer rather than a list of chunks: a list of one-byte chunks would weigh many times what
     // it carries.
