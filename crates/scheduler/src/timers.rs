@@ -1,26 +1,35 @@
 //! Which timer rings next. Refuses to know what rings, and when now is.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::Time;
 use crate::slab::Slab;
 
-/// Timers that are mostly disarmed before they ring.
+/// Timers that are mostly disarmed before they ring, and mostly armed in the order in which they would ring.
 ///
 /// Nearly every job ends before its deadline, so disarming must be cheap: it empties the timer's slot and leaves its
-/// entry in the heap, stale. The heap is rebuilt when stale entries outnumber live ones, which bounds it at twice
-/// the live timers plus [`SLACK`] and costs amortised constant time for each disarmed timer.
+/// entry, stale. Entries are thrown away when stale ones outnumber live ones, which bounds them at twice the live timers
+/// plus [`SLACK`] and costs amortised constant time for each disarmed timer.
 ///
-/// Invariant: the first entry of the heap is live, so that [`next`](Self::next) only looks.
+/// Timers that are all armed for so long ahead ring in the order they were armed, and there are few such lengths at a
+/// time. So an entry goes behind another one where it can, as when patience is played, which costs the same however many
+/// there are. What fits nowhere goes on a heap.
+///
+/// Invariant: the first entry of each run and of the heap is live, so that [`next`](Self::next) only looks.
 #[derive(Debug)]
 pub(crate) struct Timers<K> {
+    /// Each in the order in which they ring.
+    runs: [VecDeque<Timer>; RUNS],
     heap: BinaryHeap<Reverse<Timer>>,
     armed: Slab<Armed<K>>,
     next_serial: u64,
 }
 
-/// Stale entries that are not worth a rebuild.
+/// One for the deadlines of jobs, and one for whatever is armed for longer.
+const RUNS: usize = 2;
+
+/// Stale entries that are not worth being looked for.
 const SLACK: usize = 64;
 
 /// The receipt for a timer, and its entry in the heap. Timers of one instant ring in the order they were armed.
@@ -46,12 +55,12 @@ struct Armed<K> {
 
 impl<K: Copy> Timers<K> {
     pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::new(), armed: Slab::new(), next_serial: 0 }
+        Self { runs: Default::default(), heap: BinaryHeap::new(), armed: Slab::new(), next_serial: 0 }
     }
 
     /// When the next timer rings.
     pub(crate) fn next(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse(timer)| timer.at)
+        self.first().map(Timer::at)
     }
 
     pub(crate) fn arm(&mut self, at: Time, key: K) -> Timer {
@@ -59,8 +68,17 @@ impl<K: Copy> Timers<K> {
         self.next_serial += 1;
         let slot = self.armed.insert(Armed { serial, key });
         let timer = Timer { at, serial, slot };
-        self.heap.push(Reverse(timer));
+        match self.best_run(timer) {
+            Some(run) => run.push_back(timer),
+            None => self.heap.push(Reverse(timer)),
+        }
         timer
+    }
+
+    /// The run that it goes behind at the least distance, so that runs of longer timers stay free for those.
+    fn best_run(&mut self, timer: Timer) -> Option<&mut VecDeque<Timer>> {
+        let fits = self.runs.iter_mut().filter(|run| run.back().is_none_or(|last| *last < timer));
+        fits.max_by_key(|run| run.back().copied())
     }
 
     /// Harmless if the timer has rung or was disarmed before.
@@ -73,35 +91,52 @@ impl<K: Copy> Timers<K> {
 
     /// Takes out the earliest timer if it rings at `now` or before.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<K> {
-        let &Reverse(timer) = self.heap.peek()?;
-        if timer.at > now {
-            return None;
-        }
+        let timer = self.first().filter(|timer| timer.at <= now)?;
         let armed = self.armed.remove(timer.slot)?;
         self.tidy();
         Some(armed.key)
     }
 
     pub(crate) fn clear(&mut self) {
+        self.runs.iter_mut().for_each(VecDeque::clear);
         self.heap.clear();
         self.armed.clear();
     }
 
+    fn first(&self) -> Option<Timer> {
+        let runs = self.runs.iter().filter_map(|run| run.front().copied());
+        runs.chain(self.heap.peek().map(|&Reverse(timer)| timer)).min()
+    }
+
     fn is_armed(&self, timer: Timer) -> bool {
-        self.armed.get(timer.slot).is_some_and(|armed| armed.serial == timer.serial)
+        is_armed(&self.armed, timer)
+    }
+
+    fn entries(&self) -> usize {
+        self.heap.len() + self.runs.iter().map(VecDeque::len).sum::<usize>()
     }
 
     /// Restores the invariant and the bound after a timer went away.
     fn tidy(&mut self) {
-        while self.heap.peek().is_some_and(|&Reverse(timer)| !self.is_armed(timer)) {
-            self.heap.pop();
+        let Self { runs, heap, armed, .. } = self;
+        for run in runs.iter_mut() {
+            while run.front().is_some_and(|&timer| !is_armed(armed, timer)) {
+                run.pop_front();
+            }
         }
-        if self.heap.len() > 2 * self.armed.len() + SLACK {
-            let mut heap = std::mem::take(&mut self.heap);
-            heap.retain(|&Reverse(timer)| self.is_armed(timer));
-            self.heap = heap;
+        while heap.peek().is_some_and(|&Reverse(timer)| !is_armed(armed, timer)) {
+            heap.pop();
+        }
+        if self.entries() > 2 * self.armed.len() + SLACK {
+            let Self { runs, heap, armed, .. } = self;
+            runs.iter_mut().for_each(|run| run.retain(|&timer| is_armed(armed, timer)));
+            heap.retain(|&Reverse(timer)| is_armed(armed, timer));
         }
     }
+}
+
+fn is_armed<K>(armed: &Slab<Armed<K>>, timer: Timer) -> bool {
+    armed.get(timer.slot).is_some_and(|armed| armed.serial == timer.serial)
 }
 
 #[cfg(test)]
@@ -165,14 +200,27 @@ mod tests {
         for time in 0..1_000_000 {
             let timer = timers.arm(at(40_000_000 + time), 0);
             timers.disarm(timer);
-            widest = widest.max(timers.heap.len());
+            widest = widest.max(timers.entries());
         }
         assert!(widest <= 2 * (lasting.len() + 1) + SLACK, "{widest} entries for 100 timers");
         assert_eq!(timers.armed.len(), 100);
         for timer in lasting {
             timers.disarm(timer);
         }
-        assert_eq!((timers.next(), timers.heap.len()), (None, 0));
+        assert_eq!((timers.next(), timers.entries()), (None, 0));
+    }
+
+    #[test]
+    fn timers_of_few_lengths_need_no_heap() {
+        let mut timers = Timers::new();
+        for now in 0..10_000 {
+            for length in [300_000, 60_000] {
+                timers.arm(at(now + length), now);
+            }
+            timers.pop_due(at(now));
+        }
+        // One of a length that nobody has armed yet may get into the way of another, and then no more.
+        assert!(timers.heap.len() <= 1, "{} on the heap", timers.heap.len());
     }
 
     #[test]
