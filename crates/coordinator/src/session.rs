@@ -182,14 +182,26 @@ impl Input {
     fn turn(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
         self.is_flooding = false;
         for _ in 0..READS_A_TURN {
-            match self.socket.try_read(self.decoder.read_buffer()) {
-                Ok(0) => {
+            // The rest of a frame may be long: it goes to where it stays, in large pieces.
+            let is_between_frames = self.decoder.buffered() == 0;
+            let buffer = self.decoder.read_buffer();
+            let read = if is_between_frames {
+                self.socket.try_read_all(buffer)
+            } else {
+                self.socket.try_read(buffer).map(|length| (length, false))
+            };
+            match read {
+                Ok((0, _)) => {
                     self.open = false;
                     return Ok(());
                 }
-                Ok(length) => {
+                Ok((length, is_all)) => {
                     self.received += length as u64;
                     self.deliver(connection, listener)?;
+                    if is_all {
+                        self.decoder.release();
+                        return Ok(());
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.decoder.release();

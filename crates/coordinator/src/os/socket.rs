@@ -10,11 +10,15 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use interprocess::os::unix::uds_local_socket::tokio::Stream as UdStream;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::path::Path;
+use tokio::io::Interest;
 
 /// Most segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
 const MAX_SEGMENTS: usize = 64;
+
+/// Bytes of which a read brings less when little is there: a batch of answers to small jobs.
+const FEW: usize = 4096;
 
 /// Accepts connections.
 #[derive(Debug)]
@@ -67,6 +71,25 @@ impl Socket {
         self.0.inner().try_read_buf(buffer)
     }
 
+    /// Reads as [`try_read`](Self::try_read) does, and tells whether that was all there is for now: a read that brings less than it
+    /// has room for says so, and spares the one that finds nothing. What comes later makes the socket readable again.
+    pub(crate) fn try_read_all(&self, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
+        let stream = self.0.inner();
+        let (mut few, mut length) = ([0; FEW], 0);
+        // An error that says so is how tokio is told that nothing is left. It must come from the read itself: only so does it
+        // not take back what the kernel has reported since.
+        let read = stream.try_io(Interest::READABLE, || {
+            length = rustix::io::read(stream, &mut few)?;
+            if (1..FEW).contains(&length) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        buffer.extend_from_slice(&few[..length]);
+        match read {
+            Ok(()) => Ok((length, false)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock && length > 0 => Ok((length, true)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes as much as the kernel takes of `segments`, starting `skip` bytes into the first.
     pub(crate) fn try_write<'a>(
         &self,
@@ -86,4 +109,36 @@ impl Socket {
 /// This process's effective user.
 pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    #[tokio::test]
+    async fn a_read_that_brings_all_there_is_says_so_and_misses_nothing_that_comes_later() {
+        let name = std::env::temp_dir().join(format!("procpool-socket-{}", std::process::id()));
+        let listener = Listener::bind(&name).unwrap();
+        let mut peer = UnixStream::connect(&name).unwrap();
+        let socket = listener.accept().await.unwrap();
+        std::fs::remove_file(&name).unwrap();
+        let mut buffer = BytesMut::new();
+        for length in [3, FEW - 1] {
+            peer.write_all(&vec![7; length]).unwrap();
+            socket.readable().await.unwrap();
+            assert_eq!(socket.try_read_all(&mut buffer).unwrap(), (length, true));
+            let nothing = socket.try_read_all(&mut buffer).unwrap_err();
+            assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        }
+        peer.write_all(&[8; FEW + 1]).unwrap();
+        drop(peer);
+        socket.readable().await.unwrap();
+        assert_eq!(socket.try_read_all(&mut buffer).unwrap(), (FEW, false));
+        assert_eq!(socket.try_read_all(&mut buffer).unwrap(), (1, true));
+        assert_eq!(buffer.len(), 3 + FEW - 1 + FEW + 1);
+        socket.readable().await.unwrap();
+        assert_eq!(socket.try_read_all(&mut buffer).unwrap(), (0, false), "the end");
+    }
 }
