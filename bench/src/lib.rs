@@ -13,6 +13,7 @@ pub mod floor;
 pub mod hot;
 pub mod http;
 pub mod machine;
+pub mod placement;
 pub mod places;
 pub mod plot;
 pub mod record;

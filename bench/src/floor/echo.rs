@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 #[derive(Clone, Debug)]
 pub struct Echo {
     ends: Arc<Mutex<(UnixStream, Vec<u8>)>>,
-    _child: Arc<Child>,
+    child: Arc<Child>,
 }
 
 impl Echo {
@@ -29,7 +29,12 @@ impl Echo {
         command.args(["echo", &length.to_string()]);
         let child = command.stdin(std::os::fd::OwnedFd::from(theirs)).kill_on_drop(true).spawn()?;
         let ends = Arc::new(Mutex::new((UnixStream::from_std(ours)?, vec![7; length])));
-        Ok(Self { ends, _child: Arc::new(child) })
+        Ok(Self { ends, child: Arc::new(child) })
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Sends and awaits, so many times, in a task of its own as anybody's job would be.

@@ -40,6 +40,7 @@ pub type Named<T> = (&'static str, fn(Kit) -> Pin<Box<dyn Future<Output = Result
 /// Rows by name, in the order of the table.
 pub const ROWS: &[Named<Row>] = &[
     ("sequential", |kit| Box::pin(sequential::row(kit))),
+    ("sequential-together", |kit| Box::pin(sequential::together(kit))),
     ("in-flight", |kit| Box::pin(in_flight::row(kit))),
     ("fresh", |kit| Box::pin(fresh::row(kit))),
     ("warm-spare", |kit| Box::pin(fresh::warm(kit))),

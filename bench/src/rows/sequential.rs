@@ -4,6 +4,7 @@ use super::{Kit, ping};
 use crate::contest::{Goal, Row};
 use crate::contestant::{Contestant, Measured, Result, Turn, by};
 use crate::floor::Echo;
+use crate::placement::Placement;
 use crate::script::Needs;
 use procpool::Pool;
 use procpool_ping::Ping;
@@ -14,13 +15,11 @@ const FLOOR_BYTES: usize = 64;
 
 pub(super) async fn row(kit: Kit) -> Result<Row> {
     let count = kit.args.effort(10_000);
-    let ours = Ours { pool: ping(1).await?, count };
-    ours.pool.run("ping".into()).await?;
-    let floor = Floor { echo: Echo::start(FLOOR_BYTES).await?, count };
+    let (ours, floor) = contestants(Placement::Apart, count).await?;
     let python = |pool: &str, count: usize| [pool.to_owned(), count.to_string()];
     let few = kit.args.effort(1_000);
-    let row = Row::new("sequential", "one small typed job after another, p50", "µs", Box::new(ours))
-        .beside(Box::new(floor))
+    let row = Row::new("sequential", "one small typed job after another, p50", "µs", ours)
+        .beside(floor)
         .beside(by(
             "spawn_blocking, in this process",
             move || async move { tokio::spawn(blocking(count)).await? },
@@ -41,7 +40,27 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
         ))
 }
 
+/// The same where nobody has to be woken from another processor: what is left is the work of both sides.
+pub(super) async fn together(kit: Kit) -> Result<Row> {
+    let (ours, floor) = contestants(Placement::Together, kit.args.effort(10_000)).await?;
+    let what = "the same, both sides on one processor, p50";
+    Ok(Row::new("sequential-together", what, "µs", ours)
+        .beside(floor)
+        .goal(Goal::AtMost(1.3, "raw socket echo")))
+}
+
+async fn contestants(
+    placement: Placement,
+    count: usize,
+) -> Result<(Box<dyn Contestant>, Box<dyn Contestant>)> {
+    let ours = Ours { pool: ping(1).await?, count, placement };
+    ours.pool.run("ping".into()).await?;
+    let floor = Floor { echo: Echo::start(FLOOR_BYTES).await?, count, placement };
+    Ok((Box::new(ours), Box::new(floor)))
+}
+
 struct Ours {
+    placement: Placement,
     pool: Pool<Ping>,
     count: usize,
 }
@@ -62,11 +81,17 @@ impl Contestant for Ours {
             }
             Ok(Measured::quantile(times.into_iter().collect(), 0.5))
         };
-        Box::pin(async { tokio::spawn(work).await? })
+        let worker = self.pool.workers().first().and_then(|worker| worker.pid);
+        let placement = self.placement;
+        Box::pin(async move {
+            let _placed = placement.of(worker)?;
+            tokio::spawn(work).await?
+        })
     }
 }
 
 struct Floor {
+    placement: Placement,
     echo: Echo,
     count: usize,
 }
@@ -77,7 +102,10 @@ impl Contestant for Floor {
     }
 
     fn turn(&mut self) -> Turn<'_> {
-        Box::pin(async { Ok(Measured::quantile(self.echo.round_trips(self.count).await?, 0.5)) })
+        Box::pin(async {
+            let _placed = self.placement.of(self.echo.pid())?;
+            Ok(Measured::quantile(self.echo.round_trips(self.count).await?, 0.5))
+        })
     }
 }
 
