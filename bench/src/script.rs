@@ -1,4 +1,4 @@
-//! Peers that are programs in other languages: a script that works once and prints one line of JSON. What a script needs
+//! Peers that are programs of their own, most in other languages: a script that works once and prints one line of JSON. What a script needs
 //! is installed by name into a directory of its own, where its language is there at all.
 
 use crate::contestant::{Contestant, Measured, Result, by};
@@ -20,6 +20,8 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("piscina_worker.js", include_str!("../peers/piscina_worker.js")),
     ("post_message.js", include_str!("../peers/post_message.js")),
     ("spawn.js", include_str!("../peers/spawn.js")),
+    ("procspawn.rs", include_str!("../peers/procspawn.rs")),
+    ("procspawn/Cargo.toml", include_str!("../peers/procspawn.toml")),
     ("pools.py", include_str!("../peers/pools.py")),
     ("requirements.txt", include_str!("../peers/requirements.txt")),
 ];
@@ -34,6 +36,7 @@ pub struct Peers {
     node: std::result::Result<(), String>,
     piscina: std::result::Result<(), String>,
     python: std::result::Result<PathBuf, String>,
+    procspawn: std::result::Result<PathBuf, String>,
 }
 
 /// What a peer is written for.
@@ -42,6 +45,7 @@ pub enum Needs {
     Node,
     Piscina,
     Python,
+    Procspawn,
 }
 
 /// What a script prints.
@@ -56,7 +60,8 @@ impl Peers {
     /// None of them: they were not asked for.
     pub fn none() -> Self {
         let why = || "not asked for (--peers)".to_owned();
-        Self { dir: PathBuf::new(), node: Err(why()), piscina: Err(why()), python: Err(why()) }
+        let (node, piscina, python, procspawn) = (Err(why()), Err(why()), Err(why()), Err(why()));
+        Self { dir: PathBuf::new(), node, piscina, python, procspawn }
     }
 
     /// Writes the scripts to `dir` and installs what they need there.
@@ -64,7 +69,7 @@ impl Peers {
     /// # Errors
     /// When the scripts cannot be written. What cannot be installed is a peer that is missing.
     pub async fn install(dir: &Path) -> Result<Self> {
-        fs::create_dir_all(dir)?;
+        fs::create_dir_all(dir.join("procspawn"))?;
         let dir = &dir.canonicalize()?;
         for (name, text) in SCRIPTS {
             fs::write(dir.join(name), text)?;
@@ -76,7 +81,14 @@ impl Peers {
             Ok(()) => run(dir, "npm", &["install", "--no-audit", "--no-fund", "--silent"]).await,
         };
         let python = Self::install_python(dir).await;
-        Ok(Self { dir: dir.to_owned(), node, piscina, python })
+        let built = run(
+            &dir.join("procspawn"),
+            "cargo",
+            &["build", "--release", "--quiet", "--target-dir", "target"],
+        )
+        .await;
+        let procspawn = built.map(|()| dir.join("procspawn/target/release/bench-procspawn"));
+        Ok(Self { dir: dir.to_owned(), node, piscina, python, procspawn })
     }
 
     async fn install_python(dir: &Path) -> std::result::Result<PathBuf, String> {
@@ -132,6 +144,7 @@ impl Peers {
             Needs::Node => self.node.clone().map(|()| "node".into()),
             Needs::Piscina => self.piscina.clone().map(|()| "node".into()),
             Needs::Python => self.python.clone(),
+            Needs::Procspawn => self.procspawn.clone(),
         }
     }
 }

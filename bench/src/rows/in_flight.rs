@@ -13,8 +13,10 @@ const LANES: usize = 256;
 pub(super) async fn row(kit: Kit) -> Result<Row> {
     let ours = Ours { pool: ping(2).await?, count: kit.args.effort(200_000) };
     let piscina = [LANES.to_string(), kit.args.effort(100_000).to_string()];
+    let procspawn = [LANES.to_string(), kit.args.effort(10_000).to_string()];
     Ok(Row::new("in-flight", "256 small jobs in flight, two workers", "jobs/s", Box::new(ours))
         .peer("Piscina", kit.peers.script("Piscina", Needs::Piscina, "piscina.js", &piscina))
+        .peer("procspawn", kit.peers.script("procspawn", Needs::Procspawn, "jobs", &procspawn))
         .goal(Goal::AtLeast(50.0, "Piscina"))
         .goal(Goal::Above(1e6)))
 }

@@ -28,10 +28,12 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
         .goal(Goal::AtMost(1.0, "Node postMessage"));
     let node = ["0".to_owned(), count.to_string()];
     let piscina = ["1".to_owned(), count.to_string()];
+    let procspawn = ["1".to_owned(), few.to_string()];
     let peers = &kit.peers;
     Ok(row
         .peer("Node postMessage", peers.script("Node postMessage", Needs::Node, "post_message.js", &node))
         .peer("Piscina", peers.script("Piscina", Needs::Piscina, "piscina.js", &piscina))
+        .peer("procspawn", peers.script("procspawn", Needs::Procspawn, "jobs", &procspawn))
         .peer("loky", peers.script("loky", Needs::Python, "pools.py", &python("loky", few)))
         .peer("pebble", peers.script("pebble", Needs::Python, "pools.py", &python("pebble", few)))
         .peer(
