@@ -344,6 +344,24 @@ mod tests {
         assert_eq!(queue.push(None, &frame(1)), Ticket(4));
     }
 
+    #[tokio::test]
+    async fn whoever_joins_what_somebody_will_write_has_nothing_to_see_to() {
+        let name = std::env::temp_dir().join(format!("procpool-outbox-{}", std::process::id()));
+        let listener = crate::os::socket::Listener::bind(&name).unwrap();
+        let mut peer = std::os::unix::net::UnixStream::connect(&name).unwrap();
+        std::fs::remove_file(&name).unwrap();
+        let socket = Arc::new(listener.accept().await.unwrap());
+        socket.writable().await.unwrap();
+        let outbox = Outbox::new(socket);
+        for _ in 0..2 {
+            assert!(outbox.push(&frame(1)).is_first);
+            assert!(!outbox.push(&frame(2)).is_first);
+            outbox.flush();
+            let mut both = [0; 2 * HEADER_LEN + 3];
+            std::io::Read::read_exact(&mut peer, &mut both).unwrap();
+        }
+    }
+
     #[test]
     fn what_was_not_written_goes_before_what_was_appended_meanwhile() {
         let mut queue = Queue::default();
