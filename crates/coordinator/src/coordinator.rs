@@ -1,8 +1,8 @@
 //! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
 
-use crate::contract::ContractMismatch;
-use crate::launch::StartError;
 use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport, open_hub};
+use procpool_process::ContractMismatch;
+use procpool_process::StartError;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
     WorkerStatus,

@@ -2,9 +2,10 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
+use crate::invalid::InvalidLimits;
 use crate::sharing;
 use crate::supervision::Supervision;
-use crate::worker_limits::WorkerLimits;
+use procpool_process::WorkerLimits;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_scheduler as scheduler;
@@ -90,66 +91,6 @@ impl Default for PoolLimits {
     }
 }
 
-/// Limits that contradict each other or themselves.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidLimits {
-    /// More workers wanted than allowed, or none allowed.
-    #[error(
-        "min_workers is {min} and max_workers is {max}; it must be 1 <= max_workers and min_workers <= max_workers"
-    )]
-    Workers {
-        /// `min_workers`.
-        min: usize,
-        /// `max_workers`.
-        max: usize,
-    },
-    /// More workers than any machine runs.
-    #[error("max_workers is {max}; {MAX_WORKERS} is the limit")]
-    TooManyWorkers {
-        /// `max_workers`.
-        max: usize,
-    },
-    /// A duration that must be longer than nothing.
-    #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
-    Zero {
-        /// Which.
-        key: &'static str,
-    },
-    /// A pool that can take no payload.
-    #[error("max_payload is zero; set a number of bytes")]
-    NoPayload,
-    /// Failed jobs are to be saved, and none kept.
-    #[error("saved_jobs is zero; to save no failed jobs, leave save_failed_jobs out")]
-    NoSavedJobs,
-    /// Retries of jobs that may not be repeated.
-    #[error(
-        "max_attempts is {attempts}, but the jobs are not declared idempotent; set idempotent = true, or max_attempts = 1"
-    )]
-    Attempts {
-        /// `max_attempts`.
-        attempts: u32,
-    },
-    /// A worker could not live with it.
-    #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
-    NoRoom {
-        /// Which.
-        key: &'static str,
-    },
-    /// A limit on processor time that the system does not count.
-    #[error("cpu_limit is {limit:?}; the system counts whole seconds, from 1s on")]
-    CpuSeconds {
-        /// `cpu_limit`.
-        limit: Duration,
-    },
-    /// There is no such nice level.
-    #[error("nice is {nice}; it must be from -20 to 19")]
-    Nice {
-        /// `nice`.
-        nice: i32,
-    },
-}
-
 impl PoolLimits {
     /// Checks what the types cannot express.
     ///
@@ -182,7 +123,7 @@ impl PoolLimits {
             return Err(InvalidLimits::Attempts { attempts: self.max_attempts });
         }
         self.supervision.check()?;
-        self.worker.check()
+        Ok(self.worker.check()?)
     }
 
     /// What applies to a job that asks for `job`.

@@ -89,7 +89,7 @@ impl Mailbox {
 }
 
 /// The session's side.
-impl crate::session::Listener for &Mailbox {
+impl procpool_process::FrameSink for &Mailbox {
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
         match (connection, frame.kind) {
             (Connection::Jobs, Kind::Message) => self.put(Mail::Message(frame.payload)),

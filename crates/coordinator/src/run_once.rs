@@ -1,7 +1,7 @@
 //! [`run_once`]: one process, one job. The seed's `runFib`.
 
-use crate::executable::Executable;
 use crate::pool::{Pool, PoolError};
+use procpool_process::Executable;
 use procpool_protocol::{Job, JobError};
 use std::time::Duration;
 

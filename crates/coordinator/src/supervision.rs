@@ -3,7 +3,7 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
-use crate::limits::InvalidLimits;
+use crate::invalid::InvalidLimits;
 use procpool_scheduler::{Breaker, Config, Poison, Recycling};
 use std::num::NonZeroU64;
 use std::time::Duration;

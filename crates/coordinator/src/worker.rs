@@ -1,13 +1,13 @@
 //! [`Worker`]: one process, free messages both ways. Node's `worker_threads`, with a process for a thread.
 
-use crate::executable::{Executable, ExecutableError};
-use crate::launch::{self, Recipe, StartError};
-use crate::leash::Leash;
-use crate::limits::InvalidLimits;
+use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
 use crate::pool::open_hub;
-use crate::session::{Lines, Listener, Session};
-use crate::worker_limits::WorkerLimits;
+use procpool_process::KillSwitch;
+use procpool_process::WorkerLimits;
+use procpool_process::{Executable, ExecutableError};
+use procpool_process::{FrameSink, Outboxes, Session};
+use procpool_process::{Recipe, StartError, launch};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
@@ -38,8 +38,8 @@ pub struct Worker<Out, In> {
     pid: u32,
     encoding: Encoding,
     max_payload: u32,
-    lines: Arc<Lines>,
-    leash: Arc<Leash>,
+    lines: Arc<Outboxes>,
+    kill_switch: Arc<KillSwitch>,
     mailbox: Arc<Mailbox>,
     exit: Option<Box<ExitReport>>,
     types: PhantomData<fn(Out) -> In>,
@@ -167,7 +167,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// When the executable cannot be used, or the worker does not come up: then with the report of its
     /// death.
     pub async fn spawn(self) -> Result<Worker<Out, In>, SpawnError> {
-        self.limits.check()?;
+        self.limits.check().map_err(InvalidLimits::from)?;
         let file = self.executable.as_path().file_name().unwrap_or_default();
         let name = file.to_string_lossy().into_owned();
         let recipe = Recipe {
@@ -185,9 +185,9 @@ impl<Out, In> WorkerBuilder<Out, In> {
             step_timeout: self.start_timeout,
         };
         let hub = open_hub(&name)?;
-        let leash = Arc::<Leash>::default();
-        let link = launch::launch(&hub, &recipe, name.clone(), &leash).await?;
-        let pid = link.body.process.pid();
+        let kill_switch = Arc::<KillSwitch>::default();
+        let link = launch(&hub, &recipe, name.clone(), &kill_switch).await?;
+        let pid = link.pid();
         let (lines, session) = Session::new(link);
         let mailbox = Arc::<Mailbox>::default();
         mailbox.put(Mail::Online);
@@ -195,7 +195,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             name: name.clone(),
             pid,
             lines: lines.clone(),
-            leash: leash.clone(),
+            kill_switch: kill_switch.clone(),
             mailbox: mailbox.clone(),
             exit: None,
         };
@@ -206,7 +206,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             encoding: self.encoding,
             max_payload: self.max_payload,
             lines,
-            leash,
+            kill_switch,
             mailbox,
             exit: None,
             types: PhantomData,
@@ -216,11 +216,11 @@ impl<Out, In> WorkerBuilder<Out, In> {
 
 async fn serve(session: Session, mut served: Served) {
     let mailbox = served.mailbox.clone();
-    let mut listener = &*mailbox;
-    let ending = session.drive(&mut listener).await;
+    let mut sink = &*mailbox;
+    let ending = session.drive(&mut sink).await;
     for frame in ending.last_frames {
         // What a dead worker said wrongly matters to nobody any more.
-        let _ = listener.frame(Connection::Jobs, frame);
+        let _ = sink.frame(Connection::Jobs, frame);
     }
     served.exit = Some(Box::new(ending.report));
 }
@@ -229,8 +229,8 @@ async fn serve(session: Session, mut served: Served) {
 struct Served {
     name: String,
     pid: u32,
-    lines: Arc<Lines>,
-    leash: Arc<Leash>,
+    lines: Arc<Outboxes>,
+    kill_switch: Arc<KillSwitch>,
     mailbox: Arc<Mailbox>,
     exit: Option<Box<ExitReport>>,
 }
@@ -240,7 +240,7 @@ impl Drop for Served {
         self.lines.jobs.close(None);
         self.lines.control.close(None);
         let unknown = || {
-            self.leash.kill();
+            self.kill_switch.kill();
             Box::new(ExitReport::new(self.name.clone(), self.pid, Exit::Unknown))
         };
         let exit = self.exit.take().unwrap_or_else(unknown);
@@ -285,7 +285,7 @@ impl<Out, In> Worker<Out, In> {
     /// Kills the worker and all of its process group, and waits until it is gone. Messages that were
     /// not received are lost.
     pub async fn terminate(&mut self) -> ExitReport {
-        self.leash.kill();
+        self.kill_switch.kill();
         self.exited().await
     }
 
@@ -381,6 +381,6 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
 impl<Out, In> Drop for Worker<Out, In> {
     fn drop(&mut self) {
         self.mailbox.abandon();
-        self.leash.kill();
+        self.kill_switch.kill();
     }
 }

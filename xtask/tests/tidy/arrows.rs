@@ -67,7 +67,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-coordinator",
-        ours: &["procpool-scheduler", "procpool-protocol", "procpool-memory"],
+        ours: &["procpool-process", "procpool-scheduler", "procpool-protocol", "procpool-memory"],
+        others: Others::Without(&["interprocess", "libc"]),
+    },
+    Rule {
+        package: "procpool-process",
+        ours: &["procpool-protocol", "procpool-memory"],
         others: Others::Any,
     },
     Rule {

@@ -14,10 +14,10 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
 /// are deprecated as unsound), close-on-exec for inherited descriptors, reaping with the bill (`wait4`).
 const MAY_BE_UNSAFE: &[&str] = &[
-    "crates/coordinator/src/os/alive.rs",
-    "crates/coordinator/src/os/descriptors.rs",
-    "crates/coordinator/src/os/group.rs",
-    "crates/coordinator/src/os/wait.rs",
+    "crates/process/src/os/alive.rs",
+    "crates/process/src/os/descriptors.rs",
+    "crates/process/src/os/group.rs",
+    "crates/process/src/os/wait.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
 ];

@@ -4,8 +4,8 @@
 use super::core::Core;
 use super::serving::Serving;
 use super::state::State;
-use crate::session::Lines;
 use crate::sharing::{Dropped, Memory, Wanted};
+use procpool_process::Outboxes;
 use procpool_protocol::arena::{Place, Shared};
 use procpool_protocol::frame::Frame;
 use procpool_protocol::message::json_of;
@@ -24,7 +24,7 @@ impl State {
         worker: WorkerId,
         wanted: Wanted,
         memory: Memory,
-    ) -> Result<Arc<Lines>, Dropped> {
+    ) -> Result<Arc<Outboxes>, Dropped> {
         let Some((sharing, lines)) =
             self.slots.get_mut(&worker).and_then(|slot| Some((&mut slot.sharing, slot.lines.clone()?)))
         else {
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// Takes back shared memory that has rested from workers without a job. All of it is for outside of the lock.
-    fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Lines>>, Vec<Dropped>) {
+    fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Outboxes>>, Vec<Dropped>) {
         let (mut told, mut dropped) = (Vec::new(), Vec::new());
         for slot in self.slots.values_mut().filter(|slot| slot.held.is_empty()) {
             let Some(lines) = &slot.lines else { continue };

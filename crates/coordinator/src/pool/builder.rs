@@ -1,11 +1,11 @@
 //! [`PoolBuilder`]: what a pool shall be. Its methods are named like the keys of the configuration file.
 
 use super::{Pool, PoolConfig, PoolError, RawPool};
-use crate::contract::Contract;
-use crate::executable::Executable;
 use crate::limits::PoolLimits;
+use procpool_process::Contract;
+use procpool_process::Executable;
 #[cfg(doc)]
-use crate::worker_limits::WorkerLimits;
+use procpool_process::WorkerLimits;
 use procpool_protocol::{Job, Payload, PayloadError};
 use serde::Serialize;
 use std::ffi::OsString;

@@ -1,10 +1,11 @@
 //! What a pool is made from, and why none came of it.
 
-use crate::contract::Contract;
-use crate::executable::{Executable, ExecutableError};
-use crate::launch::StartError;
-use crate::limits::{InvalidLimits, PoolLimits};
+use crate::invalid::InvalidLimits;
+use crate::limits::PoolLimits;
 use crate::recorder::SaveError;
+use procpool_process::Contract;
+use procpool_process::StartError;
+use procpool_process::{Executable, ExecutableError};
 use procpool_protocol::{Payload, PayloadError};
 use std::ffi::OsString;
 use std::path::PathBuf;

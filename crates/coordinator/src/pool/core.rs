@@ -9,10 +9,10 @@ use super::effects::Effects;
 use super::entry::NewJob;
 use super::fingerprint::Fingerprints;
 use super::state::State;
-use crate::launch::Recipe;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
+use procpool_process::Recipe;
 use procpool_protocol::engine::{JobLimits, ReloadError};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId, Payload};
@@ -242,8 +242,8 @@ impl Core {
     }
 
     fn perform_once(&self, effects: &mut Effects) {
-        for leash in effects.kill.drain(..) {
-            leash.kill();
+        for kill_switch in effects.kill.drain(..) {
+            kill_switch.kill();
         }
         for lines in effects.flush_jobs.drain(..) {
             lines.jobs.flush();
@@ -299,11 +299,11 @@ impl Core {
     pub(crate) fn look_for_stopped(&self) {
         self.take_back_memory();
         let idle = self.with(|state, _| state.idle());
-        for (worker, leash) in idle {
-            if leash.is_stopped() {
+        for (worker, kill_switch) in idle {
+            if kill_switch.is_stopped() {
                 tracing::warn!(
                     pool = self.name,
-                    pid = leash.pid(),
+                    pid = kill_switch.pid(),
                     "killing an idle worker that was stopped"
                 );
                 self.feed(Event::Stalled { worker });

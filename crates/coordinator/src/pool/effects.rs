@@ -7,11 +7,11 @@ use super::events::Events;
 use super::known::Known;
 use super::makes::Reloaded;
 use super::slot::Slot;
-use crate::launch::Recipe;
-use crate::leash::Leash;
 use crate::recorder::FailedJob;
-use crate::session::Lines;
 use crate::sharing::{Dropped, Wanted};
+use procpool_process::KillSwitch;
+use procpool_process::Outboxes;
+use procpool_process::Recipe;
 use procpool_protocol::Payload;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_scheduler::{JobId as Key, WorkerId};
@@ -23,15 +23,15 @@ use tokio::sync::oneshot;
 pub(crate) struct Effects {
     /// What came with the events, for those whom their consequences are told.
     pub(crate) known: Known,
-    pub(crate) flush_jobs: Vec<Arc<Lines>>,
+    pub(crate) flush_jobs: Vec<Arc<Outboxes>>,
     /// Workers that have something to do until then: others may join what is written.
-    pub(crate) flush_soon: Vec<Arc<Lines>>,
-    pub(crate) flush_control: Vec<Arc<Lines>>,
+    pub(crate) flush_soon: Vec<Arc<Outboxes>>,
+    pub(crate) flush_control: Vec<Arc<Outboxes>>,
     pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
     /// Outcomes whose jobs are saved first.
     pub(crate) failed: Vec<FailedJob>,
     pub(crate) ended: Vec<Arc<Events>>,
-    pub(crate) kill: Vec<Arc<Leash>>,
+    pub(crate) kill: Vec<Arc<KillSwitch>>,
     pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,
     pub(crate) reloaded: Vec<Reloaded>,
     /// Jobs whose payloads the scheduler asks for; at most one that still waits.

@@ -6,10 +6,10 @@ use super::effects::Effects;
 use super::known;
 use super::serving::{self, Serving};
 use super::state::State;
-use crate::hub::Hub;
-use crate::launch::{self, Link, Recipe, StartError};
-use crate::session::{Ending, Session};
 use crate::sharing::Sharing;
+use procpool_process::Hub;
+use procpool_process::{Ending, Session};
+use procpool_process::{ReadyWorker, Recipe, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::Done;
@@ -27,13 +27,13 @@ pub(crate) async fn live(
     first: Arc<FirstStart>,
 ) {
     let member = Member { core, worker, buried: false };
-    let Some((name, leash)) = member
+    let Some((name, kill_switch)) = member
         .core
-        .with(|state, _| state.slots.get(&worker).map(|slot| (slot.name.clone(), slot.leash.clone())))
+        .with(|state, _| state.slots.get(&worker).map(|slot| (slot.name.clone(), slot.kill_switch.clone())))
     else {
         return;
     };
-    match launch::launch(&hub, &recipe, name.clone(), &leash).await {
+    match launch(&hub, &recipe, name.clone(), &kill_switch).await {
         Err(error) => {
             member.bury_unready(&error);
             // Whoever waits for the pool's start reports it.
@@ -42,11 +42,11 @@ pub(crate) async fn live(
             }
         }
         Ok(link) => {
-            tracing::info!(pool = member.core.name, worker = name, pid = link.body.process.pid(), "ready");
+            tracing::info!(pool = member.core.name, worker = name, pid = link.pid(), "ready");
             let session = member.join(link);
             // That nobody waits any more is no news.
             let _ = first.tell(Ok(()));
-            let mut serving = Serving::new(&member.core, worker, leash);
+            let mut serving = Serving::new(&member.core, worker, kill_switch);
             let mut ending = session.drive(&mut serving).await;
             serving.fetch_all(&mut ending.last_frames);
             serving.hear_out(&ending.last_frames);
@@ -84,8 +84,8 @@ struct Member {
 
 impl Member {
     /// The worker is ready: from now on it is given jobs.
-    fn join(&self, link: Link) -> Session {
-        let (takes_ahead, takes_arenas) = (link.page.is_some(), link.hello.arenas);
+    fn join(&self, link: ReadyWorker) -> Session {
+        let (takes_ahead, takes_arenas) = (link.takes_ahead(), link.hello.arenas);
         let (version, build) = (link.hello.contract, link.hello.build.clone());
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {

@@ -37,8 +37,8 @@ pub(crate) use raw::open_hub;
 pub use raw::{RawPool, ShutdownReport};
 pub use request::JobRequest;
 
-use crate::contract::{Contract, ContractMismatch};
-use crate::executable::Executable;
+use procpool_process::Executable;
+use procpool_process::{Contract, ContractMismatch};
 use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::{Job, JobError, JobId};
 use std::marker::PhantomData;

@@ -10,13 +10,13 @@ use super::makes::Reloading;
 use super::member::FirstStart;
 use super::pending::Pending;
 use super::supervisor;
-use crate::contract::Contract;
-use crate::executable::Executable;
-use crate::hub::Hub;
-use crate::launch::{Recipe, StartError};
-use crate::limits::{InvalidLimits, PoolLimits};
+use crate::invalid::InvalidLimits;
+use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use crate::worker_limits::WorkerLimits;
+use procpool_process::Contract;
+use procpool_process::Executable;
+use procpool_process::Hub;
+use procpool_process::{Recipe, StartError};
 use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -134,7 +134,11 @@ impl RawPool {
             env,
             current_dir,
             sends_ahead: !limits.supervision.process_per_job,
-            limits: WorkerLimits { is_replaced: !limits.supervision.process_per_job, ..limits.worker },
+            limits: if limits.supervision.process_per_job {
+                limits.worker
+            } else {
+                limits.worker.replaced_in_time()
+            },
             mode: Mode::Jobs,
             expects: contract.clone(),
             worker_data,

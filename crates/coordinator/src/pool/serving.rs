@@ -3,8 +3,8 @@
 use super::core::Core;
 use super::effects::Effects;
 use super::events::Events;
-use crate::leash::Leash;
-use crate::session::{Lines, Listener};
+use procpool_process::KillSwitch;
+use procpool_process::{FrameSink, Outboxes};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Serving<'a> {
     pub(super) core: &'a Core,
     pub(super) worker: WorkerId,
-    leash: Arc<Leash>,
+    kill_switch: Arc<KillSwitch>,
     /// When it was last looked at how much memory it has.
     weighed: Option<Instant>,
     /// Answers that came together and have not been told.
@@ -26,7 +26,7 @@ pub(crate) struct Serving<'a> {
     /// The worker is looked at after each job, so that no two are told together.
     looks_at_each: bool,
     /// Workers that were given jobs because of answers that came together.
-    unflushed: Vec<Arc<Lines>>,
+    unflushed: Vec<Arc<Outboxes>>,
 }
 
 /// A job's end, as its worker tells it.
@@ -55,14 +55,22 @@ enum Spent {
 const WEIGHING: Duration = Duration::from_millis(100);
 
 impl<'a> Serving<'a> {
-    pub(crate) fn new(core: &'a Core, worker: WorkerId, leash: Arc<Leash>) -> Self {
+    pub(crate) fn new(core: &'a Core, worker: WorkerId, kill_switch: Arc<KillSwitch>) -> Self {
         let limits = &core.limits;
         let looks_at_each = limits.worker.cpu_limit.is_some() || limits.supervision.recycle_memory.is_some();
-        Self { core, worker, leash, weighed: None, answers: Vec::new(), looks_at_each, unflushed: Vec::new() }
+        Self {
+            core,
+            worker,
+            kill_switch,
+            weighed: None,
+            answers: Vec::new(),
+            looks_at_each,
+            unflushed: Vec::new(),
+        }
     }
 }
 
-impl Listener for Serving<'_> {
+impl FrameSink for Serving<'_> {
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
         if (connection, frame.kind) == (Connection::Jobs, Kind::Done) {
             self.done(frame)?;
@@ -203,7 +211,7 @@ impl Serving<'_> {
     fn spent(&self) -> Spent {
         let limits = &self.core.limits;
         let limit = limits.worker.cpu_limit.filter(|_| !limits.supervision.process_per_job);
-        match limit.and_then(|limit| Some((limit, self.leash.cpu_time()?))) {
+        match limit.and_then(|limit| Some((limit, self.kill_switch.cpu_time()?))) {
             Some((limit, used)) if used >= limit => Spent::All,
             Some((limit, used)) if used >= limit / 2 => Spent::Much,
             _ => Spent::Little,
@@ -218,7 +226,8 @@ impl Serving<'_> {
                 self.core.with(|state, _| state.slots.get(&self.worker).map(|it| it.sharing.length()));
             // What lies in arenas is ours, and gone when they are.
             let shared = shared.unwrap_or_default() as u64;
-            if self.leash.resident_memory().is_some_and(|memory| memory.saturating_sub(shared) > bound) {
+            if self.kill_switch.resident_memory().is_some_and(|memory| memory.saturating_sub(shared) > bound)
+            {
                 self.core.feed(Event::Outgrown { worker: self.worker });
             }
         }

@@ -2,11 +2,11 @@
 
 use super::effects::Effects;
 use super::serving::Answer;
-use crate::leash::Leash;
-use crate::outbox::Ticket;
 use crate::recorder::Sent;
-use crate::session::Lines;
 use crate::sharing::{Arena, Sharing, Wanted};
+use procpool_process::KillSwitch;
+use procpool_process::Outboxes;
+use procpool_process::Ticket;
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::frame::Frame;
 use procpool_scheduler::{Generation, JobId as Key, Time};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 pub(crate) struct Slot {
     /// Its name, never used twice.
     pub(crate) name: String,
-    pub(crate) leash: Arc<Leash>,
+    pub(crate) kill_switch: Arc<KillSwitch>,
     /// The way to it, once it serves.
-    pub(crate) lines: Option<Arc<Lines>>,
+    pub(crate) lines: Option<Arc<Outboxes>>,
     /// The jobs that it was given and has not answered, in their order: it begins one when it has ended the one before.
     pub(crate) held: VecDeque<Held>,
     /// Number of the last job frame that it was sent; dense, its own, private.
@@ -52,7 +52,7 @@ impl Slot {
     pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
             name,
-            leash: Arc::default(),
+            kill_switch: Arc::default(),
             lines: None,
             held: VecDeque::new(),
             last_sequence: 0,

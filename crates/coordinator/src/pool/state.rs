@@ -8,11 +8,11 @@ use super::entry::{Entry, NewJob};
 use super::makes::{Makes, Reloading};
 use super::slot::Slot;
 use super::stats::Stats;
-use crate::executable::Pinned;
-use crate::launch::Recipe;
-use crate::leash::Leash;
 use crate::recorder::{self, FailedJob, Untold};
-use crate::session::Lines;
+use procpool_process::KillSwitch;
+use procpool_process::Outboxes;
+use procpool_process::Pinned;
+use procpool_process::Recipe;
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
@@ -135,9 +135,9 @@ impl State {
     }
 
     /// The workers that wait for a job.
-    pub(crate) fn idle(&self) -> Vec<(WorkerId, Arc<Leash>)> {
+    pub(crate) fn idle(&self) -> Vec<(WorkerId, Arc<KillSwitch>)> {
         let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
-        idle.filter_map(|(id, ..)| Some((id, self.slots.get(&id)?.leash.clone()))).collect()
+        idle.filter_map(|(id, ..)| Some((id, self.slots.get(&id)?.kill_switch.clone()))).collect()
     }
 
     /// What the worker was given and has not answered, unless it was this pool that killed it.
@@ -185,7 +185,7 @@ impl State {
     }
 
     /// Grants the worker of a running job more chunks; returns the lines to flush.
-    pub(crate) fn grant(&mut self, key: Key, chunks: u32) -> Option<Arc<Lines>> {
+    pub(crate) fn grant(&mut self, key: Key, chunks: u32) -> Option<Arc<Outboxes>> {
         let (slot, sequence) = self.slots.values().find_map(|slot| Some((slot, slot.sequence_of(key)?)))?;
         let lines = slot.lines.clone()?;
         let frame = Credit { chunks }.to_frame(sequence).ok()?;
@@ -230,7 +230,7 @@ impl State {
                 // Once the scheduler asked for a kill it gives that worker nothing more, so that a kill
                 // performed later hits no other job.
                 self.dismiss(worker);
-                effects.kill.extend(self.slots.get(&worker).map(|slot| slot.leash.clone()));
+                effects.kill.extend(self.slots.get(&worker).map(|slot| slot.kill_switch.clone()));
             }
             Action::Reloaded { generation, end } => {
                 let (current, reason) = (self.scheduler.generation(), effects.known.failed_start.take());

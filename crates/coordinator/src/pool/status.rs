@@ -1,7 +1,7 @@
 //! A pool at one moment, in the shape that clients of the administration see.
 
 use super::core::Core;
-use crate::executable::Executable;
+use procpool_process::Executable;
 use procpool_protocol::engine::{PoolStatus, WorkerCounts, WorkerStatus};
 use procpool_scheduler::WorkerState;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
         let workers = state.scheduler.workers().filter_map(|(id, worker, job)| {
             let slot = state.slots.get(&id)?;
             let mut status = WorkerStatus::new(&slot.name, name(worker));
-            status.pid = slot.leash.pid();
+            status.pid = slot.kill_switch.pid();
             status.job = job.and_then(|job| state.id(job));
             status.jobs_done = slot.jobs_done;
             status.uptime_ms = millis(now.since(slot.started));

@@ -3,8 +3,8 @@
 use super::catch_up::CatchUp;
 use super::core::Core;
 use super::member::{self, FirstStart};
-use crate::hub::Hub;
-use crate::launch::Recipe;
+use procpool_process::Hub;
+use procpool_process::Recipe;
 use procpool_scheduler::{Event, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,7 +15,7 @@ mod untold;
 pub use error::SaveError;
 pub(crate) use untold::Untold;
 
-use crate::launch::Recipe;
+use procpool_process::Recipe;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::limits::cut;
 use procpool_protocol::recording::RecordingError;

@@ -1,9 +1,9 @@
 //! What all recordings of a pool have in common, and making one of it. Knows no files.
 
 use super::{SaveError, ToSave};
-use crate::contract::Contract;
-use crate::executable::Executable;
-use crate::launch::Recipe;
+use procpool_process::Contract;
+use procpool_process::Executable;
+use procpool_process::Recipe;
 use procpool_protocol::handshake::Welcome;
 use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
 use procpool_protocol::{JobId, Payload};
@@ -24,7 +24,7 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn of(recipe: &Recipe) -> Result<Self, SaveError> {
-        let executable = &recipe.pinned.executable;
+        let executable = recipe.pinned.executable();
         let args = executable.args().iter().map(|arg| text("the argument", arg));
         let env = recipe.env.iter().map(|(name, value)| {
             Ok((text("the environment variable", name)?, text("the value of a variable,", value)?))

@@ -7,12 +7,12 @@ mod error;
 mod recipe;
 
 pub use error::StartError;
-pub(crate) use recipe::Recipe;
+pub use recipe::Recipe;
 
 use crate::death::{self, Body};
 use crate::environment;
 use crate::hub::{self, Arrival, Hub, Ticket};
-use crate::leash::Leash;
+use crate::kill_switch::KillSwitch;
 use crate::os::alive::Alive;
 use crate::os::page::Page;
 use crate::os::process::{self, SpawnRequest};
@@ -30,9 +30,10 @@ use std::time::Duration;
 
 /// A worker that takes jobs or messages.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub struct ReadyWorker {
     pub(crate) body: Body,
-    pub(crate) hello: Hello,
+    /// What it said of itself.
+    pub hello: Hello,
     pub(crate) jobs: Arc<Socket>,
     pub(crate) control: Arc<Socket>,
     /// Holds what the worker sent after it was ready, if anything.
@@ -42,14 +43,26 @@ pub(crate) struct Link {
     pub(crate) page: Option<Page>,
 }
 
-/// Launches one worker called `name`; `leash` can kill it at any time.
-pub(crate) async fn launch(
+impl ReadyWorker {
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
+        self.body.process.pid()
+    }
+
+    /// Returns whether it may be given jobs ahead of their turn: it writes down which it has begun.
+    pub fn takes_ahead(&self) -> bool {
+        self.page.is_some()
+    }
+}
+
+/// Launches one worker called `name`; `kill_switch` can kill it at any time.
+pub async fn launch(
     hub: &Hub,
     recipe: &Recipe,
     name: String,
-    leash: &Leash,
-) -> Result<Link, StartError> {
-    let spawned = Bound::new(hub, recipe, name).spawn(leash).await?;
+    kill_switch: &KillSwitch,
+) -> Result<ReadyWorker, StartError> {
+    let spawned = Bound::new(hub, recipe, name).spawn(kill_switch).await?;
     spawned.connected().await?.ready().await
 }
 
@@ -66,7 +79,7 @@ impl<'a> Bound<'a> {
         Self { recipe, name, ticket: hub.expect(), socket: hub.socket() }
     }
 
-    async fn spawn(self, leash: &Leash) -> Result<Spawned<'a>, StartError> {
+    async fn spawn(self, kill_switch: &KillSwitch) -> Result<Spawned<'a>, StartError> {
         let Self { recipe, name, ticket, socket } = self;
         let path = recipe.pinned.executable.as_path();
         let failed = |source| StartError::Spawn { path: path.to_owned(), source };
@@ -94,7 +107,7 @@ impl<'a> Bound<'a> {
         let output = Output::drain(&name, &ticket.token, stdout, stderr).map_err(failed)?;
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
-        leash.attach(process.clone());
+        kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output };
         Ok(Spawned { recipe, ticket, body })
     }
@@ -149,7 +162,7 @@ struct Connected<'a> {
 }
 
 impl Connected<'_> {
-    async fn ready(self) -> Result<Link, StartError> {
+    async fn ready(self) -> Result<ReadyWorker, StartError> {
         let Self { recipe, body, mut jobs, mut control } = self;
         if let Err(refusal) = recipe.judge(&jobs.hello) {
             for arrival in [&jobs, &control] {
@@ -181,7 +194,7 @@ impl Connected<'_> {
             Step::TimedOut => return Err(recipe.timed_out(body, "ready").await),
         };
         match frame.kind {
-            Kind::Ready => Ok(Link {
+            Kind::Ready => Ok(ReadyWorker {
                 body,
                 hello: jobs.hello,
                 jobs: Arc::new(jobs.socket),

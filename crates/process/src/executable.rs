@@ -11,9 +11,9 @@ use std::sync::Arc;
 /// A worker executable: a file and the arguments that it is started with.
 ///
 /// ```no_run
-/// # use procpool_coordinator::Executable;
+/// # use procpool_process::Executable;
 /// let fib = Executable::find("procpool-fib")?;
-/// # Ok::<(), procpool_coordinator::ExecutableError>(())
+/// # Ok::<(), procpool_process::ExecutableError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executable {
@@ -114,7 +114,10 @@ impl Executable {
     }
 
     /// Opens the file, so that what is spawned later is this very file whatever its name comes to mean.
-    pub(crate) fn pin(&self) -> Result<Pinned, ExecutableError> {
+    ///
+    /// # Errors
+    /// [`ExecutableError::Unusable`] when the file cannot be opened.
+    pub fn pin(&self) -> Result<Pinned, ExecutableError> {
         let unusable = |source| ExecutableError::Unusable { path: self.path.clone(), source };
         let mut magic = [0; 2];
         let opened = File::open(&self.path).and_then(|mut file| match file.read_exact(&mut magic) {
@@ -134,12 +137,17 @@ impl Executable {
 
 /// An executable that is held open.
 #[derive(Clone, Debug)]
-pub(crate) struct Pinned {
+pub struct Pinned {
     pub(crate) executable: Executable,
     pub(crate) file: Option<Arc<File>>,
 }
 
 impl Pinned {
+    /// Returns the file and its arguments, as they were named.
+    pub fn executable(&self) -> &Executable {
+        &self.executable
+    }
+
     /// The path to spawn.
     pub(crate) fn program(&self) -> PathBuf {
         match &self.file {

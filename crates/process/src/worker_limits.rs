@@ -3,7 +3,6 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
-use crate::limits::InvalidLimits;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -37,17 +36,58 @@ pub struct WorkerLimits {
     /// Added to the coordinator's own nice level, -20 to 19: above zero, workers give way to it. Default: 0.
     pub nice: i32,
     /// Whether it runs one job after another, and is replaced in time.
-    pub(crate) is_replaced: bool,
+    pub is_replaced: bool,
+}
+
+/// Limits of a worker process that no process could live with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidWorkerLimits {
+    /// A worker could not live with it.
+    #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
+    NoRoom {
+        /// The limit's key.
+        key: &'static str,
+    },
+    /// A limit on processor time that the system does not count.
+    #[error("cpu_limit is {limit:?}; the system counts whole seconds, from 1s on")]
+    CpuSeconds {
+        /// `cpu_limit`.
+        limit: Duration,
+    },
+    /// There is no such nice level.
+    #[error("nice is {nice}; it must be from -20 to 19")]
+    Nice {
+        /// `nice`.
+        nice: i32,
+    },
+}
+
+impl InvalidWorkerLimits {
+    /// Returns the key of the limit in question.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::NoRoom { key } => key,
+            Self::CpuSeconds { .. } => "cpu_limit",
+            Self::Nice { .. } => "nice",
+        }
+    }
 }
 
 impl WorkerLimits {
+    /// Returns the same limits for a process that runs one job after another and is replaced in time.
+    #[must_use]
+    pub fn replaced_in_time(self) -> Self {
+        Self { is_replaced: true, ..self }
+    }
+
     /// Time on a processor that the process may use in its life.
-    pub(crate) fn cpu_budget(&self) -> Option<Duration> {
+    pub fn cpu_budget(&self) -> Option<Duration> {
         self.cpu_limit.map(|limit| limit.saturating_mul(if self.is_replaced { 2 } else { 1 }))
     }
 
     /// Checks what the types cannot express.
-    pub(crate) fn check(&self) -> Result<(), InvalidLimits> {
+    pub fn check(&self) -> Result<(), InvalidWorkerLimits> {
         let amounts = [
             ("memory_limit", self.memory_limit),
             ("open_files_limit", self.open_files_limit),
@@ -55,15 +95,15 @@ impl WorkerLimits {
             ("file_size_limit", self.file_size_limit),
         ];
         if let Some((key, _)) = amounts.iter().find(|(_, amount)| *amount == Some(0)) {
-            return Err(InvalidLimits::NoRoom { key });
+            return Err(InvalidWorkerLimits::NoRoom { key });
         }
         if let Some(limit) = self.cpu_limit
             && (limit.is_zero() || limit.subsec_nanos() > 0)
         {
-            return Err(InvalidLimits::CpuSeconds { limit });
+            return Err(InvalidWorkerLimits::CpuSeconds { limit });
         }
         if !NICE.contains(&self.nice) {
-            return Err(InvalidLimits::Nice { nice: self.nice });
+            return Err(InvalidWorkerLimits::Nice { nice: self.nice });
         }
         Ok(())
     }

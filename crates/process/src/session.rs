@@ -1,10 +1,10 @@
 //! One serving worker: reads its two connections, writes what did not fit at once, notices its death.
 //!
-//! The session decodes frames and does not know what they mean; a [`Listener`] does. Reading never
+//! The session decodes frames and does not know what they mean; a [`FrameSink`] does. Reading never
 //! waits on writing.
 
 use crate::death::{self, Body};
-use crate::launch::Link;
+use crate::launch::ReadyWorker;
 use crate::os::page::Page;
 use crate::os::socket::Socket;
 use crate::outbox::Outbox;
@@ -24,7 +24,7 @@ const READS_A_TURN: usize = 16;
 const LAST_READ: usize = 4 * 1024 * 1024;
 
 /// Takes a worker's frames.
-pub(crate) trait Listener {
+pub trait FrameSink {
     /// Takes one frame. The error says how the worker broke the protocol.
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String>;
 
@@ -45,30 +45,33 @@ pub(crate) trait Listener {
 
 /// How a session ended. The process is dead and reaped.
 #[derive(Debug)]
-pub(crate) struct Ending {
-    pub(crate) report: ExitReport,
+pub struct Ending {
+    /// How the process ended.
+    pub report: ExitReport,
     /// Whole frames that the worker had written before it died and nobody has seen yet.
-    pub(crate) last_frames: Vec<Frame>,
+    pub last_frames: Vec<Frame>,
     /// It died without having read all that it was sent on the jobs connection.
-    pub(crate) unread: bool,
+    pub unread: bool,
     /// The number of the job that it began last, where it tells.
-    pub(crate) begun: Option<u64>,
+    pub begun: Option<u64>,
     /// It was this process that killed it, be it that somebody asked for that or that it had hung up and would not die.
-    pub(crate) was_killed: bool,
+    pub was_killed: bool,
 }
 
 /// The output side of a serving worker, shared with whoever has something to send.
 #[derive(Debug)]
-pub(crate) struct Lines {
-    pub(crate) jobs: Outbox,
-    pub(crate) control: Outbox,
+pub struct Outboxes {
+    /// Jobs and messages.
+    pub jobs: Outbox,
+    /// Cancels, credit, the shutdown.
+    pub control: Outbox,
 }
 
 /// The input side of a serving worker, owned by its session.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     body: Body,
-    lines: Arc<Lines>,
+    lines: Arc<Outboxes>,
     jobs: Input,
     control: Input,
     page: Option<Page>,
@@ -76,10 +79,10 @@ pub(crate) struct Session {
 
 impl Session {
     /// Splits a link in the half that is shared and the half that is driven.
-    pub(crate) fn new(link: Link) -> (Arc<Lines>, Self) {
-        let Link { body, jobs, control, jobs_in, control_in, page, .. } = link;
+    pub fn new(link: ReadyWorker) -> (Arc<Outboxes>, Self) {
+        let ReadyWorker { body, jobs, control, jobs_in, control_in, page, .. } = link;
         let lines =
-            Arc::new(Lines { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
+            Arc::new(Outboxes { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
         let input = |socket, decoder: Decoder| {
             let received = decoder.buffered() as u64;
             Input { socket, decoder, received, open: true, reset: false, is_flooding: false }
@@ -95,23 +98,23 @@ impl Session {
     }
 
     /// Serves until the worker is dead.
-    pub(crate) async fn drive(mut self, listener: &mut impl Listener) -> Ending {
+    pub async fn drive(mut self, sink: &mut impl FrameSink) -> Ending {
         let lines = self.lines.clone();
         let write_jobs = lines.jobs.write();
         let write_control = lines.control.write();
         tokio::pin!(write_jobs, write_control);
         // Frames may have come along with the handshake.
-        let mut turn = self.jobs.deliver(Connection::Jobs, listener);
+        let mut turn = self.jobs.deliver(Connection::Jobs, sink);
         loop {
             match turn {
                 Ok(()) if self.jobs.open && self.control.open => {}
                 // A worker that hangs up is about to die, or is told to.
                 Ok(()) => {
-                    listener.hung_up();
+                    sink.hung_up();
                     break self.await_death(death::AFTER_EOF).await;
                 }
                 Err(violation) => {
-                    listener.violated(violation);
+                    sink.violated(violation);
                     self.await_death(Duration::ZERO).await;
                     return Ending { last_frames: Vec::new(), ..self.end().await };
                 }
@@ -121,8 +124,8 @@ impl Session {
                 () = self.body.alive.died() => break,
                 () = &mut write_jobs => self.jobs.close(),
                 () = &mut write_control => self.control.close(),
-                _ = self.control.socket.readable() => self.control.turn(Connection::Control, listener),
-                () = readable(&self.jobs, listener) => self.jobs.turn(Connection::Jobs, listener),
+                _ = self.control.socket.readable() => self.control.turn(Connection::Control, sink),
+                () = readable(&self.jobs, sink) => self.jobs.turn(Connection::Jobs, sink),
             };
             // A worker that never stops talking must not be all that this thread hears: a socket that stays
             // readable uses none of the budget by which tokio would see to that.
@@ -157,8 +160,8 @@ impl Session {
     }
 }
 
-async fn readable(input: &Input, listener: &impl Listener) {
-    listener.room().await;
+async fn readable(input: &Input, sink: &impl FrameSink) {
+    sink.room().await;
     // An error shows at the read.
     let _ = input.socket.readable().await;
 }
@@ -179,7 +182,7 @@ struct Input {
 
 impl Input {
     /// Reads what is there, within reason, and delivers the frames in it.
-    fn turn(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
+    fn turn(&mut self, connection: Connection, sink: &mut impl FrameSink) -> Result<(), String> {
         self.is_flooding = false;
         for _ in 0..READS_A_TURN {
             // The rest of a frame may be long: it goes to where it stays, in large pieces.
@@ -197,7 +200,7 @@ impl Input {
                 }
                 Ok((length, is_all)) => {
                     self.received += length as u64;
-                    self.deliver(connection, listener)?;
+                    self.deliver(connection, sink)?;
                     if is_all {
                         self.decoder.release();
                         return Ok(());
@@ -219,15 +222,15 @@ impl Input {
         Ok(())
     }
 
-    fn deliver(&mut self, connection: Connection, listener: &mut impl Listener) -> Result<(), String> {
+    fn deliver(&mut self, connection: Connection, sink: &mut impl FrameSink) -> Result<(), String> {
         let mut result = Ok(());
         while result.is_ok()
             && let Some(frame) = self.decoder.poll_frame().transpose()
         {
-            result = frame.map_err(|error| error.to_string()).and_then(|it| listener.frame(connection, it));
+            result = frame.map_err(|error| error.to_string()).and_then(|it| sink.frame(connection, it));
         }
         // What came before a breach of the protocol counts.
-        let delivered = listener.delivered();
+        let delivered = sink.delivered();
         result.and(delivered)
     }
 

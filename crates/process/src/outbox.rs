@@ -19,7 +19,7 @@ const COPIED: usize = 1024;
 
 /// The output side of a connection.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     socket: Arc<Socket>,
     queue: Mutex<Queue>,
     /// Wakes the writer: the socket was full, or somebody waits for room.
@@ -68,14 +68,15 @@ struct Fill {
 
 /// A frame's place in the order of its outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub struct Ticket(u64);
 
 /// A frame that was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Appended {
-    pub(crate) ticket: Ticket,
+pub struct Appended {
+    /// Its place.
+    pub ticket: Ticket,
     /// Nobody else will flush, or have it flushed soon: whoever appended it has to.
-    pub(crate) is_first: bool,
+    pub is_first: bool,
 }
 
 impl Outbox {
@@ -84,13 +85,13 @@ impl Outbox {
     }
 
     /// Appends a frame; [`flush`](Self::flush) writes it.
-    pub(crate) fn push(&self, frame: &Frame) -> Appended {
+    pub fn push(&self, frame: &Frame) -> Appended {
         self.push_after(None, frame)
     }
 
     /// Appends a frame whose payload is copied to `arena` first, by whoever writes it, and which says that it lies at `place`.
     /// Nobody else may write to the arena until the worker has answered.
-    pub(crate) fn push_shared(&self, frame: &Frame, arena: Arc<InputWriter>, place: Place) -> Appended {
+    pub fn push_shared(&self, frame: &Frame, arena: Arc<InputWriter>, place: Place) -> Appended {
         let fill = Fill { arena, payload: frame.payload.bytes.clone() };
         self.push_after(Some(fill), &frame.clone().referring_to(place))
     }
@@ -102,7 +103,7 @@ impl Outbox {
     }
 
     /// Writes what the socket takes. Never waits.
-    pub(crate) fn flush(&self) {
+    pub fn flush(&self) {
         let mut queue = self.lock();
         if queue.writing || queue.waiting {
             return;
@@ -145,7 +146,7 @@ impl Outbox {
     }
 
     /// Has the writer write, when others that may have something to add have had their turn.
-    pub(crate) fn flush_soon(&self) {
+    pub fn flush_soon(&self) {
         self.blocked.notify_one();
     }
 
@@ -174,17 +175,17 @@ impl Outbox {
     const SHORT: u64 = 64 * 1024;
 
     /// Whether the peer has left a lot unread.
-    pub(crate) fn is_long(&self) -> bool {
+    pub fn is_long(&self) -> bool {
         self.lock().unwritten() >= Self::SHORT
     }
 
     /// Waits until little is left unwritten, or nothing will be written any more.
-    pub(crate) async fn has_room(&self) {
+    pub async fn has_room(&self) {
         self.is_shorter_than(Self::SHORT).await;
     }
 
     /// Waits until all is written, or nothing will be written any more.
-    pub(crate) async fn is_empty(&self) {
+    pub async fn is_empty(&self) {
         self.is_shorter_than(1).await;
     }
 
@@ -206,7 +207,7 @@ impl Outbox {
     /// Writes nothing any more, and tells whether the frame of `ticket` may have reached the worker.
     ///
     /// `false` is certain: the kernel has not accepted its last byte and never will.
-    pub(crate) fn close(&self, ticket: Option<Ticket>) -> bool {
+    pub fn close(&self, ticket: Option<Ticket>) -> bool {
         let mut queue = self.lock();
         // Whoever is writing at this moment may be handing over any frame, and knows in a moment: it is in
         // one system call that does not block, and needs no other lock to come back.
@@ -223,7 +224,7 @@ impl Outbox {
     }
 
     /// Whether nothing will be written any more.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
 

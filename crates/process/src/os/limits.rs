@@ -1,9 +1,9 @@
-//! Holds a process to its limits, from outside: `prlimit`, `setpriority`, and a pen where `RLIMIT_NPROC` means
+//! Holds a process to its limits, from outside: `prlimit`, `setpriority`, and a cgroup where `RLIMIT_NPROC` means
 //! nothing.
 //!
 //! No `pre_exec`: the spawner does it between the spawn and the token, without which a worker is told nothing.
 
-use super::pen::Pen;
+use super::worker_cgroup::WorkerCgroup;
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
 use rustix::process::{
@@ -44,17 +44,18 @@ struct Setting {
 
 /// Sets every limit of a process that has not been reaped. What it gives back has to be kept for as long as the
 /// process lives.
-pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<Pen>, Refused> {
-    let pen = limits.process_limit.filter(|_| is_uncounted(pid)).map(|limit| Pen::around(pid, limit));
-    let pen = pen.transpose().map_err(|reason| Refused::Uncounted { reason })?;
-    for setting in settings(limits, pen.is_none()) {
+pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCgroup>, Refused> {
+    let cgroup =
+        limits.process_limit.filter(|_| is_uncounted(pid)).map(|limit| WorkerCgroup::around(pid, limit));
+    let cgroup = cgroup.transpose().map_err(|reason| Refused::Uncounted { reason })?;
+    for setting in settings(limits, cgroup.is_none()) {
         let limit = Rlimit { current: Some(setting.soft), maximum: Some(setting.hard) };
         prlimit(Some(pid), setting.resource, limit).map_err(|reason| refused(&setting, reason))?;
     }
     if limits.nice != 0 {
         renice(pid, limits.nice)?;
     }
-    Ok(pen)
+    Ok(cgroup)
 }
 
 fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item = Setting> {
@@ -113,7 +114,7 @@ mod tests {
             Self(Command::new("/bin/sleep").arg("1000").spawn().expect("sleep is spawned"))
         }
 
-        fn confine(&self, limits: WorkerLimits) -> Result<Option<Pen>, String> {
+        fn confine(&self, limits: WorkerLimits) -> Result<Option<WorkerCgroup>, String> {
             confine(Pid::from_child(&self.0), &limits).map_err(|refused| refused.to_string())
         }
     }
@@ -138,7 +139,7 @@ mod tests {
     fn a_limit_of_processes_is_counted_by_somebody_or_refused() {
         let sleep = Sleep::new();
         match sleep.confine(WorkerLimits { process_limit: Some(64), ..WorkerLimits::default() }) {
-            Ok(pen) => assert_eq!(pen.is_some(), geteuid().is_root()),
+            Ok(cgroup) => assert_eq!(cgroup.is_some(), geteuid().is_root()),
             Err(refused) => assert!(refused.contains("run this process as another user"), "{refused}"),
         }
     }

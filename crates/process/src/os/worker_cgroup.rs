@@ -1,7 +1,7 @@
-//! [`Pen`]: a control group around one worker, which bounds how many processes there are in it and lets all of
+//! [`WorkerCgroup`]: a control group around one worker, which bounds how many processes there are in it and lets all of
 //! them be killed, those that left the worker's process group and session among them.
 //!
-//! The owner holds a lock on the group's directory, as on the one of the socket: a pen that can be locked is
+//! The owner holds a lock on the group's directory, as on the one of the socket: a cgroup that can be locked is
 //! nobody's, and whatever still lives in it has lost its coordinator.
 
 use super::cgroup::Place;
@@ -24,27 +24,27 @@ const ATTEMPTS: usize = 8;
 /// Most entries of a place that are looked at for pens to sweep.
 const SWEEP: usize = 10_000;
 
-/// How often, and how long apart, a pen is tried to be removed: what was killed takes a moment to die.
+/// How often, and how long apart, a cgroup is tried to be removed: what was killed takes a moment to die.
 const REMOVALS: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Dropped, it kills what is in it and is removed, in the background if need be.
 #[derive(Debug)]
-pub(crate) struct Pen {
+pub(crate) struct WorkerCgroup {
     dir: PathBuf,
     lock: File,
 }
 
-impl Pen {
-    /// Makes a pen for at most `limit` processes and threads and puts a process into it.
+impl WorkerCgroup {
+    /// Makes a cgroup for at most `limit` processes and threads and puts a process into it.
     pub(crate) fn around(pid: Pid, limit: u64) -> io::Result<Self> {
         static SWEPT: Once = Once::new();
         let place = Place::own()?;
         SWEPT.call_once(|| sweep(&place.dir));
-        let pen = Self::make(&place)?;
-        write(&pen.dir, "pids.max", &limit.to_string())?;
-        write(&pen.dir, "cgroup.procs", &pid.to_string())?;
-        Ok(pen)
+        let cgroup = Self::make(&place)?;
+        write(&cgroup.dir, "pids.max", &limit.to_string())?;
+        write(&cgroup.dir, "cgroup.procs", &pid.to_string())?;
+        Ok(cgroup)
     }
 
     fn make(place: &Place) -> io::Result<Self> {
@@ -71,7 +71,7 @@ impl Pen {
     }
 }
 
-impl Drop for Pen {
+impl Drop for WorkerCgroup {
     fn drop(&mut self) {
         if is_removed(&self.dir) {
             return;
@@ -145,7 +145,7 @@ fn sweep(place: &Path) {
         if entry.file_name().to_str().is_some_and(is_name)
             && let Ok(lock) = lock(&dir)
         {
-            drop(Pen { dir, lock });
+            drop(WorkerCgroup { dir, lock });
         }
     }
 }

@@ -30,7 +30,7 @@ const REST: Duration = Duration::from_millis(50);
 
 /// A listener and the launches that wait for a connection.
 #[derive(Debug)]
-pub(crate) struct Hub {
+pub struct Hub {
     socket: PathBuf,
     expected: Arc<Expected>,
     accepting: JoinHandle<()>,
@@ -112,7 +112,13 @@ impl Drop for Ticket {
 
 impl Hub {
     /// Binds a socket in a directory of its own and greets until dropped. Needs a tokio runtime.
-    pub(crate) fn open() -> io::Result<Arc<Self>> {
+    ///
+    /// # Errors
+    /// When no place can be found for the socket.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn open() -> io::Result<Arc<Self>> {
         let dir = SocketDir::create()?;
         let socket = dir.socket();
         let listener = Listener::bind(&socket)?;

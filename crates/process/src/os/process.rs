@@ -4,9 +4,9 @@
 use super::descriptors;
 use super::group;
 use super::limits;
-use super::pen::Pen;
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
+use super::worker_cgroup::WorkerCgroup;
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
@@ -67,7 +67,7 @@ struct Fate {
     killed: bool,
     reaped: bool,
     /// Killed along with the group, until it is removed.
-    pen: Option<Pen>,
+    cgroup: Option<WorkerCgroup>,
 }
 
 impl Process {
@@ -93,7 +93,7 @@ impl Process {
         pages?.checked_mul(rustix::param::page_size() as u64)
     }
 
-    /// Sends SIGKILL to the whole group, and to what has left it as far as there is a pen, unless the leader was
+    /// Sends SIGKILL to the whole group, and to what has left it as far as there is a cgroup, unless the leader was
     /// reaped already.
     pub(crate) fn kill_group(&self) {
         let mut fate = self.fate();
@@ -109,8 +109,8 @@ impl Process {
             // ESRCH: nobody is left in the group, which is all that was wanted.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
         }
-        if let Some(pen) = &fate.pen {
-            pen.kill();
+        if let Some(cgroup) = &fate.cgroup {
+            cgroup.kill();
         }
     }
 
@@ -122,9 +122,9 @@ impl Process {
         let own = Usage::of(self.pid);
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
-        let pen = fate.pen.take();
+        let cgroup = fate.cgroup.take();
         drop(fate);
-        drop(pen);
+        drop(cgroup);
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only how it died is lost.
         let reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
@@ -269,8 +269,8 @@ fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
     };
     let mut process = Process { pid, pidfd, started, fate: Mutex::default() };
     // Whatever fails from here on, dropping the process kills it.
-    let pen = limits::confine(pid, &request.limits).map_err(io::Error::other)?;
-    process.fate.get_mut().unwrap_or_else(PoisonError::into_inner).pen = pen;
+    let cgroup = limits::confine(pid, &request.limits).map_err(io::Error::other)?;
+    process.fate.get_mut().unwrap_or_else(PoisonError::into_inner).cgroup = cgroup;
     // A pipe takes the few bytes at once; a worker that closed its end is found out in the handshake.
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(&request.stdin);

@@ -19,24 +19,31 @@ use std::time::Duration;
 
 /// Everything that the workers of one pool have in common.
 #[derive(Clone, Debug)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     /// The pool's name; a worker is called after it.
-    pub(crate) name: String,
-    pub(crate) pinned: Pinned,
-    pub(crate) inherit_env: Vec<String>,
-    pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) current_dir: Option<PathBuf>,
-    pub(crate) limits: WorkerLimits,
+    pub name: String,
+    /// What is run.
+    pub pinned: Pinned,
+    /// Names of variables that its workers inherit beside the usual ones.
+    pub inherit_env: Vec<String>,
+    /// The pool's own variables.
+    pub env: Vec<(OsString, OsString)>,
+    /// The workers' working directory; `None`: the coordinator's.
+    pub current_dir: Option<PathBuf>,
+    /// What each worker process may use.
+    pub limits: WorkerLimits,
     /// Whether its workers may be given jobs ahead of their turn.
-    pub(crate) sends_ahead: bool,
-    pub(crate) mode: Mode,
+    pub sends_ahead: bool,
+    /// What its workers are for.
+    pub mode: Mode,
     /// What the workers have to be: what the caller was built with, or what the first worker was.
-    pub(crate) expects: Arc<OnceLock<Contract>>,
-    pub(crate) worker_data: Payload,
+    pub expects: Arc<OnceLock<Contract>>,
+    /// What each worker is given at its start.
+    pub worker_data: Payload,
     /// Largest payload in either direction, in bytes.
-    pub(crate) max_payload: u32,
+    pub max_payload: u32,
     /// Bounds each step of a launch.
-    pub(crate) step_timeout: Duration,
+    pub step_timeout: Duration,
 }
 
 /// A worker that is sent away.
@@ -70,7 +77,7 @@ impl Recipe {
     }
 
     /// What a worker of this name is told when it is taken in.
-    pub(crate) fn welcome_of(&self, worker: &str) -> Welcome {
+    pub fn welcome_of(&self, worker: &str) -> Welcome {
         Welcome {
             mode: self.mode,
             owned: true,

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// Longest line that is kept; the rest of it is dropped.
 const MAX_LINE: usize = 2048;
 
-/// Lines of standard error that are kept for a report.
+/// Outboxes of standard error that are kept for a report.
 const TAIL_LINES: usize = 20;
 
 /// Bytes per read of a pipe.

@@ -41,7 +41,8 @@ impl Contract {
         }
     }
 
-    pub(crate) fn said_by(hello: &Hello) -> Self {
+    /// Returns what a worker says of itself.
+    pub fn said_by(hello: &Hello) -> Self {
         Self { job: hello.job.clone(), version: hello.contract, schema_hash: hello.schema_hash.clone() }
     }
 

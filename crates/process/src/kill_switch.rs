@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Kills a worker's process group; one that is spawned after the kill is killed at once.
 #[derive(Debug, Default)]
-pub(crate) struct Leash(Mutex<State>);
+pub struct KillSwitch(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -14,8 +14,8 @@ struct State {
     process: Option<Arc<Process>>,
 }
 
-impl Leash {
-    /// Ties the leash to its process.
+impl KillSwitch {
+    /// Ties the switch to its process.
     pub(crate) fn attach(&self, process: Arc<Process>) {
         let mut state = self.lock();
         if state.killed {
@@ -25,7 +25,7 @@ impl Leash {
     }
 
     /// Kills the process group now, or as soon as there is one.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         let mut state = self.lock();
         state.killed = true;
         if let Some(process) = &state.process {
@@ -34,24 +34,24 @@ impl Leash {
     }
 
     /// Whether the process is stopped.
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         self.lock().process.as_ref().is_some_and(|process| process.is_stopped())
     }
 
     /// Memory that the process has resident, in bytes, while it lives.
-    pub(crate) fn resident_memory(&self) -> Option<u64> {
+    pub fn resident_memory(&self) -> Option<u64> {
         let process = self.lock().process.clone()?;
         process.resident_memory()
     }
 
     /// Time on a processor that the process has used, while it lives.
-    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+    pub fn cpu_time(&self) -> Option<Duration> {
         let process = self.lock().process.clone()?;
         process.usage().map(|usage| usage.cpu_time)
     }
 
     /// The process id, once there is one.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         self.lock().process.as_ref().map(|process| process.pid())
     }
 

@@ -1,0 +1,33 @@
+//! One worker process, from its spawn to its burial: limits, connections, output, kill, reap.
+//!
+//! [`launch`] turns a [`Recipe`] into a [`ReadyWorker`]; a [`Session`] serves that until it is dead, and
+//! its [`Ending`] tells how it died. A [`KillSwitch`] ends it at any moment in between. `Worker` and
+//! `Pool` of `procpool-coordinator` are the two users of this crate. All `unsafe` code of the
+//! coordinator's side lives here, in the module `os`.
+//!
+//! Does not: decide which job a worker gets, when it is restarted, or what its frames mean.
+
+#![deny(unsafe_code)]
+
+mod contract;
+mod death;
+mod environment;
+mod evidence;
+mod executable;
+mod hub;
+mod kill_switch;
+mod launch;
+mod os;
+mod outbox;
+mod output;
+mod session;
+mod worker_limits;
+
+pub use contract::{Contract, ContractMismatch};
+pub use executable::{Executable, ExecutableError, Pinned};
+pub use hub::Hub;
+pub use kill_switch::KillSwitch;
+pub use launch::{ReadyWorker, Recipe, StartError, launch};
+pub use outbox::{Appended, Outbox, Ticket};
+pub use session::{Ending, FrameSink, Outboxes, Session};
+pub use worker_limits::{InvalidWorkerLimits, WorkerLimits};
