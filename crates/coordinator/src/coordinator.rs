@@ -1,8 +1,7 @@
 //! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
 
-use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport, open_hub};
-use procpool_process::ContractMismatch;
-use procpool_process::StartError;
+use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
+use procpool_process::{ContractMismatch, StartError};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
     WorkerStatus,
@@ -63,15 +62,13 @@ impl Coordinator {
     /// # Errors
     /// That of the first pool that does not come up; those that did are taken down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
-        let hub = open_hub("the coordinator")?;
         let mut names = BTreeSet::new();
         if let Some(twice) = config.pools.iter().find(|pool| !names.insert(&pool.name)) {
             return Err(PoolError::Duplicate { pool: twice.name.clone() });
         }
         let mut starting = JoinSet::new();
         for config in config.pools {
-            let hub = hub.clone();
-            starting.spawn(async move { RawPool::start_on(&hub, config).await });
+            starting.spawn(RawPool::start(config));
         }
         let mut pools = BTreeMap::new();
         while let Some(started) = starting.join_next().await {

@@ -29,6 +29,7 @@ pub use pool::{
 };
 pub use procpool_process::{
     Contract, ContractMismatch, Executable, ExecutableError, InvalidWorkerLimits, StartError, WorkerLimits,
+    raise_open_files_limit,
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};

@@ -2,12 +2,10 @@
 
 use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
-use crate::pool::open_hub;
-use procpool_process::KillSwitch;
-use procpool_process::WorkerLimits;
-use procpool_process::{Executable, ExecutableError};
-use procpool_process::{FrameSink, Outboxes, Session};
-use procpool_process::{Recipe, StartError, launch};
+use procpool_process::{
+    Executable, ExecutableError, FrameSink, Home, KillSwitch, Outboxes, Recipe, Session, StartError,
+    WorkerLimits, clock, launch, refuse_unserved,
+};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
@@ -42,6 +40,8 @@ pub struct Worker<Out, In> {
     kill_switch: Arc<KillSwitch>,
     mailbox: Arc<Mailbox>,
     exit: Option<Box<ExitReport>>,
+    /// The process whose child it is.
+    home: Home,
     types: PhantomData<fn(Out) -> In>,
 }
 
@@ -69,6 +69,9 @@ pub enum WorkerError {
     /// The worker is gone; how, its next event tells.
     #[error("the worker is gone; its exit event says how")]
     Gone,
+    /// This process is a fork of the one that spawned the worker.
+    #[error("the worker belongs to the process that this one was forked from; spawn one of its own here")]
+    Forked,
     /// The worker's handler failed.
     #[error("the worker reports: {0}")]
     Failed(Failure),
@@ -167,9 +170,10 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// When the executable cannot be used, or the worker does not come up: then with the report of its
     /// death.
     pub async fn spawn(self) -> Result<Worker<Out, In>, SpawnError> {
-        self.limits.check().map_err(InvalidLimits::from)?;
         let file = self.executable.as_path().file_name().unwrap_or_default();
         let name = file.to_string_lossy().into_owned();
+        refuse_unserved(&name)?;
+        self.limits.check().map_err(InvalidLimits::from)?;
         let recipe = Recipe {
             name: name.clone(),
             pinned: self.executable.pin()?,
@@ -184,9 +188,8 @@ impl<Out, In> WorkerBuilder<Out, In> {
             max_payload: self.max_payload,
             step_timeout: self.start_timeout,
         };
-        let hub = open_hub(&name)?;
         let kill_switch = Arc::<KillSwitch>::default();
-        let link = launch(&hub, &recipe, name.clone(), &kill_switch).await?;
+        let link = launch(&recipe, name.clone(), &kill_switch).await?;
         let pid = link.pid();
         let (lines, session) = Session::new(link);
         let mailbox = Arc::<Mailbox>::default();
@@ -209,6 +212,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             kill_switch,
             mailbox,
             exit: None,
+            home: Home::here(),
             types: PhantomData,
         })
     }
@@ -300,7 +304,7 @@ impl<Out, In> Worker<Out, In> {
             lines.control.flush();
             self.exited().await
         };
-        match tokio::time::timeout(grace, finished).await {
+        match clock::timeout(grace, finished).await {
             Ok(report) => report,
             Err(_) => self.terminate().await,
         }
@@ -331,6 +335,9 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
         let size = payload.bytes.len();
         if size > self.max_payload as usize {
             return Err(WorkerError::TooLarge { size, limit: self.max_payload });
+        }
+        if !self.home.is_here() {
+            return Err(WorkerError::Forked);
         }
         self.lines.jobs.has_room().await;
         if self.lines.jobs.is_closed() {

@@ -9,25 +9,28 @@
 
 #![deny(unsafe_code)]
 
+pub mod clock;
 mod contract;
 mod death;
 mod environment;
 mod evidence;
 mod executable;
-mod hub;
 mod kill_switch;
 mod launch;
 mod os;
 mod outbox;
 mod output;
 mod session;
+mod unserved;
 mod worker_limits;
 
 pub use contract::{Contract, ContractMismatch};
 pub use executable::{Executable, ExecutableError, Pinned};
-pub use hub::Hub;
 pub use kill_switch::KillSwitch;
 pub use launch::{ReadyWorker, Recipe, StartError, launch};
+pub use os::fork::Home;
+pub use os::open_files::raise_open_files_limit;
 pub use outbox::{Appended, Outbox, Ticket};
 pub use session::{Ending, FrameSink, Outboxes, Session};
+pub use unserved::refuse_unserved;
 pub use worker_limits::{InvalidWorkerLimits, WorkerLimits};

@@ -347,11 +347,9 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_joins_what_somebody_will_write_has_nothing_to_see_to() {
-        let name = std::env::temp_dir().join(format!("procpool-outbox-{}", std::process::id()));
-        let listener = crate::os::socket::Listener::bind(&name).unwrap();
-        let mut peer = std::os::unix::net::UnixStream::connect(&name).unwrap();
-        std::fs::remove_file(&name).unwrap();
-        let socket = Arc::new(listener.accept().await.unwrap());
+        let (ours, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Arc::new(Socket::new(ours).unwrap());
         socket.writable().await.unwrap();
         let outbox = Outbox::new(socket);
         for _ in 0..2 {

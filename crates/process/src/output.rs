@@ -1,8 +1,8 @@
 //! A worker's standard output and standard error: always drained, logged line by line, and the last
 //! lines of standard error kept for the report of its death. All of it bounded.
 
+use crate::clock;
 use crate::evidence;
-use crate::hub::Token;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// Longest line that is kept; the rest of it is dropped.
 const MAX_LINE: usize = 2048;
 
-/// Outboxes of standard error that are kept for a report.
+/// Lines of standard error that are kept for a report.
 const TAIL_LINES: usize = 20;
 
 /// Bytes per read of a pipe.
@@ -30,26 +30,18 @@ pub(crate) struct Output {
 
 impl Output {
     /// Starts to drain. Needs a tokio runtime.
-    pub(crate) fn drain(
-        worker: &str,
-        token: &Token,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn drain(worker: &str, stdout: OwnedFd, stderr: OwnedFd) -> std::io::Result<Self> {
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         let stdout = Receiver::from_owned_fd(stdout)?;
         let stderr = Receiver::from_owned_fd(stderr)?;
         let kept = tail.clone();
         let (name, same_name) = (worker.to_owned(), worker.to_owned());
-        let (secret, same_secret) = (token.clone(), token.clone());
         Ok(Self {
             tail,
             stdout: tokio::spawn(lines(stdout, move |line| {
-                let line = secret.redact(line);
                 tracing::info!(target: "procpool::stdout", worker = name, "{line}");
             })),
             stderr: tokio::spawn(lines(stderr, move |line| {
-                let line = same_secret.redact(line);
                 tracing::info!(target: "procpool::stderr", worker = same_name, "{line}");
                 keep(&kept, line);
             })),
@@ -59,7 +51,7 @@ impl Output {
     /// The last lines of standard error, oldest first, once the pipe is empty or `patience` is over: a
     /// grandchild may hold it open for ever.
     pub(crate) async fn last_words(mut self, patience: Duration) -> Vec<String> {
-        let _ = tokio::time::timeout(patience, &mut self.stderr).await;
+        let _ = clock::timeout(patience, &mut self.stderr).await;
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *tail).into()
     }

@@ -3,6 +3,7 @@
 //! The session decodes frames and does not know what they mean; a [`FrameSink`] does. Reading never
 //! waits on writing.
 
+use crate::clock;
 use crate::death::{self, Body};
 use crate::launch::ReadyWorker;
 use crate::os::page::Page;
@@ -138,7 +139,7 @@ impl Session {
 
     /// Waits for a death that is due, and sees to it that it comes.
     async fn await_death(&self, patience: Duration) {
-        if tokio::time::timeout(patience, self.body.alive.died()).await.is_err() {
+        if clock::timeout(patience, self.body.alive.died()).await.is_err() {
             self.body.process.kill_group();
         }
     }

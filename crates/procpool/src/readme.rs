@@ -143,6 +143,7 @@ mod tests {
             Refusal::InputTooLarge { size: 2, limit: 1 },
             Refusal::NoSlotInTime { limit },
             Refusal::InputEncoding(String::new()),
+            Refusal::Forked,
         ] {
             let row = format!("`{}`", reason.name());
             let error = JobError::from(Refused { pool: "fib".into(), reason });

@@ -16,12 +16,14 @@ pub const HEADER_LEN: usize = 24;
 #[repr(u16)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Worker introduces a connection. JSON header.
+    /// Worker introduces itself. JSON header.
     Hello = 0x01,
-    /// Coordinator accepts both connections. JSON header, worker data as the payload.
+    /// Coordinator tells the worker what it is for. JSON header, worker data as the payload.
     Welcome = 0x02,
-    /// Coordinator turns a connection away. JSON header.
+    /// Coordinator turns a worker away. JSON header.
     Refused = 0x03,
+    /// Worker that nobody spawned introduces a connection. JSON header.
+    Attach = 0x04,
     /// Worker has loaded its state and takes jobs.
     Ready = 0x10,
     /// Worker's own initialisation failed; it exits.
@@ -73,6 +75,7 @@ impl Kind {
             0x01 => Self::Hello,
             0x02 => Self::Welcome,
             0x03 => Self::Refused,
+            0x04 => Self::Attach,
             0x10 => Self::Ready,
             0x11 => Self::StartFailed,
             0x20 => Self::Job,
@@ -117,7 +120,7 @@ pub mod flags {
     pub const PAYLOAD_REF: u16 = 1 << 2;
     /// What the worker's last answer has left in its arena has been read.
     pub const TAKEN: u16 = 1 << 3;
-    /// Every bit that version 1 gives a meaning.
+    /// Every bit that version 2 gives a meaning.
     pub const KNOWN: u16 = IGNORABLE | END | PAYLOAD_REF | TAKEN;
 }
 

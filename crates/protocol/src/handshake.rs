@@ -1,15 +1,8 @@
-//! What is said before the first job: `Hello`, `Welcome`, `Refused`, as JSON so that they can grow.
+//! What is said before the first job: `Welcome`, `Hello`, `Refused`, `Attach`, as JSON so that they can grow.
 //!
 //! A reader ignores fields that it does not know.
 
 use serde::{Deserialize, Serialize};
-
-/// Environment variable: the file name of the coordinator's socket.
-pub const ENV_SOCKET: &str = "PROCPOOL_SOCKET";
-/// Environment variable: the coordinator's process id, to be compared with `getppid`.
-pub const ENV_COORDINATOR: &str = "PROCPOOL_COORDINATOR";
-/// Environment variable: the job that the coordinator expects; absent when any will do.
-pub const ENV_JOB: &str = "PROCPOOL_JOB";
 
 /// Which of a worker's two connections this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,15 +24,25 @@ pub enum Mode {
     Messages,
 }
 
-/// A worker introduces one of its connections.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
+/// The first frame on a connection to the named socket of a pool of attached workers. From then on the
+/// connection is what the descriptor of that name is to a spawned worker.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attach {
     /// Which connection this is.
     pub connection: Connection,
-    /// The one-time token that the worker read from its standard input: 32 hexadecimal digits.
+    /// What stands in the pool's token file: 32 hexadecimal digits.
     pub token: String,
-    /// The worker's process id; the kernel's word is compared with it.
-    pub pid: u32,
+}
+
+impl std::fmt::Debug for Attach {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Attach").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+/// A worker introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
     /// The job's name; for a worker of free messages, the name of its executable.
     pub job: String,
     /// The job's contract version.
@@ -72,6 +75,11 @@ pub struct Welcome {
     pub owned: bool,
     /// The worker's name in logs and reports.
     pub worker: String,
+    /// The pool's name.
+    pub pool: String,
+    /// Name of the job that the coordinator expects; absent when any will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// Largest payload of a frame in either direction, in bytes.
     pub max_payload: u32,
     /// The file name under which this worker finds the [`page`](crate::page) that it may keep.
@@ -82,7 +90,7 @@ pub struct Welcome {
 /// The coordinator turns a connection away and closes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// A word for programs: `token`, `peer`, `repeated`, `contract`, `mode`.
+    /// A word for programs: `token`, `peer`, `repeated`, `full`, `contract`, `mode`.
     pub reason: String,
     /// A sentence for people.
     pub detail: String,

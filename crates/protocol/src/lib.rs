@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arena;
+pub mod birth;
 pub mod bounded;
 pub mod codec;
 pub mod crash;

@@ -200,7 +200,8 @@ impl JobError {
                 Refusal::QueueFull { .. }
                 | Refusal::BreakerOpen { .. }
                 | Refusal::Starting
-                | Refusal::ShuttingDown => 503,
+                | Refusal::ShuttingDown
+                | Refusal::Forked => 503,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,
                 Refusal::InputEncoding(_) => 400,

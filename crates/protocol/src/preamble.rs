@@ -1,7 +1,7 @@
 //! The first 16 bytes on a connection, outside every encoding, so that a mismatch is always readable.
 //!
-//! The worker sends the range of versions that it speaks; the coordinator chooses one and answers
-//! with a preamble whose range is that one version, or with its own range, and closes.
+//! Both sides send the range of versions that they speak, and neither waits for the other. The version
+//! in use is the greatest that both ranges have; where there is none, the connection ends.
 
 use std::ops::RangeInclusive;
 
@@ -12,16 +12,16 @@ pub const PREAMBLE_LEN: usize = 16;
 pub const MAGIC: [u8; 8] = *b"PROCPOOL";
 
 /// The versions that this crate speaks.
-pub const VERSIONS: RangeInclusive<u16> = 1..=1;
+pub const VERSIONS: RangeInclusive<u16> = 2..=2;
 
-/// What one side offers, or what the coordinator chose.
+/// What one side offers, or what is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preamble {
     /// Lowest version.
     pub lowest: u16,
     /// Highest version.
     pub highest: u16,
-    /// Optional features, a bit each. Version 1 defines none; unknown bits are not chosen.
+    /// Optional features, a bit each. Version 2 defines none; unknown bits are not chosen.
     pub features: u32,
 }
 
@@ -75,25 +75,17 @@ impl Preamble {
         })
     }
 
-    /// The coordinator's choice: the highest version that both sides speak.
+    /// Returns what is in use between this side and the other: the greatest version that both speak, and
+    /// the features that both have.
     ///
     /// # Errors
     /// [`PreambleError::NoCommonVersion`].
-    pub fn choose(theirs: Self) -> Result<Self, PreambleError> {
+    pub fn agree(theirs: Self) -> Result<Self, PreambleError> {
         let ours = Self::ours();
         let version = ours.highest.min(theirs.highest);
         if version < ours.lowest.max(theirs.lowest) {
             return Err(PreambleError::NoCommonVersion { theirs });
         }
         Ok(Self { lowest: version, highest: version, features: ours.features & theirs.features })
-    }
-
-    /// The worker's check of the coordinator's answer.
-    ///
-    /// # Errors
-    /// [`PreambleError::NoCommonVersion`] when the answer is not one version of ours.
-    pub fn accept(answer: Self) -> Result<u16, PreambleError> {
-        let chosen = answer.lowest == answer.highest && VERSIONS.contains(&answer.lowest);
-        chosen.then_some(answer.lowest).ok_or(PreambleError::NoCommonVersion { theirs: answer })
     }
 }

@@ -167,7 +167,7 @@ impl<R: Read> Frames<R> {
         loop {
             match self.decoder.poll_preamble() {
                 Ok(Some(preamble)) => {
-                    return Preamble::accept(preamble).map(drop).map_err(RecordingError::Version);
+                    return Preamble::agree(preamble).map(drop).map_err(RecordingError::Version);
                 }
                 Ok(None) if self.fill()? => {}
                 Ok(None) | Err(_) => return Err(RecordingError::NotARecording),

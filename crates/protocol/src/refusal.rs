@@ -51,6 +51,12 @@ pub enum Refusal {
     /// The pool is draining or gone.
     #[error("is shutting down")]
     ShuttingDown,
+    /// This process is a fork of the one that started the pool.
+    #[error(
+        "belongs to the process that this one was forked from; start a pool of its own here, or fork before \
+         the first one is started"
+    )]
+    Forked,
     /// The encoded input is larger than the pool's `max_payload`.
     #[error("takes inputs of up to {limit} bytes, this one has {size}")]
     InputTooLarge {
@@ -74,6 +80,7 @@ impl Refusal {
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",
             Self::ShuttingDown => "shutting_down",
+            Self::Forked => "forked",
             Self::InputTooLarge { .. } => "input_too_large",
             Self::InputEncoding(_) => "input_encoding",
         }

@@ -37,7 +37,6 @@
 mod check;
 mod cli;
 mod config;
-mod descriptors;
 mod error;
 mod late;
 mod logs;

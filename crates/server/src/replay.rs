@@ -5,7 +5,6 @@
 use crate::cli::ReplayArgs;
 use crate::error::Error;
 use crate::trust::{self, Distrust};
-use procpool_protocol::handshake::{ENV_COORDINATOR, ENV_JOB, ENV_SOCKET};
 use procpool_protocol::recording::{Recording, RecordingError, SavedJob};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -85,10 +84,6 @@ fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).args(&recording.args).arg("--replay").arg(file);
     command.envs(&recording.env);
-    // A worker that finds these takes itself for one that a coordinator has spawned.
-    for key in [ENV_SOCKET, ENV_COORDINATOR, ENV_JOB] {
-        command.env_remove(key);
-    }
     if let Some(dir) = &recording.current_dir {
         command.current_dir(dir);
     }

@@ -2,7 +2,6 @@
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, PoolSpec};
-use crate::descriptors;
 use crate::error::Error;
 use crate::late::Late;
 use crate::signals::{Order, Signals};
@@ -27,7 +26,9 @@ const REAP: Duration = Duration::from_secs(1);
 /// Serves until told to stop.
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let mut signals = Signals::catch()?.and_reload()?;
-    descriptors::raise_limit();
+    if let Err(error) = procpool_coordinator::raise_open_files_limit() {
+        tracing::warn!(%error, "failed to raise the limit of open files");
+    }
     let config = Config::load(args.config.as_deref())?;
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.

@@ -5,15 +5,11 @@
 
 use crate::ending::BY_HAND;
 use crate::identity::{Identity, SDK, executable};
-use procpool_protocol::handshake::{ENV_SOCKET, Mode};
+use procpool_birth::was_spawned;
+use procpool_protocol::handshake::Mode;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
-
-/// Whether a coordinator started this process.
-pub(crate) fn was_spawned() -> bool {
-    std::env::var_os(ENV_SOCKET).is_some_and(|socket| !socket.is_empty())
-}
 
 /// The file of a saved job that this process is to run again: `--replay FILE`, the last two arguments. None
 /// where a coordinator started it: then they are the author's.
@@ -113,7 +109,7 @@ fn explanation(identity: &Identity, program: &str) -> String {
     };
     format!(
         "{}\n\n\
-         It works for a procpool coordinator, which starts it and gives it a private socket.\n\
+         It works for a procpool coordinator, which starts it with two connections in its hands.\n\
          Started by hand it has nobody to work for. How it is meant to be started:\n\n\
          {uses}\n\
          What it takes and gives: {program} --describe\n",

@@ -3,11 +3,9 @@
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::decoder::FrameError;
 use procpool_protocol::frame::Kind;
-use procpool_protocol::handshake::{ENV_COORDINATOR, ENV_SOCKET, Mode};
+use procpool_protocol::handshake::Mode;
 use procpool_protocol::preamble::PreambleError;
-use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The worker was started by hand.
@@ -29,26 +27,10 @@ pub(crate) enum Ending {
 /// A worker's irregular end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
-    #[error(
-        "failed to tell the coordinator from {ENV_COORDINATOR}={0:?}: it is set to the coordinator's process \
-         id along with {ENV_SOCKET}; a coordinator sets both"
-    )]
-    NoCoordinator(Option<OsString>),
     #[error("the coordinator is gone")]
     Orphaned,
-    #[error(
-        "failed to join process {coordinator}, which is not this worker's parent: it has ended, or a wrapper \
-         script started the worker without `exec`"
-    )]
-    Adopted { coordinator: u32 },
-    #[error("failed to read the token from standard input: {0}")]
-    Token(#[source] io::Error),
-    #[error("failed to read the token from standard input: it is not 32 hexadecimal digits and a newline")]
-    BadToken,
     #[error("failed to ask the system for a signal when the parent dies: {0}")]
     DeathSignal(#[source] io::Error),
-    #[error("failed to connect to the coordinator at {} (from {ENV_SOCKET}): {source}", path.display())]
-    Connect { path: PathBuf, source: io::Error },
     #[error("failed to shake hands with the coordinator: {0}")]
     Handshake(#[source] io::Error),
     #[error("failed to shake hands with the coordinator: it did not answer within {0:?}")]
@@ -61,6 +43,11 @@ pub(crate) enum WorkerError {
     Refused { reason: String, detail: String },
     #[error("the coordinator wants a worker for {wanted:?}; this one can be used for {offered:?}")]
     WrongMode { wanted: Mode, offered: &'static [Mode] },
+    #[error(
+        "the descriptors 3 and 4 are no connections to a coordinator any more; serve before anything else \
+         takes them"
+    )]
+    Taken,
     #[error("failed to start the guard thread: {0}")]
     Guard(#[source] io::Error),
     #[error("the coordinator broke the protocol: {0}")]
@@ -95,7 +82,7 @@ impl Ending {
 impl WorkerError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Orphaned | Self::Adopted { .. } => 3,
+            Self::Orphaned => 3,
             Self::Frame(_)
             | Self::Codec(_)
             | Self::Unexpected { .. }

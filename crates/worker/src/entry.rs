@@ -8,10 +8,9 @@ use crate::port::{self, ParentPort};
 use crate::session::Session;
 use crate::startup::Startup;
 use crate::{conversation, jobs, replay, spawned};
-use procpool_protocol::handshake::{ENV_JOB, Mode};
+use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Failure, Job};
 use serde::{Serialize, de::DeserializeOwned};
-use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -99,10 +98,13 @@ pub fn serve_with<J: Job, S>(
 pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) {
     let init = |_startup: &Startup| Ok(());
     let f = move |(): &mut (), input, context: &mut Context<J>| f(input, context);
-    let is_wanted = env::var_os(ENV_JOB).is_none_or(|job| job == J::NAME);
-    if arguments::was_spawned() && is_wanted {
+    if procpool_birth::was_spawned() {
         // The arguments are the executable's own.
-        std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), init, f).into());
+        match spawned::is_wanted(J::NAME) {
+            Ok(true) => std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), init, f).into()),
+            Ok(false) => return,
+            Err(error) => error.exit(),
+        }
     }
     // So they may be, even if they look like a saved job's: the file decides.
     if let Some(file) = arguments::replay()

@@ -166,6 +166,12 @@ impl<W: Write> FrameWriter<W> {
         Ok(())
     }
 
+    /// Sends a preamble alone.
+    pub(crate) fn preamble(&mut self, preamble: Preamble) -> io::Result<()> {
+        self.heads.extend_from_slice(&preamble.to_bytes());
+        self.flush()
+    }
+
     /// Sends a preamble and a frame with one write.
     pub(crate) fn greet(&mut self, preamble: Preamble, frame: &Frame) -> io::Result<()> {
         self.heads.extend_from_slice(&preamble.to_bytes());

@@ -7,7 +7,7 @@ use crate::os::Socket;
 use crate::startup::Startup;
 use procpool_protocol::Payload;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::handshake::{Connection, Mode, Refused, Welcome};
+use procpool_protocol::handshake::{Mode, Refused, Welcome};
 use procpool_protocol::limits::MAX_HEADER;
 use procpool_protocol::message::{json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
@@ -24,14 +24,23 @@ const JOBS_LANDING: usize = 64 * 1024;
 /// Bytes that one read of the control connection takes: a hundred of its frames.
 const CONTROL_LANDING: usize = 4 * 1024;
 
-/// Both connections, connected and nothing more.
+/// Both connections, and nothing more.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) jobs: Socket,
     pub(crate) control: Socket,
 }
 
-/// Both connections, welcomed.
+/// Both connections, and what the coordinator has said of its own accord.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) welcome: Welcome,
+    worker_data: Payload,
+    jobs: Line,
+    control: Line,
+}
+
+/// Both connections of a worker that has introduced itself.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) mode: Mode,
@@ -51,55 +60,53 @@ pub(crate) struct Line {
     pub(crate) writer: FrameWriter<Socket>,
 }
 
-/// Introduces both connections, then waits to be welcomed on both.
-pub(crate) fn shake_hands(
-    identity: &Identity,
-    sockets: &Sockets,
-    token: &str,
-) -> Result<Admitted, WorkerError> {
-    let Sockets { jobs, control } = sockets;
-    for socket in [jobs, control] {
-        socket.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
+impl Opening {
+    /// Reads what the coordinator says first. It does not wait for a word of the worker's.
+    pub(crate) fn read(sockets: Sockets) -> Result<Self, WorkerError> {
+        let Sockets { jobs, control } = sockets;
+        jobs.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
+        // The limit comes with the welcome, and so does the worker data. Memory follows what arrives.
+        let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
+        let control = Line::new(control, MAX_HEADER, CONTROL_LANDING);
+        let (welcome, worker_data) = jobs.await_welcome()?;
+        jobs.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
+        jobs.reader.set_max_payload(welcome.max_payload);
+        Ok(Self { welcome, worker_data, jobs, control })
     }
-    // The limit comes with the welcome, and so does the worker data. Memory follows what arrives.
-    let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
-    let mut control = Line::new(control, MAX_HEADER, CONTROL_LANDING);
-    jobs.say_hello(identity, Connection::Jobs, token)?;
-    control.say_hello(identity, Connection::Control, token)?;
-    let (welcome, worker_data) = jobs.await_welcome()?;
-    control.await_welcome()?;
-    if !identity.modes.contains(&welcome.mode) {
-        return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
+
+    /// Introduces the worker.
+    pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
+        let Self { welcome, worker_data, mut jobs, control } = self;
+        if !identity.modes.contains(&welcome.mode) {
+            return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
+        }
+        jobs.say_hello(identity)?;
+        let Welcome { mode, owned, worker, max_payload, page, .. } = welcome;
+        let startup = Startup { worker, worker_data, max_payload };
+        Ok(Admitted { mode, owned, startup, page, jobs, control })
     }
-    for line in [&jobs, &control] {
-        line.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
-    }
-    jobs.reader.set_max_payload(welcome.max_payload);
-    let Welcome { mode, owned, worker, max_payload, page } = welcome;
-    Ok(Admitted { mode, owned, startup: Startup { worker, worker_data, max_payload }, page, jobs, control })
 }
 
 impl Line {
-    fn new(socket: &Socket, max_payload: u32, landing: usize) -> Self {
+    fn new(socket: Socket, max_payload: u32, landing: usize) -> Self {
         Self {
             reader: FrameReader::new(socket.clone(), max_payload, landing),
-            writer: FrameWriter::new(socket.clone()),
+            writer: FrameWriter::new(socket),
         }
     }
 
-    fn say_hello(
-        &mut self,
-        identity: &Identity,
-        connection: Connection,
-        token: &str,
-    ) -> Result<(), WorkerError> {
-        let hello = json_frame(Kind::Hello, &identity.hello(connection, token)).map_err(WorkerError::Send)?;
-        self.writer.greet(Preamble::ours(), &hello).map_err(WorkerError::Handshake)
+    fn say_hello(&mut self, identity: &Identity) -> Result<(), WorkerError> {
+        let hello = json_frame(Kind::Hello, &identity.hello()).map_err(WorkerError::Send)?;
+        self.writer.greet(Preamble::ours(), &hello).map_err(|_| WorkerError::Orphaned)
     }
 
     fn await_welcome(&mut self) -> Result<(Welcome, Payload), WorkerError> {
-        let answer = self.reader.preamble().map_err(silence)?.ok_or(WorkerError::HungUp)?;
-        Preamble::accept(answer)?;
+        let theirs = self.reader.preamble().map_err(silence)?.ok_or(WorkerError::HungUp)?;
+        if let Err(error) = Preamble::agree(theirs) {
+            // The coordinator learns from it that there is no version in common.
+            let _ = self.writer.preamble(Preamble::ours());
+            return Err(error.into());
+        }
         let frame = self.reader.frame().map_err(silence)?.ok_or(WorkerError::HungUp)?;
         match frame.kind {
             Kind::Welcome => Ok((json_of(&frame)?, frame.payload)),

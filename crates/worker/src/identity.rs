@@ -1,6 +1,6 @@
 //! What this executable says of itself: to the coordinator in its hello, to people who start it by hand.
 
-use procpool_protocol::handshake::{Connection, Description, Hello, Mode};
+use procpool_protocol::handshake::{Description, Hello, Mode};
 use procpool_protocol::{Job, Schema};
 use std::ffi::OsString;
 use std::path::Path;
@@ -35,11 +35,8 @@ impl Identity {
         Self { job: executable(), contract: 1, build: None, modes: &[Mode::Messages], schema: || None }
     }
 
-    pub(crate) fn hello(&self, connection: Connection, token: &str) -> Hello {
+    pub(crate) fn hello(&self) -> Hello {
         Hello {
-            connection,
-            token: token.into(),
-            pid: std::process::id(),
             job: self.job.clone(),
             contract: self.contract,
             schema_hash: (self.schema)().map(|schema| schema.hash()),

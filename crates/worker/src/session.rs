@@ -5,7 +5,7 @@
 use crate::ending::{Ending, WorkerError, complain};
 use crate::frames::FrameReader;
 use crate::guard::{Guard, Lost};
-use crate::handshake::{Admitted, Line, Sockets, shake_hands};
+use crate::handshake::{Admitted, Line, Opening};
 use crate::identity::Identity;
 use crate::os::Socket;
 use crate::outlet::Outlet;
@@ -30,19 +30,18 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Shakes hands and starts the guard. `on_lost` ends the worker; its first argument says whether
+    /// Introduces the worker and starts the guard. `on_lost` ends the worker; its first argument says whether
     /// the worker's process group is the coordinator's making.
     pub(crate) fn open(
         identity: &Identity,
-        sockets: &Sockets,
-        token: &str,
+        opening: Opening,
         on_lost: impl FnOnce(bool, Lost) + Send + 'static,
     ) -> Result<Self, WorkerError> {
-        let Admitted { mode, owned, startup, page, jobs, control } = shake_hands(identity, sockets, token)?;
+        let Admitted { mode, owned, startup, page, jobs, control } = opening.answer(identity)?;
         let Line { reader, writer } = jobs;
+        let jobs = reader.source().clone();
         let bench = Workbench::new(startup, Outlet::new(writer), Arc::default());
-        let guard =
-            Guard { identity: identity.clone(), control, bench: bench.clone(), jobs: sockets.jobs.clone() };
+        let guard = Guard { identity: identity.clone(), control, bench: bench.clone(), jobs };
         guard.start(move |lost| on_lost(owned, lost))?;
         // A coordinator whose page cannot be opened from here gives one job at a time.
         let page = page.and_then(|path| Page::open(&path).ok());

@@ -1,7 +1,7 @@
 //! A moment for everybody else when time was lost. Refuses to know what the time is kept for.
 
-use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use procpool_process::clock;
+use std::time::{Duration, Instant};
 
 /// How long everybody else has to read what has arrived meanwhile.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -15,7 +15,7 @@ impl CatchUp {
     /// Waits for the end of the moment. Safe to drop and call again.
     pub(crate) async fn over(&mut self) {
         let until = *self.0.get_or_insert_with(|| Instant::now() + MOMENT);
-        sleep_until(until).await;
+        clock::sleep_until(until).await;
         self.0 = None;
     }
 }

@@ -3,9 +3,7 @@
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::SaveError;
-use procpool_process::Contract;
-use procpool_process::StartError;
-use procpool_process::{Executable, ExecutableError};
+use procpool_process::{Contract, Executable, ExecutableError, StartError};
 use procpool_protocol::{Payload, PayloadError};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use super::state::State;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
-use procpool_process::Recipe;
+use procpool_process::{Home, Recipe, clock};
 use procpool_protocol::engine::{JobLimits, ReloadError};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId, Payload};
@@ -31,6 +31,8 @@ const HELD_UP: Duration = Duration::from_millis(250);
 pub(crate) struct Core {
     pub(crate) name: String,
     pub(crate) limits: PoolLimits,
+    /// The process whose children the workers are.
+    home: Home,
     epoch: Instant,
     state: Mutex<State>,
     pub(crate) fingerprints: Fingerprints,
@@ -72,6 +74,7 @@ impl Core {
     ) -> Self {
         Self {
             name: recipe.name.clone(),
+            home: Home::here(),
             epoch: Instant::now(),
             state: Mutex::new(State::new(
                 recipe,
@@ -99,10 +102,17 @@ impl Core {
     }
 
     fn count_refusal(&self) {
+        // In a fork the lock may be held by a thread that does not exist.
+        if !self.home.is_here() {
+            return;
+        }
         self.with(|state, _| state.stats.refused());
     }
 
     fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        if !self.home.is_here() {
+            return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
+        }
         let limit = self.limits.max_payload as usize;
         if job.input.bytes.len() > limit {
             let reason = Refusal::InputTooLarge { size: job.input.bytes.len(), limit };
@@ -156,7 +166,7 @@ impl Core {
             let left = limit.saturating_sub(since.elapsed());
             let in_time = {
                 let _runtime = self.runtime.enter();
-                tokio::time::timeout(left, slot)
+                clock::timeout(left, slot)
             };
             if left.is_zero() || in_time.await.is_err() {
                 return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
@@ -167,12 +177,18 @@ impl Core {
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel(&self, id: JobId) -> bool {
+        if !self.home.is_here() {
+            return false;
+        }
         let key = self.lock().key(id);
         key.is_some_and(|key| self.cancel_key(key))
     }
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel_key(&self, job: Key) -> bool {
+        if !self.home.is_here() {
+            return false;
+        }
         self.act(|state, now, effects| {
             let is_open = state.is_open(job);
             state.handle(now, Event::Cancel { job }, effects);
@@ -193,12 +209,19 @@ impl Core {
 
     /// Feeds an event about which nothing else is known.
     pub(crate) fn feed(&self, event: Event) {
+        // A fork has no part in the pool: its end is not the pool's.
+        if !self.home.is_here() {
+            return;
+        }
         self.act(|state, now, effects| state.handle(now, event, effects));
     }
 
     /// Kills everything, ends every job as shut down and forgets the workers. For when nobody drives
     /// the pool's tasks any more.
     pub(crate) fn abandon(&self) {
+        if !self.home.is_here() {
+            return;
+        }
         self.feed(Event::Stop);
         let slots = self.with(|state, _| std::mem::take(&mut state.slots));
         drop(slots);
@@ -321,7 +344,12 @@ impl Core {
                 None => rearmed.await,
                 Some(time) => {
                     let deadline = self.epoch + Duration::from_nanos(time.as_nanos());
-                    if tokio::time::timeout_at(deadline.into(), rearmed).await.is_err() {
+                    let is_due = tokio::select! {
+                        biased;
+                        () = rearmed => false,
+                        () = clock::sleep_until(deadline) => true,
+                    };
+                    if is_due {
                         if deadline.elapsed() > HELD_UP {
                             catch_up.over().await;
                         }

@@ -1,8 +1,7 @@
 //! The makes of a pool's executable: what the workers of each generation are started from, and who waits for a reload.
 //! Refuses to know which make is the better one.
 
-use procpool_process::Pinned;
-use procpool_process::Recipe;
+use procpool_process::{Pinned, Recipe};
 use procpool_protocol::engine::{ReloadError, ReloadReport};
 use procpool_scheduler::{Generation, ReloadEnd};
 use std::collections::BTreeMap;

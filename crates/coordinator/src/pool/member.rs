@@ -7,9 +7,7 @@ use super::known;
 use super::serving::{self, Serving};
 use super::state::State;
 use crate::sharing::Sharing;
-use procpool_process::Hub;
-use procpool_process::{Ending, Session};
-use procpool_process::{ReadyWorker, Recipe, StartError, launch};
+use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::Done;
@@ -19,13 +17,7 @@ use tokio::sync::oneshot;
 
 /// Launches the worker of an id that the scheduler gave out, serves it until it is dead, and tells the
 /// scheduler of its death exactly once, whatever happens.
-pub(crate) async fn live(
-    core: Arc<Core>,
-    hub: Arc<Hub>,
-    recipe: Arc<Recipe>,
-    worker: WorkerId,
-    first: Arc<FirstStart>,
-) {
+pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId, first: Arc<FirstStart>) {
     let member = Member { core, worker, buried: false };
     let Some((name, kill_switch)) = member
         .core
@@ -33,7 +25,7 @@ pub(crate) async fn live(
     else {
         return;
     };
-    match launch(&hub, &recipe, name.clone(), &kill_switch).await {
+    match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
             member.bury_unready(&error);
             // Whoever waits for the pool's start reports it.

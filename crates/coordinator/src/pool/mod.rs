@@ -33,12 +33,10 @@ pub use builder::PoolBuilder;
 pub use config::{PoolConfig, PoolError};
 pub use handle::{JobEvent, JobFuture, JobHandle};
 pub use map::Map;
-pub(crate) use raw::open_hub;
 pub use raw::{RawPool, ShutdownReport};
 pub use request::JobRequest;
 
-use procpool_process::Executable;
-use procpool_process::{Contract, ContractMismatch};
+use procpool_process::{Contract, ContractMismatch, Executable};
 use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::{Job, JobError, JobId};
 use std::marker::PhantomData;

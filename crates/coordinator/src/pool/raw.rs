@@ -13,10 +13,7 @@ use super::supervisor;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use procpool_process::Contract;
-use procpool_process::Executable;
-use procpool_process::Hub;
-use procpool_process::{Recipe, StartError};
+use procpool_process::{Contract, Executable, Recipe, StartError, refuse_unserved};
 use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -66,8 +63,17 @@ impl RawPool {
     /// When the configuration contradicts itself, or the first worker does not come up: then with the
     /// report of its death.
     pub async fn start(config: PoolConfig) -> Result<Self, PoolError> {
-        let hub = open_hub(&config.name)?;
-        Self::start_on(&hub, config).await
+        let name = config.name.clone();
+        let min_workers = config.limits.min_workers;
+        let (first, outcome) = FirstStart::new();
+        let pool = Self::assemble(config, false, first)?;
+        if min_workers > 0 {
+            outcome.await.unwrap_or_else(|_| {
+                let source = std::io::Error::other("the runtime is shutting down");
+                Err(StartError::Prepare { pool: name, source })
+            })?;
+        }
+        Ok(pool)
     }
 
     /// Starts a pool that starts its first worker with its first job.
@@ -78,31 +84,11 @@ impl RawPool {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start_lazy(config: PoolConfig) -> Result<Self, PoolError> {
-        let hub = open_hub(&config.name)?;
         let (first, _) = FirstStart::new();
-        Self::assemble(&hub, config, true, first)
+        Self::assemble(config, true, first)
     }
 
-    pub(crate) async fn start_on(hub: &Arc<Hub>, config: PoolConfig) -> Result<Self, PoolError> {
-        let name = config.name.clone();
-        let min_workers = config.limits.min_workers;
-        let (first, outcome) = FirstStart::new();
-        let pool = Self::assemble(hub, config, false, first)?;
-        if min_workers > 0 {
-            outcome.await.unwrap_or_else(|_| {
-                let source = std::io::Error::other("the runtime is shutting down");
-                Err(StartError::Prepare { pool: name, source })
-            })?;
-        }
-        Ok(pool)
-    }
-
-    fn assemble(
-        hub: &Arc<Hub>,
-        config: PoolConfig,
-        lazy: bool,
-        first: Arc<FirstStart>,
-    ) -> Result<Self, PoolError> {
+    fn assemble(config: PoolConfig, lazy: bool, first: Arc<FirstStart>) -> Result<Self, PoolError> {
         let PoolConfig {
             name,
             executable,
@@ -114,6 +100,7 @@ impl RawPool {
             save_failed_jobs,
             expects,
         } = config;
+        refuse_unserved(&name)?;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
         let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
         if size > limit as usize {
@@ -151,7 +138,7 @@ impl RawPool {
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
-        tokio::spawn(supervisor::supervise(core.clone(), hub.clone(), requests, first));
+        tokio::spawn(supervisor::supervise(core.clone(), requests, first));
         let pool =
             Self { owner: Arc::new(Owner { core, contract, executable, reloading: Mutex::default() }) };
         pool.core().feed(Event::Start);
@@ -266,8 +253,4 @@ impl RawPool {
     pub fn workers(&self) -> Vec<WorkerStatus> {
         super::status::workers(self.core())
     }
-}
-
-pub(crate) fn open_hub(pool: &str) -> Result<Arc<Hub>, StartError> {
-    Hub::open().map_err(|source| StartError::Prepare { pool: pool.into(), source })
 }

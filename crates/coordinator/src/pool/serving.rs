@@ -3,8 +3,7 @@
 use super::core::Core;
 use super::effects::Effects;
 use super::events::Events;
-use procpool_process::KillSwitch;
-use procpool_process::{FrameSink, Outboxes};
+use procpool_process::{FrameSink, KillSwitch, Outboxes};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;

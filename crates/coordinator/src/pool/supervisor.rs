@@ -3,14 +3,12 @@
 use super::catch_up::CatchUp;
 use super::core::Core;
 use super::member::{self, FirstStart};
-use procpool_process::Hub;
-use procpool_process::Recipe;
+use procpool_process::{Recipe, clock};
 use procpool_scheduler::{Event, WorkerId};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 /// Between two looks at the idle workers. One that was stopped is to be replaced within two seconds.
 const ROUND: Duration = Duration::from_secs(1);
@@ -18,7 +16,6 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Runs until the pool is drained and every worker reaped.
 pub(crate) async fn supervise(
     core: Arc<Core>,
-    hub: Arc<Hub>,
     mut spawns: mpsc::UnboundedReceiver<(WorkerId, Arc<Recipe>)>,
     first: Arc<FirstStart>,
 ) {
@@ -26,13 +23,12 @@ pub(crate) async fn supervise(
     let mut drained = core.drained();
     let mut members = JoinSet::new();
     let mut catch_up = CatchUp::default();
-    let mut rounds = tokio::time::interval(ROUND);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = Instant::now() + ROUND;
     loop {
         tokio::select! {
             biased;
             Some((worker, recipe)) = spawns.recv() => {
-                members.spawn(member::live(core.clone(), hub.clone(), recipe, worker, first.clone()));
+                members.spawn(member::live(core.clone(), recipe, worker, first.clone()));
             }
             () = core.next_tick(&mut catch_up) => core.feed(Event::Tick),
             Some(ended) = members.join_next() => {
@@ -40,7 +36,10 @@ pub(crate) async fn supervise(
                     tracing::error!(pool = core.name, %error, "a worker's task ended in a bug");
                 }
             }
-            _ = rounds.tick() => core.look_for_stopped(),
+            () = clock::sleep_until(round) => {
+                core.look_for_stopped();
+                round = Instant::now() + ROUND;
+            }
             _ = drained.wait_for(|drained| *drained) => break,
         }
     }

@@ -167,8 +167,15 @@ mod tests {
             outcome: "crashed".into(),
             summary: String::new(),
         };
-        let welcome =
-            Welcome { mode: Mode::Jobs, owned: true, worker: "fib-1".into(), max_payload: 10, page: None };
+        let welcome = Welcome {
+            mode: Mode::Jobs,
+            owned: true,
+            worker: "fib-1".into(),
+            pool: "fib".into(),
+            job: None,
+            max_payload: 10,
+            page: None,
+        };
         SavedJob { recording, welcome, worker_data: Payload::none(), job: Frame::new(Kind::Job, 1, "") }
     }
 

@@ -1,9 +1,7 @@
 //! What all recordings of a pool have in common, and making one of it. Knows no files.
 
 use super::{SaveError, ToSave};
-use procpool_process::Contract;
-use procpool_process::Executable;
-use procpool_process::Recipe;
+use procpool_process::{Contract, Executable, Recipe};
 use procpool_protocol::handshake::Welcome;
 use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
 use procpool_protocol::{JobId, Payload};

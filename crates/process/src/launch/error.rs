@@ -60,6 +60,14 @@ pub enum StartError {
         /// What it says.
         failure: Failure,
     },
+    /// This process is itself a worker that has not begun to serve: a fork bomb in the making.
+    #[error("failed to start workers of `{pool}`: {advice}")]
+    Unserved {
+        /// The pool.
+        pool: String,
+        /// What is missing, and where.
+        advice: String,
+    },
     /// The coordinator's own side cannot be set up.
     #[error("failed to prepare for workers of `{pool}`: {source}")]
     Prepare {

@@ -1,18 +1,18 @@
 //! [`Recipe`]: what the workers of a pool have in common, what they have to be, and what they are told.
 
 use super::StartError;
+use crate::clock;
 use crate::contract::Contract;
 use crate::death::{self, Body};
 use crate::executable::Pinned;
-use crate::hub::Arrival;
 use crate::os::page::Page;
 use crate::worker_limits::WorkerLimits;
-use procpool_protocol::Payload;
-use procpool_protocol::frame::Kind;
-use procpool_protocol::handshake::{Connection, Hello, Mode, Welcome};
+use procpool_protocol::codec::CodecError;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::handshake::{Hello, Mode, Welcome};
 use procpool_protocol::message::json_frame;
+use procpool_protocol::{Failure, Payload};
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -76,47 +76,30 @@ impl Recipe {
         Err(Refusal { reason: "mode", error: StartError::Protocol { pool: self.name.clone(), violation } })
     }
 
-    /// What a worker of this name is told when it is taken in.
+    /// Returns what a worker of this name is told first.
     pub fn welcome_of(&self, worker: &str) -> Welcome {
         Welcome {
             mode: self.mode,
             owned: true,
             worker: worker.into(),
+            pool: self.name.clone(),
+            job: self.expects.get().map(|contract| contract.job.clone()),
             max_payload: self.max_payload,
             page: None,
         }
     }
 
-    /// The page of a worker that would keep one.
-    pub(super) fn page_for(&self, worker: &str, hello: &Hello) -> Option<Page> {
-        let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs && hello.page;
+    /// A page for a worker that may be given jobs ahead of their turn.
+    pub(super) fn page_for(&self, worker: &str) -> Option<Page> {
+        let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs;
         // Without a page it is given one job at a time.
         is_worth_it.then(|| Page::create(worker))?.ok()
     }
 
-    /// Sends preamble and welcome on one connection; worker data goes with the jobs connection.
-    pub(super) async fn welcome(
-        &self,
-        worker: &str,
-        arrival: &Arrival,
-        page: Option<&Page>,
-    ) -> Result<(), String> {
+    /// The first frame to a worker of this name, with the worker data.
+    pub(super) fn first_frame(&self, worker: &str, page: Option<&Page>) -> Result<Frame, CodecError> {
         let welcome = Welcome { page: page.map(Page::path), ..self.welcome_of(worker) };
-        let mut frame = json_frame(Kind::Welcome, &welcome).map_err(|error| error.to_string())?;
-        if arrival.hello.connection == Connection::Jobs {
-            frame = frame.with_payload(self.worker_data.clone());
-        }
-        let bytes: bytes::Bytes = [&arrival.preamble.to_bytes()[..], &frame.to_bytes()].concat().into();
-        let mut written = 0;
-        while written < bytes.len() {
-            arrival.socket.writable().await.map_err(|error| error.to_string())?;
-            match arrival.socket.try_write(std::iter::once(&bytes), written) {
-                Ok(more) => written += more,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Ok(())
+        Ok(json_frame(Kind::Welcome, &welcome)?.with_payload(self.worker_data.clone()))
     }
 
     pub(super) async fn died(&self, body: Body) -> StartError {
@@ -126,7 +109,7 @@ impl Recipe {
 
     /// The connection broke: the worker's death, if it comes soon, else a violation.
     pub(super) async fn broke_off(&self, body: Body, violation: String) -> StartError {
-        if tokio::time::timeout(death::AFTER_EOF, body.alive.died()).await.is_ok() {
+        if clock::timeout(death::AFTER_EOF, body.alive.died()).await.is_ok() {
             return self.died(body).await;
         }
         self.violated(body, violation).await
@@ -135,6 +118,12 @@ impl Recipe {
     pub(super) async fn violated(&self, body: Body, violation: String) -> StartError {
         body.bury(death::LAST_WORDS).await;
         StartError::Protocol { pool: self.name.clone(), violation }
+    }
+
+    /// It says itself that it will not serve.
+    pub(super) async fn failed(&self, body: Body, failure: Failure) -> StartError {
+        body.bury(death::LAST_WORDS).await;
+        StartError::Init { pool: self.name.clone(), failure }
     }
 
     pub(super) async fn timed_out(&self, body: Body, step: &'static str) -> StartError {

@@ -4,13 +4,16 @@
 
 pub(crate) mod alive;
 mod cgroup;
-mod descriptors;
+pub(crate) mod fork;
 mod group;
 mod limits;
+pub(crate) mod open_files;
 pub(crate) mod page;
+mod posix_spawn;
 pub(crate) mod process;
 pub(crate) mod socket;
-pub(crate) mod socket_dir;
+pub(crate) mod spawn;
+mod spawners;
 pub(crate) mod usage;
 mod wait;
 mod worker_cgroup;

@@ -1,58 +1,25 @@
 //! One worker process, from spawn to reap: its pidfd, its group, and the promise that a number is
 //! never signalled after it was reaped.
 
-use super::descriptors;
+use super::fork::Home;
 use super::group;
-use super::limits;
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use super::worker_cgroup::WorkerCgroup;
-use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::oneshot;
 
-/// What to spawn.
-#[derive(Debug)]
-pub(crate) struct SpawnRequest {
-    /// Absolute, or std would fall back from `posix_spawn` to `fork`.
-    pub(crate) program: PathBuf,
-    /// Keeps a descriptor open that `program` may be named by.
-    pub(crate) pinned: Option<Arc<File>>,
-    /// What the worker sees as its own name.
-    pub(crate) arg0: OsString,
-    pub(crate) args: Vec<OsString>,
-    /// The whole environment.
-    pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) current_dir: Option<PathBuf>,
-    /// Set before anything is written to its standard input.
-    pub(crate) limits: WorkerLimits,
-    /// Written to its standard input, which is then closed.
-    pub(crate) stdin: Vec<u8>,
-}
-
-/// A process that was just spawned, with the reading ends of its output.
-#[derive(Debug)]
-pub(crate) struct Spawned {
-    pub(crate) process: Process,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
-}
-
-/// A child that leads a process group of its own.
+/// A child that leads a session and a process group of its own.
 ///
-/// Dropped before it was reaped, it is killed with its group and reaped in the background.
+/// Dropped before it was reaped, it is killed with its group and reaped in the background. In a fork of
+/// the process that spawned it, it is nobody's child: there it is neither signalled nor reaped.
 #[derive(Debug)]
 pub(crate) struct Process {
+    home: Home,
     pid: Pid,
     pidfd: OwnedFd,
     started: Instant,
@@ -71,6 +38,30 @@ struct Fate {
 }
 
 impl Process {
+    /// Takes charge of the child that `spawn` makes.
+    pub(crate) fn spawned(spawn: impl FnOnce() -> io::Result<Pid>) -> io::Result<Self> {
+        let (home, started) = (Home::here(), Instant::now());
+        let pid = spawn()?;
+        match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(pidfd) => Ok(Self { home, pid, pidfd, started, fate: Mutex::default() }),
+            Err(error) => {
+                let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+                let _ = wait::reap(pid, Patience::Wait);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Holds it to its limits, by `confine`. If that fails, it is killed.
+    pub(crate) fn confined(
+        mut self,
+        confine: impl FnOnce(Pid) -> io::Result<Option<WorkerCgroup>>,
+    ) -> io::Result<Self> {
+        let cgroup = confine(self.pid)?;
+        self.fate.get_mut().unwrap_or_else(PoisonError::into_inner).cgroup = cgroup;
+        Ok(self)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
@@ -96,6 +87,9 @@ impl Process {
     /// Sends SIGKILL to the whole group, and to what has left it as far as there is a cgroup, unless the leader was
     /// reaped already.
     pub(crate) fn kill_group(&self) {
+        if !self.home.is_here() {
+            return;
+        }
         let mut fate = self.fate();
         if fate.reaped {
             return;
@@ -188,7 +182,7 @@ impl AsFd for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.fate().reaped {
+        if !self.home.is_here() || self.fate().reaped {
             return;
         }
         self.kill_group();
@@ -204,100 +198,24 @@ impl Drop for Process {
     }
 }
 
-type Reply = oneshot::Sender<io::Result<Spawned>>;
-
-/// Spawns on the one thread that spawns every worker of this process.
-///
-/// A worker asks the kernel to be killed when its parent dies, and the kernel takes the *thread* that
-/// spawned it for the parent. This thread therefore lives as long as the process.
-pub(crate) async fn spawn(request: SpawnRequest) -> io::Result<Spawned> {
-    let (reply, result) = oneshot::channel();
-    let lost = || io::Error::other("the spawner thread is gone");
-    spawner()?.send((request, reply)).map_err(|_| lost())?;
-    result.await.map_err(|_| lost())?
-}
-
-/// The way to the spawner thread. Unbounded, and yet bounded: a pool has at most one request under
-/// way for each worker that it may start.
-fn spawner() -> io::Result<&'static mpsc::Sender<(SpawnRequest, Reply)>> {
-    static SPAWNER: OnceLock<mpsc::Sender<(SpawnRequest, Reply)>> = OnceLock::new();
-    static STARTING: Mutex<()> = Mutex::new(());
-    if let Some(spawner) = SPAWNER.get() {
-        return Ok(spawner);
-    }
-    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    if SPAWNER.get().is_none() {
-        let (requests, inbox) = mpsc::channel::<(SpawnRequest, Reply)>();
-        std::thread::Builder::new().name("procpool-spawner".into()).spawn(move || {
-            if let Err(error) = descriptors::keep_from_children() {
-                tracing::warn!(%error, "workers inherit what this process had open when it was started");
-            }
-            for (request, reply) in inbox {
-                // Whoever asked has given up meanwhile.
-                if reply.is_closed() {
-                    continue;
-                }
-                // If nobody waits any more, dropping the process kills it.
-                let _ = reply.send(spawn_here(request));
-            }
-        })?;
-        let _ = SPAWNER.set(requests);
-    }
-    SPAWNER.get().ok_or_else(|| io::Error::other("the spawner thread did not start"))
-}
-
-fn spawn_here(request: SpawnRequest) -> io::Result<Spawned> {
-    let mut command = Command::new(&request.program);
-    command.arg0(&request.arg0).args(&request.args);
-    command.env_clear().envs(request.env.iter().map(|(key, value)| (key, value)));
-    if let Some(dir) = &request.current_dir {
-        command.current_dir(dir);
-    }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // No `pre_exec`: it would force `fork`, whose cost grows with this process's memory.
-    let started = Instant::now();
-    let mut child = command.process_group(0).spawn()?;
-    drop(request.pinned);
-    let pid = Pid::from_child(&child);
-    let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
-        Ok(pidfd) => pidfd,
-        Err(error) => {
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-            let _ = wait::reap(pid, Patience::Wait);
-            return Err(error.into());
-        }
-    };
-    let mut process = Process { pid, pidfd, started, fate: Mutex::default() };
-    // Whatever fails from here on, dropping the process kills it.
-    let cgroup = limits::confine(pid, &request.limits).map_err(io::Error::other)?;
-    process.fate.get_mut().unwrap_or_else(PoisonError::into_inner).cgroup = cgroup;
-    // A pipe takes the few bytes at once; a worker that closed its end is found out in the handshake.
-    if let Some(mut stdin) = child.stdin.take() {
-        let _ = stdin.write_all(&request.stdin);
-    }
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(io::Error::other("a spawned worker has no output pipes"));
-    };
-    Ok(Spawned { process, stdout: stdout.into(), stderr: stderr.into() })
-}
-
 #[cfg(test)]
 mod reuse;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::spawn::{SpawnRequest, spawn};
+    use crate::{Executable, WorkerLimits};
 
     pub(super) async fn sleep() -> Process {
+        let sleep = Executable::path("/bin/sleep").expect("sleep is there").with_args(["1000"]);
         let request = SpawnRequest {
-            program: "/bin/sleep".into(),
-            pinned: None,
-            arg0: "sleep".into(),
-            args: vec!["1000".into()],
+            pinned: sleep.pin().expect("sleep can be opened"),
             env: Vec::new(),
             current_dir: None,
             limits: WorkerLimits::default(),
-            stdin: Vec::new(),
+            descriptors: Vec::new(),
+            welcome: bytes::Bytes::new(),
         };
         spawn(request).await.expect("sleep is spawned").process
     }

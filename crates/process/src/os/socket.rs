@@ -9,10 +9,11 @@ use interprocess::local_socket::traits::StreamCommon;
 use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
-use interprocess::os::unix::uds_local_socket::tokio::Stream as UdStream;
 use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use tokio::io::Interest;
+use tokio::net::UnixStream;
 
 /// Most segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
 const MAX_SEGMENTS: usize = 64;
@@ -31,9 +32,15 @@ impl Listener {
         options.create_tokio().map(Self)
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<Socket> {
+    /// The next connection, and who made it.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
         let LocalStream::UdSocket(stream) = self.0.accept().await?;
-        Ok(Socket(stream))
+        let creds = stream.peer_creds()?;
+        let unknown = || io::Error::other("the kernel does not tell who connected");
+        let pid = creds.pid().ok_or_else(unknown)?.unsigned_abs();
+        let uid = creds.euid().ok_or_else(unknown)?;
+        let stream = std::os::unix::net::UnixStream::from(OwnedFd::try_from(stream)?);
+        Ok((Socket::new(stream)?, Peer { pid, uid }))
     }
 }
 
@@ -46,35 +53,31 @@ pub(crate) struct Peer {
 
 /// One connection to a worker.
 #[derive(Debug)]
-pub(crate) struct Socket(UdStream);
+pub(crate) struct Socket(UnixStream);
 
 impl Socket {
-    /// The peer's process id and user, as they were when it connected.
-    pub(crate) fn peer(&self) -> io::Result<Peer> {
-        let creds = self.0.peer_creds()?;
-        let unknown = || io::Error::other("the kernel does not tell who connected");
-        let pid = creds.pid().ok_or_else(unknown)?.unsigned_abs();
-        let uid = creds.euid().ok_or_else(unknown)?;
-        Ok(Peer { pid, uid })
+    /// Takes a socket that does not block. Needs a tokio runtime with I/O.
+    pub(crate) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        UnixStream::from_std(stream).map(Self)
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.0.inner().readable().await
+        self.0.readable().await
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.0.inner().writable().await
+        self.0.writable().await
     }
 
     /// Reads what is there into the free room of `buffer`. 0 is the end.
     pub(crate) fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        self.0.inner().try_read_buf(buffer)
+        self.0.try_read_buf(buffer)
     }
 
     /// Reads as [`try_read`](Self::try_read) does, and tells whether that was all there is for now: a read that brings less than it
     /// has room for says so, and spares the one that finds nothing. What comes later makes the socket readable again.
     pub(crate) fn try_read_all(&self, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
-        let stream = self.0.inner();
+        let stream = &self.0;
         let (mut few, mut length) = ([0; FEW], 0);
         // An error that says so is how tokio is told that nothing is left. It must come from the read itself: only so does it
         // not take back what the kernel has reported since.
@@ -102,7 +105,7 @@ impl Socket {
             *slice = IoSlice::new(&segment[if count == 0 { skip } else { 0 }..]);
             count += 1;
         }
-        self.0.inner().try_write_vectored(&slices[..count])
+        self.0.try_write_vectored(&slices[..count])
     }
 }
 
@@ -122,7 +125,7 @@ mod tests {
         let name = std::env::temp_dir().join(format!("procpool-socket-{}", std::process::id()));
         let listener = Listener::bind(&name).unwrap();
         let mut peer = UnixStream::connect(&name).unwrap();
-        let socket = listener.accept().await.unwrap();
+        let socket = listener.accept().await.unwrap().0;
         std::fs::remove_file(&name).unwrap();
         let mut buffer = BytesMut::new();
         for length in [3, FEW - 1] {

@@ -6,5 +6,5 @@
 mod process;
 mod socket;
 
-pub(crate) use process::{die, die_with_parent, name_thread, parent, read_stdin, wake_with_parent};
+pub(crate) use process::{die, name_thread, wake_with_parent};
 pub(crate) use socket::Socket;

@@ -1,20 +1,7 @@
-//! The worker's process: its life tied to its parent's, its name, its sudden end, its standard input.
+//! The worker's process: its life tied to its parent's, its name, its sudden end.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 use std::io;
-use std::time::Duration;
-
-/// The parent's process id; none when it lives in another process namespace.
-pub(crate) fn parent() -> Option<u32> {
-    u32::try_from(rustix::process::getppid()?.as_raw_pid()).ok()
-}
-
-/// Asks the kernel to kill this process when its parent dies. Counts for as long as the calling
-/// thread lives.
-pub(crate) fn die_with_parent() -> io::Result<()> {
-    on_parent_death(Signal::KILL)
-}
 
 /// Asks the kernel to continue this process when its parent dies, should it be stopped then: the
 /// guard can kill a whole process group, but it has to run to do that.
@@ -57,26 +44,5 @@ pub(crate) fn die(whole_group: bool) -> ! {
     // The signal is on its way, and nobody survives it.
     loop {
         std::thread::park();
-    }
-}
-
-/// Reads what there is on standard input, past std's buffer, once there is anything.
-///
-/// # Errors
-/// [`io::ErrorKind::TimedOut`] when nothing comes within `patience`.
-pub(crate) fn read_stdin(into: &mut [u8], patience: Duration) -> io::Result<usize> {
-    let stdin = io::stdin();
-    let timeout = Timespec::try_from(patience).map_err(io::Error::other)?;
-    loop {
-        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        let outcome = match poll(&mut fds, Some(&timeout)) {
-            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(_) => rustix::io::read(&stdin, &mut *into),
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return Ok(other?),
-        }
     }
 }

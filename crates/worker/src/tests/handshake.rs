@@ -1,7 +1,7 @@
 //! Hello, Welcome, Refused.
 
 use super::*;
-use procpool_protocol::handshake::{Connection, Refused};
+use procpool_protocol::handshake::Refused;
 use procpool_protocol::message::failure_of;
 use procpool_protocol::outcome::JobId;
 
@@ -16,19 +16,15 @@ fn complaint(double: Double) -> String {
 }
 
 #[test]
-fn both_hellos_are_said_unprompted() {
+fn a_worker_says_what_it_is() {
     let mut double = meet();
-    let jobs = double.jobs.hear_hello();
-    let control = double.control.hear_hello();
-    assert_eq!((jobs.connection, control.connection), (Connection::Jobs, Connection::Control));
-    for hello in [jobs, control] {
-        assert_eq!((hello.token.as_str(), hello.pid), (TOKEN, std::process::id()));
-        assert_eq!((hello.job.as_str(), hello.contract), ("number", 5));
-        assert_eq!(hello.schema_hash, Number::schema().map(|schema| schema.hash()));
-        assert_eq!(hello.modes, [Mode::Jobs, Mode::Messages]);
-        assert!(hello.sdk.starts_with("procpool-worker "));
-        assert_eq!(hello.build.as_deref(), Some("1.4.2"));
-    }
+    double.jobs.open(&json_frame(Kind::Welcome, &welcome(Mode::Jobs)).unwrap());
+    let hello = double.jobs.hear_hello();
+    assert_eq!((hello.job.as_str(), hello.contract), ("number", 5));
+    assert_eq!(hello.schema_hash, Number::schema().map(|schema| schema.hash()));
+    assert_eq!(hello.modes, [Mode::Jobs, Mode::Messages]);
+    assert!(hello.sdk.starts_with("procpool-worker "));
+    assert_eq!(hello.build.as_deref(), Some("1.4.2"));
 }
 
 #[test]
@@ -37,7 +33,6 @@ fn the_first_job_may_come_along_with_the_welcome_byte_by_byte() {
     let welcome = json_frame(Kind::Welcome, &welcome(Mode::Jobs)).unwrap();
     let bytes =
         [&Preamble::ours().to_bytes()[..], &welcome.to_bytes(), &job(1, &message(), number(6)).to_bytes()];
-    double.control.answer(&welcome);
     for byte in bytes.concat() {
         std::io::Write::write_all(&mut double.jobs.stream, &[byte]).unwrap();
     }
@@ -51,7 +46,7 @@ fn the_first_job_may_come_along_with_the_welcome_byte_by_byte() {
 fn a_refusal_is_told_with_its_reason() {
     let mut double = meet();
     let refused = Refused { reason: "contract".into(), detail: "expected version 6".into() };
-    double.jobs.answer(&json_frame(Kind::Refused, &refused).unwrap());
+    double.jobs.open(&json_frame(Kind::Refused, &refused).unwrap());
     assert_eq!(complaint(double), "the coordinator refused this worker (contract): expected version 6");
 }
 
@@ -74,7 +69,7 @@ fn a_coordinator_that_hangs_up_is_told_apart_from_a_refusal() {
 #[test]
 fn anything_but_an_answer_is_a_violation() {
     let mut double = meet();
-    double.jobs.answer(&job(1, &message(), number(1)));
+    double.jobs.open(&job(1, &message(), number(1)));
     assert!(complaint(double).contains("it sent Job where Welcome or Refused was expected"));
 }
 

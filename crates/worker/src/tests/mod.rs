@@ -13,7 +13,7 @@ use crate::ending::{Ending, WorkerError};
 use crate::entry;
 use crate::frames::{FrameReader, FrameWriter};
 use crate::guard::Lost;
-use crate::handshake::Sockets;
+use crate::handshake::{Opening, Sockets};
 use crate::identity::Identity;
 use crate::os::Socket;
 use crate::session::Session;
@@ -27,8 +27,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// No test waits for this; it turns a hang into a failure.
 const HANG: Duration = Duration::from_secs(60);
@@ -101,8 +99,8 @@ impl Wire {
         json_of(&self.hear(Kind::Hello)).unwrap()
     }
 
-    fn answer(&mut self, frame: &Frame) {
-        self.writer.greet(Preamble::choose(Preamble::ours()).unwrap(), frame).unwrap();
+    fn open(&mut self, frame: &Frame) {
+        self.writer.greet(Preamble::ours(), frame).unwrap();
     }
 
     /// The end of file, for the worker.
@@ -122,7 +120,7 @@ struct Double {
 }
 
 impl Double {
-    /// A worker that has connected twice and said nothing yet.
+    /// A worker that was told nothing yet.
     fn meet(
         identity: Identity,
         work: impl FnOnce(Session) -> Result<Ending, WorkerError> + Send + 'static,
@@ -136,7 +134,9 @@ impl Double {
             let exit = their_jobs.try_clone().unwrap();
             let sockets = Sockets { jobs: their_jobs.into(), control: their_control.into() };
             let on_lost = move |owned, why| lose.send((owned, why)).unwrap_or_default();
-            let end = Session::open(&identity, &sockets, TOKEN, on_lost).and_then(work);
+            let end = Opening::read(sockets)
+                .and_then(|opening| Session::open(&identity, opening, on_lost))
+                .and_then(work);
             let _ = exit.shutdown(Shutdown::Both);
             finish.send(end)
         });
@@ -151,11 +151,8 @@ impl Double {
         work: impl FnOnce(Session) -> Result<Ending, WorkerError> + Send + 'static,
     ) -> Self {
         let mut this = Self::meet(identity, work);
+        this.jobs.open(&json_frame(Kind::Welcome, welcome).unwrap().with_payload(data));
         this.jobs.hear_hello();
-        this.control.hear_hello();
-        let welcome = json_frame(Kind::Welcome, welcome).unwrap();
-        this.jobs.answer(&welcome.clone().with_payload(data));
-        this.control.answer(&welcome);
         this
     }
 
@@ -212,7 +209,15 @@ impl Double {
 }
 
 fn welcome(mode: Mode) -> Welcome {
-    Welcome { mode, owned: true, worker: "number-1".into(), max_payload: 1000, page: None }
+    Welcome {
+        mode,
+        owned: true,
+        worker: "number-1".into(),
+        pool: "numbers".into(),
+        job: None,
+        max_payload: 1000,
+        page: None,
+    }
 }
 
 /// A job's header: first attempt, no deadline, answer in JSON, nobody listens to chunks.

@@ -1,0 +1,148 @@
+//! The descriptors that a procpool worker is born with: recognised, taken, and declined.
+//!
+//! A spawned worker finds its jobs connection as descriptor 3 and its control connection as descriptor
+//! 4, with the coordinator's preamble already in the former. No environment variable is involved, so
+//! a program is a worker if it holds these descriptors, and nothing that it starts is one by accident.
+//!
+//! Both sides of a program use this crate: the worker SDK takes the connections, and the coordinator's
+//! side asks [`unserved`] before it starts a worker. A program that is its own worker and does not
+//! serve would start itself again and again.
+//!
+//! Does not: read frames, or know what they mean.
+
+#![deny(unsafe_code)]
+
+mod inherited;
+
+use procpool_protocol::Failure;
+use procpool_protocol::birth::{CONTROL_FD, JOBS_FD};
+use procpool_protocol::frame::Kind;
+use procpool_protocol::message::failure_frame;
+use procpool_protocol::preamble::{MAGIC, Preamble};
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Both connections of a spawned worker.
+#[derive(Debug)]
+pub struct Connections {
+    /// Jobs and messages: descriptor 3.
+    pub jobs: UnixStream,
+    /// Cancels, credit, the shutdown: descriptor 4.
+    pub control: UnixStream,
+}
+
+/// A worker that does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unserved {
+    /// The job that the coordinator wants, if it said so.
+    pub wanted: Option<String>,
+    /// The jobs that the program offered.
+    pub offered: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+struct State {
+    stage: Stage,
+    wanted: Option<String>,
+    offered: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody has taken the connections, if there are any.
+    Untouched,
+    /// Taken, and nobody serves.
+    Claimed,
+    Serving,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { stage: Stage::Untouched, wanted: None, offered: Vec::new() });
+
+/// Returns whether a coordinator spawned this process as a worker.
+pub fn was_spawned() -> bool {
+    state().stage != Stage::Untouched || is_born()
+}
+
+/// Takes both connections, once. `None` where no coordinator spawned this process, or somebody else
+/// has taken them.
+///
+/// From then on they are close-on-exec: what the worker starts does not inherit them.
+pub fn claim() -> Option<Connections> {
+    let mut state = state();
+    if state.stage != Stage::Untouched || !is_born() {
+        return None;
+    }
+    let (jobs, control) = (inherited::take(JOBS_FD)?, inherited::take(CONTROL_FD)?);
+    state.stage = Stage::Claimed;
+    Some(Connections { jobs: jobs.into(), control: control.into() })
+}
+
+/// Takes another descriptor that the `Welcome` has told of, such as the page. `None` if it is not
+/// open, or the connections were not claimed.
+///
+/// Each number is to be taken once.
+pub fn take(number: RawFd) -> Option<OwnedFd> {
+    let is_ours = number > CONTROL_FD && state().stage != Stage::Untouched;
+    if is_ours { inherited::take(number) } else { None }
+}
+
+/// Notes a job that this program offers to serve, and which the coordinator wants, if it said so.
+pub fn offers(job: &'static str, wanted: Option<&str>) {
+    let mut state = state();
+    state.offered.push(job);
+    state.wanted = wanted.map(str::to_owned);
+}
+
+/// Notes that the worker serves.
+pub fn serves() {
+    state().stage = Stage::Serving;
+}
+
+/// Returns what is known of a worker that has not begun to serve; `None` for every other process.
+///
+/// Such a process must not start workers: it would be a fork bomb where it is its own worker.
+pub fn unserved() -> Option<Unserved> {
+    let state = state();
+    let is_unserved = match state.stage {
+        Stage::Untouched => is_born(),
+        Stage::Claimed => true,
+        Stage::Serving => false,
+    };
+    is_unserved.then(|| Unserved { wanted: state.wanted.clone(), offered: state.offered.clone() })
+}
+
+/// Tells the coordinator that this process will not serve, and why: the start fails there at once.
+pub fn decline(failure: &Failure) {
+    let frame = failure_frame(Kind::StartFailed, failure).map(|frame| frame.to_bytes());
+    let preamble = Preamble::ours().to_bytes();
+    inherited::send(JOBS_FD, &[&preamble[..], &frame.unwrap_or_default()].concat());
+}
+
+/// Whether the descriptors are there and nobody has read from them: the coordinator wrote its preamble
+/// before this process existed.
+fn is_born() -> bool {
+    let mut first = [0; MAGIC.len()];
+    inherited::is_unix_stream(JOBS_FD)
+        && inherited::is_unix_stream(CONTROL_FD)
+        && inherited::peek(JOBS_FD, &mut first) == first.len()
+        && first == MAGIC
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test executable may have anything as descriptors 3 and 4, but no coordinator's preamble.
+    #[test]
+    fn a_program_that_was_started_by_hand_is_no_worker() {
+        assert!(!was_spawned());
+        assert!(claim().is_none());
+        assert_eq!(unserved(), None);
+        assert!(take(5).is_none());
+    }
+}

@@ -1,0 +1,67 @@
+//! Waiting by the clock of the processes that are waited for.
+//!
+//! A test may pause tokio's clock, which then jumps ahead whenever the runtime is idle. Workers are real
+//! processes and need real time, so these functions notice the jump and go on waiting.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Length of a wait outside of a clock that is paused. Bounds how long a runtime's shutdown waits for it.
+const NAP: Duration = Duration::from_millis(20);
+
+/// The time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+/// Waits for `duration`, whatever tokio's clock does. Needs a tokio runtime with time.
+pub async fn sleep(duration: Duration) {
+    match Instant::now().checked_add(duration) {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until `deadline`, whatever tokio's clock does. Needs a tokio runtime with time.
+pub async fn sleep_until(deadline: Instant) {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        tokio::time::sleep(left).await;
+        // tokio's timers are never early, unless its clock is paused.
+        if Instant::now() >= deadline {
+            return;
+        }
+        // While a blocking task runs, a paused clock does not jump.
+        let nap = tokio::task::spawn_blocking(move || std::thread::sleep(left.min(NAP)));
+        if nap.await.is_err() {
+            // The runtime shuts down, and this task with it.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Waits for `work`, but no longer than `duration`, whatever tokio's clock does.
+///
+/// # Errors
+/// [`Elapsed`] when the time is up first.
+pub async fn timeout<T>(duration: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = sleep(duration) => Err(Elapsed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_does_not_shorten_a_wait() {
+        let (started, wait) = (Instant::now(), Duration::from_millis(30));
+        sleep(wait).await;
+        assert!(started.elapsed() >= wait);
+        assert_eq!(timeout(wait, std::future::pending::<()>()).await, Err(Elapsed));
+        assert!(started.elapsed() >= 2 * wait);
+        assert_eq!(timeout(Duration::MAX, async { 7 }).await, Ok(7));
+    }
+}

@@ -1,0 +1,32 @@
+//! The soft limit of open files. A service raises its own, since it holds a connection for each client;
+//! its workers get the one that the service was started with, for which programs that use `select` are
+//! made.
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use std::io;
+use std::sync::OnceLock;
+
+/// The limits before they were raised.
+static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
+
+/// Raises the soft limit of open files of this process to its hard limit. Workers that are spawned from
+/// then on get the soft limit of before.
+///
+/// # Errors
+/// When the system refuses.
+pub fn raise_open_files_limit() -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return Ok(());
+    }
+    let _ = STARTED_WITH.set(limit);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    Ok(setrlimit(Resource::Nofile, raised)?)
+}
+
+/// Gives a worker the limit of before. A system that refuses leaves it with more than it needs.
+pub(super) fn give_back(pid: Pid) {
+    if let Some(limit) = STARTED_WITH.get() {
+        let _ = prlimit(Some(pid), Resource::Nofile, *limit);
+    }
+}

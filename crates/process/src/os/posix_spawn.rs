@@ -1,0 +1,218 @@
+//! `posix_spawn`, called directly: std's `Command` can neither pass an exact set of descriptors, nor
+//! reset signals, nor start a session.
+//!
+//! The child has the descriptors that it is given, numbered from 0, and no other one, whatever is open
+//! in this process and marked or not: nothing process-wide has to be changed for that. Its signals have
+//! their default actions, none is blocked, and it leads a session of its own, without a terminal.
+#![allow(unsafe_code)]
+
+use rustix::process::Pid;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Image<'a> {
+    /// The file of this name.
+    Path(&'a CStr),
+    /// This very file, whatever its name has come to mean.
+    File(BorrowedFd<'a>),
+}
+
+/// A process to be made.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) image: Image<'a>,
+    pub(super) args: &'a [CString],
+    /// The whole environment, as `KEY=value`.
+    pub(super) env: &'a [CString],
+    pub(super) dir: Option<&'a CStr>,
+    /// The child's descriptors 0, 1, 2 and so on. None of them may have a number here that is below
+    /// [`FIRST_FREE`], or one could take another's place before that is copied.
+    pub(super) descriptors: &'a [BorrowedFd<'a>],
+}
+
+/// Numbers below this one are the child's.
+pub(super) const FIRST_FREE: RawFd = 16;
+
+/// Makes the process. Returns when it runs the new program, or cannot.
+pub(super) fn spawn(plan: &Plan<'_>) -> io::Result<Pid> {
+    let actions = plan.actions()?;
+    let attributes = Attributes::new()?;
+    // Names the file by a descriptor that the child has until its `exec`, see `actions`.
+    let by_descriptor = cstring(&format!("/proc/self/fd/{}", plan.descriptors.len() + 1))?;
+    let path = match plan.image {
+        Image::Path(path) => path,
+        Image::File(_) => &by_descriptor,
+    };
+    let (args, env) = (pointers(plan.args), pointers(plan.env));
+    let mut pid = 0;
+    // SAFETY: all pointers are to initialised values that live until the call returns; both arrays end
+    // with a null pointer, and the call writes to none of the strings.
+    let error = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            path.as_ptr(),
+            &raw const actions.0,
+            &raw const attributes.0,
+            args.as_ptr().cast(),
+            env.as_ptr().cast(),
+        )
+    };
+    check(error)?;
+    Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system made a process without a number"))
+}
+
+impl Plan<'_> {
+    fn actions(&self) -> io::Result<FileActions> {
+        let mut actions = FileActions::new()?;
+        if let Some(dir) = self.dir {
+            actions.enter(dir)?;
+        }
+        for (number, descriptor) in (0..).zip(self.descriptors) {
+            actions.place(descriptor, number)?;
+        }
+        let next = RawFd::try_from(self.descriptors.len()).map_err(io::Error::other)?;
+        let Image::File(file) = self.image else {
+            actions.close_from(next)?;
+            return Ok(actions);
+        };
+        // The file has to be open until the `exec` and no longer. A descriptor that is placed stays
+        // open, and one that is opened can be close-on-exec: with all lower numbers taken, `open` gives
+        // `next + 1`, and that one keeps the flag.
+        actions.place(&file, next)?;
+        actions.close_from(next + 1)?;
+        actions.open(next + 1, &cstring(&format!("/proc/self/fd/{next}"))?)?;
+        actions.close(next)?;
+        Ok(actions)
+    }
+}
+
+/// What the child does before its `exec`.
+struct FileActions(libc::posix_spawn_file_actions_t);
+
+impl FileActions {
+    fn new() -> io::Result<Self> {
+        let mut actions = MaybeUninit::uninit();
+        // SAFETY: the pointer is to memory of that type, which the call initialises.
+        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
+        // SAFETY: it is initialised.
+        Ok(Self(unsafe { actions.assume_init() }))
+    }
+
+    fn place(&mut self, descriptor: &BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
+        // SAFETY: the actions are initialised; the descriptor is open for as long as it is borrowed.
+        check(unsafe {
+            libc::posix_spawn_file_actions_adddup2(&raw mut self.0, descriptor.as_raw_fd(), number)
+        })
+    }
+
+    fn open(&mut self, number: RawFd, path: &CStr) -> io::Result<()> {
+        let flags = libc::O_PATH | libc::O_CLOEXEC;
+        // SAFETY: the actions are initialised, and the call copies the path.
+        check(unsafe {
+            libc::posix_spawn_file_actions_addopen(&raw mut self.0, number, path.as_ptr(), flags, 0)
+        })
+    }
+
+    fn close(&mut self, number: RawFd) -> io::Result<()> {
+        // SAFETY: the actions are initialised.
+        check(unsafe { libc::posix_spawn_file_actions_addclose(&raw mut self.0, number) })
+    }
+
+    #[cfg(target_env = "gnu")]
+    fn close_from(&mut self, number: RawFd) -> io::Result<()> {
+        // SAFETY: the actions are initialised.
+        check(unsafe { libc::posix_spawn_file_actions_addclosefrom_np(&raw mut self.0, number) })
+    }
+
+    /// This C library cannot close all of them, so those are closed that are open now. One that another
+    /// thread opens in the next moment has to be close-on-exec, as std makes them.
+    #[cfg(not(target_env = "gnu"))]
+    fn close_from(&mut self, number: RawFd) -> io::Result<()> {
+        for entry in std::fs::read_dir("/proc/self/fd")? {
+            let open = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok());
+            if let Some(open) = open.filter(|open| *open >= number) {
+                self.close(open)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, dir: &CStr) -> io::Result<()> {
+        // SAFETY: the actions are initialised, and the call copies the path.
+        check(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut self.0, dir.as_ptr()) })
+    }
+}
+
+impl Drop for FileActions {
+    fn drop(&mut self) {
+        // SAFETY: they are initialised, and not used any more.
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+    }
+}
+
+/// How the child starts.
+struct Attributes(libc::posix_spawnattr_t);
+
+impl Attributes {
+    fn new() -> io::Result<Self> {
+        let mut attributes = MaybeUninit::uninit();
+        // SAFETY: the pointer is to memory of that type, which the call initialises.
+        check(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
+        // SAFETY: it is initialised.
+        let mut attributes = Self(unsafe { attributes.assume_init() });
+        let flags = libc::POSIX_SPAWN_SETSID
+            | libc::c_short::try_from(libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK)
+                .map_err(io::Error::other)?;
+        // SAFETY: the attributes are initialised.
+        check(unsafe { libc::posix_spawnattr_setflags(&raw mut attributes.0, flags) })?;
+        let all = all_signals();
+        // SAFETY: the attributes are initialised, and the call copies the set.
+        check(unsafe { libc::posix_spawnattr_setsigdefault(&raw mut attributes.0, &raw const all) })?;
+        let none = no_signals();
+        // SAFETY: the attributes are initialised, and the call copies the set.
+        check(unsafe { libc::posix_spawnattr_setsigmask(&raw mut attributes.0, &raw const none) })?;
+        Ok(attributes)
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: they are initialised, and not used any more.
+        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
+    }
+}
+
+/// Every signal there is. `sigfillset` leaves out two that the C library uses itself, and the child would
+/// ignore these.
+fn all_signals() -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the pointer is to memory of that type and of one such value; a set is bits, all of which
+    // may be ones.
+    unsafe { set.as_mut_ptr().write_bytes(0xff, 1) };
+    // SAFETY: it is initialised.
+    unsafe { set.assume_init() }
+}
+
+fn no_signals() -> libc::sigset_t {
+    // SAFETY: a set is bits, all of which may be zeroes.
+    unsafe { std::mem::zeroed() }
+}
+
+/// The strings' addresses, and a null pointer.
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+}
+
+fn cstring(text: &str) -> io::Result<CString> {
+    CString::new(text).map_err(io::Error::other)
+}
+
+/// These functions return what others leave in `errno`.
+fn check(error: libc::c_int) -> io::Result<()> {
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}

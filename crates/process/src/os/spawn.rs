@@ -1,0 +1,153 @@
+//! Spawns one worker process: what it is born with, what it is held to, and what it is told first.
+
+use super::limits;
+use super::open_files;
+use super::posix_spawn::{self, FIRST_FREE, Image, Plan};
+use super::process::Process;
+use super::spawners;
+use crate::executable::Pinned;
+use crate::worker_limits::WorkerLimits;
+use bytes::Bytes;
+use procpool_protocol::preamble::Preamble;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Added to this process's own `oom_score_adj`: where memory runs out, the kernel takes the worker. Half
+/// of the scale, so that a service that holds most of the memory is spared, too.
+const OOM_SCORE: i32 = 500;
+
+/// The greatest score that there is.
+const MAX_OOM_SCORE: i32 = 1000;
+
+/// What to spawn.
+#[derive(Debug)]
+pub(crate) struct SpawnRequest {
+    pub(crate) pinned: Pinned,
+    /// The whole environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) current_dir: Option<PathBuf>,
+    /// Set before the worker is told anything.
+    pub(crate) limits: WorkerLimits,
+    /// Descriptors from number 5 on.
+    pub(crate) descriptors: Vec<Arc<File>>,
+    /// What the worker is told first, on its jobs connection behind the preamble.
+    pub(crate) welcome: Bytes,
+}
+
+/// A process that was just spawned, with the coordinator's ends of all that connects them.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) process: Process,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    pub(crate) jobs: UnixStream,
+    pub(crate) control: UnixStream,
+    /// Bytes of the welcome that the jobs connection has taken.
+    pub(crate) welcomed: usize,
+}
+
+/// Spawns on a thread that lives as long as this process.
+pub(crate) async fn spawn(request: SpawnRequest) -> io::Result<Spawned> {
+    let (reply, result) = oneshot::channel();
+    let executable = request.pinned.executable().as_path().to_owned();
+    spawners::run(&executable, move || {
+        // Whoever asked may have given up meanwhile.
+        if !reply.is_closed() {
+            // If nobody waits any more, dropping the process kills it.
+            let _ = reply.send(spawn_here(&request));
+        }
+    })?;
+    result.await.map_err(|_| io::Error::other("a spawner thread is gone"))?
+}
+
+fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let (stdout, its_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (stderr, its_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (mut jobs, its_jobs) = UnixStream::pair()?;
+    let (control, its_control) = UnixStream::pair()?;
+    for ours in [&jobs, &control] {
+        ours.set_nonblocking(true)?;
+    }
+    // By this a worker knows that it is one.
+    jobs.write_all(&Preamble::ours().to_bytes())?;
+    let its = [null, its_stdout, its_stderr, its_jobs.into(), its_control.into()];
+    let its = its.into_iter().map(out_of_the_way).collect::<io::Result<Vec<_>>>()?;
+    let given = request.descriptors.iter().map(|file| out_of_the_way(file.try_clone()?.into()));
+    let given = given.collect::<io::Result<Vec<_>>>()?;
+
+    let process = Process::spawned(|| run(request, its.iter().chain(&given)))?;
+    drop((its, given));
+    // Whatever fails from here on, dropping the process kills it.
+    let process = process.confined(|pid| confine(pid, &request.limits))?;
+    let welcomed = match jobs.write(&request.welcome) {
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        // It died at once; the handshake finds out how.
+        Err(_) => request.welcome.len(),
+    };
+    prefer_as_victim(process.pid());
+    Ok(Spawned { process, stdout, stderr, jobs, control, welcomed })
+}
+
+fn run<'a>(request: &SpawnRequest, descriptors: impl Iterator<Item = &'a OwnedFd>) -> io::Result<Pid> {
+    let executable = request.pinned.executable();
+    let path = cstring(executable.as_path().as_os_str())?;
+    let args = std::iter::once(executable.as_path().as_os_str())
+        .chain(executable.args().iter().map(OsString::as_os_str));
+    let variables = request.env.iter().map(|(key, value)| [key, OsStr::new("="), value].join(OsStr::new("")));
+    let dir = request.current_dir.as_ref().map(|dir| cstring(dir.as_os_str())).transpose()?;
+    let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
+    let file = request.pinned.file.as_deref().map(|file| out_of_the_way(file.try_clone()?.into()));
+    let file = file.transpose()?;
+    posix_spawn::spawn(&Plan {
+        image: file.as_ref().map_or(Image::Path(&path), |file| Image::File(file.as_fd())),
+        args: &args.map(cstring).collect::<io::Result<Vec<_>>>()?,
+        env: &variables.map(|it| CString::new(it.into_vec()).map_err(nul)).collect::<io::Result<Vec<_>>>()?,
+        dir: dir.as_deref(),
+        descriptors: &descriptors,
+    })
+}
+
+/// A descriptor whose number is none of the child's.
+fn out_of_the_way(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    if descriptor.as_raw_fd() >= FIRST_FREE {
+        return Ok(descriptor);
+    }
+    Ok(fcntl_dupfd_cloexec(&descriptor, FIRST_FREE)?)
+}
+
+fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Option<super::worker_cgroup::WorkerCgroup>> {
+    let cgroup = limits::confine(pid, worker).map_err(io::Error::other)?;
+    if worker.open_files_limit.is_none() {
+        open_files::give_back(pid);
+    }
+    Ok(cgroup)
+}
+
+/// Raising the score of one's own child needs no privilege. A system that keeps none has no victims.
+fn prefer_as_victim(pid: u32) {
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj");
+    let own = own.ok().and_then(|score| score.trim().parse::<i32>().ok()).unwrap_or(0);
+    let score = (own + OOM_SCORE).min(MAX_OOM_SCORE);
+    let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string());
+}
+
+fn cstring(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes()).map_err(nul)
+}
+
+fn nul(_: std::ffi::NulError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a zero byte in a path, an argument or a variable")
+}
