@@ -25,11 +25,11 @@ pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
 pub use pool::{
     JobEvent, JobFuture, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, RawPool,
-    ShutdownReport,
+    ShutdownReport, WorkerSource,
 };
 pub use procpool_process::{
-    Contract, ContractMismatch, Executable, ExecutableError, InvalidWorkerLimits, StartError, WorkerLimits,
-    raise_open_files_limit,
+    AttachSocket, Contract, ContractMismatch, Executable, ExecutableError, InvalidWorkerLimits, StartError,
+    WorkerLimits, raise_open_files_limit,
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};

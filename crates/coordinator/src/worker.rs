@@ -3,7 +3,7 @@
 use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
 use procpool_process::{
-    Executable, ExecutableError, FrameSink, Home, KillSwitch, Outboxes, Recipe, Session, StartError,
+    Executable, ExecutableError, FrameSink, Home, KillSwitch, Origin, Outboxes, Recipe, Session, StartError,
     WorkerLimits, clock, launch, refuse_unserved,
 };
 use procpool_protocol::frame::{Frame, Kind};
@@ -176,7 +176,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         self.limits.check().map_err(InvalidLimits::from)?;
         let recipe = Recipe {
             name: name.clone(),
-            pinned: self.executable.pin()?,
+            origin: Origin::Spawned(self.executable.pin()?),
             inherit_env: Vec::new(),
             env: self.env,
             current_dir: self.current_dir,

@@ -2,7 +2,7 @@
 
 use crate::evidence::{self, Circumstances};
 use crate::os::alive::Alive;
-use crate::os::process::Process;
+use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::ExitReport;
@@ -22,21 +22,25 @@ pub(crate) struct Body {
     pub(crate) name: String,
     /// What it was held to.
     pub(crate) limits: WorkerLimits,
-    pub(crate) process: Arc<Process>,
+    pub(crate) process: Arc<WorkerProcess>,
     /// Readable once the process is dead.
     pub(crate) alive: Alive,
-    pub(crate) output: Output,
+    /// `None` of an attached worker: what it prints is its own parent's.
+    pub(crate) output: Option<Output>,
 }
 
 impl Body {
     /// Kills the group, waits for the death, hears the last words for up to `patience`, reaps.
     pub(crate) async fn bury(self, patience: Duration) -> ExitReport {
         let Self { name, limits, process, alive, output } = self;
-        process.kill_group();
+        process.kill();
         alive.died().await;
         drop(alive);
         let uptime = process.started().elapsed();
-        let stderr = output.last_words(patience).await;
+        let stderr = match output {
+            Some(output) => output.last_words(patience).await,
+            None => Vec::new(),
+        };
         let reaped = process.bury();
         let mut report = ExitReport::new(name, process.pid(), reaped.exit);
         report.stderr = stderr;

@@ -1,25 +1,29 @@
 //! The one way to kill a worker, whatever state it is in: not spawned yet, starting, or serving.
 
-use crate::os::process::Process;
+use crate::os::worker_process::WorkerProcess;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Kills a worker's process group; one that is spawned after the kill is killed at once.
 #[derive(Debug, Default)]
-pub struct KillSwitch(Mutex<State>);
+pub struct KillSwitch {
+    state: Mutex<State>,
+    used: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
     killed: bool,
-    process: Option<Arc<Process>>,
+    process: Option<Arc<WorkerProcess>>,
 }
 
 impl KillSwitch {
     /// Ties the switch to its process.
-    pub(crate) fn attach(&self, process: Arc<Process>) {
+    pub(crate) fn attach(&self, process: Arc<WorkerProcess>) {
         let mut state = self.lock();
         if state.killed {
-            process.kill_group();
+            process.kill();
         }
         state.process = Some(process);
     }
@@ -29,8 +33,15 @@ impl KillSwitch {
         let mut state = self.lock();
         state.killed = true;
         if let Some(process) = &state.process {
-            process.kill_group();
+            process.kill();
         }
+        drop(state);
+        self.used.notify_one();
+    }
+
+    /// Completes once it was used. For one that waits.
+    pub(crate) async fn used(&self) {
+        self.used.notified().await;
     }
 
     /// Whether the process is stopped.
@@ -55,7 +66,24 @@ impl KillSwitch {
         self.lock().process.as_ref().map(|process| process.pid())
     }
 
+    /// Asks an attached worker for a sign of life, by `ping`, unless it owes one. Others are their
+    /// coordinator's children, of which the kernel tells whether they are stopped.
+    pub fn ask(&self, ping: impl FnOnce()) {
+        let process = self.lock().process.clone();
+        if process.is_some_and(|it| it.attached().is_some_and(|attached| attached.was_asked())) {
+            ping();
+        }
+    }
+
+    /// Notes a sign of life.
+    pub fn heard(&self) {
+        let process = self.lock().process.clone();
+        if let Some(attached) = process.as_ref().and_then(|it| it.attached()) {
+            attached.was_heard();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

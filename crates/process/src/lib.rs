@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+mod attach;
 pub mod clock;
 mod contract;
 mod death;
@@ -17,6 +18,7 @@ mod evidence;
 mod executable;
 mod kill_switch;
 mod launch;
+mod opening;
 mod os;
 mod outbox;
 mod output;
@@ -24,10 +26,11 @@ mod session;
 mod unserved;
 mod worker_limits;
 
+pub use attach::{AttachPoint, AttachSocket};
 pub use contract::{Contract, ContractMismatch};
 pub use executable::{Executable, ExecutableError, Pinned};
 pub use kill_switch::KillSwitch;
-pub use launch::{ReadyWorker, Recipe, StartError, launch};
+pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch};
 pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
 pub use outbox::{Appended, Outbox, Ticket};

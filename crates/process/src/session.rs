@@ -140,14 +140,14 @@ impl Session {
     /// Waits for a death that is due, and sees to it that it comes.
     async fn await_death(&self, patience: Duration) {
         if clock::timeout(patience, self.body.alive.died()).await.is_err() {
-            self.body.process.kill_group();
+            self.body.process.kill();
         }
     }
 
     /// The group is killed before the last read, so that nobody writes behind it, and the leader is
     /// reaped last, so that its number stays its own until then.
     async fn end(mut self) -> Ending {
-        self.body.process.kill_group();
+        self.body.process.kill();
         // One that was killed just now may still be writing, and only a dead one has left its input unread.
         self.body.alive.died().await;
         let was_killed = self.body.process.was_killed();

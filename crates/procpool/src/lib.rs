@@ -62,10 +62,11 @@
 mod readme;
 
 pub use procpool_coordinator::{
-    Contract, ContractMismatch, Coordinator, CoordinatorConfig, Executable, ExecutableError, InvalidLimits,
-    JobEvent, JobFuture, JobHandle, JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker,
-    WorkerBuilder, WorkerError, WorkerEvent, WorkerLimits, run_once,
+    AttachSocket, Contract, ContractMismatch, Coordinator, CoordinatorConfig, Executable, ExecutableError,
+    InvalidLimits, InvalidWorkerLimits, JobEvent, JobFuture, JobHandle, JobRequest, Map, NoPool, Pool,
+    PoolBuilder, PoolConfig, PoolError, PoolLimits, RawPool, RunError, SaveError, ShutdownReport, SpawnError,
+    StartError, Supervision, Worker, WorkerBuilder, WorkerError, WorkerEvent, WorkerLimits, WorkerSource,
+    run_once,
 };
 pub use procpool_memory::SharedRegion;
 pub use procpool_protocol::engine::{ReloadError, ReloadReport};

@@ -32,6 +32,9 @@ pub struct Attach {
     pub connection: Connection,
     /// What stands in the pool's token file: 32 hexadecimal digits.
     pub token: String,
+    /// The worker's own word for itself, the same on both of its connections and of at most 64 bytes. It
+    /// tells workers apart whose process ids mean nothing to the coordinator.
+    pub process: String,
 }
 
 impl std::fmt::Debug for Attach {

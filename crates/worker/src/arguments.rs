@@ -17,10 +17,20 @@ pub(crate) fn replay() -> Option<PathBuf> {
     saved_job(std::env::args_os().skip(1), was_spawned())
 }
 
+/// The socket of a pool of attached workers: `--attach SOCKET`, the last two arguments. `None` where a
+/// coordinator started this process: then they are the author's.
+pub(crate) fn attach() -> Option<PathBuf> {
+    last_two("--attach", std::env::args_os().skip(1), was_spawned())
+}
+
 fn saved_job(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<PathBuf> {
+    last_two("--replay", arguments, was_spawned)
+}
+
+fn last_two(word: &str, arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<PathBuf> {
     let arguments: Vec<_> = arguments.collect();
     match arguments.as_slice() {
-        [.., flag, file] if flag == "--replay" && !was_spawned => Some(file.into()),
+        [.., flag, file] if flag == word && !was_spawned => Some(file.into()),
         _ => None,
     }
 }
@@ -28,7 +38,7 @@ fn saved_job(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Op
 /// Answers a person, with the exit code; none if this process was spawned to work.
 pub(crate) fn answer(identity: &Identity) -> Option<u8> {
     let argument = std::env::args_os().nth(1);
-    let answer = Answer::to(argument.as_deref(), was_spawned())?;
+    let answer = Answer::to(argument.as_deref(), was_spawned() || attach().is_some())?;
     let text = answer.text(identity, &executable());
     // A reader that went away (`--describe | head -1`) has what it wanted.
     let _ = match answer {

@@ -6,6 +6,7 @@ use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::preamble::PreambleError;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The worker was started by hand.
@@ -48,6 +49,10 @@ pub(crate) enum WorkerError {
          takes them"
     )]
     Taken,
+    #[error("failed to read the token of {}: {}: {source}", socket.display(), file.display())]
+    Token { socket: PathBuf, file: PathBuf, source: io::Error },
+    #[error("failed to attach at {}: {source}", path.display())]
+    Attach { path: PathBuf, source: io::Error },
     #[error("failed to start the guard thread: {0}")]
     Guard(#[source] io::Error),
     #[error("the coordinator broke the protocol: {0}")]

@@ -98,7 +98,7 @@ pub fn serve_with<J: Job, S>(
 pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) {
     let init = |_startup: &Startup| Ok(());
     let f = move |(): &mut (), input, context: &mut Context<J>| f(input, context);
-    if procpool_birth::was_spawned() {
+    if procpool_birth::was_spawned() || arguments::attach().is_some() {
         // The arguments are the executable's own.
         match spawned::is_wanted(J::NAME) {
             Ok(true) => std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), init, f).into()),

@@ -38,6 +38,8 @@ pub(crate) struct Opening {
     worker_data: Payload,
     jobs: Line,
     control: Line,
+    /// Its preamble went ahead, with the introduction of its connections.
+    was_attached: bool,
 }
 
 /// Both connections of a worker that has introduced itself.
@@ -63,24 +65,32 @@ pub(crate) struct Line {
 impl Opening {
     /// Reads what the coordinator says first. It does not wait for a word of the worker's.
     pub(crate) fn read(sockets: Sockets) -> Result<Self, WorkerError> {
-        let Sockets { jobs, control } = sockets;
-        jobs.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
+        sockets.jobs.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
+        Self::hear(sockets, false)
+    }
+
+    /// The same of a worker that has attached.
+    pub(crate) fn of_attached(sockets: Sockets) -> Result<Self, WorkerError> {
+        Self::hear(sockets, true)
+    }
+
+    fn hear(Sockets { jobs, control }: Sockets, was_attached: bool) -> Result<Self, WorkerError> {
         // The limit comes with the welcome, and so does the worker data. Memory follows what arrives.
         let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
         let control = Line::new(control, MAX_HEADER, CONTROL_LANDING);
         let (welcome, worker_data) = jobs.await_welcome()?;
         jobs.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
         jobs.reader.set_max_payload(welcome.max_payload);
-        Ok(Self { welcome, worker_data, jobs, control })
+        Ok(Self { welcome, worker_data, jobs, control, was_attached })
     }
 
     /// Introduces the worker.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
-        let Self { welcome, worker_data, mut jobs, control } = self;
+        let Self { welcome, worker_data, mut jobs, control, was_attached } = self;
         if !identity.modes.contains(&welcome.mode) {
             return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
         }
-        jobs.say_hello(identity)?;
+        jobs.say_hello(identity, was_attached)?;
         let Welcome { mode, owned, worker, max_payload, page, .. } = welcome;
         let startup = Startup { worker, worker_data, max_payload };
         Ok(Admitted { mode, owned, startup, page, jobs, control })
@@ -95,9 +105,13 @@ impl Line {
         }
     }
 
-    fn say_hello(&mut self, identity: &Identity) -> Result<(), WorkerError> {
+    fn say_hello(&mut self, identity: &Identity, has_preamble: bool) -> Result<(), WorkerError> {
         let hello = json_frame(Kind::Hello, &identity.hello()).map_err(WorkerError::Send)?;
-        self.writer.greet(Preamble::ours(), &hello).map_err(|_| WorkerError::Orphaned)
+        let sent = match has_preamble {
+            true => self.writer.send(&hello),
+            false => self.writer.greet(Preamble::ours(), &hello),
+        };
+        sent.map_err(|_| WorkerError::Orphaned)
     }
 
     fn await_welcome(&mut self) -> Result<(Welcome, Payload), WorkerError> {

@@ -69,6 +69,7 @@
 
 mod arenas;
 mod arguments;
+mod attached;
 mod board;
 mod cancel;
 mod context;

@@ -1,7 +1,10 @@
-//! From a fresh process to a session: a spawned worker takes what it was born with.
+//! From a fresh process to a session: a spawned worker takes what it was born with, and one that somebody
+//! else started attaches.
 //!
-//! Descriptors 3 and 4 are its connections. Knows no frames but by the opening.
+//! Knows no frames but by the opening.
 
+use crate::arguments;
+use crate::attached;
 use crate::ending::WorkerError;
 use crate::guard::Lost;
 use crate::handshake::{Opening, Sockets};
@@ -14,10 +17,12 @@ use std::sync::{Mutex, PoisonError};
 /// which the next may be the one that is wanted.
 static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
 
-/// Joins the coordinator that spawned this process. From here on the worker does not outlive it.
+/// Joins the coordinator that spawned this process, or that it shall attach to. From here on the worker does not outlive it.
 pub(crate) fn join(identity: &Identity) -> Result<Session, WorkerError> {
-    // A stopped process cannot see the end of file that tells of its coordinator's end.
-    os::wake_with_parent().map_err(WorkerError::DeathSignal)?;
+    if arguments::attach().is_none() {
+        // A stopped process cannot see the end of file that tells of its coordinator's end.
+        os::wake_with_parent().map_err(WorkerError::DeathSignal)?;
+    }
     os::name_thread(&identity.job);
     let opening = opening()?;
     procpool_birth::serves();
@@ -37,6 +42,9 @@ pub(crate) fn is_wanted(job: &'static str) -> Result<bool, WorkerError> {
 fn opening() -> Result<Opening, WorkerError> {
     if let Some(opening) = OPENING.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Ok(opening);
+    }
+    if let Some(socket) = arguments::attach() {
+        return attached::attach(&socket);
     }
     let connections = procpool_birth::claim().ok_or(WorkerError::Taken)?;
     Opening::read(Sockets { jobs: connections.jobs.into(), control: connections.control.into() })

@@ -2,10 +2,10 @@
 
 use super::{Pool, PoolConfig, PoolError, RawPool};
 use crate::limits::PoolLimits;
-use procpool_process::Contract;
 use procpool_process::Executable;
 #[cfg(doc)]
 use procpool_process::WorkerLimits;
+use procpool_process::{AttachSocket, Contract};
 use procpool_protocol::{Job, Payload, PayloadError};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -49,9 +49,17 @@ macro_rules! limit {
 
 impl<J: Job> PoolBuilder<J> {
     pub(crate) fn new(executable: Executable) -> Self {
+        Self::of(PoolConfig::new(J::NAME, executable))
+    }
+
+    pub(crate) fn attached(socket: AttachSocket) -> Self {
+        Self::of(PoolConfig::attached(J::NAME, socket))
+    }
+
+    fn of(config: PoolConfig) -> Self {
         let limits = PoolLimits { idempotent: Some(J::IDEMPOTENT), ..PoolLimits::default() };
         let expects = Some(Contract::of::<J>());
-        let config = PoolConfig { limits, expects, ..PoolConfig::new(J::NAME, executable) };
+        let config = PoolConfig { limits, expects, ..config };
         Self { config, worker_data: None, job: PhantomData }
     }
 

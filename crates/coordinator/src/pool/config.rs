@@ -3,10 +3,40 @@
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::SaveError;
-use procpool_process::{Contract, Executable, ExecutableError, StartError};
+use procpool_process::{AttachSocket, Contract, Executable, ExecutableError, StartError};
 use procpool_protocol::{Payload, PayloadError};
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
+
+/// Where the workers of a pool come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerSource {
+    /// The pool starts processes of this executable.
+    Spawned(Executable),
+    /// Somebody else starts them, and they attach to this socket.
+    Attached(AttachSocket),
+}
+
+impl WorkerSource {
+    /// Returns the executable that the pool starts, if it starts any.
+    pub fn executable(&self) -> Option<&Executable> {
+        match self {
+            Self::Spawned(executable) => Some(executable),
+            Self::Attached(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for WorkerSource {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Spawned(executable) => write!(out, "{}", executable.as_path().display()),
+            Self::Attached(socket) => write!(out, "attached at {}", socket.path().display()),
+        }
+    }
+}
 
 /// What a pool is made from.
 #[derive(Clone, Debug)]
@@ -14,8 +44,8 @@ use std::path::PathBuf;
 pub struct PoolConfig {
     /// Its name, in logs, reports and addresses.
     pub name: String,
-    /// Its workers' executable.
-    pub executable: Executable,
+    /// Where its workers come from.
+    pub workers: WorkerSource,
     /// Its limits.
     pub limits: PoolLimits,
     /// Names of environment variables that its workers inherit, beside a short list.
@@ -39,7 +69,7 @@ impl PoolConfig {
     pub fn new(name: impl Into<String>, executable: Executable) -> Self {
         Self {
             name: name.into(),
-            executable,
+            workers: WorkerSource::Spawned(executable),
             limits: PoolLimits::default(),
             inherit_env: Vec::new(),
             env: Vec::new(),
@@ -48,6 +78,13 @@ impl PoolConfig {
             save_failed_jobs: None,
             expects: None,
         }
+    }
+
+    /// A pool with default limits of workers that somebody else starts, and that attach to `socket`. It
+    /// waits for `max_workers` of them.
+    pub fn attached(name: impl Into<String>, socket: AttachSocket) -> Self {
+        let workers = WorkerSource::Attached(socket);
+        Self { workers, ..Self::new(name, Executable::current()) }
     }
 }
 
@@ -86,6 +123,14 @@ pub enum PoolError {
         size: usize,
         /// The limit, in bytes.
         limit: u32,
+    },
+    /// Its workers cannot attach there.
+    #[error("failed to start pool `{pool}`: {source}")]
+    Attach {
+        /// The pool.
+        pool: String,
+        /// Why not.
+        source: io::Error,
     },
     /// Its failed jobs cannot be saved where, or as, they should be.
     #[error("failed to start pool `{pool}`: {reason}")]

@@ -14,6 +14,7 @@ use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
 use procpool_protocol::engine::{JobLimits, ReloadError};
+use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
@@ -317,17 +318,22 @@ impl Core {
         }
     }
 
-    /// Kills idle workers that somebody has stopped: they would sit on the next job until its deadline. The kernel tells
-    /// nobody but who asks, so they are asked after; a heartbeat would wake all the others, too.
+    /// Kills idle workers that somebody has stopped: they would sit on the next job until its deadline. The
+    /// kernel tells only those who ask, so the pool asks; a heartbeat would wake all the others, too. Attached
+    /// workers are nobody's children here, so each is sent a ping.
     pub(crate) fn look_for_stopped(&self) {
         self.take_back_memory();
         let idle = self.with(|state, _| state.idle());
-        for (worker, kill_switch) in idle {
+        for (worker, kill_switch, lines) in idle {
+            kill_switch.ask(|| {
+                lines.control.push(&Frame::new(Kind::Ping, 0, ""));
+                lines.control.flush();
+            });
             if kill_switch.is_stopped() {
                 tracing::warn!(
                     pool = self.name,
                     pid = kill_switch.pid(),
-                    "killing an idle worker that was stopped"
+                    "killing an idle worker that was stopped, or is silent"
                 );
                 self.feed(Event::Stalled { worker });
             }

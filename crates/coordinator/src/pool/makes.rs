@@ -1,7 +1,7 @@
 //! The makes of a pool's executable: what the workers of each generation are started from, and who waits for a reload.
 //! Refuses to know which make is the better one.
 
-use procpool_process::{Pinned, Recipe};
+use procpool_process::{Origin, Pinned, Recipe};
 use procpool_protocol::engine::{ReloadError, ReloadReport};
 use procpool_scheduler::{Generation, ReloadEnd};
 use std::collections::BTreeMap;
@@ -43,7 +43,8 @@ impl Makes {
 
     /// Takes in a make that differs from the latest in its file.
     pub(crate) fn add(&mut self, pinned: Pinned, caller: Reloading) -> Option<Generation> {
-        let recipe = Recipe { pinned, ..Recipe::clone(self.recipes.values().next_back()?) };
+        let origin = Origin::Spawned(pinned);
+        let recipe = Recipe { origin, ..Recipe::clone(self.recipes.values().next_back()?) };
         self.latest = Generation(self.latest.0 + 1);
         self.recipes.insert(self.latest, Arc::new(recipe));
         self.callers.insert(self.latest, caller);

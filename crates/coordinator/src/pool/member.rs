@@ -29,7 +29,9 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
         Err(error) => {
             member.bury_unready(&error);
             // Whoever waits for the pool's start reports it.
-            if let Err(error) = first.tell(Err(error)) {
+            if matches!(error, StartError::Withdrawn { .. }) {
+                tracing::debug!(pool = recipe.name, worker = name, "{error}");
+            } else if let Err(error) = first.tell(Err(error)) {
                 tracing::warn!(pool = recipe.name, worker = name, "{error}");
             }
         }

@@ -30,13 +30,13 @@ mod status;
 mod supervisor;
 
 pub use builder::PoolBuilder;
-pub use config::{PoolConfig, PoolError};
+pub use config::{PoolConfig, PoolError, WorkerSource};
 pub use handle::{JobEvent, JobFuture, JobHandle};
 pub use map::Map;
 pub use raw::{RawPool, ShutdownReport};
 pub use request::JobRequest;
 
-use procpool_process::{Contract, ContractMismatch, Executable};
+use procpool_process::{AttachSocket, Contract, ContractMismatch, Executable};
 use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::{Job, JobError, JobId};
 use std::marker::PhantomData;
@@ -79,6 +79,12 @@ impl<J: Job> Pool<J> {
     /// Describes a pool of workers that `executable` makes.
     pub fn builder(executable: Executable) -> PoolBuilder<J> {
         PoolBuilder::new(executable)
+    }
+
+    /// Describes a pool of workers that somebody else starts, and that attach to `socket`. Settings that
+    /// are for spawned workers have no effect.
+    pub fn attached(socket: AttachSocket) -> PoolBuilder<J> {
+        PoolBuilder::attached(socket)
     }
 
     /// A typed view of a pool, if its workers are of that job.

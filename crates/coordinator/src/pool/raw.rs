@@ -1,7 +1,7 @@
 //! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the
 //! HTTP frontend both stand on it.
 
-use super::config::{PoolConfig, PoolError};
+use super::config::{PoolConfig, PoolError, WorkerSource};
 use super::core::Core;
 use super::effects::Effects;
 use super::entry::NewJob;
@@ -13,7 +13,7 @@ use super::supervisor;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use procpool_process::{Contract, Executable, Recipe, StartError, refuse_unserved};
+use procpool_process::{AttachPoint, Contract, Origin, Recipe, StartError, refuse_unserved};
 use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -45,7 +45,7 @@ pub struct ShutdownReport {
 struct Owner {
     core: Arc<Core>,
     contract: Arc<OnceLock<Contract>>,
-    executable: Executable,
+    workers: WorkerSource,
     /// Held from the look at the file until the reload has its number, so that whoever looks last is last.
     reloading: Mutex<()>,
 }
@@ -67,7 +67,7 @@ impl RawPool {
         let min_workers = config.limits.min_workers;
         let (first, outcome) = FirstStart::new();
         let pool = Self::assemble(config, false, first)?;
-        if min_workers > 0 {
+        if min_workers > 0 && pool.owner.workers.executable().is_some() {
             outcome.await.unwrap_or_else(|_| {
                 let source = std::io::Error::other("the runtime is shutting down");
                 Err(StartError::Prepare { pool: name, source })
@@ -91,8 +91,8 @@ impl RawPool {
     fn assemble(config: PoolConfig, lazy: bool, first: Arc<FirstStart>) -> Result<Self, PoolError> {
         let PoolConfig {
             name,
-            executable,
-            limits,
+            workers,
+            mut limits,
             inherit_env,
             env,
             current_dir,
@@ -102,6 +102,16 @@ impl RawPool {
         } = config;
         refuse_unserved(&name)?;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
+        let origin = match &workers {
+            WorkerSource::Spawned(executable) => Origin::Spawned(executable.pin()?),
+            WorkerSource::Attached(socket) => {
+                // Every place is open from the start, and stays so.
+                limits.min_workers = limits.max_workers;
+                limits.supervision.idle_timeout = None;
+                let point = AttachPoint::open(&name, socket);
+                Origin::Attached(point.map_err(|source| PoolError::Attach { pool: name.clone(), source })?)
+            }
+        };
         let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
         if size > limit as usize {
             return Err(PoolError::LargeWorkerData { pool: name, size, limit });
@@ -116,7 +126,7 @@ impl RawPool {
         let contract = Arc::new(expects.map_or_else(OnceLock::new, OnceLock::from));
         let recipe = Recipe {
             name: name.clone(),
-            pinned: executable.pin()?,
+            origin,
             inherit_env,
             env,
             current_dir,
@@ -139,8 +149,7 @@ impl RawPool {
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
-        let pool =
-            Self { owner: Arc::new(Owner { core, contract, executable, reloading: Mutex::default() }) };
+        let pool = Self { owner: Arc::new(Owner { core, contract, workers, reloading: Mutex::default() }) };
         pool.core().feed(Event::Start);
         Ok(pool)
     }
@@ -235,10 +244,11 @@ impl RawPool {
     fn begin_reload(&self, caller: Reloading) -> Result<Effects, ReloadError> {
         let core = self.core();
         let _order = self.owner.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let pinned = self.owner.executable.pin().map_err(|error| ReloadError::Executable {
-            pool: core.name.clone(),
-            reason: error.to_string(),
+        let unusable = |reason: String| ReloadError::Executable { pool: core.name.clone(), reason };
+        let executable = self.owner.workers.executable().ok_or_else(|| {
+            unusable("its workers attach to it; have them replaced where they are started".into())
         })?;
+        let pinned = executable.pin().map_err(|error| unusable(error.to_string()))?;
         let mut effects = Effects::default();
         core.with(|state, now| state.reload(now, pinned, caller, &mut effects));
         Ok(effects)
@@ -246,7 +256,7 @@ impl RawPool {
 
     /// The pool at this moment.
     pub fn status(&self) -> PoolStatus {
-        super::status::pool(self.core(), &self.owner.executable)
+        super::status::pool(self.core(), &self.owner.workers)
     }
 
     /// The pool's workers at this moment.

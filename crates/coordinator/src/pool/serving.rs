@@ -85,7 +85,10 @@ impl FrameSink for Serving<'_> {
                 Ok(())
             }
             (Connection::Control, Kind::Shared) => self.shared(&frame),
-            (Connection::Control, Kind::Pong) => Ok(()),
+            (Connection::Control, Kind::Pong) => {
+                self.kill_switch.heard();
+                Ok(())
+            }
             (Connection::Control, Kind::Recalled) => {
                 self.recalled(frame.sequence);
                 Ok(())

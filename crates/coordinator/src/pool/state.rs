@@ -132,9 +132,13 @@ impl State {
     }
 
     /// The workers that wait for a job.
-    pub(crate) fn idle(&self) -> Vec<(WorkerId, Arc<KillSwitch>)> {
+    pub(crate) fn idle(&self) -> Vec<(WorkerId, Arc<KillSwitch>, Arc<Outboxes>)> {
         let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
-        idle.filter_map(|(id, ..)| Some((id, self.slots.get(&id)?.kill_switch.clone()))).collect()
+        let of = |(id, ..): (WorkerId, _, _)| {
+            let slot = self.slots.get(&id)?;
+            Some((id, slot.kill_switch.clone(), slot.lines.clone()?))
+        };
+        idle.filter_map(of).collect()
     }
 
     /// What the worker was given and has not answered, unless it was this pool that killed it.

@@ -1,14 +1,14 @@
 //! A pool at one moment, in the shape that clients of the administration see.
 
+use super::config::WorkerSource;
 use super::core::Core;
-use procpool_process::Executable;
 use procpool_protocol::engine::{PoolStatus, WorkerCounts, WorkerStatus};
 use procpool_scheduler::WorkerState;
 use std::time::Duration;
 
-pub(crate) fn pool(core: &Core, executable: &Executable) -> PoolStatus {
+pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
     core.with(|state, now| {
-        let mut status = PoolStatus::new(&core.name, executable.as_path().display().to_string());
+        let mut status = PoolStatus::new(&core.name, workers.to_string());
         for (_, worker, _) in state.scheduler.workers() {
             *count(&mut status.workers, worker) += 1;
         }

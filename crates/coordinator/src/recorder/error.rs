@@ -26,6 +26,9 @@ pub enum SaveError {
         /// Its value, as far as it is text.
         value: String,
     },
+    /// A recording names the executable that runs it again.
+    #[error("save_failed_jobs needs a pool that starts its workers; those that attach name no executable")]
+    Attached,
     /// The system gives no thread.
     #[error("failed to start the thread that saves jobs: {0}")]
     Thread(#[source] io::Error),

@@ -22,7 +22,7 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn of(recipe: &Recipe) -> Result<Self, SaveError> {
-        let executable = recipe.pinned.executable();
+        let executable = recipe.origin.pinned().ok_or(SaveError::Attached)?.executable();
         let args = executable.args().iter().map(|arg| text("the argument", arg));
         let env = recipe.env.iter().map(|(name, value)| {
             Ok((text("the environment variable", name)?, text("the value of a variable,", value)?))

@@ -60,6 +60,12 @@ pub enum StartError {
         /// What it says.
         failure: Failure,
     },
+    /// No process attached before the pool took the place back.
+    #[error("pool `{pool}` waits for no more workers to attach")]
+    Withdrawn {
+        /// The pool.
+        pool: String,
+    },
     /// This process is itself a worker that has not begun to serve: a fork bomb in the making.
     #[error("failed to start workers of `{pool}`: {advice}")]
     Unserved {

@@ -4,28 +4,31 @@
 //! time. Whatever fails, the process is dead and reaped when the error is returned.
 
 mod error;
-mod opening;
 mod recipe;
 
 pub use error::StartError;
-pub use recipe::Recipe;
+pub use recipe::{Origin, Recipe};
 
+use crate::attach::{Arrival, AttachPoint};
 use crate::clock;
 use crate::death::{self, Body};
 use crate::environment;
+use crate::executable::Pinned;
 use crate::kill_switch::KillSwitch;
+use crate::opening::{First, Line};
 use crate::os::alive::Alive;
 use crate::os::page::Page;
 use crate::os::socket::Socket;
-use crate::os::spawn::{SpawnRequest, Spawned as Process, spawn};
+use crate::os::spawn::{SpawnRequest, Spawned, spawn};
+use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
 use bytes::Bytes;
-use opening::{First, Line};
 use procpool_protocol::Failure;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Hello;
 use procpool_protocol::message::failure_of;
+use procpool_protocol::preamble::Preamble;
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -71,12 +74,15 @@ pub async fn launch(
     name: String,
     kill_switch: &KillSwitch,
 ) -> Result<ReadyWorker, StartError> {
-    let spawned = Spawned::spawn(recipe, name, kill_switch).await?;
-    spawned.introduced().await?.ready().await
+    let begun = match &recipe.origin {
+        Origin::Spawned(pinned) => Begun::spawn(recipe, pinned, name, kill_switch).await?,
+        Origin::Attached(point) => Begun::attach(recipe, point, name, kill_switch).await?,
+    };
+    begun.introduced().await?.ready().await
 }
 
 /// The process runs, and is told what it is for.
-struct Spawned<'a> {
+struct Begun<'a> {
     recipe: &'a Recipe,
     body: Body,
     jobs: Line,
@@ -86,15 +92,20 @@ struct Spawned<'a> {
     rest: Bytes,
 }
 
-impl<'a> Spawned<'a> {
-    async fn spawn(recipe: &'a Recipe, name: String, kill_switch: &KillSwitch) -> Result<Self, StartError> {
-        let path = recipe.pinned.executable().as_path();
+impl<'a> Begun<'a> {
+    async fn spawn(
+        recipe: &'a Recipe,
+        pinned: &Pinned,
+        name: String,
+        kill_switch: &KillSwitch,
+    ) -> Result<Self, StartError> {
+        let path = pinned.executable().as_path();
         let failed = |source| StartError::Spawn { path: path.to_owned(), source };
         let page = recipe.page_for(&name);
         let welcome = recipe.first_frame(&name, page.as_ref()).map_err(io::Error::other).map_err(failed)?;
         let welcome = welcome.to_bytes();
         let request = SpawnRequest {
-            pinned: recipe.pinned.clone(),
+            pinned: pinned.clone(),
             env: environment::of_worker(&recipe.inherit_env, &recipe.env),
             current_dir: recipe.current_dir.clone(),
             limits: recipe.limits,
@@ -107,19 +118,43 @@ impl<'a> Spawned<'a> {
         let Ok(spawned) = spawned.await else {
             return Err(StartError::TimedOut { pool: recipe.name.clone(), step: "spawned", timeout });
         };
-        let Process { process, stdout, stderr, jobs, control, welcomed } = spawned.map_err(failed)?;
-        let process = Arc::new(process);
+        let Spawned { process, stdout, stderr, jobs, control, welcomed } = spawned.map_err(failed)?;
+        let process = Arc::new(WorkerProcess::Child(process));
         let output = Output::drain(&name, stdout, stderr).map_err(failed)?;
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         let (jobs, control) = (Line::new(jobs).map_err(failed)?, Line::new(control).map_err(failed)?);
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
         kill_switch.attach(process.clone());
-        let body = Body { name, limits: recipe.limits, process, alive, output };
+        let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
         Ok(Self { recipe, body, jobs, control, page, rest: welcome.slice(welcomed..) })
     }
 
+    /// Waits for a process that attaches, however long that takes.
+    async fn attach(
+        recipe: &'a Recipe,
+        point: &AttachPoint,
+        name: String,
+        kill_switch: &KillSwitch,
+    ) -> Result<Self, StartError> {
+        let withdrawn = || StartError::Withdrawn { pool: recipe.name.clone() };
+        let arrival = tokio::select! {
+            arrival = point.next() => arrival.ok_or_else(withdrawn)?,
+            () = kill_switch.used() => return Err(withdrawn()),
+        };
+        let failed = |source| StartError::Prepare { pool: recipe.name.clone(), source };
+        let welcome = recipe.first_frame(&name, None).map_err(io::Error::other).map_err(failed)?;
+        let rest = [&Preamble::ours().to_bytes()[..], &welcome.to_bytes()].concat().into();
+        let Arrival { process, jobs, control } = arrival;
+        let process = Arc::new(WorkerProcess::Attached(process));
+        let alive = Alive::watch(process.clone()).map_err(failed)?;
+        kill_switch.attach(process.clone());
+        let body = Body { name, limits: recipe.limits, process, alive, output: None };
+        Ok(Self { recipe, body, jobs, control, page: None, rest })
+    }
+
     async fn introduced(mut self) -> Result<Introduced<'a>, StartError> {
-        let first = heard(self.jobs.open(&self.rest), self.control.breach());
+        let has_preamble = self.body.process.attached().is_some();
+        let first = heard(self.jobs.open(&self.rest, has_preamble), self.control.breach());
         let first = match step(&self.body.alive, self.recipe.step_timeout, first).await {
             Step::Done(Ok(first)) => first,
             // A connection that breaks is most often the first sign of a death; that explains more.

@@ -1,6 +1,7 @@
 //! [`Recipe`]: what the workers of a pool have in common, what they have to be, and what they are told.
 
 use super::StartError;
+use crate::attach::AttachPoint;
 use crate::clock;
 use crate::contract::Contract;
 use crate::death::{self, Body};
@@ -22,8 +23,8 @@ use std::time::Duration;
 pub struct Recipe {
     /// The pool's name; a worker is called after it.
     pub name: String,
-    /// What is run.
-    pub pinned: Pinned,
+    /// Where its workers come from.
+    pub origin: Origin,
     /// Names of variables that its workers inherit beside the usual ones.
     pub inherit_env: Vec<String>,
     /// The pool's own variables.
@@ -44,6 +45,25 @@ pub struct Recipe {
     pub max_payload: u32,
     /// Bounds each step of a launch.
     pub step_timeout: Duration,
+}
+
+/// Where the workers of a pool come from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// They are processes of this executable.
+    Spawned(Pinned),
+    /// Somebody else starts them, and they attach here.
+    Attached(Arc<AttachPoint>),
+}
+
+impl Origin {
+    /// Returns what is run, where this process runs it.
+    pub fn pinned(&self) -> Option<&Pinned> {
+        match self {
+            Self::Spawned(pinned) => Some(pinned),
+            Self::Attached(_) => None,
+        }
+    }
 }
 
 /// A worker that is sent away.
@@ -80,7 +100,7 @@ impl Recipe {
     pub fn welcome_of(&self, worker: &str) -> Welcome {
         Welcome {
             mode: self.mode,
-            owned: true,
+            owned: self.origin.pinned().is_some(),
             worker: worker.into(),
             pool: self.name.clone(),
             job: self.expects.get().map(|contract| contract.job.clone()),

@@ -1,7 +1,7 @@
 //! Waiting for a process to die, through its pidfd in tokio's reactor.
 #![allow(unsafe_code)]
 
-use super::process::Process;
+use super::worker_process::WorkerProcess;
 use std::io;
 use std::sync::Arc;
 use tokio::io::Interest;
@@ -9,21 +9,38 @@ use tokio::io::unix::AsyncFd;
 
 /// Tells when a process is dead.
 #[derive(Debug)]
-pub(crate) struct Alive(AsyncFd<Arc<Process>>);
+pub(crate) struct Alive {
+    process: Arc<WorkerProcess>,
+    /// `None` where the system gives no pidfd of it.
+    watched: Option<AsyncFd<Arc<WorkerProcess>>>,
+}
 
 impl Alive {
     /// Watches `process`. Needs a tokio runtime with I/O.
-    pub(crate) fn watch(process: Arc<Process>) -> io::Result<Self> {
-        // SAFETY: the descriptor that `as_raw_fd` returns belongs to the process' `OwnedFd`, which is
-        // never replaced and is closed only when the last `Arc` is dropped; the `AsyncFd` holds one.
-        let watched = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) };
-        Ok(Self(watched.map_err(|error| error.into_parts().1)?))
+    pub(crate) fn watch(process: Arc<WorkerProcess>) -> io::Result<Self> {
+        let register = |process| {
+            // SAFETY: the descriptor that `as_raw_fd` returns belongs to the process' `OwnedFd`, which is
+            // never replaced and is closed only when the last `Arc` is dropped; the `AsyncFd` holds one.
+            unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }
+        };
+        let watched = process.pidfd().is_some().then(|| register(process.clone()));
+        let watched = watched.transpose().map_err(|error| error.into_parts().1)?;
+        Ok(Self { process, watched })
     }
 
-    /// Completes when the process is dead. Safe to drop and call again.
+    /// Completes when the process is dead, or has to be treated so. Safe to drop and call again.
     pub(crate) async fn died(&self) {
-        // An error means that the reactor is shutting down, and this task with it. Whoever goes on from
-        // here reaps, and reaping waits in the kernel.
-        let _ = self.0.readable().await;
+        match (&self.watched, self.process.attached()) {
+            // An error means that the reactor is shutting down, and this task with it. Whoever goes on
+            // from here reaps, and reaping waits in the kernel.
+            (Some(watched), None) => drop(watched.readable().await),
+            (Some(watched), Some(attached)) => tokio::select! {
+                _ = watched.readable() => {}
+                () = attached.given_up() => {}
+            },
+            (None, Some(attached)) => attached.given_up().await,
+            // A child always has one.
+            (None, None) => {}
+        }
     }
 }

@@ -3,12 +3,14 @@
 //! Linux is what is tested. Another platform is another set of these files with the same types.
 
 pub(crate) mod alive;
+pub(crate) mod attached_process;
 mod cgroup;
 pub(crate) mod fork;
 mod group;
 mod limits;
 pub(crate) mod open_files;
 pub(crate) mod page;
+mod peer;
 mod posix_spawn;
 pub(crate) mod process;
 pub(crate) mod socket;
@@ -17,3 +19,4 @@ mod spawners;
 pub(crate) mod usage;
 mod wait;
 mod worker_cgroup;
+pub(crate) mod worker_process;

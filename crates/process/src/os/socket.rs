@@ -10,7 +10,7 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -26,21 +26,23 @@ const FEW: usize = 4096;
 pub(crate) struct Listener(LocalListener);
 
 impl Listener {
-    /// Binds a socket that only this user may connect to. Needs a tokio runtime.
-    pub(crate) fn bind(name: &Path) -> io::Result<Self> {
-        let options = ListenerOptions::new().name(name.to_fs_name::<GenericFilePath>()?).mode(0o600);
+    /// Binds a socket with this mode, which says who may connect. Needs a tokio runtime.
+    pub(crate) fn bind(name: &Path, mode: u32) -> io::Result<Self> {
+        let options = ListenerOptions::new().name(name.to_fs_name::<GenericFilePath>()?).mode(mode);
         options.create_tokio().map(Self)
     }
 
-    /// The next connection, and who made it.
-    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    /// The next connection, and who made it, with a pidfd of that process where there is one.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer, Option<OwnedFd>)> {
         let LocalStream::UdSocket(stream) = self.0.accept().await?;
         let creds = stream.peer_creds()?;
         let unknown = || io::Error::other("the kernel does not tell who connected");
-        let pid = creds.pid().ok_or_else(unknown)?.unsigned_abs();
+        // 0 of a process in another namespace.
+        let pid = creds.pid().unwrap_or_default().unsigned_abs();
         let uid = creds.euid().ok_or_else(unknown)?;
         let stream = std::os::unix::net::UnixStream::from(OwnedFd::try_from(stream)?);
-        Ok((Socket::new(stream)?, Peer { pid, uid }))
+        let pidfd = super::peer::pidfd(stream.as_fd());
+        Ok((Socket::new(stream)?, Peer { pid, uid }, pidfd))
     }
 }
 
@@ -122,11 +124,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_brings_all_there_is_says_so_and_misses_nothing_that_comes_later() {
-        let name = std::env::temp_dir().join(format!("procpool-socket-{}", std::process::id()));
-        let listener = Listener::bind(&name).unwrap();
-        let mut peer = UnixStream::connect(&name).unwrap();
-        let socket = listener.accept().await.unwrap().0;
-        std::fs::remove_file(&name).unwrap();
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Socket::new(ours).unwrap();
         let mut buffer = BytesMut::new();
         for length in [3, FEW - 1] {
             peer.write_all(&vec![7; length]).unwrap();

@@ -12,14 +12,14 @@ use std::io;
 
 /// A connection, and what was received and not taken.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) socket: Socket,
-    pub(super) decoder: Decoder,
+pub(crate) struct Line {
+    pub(crate) socket: Socket,
+    pub(crate) decoder: Decoder,
 }
 
 /// What a worker says first.
 #[derive(Debug)]
-pub(super) enum First {
+pub(crate) enum First {
     Hello(Hello),
     /// It will not serve.
     Declined(Failure),
@@ -27,26 +27,48 @@ pub(super) enum First {
 
 impl Line {
     /// Needs a tokio runtime with I/O.
-    pub(super) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+    pub(crate) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         // Before it has introduced itself, a worker sends no payload.
-        Ok(Self { socket: Socket::new(stream)?, decoder: Decoder::with_max_payload(0) })
+        Socket::new(stream).map(Self::of)
+    }
+
+    /// A connection that nothing was read of.
+    pub(crate) fn of(socket: Socket) -> Self {
+        Self { socket, decoder: Decoder::with_max_payload(0) }
     }
 
     /// Tells the worker the `rest` of the first frame, and hears what it says first. The error says how it
-    /// broke the protocol.
-    pub(super) async fn open(&mut self, rest: &Bytes) -> Result<First, String> {
+    /// broke the protocol. An attached one has sent its preamble already.
+    pub(crate) async fn open(&mut self, rest: &Bytes, has_preamble: bool) -> Result<First, String> {
         let Self { socket, decoder } = self;
-        let (first, ()) = tokio::try_join!(hear_first(socket, decoder), tell(socket, rest))?;
+        let hears = async {
+            if !has_preamble {
+                hear_preamble(socket, decoder).await?;
+            }
+            hear_first(socket, decoder).await
+        };
+        let (first, ()) = tokio::try_join!(hears, tell(socket, rest))?;
         Ok(first)
     }
 
+    /// Hears the worker's preamble. The error says that there is none, or no version in common.
+    pub(crate) async fn preamble(&mut self) -> Result<(), String> {
+        hear_preamble(&self.socket, &mut self.decoder).await
+    }
+
+    /// Says a few bytes, as far as the socket takes them at once.
+    pub(crate) fn say(&self, bytes: &[u8]) {
+        // A worker that reads nothing goes without.
+        let _ = self.socket.try_write(std::iter::once(&Bytes::copy_from_slice(bytes)), 0);
+    }
+
     /// The next frame.
-    pub(super) async fn frame(&mut self) -> Result<Frame, String> {
+    pub(crate) async fn frame(&mut self) -> Result<Frame, String> {
         frame(&self.socket, &mut self.decoder).await
     }
 
     /// Completes when the worker says something where it has nothing to say yet, with what is wrong.
-    pub(super) async fn breach(&mut self) -> String {
+    pub(crate) async fn breach(&mut self) -> String {
         match self.frame().await {
             Ok(frame) => {
                 format!(
@@ -59,23 +81,25 @@ impl Line {
     }
 
     /// Tells the worker why it is turned away, as far as its socket takes it at once.
-    pub(super) fn refuse(&self, reason: &str, detail: &str) {
+    pub(crate) fn refuse(&self, reason: &str, detail: &str) {
         let refused = Refused { reason: reason.into(), detail: detail.into() };
         if let Ok(frame) = json_frame(Kind::Refused, &refused) {
-            // A worker that reads nothing is killed without having been told why.
-            let _ = self.socket.try_write(std::iter::once(&frame.to_bytes()), 0);
+            self.say(&frame.to_bytes());
         }
     }
 }
 
-async fn hear_first(socket: &Socket, decoder: &mut Decoder) -> Result<First, String> {
+async fn hear_preamble(socket: &Socket, decoder: &mut Decoder) -> Result<(), String> {
     let theirs = loop {
         match decoder.poll_preamble().map_err(|error| error.to_string())? {
             Some(preamble) => break preamble,
             None => fill(socket, decoder).await?,
         }
     };
-    Preamble::agree(theirs).map_err(|error| error.to_string())?;
+    Preamble::agree(theirs).map(drop).map_err(|error| error.to_string())
+}
+
+async fn hear_first(socket: &Socket, decoder: &mut Decoder) -> Result<First, String> {
     let first = frame(socket, decoder).await?;
     match first.kind {
         Kind::Hello => json_of(&first).map(First::Hello).map_err(|error| error.to_string()),

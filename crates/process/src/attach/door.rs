@@ -1,0 +1,275 @@
+//! Who may come in through the named socket, and with what.
+//!
+//! The kernel's word about a peer comes first. A stranger is turned away unread, and one that says
+//! nothing gives way to whoever comes later: so it costs nobody else a place.
+
+use super::{Arrival, Shared, State};
+use crate::clock;
+use crate::opening::Line;
+use crate::os::attached_process::AttachedProcess;
+use crate::os::socket::{Listener, Peer, Socket};
+use procpool_protocol::frame::Kind;
+use procpool_protocol::handshake::{Attach, Connection};
+use procpool_protocol::message::json_of;
+use procpool_protocol::preamble::Preamble;
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a process may take to introduce both of its connections.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// Maximum number of connections that have not introduced themselves; the oldest gives way.
+const GREETINGS: usize = 64;
+
+/// Maximum number of them that one process may have: it needs two.
+const OF_ONE_PROCESS: usize = 2;
+
+/// Maximum number of processes that stand by.
+const STANDBY: usize = 64;
+
+/// Maximum length of a process's own word for itself, in bytes.
+const MAX_PROCESS: usize = 64;
+
+/// Rest after accepting failed, for lack of file descriptors for example: at first, and at most.
+const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// What tells attaching processes apart: the kernel's word, and their own where they live in another
+/// namespace of processes and all have the number 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    uid: u32,
+    pid: u32,
+    process: String,
+}
+
+/// One connection of a process whose other one is expected.
+#[derive(Debug)]
+pub(super) struct Half {
+    number: u64,
+    connection: Connection,
+    line: Line,
+    pidfd: Option<OwnedFd>,
+}
+
+/// What was logged of which process, so that a thousand attempts make one line. Bounded: it forgets.
+#[derive(Debug, Default)]
+pub(super) struct Complaints(HashSet<(u32, &'static str)>);
+
+impl Complaints {
+    const MOST: usize = 256;
+
+    /// Whether this is the first time.
+    fn is_new(&mut self, pid: u32, word: &'static str) -> bool {
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert((pid, word))
+    }
+}
+
+/// A connection that is turned away: a word for programs, a sentence for people, and whether it is told.
+struct Refusal {
+    word: &'static str,
+    detail: String,
+}
+
+/// Lets processes in until it is aborted.
+pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) {
+    let [mut rest, longest] = REST;
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer, pidfd)) => {
+                rest = REST[0];
+                if let Err(refusal) = shared.admit(peer) {
+                    shared.complain(peer, &refusal);
+                } else {
+                    shared.clone().greet(socket, peer, pidfd);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(pool = shared.pool, %error, "failed to accept an attaching worker; trying again");
+                clock::sleep(rest).await;
+                rest = (rest * 2).min(longest);
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// By the kernel's word alone.
+    fn admit(&self, peer: Peer) -> Result<(), Refusal> {
+        if !self.users.contains(&peer.uid) {
+            let detail = format!("it belongs to user {}, who may not attach", peer.uid);
+            return Err(Refusal { word: "peer", detail });
+        }
+        let mut state = self.lock();
+        state.greetings.retain(|(_, greeting)| !greeting.is_finished());
+        let own = state.greetings.iter().filter(|(other, _)| peer.pid != 0 && other.pid == peer.pid).count();
+        if own >= OF_ONE_PROCESS {
+            let detail = format!("it has {own} connections that have not introduced themselves");
+            return Err(Refusal { word: "silent", detail });
+        }
+        if state.greetings.len() >= GREETINGS
+            && let Some((_, oldest)) = state.greetings.pop_front()
+        {
+            oldest.abort();
+        }
+        Ok(())
+    }
+
+    fn greet(self: Arc<Self>, socket: Socket, peer: Peer, pidfd: Option<OwnedFd>) {
+        let shared = self.clone();
+        let greeting = tokio::spawn(async move {
+            let mut line = Line::of(socket);
+            let said = match clock::timeout(GREETING, shared.introduced(&mut line)).await {
+                Ok(said) => said,
+                Err(_) => {
+                    Err(Refusal { word: "silent", detail: "it did not introduce itself in time".into() })
+                }
+            };
+            match said {
+                Ok(Attach { connection, process, .. }) => {
+                    let key = Key { uid: peer.uid, pid: peer.pid, process };
+                    shared.take(Half { number: 0, connection, line, pidfd }, peer, key).await;
+                }
+                Err(refusal) => {
+                    line.refuse(refusal.word, &refusal.detail);
+                    shared.complain(peer, &refusal);
+                }
+            }
+        });
+        self.lock().greetings.push_back((peer, greeting.abort_handle()));
+    }
+
+    async fn introduced(&self, line: &mut Line) -> Result<Attach, Refusal> {
+        let broken = |detail| Refusal { word: "protocol", detail };
+        line.preamble().await.map_err(|detail| {
+            // It learns from it which versions there are.
+            line.say(&Preamble::ours().to_bytes());
+            Refusal { word: "version", detail }
+        })?;
+        let frame = line.frame().await.map_err(broken)?;
+        if frame.kind != Kind::Attach {
+            return Err(broken(format!("it said {:?} instead of Attach", frame.kind)));
+        }
+        let attach: Attach = json_of(&frame).map_err(|error| broken(error.to_string()))?;
+        if !is_equal(&attach.token, &self.token) {
+            return Err(Refusal {
+                word: "token",
+                detail: "this is not the token that stands in the token file".into(),
+            });
+        }
+        if attach.process.len() > MAX_PROCESS {
+            return Err(broken(format!("its `process` is longer than {MAX_PROCESS} bytes")));
+        }
+        Ok(attach)
+    }
+
+    /// Takes one connection, and the process if that was the second one.
+    async fn take(&self, half: Half, peer: Peer, key: Key) {
+        match self.join(half, key.clone()) {
+            Joined::Whole(jobs, control) => {
+                let process = AttachedProcess::new(peer, jobs.pidfd);
+                self.deliver(Arrival { process, jobs: jobs.line, control: control.line }, peer);
+            }
+            Joined::Repeated(half) => {
+                let detail = "it has attached this connection already".to_owned();
+                let refusal = Refusal { word: "repeated", detail };
+                half.line.refuse(refusal.word, &refusal.detail);
+                self.complain(peer, &refusal);
+            }
+            Joined::Half(number) => {
+                // The other one has as long as this greeting lasts, which is one of a bounded number.
+                let _expires = Expires { shared: self, key, number };
+                clock::sleep(GREETING).await;
+            }
+        }
+    }
+
+    fn join(&self, mut half: Half, key: Key) -> Joined {
+        let mut state = self.lock();
+        match state.halves.remove(&key) {
+            Some(first) if first.connection == half.connection => {
+                state.halves.insert(key, first);
+                Joined::Repeated(half)
+            }
+            Some(first) => match half.connection {
+                Connection::Jobs => Joined::Whole(half, first),
+                Connection::Control => Joined::Whole(first, half),
+            },
+            None => {
+                state.halves_so_far += 1;
+                half.number = state.halves_so_far;
+                let number = half.number;
+                state.halves.insert(key, half);
+                Joined::Half(number)
+            }
+        }
+    }
+
+    fn deliver(&self, mut arrival: Arrival, peer: Peer) {
+        let mut state = self.lock();
+        while let Some(waiting) = state.waiting.pop_front() {
+            match waiting.send(arrival) {
+                Ok(()) => return,
+                Err(returned) => arrival = returned,
+            }
+        }
+        if let State { standby, .. } = &mut *state
+            && standby.len() < STANDBY
+        {
+            standby.push_back(arrival);
+            return;
+        }
+        drop(state);
+        let refusal = Refusal { word: "full", detail: format!("{STANDBY} workers stand by already") };
+        arrival.jobs.refuse(refusal.word, &refusal.detail);
+        self.complain(peer, &refusal);
+    }
+
+    fn complain(&self, peer: Peer, Refusal { word, detail }: &Refusal) {
+        if self.lock().complaints.is_new(peer.pid, word) {
+            tracing::warn!(
+                pool = self.pool,
+                pid = peer.pid,
+                uid = peer.uid,
+                reason = word,
+                "turned a process away that tried to attach: {detail}"
+            );
+        }
+    }
+}
+
+/// What came of a connection.
+enum Joined {
+    /// Both are there: jobs, control.
+    Whole(Half, Half),
+    Repeated(Half),
+    /// The other one is expected.
+    Half(u64),
+}
+
+/// Drops a connection whose other one did not come.
+struct Expires<'a> {
+    shared: &'a Shared,
+    key: Key,
+    number: u64,
+}
+
+impl Drop for Expires<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        let is_it = state.halves.get(&self.key).is_some_and(|half| half.number == self.number);
+        let expired = is_it.then(|| state.halves.remove(&self.key));
+        drop(state);
+        drop(expired);
+    }
+}
+
+/// Takes as long for a token that is nearly right as for one that is all wrong.
+fn is_equal(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    one.len() == other.len() && differences == 0
+}

@@ -1,0 +1,148 @@
+//! Attached workers: processes that somebody else started, such as a service manager, a container or a
+//! debugger, and that come through a named socket.
+//!
+//! An [`AttachPoint`] is such a socket. A process proves itself by the kernel's word about its user,
+//! before a byte of it is read, and by the token that stands in the file beside the socket. Both of its
+//! connections together take the place of one that is waited for, or stand by until there is one.
+
+mod door;
+mod place;
+
+use crate::opening::Line;
+use crate::os::attached_process::AttachedProcess;
+use crate::os::socket::{Listener, Peer};
+use place::Place;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinHandle};
+
+/// Where workers attach that this process does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachSocket {
+    path: PathBuf,
+    users: Vec<u32>,
+}
+
+impl AttachSocket {
+    /// A socket of this name, at most 107 bytes long, for workers of this process's own user. Their token
+    /// stands in a file of the same name with `.token` at its end.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), users: Vec::new() }
+    }
+
+    /// The same socket, for workers of these users, too. Each needs a copy of the token that it may read.
+    #[must_use]
+    pub fn with_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        self.users.extend(users);
+        self
+    }
+
+    /// Returns the name of the socket.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A named socket, and those that came through it.
+#[derive(Debug)]
+pub struct AttachPoint {
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+    _place: Place,
+}
+
+/// A process that attached, with both of its connections.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) process: AttachedProcess,
+    pub(crate) jobs: Line,
+    pub(crate) control: Line,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pool: String,
+    users: Vec<u32>,
+    token: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Those that have not introduced themselves, the oldest first. Bounded.
+    greetings: VecDeque<(Peer, AbortHandle)>,
+    /// Processes with one connection of two. Bounded.
+    halves: HashMap<door::Key, door::Half>,
+    /// Whole ones that nobody waits for. Bounded.
+    standby: VecDeque<Arrival>,
+    /// Bounded by the workers that a pool may start.
+    waiting: VecDeque<oneshot::Sender<Arrival>>,
+    complaints: door::Complaints,
+    /// Numbers halves, so that one that expires is told from a later one of the same process.
+    halves_so_far: u64,
+}
+
+impl AttachPoint {
+    /// Binds the socket and writes the token. Needs a tokio runtime. Both files go when this is dropped.
+    ///
+    /// # Errors
+    /// When the socket cannot be bound there, or others could swap it for one of theirs.
+    pub fn open(pool: &str, socket: &AttachSocket) -> io::Result<Arc<Self>> {
+        // 128 random bits.
+        let token = format!("{:032x}", rand::random::<u128>());
+        let place = Place::prepare(&socket.path, &token)?;
+        let own = crate::os::socket::own_uid();
+        let is_shared = socket.users.iter().any(|&uid| uid != own);
+        let listener = Listener::bind(&socket.path, if is_shared { 0o666 } else { 0o600 })?;
+        let users = socket.users.iter().copied().chain([own]).collect();
+        let shared = Arc::new(Shared { pool: pool.into(), users, token, state: Mutex::default() });
+        let accepting = tokio::spawn(door::accept(listener, shared.clone()));
+        Ok(Arc::new(Self { shared, accepting, _place: place }))
+    }
+
+    /// Waits for a process that attaches. Safe to drop.
+    pub(crate) async fn next(&self) -> Option<Arrival> {
+        let arrival = {
+            let mut state = self.shared.lock();
+            while let Some(mut arrival) = state.standby.pop_front() {
+                if !arrival.is_gone() {
+                    return Some(arrival);
+                }
+            }
+            let (sender, arrival) = oneshot::channel();
+            state.waiting.retain(|waiting| !waiting.is_closed());
+            state.waiting.push_back(sender);
+            arrival
+        };
+        arrival.await.ok()
+    }
+}
+
+impl Drop for AttachPoint {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        let mut state = self.shared.lock();
+        for (_, greeting) in state.greetings.drain(..) {
+            greeting.abort();
+        }
+        let standby = std::mem::take(&mut state.standby);
+        drop(state);
+        drop(standby);
+    }
+}
+
+impl Arrival {
+    /// Whether it has hung up meanwhile.
+    fn is_gone(&mut self) -> bool {
+        matches!(self.jobs.socket.try_read(self.jobs.decoder.read_buffer()), Ok(0))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

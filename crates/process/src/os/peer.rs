@@ -1,0 +1,26 @@
+//! The process at the other end of a connection, as a pidfd: `SO_PEERPIDFD`, which no safe wrapper asks
+//! for. Its number alone may be another process's by the time that it is looked at.
+#![allow(unsafe_code)]
+
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Returns a pidfd of the process that connected. `None` where the system does not tell: before Linux
+/// 6.5, or if the process is dead.
+pub(super) fn pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let mut pidfd: libc::c_int = -1;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).ok()?;
+    // SAFETY: the socket is open for as long as it is borrowed; both pointers are to live locals, and
+    // `length` is the size of the first.
+    let found = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERPIDFD,
+            (&raw mut pidfd).cast(),
+            &raw mut length,
+        )
+    };
+    // SAFETY: the system has just made this descriptor for this process, and nobody else knows of it.
+    (found == 0 && pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) })
+}

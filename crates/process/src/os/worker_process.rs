@@ -1,0 +1,103 @@
+//! The process of a worker: a child of this one, or one that somebody else started.
+
+use super::attached_process::AttachedProcess;
+use super::process::Process;
+use super::usage::Usage;
+use super::wait::Reaped;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Instant;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) enum WorkerProcess {
+    Child(Process),
+    Attached(AttachedProcess),
+}
+
+impl WorkerProcess {
+    pub(crate) fn pid(&self) -> u32 {
+        match self {
+            Self::Child(child) => child.pid(),
+            Self::Attached(attached) => attached.pid(),
+        }
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        match self {
+            Self::Child(child) => child.started(),
+            Self::Attached(attached) => attached.started(),
+        }
+    }
+
+    /// Whether it is idle and does nothing all the same: stopped, or silent for too long.
+    pub(crate) fn is_stopped(&self) -> bool {
+        match self {
+            Self::Child(child) => child.is_stopped(),
+            Self::Attached(attached) => attached.is_silent(),
+        }
+    }
+
+    /// Memory that it has resident now, in bytes, as far as this process may know.
+    pub(crate) fn resident_memory(&self) -> Option<u64> {
+        match self {
+            Self::Child(child) => child.resident_memory(),
+            Self::Attached(_) => None,
+        }
+    }
+
+    /// What it has used so far, as far as this process may know.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Child(child) => child.usage(),
+            Self::Attached(_) => None,
+        }
+    }
+
+    /// Kills it: a child with its group, another one alone and if that is permitted.
+    pub(crate) fn kill(&self) {
+        match self {
+            Self::Child(child) => child.kill_group(),
+            Self::Attached(attached) => attached.kill(),
+        }
+    }
+
+    /// Whether it was killed by us, rather than found dead.
+    pub(crate) fn was_killed(&self) -> bool {
+        match self {
+            Self::Child(child) => child.was_killed(),
+            Self::Attached(attached) => attached.was_killed(),
+        }
+    }
+
+    /// Kills what is left of a child's group and reaps it; it must be dead already. Only the parent of
+    /// another one learns how that ended.
+    pub(crate) fn bury(&self) -> Reaped {
+        match self {
+            Self::Child(child) => child.bury(),
+            Self::Attached(_) => Reaped::unknown(),
+        }
+    }
+
+    /// The one that somebody else started.
+    pub(crate) fn attached(&self) -> Option<&AttachedProcess> {
+        match self {
+            Self::Child(_) => None,
+            Self::Attached(attached) => Some(attached),
+        }
+    }
+
+    /// Readable once it is dead.
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Child(child) => Some(child.as_fd()),
+            Self::Attached(attached) => attached.pidfd(),
+        }
+    }
+}
+
+/// The pidfd, or a number that is no descriptor.
+impl AsRawFd for WorkerProcess {
+    fn as_raw_fd(&self) -> RawFd {
+        self.pidfd().map_or(-1, |pidfd| pidfd.as_raw_fd())
+    }
+}
