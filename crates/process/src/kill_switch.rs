@@ -1,5 +1,6 @@
 //! The one way to kill a worker, whatever state it is in: not spawned yet, starting, or serving.
 
+use crate::os::attached_process::AttachedProcess;
 use crate::os::worker_process::WorkerProcess;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,7 +71,7 @@ impl KillSwitch {
     /// coordinator's children, of which the kernel tells whether they are stopped.
     pub fn ask(&self, ping: impl FnOnce()) {
         let process = self.lock().process.clone();
-        if process.is_some_and(|it| it.attached().is_some_and(|attached| attached.was_asked())) {
+        if process.is_some_and(|it| it.attached().is_some_and(AttachedProcess::was_asked)) {
             ping();
         }
     }

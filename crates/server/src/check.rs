@@ -2,7 +2,7 @@
 
 use crate::config::{Config, PoolSpec};
 use crate::error::Error;
-use procpool_coordinator::PoolConfig;
+use procpool_coordinator::{Executable, PoolConfig};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -22,8 +22,8 @@ fn report(pools: &[PoolConfig]) -> String {
     let mut text = format!("ok: {} {noun}\n", pools.len());
     for pool in pools {
         let limits = &pool.limits;
-        let _ = write!(text, "  {}: {}", pool.name, pool.executable.as_path().display());
-        for arg in pool.executable.args() {
+        let _ = write!(text, "  {}: {}", pool.name, pool.workers);
+        for arg in pool.workers.executable().map_or(&[][..], Executable::args) {
             let _ = write!(text, " {}", arg.display());
         }
         let (min, max, queue) = (limits.min_workers, limits.max_workers, limits.queue);
@@ -41,7 +41,6 @@ fn written(bound: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procpool_coordinator::Executable;
 
     #[test]
     fn every_pool_has_a_line_with_what_matters_of_it() {

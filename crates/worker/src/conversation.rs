@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
+use crate::handshake::unexpected;
 use crate::panics::caught;
 use crate::session::{Session, panicked};
 use procpool_protocol::frame::{Frame, Kind};
@@ -15,7 +16,7 @@ pub(crate) fn run<J: Job>(
 ) -> Result<Ending, WorkerError> {
     while let Some(frame) = session.reader.frame()? {
         if frame.kind != Kind::Message {
-            return Err(WorkerError::Unexpected { got: frame.kind, expected: "a message" });
+            return Err(unexpected(&frame, "a message"));
         }
         let Frame { sequence, payload, .. } = frame;
         match caught(|| answer::<J>(session, payload, &mut f)) {

@@ -124,9 +124,16 @@ impl Line {
         let frame = self.reader.frame().map_err(silence)?.ok_or(WorkerError::HungUp)?;
         match frame.kind {
             Kind::Welcome => Ok((json_of(&frame)?, frame.payload)),
-            Kind::Refused => Err(refused(&frame)?),
-            got => Err(WorkerError::Unexpected { got, expected: "Welcome or Refused" }),
+            _ => Err(unexpected(&frame, "Welcome or Refused")),
         }
+    }
+}
+
+/// A frame that has no place here. A worker that is turned away hears of it when it has introduced itself.
+pub(crate) fn unexpected(frame: &Frame, expected: &'static str) -> WorkerError {
+    match frame.kind {
+        Kind::Refused => refused(frame).unwrap_or_else(|error| error),
+        got => WorkerError::Unexpected { got, expected },
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::board::Start;
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
+use crate::handshake::unexpected;
 use crate::panics::{PanicReport, caught};
 use crate::session::Session;
 use crate::workbench::Workbench;
@@ -19,7 +20,7 @@ pub(crate) fn run<J: Job>(
     let mut next = session.reader.frame()?;
     while let Some(frame) = next {
         if frame.kind != Kind::Job {
-            return Err(WorkerError::Unexpected { got: frame.kind, expected: "a job" });
+            return Err(unexpected(&frame, "a job"));
         }
         let sequence = frame.sequence;
         let (frame, arena) = settle(&session.bench, frame)?;

@@ -2,6 +2,7 @@
 
 use crate::ending::{Ending, WorkerError, complain};
 use crate::frames::FrameReader;
+use crate::handshake::unexpected;
 use crate::os::Socket;
 use crate::outlet::Outlet;
 use crate::panics::caught;
@@ -174,9 +175,7 @@ impl Ends {
         let frame = match reader.frame() {
             Ok(Some(frame)) if frame.kind == Kind::Message => frame,
             Ok(None) => return self.ended(Ok(Ending::Finished)),
-            Ok(Some(Frame { kind: got, .. })) => {
-                return self.ended(Err(WorkerError::Unexpected { got, expected: "a message" }));
-            }
+            Ok(Some(other)) => return self.ended(Err(unexpected(&other, "a message"))),
             Err(error) => return self.ended(Err(error.into())),
         };
         if let typed @ (Encoding::Bincode | Encoding::Json) = frame.payload.encoding {

@@ -135,7 +135,7 @@ impl Shared {
                     shared.take(Half { number: 0, connection, line, pidfd }, peer, key).await;
                 }
                 Err(refusal) => {
-                    line.refuse(refusal.word, &refusal.detail);
+                    turn_away(&line, &refusal);
                     shared.complain(peer, &refusal);
                 }
             }
@@ -145,11 +145,7 @@ impl Shared {
 
     async fn introduced(&self, line: &mut Line) -> Result<Attach, Refusal> {
         let broken = |detail| Refusal { word: "protocol", detail };
-        line.preamble().await.map_err(|detail| {
-            // It learns from it which versions there are.
-            line.say(&Preamble::ours().to_bytes());
-            Refusal { word: "version", detail }
-        })?;
+        line.preamble().await.map_err(|detail| Refusal { word: "version", detail })?;
         let frame = line.frame().await.map_err(broken)?;
         if frame.kind != Kind::Attach {
             return Err(broken(format!("it said {:?} instead of Attach", frame.kind)));
@@ -177,7 +173,7 @@ impl Shared {
             Joined::Repeated(half) => {
                 let detail = "it has attached this connection already".to_owned();
                 let refusal = Refusal { word: "repeated", detail };
-                half.line.refuse(refusal.word, &refusal.detail);
+                turn_away(&half.line, &refusal);
                 self.complain(peer, &refusal);
             }
             Joined::Half(number) => {
@@ -225,7 +221,7 @@ impl Shared {
         }
         drop(state);
         let refusal = Refusal { word: "full", detail: format!("{STANDBY} workers stand by already") };
-        arrival.jobs.refuse(refusal.word, &refusal.detail);
+        turn_away(&arrival.jobs, &refusal);
         self.complain(peer, &refusal);
     }
 
@@ -266,6 +262,12 @@ impl Drop for Expires<'_> {
         drop(state);
         drop(expired);
     }
+}
+
+/// Tells a peer why. The preamble in front tells it which versions there are.
+fn turn_away(line: &Line, refusal: &Refusal) {
+    line.say(&Preamble::ours().to_bytes());
+    line.refuse(refusal.word, &refusal.detail);
 }
 
 /// Takes as long for a token that is nearly right as for one that is all wrong.

@@ -13,7 +13,9 @@ use crate::os::attached_process::AttachedProcess;
 use crate::os::socket::{Listener, Peer};
 use place::Place;
 use std::collections::{HashMap, VecDeque};
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -96,7 +98,11 @@ impl AttachPoint {
         let place = Place::prepare(&socket.path, &token)?;
         let own = crate::os::socket::own_uid();
         let is_shared = socket.users.iter().any(|&uid| uid != own);
-        let listener = Listener::bind(&socket.path, if is_shared { 0o666 } else { 0o600 })?;
+        let listener = Listener::bind(&socket.path)?;
+        if is_shared {
+            // Beside the mode, the kernel's word about each peer counts.
+            std::fs::set_permissions(&socket.path, Permissions::from_mode(0o666))?;
+        }
         let users = socket.users.iter().copied().chain([own]).collect();
         let shared = Arc::new(Shared { pool: pool.into(), users, token, state: Mutex::default() });
         let accepting = tokio::spawn(door::accept(listener, shared.clone()));

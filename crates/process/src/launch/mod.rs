@@ -169,6 +169,10 @@ impl<'a> Begun<'a> {
         };
         if let Err(refusal) = recipe.judge(&hello) {
             jobs.refuse(refusal.reason, &refusal.error.to_string());
+            if recipe.origin.pinned().is_none() {
+                // It is another one's child: it has time to read why, and to exit.
+                let _ = clock::timeout(death::AFTER_EOF, async { while jobs.frame().await.is_ok() {} }).await;
+            }
             // Left alone it would exit by itself, but not all workers are well-behaved.
             body.bury(death::LAST_WORDS).await;
             return Err(refusal.error);

@@ -26,9 +26,9 @@ const FEW: usize = 4096;
 pub(crate) struct Listener(LocalListener);
 
 impl Listener {
-    /// Binds a socket with this mode, which says who may connect. Needs a tokio runtime.
-    pub(crate) fn bind(name: &Path, mode: u32) -> io::Result<Self> {
-        let options = ListenerOptions::new().name(name.to_fs_name::<GenericFilePath>()?).mode(mode);
+    /// Binds a socket that only this user may connect to. Needs a tokio runtime.
+    pub(crate) fn bind(name: &Path) -> io::Result<Self> {
+        let options = ListenerOptions::new().name(name.to_fs_name::<GenericFilePath>()?).mode(0o600);
         options.create_tokio().map(Self)
     }
 

@@ -1,0 +1,235 @@
+//! Attached workers: processes that somebody else starts, here the test, and that come through a named
+//! socket.
+
+use procpool::{AttachSocket, JobError, Pool};
+use procpool_tests::binaries::binary;
+use procpool_tests::library::{echo, idle};
+use procpool_tests::process::{self, is_alive};
+use procpool_tests::server::Scratch;
+use procpool_tests::verbs::{Verb, Verbs};
+use procpool_tests::{PATIENCE, eventually};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A worker that the test started, killed at the end.
+struct Worker(Child);
+
+impl Worker {
+    fn attach(socket: &Path) -> Self {
+        Self::spawn(Command::new(binary("verbs")).arg("--attach").arg(socket))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Self(command.spawn().expect("a worker starts"))
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Kills it. Gives what it said.
+    fn said(&mut self) -> String {
+        let _ = self.0.kill();
+        let mut said = String::new();
+        self.0.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+        said
+    }
+
+    /// Waits for its end. Gives its exit code and what it said.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.0.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+        (self.0.wait().expect("its end").code(), said)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Place {
+    _scratch: Scratch,
+    socket: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        Self { socket: scratch.path().join("run").join("verbs.sock"), _scratch: scratch }
+    }
+
+    async fn pool(&self, workers: usize) -> Pool<Verbs> {
+        let pool = Pool::<Verbs>::attached(AttachSocket::at(&self.socket));
+        pool.workers(workers..=workers).grace(Duration::from_millis(50)).start().await.expect("a pool")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_somebody_else_started_runs_jobs() {
+    let place = Place::new();
+    let pool = place.pool(2).await;
+    let waiting = pool.submit(echo("early"));
+    let worker = Worker::attach(&place.socket);
+    assert_eq!(waiting.await.unwrap(), "early", "a job waits for a worker");
+    assert_eq!(pool.run(Verb::Pid).await.unwrap(), worker.pid().to_string());
+    let large = "x".repeat(1 << 20);
+    for _ in 0..3 {
+        assert_eq!(pool.run(Verb::Echo(large.clone())).await.unwrap(), large);
+    }
+    idle(&pool, 1).await;
+    drop(pool);
+    let (code, said) = worker.ended();
+    assert!(code.is_none_or(|code| code == 0 || code == 3), "{code:?} {said}");
+    eventually("the socket to go with its pool", async || (!place.socket.exists()).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_dies_costs_its_job_and_another_may_take_its_place() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let worker = Worker::attach(&place.socket);
+    let mut job = pool.submit(Verb::Spin);
+    job.next_progress().await.expect("it begins");
+    process::kill(worker.pid());
+    assert!(matches!(job.await.unwrap_err(), JobError::Crashed(_)));
+    let _another = Worker::attach(&place.socket);
+    assert_eq!(pool.run(echo("again")).await.unwrap(), "again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_ends_in_sigkill_where_that_is_permitted() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let worker = Worker::attach(&place.socket);
+    assert_eq!(pool.run(echo("warm")).await.unwrap(), "warm");
+    let late = pool.job(Verb::Spin).timeout(Duration::from_millis(100)).run().await.unwrap_err();
+    assert!(late.is_timeout(), "{late}");
+    eventually("the worker's end", async || (!is_alive(worker.pid())).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_stopped_while_idle_loses_its_place() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let worker = Worker::attach(&place.socket);
+    assert_eq!(pool.run(echo("warm")).await.unwrap(), "warm");
+    process::signal(worker.pid(), Signal::STOP);
+    eventually("its end", async || (!is_alive(worker.pid())).then_some(())).await;
+    let _another = Worker::attach(&place.socket);
+    assert_eq!(pool.run(echo("again")).await.unwrap(), "again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_there_are_places_stand_by() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let first = Worker::attach(&place.socket);
+    assert_eq!(pool.run(Verb::Pid).await.unwrap(), first.pid().to_string());
+    let second = Worker::attach(&place.socket);
+    process::kill(first.pid());
+    let served = async || pool.run(Verb::Pid).await.ok().filter(|pid| *pid == second.pid().to_string());
+    eventually("the one that stood by", served).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_token_is_refused_with_a_word() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let token = place.socket.with_file_name("wrong.token");
+    std::fs::write(&token, "0".repeat(32)).unwrap();
+    let mut command = Command::new(binary("verbs"));
+    command.arg("--attach").arg(&place.socket).env("PROCPOOL_TOKEN_FILE", &token);
+    let (code, said) = Worker::spawn(&mut command).ended();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("refused this worker (token)"), "{said}");
+    let _worker = Worker::attach(&place.socket);
+    assert_eq!(pool.run(echo("mine")).await.unwrap(), "mine");
+    assert_eq!(pool.status().deaths, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_of_another_job_is_refused() {
+    let place = Place::new();
+    let _pool = place.pool(1).await;
+    let mut command = Command::new(binary("procpool-fib"));
+    let (code, said) = Worker::spawn(command.arg("--attach").arg(&place.socket)).ended();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("expected job `verbs` version 1"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_silent_connections_hold_up_nobody() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let silent: Vec<_> = (0..200).map(|_| UnixStream::connect(&place.socket).unwrap()).collect();
+    let _worker = Worker::attach(&place.socket);
+    let answer = tokio::time::timeout(Duration::from_secs(4), pool.run(echo("mine"))).await;
+    assert_eq!(answer.expect("well before a greeting runs out of time").unwrap(), "mine");
+    drop(silent);
+    assert_eq!(pool.status().deaths, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_speaks_version_1_learns_which_versions_there_are() {
+    let place = Place::new();
+    let _pool = place.pool(1).await;
+    let mut stream = UnixStream::connect(&place.socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"PROCPOOL\x01\0\x01\0\0\0\0\0").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"PROCPOOL\x02\0\x02\0\0\0\0\0"), "{answer:?}");
+}
+
+/// Only root can start a process of another user, and only the kernel's word tells who that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_user_attaches_where_the_pool_says_so_and_nowhere_else() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not run: only root can be another user");
+        return;
+    }
+    const NOBODY: u32 = 65_534;
+    let scratch = Scratch::new();
+    let open =
+        |path: &Path| std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    open(scratch.path()).unwrap();
+    let copy = scratch.path().join("verbs.copy");
+    std::fs::copy(binary("verbs"), &copy).unwrap();
+    for (users, is_welcome) in [(vec![], false), (vec![NOBODY], true)] {
+        let socket = scratch.path().join(if is_welcome { "open.sock" } else { "closed.sock" });
+        let pool = Pool::<Verbs>::attached(AttachSocket::at(&socket).with_users(users));
+        let pool = pool.workers(1..=1).start().await.unwrap();
+        let mut token = socket.clone().into_os_string();
+        token.push(".token");
+        let copy_of_token = scratch.path().join("token.copy");
+        std::fs::copy(&token, &copy_of_token).unwrap();
+        std::os::unix::fs::chown(&copy_of_token, Some(NOBODY), None).unwrap();
+        if !is_welcome {
+            // The socket's mode would stop it as well; here the kernel's word about the peer has to.
+            std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        }
+        let mut command = Command::new(&copy);
+        command.arg("--attach").arg(&socket).env("PROCPOOL_TOKEN_FILE", &copy_of_token).uid(NOBODY);
+        let mut worker = Worker::spawn(command.current_dir("/"));
+        if is_welcome {
+            let large = "x".repeat(1 << 20);
+            for _ in 0..3 {
+                let answer = pool.run(Verb::Echo(large.clone())).await;
+                assert_eq!(answer.unwrap_or_else(|error| panic!("{error}: {}", worker.said())), large);
+            }
+            continue;
+        }
+        let mut said = String::new();
+        BufReader::new(worker.0.stderr.take().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.contains("closed the connection") || said.contains("reset by peer"), "{said}");
+    }
+}
