@@ -3,7 +3,7 @@
 //! The kernel's word about a peer comes first. A stranger is turned away unread, and one that says
 //! nothing gives way to whoever comes later: so it costs nobody else a place.
 
-use super::{Arrival, Shared, State};
+use super::shared::{Arrival, Half, Key, Shared, State};
 use crate::clock;
 use crate::opening::Line;
 use crate::os::attached_process::AttachedProcess;
@@ -12,7 +12,6 @@ use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::{Attach, Connection};
 use procpool_protocol::message::json_of;
 use procpool_protocol::preamble::Preamble;
-use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,40 +33,6 @@ const MAX_PROCESS: usize = 64;
 
 /// Rest after accepting failed, for lack of file descriptors for example: at first, and at most.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-
-/// What tells attaching processes apart: the kernel's word, and their own where they live in another
-/// namespace of processes and all have the number 0.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    uid: u32,
-    pid: u32,
-    process: String,
-}
-
-/// One connection of a process whose other one is expected.
-#[derive(Debug)]
-pub(super) struct Half {
-    number: u64,
-    connection: Connection,
-    line: Line,
-    pidfd: Option<OwnedFd>,
-}
-
-/// What was logged of which process, so that a thousand attempts make one line. Bounded: it forgets.
-#[derive(Debug, Default)]
-pub(super) struct Complaints(HashSet<(u32, &'static str)>);
-
-impl Complaints {
-    const MOST: usize = 256;
-
-    /// Whether this is the first time.
-    fn is_new(&mut self, pid: u32, word: &'static str) -> bool {
-        if self.0.len() >= Self::MOST {
-            self.0.clear();
-        }
-        self.0.insert((pid, word))
-    }
-}
 
 /// A connection that is turned away: a word for programs, a sentence for people, and whether it is told.
 struct Refusal {

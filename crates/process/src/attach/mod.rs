@@ -7,19 +7,20 @@
 
 mod door;
 mod place;
+mod shared;
 
-use crate::opening::Line;
-use crate::os::attached_process::AttachedProcess;
-use crate::os::socket::{Listener, Peer};
+pub(crate) use shared::Arrival;
+
+use crate::os::socket::Listener;
 use place::Place;
-use std::collections::{HashMap, VecDeque};
+use shared::Shared;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
 /// Where workers attach that this process does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,37 +55,6 @@ pub struct AttachPoint {
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
     _place: Place,
-}
-
-/// A process that attached, with both of its connections.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) process: AttachedProcess,
-    pub(crate) jobs: Line,
-    pub(crate) control: Line,
-}
-
-#[derive(Debug)]
-struct Shared {
-    pool: String,
-    users: Vec<u32>,
-    token: String,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Those that have not introduced themselves, the oldest first. Bounded.
-    greetings: VecDeque<(Peer, AbortHandle)>,
-    /// Processes with one connection of two. Bounded.
-    halves: HashMap<door::Key, door::Half>,
-    /// Whole ones that nobody waits for. Bounded.
-    standby: VecDeque<Arrival>,
-    /// Bounded by the workers that a pool may start.
-    waiting: VecDeque<oneshot::Sender<Arrival>>,
-    complaints: door::Complaints,
-    /// Numbers halves, so that one that expires is told from a later one of the same process.
-    halves_so_far: u64,
 }
 
 impl AttachPoint {
@@ -137,18 +107,5 @@ impl Drop for AttachPoint {
         let standby = std::mem::take(&mut state.standby);
         drop(state);
         drop(standby);
-    }
-}
-
-impl Arrival {
-    /// Whether it has hung up meanwhile.
-    fn is_gone(&mut self) -> bool {
-        matches!(self.jobs.socket.try_read(self.jobs.decoder.read_buffer()), Ok(0))
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
