@@ -118,6 +118,7 @@ mod config;
 mod connection;
 mod content_type;
 mod dispatch;
+mod guard;
 mod health;
 mod job_problem;
 mod json;

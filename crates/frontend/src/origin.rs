@@ -5,29 +5,12 @@
 //! `Origin` and `Sec-Fetch-Site`; what says nothing is not a browser. A page whose own name resolves to
 //! 127.0.0.1 (DNS rebinding) passes for the same origin, and is known by that name in `Host`.
 
-use crate::app::Shared;
 use crate::kind::Kind;
 use crate::problem::Problem;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
-
-/// The middleware of every route that runs a job.
-pub(crate) async fn refuse_foreign(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match shared.origin.check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
 
 /// What is foreign to this server.
 pub(crate) struct OriginRule {

@@ -33,6 +33,7 @@ pub use kill_switch::KillSwitch;
 pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch};
 pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
+pub use os::signals::unblock_stop_signals;
 pub use outbox::{Appended, Outbox, Ticket};
 pub use session::{Ending, FrameSink, Outboxes, Session};
 pub use unserved::refuse_unserved;

@@ -1,9 +1,9 @@
 //! Everything that can end the command, in the words in which a person reads it after `error: `.
 
 use crate::config::ConfigError;
+use crate::input::InputError;
 use crate::logs::LogError;
-use crate::replay::ReplayError;
-use crate::run::InputError;
+use crate::replay_error::ReplayError;
 use procpool_coordinator::PoolError;
 use procpool_protocol::JobError;
 use std::io;

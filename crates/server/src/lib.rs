@@ -38,9 +38,11 @@ mod check;
 mod cli;
 mod config;
 mod error;
+mod input;
 mod late;
 mod logs;
 mod replay;
+mod replay_error;
 mod run;
 mod serve;
 mod signals;
@@ -85,6 +87,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
 
 /// Runs to the end on every processor; what is still there afterwards is dropped.
 fn on_runtime(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
+    procpool_coordinator::unblock_stop_signals().map_err(Error::Signals)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_TASKS);

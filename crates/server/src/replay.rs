@@ -4,57 +4,14 @@
 
 use crate::cli::ReplayArgs;
 use crate::error::Error;
-use crate::trust::{self, Distrust};
-use procpool_protocol::recording::{Recording, RecordingError, SavedJob};
+use crate::replay_error::ReplayError;
+use crate::trust;
+use procpool_protocol::recording::{Recording, SavedJob};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// A saved job cannot be run again.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReplayError {
-    /// The file cannot be read, or is none.
-    #[error("failed to read the saved job {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: RecordingError,
-    },
-    /// Somebody else may have chosen the program.
-    #[error("failed to trust the saved job {}, which names the program to run: {reason}, or replay it with --trust", path.display())]
-    Untrusted {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, and the way out.
-        reason: Distrust,
-    },
-    /// What was there when the job was saved is not there now.
-    #[error("failed to use the {what} that the job was saved from, {}: {source}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
-    Gone {
-        /// The worker executable, or its directory.
-        what: &'static str,
-        /// Where it was.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-        /// The saved job.
-        file: PathBuf,
-    },
-    /// The program cannot be started.
-    #[error("failed to start `{}`: {source}{}", program.display(), if *is_wrapped { "; --wrap begins with a program, by path or on PATH" } else { "" })]
-    Start {
-        /// The program.
-        program: OsString,
-        /// Whether it was named by `--wrap`.
-        is_wrapped: bool,
-        /// What the system says.
-        source: io::Error,
-    },
-}
 
 /// Becomes the worker; returns only if that fails.
 pub(crate) fn replay(args: &ReplayArgs) -> Error {

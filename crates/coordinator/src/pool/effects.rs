@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::events::Events;
 use super::known::Known;
 use super::makes::Reloaded;
-use super::slot::Slot;
+use super::slot::{Flush, Slot};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Recipe};
@@ -50,4 +50,15 @@ pub(crate) struct Effects {
     pub(crate) slot_freed: bool,
     /// The last worker of a pool that is shutting down is gone.
     pub(crate) drained: bool,
+}
+
+impl Effects {
+    /// Has what was appended for a worker written.
+    pub(crate) fn flush(&mut self, lines: &Arc<Outboxes>, flush: Flush) {
+        match flush {
+            Flush::Now => self.flush_jobs.push(lines.clone()),
+            Flush::Soon => self.flush_soon.push(lines.clone()),
+            Flush::ByOthers => {}
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::effects::Effects;
 use super::events::Events;
+use super::slot::Answer;
 use procpool_process::{FrameSink, KillSwitch, Outboxes};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::frame::{Frame, Kind};
@@ -26,18 +27,6 @@ pub(crate) struct Serving<'a> {
     looks_at_each: bool,
     /// Workers that were given jobs because of answers that came together.
     unflushed: Vec<Arc<Outboxes>>,
-}
-
-/// A job's end, as its worker tells it.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) sequence: u64,
-    result: Result<Payload, JobError>,
-    health: Health,
-    /// The output lay in an arena.
-    pub(super) is_shared: bool,
-    /// Of the output, in bytes.
-    length: usize,
 }
 
 /// How much of what a worker may use it has used before its next job.

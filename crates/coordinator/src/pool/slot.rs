@@ -1,13 +1,12 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
-use super::effects::Effects;
-use super::serving::Answer;
 use crate::recorder::Sent;
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::frame::Frame;
-use procpool_scheduler::{Generation, JobId as Key, Time};
+use procpool_protocol::{JobError, Payload};
+use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -45,6 +44,29 @@ pub(crate) struct Held {
     pub(crate) ticket: Ticket,
 }
 
+/// A job's end, as its worker tells it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) sequence: u64,
+    pub(super) result: Result<Payload, JobError>,
+    pub(super) health: Health,
+    /// The output lay in an arena.
+    pub(super) is_shared: bool,
+    /// Of the output, in bytes.
+    pub(super) length: usize,
+}
+
+/// When what was appended for a worker is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// As soon as the lock is free.
+    Now,
+    /// When others have had the chance to add something.
+    Soon,
+    /// Somebody else sees to it.
+    ByOthers,
+}
+
 impl Slot {
     /// One that shares payloads of up to `shares` bytes.
     pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
@@ -78,8 +100,9 @@ impl Slot {
 
     /// Gives it a job: appends the frame to what is written to it, the payload through shared memory if that is to be.
     /// A worker that has something to do may wait for others to join what is written.
-    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time, effects: &mut Effects) {
-        let Some(lines) = &self.lines else { return };
+    #[must_use]
+    pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time) -> Flush {
+        let Some(lines) = &self.lines else { return Flush::ByOthers };
         frame.taken = std::mem::take(&mut self.sharing.has_taken);
         let (length, sequence) = (frame.payload.bytes.len(), frame.sequence);
         let appended = match self.sharing.inputs.lend(length, sequence, now) {
@@ -89,12 +112,13 @@ impl Slot {
             }
             None => lines.jobs.push(frame),
         };
-        if self.held.is_empty() {
-            effects.flush_jobs.push(lines.clone());
-        } else if appended.is_first {
-            effects.flush_soon.push(lines.clone());
-        }
+        let flush = match (self.held.is_empty(), appended.is_first) {
+            (true, _) => Flush::Now,
+            (false, true) => Flush::Soon,
+            (false, false) => Flush::ByOthers,
+        };
         self.held.push_back(Held { sequence, job, ticket: appended.ticket });
+        flush
     }
 
     /// The job that a frame of this worker belongs to. The error says that it has no such job.

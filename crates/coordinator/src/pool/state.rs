@@ -286,7 +286,10 @@ impl State {
             }
             let length = frame.payload.bytes.len();
             effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
-            slot.give(key, &mut frame, now, effects);
+            let flush = slot.give(key, &mut frame, now);
+            if let Some(lines) = &slot.lines {
+                effects.flush(lines, flush);
+            }
             entry.job.input = frame.payload;
         }
     }

@@ -7,9 +7,9 @@ mod problems;
 mod seed;
 
 use crate::app::Shared;
+use crate::guard;
 use crate::kind::Kind;
 use crate::local;
-use crate::origin;
 use crate::problem::Problem;
 use axum::Router;
 use axum::body::Body;
@@ -42,7 +42,7 @@ fn running_jobs(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/compute", get(seed::compute))
         .route("/v1/pools/{pool}/jobs", post(jobs::create))
-        .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
+        .route_layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
 }
 
 /// The routes that change what is running: closed to foreign pages, to proxies and to other machines by construction.
@@ -50,7 +50,7 @@ fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
         .route_layer(from_fn_with_state(shared.clone(), local::refuse_remote))
-        .route_layer(from_fn_with_state(shared.clone(), origin::refuse_foreign))
+        .route_layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -174,7 +174,7 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!((worker.cpu_limit, worker.nice), (Some(seconds(6)), -3));
     assert_eq!((worker.open_files_limit, worker.process_limit), (Some(64), Some(7)));
     assert_eq!(pool.inherit_env, ["PROXY", "TOKEN"]);
-    assert_eq!(pool.executable.args(), ["-c", "exit"].map(OsString::from));
+    assert_eq!(pool.workers.executable().unwrap().args(), ["-c", "exit"].map(OsString::from));
     assert_eq!(pool.env, [("A", "1"), ("B", "")].map(|(name, value)| (name.into(), value.into())));
     assert_eq!(pool.current_dir.as_deref(), Some(Path::new("/")));
     assert_eq!((pool.save_failed_jobs.as_deref(), limits.saved_jobs), (Some(Path::new("/var/jobs")), 7));
@@ -313,7 +313,7 @@ fn relative_paths_count_from_the_files_directory() {
     let text = "[pools.a]\ncommand = [\"./sh\"]\ncurrent_dir = \".\"\nsave_failed_jobs = \"failed\"";
     let in_bin = Config::parse(Source { path: Path::new("/bin/p.toml"), text }).unwrap();
     let pool = in_bin.pools[0].resolve().unwrap();
-    assert_eq!(pool.executable.as_path(), Path::new("/bin/sh"));
+    assert_eq!(pool.workers.executable().unwrap().as_path(), Path::new("/bin/sh"));
     assert_eq!(
         pool.current_dir.as_deref().and_then(|path| path.canonicalize().ok()),
         Path::new("/bin").canonicalize().ok()
