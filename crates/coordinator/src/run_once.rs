@@ -36,7 +36,7 @@ pub enum RunError {
 /// # Errors
 /// When the process does not come up, or the job has no output.
 pub async fn run_once<J: Job>(executable: Executable, input: J::Input) -> Result<J::Output, RunError> {
-    let pool = Pool::<J>::builder(executable).workers(1..=1).no_timeout().start().await?;
+    let pool = Pool::<J>::builder(executable).workers(1..=1).no_timeout().starts_once().start().await?;
     let job = pool.submit(input);
     // One job: its worker exits after it, and none is started in its place if it dies.
     pool.raw().drain();

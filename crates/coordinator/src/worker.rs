@@ -176,7 +176,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         self.limits.check().map_err(InvalidLimits::from)?;
         let recipe = Recipe {
             name: name.clone(),
-            origin: Origin::Spawned(self.executable.pin()?),
+            origin: Origin::Spawned(self.executable.open()?),
             inherit_env: Vec::new(),
             env: self.env,
             current_dir: self.current_dir,

@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod attach;
+mod cause;
 pub mod clock;
 mod contract;
 mod death;
@@ -22,19 +23,21 @@ mod opening;
 mod os;
 mod outbox;
 mod output;
+mod preflight;
 mod session;
 mod unserved;
 mod worker_limits;
 
 pub use attach::{AttachPoint, AttachSocket};
 pub use contract::{Contract, ContractMismatch};
-pub use executable::{Executable, ExecutableError, Pinned};
+pub use executable::{Executable, ExecutableError, Pinned, absolute};
 pub use kill_switch::KillSwitch;
 pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch};
 pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
 pub use os::signals::unblock_stop_signals;
 pub use outbox::{Appended, Outbox, Ticket};
+pub use preflight::preflight;
 pub use session::{Ending, FrameSink, Outboxes, Session};
 pub use unserved::refuse_unserved;
 pub use worker_limits::{InvalidWorkerLimits, WorkerLimits};

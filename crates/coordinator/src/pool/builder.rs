@@ -192,6 +192,12 @@ impl<J: Job> PoolBuilder<J> {
         supervision.idle_timeout: Duration, timeout => Some(timeout)
     }
 
+    /// Says that one worker is started, at once, and no other after it.
+    pub(crate) fn starts_once(mut self) -> Self {
+        self.config.starts_once = true;
+        self
+    }
+
     /// Lets jobs run and wait as long as they like.
     pub fn no_timeout(mut self) -> Self {
         self.config.limits.timeout = None;

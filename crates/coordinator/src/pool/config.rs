@@ -62,6 +62,8 @@ pub struct PoolConfig {
     pub save_failed_jobs: Option<PathBuf>,
     /// What its workers have to be; none if any will do.
     pub expects: Option<Contract>,
+    /// One worker is started, at once, and no other after it: nothing is gained by a copy of its executable.
+    pub(crate) starts_once: bool,
 }
 
 impl PoolConfig {
@@ -77,6 +79,7 @@ impl PoolConfig {
             worker_data: Payload::none(),
             save_failed_jobs: None,
             expects: None,
+            starts_once: false,
         }
     }
 

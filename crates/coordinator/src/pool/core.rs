@@ -97,6 +97,11 @@ impl Core {
         }
     }
 
+    /// The runtime that keeps the pool's time.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Offers a job; it is accepted or not at once.
     pub(crate) fn submit(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         self.offer(job).inspect_err(|_| self.count_refusal())

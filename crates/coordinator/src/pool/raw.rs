@@ -99,10 +99,12 @@ impl RawPool {
             worker_data,
             save_failed_jobs,
             expects,
+            starts_once,
         } = config;
         refuse_unserved(&name)?;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
         let origin = match &workers {
+            WorkerSource::Spawned(executable) if starts_once => Origin::Spawned(executable.open()?),
             WorkerSource::Spawned(executable) => Origin::Spawned(executable.pin()?),
             WorkerSource::Attached(socket) => {
                 // Every place is open from the start, and stays so.
@@ -235,15 +237,19 @@ impl RawPool {
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
         let (caller, ended) = oneshot::channel();
-        let mut effects = self.begin_reload(caller).inspect_err(|error| tracing::error!("{error}"))?;
-        core.perform(&mut effects);
+        // Reading the file may take its time, and a network disk more than that.
+        let pool = self.clone();
+        let begun = core.runtime().spawn_blocking(move || pool.begin_reload(caller)).await;
+        begun
+            .unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
+            .inspect_err(|error| tracing::error!("{error}"))?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
         ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
     }
 
-    fn begin_reload(&self, caller: Reloading) -> Result<Effects, ReloadError> {
+    fn begin_reload(&self, caller: Reloading) -> Result<(), ReloadError> {
         let core = self.core();
-        let _order = self.owner.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = self.owner.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let unusable = |reason: String| ReloadError::Executable { pool: core.name.clone(), reason };
         let executable = self.owner.workers.executable().ok_or_else(|| {
             unusable("its workers attach to it; have them replaced where they are started".into())
@@ -251,7 +257,9 @@ impl RawPool {
         let pinned = executable.pin().map_err(|error| unusable(error.to_string()))?;
         let mut effects = Effects::default();
         core.with(|state, now| state.reload(now, pinned, caller, &mut effects));
-        Ok(effects)
+        drop(order);
+        core.perform(&mut effects);
+        Ok(())
     }
 
     /// The pool at this moment.

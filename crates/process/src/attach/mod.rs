@@ -68,7 +68,7 @@ impl AttachPoint {
         let place = Place::prepare(&socket.path, &token)?;
         let own = crate::os::socket::own_uid();
         let is_shared = socket.users.iter().any(|&uid| uid != own);
-        let listener = Listener::bind(&socket.path)?;
+        let listener = Listener::bind(&socket.path).map_err(crate::cause::socket)?;
         if is_shared {
             // Beside the mode, the kernel's word about each peer counts.
             std::fs::set_permissions(&socket.path, Permissions::from_mode(0o666))?;

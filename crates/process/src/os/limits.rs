@@ -4,6 +4,7 @@
 //! No `pre_exec`: the spawner does it between the spawn and the token, without which a worker is told nothing.
 
 use super::worker_cgroup::WorkerCgroup;
+use crate::cause;
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
 use rustix::process::{
@@ -30,8 +31,8 @@ pub(crate) enum Refused {
          cgroups (Delegate=yes of systemd), or leave process_limit out"
     )]
     Uncounted { reason: io::Error },
-    #[error("the system refuses to set {key}: {reason}; leave it out to run without")]
-    Other { key: &'static str, reason: Errno },
+    #[error("{}", cause::prlimit(key, *is_optional, *reason))]
+    Other { key: &'static str, is_optional: bool, reason: Errno },
 }
 
 /// One rlimit: its key in the configuration, and what it is set to.
@@ -58,6 +59,30 @@ pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCg
     Ok(cgroup)
 }
 
+/// Finds what [`confine`] would be refused, without a process to confine.
+pub(crate) fn foresee(limits: &WorkerLimits) -> Result<(), Refused> {
+    for setting in settings(limits, true) {
+        let own = getrlimit(setting.resource);
+        if let Some(own) = own.maximum.filter(|&own| own.max(ceiling(setting.resource)) < setting.hard) {
+            return Err(Refused::AboveOwn { key: setting.key, value: setting.soft, own });
+        }
+        // Changes nothing, and is forbidden where the real one is.
+        prlimit(None, setting.resource, own).map_err(|reason| refused(&setting, reason))?;
+    }
+    Ok(())
+}
+
+/// What this process may give a worker though it has less itself.
+fn ceiling(resource: Resource) -> u64 {
+    let may_raise = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_RESOURCE));
+    let nr_open = || std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok();
+    match resource {
+        _ if !may_raise => 0,
+        Resource::Nofile => nr_open().unwrap_or(0),
+        _ => u64::MAX,
+    }
+}
+
 fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item = Setting> {
     let exact = |key, resource, value: u64| Setting { key, resource, soft: value, hard: value };
     let cpu = limits.cpu_budget().map(|budget| Setting {
@@ -82,7 +107,7 @@ fn refused(setting: &Setting, reason: Errno) -> Refused {
     let &Setting { key, resource, soft, hard } = setting;
     match getrlimit(resource).maximum {
         Some(own) if own < hard => Refused::AboveOwn { key, value: soft, own },
-        _ => Refused::Other { key, reason },
+        _ => Refused::Other { key, is_optional: setting.resource != Resource::Core, reason },
     }
 }
 
@@ -97,7 +122,7 @@ fn renice(pid: Pid, nice: i32) -> Result<(), Refused> {
     let level = getpriority_process(Some(pid)).unwrap_or(0) + nice;
     setpriority_process(Some(pid), level.clamp(-20, 19)).map_err(|reason| match reason {
         Errno::ACCESS | Errno::PERM if nice < 0 => Refused::Nicer { nice, reason },
-        reason => Refused::Other { key: "nice", reason },
+        reason => Refused::Other { key: "nice", is_optional: true, reason },
     })
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod attached_process;
 mod cgroup;
 pub(crate) mod fork;
 mod group;
-mod limits;
+pub(crate) mod limits;
 pub(crate) mod open_files;
 pub(crate) mod page;
 mod peer;

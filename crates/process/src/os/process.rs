@@ -47,7 +47,7 @@ impl Process {
             Err(error) => {
                 let _ = rustix::process::kill_process_group(pid, Signal::KILL);
                 let _ = wait::reap(pid, Patience::Wait);
-                Err(error.into())
+                Err(crate::cause::pidfd_open(error))
             }
         }
     }

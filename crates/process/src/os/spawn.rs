@@ -5,7 +5,8 @@ use super::open_files;
 use super::posix_spawn::{self, FIRST_FREE, Image, Plan};
 use super::process::Process;
 use super::spawners;
-use crate::executable::Pinned;
+use crate::cause;
+use crate::executable::{Pinned, Program};
 use crate::worker_limits::WorkerLimits;
 use bytes::Bytes;
 use procpool_protocol::preamble::Preamble;
@@ -65,7 +66,7 @@ pub(crate) async fn spawn(request: SpawnRequest) -> io::Result<Spawned> {
         // Whoever asked may have given up meanwhile.
         if !reply.is_closed() {
             // If nobody waits any more, dropping the process kills it.
-            let _ = reply.send(spawn_here(&request));
+            let _ = reply.send(spawn_here(&request).map_err(cause::resources));
         }
     })?;
     result.await.map_err(|_| io::Error::other("a spawner thread is gone"))?
@@ -75,8 +76,8 @@ fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (stdout, its_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, its_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (mut jobs, its_jobs) = UnixStream::pair()?;
-    let (control, its_control) = UnixStream::pair()?;
+    let (mut jobs, its_jobs) = UnixStream::pair().map_err(cause::socket)?;
+    let (control, its_control) = UnixStream::pair().map_err(cause::socket)?;
     for ours in [&jobs, &control] {
         ours.set_nonblocking(true)?;
     }
@@ -102,6 +103,8 @@ fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
 }
 
 fn run<'a>(request: &SpawnRequest, descriptors: impl Iterator<Item = &'a OwnedFd>) -> io::Result<Pid> {
+    // On this thread rather than the caller's: the file may lie on a network disk.
+    request.pinned.verify()?;
     let executable = request.pinned.executable();
     let path = cstring(executable.as_path().as_os_str())?;
     let args = std::iter::once(executable.as_path().as_os_str())
@@ -109,15 +112,18 @@ fn run<'a>(request: &SpawnRequest, descriptors: impl Iterator<Item = &'a OwnedFd
     let variables = request.env.iter().map(|(key, value)| [key, OsStr::new("="), value].join(OsStr::new("")));
     let dir = request.current_dir.as_ref().map(|dir| cstring(dir.as_os_str())).transpose()?;
     let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
-    let file = request.pinned.file.as_deref().map(|file| out_of_the_way(file.try_clone()?.into()));
-    let file = file.transpose()?;
-    posix_spawn::spawn(&Plan {
+    let file = match request.pinned.program() {
+        Program::File(file) => Some(out_of_the_way(file.try_clone()?.into())?),
+        Program::Path => None,
+    };
+    let spawned = posix_spawn::spawn(&Plan {
         image: file.as_ref().map_or(Image::Path(&path), |file| Image::File(file.as_fd())),
         args: &args.map(cstring).collect::<io::Result<Vec<_>>>()?,
         env: &variables.map(|it| CString::new(it.into_vec()).map_err(nul)).collect::<io::Result<Vec<_>>>()?,
         dir: dir.as_deref(),
         descriptors: &descriptors,
-    })
+    });
+    spawned.map_err(|error| request.pinned.explain(request.current_dir.as_deref(), error))
 }
 
 /// A descriptor whose number is none of the child's.

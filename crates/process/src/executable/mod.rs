@@ -1,12 +1,27 @@
-//! Which file a worker is made from, and holding on to it while the file's name may change hands.
+//! Which file a worker is made from. Looks for it, tells whether it can be started, and pins its
+//! bytes.
 
+pub(crate) mod binfmt;
+mod copy;
+pub(crate) mod elf;
+mod identity;
+mod pinned;
+mod place;
+pub(crate) mod reach;
+#[cfg(test)]
+pub(crate) mod scratch;
+pub(crate) mod script;
+
+pub use pinned::Pinned;
+pub(crate) use pinned::Program;
+pub use place::absolute;
+
+use crate::cause::{self, Obstacle};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A worker executable: a file and the arguments that it is started with.
 ///
@@ -47,8 +62,8 @@ pub enum ExecutableError {
 }
 
 impl Executable {
-    /// Looks for `name` beside the current executable, in the parent of `deps/` and `examples/` when
-    /// run from there, then on `PATH`. A name with a slash is a path and is not searched for.
+    /// Looks for `name` beside the current executable, in the parent of `deps/` and `examples/`
+    /// when run from there, then on `PATH`. A name with a slash is a path and is not searched for.
     ///
     /// # Errors
     /// [`ExecutableError::NotFound`] with every place that was looked in.
@@ -68,17 +83,15 @@ impl Executable {
         }
     }
 
-    /// The executable at `path`; a relative one counts from the current directory of now.
+    /// The executable at `path`. A relative one counts from the working directory of this moment,
+    /// see [`absolute`].
     ///
     /// # Errors
     /// [`ExecutableError::Unusable`] when there is no executable file at `path`.
     pub fn path(path: impl AsRef<Path>) -> Result<Self, ExecutableError> {
         let unusable = |source| ExecutableError::Unusable { path: path.as_ref().to_owned(), source };
-        let absolute = std::path::absolute(path.as_ref()).map_err(unusable)?;
-        let metadata = std::fs::metadata(&absolute).map_err(unusable)?;
-        if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
-            return Err(unusable(io::Error::from(io::ErrorKind::PermissionDenied)));
-        }
+        let absolute = absolute(path.as_ref()).map_err(unusable)?;
+        std::fs::metadata(&absolute).and_then(|metadata| check_kind(&metadata)).map_err(unusable)?;
         Ok(Self { path: absolute, args: Vec::new() })
     }
 
@@ -113,48 +126,32 @@ impl Executable {
         &self.args
     }
 
-    /// Opens the file, so that what is spawned later is this very file whatever its name comes to mean.
+    /// Looks for everything that can keep the file from being started in this directory with this
+    /// environment, without starting it. A bare name in the first line of a script is looked for on
+    /// the `PATH` of `env`, or of this process.
     ///
     /// # Errors
-    /// [`ExecutableError::Unusable`] when the file cannot be opened.
-    pub fn pin(&self) -> Result<Pinned, ExecutableError> {
-        let unusable = |source| ExecutableError::Unusable { path: self.path.clone(), source };
-        let mut magic = [0; 2];
-        let opened = File::open(&self.path).and_then(|mut file| match file.read_exact(&mut magic) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-            _ => Ok(file),
-        });
-        // A script's interpreter is given the script's name, and a descriptor's name is gone by then; a
-        // file that may be executed but not read cannot be told from a script. Both go by their path.
-        let file = match opened {
-            Ok(file) if magic != *b"#!" => Some(Arc::new(file)),
-            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(unusable(error)),
-            _ => None,
-        };
-        Ok(Pinned { executable: self.clone(), file })
+    /// [`ExecutableError::Unusable`] with what is missing and the way out.
+    pub fn inspect(
+        &self,
+        current_dir: Option<&Path>,
+        env: &[(OsString, OsString)],
+    ) -> Result<(), ExecutableError> {
+        let search_path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+        cause::inspect(&self.path, current_dir, search_path).map_err(|obstacle| ExecutableError::Unusable {
+            path: self.path.clone(),
+            source: cause::obstructed(obstacle),
+        })
     }
 }
 
-/// An executable that is held open.
-#[derive(Clone, Debug)]
-pub struct Pinned {
-    pub(crate) executable: Executable,
-    pub(crate) file: Option<Arc<File>>,
-}
-
-impl Pinned {
-    /// Returns the file and its arguments, as they were named.
-    pub fn executable(&self) -> &Executable {
-        &self.executable
+/// Whether a file of this kind can be an executable at all.
+fn check_kind(metadata: &Metadata) -> io::Result<()> {
+    if !metadata.is_file() {
+        return Err(cause::obstructed(Obstacle::NoFile));
     }
-
-    /// The path to spawn.
-    pub(crate) fn program(&self) -> PathBuf {
-        match &self.file {
-            Some(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
-            None => self.executable.path.clone(),
-        }
-    }
+    let is_executable = metadata.permissions().mode() & 0o111 != 0;
+    if is_executable { Ok(()) } else { Err(cause::obstructed(Obstacle::NotExecutable)) }
 }
 
 fn places() -> Vec<PathBuf> {

@@ -1,0 +1,149 @@
+//! Copies an executable into a sealed file in memory, whose bytes nobody can change. Pools that pin
+//! the same file share one copy, which goes with the last of them.
+
+use super::identity::Identity;
+use super::reach::{self, Access};
+use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create, sendfile};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// No executable copy can be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoCopy {
+    /// Somebody writes to the file.
+    #[error("it changed while it was read")]
+    Changed,
+    /// This process may not write files of that size, and would get a signal for trying.
+    #[error(
+        "its {size} bytes are more than this process may write to a file ({limit}: `ulimit -f`, LimitFSIZE=)"
+    )]
+    TooLong { size: u64, limit: u64 },
+    /// The system has no memory for it, or does not allow it.
+    #[error("{}", crate::cause::memfd(*.0))]
+    System(#[from] Errno),
+}
+
+/// Longest name of a file in memory, in bytes.
+const MAX_NAME: usize = 249;
+
+/// `F_SEAL_EXEC` (Linux 6.3): nobody changes whether it may be executed.
+const SEAL_EXEC: SealFlags = SealFlags::from_bits_retain(0x20);
+
+/// The copies that are in use.
+static COPIES: Mutex<Vec<(Identity, Weak<File>)>> = Mutex::new(Vec::new());
+
+/// The copy of `file`, which is this and stands at `path`. Takes the time of reading the file,
+/// unless there is one already.
+pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc<File>, NoCopy> {
+    // Held while copying: the next in line wants the same file more often than not.
+    let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+    copies.retain(|(_, copy)| copy.strong_count() > 0);
+    let found = copies.iter().find(|(of, _)| *of == identity).and_then(|(_, copy)| copy.upgrade());
+    if let Some(copy) = found {
+        return Ok(copy);
+    }
+    let copy = Arc::new(copy(file, identity, path)?);
+    copies.push((identity, Arc::downgrade(&copy)));
+    Ok(copy)
+}
+
+fn copy(file: &File, identity: Identity, path: &Path) -> Result<File, NoCopy> {
+    let size = identity.size();
+    if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|&limit| limit < size) {
+        return Err(NoCopy::TooLong { size, limit });
+    }
+    let copy = File::from(create(path)?);
+    let mut offset = 0;
+    while offset < size {
+        let rest = usize::try_from(size - offset).unwrap_or(usize::MAX);
+        match sendfile(&copy, file, Some(&mut offset), rest) {
+            Ok(0) => return Err(NoCopy::Changed),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if file.metadata().map(|now| Identity::of(&now)).ok() != Some(identity) {
+        return Err(NoCopy::Changed);
+    }
+    fchmod(&copy, Mode::from_raw_mode(0o555))?;
+    seal(&copy)?;
+    reach::may(&copy, Access::EXEC_OK)?;
+    Ok(copy)
+}
+
+/// Its name is for people who look at `/proc/PID/exe`.
+fn create(path: &Path) -> Result<OwnedFd, Errno> {
+    let is_short = path.as_os_str().len() <= MAX_NAME;
+    let name = if is_short { path.as_os_str() } else { "worker".as_ref() };
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Linux before 6.3 knows no other kind than the executable one.
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        made => made,
+    }
+}
+
+fn seal(copy: &File) -> Result<(), Errno> {
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    match fcntl_add_seals(copy, seals | SEAL_EXEC) {
+        Err(Errno::INVAL) => fcntl_add_seals(copy, seals),
+        sealed => sealed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::FileExt;
+    use std::process::Command;
+
+    fn true_program() -> (File, Identity) {
+        let file = File::open("/bin/true").unwrap();
+        let identity = Identity::of(&file.metadata().unwrap());
+        (file, identity)
+    }
+
+    #[test]
+    fn a_copy_runs_and_nobody_writes_to_it() {
+        let (file, identity) = true_program();
+        let copy = copy(&file, identity, Path::new("/bin/true")).unwrap();
+        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        assert!(Command::new(&path).status().unwrap().success());
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read("/bin/true").unwrap());
+        assert!(std::fs::read_link(&path).unwrap().starts_with("/memfd:/bin"), "it says which file it is");
+
+        assert!(copy.write_at(b"x", 0).is_err());
+        let reopened = File::options().write(true).open(&path);
+        assert!(reopened.and_then(|file| file.write_at(b"x", 0)).is_err());
+        assert!(copy.set_len(0).is_err() && copy.set_len(1 << 20).is_err());
+    }
+
+    #[test]
+    fn one_copy_of_a_file_is_shared_until_the_last_holder_drops_it() {
+        let place = std::env::temp_dir().join(format!("procpool-shared-{}", std::process::id()));
+        std::fs::copy("/bin/true", &place).unwrap();
+        let file = File::open(&place).unwrap();
+        let identity = Identity::of(&file.metadata().unwrap());
+        let held = || COPIES.lock().unwrap().iter().filter(|(of, _)| *of == identity).count();
+        let first = shared(&file, identity, &place).unwrap();
+        let second = shared(&file, identity, &place).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(held(), 1);
+        let weak = Arc::downgrade(&first);
+        drop((first, second));
+        assert!(weak.upgrade().is_none());
+        std::fs::remove_file(place).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_meanwhile_is_no_executable() {
+        let (file, _) = true_program();
+        let other = Identity::of(&File::open("/bin/sh").unwrap().metadata().unwrap());
+        assert!(matches!(copy(&file, other, Path::new("/bin/sh")), Err(NoCopy::Changed)));
+    }
+}

@@ -1,0 +1,162 @@
+//! One test for each kind of file: what is held of it, and what runs after it was overwritten.
+
+use super::super::elf::tests::Made;
+use super::super::scratch::Scratch;
+use super::*;
+use rustix::io::Errno;
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Prints its name if called so, and is at hand everywhere.
+fn echo(scratch: &Scratch) -> PathBuf {
+    scratch.file("worker", fs::read("/bin/echo").unwrap())
+}
+
+fn pin(path: &Path) -> Pinned {
+    Executable::path(path).unwrap().pin().unwrap()
+}
+
+fn file(pinned: &Pinned) -> Arc<File> {
+    match pinned.program() {
+        Program::File(file) => file.clone(),
+        Program::Path => panic!("{pinned:?} is not open"),
+    }
+}
+
+fn output(pinned: &Pinned) -> String {
+    let path = match pinned.program() {
+        Program::File(file) => format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
+        Program::Path => pinned.executable().as_path().to_owned(),
+    };
+    let output = Command::new(path).arg("here").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_program_that_is_overwritten_in_place_runs_as_it_was() {
+    let scratch = Scratch::new();
+    let path = echo(&scratch);
+    let pinned = pin(&path);
+    assert_eq!(pinned.hold, Hold::Bytes);
+    // As `cp` does it, which is refused while a worker runs the file itself.
+    fs::copy("/bin/false", &path).unwrap();
+    assert_eq!(output(&pinned), "here\n");
+    assert!(pinned.verify().is_ok());
+    fs::remove_file(&path).unwrap();
+    assert_eq!(output(&pinned), "here\n");
+}
+
+#[test]
+fn pools_of_one_file_share_its_copy() {
+    let scratch = Scratch::new();
+    let path = echo(&scratch);
+    let (a, b) = (pin(&path), pin(&path));
+    assert!(Arc::ptr_eq(&file(&a), &file(&b)));
+    fs::copy("/bin/false", &path).unwrap();
+    let c = pin(&path);
+    assert!(!Arc::ptr_eq(&file(&a), &file(&c)));
+}
+
+#[test]
+fn a_script_goes_by_its_path_because_the_interpreter_needs_the_name() {
+    let scratch = Scratch::new();
+    let path = scratch.file("script", "#!/bin/sh\necho $0");
+    let pinned = pin(&path);
+    assert_eq!(pinned.hold, Hold::Path);
+    assert_eq!(output(&pinned), format!("{}\n", path.display()));
+}
+
+#[test]
+fn a_program_for_another_machine_and_no_program_go_by_their_path() {
+    let scratch = Scratch::new();
+    let foreign = Made { number: 8, is_big_endian: true, ..Made::native() }.bytes();
+    for contents in [&foreign[..], b"MZ\x90\0", b"", b"\x7fELF and nothing more"] {
+        assert_eq!(pin(&scratch.file("worker", contents)).hold, Hold::Path);
+    }
+}
+
+#[test]
+fn a_program_with_libraries_beside_it_is_held_as_a_file_and_its_overwriting_noticed() {
+    let scratch = Scratch::new();
+    let made = Made { run_path: Some("$ORIGIN/lib"), ..Made::native() };
+    let path = scratch.file("worker", made.bytes());
+    let pinned = pin(&path);
+    assert_eq!(pinned.hold, Hold::Inode);
+    fs::rename(&path, scratch.path().join("other")).unwrap();
+    assert!(pinned.verify().is_ok(), "a new name changes nothing");
+    scratch.file("other", [made.bytes(), vec![0]].concat());
+    let error = pinned.verify().unwrap_err().to_string();
+    assert!(error.contains("reload the pool"), "{error}");
+}
+
+#[test]
+fn a_program_with_privileges_of_its_own_is_held_as_a_file() {
+    let scratch = Scratch::new();
+    let path = echo(&scratch);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).unwrap();
+    assert_eq!(pin(&path).hold, Hold::Inode);
+}
+
+#[test]
+fn this_very_program_is_not_copied() {
+    let own = std::env::current_exe().unwrap();
+    for executable in [Executable::current(), Executable::path(own).unwrap()] {
+        let pinned = executable.pin().unwrap();
+        let file = file(&pinned);
+        assert_eq!(pinned.hold, Hold::Bytes);
+        assert!(Identity::of(&file.metadata().unwrap()).is_same_inode(&pinned.identity));
+    }
+}
+
+#[test]
+fn what_is_started_once_and_at_once_is_not_copied() {
+    let scratch = Scratch::new();
+    let pinned = Executable::path(echo(&scratch)).unwrap().open().unwrap();
+    assert_eq!(pinned.hold, Hold::Inode);
+    assert_eq!(output(&pinned), "here\n");
+}
+
+#[test]
+fn where_no_copy_can_be_made_the_file_itself_is_held() {
+    let scratch = Scratch::new();
+    let executable = Executable::path(echo(&scratch)).unwrap();
+    let pinned = executable.pin_by(|_, _, _| Err(Errno::ACCESS.into())).unwrap();
+    assert_eq!(pinned.hold, Hold::Inode);
+    assert_eq!(output(&pinned), "here\n");
+    let changing = executable.pin_by(|_, _, _| Err(NoCopy::Changed)).unwrap_err().to_string();
+    assert!(changing.contains("changed while it was read"), "{changing}");
+}
+
+#[test]
+fn half_a_program_is_refused() {
+    let scratch = Scratch::new();
+    let whole = fs::read("/bin/echo").unwrap();
+    let path = scratch.file("worker", &whole[..whole.len() / 4]);
+    let error = Executable::path(path).unwrap().pin().unwrap_err().to_string();
+    assert!(error.contains("it is cut short"), "{error}");
+}
+
+#[test]
+fn a_program_that_has_lost_its_right_to_run_is_refused() {
+    let scratch = Scratch::new();
+    let path = echo(&scratch);
+    let executable = Executable::path(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = executable.pin().unwrap_err().to_string();
+    assert!(error.contains("chmod +x"), "{error}");
+}
+
+#[test]
+fn the_same_file_is_known_again_and_another_with_the_same_bytes_is_not() {
+    let scratch = Scratch::new();
+    for contents in [fs::read("/bin/echo").unwrap(), b"#!/bin/sh\n".to_vec()] {
+        let path = scratch.file("worker", &contents);
+        let before = pin(&path);
+        assert!(pin(&path).is_same_file(&before));
+        let next = scratch.file("next", &contents);
+        fs::rename(next, &path).unwrap();
+        assert!(!pin(&path).is_same_file(&before));
+    }
+}

@@ -1,0 +1,67 @@
+//! Makes a relative path absolute by the name of the working directory that its user knows,
+//! symbolic links included.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+/// Returns `path` as an absolute path, without resolving any symbolic link.
+///
+/// A relative path counts from `$PWD` if that names the working directory, as it does in a process
+/// that a shell has started. A service that was started inside `/srv/current`, a link to its newest
+/// release, so keeps that name, and a reload finds the release that the link names by then.
+/// Otherwise it counts from the directory that the system reports.
+///
+/// # Errors
+/// When `path` is empty, or is relative and the working directory no longer exists.
+///
+/// ```
+/// let absolute = procpool_process::absolute("./worker")?;
+/// assert!(absolute.is_absolute() && absolute.ends_with("worker"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn absolute(path: impl AsRef<Path>) -> io::Result<PathBuf> {
+    absolute_from(std::env::var_os("PWD").map(PathBuf::from), path.as_ref())
+}
+
+fn absolute_from(pwd: Option<PathBuf>, path: &Path) -> io::Result<PathBuf> {
+    let is_relative = path.is_relative() && !path.as_os_str().is_empty();
+    match pwd.filter(|pwd| is_relative && names_working_directory(pwd)) {
+        Some(pwd) => std::path::absolute(pwd.join(path)),
+        None => std::path::absolute(path),
+    }
+}
+
+/// By the rule of POSIX for `pwd -L`.
+fn names_working_directory(pwd: &Path) -> bool {
+    let is_plain = pwd.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let inode = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    pwd.is_absolute() && is_plain && inode(pwd).is_some_and(|there| Some(there) == inode(Path::new(".")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_relative_path_keeps_the_link_through_which_the_working_directory_was_entered() {
+        let link = std::env::temp_dir().join(format!("procpool-current-{}", std::process::id()));
+        let here = std::env::current_dir().unwrap();
+        symlink(&here, &link).unwrap();
+        let found = absolute_from(Some(link.clone()), Path::new("./a/../b")).unwrap();
+        let elsewhere = absolute_from(Some("/".into()), Path::new("b")).unwrap();
+        let dotted = absolute_from(Some(link.join("..").join(link.file_name().unwrap())), Path::new("b"));
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(found, link.join("a/../b"));
+        assert_eq!(elsewhere, here.join("b"), "PWD is another directory");
+        assert_eq!(dotted.unwrap(), here.join("b"), "PWD is not plain");
+    }
+
+    #[test]
+    fn an_absolute_path_stays_and_none_is_an_error() {
+        let pwd = || Some(std::env::current_dir().unwrap());
+        assert_eq!(absolute_from(pwd(), Path::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
+        assert!(absolute_from(pwd(), Path::new("")).is_err());
+    }
+}

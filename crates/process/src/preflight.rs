@@ -1,0 +1,44 @@
+//! Tries, without starting a worker, what every start of one asks of the system.
+
+use crate::cause::{self, Obstacle};
+use crate::os::limits;
+use crate::worker_limits::WorkerLimits;
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Looks for everything in this process's surroundings that keeps workers with these limits from
+/// being started: a sandbox that forbids a call, a limit above this process's own, a missing
+/// `/proc`. Starts nothing and changes nothing.
+///
+/// # Errors
+/// With what is forbidden or missing, and the way out.
+pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
+    if !Path::new("/proc/self/fd").exists() {
+        return Err(cause::obstructed(Obstacle::NoProc));
+    }
+    UnixStream::pair().map_err(cause::socket)?;
+    pidfd_open(getpid(), PidfdFlags::empty()).map_err(cause::pidfd_open)?;
+    limits::foresee(limits).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_workers_can_be_started_nothing_is_found() {
+        preflight(&WorkerLimits::default()).unwrap();
+    }
+
+    #[test]
+    fn a_limit_above_the_own_one_is_found() {
+        let limits = WorkerLimits { open_files_limit: Some(1 << 40), ..WorkerLimits::default() };
+        let error = preflight(&limits).unwrap_err().to_string();
+        assert!(
+            error.starts_with("open_files_limit = 1099511627776 is more than this process has"),
+            "{error}"
+        );
+    }
+}
