@@ -10,12 +10,16 @@ pub struct ReloadReport {
     pub pool: String,
     /// The number of the make, counted from 0 at the pool's start.
     pub generation: u64,
+    /// Whether the executable is the very same file as before, with the same contents: nothing was
+    /// replaced. In JSON only where it is `true`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub same_file: bool,
 }
 
 impl ReloadReport {
-    /// The report of a pool whose workers are of this generation.
+    /// The report of a pool whose workers are of this generation, and of another file than before.
     pub fn new(pool: impl Into<String>, generation: u64) -> Self {
-        Self { pool: pool.into(), generation }
+        Self { pool: pool.into(), generation, same_file: false }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
-use procpool_protocol::engine::{JobLimits, ReloadError};
+use procpool_protocol::engine::JobLimits;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_protocol::{JobError, JobId, Payload};
@@ -305,11 +305,7 @@ impl Core {
             let _ = self.spawns.send(start);
         }
         for reloaded in effects.reloaded.drain(..) {
-            match &reloaded.result {
-                Ok(report) => tracing::info!(pool = self.name, generation = report.generation, "reloaded"),
-                Err(error @ ReloadError::Canary { .. }) => tracing::error!("{error}"),
-                Err(error) => tracing::info!("{error}"),
-            }
+            reloaded.log(&self.name);
             reloaded.tell();
         }
         if std::mem::take(&mut effects.rearm) {

@@ -5,6 +5,7 @@ use procpool_process::{Origin, Pinned, Recipe};
 use procpool_protocol::engine::{ReloadError, ReloadReport};
 use procpool_scheduler::{Generation, ReloadEnd};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -15,10 +16,28 @@ pub(crate) type Reloading = oneshot::Sender<Result<ReloadReport, ReloadError>>;
 #[derive(Debug)]
 pub(crate) struct Reloaded {
     pub(crate) result: Result<ReloadReport, ReloadError>,
+    /// The executable, if it is the very same file as before.
+    same_file: Option<PathBuf>,
     caller: Option<Reloading>,
 }
 
 impl Reloaded {
+    pub(crate) fn log(&self, pool: &str) {
+        match (&self.result, &self.same_file) {
+            (Ok(ReloadReport { generation, .. }), Some(path)) => {
+                let path = path.display();
+                tracing::info!(
+                    pool,
+                    generation,
+                    "reloaded; the executable is the very same file as before: {path}"
+                );
+            }
+            (Ok(ReloadReport { generation, .. }), None) => tracing::info!(pool, generation, "reloaded"),
+            (Err(error @ ReloadError::Canary { .. }), _) => tracing::error!("{error}"),
+            (Err(error), _) => tracing::info!("{error}"),
+        }
+    }
+
     pub(crate) fn tell(self) {
         if let Some(caller) = self.caller {
             // That nobody waits any more is no news.
@@ -27,11 +46,19 @@ impl Reloaded {
     }
 }
 
+/// Who waits for a reload, and what is known of it already.
+#[derive(Debug)]
+struct Caller {
+    reply: Reloading,
+    /// The executable, if it is the very same file as before.
+    same_file: Option<PathBuf>,
+}
+
 /// Every make that may still be started.
 #[derive(Debug)]
 pub(crate) struct Makes {
     recipes: BTreeMap<Generation, Arc<Recipe>>,
-    callers: BTreeMap<Generation, Reloading>,
+    callers: BTreeMap<Generation, Caller>,
     latest: Generation,
 }
 
@@ -41,13 +68,22 @@ impl Makes {
         Self { recipes: BTreeMap::from([(latest, Arc::new(first))]), callers: BTreeMap::new(), latest }
     }
 
-    /// Takes in a make that differs from the latest in its file.
-    pub(crate) fn add(&mut self, pinned: Pinned, caller: Reloading) -> Option<Generation> {
+    /// Takes in a make that differs from the latest in its file at most. `current` is the one in service.
+    pub(crate) fn add(
+        &mut self,
+        pinned: Pinned,
+        current: Generation,
+        reply: Reloading,
+    ) -> Option<Generation> {
+        let before = self.recipes.get(&current).and_then(|recipe| recipe.origin.pinned());
+        let same_file = before
+            .filter(|before| before.is_same_file(&pinned))
+            .map(|before| before.executable().as_path().to_owned());
         let origin = Origin::Spawned(pinned);
         let recipe = Recipe { origin, ..Recipe::clone(self.recipes.values().next_back()?) };
         self.latest = Generation(self.latest.0 + 1);
         self.recipes.insert(self.latest, Arc::new(recipe));
-        self.callers.insert(self.latest, caller);
+        self.callers.insert(self.latest, Caller { reply, same_file });
         Some(self.latest)
     }
 
@@ -74,9 +110,15 @@ impl Makes {
         reason: Option<String>,
     ) -> Reloaded {
         let caller = self.callers.remove(&generation);
+        let (reply, same_file) = caller.map(|caller| (caller.reply, caller.same_file)).unzip();
+        let same_file = same_file.flatten();
         let pool = pool.to_owned();
         let result = match end {
-            ReloadEnd::Done => Ok(ReloadReport::new(pool, generation.0)),
+            ReloadEnd::Done => {
+                let mut report = ReloadReport::new(pool, generation.0);
+                report.same_file = same_file.is_some();
+                Ok(report)
+            }
             ReloadEnd::CanaryDied => {
                 let reason = reason.unwrap_or_else(|| "its first worker died before it was ready".into());
                 Err(ReloadError::Canary { pool, reason })
@@ -84,6 +126,6 @@ impl Makes {
             ReloadEnd::Superseded => Err(ReloadError::Superseded { pool }),
             ReloadEnd::ShutDown => Err(ReloadError::ShutDown { pool }),
         };
-        Reloaded { result, caller }
+        Reloaded { result, same_file, caller: reply }
     }
 }

@@ -126,7 +126,7 @@ impl State {
 
     /// Has another make of the executable tried, and put into service if it is any good.
     pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading, effects: &mut Effects) {
-        if let Some(generation) = self.makes.add(pinned, caller) {
+        if let Some(generation) = self.makes.add(pinned, self.scheduler.generation(), caller) {
             self.handle(now, Event::Reload { generation }, effects);
         }
     }
