@@ -2,19 +2,34 @@
 
 use crate::config::{Config, PoolSpec};
 use crate::error::Error;
-use procpool_coordinator::{Executable, PoolConfig};
+use procpool_coordinator::{Executable, PoolConfig, preflight};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Prints what would be served.
+/// Prints what would be served, after everything that would keep it from being served was looked
+/// for. What is probably not meant so is a warning on standard error.
 pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
     let config = Config::load(path)?;
-    let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, _>>()?;
+    let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
+    let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
+    let mut stderr = std::io::stderr().lock();
+    for warning in warnings {
+        // A standard error that nobody reads is no reason to fail.
+        let _ = writeln!(stderr, "warning: {warning}");
+    }
     std::io::stdout().lock().write_all(report(&pools).as_bytes()).map_err(Error::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {
+    let pool = spec.resolve()?;
+    spec.inspect(&pool)?;
+    preflight(&pool.limits.worker)
+        .map_err(|source| Error::Surroundings { pool: pool.name.clone(), source })?;
+    Ok(pool)
 }
 
 fn report(pools: &[PoolConfig]) -> String {

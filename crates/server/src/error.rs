@@ -29,6 +29,14 @@ pub(crate) enum Error {
     /// A pool does not start.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// No worker of a pool could be started where this command runs.
+    #[error("workers of pool `{pool}` cannot be started here: {source}")]
+    Surroundings {
+        /// The pool.
+        pool: String,
+        /// What is forbidden or missing.
+        source: io::Error,
+    },
     /// The frontend panicked.
     #[error("the HTTP frontend ended unexpectedly: {0}; this is a bug")]
     Frontend(#[source] tokio::task::JoinError),

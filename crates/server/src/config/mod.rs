@@ -9,6 +9,7 @@ pub(crate) mod duration;
 mod error;
 mod file;
 pub(crate) mod listen;
+mod lost;
 mod place;
 mod pool;
 mod server;

@@ -4,8 +4,11 @@
 use super::command::Command;
 use super::error::{ConfigError, Mistake};
 use super::file::PoolTable;
+use super::lost;
 use super::place::{Place, Source};
-use procpool_coordinator::{Executable, InvalidLimits, PoolConfig, PoolLimits, Supervision, WorkerLimits};
+use procpool_coordinator::{
+    Executable, InvalidLimits, PoolConfig, PoolLimits, Supervision, WorkerLimits, absolute,
+};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,7 +69,7 @@ impl PoolSpec {
             ConfigError::at(place, mistake)
         })?;
         let origin = Origin {
-            directory: source.path.parent().unwrap_or(Path::new("")).to_owned(),
+            directory: directory_of(source.path),
             command: source.place_of(&[keys[0], keys[1], "command"]),
             current_dir: source.place_of(&[keys[0], keys[1], "current_dir"]),
         };
@@ -97,6 +100,30 @@ impl PoolSpec {
         Ok(config)
     }
 
+    /// Looks for everything that would keep the workers of this pool, which `resolve` has given, from being started.
+    ///
+    /// # Errors
+    /// With what is missing.
+    pub(crate) fn inspect(&self, config: &PoolConfig) -> Result<(), ConfigError> {
+        let Some(executable) = config.workers.executable() else { return Ok(()) };
+        let inspected = executable.inspect(config.current_dir.as_deref(), &config.env);
+        inspected.map_err(|error| match &self.origin {
+            Some(origin) => ConfigError::at(origin.command.clone(), error),
+            None => error.into(),
+        })
+    }
+
+    /// What is probably not meant as it is written, each with its place.
+    pub(crate) fn warnings(&self, config: &PoolConfig) -> Vec<String> {
+        let (Some(origin), Some(executable)) = (&self.origin, config.workers.executable()) else {
+            return Vec::new();
+        };
+        let here = PathBuf::from(".");
+        let start = config.current_dir.as_ref().unwrap_or(&here);
+        let lost = executable.args().iter().filter_map(|arg| lost::argument(arg, start, &origin.directory));
+        lost.map(|lost| format!("{}: {lost}", origin.command)).collect()
+    }
+
     fn executable(&self) -> Result<Executable, ConfigError> {
         let Some(origin) = &self.origin else {
             return Ok(self.command.resolve(Path::new(""))?);
@@ -124,6 +151,13 @@ impl PoolSpec {
         let directory = self.origin.as_ref().map(|origin| origin.directory.as_path());
         self.save_failed_jobs.as_ref().map(|path| directory.unwrap_or(Path::new("")).join(path))
     }
+}
+
+/// The directory of a configuration file, by the name under which it was given: a release may be a symbolic link.
+fn directory_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Without a working directory, a relative path fails at its use, with a better message.
+    absolute(parent).unwrap_or_else(|_| parent.to_owned())
 }
 
 /// The rule for names: they stand in addresses, logs and thread names.
