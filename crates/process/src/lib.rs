@@ -30,7 +30,7 @@ mod worker_limits;
 
 pub use attach::{AttachPoint, AttachSocket};
 pub use contract::{Contract, ContractMismatch};
-pub use executable::{Executable, ExecutableError, Pinned, absolute};
+pub use executable::{Executable, ExecutableError, Pinned, absolute, own_path};
 pub use kill_switch::KillSwitch;
 pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch};
 pub use os::fork::Home;

@@ -77,7 +77,7 @@ impl Template {
 /// Where the executable will be found by another process: `/proc/self/exe` is each one's own.
 fn real_path(executable: &Executable) -> PathBuf {
     let path = executable.as_path();
-    let this = (path == Executable::current().as_path()).then(|| std::env::current_exe().ok()).flatten();
+    let this = (path == Executable::current().as_path()).then(|| procpool_process::own_path().ok()).flatten();
     this.unwrap_or_else(|| path.to_owned())
 }
 

@@ -14,7 +14,7 @@ pub(crate) mod script;
 
 pub use pinned::Pinned;
 pub(crate) use pinned::Program;
-pub use place::absolute;
+pub use place::{absolute, own_path};
 
 use crate::cause::{self, Obstacle};
 use std::ffi::{OsStr, OsString};
@@ -156,7 +156,7 @@ fn check_kind(metadata: &Metadata) -> io::Result<()> {
 
 fn places() -> Vec<PathBuf> {
     let mut places = Vec::new();
-    let current = std::env::current_exe().ok();
+    let current = own_path().ok();
     if let Some(beside) = current.as_deref().and_then(Path::parent) {
         places.push(beside.to_owned());
         let name = beside.file_name().unwrap_or_default();

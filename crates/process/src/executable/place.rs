@@ -1,7 +1,9 @@
 //! Makes a relative path absolute by the name of the working directory that its user knows,
 //! symbolic links included.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -39,9 +41,34 @@ fn names_working_directory(pwd: &Path) -> bool {
     pwd.is_absolute() && is_plain && inode(pwd).is_some_and(|there| Some(there) == inode(Path::new(".")))
 }
 
+/// Returns the path of this process's executable. Where it runs from a copy in memory, as the
+/// workers of a pool may, that is the path of the file that was copied.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn own_path() -> io::Result<PathBuf> {
+    Ok(original(&std::env::current_exe()?))
+}
+
+/// The name of a copy in memory is the path of its original.
+fn original(path: &Path) -> PathBuf {
+    let name = path.as_os_str().as_bytes().strip_prefix(b"/memfd:");
+    let name = name.and_then(|name| name.strip_suffix(b" (deleted)"));
+    let original = name.map(|name| Path::new(OsStr::from_bytes(name)));
+    original.filter(|original| original.is_absolute()).unwrap_or(path).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_in_memory_is_called_by_its_original() {
+        assert_eq!(original(Path::new("/memfd:/srv/a/worker (deleted)")), Path::new("/srv/a/worker"));
+        for path in ["/srv/a/worker", "/srv/worker (deleted)", "/memfd:worker (deleted)"] {
+            assert_eq!(original(Path::new(path)), Path::new(path));
+        }
+    }
     use std::os::unix::fs::symlink;
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn argument(argument: &OsStr, start: &Path, directory: &Path) -> Opti
         return None;
     }
     let text = argument.to_string_lossy();
-    let meant = directory.join(path);
+    let meant = std::path::absolute(directory.join(path)).ok()?;
     let meant = meant.is_file().then_some(meant);
     let is_path = text.starts_with("./") || text.starts_with("../");
     let start = if start == Path::new(".") { std::env::current_dir().ok()? } else { start.to_owned() };

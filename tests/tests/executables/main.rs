@@ -1,0 +1,7 @@
+//! Executables that change under a pool, or cannot be started: what runs, and what is said.
+
+mod binfmt;
+mod causes;
+mod checks;
+mod pins;
+mod releases;

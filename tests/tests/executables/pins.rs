@@ -1,0 +1,88 @@
+//! What runs is what was pinned, whatever is written into the file.
+
+use procpool::{Pool, PoolBuilder, ReloadError};
+use procpool_tests::binaries::binary;
+use procpool_tests::library::echo;
+use procpool_tests::replaceable::Replaceable;
+use procpool_tests::served::pool as table;
+use procpool_tests::server::Server;
+use procpool_tests::verbs::{Verb, Verbs};
+use procpool_tests::{eventually, other_user, process};
+use std::time::Duration;
+
+/// A pool that has no worker unless there is a job.
+fn pool(worker: &Replaceable) -> PoolBuilder<Verbs> {
+    let pool = Pool::builder(worker.executable(&[])).workers(0..=1).process_per_job(true);
+    pool.start_timeout(Duration::from_secs(5))
+}
+
+/// Writes into the file itself, as `cp` does it. Only possible while nothing runs it.
+fn overwrite(worker: &Replaceable, name: &str) {
+    std::fs::copy(binary(name), worker.path()).expect("nobody runs it");
+}
+
+#[tokio::test]
+async fn a_program_that_is_overwritten_in_place_runs_as_it_was_until_it_is_reloaded() {
+    let worker = Replaceable::new("verbs");
+    let pool = pool(&worker).start().await.unwrap();
+    for text in ["before any worker", "between two workers"] {
+        overwrite(&worker, "procpool-ping");
+        assert_eq!(pool.run(echo(text)).await.unwrap(), text);
+    }
+    let Err(ReloadError::Canary { reason, .. }) = pool.reload().await else { panic!("it is another job's") };
+    assert!(reason.contains("job `verbs`"), "{reason}");
+    assert_eq!(pool.run(echo("still")).await.unwrap(), "still");
+    overwrite(&worker, "verbs");
+    assert!(!pool.reload().await.unwrap().same_file);
+    assert_eq!(pool.run(echo("anew")).await.unwrap(), "anew");
+}
+
+#[tokio::test]
+async fn half_a_copy_is_never_started_and_its_reload_says_so() {
+    let worker = Replaceable::new("verbs");
+    let pool = pool(&worker).start().await.unwrap();
+    let whole = std::fs::read(worker.path()).unwrap();
+    std::fs::write(worker.path(), &whole[..4096]).unwrap();
+    assert_eq!(pool.run(echo("whole")).await.unwrap(), "whole");
+    let Err(ReloadError::Executable { reason, .. }) = pool.reload().await else { panic!("half a program") };
+    assert!(reason.contains("it is cut short: 4096 bytes are there"), "{reason}");
+    assert_eq!(pool.run(echo("whole")).await.unwrap(), "whole");
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_is_replaced_by_the_program_that_was_pinned() {
+    let worker = Replaceable::new("verbs");
+    let config = table("verbs", &worker.path(), 1, "");
+    let server = Server::with_config(&config).await;
+    server.idle("verbs", 1).await;
+    let before = server.workers("verbs").await;
+    overwrite(&worker, "procpool-fib");
+    process::kill(before[0]);
+    eventually("a worker less", async || (!process::is_alive(before[0])).then_some(())).await;
+    assert_eq!(server.perform(&Verb::Echo("as before".into())).await.text(), "\"as before\"");
+}
+
+#[tokio::test]
+async fn a_script_runs_as_it_is_at_the_time() {
+    let worker = Replaceable::new("verbs");
+    worker.become_script(&format!("exec {}", binary("verbs").display()));
+    let pool = pool(&worker).start().await.unwrap();
+    assert_eq!(pool.run(echo("by a script")).await.unwrap(), "by a script");
+    let marker = worker.path().with_extension("marker");
+    let script = format!("#!/bin/sh\n: > {}\nexec {}\n", marker.display(), binary("verbs").display());
+    std::fs::write(worker.path(), script).unwrap();
+    assert_eq!(pool.run(echo("by another")).await.unwrap(), "by another");
+    assert!(marker.exists());
+}
+
+#[tokio::test]
+async fn a_program_that_its_user_cannot_write_to_is_not_copied() {
+    // The executables are root's, the server is somebody else's.
+    let Some(server) = other_user::server(|worker| table("verbs", worker, 1, "")).await else {
+        return eprintln!("not run: only root can start a server as another user");
+    };
+    let file = server.scratch.path().join("exe.txt");
+    server.perform(&Verb::Shell(format!("readlink /proc/$PPID/exe > {}", file.display()))).await;
+    let exe = std::fs::read_to_string(file).unwrap();
+    assert!(exe.contains("verbs.copy") && !exe.contains("memfd"), "{exe}");
+}
