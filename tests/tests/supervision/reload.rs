@@ -171,7 +171,8 @@ async fn a_reload_by_http_is_answered_with_what_came_of_it() {
         http::request(server.address(), "POST", &format!("/v1/pools/{pool}/reload"), &[], b"").await
     };
     let answer = reload("verbs").await;
-    assert_eq!((answer.status, answer.json()), (200, serde_json::json!({"pool": "verbs", "generation": 1})));
+    let same = serde_json::json!({"pool": "verbs", "generation": 1, "same_file": true});
+    assert_eq!((answer.status, answer.json()), (200, same));
     at_generation(&server, 1).await;
 
     worker.become_script("exit 7");
