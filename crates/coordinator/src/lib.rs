@@ -29,7 +29,7 @@ pub use pool::{
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, Executable, ExecutableError, InvalidWorkerLimits, StartError,
-    WorkerLimits, absolute, preflight, raise_open_files_limit, unblock_stop_signals,
+    WorkerLimits, absolute, preflight, raise_open_files_limit, require_sockets, unblock_stop_signals,
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};

@@ -37,7 +37,7 @@ pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
 pub use os::signals::unblock_stop_signals;
 pub use outbox::{Appended, Outbox, Ticket};
-pub use preflight::preflight;
+pub use preflight::{preflight, require_sockets};
 pub use session::{Ending, FrameSink, Outboxes, Session};
 pub use unserved::refuse_unserved;
 pub use worker_limits::{InvalidWorkerLimits, WorkerLimits};

@@ -18,9 +18,17 @@ pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
     if !Path::new("/proc/self/fd").exists() {
         return Err(cause::obstructed(Obstacle::NoProc));
     }
-    UnixStream::pair().map_err(cause::socket)?;
+    require_sockets()?;
     pidfd_open(getpid(), PidfdFlags::empty()).map_err(cause::pidfd_open)?;
     limits::foresee(limits).map_err(io::Error::other)
+}
+
+/// Makes a pair of Unix sockets, which workers are connected by, and tokio's runtimes are woken by.
+///
+/// # Errors
+/// When a sandbox forbids it, with the way out.
+pub fn require_sockets() -> io::Result<()> {
+    UnixStream::pair().map(drop).map_err(cause::socket)
 }
 
 #[cfg(test)]

@@ -88,6 +88,8 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
 /// Runs to the end on every processor; what is still there afterwards is dropped.
 fn on_runtime(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
     procpool_coordinator::unblock_stop_signals().map_err(Error::Signals)?;
+    // Where they are forbidden, the runtime panics.
+    procpool_coordinator::require_sockets().map_err(Error::Runtime)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_TASKS);

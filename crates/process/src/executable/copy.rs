@@ -3,9 +3,10 @@
 
 use super::identity::Identity;
 use super::reach::{self, Access};
+use crate::os::rlimit;
 use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create, sendfile};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::Resource;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -53,7 +54,9 @@ pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc
 
 fn copy(file: &File, identity: Identity, path: &Path) -> Result<File, NoCopy> {
     let size = identity.size();
-    if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|&limit| limit < size) {
+    // A filter that hides the limit is no reason to think that there is one.
+    let limit = rlimit::own(Resource::Fsize).ok().and_then(|own| own.current);
+    if let Some(limit) = limit.filter(|&limit| limit < size) {
         return Err(NoCopy::TooLong { size, limit });
     }
     let copy = File::from(create(path)?);

@@ -3,13 +3,12 @@
 //!
 //! No `pre_exec`: the spawner does it between the spawn and the token, without which a worker is told nothing.
 
+use super::rlimit;
 use super::worker_cgroup::WorkerCgroup;
 use crate::cause;
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, Resource, Rlimit, geteuid, getpriority_process, getrlimit, prlimit, setpriority_process,
-};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getpriority_process, prlimit, setpriority_process};
 use rustix::thread::{CapabilitySet, capabilities};
 use std::io;
 
@@ -62,7 +61,7 @@ pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCg
 /// Finds what [`confine`] would be refused, without a process to confine.
 pub(crate) fn foresee(limits: &WorkerLimits) -> Result<(), Refused> {
     for setting in settings(limits, true) {
-        let own = getrlimit(setting.resource);
+        let own = rlimit::own(setting.resource).map_err(|reason| forbidden(&setting, reason))?;
         if let Some(own) = own.maximum.filter(|&own| own.max(ceiling(setting.resource)) < setting.hard) {
             return Err(Refused::AboveOwn { key: setting.key, value: setting.soft, own });
         }
@@ -105,10 +104,14 @@ fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item
 
 fn refused(setting: &Setting, reason: Errno) -> Refused {
     let &Setting { key, resource, soft, hard } = setting;
-    match getrlimit(resource).maximum {
+    match rlimit::own(resource).ok().and_then(|own| own.maximum) {
         Some(own) if own < hard => Refused::AboveOwn { key, value: soft, own },
-        _ => Refused::Other { key, is_optional: setting.resource != Resource::Core, reason },
+        _ => forbidden(setting, reason),
     }
+}
+
+fn forbidden(setting: &Setting, reason: Errno) -> Refused {
+    Refused::Other { key: setting.key, is_optional: setting.resource != Resource::Core, reason }
 }
 
 /// Whether `RLIMIT_NPROC` means nothing to a process of ours.
@@ -129,6 +132,7 @@ fn renice(pid: Pid, nice: i32) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::getrlimit;
     use std::process::{Child, Command};
 
     /// A process to be confined, killed at the end.

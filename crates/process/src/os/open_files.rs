@@ -2,7 +2,7 @@
 //! its workers get the one that the service was started with, for which programs that use `select` are
 //! made.
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, prlimit, setrlimit};
 use std::io;
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
 /// # Errors
 /// When the system refuses.
 pub fn raise_open_files_limit() -> io::Result<()> {
-    let limit = getrlimit(Resource::Nofile);
+    let limit = super::rlimit::own(Resource::Nofile)?;
     if limit.current == limit.maximum {
         return Ok(());
     }
