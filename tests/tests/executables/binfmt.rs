@@ -1,5 +1,6 @@
 //! A format that the kernel runs by a registered interpreter (`binfmt_misc`). Only root can
 //! register one, and only where the kernel has the register.
+#![expect(clippy::print_stderr, reason = "it says why it is not run")]
 
 use procpool::{Executable, Pool};
 use procpool_tests::binaries::binary;

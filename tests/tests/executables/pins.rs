@@ -1,4 +1,5 @@
 //! What runs is what was pinned, whatever is written into the file.
+#![expect(clippy::print_stderr, reason = "it says why it is not run")]
 
 use procpool::{Pool, PoolBuilder, ReloadError};
 use procpool_tests::binaries::binary;
