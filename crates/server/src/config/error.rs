@@ -57,6 +57,15 @@ pub(crate) enum Mistake {
     /// A key has to be there.
     #[error("missing key `{0}`")]
     MissingKey(String),
+    /// A key for pools whose workers somebody else starts.
+    #[error("attach_users is for a pool with attach = true")]
+    NotAttached,
+    /// A key for pools that start their workers.
+    #[error("`{0}` means nothing with attach = true: somebody else starts the workers; leave it out")]
+    OfSpawnedWorkers(&'static str),
+    /// There is no usual directory for sockets.
+    #[error("there is no XDG_RUNTIME_DIR for the socket; name a directory: attach_dir in [server]")]
+    NoAttachDir,
     /// Nothing to serve.
     #[error("there is no pool; add one: [pools.NAME] with command = [\"an-executable\"]")]
     NoPools,

@@ -32,13 +32,18 @@ pub(super) struct ServerTable {
     pub(super) max_streams: Option<NonZeroU32>,
     pub(super) allowed_hosts: Option<Vec<String>>,
     pub(super) orders: Option<bool>,
+    pub(super) attach_dir: Option<PathBuf>,
 }
 
 /// `[pools.NAME]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct PoolTable {
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
+    #[serde(default)]
+    pub(super) attach: bool,
+    #[serde(default)]
+    pub(super) attach_users: Vec<u32>,
     pub(super) min_workers: Option<usize>,
     pub(super) max_workers: Option<usize>,
     pub(super) queue: Option<usize>,

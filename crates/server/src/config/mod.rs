@@ -4,6 +4,7 @@
 //! mean, `place` and `error` say where a mistake is. `procpool.example.toml` in this package explains
 //! every key.
 
+mod attach;
 mod command;
 pub(crate) mod duration;
 mod error;
@@ -59,7 +60,8 @@ impl Config {
 
     fn parse(source: Source<'_>) -> Result<Self, ConfigError> {
         let file: File = toml::from_str(source.text).map_err(|error| ConfigError::of_toml(&error, source))?;
-        let pools = file.pools.into_iter().map(|(name, table)| PoolSpec::new(name, table, source));
+        let dir = file.server.attach_dir.as_deref();
+        let pools = file.pools.into_iter().map(|(name, table)| PoolSpec::new(name, table, dir, source));
         let pools = pools.collect::<Result<Vec<_>, _>>()?;
         let Some(largest_payload) = pools.iter().map(|pool| pool.limits.max_payload).max() else {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));

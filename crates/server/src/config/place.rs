@@ -78,6 +78,11 @@ impl Place {
         Self { width: 1, ..self }
     }
 
+    /// The beginning of the line.
+    pub(crate) fn line_start(self) -> Self {
+        Self { column: 1, width: 1, ..self }
+    }
+
     /// The line with the meant part underlined, on lines of its own, starting with a newline.
     pub(crate) fn quoted(&self) -> String {
         let Self { line, quote, .. } = self;

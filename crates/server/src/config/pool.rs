@@ -1,6 +1,7 @@
 //! `[pools.NAME]`: from a table to a pool's checked limits, and from those to a pool whose executable
 //! and directory exist.
 
+use super::attach::{self, WorkersFrom};
 use super::command::Command;
 use super::error::{ConfigError, Mistake};
 use super::file::PoolTable;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PoolSpec {
     pub(crate) name: String,
     pub(crate) limits: PoolLimits,
-    command: Command,
+    source: WorkersFrom,
     inherit_env: Vec<String>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
@@ -42,7 +43,7 @@ impl PoolSpec {
         Self {
             name: name.into(),
             limits: PoolLimits::default(),
-            command: Command::program(&format!("procpool-{name}")),
+            source: WorkersFrom::Command(Command::program(&format!("procpool-{name}"))),
             inherit_env: Vec::new(),
             env: Vec::new(),
             current_dir: None,
@@ -52,7 +53,12 @@ impl PoolSpec {
     }
 
     /// A pool of a file.
-    pub(super) fn new(name: String, table: PoolTable, source: Source<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        name: String,
+        table: PoolTable,
+        attach_dir: Option<&Path>,
+        source: Source<'_>,
+    ) -> Result<Self, ConfigError> {
         let keys = ["pools", name.as_str()];
         check_name(&name)
             .map_err(|mistake| ConfigError::at(source.place_of_key(&keys[..1], &name), mistake))?;
@@ -73,10 +79,16 @@ impl PoolSpec {
             command: source.place_of(&[keys[0], keys[1], "command"]),
             current_dir: source.place_of(&[keys[0], keys[1], "current_dir"]),
         };
+        let workers = attach::workers(&name, &table, attach_dir.map(|dir| origin.directory.join(dir)))
+            .map_err(|(key, mistake)| {
+                let place = source.place_of(&[keys[0], keys[1], key]);
+                let is_missing = matches!(mistake, Mistake::MissingKey(_));
+                ConfigError::at(if is_missing { place.line_start() } else { place }, mistake)
+            })?;
         let env = table.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Ok(Self {
             limits,
-            command: table.command,
+            source: workers,
             inherit_env: table.inherit_env,
             env,
             current_dir: table.current_dir,
@@ -91,7 +103,10 @@ impl PoolSpec {
     /// # Errors
     /// When its executable or its directory cannot be had.
     pub(crate) fn resolve(&self) -> Result<PoolConfig, ConfigError> {
-        let mut config = PoolConfig::new(&self.name, self.executable()?);
+        let mut config = match &self.source {
+            WorkersFrom::Command(command) => PoolConfig::new(&self.name, self.executable(command)?),
+            WorkersFrom::Socket(socket) => PoolConfig::attached(&self.name, socket.clone()),
+        };
         config.limits = self.limits.clone();
         config.inherit_env = self.inherit_env.clone();
         config.env = self.env.clone();
@@ -115,21 +130,20 @@ impl PoolSpec {
 
     /// What is probably not meant as it is written, each with its place.
     pub(crate) fn warnings(&self, config: &PoolConfig) -> Vec<String> {
-        let (Some(origin), Some(executable)) = (&self.origin, config.workers.executable()) else {
-            return Vec::new();
-        };
+        let Some(origin) = &self.origin else { return Vec::new() };
         let here = PathBuf::from(".");
         let start = config.current_dir.as_ref().unwrap_or(&here);
-        let lost = executable.args().iter().filter_map(|arg| lost::argument(arg, start, &origin.directory));
+        let args = config.workers.executable().map_or(&[][..], Executable::args);
+        let lost = args.iter().filter_map(|arg| lost::argument(arg, start, &origin.directory));
         lost.map(|lost| format!("{}: {lost}", origin.command)).collect()
     }
 
-    fn executable(&self) -> Result<Executable, ConfigError> {
+    fn executable(&self, command: &Command) -> Result<Executable, ConfigError> {
         let Some(origin) = &self.origin else {
-            return Ok(self.command.resolve(Path::new(""))?);
+            return Ok(command.resolve(Path::new(""))?);
         };
         let place = || origin.command.clone();
-        self.command.resolve(&origin.directory).map_err(|error| ConfigError::at(place(), error))
+        command.resolve(&origin.directory).map_err(|error| ConfigError::at(place(), error))
     }
 
     fn directory(&self) -> Result<Option<PathBuf>, ConfigError> {

@@ -1,7 +1,7 @@
 //! Every key of a configuration file, and every mistake with its place and its words.
 
 use super::*;
-use procpool_coordinator::PoolLimits;
+use procpool_coordinator::{AttachSocket, PoolLimits, WorkerSource};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -343,4 +343,20 @@ fn readme_block() -> &'static str {
 #[test]
 fn the_configuration_in_the_readme_parses() {
     assert_eq!(parse(readme_block()).unwrap().names(), ["word-count"]);
+}
+
+#[test]
+fn a_pool_of_attached_workers_has_a_socket_and_nothing_about_starting_them() {
+    let text = "[server]\nattach_dir = \"/run/x\"\n[pools.a]\nattach = true\nattach_users = [7]\n";
+    let pool = parse(text).unwrap().pools[0].resolve().unwrap();
+    assert_eq!(pool.workers, WorkerSource::Attached(AttachSocket::at("/run/x/a.sock").with_users([7])));
+    let with_command = mistake(&format!("{text}command = \"sh\""));
+    assert!(
+        with_command.starts_with("p.toml:6:11: `command` means nothing with attach = true"),
+        "{with_command}"
+    );
+    let with_limit = mistake(&format!("{text}memory_limit = 1"));
+    assert!(with_limit.contains("`memory_limit` means nothing"), "{with_limit}");
+    let users = mistake("[pools.a]\ncommand = \"sh\"\nattach_users = [7]");
+    assert!(users.starts_with("p.toml:3:16: attach_users is for a pool with attach = true"), "{users}");
 }
