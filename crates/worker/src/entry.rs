@@ -39,7 +39,8 @@ const PARTING: Duration = Duration::from_secs(1);
 /// }
 /// ```
 pub fn serve<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) -> ExitCode {
-    serve_with::<J, ()>(|_startup| Ok(()), move |(), input, context| f(input, context))
+    let init = |_startup: &Startup| Ok(());
+    start::<J, ()>(Introduction::WithReady, init, move |(), input, context| f(input, context))
 }
 
 /// Like [`serve`], with state that `init` makes once and every job may use and change: a model, a
@@ -69,11 +70,28 @@ pub fn serve_with<J: Job, S>(
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> ExitCode {
+    start::<J, S>(Introduction::Ahead, init, f)
+}
+
+/// When a worker introduces itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Introduction {
+    /// Before its state is made, which may take long.
+    Ahead,
+    /// Together with the word that it is ready: one write for both.
+    WithReady,
+}
+
+fn start<J: Job, S>(
+    introduction: Introduction,
+    init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> ExitCode {
     if let Some(file) = arguments::replay() {
         return replay::replay::<J, S>(&file, replay::read(&file), init, f).into();
     }
     let identity = Identity::of_job::<J>();
-    arguments::answer(&identity).unwrap_or_else(|| work::<J, S>(&identity, init, f)).into()
+    arguments::answer(&identity).unwrap_or_else(|| work::<J, S>(&identity, introduction, init, f)).into()
 }
 
 /// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. Likewise it runs a
@@ -101,7 +119,10 @@ pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> 
     if procpool_birth::was_spawned() || arguments::attach().is_some() {
         // The arguments are the executable's own.
         match spawned::is_wanted(J::NAME) {
-            Ok(true) => std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), init, f).into()),
+            Ok(true) => {
+                let introduction = Introduction::WithReady;
+                std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), introduction, init, f).into())
+            }
             Ok(false) => return,
             Err(error) => error.exit(),
         }
@@ -160,18 +181,23 @@ fn employed(
 
 fn work<J: Job, S>(
     identity: &Identity,
+    introduction: Introduction,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> u8 {
-    conclude(employed(identity, |session| answer::<J, S>(session, init, f)))
+    conclude(employed(identity, |session| answer::<J, S>(session, introduction, init, f)))
 }
 
 /// Makes the state and works with it in the way that the coordinator asked for.
 pub(crate) fn answer<J: Job, S>(
     mut session: Session,
+    introduction: Introduction,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     mut f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
+    if introduction == Introduction::Ahead {
+        session.introduce()?;
+    }
     let mut state = match session.begin(init)? {
         Ok(state) => state,
         Err(ending) => return Ok(ending),

@@ -166,15 +166,14 @@ impl<W: Write> FrameWriter<W> {
         Ok(())
     }
 
-    /// Sends a preamble alone.
-    pub(crate) fn preamble(&mut self, preamble: Preamble) -> io::Result<()> {
+    /// Puts a preamble in front of the next frame that is sent.
+    pub(crate) fn queue_preamble(&mut self, preamble: Preamble) {
         self.heads.extend_from_slice(&preamble.to_bytes());
-        self.flush()
     }
 
     /// Sends a preamble and a frame with one write.
     pub(crate) fn greet(&mut self, preamble: Preamble, frame: &Frame) -> io::Result<()> {
-        self.heads.extend_from_slice(&preamble.to_bytes());
+        self.queue_preamble(preamble);
         self.send(frame)
     }
 }

@@ -84,13 +84,13 @@ impl Opening {
         Ok(Self { welcome, worker_data, jobs, control, was_attached })
     }
 
-    /// Introduces the worker.
+    /// Prepares the introduction of the worker, which goes in front of what it sends first.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
         let Self { welcome, worker_data, mut jobs, control, was_attached } = self;
         if !identity.modes.contains(&welcome.mode) {
             return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
         }
-        jobs.say_hello(identity, was_attached)?;
+        jobs.introduce(identity, was_attached)?;
         let Welcome { mode, owned, worker, max_payload, page, .. } = welcome;
         let startup = Startup { worker, worker_data, max_payload };
         Ok(Admitted { mode, owned, startup, page, jobs, control })
@@ -105,20 +105,22 @@ impl Line {
         }
     }
 
-    fn say_hello(&mut self, identity: &Identity, has_preamble: bool) -> Result<(), WorkerError> {
+    /// Puts the introduction in front of what is sent first.
+    fn introduce(&mut self, identity: &Identity, has_preamble: bool) -> Result<(), WorkerError> {
         let hello = json_frame(Kind::Hello, &identity.hello()).map_err(WorkerError::Send)?;
-        let sent = match has_preamble {
-            true => self.writer.send(&hello),
-            false => self.writer.greet(Preamble::ours(), &hello),
-        };
-        sent.map_err(|_| WorkerError::Orphaned)
+        if !has_preamble {
+            self.writer.queue_preamble(Preamble::ours());
+        }
+        self.writer.queue(&hello);
+        Ok(())
     }
 
     fn await_welcome(&mut self) -> Result<(Welcome, Payload), WorkerError> {
         let theirs = self.reader.preamble().map_err(silence)?.ok_or(WorkerError::HungUp)?;
         if let Err(error) = Preamble::agree(theirs) {
             // The coordinator learns from it that there is no version in common.
-            let _ = self.writer.preamble(Preamble::ours());
+            self.writer.queue_preamble(Preamble::ours());
+            let _ = self.writer.flush();
             return Err(error.into());
         }
         let frame = self.reader.frame().map_err(silence)?.ok_or(WorkerError::HungUp)?;

@@ -30,7 +30,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Introduces the worker and starts the guard. `on_lost` ends the worker; its first argument says whether
+    /// Prepares the introduction of the worker and starts the guard. `on_lost` ends the worker; its first argument says whether
     /// the worker's process group is the coordinator's making.
     pub(crate) fn open(
         identity: &Identity,
@@ -46,6 +46,11 @@ impl Session {
         // A coordinator whose page cannot be opened from here gives one job at a time.
         let page = page.and_then(|path| Page::open(&path).ok());
         Ok(Self { mode, reader, bench, page })
+    }
+
+    /// Introduces the worker now: what comes next may take long. Else it goes along with that.
+    pub(crate) fn introduce(&self) -> Result<(), WorkerError> {
+        self.flush()
     }
 
     /// Makes the state that lasts from here to the end, then says that the worker takes jobs. What

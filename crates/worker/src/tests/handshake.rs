@@ -7,7 +7,7 @@ use procpool_protocol::outcome::JobId;
 
 fn meet() -> Double {
     Double::meet(Identity::of_job::<Number>(), |session| {
-        entry::answer::<Number, ()>(session, |_| Ok(()), |(), n, _| Ok(n + 1))
+        entry::answer::<Number, ()>(session, Introduction::Ahead, |_| Ok(()), |(), n, _| Ok(n + 1))
     })
 }
 
@@ -91,7 +91,7 @@ fn initialisation_sees_the_worker_data_and_its_state_lasts() {
             assert_eq!(startup.worker(), "number-1");
             Ok(startup.worker_data::<u64>()?)
         };
-        entry::answer::<Number, u64>(session, init, |sum, n, cx| {
+        entry::answer::<Number, u64>(session, Introduction::Ahead, init, |sum, n, cx| {
             assert_eq!(cx.worker_data::<u64>()?, 100);
             assert_eq!((cx.job_id(), cx.attempt()), (JobId::from_bytes([0xab; 16]), 1));
             *sum += n;
@@ -109,6 +109,7 @@ fn a_failed_initialisation_is_told_instead_of_ready() {
     let work = |session| {
         entry::answer::<Number, ()>(
             session,
+            Introduction::Ahead,
             |_| Err(Failure::new("no model").with_code("model")),
             |(), n, _| Ok(n),
         )
@@ -121,7 +122,9 @@ fn a_failed_initialisation_is_told_instead_of_ready() {
 
 #[test]
 fn a_panic_in_the_initialisation_is_told_too() {
-    let work = |session| entry::answer::<Number, ()>(session, |_| panic!("no luck"), |(), n, _| Ok(n));
+    let work = |session| {
+        entry::answer::<Number, ()>(session, Introduction::Ahead, |_| panic!("no luck"), |(), n, _| Ok(n))
+    };
     let mut double = Double::hire(Identity::of_job::<Number>(), &welcome(Mode::Jobs), Payload::none(), work);
     let failure = failure_of(&double.jobs.hear(Kind::StartFailed)).unwrap();
     assert_eq!(failure.code(), "panicked");

@@ -10,7 +10,7 @@ mod streams;
 
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
-use crate::entry;
+use crate::entry::{self, Introduction};
 use crate::frames::{FrameReader, FrameWriter};
 use crate::guard::Lost;
 use crate::handshake::{Opening, Sockets};
@@ -161,7 +161,9 @@ impl Double {
         mode: Mode,
         mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure> + Send + 'static,
     ) -> Self {
-        let work = move |session| entry::answer::<J, ()>(session, |_| Ok(()), move |(), n, cx| f(n, cx));
+        let work = move |session| {
+            entry::answer::<J, ()>(session, Introduction::Ahead, |_| Ok(()), move |(), n, cx| f(n, cx))
+        };
         let mut this = Self::hire(Identity::of_job::<J>(), &welcome(mode), Payload::none(), work);
         this.jobs.hear(Kind::Ready);
         this

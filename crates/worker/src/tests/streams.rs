@@ -98,6 +98,7 @@ fn large_raw_chunks_are_cut_in_pieces() {
     let work = move |session| {
         entry::answer::<Raw, ()>(
             session,
+            Introduction::Ahead,
             |_| Ok(()),
             move |(), bytes, cx| {
                 cx.emit(vec![7; size].into())?;
