@@ -141,9 +141,10 @@ fn limit(limits: &str, name: &str) -> [String; 2] {
 
 #[tokio::test]
 async fn the_limits_are_there_before_the_worker_is_told_anything() {
-    // A worker whose first act is to read its token, and whose second is to tell its limits.
+    // A worker whose first act is to read what it is told behind the preamble, and whose second is to tell
+    // its limits.
     let shell = Executable::path("/bin/sh").unwrap();
-    let tell = "read token; cat /proc/$$/limits >&2; exit 7";
+    let tell = "head -c 17 <&3 >/dev/null; cat /proc/$$/limits >&2; exit 7";
     let pool = Pool::<Verbs>::builder(shell.with_args(["-c", tell]))
         .memory_limit(300_000_000)
         .cpu_limit(Duration::from_secs(7))

@@ -63,7 +63,7 @@ async fn three_greedy_workers_of_root_leave_livez_answering() {
 async fn a_worker_is_in_its_pen_before_it_is_told_anything() {
     if are_made().await {
         let shell = Executable::path("/bin/sh").unwrap();
-        let tell = "read token; cat /proc/$$/cgroup >&2; exit 7";
+        let tell = "head -c 17 <&3 >/dev/null; cat /proc/$$/cgroup >&2; exit 7";
         let pool = Pool::<Verbs>::builder(shell.with_args(["-c", tell])).process_limit(9);
         let error = pool.start().await.unwrap_err();
         let PoolError::Start(StartError::Died { report, .. }) = error else { panic!("not a death: {error}") };

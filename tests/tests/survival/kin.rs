@@ -2,6 +2,7 @@
 
 use crate::recovers;
 use procpool::{Pool, Stage};
+use procpool_protocol::preamble::Preamble;
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{misbehaving_once, outcomes, verbs};
 use procpool_tests::served::gone;
@@ -9,8 +10,12 @@ use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
 use rustix::process::Signal;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 /// How soon a death is known and its process group gone, by the promise (FAULTS, F16 and F17): the one
@@ -108,18 +113,27 @@ async fn a_child_that_leaves_the_group_outlives_its_worker_and_costs_nobody_anyt
     assert_eq!(outcomes(&pool), [("ok", 2)]);
 }
 
-/// The parent is the shell, which ends before the worker's first instruction.
+/// The shell gives its own end of both connections to a worker and ends before the worker's first
+/// instruction; nobody else has the other ends.
 #[tokio::test]
 async fn a_worker_whose_parent_died_before_it_could_ask_for_a_signal_exits() {
-    let script = "export PROCPOOL_COORDINATOR=$$
+    let (jobs, control) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    (&jobs.0).write_all(&Preamble::ours().to_bytes()).unwrap();
+    let script = "exec 3<&0 4<&1 </dev/null >&2
         (while kill -0 $$ 2> /dev/null; do :; done; exec \"$0\") &";
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", script]).arg(binary("verbs")).env("PROCPOOL_SOCKET", "/nowhere");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let shell = command.spawn().unwrap();
-    // Both pipes end with the worker, as the shell is gone by then.
-    let output = tokio::time::timeout(procpool_tests::PATIENCE, shell.wait_with_output()).await;
-    let output = output.expect("the worker ends").unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("which is not this worker's parent: it has ended"), "{stderr}");
+    command.args(["-c", script]).arg(binary("verbs"));
+    command.stdin(OwnedFd::from(jobs.1)).stdout(OwnedFd::from(control.1)).stderr(Stdio::piped());
+    let mut shell = command.kill_on_drop(true).spawn().unwrap();
+    // Or this process holds the worker's ends open, too.
+    drop(command);
+    assert!(shell.wait().await.unwrap().success());
+    // As the kernel does for a coordinator that dies.
+    drop((jobs.0, control.0));
+    // It is the last that has this pipe.
+    let mut stderr = String::new();
+    let reading = shell.stderr.take().unwrap();
+    let read = async { tokio::io::BufReader::new(reading).read_to_string(&mut stderr).await };
+    tokio::time::timeout(procpool_tests::PATIENCE, read).await.expect("the worker ends").unwrap();
+    assert!(stderr.contains("it closed the connection"), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! F10, F33, F34: workers that do not come up, and the place where they are to connect.
+//! F10, F33, F34, F44: workers that do not come up, and what a coordinator leaves in the file system.
 
 use procpool::Executable;
 use procpool_tests::library::{idle, misbehaving};
@@ -12,14 +12,23 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn every_way_not_to_start_is_told_apart() {
+    let on_control = "on its control connection (descriptor 4)";
     let ways = [
         ("exit", "ended with exit code 3"),
-        ("silent", "not being connected within 500ms"),
-        ("mute", "not being connected within 500ms"),
-        ("dribbled_hello", "not being connected within 500ms"),
-        ("one_connection", "not being connected within 500ms"),
-        ("garbage_for_hello", "exit code 4"),
-        ("wrong_version", "exit code 4"),
+        ("bequeath", "ended with exit code 3"),
+        ("silent", "not being introduced within 500ms"),
+        ("mute", "not being introduced within 500ms"),
+        ("dribbled_hello", "not being introduced within 500ms"),
+        ("garbage_for_hello", "does not begin with procpool's preamble"),
+        ("wrong_version", "speaks protocol version 99 to 99, this side 2 to 2"),
+        ("old_version", "speaks protocol version 1 to 1, this side 2 to 2"),
+        ("hello_twice", "it said Hello instead of Ready"),
+        ("ready_without_hello", "it said Ready instead of Hello"),
+        ("hello_on_control", &format!("it said Hello {on_control} before it was ready")),
+        ("greeting_on_control", on_control),
+        ("close_jobs", "it closed the connection before it was ready"),
+        ("close_control", &format!("{on_control}: it closed the connection before it was ready")),
+        ("start_failed", "its initialisation failed: the model is not there"),
         ("die_at=spawn", "signal 9"),
         ("die_at=hello", "signal 9"),
         ("die_at=welcome", "signal 9"),
@@ -76,54 +85,35 @@ async fn workers_that_could_not_start_are_forgotten_once_one_can() {
 }
 
 #[tokio::test]
-async fn a_place_with_too_long_a_name_is_passed_over_for_one_that_works() {
+async fn the_name_of_the_place_for_temporary_files_may_be_as_long_as_it_likes() {
     let long = Scratch::new();
     let place = long.path().join("x".repeat(100));
     std::fs::create_dir(&place).unwrap();
-    let server = Server::by_command(
-        shell(&format!("export TMPDIR={}", place.display())),
-        Scratch::new(),
-        &procpool_tests::served::verbs(1, ""),
-    )
-    .await;
+    let there = shell(&format!("export TMPDIR={}", place.display()));
+    let server = Server::by_command(there, Scratch::new(), &procpool_tests::served::verbs(1, "")).await;
     assert_eq!(server.perform(&Verb::Echo("here".into())).await.text(), "\"here\"");
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
-    // Told to stop rather than killed: nobody's scratch directory holds what it would leave behind.
-    let mut server = server;
-    process::signal(server.pid(), rustix::process::Signal::TERM);
-    assert_eq!(server.ended().await.code(), Some(0));
-}
-
-/// The directories for sockets in a place.
-fn directories(place: &Scratch) -> Vec<PathBuf> {
-    let mut found = place.leftovers();
-    found.sort();
-    found
 }
 
 #[tokio::test]
-async fn the_next_coordinator_sweeps_what_a_killed_one_left_and_spares_a_live_one() {
+async fn a_killed_coordinator_leaves_nothing_in_the_file_system_and_the_next_one_starts() {
     let place = Scratch::new();
     let start = async || {
-        let here = shell(&format!("export TMPDIR={}", place.path().display()));
+        let here = shell(&format!("export TMPDIR={0} XDG_RUNTIME_DIR={0}", place.path().display()));
         Server::by_command(here, Scratch::new(), &procpool_tests::served::verbs(1, "")).await
     };
-    let killed = start().await;
-    let stale = directories(&place);
-    assert_eq!(stale.len(), 1);
+    let (killed, live) = (start().await, start().await);
+    for server in [&killed, &live] {
+        assert_eq!(server.perform(&Verb::Echo("found".into())).await.text(), "\"found\"");
+    }
     process::kill(killed.pid());
     eventually("its end", async || (!process::is_alive(killed.pid())).then_some(())).await;
-    assert_eq!(directories(&place), stale, "nobody cleaned up");
+    assert_eq!(place.leftovers(), [] as [PathBuf; 0]);
 
-    let live = start().await;
-    let own = directories(&place);
-    assert!(own.len() == 1 && own != stale, "{own:?} after {stale:?}");
     let second = start().await;
-    assert!(directories(&place).len() == 2 && directories(&place).contains(&own[0]));
-
-    // New workers still find the first one's socket.
     for server in [&live, &second] {
         process::kill(server.workers("verbs").await[0]);
         assert_eq!(server.perform(&Verb::Echo("found".into())).await.text(), "\"found\"");
     }
+    assert_eq!(place.leftovers(), [] as [PathBuf; 0]);
 }

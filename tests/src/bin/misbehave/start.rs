@@ -1,12 +1,13 @@
 //! What goes wrong between a worker's first instruction and its being ready.
-#![allow(clippy::print_stderr)] // what it prints is what the test reads
 
-use crate::wire::{Wire, greeting};
+use crate::wire::{Wire, greeting, hello};
 use crate::{Deed, hang, kin};
+use procpool_protocol::Failure;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::handshake::Connection;
+use procpool_protocol::message::failure_frame;
 use procpool_protocol::preamble::Preamble;
-use std::io::{self, Read};
+use std::io;
+use std::net::Shutdown;
 
 /// Both connections of a worker that said it was ready.
 #[derive(Debug)]
@@ -17,77 +18,66 @@ pub(crate) struct Worker {
 
 /// Starts by the book, unless that is where the wrong is to be done.
 pub(crate) fn start(deed: &Deed) -> io::Result<Worker> {
-    let mut token = String::new();
-    io::stdin().read_line(&mut token)?;
-    let token = token.trim();
-    do_wrong(deed, token)?;
-    let mut jobs = Wire::connect(Connection::Jobs, token, Preamble::ours())?;
-    let mut control = Wire::connect(Connection::Control, token, Preamble::ours())?;
-    deed.die_at("hello");
-    for welcomed in [&mut jobs, &mut control] {
-        welcomed.preamble()?;
-        welcomed.frame()?;
-    }
-    deed.die_at("welcome");
-    jobs.send(&Frame::new(Kind::Ready, 0, "").to_bytes())?;
-    deed.die_at("ready");
-    Ok(Worker { jobs, control })
-}
-
-fn do_wrong(deed: &Deed, token: &str) -> io::Result<()> {
     match deed.to_string().as_str() {
-        // Never connects.
+        // Leaves its connections alone.
         "silent" => hang(),
         "exit" => std::process::exit(3),
-        // Connects, and never says hello.
+        _ => {}
+    }
+    let born = procpool_birth::claim().ok_or_else(|| io::Error::other("not spawned by a coordinator"))?;
+    let mut worker = Worker { jobs: Wire::new(born.jobs), control: Wire::new(born.control) };
+    do_wrong(deed, &mut worker)?;
+    let jobs = &mut worker.jobs;
+    jobs.send(&greeting(Preamble::ours())?)?;
+    deed.die_at("hello");
+    jobs.preamble()?;
+    jobs.frame()?;
+    deed.die_at("welcome");
+    jobs.send(&ready())?;
+    deed.die_at("ready");
+    Ok(worker)
+}
+
+fn do_wrong(deed: &Deed, Worker { jobs, control }: &mut Worker) -> io::Result<()> {
+    let preamble = Preamble::ours().to_bytes();
+    match deed.to_string().as_str() {
+        // Listens, and never says hello.
         "mute" => {
-            let _mute = Wire::open()?;
-            hang()
+            jobs.preamble()?;
+            jobs.frame()?;
         }
-        "garbage_for_hello" => {
-            let mut wire = Wire::open()?;
-            wire.send(&[0xa5; 64])?;
-            told_off(wire)
-        }
+        "garbage_for_hello" => jobs.send(&[0xa5; 64])?,
         // A hello that arrives so slowly that it never will.
         "dribbled_hello" => {
-            let mut wire = Wire::open()?;
-            for byte in greeting(Connection::Jobs, token, Preamble::ours())? {
-                wire.send(&[byte])?;
+            for byte in greeting(Preamble::ours())? {
+                jobs.send(&[byte])?;
                 // sleep: slower than any coordinator's patience with a greeting of this length.
                 std::thread::sleep(std::time::Duration::from_millis(200));
             }
-            hang()
         }
-        "wrong_token" => told_off(Wire::connect(Connection::Jobs, &"0".repeat(32), Preamble::ours())?),
-        "wrong_version" => {
-            let future = Preamble { lowest: 99, highest: 99, features: 0 };
-            told_off(Wire::connect(Connection::Jobs, token, future)?)
+        "wrong_version" => jobs.send(&greeting(Preamble { lowest: 99, highest: 99, features: 0 })?)?,
+        "old_version" => jobs.send(&greeting(Preamble { lowest: 1, highest: 1, features: 0 })?)?,
+        "hello_twice" => jobs.send(&[greeting(Preamble::ours())?, hello()?].concat())?,
+        "hello_on_control" => control.send(&hello()?)?,
+        "greeting_on_control" => control.send(&greeting(Preamble::ours())?)?,
+        "ready_without_hello" => jobs.send(&[&preamble[..], &ready()].concat())?,
+        "start_failed" => {
+            let failure = Failure::new("the model is not there").with_code("model");
+            let failed = failure_frame(Kind::StartFailed, &failure).map_err(io::Error::other)?;
+            jobs.send(&[&preamble[..], &failed.to_bytes()].concat())?;
         }
-        "lend_token" => {
-            let _heir = kin::lend(token, "heir=borrow_token")?;
-            hang()
-        }
-        "bequeath_token" => {
-            kin::see_off(&kin::lend(token, "heir=borrow_token_late")?)?;
+        "close_jobs" => jobs.stream.shutdown(Shutdown::Both)?,
+        "close_control" => control.stream.shutdown(Shutdown::Both)?,
+        // Exits, while a process that it has started holds both connections open.
+        "bequeath" => {
+            kin::share([jobs, control], "heir=emigrate")?;
             std::process::exit(3)
         }
-        "one_connection" => {
-            let _jobs = Wire::connect(Connection::Jobs, token, Preamble::ours())?;
-            hang()
-        }
-        "same_connection_twice" => {
-            let _jobs = Wire::connect(Connection::Jobs, token, Preamble::ours())?;
-            told_off(Wire::connect(Connection::Jobs, token, Preamble::ours())?)
-        }
-        _ => Ok(()),
+        _ => return Ok(()),
     }
+    hang()
 }
 
-/// Prints what the coordinator says and waits for its end of file, then exits.
-pub(crate) fn told_off(mut wire: Wire) -> io::Result<()> {
-    let mut answer = Vec::new();
-    wire.stream.read_to_end(&mut answer)?;
-    eprintln!("told: {}", String::from_utf8_lossy(&answer));
-    std::process::exit(4)
+fn ready() -> Vec<u8> {
+    Frame::new(Kind::Ready, 0, "").to_bytes().to_vec()
 }

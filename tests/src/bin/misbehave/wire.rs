@@ -2,10 +2,10 @@
 
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::{Frame, HEADER_LEN, Kind, RawHeader};
-use procpool_protocol::handshake::{Connection, ENV_SOCKET, Hello, Mode};
 use procpool_protocol::message::{Done, Status, json_frame};
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::{Encoding, Payload};
+use serde_json::json;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
@@ -20,18 +20,9 @@ pub(crate) struct Wire {
 const READ: usize = 4096;
 
 impl Wire {
-    /// Connects, and says nothing yet.
-    pub(crate) fn open() -> io::Result<Self> {
-        let socket =
-            std::env::var_os(ENV_SOCKET).ok_or_else(|| io::Error::other("not spawned by a coordinator"))?;
-        Ok(Self { stream: UnixStream::connect(socket)?, decoder: Decoder::new() })
-    }
-
-    /// Connects and says hello.
-    pub(crate) fn connect(connection: Connection, token: &str, preamble: Preamble) -> io::Result<Self> {
-        let mut wire = Self::open()?;
-        wire.send(&greeting(connection, token, preamble)?)?;
-        Ok(wire)
+    /// Over one of the two connections that this process was born with.
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self { stream, decoder: Decoder::new() }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -68,23 +59,15 @@ impl Wire {
     }
 }
 
-/// Preamble and hello of one connection.
-pub(crate) fn greeting(connection: Connection, token: &str, preamble: Preamble) -> io::Result<Vec<u8>> {
-    let hello = Hello {
-        connection,
-        token: token.into(),
-        pid: std::process::id(),
-        job: "verbs".into(),
-        contract: 1,
-        schema_hash: None,
-        modes: vec![Mode::Jobs],
-        sdk: "misbehave".into(),
-        build: None,
-        page: false,
-        arenas: false,
-    };
-    let hello = json_frame(Kind::Hello, &hello).map_err(io::Error::other)?;
-    Ok([&preamble.to_bytes()[..], &hello.to_bytes()].concat())
+/// What a worker says first.
+pub(crate) fn greeting(preamble: Preamble) -> io::Result<Vec<u8>> {
+    Ok([&preamble.to_bytes()[..], &hello()?].concat())
+}
+
+/// The least that a worker has to say of itself.
+pub(crate) fn hello() -> io::Result<Vec<u8>> {
+    let hello = json!({"job": "verbs", "contract": 1, "modes": ["jobs"], "sdk": "misbehave"});
+    Ok(json_frame(Kind::Hello, &hello).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
 /// The answer to a job: this text.
