@@ -77,10 +77,11 @@ impl Opening {
     /// Introduces the worker.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
         let Self { welcome, worker_data, mut jobs, control } = self;
+        // Before it gives up, too: the coordinator then knows what it has started.
+        jobs.say_hello(identity)?;
         if !identity.modes.contains(&welcome.mode) {
             return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
         }
-        jobs.say_hello(identity)?;
         let Welcome { mode, owned, worker, max_payload, page, .. } = welcome;
         let startup = Startup { worker, worker_data, max_payload };
         Ok(Admitted { mode, owned, startup, page, jobs, control })
