@@ -23,6 +23,8 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/wait.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
+    // A test program that forks.
+    "tests/src/fork.rs",
 ];
 
 /// The files of the product that name the wall clock: how old a kept file is, by its own date.
