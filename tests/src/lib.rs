@@ -5,7 +5,9 @@
 
 pub mod binaries;
 pub mod chaos;
+pub mod fork;
 pub mod greedy;
+pub mod host;
 pub mod http;
 pub mod large;
 pub mod library;

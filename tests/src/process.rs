@@ -40,6 +40,11 @@ pub fn group(pid: u32) -> Option<u32> {
     fields(format!("/proc/{pid}/stat").as_ref())?.split(' ').nth(2)?.parse().ok()
 }
 
+/// The session of a process, or none if there is no such process.
+pub fn session(pid: u32) -> Option<u32> {
+    fields(format!("/proc/{pid}/stat").as_ref())?.split(' ').nth(3)?.parse().ok()
+}
+
 /// What `stat` tells behind the name: state, parent, group, session, …
 fn fields(stat: &Path) -> Option<String> {
     let stat = std::fs::read_to_string(stat).ok()?;

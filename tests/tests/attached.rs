@@ -1,5 +1,6 @@
 //! Attached workers: processes that somebody else starts, here the test, and that come through a named
 //! socket.
+#![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{AttachSocket, JobError, Pool};
 use procpool_tests::binaries::binary;

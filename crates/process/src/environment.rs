@@ -2,6 +2,7 @@
 //!
 //! A service's environment is full of secrets, and a worker may run somebody else's code.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// What a worker inherits: where programs and libraries are, who the user is, which language and time
@@ -30,12 +31,21 @@ fn is_inherited(key: &str) -> bool {
 pub(crate) fn of_worker(more: &[String], own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
     let listed = |key: &str| is_inherited(key) || more.iter().any(|name| name == key);
     let inherited = std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(listed));
-    inherited.chain(own.iter().cloned()).collect()
+    // `execve` takes a variable that stands there twice, and a program then reads the first one.
+    let once: BTreeMap<_, _> = inherited.chain(own.iter().cloned()).collect();
+    once.into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pools_own_variable_stands_there_once_and_has_the_last_word() {
+        let own = [("PATH", "/first"), ("PATH", "/own")].map(|(key, value)| (key.into(), value.into()));
+        let paths: Vec<_> = of_worker(&[], &own).into_iter().filter(|(key, _)| key == "PATH").collect();
+        assert_eq!(paths, [("PATH".into(), "/own".into())]);
+    }
 
     #[test]
     fn secrets_stay_behind_and_locale_comes_along() {

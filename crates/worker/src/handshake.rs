@@ -87,10 +87,12 @@ impl Opening {
     /// Prepares the introduction of the worker, which goes in front of what it sends first.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
         let Self { welcome, worker_data, mut jobs, control, was_attached } = self;
+        jobs.introduce(identity, was_attached)?;
         if !identity.modes.contains(&welcome.mode) {
+            // Before it gives up, too: the coordinator then knows what it has started.
+            jobs.writer.flush().map_err(|_| WorkerError::Orphaned)?;
             return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
         }
-        jobs.introduce(identity, was_attached)?;
         let Welcome { mode, owned, worker, max_payload, page, .. } = welcome;
         let startup = Startup { worker, worker_data, max_payload };
         Ok(Admitted { mode, owned, startup, page, jobs, control })

@@ -99,10 +99,10 @@ async fn a_broken_make_changes_nothing_and_is_reported() {
     worker.become_script("echo no such model >&2; exit 1");
     refused("no such model").await;
     worker.become_script("exec sleep 1000");
-    refused("not being connected within 1s").await;
+    refused("not being introduced within 1s").await;
     // Until now the argument was of no interest to the worker.
     worker.become_binary("misbehave");
-    refused("exit code 4").await;
+    refused("speaks protocol version 99 to 99").await;
     worker.become_binary("procpool-ping");
     refused("job `verbs`").await;
     worker.vanish();

@@ -1,27 +1,33 @@
-//! F32: no space where the workers' socket is. The tiny file system needs a namespace of its own; where
-//! that cannot be had, the tests say so and pass.
+//! F32: nowhere to write. A worker's start touches no file system, so workers are started and replaced
+//! where temporary files cannot go: the disk is full, read-only, or the directories are gone. A file
+//! system of its own needs a namespace; where that cannot be had, the tests say so and pass.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::process;
 use procpool_tests::served::verbs;
-use procpool_tests::server::{Scratch, Server};
+use procpool_tests::server::{Scratch, Server, shell};
 use procpool_tests::verbs::Verb;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
 use tokio::process::Command;
 
-/// A server whose directory for temporary files is a file system of its own with these options.
-async fn server_on(options: &str) -> Option<Server> {
+/// A server whose directory for temporary files is a file system of its own, mounted with these options;
+/// and where that is for others. It may be mounted anew by `then`.
+async fn server_on(options: &str, then: &str) -> Option<(Server, PathBuf)> {
     if !has_namespaces() {
-        eprintln!("this user may make no namespaces here, so there is no file system to fill");
+        eprintln!("not run: this user may make no namespaces here");
         return None;
     }
     let script = format!(
-        "set -e; mkdir $TMPDIR/tiny; export TMPDIR=$TMPDIR/tiny
-        mount -t tmpfs -o {options} tmpfs $TMPDIR; exec \"$0\" \"$@\""
+        "set -e; mkdir $TMPDIR/tiny; export TMPDIR=$TMPDIR/tiny XDG_RUNTIME_DIR=$TMPDIR/tiny
+        mount -t tmpfs -o {options} tmpfs $TMPDIR; {then}; exec \"$0\" \"$@\""
     );
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c", &script]).arg(binary("procpool"));
-    Some(Server::by_command(command, Scratch::new(), &verbs(2, "")).await)
+    let server = Server::by_command(command, Scratch::new(), &verbs(2, "")).await;
+    // The file system as the server sees it.
+    let tiny = format!("/proc/{}/root{}/tiny", server.pid(), server.scratch.path().display());
+    Some((server, tiny.into()))
 }
 
 fn has_namespaces() -> bool {
@@ -31,32 +37,49 @@ fn has_namespaces() -> bool {
     tried.output().is_ok_and(|output| output.status.success())
 }
 
-#[tokio::test]
-async fn a_full_disk_stops_neither_workers_nor_their_replacement() {
-    let Some(server) = server_on("size=64k").await else { return };
+/// Jobs run, all workers are killed, and jobs run again.
+async fn goes_on(server: &Server) {
     server.idle("verbs", 2).await;
-    // The file system as the server sees it.
-    let tiny = format!("/proc/{}/root{}/tiny", server.pid(), server.scratch.path().display());
-    let mut full = std::fs::File::create(format!("{tiny}/full")).unwrap();
-    let error = full.write_all(&[1; 128 << 10]).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-
-    assert_eq!(server.perform(&Verb::Echo("go on".into())).await.text(), "\"go on\"");
-    for pid in server.workers("verbs").await {
-        process::kill(pid);
+    for text in ["\"go on\"", "\"still\"", "\"and again\""] {
+        assert_eq!(server.perform(&Verb::Echo(text.trim_matches('"').into())).await.text(), text);
+        for pid in server.workers("verbs").await {
+            process::kill(pid);
+        }
     }
-    assert_eq!(server.perform(&Verb::Echo("still".into())).await.text(), "\"still\"");
+    assert_eq!(server.perform(&Verb::Pid).await.status, 200);
     server.idle("verbs", 2).await;
-    std::fs::remove_file(format!("{tiny}/full")).unwrap();
-    assert_eq!(server.perform(&Verb::Echo("and again".into())).await.text(), "\"and again\"");
-    assert_eq!(server.pool("verbs").await["jobs"]["ok"], 3);
+    assert_eq!(server.pool("verbs").await["jobs"]["ok"], 4);
 }
 
 #[tokio::test]
-async fn a_server_that_finds_no_space_for_its_socket_looks_elsewhere() {
-    // The one file that there may be is the directory itself.
-    let Some(mut server) = server_on("nr_inodes=1").await else { return };
-    assert_eq!(server.perform(&Verb::Echo("elsewhere".into())).await.text(), "\"elsewhere\"");
-    process::signal(server.pid(), rustix::process::Signal::TERM);
-    assert_eq!(server.ended().await.code(), Some(0));
+async fn a_full_disk_stops_neither_workers_nor_their_replacement() {
+    let Some((server, tiny)) = server_on("size=64k", "true").await else { return };
+    let mut full = std::fs::File::create(tiny.join("full")).unwrap();
+    assert_eq!(full.write_all(&[1; 128 << 10]).unwrap_err().kind(), ErrorKind::StorageFull);
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn a_read_only_disk_stops_neither_workers_nor_their_replacement() {
+    let Some((server, tiny)) = server_on("size=64k", "mount -o remount,ro tmpfs $TMPDIR").await else {
+        return;
+    };
+    let refused = std::fs::File::create(tiny.join("new")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnlyFilesystem);
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn a_server_whose_directories_go_starts_and_replaces_workers_as_before() {
+    let place = Scratch::new();
+    let [temporary, runtime] = ["tmp", "run"].map(|name| place.path().join(name));
+    let there = format!("export TMPDIR={} XDG_RUNTIME_DIR={}", temporary.display(), runtime.display());
+    let there = format!("{there}; mkdir -m 700 $TMPDIR $XDG_RUNTIME_DIR");
+    let server = Server::by_command(shell(&there), Scratch::new(), &verbs(2, "")).await;
+    server.idle("verbs", 2).await;
+    // As at the end of a login session.
+    for directory in [temporary, runtime] {
+        std::fs::remove_dir(directory).expect("it is there, and empty");
+    }
+    goes_on(&server).await;
 }

@@ -72,13 +72,18 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-process",
-        ours: &["procpool-protocol", "procpool-memory"],
+        ours: &["procpool-birth", "procpool-protocol", "procpool-memory"],
         others: Others::Any,
     },
     Rule {
         package: "procpool-worker",
-        ours: &["procpool-protocol", "procpool-memory"],
+        ours: &["procpool-birth", "procpool-protocol", "procpool-memory"],
         others: Others::Without(&["tokio"]),
+    },
+    Rule {
+        package: "procpool-birth",
+        ours: &["procpool-protocol"],
+        others: Others::Without(&["tokio", "interprocess"]),
     },
     Rule { package: "procpool-memory", ours: &[], others: Others::Without(&["tokio", "interprocess"]) },
     Rule {

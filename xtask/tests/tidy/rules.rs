@@ -12,14 +12,19 @@ const MOST_LINES: usize = 400;
 const CODEC: &str = "crates/protocol/src/codec.rs";
 
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
-/// are deprecated as unsound), close-on-exec for inherited descriptors, reaping with the bill (`wait4`).
+/// are deprecated as unsound), noticing a fork, spawning with exact descriptors, reaping with the bill
+/// (`wait4`), and the descriptors that a worker is born with.
 const MAY_BE_UNSAFE: &[&str] = &[
+    "crates/birth/src/inherited.rs",
     "crates/process/src/os/alive.rs",
-    "crates/process/src/os/descriptors.rs",
+    "crates/process/src/os/fork.rs",
     "crates/process/src/os/group.rs",
+    "crates/process/src/os/posix_spawn.rs",
     "crates/process/src/os/wait.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
+    // A test program that forks.
+    "tests/src/fork.rs",
 ];
 
 /// The files of the product that name the wall clock: how old a kept file is, by its own date.

@@ -201,5 +201,6 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
             json!({"size": 11, "limit": 10}),
         ),
         (Refusal::InputEncoding("no".into()), 400, "input_encoding", json!({})),
+        (Refusal::Forked, 503, "forked", json!({})),
     ]
 }

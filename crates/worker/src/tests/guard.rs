@@ -157,8 +157,8 @@ fn the_end_of_the_control_connection_is_noticed_amid_a_job() {
 #[test]
 fn the_guard_knows_whether_the_group_is_the_coordinators() {
     let welcome = Welcome { owned: false, ..welcome(Mode::Jobs) };
-    let double =
-        Double::hire(Identity::of_job::<Number>(), &welcome, Payload::none(), |_| Ok(Ending::Finished));
+    let work = |session: Session| session.introduce().map(|()| Ending::Finished);
+    let double = Double::hire(Identity::of_job::<Number>(), &welcome, Payload::none(), work);
     double.control.close();
     assert!(matches!(double.lost.recv_timeout(HANG).unwrap(), (false, Lost::Coordinator)));
 }

@@ -2,60 +2,43 @@
 
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::handshake::{Connection, ENV_COORDINATOR, ENV_JOB, ENV_SOCKET, Hello, Mode, Welcome};
+use procpool_protocol::handshake::{Hello, Mode, Welcome};
 use procpool_protocol::message::{Done, Job, Status, json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::{Encoding, Payload};
-use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-pub(crate) const TOKEN: &[u8] = b"0123456789abcdef0123456789abcdef\n";
 pub(crate) const SIGKILL: Option<i32> = Some(9);
 
 /// Turns a hang into a failure; no test waits for it.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
 
-/// A socket's place, removed at the end.
-pub(crate) struct Place(PathBuf);
+/// Standard input and output become the descriptors that a worker is born with, and it has the standard
+/// ones that a coordinator gives it. No other process ever has these sockets.
+const BIRTH: &str = "exec \"$0\" 3<&0 4<&1 </dev/null >&2";
 
-impl Place {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("pp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.0.join("s")
-    }
+/// A worker process that was told `first`, and both of its connections.
+pub(crate) fn born(first: &[u8], command: impl FnOnce(&mut Command)) -> (Child, Wire, Wire) {
+    let (mut jobs, its_jobs) = Wire::pair();
+    let (control, its_control) = Wire::pair();
+    // As a coordinator does it, before there is a worker.
+    jobs.stream.write_all(first).unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", BIRTH, env!("CARGO_BIN_EXE_procpool-fib")]);
+    shell.stdin(OwnedFd::from(its_jobs)).stdout(OwnedFd::from(its_control)).stderr(Stdio::piped());
+    command(&mut shell);
+    (shell.spawn().unwrap(), jobs, control)
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-pub(crate) fn command(socket: &Path, coordinator: u32) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_procpool-fib"));
-    command.env(ENV_SOCKET, socket).env(ENV_COORDINATOR, coordinator.to_string()).env(ENV_JOB, "fib");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Spawns, writes `stdin` and waits for the end.
-pub(crate) fn outcome(mut command: Command, stdin: &[u8]) -> Output {
-    let mut child = command.spawn().unwrap();
-    // A worker that is gone already reads nothing.
-    let _ = child.stdin.take().unwrap().write_all(stdin);
+/// How a worker ends that is told this first, and then nothing more.
+pub(crate) fn outcome(first: &[u8]) -> Output {
+    let (child, jobs, _control) = born(first, |_| {});
+    jobs.stream.shutdown(std::net::Shutdown::Write).unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -63,27 +46,29 @@ pub(crate) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// One accepted connection.
+/// What a coordinator says first, on the jobs connection.
+pub(crate) fn opening(frame: &Frame) -> Vec<u8> {
+    [&Preamble::ours().to_bytes()[..], &frame.to_bytes()].concat()
+}
+
+/// One connection.
 pub(crate) struct Wire {
     pub(crate) stream: UnixStream,
     decoder: Decoder,
-    pub(crate) hello: Hello,
 }
 
 impl Wire {
-    pub(crate) fn accept(listener: &UnixListener) -> Self {
-        let (stream, _) = listener.accept().unwrap();
+    fn pair() -> (Self, UnixStream) {
+        let (stream, its) = UnixStream::pair().unwrap();
         stream.set_read_timeout(Some(HANG)).unwrap();
-        let mut decoder = Decoder::new();
-        while decoder.poll_preamble().unwrap().is_none() {
-            feed(&stream, &mut decoder);
-        }
-        let hello = json_of(&next(&stream, &mut decoder)).unwrap();
-        Self { stream, decoder, hello }
+        (Self { stream, decoder: Decoder::new() }, its)
     }
 
-    pub(crate) fn answer(&mut self, frame: &Frame) {
-        self.stream.write_all(&[&Preamble::ours().to_bytes()[..], &frame.to_bytes()].concat()).unwrap();
+    fn hello(&mut self) -> Hello {
+        while self.decoder.poll_preamble().unwrap().is_none() {
+            feed(&self.stream, &mut self.decoder);
+        }
+        json_of(&self.next()).unwrap()
     }
 
     pub(crate) fn send(&mut self, frame: &Frame) {
@@ -95,7 +80,7 @@ impl Wire {
     }
 }
 
-pub(crate) fn next(stream: &UnixStream, decoder: &mut Decoder) -> Frame {
+fn next(stream: &UnixStream, decoder: &mut Decoder) -> Frame {
     loop {
         if let Some(frame) = decoder.poll_frame().unwrap() {
             return frame;
@@ -104,7 +89,7 @@ pub(crate) fn next(stream: &UnixStream, decoder: &mut Decoder) -> Frame {
     }
 }
 
-pub(crate) fn feed(mut stream: &UnixStream, decoder: &mut Decoder) {
+fn feed(mut stream: &UnixStream, decoder: &mut Decoder) {
     let mut bytes = [0; 4096];
     let length = stream.read(&mut bytes).unwrap();
     assert_ne!(length, 0, "the worker closed the connection");
@@ -116,7 +101,6 @@ pub(crate) struct Fib {
     pub(crate) child: Child,
     pub(crate) jobs: Wire,
     pub(crate) control: Wire,
-    _place: Place,
 }
 
 impl Fib {
@@ -125,25 +109,23 @@ impl Fib {
         Self::hire_with(owned, Stdio::piped())
     }
 
-    pub(crate) fn hire_with(owned: bool, stdout: Stdio) -> Self {
-        let place = Place::new();
-        let listener = UnixListener::bind(place.socket()).unwrap();
-        let mut command = command(&place.socket(), std::process::id());
-        let mut child = command.process_group(0).stdout(stdout).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(TOKEN).unwrap();
-        let (mut jobs, mut control) = (Wire::accept(&listener), Wire::accept(&listener));
-        assert_eq!(
-            (jobs.hello.connection, control.hello.connection),
-            (Connection::Jobs, Connection::Control)
-        );
-        let welcome =
-            Welcome { mode: Mode::Jobs, owned, worker: "fib-1".into(), max_payload: 1 << 20, page: None };
-        for wire in [&mut jobs, &mut control] {
-            assert_eq!((wire.hello.pid, wire.hello.job.as_str()), (child.id(), "fib"));
-            wire.answer(&json_frame(Kind::Welcome, &welcome).unwrap());
-        }
+    pub(crate) fn hire_with(owned: bool, stderr: Stdio) -> Self {
+        let welcome = Welcome {
+            mode: Mode::Jobs,
+            owned,
+            worker: "fib-1".into(),
+            pool: "fib".into(),
+            job: Some("fib".into()),
+            max_payload: 1 << 20,
+            page: None,
+        };
+        let first = opening(&json_frame(Kind::Welcome, &welcome).unwrap());
+        let (child, mut jobs, control) = born(&first, |shell| {
+            shell.process_group(0).stderr(stderr);
+        });
+        assert_eq!(jobs.hello().job, "fib");
         assert_eq!(jobs.next().kind, Kind::Ready);
-        Self { child, jobs, control, _place: place }
+        Self { child, jobs, control }
     }
 
     pub(crate) fn give(&mut self, sequence: u64, n: u64) {

@@ -1,20 +1,19 @@
-//! The executable as a coordinator meets it: a process that connects, works, and never outlives the one
-//! that spawned it.
+//! The executable as a coordinator meets it: a process that takes the connections that it was born with,
+//! works, and never outlives the one that spawned it.
 
 mod coordinator;
 mod orphan;
 
-use coordinator::{Companion, Fib, HANG, Place, SIGKILL, TOKEN, Wire, command, outcome, stderr};
+use coordinator::{Companion, Fib, HANG, SIGKILL, opening, outcome, stderr};
 use procpool_protocol::Payload;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::handshake::{ENV_COORDINATOR, Refused};
+use procpool_protocol::handshake::Refused;
 use procpool_protocol::message::{Status, json_frame};
+use procpool_protocol::preamble::Preamble;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::Shutdown;
-use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::time::Instant;
 
 #[test]
@@ -81,53 +80,37 @@ fn a_control_frame_that_is_none_ends_it_with_a_word() {
 }
 
 #[test]
-fn another_parent_than_the_coordinator_is_no_parent() {
-    let output = outcome(command(Path::new("/nowhere"), 1), TOKEN);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(
-        stderr(&output).contains("a wrapper script started the worker without `exec`"),
-        "{}",
-        stderr(&output)
-    );
+fn sockets_without_a_coordinators_preamble_make_no_worker() {
+    for first in ["", "GET / HTTP/1.1\r\n", "PROCPOO"] {
+        let output = outcome(first.as_bytes());
+        assert_eq!(output.status.code(), Some(2), "{first}");
+        assert!(stderr(&output).contains("a procpool worker for job `fib`"), "{}", stderr(&output));
+    }
 }
 
 #[test]
-fn without_the_coordinators_pid_it_does_not_start() {
-    let mut command = command(Path::new("/nowhere"), 1);
-    command.env_remove(ENV_COORDINATOR);
-    let output = outcome(command, TOKEN);
+fn a_coordinator_that_hangs_up_before_it_has_said_what_the_worker_is_for_is_named() {
+    let output = outcome(&Preamble::ours().to_bytes());
     assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).contains("PROCPOOL_COORDINATOR"), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("failed to shake hands with the coordinator: it closed the connection"), "{text}");
 }
 
 #[test]
-fn without_a_token_it_does_not_connect() {
-    let output = outcome(command(Path::new("/nowhere"), std::process::id()), b"abc\n");
+fn a_coordinator_of_another_version_is_told_apart() {
+    let output = outcome(&Preamble { lowest: 1, highest: 1, features: 0 }.to_bytes());
     assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).contains("failed to read the token from standard input"), "{}", stderr(&output));
-}
-
-#[test]
-fn a_coordinator_that_is_not_there_is_named() {
-    let output = outcome(command(Path::new("/nowhere/at/all"), std::process::id()), TOKEN);
-    assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).contains("coordinator at /nowhere/at/all"), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("the other side speaks protocol version 1 to 1, this side 2 to 2"), "{text}");
 }
 
 #[test]
 fn a_refusal_ends_it_with_the_coordinators_words() {
-    let place = Place::new();
-    let listener = UnixListener::bind(place.socket()).unwrap();
-    let mut child = command(&place.socket(), std::process::id()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(TOKEN).unwrap();
-    let mut jobs = Wire::accept(&listener);
-    let refused = Refused { reason: "token".into(), detail: "never heard of it".into() };
-    jobs.answer(&json_frame(Kind::Refused, &refused).unwrap());
-    let output = child.wait_with_output().unwrap();
+    let refused = Refused { reason: "contract".into(), detail: "never heard of it".into() };
+    let output = outcome(&opening(&json_frame(Kind::Refused, &refused).unwrap()));
     assert_eq!(output.status.code(), Some(4));
     let text = stderr(&output);
-    assert!(text.contains("refused this worker (token): never heard of it"), "{text}");
-    assert!(!text.contains("0123456789abcdef"), "the token is in {text}");
+    assert!(text.contains("refused this worker (contract): never heard of it"), "{text}");
 }
 
 #[test]

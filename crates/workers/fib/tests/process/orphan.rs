@@ -3,7 +3,7 @@
 use crate::coordinator::{Fib, HANG};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
+use std::io::{BufRead, BufReader, Read, Write, stderr, stdin};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -19,12 +19,12 @@ fn the_coordinator_that_will_be_killed() {
     if std::env::var_os(ROLE).is_none() {
         return;
     }
-    // The worker and its companion inherit standard output, so it ends when all three are dead.
+    // The worker and its companion inherit standard error, so it ends when all three are dead.
     let mut fib = Fib::hire_with(true, Stdio::inherit());
     let group = i32::try_from(fib.child.id()).unwrap();
     let mut companion = Command::new("sleep").arg("3600").process_group(group).spawn().unwrap();
     fib.give(1, 93);
-    writeln!(stdout(), "\nworker {group}").unwrap();
+    writeln!(stderr(), "\nworker {group}").unwrap();
     // Until it is killed, or the test that started it is.
     stdin().read_to_end(&mut Vec::new()).unwrap();
     companion.kill().unwrap();
@@ -37,10 +37,11 @@ fn even_a_stopped_worker_takes_its_process_group_along_when_its_coordinator_is_k
         .args(["--exact", "orphan::the_coordinator_that_will_be_killed", "--nocapture"])
         .env(ROLE, "1")
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(coordinator.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(coordinator.stderr.take().unwrap()).lines().map(Result::unwrap);
     let worker: i32 = lines.find_map(|line| line.strip_prefix("worker ")?.parse().ok()).unwrap();
     kill_process(Pid::from_raw(worker).unwrap(), Signal::STOP).unwrap();
     await_stop(worker);

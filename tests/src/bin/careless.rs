@@ -1,0 +1,68 @@
+//! A program that is its own worker and serves wrongly: not at all, another job, or too late.
+//!
+//! `careless HOW`. It starts its pool, as each of its workers would do, and exits with what came of it.
+#![allow(clippy::print_stderr, clippy::print_stdout)] // what it prints is what the test reads
+
+use procpool::worker::serve_if_spawned;
+use procpool::{Executable, Job, Pool, Worker};
+use std::process::{Command, ExitCode};
+
+struct Double;
+
+impl Job for Double {
+    const NAME: &'static str = "double";
+    type Input = u64;
+    type Output = u64;
+}
+
+/// Answers what this executable does as a tool: how it exits, and what it says.
+struct Tool;
+
+impl Job for Tool {
+    const NAME: &'static str = "tool";
+    type Input = ();
+    type Output = String;
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let how = std::env::args().nth(1).unwrap_or_default();
+    if matches!(how.as_str(), "good" | "other") {
+        serve_if_spawned::<Tool>(|(), _| {
+            let tool = Command::new(std::env::current_exe()?).output()?;
+            Ok(format!("{}: {}", tool.status, String::from_utf8_lossy(&tool.stdout)))
+        });
+    }
+    let me = Executable::current().with_args([how.clone()]);
+    let came_of_it = match how.as_str() {
+        "" => Ok("a tool, and no worker".into()),
+        "good" => tool(me).await,
+        "worker" => {
+            Worker::<u64, u64>::spawn(me).await.map(|_| "it started".into()).map_err(|e| e.to_string())
+        }
+        _ => double(me).await,
+    };
+    if how == "late" {
+        serve_if_spawned::<Double>(|n, _| Ok(2 * n));
+    }
+    match came_of_it {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn tool(me: Executable) -> Result<String, String> {
+    let pool = Pool::<Tool>::builder(me).workers(1..=1).start().await.map_err(|error| error.to_string())?;
+    pool.run(()).await.map_err(|error| error.to_string())
+}
+
+async fn double(me: Executable) -> Result<String, String> {
+    let pool = Pool::<Double>::builder(me).workers(2..=2).start().await.map_err(|error| error.to_string())?;
+    pool.run(2).await.map(|four| four.to_string()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,81 @@
+//! A program with a pool of one worker, which does odd things to itself as lines of its standard input
+//! say, and answers each with a line.
+//!
+//! `host WORKER`. How it is started is odd, too: with signals ignored or blocked, with descriptors that
+//! nobody has marked, or with a small limit. Tests of this see what a worker has of it: nothing.
+#![allow(clippy::print_stdout)] // it answers there
+
+use procpool::{Executable, Pool};
+use procpool_tests::verbs::{Verb, Verbs};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{WaitOptions, wait};
+use std::error::Error;
+use std::io::{BufRead, Write};
+use std::process::Command;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let worker = std::env::args().nth(1).ok_or("host WORKER")?;
+    let pool = Pool::builder(Executable::path(worker)?).workers(1..=1).timeout(Duration::from_secs(20));
+    let pool: Pool<Verbs> = runtime.block_on(pool.start())?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let (order, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        let answer = obey(&runtime, &pool, order, rest)?;
+        println!("{}", answer.trim().escape_debug());
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Result<String, Box<dyn Error>> {
+    Ok(match order {
+        // Has the worker run a line of shell.
+        "run" => {
+            let outcome = runtime.block_on(pool.run(Verb::Shell(rest.into())));
+            outcome.unwrap_or_else(|error| error.to_string())
+        }
+        "worker" => {
+            let workers = pool.workers();
+            let pid = workers.iter().find_map(|worker| worker.pid).ok_or("there is no worker")?;
+            pid.to_string()
+        }
+        "deaths" => pool.status().deaths.to_string(),
+        // Opens what every child of this process would inherit.
+        "leak" => {
+            leak()?;
+            "leaks".into()
+        }
+        // Waits for every child that there is, as some hosts do.
+        "reap" => {
+            std::thread::spawn(reap);
+            "reaps".into()
+        }
+        // Has a child of its own run a line of shell.
+        "child" => {
+            let output = Command::new("/bin/sh").args(["-c", rest]).output()?;
+            String::from_utf8(output.stdout)?
+        }
+        other => return Err(format!("host does not know `{other}`").into()),
+    })
+}
+
+/// A pair of sockets, a pipe and a file, none of them close-on-exec, for as long as this process lives.
+fn leak() -> Result<(), Box<dyn Error>> {
+    let sockets = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None)?;
+    let file = rustix::fs::open("/etc/passwd", OFlags::RDONLY, Mode::empty())?;
+    std::mem::forget((sockets, rustix::pipe::pipe()?, file));
+    Ok(())
+}
+
+fn reap() {
+    loop {
+        if wait(WaitOptions::empty()).is_err() {
+            // sleep: there is no child, and the next one is to be waited for, too.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! An executable whose `exec` hangs, as on a network disk that has gone: its own pool waits, no other one.
+
+use procpool_tests::binaries::binary;
+use procpool_tests::served::pool;
+use procpool_tests::server::{Scratch, Server};
+use procpool_tests::verbs::Verb;
+use procpool_tests::{PATIENCE, http, process};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+/// Takes a lease of a file: whoever opens that waits until the lease is given up, for 45 s by default.
+const LEASE: &str = "
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(os.open(sys.argv[1], os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+/// A process that holds a lease, until it is dropped; none where that cannot be had.
+async fn hold(file: &Path) -> Option<Child> {
+    let mut command = Command::new("python3");
+    command.args(["-c", LEASE]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut holder = command.spawn().ok()?;
+    let mut lines = BufReader::new(holder.stdout.take()?).lines();
+    let held = lines.next_line().await.ok()??;
+    (held == "held").then_some(holder)
+}
+
+/// A script, and its interpreter: a worker executable that nobody else has open.
+fn script(scratch: &Scratch) -> [std::path::PathBuf; 2] {
+    let interpreter = scratch.path().join("interpreter");
+    std::fs::copy(binary("verbs"), &interpreter).unwrap();
+    let script = scratch.write("slow.sh", &format!("#!{}\n", interpreter.display()));
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    [script, interpreter]
+}
+
+/// Reads logs until a line has all these words.
+async fn logged(logs: &mut Lines<BufReader<ChildStderr>>, words: &[&str]) {
+    let search = async {
+        while let Some(line) = logs.next_line().await.unwrap() {
+            if words.iter().all(|word| line.contains(word)) {
+                return;
+            }
+        }
+        panic!("the logs ended without {words:?}");
+    };
+    tokio::time::timeout(PATIENCE, search)
+        .await
+        .unwrap_or_else(|_| panic!("nothing was logged with {words:?}"));
+}
+
+#[tokio::test]
+async fn an_executable_that_hangs_holds_up_its_own_pool_only_and_is_logged_by_name() {
+    let scratch = Scratch::new();
+    let [script, interpreter] = script(&scratch);
+    let slow = format!("[pools.slow]\ncommand = [{script:?}]\nmin_workers = 0\nmax_workers = 1\n");
+    let (server, logs) = Server::with_logs(&(slow + &pool("verbs", &binary("verbs"), 1, ""))).await;
+    let mut logs = BufReader::new(logs).lines();
+    server.idle("verbs", 1).await;
+    let Some(lease) = hold(&interpreter).await else {
+        return eprintln!("not run: python3 takes no lease of a file here");
+    };
+    let address = server.address();
+    let slow = tokio::spawn(async move {
+        let json = [("Content-Type", "application/json")];
+        http::request(address, "POST", "/v1/pools/slow/jobs", &json, b"{\"echo\": \"at last\"}").await
+    });
+    logged(&mut logs, &["WARN", script.to_str().unwrap(), "has been starting this executable for 1s"]).await;
+    assert!(!slow.is_finished());
+    for _ in 0..3 {
+        process::kill(server.workers("verbs").await[0]);
+        assert_eq!(server.perform(&Verb::Echo("others".into())).await.text(), "\"others\"");
+    }
+    assert!(!slow.is_finished());
+    drop(lease);
+    assert_eq!(slow.await.unwrap().text(), "\"at last\"");
+    assert_eq!(server.pool("slow").await["deaths"], 0);
+}

@@ -1,0 +1,13 @@
+//! What a worker is born with, whatever its host has done to itself, and hosts that are hard on their
+//! workers.
+#![allow(clippy::print_stderr)] // what cannot be tested here says why
+
+mod careless;
+mod descriptors;
+mod forks;
+mod hanging;
+mod hosts;
+mod paused;
+mod state;
+mod tools;
+mod wrappers;
