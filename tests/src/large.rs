@@ -2,6 +2,7 @@
 
 use procpool::{Bytes, Job, SharedRegion};
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::AtomicU32;
 
 /// What is done with the input. Its first byte says what; the others are payload.
 #[derive(Debug)]
@@ -42,8 +43,8 @@ pub struct Adder;
 /// What to add.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Add {
-    /// To the first word of this.
-    pub region: SharedRegion,
+    /// To the first cell of this.
+    pub region: SharedRegion<AtomicU32>,
     /// So many times 1.
     pub times: u32,
     /// And then dies.

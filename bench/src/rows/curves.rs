@@ -116,7 +116,7 @@ pub(super) async fn by_region(kit: Kit) -> Result<Curve> {
     let pool = Pool::<Touch>::builder(places::worker("bench-region")?).workers(1..=1).start().await?;
     let mut points = Vec::new();
     for mib in [1, 16, 256, 1024] {
-        let region = SharedRegion::new(mib << 20)?;
+        let region = SharedRegion::new(mib << 18)?;
         let mut costs = Vec::new();
         for _ in 0..TURNS {
             let count = kit.args.effort(2_000);

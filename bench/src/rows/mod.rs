@@ -24,6 +24,7 @@ use procpool::{Bytes, Job, Pool, SharedRegion};
 use procpool_ping::Ping;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -79,7 +80,7 @@ pub struct Touch;
 
 impl Job for Touch {
     const NAME: &'static str = "touch";
-    type Input = (SharedRegion, u64);
+    type Input = (SharedRegion<AtomicU32>, u64);
     type Output = ();
 }
 

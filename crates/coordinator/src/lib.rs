@@ -15,6 +15,7 @@ mod limits;
 mod mailbox;
 mod pool;
 mod recorder;
+mod regions;
 mod run_once;
 mod sharing;
 mod supervision;

@@ -2,6 +2,7 @@
 
 use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
+use crate::regions;
 use procpool_process::{
     Executable, ExecutableError, FrameSink, Home, KillSwitch, Origin, Outboxes, Recipe, Session, StartError,
     WorkerLimits, clock, launch, refuse_unserved,
@@ -124,7 +125,7 @@ pub struct WorkerBuilder<Out, In> {
 impl<Out, In> WorkerBuilder<Out, In> {
     /// What the worker is given at its start, in the encoding that is set by now.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        self.worker_data = Payload::encode(data, self.encoding);
+        self.worker_data = regions::encode(data, self.encoding);
         self
     }
 
@@ -184,6 +185,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             sends_ahead: false,
             mode: Mode::Messages,
             expects: Arc::default(),
+            takes_arenas: Arc::default(),
             worker_data: self.worker_data?,
             max_payload: self.max_payload,
             step_timeout: self.start_timeout,
@@ -331,7 +333,7 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
     /// When the message does not encode, is too large, or the worker is gone. `Ok` means that it is on
     /// its way, not that the worker has read it.
     pub async fn post(&self, message: impl Into<Out>) -> Result<(), WorkerError> {
-        let payload = Payload::encode(&message.into(), self.encoding)?;
+        let payload = regions::encode(&message.into(), self.encoding)?;
         let size = payload.bytes.len();
         if size > self.max_payload as usize {
             return Err(WorkerError::TooLarge { size, limit: self.max_payload });

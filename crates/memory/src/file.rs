@@ -1,9 +1,9 @@
-//! Files in memory: made with a size that stays, and found again by another process. Maps nothing.
+//! Files in memory: made with a size that stays, and checked when another process has passed one on. Maps nothing.
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate, memfd_create};
-use std::fs::{File, OpenOptions};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
+use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 
 /// Nobody makes it shorter or longer.
 pub(crate) const SIZED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
@@ -24,20 +24,20 @@ pub(crate) fn seal(file: &File, seals: SealFlags) -> io::Result<()> {
     Ok(fcntl_add_seals(file, seals | SealFlags::SEAL)?)
 }
 
-/// Where another process finds it that runs as the same user and sees the same processes.
-pub(crate) fn path(file: &File) -> String {
-    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
+/// Checks that a descriptor which came from another process is memory of this length, sealed like this.
+pub(crate) fn check(file: impl AsFd, length: usize, seals: SealFlags) -> io::Result<()> {
+    match sealed_length(file, seals) {
+        Some(found) if found == length as u64 => Ok(()),
+        Some(found) => Err(io::Error::other(format!("the memory has {found} bytes instead of {length}"))),
+        None => Err(io::Error::other("the descriptor is no sealed memory")),
+    }
 }
 
-/// Opens another process's file by its path, if it is one of these: a process id means something else in another namespace,
-/// and a descriptor's number something else a moment later.
-pub(crate) fn open(path: &str, writable: bool, length: usize, seals: SealFlags) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(writable).open(path)?;
-    let is_sealed = fcntl_get_seals(&file).is_ok_and(|found| found.contains(seals));
-    if !is_sealed || file.metadata()?.len() != length as u64 {
-        return Err(io::Error::other(format!("{path} is no shared memory of {length} bytes")));
-    }
-    Ok(file)
+/// The length of memory that is sealed like this, in bytes.
+pub(crate) fn sealed_length(file: impl AsFd, seals: SealFlags) -> Option<u64> {
+    let file = file.as_fd();
+    let is_sealed = fcntl_get_seals(file).is_ok_and(|found| found.contains(seals));
+    u64::try_from(fstat(file).ok().filter(|_| is_sealed)?.st_size).ok()
 }
 
 #[cfg(test)]
@@ -49,20 +49,22 @@ mod tests {
     fn nobody_changes_the_size() {
         let file = create("test", 8192).unwrap();
         seal(&file, SIZED).unwrap();
-        let again = open(&path(&file), true, 8192, SIZED).unwrap();
-        assert!(again.set_len(0).is_err() && again.set_len(1 << 20).is_err());
-        assert!(again.write_all_at(b"abc", 8190).is_err(), "beyond the end");
-        again.write_all_at(b"abc", 8189).unwrap();
+        let passed_on = file.try_clone().unwrap();
+        check(&passed_on, 8192, SIZED).unwrap();
+        assert!(passed_on.set_len(0).is_err() && passed_on.set_len(1 << 20).is_err());
+        assert!(passed_on.write_all_at(b"abc", 8190).is_err(), "beyond the end");
+        passed_on.write_all_at(b"abc", 8189).unwrap();
     }
 
     #[test]
     fn another_file_is_told_from_it() {
         let file = create("test", 8192).unwrap();
-        let refused = |seals, length| open(&path(&file), false, length, seals).unwrap_err().to_string();
-        assert!(refused(SIZED, 8192).contains("is no shared memory of 8192 bytes"), "not sealed");
+        let refused = |seals, length| check(&file, length, seals).unwrap_err().to_string();
+        assert!(refused(SIZED, 8192).contains("no sealed memory"));
         seal(&file, SIZED).unwrap();
-        assert!(refused(SIZED, 4096).contains("4096"), "another length");
-        assert!(refused(WRITTEN_BY_ITS_MAKER, 8192).contains("8192"), "others may write to it");
-        assert!(open("/dev/null", false, 0, SIZED).is_err());
+        assert_eq!(refused(SIZED, 4096), "the memory has 8192 bytes instead of 4096");
+        assert!(refused(WRITTEN_BY_ITS_MAKER, 8192).contains("no sealed memory"), "others may write to it");
+        let null = File::open("/dev/null").unwrap();
+        assert!(check(&null, 0, SIZED).is_err());
     }
 }

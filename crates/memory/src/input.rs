@@ -8,6 +8,7 @@ use crate::map::{Read, Written};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 /// The coordinator's side.
@@ -29,15 +30,17 @@ impl InputWriter {
         Ok(Self { file, map })
     }
 
-    /// The file name under which the worker finds it.
-    pub fn path(&self) -> String {
-        file::path(&self.file)
-    }
-
     /// Copies an input to its beginning. `false` if it does not fit, or somebody else is at it.
     pub fn write(&self, input: &[u8]) -> bool {
         let lease = self.map.lease(input.len());
         lease.map(|mut lease| lease.copy_from_slice(input)).is_some()
+    }
+}
+
+impl AsFd for InputWriter {
+    /// What the worker needs, to be passed to it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -46,13 +49,14 @@ impl InputWriter {
 pub struct InputReader(Read);
 
 impl InputReader {
-    /// Maps the arena behind a path.
+    /// Maps the arena behind a descriptor, which is not needed afterwards.
     ///
     /// # Errors
-    /// When there is none of this length, it is not sealed against everybody but its maker, or it cannot be mapped.
-    pub fn open(path: &str, length: usize) -> io::Result<Self> {
-        let file = file::open(path, false, length, WRITTEN_BY_ITS_MAKER)?;
-        Read::new(&file, length).map(Self)
+    /// When it is not memory of this length, in bytes, that is sealed against everybody but its maker, or it cannot be
+    /// mapped.
+    pub fn from_fd(file: impl AsFd, length: usize) -> io::Result<Self> {
+        file::check(&file, length, WRITTEN_BY_ITS_MAKER)?;
+        Read::new(file, length).map(Self)
     }
 
     /// The input of so many bytes that lies in it, in place. None if that is more than there is.
@@ -87,14 +91,13 @@ impl AsRef<[u8]> for InPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::OpenOptions;
     use std::os::unix::fs::FileExt;
 
     const LENGTH: usize = 1 << 20;
 
     fn both() -> (InputWriter, Arc<InputReader>) {
         let writer = InputWriter::create("test", LENGTH).unwrap();
-        let reader = InputReader::open(&writer.path(), LENGTH).unwrap();
+        let reader = InputReader::from_fd(&writer, LENGTH).unwrap();
         (writer, Arc::new(reader))
     }
 
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn nobody_else_can_write_to_it() {
         let (writer, _reader) = both();
-        let file = OpenOptions::new().read(true).write(true).open(writer.path()).unwrap();
+        let file = File::from(writer.as_fd().try_clone_to_owned().unwrap());
         assert!(file.write_all_at(b"x", 0).is_err());
         assert!(Written::new(&file, LENGTH).is_err(), "a mapping that can be written to");
     }

@@ -1,22 +1,28 @@
 //! Memory that a coordinator and its workers share: arenas for large payloads, one to each direction, a page of notes, and
 //! [`SharedRegion`], which a program's own code shares with several workers at once.
 //!
-//! All of it is files without a name, in memory (`memfd`): when the last process that has one open or mapped is gone, so is
-//! the memory, whoever was killed at whatever moment. None can be made shorter, so that no access to a mapping meets its
-//! end.
+//! All of it is files without a name, in memory (`memfd`), whose descriptors one process passes to another: nothing is opened
+//! by a path. When the last process that has one open or mapped is gone, so is the memory, whoever was killed at whatever
+//! moment. None can be made shorter, so that no access to a mapping meets its end.
 //!
 //! | | written by | read by | as |
 //! | --- | --- | --- | --- |
 //! | [`input`] | the coordinator | one worker | `&[u8]`: nobody else can write to it |
 //! | [`output`] | one worker | the coordinator | a copy, by `pread`: the coordinator does not map it |
+//! | [`born`] | either | the other | copies, by `pwrite` and `pread`: for workers that can be passed nothing later |
 //! | [`page`] | one worker | the coordinator | numbers and bytes, by `pread` |
 //! | [`SharedRegion`] | everybody | everybody | atomics |
+//!
+//! [`passing`] has the descriptors of regions go along with the values that refer to them.
 
+pub mod arena;
+pub mod born;
 mod file;
 pub mod input;
 mod map;
 pub mod output;
 pub mod page;
+pub mod passing;
 mod region;
 
-pub use region::SharedRegion;
+pub use region::{RegionCell, SharedRegion};

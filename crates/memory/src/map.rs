@@ -5,40 +5,45 @@
 #![allow(unsafe_code)]
 
 use memmap2::{MmapOptions, MmapRaw};
-use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, AsRawFd};
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-/// All of a file whose size is sealed, mapped for as long as this lives. Never empty.
+/// A part of a file whose size is sealed, as atomics of one width, mapped for as long as this lives.
+///
+/// Accesses of different widths to the same memory would be undefined behaviour within one process. So a map has one width,
+/// and its maker sees to it that no other map of the same bytes has another.
 #[derive(Debug)]
-pub(crate) struct Map(MmapRaw);
+pub(crate) struct Map<A> {
+    memory: MmapRaw,
+    cells: PhantomData<A>,
+}
 
-impl Map {
-    /// To read and write. Pages come when they are touched.
-    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
-        MmapOptions::new().len(length).map_raw(file).map(Self)
+/// An integer that several processes may change at once. Only this module can say what is one.
+pub(crate) trait Atomic: Send + Sync + 'static {}
+
+impl Atomic for AtomicU8 {}
+impl Atomic for AtomicU32 {}
+impl Atomic for AtomicU64 {}
+
+impl<A: Atomic> Map<A> {
+    /// `length` bytes from `offset` on, which is divisible by eight, to read and write. Pages come when they are touched.
+    pub(crate) fn new(file: impl AsFd, offset: u64, length: usize) -> io::Result<Self> {
+        let memory = MmapOptions::new().offset(offset).len(length).map_raw(file.as_fd().as_raw_fd())?;
+        Ok(Self { memory, cells: PhantomData })
     }
 
-    /// All of it, as bytes that anybody may change at any time.
-    pub(crate) fn bytes(&self) -> &[AtomicU8] {
-        // SAFETY: mapped for writing and initialised for as long as `self` lives; an `AtomicU8` is a byte, and whoever else
-        // sees this memory has atomics too, or is another process or the kernel.
-        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len()) }
-    }
-
-    /// The same four bytes at a time, in the machine's order.
-    pub(crate) fn words(&self) -> &[AtomicU32] {
-        // SAFETY: as for `bytes`; a mapping begins at a page, which is aligned for any number.
-        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / 4) }
-    }
-
-    /// The same eight bytes at a time, in the machine's order.
-    pub(crate) fn long_words(&self) -> &[AtomicU64] {
-        // SAFETY: as for `words`.
-        unsafe { slice::from_raw_parts(self.0.as_mut_ptr().cast(), self.0.len() / 8) }
+    /// All of it, in the machine's byte order. Bytes at the end that make no cell are left out.
+    pub(crate) fn cells(&self) -> &[A] {
+        let count = self.memory.len() / size_of::<A>();
+        // SAFETY: mapped for writing and initialised for as long as `self` lives. A mapping begins at a page and the part at
+        // a multiple of eight, which aligns it for every `Atomic`, each of which is as large as its integer and valid for
+        // any bits. Whoever else sees this memory has atomics of this width, or is another process or the kernel.
+        unsafe { slice::from_raw_parts(self.memory.as_mut_ptr().cast(), count) }
     }
 }
 
@@ -51,8 +56,8 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
-        let map = MmapOptions::new().len(length).map_raw(file)?;
+    pub(crate) fn new(file: impl AsFd, length: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(length).map_raw(file.as_fd().as_raw_fd())?;
         Ok(Self { map, is_leased: AtomicBool::new(false) })
     }
 
@@ -112,8 +117,8 @@ pub(crate) struct Read(MmapRaw);
 
 impl Read {
     /// With all of its pages at hand.
-    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
-        MmapOptions::new().len(length).populate().map_raw_read_only(file).map(Self)
+    pub(crate) fn new(file: impl AsFd, length: usize) -> io::Result<Self> {
+        MmapOptions::new().len(length).populate().map_raw_read_only(file.as_fd().as_raw_fd()).map(Self)
     }
 
     pub(crate) fn len(&self) -> usize {

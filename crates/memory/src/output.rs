@@ -7,6 +7,7 @@ use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -25,11 +26,6 @@ impl OutputReader {
         Ok(Self(file))
     }
 
-    /// The file name under which the worker finds it.
-    pub fn path(&self) -> String {
-        file::path(&self.0)
-    }
-
     /// Copies what lies at `offset` to `output`.
     ///
     /// # Errors
@@ -39,18 +35,25 @@ impl OutputReader {
     }
 }
 
+impl AsFd for OutputReader {
+    /// What the worker needs, to be passed to it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// The worker's side. One [`Buffer`] in it is out at a time.
 #[derive(Debug)]
 pub struct OutputWriter(Arc<Written>);
 
 impl OutputWriter {
-    /// Maps the arena behind a path.
+    /// Maps the arena behind a descriptor, which is not needed afterwards.
     ///
     /// # Errors
-    /// When there is none of this length, its size is not sealed, or it cannot be mapped.
-    pub fn open(path: &str, length: usize) -> io::Result<Self> {
-        let file = file::open(path, true, length, SIZED)?;
-        Ok(Self(Arc::new(Written::new(&file, length)?)))
+    /// When it is not memory of this length, in bytes, whose size is sealed, or it cannot be mapped.
+    pub fn from_fd(file: impl AsFd, length: usize) -> io::Result<Self> {
+        file::check(&file, length, SIZED)?;
+        Ok(Self(Arc::new(Written::new(file, length)?)))
     }
 
     /// Its first `length` bytes, to be filled. None if there are fewer, or somebody has them.
@@ -124,7 +127,7 @@ mod tests {
 
     fn both() -> (OutputWriter, OutputReader) {
         let reader = OutputReader::create("test", LENGTH).unwrap();
-        (OutputWriter::open(&reader.path(), LENGTH).unwrap(), reader)
+        (OutputWriter::from_fd(&reader, LENGTH).unwrap(), reader)
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::file::{self, SIZED};
 use crate::map::Map;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The reader's side, which makes the file.
 #[derive(Debug)]
@@ -24,11 +25,6 @@ impl PageReader {
         let file = file::create(name, usize::try_from(length).map_err(io::Error::other)?)?;
         file::seal(&file, SIZED)?;
         Ok(Self(file))
-    }
-
-    /// The file name under which the writer finds it.
-    pub fn path(&self) -> String {
-        file::path(&self.0)
     }
 
     /// Writes before there is a writer.
@@ -58,43 +54,58 @@ impl PageReader {
     }
 }
 
-/// The writer's side.
+impl AsFd for PageReader {
+    /// What the writer needs, to be passed to it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The writer's side. The first part of the file holds numbers, the rest bytes: no place is both.
 #[derive(Debug)]
-pub struct PageWriter(Map);
+pub struct PageWriter {
+    numbers: Map<AtomicU64>,
+    /// Where the bytes begin.
+    split: u64,
+    bytes: Map<AtomicU8>,
+}
 
 impl PageWriter {
-    /// Maps the file behind a path, if `magic` stands at `at`.
+    /// Maps the file behind a descriptor, which is not needed afterwards, if `magic` stands at `at`. Numbers are written
+    /// before `split`, which is divisible by eight, and bytes from there on. All are in bytes.
     ///
     /// # Errors
-    /// When there is none of this length, its size is not sealed, something else stands there, or it cannot be mapped.
-    pub fn open(path: &str, length: u64, magic: &[u8], at: u64) -> io::Result<Self> {
-        let length = usize::try_from(length).map_err(io::Error::other)?;
-        let file = file::open(path, true, length, SIZED)?;
+    /// When it is not memory of this length whose size is sealed, something else stands there, or it cannot be mapped.
+    pub fn from_fd(file: impl AsFd, length: u64, split: u64, magic: &[u8], at: u64) -> io::Result<Self> {
+        let size = |number: u64| usize::try_from(number).map_err(io::Error::other);
+        file::check(&file, size(length)?, SIZED)?;
         let mut found = vec![0; magic.len()];
-        file.read_exact_at(&mut found, at)?;
-        if found != magic {
-            return Err(io::Error::other(format!("{path} is another file")));
+        let read = rustix::io::pread(&file, &mut found, at)?;
+        if read != magic.len() || found != magic {
+            return Err(io::Error::other("the memory is no such page"));
         }
-        Map::new(&file, length).map(Self)
+        let rest = length.checked_sub(split).filter(|_| split.is_multiple_of(8));
+        let rest = rest.ok_or_else(|| io::Error::other("a page cannot be split there"))?;
+        let numbers = Map::new(&file, 0, size(split)?)?;
+        Ok(Self { numbers, split, bytes: Map::new(&file, split, size(rest)?)? })
     }
 
-    /// Writes a little-endian number at `at`, which is divisible by eight, after all that was written before.
+    /// Writes a little-endian number at `at`, which is divisible by eight, after all that was written before. Does nothing
+    /// where bytes are.
     pub fn set(&self, at: u64, number: u64) {
-        if let Some(place) = self.place(at) {
+        let place = usize::try_from(at / 8).ok().and_then(|at| self.numbers.cells().get(at));
+        if let Some(place) = place {
             place.store(number.to_le(), Ordering::Release);
         }
     }
 
-    /// Writes bytes, as far as there is room.
+    /// Writes bytes, as far as there is room. Does nothing where numbers are.
     pub fn put(&self, at: u64, bytes: &[u8]) {
-        let from = usize::try_from(at).unwrap_or(usize::MAX);
-        for (place, &byte) in self.0.bytes().iter().skip(from).zip(bytes) {
+        let from = at.checked_sub(self.split).and_then(|from| usize::try_from(from).ok());
+        let cells = from.and_then(|from| self.bytes.cells().get(from..)).unwrap_or_default();
+        for (place, &byte) in cells.iter().zip(bytes) {
             place.store(byte, Ordering::Relaxed);
         }
-    }
-
-    fn place(&self, at: u64) -> Option<&AtomicU64> {
-        self.0.long_words().get(usize::try_from(at / 8).ok()?)
     }
 }
 
@@ -106,14 +117,19 @@ mod tests {
     fn what_was_written_is_read_also_when_the_writer_is_gone() {
         let reader = PageReader::create("test", 8192).unwrap();
         reader.write(64, b"magic").unwrap();
-        assert!(PageWriter::open(&reader.path(), 8192, b"mugic", 64).is_err());
-        assert!(PageWriter::open(&reader.path(), 4096, b"magic", 64).is_err());
-        let writer = PageWriter::open(&reader.path(), 8192, b"magic", 64).unwrap();
+        let open = |length, split, magic: &[u8]| PageWriter::from_fd(&reader, length, split, magic, 64);
+        assert!(open(8192, 4096, b"mugic").is_err());
+        assert!(open(4096, 4096, b"magic").is_err());
+        assert!(open(8192, 4097, b"magic").is_err() && open(8192, 8200, b"magic").is_err());
+        let writer = open(8192, 4096, b"magic").unwrap();
         writer.put(8190, b"abcde");
+        writer.put(24, b"numbers");
         writer.set(16, 7);
-        writer.set(1 << 40, 7);
+        for elsewhere in [4096, 1 << 40] {
+            writer.set(elsewhere, 7);
+        }
         drop(writer);
-        assert_eq!((reader.number(16).unwrap(), reader.number(24).unwrap()), (7, 0));
+        assert_eq!([16, 24, 4096].map(|at| reader.number(at).unwrap()), [7, 0, 0]);
         let mut bytes = [0; 2];
         reader.read(8190, &mut bytes).unwrap();
         assert_eq!(&bytes, b"ab");

@@ -3,6 +3,7 @@
 use crate::os::socket::Socket;
 use bytes::Bytes;
 use procpool_protocol::Failure;
+use procpool_protocol::attachments::Attachments;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Hello, Refused};
@@ -37,9 +38,14 @@ impl Line {
         Self { socket, decoder: Decoder::with_max_payload(0) }
     }
 
-    /// Tells the worker the `rest` of the first frame, and hears what it says first. The error says how it
-    /// broke the protocol. An attached one has sent its preamble already.
-    pub(crate) async fn open(&mut self, rest: &Bytes, has_preamble: bool) -> Result<First, String> {
+    /// Tells the worker the `rest` of the first frame, with which the attachments are sent, and hears what it says first. The
+    /// error says how it broke the protocol. An attached one has sent its preamble already, and is sent one first.
+    pub(crate) async fn open(
+        &mut self,
+        rest: &Bytes,
+        attachments: &Attachments,
+        has_preamble: bool,
+    ) -> Result<First, String> {
         let Self { socket, decoder } = self;
         let hears = async {
             if !has_preamble {
@@ -47,7 +53,14 @@ impl Line {
             }
             hear_first(socket, decoder).await
         };
-        let (first, ()) = tokio::try_join!(hears, tell(socket, rest))?;
+        let tell = async {
+            if has_preamble {
+                socket.send(&Bytes::copy_from_slice(&Preamble::ours().to_bytes()), &[]).await?;
+            }
+            socket.send(rest, attachments.as_slice()).await
+        };
+        let tell = async { tell.await.map_err(|error| error.to_string()) };
+        let (first, ()) = tokio::try_join!(hears, tell)?;
         Ok(first)
     }
 
@@ -128,18 +141,4 @@ async fn fill(socket: &Socket, decoder: &mut Decoder) -> Result<(), String> {
             Err(error) => return Err(error.to_string()),
         }
     }
-}
-
-/// Writes all of `bytes`.
-async fn tell(socket: &Socket, bytes: &Bytes) -> Result<(), String> {
-    let mut written = 0;
-    while written < bytes.len() {
-        socket.writable().await.map_err(|error| error.to_string())?;
-        match socket.try_write(std::iter::once(bytes), written) {
-            Ok(more) => written += more,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Ok(())
 }

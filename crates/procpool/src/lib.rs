@@ -68,7 +68,7 @@ pub use procpool_coordinator::{
     StartError, Supervision, Worker, WorkerBuilder, WorkerError, WorkerEvent, WorkerLimits, WorkerSource,
     run_once,
 };
-pub use procpool_memory::SharedRegion;
+pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::{ReloadError, ReloadReport};
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
 pub use procpool_protocol::{

@@ -18,24 +18,29 @@ pub enum Direction {
     Output,
 }
 
-/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the arena's. Without a file: the
-/// worker shall let go of the arena that it has in this direction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a worker comes by its arenas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakesArenas {
+    /// It receives their descriptors over the control connection, as the attachment of a [`Share`].
+    Received,
+    /// It is [born](crate::birth) with them.
+    Born,
+}
+
+/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the arena's. Its memory is the frame's
+/// attachment, or what the worker was born with. Without a length: the worker shall let go of the arena that it has in this
+/// direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     /// Which payloads it is for.
     pub direction: Direction,
-    /// The file, by a name that the worker can open.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<SharedFile>,
-}
-
-/// The memory of an arena.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SharedFile {
-    /// Its name.
-    pub path: String,
     /// Its length, in bytes.
-    pub length: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// Whether the worker was born with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub born: bool,
 }
 
 /// Header of [`Kind::Shared`](crate::frame::Kind::Shared); the frame's sequence number is the arena's.

@@ -6,8 +6,9 @@
 //! one: fresh pages cost more than the copying. So it has at most twice the largest frame's size.
 
 use crate::arena::Place;
+use crate::attachments::Attachments;
 use crate::frame::{Frame, HEADER_LEN, HeaderBytes, Kind, RawHeader, flags};
-use crate::limits::{DEFAULT_MAX_PAYLOAD, MAX_HEADER};
+use crate::limits::{DEFAULT_MAX_PAYLOAD, MAX_ATTACHMENTS, MAX_HEADER};
 use crate::payload::{Encoding, Payload};
 use crate::preamble::{PREAMBLE_LEN, Preamble, PreambleError};
 use bytes::{Buf, Bytes, BytesMut};
@@ -65,6 +66,14 @@ pub enum FrameError {
         kind: Kind,
         /// Length of the reference, in bytes.
         announced: u32,
+    },
+    /// Descriptors with a frame that may not have any, or not as many.
+    #[error("a {kind:?} frame announced {announced} descriptors")]
+    BadAttachments {
+        /// The frame's kind.
+        kind: Kind,
+        /// Number of them.
+        announced: u8,
     },
     /// Reserved bytes that are not zero.
     #[error("reserved bytes of a frame header are not zero")]
@@ -182,6 +191,10 @@ impl Decoder {
             let header = HeaderBytes::from_slice(&self.buffer[..header_len]);
             self.buffer.advance(header_len);
             let bytes = self.take(payload_len);
+            let attachments = match raw.attachments {
+                0 => Attachments::None,
+                count => Attachments::Absent(count),
+            };
             return Ok(Some(Frame {
                 kind,
                 end: raw.flags & flags::END != 0,
@@ -189,7 +202,7 @@ impl Decoder {
                 taken: raw.flags & flags::TAKEN != 0,
                 sequence: raw.sequence,
                 header,
-                payload: Payload { encoding, bytes },
+                payload: Payload { encoding, bytes, attachments },
             }));
         }
     }
@@ -214,7 +227,11 @@ impl Decoder {
         {
             return Err(FrameError::BadReference { kind, announced: raw.payload_len });
         }
-        if raw.reserved != [0; 3] {
+        let has_too_many = usize::from(raw.attachments) > MAX_ATTACHMENTS;
+        if raw.attachments > 0 && (has_too_many || !kind.may_have_attachments()) {
+            return Err(FrameError::BadAttachments { kind, announced: raw.attachments });
+        }
+        if raw.reserved != [0; 2] {
             return Err(FrameError::Reserved);
         }
         let encoding = Encoding::from_wire(raw.encoding).ok_or(FrameError::UnknownEncoding(raw.encoding))?;

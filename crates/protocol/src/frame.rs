@@ -101,6 +101,11 @@ impl Kind {
         })
     }
 
+    /// Whether frames of this kind may have [attachments](crate::attachments): the coordinator's, where memory is passed.
+    pub fn may_have_attachments(self) -> bool {
+        matches!(self, Self::Welcome | Self::Job | Self::Message | Self::Share)
+    }
+
     /// The flags that every frame of this kind carries.
     fn flags(self) -> u16 {
         match self {
@@ -137,8 +142,10 @@ pub struct RawHeader {
     pub flags: u16,
     /// The payload's encoding, see [`Encoding`].
     pub encoding: u8,
-    /// Three bytes that are zero in version 1.
-    pub reserved: [u8; 3],
+    /// Number of [attachments](crate::attachments) that are sent with the frame's first byte.
+    pub attachments: u8,
+    /// Two bytes that are zero.
+    pub reserved: [u8; 2],
     /// The job or the ping that the frame belongs to; 0 where there is none.
     pub sequence: u64,
 }
@@ -152,21 +159,24 @@ impl RawHeader {
         out[8..10].copy_from_slice(&self.kind.to_le_bytes());
         out[10..12].copy_from_slice(&self.flags.to_le_bytes());
         out[12] = self.encoding;
-        out[13..16].copy_from_slice(&self.reserved);
+        out[13] = self.attachments;
+        out[14..16].copy_from_slice(&self.reserved);
         out[16..24].copy_from_slice(&self.sequence.to_le_bytes());
         out
     }
 
     /// Reads a header from its bytes. Any bytes are a header; judging it is the decoder's work.
     pub fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Self {
-        let [h0, h1, h2, h3, p0, p1, p2, p3, k0, k1, f0, f1, encoding, r0, r1, r2, sequence @ ..] = *bytes;
+        let [h0, h1, h2, h3, p0, p1, p2, p3, k0, k1, f0, f1, encoding, attachments, r0, r1, sequence @ ..] =
+            *bytes;
         Self {
             header_len: u32::from_le_bytes([h0, h1, h2, h3]),
             payload_len: u32::from_le_bytes([p0, p1, p2, p3]),
             kind: u16::from_le_bytes([k0, k1]),
             flags: u16::from_le_bytes([f0, f1]),
             encoding,
-            reserved: [r0, r1, r2],
+            attachments,
+            reserved: [r0, r1],
             sequence: u64::from_le_bytes(sequence),
         }
     }
@@ -255,7 +265,8 @@ impl Frame {
             kind: self.kind as u16,
             flags: self.flags(),
             encoding: self.payload.encoding as u8,
-            reserved: [0; 3],
+            attachments: self.payload.attachments.count(),
+            reserved: [0; 2],
             sequence: self.sequence,
         };
         out.reserve(HEADER_LEN + self.header.len());

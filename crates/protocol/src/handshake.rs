@@ -2,6 +2,7 @@
 //!
 //! A reader ignores fields that it does not know.
 
+use crate::arena::TakesArenas;
 use serde::{Deserialize, Serialize};
 
 /// Which of a worker's two connections this is.
@@ -63,9 +64,9 @@ pub struct Hello {
     /// Whether the worker would keep a [`page`](crate::page).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub page: bool,
-    /// Whether the worker takes [arenas](crate::arena).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub arenas: bool,
+    /// How the worker comes by [arenas](crate::arena), if it takes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arenas: Option<TakesArenas>,
 }
 
 /// The coordinator takes the worker in. The frame's payload is the worker data.
@@ -85,9 +86,12 @@ pub struct Welcome {
     pub job: Option<String>,
     /// Largest payload of a frame in either direction, in bytes.
     pub max_payload: u32,
-    /// The file name under which this worker finds the [`page`](crate::page) that it may keep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page: Option<String>,
+    /// Whether the worker was [born](crate::birth) with a [`page`](crate::page), which it may keep.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub page: bool,
+    /// Whether the worker was [born](crate::birth) with [arenas](crate::arena).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub arenas: bool,
 }
 
 /// The coordinator turns a connection away and closes it.

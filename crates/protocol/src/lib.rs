@@ -6,12 +6,14 @@
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
 //! [`message`] know what frames say; [`payload`] carries typed values; [`job`] is the contract;
-//! [`page`] and [`arena`] are the memory that both sides share; [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
+//! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the descriptors by which it is
+//! passed; [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
 //! [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
 #![forbid(unsafe_code)]
 
 pub mod arena;
+pub mod attachments;
 pub mod birth;
 pub mod bounded;
 pub mod codec;

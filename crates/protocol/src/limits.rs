@@ -33,6 +33,11 @@ pub const MAX_JSON: usize = MAX_HEADER as usize;
 /// Most tagged extras (trace context and the like) in one job header.
 pub const MAX_EXTRAS: usize = 16;
 
+/// Maximum number of descriptors that are sent with one frame.
+///
+/// A kernel takes 253 at once; a receiver may be allowed to have no more than a few hundred open.
+pub const MAX_ATTACHMENTS: usize = 16;
+
 /// Deepest nesting of a typed value that is decoded from a peer.
 ///
 /// Each level costs a stack frame or several; `serde_json` draws the line at the same depth.

@@ -3,6 +3,7 @@
 //! The coordinator and the frontend pass payloads on unread. Only the two ends, a typed caller and
 //! the worker's function, look inside.
 
+use crate::attachments::{Attachments, TooManyAttachments};
 use crate::{bounded, codec};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::any::Any;
@@ -52,6 +53,8 @@ pub struct Payload {
     pub encoding: Encoding,
     /// The bytes, shared and not copied on clone.
     pub bytes: bytes::Bytes,
+    /// What the bytes refer to and is sent beside them.
+    pub attachments: Attachments,
 }
 
 /// Raw bytes as a job's input or output: never re-encoded, `application/octet-stream` over HTTP.
@@ -134,6 +137,9 @@ pub enum PayloadError {
         /// What the decoder says.
         reason: String,
     },
+    /// The value refers to too much that has to be sent beside it.
+    #[error("failed to encode the value: {0}")]
+    TooManyAttachments(#[from] TooManyAttachments),
     /// Raw bytes were sent where a typed value is expected, or the other way round.
     #[error("expected {expected}, got {}", got.name())]
     WrongEncoding {
@@ -150,14 +156,19 @@ impl Payload {
         Self::default()
     }
 
+    /// A payload of these bytes, to which nothing is attached.
+    pub fn new(encoding: Encoding, bytes: impl Into<bytes::Bytes>) -> Self {
+        Self { encoding, bytes: bytes.into(), attachments: Attachments::None }
+    }
+
     /// A payload of JSON text.
     pub fn json(text: impl Into<bytes::Bytes>) -> Self {
-        Self { encoding: Encoding::Json, bytes: text.into() }
+        Self::new(Encoding::Json, text)
     }
 
     /// A payload of raw bytes.
     pub fn raw(bytes: impl Into<bytes::Bytes>) -> Self {
-        Self { encoding: Encoding::Bytes, bytes: bytes.into() }
+        Self::new(Encoding::Bytes, bytes)
     }
 
     /// Encodes `value` as `encoding`, except that a [`Bytes`] is always taken as it is.
@@ -177,7 +188,7 @@ impl Payload {
                 return Err(failed("only procpool's Bytes type is sent as it is".into()));
             }
         };
-        Ok(Self { encoding, bytes: bytes.into() })
+        Ok(Self::new(encoding, bytes))
     }
 
     /// Decodes a value that came from a peer.

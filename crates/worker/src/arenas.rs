@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use procpool_memory::input::InputReader;
 use procpool_memory::output::{Buffer, OutputWriter};
-use procpool_protocol::arena::{Direction, MIN_SHARED, Place, Share, SharedFile};
+use procpool_protocol::arena::{Direction, MIN_SHARED, Place, Share};
+use procpool_protocol::attachments::Attachment;
 use procpool_protocol::frame::Frame;
 use std::collections::VecDeque;
 use std::io;
@@ -27,24 +28,28 @@ struct State {
 }
 
 impl Arenas {
-    /// Takes in what is offered, or lets go of what there is. `false` if it cannot be used.
-    pub(crate) fn share(&self, number: u64, share: &Share) -> bool {
-        match (share.direction, &share.file) {
-            (Direction::Input, Some(file)) => self.take_input(number, file).is_ok(),
-            (Direction::Output, Some(file)) => self.take_output(number, file).is_ok(),
-            (Direction::Input, None) => {
-                self.lock().inputs.clear();
-                true
-            }
-            (Direction::Output, None) => {
-                self.lock().output = None;
-                true
-            }
+    /// Takes in what is offered, or lets go of what there is. `false` if it cannot be used: this worker is born with none.
+    pub(crate) fn share(&self, number: u64, share: &Share, attachments: &[Attachment]) -> bool {
+        let Some(length) = share.length else {
+            self.let_go(share.direction);
+            return true;
+        };
+        let (Ok(length), [memory]) = (usize::try_from(length), attachments) else { return false };
+        match share.direction {
+            Direction::Input => self.take_input(number, memory, length).is_ok(),
+            Direction::Output => self.take_output(number, memory, length).is_ok(),
         }
     }
 
-    fn take_input(&self, number: u64, file: &SharedFile) -> io::Result<()> {
-        let arena = InputReader::open(&file.path, length_of(file)?)?;
+    fn let_go(&self, direction: Direction) {
+        match direction {
+            Direction::Input => self.lock().inputs.clear(),
+            Direction::Output => self.lock().output = None,
+        }
+    }
+
+    fn take_input(&self, number: u64, memory: &Attachment, length: usize) -> io::Result<()> {
+        let arena = InputReader::from_fd(memory, length)?;
         let mut state = self.lock();
         while state.inputs.len() >= KEPT {
             state.inputs.pop_front();
@@ -53,8 +58,8 @@ impl Arenas {
         Ok(())
     }
 
-    fn take_output(&self, number: u64, file: &SharedFile) -> io::Result<()> {
-        let arena = OutputWriter::open(&file.path, length_of(file)?)?;
+    fn take_output(&self, number: u64, memory: &Attachment, length: usize) -> io::Result<()> {
+        let arena = OutputWriter::from_fd(memory, length)?;
         // What lies unread in the one before is no less unread.
         self.lock().output = Some((number, Arc::new(arena)));
         Ok(())
@@ -122,8 +127,4 @@ impl Arenas {
         // No code of the user's runs under this lock but the destructors of its own memory, so nothing is left half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn length_of(file: &SharedFile) -> io::Result<usize> {
-    usize::try_from(file.length).map_err(io::Error::other)
 }

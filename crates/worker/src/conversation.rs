@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
 use crate::handshake::unexpected;
 use crate::panics::caught;
+use crate::regions;
 use crate::session::{Session, panicked};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::{Failure, Job, Payload};
@@ -37,7 +38,7 @@ fn answer<J: Job>(
     f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Payload, Failure> {
     let mut context = Context::<J>::of_message(&session.bench, input.encoding);
-    let value = input.decode().map_err(|error| Failure::from(error).with_code("bad_input"))?;
+    let value = regions::decode(&input).map_err(|error| Failure::from(error).with_code("bad_input"))?;
     drop(input);
     let output = f(value, &mut context)?;
     let output = Payload::encode(&output, context.reply())

@@ -1,11 +1,12 @@
 //! Frames over a blocking socket: one reader, one writer. Knows no meaning of any frame.
 
 use crate::ending::WorkerError;
+use crate::received::{Received, Source};
 use bytes::{Buf, BytesMut};
 use procpool_protocol::decoder::{Decoder, FrameError};
 use procpool_protocol::frame::Frame;
 use procpool_protocol::preamble::{Preamble, PreambleError};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 
 /// Largest frame after which the decoder's buffer is kept for the next one, in bytes: 1 MiB.
 ///
@@ -40,15 +41,20 @@ pub(crate) struct FrameReader<R> {
     source: R,
     decoder: Decoder,
     max_payload: u32,
+    /// Bytes that were read.
+    count: u64,
+    /// Descriptors that were read, and whose frames were not.
+    received: Received,
     /// Where a read lands before the decoder takes it; std reads into initialised memory only.
     landing: Box<[u8]>,
 }
 
-impl<R: Read> FrameReader<R> {
+impl<R: Source> FrameReader<R> {
     /// A reader that takes `landing` bytes at a time.
     pub(crate) fn new(source: R, max_payload: u32, landing: usize) -> Self {
         let landing = vec![0; landing].into_boxed_slice();
-        Self { source, decoder: Decoder::with_max_payload(max_payload), max_payload, landing }
+        let decoder = Decoder::with_max_payload(max_payload);
+        Self { source, decoder, max_payload, count: 0, received: Received::default(), landing }
     }
 
     pub(crate) fn source(&self) -> &R {
@@ -76,8 +82,7 @@ impl<R: Read> FrameReader<R> {
     /// The next frame; none at the end of the connection, even amid a frame that nobody will finish.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ReadError> {
         loop {
-            if let Some(frame) = self.decoder.poll_frame()? {
-                self.shrink_after(&frame);
+            if let Some(frame) = self.buffered()? {
                 return Ok(Some(frame));
             }
             if !self.fill()? {
@@ -88,18 +93,23 @@ impl<R: Read> FrameReader<R> {
 
     /// The next frame, if all of it has been read already.
     pub(crate) fn buffered(&mut self) -> Result<Option<Frame>, ReadError> {
-        let frame = self.decoder.poll_frame()?;
-        if let Some(frame) = &frame {
-            self.shrink_after(frame);
-        }
-        Ok(frame)
+        let Some(mut frame) = self.decoder.poll_frame()? else { return Ok(None) };
+        let (end, length) = (self.count - self.decoder.buffered() as u64, frame.wire_len() as u64);
+        self.received.attach(|| end - length, &mut frame);
+        self.shrink_after(&frame);
+        Ok(Some(frame))
     }
 
     /// Reads once. `false` at the end of the connection.
     fn fill(&mut self) -> io::Result<bool> {
         loop {
-            match self.source.read(&mut self.landing) {
-                Ok(length) => {
+            match self.source.receive(&mut self.landing) {
+                Ok((length, descriptors)) => {
+                    let from = self.count;
+                    self.count += length as u64;
+                    if let Some(descriptors) = descriptors {
+                        self.received.add(from, self.count, descriptors);
+                    }
                     self.decoder.feed(&self.landing[..length]);
                     return Ok(length > 0);
                 }
@@ -200,6 +210,7 @@ mod tests {
     use super::*;
     use procpool_protocol::Payload;
     use procpool_protocol::frame::Kind;
+    use std::io::Read;
 
     fn frame(sequence: u64, length: usize) -> Frame {
         Frame::new(Kind::Message, sequence, "head").with_payload(Payload::raw(vec![7; length]))

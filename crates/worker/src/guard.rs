@@ -78,7 +78,8 @@ impl Guard {
                 self.say(&Frame::new(Kind::Recalled, newest, ""))?;
             }
             Kind::Share => {
-                let accepted = self.bench.arenas.share(frame.sequence, &json_of(frame)?);
+                let attachments = frame.payload.attachments.as_slice();
+                let accepted = self.bench.arenas.share(frame.sequence, &json_of(frame)?, attachments);
                 let mut answer = json_frame(Kind::Shared, &Shared { accepted }).map_err(WorkerError::Send)?;
                 answer.sequence = frame.sequence;
                 self.say(&answer)?;

@@ -49,8 +49,10 @@ pub(crate) struct Admitted {
     /// Whether the worker's process group is the coordinator's making.
     pub(crate) owned: bool,
     pub(crate) startup: Startup,
-    /// Where the page is that the worker may keep.
-    pub(crate) page: Option<String>,
+    /// Whether the worker was born with a page, which it may keep.
+    pub(crate) page: bool,
+    /// Whether it was born with arenas, which it has no use for: it receives them.
+    pub(crate) arenas: bool,
     pub(crate) jobs: Line,
     pub(crate) control: Line,
 }
@@ -93,9 +95,9 @@ impl Opening {
             jobs.writer.flush().map_err(|_| WorkerError::Orphaned)?;
             return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
         }
-        let Welcome { mode, owned, worker, max_payload, page, .. } = welcome;
+        let Welcome { mode, owned, worker, max_payload, page, arenas, .. } = welcome;
         let startup = Startup { worker, worker_data, max_payload };
-        Ok(Admitted { mode, owned, startup, page, jobs, control })
+        Ok(Admitted { mode, owned, startup, page, arenas, jobs, control })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What this executable says of itself: to the coordinator in its hello, to people who start it by hand.
 
+use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::handshake::{Description, Hello, Mode};
 use procpool_protocol::{Job, Schema};
 use std::ffi::OsString;
@@ -44,7 +45,7 @@ impl Identity {
             sdk: SDK.into(),
             build: self.build.map(str::to_owned),
             page: true,
-            arenas: true,
+            arenas: Some(TakesArenas::Received),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
 use crate::handshake::unexpected;
 use crate::panics::{PanicReport, caught};
+use crate::regions;
 use crate::session::Session;
 use crate::workbench::Workbench;
 use procpool_protocol::frame::{Frame, Kind};
@@ -117,7 +118,7 @@ fn judge<J: Job>(
     f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Verdict {
     // By value: the encoded input is not kept while the function runs.
-    let input = match caught(move || input.decode::<J::Input>()) {
+    let input = match caught(move || regions::decode::<J::Input>(&input)) {
         Ok(Ok(input)) => input,
         Ok(Err(error)) => {
             return Status::BadInput { message: error.to_string() }.into();

@@ -86,6 +86,8 @@ mod outlet;
 mod page;
 mod panics;
 mod port;
+mod received;
+mod regions;
 mod replay;
 mod session;
 mod spawned;
@@ -99,8 +101,8 @@ pub use cancel::CancelFlag;
 pub use context::Context;
 pub use entry::{messages, serve, serve_if_spawned, serve_with};
 pub use port::{Messages, ParentPort, PostError};
-pub use procpool_memory::SharedRegion;
 pub use procpool_memory::output::Buffer;
+pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::{
     Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming,
 };

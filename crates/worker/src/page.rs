@@ -1,17 +1,18 @@
 //! The worker's side of the [page](procpool_protocol::page). Knows no frames, and no jobs but by number.
 
 use procpool_memory::page::PageWriter;
-use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, places};
+use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING, places};
 use std::io;
+use std::os::fd::AsFd;
 
 /// The page, in mapped memory: what was stored is there whatever becomes of this process, and costs no system call.
 #[derive(Debug)]
 pub(crate) struct Page(PageWriter);
 
 impl Page {
-    /// Maps the file, and marks it as kept.
-    pub(crate) fn open(path: &str) -> io::Result<Self> {
-        let page = PageWriter::open(path, LEN, MAGIC, MAGIC_AT)?;
+    /// Maps the memory behind a descriptor, and marks it as kept.
+    pub(crate) fn from_fd(file: impl AsFd) -> io::Result<Self> {
+        let page = PageWriter::from_fd(file, LEN, RING, MAGIC, MAGIC_AT)?;
         page.set(MARK, KEPT);
         Ok(Self(page))
     }

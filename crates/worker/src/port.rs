@@ -6,6 +6,7 @@ use crate::handshake::unexpected;
 use crate::os::Socket;
 use crate::outlet::Outlet;
 use crate::panics::caught;
+use crate::regions;
 use crate::session::{Session, panicked};
 use crate::startup::{Startup, WorkerDataError};
 use procpool_protocol::frame::{Frame, Kind};
@@ -83,7 +84,7 @@ impl<In: DeserializeOwned + 'static, Out> ParentPort<In, Out> {
     pub fn recv(&self) -> Option<In> {
         loop {
             let frame = self.ends.next()?;
-            match frame.payload.decode() {
+            match regions::decode(&frame.payload) {
                 Ok(message) => return Some(message),
                 Err(error) => self.ends.fail(frame.sequence, &Failure::from(error).with_code("bad_input")),
             }

@@ -33,6 +33,11 @@ pub(crate) enum ReplayError {
         path.display(), saved.job, saved.contract, ours.job, ours.contract, saved.executable
     )]
     OtherJob { path: PathBuf, saved: Box<Recording>, ours: Box<Identity> },
+    #[error(
+        "failed to run the saved job {} again: it was given {count} shared regions, whose memory is not saved",
+        path.display()
+    )]
+    Memory { path: PathBuf, count: u8 },
 }
 
 /// Reads a saved job, of whatever worker.
@@ -61,7 +66,10 @@ pub(crate) fn replay<J: Job, S>(
 pub(crate) fn check(path: &Path, saved: SavedJob, ours: Identity) -> Result<SavedJob, ReplayError> {
     let Recording { job, contract, .. } = &saved.recording;
     if (job, contract) == (&ours.job, &ours.contract) {
-        return Ok(saved);
+        return match saved.job.payload.attachments.count() + saved.worker_data.attachments.count() {
+            0 => Ok(saved),
+            count => Err(ReplayError::Memory { path: path.to_owned(), count }),
+        };
     }
     let (saved, ours) = (Box::new(saved.recording), Box::new(ours));
     Err(ReplayError::OtherJob { path: path.to_owned(), saved, ours })

@@ -14,6 +14,7 @@ use crate::panics::{self, PanicReport};
 use crate::startup::Startup;
 use crate::workbench::Workbench;
 use procpool_protocol::Failure;
+use procpool_protocol::birth::{INPUT_FD, OUTPUT_FD, PAGE_FD};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::message::failure_frame;
@@ -37,15 +38,13 @@ impl Session {
         opening: Opening,
         on_lost: impl FnOnce(bool, Lost) + Send + 'static,
     ) -> Result<Self, WorkerError> {
-        let Admitted { mode, owned, startup, page, jobs, control } = opening.answer(identity)?;
+        let Admitted { mode, owned, startup, page, arenas, jobs, control } = opening.answer(identity)?;
         let Line { reader, writer } = jobs;
         let jobs = reader.source().clone();
         let bench = Workbench::new(startup, Outlet::new(writer), Arc::default());
         let guard = Guard { identity: identity.clone(), control, bench: bench.clone(), jobs };
         guard.start(move |lost| on_lost(owned, lost))?;
-        // A coordinator whose page cannot be opened from here gives one job at a time.
-        let page = page.and_then(|path| Page::open(&path).ok());
-        Ok(Self { mode, reader, bench, page })
+        Ok(Self { mode, reader, bench, page: take_page(page, arenas) })
     }
 
     /// Introduces the worker now: what comes next may take long. Else it goes along with that.
@@ -96,6 +95,17 @@ impl Session {
         frame.sequence = sequence;
         self.send(&frame)
     }
+}
+
+/// Takes the page that the worker was born with, and closes the arenas that it was born with for the case that it could not
+/// receive any. Without the page the coordinator gives one job at a time.
+fn take_page(page: bool, arenas: bool) -> Option<Page> {
+    if arenas {
+        drop([INPUT_FD, OUTPUT_FD].map(procpool_birth::take));
+    }
+    // With arenas something has this number in any case.
+    let born = if page || arenas { procpool_birth::take(PAGE_FD) } else { None };
+    born.filter(|_| page).and_then(|page| Page::from_fd(page).ok())
 }
 
 /// A panic as a failure, where the protocol has no better word for it.

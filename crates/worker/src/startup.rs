@@ -1,5 +1,6 @@
 //! What a worker knows when it starts: who it is to the coordinator, and its worker data.
 
+use crate::regions;
 use procpool_protocol::{Payload, PayloadError};
 use serde::de::DeserializeOwned;
 
@@ -42,7 +43,7 @@ impl Startup {
     pub fn worker_data<T: DeserializeOwned + 'static>(&self) -> Result<T, WorkerDataError> {
         match &self.worker_data {
             data if *data == Payload::none() => Err(WorkerDataError::Absent),
-            data => Ok(data.decode()?),
+            data => Ok(regions::decode(data)?),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 fn main() -> ExitCode {
     serve::<Adder>(|add, _| {
         for _ in 0..add.times {
-            add.region.words()[0].fetch_add(1, Relaxed);
+            add.region[0].fetch_add(1, Relaxed);
         }
         if add.then_dies {
             std::process::abort();

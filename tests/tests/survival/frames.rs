@@ -149,7 +149,7 @@ async fn an_output_that_is_a_bomb_is_an_error_of_its_caller() {
 #[test]
 fn a_bomb_is_refused_in_less_than_10_ms() {
     fn quickest<T: DeserializeOwned + 'static>(bytes: Vec<u8>) -> Duration {
-        let payload = Payload { encoding: Encoding::Bincode, bytes: bytes.into() };
+        let payload = Payload::new(Encoding::Bincode, bytes);
         let refuse = |_| {
             let begun = Instant::now();
             assert!(payload.decode::<T>().is_err());

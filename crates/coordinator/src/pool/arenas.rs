@@ -22,7 +22,7 @@ impl State {
     fn offer_memory(
         &mut self,
         worker: WorkerId,
-        wanted: Wanted,
+        length: usize,
         memory: Memory,
     ) -> Result<Arc<Outboxes>, Dropped> {
         let Some((sharing, lines)) =
@@ -30,7 +30,7 @@ impl State {
         else {
             return Err(Dropped::Memory(memory));
         };
-        lines.control.push(&sharing.offer(wanted, memory)?);
+        lines.control.push(&sharing.offer(length, memory)?);
         Ok(lines)
     }
 
@@ -56,15 +56,16 @@ impl Core {
     /// Makes the memory of an arena, and offers it to the worker.
     pub(super) fn share(&self, worker: WorkerId, wanted: Wanted) {
         let name = self.with(|state, _| state.name(worker));
+        let length = wanted.length;
         match wanted.make(&name) {
-            Ok(memory) => self.offer_memory(worker, wanted, memory),
+            Ok(memory) => self.offer_memory(worker, length, memory),
             // Then it goes through the socket.
             Err(error) => tracing::debug!(pool = self.name, worker = name, %error, "no shared memory"),
         }
     }
 
-    fn offer_memory(&self, worker: WorkerId, wanted: Wanted, memory: Memory) {
-        let offered = self.with(|state, _| state.offer_memory(worker, wanted, memory));
+    fn offer_memory(&self, worker: WorkerId, length: usize, memory: Memory) {
+        let offered = self.with(|state, _| state.offer_memory(worker, length, memory));
         if let Ok(lines) = offered {
             lines.control.flush();
         }
@@ -77,7 +78,11 @@ impl Core {
         for lines in lines {
             lines.control.flush();
         }
-        drop(dropped);
+        for dropped in dropped {
+            if let Err(error) = dropped.give_back() {
+                tracing::debug!(pool = self.name, %error, "shared memory that rests is kept");
+            }
+        }
     }
 }
 

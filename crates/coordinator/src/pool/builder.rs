@@ -2,11 +2,12 @@
 
 use super::{Pool, PoolConfig, PoolError, RawPool};
 use crate::limits::PoolLimits;
+use crate::regions;
 use procpool_process::Executable;
 #[cfg(doc)]
 use procpool_process::WorkerLimits;
 use procpool_process::{AttachSocket, Contract};
-use procpool_protocol::{Job, Payload, PayloadError};
+use procpool_protocol::{Job, PayloadError};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::marker::PhantomData;
@@ -231,7 +232,7 @@ impl<J: Job> PoolBuilder<J> {
 
     /// What each worker is given at its start.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        match Payload::encode(data, J::ENCODING) {
+        match regions::encode(data, J::ENCODING) {
             Ok(payload) => self.config.worker_data = payload,
             Err(error) => self.worker_data = Some(error),
         }

@@ -79,8 +79,9 @@ impl Makes {
         let same_file = before
             .filter(|before| before.is_same_file(&pinned))
             .map(|before| before.executable().as_path().to_owned());
-        let origin = Origin::Spawned(pinned);
-        let recipe = Recipe { origin, ..Recipe::clone(self.recipes.values().next_back()?) };
+        let (origin, takes_arenas) = (Origin::Spawned(pinned), Arc::default());
+        let latest = Recipe::clone(self.recipes.values().next_back()?);
+        let recipe = Recipe { origin, takes_arenas, ..latest };
         self.latest = Generation(self.latest.0 + 1);
         self.recipes.insert(self.latest, Arc::new(recipe));
         self.callers.insert(self.latest, Caller { reply, same_file });

@@ -6,7 +6,6 @@ use super::effects::Effects;
 use super::known;
 use super::serving::{self, Serving};
 use super::state::State;
-use crate::sharing::Sharing;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
@@ -79,7 +78,8 @@ struct Member {
 impl Member {
     /// The worker is ready: from now on it is given jobs.
     fn join(&self, link: ReadyWorker) -> Session {
-        let (takes_ahead, takes_arenas) = (link.takes_ahead(), link.hello.arenas);
+        let takes_ahead = link.takes_ahead();
+        let (takes_arenas, born) = (link.hello.arenas, link.arenas.clone());
         let (version, build) = (link.hello.contract, link.hello.build.clone());
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {
@@ -87,9 +87,7 @@ impl Member {
                 slot.lines = Some(lines);
                 slot.version = Some(version);
                 slot.build = build;
-                if !takes_arenas {
-                    slot.sharing = Sharing::new(0);
-                }
+                slot.sharing.settle(takes_arenas, born);
             }
             // Before it gets its first job, so that the next may follow that one.
             let ahead = takes_ahead.then_some(Event::TakesAhead { worker: self.worker });

@@ -140,6 +140,7 @@ impl RawPool {
             },
             mode: Mode::Jobs,
             expects: contract.clone(),
+            takes_arenas: Arc::default(),
             worker_data,
             max_payload: limits.max_payload,
             step_timeout: limits.start_timeout,

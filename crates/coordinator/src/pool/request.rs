@@ -6,9 +6,10 @@ use super::events::Events;
 use super::handle::{self, JobHandle};
 use super::pending::Pending;
 use super::raw::RawPool;
+use crate::regions;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::Refusal;
-use procpool_protocol::{Job, JobError, Payload};
+use procpool_protocol::{Job, JobError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ impl<'a, J: Job> JobRequest<'a, J> {
     }
 
     fn encode(self, events: Option<Arc<Events>>) -> Result<NewJob, JobError> {
-        let input = Payload::encode(&self.input, J::ENCODING)
+        let input = regions::encode(&self.input, J::ENCODING)
             .map_err(|error| self.pool.core().refused(Refusal::InputEncoding(error.to_string())))?;
         Ok(self.pool.new_job(input, J::ENCODING, self.limits, self.idempotent, events))
     }

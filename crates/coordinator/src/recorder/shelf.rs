@@ -174,7 +174,8 @@ mod tests {
             pool: "fib".into(),
             job: None,
             max_payload: 10,
-            page: None,
+            page: false,
+            arenas: false,
         };
         SavedJob { recording, welcome, worker_data: Payload::none(), job: Frame::new(Kind::Job, 1, "") }
     }

@@ -1,6 +1,6 @@
 //! Memory for large outputs, used again and again: pages that are there already cost a third of fresh ones.
 
-use procpool_memory::output::OutputReader;
+use procpool_memory::arena::OutputArena;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ struct Spare {
 
 impl Buffers {
     /// Reads an output. The buffer comes back when the last clone is dropped.
-    pub(crate) fn read(&self, arena: &OutputReader, offset: u64, length: usize) -> io::Result<bytes::Bytes> {
+    pub(crate) fn read(&self, arena: &OutputArena, offset: u64, length: usize) -> io::Result<bytes::Bytes> {
         let mut bytes = self.take(length);
         if let Some(missing) = length.checked_sub(bytes.len()) {
             bytes.resize(bytes.len() + missing, 0);
@@ -89,12 +89,12 @@ impl Drop for Filled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procpool_memory::output::OutputWriter;
+    use procpool_memory::output::{OutputReader, OutputWriter};
 
     #[test]
     fn a_buffer_comes_back_and_is_used_again() {
-        let arena = OutputReader::create("test", 1 << 20).unwrap();
-        let writer = OutputWriter::open(&arena.path(), 1 << 20).unwrap();
+        let arena = OutputArena::Passed(OutputReader::create("test", 1 << 20).unwrap());
+        let writer = OutputWriter::from_fd(&arena, 1 << 20).unwrap();
         writer.buffer(1 << 20).unwrap().fill(5);
         let buffers = Buffers::default();
         let first = buffers.read(&arena, 0, 1 << 20).unwrap();

@@ -87,7 +87,10 @@ impl<A> Course<A> {
             return Ok(Some(offered));
         }
         self.used = now;
-        self.lent = None;
+        let is_the_same = |current: &Arena<A>| Arc::ptr_eq(&current.memory, &offered.memory);
+        if !self.current.as_ref().is_some_and(is_the_same) {
+            self.lent = None;
+        }
         let replaced = self.current.replace(offered);
         if newest == 0 {
             return Ok(replaced);
@@ -211,6 +214,17 @@ mod tests {
         assert_eq!(course.over(7).unwrap().number, 1);
         assert!(course.find(1, at(1)).is_none());
         assert_eq!(course.wants(4 << 20), Some(4 << 20));
+    }
+
+    #[test]
+    fn memory_that_grew_is_lent_to_one_job_at_a_time_all_the_same() {
+        let mut course = with(1, 1 << 20);
+        let memory = course.lend(1 << 20, 5, at(1)).unwrap().memory;
+        course.offer(Arena { number: 2, length: 2 << 20, memory }).unwrap();
+        assert!(course.answered(2, true, 5, at(1)).unwrap().is_none());
+        assert!(course.lend(2 << 20, 6, at(1)).is_none(), "it holds the input of job 5");
+        course.over(5);
+        assert_eq!(course.lend(2 << 20, 6, at(1)).unwrap().number, 2);
     }
 
     #[test]

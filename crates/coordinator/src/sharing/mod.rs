@@ -3,18 +3,18 @@
 
 pub(crate) mod buffers;
 mod course;
+mod memory;
 
 pub(crate) use course::{Arena, Course};
+pub(crate) use memory::{Dropped, Memory, Wanted};
 
-use procpool_memory::input::InputWriter;
-use procpool_memory::output::OutputReader;
-use procpool_protocol::arena::{Direction, Share, SharedFile};
+use procpool_memory::arena::{BornArenas, InputArena, OutputArena};
+use procpool_protocol::arena::{Direction, Share, TakesArenas};
+use procpool_protocol::attachments::Attachments;
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::json_frame;
 use procpool_scheduler::Time;
-use std::io;
-use std::sync::Arc;
 
 /// Of what a worker may have in memory, an arena may take this part: the job needs the rest.
 const SHARE_OF_MEMORY: u64 = 8;
@@ -22,34 +22,13 @@ const SHARE_OF_MEMORY: u64 = 8;
 /// What one worker shares with this process.
 #[derive(Debug)]
 pub(crate) struct Sharing {
-    pub(crate) inputs: Course<InputWriter>,
-    pub(crate) outputs: Course<OutputReader>,
+    pub(crate) inputs: Course<InputArena>,
+    pub(crate) outputs: Course<OutputArena>,
+    /// What the worker was born with, if that is what it uses.
+    born: Option<BornArenas>,
     last_number: u64,
     /// An output was read, and the worker does not know it yet.
     pub(crate) has_taken: bool,
-}
-
-/// An arena that is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) direction: Direction,
-    /// Bytes.
-    pub(crate) length: usize,
-}
-
-/// Memory that was made for a wanted arena.
-#[derive(Debug)]
-pub(crate) enum Memory {
-    Input(Arc<InputWriter>),
-    Output(Arc<OutputReader>),
-}
-
-/// Kept only to be dropped outside of the lock: that gives memory back to the system.
-#[derive(Debug)]
-pub(crate) enum Dropped {
-    Input(#[expect(dead_code, reason = "dropped")] Arena<InputWriter>),
-    Output(#[expect(dead_code, reason = "dropped")] Arena<OutputReader>),
-    Memory(#[expect(dead_code, reason = "dropped")] Memory),
 }
 
 /// Longest payload that a worker may share, in bytes; 0 if it shares none.
@@ -58,37 +37,27 @@ pub(crate) fn most(max_payload: u32, memory_limit: Option<u64>) -> usize {
     usize::try_from(bound.min(max_payload.into())).unwrap_or(usize::MAX)
 }
 
-impl Wanted {
-    /// Makes it. `worker` names it for people.
-    pub(crate) fn make(self, worker: &str) -> io::Result<Memory> {
-        Ok(match self.direction {
-            Direction::Input => {
-                Memory::Input(InputWriter::create(&format!("procpool-input {worker}"), self.length)?.into())
-            }
-            Direction::Output => Memory::Output(
-                OutputReader::create(&format!("procpool-output {worker}"), self.length)?.into(),
-            ),
-        })
-    }
-}
-
-impl Memory {
-    fn path(&self) -> String {
-        match self {
-            Self::Input(memory) => memory.path(),
-            Self::Output(memory) => memory.path(),
-        }
-    }
-}
-
 impl Sharing {
     /// Of a worker that shares payloads of up to `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
-        Self { inputs: Course::new(most), outputs: Course::new(most), last_number: 0, has_taken: false }
+        let (inputs, outputs) = (Course::new(most), Course::new(most));
+        Self { inputs, outputs, born: None, last_number: 0, has_taken: false }
     }
 
-    /// How much memory it is, in bytes.
+    /// The worker has said how it comes by arenas, and may have been born with some.
+    pub(crate) fn settle(&mut self, takes: Option<TakesArenas>, born: Option<BornArenas>) {
+        match takes {
+            Some(TakesArenas::Received) => {}
+            Some(TakesArenas::Born) if born.is_some() => self.born = born,
+            Some(TakesArenas::Born) | None => *self = Self::new(0),
+        }
+    }
+
+    /// How much memory the worker has mapped for it, in bytes.
     pub(crate) fn length(&self) -> usize {
+        if self.born.is_some() {
+            return 0;
+        }
         self.inputs.length() + self.outputs.length()
     }
 
@@ -98,17 +67,21 @@ impl Sharing {
             Direction::Input => self.inputs.wants(payload),
             Direction::Output => self.outputs.wants(payload),
         };
-        length.map(|length| Wanted { direction, length })
+        let born = || self.born.as_ref().map(|born| Memory::of_birth(born, direction));
+        length.map(|length| Wanted { direction, length, born: born() })
     }
 
-    /// The frame that offers this memory. The error gives it back: it is not wanted any more.
-    pub(crate) fn offer(&mut self, wanted: Wanted, memory: Memory) -> Result<Frame, Dropped> {
+    /// The frame that offers this memory of `length` bytes. The error gives it back: it is not wanted any more.
+    pub(crate) fn offer(&mut self, length: usize, memory: Memory) -> Result<Frame, Dropped> {
         self.last_number += 1;
-        let (number, Wanted { direction, length }) = (self.last_number, wanted);
-        let file = SharedFile { path: memory.path(), length: length as u64 };
-        let Ok(frame) = share(number, &Share { direction, file: Some(file) }) else {
+        let number = self.last_number;
+        let (direction, born) = (memory.direction(), self.born.is_some());
+        let Ok(mut frame) = share(number, &Share { direction, length: Some(length as u64), born }) else {
             return Err(Dropped::Memory(memory));
         };
+        if !born {
+            frame.payload.attachments = Attachments::one(memory.attachment());
+        }
         match memory {
             Memory::Input(memory) => {
                 self.inputs.offer(Arena { number, length, memory }).map_err(Dropped::Input)?;
@@ -150,8 +123,9 @@ impl Sharing {
             self.outputs.rest(now).map(|arena| (Direction::Output, arena.number, Dropped::Output(arena)));
         let rested = input.into_iter().chain(output);
         rested
+            .inspect(|(_, _, dropped)| dropped.rest())
             .filter_map(|(direction, number, dropped)| {
-                Some((share(number, &Share { direction, file: None }).ok()?, dropped))
+                Some((share(number, &Share { direction, length: None, born: false }).ok()?, dropped))
             })
             .unzip()
     }

@@ -39,7 +39,7 @@ pub(super) async fn compute(State(shared): State<Arc<Shared>>, uri: Uri) -> Resu
 
 /// The number's text as the worker wrote it, since reading and writing it again could cost digits; but
 /// a whole number without `.0`, as Node prints it.
-fn result(Payload { encoding, bytes }: Payload) -> Result<Response, JobError> {
+fn result(Payload { encoding, bytes, .. }: Payload) -> Result<Response, JobError> {
     match encoding {
         Encoding::Json => {
             let number = bytes.strip_suffix(b".0").unwrap_or(&bytes);

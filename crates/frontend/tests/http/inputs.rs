@@ -102,9 +102,7 @@ async fn a_worker_that_answers_nothing_is_answered_with_nothing() {
 
 #[tokio::test]
 async fn a_worker_that_answers_in_bincode_has_an_unreadable_output() {
-    let server =
-        Server::of(Fake::ending(|_| Ok(Payload { encoding: Encoding::Bincode, bytes: vec![40].into() })))
-            .await;
+    let server = Server::of(Fake::ending(|_| Ok(Payload::new(Encoding::Bincode, vec![40])))).await;
     let reply = server.post(JOBS, "1").await;
     assert_eq!((reply.status, reply.kind().as_str()), (500, "unreadable_output"));
     assert_eq!(reply.problem()["outcome"], "ok");

@@ -23,14 +23,17 @@ use crate::os::spawn::{SpawnRequest, Spawned, spawn};
 use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
 use bytes::Bytes;
+use procpool_memory::arena::BornArenas;
 use procpool_protocol::Failure;
+use procpool_protocol::attachments::Attachments;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Hello;
 use procpool_protocol::message::failure_of;
-use procpool_protocol::preamble::Preamble;
+use std::fs::File;
 use std::future::Future;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +54,8 @@ pub struct ReadyWorker {
     pub(crate) control_in: Decoder,
     /// Where the worker writes down which job it has begun, if it does.
     pub(crate) page: Option<Page>,
+    /// The arenas that the worker was born with, if it was.
+    pub arenas: Option<BornArenas>,
 }
 
 impl ReadyWorker {
@@ -88,8 +93,11 @@ struct Begun<'a> {
     jobs: Line,
     control: Line,
     page: Option<Page>,
+    arenas: Option<BornArenas>,
     /// What the jobs connection has not taken of the first frame: a part of large worker data.
     rest: Bytes,
+    /// What goes with the first byte of that.
+    attachments: Attachments,
 }
 
 impl<'a> Begun<'a> {
@@ -102,15 +110,21 @@ impl<'a> Begun<'a> {
         let path = pinned.executable().as_path();
         let failed = |source| StartError::Spawn { path: path.to_owned(), source };
         let page = recipe.page_for(&name);
-        let welcome = recipe.first_frame(&name, page.as_ref()).map_err(io::Error::other).map_err(failed)?;
+        let arenas = recipe.arenas_for(&name);
+        let descriptors = descriptors(page.as_ref(), arenas.as_ref()).map_err(failed)?;
+        let welcome = recipe.first_frame(&name, page.as_ref(), arenas.is_some());
+        let welcome = welcome.map_err(io::Error::other).map_err(failed)?;
+        let attachments = welcome.payload.attachments.clone();
         let welcome = welcome.to_bytes();
+        // What has attachments is sent whole, and not by the spawner.
+        let early = if attachments.as_slice().is_empty() { welcome.clone() } else { Bytes::new() };
         let request = SpawnRequest {
             pinned: pinned.clone(),
             env: environment::of_worker(&recipe.inherit_env, &recipe.env),
             current_dir: recipe.current_dir.clone(),
             limits: recipe.limits,
-            descriptors: Vec::new(),
-            welcome: welcome.clone(),
+            descriptors,
+            welcome: early,
         };
         // A child that comes too late is killed by its own destructor.
         let timeout = recipe.step_timeout;
@@ -126,7 +140,7 @@ impl<'a> Begun<'a> {
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
-        Ok(Self { recipe, body, jobs, control, page, rest: welcome.slice(welcomed..) })
+        Ok(Self { recipe, body, jobs, control, page, arenas, rest: welcome.slice(welcomed..), attachments })
     }
 
     /// Waits for a process that attaches, however long that takes.
@@ -142,19 +156,20 @@ impl<'a> Begun<'a> {
             () = kill_switch.used() => return Err(withdrawn()),
         };
         let failed = |source| StartError::Prepare { pool: recipe.name.clone(), source };
-        let welcome = recipe.first_frame(&name, None).map_err(io::Error::other).map_err(failed)?;
-        let rest = [&Preamble::ours().to_bytes()[..], &welcome.to_bytes()].concat().into();
+        let welcome = recipe.first_frame(&name, None, false).map_err(io::Error::other).map_err(failed)?;
+        let (rest, attachments) = (welcome.to_bytes(), welcome.payload.attachments);
         let Arrival { process, jobs, control } = arrival;
         let process = Arc::new(WorkerProcess::Attached(process));
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: None };
-        Ok(Self { recipe, body, jobs, control, page: None, rest })
+        Ok(Self { recipe, body, jobs, control, page: None, arenas: None, rest, attachments })
     }
 
     async fn introduced(mut self) -> Result<Introduced<'a>, StartError> {
         let has_preamble = self.body.process.attached().is_some();
-        let first = heard(self.jobs.open(&self.rest, has_preamble), self.control.breach());
+        let welcome = self.jobs.open(&self.rest, &self.attachments, has_preamble);
+        let first = heard(welcome, self.control.breach());
         let first = match step(&self.body.alive, self.recipe.step_timeout, first).await {
             Step::Done(Ok(first)) => first,
             // A connection that breaks is most often the first sign of a death; that explains more.
@@ -162,7 +177,7 @@ impl<'a> Begun<'a> {
             Step::Died => return Err(self.recipe.died(self.body).await),
             Step::TimedOut => return Err(self.recipe.timed_out(self.body, "introduced").await),
         };
-        let Self { recipe, body, mut jobs, control, page, .. } = self;
+        let Self { recipe, body, mut jobs, control, page, arenas, .. } = self;
         let hello = match first {
             First::Hello(hello) => hello,
             First::Declined(failure) => return Err(recipe.failed(body, failure).await),
@@ -178,7 +193,8 @@ impl<'a> Begun<'a> {
             return Err(refusal.error);
         }
         jobs.decoder.set_max_payload(recipe.max_payload);
-        Ok(Introduced { recipe, body, page: page.filter(|_| hello.page), hello, jobs, control })
+        recipe.takes_arenas.get_or_init(|| hello.arenas);
+        Ok(Introduced { recipe, body, page: page.filter(|_| hello.page), arenas, hello, jobs, control })
     }
 }
 
@@ -190,11 +206,12 @@ struct Introduced<'a> {
     jobs: Line,
     control: Line,
     page: Option<Page>,
+    arenas: Option<BornArenas>,
 }
 
 impl Introduced<'_> {
     async fn ready(self) -> Result<ReadyWorker, StartError> {
-        let Self { recipe, body, hello, mut jobs, mut control, page } = self;
+        let Self { recipe, body, hello, mut jobs, mut control, page, arenas } = self;
         let frame = heard(jobs.frame(), control.breach());
         let frame = match step(&body.alive, recipe.step_timeout, frame).await {
             Step::Done(Ok(frame)) => frame,
@@ -211,6 +228,7 @@ impl Introduced<'_> {
                 jobs_in: jobs.decoder,
                 control_in: control.decoder,
                 page: page.filter(Page::is_kept),
+                arenas,
             }),
             Kind::StartFailed => {
                 let failure = failure_of(&frame).unwrap_or_else(|error| Failure::new(error.to_string()));
@@ -219,6 +237,15 @@ impl Introduced<'_> {
             other => Err(recipe.violated(body, format!("it said {other:?} instead of Ready")).await),
         }
     }
+}
+
+/// What a worker is born with beside its connections, from descriptor 5 on.
+fn descriptors(page: Option<&Page>, arenas: Option<&BornArenas>) -> io::Result<Vec<OwnedFd>> {
+    let page = page.map(|page| page.as_fd().try_clone_to_owned()).transpose()?;
+    let Some(BornArenas { input, output }) = arenas else { return Ok(Vec::from_iter(page)) };
+    // The numbers of the arenas are the wire's, whether there is a page or not.
+    let page = page.map_or_else(|| File::open("/dev/null").map(OwnedFd::from), Ok)?;
+    Ok(vec![page, input.as_fd().try_clone_to_owned()?, output.as_fd().try_clone_to_owned()?])
 }
 
 /// What is said on the jobs connection, unless the worker speaks on the other one, or closes it.

@@ -8,6 +8,8 @@ use crate::death::{self, Body};
 use crate::executable::Pinned;
 use crate::os::page::Page;
 use crate::worker_limits::WorkerLimits;
+use procpool_memory::arena::BornArenas;
+use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Hello, Mode, Welcome};
@@ -39,6 +41,8 @@ pub struct Recipe {
     pub mode: Mode,
     /// What the workers have to be: what the caller was built with, or what the first worker was.
     pub expects: Arc<OnceLock<Contract>>,
+    /// How the workers come by arenas, once the first has said so. Belongs to the executable.
+    pub takes_arenas: Arc<OnceLock<Option<TakesArenas>>>,
     /// What each worker is given at its start.
     pub worker_data: Payload,
     /// Largest payload in either direction, in bytes.
@@ -105,7 +109,8 @@ impl Recipe {
             pool: self.name.clone(),
             job: self.expects.get().map(|contract| contract.job.clone()),
             max_payload: self.max_payload,
-            page: None,
+            page: false,
+            arenas: false,
         }
     }
 
@@ -116,9 +121,23 @@ impl Recipe {
         is_worth_it.then(|| Page::create(worker))?.ok()
     }
 
+    /// Arenas for a worker that may be able to receive none later: the first one, until its hello says, and then all
+    /// that are like it.
+    pub(super) fn arenas_for(&self, worker: &str) -> Option<BornArenas> {
+        let takes = self.takes_arenas.get().copied().unwrap_or(Some(TakesArenas::Born));
+        let is_worth_it = self.mode == Mode::Jobs && takes == Some(TakesArenas::Born);
+        // Without them its payloads go through the socket.
+        is_worth_it.then(|| BornArenas::create(worker))?.ok()
+    }
+
     /// The first frame to a worker of this name, with the worker data.
-    pub(super) fn first_frame(&self, worker: &str, page: Option<&Page>) -> Result<Frame, CodecError> {
-        let welcome = Welcome { page: page.map(Page::path), ..self.welcome_of(worker) };
+    pub(super) fn first_frame(
+        &self,
+        worker: &str,
+        page: Option<&Page>,
+        arenas: bool,
+    ) -> Result<Frame, CodecError> {
+        let welcome = Welcome { page: page.is_some(), arenas, ..self.welcome_of(worker) };
         Ok(json_frame(Kind::Welcome, &welcome)?.with_payload(self.worker_data.clone()))
     }
 

@@ -4,6 +4,7 @@
 use procpool_memory::page::PageReader;
 use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING_LEN, places};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// See the file.
 #[derive(Debug)]
@@ -15,11 +16,6 @@ impl Page {
         let page = PageReader::create(&format!("procpool-page {worker}"), LEN)?;
         page.write(MAGIC_AT, MAGIC)?;
         Ok(Self(page))
-    }
-
-    /// The name under which the worker finds it, if it runs as the same user and sees the same processes.
-    pub(crate) fn path(&self) -> String {
-        self.0.path()
     }
 
     /// Whether the worker has found it.
@@ -47,6 +43,13 @@ impl Page {
             bytes.extend(piece);
         }
         bytes
+    }
+}
+
+impl AsFd for Page {
+    /// What the worker is born with, as descriptor [`PAGE_FD`](procpool_protocol::birth::PAGE_FD).
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -9,7 +9,13 @@ use interprocess::local_socket::traits::StreamCommon;
 use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use procpool_protocol::attachments::Attachment;
+use procpool_protocol::limits::MAX_ATTACHMENTS;
+use rustix::cmsg_space;
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use tokio::io::Interest;
@@ -102,13 +108,63 @@ impl Socket {
         skip: usize,
     ) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
-        let mut count = 0;
-        for (slice, segment) in slices.iter_mut().zip(segments) {
-            *slice = IoSlice::new(&segment[if count == 0 { skip } else { 0 }..]);
-            count += 1;
-        }
+        let count = gather(&mut slices, segments, skip);
         self.0.try_write_vectored(&slices[..count])
     }
+
+    /// Sends descriptors with the first byte of `segments`, and as much of those as the kernel takes. The descriptors are
+    /// sent if this gives a number, and else they are not.
+    pub(crate) fn try_send<'a>(
+        &self,
+        segments: impl Iterator<Item = &'a Bytes>,
+        attachments: &[Attachment],
+    ) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
+        let count = gather(&mut slices, segments, 0);
+        let descriptors: Vec<_> = attachments.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_ATTACHMENTS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+            return Err(io::Error::other("too many descriptors for one frame"));
+        }
+        let stream = &self.0;
+        stream.try_io(Interest::WRITABLE, || {
+            Ok(sendmsg(stream, &slices[..count], &mut control, SendFlags::NOSIGNAL)?)
+        })
+    }
+
+    /// Sends bytes, and descriptors with the first of them. Waits for room.
+    pub(crate) async fn send(&self, bytes: &Bytes, attachments: &[Attachment]) -> io::Result<()> {
+        let mut written = 0;
+        while written < bytes.len() {
+            self.writable().await?;
+            let sent = match written {
+                0 if !attachments.is_empty() => self.try_send(std::iter::once(bytes), attachments),
+                _ => self.try_write(std::iter::once(bytes), written),
+            };
+            match sent {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills slices with segments, from `skip` bytes into the first on. Gives their number.
+fn gather<'a>(slices: &mut [IoSlice<'a>], segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> usize {
+    let mut count = 0;
+    for (slice, segment) in slices.iter_mut().zip(segments) {
+        *slice = IoSlice::new(&segment[if count == 0 { skip } else { 0 }..]);
+        count += 1;
+    }
+    count
+}
+
+/// Whether descriptors were not taken because too many of this user's are on their way. It ends when receivers read.
+pub(crate) fn is_crowded(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::TOOMANYREFS.raw_os_error())
 }
 
 /// This process's effective user.

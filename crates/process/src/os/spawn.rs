@@ -15,13 +15,11 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Added to this process's own `oom_score_adj`: where memory runs out, the kernel takes the worker. Half
@@ -41,7 +39,7 @@ pub(crate) struct SpawnRequest {
     /// Set before the worker is told anything.
     pub(crate) limits: WorkerLimits,
     /// Descriptors from number 5 on.
-    pub(crate) descriptors: Vec<Arc<File>>,
+    pub(crate) descriptors: Vec<OwnedFd>,
     /// What the worker is told first, on its jobs connection behind the preamble.
     pub(crate) welcome: Bytes,
 }
@@ -85,7 +83,7 @@ fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
     jobs.write_all(&Preamble::ours().to_bytes())?;
     let its = [null, its_stdout, its_stderr, its_jobs.into(), its_control.into()];
     let its = its.into_iter().map(out_of_the_way).collect::<io::Result<Vec<_>>>()?;
-    let given = request.descriptors.iter().map(|file| out_of_the_way(file.try_clone()?.into()));
+    let given = request.descriptors.iter().map(|file| out_of_the_way(file.try_clone()?));
     let given = given.collect::<io::Result<Vec<_>>>()?;
 
     let process = Process::spawned(|| run(request, its.iter().chain(&given)))?;

@@ -1,6 +1,7 @@
 //! Which frames are refused, which are skipped, and where exactly the limits are.
 
 use procpool_protocol::arena::Place;
+use procpool_protocol::attachments::{Attachment, Attachments};
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::decoder::{Decoder, FrameError};
 use procpool_protocol::frame::{Frame, Kind, RawHeader, flags};
@@ -8,6 +9,8 @@ use procpool_protocol::limits::{MAX_EXTRAS, MAX_HEADER, MAX_JSON, MAX_TEXT};
 use procpool_protocol::message::{self, Credit, Done, Extra, Job, Status};
 use procpool_protocol::preamble::{Preamble, PreambleError};
 use procpool_protocol::{Encoding, Failure, Payload};
+use std::fs::File;
+use std::os::fd::OwnedFd;
 
 const UNKNOWN: u16 = 0x7777;
 
@@ -18,15 +21,20 @@ fn header() -> RawHeader {
         kind: Kind::Done as u16,
         flags: 0,
         encoding: 0,
-        reserved: [0; 3],
+        attachments: 0,
+        reserved: [0; 2],
         sequence: 1,
     }
 }
 
 /// What the decoder says when it has this header and nothing else.
 fn judged(header: RawHeader) -> Result<Option<Frame>, FrameError> {
+    judged_bytes(&header.to_bytes())
+}
+
+fn judged_bytes(bytes: &[u8]) -> Result<Option<Frame>, FrameError> {
     let mut decoder = Decoder::with_max_payload(1000);
-    decoder.feed(&header.to_bytes());
+    decoder.feed(bytes);
     decoder.poll_frame()
 }
 
@@ -60,7 +68,7 @@ fn what_version_1_does_not_know_is_refused() {
     refused(RawHeader { kind: 0, ..header() }, FrameError::UnknownKind(0));
     refused(RawHeader { flags: 16, ..header() }, FrameError::UnknownFlags(16));
     refused(RawHeader { encoding: 4, ..header() }, FrameError::UnknownEncoding(4));
-    refused(RawHeader { reserved: [0, 0, 1], ..header() }, FrameError::Reserved);
+    refused(RawHeader { reserved: [0, 1], ..header() }, FrameError::Reserved);
     refused(RawHeader { payload_len: 1, ..header() }, FrameError::NoEncoding(1));
 }
 
@@ -89,6 +97,32 @@ fn a_reference_is_a_place_and_stands_for_an_input_or_an_output() {
 }
 
 #[test]
+fn a_frame_says_how_many_descriptors_come_with_it() {
+    let null = || Attachment::from(OwnedFd::from(File::open("/dev/null").unwrap()));
+    let attachments = Attachments::try_from(vec![null(), null()]).unwrap();
+    let payload = Payload { attachments, ..Payload::raw("an input") };
+    let frame = Frame::new(Kind::Job, 7, "").with_payload(payload);
+    assert_eq!(frame.to_bytes()[13], 2);
+    let found = judged_bytes(&frame.to_bytes()).unwrap().unwrap();
+    assert_eq!(found.payload.attachments, Attachments::Absent(2));
+    assert_eq!(found.to_bytes(), frame.to_bytes());
+}
+
+#[test]
+fn descriptors_of_frames_that_pass_no_memory_are_refused_and_so_are_too_many() {
+    let announced =
+        |kind: Kind, attachments| judged(RawHeader { kind: kind as u16, attachments, ..header() });
+    let bad = |kind, announced| Err(FrameError::BadAttachments { kind, announced });
+    for kind in [Kind::Welcome, Kind::Job, Kind::Message, Kind::Share] {
+        assert!(announced(kind, 16).is_ok());
+        assert_eq!(announced(kind, 17), bad(kind, 17));
+    }
+    for kind in [Kind::Hello, Kind::Done, Kind::Chunk, Kind::Ping] {
+        assert_eq!(announced(kind, 1), bad(kind, 1));
+    }
+}
+
+#[test]
 fn known_flags_of_a_known_kind_are_accepted() {
     let ending = judged(RawHeader { flags: flags::END, ..header() }).expect("well-formed");
     assert!(ending.is_some_and(|frame| frame.end));
@@ -104,7 +138,8 @@ fn an_unknown_ignorable_frame_is_skipped_however_it_arrives() {
         // Whatever else it says is nothing to who does not know it.
         flags: flags::IGNORABLE | 1 << 9,
         encoding: 77,
-        reserved: [1, 2, 3],
+        attachments: 1,
+        reserved: [2, 3],
         sequence: 5,
     };
     let next = Frame::new(Kind::Ping, 8, "");

@@ -97,7 +97,7 @@ proptest! {
         encoding in 1..=3_u8,
     ) {
         let encoding = Encoding::from_wire(encoding).expect("an encoding");
-        let payload = Payload { encoding, bytes: payload.into() };
+        let payload = Payload::new(encoding, payload);
         look_into(&Frame::new(Kind::Done, 1, header).with_payload(payload));
     }
 
@@ -125,7 +125,8 @@ fn an_announced_payload_takes_no_memory_before_it_comes() {
         kind: Kind::Done as u16,
         flags: 0,
         encoding: 3,
-        reserved: [0; 3],
+        attachments: 0,
+        reserved: [0; 2],
         sequence: 1,
     };
     let mut decoder = Decoder::new();

@@ -58,7 +58,7 @@ fn bytes_pass_untouched_and_uncopied_whatever_the_encoding() {
 
 #[test]
 fn bytes_are_read_from_the_other_encodings_too() {
-    let bincode = Payload { encoding: Encoding::Bincode, bytes: vec![3, 1, 2, 3].into() };
+    let bincode = Payload::new(Encoding::Bincode, vec![3, 1, 2, 3]);
     assert_eq!(*bincode.decode::<Bytes>().expect("a byte string"), [1, 2, 3]);
     assert_eq!(*Payload::json("[1,2,3]").decode::<Bytes>().expect("a list"), [1, 2, 3]);
     assert_eq!(*Payload::json("\"abc\"").decode::<Bytes>().expect("a text"), *b"abc");
@@ -76,7 +76,7 @@ fn raw_bytes_are_no_typed_value() {
 
 #[test]
 fn bytes_left_over_are_an_error_that_names_the_payload() {
-    let payload = Payload { encoding: Encoding::Bincode, bytes: vec![7, 8].into() };
+    let payload = Payload::new(Encoding::Bincode, vec![7, 8]);
     let error = payload.decode::<u8>().expect_err("a byte is left").to_string();
     assert_eq!(
         error,

@@ -27,8 +27,14 @@ fn saved() -> SavedJob {
         outcome: "crashed".into(),
         summary: "the worker crashed".into(),
     };
-    let welcome =
-        Welcome { mode: Mode::Jobs, owned: true, worker: "fib-3".into(), max_payload: 1_000_000, page: None };
+    let welcome = Welcome {
+        mode: Mode::Jobs,
+        owned: true,
+        worker: "fib-3".into(),
+        max_payload: 1_000_000,
+        page: false,
+        arenas: false,
+    };
     let header = Job {
         id: recording.id.to_bytes(),
         attempt: 2,

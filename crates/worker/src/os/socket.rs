@@ -1,9 +1,14 @@
 //! A connection to the coordinator: blocking, shared by the thread that reads, those that write and the
 //! one that ends it.
 
+use crate::received::Source;
 use interprocess::local_socket::prelude::*;
 use interprocess::local_socket::{GenericFilePath, Stream};
-use std::io::{self, IoSlice, Read, Write};
+use procpool_protocol::limits::MAX_ATTACHMENTS;
+use rustix::cmsg_space;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -43,9 +48,21 @@ impl From<UnixStream> for Socket {
     }
 }
 
-impl Read for Socket {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(into)
+impl Source for Socket {
+    fn receive(&mut self, into: &mut [u8]) -> io::Result<(usize, Option<Vec<OwnedFd>>)> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_ATTACHMENTS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let landing = &mut [IoSliceMut::new(into)];
+        let received = recvmsg(&*self.0, landing, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let mut descriptors = None;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                descriptors.get_or_insert_with(Vec::new).extend(rights);
+            }
+        }
+        // None came where this process may open no more: their frame has to know.
+        let some_are_lost = received.flags.contains(ReturnFlags::CTRUNC);
+        Ok((received.bytes, if some_are_lost { Some(descriptors.unwrap_or_default()) } else { descriptors }))
     }
 }
 

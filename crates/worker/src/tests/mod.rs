@@ -218,7 +218,8 @@ fn welcome(mode: Mode) -> Welcome {
         pool: "numbers".into(),
         job: None,
         max_payload: 1000,
-        page: None,
+        page: false,
+        arenas: false,
     }
 }
 

@@ -110,7 +110,7 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
 
 /// An answer whose output is these bytes, whatever they decode to.
 fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
-    let payload = Payload { encoding: Encoding::Bincode, ..Payload::raw(from_hex(hex)?) };
+    let payload = Payload::new(Encoding::Bincode, from_hex(hex)?);
     answer(sequence, payload)
 }
 

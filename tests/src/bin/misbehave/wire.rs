@@ -83,8 +83,17 @@ pub(crate) fn answer(sequence: u64, output: Payload) -> io::Result<Vec<u8>> {
 
 /// The fixed part of a frame that announces so many bytes of payload.
 pub(crate) fn header(payload_len: u32, kind: u16) -> [u8; HEADER_LEN] {
-    RawHeader { header_len: 0, payload_len, kind, flags: 0, encoding: 0, reserved: [0; 3], sequence: 1 }
-        .to_bytes()
+    RawHeader {
+        header_len: 0,
+        payload_len,
+        kind,
+        flags: 0,
+        encoding: 0,
+        attachments: 0,
+        reserved: [0; 2],
+        sequence: 1,
+    }
+    .to_bytes()
 }
 
 /// Bytes written as hexadecimal digits.

@@ -117,7 +117,8 @@ impl Fib {
             pool: "fib".into(),
             job: Some("fib".into()),
             max_payload: 1 << 20,
-            page: None,
+            page: false,
+            arenas: false,
         };
         let first = opening(&json_frame(Kind::Welcome, &welcome).unwrap());
         let (child, mut jobs, control) = born(&first, |shell| {

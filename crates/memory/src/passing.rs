@@ -1,0 +1,64 @@
+//! How memory that a value refers to goes along when the value is sent: by descriptors beside the bytes.
+//!
+//! Serde knows bytes alone. So while a value is encoded, the thread collects the descriptors of the regions in it, and while
+//! one is decoded, it offers those that came along. Does not: send or receive any.
+
+use crate::region::Id;
+use std::cell::RefCell;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// A descriptor, and whatever keeps it open.
+pub type Descriptor = Arc<dyn AsFd + Send + Sync>;
+
+thread_local! {
+    /// What the value that is being encoded refers to, each once; `None` while none is.
+    static COLLECTED: RefCell<Option<Vec<(Id, Descriptor)>>> = const { RefCell::new(None) };
+    /// What came with the value that is being decoded.
+    static OFFERED: RefCell<Vec<Descriptor>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `encode` and gives the descriptors of the regions that it serialized, each once, in the order in which it met them.
+pub fn collect<T>(encode: impl FnOnce() -> T) -> (T, Vec<Descriptor>) {
+    struct Outer(Option<Vec<(Id, Descriptor)>>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            COLLECTED.replace(self.0.take());
+        }
+    }
+    // A value may be encoded while another one is, and its code may panic.
+    let outer = Outer(COLLECTED.replace(Some(Vec::new())));
+    let value = encode();
+    let collected = COLLECTED.take().unwrap_or_default();
+    drop(outer);
+    (value, collected.into_iter().map(|(_, descriptor)| descriptor).collect())
+}
+
+/// Runs `decode`, in which regions may be found by these descriptors.
+pub fn offering<T>(descriptors: &[Descriptor], decode: impl FnOnce() -> T) -> T {
+    struct Outer(Vec<Descriptor>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            OFFERED.replace(std::mem::take(&mut self.0));
+        }
+    }
+    let _outer = Outer(OFFERED.replace(descriptors.to_vec()));
+    decode()
+}
+
+/// Has this one go along. Gives its place among those that do, or `None` where nothing goes along.
+pub(crate) fn collected(id: Id, descriptor: impl FnOnce() -> Descriptor) -> Option<u8> {
+    COLLECTED.with_borrow_mut(|collected| {
+        let collected = collected.as_mut()?;
+        let at = collected.iter().position(|(it, _)| *it == id).unwrap_or_else(|| {
+            collected.push((id, descriptor()));
+            collected.len() - 1
+        });
+        u8::try_from(at).ok()
+    })
+}
+
+/// The descriptor at this place, if so many came along.
+pub(crate) fn offered(at: u8) -> Option<Descriptor> {
+    OFFERED.with_borrow(|offered| offered.get(usize::from(at)).cloned())
+}

@@ -1,0 +1,49 @@
+//! The regions of this process by their ids, so that one that is sent back and forth is mapped once and found without its
+//! descriptor. Keeps none alive.
+
+use super::{Id, Lost, Mapped};
+use crate::map::Atomic;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+type Table = BTreeMap<Id, Weak<dyn Any + Send + Sync>>;
+
+static TABLE: Mutex<Table> = Mutex::new(BTreeMap::new());
+
+/// Adds a region that was just made.
+pub(super) fn insert<A: Atomic>(id: Id, region: &Arc<Mapped<A>>) {
+    let weak = Arc::downgrade(region);
+    lock().insert(id, weak);
+}
+
+/// The region with this id, else the one that `map` gives. `None` if it has other cells than `A`.
+pub(super) fn find_or_insert<A: Atomic>(
+    id: Id,
+    map: impl FnOnce() -> Result<Mapped<A>, Lost>,
+) -> Result<Option<Arc<Mapped<A>>>, Lost> {
+    // Mapped under the lock: two threads must not map the same one with different cells.
+    let mut table = lock();
+    let known = table.get(&id).and_then(Weak::upgrade);
+    if let Some(known) = known {
+        // It may be the last handle by now, whose end needs the lock.
+        drop(table);
+        return Ok(Arc::downcast(known).ok());
+    }
+    let region = Arc::new(map()?);
+    let weak = Arc::downgrade(&region);
+    table.insert(id, weak);
+    Ok(Some(region))
+}
+
+/// A region with this id has ended. It may have been mapped again meanwhile.
+pub(super) fn remove(id: Id) {
+    let mut table = lock();
+    if table.get(&id).is_some_and(|region| region.strong_count() == 0) {
+        table.remove(&id);
+    }
+}
+
+fn lock() -> MutexGuard<'static, Table> {
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}

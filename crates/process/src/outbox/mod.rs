@@ -1,0 +1,231 @@
+//! Ordered output to one connection, written by whoever comes by.
+//!
+//! Frames are appended under the pool's lock, which orders them; they are written outside of it, by
+//! the thread that appended them if the socket takes them, else by the session's own writer. Nobody
+//! awaits while holding a frame, so dropping a caller's future tears none.
+
+mod queue;
+
+use crate::os::socket::{Socket, is_crowded};
+use procpool_memory::arena::InputArena;
+use procpool_protocol::arena::Place;
+use procpool_protocol::attachments::Attachments;
+use procpool_protocol::frame::Frame;
+use queue::{Fill, Queue, Segment};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long a frame whose descriptors the kernel did not take waits for the next attempt.
+const CROWDED: Duration = Duration::from_millis(5);
+
+/// The output side of a connection.
+#[derive(Debug)]
+pub struct Outbox {
+    socket: Arc<Socket>,
+    queue: Mutex<Queue>,
+    /// Wakes the writer: the socket was full, or somebody waits for room.
+    blocked: Notify,
+    /// Wakes those who wait for the queue to become short.
+    room: Notify,
+}
+
+/// A frame's place in the order of its outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// A frame that was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place.
+    pub ticket: Ticket,
+    /// Nobody else will flush, or have it flushed soon: whoever appended it has to.
+    pub is_first: bool,
+}
+
+impl Outbox {
+    pub(crate) fn new(socket: Arc<Socket>) -> Self {
+        Self { socket, queue: Mutex::default(), blocked: Notify::new(), room: Notify::new() }
+    }
+
+    /// Appends a frame; [`flush`](Self::flush) writes it, and sends the attachments of its payload with its first byte.
+    pub fn push(&self, frame: &Frame) -> Appended {
+        self.push_after(None, frame)
+    }
+
+    /// Appends a frame whose payload is copied to `arena` first, by whoever writes it, and which says that it lies at `place`.
+    /// Nobody else may write to the arena until the worker has answered.
+    pub fn push_shared(&self, frame: &Frame, arena: Arc<InputArena>, place: Place) -> Appended {
+        let fill = Fill { arena, payload: frame.payload.bytes.clone() };
+        self.push_after(Some(fill), &frame.clone().referring_to(place))
+    }
+
+    fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Appended {
+        let mut queue = self.lock();
+        let ticket = queue.push(before, frame);
+        Appended { ticket, is_first: !std::mem::replace(&mut queue.is_promised, true) }
+    }
+
+    /// Writes what the socket takes. Never waits.
+    pub fn flush(&self) {
+        let mut queue = self.lock();
+        if queue.writing || queue.waiting {
+            return;
+        }
+        queue.writing = true;
+        while !queue.closed && queue.unwritten() > 0 {
+            queue.is_promised = false;
+            queue.gather();
+            let mut segments = std::mem::take(&mut queue.segments);
+            let skip = queue.skip;
+            drop(queue);
+            let written = self.hand_over(&mut segments, skip);
+            queue = self.lock();
+            queue.restore(segments);
+            match written {
+                Ok(written) => queue.advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock || is_crowded(&error) => {
+                    queue.waiting = true;
+                    queue.is_crowded = is_crowded(&error);
+                    self.blocked.notify_one();
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Most likely the worker is gone, and its death explains more. If it lives, the session has to
+                // end it: it can be told nothing any more.
+                Err(_) => {
+                    queue.close();
+                    self.blocked.notify_one();
+                }
+            }
+        }
+        queue.writing = false;
+        let short = queue.unwritten() < Self::SHORT;
+        drop(queue);
+        if short {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Gives the kernel segments from `skip` bytes into the first on. Gives the number of bytes that it took.
+    fn hand_over(&self, segments: &mut VecDeque<Segment>, skip: usize) -> io::Result<usize> {
+        for fill in segments.iter_mut().filter_map(|segment| segment.before.take()) {
+            fill.perform()?;
+        }
+        // The descriptors of one write go with its first byte, so one that has some begins a write.
+        let begins = |segment: &Segment| segment.attachments != Attachments::None;
+        let together = segments.iter().enumerate().take_while(|(at, segment)| *at == 0 || !begins(segment));
+        let bytes = together.map(|(_, segment)| &segment.bytes);
+        match segments.front().filter(|first| begins(first)) {
+            None => self.socket.try_write(bytes, skip),
+            Some(first) => {
+                let written = self.socket.try_send(bytes, first.attachments.as_slice())?;
+                // Now they are the kernel's, however little it took of the bytes.
+                if let Some(first) = segments.front_mut().filter(|_| written > 0) {
+                    first.attachments = Attachments::None;
+                }
+                Ok(written)
+            }
+        }
+    }
+
+    /// Has the writer write, when others that may have something to add have had their turn.
+    pub fn flush_soon(&self) {
+        self.blocked.notify_one();
+    }
+
+    /// Writes what flushes could not, or leave to it. Completes when nothing can be written any more.
+    pub(crate) async fn write(&self) {
+        loop {
+            self.blocked.notified().await;
+            if self.is_closed() {
+                return;
+            }
+            if !self.is_waiting() {
+                tokio::task::yield_now().await;
+                self.flush();
+                if !self.is_waiting() {
+                    continue;
+                }
+            }
+            if self.lock().is_crowded {
+                tokio::time::sleep(CROWDED).await;
+            } else {
+                // An error shows at the next write.
+                let _ = self.socket.writable().await;
+            }
+            self.lock().waiting = false;
+            self.flush();
+        }
+    }
+
+    /// More than this many unwritten bytes and [`has_room`](Self::has_room) waits.
+    const SHORT: u64 = 64 * 1024;
+
+    /// Whether the peer has left a lot unread.
+    pub fn is_long(&self) -> bool {
+        self.lock().unwritten() >= Self::SHORT
+    }
+
+    /// Waits until little is left unwritten, or nothing will be written any more.
+    pub async fn has_room(&self) {
+        self.is_shorter_than(Self::SHORT).await;
+    }
+
+    /// Waits until all is written, or nothing will be written any more.
+    pub async fn is_empty(&self) {
+        self.is_shorter_than(1).await;
+    }
+
+    async fn is_shorter_than(&self, length: u64) {
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            {
+                let queue = self.lock();
+                if queue.closed || queue.unwritten() < length {
+                    return;
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Writes nothing any more, and tells whether the frame of `ticket` may have reached the worker.
+    ///
+    /// `false` is certain: the kernel has not accepted its last byte and never will.
+    pub fn close(&self, ticket: Option<Ticket>) -> bool {
+        let mut queue = self.lock();
+        // Whoever is writing at this moment may be handing over any frame, and knows in a moment: it is in
+        // one system call that does not block, and needs no other lock to come back.
+        while queue.writing {
+            drop(queue);
+            std::thread::yield_now();
+            queue = self.lock();
+        }
+        let handed_over = ticket.is_some_and(|Ticket(number)| queue.accepted >= number);
+        queue.close();
+        drop(queue);
+        self.room.notify_waiters();
+        handed_over
+    }
+
+    /// Whether nothing will be written any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.lock().waiting
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

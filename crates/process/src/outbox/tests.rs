@@ -1,0 +1,115 @@
+use super::*;
+use procpool_protocol::Payload;
+use procpool_protocol::attachments::Attachment;
+use procpool_protocol::frame::{HEADER_LEN, Kind};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use std::fs::File;
+use std::io::{IoSliceMut, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+fn frame(length: usize) -> Frame {
+    Frame::new(Kind::Job, 1, "").with_payload(Payload::raw(vec![7; length]))
+}
+
+/// A frame with so many descriptors.
+fn with_descriptors(length: usize, count: usize) -> Frame {
+    let file = || Attachment::from(OwnedFd::from(File::open("/dev/null").unwrap()));
+    let mut frame = frame(length);
+    frame.payload.attachments = (0..count).map(|_| file()).collect::<Vec<_>>().try_into().unwrap();
+    frame
+}
+
+/// Needs a tokio runtime.
+async fn pair() -> (Outbox, UnixStream) {
+    let (ours, peer) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let socket = Arc::new(Socket::new(ours).unwrap());
+    socket.writable().await.unwrap();
+    (Outbox::new(socket), peer)
+}
+
+/// Reads once: the bytes, and the number of descriptors that came with them.
+fn receive(peer: &UnixStream, most: usize) -> (Vec<u8>, usize) {
+    let mut bytes = vec![0; most];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let landing = &mut [IoSliceMut::new(&mut bytes)];
+    let length = recvmsg(peer, landing, &mut control, RecvFlags::CMSG_CLOEXEC).unwrap().bytes;
+    let mut count = 0;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            count += rights.count();
+        }
+    }
+    bytes.truncate(length);
+    (bytes, count)
+}
+
+#[tokio::test]
+async fn whoever_joins_what_somebody_will_write_has_nothing_to_see_to() {
+    let (outbox, mut peer) = pair().await;
+    for _ in 0..2 {
+        assert!(outbox.push(&frame(1)).is_first);
+        assert!(!outbox.push(&frame(2)).is_first);
+        outbox.flush();
+        let mut both = [0; 2 * HEADER_LEN + 3];
+        peer.read_exact(&mut both).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn descriptors_come_with_the_first_byte_of_their_frame() {
+    let (outbox, peer) = pair().await;
+    for frame in [frame(1), with_descriptors(2, 3), frame(3), with_descriptors(5000, 16), frame(4)] {
+        outbox.push(&frame);
+    }
+    outbox.flush();
+    let (before, none) = receive(&peer, HEADER_LEN + 1);
+    assert_eq!((before.len(), none), (HEADER_LEN + 1, 0));
+    let (one, three) = receive(&peer, 1);
+    assert_eq!((one.len(), three), (1, 3));
+    // A read ends where descriptors were; the kernel does not join those of two frames.
+    let mut rest = 0;
+    let mut counts = Vec::new();
+    let all = 4 * HEADER_LEN - 1 + 2 + 3 + 5000 + 4;
+    while rest < all {
+        let (bytes, count) = receive(&peer, 100_000);
+        rest += bytes.len();
+        counts.push(count);
+    }
+    assert_eq!((rest, counts.iter().sum::<usize>()), (all, 16));
+}
+
+#[tokio::test]
+async fn a_frame_that_is_written_in_pieces_sends_its_descriptors_once() {
+    let (outbox, peer) = pair().await;
+    let length = 4 << 20;
+    outbox.push(&with_descriptors(length, 2));
+    let read = tokio::task::spawn_blocking(move || {
+        let (mut total, mut descriptors) = (0, 0);
+        while total < HEADER_LEN + length {
+            let (bytes, count) = receive(&peer, 64 * 1024);
+            total += bytes.len();
+            descriptors += count;
+        }
+        descriptors
+    });
+    outbox.flush();
+    tokio::select! {
+        () = outbox.write() => panic!("the outbox closed"),
+        () = outbox.is_empty() => {}
+    }
+    assert_eq!(read.await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_arena_that_cannot_be_filled_ends_the_connection() {
+    let (outbox, _peer) = pair().await;
+    let arena = InputArena::Passed(procpool_memory::input::InputWriter::create("test", 4096).unwrap());
+    let place = Place { arena: 1, offset: 0, length: 5000 };
+    outbox.push_shared(&frame(5000), Arc::new(arena), place);
+    outbox.flush();
+    assert!(outbox.is_closed());
+}
