@@ -4,6 +4,7 @@
 mod guard;
 mod handshake;
 mod jobs;
+mod memory;
 mod messages;
 mod replay;
 mod streams;

@@ -4,6 +4,7 @@ use super::*;
 use crate::replay::{self, ReplayError};
 use crate::transcript::Transcript;
 use procpool_protocol::JobId;
+use procpool_protocol::attachments::Attachments;
 use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -147,6 +148,17 @@ fn another_job_or_version_is_refused_by_name() {
          `number`, version 5; it was saved from /opt/number"
     );
     assert!(refusal(|it| it.job = "letter".into()).unwrap_err().contains("it is of job `letter`"));
+}
+
+#[test]
+fn a_job_whose_memory_was_not_saved_is_refused() {
+    let mut saved = saved(&message(), number(1));
+    saved.job.payload.attachments = Attachments::Absent(2);
+    let error = replay::check(Path::new("a.job"), saved, Identity::of_job::<Number>()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "failed to run the saved job a.job again: it was given 2 shared regions, whose memory is not saved"
+    );
 }
 
 #[test]
