@@ -9,7 +9,7 @@ use crate::handshake::Line;
 use crate::identity::Identity;
 use crate::os::Socket;
 use crate::workbench::Workbench;
-use procpool_protocol::arena::Shared;
+use procpool_protocol::arena::{Share, Shared};
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Description;
@@ -78,11 +78,14 @@ impl Guard {
                 self.say(&Frame::new(Kind::Recalled, newest, ""))?;
             }
             Kind::Share => {
+                let share: Share = json_of(frame)?;
                 let attachments = frame.payload.attachments.as_slice();
-                let accepted = self.bench.arenas.share(frame.sequence, &json_of(frame)?, attachments);
-                let mut answer = json_frame(Kind::Shared, &Shared { accepted }).map_err(WorkerError::Send)?;
-                answer.sequence = frame.sequence;
-                self.say(&answer)?;
+                let accepted = self.bench.arenas.share(frame.sequence, &share, attachments);
+                // An offer is answered. What is taken back is not.
+                if share.length.is_some() {
+                    let answer = json_frame(Kind::Shared, &Shared { accepted }).map_err(WorkerError::Send)?;
+                    self.say(&Frame { sequence: frame.sequence, ..answer })?;
+                }
             }
             Kind::Describe => {
                 let frame = description(self.identity.description()).map_err(WorkerError::Send)?;

@@ -1,4 +1,5 @@
 //! Memory that a pool and its workers share: large payloads in arenas, and regions that are a program's own.
 
+mod born;
 mod payloads;
 mod regions;

@@ -5,6 +5,7 @@ use procpool_tests::eventually;
 use procpool_tests::large::{DIE, ECHO, FILL, KEEP, KEPT, Large, PART, WHERE, input};
 use procpool_tests::library::{executable, idle, misbehaving};
 use procpool_tests::verbs::Verb;
+use std::os::unix::fs::MetadataExt;
 
 const MIB: usize = 1 << 20;
 
@@ -126,6 +127,34 @@ async fn a_worker_that_dies_with_a_large_input_costs_that_job_and_leaves_no_memo
     pool.shutdown(std::time::Duration::from_secs(5)).await;
     let gone = async || (ours() == 0).then_some(());
     eventually("the arenas to be gone", gone).await;
+}
+
+#[tokio::test]
+async fn arenas_that_nothing_goes_through_are_taken_back_and_the_worker_goes_on() {
+    for worker in ["large", "born"] {
+        let name = format!("resting-{worker}");
+        let pool =
+            Pool::<Large>::builder(executable(worker)).name(&name).workers(1..=1).start().await.unwrap();
+        let pid = pool.workers()[0].pid;
+        let memory = || -> u64 {
+            let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let is_arena = |path: &std::path::Path| {
+                let target = std::fs::read_link(path).unwrap_or_default();
+                let target = target.to_string_lossy();
+                target.contains(&format!("put {name}-"))
+            };
+            let arenas = fds.map(|fd| fd.path()).filter(|path| is_arena(path));
+            arenas.filter_map(|path| std::fs::metadata(path).ok()).map(|it| it.blocks() * 512).sum()
+        };
+        let used = async || {
+            pool.run(input(ECHO, 0, MIB)).await.unwrap();
+            (memory() >= 2 * MIB as u64).then_some(())
+        };
+        eventually("arenas for inputs and outputs", used).await;
+        eventually("the arenas to be taken back", async || (memory() == 0).then_some(())).await;
+        eventually("other arenas", used).await;
+        assert_eq!(pool.workers()[0].pid, pid, "{worker}");
+    }
 }
 
 #[tokio::test]

@@ -109,7 +109,10 @@ fn an_offer_without_usable_memory_is_declined() {
     let longer = Share { length: Some(2 * LENGTH as u64), ..an_arena(Direction::Output) };
     assert!(!double.share(4, &longer, Some(output.as_fd())), "it is shorter than announced");
     assert!(double.share(5, &an_arena(Direction::Output), Some(output.as_fd())));
-    assert!(double.share(5, &Share { length: None, ..an_arena(Direction::Output) }, None));
+    let taken_back = Share { length: None, ..an_arena(Direction::Output) };
+    double.control.send(&json_frame(Kind::Share, &taken_back).unwrap());
+    // Which is no offer, and not answered.
+    double.guard_has_heard();
 }
 
 #[test]
