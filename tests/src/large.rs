@@ -54,5 +54,6 @@ pub struct Add {
 impl Job for Adder {
     const NAME: &'static str = "adder";
     type Input = Add;
-    type Output = ();
+    /// The same region.
+    type Output = SharedRegion<AtomicU32>;
 }

@@ -1,0 +1,60 @@
+//! Memory needs neither a path nor a permission: it is passed. So a worker of another user has it, too.
+
+use procpool::{Executable, Pool, SharedRegion};
+use procpool_tests::binaries::binary;
+use procpool_tests::eventually;
+use procpool_tests::large::{Add, Adder, ECHO, Large, WHERE, input};
+use procpool_tests::server::Scratch;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::Ordering::Relaxed;
+
+const MIB: usize = 1 << 20;
+
+/// A worker that becomes nobody, and may not look into its coordinator. `None` where this process is not root.
+fn as_nobody(name: &str, scratch: &Scratch) -> Option<Executable> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
+    // Where the workspace is, others may not look.
+    let copy = scratch.path().join(name);
+    std::fs::copy(binary(name), &copy).unwrap();
+    let user = ["--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned);
+    let args = user.into_iter().chain([copy.display().to_string()]);
+    Some(Executable::find("setpriv").unwrap().with_args(args))
+}
+
+#[tokio::test]
+async fn a_worker_of_another_user_has_the_region() {
+    let scratch = Scratch::new();
+    let Some(executable) = as_nobody("adder", &scratch) else {
+        eprintln!("not run: only root may start a worker as another user");
+        return;
+    };
+    let pool = Pool::<Adder>::builder(executable).workers(2..=2).start().await.unwrap();
+    let uid = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(uid(pool.workers()[0].pid.unwrap()).contains("Uid:\t65534\t65534"));
+    let region = SharedRegion::new(1024).unwrap();
+    for _ in 0..10 {
+        pool.run(Add { region: region.clone(), times: 10, then_dies: false }).await.unwrap();
+    }
+    assert_eq!(region[0].load(Relaxed), 100);
+}
+
+#[tokio::test]
+async fn a_worker_of_another_user_has_its_arenas() {
+    let scratch = Scratch::new();
+    let Some(executable) = as_nobody("large", &scratch) else {
+        eprintln!("not run: only root may start a worker as another user");
+        return;
+    };
+    let pool = Pool::<Large>::builder(executable).workers(1..=1).start().await.unwrap();
+    let both = async || {
+        pool.run(input(ECHO, 0, MIB)).await.unwrap();
+        let told = pool.run(input(WHERE, 0, MIB)).await.unwrap();
+        let told = String::from_utf8_lossy(&told).into_owned();
+        (told.contains("procpool-input") && told.contains("procpool-output")).then_some(())
+    };
+    eventually("input and output to lie in arenas", both).await;
+}
