@@ -3,6 +3,7 @@
 //! `interprocess` binds, connects and asks for credentials; underneath lies tokio's `UnixStream`,
 //! which alone offers vectored and `try_` input and output.
 
+use crate::clock;
 use bytes::{Bytes, BytesMut};
 use interprocess::local_socket::tokio::{Listener as LocalListener, Stream as LocalStream};
 use interprocess::local_socket::traits::StreamCommon;
@@ -18,11 +19,15 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 /// Most segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
 const MAX_SEGMENTS: usize = 64;
+
+/// How long descriptors that the kernel does not take for now wait for the next attempt.
+pub(crate) const CROWDED: Duration = Duration::from_millis(5);
 
 /// Bytes of which a read brings less when little is there: a batch of answers to small jobs.
 const FEW: usize = 4096;
@@ -145,6 +150,7 @@ impl Socket {
             match sent {
                 Ok(more) => written += more,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if is_crowded(&error) => clock::sleep(CROWDED).await,
                 Err(error) => return Err(error),
             }
         }

@@ -6,7 +6,8 @@
 
 mod queue;
 
-use crate::os::socket::{Socket, is_crowded};
+use crate::clock;
+use crate::os::socket::{CROWDED, Socket, is_crowded};
 use procpool_memory::arena::InputArena;
 use procpool_protocol::arena::Place;
 use procpool_protocol::attachments::Attachments;
@@ -15,11 +16,7 @@ use queue::{Fill, Queue, Segment};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::Notify;
-
-/// How long a frame whose descriptors the kernel did not take waits for the next attempt.
-const CROWDED: Duration = Duration::from_millis(5);
 
 /// The output side of a connection.
 #[derive(Debug)]
@@ -151,7 +148,7 @@ impl Outbox {
                 }
             }
             if self.lock().is_crowded {
-                tokio::time::sleep(CROWDED).await;
+                clock::sleep(CROWDED).await;
             } else {
                 // An error shows at the next write.
                 let _ = self.socket.writable().await;

@@ -8,6 +8,8 @@ use std::io::{IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 fn frame(length: usize) -> Frame {
     Frame::new(Kind::Job, 1, "").with_payload(Payload::raw(vec![7; length]))
@@ -112,4 +114,49 @@ async fn an_arena_that_cannot_be_filled_ends_the_connection() {
     outbox.push_shared(&frame(5000), Arc::new(arena), place);
     outbox.flush();
     assert!(outbox.is_closed());
+}
+
+/// Run by the test below, as a user whom the kernel holds to a limit.
+#[tokio::test]
+#[ignore = "it needs few descriptors and no privileges"]
+async fn crowded() {
+    const FRAMES: usize = 100;
+    let (outbox, peer) = pair().await;
+    let frame = with_descriptors(1, 1);
+    for _ in 0..FRAMES {
+        outbox.push(&frame);
+    }
+    outbox.flush();
+    assert!(outbox.lock().is_crowded && !outbox.is_closed());
+    let read = tokio::task::spawn_blocking(move || {
+        let (mut total, mut descriptors) = (0, 0);
+        while total < FRAMES * (HEADER_LEN + 1) {
+            let (bytes, count) = receive(&peer, 64 * 1024);
+            total += bytes.len();
+            descriptors += count;
+        }
+        descriptors
+    });
+    tokio::select! {
+        () = outbox.write() => panic!("the outbox closed"),
+        () = outbox.is_empty() => {}
+    }
+    assert_eq!(read.await.unwrap(), FRAMES);
+}
+
+#[test]
+fn descriptors_that_the_kernel_does_not_take_for_now_wait_and_cost_nothing() {
+    // Root is held to no limit, and nobody may not look where the workspace is.
+    let test = std::env::temp_dir().join(format!("procpool-crowded-{}", std::process::id()));
+    std::fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
+    let script = "ulimit -n 40; exec \"$0\" --exact outbox::tests::crowded --ignored";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(&test);
+    if rustix::process::geteuid().is_root() {
+        shell.uid(65534).gid(65534);
+    }
+    let output = shell.output().unwrap();
+    std::fs::remove_file(&test).unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
 }
