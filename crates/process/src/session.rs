@@ -10,6 +10,7 @@ use crate::os::page::Page;
 use crate::os::socket::Socket;
 use crate::outbox::Outbox;
 use procpool_protocol::ExitReport;
+use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::handshake::Connection;
@@ -81,9 +82,10 @@ pub struct Session {
 impl Session {
     /// Splits a link in the half that is shared and the half that is driven.
     pub fn new(link: ReadyWorker) -> (Arc<Outboxes>, Self) {
-        let ReadyWorker { body, jobs, control, jobs_in, control_in, page, .. } = link;
-        let lines =
-            Arc::new(Outboxes { jobs: Outbox::new(jobs.clone()), control: Outbox::new(control.clone()) });
+        let ReadyWorker { body, hello, jobs, control, jobs_in, control_in, page, .. } = link;
+        let receives = hello.arenas == Some(TakesArenas::Received);
+        let outbox = |socket: &Arc<Socket>| Outbox::new(socket.clone(), receives);
+        let lines = Arc::new(Outboxes { jobs: outbox(&jobs), control: outbox(&control) });
         let input = |socket, decoder: Decoder| {
             let received = decoder.buffered() as u64;
             Input { socket, decoder, received, open: true, reset: false, is_flooding: false }

@@ -9,6 +9,7 @@ mod queue;
 use crate::clock;
 use crate::os::socket::{CROWDED, Socket, is_crowded};
 use procpool_memory::arena::InputArena;
+use procpool_protocol::Payload;
 use procpool_protocol::arena::Place;
 use procpool_protocol::attachments::Attachments;
 use procpool_protocol::frame::Frame;
@@ -22,6 +23,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct Outbox {
     socket: Arc<Socket>,
+    /// Whether the peer receives descriptors.
+    receives: bool,
     queue: Mutex<Queue>,
     /// Wakes the writer: the socket was full, or somebody waits for room.
     blocked: Notify,
@@ -43,11 +46,14 @@ pub struct Appended {
 }
 
 impl Outbox {
-    pub(crate) fn new(socket: Arc<Socket>) -> Self {
-        Self { socket, queue: Mutex::default(), blocked: Notify::new(), room: Notify::new() }
+    /// To a peer that receives descriptors, or does not.
+    pub(crate) fn new(socket: Arc<Socket>, receives: bool) -> Self {
+        let (blocked, room) = (Notify::new(), Notify::new());
+        Self { socket, receives, queue: Mutex::default(), blocked, room }
     }
 
-    /// Appends a frame; [`flush`](Self::flush) writes it, and sends the attachments of its payload with its first byte.
+    /// Appends a frame; [`flush`](Self::flush) writes it. The attachments of its payload are sent with its first byte, or
+    /// left out for a peer that receives none.
     pub fn push(&self, frame: &Frame) -> Appended {
         self.push_after(None, frame)
     }
@@ -60,6 +66,10 @@ impl Outbox {
     }
 
     fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Appended {
+        if !self.receives && frame.payload.attachments != Attachments::None {
+            let payload = Payload { attachments: Attachments::None, ..frame.payload.clone() };
+            return self.push_after(before, &frame.clone().with_payload(payload));
+        }
         let mut queue = self.lock();
         let ticket = queue.push(before, frame);
         Appended { ticket, is_first: !std::mem::replace(&mut queue.is_promised, true) }

@@ -25,11 +25,15 @@ fn with_descriptors(length: usize, count: usize) -> Frame {
 
 /// Needs a tokio runtime.
 async fn pair() -> (Outbox, UnixStream) {
+    pair_that_receives(true).await
+}
+
+async fn pair_that_receives(descriptors: bool) -> (Outbox, UnixStream) {
     let (ours, peer) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let socket = Arc::new(Socket::new(ours).unwrap());
     socket.writable().await.unwrap();
-    (Outbox::new(socket), peer)
+    (Outbox::new(socket, descriptors), peer)
 }
 
 /// Reads once: the bytes, and the number of descriptors that came with them.
@@ -82,6 +86,14 @@ async fn descriptors_come_with_the_first_byte_of_their_frame() {
         counts.push(count);
     }
     assert_eq!((rest, counts.iter().sum::<usize>()), (all, 16));
+}
+
+#[tokio::test]
+async fn a_peer_that_receives_no_descriptors_is_sent_none() {
+    let (outbox, peer) = pair_that_receives(false).await;
+    outbox.push(&with_descriptors(2, 3));
+    outbox.flush();
+    assert_eq!(receive(&peer, 1000), (frame(2).to_bytes().to_vec(), 0));
 }
 
 #[tokio::test]
