@@ -1,3 +1,5 @@
+//! Regions in one process, which plays both sides.
+
 use super::*;
 use crate::passing::{collect, offering};
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,3 +1,5 @@
+//! An outbox with a real socket: who writes, when, and with which descriptors.
+
 use super::*;
 use procpool_protocol::Payload;
 use procpool_protocol::attachments::Attachment;
