@@ -43,6 +43,8 @@ pub enum Verb {
     Exit(i32),
     /// Panic with this message.
     Panic(String),
+    /// Fail with this message, and say that the job broke.
+    Break(String),
     /// Report progress, then die by the signal of this number.
     Die(i32),
     /// Recurse until the stack is full.

@@ -86,6 +86,8 @@ pub enum Status {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The function broke: it threw, or ran into a bug. The input is not to blame, and the worker goes on.
+    Broke(Failure),
 }
 
 /// Header of [`Kind::Progress`].

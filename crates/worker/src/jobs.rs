@@ -139,6 +139,7 @@ fn judge<J: Job>(
 fn refusal(failure: Failure) -> Status {
     match failure.code() {
         Failure::CANCELLED => Status::Cancelled,
+        _ if failure.is_broken() => Status::Broke(failure),
         _ => Status::Failed(failure),
     }
 }

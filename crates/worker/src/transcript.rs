@@ -85,6 +85,7 @@ fn ending(done: &Done, output: &Payload) -> String {
         Status::Ok => format!("the job ended well after {run:.1?}"),
         Status::BadInput { message } => format!("bad input: {message}"),
         Status::Failed(failure) => format!("the job failed ({}): {failure}", failure.code()),
+        Status::Broke(failure) => format!("the job broke ({}): {failure}", failure.code()),
         Status::Panicked { message, location: Some(location) } => {
             format!("the job panicked at {location}: {message}")
         }

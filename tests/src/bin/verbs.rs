@@ -79,6 +79,7 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
         }
         Verb::Exit(code) => std::process::exit(code),
         Verb::Panic(message) => panic!("{message}"),
+        Verb::Break(message) => return Err(Failure::new(message).with_code("broken").as_broken()),
         Verb::Die(signal) => {
             cx.progress(0, None);
             match die(signal)? {}

@@ -262,6 +262,8 @@ pub(crate) fn outcome(done: Done, output: Payload) -> (Result<Payload, JobError>
         Status::Ok => Ok(output),
         Status::BadInput { message } => Err(JobError::BadInput { message }),
         Status::Failed(failure) => Err(JobError::Failed(failure)),
+        // The mark does not travel; who passes the failure on from another worker passes it on as this.
+        Status::Broke(failure) => Err(JobError::Broke(failure.as_broken())),
         Status::Panicked { message, location } => {
             return (Err(JobError::Panicked { message, location }), Health::Suspect);
         }

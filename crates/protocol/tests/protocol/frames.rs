@@ -164,7 +164,8 @@ fn the_longest_texts_fit_a_header() {
     let failure = Failure::new(long()).with_code(long()).with_details(&"x".repeat(MAX_TEXT - 2));
     assert!(failure.details::<String>().is_some());
     let panicked = Status::Panicked { message: long(), location: Some(long()) };
-    for status in [Status::Failed(failure), panicked, Status::BadInput { message: long() }] {
+    let broke = Status::Broke(failure.clone());
+    for status in [Status::Failed(failure), broke, panicked, Status::BadInput { message: long() }] {
         let done = Done { status, run_nanos: u64::MAX };
         let frame = done.into_frame(1, Payload::none()).expect("cut texts fit");
         assert!(frame.end && Done::from_frame(&frame).is_ok());

@@ -31,6 +31,7 @@ fn endings() -> Vec<(&'static str, Done)> {
     let bad = Status::BadInput { message: "no".into() };
     let panicked = Status::Panicked { message: "boom".into(), location: Some("src/main.rs:7:5".into()) };
     let too_large = Status::TooLarge { size: 100_000_000, limit: 64 << 20 };
+    let broke = Failure::new("no such key").with_code("KeyError");
     let ending = |name, status, run_nanos| (name, Done { status, run_nanos });
     vec![
         ending("done-ok", Status::Ok, 1500),
@@ -39,6 +40,7 @@ fn endings() -> Vec<(&'static str, Done)> {
         ending("done-panicked", panicked, 900),
         ending("done-cancelled", Status::Cancelled, 70_000),
         ending("done-too-large", too_large, 5_000_000_000),
+        ending("done-broke", Status::Broke(broke), 600),
     ]
 }
 

@@ -54,6 +54,23 @@ fn a_failure_is_told_and_the_worker_goes_on() {
 }
 
 #[test]
+fn a_function_that_broke_is_told_so_and_the_worker_goes_on() {
+    let mut double = Double::numbers(|n, _| match n {
+        0 => Err(Failure::new("no such key").with_code("KeyError").as_broken()),
+        n => Ok(n),
+    });
+    let Status::Broke(failure) = double.run(1, number(0)).0.status else { panic!() };
+    assert_eq!((failure.code(), failure.message()), ("KeyError", "no such key"));
+    assert_eq!(double.run(2, number(1)).1, number(1));
+}
+
+#[test]
+fn a_job_that_gives_up_is_cancelled_even_if_marked_as_broken() {
+    let mut double = Double::numbers(|_, _| Err(Failure::from(procpool_protocol::Cancelled).as_broken()));
+    assert_eq!(double.run(1, number(1)).0.status, Status::Cancelled);
+}
+
+#[test]
 fn a_panic_is_told_with_message_and_place_and_ends_the_worker() {
     let mut double = Double::numbers(|n, _| panic!("cannot do {n}"));
     let Status::Panicked { message, location } = double.run(1, number(3)).0.status else { panic!() };

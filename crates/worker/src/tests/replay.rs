@@ -119,6 +119,8 @@ fn every_other_end_is_told_and_is_no_success() {
     assert!(bad.0 == Ending::Failed && bad.1.starts_with("procpool-worker: bad input: "), "{bad:?}");
     let failed = told(number(1), |_, _, _| Err(Failure::new("no").with_code("nope")));
     assert_eq!(failed, (Ending::Failed, "procpool-worker: the job failed (nope): no".into()));
+    let broke = told(number(1), |_, _, _| Err(Failure::new("no").with_code("nope").as_broken()));
+    assert_eq!(broke, (Ending::Failed, "procpool-worker: the job broke (nope): no".into()));
     let panicked = told(number(1), |_, n, _| panic!("cannot do {n}"));
     assert!(panicked.0 == Ending::Panicked && panicked.1.ends_with(": cannot do 1"), "{panicked:?}");
 }
