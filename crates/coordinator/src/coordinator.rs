@@ -137,7 +137,7 @@ impl Coordinator {
 impl Engine for Coordinator {
     fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
         let submitted = match self.pools.get(&job.pool) {
-            Some(pool) => pool.submit(job.input, job.reply, job.limits),
+            Some(pool) => pool.submit_for(job),
             None => {
                 let reason = Refusal::UnknownPool { known: self.names() };
                 Err(Refused { pool: job.pool, reason }.into())

@@ -74,8 +74,8 @@ pub enum CodecError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A job with more extras than allowed.
-    #[error("a job with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
+    /// A job, or its end, with more extras than allowed.
+    #[error("a message with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
     TooManyExtras {
         /// How many there were.
         count: usize,

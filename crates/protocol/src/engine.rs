@@ -27,6 +27,9 @@ pub struct Submission {
     pub reply: Encoding,
     /// Limits of this job.
     pub limits: JobLimits,
+    /// Whether the worker is asked for processor time and peak memory, which it tells in
+    /// [`JobReport`](crate::extras::JobReport). Costs the worker a look into `/proc`, some 15 µs.
+    pub reports_usage: bool,
 }
 
 /// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.

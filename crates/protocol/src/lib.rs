@@ -5,7 +5,7 @@
 //! can be written in another language.
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
-//! [`message`] know what frames say; [`payload`] carries typed values; [`job`] is the contract;
+//! [`message`] know what frames say, [`extras`] what may come and go in them; [`payload`] carries typed values; [`job`] is the contract;
 //! [`page`] and [`arena`] are the memory that both sides share; [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
 //! [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
@@ -18,6 +18,7 @@ pub mod codec;
 pub mod crash;
 pub mod decoder;
 pub mod engine;
+pub mod extras;
 pub mod frame;
 pub mod handshake;
 pub mod job;

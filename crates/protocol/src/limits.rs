@@ -30,7 +30,7 @@ pub const MAX_TEXT: usize = 16 * 1024;
 /// Largest JSON document in `Hello`, `Welcome`, `Refused` and `Description`, in bytes.
 pub const MAX_JSON: usize = MAX_HEADER as usize;
 
-/// Most tagged extras (trace context and the like) in one job header.
+/// Maximum number of tagged extras (trace context, content type and the like) of a job, and of its end.
 pub const MAX_EXTRAS: usize = 16;
 
 /// Deepest nesting of a typed value that is decoded from a peer.

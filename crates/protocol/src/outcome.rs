@@ -1,6 +1,7 @@
 //! How a job ends, as its caller sees it: an output, or a [`JobError`] that says what is known.
 
 use crate::crash::CrashReport;
+use crate::extras::JobReport;
 use crate::job::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
 use crate::payload::{Payload, PayloadError};
@@ -26,6 +27,8 @@ pub struct Finished {
     pub timing: Timing,
     /// Its output, or what happened instead.
     pub result: Result<Payload, JobError>,
+    /// What the worker told of the job beside that, if anything.
+    pub report: Option<Box<JobReport>>,
 }
 
 /// Why a job has no output.

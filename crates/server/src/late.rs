@@ -72,7 +72,8 @@ mod tests {
 
     async fn reason(late: &Late) -> Refusal {
         let (input, limits) = (Payload::json("1"), JobLimits::default());
-        let job = Submission { pool: "fib".into(), input, reply: Encoding::Json, limits };
+        let job =
+            Submission { pool: "fib".into(), input, reply: Encoding::Json, limits, reports_usage: false };
         match late.submit(job).await {
             Err(JobError::Refused(refused)) => refused.reason,
             other => panic!("not refused: {other:?}"),

@@ -93,6 +93,7 @@ mod startup;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod usage;
 mod workbench;
 
 pub use cancel::CancelFlag;
@@ -101,6 +102,7 @@ pub use entry::{messages, serve, serve_if_spawned, serve_with};
 pub use port::{Messages, ParentPort, PostError};
 pub use procpool_memory::SharedRegion;
 pub use procpool_memory::output::Buffer;
+pub use procpool_protocol::extras::InvalidContentType;
 pub use procpool_protocol::{
     Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming,
 };

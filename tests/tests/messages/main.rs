@@ -2,3 +2,4 @@
 //! caller can notice.
 
 mod broke;
+mod extras;

@@ -10,7 +10,6 @@ use crate::sharing::Sharing;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::Kind;
-use procpool_protocol::message::Done;
 use procpool_scheduler::{Death, Event, Fingerprint, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -182,12 +181,11 @@ fn died(
     let (known, mut events) = (&mut effects.known, Vec::new());
     let expected = slot.dismissed;
     state.stats.died(expected);
-    for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
-        if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
+    for mut frame in ending.last_frames.into_iter().filter(|frame| frame.kind == Kind::Done) {
+        if let (Ok(job), Ok((told, health))) = (slot.job_of(frame.sequence), serving::outcome(&mut frame)) {
             slot.held.pop_front();
             slot.jobs_done += 1;
-            let (result, health) = serving::outcome(done, frame.payload.clone());
-            known.results.push_back((job, result));
+            known.results.push_back((job, told));
             events.push(Event::Done { worker, job, health });
         }
     }

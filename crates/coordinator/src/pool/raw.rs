@@ -14,7 +14,9 @@ use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_process::{AttachPoint, Contract, Origin, Recipe, StartError, refuse_unserved};
-use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
+use procpool_protocol::engine::{
+    Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
+};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
 use procpool_scheduler::{ConfigError, Event, Scheduler};
@@ -179,7 +181,16 @@ impl RawPool {
     /// # Errors
     /// [`JobError::Refused`].
     pub fn submit(&self, input: Payload, reply: Encoding, limits: JobLimits) -> Result<Accepted, JobError> {
-        let job = self.new_job(input, reply, limits, None, None);
+        self.offer(self.new_job(input, reply, limits, None, None))
+    }
+
+    /// Offers a job whose worker may be asked for what it used.
+    pub(crate) fn submit_for(&self, job: Submission) -> Result<Accepted, JobError> {
+        let new = self.new_job(job.input, job.reply, job.limits, None, None);
+        self.offer(NewJob { reports_usage: job.reports_usage, ..new })
+    }
+
+    fn offer(&self, job: NewJob) -> Result<Accepted, JobError> {
         let submitted = self.core().submit(job).map_err(|rejected| self.core().refused(rejected.reason))?;
         let id = submitted.id;
         Ok(Accepted { id, outcome: Box::pin(Pending::new(self.core().clone(), submitted).outcome()) })
@@ -197,7 +208,7 @@ impl RawPool {
         let pool = self.limits();
         let repeatable = idempotent.or(pool.idempotent).unwrap_or(false);
         let attempts = if repeatable { pool.max_attempts } else { 1 };
-        NewJob { input, reply, limits: pool.of_job(limits), attempts, events }
+        NewJob { input, reply, limits: pool.of_job(limits), attempts, reports_usage: false, events }
     }
 
     /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its

@@ -3,9 +3,11 @@
 use super::core::Core;
 use super::effects::Effects;
 use super::events::Events;
+use super::known::Told;
 use super::slot::Answer;
 use procpool_process::{FrameSink, KillSwitch, Outboxes};
 use procpool_protocol::arena::Direction;
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::message::{Done, Progress, Status};
@@ -132,10 +134,9 @@ impl Serving<'_> {
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
         let is_shared = frame.by_reference;
         self.fetch(&mut frame)?;
-        let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
         let length = frame.payload.bytes.len();
-        let (result, health) = outcome(done, frame.payload);
-        self.answers.push(Answer { sequence: frame.sequence, result, health, is_shared, length });
+        let (told, health) = outcome(&mut frame)?;
+        self.answers.push(Answer { sequence: frame.sequence, told, health, is_shared, length });
         Ok(())
     }
 
@@ -159,7 +160,7 @@ impl Serving<'_> {
                 };
                 match slot.answered(&answer) {
                     Ok(job) => {
-                        effects.known.results.push_back((job, answer.result));
+                        effects.known.results.push_back((job, answer.told));
                         let health = if spent == Spent::All { Health::Suspect } else { answer.health };
                         events.push(Event::Done { worker, job, health });
                     }
@@ -256,20 +257,28 @@ impl Serving<'_> {
     }
 }
 
-/// What a worker says of a job's end, as the pool passes it on, and whether the worker can go on.
-pub(crate) fn outcome(done: Done, output: Payload) -> (Result<Payload, JobError>, Health) {
-    let result = match done.status {
-        Status::Ok => Ok(output),
-        Status::BadInput { message } => Err(JobError::BadInput { message }),
-        Status::Failed(failure) => Err(JobError::Failed(failure)),
-        // The mark does not travel; who passes the failure on from another worker passes it on as this.
-        Status::Broke(failure) => Err(JobError::Broke(failure.as_broken())),
-        Status::Panicked { message, location } => {
-            return (Err(JobError::Panicked { message, location }), Health::Suspect);
-        }
-        // It was not asked to stop, or its outcome would be decided already: its function ended itself.
-        Status::Cancelled => Err(JobError::Cancelled { stage: Stage::Running }),
-        Status::TooLarge { size, limit } => Err(JobError::OutputTooLarge { size, limit }),
+/// What a worker says of a job's end, as the pool passes it on, and whether the worker can go on. Takes the frame's
+/// payload. The error says how the worker broke the protocol.
+pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
+    let done = Done::checked(frame).map_err(|error| error.to_string())?;
+    let report = JobReport::of(&done.extras).map_err(|error| error.to_string())?;
+    let health = match done.status {
+        Status::Panicked { .. } => Health::Suspect,
+        _ => Health::Sound,
     };
-    (result, Health::Sound)
+    Ok((Told { result: result(done.status, std::mem::take(&mut frame.payload)), report }, health))
+}
+
+fn result(status: Status, output: Payload) -> Result<Payload, JobError> {
+    Err(match status {
+        Status::Ok => return Ok(output),
+        Status::BadInput { message } => JobError::BadInput { message },
+        Status::Failed(failure) => JobError::Failed(failure),
+        // The mark does not travel; a caller that passes the failure on passes it on as this.
+        Status::Broke(failure) => JobError::Broke(failure.as_broken()),
+        Status::Panicked { message, location } => JobError::Panicked { message, location },
+        // It was not asked to stop, or its outcome would be decided already: its function ended itself.
+        Status::Cancelled => JobError::Cancelled { stage: Stage::Running },
+        Status::TooLarge { size, limit } => JobError::OutputTooLarge { size, limit },
+    })
 }

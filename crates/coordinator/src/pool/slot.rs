@@ -1,11 +1,11 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
+use super::known::Told;
 use crate::recorder::Sent;
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::arena::{Direction, Place};
 use procpool_protocol::frame::Frame;
-use procpool_protocol::{JobError, Payload};
 use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(crate) struct Held {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) sequence: u64,
-    pub(super) result: Result<Payload, JobError>,
+    pub(super) told: Told,
     pub(super) health: Health,
     /// The output lay in an arena.
     pub(super) is_shared: bool,

@@ -24,7 +24,8 @@ fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
     let (caller, outcome) = oneshot::channel();
     let frame = Frame::new(Kind::Job, 1, "");
     let sent = Sent { worker: "fib-1".into(), contract: 1, build: None, attempt: 1, frame };
-    let finished = Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash() };
+    let finished =
+        Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash(), report: None };
     recorder.save(FailedJob { sent: Box::new(sent), outcome: Untold::new(caller, finished) });
     outcome
 }

@@ -4,6 +4,7 @@ mod bounds;
 mod chunking;
 mod contract;
 mod document;
+mod extras;
 mod frames;
 mod golden;
 mod hostile;

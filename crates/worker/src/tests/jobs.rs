@@ -1,7 +1,8 @@
 //! One job in, one outcome out.
 
 use super::*;
-use procpool_protocol::message::{Extra, Status};
+use procpool_protocol::extras::{Extra, JobReport, of_done, of_job};
+use procpool_protocol::message::Status;
 
 fn double_of(n: u64, _: &mut Context<Number>) -> Result<u64, Failure> {
     n.checked_mul(2).ok_or_else(|| Failure::new("too much").with_code("overflow"))
@@ -159,6 +160,59 @@ fn the_time_that_the_function_took_is_told() {
         Ok(n)
     });
     assert!(double.run(1, number(1)).0.run_nanos >= 2_000_000);
+}
+
+#[test]
+fn a_raw_output_has_the_content_type_that_the_function_said_last() {
+    let mut double = Double::with::<Raw>(Mode::Jobs, |bytes, cx| {
+        cx.content_type("image/gif")?;
+        cx.content_type("image/png")?;
+        assert!(cx.content_type("image/png; q=1").is_err());
+        Ok(bytes)
+    });
+    let (done, _) = double.run(1, Payload::raw("picture"));
+    assert_eq!(done.extras, [Extra { tag: of_done::CONTENT_TYPE, value: b"image/png".to_vec() }]);
+}
+
+#[test]
+fn a_job_without_an_output_of_raw_bytes_has_no_content_type() {
+    let mut double = Double::numbers(|n, cx| {
+        cx.content_type("image/png")?;
+        if n == 0 { Err(Failure::new("no")) } else { Ok(n) }
+    });
+    for (sequence, n) in [(1, 0), (2, 1)] {
+        assert_eq!(double.run(sequence, number(n)).0.extras, []);
+    }
+}
+
+#[test]
+fn a_text_that_is_no_content_type_ends_the_job_as_failed_with_the_text() {
+    let mut double = Double::with::<Raw>(Mode::Jobs, |bytes, cx| {
+        cx.content_type("picture")?;
+        Ok(bytes)
+    });
+    let Status::Failed(failure) = double.run(1, Payload::raw("")).0.status else { panic!() };
+    assert!(failure.message().starts_with("\"picture\" is no content type"), "{failure}");
+}
+
+#[test]
+fn processor_time_and_peak_memory_are_told_to_those_who_ask() {
+    let mut double = Double::numbers(|n, _| {
+        let before = crate::os::thread_cpu_time();
+        while crate::os::thread_cpu_time() < before + Duration::from_millis(2) {}
+        match n {
+            0 => Err(Failure::new("a failure uses time, too")),
+            n => Ok(n),
+        }
+    });
+    assert_eq!(double.run(1, number(1)).0.extras, [], "nobody asked");
+    let asking = message::Job { extras: vec![Extra::flag(of_job::REPORT_USAGE)], ..message() };
+    for (sequence, n) in [(2, 0), (3, 1)] {
+        double.jobs.send(&job(sequence, &asking, number(n)));
+        let report = JobReport::of(&double.done(sequence).0.extras).unwrap().unwrap();
+        assert!(report.cpu_time.unwrap() >= Duration::from_millis(2), "{report:?}");
+        assert!(report.peak_memory.unwrap() > 100_000, "{report:?}");
+    }
 }
 
 #[test]

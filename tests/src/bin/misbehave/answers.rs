@@ -4,6 +4,7 @@ use crate::start::Worker;
 use crate::wire::{Wire, answer, done, from_hex, header};
 use crate::{Deed, die, hang, kin};
 use procpool_protocol::arena::{Place, Shared};
+use procpool_protocol::extras::Extra;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{Done, Progress, Status, json_frame};
 use procpool_protocol::{Encoding, Payload};
@@ -97,11 +98,12 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             return jobs.send(&done(job.sequence, &heir.to_string())?);
         }
         "inheritance" | "inheritance_abroad" => jobs.send(&progress(job.sequence)?)?,
-        other => match (deed.value("output"), deed.value("header")) {
-            (Some(hex), _) => return jobs.send(&output(job.sequence, hex)?),
-            (_, Some(hex)) => {
+        other => match (deed.value("output"), deed.value("header"), deed.value("extra")) {
+            (Some(hex), ..) => return jobs.send(&output(job.sequence, hex)?),
+            (_, Some(hex), _) => {
                 jobs.send(&Frame::new(Kind::Done, job.sequence, from_hex(hex)?).to_bytes())?;
             }
+            (.., Some(extra)) => return jobs.send(&with_extra(job.sequence, extra)?),
             _ => return Err(io::Error::other(format!("misbehave does not know `{other}`"))),
         },
     }
@@ -114,9 +116,18 @@ fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     answer(sequence, payload)
 }
 
+/// An answer of raw bytes with one extra: `TAG:VALUE`, the value as text.
+fn with_extra(sequence: u64, extra: &str) -> io::Result<Vec<u8>> {
+    let (tag, value) = extra.split_once(':').ok_or_else(|| io::Error::other("an extra is TAG:VALUE"))?;
+    let extra = Extra { tag: tag.parse().map_err(io::Error::other)?, value: value.into() };
+    let done = Done { status: Status::Ok, run_nanos: 1, extras: vec![extra] };
+    let frame = done.into_frame(sequence, Payload::raw("raw")).map_err(io::Error::other)?;
+    Ok(frame.to_bytes().to_vec())
+}
+
 /// An answer whose output lies in an arena that nobody has made.
 fn referring(sequence: u64) -> io::Result<Vec<u8>> {
-    let done = Done { status: Status::Ok, run_nanos: 1 };
+    let done = Done { status: Status::Ok, run_nanos: 1, extras: Vec::new() };
     let frame = done.into_frame(sequence, Payload::raw("")).map_err(io::Error::other)?;
     Ok(frame.referring_to(Place { arena: 7, offset: 0, length: 1 << 20 }).to_bytes().to_vec())
 }

@@ -77,7 +77,7 @@ pub(crate) fn done(sequence: u64, text: &str) -> io::Result<Vec<u8>> {
 
 /// The answer to a job: these bytes.
 pub(crate) fn answer(sequence: u64, output: Payload) -> io::Result<Vec<u8>> {
-    let done = Done { status: Status::Ok, run_nanos: 1 };
+    let done = Done { status: Status::Ok, run_nanos: 1, extras: Vec::new() };
     Ok(done.into_frame(sequence, output).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
