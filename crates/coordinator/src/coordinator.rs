@@ -1,7 +1,7 @@
 //! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
 
-use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
-use procpool_process::{ContractMismatch, StartError};
+use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
+use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
     WorkerStatus,
@@ -54,6 +54,14 @@ pub enum NoPool {
         /// What was expected and found.
         mismatch: Box<ContractMismatch>,
     },
+    /// Its workers do not read what the job sends.
+    #[error("pool `{name}` cannot run the job that was asked for: {mismatch}")]
+    Encoding {
+        /// The pool.
+        name: String,
+        /// What the workers would be sent, and what they read.
+        mismatch: Box<EncodingMismatch>,
+    },
 }
 
 impl Coordinator {
@@ -87,10 +95,16 @@ impl Coordinator {
     /// A typed view of a pool.
     ///
     /// # Errors
-    /// When there is no such pool, or its workers are of another job or version.
+    /// When there is no such pool, or its workers are of another job or version, or do not read what `J` sends.
     pub fn pool<J: Job>(&self, name: &str) -> Result<Pool<J>, NoPool> {
-        let raw = self.raw(name)?;
-        Pool::of(raw).map_err(|mismatch| NoPool::Mismatch { name: name.into(), mismatch: Box::new(mismatch) })
+        Pool::of(self.raw(name)?).map_err(|mismatch| match mismatch {
+            NotThatJob::Contract(mismatch) => {
+                NoPool::Mismatch { name: name.into(), mismatch: Box::new(mismatch) }
+            }
+            NotThatJob::Encoding(mismatch) => {
+                NoPool::Encoding { name: name.into(), mismatch: Box::new(mismatch) }
+            }
+        })
     }
 
     /// A pool without types.

@@ -28,8 +28,8 @@ pub use pool::{
     ShutdownReport, WorkerSource,
 };
 pub use procpool_process::{
-    AttachSocket, Contract, ContractMismatch, Executable, ExecutableError, InvalidWorkerLimits, StartError,
-    WorkerLimits, raise_open_files_limit, unblock_stop_signals,
+    AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,
+    InvalidWorkerLimits, StartError, WorkerData, WorkerLimits, raise_open_files_limit, unblock_stop_signals,
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};

@@ -3,8 +3,8 @@
 use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
 use procpool_process::{
-    Executable, ExecutableError, FrameSink, Home, KillSwitch, Origin, Outboxes, Recipe, Session, StartError,
-    WorkerLimits, clock, launch, refuse_unserved,
+    EncodingAgreement, Executable, ExecutableError, FrameSink, Home, KillSwitch, Needs, Origin, Outboxes,
+    Recipe, Session, StartError, WorkerData, WorkerLimits, clock, launch, refuse_unserved,
 };
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
@@ -111,7 +111,7 @@ pub enum SpawnError {
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct WorkerBuilder<Out, In> {
     executable: Executable,
-    worker_data: Result<Payload, PayloadError>,
+    worker_data: Result<WorkerData, PayloadError>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
     limits: WorkerLimits,
@@ -122,9 +122,10 @@ pub struct WorkerBuilder<Out, In> {
 }
 
 impl<Out, In> WorkerBuilder<Out, In> {
-    /// What the worker is given at its start, in the encoding that is set by now.
+    /// What the worker is given at its start, in the encoding that is set by now. Up to 1 MiB of bincode are also encoded as
+    /// JSON, for a worker that reads no bincode.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        self.worker_data = Payload::encode(data, self.encoding);
+        self.worker_data = WorkerData::encode(data, self.encoding);
         self
     }
 
@@ -146,7 +147,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         self
     }
 
-    /// How messages are encoded. Default: bincode.
+    /// How messages are encoded. Default: bincode, or JSON for a worker that reads no bincode.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
         self
@@ -174,6 +175,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let name = file.to_string_lossy().into_owned();
         refuse_unserved(&name)?;
         self.limits.check().map_err(InvalidLimits::from)?;
+        let encodings = Arc::new(EncodingAgreement::new(Some(Needs::of_values(self.encoding))));
         let recipe = Recipe {
             name: name.clone(),
             origin: Origin::Spawned(self.executable.pin()?),
@@ -185,6 +187,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             mode: Mode::Messages,
             expects: Arc::default(),
             worker_data: self.worker_data?,
+            encodings: encodings.clone(),
             max_payload: self.max_payload,
             step_timeout: self.start_timeout,
         };
@@ -206,7 +209,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         Ok(Worker {
             name,
             pid,
-            encoding: self.encoding,
+            encoding: encodings.encoding(self.encoding),
             max_payload: self.max_payload,
             lines,
             kill_switch,
@@ -257,7 +260,7 @@ impl<Out, In> Worker<Out, In> {
     pub fn builder(executable: Executable) -> WorkerBuilder<Out, In> {
         WorkerBuilder {
             executable,
-            worker_data: Ok(Payload::none()),
+            worker_data: Ok(WorkerData::default()),
             env: Vec::new(),
             current_dir: None,
             limits: WorkerLimits::default(),

@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+mod agreement;
 mod attach;
 pub mod clock;
 mod contract;
@@ -24,8 +25,10 @@ mod outbox;
 mod output;
 mod session;
 mod unserved;
+mod worker_data;
 mod worker_limits;
 
+pub use agreement::{EncodingAgreement, EncodingMismatch, Needs};
 pub use attach::{AttachPoint, AttachSocket};
 pub use contract::{Contract, ContractMismatch};
 pub use executable::{Executable, ExecutableError, Pinned};
@@ -37,4 +40,5 @@ pub use os::signals::unblock_stop_signals;
 pub use outbox::{Appended, Outbox, Ticket};
 pub use session::{Ending, FrameSink, Outboxes, Session};
 pub use unserved::refuse_unserved;
+pub use worker_data::WorkerData;
 pub use worker_limits::{InvalidWorkerLimits, WorkerLimits};

@@ -38,7 +38,8 @@ pub trait Job: 'static {
     /// pool's configuration, and that is weaker than a job's own options.
     const IDEMPOTENT: bool = false;
     /// How typed values travel between Rust programs. [`Encoding::Json`] for types with `flatten`,
-    /// `untagged` or a `serde_json::Value`, which bincode cannot carry.
+    /// `untagged` or a `serde_json::Value`, which bincode cannot carry. Where the pool's workers read no bincode,
+    /// as those of other languages, JSON is used by itself.
     const ENCODING: Encoding = Encoding::Bincode;
     /// What the function takes.
     type Input: Serialize + DeserializeOwned + Send + 'static;

@@ -17,6 +17,7 @@ pub mod bounded;
 pub mod codec;
 pub mod crash;
 pub mod decoder;
+pub mod encodings;
 pub mod engine;
 pub mod extras;
 pub mod frame;

@@ -1,5 +1,6 @@
 //! What this executable says of itself: to the coordinator in its hello, to people who start it by hand.
 
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::handshake::{Description, Hello, Mode};
 use procpool_protocol::{Job, Schema};
 use std::ffi::OsString;
@@ -45,6 +46,8 @@ impl Identity {
             build: self.build.map(str::to_owned),
             page: true,
             arenas: true,
+            encodings: Encodings::ALL,
+            concurrency: 1,
         }
     }
 

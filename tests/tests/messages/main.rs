@@ -2,4 +2,5 @@
 //! caller can notice.
 
 mod broke;
+mod encodings;
 mod extras;

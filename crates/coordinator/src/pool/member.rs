@@ -79,13 +79,15 @@ impl Member {
     /// The worker is ready: from now on it is given jobs.
     fn join(&self, link: ReadyWorker) -> Session {
         let (takes_ahead, takes_arenas) = (link.takes_ahead(), link.hello.arenas);
-        let (version, build) = (link.hello.contract, link.hello.build.clone());
+        let (version, build, encodings) =
+            (link.hello.contract, link.hello.build.clone(), link.hello.encodings);
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {
             if let Some(slot) = state.slots.get_mut(&self.worker) {
                 slot.lines = Some(lines);
                 slot.version = Some(version);
                 slot.build = build;
+                slot.encodings = encodings;
                 if !takes_arenas {
                     slot.sharing = Sharing::new(0);
                 }

@@ -13,7 +13,9 @@ use super::supervisor;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use procpool_process::{AttachPoint, Contract, Origin, Recipe, StartError, refuse_unserved};
+use procpool_process::{
+    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, refuse_unserved,
+};
 use procpool_protocol::engine::{
     Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
 };
@@ -48,6 +50,7 @@ struct Owner {
     core: Arc<Core>,
     contract: Arc<OnceLock<Contract>>,
     workers: WorkerSource,
+    encodings: Arc<EncodingAgreement>,
     /// Held from the look at the file until the reload has its number, so that whoever looks last is last.
     reloading: Mutex<()>,
 }
@@ -101,6 +104,7 @@ impl RawPool {
             worker_data,
             save_failed_jobs,
             expects,
+            needs,
         } = config;
         refuse_unserved(&name)?;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
@@ -114,10 +118,10 @@ impl RawPool {
                 Origin::Attached(point.map_err(|source| PoolError::Attach { pool: name.clone(), source })?)
             }
         };
-        let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
-        if size > limit as usize {
-            return Err(PoolError::LargeWorkerData { pool: name, size, limit });
-        }
+        let limit = limits.max_payload;
+        let worker_data = worker_data.within(limit as usize);
+        let worker_data =
+            worker_data.map_err(|size| PoolError::LargeWorkerData { pool: name.clone(), size, limit })?;
         let scheduler = Scheduler::new(limits.of_scheduler(lazy), rand::random()).map_err(|error| {
             let reason = match error {
                 ConfigError::NoWorkers => InvalidLimits::Workers { min: limits.min_workers, max: 0 },
@@ -125,6 +129,7 @@ impl RawPool {
             };
             PoolError::Limits { pool: name.clone(), reason }
         })?;
+        let encodings = Arc::new(EncodingAgreement::new(needs));
         let contract = Arc::new(expects.map_or_else(OnceLock::new, OnceLock::from));
         let recipe = Recipe {
             name: name.clone(),
@@ -141,6 +146,7 @@ impl RawPool {
             mode: Mode::Jobs,
             expects: contract.clone(),
             worker_data,
+            encodings: encodings.clone(),
             max_payload: limits.max_payload,
             step_timeout: limits.start_timeout,
         };
@@ -151,7 +157,9 @@ impl RawPool {
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
-        let pool = Self { owner: Arc::new(Owner { core, contract, workers, reloading: Mutex::default() }) };
+        let pool = Self {
+            owner: Arc::new(Owner { core, contract, workers, encodings, reloading: Mutex::default() }),
+        };
         pool.core().feed(Event::Start);
         Ok(pool)
     }
@@ -164,6 +172,11 @@ impl RawPool {
     /// something; from then on every worker has to be that.
     pub(crate) fn contract(&self) -> &OnceLock<Contract> {
         &self.owner.contract
+    }
+
+    /// How its workers and their callers understand each other.
+    pub(crate) fn encodings(&self) -> &EncodingAgreement {
+        &self.owner.encodings
     }
 
     /// The pool's name.

@@ -5,6 +5,7 @@ use crate::recorder::Sent;
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::arena::{Direction, Place};
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Frame;
 use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
@@ -33,6 +34,8 @@ pub(crate) struct Slot {
     /// Contract version, once it said hello.
     pub(crate) version: Option<u32>,
     pub(crate) build: Option<String>,
+    /// What it reads and writes, once it said hello.
+    pub(crate) encodings: Encodings,
 }
 
 /// A job in a worker's hands.
@@ -84,13 +87,15 @@ impl Slot {
             generation,
             version: None,
             build: None,
+            encodings: Encodings::ALL,
         }
     }
 
     /// What this worker is sent of a job, to be kept.
     pub(crate) fn sent(&self, attempt: u32, frame: Frame) -> Sent {
         let contract = self.version.unwrap_or_default();
-        Sent { worker: self.name.clone(), contract, build: self.build.clone(), attempt, frame }
+        let (worker, build) = (self.name.clone(), self.build.clone());
+        Sent { worker, contract, build, encodings: self.encodings, attempt, frame }
     }
 
     /// What a payload of such a length asks for.

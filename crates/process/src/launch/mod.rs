@@ -23,12 +23,12 @@ use crate::os::spawn::{SpawnRequest, Spawned, spawn};
 use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
 use bytes::Bytes;
-use procpool_protocol::Failure;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Hello;
 use procpool_protocol::message::failure_of;
 use procpool_protocol::preamble::Preamble;
+use procpool_protocol::{Encoding, Failure, Payload};
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -74,11 +74,35 @@ pub async fn launch(
     name: String,
     kill_switch: &KillSwitch,
 ) -> Result<ReadyWorker, StartError> {
-    let begun = match &recipe.origin {
-        Origin::Spawned(pinned) => Begun::spawn(recipe, pinned, name, kill_switch).await?,
-        Origin::Attached(point) => Begun::attach(recipe, point, name, kill_switch).await?,
+    let data = recipe.next_data();
+    let given = data.encoding;
+    let worker = match introduced(recipe, name.clone(), kill_switch, data).await {
+        // It was the first to say what it reads, and worker data can be had in that.
+        Err(StartError::Encoding { .. }) if recipe.next_data().encoding != given => {
+            tracing::debug!(
+                pool = recipe.name,
+                worker = name,
+                "starting again, with worker data that it reads"
+            );
+            introduced(recipe, name, kill_switch, recipe.next_data()).await
+        }
+        worker => worker,
     };
-    begun.introduced().await?.ready().await
+    worker?.ready().await
+}
+
+/// Starts a worker, gives it this data, and hears what it is.
+async fn introduced<'a>(
+    recipe: &'a Recipe,
+    name: String,
+    kill_switch: &KillSwitch,
+    data: Payload,
+) -> Result<Introduced<'a>, StartError> {
+    let begun = match &recipe.origin {
+        Origin::Spawned(pinned) => Begun::spawn(recipe, pinned, name, kill_switch, data).await?,
+        Origin::Attached(point) => Begun::attach(recipe, point, name, kill_switch, data).await?,
+    };
+    begun.introduced().await
 }
 
 /// The process runs, and is told what it is for.
@@ -88,6 +112,8 @@ struct Begun<'a> {
     jobs: Line,
     control: Line,
     page: Option<Page>,
+    /// The encoding of the worker data that it was given.
+    given: Encoding,
     /// What the jobs connection has not taken of the first frame: a part of large worker data.
     rest: Bytes,
 }
@@ -98,11 +124,13 @@ impl<'a> Begun<'a> {
         pinned: &Pinned,
         name: String,
         kill_switch: &KillSwitch,
+        data: Payload,
     ) -> Result<Self, StartError> {
         let path = pinned.executable().as_path();
         let failed = |source| StartError::Spawn { path: path.to_owned(), source };
-        let page = recipe.page_for(&name);
-        let welcome = recipe.first_frame(&name, page.as_ref()).map_err(io::Error::other).map_err(failed)?;
+        let (page, given) = (recipe.page_for(&name), data.encoding);
+        let welcome =
+            recipe.first_frame(&name, page.as_ref(), data).map_err(io::Error::other).map_err(failed)?;
         let welcome = welcome.to_bytes();
         let request = SpawnRequest {
             pinned: pinned.clone(),
@@ -126,7 +154,7 @@ impl<'a> Begun<'a> {
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
-        Ok(Self { recipe, body, jobs, control, page, rest: welcome.slice(welcomed..) })
+        Ok(Self { recipe, body, jobs, control, page, given, rest: welcome.slice(welcomed..) })
     }
 
     /// Waits for a process that attaches, however long that takes.
@@ -135,6 +163,7 @@ impl<'a> Begun<'a> {
         point: &AttachPoint,
         name: String,
         kill_switch: &KillSwitch,
+        data: Payload,
     ) -> Result<Self, StartError> {
         let withdrawn = || StartError::Withdrawn { pool: recipe.name.clone() };
         let arrival = tokio::select! {
@@ -142,14 +171,15 @@ impl<'a> Begun<'a> {
             () = kill_switch.used() => return Err(withdrawn()),
         };
         let failed = |source| StartError::Prepare { pool: recipe.name.clone(), source };
-        let welcome = recipe.first_frame(&name, None).map_err(io::Error::other).map_err(failed)?;
+        let given = data.encoding;
+        let welcome = recipe.first_frame(&name, None, data).map_err(io::Error::other).map_err(failed)?;
         let rest = [&Preamble::ours().to_bytes()[..], &welcome.to_bytes()].concat().into();
         let Arrival { process, jobs, control } = arrival;
         let process = Arc::new(WorkerProcess::Attached(process));
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: None };
-        Ok(Self { recipe, body, jobs, control, page: None, rest })
+        Ok(Self { recipe, body, jobs, control, page: None, given, rest })
     }
 
     async fn introduced(mut self) -> Result<Introduced<'a>, StartError> {
@@ -162,12 +192,12 @@ impl<'a> Begun<'a> {
             Step::Died => return Err(self.recipe.died(self.body).await),
             Step::TimedOut => return Err(self.recipe.timed_out(self.body, "introduced").await),
         };
-        let Self { recipe, body, mut jobs, control, page, .. } = self;
+        let Self { recipe, body, mut jobs, control, page, given, .. } = self;
         let hello = match first {
             First::Hello(hello) => hello,
             First::Declined(failure) => return Err(recipe.failed(body, failure).await),
         };
-        if let Err(refusal) = recipe.judge(&hello) {
+        if let Err(refusal) = recipe.judge(&hello, given) {
             jobs.refuse(refusal.reason, &refusal.error.to_string());
             if recipe.origin.pinned().is_none() {
                 // It is another one's child: it has time to read why, and to exit.

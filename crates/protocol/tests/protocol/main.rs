@@ -7,6 +7,7 @@ mod document;
 mod extras;
 mod frames;
 mod golden;
+mod hello;
 mod hostile;
 mod outcomes;
 mod payloads;

@@ -6,7 +6,7 @@ use crate::{Deed, die, hang, kin};
 use procpool_protocol::arena::{Place, Shared};
 use procpool_protocol::extras::Extra;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::message::{Done, Progress, Status, json_frame};
+use procpool_protocol::message::{Done, Job, Progress, Status, json_frame};
 use procpool_protocol::{Encoding, Payload};
 use std::io::{self, ErrorKind, Read};
 
@@ -33,7 +33,7 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
     deed.die_at("read");
     let good = done(job.sequence, "done")?;
     let half = good.len() / 2;
-    let Worker { jobs, control } = worker;
+    let Worker { jobs, control, data } = worker;
     match deed.to_string().as_str() {
         "nothing" => return jobs.send(&good),
         "garbage" => jobs.send(&[0xa5; 64])?,
@@ -104,6 +104,7 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
                 jobs.send(&Frame::new(Kind::Done, job.sequence, from_hex(hex)?).to_bytes())?;
             }
             (.., Some(extra)) => return jobs.send(&with_extra(job.sequence, extra)?),
+            _ if deed.value("encodings").is_some() => return jobs.send(&as_it_came(job, data)?),
             _ => return Err(io::Error::other(format!("misbehave does not know `{other}`"))),
         },
     }
@@ -114,6 +115,17 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
 fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     let payload = Payload { encoding: Encoding::Bincode, ..Payload::raw(from_hex(hex)?) };
     answer(sequence, payload)
+}
+
+/// An answer that tells input, reply and worker data as they came, as JSON: what a worker of another language writes.
+fn as_it_came(job: &Frame, data: &Payload) -> io::Result<Vec<u8>> {
+    let header = Job::checked(job).map_err(io::Error::other)?;
+    let reply = header.reply_encoding().unwrap_or_default().name();
+    let told = |payload: &Payload| {
+        format!("{} {}", payload.encoding.name(), String::from_utf8_lossy(&payload.bytes))
+    };
+    let text = format!("{}; reply as {reply}; worker data: {}", told(&job.payload), told(data));
+    answer(job.sequence, Payload::json(serde_json::to_vec(&text).map_err(io::Error::other)?))
 }
 
 /// An answer of raw bytes with one extra: `TAG:VALUE`, the value as text.

@@ -66,7 +66,11 @@ pub(crate) fn greeting(preamble: Preamble) -> io::Result<Vec<u8>> {
 
 /// The least that a worker has to say of itself.
 pub(crate) fn hello() -> io::Result<Vec<u8>> {
-    let hello = json!({"job": "verbs", "contract": 1, "modes": ["jobs"], "sdk": "misbehave"});
+    let mut hello = json!({"job": "verbs", "contract": 1, "modes": ["jobs"], "sdk": "misbehave"});
+    let deed = std::env::args().nth(1).unwrap_or_default();
+    if let Some(words) = deed.strip_prefix("encodings=") {
+        hello["encodings"] = words.split(',').collect();
+    }
     Ok(json_frame(Kind::Hello, &hello).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
