@@ -195,7 +195,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let link = launch(&recipe, name.clone(), &kill_switch).await?;
         let pid = link.pid();
         let (lines, session) = Session::new(link);
-        let mailbox = Arc::<Mailbox>::default();
+        let mailbox = Arc::new(Mailbox::of(&name));
         mailbox.put(Mail::Online);
         let served = Served {
             name: name.clone(),

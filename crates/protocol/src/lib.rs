@@ -5,7 +5,7 @@
 //! can be written in another language.
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
-//! [`message`] know what frames say, [`extras`] what may come and go in them; [`payload`] carries typed values; [`job`] is the contract;
+//! [`message`] know what frames say, [`extras`] what may come and go in them, [`log`] what a worker writes down; [`payload`] carries typed values; [`job`] is the contract;
 //! [`page`] and [`arena`] are the memory that both sides share; [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
 //! [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
@@ -26,6 +26,7 @@ pub mod job;
 mod job_id;
 mod limit_hit;
 pub mod limits;
+pub mod log;
 pub mod message;
 pub mod outcome;
 pub mod page;

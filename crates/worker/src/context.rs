@@ -8,6 +8,7 @@ use procpool_memory::output::Buffer;
 use procpool_protocol::extras::{ContentType, InvalidContentType};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::MAX_CHUNK;
+use procpool_protocol::log::LogLevel as Level;
 use procpool_protocol::message::{self, Progress};
 use procpool_protocol::{Bytes, Cancelled, Encoding, Failure, Job, JobId, Payload, Streaming};
 use serde::de::DeserializeOwned;
@@ -138,6 +139,29 @@ impl<J: Job> Context<J> {
         let content_type = ContentType::new(content_type)?;
         *self.content_type.lock().unwrap_or_else(PoisonError::into_inner) = Some(content_type);
         Ok(())
+    }
+
+    /// Writes a line of log, which the coordinator's own log shows with the level, the worker and the job. What the job's
+    /// code prints is shown, too, but belongs to no job and has no level.
+    ///
+    /// A message is cut at 16 KiB. Each call is a system call, whether the coordinator's log shows the level or not.
+    ///
+    /// ```
+    /// use procpool_worker::{Context, Failure, Job, Level};
+    ///
+    /// # struct Fetch;
+    /// # impl Job for Fetch {
+    /// #     const NAME: &'static str = "fetch";
+    /// #     type Input = String;
+    /// #     type Output = ();
+    /// # }
+    /// fn fetch(url: String, cx: &mut Context<Fetch>) -> Result<(), Failure> {
+    ///     cx.log(Level::Warn, format_args!("{url} is slow today"));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn log(&self, level: Level, message: impl fmt::Display) {
+        self.bench.outlet.log(level, &message, self.facts.sequence.unwrap_or(0));
     }
 
     /// Reports that `done` units of `total`, where known, are done.

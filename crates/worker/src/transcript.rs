@@ -4,6 +4,7 @@
 
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::log::LogRecord;
 use procpool_protocol::message::{Done, Progress, Status};
 use procpool_protocol::{Encoding, Payload};
 use std::fmt;
@@ -43,6 +44,9 @@ impl Transcript {
                 self.put(&frame.payload)?;
                 self.note_message(Done::from_frame(frame), |done| ending(done, &frame.payload));
             }
+            Kind::Log => self.note_message(LogRecord::from_frame(frame), |it| {
+                format!("{}: {}", it.level.name(), it.message)
+            }),
             kind => self.note(&format!("{kind:?}")),
         }
         Ok(())

@@ -4,3 +4,4 @@
 mod broke;
 mod encodings;
 mod extras;
+mod logs;

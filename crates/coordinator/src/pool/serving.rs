@@ -71,6 +71,7 @@ impl FrameSink for Serving<'_> {
         match (connection, frame.kind) {
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
             (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
+            (Connection::Jobs, Kind::Log) => self.log(&frame),
             (Connection::Jobs, Kind::Held) => {
                 self.held(frame.sequence);
                 Ok(())
@@ -125,6 +126,7 @@ impl Serving<'_> {
             let _ = match frame.kind {
                 Kind::Progress => self.progress(frame),
                 Kind::Chunk => self.chunk(frame.clone()),
+                Kind::Log => self.log(frame),
                 _ => Ok(()),
             };
         }
@@ -231,6 +233,16 @@ impl Serving<'_> {
             events.progress(progress);
         }
         Ok(())
+    }
+
+    /// A line of log, about the job that the worker has if it names that one.
+    fn log(&self, frame: &Frame) -> Result<(), String> {
+        let (name, job) = self.core.with(|state, _| {
+            let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
+            let job = slot.job_of(frame.sequence).ok().and_then(|job| state.id(job));
+            Ok::<_, String>((slot.name.clone(), job))
+        })?;
+        procpool_process::log_record(frame, &self.core.name, &name, job)
     }
 
     fn chunk(&self, frame: Frame) -> Result<(), String> {

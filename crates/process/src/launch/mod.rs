@@ -15,6 +15,7 @@ use crate::death::{self, Body};
 use crate::environment;
 use crate::executable::Pinned;
 use crate::kill_switch::KillSwitch;
+use crate::log::log_record;
 use crate::opening::{First, Line};
 use crate::os::alive::Alive;
 use crate::os::page::Page;
@@ -225,7 +226,16 @@ struct Introduced<'a> {
 impl Introduced<'_> {
     async fn ready(self) -> Result<ReadyWorker, StartError> {
         let Self { recipe, body, hello, mut jobs, mut control, page } = self;
-        let frame = heard(jobs.frame(), control.breach());
+        let said = async {
+            loop {
+                let frame = jobs.frame().await?;
+                if frame.kind != Kind::Log {
+                    return Ok(frame);
+                }
+                log_record(&frame, &recipe.name, &body.name, None)?;
+            }
+        };
+        let frame = heard(said, control.breach());
         let frame = match step(&body.alive, recipe.step_timeout, frame).await {
             Step::Done(Ok(frame)) => frame,
             Step::Done(Err(violation)) => return Err(recipe.broke_off(body, violation).await),

@@ -9,6 +9,7 @@ mod frames;
 mod golden;
 mod hello;
 mod hostile;
+mod logs;
 mod outcomes;
 mod payloads;
 mod recordings;

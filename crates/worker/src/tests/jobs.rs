@@ -2,6 +2,7 @@
 
 use super::*;
 use procpool_protocol::extras::{Extra, JobReport, of_done, of_job};
+use procpool_protocol::log::{LogLevel as Level, LogRecord};
 use procpool_protocol::message::Status;
 
 fn double_of(n: u64, _: &mut Context<Number>) -> Result<u64, Failure> {
@@ -213,6 +214,35 @@ fn processor_time_and_peak_memory_are_told_to_those_who_ask() {
         assert!(report.cpu_time.unwrap() >= Duration::from_millis(2), "{report:?}");
         assert!(report.peak_memory.unwrap() > 100_000, "{report:?}");
     }
+}
+
+#[test]
+fn a_line_of_log_is_sent_at_once_with_its_level_and_job() {
+    let mut double = Double::numbers(|n, cx| {
+        cx.log(Level::Warn, format_args!("{n} is unlucky"));
+        Ok(n)
+    });
+    double.jobs.send(&job(5, &message(), number(13)));
+    let frame = double.jobs.hear(Kind::Log);
+    let record = LogRecord { level: Level::Warn, message: "13 is unlucky".into(), target: None };
+    assert_eq!((frame.sequence, LogRecord::from_frame(&frame).unwrap()), (5, record));
+    assert_eq!(double.done(5).1, number(13));
+}
+
+#[test]
+fn a_line_of_log_that_panics_while_it_is_written_ends_its_job_and_tears_nothing() {
+    struct Spiteful;
+    impl std::fmt::Display for Spiteful {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("not me")
+        }
+    }
+    let mut double = Double::numbers(|n, cx| {
+        cx.log(Level::Info, Spiteful);
+        Ok(n)
+    });
+    let status = double.run(1, number(1)).0.status;
+    assert!(matches!(&status, Status::Panicked { message, .. } if message == "not me"), "{status:?}");
 }
 
 #[test]

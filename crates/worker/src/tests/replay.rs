@@ -72,6 +72,7 @@ fn the_function_runs_with_the_saved_state_input_and_facts() {
         assert_eq!((cx.attempt(), cx.job_id()), (2, JobId::from_bytes([0xab; 16])));
         assert_eq!(cx.remaining(), None, "no deadline is enforced");
         cx.progress(1, Some(2));
+        cx.log(crate::Level::Warn, "odd\x1b[2J");
         cx.check()?;
         Ok(*state + n)
     });
@@ -81,6 +82,7 @@ fn the_function_runs_with_the_saved_state_input_and_facts() {
         "{notes}"
     );
     assert!(notes.contains("saved from build 1.4.1; this is build 1.4.2"), "{notes}");
+    assert!(notes.contains("procpool-worker: warn: odd [2J\n"), "{notes}");
     assert!(notes.contains("progress: 1 of 2\n") && notes.contains("the job ended well after "), "{notes}");
 }
 

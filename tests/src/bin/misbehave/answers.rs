@@ -6,6 +6,7 @@ use crate::{Deed, die, hang, kin};
 use procpool_protocol::arena::{Place, Shared};
 use procpool_protocol::extras::Extra;
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::message::{Done, Job, Progress, Status, json_frame};
 use procpool_protocol::{Encoding, Payload};
 use std::io::{self, ErrorKind, Read};
@@ -35,7 +36,17 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
     let half = good.len() / 2;
     let Worker { jobs, control, data } = worker;
     match deed.to_string().as_str() {
-        "nothing" => return jobs.send(&good),
+        "nothing" | "log_at_start" => return jobs.send(&good),
+        "log_badly" => {
+            jobs.send(
+                &Frame::new(Kind::Log, job.sequence, r#"{"level":"loud","message":"hey"}"#).to_bytes(),
+            )?;
+        }
+        "log_of_another_job" => {
+            let record = LogRecord { level: LogLevel::Warn, message: "late".into(), target: None };
+            let frame = record.into_frame(job.sequence + 7).map_err(io::Error::other)?;
+            return jobs.send(&[frame.to_bytes().to_vec(), good].concat());
+        }
         "garbage" => jobs.send(&[0xa5; 64])?,
         "oversize" => jobs.send(&header(u32::MAX, Kind::Done as u16))?,
         "unknown_kind" => jobs.send(&header(0, 0x7777))?,

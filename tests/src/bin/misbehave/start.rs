@@ -3,6 +3,7 @@
 use crate::wire::{Wire, greeting, hello};
 use crate::{Deed, hang, kin};
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::message::failure_frame;
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::{Failure, Payload};
@@ -36,6 +37,11 @@ pub(crate) fn start(deed: &Deed) -> io::Result<Worker> {
     jobs.preamble()?;
     worker.data = jobs.frame()?.payload;
     deed.die_at("welcome");
+    if deed.is("log_at_start") {
+        let record =
+            LogRecord { level: LogLevel::Warn, message: "loading".into(), target: Some("model".into()) };
+        jobs.send(&record.into_frame(0).map_err(io::Error::other)?.to_bytes())?;
+    }
     jobs.send(&ready())?;
     deed.die_at("ready");
     Ok(worker)
