@@ -3,8 +3,8 @@
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Reloaded,
+    Submission, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -172,6 +172,10 @@ impl Admin for Coordinator {
 
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
         Box::pin(std::future::ready(self.pools.get(pool).map(RawPool::workers)))
+    }
+
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+        Box::pin(std::future::ready(self.pools.get(pool).and_then(RawPool::schemas)))
     }
 
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {

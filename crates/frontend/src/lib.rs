@@ -60,7 +60,7 @@
 //! ```
 //! use procpool_frontend::{App, Health, HttpConfig, run};
 //! use procpool_protocol::engine::{
-//!     Accepted, Admin, BoxFuture, Engine, PoolStatus, Reloaded, Submission, WorkerStatus,
+//!     Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Reloaded, Submission, WorkerStatus,
 //! };
 //! use procpool_protocol::outcome::{Finished, Timing};
 //! use procpool_protocol::{JobError, JobId};
@@ -85,6 +85,9 @@
 //!         Box::pin(async { vec![PoolStatus::new("echo", "none")] })
 //!     }
 //!     fn workers(&self, _: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+//!         Box::pin(async { None })
+//!     }
+//!     fn schemas(&self, _: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
 //!         Box::pin(async { None })
 //!     }
 //!     fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {

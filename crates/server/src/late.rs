@@ -3,7 +3,7 @@
 
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, Reloaded, Submission, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Reloaded, Submission, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -51,6 +51,13 @@ impl Admin for Late {
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
         match self.get() {
             Some(coordinator) => Admin::workers(coordinator, pool),
+            None => Box::pin(ready(None)),
+        }
+    }
+
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+        match self.get() {
+            Some(coordinator) => Admin::schemas(coordinator, pool),
             None => Box::pin(ready(None)),
         }
     }

@@ -5,3 +5,4 @@ mod broke;
 mod encodings;
 mod extras;
 mod logs;
+mod schemas;

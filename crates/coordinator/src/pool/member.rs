@@ -9,7 +9,7 @@ use super::state::State;
 use crate::sharing::Sharing;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
-use procpool_protocol::frame::Kind;
+use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Death, Event, Fingerprint, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -84,6 +84,10 @@ impl Member {
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {
             if let Some(slot) = state.slots.get_mut(&self.worker) {
+                if state.schemas.ask(slot.generation, self.worker) {
+                    lines.control.push(&Frame::new(Kind::Describe, 0, ""));
+                    effects.flush_control.push(lines.clone());
+                }
                 slot.lines = Some(lines);
                 slot.version = Some(version);
                 slot.build = build;
@@ -176,6 +180,7 @@ fn died(
     effects: &mut Effects,
 ) -> Option<(ExitReport, bool)> {
     let mut slot = state.slots.remove(&worker)?;
+    state.schemas.died(worker);
     let handed_over = slot.lines.as_ref().is_some_and(|lines| {
         lines.control.close(None);
         lines.jobs.close(slot.held.front().map(|held| held.ticket))

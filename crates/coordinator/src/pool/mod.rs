@@ -22,6 +22,7 @@ mod member;
 mod pending;
 mod raw;
 mod request;
+mod schemas;
 mod serving;
 mod slot;
 mod state;

@@ -17,7 +17,7 @@ use procpool_process::{
     AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -281,6 +281,12 @@ impl RawPool {
     /// The pool at this moment.
     pub fn status(&self) -> PoolStatus {
         super::status::pool(self.core(), &self.owner.workers)
+    }
+
+    /// The schemas of the job's input and output, as a worker of the newest generation says; `None` until one has said
+    /// it, and if there are none.
+    pub fn schemas(&self) -> Option<Arc<PoolSchemas>> {
+        self.core().with(|state, _| state.schemas.known())
     }
 
     /// The pool's workers at this moment.

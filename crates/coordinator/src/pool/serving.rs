@@ -10,7 +10,7 @@ use procpool_protocol::arena::Direction;
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
-use procpool_protocol::message::{Done, Progress, Status};
+use procpool_protocol::message::{Done, Progress, Status, json_of};
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::sync::Arc;
@@ -77,6 +77,7 @@ impl FrameSink for Serving<'_> {
                 Ok(())
             }
             (Connection::Control, Kind::Shared) => self.shared(&frame),
+            (Connection::Control, Kind::Description) => self.description(&frame),
             (Connection::Control, Kind::Pong) => {
                 self.kill_switch.heard();
                 Ok(())
@@ -233,6 +234,12 @@ impl Serving<'_> {
             events.progress(progress);
         }
         Ok(())
+    }
+
+    /// What the worker's job takes and gives.
+    fn description(&self, frame: &Frame) -> Result<(), String> {
+        let description = json_of(frame).map_err(|error| error.to_string())?;
+        self.core.with(|state, _| state.schemas.hear(self.worker, description))
     }
 
     /// A line of log, about the job that the worker has if it names that one.

@@ -7,6 +7,7 @@ use super::effects::Effects;
 use super::entry::{Entry, NewJob};
 use super::known::Told;
 use super::makes::{Makes, Reloading};
+use super::schemas::Schemas;
 use super::slot::Slot;
 use super::stats::Stats;
 use crate::recorder::{self, FailedJob, Untold};
@@ -35,6 +36,7 @@ pub(crate) struct State {
     entries: FxHashMap<Key, Entry>,
     pub(crate) slots: BTreeMap<WorkerId, Slot>,
     pub(crate) stats: Stats,
+    pub(crate) schemas: Schemas,
     makes: Makes,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
@@ -62,6 +64,7 @@ impl State {
             entries: FxHashMap::default(),
             slots: BTreeMap::new(),
             stats: Stats::default(),
+            schemas: Schemas::default(),
             pool: recipe.name.clone(),
             makes: Makes::new(recipe),
             last_death: String::new(),

@@ -1,8 +1,8 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
-    WorkerCounts, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Reloaded,
+    Submission, WorkerCounts, WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
@@ -120,6 +120,17 @@ impl Admin for Fake {
             vec![busy, WorkerStatus::new("fib-2", "idle")]
         });
         Box::pin(async { workers })
+    }
+
+    /// `fib` takes and gives integers, `down` says nothing.
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+        let schemas = (pool == "fib").then(|| {
+            let mut schemas = PoolSchemas::default();
+            schemas.input = Some(serde_json::json!({"type": "integer"}));
+            schemas.hash = Some("0123456789abcdef".into());
+            Arc::new(schemas)
+        });
+        Box::pin(async { schemas })
     }
 
     /// `down` cannot be mended.

@@ -37,6 +37,12 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
     let Worker { jobs, control, data } = worker;
     match deed.to_string().as_str() {
         "nothing" | "log_at_start" => return jobs.send(&good),
+        "describe_twice" => {
+            let description = r#"{"job":"verbs","contract":1,"modes":["jobs"],"sdk":"misbehave","input":{"type":"string"}}"#;
+            let frame = Frame::new(Kind::Description, 0, description).to_bytes();
+            // The first answers the coordinator's question.
+            control.send(&[&frame[..], &frame].concat())?;
+        }
         "log_badly" => {
             jobs.send(
                 &Frame::new(Kind::Log, job.sequence, r#"{"level":"loud","message":"hey"}"#).to_bytes(),
