@@ -87,7 +87,7 @@ fn job() -> Frame {
 }
 
 fn answer() -> Frame {
-    let done = Done { status: Status::Ok, run_nanos: 100 };
+    let done = Done { status: Status::Ok, run_nanos: 100, extras: Vec::new() };
     done.into_frame(1, Payload::raw(&b"pong"[..])).expect("a small header")
 }
 

@@ -29,6 +29,9 @@ pub const DIE: u8 = 5;
 /// Says where input and output lie: the names of the mappings.
 pub const WHERE: u8 = 6;
 
+/// Gives the input back, and says that it is a PNG.
+pub const PICTURE: u8 = 7;
+
 /// An input that does `what`, of so many bytes.
 pub fn input(what: u8, fill: u8, length: usize) -> Bytes {
     let mut bytes = vec![fill; length];

@@ -1,6 +1,7 @@
 //! The contract of the misbehaving worker that speaks the protocol: each job is something to do.
 
 use procpool::{Job, Streaming};
+use procpool_protocol::log::LogLevel;
 use serde::{Deserialize, Serialize};
 
 /// The worker's job.
@@ -43,6 +44,12 @@ pub enum Verb {
     Exit(i32),
     /// Panic with this message.
     Panic(String),
+    /// Write this line of log, then answer it.
+    Say(LogLevel, String),
+    /// Write this line of log, then call `abort`.
+    SayThenAbort(LogLevel, String),
+    /// Fail with this message, and say that the job broke.
+    Break(String),
     /// Report progress, then die by the signal of this number.
     Die(i32),
     /// Recurse until the stack is full.

@@ -1,10 +1,10 @@
 //! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
 
-use crate::pool::{Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
-use procpool_process::{ContractMismatch, StartError};
+use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
+use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Reloaded,
+    Submission, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -54,6 +54,14 @@ pub enum NoPool {
         /// What was expected and found.
         mismatch: Box<ContractMismatch>,
     },
+    /// Its workers do not read what the job sends.
+    #[error("pool `{name}` cannot run the job that was asked for: {mismatch}")]
+    Encoding {
+        /// The pool.
+        name: String,
+        /// What the workers would be sent, and what they read.
+        mismatch: Box<EncodingMismatch>,
+    },
 }
 
 impl Coordinator {
@@ -87,10 +95,16 @@ impl Coordinator {
     /// A typed view of a pool.
     ///
     /// # Errors
-    /// When there is no such pool, or its workers are of another job or version.
+    /// When there is no such pool, or its workers are of another job or version, or do not read what `J` sends.
     pub fn pool<J: Job>(&self, name: &str) -> Result<Pool<J>, NoPool> {
-        let raw = self.raw(name)?;
-        Pool::of(raw).map_err(|mismatch| NoPool::Mismatch { name: name.into(), mismatch: Box::new(mismatch) })
+        Pool::of(self.raw(name)?).map_err(|mismatch| match mismatch {
+            NotThatJob::Contract(mismatch) => {
+                NoPool::Mismatch { name: name.into(), mismatch: Box::new(mismatch) }
+            }
+            NotThatJob::Encoding(mismatch) => {
+                NoPool::Encoding { name: name.into(), mismatch: Box::new(mismatch) }
+            }
+        })
     }
 
     /// A pool without types.
@@ -137,7 +151,7 @@ impl Coordinator {
 impl Engine for Coordinator {
     fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
         let submitted = match self.pools.get(&job.pool) {
-            Some(pool) => pool.submit(job.input, job.reply, job.limits),
+            Some(pool) => pool.submit_for(job),
             None => {
                 let reason = Refusal::UnknownPool { known: self.names() };
                 Err(Refused { pool: job.pool, reason }.into())
@@ -158,6 +172,10 @@ impl Admin for Coordinator {
 
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
         Box::pin(std::future::ready(self.pools.get(pool).map(RawPool::workers)))
+    }
+
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+        Box::pin(std::future::ready(self.pools.get(pool).and_then(RawPool::schemas)))
     }
 
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {

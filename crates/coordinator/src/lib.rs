@@ -29,8 +29,9 @@ pub use pool::{
     ShutdownReport, WorkerSource,
 };
 pub use procpool_process::{
-    AttachSocket, Contract, ContractMismatch, Executable, ExecutableError, InvalidWorkerLimits, StartError,
-    WorkerLimits, absolute, preflight, raise_open_files_limit, require_sockets, unblock_stop_signals,
+    AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,
+    InvalidWorkerLimits, StartError, WorkerData, WorkerLimits, absolute, preflight, raise_open_files_limit,
+    require_sockets, unblock_stop_signals,
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};

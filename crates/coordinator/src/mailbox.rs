@@ -26,6 +26,8 @@ pub(crate) enum Mail {
 /// A queue with one reader.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
+    /// Its name in logs.
+    worker: String,
     state: Mutex<State>,
     arrived: Notify,
     taken: Notify,
@@ -39,6 +41,11 @@ struct State {
 }
 
 impl Mailbox {
+    /// Makes the mailbox of the worker of this name.
+    pub(crate) fn of(worker: &str) -> Self {
+        Self { worker: worker.into(), ..Self::default() }
+    }
+
     pub(crate) fn put(&self, mail: Mail) {
         let mut state = self.lock();
         if !state.abandoned {
@@ -96,6 +103,9 @@ impl procpool_process::FrameSink for &Mailbox {
             (Connection::Jobs, Kind::MessageFailed) => {
                 self.put(Mail::Error(failure_of(&frame).map_err(|error| error.to_string())?));
             }
+            (Connection::Jobs, Kind::Log) => {
+                procpool_process::log_record(&frame, &self.worker, &self.worker, None)?;
+            }
             (Connection::Control, Kind::Pong) => {}
             (connection, kind) => return Err(format!("it sent {kind:?} on the {connection:?} connection")),
         }
@@ -110,5 +120,25 @@ impl procpool_process::FrameSink for &Mailbox {
 
     fn violated(&mut self, violation: String) {
         self.put(Mail::Error(Failure::new(violation).with_code("protocol")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_process::FrameSink;
+
+    #[tokio::test]
+    async fn a_line_of_log_is_no_message_and_no_breach_of_the_protocol() {
+        let mailbox = Mailbox::of("talk");
+        let mut sink = &mailbox;
+        let line = Frame::new(Kind::Log, 0, r#"{"level":"debug","message":"hello"}"#);
+        sink.frame(Connection::Jobs, line.clone()).unwrap();
+        sink.frame(Connection::Jobs, Frame::new(Kind::Log, 0, "{}")).unwrap_err();
+        sink.frame(Connection::Control, line).unwrap_err();
+        sink.frame(Connection::Jobs, Frame::new(Kind::Message, 0, "").with_payload(Payload::json("7")))
+            .unwrap();
+        let Mail::Message(first) = mailbox.next().await else { panic!("it is no message") };
+        assert_eq!(first, Payload::json("7"));
     }
 }

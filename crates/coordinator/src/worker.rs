@@ -4,13 +4,13 @@ use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
 use crate::regions;
 use procpool_process::{
-    Executable, ExecutableError, FrameSink, Home, KillSwitch, Origin, Outboxes, Recipe, Session, StartError,
-    WorkerLimits, clock, launch, refuse_unserved,
+    EncodingAgreement, Executable, ExecutableError, FrameSink, Home, KillSwitch, Needs, Origin, Outboxes,
+    Recipe, Session, StartError, WorkerData, WorkerLimits, clock, launch, refuse_unserved,
 };
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
-use procpool_protocol::{Encoding, Exit, ExitReport, Failure, Payload, PayloadError};
+use procpool_protocol::{Encoding, Exit, ExitReport, Failure, PayloadError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::ffi::OsString;
 use std::marker::PhantomData;
@@ -112,7 +112,7 @@ pub enum SpawnError {
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct WorkerBuilder<Out, In> {
     executable: Executable,
-    worker_data: Result<Payload, PayloadError>,
+    worker_data: Result<WorkerData, PayloadError>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
     limits: WorkerLimits,
@@ -123,9 +123,10 @@ pub struct WorkerBuilder<Out, In> {
 }
 
 impl<Out, In> WorkerBuilder<Out, In> {
-    /// What the worker is given at its start, in the encoding that is set by now.
+    /// What the worker is given at its start, in the encoding that is set by now. Up to 1 MiB of bincode are also encoded as
+    /// JSON, for a worker that reads no bincode.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        self.worker_data = regions::encode(data, self.encoding);
+        self.worker_data = WorkerData::encode(self.encoding, |encoding| regions::encode(data, encoding));
         self
     }
 
@@ -147,7 +148,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         self
     }
 
-    /// How messages are encoded. Default: bincode.
+    /// How messages are encoded. Default: bincode, or JSON for a worker that reads no bincode.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
         self
@@ -175,6 +176,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let name = file.to_string_lossy().into_owned();
         refuse_unserved(&name)?;
         self.limits.check().map_err(InvalidLimits::from)?;
+        let encodings = Arc::new(EncodingAgreement::new(Some(Needs::of_values(self.encoding))));
         let recipe = Recipe {
             name: name.clone(),
             origin: Origin::Spawned(self.executable.open()?),
@@ -187,6 +189,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             expects: Arc::default(),
             takes_arenas: Arc::default(),
             worker_data: self.worker_data?,
+            encodings: encodings.clone(),
             max_payload: self.max_payload,
             step_timeout: self.start_timeout,
         };
@@ -194,7 +197,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let link = launch(&recipe, name.clone(), &kill_switch).await?;
         let pid = link.pid();
         let (lines, session) = Session::new(link);
-        let mailbox = Arc::<Mailbox>::default();
+        let mailbox = Arc::new(Mailbox::of(&name));
         mailbox.put(Mail::Online);
         let served = Served {
             name: name.clone(),
@@ -208,7 +211,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         Ok(Worker {
             name,
             pid,
-            encoding: self.encoding,
+            encoding: encodings.encoding(self.encoding),
             max_payload: self.max_payload,
             lines,
             kill_switch,
@@ -259,7 +262,7 @@ impl<Out, In> Worker<Out, In> {
     pub fn builder(executable: Executable) -> WorkerBuilder<Out, In> {
         WorkerBuilder {
             executable,
-            worker_data: Ok(Payload::none()),
+            worker_data: Ok(WorkerData::default()),
             env: Vec::new(),
             current_dir: None,
             limits: WorkerLimits::default(),

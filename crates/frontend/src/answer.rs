@@ -6,9 +6,10 @@ use crate::problem::Problem;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use procpool_protocol::engine::Submission;
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{Encoding, JobError, JobId, Payload, PayloadError};
 use std::time::Duration;
@@ -16,45 +17,50 @@ use std::time::Duration;
 const JOB_ID: HeaderName = HeaderName::from_static("job-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// Shows an output, of which its worker may have told more than the bytes.
+pub(crate) type Render = fn(Payload, Option<&JobReport>) -> Result<Response, JobError>;
+
 /// Runs one job to its outcome and answers with that; `render` shows an output.
 ///
 /// The outcome is awaited right here: when the client hangs up, this future is dropped, the outcome's
 /// with it, and the job is cancelled.
-pub(crate) async fn run(
-    shared: &Shared,
-    job: Submission,
-    render: fn(Payload) -> Result<Response, JobError>,
-) -> Result<Response, Problem> {
+pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Result<Response, Problem> {
     let accepted = shared.app.engine.submit(job).await?;
     tracing::debug!(job = %accepted.id, "accepted");
     Ok(answer(accepted.outcome.await, render))
 }
 
-fn answer(finished: Finished, render: fn(Payload) -> Result<Response, JobError>) -> Response {
-    let mut response = match finished.result.and_then(render) {
+fn answer(finished: Finished, render: Render) -> Response {
+    let report = finished.report.as_deref();
+    let mut response = match finished.result.and_then(|output| render(output, report)) {
         Ok(response) => response,
         Err(error) => Problem::from(error).into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(JOB_ID, ascii(job_id(finished.id)));
-    headers.insert(SERVER_TIMING, ascii(server_timing(finished.timing)));
+    headers.insert(SERVER_TIMING, ascii(server_timing(finished.timing, report)));
     // What a worker wrote is of the type that we say, whatever a browser thinks it looks like.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
-/// An output as it is: JSON text as JSON, raw bytes as raw bytes.
-pub(crate) fn as_is(output: Payload) -> Result<Response, JobError> {
-    let content_type = match output.encoding {
-        Encoding::Json => Some("application/json"),
-        Encoding::Bytes => Some("application/octet-stream"),
-        Encoding::None => None,
-        got @ Encoding::Bincode => return Err(unreadable("JSON or raw bytes", got)),
+/// An output as it is: JSON text as JSON, raw bytes as what their worker says that they are.
+pub(crate) fn as_is(output: Payload, report: Option<&JobReport>) -> Result<Response, JobError> {
+    let told = report.and_then(|report| report.content_type.as_ref());
+    let content_type = match (output.encoding, told) {
+        (Encoding::Json, _) => Some(HeaderValue::from_static("application/json")),
+        (Encoding::Bytes, Some(told)) => Some(ascii(told.to_string())),
+        (Encoding::Bytes, None) => Some(HeaderValue::from_static("application/octet-stream")),
+        (Encoding::None, _) => None,
+        (got @ Encoding::Bincode, _) => return Err(unreadable("JSON or raw bytes", got)),
     };
+    let is_told = output.encoding == Encoding::Bytes && told.is_some();
     let mut response = Response::new(Body::from(output.bytes));
-    if let Some(content_type) = content_type {
-        let value = HeaderValue::from_static(content_type);
-        response.headers_mut().insert(CONTENT_TYPE, value);
+    let headers = response.headers_mut();
+    headers.extend(content_type.map(|value| (CONTENT_TYPE, value)));
+    if is_told {
+        // A browser that was led here is not to run the worker's page as one of ours.
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     }
     Ok(response)
 }
@@ -68,14 +74,21 @@ fn job_id(id: JobId) -> String {
     id.to_string()
 }
 
-fn server_timing(timing: Timing) -> String {
+fn server_timing(timing: Timing, report: Option<&JobReport>) -> String {
     // By whole numbers: for floating point ones, formatting takes longer than most of what an answer takes.
     let parts = |duration: Duration| (duration.as_millis(), duration.subsec_micros() % 1000);
     let ((wait, wait_micros), (run, run_micros)) = (parts(timing.wait), parts(timing.run));
-    format!("wait;dur={wait}.{wait_micros:03}, run;dur={run}.{run_micros:03}")
+    let mut text = format!("wait;dur={wait}.{wait_micros:03}, run;dur={run}.{run_micros:03}");
+    if let Some((cpu, micros)) = report.and_then(|report| report.cpu_time).map(parts) {
+        text += &format!(", cpu;dur={cpu}.{micros:03}");
+    }
+    if let Some(bytes) = report.and_then(|report| report.peak_memory) {
+        text += &format!(", memory;desc=\"{bytes}\"");
+    }
+    text
 }
 
-/// Digits and letters of our own make, so always a valid value; nothing that a worker said.
+/// Text that was checked to be ASCII without control characters, or is of our own make: always a valid value.
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
@@ -87,6 +100,7 @@ mod tests {
     #[test]
     fn server_timing_counts_milliseconds_with_decimals() {
         let timing = Timing { wait: Duration::from_micros(250), run: Duration::from_millis(1500) };
-        assert_eq!(server_timing(timing), "wait;dur=0.250, run;dur=1500.000");
+        assert_eq!(server_timing(timing, None), "wait;dur=0.250, run;dur=1500.000");
+        assert_eq!(server_timing(timing, Some(&JobReport::default())), "wait;dur=0.250, run;dur=1500.000");
     }
 }

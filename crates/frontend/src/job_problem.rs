@@ -46,7 +46,7 @@ fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
 fn with_outcome(problem: Problem, error: &JobError) -> Problem {
     match error {
         JobError::BadInput { message } => problem.with("message", message),
-        JobError::Failed(failure) => with_failure(problem, failure),
+        JobError::Failed(failure) | JobError::Broke(failure) => with_failure(problem, failure),
         JobError::Panicked { message, location } => {
             problem.with("message", message).with("location", location)
         }

@@ -81,6 +81,9 @@ kinds! {
          answer is for load balancers; the next one may be different."
     Failed "failed" "The job returned an error"
         "The function ran and said no. `message`, `code`, `details` and `retryable` are the function's own words."
+    Broke "broke" "The job broke"
+        "The function broke: it threw an exception or ran into a bug, and the input is not to blame. `message`, `code`, \
+         `details` and `retryable` are the function's own words. The worker goes on."
     Panicked "panicked" "The job panicked"
         "The function hit a bug in its own code. `message` and `location` are the panic's. The worker is \
          replaced; other jobs are not affected."

@@ -27,11 +27,13 @@
 //! # What a job's answer looks like
 //!
 //! - An output is `application/json`, the very bytes that the worker wrote, or
-//!   `application/octet-stream` where the job's output is raw bytes.
+//!   `application/octet-stream` where the job's output is raw bytes, unless its function gave another
+//!   content type.
 //! - Everything else is an `application/problem+json` (RFC 9457) whose `type` is a path on this
 //!   server that explains it. Its status is [`JobError::http_status`], the one table.
 //! - Every answer of an accepted job has `Job-Id` and `Server-Timing: wait;dur=…, run;dur=…`
-//!   (milliseconds), failures too.
+//!   (milliseconds), failures too. `usage=true` adds `cpu;dur=…, memory;desc="…"`: the processor time
+//!   of the job, and the peak memory of its worker in bytes.
 //! - A client that hangs up cancels its job: the handler's future is dropped, and with it the
 //!   outcome's.
 //!
@@ -58,7 +60,7 @@
 //! ```
 //! use procpool_frontend::{App, Health, HttpConfig, run};
 //! use procpool_protocol::engine::{
-//!     Accepted, Admin, BoxFuture, Engine, PoolStatus, Reloaded, Submission, WorkerStatus,
+//!     Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Reloaded, Submission, WorkerStatus,
 //! };
 //! use procpool_protocol::outcome::{Finished, Timing};
 //! use procpool_protocol::{JobError, JobId};
@@ -70,7 +72,7 @@
 //! impl Engine for Echo {
 //!     fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
 //!         let id = JobId::from_bits(1);
-//!         let finished = Finished { id, timing: Timing::default(), result: Ok(job.input) };
+//!         let finished = Finished { id, timing: Timing::default(), result: Ok(job.input), report: None };
 //!         Box::pin(async move { Ok(Accepted { id, outcome: Box::pin(async { finished }) }) })
 //!     }
 //!     fn cancel(&self, _: JobId) -> BoxFuture<'_, bool> {
@@ -83,6 +85,9 @@
 //!         Box::pin(async { vec![PoolStatus::new("echo", "none")] })
 //!     }
 //!     fn workers(&self, _: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+//!         Box::pin(async { None })
+//!     }
+//!     fn schemas(&self, _: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
 //!         Box::pin(async { None })
 //!     }
 //!     fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {

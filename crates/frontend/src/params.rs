@@ -60,6 +60,15 @@ impl Parameters {
         self.text(name).map(parse).transpose()
     }
 
+    /// Whether something is asked for. Absent, it is not.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.text(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(bad(name, "`true` or `false` is needed")),
+        }
+    }
+
     /// The limits that the client sets for its job.
     pub(crate) fn job_limits(&self) -> Result<JobLimits, Problem> {
         let [timeout, run_timeout] = JOB_LIMITS;

@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+mod agreement;
 mod attach;
 mod cause;
 pub mod clock;
@@ -19,6 +20,7 @@ mod evidence;
 mod executable;
 mod kill_switch;
 mod launch;
+mod log;
 mod opening;
 mod os;
 mod outbox;
@@ -26,13 +28,16 @@ mod output;
 mod preflight;
 mod session;
 mod unserved;
+mod worker_data;
 mod worker_limits;
 
+pub use agreement::{EncodingAgreement, EncodingMismatch, Needs};
 pub use attach::{AttachPoint, AttachSocket};
 pub use contract::{Contract, ContractMismatch};
 pub use executable::{Executable, ExecutableError, Pinned, absolute, own_path};
 pub use kill_switch::KillSwitch;
 pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch};
+pub use log::log_record;
 pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
 pub use os::signals::unblock_stop_signals;
@@ -40,4 +45,5 @@ pub use outbox::{Appended, Outbox, Ticket};
 pub use preflight::{preflight, require_sockets};
 pub use session::{Ending, FrameSink, Outboxes, Session};
 pub use unserved::refuse_unserved;
+pub use worker_data::WorkerData;
 pub use worker_limits::{InvalidWorkerLimits, WorkerLimits};

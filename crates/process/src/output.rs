@@ -109,7 +109,7 @@ impl Splitter {
 }
 
 /// A line without control characters, which could forge log lines or drive a terminal.
-fn printable(line: &[u8]) -> String {
+pub(crate) fn printable(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for c in String::from_utf8_lossy(line).trim_end().chars() {
         if c.is_control() && c != '\t' {

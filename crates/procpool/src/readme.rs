@@ -99,6 +99,7 @@ mod tests {
         vec![
             JobError::BadInput { message: String::new() },
             JobError::Failed(Failure::new("no")),
+            JobError::Broke(Failure::new("no").as_broken()),
             JobError::Panicked { message: String::new(), location: None },
             JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death))),
             JobError::TimedOut { stage, limit },

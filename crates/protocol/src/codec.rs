@@ -5,11 +5,31 @@
 
 use crate::frame::HeaderBytes;
 use bincode::config::{self, Config};
-use bincode::error::DecodeError;
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 
 pub use bincode::{Decode, Encode};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
+
+/// A flag in a header message that stays in its process: it takes no bytes, and is read as `false`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LocalFlag(pub(crate) bool);
+
+impl Encode for LocalFlag {
+    fn encode<E: Encoder>(&self, _: &mut E) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+impl<C> Decode<C> for LocalFlag {
+    fn decode<D: Decoder<Context = C>>(_: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self::default())
+    }
+}
+
+bincode::impl_borrow_decode!(LocalFlag);
 
 /// In-memory bytes that decoding one header message may claim: eight times the largest header.
 const HEADER_BUDGET: usize = 8 * crate::limits::MAX_HEADER as usize;
@@ -25,7 +45,7 @@ fn header_config() -> impl Config {
 pub enum CodecError {
     /// The value does not encode.
     #[error("failed to encode a header message: {0}")]
-    Encode(#[from] bincode::error::EncodeError),
+    Encode(#[from] EncodeError),
     /// The bytes are not the message.
     #[error("failed to decode a header message: {0}")]
     Decode(#[from] DecodeError),
@@ -54,8 +74,8 @@ pub enum CodecError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A job with more extras than allowed.
-    #[error("a job with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
+    /// A job, or its end, with more extras than allowed.
+    #[error("a message with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
     TooManyExtras {
         /// How many there were.
         count: usize,

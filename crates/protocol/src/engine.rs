@@ -3,14 +3,17 @@
 //! Object-safe and free of any runtime, so that the frontend knows no processes and another engine
 //! (a distributed one, a fake in a test) can stand where the local coordinator stands.
 
+use crate::handshake::Description;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
 pub use crate::reload::{ReloadError, ReloadReport};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A boxed future that may be sent between threads.
@@ -27,6 +30,9 @@ pub struct Submission {
     pub reply: Encoding,
     /// Limits of this job.
     pub limits: JobLimits,
+    /// Whether the worker is asked for processor time and peak memory, which it tells in
+    /// [`JobReport`](crate::extras::JobReport). Costs the worker a look into `/proc`, some 15 µs.
+    pub reports_usage: bool,
 }
 
 /// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.
@@ -71,6 +77,9 @@ pub trait Admin: Send + Sync + 'static {
 
     /// The workers of one pool, or none if there is no such pool.
     fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>>;
+
+    /// The schemas of one pool's job; `None` if there is no such pool, its job has none, or no worker has told them yet.
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>>;
 
     /// Puts the executable that a pool's file name now stands for into service: one worker is tried, then all are
     /// replaced, one at a time and between two jobs. Ready when that is done. Dropping the future stops nothing.
@@ -144,6 +153,29 @@ impl PoolStatus {
     /// Whether a worker could take a job now or is at one.
     pub fn is_ready(&self) -> bool {
         !self.draining && self.workers.idle + self.workers.busy > 0
+    }
+}
+
+/// What a pool's job takes and gives, as its workers say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PoolSchemas {
+    /// JSON Schema of the input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// JSON Schema of the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Hash of both, 16 hexadecimal digits: see [`Schema::hash`](crate::Schema::hash).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
+impl PoolSchemas {
+    /// The schemas that a worker's description has, if any.
+    pub fn of(description: Description) -> Self {
+        let Description { schema_hash: hash, input, output, .. } = description;
+        Self { input, output, hash }
     }
 }
 

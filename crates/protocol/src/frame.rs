@@ -64,6 +64,8 @@ pub enum Kind {
     Shared = 0x3a,
     /// The worker's code holds on to what lies in an arena, which is not to be written to any more.
     Held = 0x26,
+    /// A line of log. JSON header.
+    Log = 0x27,
     /// What a saved job was. JSON header. In files only, see [`crate::recording`].
     Recording = 0x40,
 }
@@ -96,6 +98,7 @@ impl Kind {
             0x39 => Self::Share,
             0x3a => Self::Shared,
             0x26 => Self::Held,
+            0x27 => Self::Log,
             0x40 => Self::Recording,
             _ => return None,
         })
@@ -109,7 +112,7 @@ impl Kind {
     /// The flags that every frame of this kind carries.
     fn flags(self) -> u16 {
         match self {
-            Self::Recording => flags::IGNORABLE,
+            Self::Recording | Self::Log => flags::IGNORABLE,
             _ => 0,
         }
     }

@@ -3,6 +3,7 @@
 //! A reader ignores fields that it does not know.
 
 use crate::arena::TakesArenas;
+use crate::encodings::Encodings;
 use serde::{Deserialize, Serialize};
 
 /// Which of a worker's two connections this is.
@@ -67,6 +68,21 @@ pub struct Hello {
     /// How the worker comes by [arenas](crate::arena), if it takes any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arenas: Option<TakesArenas>,
+    /// Which payloads the worker reads and writes; all where it does not say.
+    #[serde(default, skip_serializing_if = "Encodings::is_all")]
+    pub encodings: Encodings,
+    /// Reserved: number of jobs that the worker runs at once. Version 2 gives it one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub concurrency: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde passes it
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 /// The coordinator takes the worker in. The frame's payload is the worker data.

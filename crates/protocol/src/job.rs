@@ -1,6 +1,6 @@
 //! The contract that a caller and a worker share: [`Job`], and [`Failure`], its application error.
 
-use crate::codec::{Decode, Encode};
+use crate::codec::{Decode, Encode, LocalFlag};
 use crate::limits::{MAX_TEXT, cut};
 use crate::payload::Encoding;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -38,7 +38,8 @@ pub trait Job: 'static {
     /// pool's configuration, and that is weaker than a job's own options.
     const IDEMPOTENT: bool = false;
     /// How typed values travel between Rust programs. [`Encoding::Json`] for types with `flatten`,
-    /// `untagged` or a `serde_json::Value`, which bincode cannot carry.
+    /// `untagged` or a `serde_json::Value`, which bincode cannot carry. Where the pool's workers read no bincode,
+    /// as those of other languages, JSON is used by itself.
     const ENCODING: Encoding = Encoding::Bincode;
     /// What the function takes.
     type Input: Serialize + DeserializeOwned + Send + 'static;
@@ -131,12 +132,18 @@ fn separate(index: usize, out: &mut String) {
 /// }
 /// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
 /// ```
+///
+/// A failure says that the input is to blame: the caller gets `JobError::Failed`, an HTTP client 422. One that is
+/// marked with [`as_broken`](Self::as_broken) says that the job itself broke: `JobError::Broke`, 500.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Failure {
     code: String,
     message: String,
     details: Option<String>,
     retryable: bool,
+    /// Selects the status under which the failure travels, and is no part of it.
+    #[serde(skip)]
+    broken: LocalFlag,
 }
 
 impl Failure {
@@ -145,7 +152,8 @@ impl Failure {
 
     /// A failure with the code `failed`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { code: "failed".into(), message: cut(message.into()), details: None, retryable: false }
+        let broken = LocalFlag::default();
+        Self { code: "failed".into(), message: cut(message.into()), details: None, retryable: false, broken }
     }
 
     /// The same failure with a short word for programs to compare.
@@ -170,6 +178,25 @@ impl Failure {
         self
     }
 
+    /// The same failure, saying that the job broke and its input is not to blame: an exception, a bug, a database that is
+    /// gone. The caller gets the outcome `broke` instead of `failed`, over HTTP 500 instead of 422. The worker is kept.
+    ///
+    /// A free message's handler has no outcomes; there the mark says nothing.
+    ///
+    /// ```
+    /// use procpool_protocol::Failure;
+    ///
+    /// fn look_up(path: &str) -> Result<String, Failure> {
+    ///     std::fs::read_to_string(path).map_err(|error| Failure::from(error).as_broken())
+    /// }
+    /// assert!(look_up("/no/such/file").unwrap_err().is_broken());
+    /// ```
+    #[must_use]
+    pub fn as_broken(mut self) -> Self {
+        self.broken = LocalFlag(true);
+        self
+    }
+
     /// The word for programs.
     pub fn code(&self) -> &str {
         &self.code
@@ -188,6 +215,11 @@ impl Failure {
     /// Whether the same job may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.retryable
+    }
+
+    /// Whether the job broke, and its input is not to blame.
+    pub fn is_broken(&self) -> bool {
+        self.broken.0
     }
 }
 

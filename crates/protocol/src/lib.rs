@@ -5,9 +5,10 @@
 //! can be written in another language.
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
-//! [`message`] know what frames say; [`payload`] carries typed values; [`job`] is the contract;
-//! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the descriptors by which it is
-//! passed; [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
+//! [`message`] know what frames say, [`extras`] what may come and go in them, [`log`] what a worker writes
+//! down; [`payload`] carries typed values; [`job`] is the contract; [`page`] and [`arena`] are the memory
+//! that both sides share, [`attachments`] and [`birth`] the descriptors by which it is passed; [`outcome`]
+//! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
 //! [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
 #![forbid(unsafe_code)]
@@ -19,13 +20,16 @@ pub mod bounded;
 pub mod codec;
 pub mod crash;
 pub mod decoder;
+pub mod encodings;
 pub mod engine;
+pub mod extras;
 pub mod frame;
 pub mod handshake;
 pub mod job;
 mod job_id;
 mod limit_hit;
 pub mod limits;
+pub mod log;
 pub mod message;
 pub mod outcome;
 pub mod page;

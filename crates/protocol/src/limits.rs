@@ -30,7 +30,7 @@ pub const MAX_TEXT: usize = 16 * 1024;
 /// Largest JSON document in `Hello`, `Welcome`, `Refused` and `Description`, in bytes.
 pub const MAX_JSON: usize = MAX_HEADER as usize;
 
-/// Most tagged extras (trace context and the like) in one job header.
+/// Maximum number of tagged extras (trace context, content type and the like) of a job, and of its end.
 pub const MAX_EXTRAS: usize = 16;
 
 /// Maximum number of descriptors that are sent with one frame.
@@ -44,9 +44,14 @@ pub const MAX_ATTACHMENTS: usize = 16;
 pub const MAX_DEPTH: u32 = 128;
 
 /// Cuts `text` to [`MAX_TEXT`] bytes at a character boundary.
-pub fn cut(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+pub fn cut(text: String) -> String {
+    cut_to(MAX_TEXT, text)
+}
+
+/// Cuts `text` to `limit` bytes at a character boundary.
+pub(crate) fn cut_to(limit: usize, mut text: String) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         text.truncate(end);
     }
     text

@@ -4,9 +4,13 @@
 //! travels in `extras`.
 
 use crate::codec::{self, CodecError, Decode, Encode};
+use crate::extras;
+pub use crate::extras::Extra;
 use crate::frame::{Frame, Kind};
 use crate::job::Failure;
-use crate::limits::{MAX_EXTRAS, MAX_JSON, cut};
+#[cfg(doc)]
+use crate::limits::MAX_EXTRAS;
+use crate::limits::{MAX_JSON, cut};
 use crate::payload::{Encoding, Payload};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -24,23 +28,19 @@ pub struct Job {
     pub reply: u8,
     /// Chunks that may be sent at once; none if nobody listens and chunks are to be dropped.
     pub credit: Option<u32>,
-    /// Tagged additions, at most [`MAX_EXTRAS`]. Unknown tags are skipped.
+    /// Tagged additions, at most [`MAX_EXTRAS`]: see [`extras::of_job`]. Unknown tags are skipped.
     pub extras: Vec<Extra>,
-}
-
-/// One tagged addition to a job.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Extra {
-    /// What it is; numbers are given out in `WIRE.md`.
-    pub tag: u16,
-    /// Its value.
-    pub value: Vec<u8>,
 }
 
 impl Job {
     /// The remaining time as a duration.
     pub fn remaining(&self) -> Option<Duration> {
         self.remaining_nanos.map(Duration::from_nanos)
+    }
+
+    /// Whether the caller asks for processor time and peak memory.
+    pub fn asks_for_usage(&self) -> bool {
+        self.extras.iter().any(|extra| extra.tag == extras::of_job::REPORT_USAGE)
     }
 
     /// The encoding in which the caller wants a typed output.
@@ -56,6 +56,8 @@ pub struct Done {
     pub status: Status,
     /// Time that the function took, in nanoseconds, by the worker's clock.
     pub run_nanos: u64,
+    /// Tagged additions, at most [`MAX_EXTRAS`]: see [`extras::of_done`]. Unknown tags are skipped.
+    pub extras: Vec<Extra>,
 }
 
 /// How a job ended, as the worker tells it.
@@ -86,6 +88,8 @@ pub enum Status {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The function broke: it threw, or ran into a bug. The input is not to blame, and the worker goes on.
+    Broke(Failure),
 }
 
 /// Header of [`Kind::Progress`].
@@ -141,19 +145,26 @@ impl Done {
         }
         Ok(self.to_frame(sequence)?.with_payload(payload).ending())
     }
+
+    /// Reads a job's end and refuses one with too many extras, which bincode cannot check.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly an end, or it has more than [`MAX_EXTRAS`] extras.
+    pub fn checked(frame: &Frame) -> Result<Self, CodecError> {
+        let done = Self::from_frame(frame)?;
+        extras::check(&done.extras)?;
+        Ok(done)
+    }
 }
 
-/// Checks what bincode cannot: the number of extras.
 impl Job {
-    /// Reads a job and refuses one with too many extras.
+    /// Reads a job and refuses one with too many extras, which bincode cannot check.
     ///
     /// # Errors
     /// When the bytes are not exactly a job, or it has more than [`MAX_EXTRAS`] extras.
     pub fn checked(frame: &Frame) -> Result<Self, CodecError> {
         let job = Self::from_frame(frame)?;
-        if job.extras.len() > MAX_EXTRAS {
-            return Err(CodecError::TooManyExtras { count: job.extras.len() });
-        }
+        extras::check(&job.extras)?;
         Ok(job)
     }
 }

@@ -1,6 +1,7 @@
 //! How a job ends, as its caller sees it: an output, or a [`JobError`] that says what is known.
 
 use crate::crash::CrashReport;
+use crate::extras::JobReport;
 use crate::job::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
 use crate::payload::{Payload, PayloadError};
@@ -26,6 +27,8 @@ pub struct Finished {
     pub timing: Timing,
     /// Its output, or what happened instead.
     pub result: Result<Payload, JobError>,
+    /// What the worker told of the job beside that, if anything.
+    pub report: Option<Box<JobReport>>,
 }
 
 /// Why a job has no output.
@@ -47,6 +50,10 @@ pub enum JobError {
     /// The function returned an error.
     #[error("the job failed: {0}")]
     Failed(Failure),
+    /// The function broke: it threw an exception or ran into a bug, and says that its input is not to blame
+    /// ([`Failure::as_broken`]). The worker is kept.
+    #[error("the job broke: {0}")]
+    Broke(Failure),
     /// The function panicked. The worker is replaced.
     #[error("the job panicked: {message}{}", at(location.as_deref()))]
     Panicked {
@@ -116,6 +123,7 @@ impl JobError {
             Self::Refused(_) => "refused",
             Self::BadInput { .. } => "bad_input",
             Self::Failed(_) => "failed",
+            Self::Broke(_) => "broke",
             Self::Panicked { .. } => "panicked",
             Self::Crashed(_) => "crashed",
             Self::TimedOut { .. } => "timed_out",
@@ -137,7 +145,7 @@ impl JobError {
             | Self::Cancelled { stage }
             | Self::Poisoned { stage, .. }
             | Self::ShutDown { stage } => *stage == Stage::Running,
-            Self::Failed(_) | Self::Panicked { .. } | Self::Protocol { .. } => true,
+            Self::Failed(_) | Self::Broke(_) | Self::Panicked { .. } | Self::Protocol { .. } => true,
             Self::OutputTooLarge { .. } | Self::Output(_) => true,
         }
     }
@@ -146,7 +154,7 @@ impl JobError {
     /// run and the cause passes, or the function itself says so.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Failed(failure) => failure.is_retryable(),
+            Self::Failed(failure) | Self::Broke(failure) => failure.is_retryable(),
             Self::Refused(refused) => matches!(
                 refused.reason,
                 Refusal::QueueFull { .. }
@@ -209,7 +217,7 @@ impl JobError {
             Self::BadInput { .. } => 400,
             Self::Failed(_) | Self::Poisoned { .. } => 422,
             Self::Cancelled { .. } => 499,
-            Self::Panicked { .. } | Self::OutputTooLarge { .. } | Self::Output(_) => 500,
+            Self::Broke(_) | Self::Panicked { .. } | Self::OutputTooLarge { .. } | Self::Output(_) => 500,
             Self::Crashed(_) | Self::Protocol { .. } => 502,
             Self::ShutDown { .. } => 503,
             Self::TimedOut { .. } => 504,

@@ -3,7 +3,7 @@
 
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, Reloaded, Submission, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Reloaded, Submission, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -55,6 +55,13 @@ impl Admin for Late {
         }
     }
 
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+        match self.get() {
+            Some(coordinator) => Admin::schemas(coordinator, pool),
+            None => Box::pin(ready(None)),
+        }
+    }
+
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
         match self.get() {
             Some(coordinator) => Admin::reload(coordinator, pool),
@@ -72,7 +79,8 @@ mod tests {
 
     async fn reason(late: &Late) -> Refusal {
         let (input, limits) = (Payload::json("1"), JobLimits::default());
-        let job = Submission { pool: "fib".into(), input, reply: Encoding::Json, limits };
+        let job =
+            Submission { pool: "fib".into(), input, reply: Encoding::Json, limits, reports_usage: false };
         match late.submit(job).await {
             Err(JobError::Refused(refused)) => refused.reason,
             other => panic!("not refused: {other:?}"),

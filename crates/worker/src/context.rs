@@ -5,15 +5,17 @@ use crate::cancel::CancelFlag;
 use crate::startup::WorkerDataError;
 use crate::workbench::Workbench;
 use procpool_memory::output::Buffer;
+use procpool_protocol::extras::{ContentType, InvalidContentType};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::MAX_CHUNK;
+use procpool_protocol::log::LogLevel as Level;
 use procpool_protocol::message::{self, Progress};
 use procpool_protocol::{Bytes, Cancelled, Encoding, Failure, Job, JobId, Payload, Streaming};
 use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One job as its function sees it.
@@ -26,6 +28,8 @@ pub struct Context<J: Job> {
     bench: Workbench,
     /// What made it impossible for the job to succeed.
     doom: OnceLock<Failure>,
+    /// Of a raw output.
+    content_type: Mutex<Option<ContentType>>,
     job: PhantomData<fn() -> J>,
 }
 
@@ -107,6 +111,57 @@ impl<J: Job> Context<J> {
     /// ```
     pub fn buffer(&self, length: usize) -> Buffer {
         self.bench.arenas.buffer(length)
+    }
+
+    /// Says what a raw output is: `image/png`. It becomes the content type of the HTTP answer, which is
+    /// `application/octet-stream` otherwise. The last call counts. Says nothing where the output is not exactly [`Bytes`],
+    /// or the function answers a free message.
+    ///
+    /// ```
+    /// use procpool_worker::{Bytes, Context, Failure, Job};
+    ///
+    /// struct Thumbnail;
+    /// impl Job for Thumbnail {
+    ///     const NAME: &'static str = "thumbnail";
+    ///     type Input = Bytes;
+    ///     type Output = Bytes;
+    /// }
+    ///
+    /// fn thumbnail(image: Bytes, cx: &mut Context<Thumbnail>) -> Result<Bytes, Failure> {
+    ///     cx.content_type("image/png")?;
+    ///     Ok(image)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When the text is not `type/subtype`, has a parameter, or is longer than 255 bytes.
+    pub fn content_type(&self, content_type: &str) -> Result<(), InvalidContentType> {
+        let content_type = ContentType::new(content_type)?;
+        *self.content_type.lock().unwrap_or_else(PoisonError::into_inner) = Some(content_type);
+        Ok(())
+    }
+
+    /// Writes a line of log, which the coordinator's own log shows with the level, the worker and the job. What the job's
+    /// code prints is shown, too, but belongs to no job and has no level.
+    ///
+    /// A message is cut at 16 KiB. Each call is a system call, whether the coordinator's log shows the level or not.
+    ///
+    /// ```
+    /// use procpool_worker::{Context, Failure, Job, Level};
+    ///
+    /// # struct Fetch;
+    /// # impl Job for Fetch {
+    /// #     const NAME: &'static str = "fetch";
+    /// #     type Input = String;
+    /// #     type Output = ();
+    /// # }
+    /// fn fetch(url: String, cx: &mut Context<Fetch>) -> Result<(), Failure> {
+    ///     cx.log(Level::Warn, format_args!("{url} is slow today"));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn log(&self, level: Level, message: impl fmt::Display) {
+        self.bench.outlet.log(level, &message, self.facts.sequence.unwrap_or(0));
     }
 
     /// Reports that `done` units of `total`, where known, are done.
@@ -208,12 +263,24 @@ impl<J: Job> Context<J> {
     }
 
     fn new(bench: &Workbench, facts: Facts, flag: CancelFlag) -> Self {
-        Self { facts, flag, bench: bench.clone(), doom: OnceLock::new(), job: PhantomData }
+        Self {
+            facts,
+            flag,
+            bench: bench.clone(),
+            doom: OnceLock::new(),
+            content_type: Mutex::default(),
+            job: PhantomData,
+        }
     }
 
     /// The encoding of the output.
     pub(crate) fn reply(&self) -> Encoding {
         self.facts.reply
+    }
+
+    /// What the function said that a raw output is.
+    pub(crate) fn take_content_type(&mut self) -> Option<ContentType> {
+        self.content_type.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What made it impossible for the job to succeed, if anything did.

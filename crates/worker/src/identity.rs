@@ -1,6 +1,7 @@
 //! What this executable says of itself: to the coordinator in its hello, to people who start it by hand.
 
 use procpool_protocol::arena::TakesArenas;
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::handshake::{Description, Hello, Mode};
 use procpool_protocol::{Job, Schema};
 use std::ffi::OsString;
@@ -46,6 +47,8 @@ impl Identity {
             build: self.build.map(str::to_owned),
             page: true,
             arenas: Some(TakesArenas::Received),
+            encodings: Encodings::ALL,
+            concurrency: 1,
         }
     }
 

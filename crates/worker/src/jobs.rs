@@ -7,10 +7,12 @@ use crate::handshake::unexpected;
 use crate::panics::{PanicReport, caught};
 use crate::regions;
 use crate::session::Session;
+use crate::usage::Meter;
 use crate::workbench::Workbench;
+use procpool_protocol::extras::Extra;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Done, Status};
-use procpool_protocol::{Failure, Job, Payload};
+use procpool_protocol::{Encoding, Failure, Job, Payload};
 use std::time::{Duration, Instant};
 
 /// Runs jobs until there are no more, or one has panicked.
@@ -77,7 +79,14 @@ pub(crate) fn run_one<J: Job>(
         Start::Recalled => return Ok(None),
     }
     bench.outlet.begin_job(sequence);
-    Ok(Some(judge(payload, &mut context, bench.startup.max_payload, f)))
+    let meter = Meter::start(&job);
+    let mut verdict = judge(payload, &mut context, bench.startup.max_payload, f);
+    // Of an output of another kind the encoding says all.
+    if verdict.output.encoding == Encoding::Bytes {
+        verdict.extras.extend(context.take_content_type().as_ref().map(Extra::from));
+    }
+    meter.stop(&mut verdict.extras);
+    Ok(Some(verdict))
 }
 
 /// How a job ended, and its output.
@@ -87,11 +96,13 @@ pub(crate) struct Verdict {
     pub(crate) output: Payload,
     /// Time that the function took.
     pub(crate) run: Duration,
+    /// What else there is to tell.
+    pub(crate) extras: Vec<Extra>,
 }
 
 impl From<Status> for Verdict {
     fn from(status: Status) -> Self {
-        Self { status, output: Payload::none(), run: Duration::ZERO }
+        Self { status, output: Payload::none(), run: Duration::ZERO, extras: Vec::new() }
     }
 }
 
@@ -105,7 +116,7 @@ impl Verdict {
     /// The last frame of the job.
     pub(crate) fn into_frame(self, sequence: u64) -> Result<Frame, WorkerError> {
         let run_nanos = u64::try_from(self.run.as_nanos()).unwrap_or(u64::MAX);
-        let done = Done { status: self.status, run_nanos };
+        let done = Done { status: self.status, run_nanos, extras: self.extras };
         done.into_frame(sequence, self.output).map_err(WorkerError::Send)
     }
 }
@@ -140,6 +151,7 @@ fn judge<J: Job>(
 fn refusal(failure: Failure) -> Status {
     match failure.code() {
         Failure::CANCELLED => Status::Cancelled,
+        _ if failure.is_broken() => Status::Broke(failure),
         _ => Status::Failed(failure),
     }
 }
@@ -152,7 +164,7 @@ fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) ->
     };
     let (size, limit) = (output.bytes.len() as u64, u64::from(max_payload));
     match size <= limit {
-        true => Verdict { status: Status::Ok, output, run: Duration::ZERO },
+        true => Verdict { output, ..Status::Ok.into() },
         false => Status::TooLarge { size, limit }.into(),
     }
 }

@@ -34,7 +34,7 @@
 //!   doing, along with its process group if the coordinator made it the leader of one.
 //! - An idle worker is blocked in the kernel and uses no processor time.
 //! - Standard output and standard error belong to the job's code; the coordinator logs them line by
-//!   line. The SDK writes to standard error alone, and only when the worker ends in an error.
+//!   line. [`Context::log`] writes lines that have a level and belong to a job. The SDK writes to standard error alone, and only when the worker ends in an error.
 //! - A panic is caught and reported, with the job's outcome `panicked`; then the worker exits, because
 //!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
@@ -95,6 +95,7 @@ mod startup;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod usage;
 mod workbench;
 
 pub use cancel::CancelFlag;
@@ -103,6 +104,8 @@ pub use entry::{messages, serve, serve_if_spawned, serve_with};
 pub use port::{Messages, ParentPort, PostError};
 pub use procpool_memory::output::Buffer;
 pub use procpool_memory::{RegionCell, SharedRegion};
+pub use procpool_protocol::extras::InvalidContentType;
+pub use procpool_protocol::log::LogLevel as Level;
 pub use procpool_protocol::{
     Bytes, Cancelled, Encoding, Failure, Job, JobId, PayloadError, Schema, Streaming,
 };

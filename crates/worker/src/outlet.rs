@@ -9,7 +9,9 @@ use crate::os::Socket;
 use crate::page::Page;
 use crate::transcript::Transcript;
 use procpool_protocol::frame::Frame;
+use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::page::RING_LEN;
+use std::fmt::Display;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -122,6 +124,16 @@ impl Outlet {
         }
         state.pending = Some(report);
         Ok(())
+    }
+
+    /// Sends a line of log about a job, or about none.
+    pub(crate) fn log(&self, level: LogLevel, message: &dyn Display, job: u64) {
+        // Written before the lock is taken: this is the user's code.
+        let record = LogRecord { level, message: message.to_string(), target: None };
+        if let Ok(frame) = record.into_frame(job) {
+            // If nobody is there to read it, the job's end will find out.
+            let _ = self.send(&frame);
+        }
     }
 
     /// Sends a frame, and before it the latest progress report if that was kept.

@@ -10,6 +10,7 @@ use crate::regions;
 use crate::session::{Session, panicked};
 use crate::startup::{Startup, WorkerDataError};
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::log::LogLevel as Level;
 use procpool_protocol::message::failure_frame;
 use procpool_protocol::{Encoding, Failure, Payload, PayloadError};
 use serde::{Serialize, de::DeserializeOwned};
@@ -65,6 +66,11 @@ impl<In, Out> ParentPort<In, Out> {
     /// This worker's name in the coordinator's logs and reports.
     pub fn worker(&self) -> &str {
         self.ends.startup.worker()
+    }
+
+    /// Writes a line of log, which the coordinator's own log shows with the level and the worker. A message is cut at 16 KiB.
+    pub fn log(&self, level: Level, message: impl fmt::Display) {
+        self.ends.outlet.log(level, &message, 0);
     }
 
     /// The seed's `workerData`: what was given to the worker when it was spawned.

@@ -4,6 +4,7 @@
 
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::log::LogRecord;
 use procpool_protocol::message::{Done, Progress, Status};
 use procpool_protocol::{Encoding, Payload};
 use std::fmt;
@@ -43,6 +44,9 @@ impl Transcript {
                 self.put(&frame.payload)?;
                 self.note_message(Done::from_frame(frame), |done| ending(done, &frame.payload));
             }
+            Kind::Log => self.note_message(LogRecord::from_frame(frame), |it| {
+                format!("{}: {}", it.level.name(), it.message)
+            }),
             kind => self.note(&format!("{kind:?}")),
         }
         Ok(())
@@ -85,6 +89,7 @@ fn ending(done: &Done, output: &Payload) -> String {
         Status::Ok => format!("the job ended well after {run:.1?}"),
         Status::BadInput { message } => format!("bad input: {message}"),
         Status::Failed(failure) => format!("the job failed ({}): {failure}", failure.code()),
+        Status::Broke(failure) => format!("the job broke ({}): {failure}", failure.code()),
         Status::Panicked { message, location: Some(location) } => {
             format!("the job panicked at {location}: {message}")
         }

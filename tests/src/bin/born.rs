@@ -4,6 +4,7 @@
 use procpool_protocol::arena::{Direction, MIN_SHARED, Place, Share, Shared, TakesArenas};
 use procpool_protocol::birth::{INPUT_FD, OUTPUT_FD};
 use procpool_protocol::decoder::Decoder;
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Hello, Mode, Welcome};
 use procpool_protocol::message::{Done, Status, json_frame, json_of};
@@ -78,6 +79,8 @@ fn hello() -> Hello {
         build: None,
         page: false,
         arenas: Some(TakesArenas::Born),
+        encodings: Encodings::ALL,
+        concurrency: 1,
     }
 }
 
@@ -123,7 +126,7 @@ impl Worker {
             WHERE => format!("{} inputs, {} outputs", self.inputs, self.outputs).into_bytes(),
             other => return Err(io::Error::other(format!("this worker does not know {other}"))),
         };
-        let done = Done { status: Status::Ok, run_nanos: 0 };
+        let done = Done { status: Status::Ok, run_nanos: 0, extras: Vec::new() };
         let payload = Payload::new(Encoding::Bytes, output);
         let answer = done.into_frame(frame.sequence, payload).map_err(io::Error::other)?;
         self.leave(answer)

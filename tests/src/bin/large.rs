@@ -2,7 +2,7 @@
 
 use procpool::worker::{Context, serve};
 use procpool::{Bytes, Failure};
-use procpool_tests::large::{DIE, ECHO, FILL, KEEP, KEPT, Large, PART, WHERE};
+use procpool_tests::large::{DIE, ECHO, FILL, KEEP, KEPT, Large, PART, PICTURE, WHERE};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -31,6 +31,10 @@ fn perform(input: Bytes, cx: &mut Context<Large>) -> Result<Bytes, Failure> {
         WHERE => {
             let buffer = cx.buffer(input.len());
             format!("{} {}", mapping_of(&input)?, mapping_of(&buffer)?).into_bytes().into()
+        }
+        PICTURE => {
+            cx.content_type("image/png")?;
+            input
         }
         other => return Err(Failure::new(format!("large does not know {other}"))),
     })

@@ -79,6 +79,15 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
         }
         Verb::Exit(code) => std::process::exit(code),
         Verb::Panic(message) => panic!("{message}"),
+        Verb::Say(level, text) => {
+            cx.log(level, &text);
+            text
+        }
+        Verb::SayThenAbort(level, text) => {
+            cx.log(level, text);
+            std::process::abort()
+        }
+        Verb::Break(message) => return Err(Failure::new(message).with_code("broken").as_broken()),
         Verb::Die(signal) => {
             cx.progress(0, None);
             match die(signal)? {}

@@ -23,6 +23,7 @@ outcomes! {
     Ok "ok"
     BadInput "bad_input"
     Failed "failed"
+    Broke "broke"
     Panicked "panicked"
     Crashed "crashed"
     Poisoned "poisoned"

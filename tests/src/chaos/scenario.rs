@@ -46,6 +46,7 @@ pub(crate) const PLANS: &[Plan] = &[
             (20, Kind::LargeEcho),
             (20, Kind::BadInput),
             (20, Kind::Failed),
+            (20, Kind::Break),
             (8, Kind::Flood),
             (3, Kind::Abort),
             (3, Kind::LogAndAbort),

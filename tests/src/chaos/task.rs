@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     FibTooLarge,
     /// Fails for a folder that is not there.
     Failed,
+    /// Breaks, as a function that throws does.
+    Break,
     /// Does not decode.
     BadInput,
     /// Kills its worker; no two payloads are the same.
@@ -116,6 +118,7 @@ impl Task {
             Kind::FibTooLarge => Self::new(kind, "94".into()).may_end(&[Outcome::Failed]),
             Kind::Failed => Self::verb(kind, &Verb::Log("/nowhere/at/all".into(), String::new()))
                 .may_end(&[Outcome::Failed]),
+            Kind::Break => Self::verb(kind, &Verb::Break(format!("{nonce:x}"))).may_end(&[Outcome::Broke]),
             Kind::BadInput => Self::new(kind, "{\"sing\":1}".into()).may_end(&[Outcome::BadInput]),
             Kind::Abort => Self::verb(kind, &Verb::LastWords(vec![format!("{nonce:x}")])),
             Kind::SameAbort => Self::verb(kind, &Verb::Abort),

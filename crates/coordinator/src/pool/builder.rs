@@ -6,7 +6,7 @@ use crate::regions;
 use procpool_process::Executable;
 #[cfg(doc)]
 use procpool_process::WorkerLimits;
-use procpool_process::{AttachSocket, Contract};
+use procpool_process::{AttachSocket, Contract, Needs, WorkerData};
 use procpool_protocol::{Job, PayloadError};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -59,8 +59,8 @@ impl<J: Job> PoolBuilder<J> {
 
     fn of(config: PoolConfig) -> Self {
         let limits = PoolLimits { idempotent: Some(J::IDEMPOTENT), ..PoolLimits::default() };
-        let expects = Some(Contract::of::<J>());
-        let config = PoolConfig { limits, expects, ..config };
+        let (expects, needs) = (Some(Contract::of::<J>()), Some(Needs::of::<J>()));
+        let config = PoolConfig { limits, expects, needs, ..config };
         Self { config, worker_data: None, job: PhantomData }
     }
 
@@ -230,10 +230,11 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// What each worker is given at its start.
+    /// What each worker is given at its start, in the job's encoding. Up to 1 MiB of it are also kept as JSON, for workers
+    /// that read no bincode.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        match regions::encode(data, J::ENCODING) {
-            Ok(payload) => self.config.worker_data = payload,
+        match WorkerData::encode(J::ENCODING, |encoding| regions::encode(data, encoding)) {
+            Ok(data) => self.config.worker_data = data,
             Err(error) => self.worker_data = Some(error),
         }
         self

@@ -3,8 +3,10 @@
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::SaveError;
-use procpool_process::{AttachSocket, Contract, Executable, ExecutableError, StartError};
-use procpool_protocol::{Payload, PayloadError};
+use procpool_process::{AttachSocket, Contract, Executable, ExecutableError, Needs, StartError, WorkerData};
+#[cfg(doc)]
+use procpool_protocol::Payload;
+use procpool_protocol::PayloadError;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -54,8 +56,8 @@ pub struct PoolConfig {
     pub env: Vec<(OsString, OsString)>,
     /// The directory that its workers start in; none for the coordinator's own.
     pub current_dir: Option<PathBuf>,
-    /// What its workers are given at their start.
-    pub worker_data: Payload,
+    /// What its workers are given at their start: a [`Payload`] as it is, or a value in an encoding that the workers read.
+    pub worker_data: WorkerData,
     /// The directory in which jobs are kept that crashed, panicked, broke the protocol or timed out while
     /// they ran, to be run again with `procpool replay`; none to keep none. Made with mode 0700 where it is
     /// missing; one of another user, or in which others may write, is refused. The files hold the jobs' inputs and the pool's [`env`](Self::env).
@@ -64,6 +66,8 @@ pub struct PoolConfig {
     pub expects: Option<Contract>,
     /// One worker is started, at once, and no other after it: nothing is gained by a copy of its executable.
     pub(crate) starts_once: bool,
+    /// What its typed callers need, where they are known already.
+    pub(crate) needs: Option<Needs>,
 }
 
 impl PoolConfig {
@@ -76,10 +80,11 @@ impl PoolConfig {
             inherit_env: Vec::new(),
             env: Vec::new(),
             current_dir: None,
-            worker_data: Payload::none(),
+            worker_data: WorkerData::default(),
             save_failed_jobs: None,
             expects: None,
             starts_once: false,
+            needs: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! One accepted job, as the pool keeps it between its submission and its outcome.
 
 use super::events::Events;
+use super::known::Told;
 use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, JobId, Timing};
@@ -19,6 +20,8 @@ pub(crate) struct NewJob {
     pub(crate) limits: JobLimits,
     /// Most times that the job may be handed to a worker.
     pub(crate) attempts: u32,
+    /// Whether its worker is asked for processor time and peak memory.
+    pub(crate) reports_usage: bool,
     /// Where progress and chunks go; none if nobody listens.
     pub(crate) events: Option<Arc<Events>>,
 }
@@ -74,10 +77,10 @@ impl Entry {
     pub(crate) fn finish(
         self,
         now: Time,
-        result: Result<Payload, JobError>,
+        Told { result, report }: Told,
     ) -> (oneshot::Sender<Finished>, Finished) {
         let timing = self.timing(now);
-        (self.outcome, Finished { id: self.id, timing, result })
+        (self.outcome, Finished { id: self.id, timing, result, report })
     }
 }
 
@@ -91,6 +94,7 @@ mod tests {
             reply: Encoding::Json,
             limits: JobLimits::default(),
             attempts: 2,
+            reports_usage: false,
             events: None,
         };
         let (id, accepted) = (JobId::from_bits(1), Time::ZERO);

@@ -1,5 +1,6 @@
 //! What came with an event, for those whom the event's consequences are told. Refuses to know what those are.
 
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
 use procpool_scheduler::JobId as Key;
 use std::collections::VecDeque;
@@ -8,11 +9,19 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// What the jobs that ended by it came to.
-    pub(crate) results: VecDeque<(Key, Result<Payload, JobError>)>,
+    pub(crate) results: VecDeque<(Key, Told)>,
     pub(crate) death: Option<Box<Death>>,
     pub(crate) violation: Option<String>,
     /// Why a worker did not get ready.
     pub(crate) failed_start: Option<String>,
+}
+
+/// What a worker said of a job's end.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) result: Result<Payload, JobError>,
+    /// What else it told.
+    pub(crate) report: Option<Box<JobReport>>,
 }
 
 /// A worker's death, and the job that it had not answered.
@@ -38,10 +47,11 @@ impl Known {
     }
 
     /// What its worker said of this job.
-    pub(super) fn take_result(&mut self, key: Key) -> Result<Payload, JobError> {
+    pub(super) fn take_result(&mut self, key: Key) -> Told {
         // They are asked for in their order, unless one was late.
         let at = self.results.iter().position(|(job, _)| *job == key);
-        at.and_then(|at| self.results.remove(at)).map_or_else(|| self.lost(), |(_, result)| result)
+        let told = at.and_then(|at| self.results.remove(at)).map(|(_, told)| told);
+        told.unwrap_or_else(|| Told { result: self.lost(), report: None })
     }
 
     /// The outcome of a job whose worker gave none that can be passed on.

@@ -8,8 +8,7 @@ use super::serving::{self, Serving};
 use super::state::State;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
-use procpool_protocol::frame::Kind;
-use procpool_protocol::message::Done;
+use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Death, Event, Fingerprint, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -80,14 +79,20 @@ impl Member {
     fn join(&self, link: ReadyWorker) -> Session {
         let takes_ahead = link.takes_ahead();
         let (takes_arenas, born) = (link.hello.arenas, link.arenas.clone());
-        let (version, build) = (link.hello.contract, link.hello.build.clone());
+        let (version, build, encodings) =
+            (link.hello.contract, link.hello.build.clone(), link.hello.encodings);
         let (lines, session) = Session::new(link);
         self.core.act(|state, now, effects| {
             if let Some(slot) = state.slots.get_mut(&self.worker) {
+                if state.schemas.ask(slot.generation, self.worker) {
+                    lines.control.push(&Frame::new(Kind::Describe, 0, ""));
+                    effects.flush_control.push(lines.clone());
+                }
                 slot.lines = Some(lines);
                 slot.version = Some(version);
                 slot.build = build;
                 slot.sharing.settle(takes_arenas, born);
+                slot.encodings = encodings;
             }
             // Before it gets its first job, so that the next may follow that one.
             let ahead = takes_ahead.then_some(Event::TakesAhead { worker: self.worker });
@@ -173,6 +178,7 @@ fn died(
     effects: &mut Effects,
 ) -> Option<(ExitReport, bool)> {
     let mut slot = state.slots.remove(&worker)?;
+    state.schemas.died(worker);
     let handed_over = slot.lines.as_ref().is_some_and(|lines| {
         lines.control.close(None);
         lines.jobs.close(slot.held.front().map(|held| held.ticket))
@@ -180,12 +186,11 @@ fn died(
     let (known, mut events) = (&mut effects.known, Vec::new());
     let expected = slot.dismissed;
     state.stats.died(expected);
-    for frame in ending.last_frames.iter().filter(|frame| frame.kind == Kind::Done) {
-        if let (Ok(job), Ok(done)) = (slot.job_of(frame.sequence), Done::from_frame(frame)) {
+    for mut frame in ending.last_frames.into_iter().filter(|frame| frame.kind == Kind::Done) {
+        if let (Ok(job), Ok((told, health))) = (slot.job_of(frame.sequence), serving::outcome(&mut frame)) {
             slot.held.pop_front();
             slot.jobs_done += 1;
-            let (result, health) = serving::outcome(done, frame.payload.clone());
-            known.results.push_back((job, result));
+            known.results.push_back((job, told));
             events.push(Event::Done { worker, job, health });
         }
     }

@@ -22,6 +22,7 @@ mod member;
 mod pending;
 mod raw;
 mod request;
+mod schemas;
 mod serving;
 mod slot;
 mod state;
@@ -36,7 +37,7 @@ pub use map::Map;
 pub use raw::{RawPool, ShutdownReport};
 pub use request::JobRequest;
 
-use procpool_process::{AttachSocket, Contract, ContractMismatch, Executable};
+use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};
 use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::{Job, JobError, JobId};
 use std::marker::PhantomData;
@@ -63,6 +64,25 @@ pub struct Pool<J> {
     job: PhantomData<fn() -> J>,
 }
 
+/// The workers of a pool are not what a typed view of it needs.
+#[derive(Debug)]
+pub(crate) enum NotThatJob {
+    Contract(ContractMismatch),
+    Encoding(EncodingMismatch),
+}
+
+impl From<ContractMismatch> for NotThatJob {
+    fn from(mismatch: ContractMismatch) -> Self {
+        Self::Contract(mismatch)
+    }
+}
+
+impl From<EncodingMismatch> for NotThatJob {
+    fn from(mismatch: EncodingMismatch) -> Self {
+        Self::Encoding(mismatch)
+    }
+}
+
 impl<J> Clone for Pool<J> {
     fn clone(&self) -> Self {
         Self { raw: self.raw.clone(), job: PhantomData }
@@ -87,10 +107,11 @@ impl<J: Job> Pool<J> {
         PoolBuilder::attached(socket)
     }
 
-    /// A typed view of a pool, if its workers are of that job.
-    pub(crate) fn of(raw: RawPool) -> Result<Self, ContractMismatch> {
+    /// A typed view of a pool, if its workers are of that job and read what it sends.
+    pub(crate) fn of(raw: RawPool) -> Result<Self, NotThatJob> {
         let ours = Contract::of::<J>();
         ours.check(raw.contract().get_or_init(|| ours.clone()))?;
+        raw.encodings().add(Needs::of::<J>())?;
         Ok(Self::assume(raw))
     }
 

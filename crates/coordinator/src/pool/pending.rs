@@ -30,6 +30,7 @@ impl<C: Deref<Target = Core>> Pending<C> {
             id,
             timing: Timing::default(),
             result: Err(JobError::ShutDown { stage: Stage::Running }),
+            report: None,
         })
     }
 

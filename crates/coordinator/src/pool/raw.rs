@@ -13,8 +13,12 @@ use super::supervisor;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use procpool_process::{AttachPoint, Contract, Origin, Recipe, StartError, refuse_unserved};
-use procpool_protocol::engine::{Accepted, JobLimits, PoolStatus, ReloadError, ReloadReport, WorkerStatus};
+use procpool_process::{
+    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, refuse_unserved,
+};
+use procpool_protocol::engine::{
+    Accepted, JobLimits, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
+};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
 use procpool_scheduler::{ConfigError, Event, Scheduler};
@@ -46,6 +50,7 @@ struct Owner {
     core: Arc<Core>,
     contract: Arc<OnceLock<Contract>>,
     workers: WorkerSource,
+    encodings: Arc<EncodingAgreement>,
     /// Held from the look at the file until the reload has its number, so that whoever looks last is last.
     reloading: Mutex<()>,
 }
@@ -100,6 +105,7 @@ impl RawPool {
             save_failed_jobs,
             expects,
             starts_once,
+            needs,
         } = config;
         refuse_unserved(&name)?;
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
@@ -114,10 +120,10 @@ impl RawPool {
                 Origin::Attached(point.map_err(|source| PoolError::Attach { pool: name.clone(), source })?)
             }
         };
-        let (size, limit) = (worker_data.bytes.len(), limits.max_payload);
-        if size > limit as usize {
-            return Err(PoolError::LargeWorkerData { pool: name, size, limit });
-        }
+        let limit = limits.max_payload;
+        let worker_data = worker_data.within(limit as usize);
+        let worker_data =
+            worker_data.map_err(|size| PoolError::LargeWorkerData { pool: name.clone(), size, limit })?;
         let scheduler = Scheduler::new(limits.of_scheduler(lazy), rand::random()).map_err(|error| {
             let reason = match error {
                 ConfigError::NoWorkers => InvalidLimits::Workers { min: limits.min_workers, max: 0 },
@@ -125,6 +131,7 @@ impl RawPool {
             };
             PoolError::Limits { pool: name.clone(), reason }
         })?;
+        let encodings = Arc::new(EncodingAgreement::new(needs));
         let contract = Arc::new(expects.map_or_else(OnceLock::new, OnceLock::from));
         let recipe = Recipe {
             name: name.clone(),
@@ -142,6 +149,7 @@ impl RawPool {
             expects: contract.clone(),
             takes_arenas: Arc::default(),
             worker_data,
+            encodings: encodings.clone(),
             max_payload: limits.max_payload,
             step_timeout: limits.start_timeout,
         };
@@ -152,7 +160,9 @@ impl RawPool {
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
-        let pool = Self { owner: Arc::new(Owner { core, contract, workers, reloading: Mutex::default() }) };
+        let pool = Self {
+            owner: Arc::new(Owner { core, contract, workers, encodings, reloading: Mutex::default() }),
+        };
         pool.core().feed(Event::Start);
         Ok(pool)
     }
@@ -165,6 +175,11 @@ impl RawPool {
     /// something; from then on every worker has to be that.
     pub(crate) fn contract(&self) -> &OnceLock<Contract> {
         &self.owner.contract
+    }
+
+    /// How its workers and their callers understand each other.
+    pub(crate) fn encodings(&self) -> &EncodingAgreement {
+        &self.owner.encodings
     }
 
     /// The pool's name.
@@ -182,7 +197,16 @@ impl RawPool {
     /// # Errors
     /// [`JobError::Refused`].
     pub fn submit(&self, input: Payload, reply: Encoding, limits: JobLimits) -> Result<Accepted, JobError> {
-        let job = self.new_job(input, reply, limits, None, None);
+        self.offer(self.new_job(input, reply, limits, None, None))
+    }
+
+    /// Offers a job whose worker may be asked for what it used.
+    pub(crate) fn submit_for(&self, job: Submission) -> Result<Accepted, JobError> {
+        let new = self.new_job(job.input, job.reply, job.limits, None, None);
+        self.offer(NewJob { reports_usage: job.reports_usage, ..new })
+    }
+
+    fn offer(&self, job: NewJob) -> Result<Accepted, JobError> {
         let submitted = self.core().submit(job).map_err(|rejected| self.core().refused(rejected.reason))?;
         let id = submitted.id;
         Ok(Accepted { id, outcome: Box::pin(Pending::new(self.core().clone(), submitted).outcome()) })
@@ -200,7 +224,7 @@ impl RawPool {
         let pool = self.limits();
         let repeatable = idempotent.or(pool.idempotent).unwrap_or(false);
         let attempts = if repeatable { pool.max_attempts } else { 1 };
-        NewJob { input, reply, limits: pool.of_job(limits), attempts, events }
+        NewJob { input, reply, limits: pool.of_job(limits), attempts, reports_usage: false, events }
     }
 
     /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its
@@ -266,6 +290,12 @@ impl RawPool {
     /// The pool at this moment.
     pub fn status(&self) -> PoolStatus {
         super::status::pool(self.core(), &self.owner.workers)
+    }
+
+    /// The schemas of the job's input and output, as a worker of the newest generation says; `None` until one has said
+    /// it, and if there are none.
+    pub fn schemas(&self) -> Option<Arc<PoolSchemas>> {
+        self.core().with(|state, _| state.schemas.known())
     }
 
     /// The pool's workers at this moment.

@@ -87,9 +87,11 @@ impl<'a, J: Job> JobRequest<'a, J> {
     }
 
     fn encode(self, events: Option<Arc<Events>>) -> Result<NewJob, JobError> {
-        let input = regions::encode(&self.input, J::ENCODING)
+        // Bincode gives way to JSON where the workers read no bincode.
+        let encoding = self.pool.encodings().encoding(J::ENCODING);
+        let input = regions::encode(&self.input, encoding)
             .map_err(|error| self.pool.core().refused(Refusal::InputEncoding(error.to_string())))?;
-        Ok(self.pool.new_job(input, J::ENCODING, self.limits, self.idempotent, events))
+        Ok(self.pool.new_job(input, encoding, self.limits, self.idempotent, events))
     }
 }
 

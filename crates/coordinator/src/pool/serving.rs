@@ -3,12 +3,14 @@
 use super::core::Core;
 use super::effects::Effects;
 use super::events::Events;
+use super::known::Told;
 use super::slot::Answer;
 use procpool_process::{FrameSink, KillSwitch, Outboxes};
 use procpool_protocol::arena::Direction;
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
-use procpool_protocol::message::{Done, Progress, Status};
+use procpool_protocol::message::{Done, Progress, Status, json_of};
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::sync::Arc;
@@ -69,11 +71,13 @@ impl FrameSink for Serving<'_> {
         match (connection, frame.kind) {
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
             (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
+            (Connection::Jobs, Kind::Log) => self.log(&frame),
             (Connection::Jobs, Kind::Held) => {
                 self.held(frame.sequence);
                 Ok(())
             }
             (Connection::Control, Kind::Shared) => self.shared(&frame),
+            (Connection::Control, Kind::Description) => self.description(&frame),
             (Connection::Control, Kind::Pong) => {
                 self.kill_switch.heard();
                 Ok(())
@@ -123,6 +127,7 @@ impl Serving<'_> {
             let _ = match frame.kind {
                 Kind::Progress => self.progress(frame),
                 Kind::Chunk => self.chunk(frame.clone()),
+                Kind::Log => self.log(frame),
                 _ => Ok(()),
             };
         }
@@ -132,10 +137,9 @@ impl Serving<'_> {
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
         let is_shared = frame.by_reference;
         self.fetch(&mut frame)?;
-        let done = Done::from_frame(&frame).map_err(|error| error.to_string())?;
         let length = frame.payload.bytes.len();
-        let (result, health) = outcome(done, frame.payload);
-        self.answers.push(Answer { sequence: frame.sequence, result, health, is_shared, length });
+        let (told, health) = outcome(&mut frame)?;
+        self.answers.push(Answer { sequence: frame.sequence, told, health, is_shared, length });
         Ok(())
     }
 
@@ -159,7 +163,7 @@ impl Serving<'_> {
                 };
                 match slot.answered(&answer) {
                     Ok(job) => {
-                        effects.known.results.push_back((job, answer.result));
+                        effects.known.results.push_back((job, answer.told));
                         let health = if spent == Spent::All { Health::Suspect } else { answer.health };
                         events.push(Event::Done { worker, job, health });
                     }
@@ -232,6 +236,22 @@ impl Serving<'_> {
         Ok(())
     }
 
+    /// What the worker's job takes and gives.
+    fn description(&self, frame: &Frame) -> Result<(), String> {
+        let description = json_of(frame).map_err(|error| error.to_string())?;
+        self.core.with(|state, _| state.schemas.hear(self.worker, description))
+    }
+
+    /// A line of log, about the job that the worker has if it names that one.
+    fn log(&self, frame: &Frame) -> Result<(), String> {
+        let (name, job) = self.core.with(|state, _| {
+            let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
+            let job = slot.job_of(frame.sequence).ok().and_then(|job| state.id(job));
+            Ok::<_, String>((slot.name.clone(), job))
+        })?;
+        procpool_process::log_record(frame, &self.core.name, &name, job)
+    }
+
     fn chunk(&self, frame: Frame) -> Result<(), String> {
         if let Some((job, events)) = self.events(frame.sequence)? {
             let taken = events.chunk(frame.payload)?;
@@ -256,18 +276,28 @@ impl Serving<'_> {
     }
 }
 
-/// What a worker says of a job's end, as the pool passes it on, and whether the worker can go on.
-pub(crate) fn outcome(done: Done, output: Payload) -> (Result<Payload, JobError>, Health) {
-    let result = match done.status {
-        Status::Ok => Ok(output),
-        Status::BadInput { message } => Err(JobError::BadInput { message }),
-        Status::Failed(failure) => Err(JobError::Failed(failure)),
-        Status::Panicked { message, location } => {
-            return (Err(JobError::Panicked { message, location }), Health::Suspect);
-        }
-        // It was not asked to stop, or its outcome would be decided already: its function ended itself.
-        Status::Cancelled => Err(JobError::Cancelled { stage: Stage::Running }),
-        Status::TooLarge { size, limit } => Err(JobError::OutputTooLarge { size, limit }),
+/// What a worker says of a job's end, as the pool passes it on, and whether the worker can go on. Takes the frame's
+/// payload. The error says how the worker broke the protocol.
+pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
+    let done = Done::checked(frame).map_err(|error| error.to_string())?;
+    let report = JobReport::of(&done.extras).map_err(|error| error.to_string())?;
+    let health = match done.status {
+        Status::Panicked { .. } => Health::Suspect,
+        _ => Health::Sound,
     };
-    (result, Health::Sound)
+    Ok((Told { result: result(done.status, std::mem::take(&mut frame.payload)), report }, health))
+}
+
+fn result(status: Status, output: Payload) -> Result<Payload, JobError> {
+    Err(match status {
+        Status::Ok => return Ok(output),
+        Status::BadInput { message } => JobError::BadInput { message },
+        Status::Failed(failure) => JobError::Failed(failure),
+        // The mark does not travel; a caller that passes the failure on passes it on as this.
+        Status::Broke(failure) => JobError::Broke(failure.as_broken()),
+        Status::Panicked { message, location } => JobError::Panicked { message, location },
+        // It was not asked to stop, or its outcome would be decided already: its function ended itself.
+        Status::Cancelled => JobError::Cancelled { stage: Stage::Running },
+        Status::TooLarge { size, limit } => JobError::OutputTooLarge { size, limit },
+    })
 }

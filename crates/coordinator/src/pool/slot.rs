@@ -1,11 +1,12 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
+use super::known::Told;
 use crate::recorder::Sent;
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::arena::{Direction, Place};
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Frame;
-use procpool_protocol::{JobError, Payload};
 use procpool_scheduler::{Generation, Health, JobId as Key, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct Slot {
     /// Contract version, once it said hello.
     pub(crate) version: Option<u32>,
     pub(crate) build: Option<String>,
+    /// What it reads and writes, once it said hello.
+    pub(crate) encodings: Encodings,
 }
 
 /// A job in a worker's hands.
@@ -48,7 +51,7 @@ pub(crate) struct Held {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) sequence: u64,
-    pub(super) result: Result<Payload, JobError>,
+    pub(super) told: Told,
     pub(super) health: Health,
     /// The output lay in an arena.
     pub(super) is_shared: bool,
@@ -84,13 +87,15 @@ impl Slot {
             generation,
             version: None,
             build: None,
+            encodings: Encodings::ALL,
         }
     }
 
     /// What this worker is sent of a job, to be kept.
     pub(crate) fn sent(&self, attempt: u32, frame: Frame) -> Sent {
         let contract = self.version.unwrap_or_default();
-        Sent { worker: self.name.clone(), contract, build: self.build.clone(), attempt, frame }
+        let (worker, build) = (self.name.clone(), self.build.clone());
+        Sent { worker, contract, build, encodings: self.encodings, attempt, frame }
     }
 
     /// What a payload of such a length asks for.

@@ -5,12 +5,15 @@
 
 use super::effects::Effects;
 use super::entry::{Entry, NewJob};
+use super::known::Told;
 use super::makes::{Makes, Reloading};
+use super::schemas::Schemas;
 use super::slot::Slot;
 use super::stats::Stats;
 use crate::recorder::{self, FailedJob, Untold};
 use procpool_process::{KillSwitch, Outboxes, Pinned, Recipe};
 use procpool_protocol::arena::Direction;
+use procpool_protocol::extras::{Extra, of_job::REPORT_USAGE};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
@@ -33,6 +36,7 @@ pub(crate) struct State {
     entries: FxHashMap<Key, Entry>,
     pub(crate) slots: BTreeMap<WorkerId, Slot>,
     pub(crate) stats: Stats,
+    pub(crate) schemas: Schemas,
     makes: Makes,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
@@ -60,6 +64,7 @@ impl State {
             entries: FxHashMap::default(),
             slots: BTreeMap::new(),
             stats: Stats::default(),
+            schemas: Schemas::default(),
             pool: recipe.name.clone(),
             makes: Makes::new(recipe),
             last_death: String::new(),
@@ -273,7 +278,7 @@ impl State {
             remaining_nanos: remaining.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
             reply: entry.job.reply as u8,
             credit: entry.job.events.as_ref().map(|_| CHUNK_CREDIT),
-            extras: Vec::new(),
+            extras: entry.job.reports_usage.then(|| Extra::flag(REPORT_USAGE)).into_iter().collect(),
         };
         slot.last_sequence += 1;
         let sequence = slot.last_sequence;
@@ -312,8 +317,13 @@ impl State {
     fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, effects: &mut Effects) {
         let Some(mut entry) = self.entries.remove(&key) else { return };
         let known = &mut effects.known;
+        let mut report = None;
         let result = match verdict {
-            Verdict::Finished => entry.judge(known.take_result(key)),
+            Verdict::Finished => {
+                let told = known.take_result(key);
+                report = told.report;
+                entry.judge(told.result)
+            }
             Verdict::Crashed { handed_over, payload_deaths } => {
                 let stage = if handed_over { Stage::Running } else { Stage::Queued };
                 match known.crash(key, entry.id, stage, payload_deaths) {
@@ -336,7 +346,7 @@ impl State {
         self.stats.finished(entry.timing(now), &result);
         effects.ended.extend(entry.job.events.clone());
         let sent = entry.sent.take().filter(|_| recorder::is_worth_saving(&result));
-        let (caller, finished) = entry.finish(now, result);
+        let (caller, finished) = entry.finish(now, Told { result, report });
         match sent {
             Some(sent) => {
                 effects.failed.push(FailedJob { sent, outcome: Untold::new(caller, finished) });

@@ -16,6 +16,7 @@ pub use error::SaveError;
 pub(crate) use untold::Untold;
 
 use procpool_process::Recipe;
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::limits::cut;
 use procpool_protocol::recording::RecordingError;
@@ -41,6 +42,8 @@ pub(crate) struct Sent {
     /// Version of its contract.
     pub(crate) contract: u32,
     pub(crate) build: Option<String>,
+    /// What it reads.
+    pub(crate) encodings: Encodings,
     pub(crate) attempt: u32,
     pub(crate) frame: Frame,
 }

@@ -1,10 +1,10 @@
 //! What all recordings of a pool have in common, and making one of it. Knows no files.
 
 use super::{SaveError, ToSave};
-use procpool_process::{Contract, Executable, Recipe};
+use procpool_process::{Contract, Executable, Recipe, WorkerData};
+use procpool_protocol::JobId;
 use procpool_protocol::handshake::Welcome;
 use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
-use procpool_protocol::{JobId, Payload};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) struct Template {
     recording: Recording,
     welcome: Welcome,
-    worker_data: Payload,
+    worker_data: WorkerData,
     /// Known by the time that a worker has been given a job.
     contract: Arc<OnceLock<Contract>>,
 }
@@ -68,7 +68,7 @@ impl Template {
         SavedJob {
             recording,
             welcome: Welcome { worker: sent.worker.clone(), ..self.welcome.clone() },
-            worker_data: self.worker_data.clone(),
+            worker_data: self.worker_data.given_to(sent.encodings).clone(),
             job: sent.frame.clone(),
         }
     }

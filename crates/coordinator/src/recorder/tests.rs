@@ -2,6 +2,7 @@
 //! that nobody reads: opening it to write blocks in the kernel.
 
 use super::*;
+use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{CrashReport, Exit, ExitReport};
@@ -23,8 +24,16 @@ fn crash() -> Result<Payload, JobError> {
 fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
     let (caller, outcome) = oneshot::channel();
     let frame = Frame::new(Kind::Job, 1, "");
-    let sent = Sent { worker: "fib-1".into(), contract: 1, build: None, attempt: 1, frame };
-    let finished = Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash() };
+    let sent = Sent {
+        worker: "fib-1".into(),
+        contract: 1,
+        build: None,
+        encodings: Encodings::ALL,
+        attempt: 1,
+        frame,
+    };
+    let finished =
+        Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash(), report: None };
     recorder.save(FailedJob { sent: Box::new(sent), outcome: Untold::new(caller, finished) });
     outcome
 }

@@ -11,14 +11,20 @@ use procpool_protocol::engine::Submission;
 use procpool_protocol::{Encoding, Payload};
 use std::sync::Arc;
 
-/// `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=]`
+/// Asks for what the job used of the machine.
+const USAGE: &str = "usage";
+
+/// `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true]`
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
     request: Request,
 ) -> Result<Response, Problem> {
-    let limits = Parameters::of(request.uri(), &JOB_LIMITS)?.job_limits()?;
-    let job = Submission { pool, input: input(&shared, request).await?, reply: Encoding::Json, limits };
+    let [timeout, run_timeout] = JOB_LIMITS;
+    let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE])?;
+    let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
+    let input = input(&shared, request).await?;
+    let job = Submission { pool, input, reply: Encoding::Json, limits, reports_usage };
     answer::run(&shared, job, answer::as_is).await
 }
 

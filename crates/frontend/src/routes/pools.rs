@@ -8,13 +8,22 @@ use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use procpool_protocol::engine::{PoolStatus, ReloadError, WorkerStatus};
+use procpool_protocol::engine::{PoolSchemas, PoolStatus, ReloadError, WorkerStatus};
 use serde::Serialize;
 use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Pools {
     pools: Vec<PoolStatus>,
+}
+
+/// One pool, with what would make the list of all long.
+#[derive(Serialize)]
+struct Pool<'a> {
+    #[serde(flatten)]
+    status: PoolStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schemas: Option<&'a PoolSchemas>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +42,9 @@ pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
-    find(&shared, &name).await.map(|pool| json(&pool))
+    let status = find(&shared, &name).await?;
+    let schemas = shared.app.admin.schemas(&name).await;
+    Ok(json(&Pool { status, schemas: schemas.as_deref() }))
 }
 
 /// `GET /v1/pools/{pool}/workers`

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use procpool_protocol::engine::Submission;
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::{Encoding, JobError, Payload};
 use std::sync::Arc;
 
@@ -33,13 +34,14 @@ pub(super) async fn compute(State(shared): State<Arc<Shared>>, uri: Uri) -> Resu
         input: Payload::json(n.to_string()),
         reply: Encoding::Json,
         limits: parameters.job_limits()?,
+        reports_usage: false,
     };
     answer::run(&shared, job, result).await
 }
 
 /// The number's text as the worker wrote it, since reading and writing it again could cost digits; but
 /// a whole number without `.0`, as Node prints it.
-fn result(Payload { encoding, bytes, .. }: Payload) -> Result<Response, JobError> {
+fn result(Payload { encoding, bytes, .. }: Payload, _: Option<&JobReport>) -> Result<Response, JobError> {
     match encoding {
         Encoding::Json => {
             let number = bytes.strip_suffix(b".0").unwrap_or(&bytes);

@@ -1,9 +1,10 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolStatus, ReloadError, ReloadReport, Reloaded, Submission,
-    WorkerCounts, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Reloaded,
+    Submission, WorkerCounts, WorkerStatus,
 };
+use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,8 @@ pub(crate) enum Reaction {
 
 pub(crate) struct Fake {
     react: Box<dyn Fn(Submission) -> Reaction + Send + Sync>,
+    /// What every worker tells beside the outcome.
+    report: Option<JobReport>,
     pub(crate) seen: Mutex<Vec<Submission>>,
 }
 
@@ -26,7 +29,16 @@ pub(crate) const ID_TEXT: &str = "0000000000000000000000000000feed";
 
 impl Fake {
     pub(crate) fn new(react: impl Fn(Submission) -> Reaction + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { react: Box::new(react), seen: Mutex::default() })
+        Arc::new(Self { react: Box::new(react), report: None, seen: Mutex::default() })
+    }
+
+    /// Every job ends with this output, and its worker tells this of it.
+    pub(crate) fn reporting(output: Payload, report: JobReport) -> Arc<Self> {
+        let react = move |_| {
+            let output = output.clone();
+            Reaction::Run(Box::pin(async { Ok(output) }))
+        };
+        Arc::new(Self { react: Box::new(react), report: Some(report), seen: Mutex::default() })
     }
 
     /// Every job is accepted and ends at once as `result` says.
@@ -60,10 +72,11 @@ impl Engine for Fake {
     fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
         self.seen.lock().unwrap().push(job.clone());
         let reaction = (self.react)(job);
+        let report = self.report.clone().map(Box::new);
         Box::pin(async move {
             match reaction {
                 Reaction::Refuse(error) => Err(error),
-                Reaction::Run(running) => Ok(accepted(running)),
+                Reaction::Run(running) => Ok(accepted(running, report)),
             }
         })
     }
@@ -73,14 +86,17 @@ impl Engine for Fake {
     }
 }
 
-fn accepted(running: BoxFuture<'static, Result<Payload, JobError>>) -> Accepted {
+fn accepted(
+    running: BoxFuture<'static, Result<Payload, JobError>>,
+    report: Option<Box<JobReport>>,
+) -> Accepted {
     let id = JobId::from_bits(ID);
     let timing = Timing { wait: Duration::from_micros(1_500), run: Duration::from_millis(20) };
     Accepted {
         id,
         outcome: Box::pin(async move {
             let result = running.await;
-            Finished { id, timing, result }
+            Finished { id, timing, result, report }
         }),
     }
 }
@@ -104,6 +120,17 @@ impl Admin for Fake {
             vec![busy, WorkerStatus::new("fib-2", "idle")]
         });
         Box::pin(async { workers })
+    }
+
+    /// `fib` takes and gives integers, `down` says nothing.
+    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+        let schemas = (pool == "fib").then(|| {
+            let mut schemas = PoolSchemas::default();
+            schemas.input = Some(serde_json::json!({"type": "integer"}));
+            schemas.hash = Some("0123456789abcdef".into());
+            Arc::new(schemas)
+        });
+        Box::pin(async { schemas })
     }
 
     /// `down` cannot be mended.

@@ -2,6 +2,7 @@
 
 use crate::fake::{Fake, ID_TEXT};
 use crate::server::Server;
+use procpool_protocol::extras::{ContentType, JobReport};
 use procpool_protocol::{Encoding, Payload};
 use std::time::Duration;
 
@@ -64,6 +65,60 @@ async fn a_job_gets_its_input_and_the_client_its_output_byte_for_byte() {
     let job = engine.only_job();
     assert_eq!(job.pool, "any pool");
     assert_eq!(job.limits, Default::default());
+}
+
+fn report(change: impl FnOnce(&mut JobReport)) -> JobReport {
+    let mut report = JobReport::default();
+    change(&mut report);
+    report
+}
+
+#[tokio::test]
+async fn raw_bytes_are_what_their_worker_says_and_no_page_of_the_servers() {
+    let png = report(|it| it.content_type = ContentType::new("image/png").ok());
+    let server = Server::of(Fake::reporting(Payload::raw("picture"), png)).await;
+    let reply = server.post("/v1/pools/any/jobs", "1").await;
+    assert_eq!((reply.status, reply.text()), (200, "picture"));
+    assert_eq!(reply.header("content-type"), Some("image/png"));
+    assert_eq!(reply.header("content-security-policy"), Some("sandbox"));
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+
+    let server = Server::of(Fake::ending(|_| Ok(Payload::raw("bytes")))).await;
+    let reply = server.post("/v1/pools/any/jobs", "1").await;
+    assert_eq!(reply.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(reply.header("content-security-policy"), None);
+}
+
+#[tokio::test]
+async fn json_stays_json_whatever_its_worker_says() {
+    let html = report(|it| it.content_type = ContentType::new("text/html").ok());
+    let server = Server::of(Fake::reporting(Payload::json("7"), html)).await;
+    let reply = server.post("/v1/pools/any/jobs", "1").await;
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn what_a_job_used_is_asked_for_and_shown_to_those_who_want_it() {
+    let used = report(|it| {
+        it.cpu_time = Some(Duration::from_micros(12_345));
+        it.peak_memory = Some(4096);
+    });
+    let engine = Fake::reporting(Payload::json("7"), used);
+    let server = Server::of(engine.clone()).await;
+    let reply = server.post("/v1/pools/any/jobs?usage=true", "1").await;
+    let shown = "wait;dur=1.500, run;dur=20.000, cpu;dur=12.345, memory;desc=\"4096\"";
+    assert_eq!(reply.header("server-timing"), Some(shown));
+    assert!(engine.only_job().reports_usage);
+
+    let engine = Fake::echo();
+    let server = Server::of(engine.clone()).await;
+    for path in ["/v1/pools/any/jobs", "/v1/pools/any/jobs?usage=false"] {
+        let reply = server.post(path, "1").await;
+        assert_eq!(reply.header("server-timing"), Some("wait;dur=1.500, run;dur=20.000"));
+    }
+    let reply = server.post("/v1/pools/any/jobs?usage=yes", "1").await;
+    assert_eq!((reply.status, &reply.problem()["parameter"]), (400, &"usage".into()));
+    assert!(engine.seen.lock().unwrap().iter().all(|job| !job.reports_usage));
 }
 
 #[tokio::test]

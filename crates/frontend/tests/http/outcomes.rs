@@ -122,6 +122,13 @@ fn outcomes() -> Vec<Row> {
             json!({"retryable": true, "details": {"most": 93}}),
         ),
         Row(
+            JobError::Broke(Failure::new("no such key").with_code("KeyError").as_broken().retryable()),
+            500,
+            "broke",
+            json!({"code": "KeyError", "message": "no such key", "retryable": true, "details": null,
+                   "may_have_run": true}),
+        ),
+        Row(
             JobError::Panicked { message: "oh".into(), location: Some("main.rs:1:2".into()) },
             500,
             "panicked",

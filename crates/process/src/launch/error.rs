@@ -1,5 +1,6 @@
 //! Why a worker did not come up.
 
+use crate::agreement::EncodingMismatch;
 use crate::contract::ContractMismatch;
 use procpool_protocol::{ExitReport, Failure};
 use std::io;
@@ -43,6 +44,14 @@ pub enum StartError {
         pool: String,
         /// What was expected and found.
         mismatch: Box<ContractMismatch>,
+    },
+    /// It does not read what it would be sent.
+    #[error("failed to start a worker of `{pool}`: {mismatch}")]
+    Encoding {
+        /// The pool.
+        pool: String,
+        /// What it would be sent, and what it reads.
+        mismatch: Box<EncodingMismatch>,
     },
     /// It spoke something else than the protocol.
     #[error("failed to start a worker of `{pool}`: {violation}")]

@@ -15,6 +15,7 @@ use crate::death::{self, Body};
 use crate::environment;
 use crate::executable::Pinned;
 use crate::kill_switch::KillSwitch;
+use crate::log::log_record;
 use crate::opening::{First, Line};
 use crate::os::alive::Alive;
 use crate::os::page::Page;
@@ -24,12 +25,12 @@ use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
 use bytes::Bytes;
 use procpool_memory::arena::BornArenas;
-use procpool_protocol::Failure;
 use procpool_protocol::attachments::Attachments;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Hello;
 use procpool_protocol::message::failure_of;
+use procpool_protocol::{Encoding, Failure, Payload};
 use std::fs::File;
 use std::future::Future;
 use std::io;
@@ -79,11 +80,35 @@ pub async fn launch(
     name: String,
     kill_switch: &KillSwitch,
 ) -> Result<ReadyWorker, StartError> {
-    let begun = match &recipe.origin {
-        Origin::Spawned(pinned) => Begun::spawn(recipe, pinned, name, kill_switch).await?,
-        Origin::Attached(point) => Begun::attach(recipe, point, name, kill_switch).await?,
+    let data = recipe.next_data();
+    let given = data.encoding;
+    let worker = match introduced(recipe, name.clone(), kill_switch, data).await {
+        // It was the first to say what it reads, and worker data can be had in that.
+        Err(StartError::Encoding { .. }) if recipe.next_data().encoding != given => {
+            tracing::debug!(
+                pool = recipe.name,
+                worker = name,
+                "starting again, with worker data that it reads"
+            );
+            introduced(recipe, name, kill_switch, recipe.next_data()).await
+        }
+        worker => worker,
     };
-    begun.introduced().await?.ready().await
+    worker?.ready().await
+}
+
+/// Starts a worker, gives it this data, and hears what it is.
+async fn introduced<'a>(
+    recipe: &'a Recipe,
+    name: String,
+    kill_switch: &KillSwitch,
+    data: Payload,
+) -> Result<Introduced<'a>, StartError> {
+    let begun = match &recipe.origin {
+        Origin::Spawned(pinned) => Begun::spawn(recipe, pinned, name, kill_switch, data).await?,
+        Origin::Attached(point) => Begun::attach(recipe, point, name, kill_switch, data).await?,
+    };
+    begun.introduced().await
 }
 
 /// The process runs, and is told what it is for.
@@ -94,6 +119,8 @@ struct Begun<'a> {
     control: Line,
     page: Option<Page>,
     arenas: Option<BornArenas>,
+    /// The encoding of the worker data that it was given.
+    given: Encoding,
     /// What the jobs connection has not taken of the first frame: a part of large worker data.
     rest: Bytes,
     /// What goes with the first byte of that.
@@ -106,13 +133,14 @@ impl<'a> Begun<'a> {
         pinned: &Pinned,
         name: String,
         kill_switch: &KillSwitch,
+        data: Payload,
     ) -> Result<Self, StartError> {
         let path = pinned.executable().as_path();
         let failed = |source| StartError::Spawn { path: path.to_owned(), source };
-        let page = recipe.page_for(&name);
+        let (page, given) = (recipe.page_for(&name), data.encoding);
         let arenas = recipe.arenas_for(&name);
         let descriptors = descriptors(page.as_ref(), arenas.as_ref()).map_err(failed)?;
-        let welcome = recipe.first_frame(&name, page.as_ref(), arenas.is_some());
+        let welcome = recipe.first_frame(&name, page.as_ref(), arenas.is_some(), data);
         let welcome = welcome.map_err(io::Error::other).map_err(failed)?;
         let attachments = welcome.payload.attachments.clone();
         let welcome = welcome.to_bytes();
@@ -140,7 +168,8 @@ impl<'a> Begun<'a> {
         // Last, so that whatever failed before has left nobody else with the process, which dies with it.
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
-        Ok(Self { recipe, body, jobs, control, page, arenas, rest: welcome.slice(welcomed..), attachments })
+        let rest = welcome.slice(welcomed..);
+        Ok(Self { recipe, body, jobs, control, page, arenas, given, rest, attachments })
     }
 
     /// Waits for a process that attaches, however long that takes.
@@ -149,6 +178,7 @@ impl<'a> Begun<'a> {
         point: &AttachPoint,
         name: String,
         kill_switch: &KillSwitch,
+        data: Payload,
     ) -> Result<Self, StartError> {
         let withdrawn = || StartError::Withdrawn { pool: recipe.name.clone() };
         let arrival = tokio::select! {
@@ -156,14 +186,16 @@ impl<'a> Begun<'a> {
             () = kill_switch.used() => return Err(withdrawn()),
         };
         let failed = |source| StartError::Prepare { pool: recipe.name.clone(), source };
-        let welcome = recipe.first_frame(&name, None, false).map_err(io::Error::other).map_err(failed)?;
+        let given = data.encoding;
+        let welcome =
+            recipe.first_frame(&name, None, false, data).map_err(io::Error::other).map_err(failed)?;
         let (rest, attachments) = (welcome.to_bytes(), welcome.payload.attachments);
         let Arrival { process, jobs, control } = arrival;
         let process = Arc::new(WorkerProcess::Attached(process));
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: None };
-        Ok(Self { recipe, body, jobs, control, page: None, arenas: None, rest, attachments })
+        Ok(Self { recipe, body, jobs, control, page: None, arenas: None, given, rest, attachments })
     }
 
     async fn introduced(mut self) -> Result<Introduced<'a>, StartError> {
@@ -177,12 +209,12 @@ impl<'a> Begun<'a> {
             Step::Died => return Err(self.recipe.died(self.body).await),
             Step::TimedOut => return Err(self.recipe.timed_out(self.body, "introduced").await),
         };
-        let Self { recipe, body, mut jobs, control, page, arenas, .. } = self;
+        let Self { recipe, body, mut jobs, control, page, arenas, given, .. } = self;
         let hello = match first {
             First::Hello(hello) => hello,
             First::Declined(failure) => return Err(recipe.failed(body, failure).await),
         };
-        if let Err(refusal) = recipe.judge(&hello) {
+        if let Err(refusal) = recipe.judge(&hello, given) {
             jobs.refuse(refusal.reason, &refusal.error.to_string());
             if recipe.origin.pinned().is_none() {
                 // It is another one's child: it has time to read why, and to exit.
@@ -212,7 +244,16 @@ struct Introduced<'a> {
 impl Introduced<'_> {
     async fn ready(self) -> Result<ReadyWorker, StartError> {
         let Self { recipe, body, hello, mut jobs, mut control, page, arenas } = self;
-        let frame = heard(jobs.frame(), control.breach());
+        let said = async {
+            loop {
+                let frame = jobs.frame().await?;
+                if frame.kind != Kind::Log {
+                    return Ok(frame);
+                }
+                log_record(&frame, &recipe.name, &body.name, None)?;
+            }
+        };
+        let frame = heard(said, control.breach());
         let frame = match step(&body.alive, recipe.step_timeout, frame).await {
             Step::Done(Ok(frame)) => frame,
             Step::Done(Err(violation)) => return Err(recipe.broke_off(body, violation).await),

@@ -1,12 +1,14 @@
 //! [`Recipe`]: what the workers of a pool have in common, what they have to be, and what they are told.
 
 use super::StartError;
+use crate::agreement::{EncodingAgreement, EncodingMismatch};
 use crate::attach::AttachPoint;
 use crate::clock;
 use crate::contract::Contract;
 use crate::death::{self, Body};
 use crate::executable::Pinned;
 use crate::os::page::Page;
+use crate::worker_data::WorkerData;
 use crate::worker_limits::WorkerLimits;
 use procpool_memory::arena::BornArenas;
 use procpool_protocol::arena::TakesArenas;
@@ -14,7 +16,7 @@ use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Hello, Mode, Welcome};
 use procpool_protocol::message::json_frame;
-use procpool_protocol::{Failure, Payload};
+use procpool_protocol::{Encoding, Failure, Payload};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -44,7 +46,9 @@ pub struct Recipe {
     /// How the workers come by arenas, once the first has said so. Belongs to the executable.
     pub takes_arenas: Arc<OnceLock<Option<TakesArenas>>>,
     /// What each worker is given at its start.
-    pub worker_data: Payload,
+    pub worker_data: WorkerData,
+    /// How its workers and their callers understand each other.
+    pub encodings: Arc<EncodingAgreement>,
     /// Largest payload in either direction, in bytes.
     pub max_payload: u32,
     /// Bounds each step of a launch.
@@ -77,15 +81,28 @@ pub(super) struct Refusal {
 }
 
 impl Recipe {
-    /// Whether the worker is what the pool is for.
-    pub(super) fn judge(&self, hello: &Hello) -> Result<(), Refusal> {
+    /// Whether the worker is what the pool is for, and reads what it is sent; it was given data in the encoding
+    /// `given`.
+    pub(super) fn judge(&self, hello: &Hello, given: Encoding) -> Result<(), Refusal> {
         let found = Contract::said_by(hello);
         let expected = self.expects.get_or_init(|| found.clone());
         expected.check(&found).map_err(|mismatch| Refusal {
             reason: "contract",
             error: StartError::Contract { pool: self.name.clone(), mismatch: Box::new(mismatch) },
         })?;
-        self.judge_mode(hello)
+        self.judge_mode(hello)?;
+        self.judge_encodings(hello, given).map_err(|mismatch| Refusal {
+            reason: "contract",
+            error: StartError::Encoding { pool: self.name.clone(), mismatch: Box::new(mismatch) },
+        })
+    }
+
+    fn judge_encodings(&self, hello: &Hello, given: Encoding) -> Result<(), EncodingMismatch> {
+        self.encodings.meet(hello)?;
+        match hello.encodings.has(given) {
+            true => Ok(()),
+            false => Err(EncodingMismatch::of_worker_data(given, hello)),
+        }
     }
 
     fn judge_mode(&self, hello: &Hello) -> Result<(), Refusal> {
@@ -130,15 +147,22 @@ impl Recipe {
         is_worth_it.then(|| BornArenas::create(worker))?.ok()
     }
 
+    /// What the next worker is given at its start, as far as it is known what that reads: it is given before
+    /// the worker has said anything.
+    pub(super) fn next_data(&self) -> Payload {
+        self.worker_data.given_to(self.encodings.spoken()).clone()
+    }
+
     /// The first frame to a worker of this name, with the worker data.
     pub(super) fn first_frame(
         &self,
         worker: &str,
         page: Option<&Page>,
         arenas: bool,
+        data: Payload,
     ) -> Result<Frame, CodecError> {
         let welcome = Welcome { page: page.is_some(), arenas, ..self.welcome_of(worker) };
-        Ok(json_frame(Kind::Welcome, &welcome)?.with_payload(self.worker_data.clone()))
+        Ok(json_frame(Kind::Welcome, &welcome)?.with_payload(data))
     }
 
     pub(super) async fn died(&self, body: Body) -> StartError {

@@ -1,5 +1,6 @@
 //! What caller and worker share besides bytes: failures, schema hashes, ids, the cutting of texts.
 
+use procpool_protocol::codec;
 use procpool_protocol::limits::{MAX_TEXT, cut};
 use procpool_protocol::{Cancelled, Failure, JobId, Schema};
 use serde_json::json;
@@ -40,6 +41,18 @@ fn an_error_s_whole_chain_becomes_the_message() {
 fn a_cause_that_the_message_already_tells_is_not_repeated() {
     let failure = Failure::from(layers(&["no file: permission denied", "permission denied"]));
     assert_eq!(failure.message(), "no file: permission denied");
+}
+
+#[test]
+fn the_mark_of_a_broken_job_stays_in_its_process() {
+    let marked = Failure::new("no such key").retryable().as_broken();
+    assert!(marked.is_broken() && marked.is_retryable());
+    let plain = Failure::new("no such key").retryable();
+    let bytes = |failure: &Failure| codec::encode_header(failure).expect("a failure");
+    assert_eq!(bytes(&marked), bytes(&plain));
+    assert_eq!(codec::decode_header::<Failure>(&bytes(&marked)).expect("a failure"), plain);
+    let json = |failure: &Failure| serde_json::to_string(failure).expect("JSON");
+    assert_eq!(json(&marked), json(&plain));
 }
 
 /// An error that is its own cause.

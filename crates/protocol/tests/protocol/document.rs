@@ -3,6 +3,7 @@
 use crate::golden;
 use procpool_protocol::frame::{Frame, Kind, RawHeader};
 use procpool_protocol::handshake::{Description, Hello, Refused, Welcome};
+use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::recording::Recording;
 use procpool_protocol::{limits, message};
 use serde::{Serialize, de::DeserializeOwned};
@@ -113,7 +114,8 @@ fn every_json_block_is_read_and_written_without_loss() {
     assert_eq!(json_block::<Refused>("refused", Kind::Refused).reason, "contract");
     assert!(json_block::<Description>("description", Kind::Description).input.is_some());
     assert_eq!(json_block::<Recording>("recording", Kind::Recording).outcome, "crashed");
-    assert_eq!(blocks("json").len(), 5);
+    assert_eq!(json_block::<LogRecord>("log", Kind::Log).level, LogLevel::Warn);
+    assert_eq!(blocks("json").len(), 6);
 }
 
 #[test]

@@ -194,13 +194,26 @@ fn a_job_has_as_many_extras_as_the_limit_and_not_one_more() {
 }
 
 #[test]
+fn a_jobs_end_has_as_many_extras_as_the_limit_and_not_one_more() {
+    let with_extras = |count: usize| {
+        let extras = vec![Extra { tag: 9, value: vec![1; 100] }; count];
+        let done = Done { status: Status::Ok, run_nanos: 1, extras };
+        Done::checked(&done.into_frame(1, Payload::none()).expect("an end"))
+    };
+    assert_eq!(with_extras(MAX_EXTRAS).expect("as many as allowed").extras.len(), MAX_EXTRAS);
+    let error = with_extras(MAX_EXTRAS + 1).expect_err("one too many");
+    assert!(matches!(error, CodecError::TooManyExtras { count } if count == MAX_EXTRAS + 1));
+}
+
+#[test]
 fn the_longest_texts_fit_a_header() {
     let long = || "€".repeat(MAX_TEXT);
     let failure = Failure::new(long()).with_code(long()).with_details(&"x".repeat(MAX_TEXT - 2));
     assert!(failure.details::<String>().is_some());
     let panicked = Status::Panicked { message: long(), location: Some(long()) };
-    for status in [Status::Failed(failure), panicked, Status::BadInput { message: long() }] {
-        let done = Done { status, run_nanos: u64::MAX };
+    let broke = Status::Broke(failure.clone());
+    for status in [Status::Failed(failure), broke, panicked, Status::BadInput { message: long() }] {
+        let done = Done { status, run_nanos: u64::MAX, extras: Vec::new() };
         let frame = done.into_frame(1, Payload::none()).expect("cut texts fit");
         assert!(frame.end && Done::from_frame(&frame).is_ok());
     }

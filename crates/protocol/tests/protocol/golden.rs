@@ -1,6 +1,7 @@
 //! The examples of `WIRE.md` as values: what the code must write for each, and read from each.
 
 use procpool_protocol::decoder::Decoder;
+use procpool_protocol::extras::{ContentType, of_done};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Credit, Done, Extra, Job, Progress, Status};
 use procpool_protocol::preamble::Preamble;
@@ -31,7 +32,8 @@ fn endings() -> Vec<(&'static str, Done)> {
     let bad = Status::BadInput { message: "no".into() };
     let panicked = Status::Panicked { message: "boom".into(), location: Some("src/main.rs:7:5".into()) };
     let too_large = Status::TooLarge { size: 100_000_000, limit: 64 << 20 };
-    let ending = |name, status, run_nanos| (name, Done { status, run_nanos });
+    let broke = Failure::new("no such key").with_code("KeyError");
+    let ending = |name, status, run_nanos| (name, Done { status, run_nanos, extras: Vec::new() });
     vec![
         ending("done-ok", Status::Ok, 1500),
         ending("done-bad-input", bad, 0),
@@ -39,7 +41,15 @@ fn endings() -> Vec<(&'static str, Done)> {
         ending("done-panicked", panicked, 900),
         ending("done-cancelled", Status::Cancelled, 70_000),
         ending("done-too-large", too_large, 5_000_000_000),
+        ending("done-broke", Status::Broke(broke), 600),
+        ("done-with-extras", Done { status: Status::Ok, run_nanos: 1500, extras: done_extras() }),
     ]
+}
+
+fn done_extras() -> Vec<Extra> {
+    let png = ContentType::new("image/png").expect("a content type");
+    let (cpu, memory) = (of_done::CPU_TIME, of_done::PEAK_MEMORY);
+    vec![Extra::from(&png), Extra::number(cpu, 1000), Extra::number(memory, 12 << 20)]
 }
 
 fn failure() -> Failure {
@@ -55,7 +65,7 @@ type Varints = (u64, u64, u64, u64, u64, u64, u64, u64);
 const VARINTS: Varints = (0, 250, 251, 65_535, 65_536, 4_294_967_295, 4_294_967_296, u64::MAX);
 
 fn whole_frames() -> Vec<(&'static str, Frame)> {
-    let done = Done { status: Status::Ok, run_nanos: 1500 };
+    let done = Done { status: Status::Ok, run_nanos: 1500, extras: Vec::new() };
     let with_input = job().to_frame(1).expect("a job").with_payload(Payload::json("40"));
     let with_output = done.into_frame(1, Payload::json("102334155")).expect("an end");
     vec![
@@ -109,7 +119,7 @@ pub(crate) fn read(mut check: impl FnMut(&'static str, &dyn Fn(&[u8]) -> Result<
         check(name, &|bytes| same(Progress::from_frame(&frame(Kind::Progress, bytes)), &progress));
     }
     for (name, done) in endings() {
-        check(name, &|bytes| same(Done::from_frame(&frame(Kind::Done, bytes)), &done));
+        check(name, &|bytes| same(Done::checked(&frame(Kind::Done, bytes)), &done));
     }
     for (name, whole) in whole_frames() {
         check(name, &|bytes| {

@@ -62,7 +62,11 @@ fn honest_stream() -> Vec<u8> {
         credit: Some(16),
         extras: Vec::new(),
     };
-    let done = Done { status: Status::Failed(Failure::new("no").with_details(&[1, 2, 3])), run_nanos: 300 };
+    let done = Done {
+        status: Status::Failed(Failure::new("no").with_details(&[1, 2, 3])),
+        run_nanos: 300,
+        extras: Vec::new(),
+    };
     let words: Vec<_> = (0..200).map(|index| format!("word {index}")).collect();
     let payload = Payload::encode(&words, Encoding::Bincode).expect("words");
     let mut stream = BytesMut::new();

@@ -45,6 +45,8 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (JobError::BadInput { message: "no".into() }, "bad_input", 400, ""),
         (JobError::Failed(Failure::new("no")), "failed", 422, "m"),
         (JobError::Failed(Failure::new("busy").retryable()), "failed", 422, "mr"),
+        (JobError::Broke(Failure::new("no").as_broken()), "broke", 500, "m"),
+        (JobError::Broke(Failure::new("busy").as_broken().retryable()), "broke", 500, "mr"),
         (JobError::Panicked { message: "no".into(), location: None }, "panicked", 500, "m"),
         (crashed(Running), "crashed", 502, "mc"),
         (crashed(Queued), "crashed", 502, "rc"),
@@ -118,6 +120,7 @@ fn people_are_told_what_happened_and_to_whom() {
         "the job timed out running after 1.5s"
     );
     assert_eq!(said(JobError::Cancelled { stage: Stage::Queued }), "the job was cancelled in the queue");
+    assert_eq!(said(JobError::Broke(Failure::new("no such key"))), "the job broke: no such key");
     let location = Some("src/main.rs:7:5".to_owned());
     assert_eq!(
         said(JobError::Panicked { message: "boom".into(), location }),

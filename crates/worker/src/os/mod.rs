@@ -5,6 +5,8 @@
 
 mod process;
 mod socket;
+mod usage;
 
 pub(crate) use process::{die, name_thread, wake_with_parent};
 pub(crate) use socket::Socket;
+pub(crate) use usage::{peak_memory, thread_cpu_time};

@@ -41,7 +41,10 @@ fn a_job_that_was_cancelled_before_it_came_does_not_run() {
     let (mut double, running) = spinner();
     double.control.send(&cancel(2));
     double.guard_has_heard();
-    assert_eq!(double.run(2, number(1)).0, Done { status: Status::Cancelled, run_nanos: 0 });
+    assert_eq!(
+        double.run(2, number(1)).0,
+        Done { status: Status::Cancelled, run_nanos: 0, extras: Vec::new() }
+    );
     assert!(running.try_recv().is_err());
     assert_eq!(double.run(3, number(0)).0.status, Status::Ok);
 }

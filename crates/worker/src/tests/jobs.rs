@@ -1,7 +1,9 @@
 //! One job in, one outcome out.
 
 use super::*;
-use procpool_protocol::message::{Extra, Status};
+use procpool_protocol::extras::{Extra, JobReport, of_done, of_job};
+use procpool_protocol::log::{LogLevel as Level, LogRecord};
+use procpool_protocol::message::Status;
 
 fn double_of(n: u64, _: &mut Context<Number>) -> Result<u64, Failure> {
     n.checked_mul(2).ok_or_else(|| Failure::new("too much").with_code("overflow"))
@@ -51,6 +53,23 @@ fn a_failure_is_told_and_the_worker_goes_on() {
     let Status::Failed(failure) = double.run(1, number(u64::MAX)).0.status else { panic!() };
     assert_eq!((failure.code(), failure.message()), ("overflow", "too much"));
     assert_eq!(double.run(2, number(1)).1, number(2));
+}
+
+#[test]
+fn a_function_that_broke_is_told_so_and_the_worker_goes_on() {
+    let mut double = Double::numbers(|n, _| match n {
+        0 => Err(Failure::new("no such key").with_code("KeyError").as_broken()),
+        n => Ok(n),
+    });
+    let Status::Broke(failure) = double.run(1, number(0)).0.status else { panic!() };
+    assert_eq!((failure.code(), failure.message()), ("KeyError", "no such key"));
+    assert_eq!(double.run(2, number(1)).1, number(1));
+}
+
+#[test]
+fn a_job_that_gives_up_is_cancelled_even_if_marked_as_broken() {
+    let mut double = Double::numbers(|_, _| Err(Failure::from(procpool_protocol::Cancelled).as_broken()));
+    assert_eq!(double.run(1, number(1)).0.status, Status::Cancelled);
 }
 
 #[test]
@@ -142,6 +161,88 @@ fn the_time_that_the_function_took_is_told() {
         Ok(n)
     });
     assert!(double.run(1, number(1)).0.run_nanos >= 2_000_000);
+}
+
+#[test]
+fn a_raw_output_has_the_content_type_that_the_function_said_last() {
+    let mut double = Double::with::<Raw>(Mode::Jobs, |bytes, cx| {
+        cx.content_type("image/gif")?;
+        cx.content_type("image/png")?;
+        assert!(cx.content_type("image/png; q=1").is_err());
+        Ok(bytes)
+    });
+    let (done, _) = double.run(1, Payload::raw("picture"));
+    assert_eq!(done.extras, [Extra { tag: of_done::CONTENT_TYPE, value: b"image/png".to_vec() }]);
+}
+
+#[test]
+fn a_job_without_an_output_of_raw_bytes_has_no_content_type() {
+    let mut double = Double::numbers(|n, cx| {
+        cx.content_type("image/png")?;
+        if n == 0 { Err(Failure::new("no")) } else { Ok(n) }
+    });
+    for (sequence, n) in [(1, 0), (2, 1)] {
+        assert_eq!(double.run(sequence, number(n)).0.extras, []);
+    }
+}
+
+#[test]
+fn a_text_that_is_no_content_type_ends_the_job_as_failed_with_the_text() {
+    let mut double = Double::with::<Raw>(Mode::Jobs, |bytes, cx| {
+        cx.content_type("picture")?;
+        Ok(bytes)
+    });
+    let Status::Failed(failure) = double.run(1, Payload::raw("")).0.status else { panic!() };
+    assert!(failure.message().starts_with("\"picture\" is no content type"), "{failure}");
+}
+
+#[test]
+fn processor_time_and_peak_memory_are_told_to_those_who_ask() {
+    let mut double = Double::numbers(|n, _| {
+        let before = crate::os::thread_cpu_time();
+        while crate::os::thread_cpu_time() < before + Duration::from_millis(2) {}
+        match n {
+            0 => Err(Failure::new("a failure uses time, too")),
+            n => Ok(n),
+        }
+    });
+    assert_eq!(double.run(1, number(1)).0.extras, [], "nobody asked");
+    let asking = message::Job { extras: vec![Extra::flag(of_job::REPORT_USAGE)], ..message() };
+    for (sequence, n) in [(2, 0), (3, 1)] {
+        double.jobs.send(&job(sequence, &asking, number(n)));
+        let report = JobReport::of(&double.done(sequence).0.extras).unwrap().unwrap();
+        assert!(report.cpu_time.unwrap() >= Duration::from_millis(2), "{report:?}");
+        assert!(report.peak_memory.unwrap() > 100_000, "{report:?}");
+    }
+}
+
+#[test]
+fn a_line_of_log_is_sent_at_once_with_its_level_and_job() {
+    let mut double = Double::numbers(|n, cx| {
+        cx.log(Level::Warn, format_args!("{n} is unlucky"));
+        Ok(n)
+    });
+    double.jobs.send(&job(5, &message(), number(13)));
+    let frame = double.jobs.hear(Kind::Log);
+    let record = LogRecord { level: Level::Warn, message: "13 is unlucky".into(), target: None };
+    assert_eq!((frame.sequence, LogRecord::from_frame(&frame).unwrap()), (5, record));
+    assert_eq!(double.done(5).1, number(13));
+}
+
+#[test]
+fn a_line_of_log_that_panics_while_it_is_written_ends_its_job_and_tears_nothing() {
+    struct Spiteful;
+    impl std::fmt::Display for Spiteful {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("not me")
+        }
+    }
+    let mut double = Double::numbers(|n, cx| {
+        cx.log(Level::Info, Spiteful);
+        Ok(n)
+    });
+    let status = double.run(1, number(1)).0.status;
+    assert!(matches!(&status, Status::Panicked { message, .. } if message == "not me"), "{status:?}");
 }
 
 #[test]

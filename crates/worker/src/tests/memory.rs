@@ -79,7 +79,9 @@ fn adder() -> Double {
 #[test]
 fn an_arena_that_came_with_its_offer_holds_inputs_and_outputs() {
     let welcome = Welcome { max_payload: 1 << 20, ..welcome(Mode::Jobs) };
-    let work = |session| entry::answer::<Raw, ()>(session, |_| Ok(()), |(), input, _| Ok(input));
+    let work = |session| {
+        entry::answer::<Raw, ()>(session, Introduction::Ahead, |_| Ok(()), |(), input, _| Ok(input))
+    };
     let mut double = Double::hire(Identity::of_job::<Raw>(), &welcome, Payload::none(), work);
     double.jobs.hear(Kind::Ready);
     let input = InputWriter::create("test", LENGTH).unwrap();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ParentPort;
 use crate::port::{self, PostError};
+use procpool_protocol::log::{LogLevel as Level, LogRecord};
 use procpool_protocol::message::failure_of;
 
 fn post(payload: Payload) -> Frame {
@@ -43,6 +44,27 @@ fn a_jobs_worker_answers_each_message_in_its_own_encoding() {
         assert_eq!((answer.encoding, answer.decode::<u64>().unwrap()), (encoding, 2));
     }
     assert_eq!(double.dismiss().unwrap(), Ending::Finished);
+}
+
+#[test]
+fn lines_of_log_belong_to_no_job_where_there_are_none() {
+    let heard = |double: &mut Double| {
+        let frame = double.jobs.hear(Kind::Log);
+        (frame.sequence, LogRecord::from_frame(&frame).unwrap().message)
+    };
+    let mut double = Double::with::<Number>(Mode::Messages, |n, cx| {
+        cx.log(Level::Info, "answering");
+        // Marked or not: there is one kind of failure here.
+        Err(Failure::new(n.to_string()).as_broken())
+    });
+    double.jobs.send(&post(number(7)));
+    assert_eq!(heard(&mut double), (0, "answering".into()));
+    assert_eq!(double.failure(), Failure::new("7"));
+    let mut double = talker(Payload::none(), |port| {
+        port.log(Level::Warn, "talking");
+        Ok(())
+    });
+    assert_eq!(heard(&mut double), (0, "talking".into()));
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn the_function_runs_with_the_saved_state_input_and_facts() {
         assert_eq!((cx.attempt(), cx.job_id()), (2, JobId::from_bytes([0xab; 16])));
         assert_eq!(cx.remaining(), None, "no deadline is enforced");
         cx.progress(1, Some(2));
+        cx.log(crate::Level::Warn, "odd\x1b[2J");
         cx.check()?;
         Ok(*state + n)
     });
@@ -82,6 +83,7 @@ fn the_function_runs_with_the_saved_state_input_and_facts() {
         "{notes}"
     );
     assert!(notes.contains("saved from build 1.4.1; this is build 1.4.2"), "{notes}");
+    assert!(notes.contains("procpool-worker: warn: odd [2J\n"), "{notes}");
     assert!(notes.contains("progress: 1 of 2\n") && notes.contains("the job ended well after "), "{notes}");
 }
 
@@ -120,6 +122,8 @@ fn every_other_end_is_told_and_is_no_success() {
     assert!(bad.0 == Ending::Failed && bad.1.starts_with("procpool-worker: bad input: "), "{bad:?}");
     let failed = told(number(1), |_, _, _| Err(Failure::new("no").with_code("nope")));
     assert_eq!(failed, (Ending::Failed, "procpool-worker: the job failed (nope): no".into()));
+    let broke = told(number(1), |_, _, _| Err(Failure::new("no").with_code("nope").as_broken()));
+    assert_eq!(broke, (Ending::Failed, "procpool-worker: the job broke (nope): no".into()));
     let panicked = told(number(1), |_, n, _| panic!("cannot do {n}"));
     assert!(panicked.0 == Ending::Panicked && panicked.1.ends_with(": cannot do 1"), "{panicked:?}");
 }

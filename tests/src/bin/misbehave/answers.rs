@@ -4,8 +4,10 @@ use crate::start::Worker;
 use crate::wire::{Wire, answer, done, from_hex, header};
 use crate::{Deed, die, hang, kin};
 use procpool_protocol::arena::{Place, Shared};
+use procpool_protocol::extras::Extra;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::message::{Done, Progress, Status, json_frame};
+use procpool_protocol::log::{LogLevel, LogRecord};
+use procpool_protocol::message::{Done, Job, Progress, Status, json_frame};
 use procpool_protocol::{Encoding, Payload};
 use std::io::{self, ErrorKind, Read};
 
@@ -32,9 +34,25 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
     deed.die_at("read");
     let good = done(job.sequence, "done")?;
     let half = good.len() / 2;
-    let Worker { jobs, control } = worker;
+    let Worker { jobs, control, data } = worker;
     match deed.to_string().as_str() {
-        "nothing" => return jobs.send(&good),
+        "nothing" | "log_at_start" => return jobs.send(&good),
+        "describe_twice" => {
+            let description = r#"{"job":"verbs","contract":1,"modes":["jobs"],"sdk":"misbehave","input":{"type":"string"}}"#;
+            let frame = Frame::new(Kind::Description, 0, description).to_bytes();
+            // The first answers the coordinator's question.
+            control.send(&[&frame[..], &frame].concat())?;
+        }
+        "log_badly" => {
+            jobs.send(
+                &Frame::new(Kind::Log, job.sequence, r#"{"level":"loud","message":"hey"}"#).to_bytes(),
+            )?;
+        }
+        "log_of_another_job" => {
+            let record = LogRecord { level: LogLevel::Warn, message: "late".into(), target: None };
+            let frame = record.into_frame(job.sequence + 7).map_err(io::Error::other)?;
+            return jobs.send(&[frame.to_bytes().to_vec(), good].concat());
+        }
         "garbage" => jobs.send(&[0xa5; 64])?,
         "oversize" => jobs.send(&header(u32::MAX, Kind::Done as u16))?,
         "unknown_kind" => jobs.send(&header(0, 0x7777))?,
@@ -97,11 +115,13 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             return jobs.send(&done(job.sequence, &heir.to_string())?);
         }
         "inheritance" | "inheritance_abroad" => jobs.send(&progress(job.sequence)?)?,
-        other => match (deed.value("output"), deed.value("header")) {
-            (Some(hex), _) => return jobs.send(&output(job.sequence, hex)?),
-            (_, Some(hex)) => {
+        other => match (deed.value("output"), deed.value("header"), deed.value("extra")) {
+            (Some(hex), ..) => return jobs.send(&output(job.sequence, hex)?),
+            (_, Some(hex), _) => {
                 jobs.send(&Frame::new(Kind::Done, job.sequence, from_hex(hex)?).to_bytes())?;
             }
+            (.., Some(extra)) => return jobs.send(&with_extra(job.sequence, extra)?),
+            _ if deed.value("encodings").is_some() => return jobs.send(&as_it_came(job, data)?),
             _ => return Err(io::Error::other(format!("misbehave does not know `{other}`"))),
         },
     }
@@ -114,9 +134,29 @@ fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     answer(sequence, payload)
 }
 
+/// An answer that tells input, reply and worker data as they came, as JSON: what a worker of another language writes.
+fn as_it_came(job: &Frame, data: &Payload) -> io::Result<Vec<u8>> {
+    let header = Job::checked(job).map_err(io::Error::other)?;
+    let reply = header.reply_encoding().unwrap_or_default().name();
+    let told = |payload: &Payload| {
+        format!("{} {}", payload.encoding.name(), String::from_utf8_lossy(&payload.bytes))
+    };
+    let text = format!("{}; reply as {reply}; worker data: {}", told(&job.payload), told(data));
+    answer(job.sequence, Payload::json(serde_json::to_vec(&text).map_err(io::Error::other)?))
+}
+
+/// An answer of raw bytes with one extra: `TAG:VALUE`, the value as text.
+fn with_extra(sequence: u64, extra: &str) -> io::Result<Vec<u8>> {
+    let (tag, value) = extra.split_once(':').ok_or_else(|| io::Error::other("an extra is TAG:VALUE"))?;
+    let extra = Extra { tag: tag.parse().map_err(io::Error::other)?, value: value.into() };
+    let done = Done { status: Status::Ok, run_nanos: 1, extras: vec![extra] };
+    let frame = done.into_frame(sequence, Payload::raw("raw")).map_err(io::Error::other)?;
+    Ok(frame.to_bytes().to_vec())
+}
+
 /// An answer whose output lies in an arena that nobody has made.
 fn referring(sequence: u64) -> io::Result<Vec<u8>> {
-    let done = Done { status: Status::Ok, run_nanos: 1 };
+    let done = Done { status: Status::Ok, run_nanos: 1, extras: Vec::new() };
     let frame = done.into_frame(sequence, Payload::raw("")).map_err(io::Error::other)?;
     Ok(frame.referring_to(Place { arena: 7, offset: 0, length: 1 << 20 }).to_bytes().to_vec())
 }

@@ -2,10 +2,11 @@
 
 use crate::wire::{Wire, greeting, hello};
 use crate::{Deed, hang, kin};
-use procpool_protocol::Failure;
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::message::failure_frame;
 use procpool_protocol::preamble::Preamble;
+use procpool_protocol::{Failure, Payload};
 use std::io;
 use std::net::Shutdown;
 
@@ -14,6 +15,8 @@ use std::net::Shutdown;
 pub(crate) struct Worker {
     pub(crate) jobs: Wire,
     pub(crate) control: Wire,
+    /// What it was given at its start.
+    pub(crate) data: Payload,
 }
 
 /// Starts by the book, unless that is where the wrong is to be done.
@@ -25,20 +28,26 @@ pub(crate) fn start(deed: &Deed) -> io::Result<Worker> {
         _ => {}
     }
     let born = procpool_birth::claim().ok_or_else(|| io::Error::other("not spawned by a coordinator"))?;
-    let mut worker = Worker { jobs: Wire::new(born.jobs), control: Wire::new(born.control) };
+    let (jobs, control) = (Wire::new(born.jobs), Wire::new(born.control));
+    let mut worker = Worker { jobs, control, data: Payload::none() };
     do_wrong(deed, &mut worker)?;
     let jobs = &mut worker.jobs;
     jobs.send(&greeting(Preamble::ours())?)?;
     deed.die_at("hello");
     jobs.preamble()?;
-    jobs.frame()?;
+    worker.data = jobs.frame()?.payload;
     deed.die_at("welcome");
+    if deed.is("log_at_start") {
+        let record =
+            LogRecord { level: LogLevel::Warn, message: "loading".into(), target: Some("model".into()) };
+        jobs.send(&record.into_frame(0).map_err(io::Error::other)?.to_bytes())?;
+    }
     jobs.send(&ready())?;
     deed.die_at("ready");
     Ok(worker)
 }
 
-fn do_wrong(deed: &Deed, Worker { jobs, control }: &mut Worker) -> io::Result<()> {
+fn do_wrong(deed: &Deed, Worker { jobs, control, .. }: &mut Worker) -> io::Result<()> {
     let preamble = Preamble::ours().to_bytes();
     match deed.to_string().as_str() {
         // Listens, and never says hello.

@@ -66,7 +66,11 @@ pub(crate) fn greeting(preamble: Preamble) -> io::Result<Vec<u8>> {
 
 /// The least that a worker has to say of itself.
 pub(crate) fn hello() -> io::Result<Vec<u8>> {
-    let hello = json!({"job": "verbs", "contract": 1, "modes": ["jobs"], "sdk": "misbehave"});
+    let mut hello = json!({"job": "verbs", "contract": 1, "modes": ["jobs"], "sdk": "misbehave"});
+    let deed = std::env::args().nth(1).unwrap_or_default();
+    if let Some(words) = deed.strip_prefix("encodings=") {
+        hello["encodings"] = words.split(',').collect();
+    }
     Ok(json_frame(Kind::Hello, &hello).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
@@ -77,7 +81,7 @@ pub(crate) fn done(sequence: u64, text: &str) -> io::Result<Vec<u8>> {
 
 /// The answer to a job: these bytes.
 pub(crate) fn answer(sequence: u64, output: Payload) -> io::Result<Vec<u8>> {
-    let done = Done { status: Status::Ok, run_nanos: 1 };
+    let done = Done { status: Status::Ok, run_nanos: 1, extras: Vec::new() };
     Ok(done.into_frame(sequence, output).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 

@@ -1,0 +1,174 @@
+//! Tagged additions to a job and to its end: what may come and go within a version. Unknown tags are skipped.
+
+use crate::codec::{CodecError, Decode, Encode};
+use crate::limits::MAX_EXTRAS;
+use std::fmt;
+use std::time::Duration;
+
+/// One tagged addition.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Extra {
+    /// What it is: a number of [`of_job`] or [`of_done`], by the message that carries it.
+    pub tag: u16,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// Tags in a [`Job`](crate::message::Job).
+pub mod of_job {
+    /// Reserved: a W3C `traceparent`, as text.
+    pub const TRACEPARENT: u16 = 1;
+    /// Asks for [`CPU_TIME`](super::of_done::CPU_TIME) and [`PEAK_MEMORY`](super::of_done::PEAK_MEMORY). No value.
+    pub const REPORT_USAGE: u16 = 2;
+}
+
+/// Tags in a [`Done`](crate::message::Done).
+pub mod of_done {
+    /// The content type of a raw output, as text: see [`ContentType`](super::ContentType).
+    pub const CONTENT_TYPE: u16 = 1;
+    /// Processor time that the job took, in nanoseconds: a little-endian `u64`.
+    pub const CPU_TIME: u16 = 2;
+    /// Peak resident memory of the worker at the job's end, in bytes: a little-endian `u64`.
+    pub const PEAK_MEMORY: u16 = 3;
+}
+
+impl Extra {
+    /// An addition without a value.
+    pub fn flag(tag: u16) -> Self {
+        Self { tag, value: Vec::new() }
+    }
+
+    /// An addition that is a number.
+    pub fn number(tag: u16, number: u64) -> Self {
+        Self { tag, value: number.to_le_bytes().to_vec() }
+    }
+}
+
+/// Refuses more extras than one message may have.
+pub(crate) fn check(extras: &[Extra]) -> Result<(), CodecError> {
+    match extras.len() {
+        0..=MAX_EXTRAS => Ok(()),
+        count => Err(CodecError::TooManyExtras { count }),
+    }
+}
+
+/// The content type of raw bytes: `type/subtype`, in the characters of an HTTP token, without parameters.
+///
+/// ```
+/// use procpool_protocol::extras::ContentType;
+///
+/// assert_eq!(ContentType::new("image/png").unwrap().as_str(), "image/png");
+/// assert!(ContentType::new("text/html; charset=utf-8").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContentType(Box<str>);
+
+/// A text is no content type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is no content type: `type/subtype` is needed, such as `image/png`, without parameters and with at most \
+     {} bytes",
+    ContentType::MAX_LEN
+)]
+pub struct InvalidContentType {
+    /// The text, cut to what fits a message.
+    pub text: String,
+}
+
+impl ContentType {
+    /// Maximum length, in bytes.
+    pub const MAX_LEN: usize = 255;
+
+    /// Takes a text that is a content type.
+    ///
+    /// # Errors
+    /// When it is not `type/subtype`, has other characters than those of a token (RFC 9110, 5.6.2), or is too long.
+    pub fn new(text: &str) -> Result<Self, InvalidContentType> {
+        let is_token = |part: &str| !part.is_empty() && part.bytes().all(is_token_byte);
+        let is_valid = text.len() <= Self::MAX_LEN
+            && text.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+        match is_valid {
+            true => Ok(Self(text.into())),
+            false => Err(InvalidContentType { text: text.chars().take(Self::MAX_LEN).collect() }),
+        }
+    }
+
+    /// As it stands in a header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContentType {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl From<&ContentType> for Extra {
+    fn from(content_type: &ContentType) -> Self {
+        Self { tag: of_done::CONTENT_TYPE, value: content_type.as_str().as_bytes().to_vec() }
+    }
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// What a worker told of a job beside its status and output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobReport {
+    /// What a raw output is.
+    pub content_type: Option<ContentType>,
+    /// Processor time that the job took, where it was asked for.
+    pub cpu_time: Option<Duration>,
+    /// Peak resident memory of the worker at the job's end, in bytes, where it was asked for.
+    pub peak_memory: Option<u64>,
+}
+
+/// A known extra has a value that it cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidExtra {
+    /// The content type is none.
+    #[error(transparent)]
+    ContentType(#[from] InvalidContentType),
+    /// A number that has not 8 bytes.
+    #[error("the extra {tag} is a number of 8 bytes and has {length}")]
+    Number {
+        /// Which extra.
+        tag: u16,
+        /// Length of its value, in bytes.
+        length: usize,
+    },
+}
+
+impl JobReport {
+    /// Reads the extras of a [`Done`](crate::message::Done); `None` if there are none, which is most often so.
+    ///
+    /// # Errors
+    /// When a known one has a value that it cannot have.
+    pub fn of(extras: &[Extra]) -> Result<Option<Box<Self>>, InvalidExtra> {
+        if extras.is_empty() {
+            return Ok(None);
+        }
+        let mut report = Box::<Self>::default();
+        for Extra { tag, value } in extras {
+            match *tag {
+                of_done::CONTENT_TYPE => {
+                    report.content_type = Some(ContentType::new(&String::from_utf8_lossy(value))?);
+                }
+                of_done::CPU_TIME => report.cpu_time = Some(Duration::from_nanos(number(*tag, value)?)),
+                of_done::PEAK_MEMORY => report.peak_memory = Some(number(*tag, value)?),
+                _ => {}
+            }
+        }
+        Ok(Some(report))
+    }
+}
+
+fn number(tag: u16, value: &[u8]) -> Result<u64, InvalidExtra> {
+    let bytes = value.try_into().map_err(|_| InvalidExtra::Number { tag, length: value.len() })?;
+    Ok(u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,81 @@
+//! [`LogRecord`]: a line of log that a worker's code writes, with its level and the job that it is about.
+
+use crate::codec::CodecError;
+use crate::frame::{Frame, Kind};
+use crate::limits::{MAX_JSON, cut, cut_to};
+use crate::message::{json_frame, json_of};
+use serde::{Deserialize, Serialize};
+
+/// How much a line of log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// What an operator may want to know.
+    Info,
+    /// What a developer may want to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The header of [`Kind::Log`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The text.
+    pub message: String,
+    /// The part of the worker's code that writes it, where it says: a logger's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// What fits a header, message and target together, even if JSON escapes each byte as six.
+const CERTAIN: usize = MAX_JSON / 16;
+
+impl LogRecord {
+    /// The record as a frame, its texts cut to what fits; `job` is the sequence number of the job that it is about, or 0.
+    ///
+    /// # Errors
+    /// When it does not serialize.
+    pub fn into_frame(self, job: u64) -> Result<Frame, CodecError> {
+        let record = Self { message: cut(self.message), target: self.target.map(cut), ..self };
+        let frame = match json_frame(Kind::Log, &record) {
+            Err(CodecError::TooLarge { .. }) => {
+                let short = |text| cut_to(CERTAIN, text);
+                json_frame(
+                    Kind::Log,
+                    &Self { message: short(record.message), target: record.target.map(short), ..record },
+                )
+            }
+            frame => frame,
+        };
+        frame.map(|frame| Frame { sequence: job, ..frame })
+    }
+
+    /// Reads the record of a frame, and cuts its texts to [`MAX_TEXT`](crate::limits::MAX_TEXT).
+    ///
+    /// # Errors
+    /// When the header is no record.
+    pub fn from_frame(frame: &Frame) -> Result<Self, CodecError> {
+        let record: Self = json_of(frame)?;
+        Ok(Self { message: cut(record.message), target: record.target.map(cut), ..record })
+    }
+}
