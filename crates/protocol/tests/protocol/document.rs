@@ -108,7 +108,7 @@ fn json_block<T: Serialize + DeserializeOwned>(name: &str, kind: Kind) -> T {
 #[test]
 fn every_json_block_is_read_and_written_without_loss() {
     let hello: Hello = json_block("hello", Kind::Hello);
-    assert_eq!((hello.job.as_str(), hello.pid), ("fib", 4711));
+    assert_eq!((hello.job.as_str(), hello.page), ("fib", false));
     let welcome: Welcome = json_block("welcome", Kind::Welcome);
     assert_eq!(welcome.max_payload, limits::DEFAULT_MAX_PAYLOAD);
     assert_eq!(json_block::<Refused>("refused", Kind::Refused).reason, "contract");

@@ -62,7 +62,7 @@ fn the_limit_of_payloads_can_be_raised_after_the_handshake() {
 }
 
 #[test]
-fn what_version_1_does_not_know_is_refused() {
+fn what_version_2_does_not_know_is_refused() {
     let refused = |header, error| assert_eq!(judged(header), Err(error));
     refused(RawHeader { kind: UNKNOWN, ..header() }, FrameError::UnknownKind(UNKNOWN));
     refused(RawHeader { kind: 0, ..header() }, FrameError::UnknownKind(0));
@@ -238,17 +238,21 @@ fn the_head_and_the_payload_are_the_whole_frame() {
 }
 
 #[test]
-fn the_highest_version_that_both_speak_is_chosen() {
+fn the_greatest_version_that_both_ranges_have_is_in_use() {
     let offer = |lowest, highest| Preamble { lowest, highest, features: 0xff };
-    let chosen = Preamble { lowest: 1, highest: 1, features: 0 };
-    assert_eq!(Preamble::choose(offer(1, 1)), Ok(chosen));
-    assert_eq!(Preamble::choose(offer(0, 9)), Ok(chosen));
-    assert_eq!(Preamble::accept(chosen), Ok(1));
-    for (lowest, highest) in [(2, 9), (0, 0), (9, 1)] {
-        let theirs = offer(lowest, highest);
-        assert_eq!(Preamble::choose(theirs), Err(PreambleError::NoCommonVersion { theirs }));
-        assert_eq!(Preamble::accept(theirs), Err(PreambleError::NoCommonVersion { theirs }));
+    let in_use = Preamble { lowest: 2, highest: 2, features: 0 };
+    for (lowest, highest) in [(2, 2), (1, 2), (0, 9), (2, 3)] {
+        assert_eq!(Preamble::agree(offer(lowest, highest)), Ok(in_use), "{lowest} to {highest}");
     }
+    // Version 1, later ones only, and a range that is none.
+    for (lowest, highest) in [(1, 1), (0, 0), (3, 9), (9, 1)] {
+        let theirs = offer(lowest, highest);
+        assert_eq!(Preamble::agree(theirs), Err(PreambleError::NoCommonVersion { theirs }));
+    }
+    assert_eq!(
+        Preamble::agree(offer(1, 1)).expect_err("version 1").to_string(),
+        "the other side speaks protocol version 1 to 1, this side 2 to 2"
+    );
 }
 
 #[test]

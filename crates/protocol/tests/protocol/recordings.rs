@@ -31,6 +31,8 @@ fn saved() -> SavedJob {
         mode: Mode::Jobs,
         owned: true,
         worker: "fib-3".into(),
+        pool: "fib".into(),
+        job: Some("fib".into()),
         max_payload: 1_000_000,
         page: false,
         arenas: false,
