@@ -11,7 +11,7 @@ use crate::handshake::Welcome;
 use crate::job_id::JobId;
 use crate::message::{self, json_frame, json_of};
 use crate::payload::Payload;
-use crate::preamble::{Preamble, PreambleError};
+use crate::preamble::{Preamble, VERSIONS};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -87,9 +87,16 @@ pub enum RecordingError {
         /// The file's format.
         found: u32,
     },
-    /// Its frames are those of another version of the protocol.
-    #[error("it does not fit this procpool: {0}")]
-    Version(#[source] PreambleError),
+    /// Its frames are those of another version of the wire.
+    #[error(
+        "it was saved over version {saved} of the wire, and this procpool reads version {}; use the procpool \
+         that has saved it",
+        VERSIONS.end()
+    )]
+    Version {
+        /// The file's version.
+        saved: u16,
+    },
     /// It ends too early.
     #[error("it is cut short")]
     CutShort,
@@ -167,7 +174,10 @@ impl<R: Read> Frames<R> {
         loop {
             match self.decoder.poll_preamble() {
                 Ok(Some(preamble)) => {
-                    return Preamble::agree(preamble).map(drop).map_err(RecordingError::Version);
+                    let saved = preamble.highest;
+                    return Preamble::agree(preamble)
+                        .map(drop)
+                        .map_err(|_| RecordingError::Version { saved });
                 }
                 Ok(None) if self.fill()? => {}
                 Ok(None) | Err(_) => return Err(RecordingError::NotARecording),

@@ -123,8 +123,14 @@ fn another_format_or_version_is_refused_with_the_way_out() {
         "it has format 2, and this procpool reads format 1; use the one that has written it"
     );
     let mut file = written(&saved());
-    file[8..12].copy_from_slice(&[9, 0, 9, 0]);
-    assert!(error(&file).starts_with("it does not fit this procpool: the other side speaks"));
+    for version in [1, 9] {
+        file[8..12].copy_from_slice(&[version, 0, version, 0]);
+        let expected = format!(
+            "it was saved over version {version} of the wire, and this procpool reads version 2; use the \
+             procpool that has saved it"
+        );
+        assert_eq!(error(&file), expected);
+    }
 }
 
 #[test]
