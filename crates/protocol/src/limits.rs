@@ -14,6 +14,11 @@ pub const MAX_HEADER: u32 = 64 * 1024;
 /// can be made to allocate.
 pub const DEFAULT_MAX_PAYLOAD: u32 = 64 * 1024 * 1024;
 
+/// Maximum length of a payload on the control connection, in bytes: 64 KiB.
+///
+/// No kind of frame has one there; a frame that a receiver does not know, and skips, may.
+pub const MAX_CONTROL_PAYLOAD: u32 = 64 * 1024;
+
 /// Largest payload of one chunk of a stream, in bytes: 1 MiB.
 ///
 /// Credit is counted in chunks; with [`CHUNK_CREDIT`] this bounds what a reader that does not read
@@ -37,6 +42,12 @@ pub const MAX_EXTRAS: usize = 16;
 ///
 /// A kernel takes 253 at once; a receiver may be allowed to have no more than a few hundred open.
 pub const MAX_ATTACHMENTS: usize = 16;
+
+/// Maximum number of cancels that a worker remembers for jobs that have not come yet.
+///
+/// A coordinator has few jobs on their way to one worker. A job whose cancel was forgotten ends by its
+/// deadline or in a kill.
+pub const MAX_EARLY_CANCELS: usize = 64;
 
 /// Deepest nesting of a typed value that is decoded from a peer.
 ///

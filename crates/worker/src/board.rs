@@ -6,13 +6,10 @@
 use crate::cancel::CancelFlag;
 use crate::ending::WorkerError;
 use procpool_protocol::Cancelled;
+use procpool_protocol::limits::MAX_EARLY_CANCELS;
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Most cancels that are remembered for jobs that have not come yet. The coordinator hands over few
-/// jobs at a time; what is forgotten ends by its deadline or in a kill.
-const EARLY: usize = 64;
 
 /// Shared by the guard and the job's thread.
 #[derive(Debug, Default)]
@@ -112,7 +109,7 @@ impl Board {
             }
             _ => {
                 let is_late = state.newest.is_some_and(|newest| sequence <= newest);
-                if !is_late && state.early.len() < EARLY {
+                if !is_late && state.early.len() < MAX_EARLY_CANCELS {
                     state.early.insert(sequence);
                 }
             }
@@ -208,7 +205,7 @@ mod tests {
     fn early_cancels_are_bounded() {
         let board = Board::default();
         (1..1000).for_each(|sequence| board.cancel(sequence));
-        assert_eq!(board.lock().early.len(), EARLY);
+        assert_eq!(board.lock().early.len(), MAX_EARLY_CANCELS);
         // Passing them over forgets them.
         assert_eq!(board.start(2000, flag(), None).unwrap(), Start::Run);
         assert!(board.lock().early.is_empty());

@@ -8,7 +8,7 @@ use crate::startup::Startup;
 use procpool_protocol::Payload;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Mode, Refused, Welcome};
-use procpool_protocol::limits::MAX_HEADER;
+use procpool_protocol::limits::MAX_CONTROL_PAYLOAD;
 use procpool_protocol::message::{json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
 use std::io;
@@ -79,7 +79,7 @@ impl Opening {
     fn hear(Sockets { jobs, control }: Sockets, was_attached: bool) -> Result<Self, WorkerError> {
         // The limit comes with the welcome, and so does the worker data. Memory follows what arrives.
         let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
-        let control = Line::new(control, MAX_HEADER, CONTROL_LANDING);
+        let control = Line::new(control, MAX_CONTROL_PAYLOAD, CONTROL_LANDING);
         let (welcome, worker_data) = jobs.await_welcome()?;
         jobs.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
         jobs.reader.set_max_payload(welcome.max_payload);

@@ -29,6 +29,7 @@ use procpool_protocol::attachments::Attachments;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Hello;
+use procpool_protocol::limits::MAX_CONTROL_PAYLOAD;
 use procpool_protocol::message::failure_of;
 use procpool_protocol::{Encoding, Failure, Payload};
 use std::fs::File;
@@ -209,7 +210,7 @@ impl<'a> Begun<'a> {
             Step::Died => return Err(self.recipe.died(self.body).await),
             Step::TimedOut => return Err(self.recipe.timed_out(self.body, "introduced").await),
         };
-        let Self { recipe, body, mut jobs, control, page, arenas, given, .. } = self;
+        let Self { recipe, body, mut jobs, mut control, page, arenas, given, .. } = self;
         let hello = match first {
             First::Hello(hello) => hello,
             First::Declined(failure) => return Err(recipe.failed(body, failure).await),
@@ -225,6 +226,7 @@ impl<'a> Begun<'a> {
             return Err(refusal.error);
         }
         jobs.decoder.set_max_payload(recipe.max_payload);
+        control.decoder.set_max_payload(MAX_CONTROL_PAYLOAD);
         recipe.takes_arenas.get_or_init(|| hello.arenas);
         Ok(Introduced { recipe, body, page: page.filter(|_| hello.page), arenas, hello, jobs, control })
     }
