@@ -4,7 +4,9 @@
 pub(crate) mod binfmt;
 mod copy;
 pub(crate) mod elf;
+mod guard;
 mod identity;
+mod kept;
 mod pinned;
 mod place;
 pub(crate) mod reach;
@@ -13,7 +15,6 @@ pub(crate) mod scratch;
 pub(crate) mod script;
 
 pub use pinned::Pinned;
-pub(crate) use pinned::Program;
 pub use place::{absolute, own_path};
 
 use crate::cause::{self, Obstacle};

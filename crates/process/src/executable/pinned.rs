@@ -3,7 +3,9 @@
 
 use super::copy::{self, NoCopy};
 use super::elf::{self, Elf, Machine};
+use super::guard;
 use super::identity::Identity;
+use super::kept::Kept;
 use super::reach::{self, Access};
 use super::script::{HEAD, Script};
 use super::{Executable, ExecutableError, binfmt};
@@ -14,33 +16,26 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Once};
 
-/// What the spawner starts.
-#[derive(Clone, Debug)]
-pub(crate) enum Program {
-    /// Whatever is at the executable's path at the time: the interpreter needs the name.
-    Path,
-    /// This very file, whatever its name comes to mean.
-    File(Arc<File>),
-}
-
 /// An executable that is held on to.
 #[derive(Clone, Debug)]
 pub struct Pinned {
     executable: Executable,
-    program: Program,
     identity: Identity,
     hold: Hold,
 }
 
 /// How far the bytes are held on to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Hold {
-    /// Not at all.
+    /// Not at all: whatever is at the executable's path at the time, because its interpreter needs
+    /// the name.
     Path,
-    /// As long as nobody writes into the file, which is noticed.
-    Inode,
+    /// As long as nobody writes into this file, which is noticed.
+    Inode(Arc<File>),
     /// For good: a sealed copy, or the file that runs as this process.
-    Bytes,
+    Bytes(Arc<File>),
+    /// For good: the file while its bytes are those of a sealed copy, and then the copy.
+    Both(Arc<Kept>),
 }
 
 impl Executable {
@@ -60,9 +55,9 @@ impl Executable {
     pub fn open(&self) -> Result<Pinned, ExecutableError> {
         let Candidate { file, identity, .. } = match self.candidate()? {
             Ok(candidate) => candidate,
-            Err(identity) => return Ok(self.by_path(identity)),
+            Err(identity) => return Ok(self.pinned(identity, Hold::Path)),
         };
-        Ok(self.by_file(Arc::new(file), identity, Hold::Inode))
+        Ok(self.pinned(identity, Hold::Inode(Arc::new(file))))
     }
 
     fn pin_by(
@@ -71,21 +66,28 @@ impl Executable {
     ) -> Result<Pinned, ExecutableError> {
         let candidate = match self.candidate()? {
             Ok(candidate) => candidate,
-            Err(identity) => return Ok(self.by_path(identity)),
+            Err(identity) => return Ok(self.pinned(identity, Hold::Path)),
         };
-        let Candidate { file, identity, .. } = &candidate;
-        let (file, hold) = match candidate.hold() {
-            Some(hold) => (Arc::new(candidate.file), hold),
-            None => match copy(file, *identity, &self.path) {
-                Ok(copy) => (copy, Hold::Bytes),
-                Err(NoCopy::Changed) => return Err(self.unusable(cause::obstructed(Obstacle::Changing))),
-                Err(reason) => {
-                    warn_once(&self.path, &reason);
-                    (Arc::new(candidate.file), Hold::Inode)
-                }
-            },
+        let identity = candidate.identity;
+        if candidate.runs_as_this_process() {
+            return Ok(self.pinned(identity, Hold::Bytes(Arc::new(candidate.file))));
+        }
+        if candidate.is_best_left_alone() {
+            return Ok(self.pinned(identity, Hold::Inode(Arc::new(candidate.file))));
+        }
+        let file = candidate.file;
+        let hold = match copy(&file, identity, &self.path) {
+            Ok(copy) if guard::holds(&file) => {
+                Hold::Both(Arc::new(Kept::new(self.path.clone(), file, copy, identity)))
+            }
+            Ok(copy) => Hold::Bytes(copy),
+            Err(NoCopy::Changed) => return Err(self.unusable(cause::obstructed(Obstacle::Changing))),
+            Err(reason) => {
+                warn_once(&self.path, &reason);
+                Hold::Inode(Arc::new(file))
+            }
         };
-        Ok(self.by_file(file, candidate.identity, hold))
+        Ok(self.pinned(identity, hold))
     }
 
     /// The open file, or only what it is, where it goes by its path.
@@ -122,12 +124,8 @@ impl Executable {
         ExecutableError::Unusable { path: self.path.clone(), source }
     }
 
-    fn by_path(&self, identity: Identity) -> Pinned {
-        Pinned { executable: self.clone(), program: Program::Path, identity, hold: Hold::Path }
-    }
-
-    fn by_file(&self, file: Arc<File>, identity: Identity, hold: Hold) -> Pinned {
-        Pinned { executable: self.clone(), program: Program::File(file), identity, hold }
+    fn pinned(&self, identity: Identity, hold: Hold) -> Pinned {
+        Pinned { executable: self.clone(), identity, hold }
     }
 }
 
@@ -140,16 +138,16 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// How the file itself is held on to; `None` where a copy serves better.
-    fn hold(&self) -> Option<Hold> {
-        let own = || std::fs::metadata("/proc/self/exe").map(|own| Identity::of(&own));
-        // The kernel lets nobody write to what runs.
-        if own().is_ok_and(|own| own.is_same_inode(&self.identity)) {
-            return Some(Hold::Bytes);
-        }
+    /// The kernel lets nobody write to what runs.
+    fn runs_as_this_process(&self) -> bool {
+        let own = std::fs::metadata("/proc/self/exe").map(|own| Identity::of(&own));
+        own.is_ok_and(|own| own.is_same_inode(&self.identity))
+    }
+
+    /// Whether a copy would break it, or is not needed.
+    fn is_best_left_alone(&self) -> bool {
         let is_bound_to_its_file = self.elf.uses_origin || self.has_privileges();
-        let is_held = is_bound_to_its_file || !reach::is_writable(&self.file, &self.metadata);
-        is_held.then_some(Hold::Inode)
+        is_bound_to_its_file || !reach::is_writable(&self.file, &self.metadata)
     }
 
     /// Whether it runs with more rights than its caller, which a copy would not have.
@@ -194,29 +192,33 @@ impl Pinned {
         self.identity.has_same_contents(&other.identity)
     }
 
-    /// What to start.
-    pub(crate) fn program(&self) -> &Program {
-        &self.program
+    /// Starts it by `spawn`: this open file, or `None` for the file at the executable's path. `spawn`
+    /// returns when its process runs the program. A process that turned out to run another program is
+    /// given to `discard`, which ends it.
+    pub(crate) fn start<P>(
+        &self,
+        spawn: impl Fn(Option<&File>) -> io::Result<P>,
+        discard: impl FnOnce(P),
+    ) -> io::Result<P> {
+        match &self.hold {
+            Hold::Path => spawn(None),
+            Hold::Bytes(file) => spawn(Some(file)),
+            Hold::Inode(file) => {
+                self.verify(file)?;
+                spawn(Some(file))
+            }
+            Hold::Both(kept) => kept.start(|file| spawn(Some(file)), discard),
+        }
     }
 
-    /// Fails if somebody has written into the file since, and its bytes are not held.
-    pub(crate) fn verify(&self) -> io::Result<()> {
-        let (Program::File(file), Hold::Inode) = (&self.program, self.hold) else { return Ok(()) };
+    /// Fails if somebody has written into the file since, whose bytes are nowhere else.
+    fn verify(&self, file: &File) -> io::Result<()> {
         let now = Identity::of(&file.metadata()?);
         if now.has_same_contents(&self.identity) {
             Ok(())
         } else {
             Err(cause::obstructed(Obstacle::Overwritten))
         }
-    }
-
-    /// What hindered a spawn.
-    pub(crate) fn explain(&self, current_dir: Option<&Path>, error: io::Error) -> io::Error {
-        let file = match &self.program {
-            Program::File(file) => Some(&**file),
-            Program::Path => None,
-        };
-        cause::of_spawn(&self.executable.path, current_dir, file, error)
     }
 }
 

@@ -6,7 +6,7 @@ use super::posix_spawn::{self, FIRST_FREE, Image, Plan};
 use super::process::Process;
 use super::spawners;
 use crate::cause;
-use crate::executable::{Pinned, Program};
+use crate::executable::Pinned;
 use crate::worker_limits::WorkerLimits;
 use bytes::Bytes;
 use procpool_protocol::preamble::Preamble;
@@ -71,6 +71,23 @@ pub(crate) async fn spawn(request: SpawnRequest) -> io::Result<Spawned> {
 }
 
 fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
+    // A process that runs something else has been told nothing.
+    let discard = |spawned: Spawned| {
+        spawned.process.bury();
+    };
+    let mut spawned = request.pinned.start(|file| spawn_program(request, file), discard)?;
+    spawned.welcomed = match spawned.jobs.write(&request.welcome) {
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        // It died at once; the handshake finds out how.
+        Err(_) => request.welcome.len(),
+    };
+    prefer_as_victim(spawned.process.pid());
+    Ok(spawned)
+}
+
+/// Spawns a process that waits for its welcome.
+fn spawn_program(request: &SpawnRequest, file: Option<&File>) -> io::Result<Spawned> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (stdout, its_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, its_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -86,23 +103,19 @@ fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
     let given = request.descriptors.iter().map(|file| out_of_the_way(file.try_clone()?));
     let given = given.collect::<io::Result<Vec<_>>>()?;
 
-    let process = Process::spawned(|| run(request, its.iter().chain(&given)))?;
+    let process = Process::spawned(|| run(request, file, its.iter().chain(&given)))?;
     drop((its, given));
     // Whatever fails from here on, dropping the process kills it.
     let process = process.confined(|pid| confine(pid, &request.limits))?;
-    let welcomed = match jobs.write(&request.welcome) {
-        Ok(written) => written,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        // It died at once; the handshake finds out how.
-        Err(_) => request.welcome.len(),
-    };
-    prefer_as_victim(process.pid());
-    Ok(Spawned { process, stdout, stderr, jobs, control, welcomed })
+    Ok(Spawned { process, stdout, stderr, jobs, control, welcomed: 0 })
 }
 
-fn run<'a>(request: &SpawnRequest, descriptors: impl Iterator<Item = &'a OwnedFd>) -> io::Result<Pid> {
-    // On this thread rather than the caller's: the file may lie on a network disk.
-    request.pinned.verify()?;
+/// On this thread rather than the caller's: the file may lie on a network disk.
+fn run<'a>(
+    request: &SpawnRequest,
+    file: Option<&File>,
+    descriptors: impl Iterator<Item = &'a OwnedFd>,
+) -> io::Result<Pid> {
     let executable = request.pinned.executable();
     let path = cstring(executable.as_path().as_os_str())?;
     let args = std::iter::once(executable.as_path().as_os_str())
@@ -110,18 +123,16 @@ fn run<'a>(request: &SpawnRequest, descriptors: impl Iterator<Item = &'a OwnedFd
     let variables = request.env.iter().map(|(key, value)| [key, OsStr::new("="), value].join(OsStr::new("")));
     let dir = request.current_dir.as_ref().map(|dir| cstring(dir.as_os_str())).transpose()?;
     let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
-    let file = match request.pinned.program() {
-        Program::File(file) => Some(out_of_the_way(file.try_clone()?.into())?),
-        Program::Path => None,
-    };
+    let opened = file.map(|file| out_of_the_way(file.try_clone()?.into())).transpose()?;
     let spawned = posix_spawn::spawn(&Plan {
-        image: file.as_ref().map_or(Image::Path(&path), |file| Image::File(file.as_fd())),
+        image: opened.as_ref().map_or(Image::Path(&path), |file| Image::File(file.as_fd())),
         args: &args.map(cstring).collect::<io::Result<Vec<_>>>()?,
         env: &variables.map(|it| CString::new(it.into_vec()).map_err(nul)).collect::<io::Result<Vec<_>>>()?,
         dir: dir.as_deref(),
         descriptors: &descriptors,
     });
-    spawned.map_err(|error| request.pinned.explain(request.current_dir.as_deref(), error))
+    let dir = request.current_dir.as_deref();
+    spawned.map_err(|error| cause::of_spawn(executable.as_path(), dir, file, error))
 }
 
 /// A descriptor whose number is none of the child's.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Prints its name if called so, and is at hand everywhere.
 fn echo(scratch: &Scratch) -> PathBuf {
@@ -18,20 +18,27 @@ fn pin(path: &Path) -> Pinned {
     Executable::path(path).unwrap().pin().unwrap()
 }
 
-fn file(pinned: &Pinned) -> Arc<File> {
-    match pinned.program() {
-        Program::File(file) => file.clone(),
-        Program::Path => panic!("{pinned:?} is not open"),
+fn copy(pinned: &Pinned) -> Arc<File> {
+    match &pinned.hold {
+        Hold::Bytes(copy) => copy.clone(),
+        Hold::Both(kept) => kept.copy().clone(),
+        hold => panic!("{hold:?} is no copy"),
     }
 }
 
+/// What it prints.
 fn output(pinned: &Pinned) -> String {
-    let path = match pinned.program() {
-        Program::File(file) => format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
-        Program::Path => pinned.executable().as_path().to_owned(),
+    let spawn = |file: Option<&File>| {
+        let opened = file.map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
+        let path = opened.unwrap_or_else(|| pinned.executable().as_path().to_owned());
+        Command::new(path).arg("here").stdout(Stdio::piped()).spawn()
     };
-    let output = Command::new(path).arg("here").output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    let child = pinned.start(spawn, |_| panic!("nobody writes meanwhile")).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+fn refusal(pinned: &Pinned) -> String {
+    pinned.start(|_| Ok(()), |()| ()).unwrap_err().to_string()
 }
 
 #[test]
@@ -39,11 +46,11 @@ fn a_program_that_is_overwritten_in_place_runs_as_it_was() {
     let scratch = Scratch::new();
     let path = echo(&scratch);
     let pinned = pin(&path);
-    assert_eq!(pinned.hold, Hold::Bytes);
+    assert!(matches!(pinned.hold, Hold::Both(_) | Hold::Bytes(_)), "{pinned:?}");
+    assert_eq!(output(&pinned), "here\n");
     // As `cp` does it, which is refused while a worker runs the file itself.
     fs::copy("/bin/false", &path).unwrap();
     assert_eq!(output(&pinned), "here\n");
-    assert!(pinned.verify().is_ok());
     fs::remove_file(&path).unwrap();
     assert_eq!(output(&pinned), "here\n");
 }
@@ -53,10 +60,10 @@ fn pools_of_one_file_share_its_copy() {
     let scratch = Scratch::new();
     let path = echo(&scratch);
     let (a, b) = (pin(&path), pin(&path));
-    assert!(Arc::ptr_eq(&file(&a), &file(&b)));
+    assert!(Arc::ptr_eq(&copy(&a), &copy(&b)));
     fs::copy("/bin/false", &path).unwrap();
     let c = pin(&path);
-    assert!(!Arc::ptr_eq(&file(&a), &file(&c)));
+    assert!(!Arc::ptr_eq(&copy(&a), &copy(&c)));
 }
 
 #[test]
@@ -64,7 +71,7 @@ fn a_script_goes_by_its_path_because_the_interpreter_needs_the_name() {
     let scratch = Scratch::new();
     let path = scratch.file("script", "#!/bin/sh\necho $0");
     let pinned = pin(&path);
-    assert_eq!(pinned.hold, Hold::Path);
+    assert!(matches!(pinned.hold, Hold::Path));
     assert_eq!(output(&pinned), format!("{}\n", path.display()));
 }
 
@@ -73,7 +80,7 @@ fn a_program_for_another_machine_and_no_program_go_by_their_path() {
     let scratch = Scratch::new();
     let foreign = Made { number: 8, is_big_endian: true, ..Made::native() }.bytes();
     for contents in [&foreign[..], b"MZ\x90\0", b"", b"\x7fELF and nothing more"] {
-        assert_eq!(pin(&scratch.file("worker", contents)).hold, Hold::Path);
+        assert!(matches!(pin(&scratch.file("worker", contents)).hold, Hold::Path));
     }
 }
 
@@ -83,11 +90,11 @@ fn a_program_with_libraries_beside_it_is_held_as_a_file_and_its_overwriting_noti
     let made = Made { run_path: Some("$ORIGIN/lib"), ..Made::native() };
     let path = scratch.file("worker", made.bytes());
     let pinned = pin(&path);
-    assert_eq!(pinned.hold, Hold::Inode);
+    assert!(matches!(pinned.hold, Hold::Inode(_)));
     fs::rename(&path, scratch.path().join("other")).unwrap();
-    assert!(pinned.verify().is_ok(), "a new name changes nothing");
+    pinned.start(|_| Ok(()), |()| ()).expect("a new name changes nothing");
     scratch.file("other", [made.bytes(), vec![0]].concat());
-    let error = pinned.verify().unwrap_err().to_string();
+    let error = refusal(&pinned);
     assert!(error.contains("reload the pool"), "{error}");
 }
 
@@ -96,7 +103,7 @@ fn a_program_with_privileges_of_its_own_is_held_as_a_file() {
     let scratch = Scratch::new();
     let path = echo(&scratch);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).unwrap();
-    assert_eq!(pin(&path).hold, Hold::Inode);
+    assert!(matches!(pin(&path).hold, Hold::Inode(_)));
 }
 
 #[test]
@@ -104,8 +111,7 @@ fn this_very_program_is_not_copied() {
     let own = std::env::current_exe().unwrap();
     for executable in [Executable::current(), Executable::path(own).unwrap()] {
         let pinned = executable.pin().unwrap();
-        let file = file(&pinned);
-        assert_eq!(pinned.hold, Hold::Bytes);
+        let Hold::Bytes(file) = &pinned.hold else { panic!("{pinned:?}") };
         assert!(Identity::of(&file.metadata().unwrap()).is_same_inode(&pinned.identity));
     }
 }
@@ -114,7 +120,7 @@ fn this_very_program_is_not_copied() {
 fn what_is_started_once_and_at_once_is_not_copied() {
     let scratch = Scratch::new();
     let pinned = Executable::path(echo(&scratch)).unwrap().open().unwrap();
-    assert_eq!(pinned.hold, Hold::Inode);
+    assert!(matches!(pinned.hold, Hold::Inode(_)));
     assert_eq!(output(&pinned), "here\n");
 }
 
@@ -123,7 +129,7 @@ fn where_no_copy_can_be_made_the_file_itself_is_held() {
     let scratch = Scratch::new();
     let executable = Executable::path(echo(&scratch)).unwrap();
     let pinned = executable.pin_by(|_, _, _| Err(Errno::ACCESS.into())).unwrap();
-    assert_eq!(pinned.hold, Hold::Inode);
+    assert!(matches!(pinned.hold, Hold::Inode(_)));
     assert_eq!(output(&pinned), "here\n");
     let changing = executable.pin_by(|_, _, _| Err(NoCopy::Changed)).unwrap_err().to_string();
     assert!(changing.contains("changed while it was read"), "{changing}");

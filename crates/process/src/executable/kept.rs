@@ -1,0 +1,144 @@
+//! A program of which both the open file and a sealed copy are kept. Workers run the file, which has
+//! a path, for as long as it is what was copied, and the copy from then on.
+
+use super::identity::Identity;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes that are compared at a time.
+const CHUNK: usize = 256 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Kept {
+    path: PathBuf,
+    file: File,
+    copy: Arc<File>,
+    /// The file's, when it was copied.
+    identity: Identity,
+    /// The file was found to be another one than the copy. It is not looked at again.
+    has_changed: AtomicBool,
+}
+
+/// What a worker is started from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    File,
+    Copy,
+}
+
+/// What came of starting the file itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    NotMade,
+    /// `is_busy`: somebody has the file open for writing.
+    Failed {
+        is_busy: bool,
+    },
+    /// The process lives, and nobody can write to the file any more.
+    Runs {
+        has_same_bytes: bool,
+    },
+}
+
+/// `is_unchanged`: the kernel's notes about the file are what they were when it was copied. That is
+/// how most changes are found before a start. It is no proof, so the bytes of what runs count, too.
+fn choose(is_unchanged: bool, attempt: Attempt) -> Run {
+    match attempt {
+        _ if !is_unchanged => Run::Copy,
+        Attempt::Failed { is_busy: true } | Attempt::Runs { has_same_bytes: false } => Run::Copy,
+        // A copy of the same bytes would fail in the same way.
+        Attempt::Failed { is_busy: false } | Attempt::NotMade | Attempt::Runs { .. } => Run::File,
+    }
+}
+
+impl Kept {
+    pub(super) fn new(path: PathBuf, file: File, copy: Arc<File>, identity: Identity) -> Self {
+        Self { path, file, copy, identity, has_changed: AtomicBool::new(false) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn copy(&self) -> &Arc<File> {
+        &self.copy
+    }
+
+    /// Starts the file by `spawn`, or the copy. `spawn` returns when its process runs the program. A
+    /// process that turned out to run something else is given to `discard`, which ends it.
+    pub(super) fn start<P>(
+        &self,
+        spawn: impl Fn(&File) -> io::Result<P>,
+        discard: impl FnOnce(P),
+    ) -> io::Result<P> {
+        if self.choose(Attempt::NotMade) == Run::Copy {
+            return spawn(&self.copy);
+        }
+        let spawned = spawn(&self.file);
+        let attempt = match &spawned {
+            Ok(_) => Attempt::Runs { has_same_bytes: self.is_unchanged() && self.has_same_bytes() },
+            Err(error) => Attempt::Failed { is_busy: error.kind() == ErrorKind::ExecutableFileBusy },
+        };
+        match (self.choose(attempt), spawned) {
+            (Run::File, spawned) => return spawned,
+            (Run::Copy, Ok(process)) => discard(process),
+            (Run::Copy, Err(_)) => {}
+        }
+        spawn(&self.copy)
+    }
+
+    fn choose(&self, attempt: Attempt) -> Run {
+        let run = choose(self.is_unchanged(), attempt);
+        // A writer that has the file open may not have written yet.
+        let is_lost = run == Run::Copy && attempt != Attempt::Failed { is_busy: true };
+        if is_lost && !self.has_changed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                executable = %self.path.display(),
+                "the file of the worker executable has changed since it was pinned; until a reload, workers run the \
+                 copy that was taken then: replace executables by renaming, then reload"
+            );
+        }
+        run
+    }
+
+    fn is_unchanged(&self) -> bool {
+        let now = || self.file.metadata().is_ok_and(|now| Identity::of(&now) == self.identity);
+        !self.has_changed.load(Ordering::Relaxed) && now()
+    }
+
+    /// Reads both, which takes a millisecond for some megabytes.
+    fn has_same_bytes(&self) -> bool {
+        let (mut ours, mut theirs) = (vec![0; CHUNK], vec![0; CHUNK]);
+        let mut offset = 0;
+        loop {
+            let Ok(length) = read(&self.copy, &mut ours, offset) else { return false };
+            if read(&self.file, &mut theirs, offset).ok() != Some(length)
+                || ours[..length] != theirs[..length]
+            {
+                return false;
+            }
+            if length < CHUNK {
+                return true;
+            }
+            offset += length as u64;
+        }
+    }
+}
+
+/// Fills the buffer, unless the file ends before.
+fn read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read_at(&mut buffer[length..], offset + length as u64) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What is started, and what happens when somebody writes to the file in between.
+
+use super::super::scratch::Scratch;
+use super::*;
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+#[test]
+fn the_file_runs_while_nothing_tells_it_from_the_copy() {
+    assert_eq!(choose(true, Attempt::NotMade), Run::File);
+    assert_eq!(choose(true, Attempt::Runs { has_same_bytes: true }), Run::File);
+    assert_eq!(choose(true, Attempt::Failed { is_busy: false }), Run::File, "the copy would fail, too");
+}
+
+#[test]
+fn the_copy_runs_once_the_file_has_changed_whatever_came_of_starting_that() {
+    let failed = [true, false].map(|is_busy| Attempt::Failed { is_busy });
+    let runs = [true, false].map(|has_same_bytes| Attempt::Runs { has_same_bytes });
+    for attempt in [failed, runs].concat().into_iter().chain([Attempt::NotMade]) {
+        assert_eq!(choose(false, attempt), Run::Copy, "{attempt:?}");
+    }
+}
+
+#[test]
+fn the_copy_runs_while_somebody_has_the_file_open_for_writing() {
+    assert_eq!(choose(true, Attempt::Failed { is_busy: true }), Run::Copy);
+}
+
+#[test]
+fn the_copy_runs_where_the_bytes_differ_though_nothing_else_does() {
+    assert_eq!(choose(true, Attempt::Runs { has_same_bytes: false }), Run::Copy);
+}
+
+/// The kernel's part is played by files that nobody starts.
+struct Stage {
+    scratch: Scratch,
+    kept: Kept,
+    started: RefCell<Vec<Run>>,
+    discarded: Cell<usize>,
+}
+
+impl Stage {
+    fn new(file: &[u8], copy: &[u8]) -> Self {
+        let scratch = Scratch::new();
+        let path = scratch.file("worker", file);
+        let open = |path: &Path| File::open(path).unwrap();
+        let (file, copy) = (open(&path), open(&scratch.file("copy", copy)));
+        let identity = Identity::of(&file.metadata().unwrap());
+        let kept = Kept::new(path, file, copy.into(), identity);
+        Self { scratch, kept, started: RefCell::default(), discarded: Cell::new(0) }
+    }
+
+    /// `meanwhile` happens after the file was looked at and before a process runs.
+    fn start(&self, meanwhile: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        let inode = |file: &File| file.metadata().unwrap().ino();
+        let spawn = |file: &File| {
+            let run = if inode(file) == inode(&self.kept.file) { Run::File } else { Run::Copy };
+            self.started.borrow_mut().push(run);
+            if run == Run::File { meanwhile() } else { Ok(()) }
+        };
+        self.kept.start(spawn, |()| self.discarded.set(self.discarded.get() + 1))
+    }
+
+    /// What was started since, and how many of these processes were ended.
+    fn seen(&self) -> (Vec<Run>, usize) {
+        (self.started.take(), self.discarded.take())
+    }
+}
+
+#[test]
+fn an_untouched_file_is_started_and_its_copy_is_not() {
+    let stage = Stage::new(b"same", b"same");
+    stage.start(|| Ok(())).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::File], 0));
+}
+
+#[test]
+fn a_process_whose_file_was_written_to_before_it_ran_is_ended_and_the_copy_started() {
+    let stage = Stage::new(b"same", b"same");
+    let write = || {
+        stage.scratch.file("worker", "evil");
+        Ok(())
+    };
+    stage.start(write).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::File, Run::Copy], 1));
+    stage.start(|| panic!("the file is not started again")).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::Copy], 0));
+}
+
+#[test]
+fn bytes_that_differ_with_every_time_as_it_was_are_found_and_never_started_again() {
+    let long = vec![7; CHUNK + 1];
+    let mut other = long.clone();
+    other[CHUNK] = 8;
+    for (file, copy) in [(&b"evil"[..], &b"same"[..]), (&b"longer"[..], b"long"), (&other, &long)] {
+        let stage = Stage::new(file, copy);
+        stage.start(|| Ok(())).unwrap();
+        assert_eq!(stage.seen(), (vec![Run::File, Run::Copy], 1));
+        stage.start(|| Ok(())).unwrap();
+        assert_eq!(stage.seen(), (vec![Run::Copy], 0));
+    }
+}
+
+#[test]
+fn files_of_whole_chunks_are_compared_to_their_end() {
+    let stage = Stage::new(&vec![7; 2 * CHUNK], &vec![7; 2 * CHUNK]);
+    stage.start(|| Ok(())).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::File], 0));
+}
+
+#[test]
+fn a_file_that_was_open_for_writing_is_started_again_if_nothing_was_written() {
+    let stage = Stage::new(b"same", b"same");
+    stage.start(|| Err(ErrorKind::ExecutableFileBusy.into())).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::File, Run::Copy], 0));
+    stage.start(|| Ok(())).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::File], 0));
+}
+
+#[test]
+fn an_error_that_is_not_about_the_file_is_returned_at_once() {
+    let stage = Stage::new(b"same", b"same");
+    let error = stage.start(|| Err(ErrorKind::OutOfMemory.into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert_eq!(stage.seen(), (vec![Run::File], 0));
+}
+
+#[test]
+fn a_file_that_nobody_may_execute_any_more_runs_as_its_copy() {
+    let stage = Stage::new(b"same", b"same");
+    let take_away = || {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(&stage.kept.path, mode)?;
+        Err(ErrorKind::PermissionDenied.into())
+    };
+    stage.start(take_away).unwrap();
+    assert_eq!(stage.seen(), (vec![Run::File, Run::Copy], 0));
+}
