@@ -63,7 +63,7 @@ fn main() -> io::Result<()> {
     });
     let mut worker = Worker { input, output, arena, is_unread: false, inputs: 0, outputs: 0 };
     while let Some(frame) = jobs.next()? {
-        let answer = worker.perform(frame)?;
+        let answer = worker.perform(&frame)?;
         jobs.say(&answer)?;
     }
     Ok(())
@@ -111,7 +111,7 @@ fn listen(mut control: Line, arena: &Arena) -> io::Result<()> {
 }
 
 impl Worker {
-    fn perform(&mut self, frame: Frame) -> io::Result<Frame> {
+    fn perform(&mut self, frame: &Frame) -> io::Result<Frame> {
         self.is_unread &= !frame.taken;
         let mut input = frame.payload.bytes.to_vec();
         if frame.by_reference {

@@ -1,4 +1,5 @@
 //! Memory needs neither a path nor a permission: it is passed. So a worker of another user has it, too.
+#![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{Executable, Job, Pool, PoolBuilder, SharedRegion};
 use procpool_tests::binaries::binary;
