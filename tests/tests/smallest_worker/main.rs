@@ -5,7 +5,7 @@ mod by_hand;
 mod double;
 mod program;
 
-use procpool::{Encoding, Executable, Job, JobError, Pool};
+use procpool::{Executable, Job, JobError, Pool};
 use procpool_tests::http::{self, Answer, post};
 use procpool_tests::process::{children, kill, signal};
 use procpool_tests::served::gone;
@@ -18,12 +18,11 @@ use std::path::Path;
 
 const JOBS: &str = "/v1/pools/mean/jobs";
 
-/// The document's function, for a typed caller.
+/// The document's function, for a typed caller. Its encoding is bincode, which gives way to JSON.
 struct Mean;
 
 impl Job for Mean {
     const NAME: &'static str = "mean";
-    const ENCODING: Encoding = Encoding::Json;
     type Input = Value;
     type Output = f64;
 }

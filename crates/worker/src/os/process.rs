@@ -33,13 +33,12 @@ pub(crate) fn name_thread(name: &str) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn name_thread(_name: &str) {}
 
-/// Ends this process at once, without destructors; with all of its process group where it leads one
-/// and `whole_group` says that the group is the coordinator's making.
+/// Ends this process at once, without destructors; with all of its process group where `whole_group`
+/// says that the group is the coordinator's making. A wrapper between the two is in it, too.
 pub(crate) fn die(whole_group: bool) -> ! {
-    let this = getpid();
-    let _ = match whole_group && getpgrp() == this {
-        true => kill_process_group(this, Signal::KILL),
-        false => kill_process(this, Signal::KILL),
+    let _ = match whole_group {
+        true => kill_process_group(getpgrp(), Signal::KILL),
+        false => kill_process(getpid(), Signal::KILL),
     };
     // The signal is on its way, and nobody survives it.
     loop {
