@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// Length of a wait outside of a clock that is paused. Bounds how long a runtime's shutdown waits for it.
 const NAP: Duration = Duration::from_millis(20);
@@ -13,41 +14,63 @@ const NAP: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// Waits for `duration`, whatever tokio's clock does. Needs a tokio runtime with time.
-pub async fn sleep(duration: Duration) {
-    match Instant::now().checked_add(duration) {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
+/// Waits for `duration`, whatever tokio's clock does. To be called, not necessarily awaited, on a tokio
+/// runtime with time.
+///
+/// # Panics
+/// When called outside of such a runtime.
+pub fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+    let deadline = Instant::now().checked_add(duration);
+    let sleep = deadline.map(sleep_until);
+    async move {
+        match sleep {
+            Some(sleep) => sleep.await,
+            None => std::future::pending().await,
+        }
     }
 }
 
-/// Waits until `deadline`, whatever tokio's clock does. Needs a tokio runtime with time.
-pub async fn sleep_until(deadline: Instant) {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        tokio::time::sleep(left).await;
+/// Waits until `deadline`, whatever tokio's clock does. To be called, not necessarily awaited, on a tokio
+/// runtime with time.
+///
+/// # Panics
+/// When called outside of such a runtime.
+pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> + Send {
+    let left = move || deadline.saturating_duration_since(Instant::now());
+    let (sleep, runtime) = (tokio::time::sleep(left()), Handle::current());
+    async move {
+        sleep.await;
         // tokio's timers are never early, unless its clock is paused.
-        if Instant::now() >= deadline {
-            return;
-        }
-        // While a blocking task runs, a paused clock does not jump.
-        let nap = tokio::task::spawn_blocking(move || std::thread::sleep(left.min(NAP)));
-        if nap.await.is_err() {
-            // The runtime shuts down, and this task with it.
-            std::future::pending::<()>().await;
+        while !left().is_zero() {
+            // While a blocking task runs, a paused clock does not jump.
+            let nap = runtime.spawn_blocking(move || std::thread::sleep(left().min(NAP)));
+            if nap.await.is_err() {
+                // The runtime shuts down, and this task with it.
+                std::future::pending::<()>().await;
+            }
         }
     }
 }
 
-/// Waits for `work`, but no longer than `duration`, whatever tokio's clock does.
+/// Waits for `work`, but no longer than `duration`, whatever tokio's clock does. To be called as
+/// [`sleep`].
 ///
 /// # Errors
 /// [`Elapsed`] when the time is up first.
-pub async fn timeout<T>(duration: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
-    tokio::select! {
-        biased;
-        done = work => Ok(done),
-        () = sleep(duration) => Err(Elapsed),
+///
+/// # Panics
+/// When called outside of a tokio runtime with time.
+pub fn timeout<T>(
+    duration: Duration,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = Result<T, Elapsed>> {
+    let sleep = sleep(duration);
+    async move {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = sleep => Err(Elapsed),
+        }
     }
 }
 

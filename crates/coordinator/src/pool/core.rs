@@ -6,23 +6,21 @@
 
 use super::catch_up::CatchUp;
 use super::effects::Effects;
-use super::entry::NewJob;
 use super::fingerprint::Fingerprints;
 use super::state::State;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
-use procpool_protocol::engine::JobLimits;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// A tick that comes so late says that this process was stopped, or the machine suspended.
 const HELD_UP: Duration = Duration::from_millis(250);
@@ -33,7 +31,7 @@ pub(crate) struct Core {
     pub(crate) name: String,
     pub(crate) limits: PoolLimits,
     /// The process whose children the workers are.
-    home: Home,
+    pub(super) home: Home,
     epoch: Instant,
     state: Mutex<State>,
     pub(crate) fingerprints: Fingerprints,
@@ -41,28 +39,13 @@ pub(crate) struct Core {
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
-    slot: Notify,
-    waiting_for_slot: AtomicUsize,
+    pub(super) slot: Notify,
+    pub(super) waiting_for_slot: AtomicUsize,
     drained: watch::Sender<bool>,
     /// Where failed jobs are saved; none if they are not.
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
     runtime: Handle,
-}
-
-/// A job that was accepted.
-#[derive(Debug)]
-pub(crate) struct Submitted {
-    pub(crate) key: Key,
-    pub(crate) id: JobId,
-    pub(crate) outcome: oneshot::Receiver<Finished>,
-}
-
-/// A job that was not accepted.
-#[derive(Debug)]
-pub(crate) struct Rejected {
-    pub(crate) job: NewJob,
-    pub(crate) reason: Refusal,
 }
 
 impl Core {
@@ -100,85 +83,6 @@ impl Core {
     /// The runtime that keeps the pool's time.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
-    }
-
-    /// Offers a job; it is accepted or not at once.
-    pub(crate) fn submit(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        self.offer(job).inspect_err(|_| self.count_refusal())
-    }
-
-    fn count_refusal(&self) {
-        // In a fork the lock may be held by a thread that does not exist.
-        if !self.home.is_here() {
-            return;
-        }
-        self.with(|state, _| state.stats.refused());
-    }
-
-    fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        if !self.home.is_here() {
-            return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
-        }
-        let limit = self.limits.max_payload as usize;
-        if job.input.bytes.len() > limit {
-            let reason = Refusal::InputTooLarge { size: job.input.bytes.len(), limit };
-            return Err(Box::new(Rejected { job, reason }));
-        }
-        let (sender, outcome) = oneshot::channel();
-        let fingerprint = self.fingerprints.of_suspect(&job.input);
-        let (key, id, refused) = self.act(|state, now, effects| {
-            let (key, id) = state.submit(now, job, fingerprint, sender, effects);
-            (key, id, effects.refused.take().zip(effects.dropped.pop()))
-        });
-        match refused {
-            None => Ok(Submitted { key, id, outcome }),
-            Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason })),
-        }
-    }
-
-    /// Offers a job and waits for a queue slot inside its deadline. Those that wait are woken in the order
-    /// of their arrival, but a newcomer may be quicker.
-    pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        self.offer_patiently(job).await.inspect_err(|_| self.count_refusal())
-    }
-
-    async fn offer_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        match self.offer(job) {
-            Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => {
-                // Boxed, so that nobody else's future has room for it.
-                Box::pin(self.offer_again(rejected.job)).await
-            }
-            other => other,
-        }
-    }
-
-    async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        let timeout = job.limits.timeout;
-        let since = Instant::now();
-        let _waiting = Waiting::new(&self.waiting_for_slot);
-        loop {
-            let slot = self.slot.notified();
-            tokio::pin!(slot);
-            // Enabled before the offer, so that a slot that comes free in between is not missed.
-            slot.as_mut().enable();
-            match self.offer(job) {
-                Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => job = rejected.job,
-                other => return other,
-            }
-            let Some(limit) = timeout else {
-                slot.await;
-                continue;
-            };
-            let left = limit.saturating_sub(since.elapsed());
-            let in_time = {
-                let _runtime = self.runtime.enter();
-                clock::timeout(left, slot)
-            };
-            if left.is_zero() || in_time.await.is_err() {
-                return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
-            }
-            job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };
-        }
     }
 
     /// Cancels a job. `true` if it had no outcome yet.
@@ -384,21 +288,5 @@ impl Core {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a caller that waits for a queue slot.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

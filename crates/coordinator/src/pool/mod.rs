@@ -19,6 +19,7 @@ mod known;
 mod makes;
 mod map;
 mod member;
+mod offering;
 mod pending;
 mod raw;
 mod request;

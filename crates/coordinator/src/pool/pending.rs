@@ -1,6 +1,7 @@
 //! An accepted job, seen from its caller's side.
 
-use super::core::{Core, Submitted};
+use super::core::Core;
+use super::offering::Submitted;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, Stage};
 use std::ops::Deref;

@@ -1,9 +1,9 @@
 //! [`JobRequest`]: one job with options of its own, before it is handed to its pool.
 
-use super::core::Rejected;
 use super::entry::NewJob;
 use super::events::Events;
 use super::handle::{self, JobHandle};
+use super::offering::Rejected;
 use super::pending::Pending;
 use super::raw::RawPool;
 use crate::regions;

@@ -1,0 +1,124 @@
+//! Offering a job to a pool: accepted or refused at once, or with patience for a queue slot.
+
+use super::core::Core;
+use super::entry::NewJob;
+use procpool_process::clock;
+use procpool_protocol::JobId;
+use procpool_protocol::engine::JobLimits;
+use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_scheduler::JobId as Key;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// A job that was accepted.
+#[derive(Debug)]
+pub(crate) struct Submitted {
+    pub(crate) key: Key,
+    pub(crate) id: JobId,
+    pub(crate) outcome: oneshot::Receiver<Finished>,
+}
+
+/// A job that was not accepted.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) job: NewJob,
+    pub(crate) reason: Refusal,
+}
+
+impl Core {
+    /// Offers a job; it is accepted or not at once.
+    pub(crate) fn submit(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        self.offer(job).inspect_err(|_| self.count_refusal())
+    }
+
+    fn count_refusal(&self) {
+        // In a fork the lock may be held by a thread that does not exist.
+        if !self.home.is_here() {
+            return;
+        }
+        self.with(|state, _| state.stats.refused());
+    }
+
+    fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        if !self.home.is_here() {
+            return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
+        }
+        let limit = self.limits.max_payload as usize;
+        if job.input.bytes.len() > limit {
+            let reason = Refusal::InputTooLarge { size: job.input.bytes.len(), limit };
+            return Err(Box::new(Rejected { job, reason }));
+        }
+        let (sender, outcome) = oneshot::channel();
+        let fingerprint = self.fingerprints.of_suspect(&job.input);
+        let (key, id, refused) = self.act(|state, now, effects| {
+            let (key, id) = state.submit(now, job, fingerprint, sender, effects);
+            (key, id, effects.refused.take().zip(effects.dropped.pop()))
+        });
+        match refused {
+            None => Ok(Submitted { key, id, outcome }),
+            Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason })),
+        }
+    }
+
+    /// Offers a job and waits for a queue slot inside its deadline. Those that wait are woken in the order
+    /// of their arrival, but a newcomer may be quicker.
+    pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        self.offer_patiently(job).await.inspect_err(|_| self.count_refusal())
+    }
+
+    async fn offer_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        match self.offer(job) {
+            Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => {
+                // Boxed, so that nobody else's future has room for it.
+                Box::pin(self.offer_again(rejected.job)).await
+            }
+            other => other,
+        }
+    }
+
+    async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        let timeout = job.limits.timeout;
+        let since = Instant::now();
+        let _waiting = Waiting::new(&self.waiting_for_slot);
+        loop {
+            let slot = self.slot.notified();
+            tokio::pin!(slot);
+            // Enabled before the offer, so that a slot that comes free in between is not missed.
+            slot.as_mut().enable();
+            match self.offer(job) {
+                Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => job = rejected.job,
+                other => return other,
+            }
+            let Some(limit) = timeout else {
+                slot.await;
+                continue;
+            };
+            let left = limit.saturating_sub(since.elapsed());
+            let in_time = {
+                let _runtime = self.runtime().enter();
+                clock::timeout(left, slot)
+            };
+            if left.is_zero() || in_time.await.is_err() {
+                return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
+            }
+            job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };
+        }
+    }
+}
+
+/// Counts a caller that waits for a queue slot.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
