@@ -9,6 +9,7 @@ use super::effects::Effects;
 use super::entry::NewJob;
 use super::fingerprint::Fingerprints;
 use super::state::State;
+use super::waiting::Waiting;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
@@ -103,14 +104,14 @@ impl Core {
 
     fn count_refusal(&self) {
         // In a fork the lock may be held by a thread that does not exist.
-        if !self.home.is_here() {
+        if !self.is_here() {
             return;
         }
         self.with(|state, _| state.stats.refused());
     }
 
     fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
         }
         let limit = self.limits.max_payload as usize;
@@ -177,7 +178,7 @@ impl Core {
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel(&self, id: JobId) -> bool {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return false;
         }
         let key = self.lock().key(id);
@@ -186,7 +187,7 @@ impl Core {
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel_key(&self, job: Key) -> bool {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return false;
         }
         self.act(|state, now, effects| {
@@ -199,7 +200,8 @@ impl Core {
     /// Allows the worker of a job to send more chunks. `false` if the worker has left a lot of what it was
     /// allowed unread.
     pub(crate) fn grant(&self, job: Key, chunks: u32) -> bool {
-        if chunks == 0 {
+        // A fork shares the connection with its parent, and must not write to it.
+        if chunks == 0 || !self.is_here() {
             return true;
         }
         let Some(lines) = self.with(|state, _| state.grant(job, chunks)) else { return true };
@@ -210,7 +212,7 @@ impl Core {
     /// Feeds an event about which nothing else is known.
     pub(crate) fn feed(&self, event: Event) {
         // A fork has no part in the pool: its end is not the pool's.
-        if !self.home.is_here() {
+        if !self.is_here() {
             return;
         }
         self.act(|state, now, effects| state.handle(now, event, effects));
@@ -219,7 +221,7 @@ impl Core {
     /// Kills everything, ends every job as shut down and forgets the workers. For when nobody drives
     /// the pool's tasks any more.
     pub(crate) fn abandon(&self) {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return;
         }
         self.feed(Event::Stop);
@@ -365,6 +367,11 @@ impl Core {
         self.drained.subscribe()
     }
 
+    /// Whether this process is the one that started the pool, and no fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.home.is_here()
+    }
+
     /// The error of a caller whose job was not accepted.
     pub(crate) fn refused(&self, reason: Refusal) -> JobError {
         procpool_protocol::outcome::Refused { pool: self.name.clone(), reason }.into()
@@ -377,21 +384,5 @@ impl Core {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a caller that waits for a queue slot.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -201,6 +201,10 @@ impl RawPool {
     /// shut down, and returns when every worker is gone. A second call may only shorten the time.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         let core = self.core();
+        if !core.is_here() {
+            // Its parent's to shut down.
+            return ShutdownReport::default();
+        }
         let mut drained = core.drained();
         let count = || core.with(|state, _| (state.stats.outcomes(), state.stats.shut_down()));
         let before = count();
@@ -225,6 +229,9 @@ impl RawPool {
     /// reload or a shutdown came before the end.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
+        if !core.is_here() {
+            return Err(ReloadError::Forked { pool: core.name.clone() });
+        }
         let (caller, ended) = oneshot::channel();
         let mut effects = self.begin_reload(caller).inspect_err(|error| tracing::error!("{error}"))?;
         core.perform(&mut effects);
