@@ -20,6 +20,7 @@ mod run_once;
 mod sharing;
 mod supervision;
 mod worker;
+mod worker_error;
 
 pub use coordinator::{Coordinator, CoordinatorConfig, NoPool};
 pub use invalid::InvalidLimits;
@@ -36,4 +37,5 @@ pub use procpool_process::{
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};
 pub use supervision::Supervision;
-pub use worker::{SpawnError, Worker, WorkerBuilder, WorkerError, WorkerEvent};
+pub use worker::{Worker, WorkerBuilder, WorkerEvent};
+pub use worker_error::{SpawnError, WorkerError};

@@ -3,9 +3,10 @@
 use crate::invalid::InvalidLimits;
 use crate::mailbox::{Mail, Mailbox};
 use crate::regions;
+use crate::worker_error::{SpawnError, WorkerError};
 use procpool_process::{
-    EncodingAgreement, Executable, ExecutableError, FrameSink, Home, KillSwitch, Needs, Origin, Outboxes,
-    Recipe, Session, StartError, WorkerData, WorkerLimits, clock, launch, refuse_unserved,
+    EncodingAgreement, Executable, FrameSink, Home, KillSwitch, Needs, Origin, Outboxes, Recipe, Session,
+    WorkerData, WorkerLimits, clock, launch, refuse_unserved,
 };
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
@@ -58,53 +59,6 @@ pub enum WorkerEvent<In> {
     Error(Failure),
     /// Its process is gone. Always the last.
     Exit(ExitReport),
-}
-
-/// A message did not go or come.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorkerError {
-    /// The worker is gone.
-    #[error("the worker is gone: {0}")]
-    Exited(Box<ExitReport>),
-    /// The worker is gone; how, its next event tells.
-    #[error("the worker is gone; its exit event says how")]
-    Gone,
-    /// This process is a fork of the one that spawned the worker.
-    #[error("the worker belongs to the process that this one was forked from; spawn one of its own here")]
-    Forked,
-    /// The worker's handler failed.
-    #[error("the worker reports: {0}")]
-    Failed(Failure),
-    /// The message does not encode or decode.
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
-    /// The message is larger than the worker was told to expect.
-    #[error("a message of {size} bytes exceeds the limit of {limit}; see `max_payload`")]
-    TooLarge {
-        /// Its size, in bytes.
-        size: usize,
-        /// The limit, in bytes.
-        limit: u32,
-    },
-}
-
-/// A worker cannot be spawned.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SpawnError {
-    /// Its executable cannot be used.
-    #[error(transparent)]
-    Executable(#[from] ExecutableError),
-    /// Its limits make no sense.
-    #[error("failed to spawn a worker: {0}")]
-    Limits(#[from] InvalidLimits),
-    /// It did not come up.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// Its worker data does not encode.
-    #[error("failed to pass worker data: {0}")]
-    WorkerData(#[from] PayloadError),
 }
 
 /// Describes a worker; [`spawn`](Self::spawn) makes it.
@@ -301,6 +255,9 @@ impl<Out, In> Worker<Out, In> {
     /// Asks the worker to finish what it was sent and exit, kills it after `grace`, and waits until it
     /// is gone. Messages that were not received are lost.
     pub async fn finish(&mut self, grace: Duration) -> ExitReport {
+        if !self.home.is_here() {
+            return self.exited().await;
+        }
         let lines = self.lines.clone();
         let finished = async {
             // Control overtakes what is still on its way.
@@ -316,6 +273,10 @@ impl<Out, In> Worker<Out, In> {
     }
 
     async fn exited(&mut self) -> ExitReport {
+        if !self.home.is_here() {
+            // It lives or dies with the process that this one was forked from.
+            return ExitReport::new(self.name.clone(), self.pid, Exit::Unknown);
+        }
         loop {
             if let Some(exit) = &self.exit {
                 return ExitReport::clone(exit);
@@ -375,6 +336,9 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
     /// # Errors
     /// When a message does not decode; the next call gives the next event.
     pub async fn next_event(&mut self) -> Result<Option<WorkerEvent<In>>, WorkerError> {
+        if !self.home.is_here() {
+            return Err(WorkerError::Forked);
+        }
         if self.exit.is_some() {
             return Ok(None);
         }
@@ -392,7 +356,9 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
 
 impl<Out, In> Drop for Worker<Out, In> {
     fn drop(&mut self) {
-        self.mailbox.abandon();
-        self.kill_switch.kill();
+        if self.home.is_here() {
+            self.mailbox.abandon();
+            self.kill_switch.kill();
+        }
     }
 }

@@ -49,6 +49,12 @@ pub enum ReloadError {
         /// The pool.
         pool: String,
     },
+    /// This process is a fork of the one that started the pool.
+    #[error("failed to reload pool `{pool}`: it belongs to the process that this one was forked from")]
+    Forked {
+        /// The pool.
+        pool: String,
+    },
     /// The pool was shut down meanwhile.
     #[error("failed to reload pool `{pool}`: it is shutting down")]
     ShutDown {
@@ -64,6 +70,7 @@ impl ReloadError {
             Self::Executable { .. } => "executable",
             Self::Canary { .. } => "canary",
             Self::Superseded { .. } => "superseded",
+            Self::Forked { .. } => "forked",
             Self::ShutDown { .. } => "shutting_down",
         }
     }

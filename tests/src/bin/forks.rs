@@ -4,7 +4,7 @@
 //! the marker file exists, which the parent makes after the child has ended.
 #![allow(clippy::print_stdout)] // what it prints is what the test reads
 
-use procpool::{Executable, JobError, Pool, Refusal, Refused};
+use procpool::{Executable, JobError, JobHandle, Pool, Refusal, ReloadError, Worker, WorkerError};
 use procpool_tests::fork::{Side, fork};
 use procpool_tests::verbs::{Verb, Verbs};
 use std::error::Error;
@@ -24,11 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.block_on(procpool_tests::eventually("the job to begin", async || {
         (pool.status().workers.busy == 1).then_some(())
     }));
+    let mut messages = runtime.block_on(Worker::<Verb, String>::spawn(Executable::path(&worker)?))?;
     let before = pids(&pool);
     match fork()? {
         Side::Child => {
-            child(pool, &worker)?;
-            drop(job);
+            child(pool, job, messages, &worker)?;
             println!("child: done");
             // Without its copy of the runtime being dropped: that would take all that waits there off the
             // kernel's list, which it shares with its parent.
@@ -40,18 +40,33 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("parent: job {}", runtime.block_on(async { job.await })?);
             println!("parent: same worker {}", pids(&pool) == before);
             println!("parent: deaths {}", pool.status().deaths);
+            runtime.block_on(messages.post(Verb::Echo("lives".into())))?;
+            println!("parent: worker {}", runtime.block_on(messages.recv())?);
             Ok(())
         }
     }
 }
 
-fn child(inherited: Pool<Verbs>, worker: &str) -> Result<(), Box<dyn Error>> {
+fn child(
+    pool: Pool<Verbs>,
+    job: JobHandle<Verbs>,
+    mut messages: Worker<Verb, String>,
+    worker: &str,
+) -> Result<(), Box<dyn Error>> {
     let runtime = runtime()?;
-    match runtime.block_on(inherited.run(Verb::Pid)) {
-        Err(JobError::Refused(Refused { reason: Refusal::Forked, .. })) => println!("child: refused"),
-        other => println!("child: not refused: {other:?}"),
-    }
-    drop(inherited);
+    let is_forked = |error: &JobError| matches!(error, JobError::Refused(it) if it.reason == Refusal::Forked);
+    println!("child: run {}", runtime.block_on(pool.run(Verb::Pid)).is_err_and(|it| is_forked(&it)));
+    println!("child: job {}", runtime.block_on(async { job.await }).is_err_and(|it| is_forked(&it)));
+    let reloaded = runtime.block_on(pool.reload());
+    println!("child: reload {}", matches!(reloaded, Err(ReloadError::Forked { .. })));
+    println!("child: shutdown {:?}", runtime.block_on(pool.shutdown(Duration::MAX)));
+    drop(pool);
+    let posted = runtime.block_on(messages.post(Verb::Pid));
+    println!("child: post {}", matches!(posted, Err(WorkerError::Forked)));
+    let received = runtime.block_on(messages.recv());
+    println!("child: recv {}", matches!(received, Err(WorkerError::Forked)));
+    println!("child: terminate {}", runtime.block_on(messages.terminate()).exit);
+    drop(messages);
     let own = start(&runtime, worker)?;
     println!("child: own pool {}", runtime.block_on(own.run(Verb::Echo("works".into())))?);
     println!("child: own deaths {}", own.status().deaths);

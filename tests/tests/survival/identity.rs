@@ -16,7 +16,7 @@ async fn eight_workers_that_start_at_once_share_no_descriptor() {
         assert_eq!(kinds, ["/dev/null", "pipe", "pipe", "socket", "socket"], "{open:?}");
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let inode = |line: &str| line.split_whitespace().nth(4).unwrap().to_owned();
-        let pages: Vec<_> =
+        let pages: BTreeSet<_> =
             maps.lines().filter(|line| line.contains("/memfd:procpool-page")).map(inode).collect();
         assert_eq!(pages.len(), 1, "{maps}");
         all.extend(open.into_iter().skip(1));

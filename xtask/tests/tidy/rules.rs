@@ -13,13 +13,17 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
 /// are deprecated as unsound), noticing a fork, spawning with exact descriptors, reaping with the bill
-/// (`wait4`), and the descriptors that a worker is born with.
+/// (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them, the signal mask, and the
+/// descriptors that a worker is born with.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
     "crates/process/src/os/alive.rs",
     "crates/process/src/os/fork.rs",
     "crates/process/src/os/group.rs",
+    "crates/process/src/os/peer.rs",
     "crates/process/src/os/posix_spawn.rs",
+    "crates/process/src/os/rlimit.rs",
+    "crates/process/src/os/signals.rs",
     "crates/process/src/os/wait.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",

@@ -87,7 +87,7 @@ impl Core {
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel(&self, id: JobId) -> bool {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return false;
         }
         let key = self.lock().key(id);
@@ -96,7 +96,7 @@ impl Core {
 
     /// Cancels a job. `true` if it had no outcome yet.
     pub(crate) fn cancel_key(&self, job: Key) -> bool {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return false;
         }
         self.act(|state, now, effects| {
@@ -109,7 +109,8 @@ impl Core {
     /// Allows the worker of a job to send more chunks. `false` if the worker has left a lot of what it was
     /// allowed unread.
     pub(crate) fn grant(&self, job: Key, chunks: u32) -> bool {
-        if chunks == 0 {
+        // A fork shares the connection with its parent, and must not write to it.
+        if chunks == 0 || !self.is_here() {
             return true;
         }
         let Some(lines) = self.with(|state, _| state.grant(job, chunks)) else { return true };
@@ -120,7 +121,7 @@ impl Core {
     /// Feeds an event about which nothing else is known.
     pub(crate) fn feed(&self, event: Event) {
         // A fork has no part in the pool: its end is not the pool's.
-        if !self.home.is_here() {
+        if !self.is_here() {
             return;
         }
         self.act(|state, now, effects| state.handle(now, event, effects));
@@ -129,7 +130,7 @@ impl Core {
     /// Kills everything, ends every job as shut down and forgets the workers. For when nobody drives
     /// the pool's tasks any more.
     pub(crate) fn abandon(&self) {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return;
         }
         self.feed(Event::Stop);
@@ -274,6 +275,11 @@ impl Core {
     /// Tells when no job and no worker is left.
     pub(crate) fn drained(&self) -> watch::Receiver<bool> {
         self.drained.subscribe()
+    }
+
+    /// Whether this process is the one that started the pool, and no fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.home.is_here()
     }
 
     /// The error of a caller whose job was not accepted.

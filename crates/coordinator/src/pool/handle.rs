@@ -72,11 +72,17 @@ impl<J: Job> JobHandle<J> {
     /// call again. Chunks are dropped.
     pub async fn next_progress(&mut self) -> Option<(u64, Option<u64>)> {
         loop {
-            match self.events.next().await? {
+            match self.next().await? {
                 Next::Progress(progress) => return Some((progress.done, progress.total)),
                 Next::Chunk(_, grant) => self.grant(grant),
             }
         }
+    }
+
+    async fn next(&mut self) -> Option<Next> {
+        // In a fork nothing ever comes.
+        let comes = self.job.as_ref().map_or(true, Pending::is_here);
+        if comes { self.events.next().await } else { None }
     }
 
     fn grant(&self, chunks: u32) {
@@ -93,7 +99,7 @@ impl<J: Streaming> JobHandle<J> {
     /// # Errors
     /// When a chunk does not decode.
     pub async fn next_event(&mut self) -> Option<Result<JobEvent<J::Chunk>, PayloadError>> {
-        match self.events.next().await? {
+        match self.next().await? {
             Next::Progress(progress) => {
                 Some(Ok(JobEvent::Progress { done: progress.done, total: progress.total }))
             }

@@ -30,6 +30,7 @@ mod state;
 mod stats;
 mod status;
 mod supervisor;
+mod waiting;
 
 pub use builder::PoolBuilder;
 pub use config::{PoolConfig, PoolError, WorkerSource};

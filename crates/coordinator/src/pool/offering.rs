@@ -2,12 +2,12 @@
 
 use super::core::Core;
 use super::entry::NewJob;
+use super::waiting::Waiting;
 use procpool_process::clock;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_scheduler::JobId as Key;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
@@ -34,14 +34,14 @@ impl Core {
 
     fn count_refusal(&self) {
         // In a fork the lock may be held by a thread that does not exist.
-        if !self.home.is_here() {
+        if !self.is_here() {
             return;
         }
         self.with(|state, _| state.stats.refused());
     }
 
     fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        if !self.home.is_here() {
+        if !self.is_here() {
             return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
         }
         let limit = self.limits.max_payload as usize;
@@ -104,21 +104,5 @@ impl Core {
             }
             job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };
         }
-    }
-}
-
-/// Counts a caller that waits for a queue slot.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::offering::Submitted;
-use procpool_protocol::outcome::{Finished, Timing};
+use procpool_protocol::outcome::{Finished, Refusal, Timing};
 use procpool_protocol::{JobError, JobId, Stage};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -23,6 +23,11 @@ impl<C: Deref<Target = Core>> Pending<C> {
     pub(crate) async fn outcome(mut self) -> Finished {
         let Some(job) = &mut self.job else { unreachable!("a pending job is taken only by this method") };
         let id = job.id;
+        if !self.core.is_here() {
+            // Its parent hears of the outcome, and this process never will.
+            let result = Err(self.core.refused(Refusal::Forked));
+            return Finished { id, timing: Timing::default(), result, report: None };
+        }
         let outcome = (&mut job.outcome).await;
         self.job = None;
         // The pool answers every job before it lets go of it; this is for a pool that was torn down by
@@ -50,6 +55,11 @@ impl<C: Deref<Target = Core>> Pending<C> {
 
     pub(crate) fn cancel(&self) -> bool {
         self.job.as_ref().is_some_and(|job| self.core.cancel_key(job.key))
+    }
+
+    /// Whether this process is the one that submitted the job, and no fork of it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.core.is_here()
     }
 
     pub(crate) fn id(&self) -> Option<JobId> {

@@ -237,6 +237,10 @@ impl RawPool {
     /// shut down, and returns when every worker is gone. A second call may only shorten the time.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         let core = self.core();
+        if !core.is_here() {
+            // Its parent's to shut down.
+            return ShutdownReport::default();
+        }
         let mut drained = core.drained();
         let count = || core.with(|state, _| (state.stats.outcomes(), state.stats.shut_down()));
         let before = count();
@@ -261,6 +265,9 @@ impl RawPool {
     /// reload or a shutdown came before the end.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
+        if !core.is_here() {
+            return Err(ReloadError::Forked { pool: core.name.clone() });
+        }
         let (caller, ended) = oneshot::channel();
         // Reading the file may take its time, and a network disk more than that.
         let pool = self.clone();

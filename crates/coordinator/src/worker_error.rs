@@ -1,0 +1,52 @@
+//! What goes wrong with a [`Worker`](crate::Worker): its start, or a message.
+
+use crate::invalid::InvalidLimits;
+use procpool_process::{ExecutableError, StartError};
+use procpool_protocol::{ExitReport, Failure, PayloadError};
+
+/// A message did not go or come.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The worker is gone.
+    #[error("the worker is gone: {0}")]
+    Exited(Box<ExitReport>),
+    /// The worker is gone; how, its next event tells.
+    #[error("the worker is gone; its exit event says how")]
+    Gone,
+    /// This process is a fork of the one that spawned the worker.
+    #[error("the worker belongs to the process that this one was forked from; spawn one of its own here")]
+    Forked,
+    /// The worker's handler failed.
+    #[error("the worker reports: {0}")]
+    Failed(Failure),
+    /// The message does not encode or decode.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The message is larger than the worker was told to expect.
+    #[error("a message of {size} bytes exceeds the limit of {limit}; see `max_payload`")]
+    TooLarge {
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: u32,
+    },
+}
+
+/// A worker cannot be spawned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// Its executable cannot be used.
+    #[error(transparent)]
+    Executable(#[from] ExecutableError),
+    /// Its limits make no sense.
+    #[error("failed to spawn a worker: {0}")]
+    Limits(#[from] InvalidLimits),
+    /// It did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its worker data does not encode.
+    #[error("failed to pass worker data: {0}")]
+    WorkerData(#[from] PayloadError),
+}
