@@ -61,7 +61,10 @@ impl Replaceable {
     pub async fn overwrite_with(&self, bytes: &[u8]) {
         eventually("nothing to run the file", async || match std::fs::write(self.path(), bytes) {
             Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
-            written => Some(written.expect("a file that may be written to")),
+            written => {
+                written.expect("a file that may be written to");
+                Some(())
+            }
         })
         .await;
     }
