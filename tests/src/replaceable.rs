@@ -1,8 +1,10 @@
 //! A worker executable at a path of its own, which a test may replace while workers of it run.
 
 use crate::binaries::binary;
+use crate::eventually;
 use crate::server::Scratch;
 use procpool::Executable;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +43,30 @@ impl Replaceable {
         let next = self.next();
         std::fs::copy(binary(name), &next).expect("a copy");
         self.put(&next);
+    }
+
+    /// Becomes another executable of this workspace by writing into the file itself, as `cp` does.
+    /// Waits until nothing runs the file.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub async fn overwrite(&self, name: &str) {
+        self.overwrite_with(&std::fs::read(binary(name)).expect("a binary")).await;
+    }
+
+    /// The same with these bytes.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub async fn overwrite_with(&self, bytes: &[u8]) {
+        eventually("nothing to run the file", async || match std::fs::write(self.path(), bytes) {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
+            written => {
+                written.expect("a file that may be written to");
+                Some(())
+            }
+        })
+        .await;
     }
 
     /// Becomes a shell script.

@@ -68,6 +68,10 @@ pub enum Verb {
     Nap(u64),
     /// The same, looking at the flag all the time.
     Attend(u64),
+    /// Answer the path of the own executable, as the system tells it.
+    CurrentExe,
+    /// Panic with this message, catch that, then call `abort`.
+    PanicThenAbort(String),
     /// Answer the own open descriptors.
     Descriptors,
     /// Answer the own environment's keys.

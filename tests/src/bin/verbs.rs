@@ -88,6 +88,11 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             std::process::abort()
         }
         Verb::Break(message) => return Err(Failure::new(message).with_code("broken").as_broken()),
+        Verb::PanicThenAbort(message) => {
+            let _ = std::panic::catch_unwind(|| panic!("{message}"));
+            std::process::abort()
+        }
+        Verb::CurrentExe => std::env::current_exe()?.display().to_string(),
         Verb::Die(signal) => {
             cx.progress(0, None);
             match die(signal)? {}

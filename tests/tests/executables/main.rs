@@ -2,6 +2,7 @@
 
 mod binfmt;
 mod causes;
+mod changes;
 mod checks;
 mod pins;
 mod releases;

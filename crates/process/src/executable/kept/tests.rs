@@ -33,6 +33,9 @@ fn the_copy_runs_where_the_bytes_differ_though_nothing_else_does() {
     assert_eq!(choose(true, Attempt::Runs { has_same_bytes: false }), Run::Copy);
 }
 
+/// The part of the longer files that counts at each start, in bytes.
+const LOADED: u64 = CHUNK as u64 + 2;
+
 /// The kernel's part is played by files that nobody starts.
 struct Stage {
     scratch: Scratch,
@@ -48,7 +51,7 @@ impl Stage {
         let open = |path: &Path| File::open(path).unwrap();
         let (file, copy) = (open(&path), open(&scratch.file("copy", copy)));
         let identity = Identity::of(&file.metadata().unwrap());
-        let kept = Kept::new(path, file, copy.into(), identity);
+        let kept = Kept::new(path, file, identity, LOADED, copy.into());
         Self { scratch, kept, started: RefCell::default(), discarded: Cell::new(0) }
     }
 
@@ -91,11 +94,14 @@ fn a_process_whose_file_was_written_to_before_it_ran_is_ended_and_the_copy_start
 
 #[test]
 fn bytes_that_differ_with_every_time_as_it_was_are_found_and_never_started_again() {
-    let long = vec![7; CHUNK + 1];
-    let mut other = long.clone();
-    other[CHUNK] = 8;
-    for (file, copy) in [(&b"evil"[..], &b"same"[..]), (&b"longer"[..], b"long"), (&other, &long)] {
-        let stage = Stage::new(file, copy);
+    let long = vec![7; 3 * CHUNK];
+    let other = |at: usize| {
+        let mut other = long.clone();
+        other[at] = 8;
+        other
+    };
+    for at in [0, CHUNK + 1, 3 * CHUNK - 1] {
+        let stage = Stage::new(&other(at), &long);
         stage.start(|| Ok(())).unwrap();
         assert_eq!(stage.seen(), (vec![Run::File, Run::Copy], 1));
         stage.start(|| Ok(())).unwrap();
@@ -104,10 +110,17 @@ fn bytes_that_differ_with_every_time_as_it_was_are_found_and_never_started_again
 }
 
 #[test]
-fn files_of_whole_chunks_are_compared_to_their_end() {
-    let stage = Stage::new(&vec![7; 2 * CHUNK], &vec![7; 2 * CHUNK]);
-    stage.start(|| Ok(())).unwrap();
-    assert_eq!(stage.seen(), (vec![Run::File], 0));
+fn the_loaded_part_is_compared_at_each_start() {
+    for (at, expected) in [(CHUNK as u64 + 1, vec![Run::File, Run::Copy]), (LOADED, vec![Run::File])] {
+        let stage = Stage::new(&vec![7; 3 * CHUNK], &vec![7; 3 * CHUNK]);
+        stage.start(|| Ok(())).unwrap();
+        assert_eq!(stage.seen(), (vec![Run::File], 0));
+        // The copy here can be written to, which leaves the file's times as they were.
+        let copy = stage.scratch.path().join("copy");
+        File::options().write(true).open(copy).unwrap().write_all_at(b"!", at).unwrap();
+        stage.start(|| Ok(())).unwrap();
+        assert_eq!(stage.seen().0, expected, "at {at}");
+    }
 }
 
 #[test]
