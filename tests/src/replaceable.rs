@@ -7,6 +7,7 @@ use procpool::Executable;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A file that stands for a worker, whatever it is at the moment.
 #[derive(Debug)]
@@ -40,9 +41,7 @@ impl Replaceable {
     /// # Panics
     /// When that cannot be done.
     pub fn become_binary(&self, name: &str) {
-        let next = self.next();
-        std::fs::copy(binary(name), &next).expect("a copy");
-        self.put(&next);
+        self.put(&binary(name));
     }
 
     /// Becomes another executable of this workspace by writing into the file itself, as `cp` does.
@@ -74,10 +73,10 @@ impl Replaceable {
     /// # Panics
     /// When that cannot be done.
     pub fn become_script(&self, line: &str) {
-        let next = self.next();
-        std::fs::write(&next, format!("#!/bin/sh\n{line}\n")).expect("a script");
-        std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o755)).expect("its mode");
-        self.put(&next);
+        let script = self.scratch.path().join("script");
+        std::fs::write(&script, format!("#!/bin/sh\n{line}\n")).expect("a script");
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        self.put(&script);
     }
 
     /// Is no more.
@@ -88,11 +87,12 @@ impl Replaceable {
         std::fs::remove_file(self.path()).expect("the file was there");
     }
 
-    fn next(&self) -> PathBuf {
-        self.scratch.path().join("next")
-    }
-
-    fn put(&self, next: &Path) {
+    /// Another process copies it. A file that this one writes can be inherited by a process that
+    /// another test is just starting, and cannot be executed until that one runs its program.
+    fn put(&self, file: &Path) {
+        let next = self.scratch.path().join("next");
+        let copied = Command::new("cp").arg(file).arg(&next).status();
+        assert!(copied.is_ok_and(|status| status.success()), "cp {} {}", file.display(), next.display());
         std::fs::rename(next, self.path()).expect("a new name");
     }
 }
