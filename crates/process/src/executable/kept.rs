@@ -19,11 +19,8 @@ pub(super) struct Kept {
     copy: Arc<File>,
     /// The file's, when it was copied.
     identity: Identity,
-    /// Where the part ends that the system loads, in bytes. Symbols for debuggers come behind it, and
-    /// are most of a file that was not stripped.
-    loaded: u64,
-    /// All bytes were found to be the same once. From then on those that are loaded are compared at
-    /// each start, and the rest goes by the file's times.
+    /// The bytes were found to be the same once, with the file guarded by a process that runs it. From
+    /// then on its times answer for it: to compare at each start would cost a third of a start.
     was_compared: AtomicBool,
     /// The file was found to be another one than the copy. It is not looked at again.
     has_changed: AtomicBool,
@@ -50,8 +47,8 @@ enum Attempt {
     },
 }
 
-/// `is_unchanged`: the kernel's notes about the file are what they were when it was copied. That is
-/// how most changes are found before a start. It is no proof, so the bytes of what runs count, too.
+/// `is_unchanged`: the kernel's notes about the file are what they were when it was copied. A change
+/// in the same moment as the copy may leave no trace in them, so the bytes of what runs first count, too.
 fn choose(is_unchanged: bool, attempt: Attempt) -> Run {
     match attempt {
         _ if !is_unchanged => Run::Copy,
@@ -62,10 +59,10 @@ fn choose(is_unchanged: bool, attempt: Attempt) -> Run {
 }
 
 impl Kept {
-    /// `copy` is of `file`, whose part up to `loaded` the system loads.
-    pub(super) fn new(path: PathBuf, file: File, identity: Identity, loaded: u64, copy: Arc<File>) -> Self {
+    /// `copy` is of `file`.
+    pub(super) fn new(path: PathBuf, file: File, identity: Identity, copy: Arc<File>) -> Self {
         let [was_compared, has_changed] = [false, false].map(AtomicBool::new);
-        Self { path, file, copy, identity, loaded, was_compared, has_changed }
+        Self { path, file, copy, identity, was_compared, has_changed }
     }
 
     #[cfg(test)]
@@ -116,9 +113,10 @@ impl Kept {
     }
 
     fn has_same_bytes(&self) -> bool {
-        let length =
-            if self.was_compared.load(Ordering::Relaxed) { self.loaded } else { self.identity.size() };
-        let is_same = has_same_beginning(&self.file, &self.copy, length).unwrap_or(false);
+        if self.was_compared.load(Ordering::Relaxed) {
+            return true;
+        }
+        let is_same = has_same_beginning(&self.file, &self.copy, self.identity.size()).unwrap_or(false);
         self.was_compared.fetch_or(is_same, Ordering::Relaxed);
         is_same
     }

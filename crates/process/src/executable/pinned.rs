@@ -75,10 +75,10 @@ impl Executable {
         if candidate.is_best_left_alone() {
             return Ok(self.pinned(identity, Hold::Inode(Arc::new(candidate.file))));
         }
-        let (file, loaded) = (candidate.file, candidate.elf.needs);
+        let file = candidate.file;
         let hold = match copy(&file, identity, &self.path) {
             Ok(copy) if guard::holds(&file) => {
-                Hold::Both(Arc::new(Kept::new(self.path.clone(), file, identity, loaded, copy)))
+                Hold::Both(Arc::new(Kept::new(self.path.clone(), file, identity, copy)))
             }
             Ok(copy) => Hold::Bytes(copy),
             Err(NoCopy::Changed) => return Err(self.unusable(cause::obstructed(Obstacle::Changing))),

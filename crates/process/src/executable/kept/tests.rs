@@ -33,9 +33,6 @@ fn the_copy_runs_where_the_bytes_differ_though_nothing_else_does() {
     assert_eq!(choose(true, Attempt::Runs { has_same_bytes: false }), Run::Copy);
 }
 
-/// The part of the longer files that counts at each start, in bytes.
-const LOADED: u64 = CHUNK as u64 + 2;
-
 /// The kernel's part is played by files that nobody starts.
 struct Stage {
     scratch: Scratch,
@@ -51,7 +48,7 @@ impl Stage {
         let open = |path: &Path| File::open(path).unwrap();
         let (file, copy) = (open(&path), open(&scratch.file("copy", copy)));
         let identity = Identity::of(&file.metadata().unwrap());
-        let kept = Kept::new(path, file, identity, LOADED, copy.into());
+        let kept = Kept::new(path, file, identity, copy.into());
         Self { scratch, kept, started: RefCell::default(), discarded: Cell::new(0) }
     }
 
@@ -106,20 +103,6 @@ fn bytes_that_differ_with_every_time_as_it_was_are_found_and_never_started_again
         assert_eq!(stage.seen(), (vec![Run::File, Run::Copy], 1));
         stage.start(|| Ok(())).unwrap();
         assert_eq!(stage.seen(), (vec![Run::Copy], 0));
-    }
-}
-
-#[test]
-fn the_loaded_part_is_compared_at_each_start() {
-    for (at, expected) in [(CHUNK as u64 + 1, vec![Run::File, Run::Copy]), (LOADED, vec![Run::File])] {
-        let stage = Stage::new(&vec![7; 3 * CHUNK], &vec![7; 3 * CHUNK]);
-        stage.start(|| Ok(())).unwrap();
-        assert_eq!(stage.seen(), (vec![Run::File], 0));
-        // The copy here can be written to, which leaves the file's times as they were.
-        let copy = stage.scratch.path().join("copy");
-        File::options().write(true).open(copy).unwrap().write_all_at(b"!", at).unwrap();
-        stage.start(|| Ok(())).unwrap();
-        assert_eq!(stage.seen().0, expected, "at {at}");
     }
 }
 
