@@ -16,6 +16,24 @@ use std::io;
 pub(crate) struct Line {
     pub(crate) socket: Socket,
     pub(crate) decoder: Decoder,
+    reads: Reads,
+}
+
+/// Counts reads, so that a peer that never stops talking is not all that this thread hears: a socket that
+/// stays readable uses none of the budget by which tokio would see to that.
+#[derive(Debug, Default)]
+struct Reads(u8);
+
+impl Reads {
+    /// Number of reads before everybody else gets a turn.
+    const A_TURN: u8 = 16;
+
+    async fn one_more(&mut self) {
+        self.0 = (self.0 + 1) % Self::A_TURN;
+        if self.0 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// What a worker says first.
@@ -35,7 +53,7 @@ impl Line {
 
     /// A connection that nothing was read of.
     pub(crate) fn of(socket: Socket) -> Self {
-        Self { socket, decoder: Decoder::with_max_payload(0) }
+        Self { socket, decoder: Decoder::with_max_payload(0), reads: Reads::default() }
     }
 
     /// Tells the worker the `rest` of the first frame, with which the attachments are sent, and hears what it says first. The
@@ -46,12 +64,12 @@ impl Line {
         attachments: &Attachments,
         has_preamble: bool,
     ) -> Result<First, String> {
-        let Self { socket, decoder } = self;
+        let Self { socket, decoder, reads } = self;
         let hears = async {
             if !has_preamble {
-                hear_preamble(socket, decoder).await?;
+                hear_preamble(socket, decoder, reads).await?;
             }
-            hear_first(socket, decoder).await
+            hear_first(socket, decoder, reads).await
         };
         let tell = async {
             if has_preamble {
@@ -66,7 +84,7 @@ impl Line {
 
     /// Hears the worker's preamble. The error says that there is none, or no version in common.
     pub(crate) async fn preamble(&mut self) -> Result<(), String> {
-        hear_preamble(&self.socket, &mut self.decoder).await
+        hear_preamble(&self.socket, &mut self.decoder, &mut self.reads).await
     }
 
     /// Says a few bytes, as far as the socket takes them at once.
@@ -77,7 +95,7 @@ impl Line {
 
     /// The next frame.
     pub(crate) async fn frame(&mut self) -> Result<Frame, String> {
-        frame(&self.socket, &mut self.decoder).await
+        frame(&self.socket, &mut self.decoder, &mut self.reads).await
     }
 
     /// Completes when the worker says something where it has nothing to say yet, with what is wrong.
@@ -102,18 +120,18 @@ impl Line {
     }
 }
 
-async fn hear_preamble(socket: &Socket, decoder: &mut Decoder) -> Result<(), String> {
+async fn hear_preamble(socket: &Socket, decoder: &mut Decoder, reads: &mut Reads) -> Result<(), String> {
     let theirs = loop {
         match decoder.poll_preamble().map_err(|error| error.to_string())? {
             Some(preamble) => break preamble,
-            None => fill(socket, decoder).await?,
+            None => fill(socket, decoder, reads).await?,
         }
     };
     Preamble::agree(theirs).map(drop).map_err(|error| error.to_string())
 }
 
-async fn hear_first(socket: &Socket, decoder: &mut Decoder) -> Result<First, String> {
-    let first = frame(socket, decoder).await?;
+async fn hear_first(socket: &Socket, decoder: &mut Decoder, reads: &mut Reads) -> Result<First, String> {
+    let first = frame(socket, decoder, reads).await?;
     match first.kind {
         Kind::Hello => json_of(&first).map(First::Hello).map_err(|error| error.to_string()),
         Kind::StartFailed => failure_of(&first).map(First::Declined).map_err(|error| error.to_string()),
@@ -121,17 +139,19 @@ async fn hear_first(socket: &Socket, decoder: &mut Decoder) -> Result<First, Str
     }
 }
 
-async fn frame(socket: &Socket, decoder: &mut Decoder) -> Result<Frame, String> {
+async fn frame(socket: &Socket, decoder: &mut Decoder, reads: &mut Reads) -> Result<Frame, String> {
+    reads.one_more().await;
     loop {
         match decoder.poll_frame().map_err(|error| error.to_string())? {
             Some(frame) => return Ok(frame),
-            None => fill(socket, decoder).await?,
+            None => fill(socket, decoder, reads).await?,
         }
     }
 }
 
 /// Waits for more bytes.
-async fn fill(socket: &Socket, decoder: &mut Decoder) -> Result<(), String> {
+async fn fill(socket: &Socket, decoder: &mut Decoder, reads: &mut Reads) -> Result<(), String> {
+    reads.one_more().await;
     loop {
         socket.readable().await.map_err(|error| error.to_string())?;
         match socket.try_read(decoder.read_buffer()) {

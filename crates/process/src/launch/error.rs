@@ -69,8 +69,20 @@ pub enum StartError {
         /// What it says.
         failure: Failure,
     },
-    /// No process attached before the pool took the place back.
-    #[error("pool `{pool}` waits for no more workers to attach")]
+    /// The system does not start the executable in time.
+    #[error(
+        "the system did not start {} within {timeout:?}: a network file system or a scanner may hold up its \
+         `exec`",
+        path.display()
+    )]
+    Hangs {
+        /// The executable.
+        path: PathBuf,
+        /// The bound.
+        timeout: Duration,
+    },
+    /// The pool took the place back before a worker had come up.
+    #[error("pool `{pool}` no longer needs the worker that it was starting")]
     Withdrawn {
         /// The pool.
         pool: String,

@@ -39,6 +39,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// An `exec` that takes so long is worth a line in the log.
 const SLOW_EXEC: Duration = Duration::from_secs(1);
@@ -157,9 +158,13 @@ impl<'a> Begun<'a> {
         };
         // A child that comes too late is killed by its own destructor.
         let timeout = recipe.step_timeout;
-        let spawned = clock::timeout(timeout, noticed_if_slow(path, spawn(request)));
-        let Ok(spawned) = spawned.await else {
-            return Err(StartError::TimedOut { pool: recipe.name.clone(), step: "spawned", timeout });
+        let (begun, begins) = oneshot::channel();
+        let spawned = tokio::select! {
+            spawned = noticed_if_slow(path, spawn(request, begun), begins) => spawned,
+            () = clock::sleep(timeout) => {
+                return Err(StartError::Hangs { path: path.to_owned(), timeout });
+            }
+            () = kill_switch.used() => return Err(StartError::Withdrawn { pool: recipe.name.clone() }),
         };
         let Spawned { process, stdout, stderr, jobs, control, welcomed } = spawned.map_err(failed)?;
         let process = Arc::new(WorkerProcess::Child(process));
@@ -303,18 +308,28 @@ async fn heard<T>(
     }
 }
 
-/// Logs the name of an executable whose `exec` hangs.
-async fn noticed_if_slow<T>(path: &Path, spawning: impl Future<Output = T>) -> T {
-    tokio::pin!(spawning);
-    if let Ok(spawned) = clock::timeout(SLOW_EXEC, &mut spawning).await {
-        return spawned;
+/// Logs the name of an executable whose `exec` hangs. Waiting for a turn does not count.
+async fn noticed_if_slow<T>(
+    path: &Path,
+    spawning: impl Future<Output = T>,
+    begins: oneshot::Receiver<()>,
+) -> T {
+    let hangs = async {
+        // An error means that it ended, which is what is waited for beside this.
+        let _ = begins.await;
+        clock::sleep(SLOW_EXEC).await;
+        tracing::warn!(
+            executable = %path.display(),
+            "the system has been starting this executable for {SLOW_EXEC:?}, and is not done: a network file \
+             system or a scanner may hold it up; its pool waits, others do not"
+        );
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        spawned = spawning => spawned,
+        never = hangs => match never {},
     }
-    tracing::warn!(
-        executable = %path.display(),
-        "the system has been starting this executable for {SLOW_EXEC:?}, and is not done: a network file \
-         system or a scanner may hold it up; its pool waits, others do not"
-    );
-    spawning.await
 }
 
 enum Step<T> {

@@ -44,6 +44,12 @@ impl Process {
         let pid = spawn()?;
         match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
             Ok(pidfd) => Ok(Self { home, pid, pidfd, started, fate: Mutex::default() }),
+            // It is dead, and its number may be another one's: this process ignores SIGCHLD, or somebody in
+            // it waits for every child.
+            Err(Errno::SRCH) => Err(io::Error::other(
+                "it ended at once, and something in this process reaps every child (SIGCHLD is ignored, or \
+                 waitpid(-1) is called), so nobody knows how",
+            )),
             Err(error) => {
                 let _ = rustix::process::kill_process_group(pid, Signal::KILL);
                 let _ = wait::reap(pid, Patience::Wait);
@@ -211,7 +217,8 @@ mod tests {
             descriptors: Vec::new(),
             welcome: bytes::Bytes::new(),
         };
-        spawn(request).await.expect("sleep is spawned").process
+        let (begun, _) = tokio::sync::oneshot::channel();
+        spawn(request, begun).await.expect("sleep is spawned").process
     }
 
     fn until(question: impl Fn() -> bool) {

@@ -4,7 +4,7 @@ use super::limits;
 use super::open_files;
 use super::posix_spawn::{self, FIRST_FREE, Image, Plan};
 use super::process::Process;
-use super::spawners;
+use super::spawners::{self, Task};
 use crate::cause;
 use crate::executable::Pinned;
 use crate::worker_limits::WorkerLimits;
@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use tokio::sync::oneshot;
@@ -57,18 +58,34 @@ pub(crate) struct Spawned {
     pub(crate) welcomed: usize,
 }
 
-/// Spawns on a thread that lives as long as this process.
-pub(crate) async fn spawn(request: SpawnRequest) -> io::Result<Spawned> {
+/// Spawns on a thread that lives as long as this process. `begun` completes when that thread takes it up.
+pub(crate) async fn spawn(request: SpawnRequest, begun: oneshot::Sender<()>) -> io::Result<Spawned> {
     let (reply, result) = oneshot::channel();
     let executable = request.pinned.executable().as_path().to_owned();
-    spawners::run(&executable, move || {
-        // Whoever asked may have given up meanwhile.
+    spawners::run(&executable, Box::new(Order { request, begun, reply }))?;
+    result.await.map_err(|_| io::Error::other("a spawner thread is gone"))?
+}
+
+/// A request on its way to a spawner thread.
+struct Order {
+    request: SpawnRequest,
+    begun: oneshot::Sender<()>,
+    reply: oneshot::Sender<io::Result<Spawned>>,
+}
+
+impl Task for Order {
+    fn is_given_up(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn run(self: Box<Self>) {
+        let Self { request, begun, reply } = *self;
         if !reply.is_closed() {
+            let _ = begun.send(());
             // If nobody waits any more, dropping the process kills it.
             let _ = reply.send(spawn_here(&request).map_err(cause::resources));
         }
-    })?;
-    result.await.map_err(|_| io::Error::other("a spawner thread is gone"))?
+    }
 }
 
 fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
@@ -83,7 +100,8 @@ fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
         // It died at once; the handshake finds out how.
         Err(_) => request.welcome.len(),
     };
-    prefer_as_victim(spawned.process.pid());
+    // It is dead already, or the system knows no such score.
+    let _ = prefer_as_victim(spawned.process.pid());
     Ok(spawned)
 }
 
@@ -101,7 +119,7 @@ fn spawn_program(request: &SpawnRequest, file: Option<&File>) -> io::Result<Spaw
     jobs.write_all(&Preamble::ours().to_bytes())?;
     let its = [null, its_stdout, its_stderr, its_jobs.into(), its_control.into()];
     let its = its.into_iter().map(out_of_the_way).collect::<io::Result<Vec<_>>>()?;
-    let given = request.descriptors.iter().map(|file| out_of_the_way(file.try_clone()?));
+    let given = request.descriptors.iter().map(copied);
     let given = given.collect::<io::Result<Vec<_>>>()?;
 
     let process = Process::spawned(|| run(request, file, its.iter().chain(&given)))?;
@@ -124,7 +142,7 @@ fn run<'a>(
     let variables = request.env.iter().map(|(key, value)| [key, OsStr::new("="), value].join(OsStr::new("")));
     let dir = request.current_dir.as_ref().map(|dir| cstring(dir.as_os_str())).transpose()?;
     let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
-    let opened = file.map(|file| out_of_the_way(file.try_clone()?.into())).transpose()?;
+    let opened = file.map(copied).transpose()?;
     let spawned = posix_spawn::spawn(&Plan {
         image: opened.as_ref().map_or(Image::Path(&path), |file| Image::File(file.as_fd())),
         args: &args.map(cstring).collect::<io::Result<Vec<_>>>()?,
@@ -141,7 +159,12 @@ fn out_of_the_way(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     if descriptor.as_raw_fd() >= FIRST_FREE {
         return Ok(descriptor);
     }
-    Ok(fcntl_dupfd_cloexec(&descriptor, FIRST_FREE)?)
+    copied(descriptor)
+}
+
+/// The same, for a child.
+fn copied(descriptor: impl AsFd) -> io::Result<OwnedFd> {
+    Ok(fcntl_dupfd_cloexec(descriptor, FIRST_FREE)?)
 }
 
 fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Option<super::worker_cgroup::WorkerCgroup>> {
@@ -153,11 +176,14 @@ fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Option<super::worker_c
 }
 
 /// Raising the score of one's own child needs no privilege. A system that keeps none has no victims.
-fn prefer_as_victim(pid: u32) {
-    let own = std::fs::read_to_string("/proc/self/oom_score_adj");
-    let own = own.ok().and_then(|score| score.trim().parse::<i32>().ok()).unwrap_or(0);
-    let score = (own + OOM_SCORE).min(MAX_OOM_SCORE);
-    let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string());
+fn prefer_as_victim(pid: u32) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(format!("/proc/{pid}/oom_score_adj"))?;
+    // What it inherited is this process's own.
+    let mut own = [0; 8];
+    let length = file.read_at(&mut own, 0)?;
+    let own = str::from_utf8(&own[..length]).ok().and_then(|score| score.trim().parse::<i32>().ok());
+    let score = (own.unwrap_or_default() + OOM_SCORE).min(MAX_OOM_SCORE);
+    file.write_all_at(score.to_string().as_bytes(), 0)
 }
 
 fn cstring(text: &OsStr) -> io::Result<CString> {

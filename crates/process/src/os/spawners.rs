@@ -1,8 +1,8 @@
 //! The threads that spawn: as many as there are executables being started at one time.
 //!
 //! `posix_spawn` returns when the new program runs, and that may take long: a network disk, a scanner. One
-//! executable that hangs must not hold up the others, so each has a lane of its own, and its spawns
-//! follow each other.
+//! executable that hangs must not hold up the others, so each has a lane of its own, in which a few spawns go
+//! on abreast and the rest wait for their turn.
 //!
 //! The kernel takes the *thread* that spawned a worker for its parent, and signals the worker when that
 //! one ends. So these threads live as long as the process. Does not: know what is spawned.
@@ -10,16 +10,27 @@
 use super::fork::PerProcess;
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Maximum number of threads. If so many executables hang at one time, the starts of all others wait.
+/// Maximum number of threads. If executables that hang take all of them, the starts of all others wait.
 const MAX_THREADS: usize = 64;
+
+/// Maximum number of spawns of one executable at a time. While one waits for its `exec`, another can be prepared.
+const ABREAST: usize = 2;
 
 /// Bytes of a thread's stack: it makes strings and system calls.
 const STACK: usize = 256 * 1024;
 
-type Task = Box<dyn FnOnce() + Send>;
+/// Something to be spawned.
+pub(super) trait Task: Send {
+    /// Whether nobody waits for it any more.
+    fn is_given_up(&self) -> bool;
+
+    /// Spawns it.
+    fn run(self: Box<Self>);
+}
 
 #[derive(Default)]
 struct Spawners {
@@ -29,29 +40,34 @@ struct Spawners {
 
 #[derive(Default)]
 struct State {
-    /// What is to be spawned of an executable. Bounded: a pool has one request under way for each worker
-    /// that it may start.
-    lanes: HashMap<PathBuf, VecDeque<Task>>,
-    /// Lanes that no thread has taken up yet.
+    lanes: HashMap<PathBuf, Lane>,
+    /// Lanes that wait for a thread, or for one more.
     waiting: VecDeque<PathBuf>,
     threads: usize,
     idle: usize,
 }
 
+/// What is to be spawned of one executable.
+#[derive(Default)]
+struct Lane {
+    /// Bounded: a pool waits for one for each worker that it may start, and those that nobody waits for go when
+    /// another comes.
+    tasks: VecDeque<Box<dyn Task>>,
+    /// Those that serve it or are about to.
+    threads: usize,
+}
+
 static SPAWNERS: PerProcess<Spawners> = PerProcess::new();
 
-/// Runs `task` on a thread that lives as long as this process, after all earlier ones of `executable`.
+/// Runs `task` on a thread that lives as long as this process. The earlier ones of `executable` begin before it.
 ///
 /// # Errors
 /// When there is no such thread, and none can be started.
-pub(super) fn run(executable: &Path, task: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
     let spawners = SPAWNERS.get(Spawners::default);
     let mut state = spawners.lock();
-    if let Some(lane) = state.lanes.get_mut(executable) {
-        lane.push_back(Box::new(task));
-        return Ok(());
-    }
-    if state.idle <= state.waiting.len() && state.threads < MAX_THREADS {
+    let needs_thread = state.lanes.get(executable).is_none_or(|lane| lane.threads < ABREAST);
+    if needs_thread && state.idle <= state.waiting.len() && state.threads < MAX_THREADS {
         match spawners.start() {
             Ok(()) => state.threads += 1,
             Err(error) if state.threads == 0 => return Err(error),
@@ -59,10 +75,14 @@ pub(super) fn run(executable: &Path, task: impl FnOnce() + Send + 'static) -> io
             Err(_) => {}
         }
     }
-    state.lanes.insert(executable.to_owned(), VecDeque::from([Box::new(task) as Task]));
-    state.waiting.push_back(executable.to_owned());
-    drop(state);
-    spawners.work.notify_one();
+    let lane = state.lanes.entry(executable.to_owned()).or_default();
+    lane.tasks.retain(|task| !task.is_given_up());
+    lane.tasks.push_back(task);
+    if needs_thread {
+        lane.threads += 1;
+        state.waiting.push_back(executable.to_owned());
+        spawners.work.notify_one();
+    }
     Ok(())
 }
 
@@ -81,12 +101,18 @@ impl Spawners {
                 state.idle -= 1;
                 continue;
             };
-            while let Some(task) = state.lanes.get_mut(&executable).and_then(VecDeque::pop_front) {
+            while let Some(task) = state.lanes.get_mut(&executable).and_then(|lane| lane.tasks.pop_front()) {
                 drop(state);
-                task();
+                // A lane must not end with a panic, such as one of whatever takes our log lines.
+                let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
                 state = self.lock();
             }
-            state.lanes.remove(&executable);
+            if let Some(lane) = state.lanes.get_mut(&executable) {
+                lane.threads -= 1;
+                if lane.threads == 0 {
+                    state.lanes.remove(&executable);
+                }
+            }
         }
     }
 
@@ -100,15 +126,43 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    struct Call<F> {
+        call: F,
+        is_given_up: bool,
+    }
+
+    impl<F: FnOnce() + Send> Task for Call<F> {
+        fn is_given_up(&self) -> bool {
+            self.is_given_up
+        }
+
+        fn run(self: Box<Self>) {
+            (self.call)();
+        }
+    }
+
+    fn wanted(call: impl FnOnce() + Send + 'static) -> Box<dyn Task> {
+        Box::new(Call { call, is_given_up: false })
+    }
+
+    /// Keeps all threads of a lane busy until the result is dropped.
+    fn hang(lane: &Path) -> Vec<mpsc::Sender<()>> {
+        let hang = || {
+            let (release, hangs) = mpsc::channel();
+            run(lane, wanted(move || hangs.recv().unwrap_or_default())).unwrap();
+            release
+        };
+        (0..ABREAST).map(|_| hang()).collect()
+    }
+
     #[test]
     fn an_executable_that_hangs_holds_up_its_own_lane_only() {
-        let (release, hangs) = mpsc::channel::<()>();
+        let release = hang(Path::new("/test/slow"));
         let (done, order) = mpsc::channel();
         let tell = |what: &'static str| {
             let done = done.clone();
-            move || done.send(what).unwrap_or_default()
+            wanted(move || done.send(what).unwrap_or_default())
         };
-        run(Path::new("/test/slow"), move || hangs.recv().unwrap_or_default()).unwrap();
         run(Path::new("/test/slow"), tell("after the one that hangs")).unwrap();
         for _ in 0..3 {
             run(Path::new("/test/quick"), tell("quick")).unwrap();
@@ -116,5 +170,32 @@ mod tests {
         }
         drop(release);
         assert_eq!(order.recv(), Ok("after the one that hangs"));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_does_not_pile_up_behind_one_that_hangs() {
+        let (ran, order) = mpsc::channel();
+        let lane = Path::new("/test/abandoned");
+        let release = hang(lane);
+        for _ in 0..100 {
+            let ran = ran.clone();
+            let call = move || ran.send("given up").unwrap_or_default();
+            run(lane, Box::new(Call { call, is_given_up: true })).unwrap();
+        }
+        let waiting = SPAWNERS.get(Spawners::default).lock().lanes[lane].tasks.len();
+        assert!(waiting <= 1 + ABREAST, "{waiting} wait");
+        let last = ran.clone();
+        run(lane, wanted(move || last.send("wanted").unwrap_or_default())).unwrap();
+        drop((release, ran));
+        assert_eq!(order.into_iter().collect::<Vec<_>>(), ["wanted"]);
+    }
+
+    #[test]
+    fn a_panic_does_not_end_a_lane() {
+        let (ran, order) = mpsc::channel();
+        let lane = Path::new("/test/panics");
+        run(lane, wanted(|| panic!("a subscriber of log lines"))).unwrap();
+        run(lane, wanted(move || ran.send(()).unwrap_or_default())).unwrap();
+        assert_eq!(order.recv(), Ok(()));
     }
 }
