@@ -19,7 +19,7 @@ pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
         return Err(cause::obstructed(Obstacle::NoProc));
     }
     require_sockets()?;
-    pidfd_open(getpid(), PidfdFlags::empty()).map_err(cause::pidfd_open)?;
+    pidfd_open(getpid(), PidfdFlags::NONBLOCK).map_err(cause::pidfd_open)?;
     limits::foresee(limits).map_err(io::Error::other)
 }
 

@@ -65,9 +65,9 @@ impl AttachPoint {
     pub fn open(pool: &str, socket: &AttachSocket) -> io::Result<Arc<Self>> {
         // 128 random bits.
         let token = format!("{:032x}", rand::random::<u128>());
-        let place = Place::prepare(&socket.path, &token)?;
         let own = crate::os::socket::own_uid();
         let is_shared = socket.users.iter().any(|&uid| uid != own);
+        let place = Place::prepare(&socket.path, &token, is_shared)?;
         let listener = Listener::bind(&socket.path).map_err(crate::cause::socket)?;
         if is_shared {
             // Beside the mode, the kernel's word about each peer counts.

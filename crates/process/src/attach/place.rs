@@ -1,5 +1,6 @@
 //! The two files of an attach point: the socket's name, and the token beside it.
 
+use crate::os::fork::Home;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -18,11 +19,13 @@ const STICKY: u32 = 0o1000;
 pub(super) struct Place {
     socket: PathBuf,
     token: PathBuf,
+    home: Home,
 }
 
 impl Place {
     /// Sees to it that the socket can be bound, and writes the token.
-    pub(super) fn prepare(socket: &Path, token: &str) -> io::Result<Self> {
+    /// Others than this user connect if it `is_shared`.
+    pub(super) fn prepare(socket: &Path, token: &str, is_shared: bool) -> io::Result<Self> {
         let failed = |reason: String| {
             io::Error::other(format!("failed to let workers attach at {}: {reason}", socket.display()))
         };
@@ -33,17 +36,21 @@ impl Place {
             )));
         }
         let dir = socket.parent().unwrap_or(Path::new("/"));
-        prepare_directory(dir).map_err(failed)?;
+        prepare_directory(dir, if is_shared { 0o711 } else { 0o700 }).map_err(failed)?;
         clear(socket).map_err(failed)?;
         let token_file = token_file(socket);
         write_token(&token_file, token)
             .map_err(|error| failed(format!("the token file {}: {error}", token_file.display())))?;
-        Ok(Self { socket: socket.into(), token: token_file })
+        Ok(Self { socket: socket.into(), token: token_file, home: Home::here() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // In a fork they are the parent's.
+        if !self.home.is_here() {
+            return;
+        }
         // Somebody may have cleaned up before us.
         let _ = fs::remove_file(&self.socket);
         let _ = fs::remove_file(&self.token);
@@ -57,23 +64,27 @@ fn token_file(socket: &Path) -> PathBuf {
 }
 
 /// The directory, made where it is missing. One in which others may swap the socket is refused.
-fn prepare_directory(dir: &Path) -> Result<(), String> {
+fn prepare_directory(dir: &Path, mode: u32) -> Result<(), String> {
     if !dir.exists() {
-        let made = DirBuilder::new().mode(0o700).create(dir);
+        let made = DirBuilder::new().mode(mode).create(dir);
         made.map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     }
-    let own = rustix::process::geteuid().as_raw();
-    let metadata = fs::metadata(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    if !metadata.is_dir() {
+    if !fs::metadata(dir).map_err(|error| format!("{}: {error}", dir.display()))?.is_dir() {
         return Err(format!("{} is no directory", dir.display()));
     }
-    let is_trusted = metadata.uid() == own || metadata.uid() == 0;
-    let is_open = metadata.mode() & 0o022 != 0 && metadata.mode() & STICKY == 0;
-    if !is_trusted || is_open {
-        return Err(format!(
-            "others may replace files in {}; use a directory that only this user may write to (chmod go-w)",
-            dir.display()
-        ));
+    let own = rustix::process::geteuid().as_raw();
+    // Those above it, too: who may rename one of them may swap all that is below.
+    let all = dir.canonicalize().map_err(|error| format!("{}: {error}", dir.display()))?;
+    for dir in all.ancestors() {
+        let metadata = fs::metadata(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let is_trusted = metadata.uid() == own || metadata.uid() == 0;
+        let is_open = metadata.mode() & 0o022 != 0 && metadata.mode() & STICKY == 0;
+        if !is_trusted || is_open {
+            return Err(format!(
+                "others may replace files in {}; use a directory that only this user may write to (chmod go-w)",
+                dir.display()
+            ));
+        }
     }
     Ok(())
 }
@@ -127,7 +138,7 @@ mod tests {
     fn the_token_is_for_its_user_alone_and_goes_with_the_place() {
         let scratch = Scratch::new("token");
         let socket = scratch.0.join("fib.sock");
-        let place = Place::prepare(&socket, "abc").unwrap();
+        let place = Place::prepare(&socket, "abc", false).unwrap();
         let token = scratch.0.join("fib.sock.token");
         assert_eq!(fs::read_to_string(&token).unwrap(), "abc\n");
         assert_eq!(fs::metadata(&token).unwrap().mode() & 0o777, 0o600);
@@ -140,12 +151,12 @@ mod tests {
     fn a_live_socket_is_left_alone_and_a_dead_ones_name_is_taken() {
         let scratch = Scratch::new("live");
         let socket = scratch.0.join("s");
-        drop(Place::prepare(&socket, "abc").unwrap());
+        drop(Place::prepare(&socket, "abc", false).unwrap());
         let live = UnixListener::bind(&socket).unwrap();
-        let refused = Place::prepare(&socket, "abc").unwrap_err().to_string();
+        let refused = Place::prepare(&socket, "abc", false).unwrap_err().to_string();
         assert!(refused.contains("another process listens there"), "{refused}");
         drop(live);
-        Place::prepare(&socket, "abc").unwrap();
+        Place::prepare(&socket, "abc", false).unwrap();
     }
 
     #[test]
@@ -153,11 +164,11 @@ mod tests {
         let scratch = Scratch::new("open");
         fs::create_dir(&scratch.0).unwrap();
         fs::set_permissions(&scratch.0, Permissions::from_mode(0o777)).unwrap();
-        let refused = Place::prepare(&scratch.0.join("s"), "abc").unwrap_err().to_string();
+        let refused = Place::prepare(&scratch.0.join("s"), "abc", false).unwrap_err().to_string();
         assert!(refused.contains("others may replace files"), "{refused}");
         fs::set_permissions(&scratch.0, Permissions::from_mode(0o1777)).unwrap();
-        Place::prepare(&scratch.0.join("s"), "abc").unwrap();
-        let long = Place::prepare(&scratch.0.join("x".repeat(108)), "abc").unwrap_err().to_string();
+        Place::prepare(&scratch.0.join("s"), "abc", false).unwrap();
+        let long = Place::prepare(&scratch.0.join("x".repeat(108)), "abc", false).unwrap_err().to_string();
         assert!(long.contains("at most 107 bytes"), "{long}");
     }
 }

@@ -34,22 +34,36 @@ const MAX_NAME: usize = 249;
 /// `F_SEAL_EXEC` (Linux 6.3): nobody changes whether it may be executed.
 const SEAL_EXEC: SealFlags = SealFlags::from_bits_retain(0x20);
 
-/// The copies that are in use.
-static COPIES: Mutex<Vec<(Identity, Weak<File>)>> = Mutex::new(Vec::new());
+/// The copies that are in use or being made.
+static COPIES: Mutex<Vec<(Identity, Arc<Copying>)>> = Mutex::new(Vec::new());
+
+/// One file's copy. Locked while it is made: the next in line wants the same file, and others need not wait.
+type Copying = Mutex<Weak<File>>;
 
 /// The copy of `file`, which is this and stands at `path`. Takes the time of reading the file,
 /// unless there is one already.
 pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc<File>, NoCopy> {
-    // Held while copying: the next in line wants the same file more often than not.
-    let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-    copies.retain(|(_, copy)| copy.strong_count() > 0);
-    let found = copies.iter().find(|(of, _)| *of == identity).and_then(|(_, copy)| copy.upgrade());
-    if let Some(copy) = found {
+    let copying = copying(identity);
+    let mut shared = copying.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(copy) = shared.upgrade() {
         return Ok(copy);
     }
     let copy = Arc::new(copy(file, identity, path)?);
-    copies.push((identity, Arc::downgrade(&copy)));
+    *shared = Arc::downgrade(&copy);
     Ok(copy)
+}
+
+fn copying(identity: Identity) -> Arc<Copying> {
+    let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whoever makes a copy holds its entry, and gets it from here alone.
+    let is_used = |copy: &Copying| copy.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0;
+    copies.retain(|(_, copy)| Arc::strong_count(copy) > 1 || is_used(copy));
+    if let Some((_, copying)) = copies.iter().find(|(of, _)| *of == identity) {
+        return copying.clone();
+    }
+    let copying = Arc::default();
+    copies.push((identity, Arc::clone(&copying)));
+    copying
 }
 
 fn copy(file: &File, identity: Identity, path: &Path) -> Result<File, NoCopy> {

@@ -5,6 +5,7 @@
 //! nobody's, and whatever still lives in it has lost its coordinator.
 
 use super::cgroup::Place;
+use super::fork::Home;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashSet;
@@ -33,6 +34,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) struct WorkerCgroup {
     dir: PathBuf,
     lock: File,
+    home: Home,
 }
 
 impl WorkerCgroup {
@@ -54,7 +56,7 @@ impl WorkerCgroup {
             match place.make(&format!("{PREFIX}{}-{number}", std::process::id())) {
                 // Somebody who sweeps at this very moment may have taken it for a dead one's.
                 Ok(dir) => match lock(&dir).ok().filter(|_| dir.exists()) {
-                    Some(lock) => return Ok(Self { dir, lock }),
+                    Some(lock) => return Ok(Self { dir, lock, home: Home::here() }),
                     None => continue,
                 },
                 // Made by a coordinator of another process namespace.
@@ -73,7 +75,8 @@ impl WorkerCgroup {
 
 impl Drop for WorkerCgroup {
     fn drop(&mut self) {
-        if is_removed(&self.dir) {
+        // In a fork it is the parent's.
+        if !self.home.is_here() || is_removed(&self.dir) {
             return;
         }
         // Kept until the end, so that nobody else sweeps.
@@ -145,7 +148,7 @@ fn sweep(place: &Path) {
         if entry.file_name().to_str().is_some_and(is_name)
             && let Ok(lock) = lock(&dir)
         {
-            drop(WorkerCgroup { dir, lock });
+            drop(WorkerCgroup { dir, lock, home: Home::here() });
         }
     }
 }
