@@ -23,6 +23,12 @@ fn set_close_on_exec(number: RawFd) -> bool {
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) == 0 }
 }
 
+/// Returns whether the descriptor is a file in memory, which alone can be sealed.
+pub(crate) fn is_memory(number: RawFd) -> bool {
+    // SAFETY: fcntl with F_GET_SEALS takes no further arguments.
+    unsafe { libc::fcntl(number, libc::F_GET_SEALS) >= 0 }
+}
+
 /// Returns whether the descriptor is a Unix stream socket.
 pub(crate) fn is_unix_stream(number: RawFd) -> bool {
     option(number, libc::SO_DOMAIN) == Some(libc::AF_UNIX)

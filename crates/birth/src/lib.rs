@@ -15,7 +15,7 @@
 mod inherited;
 
 use procpool_protocol::Failure;
-use procpool_protocol::birth::{CONTROL_FD, JOBS_FD};
+use procpool_protocol::birth::{CONTROL_FD, INPUT_FD, JOBS_FD, OUTPUT_FD, PAGE_FD};
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::failure_frame;
 use procpool_protocol::preamble::{MAGIC, Preamble};
@@ -44,6 +44,8 @@ pub struct Unserved {
 #[derive(Debug)]
 struct State {
     stage: Stage,
+    /// Descriptors beside the connections that were taken.
+    taken: Vec<RawFd>,
     wanted: Option<String>,
     offered: Vec<&'static str>,
 }
@@ -57,7 +59,8 @@ enum Stage {
     Serving,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { stage: Stage::Untouched, wanted: None, offered: Vec::new() });
+static STATE: Mutex<State> =
+    Mutex::new(State { stage: Stage::Untouched, taken: Vec::new(), wanted: None, offered: Vec::new() });
 
 /// Returns whether a coordinator spawned this process as a worker.
 pub fn was_spawned() -> bool {
@@ -78,13 +81,17 @@ pub fn claim() -> Option<Connections> {
     Some(Connections { jobs: jobs.into(), control: control.into() })
 }
 
-/// Takes another descriptor that the `Welcome` has told of, such as the page. `None` if it is not
-/// open, or the connections were not claimed.
-///
-/// Each number is to be taken once.
+/// Takes memory that the `Welcome` has told of, such as the page, once. `None` if no memory has that
+/// number, as where a program between the coordinator and this one has closed it and others have
+/// opened something, and if it was taken, or the connections were not claimed.
 pub fn take(number: RawFd) -> Option<OwnedFd> {
-    let is_ours = number > CONTROL_FD && state().stage != Stage::Untouched;
-    if is_ours { inherited::take(number) } else { None }
+    let mut state = state();
+    let is_born = [PAGE_FD, INPUT_FD, OUTPUT_FD].contains(&number) && state.stage != Stage::Untouched;
+    if !is_born || state.taken.contains(&number) || !inherited::is_memory(number) {
+        return None;
+    }
+    state.taken.push(number);
+    inherited::take(number)
 }
 
 /// Notes a job that this program offers to serve, and which the coordinator wants, if it said so.

@@ -6,7 +6,7 @@ use crate::regions;
 use crate::worker_error::{SpawnError, WorkerError};
 use procpool_process::{
     EncodingAgreement, Executable, FrameSink, Home, KillSwitch, Needs, Origin, Outboxes, Recipe, Session,
-    WorkerData, WorkerLimits, clock, launch, refuse_unserved,
+    WorkerData, WorkerLimits, clock, launch, opened, refuse_unserved,
 };
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Connection, Mode};
@@ -131,9 +131,12 @@ impl<Out, In> WorkerBuilder<Out, In> {
         refuse_unserved(&name)?;
         self.limits.check().map_err(InvalidLimits::from)?;
         let encodings = Arc::new(EncodingAgreement::new(Some(Needs::of_values(self.encoding))));
+        let executable = self.executable.clone();
+        let open = move || executable.open();
+        let pinned = opened(self.executable.as_path(), self.start_timeout, open).await??;
         let recipe = Recipe {
             name: name.clone(),
-            origin: Origin::Spawned(self.executable.open()?),
+            origin: Origin::Spawned(pinned),
             inherit_env: Vec::new(),
             env: self.env,
             current_dir: self.current_dir,
@@ -248,7 +251,10 @@ impl<Out, In> Worker<Out, In> {
     /// Kills the worker and all of its process group, and waits until it is gone. Messages that were
     /// not received are lost.
     pub async fn terminate(&mut self) -> ExitReport {
-        self.kill_switch.kill();
+        // In a fork it is the parent's.
+        if self.home.is_here() {
+            self.kill_switch.kill();
+        }
         self.exited().await
     }
 

@@ -36,7 +36,7 @@ pub use attach::{AttachPoint, AttachSocket};
 pub use contract::{Contract, ContractMismatch};
 pub use executable::{Executable, ExecutableError, Pinned, absolute, own_path};
 pub use kill_switch::KillSwitch;
-pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch};
+pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch, opened};
 pub use log::log_record;
 pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;

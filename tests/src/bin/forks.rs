@@ -59,6 +59,7 @@ fn child(
     println!("child: job {}", runtime.block_on(async { job.await }).is_err_and(|it| is_forked(&it)));
     let reloaded = runtime.block_on(pool.reload());
     println!("child: reload {}", matches!(reloaded, Err(ReloadError::Forked { .. })));
+    println!("child: workers {} {}", pool.workers().len(), pool.status().workers.busy);
     println!("child: shutdown {:?}", runtime.block_on(pool.shutdown(Duration::MAX)));
     drop(pool);
     let posted = runtime.block_on(messages.post(Verb::Pid));

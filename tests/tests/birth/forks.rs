@@ -15,6 +15,7 @@ async fn a_forked_child_is_refused_its_parents_pool_and_harms_it_in_no_way() {
         "child: run true",
         "child: job true",
         "child: reload true",
+        "child: workers 0 0",
         "child: shutdown ShutdownReport { finished: 0, shut_down: 0 }",
         "child: post true",
         "child: recv true",

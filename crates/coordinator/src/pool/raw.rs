@@ -14,7 +14,7 @@ use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_process::{
-    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, refuse_unserved,
+    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, opened, refuse_unserved,
 };
 use procpool_protocol::engine::{
     Accepted, JobLimits, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
@@ -71,7 +71,13 @@ impl RawPool {
         let name = config.name.clone();
         let min_workers = config.limits.min_workers;
         let (first, outcome) = FirstStart::new();
-        let pool = Self::assemble(config, false, first)?;
+        let pool = match &config.workers {
+            WorkerSource::Spawned(executable) => {
+                let (path, timeout) = (executable.as_path().to_owned(), config.limits.start_timeout);
+                opened(&path, timeout, move || Self::assemble(config, false, first)).await??
+            }
+            WorkerSource::Attached(_) => Self::assemble(config, false, first)?,
+        };
         if min_workers > 0 && pool.owner.workers.executable().is_some() {
             outcome.await.unwrap_or_else(|_| {
                 let source = std::io::Error::other("the runtime is shutting down");
@@ -294,19 +300,23 @@ impl RawPool {
         Ok(())
     }
 
-    /// The pool at this moment.
+    /// The pool at this moment. In a fork of the process that started it nothing is known but its name.
     pub fn status(&self) -> PoolStatus {
-        super::status::pool(self.core(), &self.owner.workers)
+        let core = self.core();
+        if !core.is_here() {
+            return PoolStatus::new(&core.name, self.owner.workers.to_string());
+        }
+        super::status::pool(core, &self.owner.workers)
     }
 
     /// The schemas of the job's input and output, as a worker of the newest generation says; `None` until one has said
-    /// it, and if there are none.
+    /// it, and if there are none, as in a fork.
     pub fn schemas(&self) -> Option<Arc<PoolSchemas>> {
-        self.core().with(|state, _| state.schemas.known())
+        self.core().is_here().then(|| self.core().with(|state, _| state.schemas.known())).flatten()
     }
 
-    /// The pool's workers at this moment.
+    /// The pool's workers at this moment. A fork has none.
     pub fn workers(&self) -> Vec<WorkerStatus> {
-        super::status::workers(self.core())
+        if self.core().is_here() { super::status::workers(self.core()) } else { Vec::new() }
     }
 }

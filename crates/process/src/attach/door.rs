@@ -3,7 +3,7 @@
 //! The kernel's word about a peer comes first. A stranger is turned away unread, and one that says
 //! nothing gives way to whoever comes later: so it costs nobody else a place.
 
-use super::shared::{Arrival, Half, Key, Shared, State};
+use super::shared::{Arrival, Half, Key, Shared};
 use crate::clock;
 use crate::opening::Line;
 use crate::os::attached_process::AttachedProcess;
@@ -178,10 +178,11 @@ impl Shared {
                 Err(returned) => arrival = returned,
             }
         }
-        if let State { standby, .. } = &mut *state
-            && standby.len() < STANDBY
-        {
-            standby.push_back(arrival);
+        if state.standby.len() >= STANDBY {
+            state.standby.retain_mut(|arrival| !arrival.is_gone());
+        }
+        if state.standby.len() < STANDBY {
+            state.standby.push_back(arrival);
             return;
         }
         drop(state);

@@ -69,10 +69,9 @@ pub enum StartError {
         /// What it says.
         failure: Failure,
     },
-    /// The system does not start the executable in time.
+    /// The system does not open or start the executable in time.
     #[error(
-        "the system did not start {} within {timeout:?}: a network file system or a scanner may hold up its \
-         `exec`",
+        "the system did not start {} within {timeout:?}: a network file system or a scanner may hold it up",
         path.display()
     )]
     Hangs {

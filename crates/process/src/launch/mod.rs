@@ -4,9 +4,11 @@
 //! time. Whatever fails, the process is dead and reaped when the error is returned.
 
 mod error;
+mod opened;
 mod recipe;
 
 pub use error::StartError;
+pub use opened::opened;
 pub use recipe::{Origin, Recipe};
 
 use crate::attach::{Arrival, AttachPoint};
@@ -32,7 +34,6 @@ use procpool_protocol::handshake::Hello;
 use procpool_protocol::limits::MAX_CONTROL_PAYLOAD;
 use procpool_protocol::message::failure_of;
 use procpool_protocol::{Encoding, Failure, Payload};
-use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -291,9 +292,10 @@ impl Introduced<'_> {
 fn descriptors(page: Option<&Page>, arenas: Option<&BornArenas>) -> io::Result<Vec<OwnedFd>> {
     let page = page.map(|page| page.as_fd().try_clone_to_owned()).transpose()?;
     let Some(BornArenas { input, output }) = arenas else { return Ok(Vec::from_iter(page)) };
+    let [input, output] = [input.as_fd().try_clone_to_owned()?, output.as_fd().try_clone_to_owned()?];
     // The numbers of the arenas are the wire's, whether there is a page or not.
-    let page = page.map_or_else(|| File::open("/dev/null").map(OwnedFd::from), Ok)?;
-    Ok(vec![page, input.as_fd().try_clone_to_owned()?, output.as_fd().try_clone_to_owned()?])
+    let page = page.map_or_else(|| input.try_clone(), Ok)?;
+    Ok(vec![page, input, output])
 }
 
 /// What is said on the jobs connection, unless the worker speaks on the other one, or closes it.

@@ -40,7 +40,8 @@ impl Listener {
     /// Binds a socket that only this user may connect to. Needs a tokio runtime.
     pub(crate) fn bind(name: &Path) -> io::Result<Self> {
         let options = ListenerOptions::new().name(name.to_fs_name::<GenericFilePath>()?).mode(0o600);
-        options.create_tokio().map(Self)
+        // The name is the attach point's to remove, which knows a fork from its parent.
+        options.reclaim_name(false).create_tokio().map(Self)
     }
 
     /// The next connection, and who made it, with a pidfd of that process where there is one.
