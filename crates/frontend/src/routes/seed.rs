@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// The pool behind `/compute`.
 const POOL: &str = "compute";
 
-/// How many square roots the seed adds up.
+/// Number of square roots that Node's worker-threads tutorial adds up.
 const DEFAULT_N: u64 = 50_000_000;
 
 /// `GET /`

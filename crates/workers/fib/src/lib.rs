@@ -46,7 +46,7 @@ pub fn fib(n: u64) -> Result<u64, Failure> {
     Ok(naive(n))
 }
 
-/// As the seed has it. The recursion is the point: it stands for work that cannot be hurried.
+/// As in Node's worker-threads tutorial. The recursion is the point: it stands for work that cannot be hurried.
 fn naive(n: u64) -> u64 {
     if n <= 1 { n } else { naive(n - 1) + naive(n - 2) }
 }
