@@ -1,4 +1,5 @@
-//! The seed's web server: `/` says `OK`, `/compute` does the heavy sum in a worker and says `Result: …`.
+//! The web server of Node's worker-threads tutorial: `/` says `OK`, `/compute` does the heavy sum in a
+//! worker and says `Result: …`.
 
 use super::text;
 use crate::answer;

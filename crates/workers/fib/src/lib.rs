@@ -1,4 +1,5 @@
-//! The seed's second program: Fibonacci numbers by naive recursion, which keeps a processor busy.
+//! The second program of Node's worker-threads tutorial: Fibonacci numbers by naive recursion, which
+//! keeps a processor busy.
 //!
 //! The contract and the function; `main.rs` beside it makes them an executable.
 //!
