@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 const EXAMPLE: &str = include_str!("../../procpool.example.toml");
+const README: &str = include_str!("../../../../README.md");
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Source { path: Path::new("p.toml"), text })
@@ -55,8 +56,6 @@ fn what_the_example_calls_a_default_is_the_default() {
     assert_eq!(limits, PoolLimits::default());
     assert_eq!(implied.pools[0].limits, PoolLimits::default());
 }
-
-const README: &str = include_str!("../../../../README.md");
 
 #[test]
 fn the_example_shows_every_key_and_so_do_the_tables_of_the_readme() {
