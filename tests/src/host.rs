@@ -22,6 +22,24 @@ impl Host {
     /// When it does not start.
     pub fn by(mut command: Command) -> Self {
         command.args([binary("host"), binary("verbs")]);
+        Self::start(command)
+    }
+
+    /// Starts one whose worker is started by this program with these arguments.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn of(worker: &[String]) -> Self {
+        let mut command = Command::new(binary("host"));
+        command.args(worker);
+        Self::start(command)
+    }
+
+    /// Starts one by this very command.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the host starts");
         let orders = child.stdin.take().expect("a piped stdin");

@@ -57,3 +57,20 @@ pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
     let busy = pool.workers().into_iter().find(|worker| worker.state == "busy");
     (job, busy.and_then(|worker| worker.pid).expect("a busy worker"))
 }
+
+/// Whether so many jobs that are in flight at the same time all have their own answers.
+pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
+    let texts: Vec<_> = (0..jobs).map(|number| format!("job {number}")).collect();
+    let jobs: Vec<_> = texts.iter().map(|text| pool.submit(echo(text))).collect();
+    let mut right = 0;
+    for (job, text) in jobs.into_iter().zip(&texts) {
+        right += usize::from(job.await.is_ok_and(|answer| answer == *text));
+    }
+    right == texts.len()
+}
+
+/// Whether a payload of so many bytes comes back as it was.
+pub async fn comes_back(pool: &Pool<Verbs>, length: usize) -> bool {
+    let text: String = ('a'..='z').cycle().take(length).collect();
+    pool.run(echo(&text)).await.is_ok_and(|answer| answer == text)
+}

@@ -102,6 +102,11 @@ pub fn open_files(pid: u32) -> Vec<String> {
     targets.map(|target| target.display().to_string()).collect()
 }
 
+/// Whether a process has memory of this name mapped.
+pub fn maps(pid: u32, name: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default().contains(name)
+}
+
 /// Time that a process and the children that it has reaped have spent on processors.
 ///
 /// # Panics

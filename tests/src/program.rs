@@ -49,7 +49,7 @@ pub struct Program {
     pub child: Child,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Where its sockets are, if it was given a place of its own: a killed coordinator leaves them behind.
+    /// Its directory for temporary files, if it was given one of its own.
     pub scratch: Option<Scratch>,
 }
 

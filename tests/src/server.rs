@@ -1,5 +1,5 @@
-//! A `procpool serve` of its own for a test: on a free port, with a socket directory that the test can
-//! look into, killed when dropped.
+//! A `procpool serve` of its own for a test: on a free port, with a directory for temporary files that the
+//! test can look into, killed when dropped.
 
 use crate::PATIENCE;
 use crate::binaries::binary;
@@ -76,7 +76,7 @@ pub fn shell(script: &str) -> Command {
 pub struct Server {
     child: Child,
     address: SocketAddr,
-    /// Where its sockets are; empty when it has cleaned up.
+    /// Its directory for temporary files, with the files of the test.
     pub scratch: Scratch,
 }
 

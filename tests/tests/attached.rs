@@ -6,9 +6,9 @@ use procpool::{AttachSocket, JobError, Pool};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{echo, idle};
 use procpool_tests::process::{self, is_alive};
-use procpool_tests::server::Scratch;
+use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
-use procpool_tests::{PATIENCE, eventually};
+use procpool_tests::{PATIENCE, eventually, http};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,6 +16,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 /// A worker that the test started, killed at the end.
 struct Worker(Child);
@@ -231,6 +232,49 @@ async fn another_user_attaches_where_the_pool_says_so_and_nowhere_else() {
         }
         let mut said = String::new();
         BufReader::new(worker.0.stderr.take().unwrap()).read_line(&mut said).unwrap();
-        assert!(said.contains("closed the connection") || said.contains("reset by peer"), "{said}");
+        let ends = ["closed the connection", "reset by peer", "Broken pipe"];
+        assert!(ends.iter().any(|end| said.contains(end)), "{said}");
     }
+}
+
+/// Behind `procpool serve`, from a configuration alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_takes_attached_workers_and_logs_each_stranger_once() {
+    let place = Place::new();
+    let dir = place.socket.parent().unwrap();
+    let config = format!("[server]\nattach_dir = {dir:?}\n[pools.verbs]\nattach = true\nmax_workers = 1\n");
+    let (mut server, mut logs) = Server::with_logs(&config).await;
+    let logs = tokio::spawn(async move {
+        let mut text = String::new();
+        logs.read_to_string(&mut text).await.map(|_| text)
+    });
+    let early = server.begin(&echo("early")).await;
+    let silent: Vec<_> = (0..200).map(|_| UnixStream::connect(&place.socket).unwrap()).collect();
+    let token = place.socket.with_file_name("wrong.token");
+    std::fs::write(&token, "0".repeat(32)).unwrap();
+    let mut stranger = Command::new(binary("verbs"));
+    stranger.arg("--attach").arg(&place.socket).env("PROCPOOL_TOKEN_FILE", &token);
+    let stranger = Worker::spawn(&mut stranger);
+    let stranger_pid = stranger.pid();
+    assert_eq!(stranger.ended().0, Some(4));
+    let worker = Worker::attach(&place.socket);
+    assert_eq!(http::finish(early).await.unwrap().text(), "\"early\"", "a job waits for a worker");
+    assert_eq!(server.perform(&Verb::Pid).await.text(), format!("\"{}\"", worker.pid()));
+    assert_eq!(server.workers("verbs").await, [worker.pid()]);
+    assert_eq!(server.pool("verbs").await["deaths"], 0);
+
+    process::signal(server.pid(), Signal::TERM);
+    assert!(server.ended().await.success());
+    drop(silent);
+    let (code, said) = worker.ended();
+    assert!(code.is_none_or(|code| code == 0 || code == 3), "{code:?} {said}");
+    assert!(!place.socket.exists());
+    let logs = logs.await.unwrap().unwrap();
+    let turned_away = |pid: u32, reason: &str| {
+        let lines = logs.lines().filter(|line| line.contains("turned a process away that tried to attach"));
+        let [pid, reason] = [format!("pid={pid} "), format!("reason=\"{reason}\"")];
+        lines.filter(|line| line.contains(&pid) && line.contains(&reason)).count()
+    };
+    assert_eq!(turned_away(std::process::id(), "silent"), 1, "{logs}");
+    assert_eq!(turned_away(stranger_pid, "token"), 1, "{logs}");
 }

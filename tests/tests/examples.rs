@@ -1,4 +1,5 @@
-//! The example programs, run as a newcomer runs them: the seed's three, and what they are followed by.
+//! The example programs, run as a newcomer runs them: the three of Node's worker-threads tutorial, and
+//! those that follow.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::http::{get, request};

@@ -1,4 +1,4 @@
-//! The seed's square roots: the same bits as Node's, sooner.
+//! The square roots of Node's worker-threads tutorial: the same bits as Node's, sooner.
 
 use super::Kit;
 use crate::contest::{Goal, Row};

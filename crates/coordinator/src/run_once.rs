@@ -1,4 +1,4 @@
-//! [`run_once`]: one process, one job. The seed's `runFib`.
+//! [`run_once`]: one process, one job. `runFib` of Node's worker-threads tutorial.
 
 use crate::pool::{Pool, PoolError};
 use procpool_process::Executable;

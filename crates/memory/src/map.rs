@@ -127,9 +127,8 @@ impl Read {
 
     /// The first `length` bytes, or all there are.
     pub(crate) fn bytes(&self, length: usize) -> &[u8] {
-        // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the maker of the
-        // seals; that one is this process's parent, which may as well write to its memory by other means, and has agreed to
-        // write while nobody reads.
+        // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the one that
+        // sealed it: this process's coordinator, which writes to it only while this process reads nothing there.
         unsafe { slice::from_raw_parts(self.0.as_ptr(), length.min(self.0.len())) }
     }
 

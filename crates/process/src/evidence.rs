@@ -11,7 +11,7 @@ const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 
-/// Outboxes of standard error that count as what a worker said when it died. Older ones may be about something
+/// Number of lines of standard error that count as what a worker said when it died. Older ones may be about something
 /// that it got over.
 const LAST_WORDS: usize = 4;
 

@@ -1,5 +1,5 @@
-//! The seed's second program: CPU-bound work in a process of its own, while a ticker shows that the
-//! async side stays responsive. `cargo run --example fib`
+//! The second program of Node's worker-threads tutorial: CPU-bound work in a process of its own, while a
+//! ticker shows that the async side stays responsive. `cargo run --example fib`
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use procpool::worker::serve_if_spawned;
@@ -14,7 +14,7 @@ impl Job for Fib {
     type Output = u64;
 }
 
-// The seed's fibWorker.js: what the child process runs.
+// The tutorial's fibWorker.js: what the child process runs.
 fn fib(n: u64) -> u64 {
     if n <= 1 { n } else { fib(n - 1) + fib(n - 2) }
 }
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     calculate()
 }
 
-// The seed's main.js.
+// The tutorial's main.js.
 #[tokio::main(flavor = "current_thread")]
 async fn calculate() -> Result<(), Box<dyn std::error::Error>> {
     println!("Starting Fibonacci...");

@@ -1,4 +1,5 @@
-//! The seed's first program: message passing, nothing else. `cargo run --example ping_pong`
+//! The first program of Node's worker-threads tutorial: message passing, nothing else.
+//! `cargo run --example ping_pong`
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use procpool::worker::serve_if_spawned;
@@ -12,7 +13,7 @@ impl Job for Ping {
     type Output = String;
 }
 
-// The seed's pingWorker.js: what the child process runs.
+// The tutorial's pingWorker.js: what the child process runs.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     serve_if_spawned::<Ping>(|message, _| match message.as_str() {
         "ping" => Ok("pong".into()),
@@ -21,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ping_pong()
 }
 
-// The seed's main.js.
+// The tutorial's main.js.
 #[tokio::main(flavor = "current_thread")]
 async fn ping_pong() -> Result<(), Box<dyn std::error::Error>> {
     let mut worker = Worker::<String, String>::spawn(Executable::current()).await?;

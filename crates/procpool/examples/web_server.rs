@@ -1,4 +1,4 @@
-//! The seed's third program: a web server whose `/compute` runs in a worker.
+//! The third program of Node's worker-threads tutorial: a web server whose `/compute` runs in a worker.
 //!
 //! `cargo run --release --example web_server`, then `curl http://127.0.0.1:3000/compute`
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
@@ -20,7 +20,7 @@ impl Job for Compute {
     type Output = f64;
 }
 
-// The seed's computeWorker.js: what the child processes run.
+// The tutorial's computeWorker.js: what the child processes run.
 fn heavy_compute(n: u64) -> f64 {
     let mut sum = 0.0;
     for i in 0..n {
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     serve()
 }
 
-// The seed's server.js.
+// The tutorial's server.js.
 #[tokio::main]
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::<Compute>::builder(Executable::current()).start().await?;

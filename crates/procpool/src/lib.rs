@@ -48,9 +48,8 @@
 //! ```
 //!
 //! Pools and workers live on the tokio runtime in which they were started: deadlines and kills need it to
-//! be driven, and everything ends when it does. Before the first worker is spawned, every descriptor
-//! above standard error is marked close-on-exec, so that what this process inherited does not stay open in
-//! its workers.
+//! be driven, and everything ends when it does. A worker inherits no descriptor that this process has open.
+//! Nothing process-wide is changed for that: children that the program starts itself keep what it gives them.
 //!
 //! Every accepted job has exactly one outcome. A worker's death fails at most the job it was running,
 //! with a [`CrashReport`] that says what is known, and the pool is back to strength by itself. A job

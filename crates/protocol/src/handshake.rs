@@ -113,7 +113,8 @@ pub struct Welcome {
 /// The coordinator turns a connection away and closes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// A word for programs: `token`, `peer`, `repeated`, `full`, `contract`, `mode`.
+    /// A word for programs: `token`, `peer`, `repeated`, `full`, `contract`, `mode`, `version`, `protocol`,
+    /// `silent`.
     pub reason: String,
     /// A sentence for people.
     pub detail: String,

@@ -23,7 +23,7 @@ Once it serves:
 
 Logs go to standard error, warnings only; -v, -vv and -vvv show more.
 RUST_LOG decides instead where it is set:
-  RUST_LOG=procpool_coordinator=debug procpool serve";
+  RUST_LOG=procpool_coordinator=debug,procpool_process=debug procpool serve";
 
 const SERVE_HELP: &str = "\
 Prints `listening on http://ADDRESS` once it takes requests. The first SIGINT

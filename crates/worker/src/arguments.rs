@@ -119,7 +119,7 @@ fn explanation(identity: &Identity, program: &str) -> String {
     };
     format!(
         "{}\n\n\
-         It works for a procpool coordinator, which starts it with two connections in its hands.\n\
+         A procpool coordinator starts it, with its connections as descriptors 3 and 4.\n\
          Started by hand it has nobody to work for. How it is meant to be started:\n\n\
          {uses}\n\
          What it takes and gives: {program} --describe\n",
@@ -134,7 +134,8 @@ fn uses_of_jobs(job: &str, program: &str) -> String {
         \x20                           command = [\"{program}\"]\n\
         \x20   for one job         procpool run {job} INPUT\n\
         \x20   in a Rust service   Pool::<J>::builder(Executable::find(\"{program}\")?).start().await?\n\
-         \x20   for a saved job     {program} --replay FILE\n"
+         \x20   for a saved job     {program} --replay FILE\n\
+         \x20   attached            {program} --attach SOCKET\n"
     )
 }
 

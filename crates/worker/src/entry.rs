@@ -136,8 +136,8 @@ pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> 
     }
 }
 
-/// Hands `f` the port to the coordinator's `Worker`, as in the seed's first program. To be returned by
-/// `main`.
+/// Hands `f` the port to the coordinator's `Worker`, as in the first program of Node's worker-threads
+/// tutorial. Return its result from `main`.
 ///
 /// The worker ends when `f` returns. An error or a panic of `f` is reported to the other side first.
 /// Such a worker runs no jobs.

@@ -1,4 +1,4 @@
-//! Hello and Welcome on both connections. Opens no socket; knows nothing of jobs.
+//! Preamble, Hello and Welcome on the jobs connection. Opens no socket, knows nothing of jobs.
 
 use crate::ending::WorkerError;
 use crate::frames::{FrameReader, FrameWriter, ReadError};

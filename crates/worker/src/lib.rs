@@ -34,7 +34,8 @@
 //!   doing, along with its process group if the coordinator made it the leader of one.
 //! - An idle worker is blocked in the kernel and uses no processor time.
 //! - Standard output and standard error belong to the job's code; the coordinator logs them line by
-//!   line. [`Context::log`] writes lines that have a level and belong to a job. The SDK writes to standard error alone, and only when the worker ends in an error.
+//!   line. [`Context::log`] writes lines that have a level and belong to a job. The SDK writes to
+//!   standard error alone, and only when the worker ends in an error.
 //! - A panic is caught and reported, with the job's outcome `panicked`; then the worker exits, because
 //!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
@@ -42,6 +43,11 @@
 //! `--describe` prints job, contract version and schemas as JSON, `--version` and `--help` what they say.
 //! Anything else explains how the worker is meant to be started. All but `--describe` are left to the
 //! worker's author where a coordinator spawned it with arguments.
+//!
+//! # Attached
+//! `--attach SOCKET`, as the last two arguments, connects to a pool that starts no workers itself. The token is
+//! read from the file `SOCKET.token`, or from the one that `PROCPOOL_TOKEN_FILE` names. The worker then serves
+//! as a spawned one does.
 //!
 //! # A saved job
 //! `--replay FILE`, as the last two arguments, runs a job that a pool has saved (`save_failed_jobs`), in this very
@@ -57,8 +63,8 @@
 //! | 0 | there was no more work |
 //! | 1 | the initialisation failed, or the function given to [`messages`] returned an error; a saved job ended otherwise than well |
 //! | 2 | started by hand, or with a saved job that this worker cannot run |
-//! | 3 | the coordinator is gone, or is not the parent of this process |
-//! | 4 | the coordinator could not be reached or refused this worker |
+//! | 3 | the coordinator is gone |
+//! | 4 | the handshake or attaching failed, or the coordinator refused this worker |
 //! | 5 | the coordinator broke the protocol |
 //! | 101 | the function panicked |
 //!

@@ -1,4 +1,4 @@
-//! The seed's `parentPort`: free messages both ways, for a worker that is more than one function.
+//! Node's `parentPort`: free messages both ways, for a worker that is more than one function.
 
 use crate::ending::{Ending, WorkerError, complain};
 use crate::frames::FrameReader;
@@ -73,7 +73,7 @@ impl<In, Out> ParentPort<In, Out> {
         self.ends.outlet.log(level, &message, 0);
     }
 
-    /// The seed's `workerData`: what was given to the worker when it was spawned.
+    /// Returns Node's `workerData`: what was given to the worker when it was spawned.
     ///
     /// # Errors
     /// When there is none, or it is not a `T`.

@@ -1,4 +1,4 @@
-//! A worker's time with its coordinator: spawned, connected, welcomed, guarded, ready.
+//! A worker's time with its coordinator: connected at birth or attached, then welcomed, guarded, ready.
 //!
 //! Knows the order of these steps and nothing of jobs; [`Session`] is what the loops work with.
 

@@ -4,8 +4,9 @@
 #![allow(clippy::print_stderr, clippy::print_stdout)] // what it prints is what the test reads
 
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Job, Pool, Worker};
+use procpool::{Executable, Job, JobError, Pool, Worker, run_once};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 struct Double;
 
@@ -40,6 +41,8 @@ async fn main() -> ExitCode {
         "worker" => {
             Worker::<u64, u64>::spawn(me).await.map(|_| "it started".into()).map_err(|e| e.to_string())
         }
+        "lazy" => lazy(me).await,
+        "once" => run_once::<Double>(me, 2).await.map(|four| four.to_string()).map_err(|e| e.to_string()),
         _ => double(me).await,
     };
     if how == "late" {
@@ -65,4 +68,17 @@ async fn tool(me: Executable) -> Result<String, String> {
 async fn double(me: Executable) -> Result<String, String> {
     let pool = Pool::<Double>::builder(me).workers(2..=2).start().await.map_err(|error| error.to_string())?;
     pool.run(2).await.map(|four| four.to_string()).map_err(|error| error.to_string())
+}
+
+/// Starts its workers with the first job, and asks again until it hears why there are none.
+async fn lazy(me: Executable) -> Result<String, String> {
+    let pool =
+        Pool::<Double>::builder(me).workers(1..=1).breaker_failures(1).timeout(Duration::from_millis(200));
+    let pool = pool.start_lazy().map_err(|error| error.to_string())?;
+    loop {
+        match pool.run(2).await {
+            Err(JobError::TimedOut { .. }) => {}
+            outcome => return outcome.map(|four| four.to_string()).map_err(|error| error.to_string()),
+        }
+    }
 }

@@ -1,15 +1,16 @@
 //! A program with a pool of one worker, which does odd things to itself as lines of its standard input
 //! say, and answers each with a line.
 //!
-//! `host WORKER`. How it is started is odd, too: with signals ignored or blocked, with descriptors that
+//! `host WORKER [ARGUMENT…]`. How it is started is odd, too: with signals ignored or blocked, with descriptors that
 //! nobody has marked, or with a small limit. Tests of this see what a worker has of it: nothing.
 #![allow(clippy::print_stdout)] // it answers there
 
 use procpool::{Executable, Pool};
+use procpool_tests::library::{are_right_at_once, comes_back};
 use procpool_tests::verbs::{Verb, Verbs};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{DumpableBehavior, WaitOptions, set_dumpable_behavior, wait};
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::process::Command;
@@ -18,8 +19,9 @@ use tokio::runtime::Runtime;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let worker = std::env::args().nth(1).ok_or("host WORKER")?;
-    let pool = Pool::builder(Executable::path(worker)?).workers(1..=1).timeout(Duration::from_secs(20));
+    let worker = std::env::args().nth(1).ok_or("host WORKER [ARGUMENT…]")?;
+    let worker = Executable::find(worker)?.with_args(std::env::args().skip(2));
+    let pool = Pool::builder(worker).workers(1..=1).timeout(Duration::from_secs(20));
     let pool: Pool<Verbs> = runtime.block_on(pool.start())?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -44,6 +46,14 @@ fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Resul
             pid.to_string()
         }
         "deaths" => pool.status().deaths.to_string(),
+        // Lets no other user look into it: no core dumps, no `/proc/PID/fd`, no ptrace.
+        "hide" => {
+            set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+            "is hidden".into()
+        }
+        // Has so many jobs in flight, or one of so many bytes.
+        "jobs" => runtime.block_on(are_right_at_once(pool, rest.parse()?)).to_string(),
+        "bytes" => runtime.block_on(comes_back(pool, rest.parse()?)).to_string(),
         // Opens what every child of this process would inherit.
         "leak" => {
             leak()?;

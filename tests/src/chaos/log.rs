@@ -103,7 +103,7 @@ mod tests {
     fn an_error_and_a_panic_are_bad_and_a_warning_is_not() {
         assert_eq!(at("ERROR procpool_coordinator::pool: a worker's task ended in a bug"), Line::Bad);
         assert_eq!(parse("thread 'main' panicked at src/main.rs:1:1:"), Line::Bad);
-        assert_eq!(at(" WARN procpool_coordinator::hub: turned a connection away"), Line::Other);
+        assert_eq!(at(" WARN procpool_process::attach::door: turned a process away"), Line::Other);
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn marked(mark: &str) -> Vec<u32> {
 
 #[tokio::test]
 async fn a_program_that_is_its_own_worker_and_does_not_serve_fails_to_start_and_names_the_line() {
-    for how in ["forgot", "late", "worker"] {
+    for how in ["forgot", "late", "worker", "once", "lazy"] {
         let ended = outcome(how).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{how}: {ended:?}");
         let missing = "call `procpool::worker::serve_if_spawned::<…>(…)` with that job before this";

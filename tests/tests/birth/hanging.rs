@@ -4,7 +4,7 @@ use procpool_tests::binaries::binary;
 use procpool_tests::served::pool;
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
-use procpool_tests::{PATIENCE, http, process};
+use procpool_tests::{PATIENCE, eventually, http, process};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -80,4 +80,31 @@ async fn an_executable_that_hangs_holds_up_its_own_pool_only_and_is_logged_by_na
     drop(lease);
     assert_eq!(slow.await.unwrap().text(), "\"at last\"");
     assert_eq!(server.pool("slow").await["deaths"], 0);
+}
+
+#[tokio::test]
+async fn a_start_that_hangs_ends_at_its_timeout_and_names_the_executable_and_the_time() {
+    let scratch = Scratch::new();
+    let [script, interpreter] = script(&scratch);
+    let keys = "min_workers = 0\nmax_workers = 1\nstart_timeout = \"400ms\"\nbreaker_failures = 1\n";
+    let slow = format!("[pools.slow]\ncommand = [{script:?}]\ntimeout = \"1s\"\n{keys}");
+    let server = Server::with_config(&slow).await;
+    let Some(lease) = hold(&interpreter).await else {
+        return eprintln!("not run: python3 takes no lease of a file here");
+    };
+    let job = async || {
+        let json = [("Content-Type", "application/json")];
+        http::request(server.address(), "POST", "/v1/pools/slow/jobs", &json, b"{\"echo\": \"hello\"}").await
+    };
+    let timed_out = job().await;
+    assert_eq!((timed_out.status, &timed_out.problem()["stage"]), (504, &"queued".into()));
+    let refused = eventually("the breaker to open", async || {
+        let answer = job().await;
+        (answer.status == 503).then(|| answer.text().to_owned())
+    });
+    let refused = refused.await;
+    assert!(refused.contains(script.to_str().unwrap()) && refused.contains("within 400ms"), "{refused}");
+    drop(lease);
+    let served = async || (job().await.status == 200).then_some(());
+    eventually("a worker, once nothing hangs", served).await;
 }

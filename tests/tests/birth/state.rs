@@ -1,10 +1,11 @@
 //! What else a worker inherits of its server, and what not: signals, session, environment, limits.
 
 use procpool_tests::binaries::binary;
-use procpool_tests::process;
 use procpool_tests::served::verbs;
 use procpool_tests::server::{Scratch, Server, shell};
 use procpool_tests::verbs::Verb;
+use procpool_tests::{eventually, http, process};
+use rustix::process::Signal;
 use tokio::process::Command;
 
 /// The bit of SIGPIPE, which Rust's runtime ignores in every program.
@@ -89,4 +90,66 @@ async fn where_memory_runs_out_the_kernel_takes_a_worker_rather_than_its_server(
         let (own, worker) = (score(server.pid()), score(server.workers("verbs").await[0]));
         assert_eq!(worker, (own + 500).min(1000), "the server has {own}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_with_its_stop_signals_blocked_ends_by_them() {
+    for stop in [Signal::TERM, Signal::INT] {
+        let mut command = Command::new("/usr/bin/env");
+        command.arg("--block-signal=TERM,INT,HUP").arg(binary("procpool"));
+        let mut server = server(command).await;
+        process::signal(server.pid(), stop);
+        assert!(server.ended().await.success());
+    }
+}
+
+/// What a worker has of its server, but for what is its own: signals, descriptors, environment.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    signals: Vec<String>,
+    open: Vec<String>,
+    environment: Vec<u8>,
+    leads: bool,
+}
+
+impl State {
+    fn of(pid: u32) -> Option<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let signals = status.lines().filter(|line| line.starts_with("Sig") || line.starts_with("NoNewPrivs"));
+        let kind = |target: String| target.split(':').next().unwrap_or_default().to_owned();
+        Some(Self {
+            signals: signals.filter(|line| !line.starts_with("SigQ")).map(str::to_owned).collect(),
+            open: process::open_files(pid).into_iter().map(kind).collect(),
+            environment: std::fs::read(format!("/proc/{pid}/environ")).ok()?,
+            leads: process::session(pid) == Some(pid) && process::group(pid) == Some(pid),
+        })
+    }
+}
+
+/// The idle worker with at least this number: which one it is, and its state.
+async fn idle_from(server: &Server, number: u64) -> (u64, State) {
+    eventually("an idle worker", async || {
+        let answer = http::get(server.address(), "/v1/pools/verbs/workers").await.json();
+        let idle = answer["workers"].as_array()?.iter().find(|worker| worker["state"] == "idle")?.clone();
+        let its_number = idle["id"].as_str()?.rsplit_once('-')?.1.parse().ok()?;
+        let state = State::of(u32::try_from(idle["pid"].as_u64()?).ok()?)?;
+        (its_number >= number).then_some((its_number, state))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_thousandth_worker_is_born_as_the_first_one_was() {
+    const STARTS: u64 = 1000;
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--block-signal=USR1", "--ignore-signal=CHLD"]).arg(binary("procpool"));
+    let server = Server::by_command(command, Scratch::new(), &verbs(1, "process_per_job = true")).await;
+    let (_, first) = idle_from(&server, 0).await;
+    for _ in 0..STARTS {
+        assert_eq!(server.perform(&Verb::Echo("next".into())).await.text(), "\"next\"");
+    }
+    let (number, last) = idle_from(&server, STARTS).await;
+    assert_eq!(last, first, "worker {number}");
+    assert!(first.leads);
+    assert_eq!(first.open, ["/dev/null", "pipe", "pipe", "socket", "socket"]);
 }

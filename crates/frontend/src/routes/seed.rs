@@ -1,4 +1,5 @@
-//! The seed's web server: `/` says `OK`, `/compute` does the heavy sum in a worker and says `Result: …`.
+//! The web server of Node's worker-threads tutorial: `/` says `OK`, `/compute` does the heavy sum in a
+//! worker and says `Result: …`.
 
 use super::text;
 use crate::answer;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// The pool behind `/compute`.
 const POOL: &str = "compute";
 
-/// How many square roots the seed adds up.
+/// Number of square roots that Node's worker-threads tutorial adds up.
 const DEFAULT_N: u64 = 50_000_000;
 
 /// `GET /`

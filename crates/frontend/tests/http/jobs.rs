@@ -1,4 +1,4 @@
-//! Running jobs: the seed's two routes and the pools'.
+//! Running jobs: the two routes of Node's worker-threads tutorial and the pools'.
 
 use crate::fake::{Fake, ID_TEXT};
 use crate::server::Server;

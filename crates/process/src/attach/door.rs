@@ -34,7 +34,7 @@ const MAX_PROCESS: usize = 64;
 /// Rest after accepting failed, for lack of file descriptors for example: at first, and at most.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
-/// A connection that is turned away: a word for programs, a sentence for people, and whether it is told.
+/// Why a connection is turned away: a word for programs, a sentence for people.
 struct Refusal {
     word: &'static str,
     detail: String,

@@ -45,7 +45,7 @@ pub(crate) fn pidfd_open(reason: Errno) -> io::Error {
     match reason {
         Errno::PERM | Errno::ACCESS | Errno::NOSYS => explained(
             reason,
-            "a seccomp filter or an old kernel forbids pidfd_open, which procpool needs to follow a worker (Linux 5.4 or \
+            "a seccomp filter or an old kernel forbids pidfd_open, which procpool needs to follow a worker (Linux 5.10 or \
              later): allow it with pidfd_send_signal in the filter (SystemCallFilter= of systemd, a newer \
              container runtime), or use a newer kernel",
         ),
@@ -124,7 +124,7 @@ mod tests {
             let said = said.to_string();
             assert!(
                 said.contains("pidfd_open")
-                    && said.contains("Linux 5.4")
+                    && said.contains("Linux 5.10")
                     && said.contains("SystemCallFilter"),
                 "{said}"
             );

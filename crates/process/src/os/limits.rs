@@ -1,7 +1,7 @@
 //! Holds a process to its limits, from outside: `prlimit`, `setpriority`, and a cgroup where `RLIMIT_NPROC` means
 //! nothing.
 //!
-//! No `pre_exec`: the spawner does it between the spawn and the token, without which a worker is told nothing.
+//! No `pre_exec`: this is done between the spawn and the `Welcome`, before which a worker is told nothing.
 
 use super::rlimit;
 use super::worker_cgroup::WorkerCgroup;

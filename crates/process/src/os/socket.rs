@@ -1,7 +1,7 @@
-//! Local sockets: a listener, and connections that know their peer.
+//! Unix sockets: the pairs that spawned workers are born with, and the named one at which others attach.
 //!
-//! `interprocess` binds, connects and asks for credentials; underneath lies tokio's `UnixStream`,
-//! which alone offers vectored and `try_` input and output.
+//! `interprocess` binds and accepts for the named one. Underneath lies tokio's `UnixStream`, which alone
+//! offers vectored and `try_` input and output.
 
 use crate::clock;
 use bytes::{Bytes, BytesMut};
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-/// Most segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
+/// Maximum number of segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
 const MAX_SEGMENTS: usize = 64;
 
 /// How long descriptors that the kernel does not take for now wait for the next attempt.

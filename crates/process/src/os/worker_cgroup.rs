@@ -1,8 +1,8 @@
 //! [`WorkerCgroup`]: a control group around one worker, which bounds how many processes there are in it and lets all of
 //! them be killed, those that left the worker's process group and session among them.
 //!
-//! The owner holds a lock on the group's directory, as on the one of the socket: a cgroup that can be locked is
-//! nobody's, and whatever still lives in it has lost its coordinator.
+//! The coordinator holds a lock on the group's directory. A cgroup that can be locked is nobody's, and the
+//! processes in it have lost their coordinator.
 
 use super::cgroup::Place;
 use super::fork::Home;
@@ -16,13 +16,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What the names of all pens begin with.
+/// What the names of all worker cgroups begin with.
 const PREFIX: &str = "procpool-";
 
-/// Pens that are made before giving up where others sweep at the same time.
+/// Number of cgroups that are made before giving up where others sweep at the same time.
 const ATTEMPTS: usize = 8;
 
-/// Most entries of a place that are looked at for pens to sweep.
+/// Maximum number of entries of a place that are looked at for cgroups to sweep.
 const SWEEP: usize = 10_000;
 
 /// How often, and how long apart, a cgroup is tried to be removed: what was killed takes a moment to die.
@@ -141,7 +141,7 @@ fn lock(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes the pens of coordinators that were killed, and kills what lives on in them.
+/// Removes the worker cgroups of coordinators that were killed, and kills what lives on in them.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten().take(SWEEP) {
         let dir = entry.path();
@@ -153,7 +153,7 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Whether a group is called as pens are. One that is not ours holds processes that are not ours.
+/// Whether a group has the name of a worker cgroup. One that is not ours holds processes that are not ours.
 fn is_name(name: &str) -> bool {
     let numbers = name.strip_prefix(PREFIX).and_then(|numbers| numbers.split_once('-'));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_called_like_a_pen_is_swept() {
+    fn only_what_is_called_like_a_worker_cgroup_is_swept() {
         assert!(is_name("procpool-4711-0"));
         for name in
             ["procpool-prod", "procpool-4711", "procpool-4711-", "procpool--1", "procpool-1-2-3", "x-1-2"]

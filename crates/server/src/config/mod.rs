@@ -50,7 +50,7 @@ impl Config {
         }
     }
 
-    /// The seed's three programs with default limits.
+    /// The three programs of Node's worker-threads tutorial, with default limits.
     fn built_in() -> Self {
         Self {
             server: ServerConfig::new(ServerTable::default(), DEFAULT_MAX_PAYLOAD),

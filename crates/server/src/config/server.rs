@@ -5,7 +5,7 @@ use procpool_frontend::HttpConfig;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// The seed's port, reachable from this machine only: there is no authentication.
+/// The port of Node's worker-threads tutorial, reachable from this machine only: there is no authentication.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 

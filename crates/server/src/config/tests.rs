@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 const EXAMPLE: &str = include_str!("../../procpool.example.toml");
+const README: &str = include_str!("../../../../README.md");
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Source { path: Path::new("p.toml"), text })
@@ -57,7 +58,7 @@ fn what_the_example_calls_a_default_is_the_default() {
 }
 
 #[test]
-fn the_example_shows_every_key() {
+fn the_example_shows_every_key_and_so_do_the_tables_of_the_readme() {
     let known_in = |text: &str| {
         let message = mistake(&format!("{text}\nno_such_key_at_all = 1"));
         let line = message.lines().next().expect("a line");
@@ -70,12 +71,14 @@ fn the_example_shows_every_key() {
             let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));
             let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));
             assert!(is_shown, "{key} is not in the example");
+            let row = format!("| `{key}` | ");
+            assert!(README.lines().any(|line| line.starts_with(&row)), "{key} is not in the README");
         }
     }
 }
 
 #[test]
-fn the_built_in_configuration_serves_the_three_programs_of_the_seed_locally() {
+fn the_built_in_configuration_serves_the_three_programs_of_the_tutorial_locally() {
     let config = Config::load(None).unwrap();
     assert_eq!(config.names(), ["compute", "fib", "ping"]);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:3000");
@@ -335,8 +338,7 @@ fn a_current_dir_that_is_none_is_shown() {
 
 /// What stands in the block of the README that is fenced as a `procpool.toml`.
 fn readme_block() -> &'static str {
-    let readme = include_str!("../../../../README.md");
-    let (_, rest) = readme.split_once("```toml procpool.toml\n").expect("a block");
+    let (_, rest) = README.split_once("```toml procpool.toml\n").expect("a block");
     rest.split_once("```").expect("an end of the block").0
 }
 

@@ -62,8 +62,14 @@ fn directives(verbose: u8, quiet: bool) -> &'static str {
     match verbose {
         0 if quiet => "error",
         0 => "warn",
-        1 => "warn,procpool=info,procpool_server=info,procpool_coordinator=info,procpool_frontend=info",
-        2 => "info,procpool=debug,procpool_server=debug,procpool_coordinator=debug,procpool_frontend=debug",
+        1 => {
+            "warn,procpool=info,procpool_server=info,procpool_coordinator=info,procpool_process=info,\
+             procpool_frontend=info"
+        }
+        2 => {
+            "info,procpool=debug,procpool_server=debug,procpool_coordinator=debug,procpool_process=debug,\
+             procpool_frontend=debug"
+        }
         _ => "trace",
     }
 }

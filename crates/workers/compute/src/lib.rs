@@ -1,4 +1,5 @@
-//! The seed's third program: the sum of square roots behind its web server's `/compute`.
+//! The third program of Node's worker-threads tutorial: the sum of square roots behind its
+//! web server's `/compute`.
 //!
 //! The contract and the function; `main.rs` beside it makes them an executable.
 //!
@@ -61,7 +62,7 @@ fn root_of(i: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The seed's loop, word by word.
+    /// The tutorial's loop, word by word.
     fn as_the_seed_has_it(n: u32) -> f64 {
         let mut sum = 0.0;
         for i in 0..n {

@@ -1,4 +1,5 @@
-//! The seed's second program: Fibonacci numbers by naive recursion, which keeps a processor busy.
+//! The second program of Node's worker-threads tutorial: Fibonacci numbers by naive recursion, which
+//! keeps a processor busy.
 //!
 //! The contract and the function; `main.rs` beside it makes them an executable.
 //!
@@ -46,7 +47,7 @@ pub fn fib(n: u64) -> Result<u64, Failure> {
     Ok(naive(n))
 }
 
-/// As the seed has it. The recursion is the point: it stands for work that cannot be hurried.
+/// As in Node's worker-threads tutorial. The recursion is the point: it stands for work that cannot be hurried.
 fn naive(n: u64) -> u64 {
     if n <= 1 { n } else { naive(n - 1) + naive(n - 2) }
 }

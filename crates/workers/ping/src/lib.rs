@@ -1,4 +1,4 @@
-//! The seed's first program: answers `"ping"` with `"pong"`.
+//! The first program of Node's worker-threads tutorial: answers `"ping"` with `"pong"`.
 //!
 //! The contract and the function; `main.rs` beside it makes them an executable. Serves a pool's jobs
 //! and a `Worker`'s messages alike.

@@ -13,7 +13,7 @@ use procpool_tests::{eventually, process};
 use rustix::process::Signal;
 use std::path::PathBuf;
 
-/// Whether pens are made here; if not, the reason has been told, and is the right one.
+/// Whether worker cgroups can be made here; if not, the reason has been told, and is the right one.
 async fn are_made() -> bool {
     if !rustix::process::geteuid().is_root() {
         eprintln!("not run: workers of this user are counted by RLIMIT_NPROC");
@@ -27,10 +27,10 @@ async fn are_made() -> bool {
     false
 }
 
-/// The directory of a worker's pen, where its hierarchy is mounted in the usual place.
-fn pen_of(worker: u32) -> PathBuf {
+/// The directory of a worker's cgroup, where its hierarchy is mounted in the usual place.
+fn cgroup_of(worker: u32) -> PathBuf {
     let groups = std::fs::read_to_string(format!("/proc/{worker}/cgroup")).expect("a living worker");
-    let group = groups.lines().find_map(|line| line.split_once("/procpool-")).expect("a pen");
+    let group = groups.lines().find_map(|line| line.split_once("/procpool-")).expect("a cgroup");
     let (hierarchy, name) = group;
     let (controllers, above) = hierarchy.split_once(':').unwrap().1.split_once(':').unwrap();
     ["/sys/fs/cgroup", controllers, above.trim_matches('/'), &format!("procpool-{name}")].iter().collect()
@@ -45,7 +45,7 @@ async fn server() -> Server {
 }
 
 #[tokio::test]
-async fn a_fork_bomb_of_root_is_contained_by_its_pen() {
+async fn a_fork_bomb_of_root_is_contained_by_its_cgroup() {
     if are_made().await {
         a_bomb_is_contained_by(&server().await).await;
     }
@@ -67,8 +67,8 @@ async fn a_worker_is_in_its_pen_before_it_is_told_anything() {
         let pool = Pool::<Verbs>::builder(shell.with_args(["-c", tell])).process_limit(9);
         let error = pool.start().await.unwrap_err();
         let PoolError::Start(StartError::Died { report, .. }) = error else { panic!("not a death: {error}") };
-        let pen = format!("/procpool-{}-", std::process::id());
-        assert!(report.stderr.iter().any(|line| line.contains(&pen)), "{report:?}");
+        let cgroup = format!("/procpool-{}-", std::process::id());
+        assert!(report.stderr.iter().any(|line| line.contains(&cgroup)), "{report:?}");
     }
 }
 
@@ -79,12 +79,12 @@ async fn a_descendant_that_left_group_and_session_dies_with_its_worker() {
         let escaped: u32 = server.perform(&Verb::Escape).await.json().as_str().unwrap().parse().unwrap();
         eventually("the escape", async || process::of_group(escaped).contains(&escaped).then_some(())).await;
         let worker = server.workers("verbs").await[0];
-        let pen = pen_of(worker);
-        assert_eq!(std::fs::read_to_string(pen.join("pids.max")).unwrap().trim(), PROCESSES.to_string());
+        let cgroup = cgroup_of(worker);
+        assert_eq!(std::fs::read_to_string(cgroup.join("pids.max")).unwrap().trim(), PROCESSES.to_string());
 
         process::kill(worker);
         eventually("its end", async || (!process::is_alive(escaped)).then_some(())).await;
-        eventually("the end of the pen", async || (!pen.exists()).then_some(())).await;
+        eventually("the end of the cgroup", async || (!cgroup.exists()).then_some(())).await;
         server.idle("verbs", 1).await;
     }
 }
@@ -93,27 +93,27 @@ async fn a_descendant_that_left_group_and_session_dies_with_its_worker() {
 async fn pens_are_gone_when_the_server_is() {
     if are_made().await {
         let mut server = server().await;
-        let pen = pen_of(server.workers("verbs").await[0]);
-        assert!(pen.exists());
+        let cgroup = cgroup_of(server.workers("verbs").await[0]);
+        assert!(cgroup.exists());
         process::signal(server.pid(), Signal::TERM);
         assert!(server.ended().await.success());
-        assert!(!pen.exists());
+        assert!(!cgroup.exists());
     }
 }
 
 #[tokio::test]
-async fn what_a_killed_server_leaves_in_a_pen_is_swept_by_the_next() {
+async fn what_a_killed_server_leaves_in_a_cgroup_is_swept_by_the_next() {
     if are_made().await {
         let server = server().await;
         let escaped: u32 = server.perform(&Verb::Escape).await.json().as_str().unwrap().parse().unwrap();
         eventually("the escape", async || process::of_group(escaped).contains(&escaped).then_some(())).await;
-        let pen = pen_of(server.workers("verbs").await[0]);
+        let cgroup = cgroup_of(server.workers("verbs").await[0]);
         process::kill(server.pid());
         drop(server);
 
         // It may be anybody's that is started at this time.
         let _next = self::server().await;
         eventually("its end", async || (!process::is_alive(escaped)).then_some(())).await;
-        eventually("the end of the pen", async || (!pen.exists()).then_some(())).await;
+        eventually("the end of the cgroup", async || (!cgroup.exists()).then_some(())).await;
     }
 }
