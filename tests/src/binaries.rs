@@ -1,7 +1,7 @@
 //! Where the executables under test are. `cargo xtask test` builds them and says where; without it
 //! they are built here, once for each test executable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -18,6 +18,18 @@ pub fn binary(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// Copies the executable `name` of this workspace to a file that is not there yet.
+///
+/// Another process writes it: if this one did, a child that another thread starts at that moment would hold the
+/// file open for writing, and the kernel would refuse to run it (`Text file busy`).
+///
+/// # Panics
+/// When that cannot be done.
+pub fn copy(name: &str, to: &Path) {
+    let copied = Command::new("cp").arg(binary(name)).arg(to).status().expect("cp starts");
+    assert!(copied.success(), "failed to copy {name} to {}", to.display());
 }
 
 fn directory() -> PathBuf {

@@ -1,7 +1,7 @@
 //! A server that runs as a user of its own, for limits by which the kernel means a user, and which root does not
 //! have. Only root can make one.
 
-use crate::binaries::binary;
+use crate::binaries;
 use crate::server::{Scratch, Server};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,6 @@ pub async fn server(config: impl FnOnce(&Path) -> String) -> Option<Server> {
 
 fn copy(name: &str, to: &Path) -> PathBuf {
     let path = to.join(name).with_extension("copy");
-    std::fs::copy(binary(name), &path).expect("a copy of an executable");
+    binaries::copy(name, &path);
     path
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{AttachSocket, JobError, Pool};
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{self, binary};
 use procpool_tests::library::{echo, idle};
 use procpool_tests::process::{self, is_alive};
 use procpool_tests::server::{Scratch, Server};
@@ -205,7 +205,7 @@ async fn another_user_attaches_where_the_pool_says_so_and_nowhere_else() {
         |path: &Path| std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755));
     open(scratch.path()).unwrap();
     let copy = scratch.path().join("verbs.copy");
-    std::fs::copy(binary("verbs"), &copy).unwrap();
+    binaries::copy("verbs", &copy);
     for (users, is_welcome) in [(vec![], false), (vec![NOBODY], true)] {
         let socket = scratch.path().join(if is_welcome { "open.sock" } else { "closed.sock" });
         let pool = Pool::<Verbs>::attached(AttachSocket::at(&socket).with_users(users));

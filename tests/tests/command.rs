@@ -1,6 +1,6 @@
 //! The `procpool` command and the worker executables as a person at a shell meets them.
 
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{self, binary};
 use procpool_tests::program::{Ended, finish, run};
 use procpool_tests::served::{gone, verbs};
 use procpool_tests::server::{Scratch, Server};
@@ -119,7 +119,7 @@ async fn a_taken_port_is_one_line_with_the_way_out() {
 async fn workers_that_are_not_installed_are_an_error_with_the_places() {
     let scratch = Scratch::new();
     let alone = scratch.path().join("procpool");
-    std::fs::copy(binary("procpool"), &alone).unwrap();
+    binaries::copy("procpool", &alone);
     let mut command = Command::new(&alone);
     let ended = finish(command.arg("serve").env("PATH", "/nonexistent/bin")).await;
     let beside = scratch.path().canonicalize().unwrap();

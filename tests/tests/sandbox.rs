@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{Executable, Pool};
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{self, binary};
 use procpool_tests::host::Host;
 use procpool_tests::library::{are_right_at_once, comes_back, echo};
 use procpool_tests::server::Scratch;
@@ -102,7 +102,7 @@ fn as_nobody(scratch: &Scratch) -> Option<Vec<String>> {
     std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
     // Where the workspace is, others may not look.
     let copy = scratch.path().join("verbs.copy");
-    std::fs::copy(binary("verbs"), &copy).unwrap();
+    binaries::copy("verbs", &copy);
     let command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned);
     Some(command.into_iter().chain([copy.display().to_string()]).collect())
 }
@@ -154,7 +154,7 @@ async fn nor_does_one_whose_hidden_host_is_the_same_user() {
     let scratch = Scratch::new();
     let Some(command) = as_nobody(&scratch) else { return };
     let copy = scratch.path().join("host.copy");
-    std::fs::copy(binary("host"), &copy).unwrap();
+    binaries::copy("host", &copy);
     let (worker, setpriv) = command.split_last().unwrap();
     let mut host = tokio::process::Command::new(&setpriv[0]);
     host.args(&setpriv[1..]).arg(&copy).arg(worker).current_dir("/");

@@ -1,6 +1,6 @@
 //! An executable whose `exec` hangs, as on a network disk that has gone: its own pool waits, no other one.
 
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{self, binary};
 use procpool_tests::served::pool;
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
@@ -33,7 +33,7 @@ async fn hold(file: &Path) -> Option<Child> {
 /// A script, and its interpreter: a worker executable that nobody else has open.
 fn script(scratch: &Scratch) -> [std::path::PathBuf; 2] {
     let interpreter = scratch.path().join("interpreter");
-    std::fs::copy(binary("verbs"), &interpreter).unwrap();
+    binaries::copy("verbs", &interpreter);
     let script = scratch.write("slow.sh", &format!("#!{}\n", interpreter.display()));
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     [script, interpreter]

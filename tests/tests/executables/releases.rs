@@ -1,6 +1,6 @@
 //! Releases behind a symbolic link, and reloads that find nothing new.
 
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{self, binary};
 use procpool_tests::http;
 use procpool_tests::replaceable::Replaceable;
 use procpool_tests::served::pool as table;
@@ -22,7 +22,7 @@ async fn a_server_that_was_started_inside_a_release_link_reloads_the_new_release
     for number in ["1", "2"] {
         let release = releases.path().join(number);
         std::fs::create_dir(&release).unwrap();
-        std::fs::copy(binary("verbs"), release.join("worker")).unwrap();
+        binaries::copy("verbs", &release.join("worker"));
         std::fs::write(release.join("number"), number).unwrap();
         let config = "[pools.verbs]\ncommand = [\"./worker\"]\ncurrent_dir = \".\"\nmin_workers = 1\nmax_workers = 1\n";
         std::fs::write(release.join("p.toml"), config).unwrap();

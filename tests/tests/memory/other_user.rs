@@ -2,7 +2,7 @@
 #![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{Executable, Job, Pool, PoolBuilder, SharedRegion};
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries;
 use procpool_tests::eventually;
 use procpool_tests::large::{Add, Adder, ECHO, Large, WHERE, input};
 use procpool_tests::server::Scratch;
@@ -20,7 +20,7 @@ fn as_nobody(name: &str, scratch: &Scratch) -> Option<Executable> {
     std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
     // Where the workspace is, others may not look.
     let copy = scratch.path().join(name);
-    std::fs::copy(binary(name), &copy).unwrap();
+    binaries::copy(name, &copy);
     let user = ["--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned);
     let args = user.into_iter().chain([copy.display().to_string()]);
     Some(Executable::find("setpriv").unwrap().with_args(args))

@@ -1,7 +1,7 @@
 //! The schemas of a pool's job: asked of its first worker, shown over HTTP.
 
 use procpool::{Executable, Job};
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{self, binary};
 use procpool_tests::http::{get, request};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
@@ -59,7 +59,7 @@ async fn a_worker_of_a_new_executable_is_asked_again() {
     let path = scratch.path().join("worker");
     let install = |name: &str| {
         let new = scratch.path().join("new");
-        std::fs::copy(binary(name), &new).unwrap();
+        binaries::copy(name, &new);
         std::fs::rename(&new, &path).unwrap();
     };
     install("procpool-fib");
