@@ -51,40 +51,60 @@ impl PartialEq for Attachment {
 
 impl Eq for Attachment {}
 
-/// What goes along with a payload.
+/// What goes along with a payload. As small as a pointer, as it stands in each payload and is most often nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Attachments {
-    /// Nothing, the usual case.
-    #[default]
-    None,
-    /// So many were announced, and are not here: they have not been taken from the connection, or never came, or the
-    /// payload was read from a file.
+pub struct Attachments(Option<Arc<Known>>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Known {
     Absent(u8),
-    /// These, at least one.
-    Here(Arc<[Attachment]>),
+    /// At least one.
+    Here(Vec<Attachment>),
 }
 
 impl Attachments {
+    /// Nothing, the usual case.
+    pub const NONE: Self = Self(None);
+
     /// A single one.
     pub fn one(attachment: Attachment) -> Self {
-        Self::Here([attachment].into())
+        Self(Some(Arc::new(Known::Here(vec![attachment]))))
+    }
+
+    /// So many were announced, and are not here: they have not been taken from the connection, or never came, or the
+    /// payload was read from a file.
+    pub fn absent(count: u8) -> Self {
+        Self((count > 0).then(|| Arc::new(Known::Absent(count))))
+    }
+
+    /// Whether there are none, here or elsewhere.
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Number of those that are [`absent`](Self::absent), if any are.
+    pub fn absentees(&self) -> Option<u8> {
+        match self.0.as_deref() {
+            Some(Known::Absent(count)) => Some(*count),
+            _ => None,
+        }
     }
 
     /// Number of them, as it stands in a frame's header.
     pub fn count(&self) -> u8 {
-        match self {
-            Self::None => 0,
-            Self::Absent(count) => *count,
+        match self.0.as_deref() {
+            None => 0,
+            Some(Known::Absent(count)) => *count,
             // `try_from` holds it to the bound, which fits.
-            Self::Here(attachments) => u8::try_from(attachments.len()).unwrap_or(u8::MAX),
+            Some(Known::Here(attachments)) => u8::try_from(attachments.len()).unwrap_or(u8::MAX),
         }
     }
 
     /// Those that are here.
     pub fn as_slice(&self) -> &[Attachment] {
-        match self {
-            Self::None | Self::Absent(_) => &[],
-            Self::Here(attachments) => attachments,
+        match self.0.as_deref() {
+            Some(Known::Here(attachments)) => attachments,
+            _ => &[],
         }
     }
 }
@@ -102,9 +122,9 @@ impl TryFrom<Vec<Attachment>> for Attachments {
 
     fn try_from(attachments: Vec<Attachment>) -> Result<Self, TooManyAttachments> {
         match attachments.len() {
-            0 => Ok(Self::None),
+            0 => Ok(Self::NONE),
             count if count > MAX_ATTACHMENTS => Err(TooManyAttachments { count }),
-            _ => Ok(Self::Here(attachments.into())),
+            _ => Ok(Self(Some(Arc::new(Known::Here(attachments))))),
         }
     }
 }
@@ -120,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_payload_has_a_bounded_number_of_them() {
-        assert_eq!(Attachments::try_from(some(0)), Ok(Attachments::None));
+        assert_eq!(Attachments::try_from(some(0)), Ok(Attachments::NONE));
         assert_eq!(Attachments::try_from(some(MAX_ATTACHMENTS)).unwrap().count(), 16);
         let error = Attachments::try_from(some(MAX_ATTACHMENTS + 1)).unwrap_err();
         assert_eq!(error.to_string(), "it refers to 17 shared regions, and may refer to at most 16");
@@ -128,6 +148,6 @@ mod tests {
 
     #[test]
     fn those_that_are_absent_are_counted_all_the_same() {
-        assert_eq!((Attachments::Absent(3).count(), Attachments::Absent(3).as_slice().len()), (3, 0));
+        assert_eq!((Attachments::absent(3).count(), Attachments::absent(3).as_slice().len()), (3, 0));
     }
 }

@@ -191,10 +191,7 @@ impl Decoder {
             let header = HeaderBytes::from_slice(&self.buffer[..header_len]);
             self.buffer.advance(header_len);
             let bytes = self.take(payload_len);
-            let attachments = match raw.attachments {
-                0 => Attachments::None,
-                count => Attachments::Absent(count),
-            };
+            let attachments = Attachments::absent(raw.attachments);
             return Ok(Some(Frame {
                 kind,
                 end: raw.flags & flags::END != 0,

@@ -158,7 +158,7 @@ impl Payload {
 
     /// A payload of these bytes, to which nothing is attached.
     pub fn new(encoding: Encoding, bytes: impl Into<bytes::Bytes>) -> Self {
-        Self { encoding, bytes: bytes.into(), attachments: Attachments::None }
+        Self { encoding, bytes: bytes.into(), attachments: Attachments::NONE }
     }
 
     /// A payload of JSON text.

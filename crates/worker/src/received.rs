@@ -52,7 +52,7 @@ impl Received {
     /// Gives a frame that began at `start` what came with it, and closes what came before and was never asked for. A frame
     /// that lacks some gets none.
     pub(crate) fn attach(&mut self, start: impl FnOnce() -> u64, frame: &mut Frame) {
-        let Attachments::Absent(count) = frame.payload.attachments else {
+        let Some(count) = frame.payload.attachments.absentees() else {
             if !self.0.is_empty() {
                 self.close_until(start());
             }
@@ -67,7 +67,7 @@ impl Received {
         let Some(batch) = self.0.pop_front() else { return };
         if batch.descriptors.len() == usize::from(count) {
             let attachments: Vec<_> = batch.descriptors.into_iter().map(Attachment::from).collect();
-            frame.payload.attachments = attachments.try_into().unwrap_or(Attachments::Absent(count));
+            frame.payload.attachments = attachments.try_into().unwrap_or_else(|_| Attachments::absent(count));
         }
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     /// How many descriptors a frame that began at `start` and announced `count` is given.
     fn attached(received: &mut Received, start: u64, count: u8) -> usize {
-        let attachments = if count == 0 { Attachments::None } else { Attachments::Absent(count) };
+        let attachments = Attachments::absent(count);
         let payload = Payload { attachments, ..Payload::raw("input") };
         let mut frame = Frame::new(Kind::Job, 1, "").with_payload(payload);
         received.attach(|| start, &mut frame);

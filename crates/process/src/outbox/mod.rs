@@ -66,8 +66,8 @@ impl Outbox {
     }
 
     fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Appended {
-        if !self.receives && frame.payload.attachments != Attachments::None {
-            let payload = Payload { attachments: Attachments::None, ..frame.payload.clone() };
+        if !self.receives && !frame.payload.attachments.is_none() {
+            let payload = Payload { attachments: Attachments::NONE, ..frame.payload.clone() };
             return self.push_after(before, &frame.clone().with_payload(payload));
         }
         let mut queue = self.lock();
@@ -122,7 +122,7 @@ impl Outbox {
             fill.perform()?;
         }
         // The descriptors of one write go with its first byte, so one that has some begins a write.
-        let begins = |segment: &Segment| segment.attachments != Attachments::None;
+        let begins = |segment: &Segment| !segment.attachments.is_none();
         let together = segments.iter().enumerate().take_while(|(at, segment)| *at == 0 || !begins(segment));
         let bytes = together.map(|(_, segment)| &segment.bytes);
         match segments.front().filter(|first| begins(first)) {
@@ -131,7 +131,7 @@ impl Outbox {
                 let written = self.socket.try_send(bytes, first.attachments.as_slice())?;
                 // Now they are the kernel's, however little it took of the bytes.
                 if let Some(first) = segments.front_mut().filter(|_| written > 0) {
-                    first.attachments = Attachments::None;
+                    first.attachments = Attachments::NONE;
                 }
                 Ok(written)
             }

@@ -58,7 +58,7 @@ pub(super) struct Fill {
 
 impl Segment {
     fn plain(bytes: Bytes) -> Self {
-        Self { bytes, before: None, attachments: Attachments::None }
+        Self { bytes, before: None, attachments: Attachments::NONE }
     }
 }
 

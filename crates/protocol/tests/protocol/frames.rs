@@ -104,7 +104,7 @@ fn a_frame_says_how_many_descriptors_come_with_it() {
     let frame = Frame::new(Kind::Job, 7, "").with_payload(payload);
     assert_eq!(frame.to_bytes()[13], 2);
     let found = judged_bytes(&frame.to_bytes()).unwrap().unwrap();
-    assert_eq!(found.payload.attachments, Attachments::Absent(2));
+    assert_eq!(found.payload.attachments, Attachments::absent(2));
     assert_eq!(found.to_bytes(), frame.to_bytes());
 }
 

@@ -45,7 +45,7 @@ impl Double {
         frame.sequence = number;
         match memory {
             Some(memory) => {
-                frame.payload.attachments = Attachments::Absent(1);
+                frame.payload.attachments = Attachments::absent(1);
                 self.control.send_with(&frame, &[memory]);
             }
             None => self.control.send(&frame),

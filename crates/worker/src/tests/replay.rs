@@ -157,7 +157,7 @@ fn another_job_or_version_is_refused_by_name() {
 #[test]
 fn a_job_whose_memory_was_not_saved_is_refused() {
     let mut saved = saved(&message(), number(1));
-    saved.job.payload.attachments = Attachments::Absent(2);
+    saved.job.payload.attachments = Attachments::absent(2);
     let error = replay::check(Path::new("a.job"), saved, Identity::of_job::<Number>()).unwrap_err();
     assert_eq!(
         error.to_string(),
