@@ -1,7 +1,7 @@
 //! Who may come in through the named socket, and with what.
 //!
 //! The kernel's word about a peer comes first. A stranger is turned away unread, and one that says
-//! nothing gives way to whoever comes later: so it costs nobody else a place.
+//! nothing gives way to those who come later: so it costs nobody else a place.
 
 use super::shared::{Arrival, Half, Key, Shared};
 use crate::clock;

@@ -55,7 +55,7 @@ pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc
 
 fn copying(identity: Identity) -> Arc<Copying> {
     let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-    // Whoever makes a copy holds its entry, and gets it from here alone.
+    // The thread that makes a copy holds its entry, and gets it from here alone.
     let is_used = |copy: &Copying| copy.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0;
     copies.retain(|(_, copy)| Arc::strong_count(copy) > 1 || is_used(copy));
     if let Some((_, copying)) = copies.iter().find(|(of, _)| *of == identity) {

@@ -47,7 +47,7 @@ struct State {
     idle: usize,
 }
 
-/// What is to be spawned of one executable.
+/// The spawns of one executable that wait.
 #[derive(Default)]
 struct Lane {
     /// Bounded: a pool waits for one for each worker that it may start, and those that nobody waits for go when
