@@ -8,6 +8,9 @@ use serde::Serialize;
 /// Encodes a value, and attaches the memory of the shared regions in it.
 pub(crate) fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Payload, PayloadError> {
     let (payload, descriptors) = passing::collect(|| Payload::encode(value, encoding));
+    if descriptors.is_empty() {
+        return payload;
+    }
     let attachments: Vec<_> = descriptors.into_iter().map(Attachment::from).collect();
     Ok(Payload { attachments: attachments.try_into()?, ..payload? })
 }

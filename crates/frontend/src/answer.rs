@@ -32,7 +32,8 @@ pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Res
 
 fn answer(finished: Finished, render: Render) -> Response {
     let report = finished.report.as_deref();
-    let mut response = match finished.result.and_then(|output| render(output, report)) {
+    let shown = finished.result.map_err(|error| *error).and_then(|output| render(output, report));
+    let mut response = match shown {
         Ok(response) => response,
         Err(error) => Problem::from(error).into_response(),
     };

@@ -31,6 +31,10 @@ pub fn collect<T>(encode: impl FnOnce() -> T) -> (T, Vec<Descriptor>) {
     let value = encode();
     let collected = COLLECTED.take().unwrap_or_default();
     drop(outer);
+    // The usual case, and not worth another vector.
+    if collected.is_empty() {
+        return (value, Vec::new());
+    }
     (value, collected.into_iter().map(|(_, descriptor)| descriptor).collect())
 }
 

@@ -136,7 +136,13 @@ fn separate(index: usize, out: &mut String) {
 /// A failure says that the input is to blame: the caller gets `JobError::Failed`, an HTTP client 422. One that is
 /// marked with [`as_broken`](Self::as_broken) says that the job itself broke: `JobError::Broke`, 500.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
-pub struct Failure {
+pub struct Failure(
+    /// As small as a pointer: each outcome has room for a failure, and most are none.
+    Box<Parts>,
+);
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+struct Parts {
     code: String,
     message: String,
     details: Option<String>,
@@ -153,13 +159,14 @@ impl Failure {
     /// A failure with the code `failed`.
     pub fn new(message: impl Into<String>) -> Self {
         let broken = LocalFlag::default();
-        Self { code: "failed".into(), message: cut(message.into()), details: None, retryable: false, broken }
+        let (code, message) = ("failed".into(), cut(message.into()));
+        Self(Box::new(Parts { code, message, details: None, retryable: false, broken }))
     }
 
     /// The same failure with a short word for programs to compare.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = cut(code.into());
+        self.0.code = cut(code.into());
         self
     }
 
@@ -167,14 +174,14 @@ impl Failure {
     #[must_use]
     pub fn with_details<T: Serialize + ?Sized>(mut self, details: &T) -> Self {
         // Details explain an error; failing to write them down must not replace it.
-        self.details = serde_json::to_string(details).ok().filter(|text| text.len() <= MAX_TEXT);
+        self.0.details = serde_json::to_string(details).ok().filter(|text| text.len() <= MAX_TEXT);
         self
     }
 
     /// The same failure, saying that the same job may succeed later.
     #[must_use]
     pub fn retryable(mut self) -> Self {
-        self.retryable = true;
+        self.0.retryable = true;
         self
     }
 
@@ -193,45 +200,45 @@ impl Failure {
     /// ```
     #[must_use]
     pub fn as_broken(mut self) -> Self {
-        self.broken = LocalFlag(true);
+        self.0.broken = LocalFlag(true);
         self
     }
 
     /// The word for programs.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// The sentence for people.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The details, if there are any that a `T` can be read from.
     pub fn details<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(self.details.as_deref()?).ok()
+        serde_json::from_str(self.0.details.as_deref()?).ok()
     }
 
     /// Whether the same job may succeed later.
     pub fn is_retryable(&self) -> bool {
-        self.retryable
+        self.0.retryable
     }
 
     /// Whether the job broke, and its input is not to blame.
     pub fn is_broken(&self) -> bool {
-        self.broken.0
+        self.0.broken.0
     }
 }
 
 impl fmt::Debug for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Failure({}: {:?})", self.code, self.message)
+        write!(out, "Failure({}: {:?})", self.0.code, self.0.message)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.message)
+        out.write_str(&self.0.message)
     }
 }
 

@@ -18,6 +18,10 @@ pub struct Timing {
     pub run: Duration,
 }
 
+/// A job's output, or what happened instead. It passes through many hands, and most often it is an output: the error has a
+/// box of its own, so that the rest is small.
+pub type Outcome = Result<Payload, Box<JobError>>;
+
 /// The one outcome of an accepted job, undecoded.
 #[derive(Debug)]
 pub struct Finished {
@@ -26,7 +30,7 @@ pub struct Finished {
     /// Where its time went.
     pub timing: Timing,
     /// Its output, or what happened instead.
-    pub result: Result<Payload, JobError>,
+    pub result: Outcome,
     /// What the worker told of the job beside that, if anything.
     pub report: Option<Box<JobReport>>,
 }
@@ -40,7 +44,7 @@ pub struct Finished {
 pub enum JobError {
     /// The pool did not accept the job.
     #[error("failed to submit the job: {0}")]
-    Refused(#[from] Refused),
+    Refused(Box<Refused>),
     /// The input does not decode to what the job takes; the function did not run.
     #[error("bad input: {message}")]
     BadInput {
@@ -116,6 +120,12 @@ pub enum JobError {
     },
 }
 
+impl From<Refused> for JobError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
 impl JobError {
     /// The outcome as a short word for programs; `refused` where there is no outcome.
     pub fn name(&self) -> &'static str {
@@ -170,23 +180,22 @@ impl JobError {
 
     /// Whether the job ran out of time, waiting for a slot, waiting for a worker or running.
     pub fn is_timeout(&self) -> bool {
-        matches!(
-            self,
-            Self::TimedOut { .. } | Self::Refused(Refused { reason: Refusal::NoSlotInTime { .. }, .. })
-        )
+        matches!(self, Self::TimedOut { .. }) || matches!(self.refusal(), Some(Refusal::NoSlotInTime { .. }))
     }
 
     /// When to try again, where that is sensible: only for jobs that cannot have run.
     pub fn retry_after(&self) -> Option<Duration> {
+        const SOON: Duration = Duration::from_secs(1);
+        match self.refusal() {
+            Some(Refusal::QueueFull { .. } | Refusal::Starting | Refusal::ShuttingDown) => Some(SOON),
+            Some(Refusal::BreakerOpen { retry, .. }) => Some((*retry).max(SOON)),
+            _ => matches!(self, Self::ShutDown { stage: Stage::Queued }).then_some(SOON),
+        }
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Refused(Refused {
-                reason: Refusal::QueueFull { .. } | Refusal::Starting | Refusal::ShuttingDown,
-                ..
-            })
-            | Self::ShutDown { stage: Stage::Queued } => Some(Duration::from_secs(1)),
-            Self::Refused(Refused { reason: Refusal::BreakerOpen { retry, .. }, .. }) => {
-                Some((*retry).max(Duration::from_secs(1)))
-            }
+            Self::Refused(refused) => Some(&refused.reason),
             _ => None,
         }
     }

@@ -53,7 +53,7 @@ pub(crate) async fn run(order: Order) -> Result<ExitCode, Error> {
 async fn execute(order: Order) -> Result<(), Error> {
     let pool = RawPool::start(order.pool).await?;
     let result = match pool.submit(order.input, Encoding::Json, JobLimits::default()) {
-        Ok(accepted) => accepted.outcome.await.result,
+        Ok(accepted) => accepted.outcome.await.result.map_err(|error| *error),
         Err(refused) => Err(refused),
     };
     // Told before the worker is sent away: nobody has to wait for that.

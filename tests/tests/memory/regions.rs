@@ -121,7 +121,7 @@ async fn text_from_outside_names_no_memory() {
         let input = json!({"region": reference, "times": 1, "then_dies": false}).to_string();
         let limits = JobLimits { timeout: None, run_timeout: None };
         let job = pool.raw().submit(Payload::json(input), Encoding::Json, limits).unwrap();
-        match job.outcome.await.result {
+        match job.outcome.await.result.map_err(|error| *error) {
             Err(JobError::BadInput { message }) => {
                 assert!(
                     message.contains("failed to find a shared region: its descriptor did not come"),
@@ -141,7 +141,7 @@ async fn a_region_of_other_cells_is_bad_input() {
     let input = json!({"region": region, "times": 1, "then_dies": false}).to_string();
     let limits = JobLimits { timeout: None, run_timeout: None };
     let job = pool.raw().submit(Payload::json(input), Encoding::Json, limits).unwrap();
-    match job.outcome.await.result {
+    match job.outcome.await.result.map_err(|error| *error) {
         Err(JobError::BadInput { message }) => {
             assert!(message.contains("its cells have 8 bytes each, and 4 bytes were expected"), "{message}");
         }

@@ -33,7 +33,7 @@ async fn a_worker_that_ignores_sigterm_and_spins_is_timed_out_in_time() {
     let job = pool.raw().submit(input, Encoding::Bincode, limits).unwrap();
     let finished = job.outcome.await;
     let error = finished.result.unwrap_err();
-    assert!(matches!(error, JobError::TimedOut { stage: Stage::Running, .. }), "{error}");
+    assert!(matches!(*error, JobError::TimedOut { stage: Stage::Running, .. }), "{error}");
     let took = finished.timing.wait + finished.timing.run;
     assert!(took <= deadline + grace + Duration::from_millis(100), "{took:?}");
 

@@ -4,7 +4,7 @@ use super::events::Events;
 use super::known::Told;
 use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
-use procpool_protocol::outcome::{Finished, JobId, Timing};
+use procpool_protocol::outcome::{Finished, JobId, Outcome, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
 use procpool_scheduler::Time;
 use std::sync::Arc;
@@ -60,17 +60,19 @@ impl Entry {
 
     /// What a worker says of the job, in the light of earlier attempts. Bad input means that the job cannot have run,
     /// and a worker that died with all of it may well have begun to run it, being of another make.
-    pub(crate) fn judge(&self, answer: Result<Payload, JobError>) -> Result<Payload, JobError> {
-        match answer {
-            Err(JobError::BadInput { message }) if self.attempt > 1 => {
+    pub(crate) fn judge(&self, answer: Outcome) -> Outcome {
+        answer.map_err(|mut error| {
+            if let JobError::BadInput { message } = &*error
+                && self.attempt > 1
+            {
                 let message = format!(
                     "attempt {} found the input bad, and an earlier one died with it: {message}",
                     self.attempt
                 );
-                Err(JobError::Failed(Failure::new(message).with_code("bad_input")))
+                *error = JobError::Failed(Failure::new(message).with_code("bad_input"));
             }
-            answer => answer,
-        }
+            error
+        })
     }
 
     /// The outcome with everything that its caller is told.
@@ -100,7 +102,7 @@ mod tests {
         let (id, accepted) = (JobId::from_bits(1), Time::ZERO);
         let entry =
             Entry { id, job, accepted, assigned: None, attempt, sent: None, outcome: oneshot::channel().0 };
-        entry.judge(Err(JobError::BadInput { message: "not a u64".into() })).expect_err("it is none")
+        *entry.judge(Err(JobError::BadInput { message: "not a u64".into() }.into())).expect_err("it is none")
     }
 
     #[test]

@@ -143,5 +143,8 @@ impl<J: Job> Future for JobFuture<J> {
 
 /// The typed outcome. An output that does not decode leaves the job's own outcome as it is.
 pub(crate) fn decode<J: Job>(finished: Finished) -> Outcome<J> {
-    finished.result?.decode().map_err(JobError::Output)
+    match finished.result {
+        Ok(output) => output.decode().map_err(JobError::Output),
+        Err(error) => Err(*error),
+    }
 }

@@ -1,7 +1,8 @@
 //! What came with an event, for those whom the event's consequences are told. Refuses to know what those are.
 
 use procpool_protocol::extras::JobReport;
-use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Payload, Stage};
+use procpool_protocol::outcome::Outcome;
+use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Stage};
 use procpool_scheduler::JobId as Key;
 use std::collections::VecDeque;
 
@@ -19,7 +20,7 @@ pub(crate) struct Known {
 /// What a worker said of a job's end.
 #[derive(Debug)]
 pub(crate) struct Told {
-    pub(crate) result: Result<Payload, JobError>,
+    pub(crate) result: Outcome,
     /// What else it told.
     pub(crate) report: Option<Box<JobReport>>,
 }
@@ -55,9 +56,9 @@ impl Known {
     }
 
     /// The outcome of a job whose worker gave none that can be passed on.
-    pub(super) fn lost(&self) -> Result<Payload, JobError> {
+    pub(super) fn lost(&self) -> Outcome {
         let violation = self.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
-        Err(JobError::Protocol { violation })
+        Err(JobError::Protocol { violation }.into())
     }
 }
 

@@ -64,17 +64,16 @@ impl Core {
     /// Offers a job and waits for a queue slot inside its deadline. Those that wait are woken in the order
     /// of their arrival, but a newcomer may be quicker.
     pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        self.offer_patiently(job).await.inspect_err(|_| self.count_refusal())
-    }
-
-    async fn offer_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        match self.offer(job) {
-            Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => {
-                // Boxed, so that nobody else's future has room for it.
-                Box::pin(self.offer_again(rejected.job)).await
-            }
-            other => other,
-        }
+        let rejected = match self.offer(job) {
+            Err(rejected) => rejected,
+            accepted => return accepted,
+        };
+        let again = match rejected.reason {
+            // Boxed, so that nobody else's future has room for it.
+            Refusal::QueueFull { .. } => Box::pin(self.offer_again(rejected.job)).await,
+            _ => Err(rejected),
+        };
+        again.inspect_err(|_| self.count_refusal())
     }
 
     async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {

@@ -25,7 +25,7 @@ impl<C: Deref<Target = Core>> Pending<C> {
         let id = job.id;
         if !self.core.is_here() {
             // Its parent hears of the outcome, and this process never will.
-            let result = Err(self.core.refused(Refusal::Forked));
+            let result = Err(self.core.refused(Refusal::Forked).into());
             return Finished { id, timing: Timing::default(), result, report: None };
         }
         let outcome = (&mut job.outcome).await;
@@ -35,7 +35,7 @@ impl<C: Deref<Target = Core>> Pending<C> {
         outcome.unwrap_or_else(|oneshot::error::RecvError { .. }| Finished {
             id,
             timing: Timing::default(),
-            result: Err(JobError::ShutDown { stage: Stage::Running }),
+            result: Err(JobError::ShutDown { stage: Stage::Running }.into()),
             report: None,
         })
     }

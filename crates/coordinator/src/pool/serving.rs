@@ -11,6 +11,7 @@ use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::message::{Done, Progress, Status, json_of};
+use procpool_protocol::outcome::Outcome;
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::sync::Arc;
@@ -288,8 +289,8 @@ pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
     Ok((Told { result: result(done.status, std::mem::take(&mut frame.payload)), report }, health))
 }
 
-fn result(status: Status, output: Payload) -> Result<Payload, JobError> {
-    Err(match status {
+fn result(status: Status, output: Payload) -> Outcome {
+    Err(Box::new(match status {
         Status::Ok => return Ok(output),
         Status::BadInput { message } => JobError::BadInput { message },
         Status::Failed(failure) => JobError::Failed(failure),
@@ -299,5 +300,5 @@ fn result(status: Status, output: Payload) -> Result<Payload, JobError> {
         // It was not asked to stop, or its outcome would be decided already: its function ended itself.
         Status::Cancelled => JobError::Cancelled { stage: Stage::Running },
         Status::TooLarge { size, limit } => JobError::OutputTooLarge { size, limit },
-    })
+    }))
 }

@@ -283,9 +283,9 @@ impl State {
         slot.last_sequence += 1;
         let sequence = slot.last_sequence;
         // A job header without extras has a few dozen bytes; it cannot exceed the limit of a header.
-        if let Ok(frame) = header.to_frame(sequence) {
+        if let Ok(mut frame) = header.to_frame(sequence) {
             // Lent and given back: a clone would cost a small input an allocation.
-            let mut frame = frame.with_payload(std::mem::take(&mut entry.job.input));
+            frame.payload = std::mem::take(&mut entry.job.input);
             if self.keeps_sent {
                 entry.sent = Some(Box::new(slot.sent(attempt, frame.clone())));
             }
@@ -327,25 +327,26 @@ impl State {
             Verdict::Crashed { handed_over, payload_deaths } => {
                 let stage = if handed_over { Stage::Running } else { Stage::Queued };
                 match known.crash(key, entry.id, stage, payload_deaths) {
-                    Some(report) => Err(JobError::Crashed(report)),
+                    Some(report) => Err(JobError::Crashed(report).into()),
                     None => known.lost(),
                 }
             }
             Verdict::Poisoned { stage, payload_deaths, remaining } => {
                 let stage = public(stage);
                 let crash = known.crash(key, entry.id, stage, payload_deaths);
-                Err(JobError::Poisoned { stage, payload_deaths, remaining, crash })
+                Err(JobError::Poisoned { stage, payload_deaths, remaining, crash }.into())
             }
             Verdict::Protocol => known.lost(),
             Verdict::TimedOut { stage, limit } => {
-                Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) })
+                Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) }.into())
             }
-            Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }),
-            Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }),
+            Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }.into()),
+            Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }.into()),
         };
         self.stats.finished(entry.timing(now), &result);
         effects.ended.extend(entry.job.events.clone());
-        let sent = entry.sent.take().filter(|_| recorder::is_worth_saving(&result));
+        let is_kept = result.as_ref().is_err_and(|error| recorder::is_worth_saving(error));
+        let sent = entry.sent.take().filter(|_| is_kept);
         let (caller, finished) = entry.finish(now, Told { result, report });
         match sent {
             Some(sent) => {

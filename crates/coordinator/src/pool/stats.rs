@@ -2,8 +2,7 @@
 
 use super::histogram::Histogram;
 use procpool_protocol::engine::Latency;
-use procpool_protocol::outcome::Timing;
-use procpool_protocol::{JobError, Payload};
+use procpool_protocol::outcome::{Outcome, Timing};
 use std::collections::BTreeMap;
 
 /// Counters and distributions since the pool's start.
@@ -24,7 +23,7 @@ impl Stats {
     }
 
     /// Counts the outcome of an accepted job.
-    pub(crate) fn finished(&mut self, timing: Timing, result: &Result<Payload, JobError>) {
+    pub(crate) fn finished(&mut self, timing: Timing, result: &Outcome) {
         self.wait.record(timing.wait);
         self.run.record(timing.run);
         match result {

@@ -20,7 +20,7 @@ use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::limits::cut;
 use procpool_protocol::recording::RecordingError;
-use procpool_protocol::{JobError, JobId, Payload, Stage};
+use procpool_protocol::{JobError, JobId, Stage};
 use shelf::Shelf;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -68,14 +68,14 @@ struct ToSave {
 }
 
 /// Whether a job that ended like this is worth another look.
-pub(crate) fn is_worth_saving(result: &Result<Payload, JobError>) -> bool {
+pub(crate) fn is_worth_saving(error: &JobError) -> bool {
     matches!(
-        result,
-        Err(JobError::Crashed(_)
+        error,
+        JobError::Crashed(_)
             | JobError::Poisoned { crash: Some(_), .. }
             | JobError::Panicked { .. }
             | JobError::Protocol { .. }
-            | JobError::TimedOut { stage: Stage::Running, .. })
+            | JobError::TimedOut { stage: Stage::Running, .. }
     )
 }
 
@@ -115,7 +115,7 @@ impl Recorder {
     pub(crate) fn save(&self, failed: FailedJob) {
         let FailedJob { sent, outcome: untold } = failed;
         let Some(finished) = untold.finished() else { return };
-        let (id, error) = (finished.id, finished.result.as_ref().err());
+        let (id, error) = (finished.id, finished.result.as_ref().err().map(Box::as_ref));
         let (saved, word) = oneshot::channel();
         let outcome = error.map_or("ok", JobError::name);
         let summary = error.map(|error| cut(error.to_string())).unwrap_or_default();

@@ -15,9 +15,9 @@ use tokio::time::timeout;
 /// Longer than any outcome may wait; most tests let it pass in a clock of their own.
 const LONG: Duration = Duration::from_secs(60);
 
-fn crash() -> Result<Payload, JobError> {
+fn crash() -> JobError {
     let death = ExitReport::new("fib-1", 7, Exit::Code(1));
-    Err(JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), Stage::Running, death))))
+    JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), Stage::Running, death)))
 }
 
 /// Has a job saved that crashed, and gives where its outcome comes.
@@ -32,8 +32,8 @@ fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
         attempt: 1,
         frame,
     };
-    let finished =
-        Finished { id: JobId::from_bits(1), timing: Timing::default(), result: crash(), report: None };
+    let (id, result) = (JobId::from_bits(1), Err(crash().into()));
+    let finished = Finished { id, timing: Timing::default(), result, report: None };
     recorder.save(FailedJob { sent: Box::new(sent), outcome: Untold::new(caller, finished) });
     outcome
 }
@@ -157,11 +157,11 @@ fn the_end_of_the_runtime_loses_no_outcome() {
 #[test]
 fn what_a_debugger_may_explain_is_worth_saving() {
     let limit = Duration::from_secs(1);
-    let worth = |error| is_worth_saving(&Err(error));
-    assert!(is_worth_saving(&crash()) && worth(JobError::Protocol { violation: String::new() }));
+    let worth = |error| is_worth_saving(&error);
+    assert!(worth(crash()) && worth(JobError::Protocol { violation: String::new() }));
     assert!(worth(JobError::Panicked { message: String::new(), location: None }));
     assert!(worth(JobError::TimedOut { stage: Stage::Running, limit }));
     assert!(!worth(JobError::TimedOut { stage: Stage::Queued, limit }));
     assert!(!worth(JobError::Cancelled { stage: Stage::Running }));
-    assert!(!worth(JobError::ShutDown { stage: Stage::Running }) && !is_worth_saving(&Ok(Payload::none())));
+    assert!(!worth(JobError::ShutDown { stage: Stage::Running }));
 }

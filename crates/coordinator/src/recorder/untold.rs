@@ -57,8 +57,8 @@ impl Untold {
 
     fn tell_once(&mut self, file: Option<PathBuf>) {
         let Some((caller, mut finished)) = self.0.take() else { return };
-        if let Err(JobError::Crashed(report) | JobError::Poisoned { crash: Some(report), .. }) =
-            &mut finished.result
+        if let Err(error) = &mut finished.result
+            && let JobError::Crashed(report) | JobError::Poisoned { crash: Some(report), .. } = &mut **error
         {
             report.replay = file;
         }

@@ -95,7 +95,7 @@ fn accepted(
     Accepted {
         id,
         outcome: Box::pin(async move {
-            let result = running.await;
+            let result = running.await.map_err(Box::new);
             Finished { id, timing, result, report }
         }),
     }
