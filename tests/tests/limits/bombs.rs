@@ -7,6 +7,7 @@ use procpool_tests::server::Server;
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, other_user, process};
 use std::path::Path;
+use std::time::Duration;
 
 pub(crate) const PROCESSES: u32 = 60;
 
@@ -59,6 +60,10 @@ pub(crate) fn three_greedy(worker: &Path) -> String {
     .concat()
 }
 
+/// Between two questions. Without it the test and the server would be greedier than the three, which have to use up their
+/// processor time while the answer is waited for.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// All three at once; `/livez` is asked all the while.
 pub(crate) async fn three_greedy_workers_harm_nobody_on(server: &Server) {
     let bomb = bomb(server);
@@ -77,6 +82,8 @@ pub(crate) async fn three_greedy_workers_harm_nobody_on(server: &Server) {
             alive = http::get(server.address(), "/livez") => {
                 assert_eq!(alive.status, 200, "{alive:?}");
                 answers += 1;
+                // sleep: to leave the processor to others
+                tokio::time::sleep(PAUSE).await;
             }
         }
     };
