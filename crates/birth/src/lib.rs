@@ -44,10 +44,18 @@ pub struct Unserved {
 #[derive(Debug)]
 struct State {
     stage: Stage,
+    /// Whether the descriptors were there when that was first asked.
+    born: Option<bool>,
     /// Descriptors beside the connections that were taken.
     taken: Vec<RawFd>,
     wanted: Option<String>,
     offered: Vec<&'static str>,
+}
+
+impl State {
+    fn was_spawned(&mut self) -> bool {
+        *self.born.get_or_insert_with(is_born)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +67,17 @@ enum Stage {
     Serving,
 }
 
-static STATE: Mutex<State> =
-    Mutex::new(State { stage: Stage::Untouched, taken: Vec::new(), wanted: None, offered: Vec::new() });
+static STATE: Mutex<State> = Mutex::new(State {
+    stage: Stage::Untouched,
+    born: None,
+    taken: Vec::new(),
+    wanted: None,
+    offered: Vec::new(),
+});
 
 /// Returns whether a coordinator spawned this process as a worker.
 pub fn was_spawned() -> bool {
-    state().stage != Stage::Untouched || is_born()
+    state().was_spawned()
 }
 
 /// Takes both connections, once. `None` where no coordinator spawned this process, or somebody else
@@ -76,6 +89,7 @@ pub fn claim() -> Option<Connections> {
     if state.stage != Stage::Untouched || !is_born() {
         return None;
     }
+    state.born = Some(true);
     let (jobs, control) = (inherited::take(JOBS_FD)?, inherited::take(CONTROL_FD)?);
     state.stage = Stage::Claimed;
     Some(Connections { jobs: jobs.into(), control: control.into() })
@@ -110,12 +124,8 @@ pub fn serves() {
 ///
 /// Such a process must not start workers: it would be a fork bomb where it is its own worker.
 pub fn unserved() -> Option<Unserved> {
-    let state = state();
-    let is_unserved = match state.stage {
-        Stage::Untouched => is_born(),
-        Stage::Claimed => true,
-        Stage::Serving => false,
-    };
+    let mut state = state();
+    let is_unserved = state.stage != Stage::Serving && state.was_spawned();
     is_unserved.then(|| Unserved { wanted: state.wanted.clone(), offered: state.offered.clone() })
 }
 

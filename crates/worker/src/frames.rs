@@ -13,6 +13,9 @@ use std::io::{self, IoSlice, Write};
 /// An idle worker is to be small; fresh pages for the next large frame are cheap beside the frame.
 const KEEP: usize = 1024 * 1024;
 
+/// Bytes that a reader takes at first.
+const FIRST_READ: usize = 4 * 1024;
+
 /// Bytes do not become a frame.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -45,16 +48,19 @@ pub(crate) struct FrameReader<R> {
     count: u64,
     /// Descriptors that were read, and whose frames were not.
     received: Received,
-    /// Where a read lands before the decoder takes it; std reads into initialised memory only.
-    landing: Box<[u8]>,
+    /// Where a read lands before the decoder takes it; std reads into initialised memory only. Fresh memory takes a worker's
+    /// start longer than all that it reads there, so most of it comes with the first read that has use for it.
+    landing: Vec<u8>,
+    /// Bytes that it grows to.
+    room: usize,
 }
 
 impl<R: Source> FrameReader<R> {
-    /// A reader that takes `landing` bytes at a time.
-    pub(crate) fn new(source: R, max_payload: u32, landing: usize) -> Self {
-        let landing = vec![0; landing].into_boxed_slice();
+    /// A reader that takes up to `room` bytes at a time.
+    pub(crate) fn new(source: R, max_payload: u32, room: usize) -> Self {
+        let landing = vec![0; room.min(FIRST_READ)];
         let decoder = Decoder::with_max_payload(max_payload);
-        Self { source, decoder, max_payload, count: 0, received: Received::default(), landing }
+        Self { source, decoder, max_payload, count: 0, received: Received::default(), landing, room }
     }
 
     pub(crate) fn source(&self) -> &R {
@@ -111,6 +117,9 @@ impl<R: Source> FrameReader<R> {
                         self.received.add(from, self.count, descriptors);
                     }
                     self.decoder.feed(&self.landing[..length]);
+                    if length == self.landing.len() {
+                        self.landing.resize(self.room, 0);
+                    }
                     return Ok(length > 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
