@@ -4,11 +4,14 @@
 
 pub(crate) mod alive;
 pub(crate) mod attached_process;
+mod birthplace;
 mod cgroup;
 pub(crate) mod fork;
 mod group;
 pub(crate) mod limits;
+mod maker;
 pub(crate) mod open_files;
+mod own_table;
 pub(crate) mod page;
 mod peer;
 mod posix_spawn;

@@ -14,41 +14,64 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 /// What to run.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Image<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Image {
     /// The file of this name.
-    Path(&'a CStr),
-    /// This very file, whatever its name has come to mean.
-    File(BorrowedFd<'a>),
+    Path(CString),
+    /// The last of the descriptors, whatever its name has come to mean. The child does not have it.
+    File,
 }
 
-/// A process to be made.
+/// A process to be made. Plain data: it may be used and dropped on any thread.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
-    pub(super) image: Image<'a>,
-    pub(super) args: &'a [CString],
+pub(super) struct Plan {
+    pub(super) image: Image,
+    pub(super) args: Vec<CString>,
     /// The whole environment, as `KEY=value`.
-    pub(super) env: &'a [CString],
-    pub(super) dir: Option<&'a CStr>,
-    /// The child's descriptors 0, 1, 2 and so on. None of them may have a number here that is below
-    /// [`FIRST_FREE`], or one could take another's place before that is copied.
-    pub(super) descriptors: &'a [BorrowedFd<'a>],
+    pub(super) env: Vec<CString>,
+    pub(super) dir: Option<CString>,
+}
+
+/// Whose table of descriptors the calling thread has. The child begins with a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// The thread's own, as [`own_table`](super::own_table) makes it: all in it is close-on-exec.
+    Own,
+    /// The process's.
+    Shared,
 }
 
 /// Numbers below this one are the child's.
 pub(super) const FIRST_FREE: RawFd = 16;
 
 /// Makes the process. Returns when it runs the new program, or cannot.
-pub(super) fn spawn(plan: &Plan<'_>) -> io::Result<Pid> {
-    let actions = plan.actions()?;
-    let attributes = Attributes::new()?;
-    // Names the file by a descriptor that the child has until its `exec`, see `actions`.
-    let by_descriptor = cstring(&format!("/proc/self/fd/{}", plan.descriptors.len() + 1))?;
-    let path = match plan.image {
-        Image::Path(path) => path,
-        Image::File(_) => &by_descriptor,
+///
+/// `descriptors` are the child's 0, 1, 2 and so on. None of them may have a number here that is below [`FIRST_FREE`], or
+/// one could take another's place before that is copied.
+pub(super) fn spawn(plan: &Plan, descriptors: &[BorrowedFd<'_>], table: Table) -> io::Result<Pid> {
+    let (file, its) = match (&plan.image, descriptors.split_last()) {
+        (Image::File, Some((file, its))) => (Some(*file), its),
+        _ => (None, descriptors),
     };
-    let (args, env) = (pointers(plan.args), pointers(plan.env));
+    let mut actions = FileActions::new()?;
+    if let Some(dir) = &plan.dir {
+        actions.enter(dir)?;
+    }
+    for (number, descriptor) in (0..).zip(its) {
+        actions.place(descriptor, number)?;
+    }
+    let number = match (table, file) {
+        (Table::Own, file) => file.map(|file| file.as_raw_fd()),
+        (Table::Shared, file) => actions.close_others(its.len(), file)?,
+    };
+    // Names the file by a descriptor that the child has until its `exec`.
+    let by_descriptor = number.map(|number| cstring(&format!("/proc/self/fd/{number}"))).transpose()?;
+    let path = match (&plan.image, &by_descriptor) {
+        (Image::Path(path), _) | (Image::File, Some(path)) => path,
+        (Image::File, None) => return Err(io::Error::other("no file to run")),
+    };
+    let attributes = Attributes::new()?;
+    let (args, env) = (pointers(&plan.args), pointers(&plan.env));
     let mut pid = 0;
     // SAFETY: all pointers are to initialised values that live until the call returns; both arrays end
     // with a null pointer, and the call writes to none of the strings.
@@ -66,31 +89,6 @@ pub(super) fn spawn(plan: &Plan<'_>) -> io::Result<Pid> {
     Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system made a process without a number"))
 }
 
-impl Plan<'_> {
-    fn actions(&self) -> io::Result<FileActions> {
-        let mut actions = FileActions::new()?;
-        if let Some(dir) = self.dir {
-            actions.enter(dir)?;
-        }
-        for (number, descriptor) in (0..).zip(self.descriptors) {
-            actions.place(descriptor, number)?;
-        }
-        let next = RawFd::try_from(self.descriptors.len()).map_err(io::Error::other)?;
-        let Image::File(file) = self.image else {
-            actions.close_from(next)?;
-            return Ok(actions);
-        };
-        // The file has to be open until the `exec` and no longer. A descriptor that is placed stays
-        // open, and one that is opened can be close-on-exec: with all lower numbers taken, `open` gives
-        // `next + 1`, and that one keeps the flag.
-        actions.place(&file, next)?;
-        actions.close_from(next + 1)?;
-        actions.open(next + 1, &cstring(&format!("/proc/self/fd/{next}"))?)?;
-        actions.close(next)?;
-        Ok(actions)
-    }
-}
-
 /// What the child does before its `exec`.
 struct FileActions(libc::posix_spawn_file_actions_t);
 
@@ -101,6 +99,23 @@ impl FileActions {
         check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
         // SAFETY: it is initialised.
         Ok(Self(unsafe { actions.assume_init() }))
+    }
+
+    /// Closes all that the child is not to have, which has the numbers below `count`. Gives the number that `file` has then.
+    fn close_others(&mut self, count: usize, file: Option<BorrowedFd<'_>>) -> io::Result<Option<RawFd>> {
+        let next = RawFd::try_from(count).map_err(io::Error::other)?;
+        let Some(file) = file else {
+            self.close_from(next)?;
+            return Ok(None);
+        };
+        // The file has to be open until the `exec` and no longer. A descriptor that is placed stays
+        // open, and one that is opened can be close-on-exec: with all lower numbers taken, `open` gives
+        // `next + 1`, and that one keeps the flag.
+        self.place(&file, next)?;
+        self.close_from(next + 1)?;
+        self.open(next + 1, &cstring(&format!("/proc/self/fd/{next}"))?)?;
+        self.close(next)?;
+        Ok(Some(next + 1))
     }
 
     fn place(&mut self, descriptor: &BorrowedFd<'_>, number: RawFd) -> io::Result<()> {

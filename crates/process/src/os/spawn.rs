@@ -1,8 +1,9 @@
 //! Spawns one worker process: what it is born with, what it is held to, and what it is told first.
 
+use super::birthplace::Birthplace;
 use super::limits;
 use super::open_files;
-use super::posix_spawn::{self, FIRST_FREE, Image, Plan};
+use super::posix_spawn::{Image, Plan};
 use super::process::Process;
 use super::spawners::{self, Task};
 use crate::cause;
@@ -11,13 +12,12 @@ use crate::worker_limits::WorkerLimits;
 use bytes::Bytes;
 use procpool_protocol::preamble::Preamble;
 use rustix::fs::{Mode, OFlags};
-use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -63,7 +63,11 @@ pub(crate) async fn spawn(request: SpawnRequest, begun: oneshot::Sender<()>) -> 
     let (reply, result) = oneshot::channel();
     let executable = request.pinned.executable().as_path().to_owned();
     spawners::run(&executable, Box::new(Order { request, begun, reply }))?;
-    result.await.map_err(|_| io::Error::other("a spawner thread is gone"))?
+    let spawned = result.await.map_err(|_| io::Error::other("a spawner thread is gone"))??;
+    // It is dead already, or the system knows no such score. Not on the spawner's thread: for as long as that runs, the
+    // kernel may let the child wait for the processor on which it was made.
+    let _ = prefer_as_victim(spawned.process.pid());
+    Ok(spawned)
 }
 
 /// A request on its way to a spawner thread.
@@ -78,35 +82,37 @@ impl Task for Order {
         self.reply.is_closed()
     }
 
-    fn run(self: Box<Self>) {
+    fn run(self: Box<Self>, birthplace: &Birthplace) {
         let Self { request, begun, reply } = *self;
         if !reply.is_closed() {
             let _ = begun.send(());
             // If nobody waits any more, dropping the process kills it.
-            let _ = reply.send(spawn_here(&request).map_err(cause::resources));
+            let _ = reply.send(spawn_here(&request, birthplace).map_err(cause::resources));
         }
     }
 }
 
-fn spawn_here(request: &SpawnRequest) -> io::Result<Spawned> {
+fn spawn_here(request: &SpawnRequest, birthplace: &Birthplace) -> io::Result<Spawned> {
     // A process that runs something else has been told nothing.
     let discard = |spawned: Spawned| {
         spawned.process.bury();
     };
-    let mut spawned = request.pinned.start(|file| spawn_program(request, file), discard)?;
+    let mut spawned = request.pinned.start(|file| spawn_program(request, file, birthplace), discard)?;
     spawned.welcomed = match spawned.jobs.write(&request.welcome) {
         Ok(written) => written,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
         // It died at once; the handshake finds out how.
         Err(_) => request.welcome.len(),
     };
-    // It is dead already, or the system knows no such score.
-    let _ = prefer_as_victim(spawned.process.pid());
     Ok(spawned)
 }
 
 /// Spawns a process that waits for its welcome.
-fn spawn_program(request: &SpawnRequest, file: Option<&File>) -> io::Result<Spawned> {
+fn spawn_program(
+    request: &SpawnRequest,
+    file: Option<&File>,
+    birthplace: &Birthplace,
+) -> io::Result<Spawned> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (stdout, its_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, its_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -118,53 +124,31 @@ fn spawn_program(request: &SpawnRequest, file: Option<&File>) -> io::Result<Spaw
     // By this a worker knows that it is one.
     jobs.write_all(&Preamble::ours().to_bytes())?;
     let its = [null, its_stdout, its_stderr, its_jobs.into(), its_control.into()];
-    let its = its.into_iter().map(out_of_the_way).collect::<io::Result<Vec<_>>>()?;
-    let given = request.descriptors.iter().map(copied);
-    let given = given.collect::<io::Result<Vec<_>>>()?;
+    let given = its.iter().chain(&request.descriptors).map(AsFd::as_fd);
+    let descriptors: Vec<_> = given.chain(file.map(AsFd::as_fd)).collect();
 
-    let process = Process::spawned(|| run(request, file, its.iter().chain(&given)))?;
-    drop((its, given));
+    let (path, dir) = (request.pinned.executable().as_path(), request.current_dir.as_deref());
+    let plan = plan(request, file.is_some())?;
+    let make = || birthplace.make(plan, &descriptors);
+    let process = Process::spawned(|| make().map_err(|error| cause::of_spawn(path, dir, file, error)))?;
+    drop(its);
     // Whatever fails from here on, dropping the process kills it.
     let process = process.confined(|pid| confine(pid, &request.limits))?;
     Ok(Spawned { process, stdout, stderr, jobs, control, welcomed: 0 })
 }
 
-/// On this thread rather than the caller's: the file may lie on a network disk.
-fn run<'a>(
-    request: &SpawnRequest,
-    file: Option<&File>,
-    descriptors: impl Iterator<Item = &'a OwnedFd>,
-) -> io::Result<Pid> {
+fn plan(request: &SpawnRequest, is_file: bool) -> io::Result<Plan> {
     let executable = request.pinned.executable();
     let path = cstring(executable.as_path().as_os_str())?;
     let args = std::iter::once(executable.as_path().as_os_str())
         .chain(executable.args().iter().map(OsString::as_os_str));
     let variables = request.env.iter().map(|(key, value)| [key, OsStr::new("="), value].join(OsStr::new("")));
-    let dir = request.current_dir.as_ref().map(|dir| cstring(dir.as_os_str())).transpose()?;
-    let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
-    let opened = file.map(copied).transpose()?;
-    let spawned = posix_spawn::spawn(&Plan {
-        image: opened.as_ref().map_or(Image::Path(&path), |file| Image::File(file.as_fd())),
-        args: &args.map(cstring).collect::<io::Result<Vec<_>>>()?,
-        env: &variables.map(|it| CString::new(it.into_vec()).map_err(nul)).collect::<io::Result<Vec<_>>>()?,
-        dir: dir.as_deref(),
-        descriptors: &descriptors,
-    });
-    let dir = request.current_dir.as_deref();
-    spawned.map_err(|error| cause::of_spawn(executable.as_path(), dir, file, error))
-}
-
-/// A descriptor whose number is none of the child's.
-fn out_of_the_way(descriptor: OwnedFd) -> io::Result<OwnedFd> {
-    if descriptor.as_raw_fd() >= FIRST_FREE {
-        return Ok(descriptor);
-    }
-    copied(descriptor)
-}
-
-/// The same, for a child.
-fn copied(descriptor: impl AsFd) -> io::Result<OwnedFd> {
-    Ok(fcntl_dupfd_cloexec(descriptor, FIRST_FREE)?)
+    Ok(Plan {
+        image: if is_file { Image::File } else { Image::Path(path) },
+        args: args.map(cstring).collect::<io::Result<_>>()?,
+        env: variables.map(|it| CString::new(it.into_vec()).map_err(nul)).collect::<io::Result<_>>()?,
+        dir: request.current_dir.as_ref().map(|dir| cstring(dir.as_os_str())).transpose()?,
+    })
 }
 
 fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Option<super::worker_cgroup::WorkerCgroup>> {

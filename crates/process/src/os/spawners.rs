@@ -7,6 +7,7 @@
 //! The kernel takes the *thread* that spawned a worker for its parent, and signals the worker when that
 //! one ends. So these threads live as long as the process. Does not: know what is spawned.
 
+use super::birthplace::Birthplace;
 use super::fork::PerProcess;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -29,7 +30,7 @@ pub(super) trait Task: Send {
     fn is_given_up(&self) -> bool;
 
     /// Spawns it.
-    fn run(self: Box<Self>);
+    fn run(self: Box<Self>, birthplace: &Birthplace);
 }
 
 #[derive(Default)]
@@ -93,6 +94,7 @@ impl Spawners {
     }
 
     fn serve(&self) {
+        let birthplace = Birthplace::default();
         let mut state = self.lock();
         loop {
             let Some(executable) = state.waiting.pop_front() else {
@@ -104,7 +106,7 @@ impl Spawners {
             while let Some(task) = state.lanes.get_mut(&executable).and_then(|lane| lane.tasks.pop_front()) {
                 drop(state);
                 // A lane must not end with a panic, such as one of whatever takes our log lines.
-                let _ = catch_unwind(AssertUnwindSafe(|| task.run()));
+                let _ = catch_unwind(AssertUnwindSafe(|| task.run(&birthplace)));
                 state = self.lock();
             }
             if let Some(lane) = state.lanes.get_mut(&executable) {
@@ -136,7 +138,7 @@ mod tests {
             self.is_given_up
         }
 
-        fn run(self: Box<Self>) {
+        fn run(self: Box<Self>, _: &Birthplace) {
             (self.call)();
         }
     }

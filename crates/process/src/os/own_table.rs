@@ -1,0 +1,85 @@
+//! A table of descriptors that is one thread's own.
+//!
+//! A child begins with a copy of the table of the thread that makes it, and closes what it is not to have. In a service
+//! with thousands of connections that took longer than all else about a start, and the more workers there were, the
+//! longer. The table of a thread that has one of its own holds next to nothing.
+//!
+//! On such a thread the number of a descriptor means another file than everywhere else in this process. So nothing that
+//! belongs to other threads may be used or dropped there, and nothing logged.
+#![allow(unsafe_code)]
+
+use super::posix_spawn::FIRST_FREE;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::fcntl_dupfd_cloexec;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// Gives the calling thread a table of its own, with a copy of one descriptor and nothing else that could be used. From then
+/// on, what the thread receives has numbers from [`FIRST_FREE`] on.
+///
+/// # Errors
+/// When the system refuses. Then the thread's table is the one that it had, or the thread has to end.
+pub(super) fn separate(kept: RawFd) -> io::Result<OwnedFd> {
+    let kept_number = u32::try_from(kept).map_err(io::Error::other)?;
+    // The kernel copies the lower numbers only, whatever there is beyond.
+    close_range(kept_number + 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
+    if let Some(last) = kept_number.checked_sub(1) {
+        close_range(0, last, 0)?;
+    }
+    // SAFETY: the number is open in this table, which nobody else has, and nothing here has it yet.
+    let kept = unsafe { OwnedFd::from_raw_fd(kept) };
+    let kept = fcntl_dupfd_cloexec(kept, FIRST_FREE)?;
+    // The numbers below are a child's. What is received takes the lowest that is free.
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    while null.as_raw_fd() < FIRST_FREE {
+        let another = fcntl_dupfd_cloexec(&null, 0)?;
+        if another.as_raw_fd() >= FIRST_FREE {
+            break;
+        }
+        // It stays for as long as the thread does.
+        std::mem::forget(another);
+    }
+    std::mem::forget(null);
+    Ok(kept)
+}
+
+/// Closes the numbers from `first` to `last`. The C library has a function for that, but not every one.
+fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: the call takes no pointers. What it closes is nobody's: either the table is being replaced by a copy that
+    // nobody has used yet, or it is such a copy.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::{Errno, read, write};
+    use rustix::pipe::{PipeFlags, pipe_with};
+    use std::os::fd::AsFd;
+    use std::thread;
+
+    #[test]
+    fn a_thread_has_what_it_kept_and_others_keep_what_they_have() {
+        let (out, into) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let (number, other) = (into.as_raw_fd(), out.as_raw_fd());
+        let seen = thread::spawn(move || {
+            let kept = separate(number).unwrap();
+            write(&kept, b"x").unwrap();
+            // A descriptor of the other table is nothing here.
+            // SAFETY: it is only asked whether it is open, and not closed.
+            let other = unsafe { std::os::fd::BorrowedFd::borrow_raw(other.max(FIRST_FREE + 20)) };
+            let is_open = rustix::io::fcntl_getfd(other) != Err(Errno::BADF);
+            (kept.as_raw_fd() >= FIRST_FREE, is_open)
+        });
+        assert_eq!(seen.join().unwrap(), (true, false));
+        // Its copy ended with the thread. Nothing was closed here.
+        assert_eq!(read(&out, &mut [0; 8]).unwrap(), 1);
+        write(into.as_fd(), b"y").unwrap();
+        drop(into);
+        assert_eq!(read(&out, &mut [0; 8]).unwrap(), 1);
+        assert_eq!(read(&out, &mut [0; 8]).unwrap(), 0, "somebody else holds the writing end");
+    }
+}
