@@ -22,7 +22,7 @@ use crate::opening::{First, Line};
 use crate::os::alive::Alive;
 use crate::os::page::Page;
 use crate::os::socket::Socket;
-use crate::os::spawn::{SpawnRequest, Spawned, spawn};
+use crate::os::spawn::{SpawnRequest, Spawned, TakenUp, spawn};
 use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
 use bytes::Bytes;
@@ -40,7 +40,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// An `exec` that takes so long is worth a line in the log.
 const SLOW_EXEC: Duration = Duration::from_secs(1);
@@ -159,9 +158,9 @@ impl<'a> Begun<'a> {
         };
         // A child that comes too late is killed by its own destructor.
         let timeout = recipe.step_timeout;
-        let (begun, begins) = oneshot::channel();
+        let taken_up = TakenUp::default();
         let spawned = tokio::select! {
-            spawned = noticed_if_slow(path, spawn(request, begun), begins) => spawned,
+            spawned = noticed_if_slow(path, spawn(request, taken_up.clone()), &taken_up) => spawned,
             () = clock::sleep(timeout) => {
                 return Err(StartError::Hangs { path: path.to_owned(), timeout });
             }
@@ -311,15 +310,13 @@ async fn heard<T>(
 }
 
 /// Logs the name of an executable whose `exec` hangs. Waiting for a turn does not count.
-async fn noticed_if_slow<T>(
-    path: &Path,
-    spawning: impl Future<Output = T>,
-    begins: oneshot::Receiver<()>,
-) -> T {
+async fn noticed_if_slow<T>(path: &Path, spawning: impl Future<Output = T>, taken_up: &TakenUp) -> T {
     let hangs = async {
-        // An error means that it ended, which is what is waited for beside this.
-        let _ = begins.await;
-        clock::sleep(SLOW_EXEC).await;
+        let mut left = SLOW_EXEC;
+        while !left.is_zero() {
+            clock::sleep(left).await;
+            left = taken_up.get().map_or(SLOW_EXEC, |at| SLOW_EXEC.saturating_sub(at.elapsed()));
+        }
         tracing::warn!(
             executable = %path.display(),
             "the system has been starting this executable for {SLOW_EXEC:?}, and is not done: a network file \

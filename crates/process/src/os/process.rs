@@ -204,7 +204,7 @@ mod reuse;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::spawn::{SpawnRequest, spawn};
+    use crate::os::spawn::{SpawnRequest, TakenUp, spawn};
     use crate::{Executable, WorkerLimits};
 
     pub(super) async fn sleep() -> Process {
@@ -217,8 +217,7 @@ mod tests {
             descriptors: Vec::new(),
             welcome: bytes::Bytes::new(),
         };
-        let (begun, _) = tokio::sync::oneshot::channel();
-        spawn(request, begun).await.expect("sleep is spawned").process
+        spawn(request, TakenUp::default()).await.expect("sleep is spawned").process
     }
 
     fn until(question: impl Fn() -> bool) {

@@ -22,6 +22,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Added to this process's own `oom_score_adj`: where memory runs out, the kernel takes the worker. Half
@@ -58,11 +60,14 @@ pub(crate) struct Spawned {
     pub(crate) welcomed: usize,
 }
 
-/// Spawns on a thread that lives as long as this process. `begun` completes when that thread takes it up.
-pub(crate) async fn spawn(request: SpawnRequest, begun: oneshot::Sender<()>) -> io::Result<Spawned> {
+/// When a spawner's thread took a request up. To be looked at: a wake would cost a start more than it is worth.
+pub(crate) type TakenUp = Arc<OnceLock<Instant>>;
+
+/// Spawns on a thread that lives as long as this process.
+pub(crate) async fn spawn(request: SpawnRequest, taken_up: TakenUp) -> io::Result<Spawned> {
     let (reply, result) = oneshot::channel();
     let executable = request.pinned.executable().as_path().to_owned();
-    spawners::run(&executable, Box::new(Order { request, begun, reply }))?;
+    spawners::run(&executable, Box::new(Order { request, taken_up, reply }))?;
     let spawned = result.await.map_err(|_| io::Error::other("a spawner thread is gone"))??;
     // It is dead already, or the system knows no such score. Not on the spawner's thread: for as long as that runs, the
     // kernel may let the child wait for the processor on which it was made.
@@ -73,7 +78,7 @@ pub(crate) async fn spawn(request: SpawnRequest, begun: oneshot::Sender<()>) -> 
 /// A request on its way to a spawner thread.
 struct Order {
     request: SpawnRequest,
-    begun: oneshot::Sender<()>,
+    taken_up: TakenUp,
     reply: oneshot::Sender<io::Result<Spawned>>,
 }
 
@@ -83,9 +88,11 @@ impl Task for Order {
     }
 
     fn run(self: Box<Self>, birthplace: &Birthplace) {
-        let Self { request, begun, reply } = *self;
+        let Self { request, taken_up, reply } = *self;
         if !reply.is_closed() {
-            let _ = begun.send(());
+            let _ = taken_up.set(Instant::now());
+            // A process is most often made because another one was given a job, and both were woken at the same moment.
+            std::thread::yield_now();
             // If nobody waits any more, dropping the process kills it.
             let _ = reply.send(spawn_here(&request, birthplace).map_err(cause::resources));
         }

@@ -82,6 +82,10 @@ pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
     if needs_thread {
         lane.threads += 1;
         state.waiting.push_back(executable.to_owned());
+    }
+    // A thread that is woken may take this one's processor at once, and would wait for the lock.
+    drop(state);
+    if needs_thread {
         spawners.work.notify_one();
     }
     Ok(())
