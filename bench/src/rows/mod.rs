@@ -9,6 +9,7 @@ mod in_flight;
 mod livez;
 mod payload;
 mod replaced;
+mod sandboxed;
 mod sequential;
 mod thousand;
 
@@ -47,6 +48,8 @@ pub const ROWS: &[Named<Row>] = &[
     ("warm-spare", |kit| Box::pin(fresh::warm(kit))),
     ("http", |kit| Box::pin(http::row(kit))),
     ("payload", |kit| Box::pin(payload::row(kit))),
+    ("sandboxed-in-flight", |kit| Box::pin(sandboxed::in_flight(kit))),
+    ("sandboxed-payload", |kit| Box::pin(sandboxed::payload(kit))),
     ("livez", |kit| Box::pin(livez::row(kit))),
     ("compute", |kit| Box::pin(compute::row(kit))),
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),

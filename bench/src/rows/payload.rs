@@ -9,7 +9,7 @@ use crate::script::Needs;
 use procpool::{Bytes, Pool};
 use std::time::Instant;
 
-const SIZE: usize = 16 << 20;
+pub(super) const SIZE: usize = 16 << 20;
 
 pub(super) async fn row(kit: Kit) -> Result<Row> {
     let count = kit.args.effort(20);
@@ -34,17 +34,20 @@ impl Contestant for Ours {
     }
 
     fn turn(&mut self) -> Turn<'_> {
-        Box::pin(async {
-            let mut times = Vec::with_capacity(self.count);
-            for _ in 0..self.count {
-                let sent = Instant::now();
-                let output = self.pool.run(Bytes::from(self.input.clone())).await?;
-                times.push(sent.elapsed());
-                assert_eq!(output.len(), SIZE, "all of it comes back");
-            }
-            Ok(Measured::quantile(times.into_iter().collect(), 0.5))
-        })
+        Box::pin(round_trips(&self.pool, &self.input, self.count))
     }
+}
+
+/// The times of this input there and back, as often as `count` says.
+pub(super) async fn round_trips(pool: &Pool<Blob>, input: &bytes::Bytes, count: usize) -> Result<Measured> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let sent = Instant::now();
+        let output = pool.run(Bytes::from(input.clone())).await?;
+        times.push(sent.elapsed());
+        assert_eq!(output.len(), input.len(), "all of it comes back");
+    }
+    Ok(Measured::quantile(times.into_iter().collect(), 0.5))
 }
 
 struct Floor {
