@@ -1,7 +1,10 @@
 //! [`InvalidLimits`]: limits of a pool that contradict each other or themselves.
 
-use crate::limits::MAX_WORKERS;
 use procpool_process::InvalidWorkerLimits;
+
+/// Most workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes and a
+/// pidfd); more than this is a slip of the keyboard on any machine of today.
+pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// Limits that contradict each other or themselves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

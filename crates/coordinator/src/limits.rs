@@ -2,7 +2,7 @@
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
-use crate::invalid::InvalidLimits;
+use crate::invalid::{InvalidLimits, MAX_WORKERS};
 use crate::sharing;
 use crate::supervision::Supervision;
 use procpool_process::WorkerLimits;
@@ -11,10 +11,6 @@ use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_scheduler as scheduler;
 use std::sync::OnceLock;
 use std::time::Duration;
-
-/// Most workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes and a
-/// pidfd); more than this is a slip of the keyboard on any machine of today.
-pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// Limits of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,5 +24,6 @@ pub mod output;
 pub mod page;
 pub mod passing;
 mod region;
+mod region_id;
 
 pub use region::{RegionCell, SharedRegion};

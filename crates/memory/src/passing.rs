@@ -3,7 +3,7 @@
 //! Serde knows bytes alone. So while a value is encoded, the thread collects the descriptors of the regions in it, and while
 //! one is decoded, it offers those that came along. Does not: send or receive any.
 
-use crate::region::Id;
+use crate::region_id::Id;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::sync::Arc;

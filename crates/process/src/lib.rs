@@ -26,6 +26,8 @@ mod os;
 mod outbox;
 mod output;
 mod preflight;
+mod program;
+mod rlimit;
 mod session;
 mod unserved;
 mod worker_data;

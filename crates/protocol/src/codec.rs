@@ -3,7 +3,6 @@
 //! Header messages use its native derive under a constant limit; typed payloads use its serde side.
 //! bincode 2.0.1 is its last release (RUSTSEC-2025-0141): this file is what would change to leave it.
 
-use crate::frame::HeaderBytes;
 use bincode::config::{self, Config};
 use bincode::de::Decoder;
 use bincode::enc::Encoder;
@@ -12,6 +11,7 @@ use bincode::error::{DecodeError, EncodeError};
 pub use bincode::{Decode, Encode};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
+use smallvec::SmallVec;
 
 /// A flag in a header message that stays in its process: it takes no bytes, and is read as `false`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,9 @@ impl<C> Decode<C> for LocalFlag {
 }
 
 bincode::impl_borrow_decode!(LocalFlag);
+
+/// A header message as bytes. A job's and its answer's, which are short, need no allocation.
+pub type HeaderBytes = SmallVec<[u8; 32]>;
 
 /// In-memory bytes that decoding one header message may claim: eight times the largest header.
 const HEADER_BUDGET: usize = 8 * crate::limits::MAX_HEADER as usize;

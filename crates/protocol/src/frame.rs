@@ -4,9 +4,9 @@
 //! they arrive (`decoder.rs`).
 
 use crate::arena::Place;
+pub use crate::codec::HeaderBytes;
 use crate::payload::{Encoding, Payload};
 use bytes::{BufMut, Bytes, BytesMut};
-use smallvec::SmallVec;
 
 /// Bytes of the fixed frame header.
 pub const HEADER_LEN: usize = 24;
@@ -184,9 +184,6 @@ impl RawHeader {
         }
     }
 }
-
-/// A header message as bytes. A job's and its answer's, which are short, need no allocation.
-pub type HeaderBytes = SmallVec<[u8; 32]>;
 
 /// A frame that was received whole and found well-formed.
 #[derive(Clone, Debug, PartialEq, Eq)]

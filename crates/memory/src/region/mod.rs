@@ -1,11 +1,10 @@
 //! [`SharedRegion`]: memory that several processes use at once, as JavaScript's `SharedArrayBuffer`.
 
-mod id;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use id::Id;
+use crate::region_id::Id;
 
 use crate::file::{self, SIZED};
 use crate::map::{Atomic, Map};

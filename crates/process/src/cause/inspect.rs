@@ -2,9 +2,9 @@
 //! Starts nothing.
 
 use super::{Obstacle, obstructed};
-use crate::executable::elf::{self, Elf, Machine};
-use crate::executable::reach::{self, Access};
-use crate::executable::{binfmt, script};
+use crate::program::elf::{self, Elf, Machine};
+use crate::program::reach::{self, Access};
+use crate::program::{binfmt, script};
 use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, accessat, fstatvfs};
 use rustix::io::Errno;
 use script::{HEAD, Script};

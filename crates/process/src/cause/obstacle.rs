@@ -1,7 +1,7 @@
 //! [`Obstacle`]: everything that is known to keep an executable from being started, each with its
 //! sentence.
 
-use crate::executable::elf::Machine;
+use crate::program::elf::Machine;
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io::ErrorKind;

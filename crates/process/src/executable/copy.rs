@@ -2,8 +2,8 @@
 //! the same file share one copy, which goes with the last of them.
 
 use super::identity::Identity;
-use super::reach::{self, Access};
-use crate::os::rlimit;
+use crate::program::reach::{self, Access};
+use crate::rlimit;
 use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create, sendfile};
 use rustix::io::Errno;
 use rustix::process::Resource;

@@ -1,18 +1,12 @@
 //! Which file a worker is made from. Looks for it, tells whether it can be started, and pins its
 //! bytes.
 
-pub(crate) mod binfmt;
 mod copy;
-pub(crate) mod elf;
 mod guard;
 mod identity;
 mod kept;
 mod pinned;
 mod place;
-pub(crate) mod reach;
-#[cfg(test)]
-pub(crate) mod scratch;
-pub(crate) mod script;
 
 pub use pinned::Pinned;
 pub use place::{absolute, own_path};

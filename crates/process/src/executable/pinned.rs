@@ -2,14 +2,15 @@
 //! as far as the kind of file allows.
 
 use super::copy::{self, NoCopy};
-use super::elf::{self, Elf, Machine};
 use super::guard;
 use super::identity::Identity;
 use super::kept::Kept;
-use super::reach::{self, Access};
-use super::script::{HEAD, Script};
-use super::{Executable, ExecutableError, binfmt};
+use super::{Executable, ExecutableError};
 use crate::cause::{self, Obstacle};
+use crate::program::binfmt;
+use crate::program::elf::{self, Elf, Machine};
+use crate::program::reach::{self, Access};
+use crate::program::script::{HEAD, Script};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};

@@ -3,9 +3,9 @@
 //!
 //! No `pre_exec`: this is done between the spawn and the `Welcome`, before which a worker is told nothing.
 
-use super::rlimit;
 use super::worker_cgroup::WorkerCgroup;
 use crate::cause;
+use crate::rlimit;
 use crate::worker_limits::WorkerLimits;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getpriority_process, prlimit, setpriority_process};

@@ -16,7 +16,6 @@ pub(crate) mod page;
 mod peer;
 mod posix_spawn;
 pub(crate) mod process;
-pub(crate) mod rlimit;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;

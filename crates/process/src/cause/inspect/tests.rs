@@ -1,8 +1,8 @@
 //! Every obstacle, made and found.
 
 use super::*;
-use crate::executable::elf::tests::Made;
-use crate::executable::scratch::Scratch;
+use crate::program::elf::tests::Made;
+use crate::program::scratch::Scratch;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;

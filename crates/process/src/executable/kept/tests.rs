@@ -1,7 +1,7 @@
 //! What is started, and what happens when somebody writes to the file in between.
 
-use super::super::scratch::Scratch;
 use super::*;
+use crate::program::scratch::Scratch;
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,8 +1,8 @@
 //! One test for each kind of file: what is held of it, and what runs after it was overwritten.
 
-use super::super::elf::tests::Made;
-use super::super::scratch::Scratch;
 use super::*;
+use crate::program::elf::tests::Made;
+use crate::program::scratch::Scratch;
 use rustix::io::Errno;
 use std::fs;
 use std::os::fd::AsRawFd;
