@@ -6,9 +6,11 @@
 use bincode::config::{self, Config};
 use bincode::de::Decoder;
 use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 
 pub use bincode::{Decode, Encode};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 use smallvec::SmallVec;
@@ -117,8 +119,22 @@ pub fn decode_header<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
 ///
 /// # Errors
 /// When its `Serialize` fails, or needs what bincode does not have (a sequence of unknown length).
-pub fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
-    Ok(bincode::serde::encode_to_vec(value, config::standard())?)
+pub fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CodecError> {
+    let mut collected = Collected(SmallVec::new());
+    bincode::serde::encode_into_writer(value, &mut collected, config::standard())?;
+    let Collected(bytes) = collected;
+    Ok(if bytes.spilled() { bytes.into_vec().into() } else { Bytes::copy_from_slice(&bytes) })
+}
+
+/// What was written so far. Most values are short: one that never grew out of the stack becomes `Bytes` by a single
+/// allocation of its own length, where a `Vec` with room to spare needs two.
+struct Collected(SmallVec<[u8; 128]>);
+
+impl Writer for Collected {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Decodes what `seed` makes of exactly all of `bytes`. bincode bounds nothing here and allocates

@@ -186,7 +186,7 @@ impl Payload {
         let failed = |reason: String| PayloadError::Encode { encoding, reason };
         let bytes = match encoding {
             Encoding::Bincode => codec::encode_typed(value).map_err(|e| failed(e.to_string()))?,
-            Encoding::Json => serde_json::to_vec(value).map_err(|e| failed(e.to_string()))?,
+            Encoding::Json => serde_json::to_vec(value).map_err(|e| failed(e.to_string()))?.into(),
             Encoding::None | Encoding::Bytes => {
                 return Err(failed("only procpool's Bytes type is sent as it is".into()));
             }

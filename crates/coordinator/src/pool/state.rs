@@ -23,6 +23,8 @@ use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
     Stage as SchedulerStage, Terms, Time, Verdict, WorkerId, WorkerState,
 };
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub(crate) struct State {
     shares: usize,
     /// When the timer will wake.
     armed: Option<Time>,
+    /// Of the pool alone: to get at the thread's for each job would take longer than the number itself.
+    random: StdRng,
 }
 
 impl State {
@@ -72,6 +76,7 @@ impl State {
             keeps_sent,
             shares,
             armed: None,
+            random: StdRng::from_rng(&mut rand::rng()),
         }
     }
 
@@ -165,9 +170,9 @@ impl State {
     }
 
     /// Names for another job.
-    fn new_names(&self) -> (Key, JobId) {
+    fn new_names(&mut self) -> (Key, JobId) {
         loop {
-            let id = JobId::from_bits(rand::random());
+            let id = JobId::from_bits(self.random.random());
             // Half of an id tells any two jobs apart that were ever open at one time, but nobody promises that.
             if !self.is_open(key(id)) {
                 return (key(id), id);
