@@ -12,7 +12,7 @@ const MOST_LINES: usize = 400;
 const CODEC: &str = "crates/protocol/src/codec.rs";
 
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
-/// are deprecated as unsound), noticing a fork, spawning with exact descriptors, reaping with the bill
+/// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for one thread, reaping with the bill
 /// (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them, the signal mask, and the
 /// descriptors that a worker is born with.
 const MAY_BE_UNSAFE: &[&str] = &[
@@ -20,11 +20,12 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/alive.rs",
     "crates/process/src/os/fork.rs",
     "crates/process/src/os/group.rs",
+    "crates/process/src/os/own_table.rs",
     "crates/process/src/os/peer.rs",
     "crates/process/src/os/posix_spawn.rs",
-    "crates/process/src/os/rlimit.rs",
     "crates/process/src/os/signals.rs",
     "crates/process/src/os/wait.rs",
+    "crates/process/src/rlimit.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
     // A test program that forks.
