@@ -12,9 +12,9 @@ const MOST_LINES: usize = 400;
 const CODEC: &str = "crates/protocol/src/codec.rs";
 
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
-/// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for one thread, reaping with the bill
-/// (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them, the signal mask, and the
-/// descriptors that a worker is born with.
+/// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for
+/// one thread, reaping with the bill (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them,
+/// the signal mask, and the descriptors that a worker is born with.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
     "crates/process/src/os/alive.rs",
