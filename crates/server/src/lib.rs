@@ -93,5 +93,7 @@ fn on_runtime(work: impl Future<Output = Result<ExitCode, Error>>) -> Result<Exi
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_TASKS);
+    // Ended with this process, it would leave a worker behind that nobody has heard of.
+    procpool_coordinator::finish_spawns(LAST_TASKS);
     ended
 }

@@ -19,7 +19,7 @@ pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;
-mod spawners;
+pub(crate) mod spawners;
 pub(crate) mod usage;
 mod wait;
 mod worker_cgroup;

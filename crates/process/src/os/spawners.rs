@@ -14,6 +14,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Maximum number of threads. If executables that hang take all of them, the starts of all others wait.
 const MAX_THREADS: usize = 64;
@@ -37,6 +38,8 @@ pub(super) trait Task: Send {
 struct Spawners {
     state: Mutex<State>,
     work: Condvar,
+    /// The last lane has ended.
+    rest: Condvar,
 }
 
 #[derive(Default)]
@@ -91,6 +94,16 @@ pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
     Ok(())
 }
 
+/// Waits until no spawn goes on any more, or `limit` is over; tells which. To be called at the end of a program, when
+/// nobody waits for a worker any more: a process that was made and is not handed over yet is killed by the thread that
+/// made it, which ends with the program.
+pub fn finish_spawns(limit: Duration) -> bool {
+    let spawners = SPAWNERS.get(Spawners::default);
+    let are_busy = |state: &mut State| !state.lanes.is_empty();
+    let waited = spawners.rest.wait_timeout_while(spawners.lock(), limit, are_busy);
+    !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+}
+
 impl Spawners {
     fn start(&'static self) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("procpool-spawner".into()).stack_size(STACK);
@@ -117,6 +130,9 @@ impl Spawners {
                 lane.threads -= 1;
                 if lane.threads == 0 {
                     state.lanes.remove(&executable);
+                }
+                if state.lanes.is_empty() {
+                    self.rest.notify_all();
                 }
             }
         }
@@ -194,6 +210,15 @@ mod tests {
         run(lane, wanted(move || last.send("wanted").unwrap_or_default())).unwrap();
         drop((release, ran));
         assert_eq!(order.into_iter().collect::<Vec<_>>(), ["wanted"]);
+    }
+
+    #[test]
+    fn the_end_of_a_program_waits_for_what_is_being_spawned_and_not_for_ever() {
+        let release = hang(Path::new("/test/last"));
+        assert!(!finish_spawns(Duration::from_millis(1)));
+        let waits = std::thread::spawn(|| finish_spawns(Duration::from_secs(60)));
+        drop(release);
+        assert!(waits.join().unwrap());
     }
 
     #[test]
