@@ -44,8 +44,8 @@ pub struct Unserved {
 #[derive(Debug)]
 struct State {
     stage: Stage,
-    /// Whether the descriptors were there when that was first asked.
-    born: Option<bool>,
+    /// The descriptors were not there when that was asked first, and will not be.
+    is_no_worker: bool,
     /// Descriptors beside the connections that were taken.
     taken: Vec<RawFd>,
     wanted: Option<String>,
@@ -54,7 +54,11 @@ struct State {
 
 impl State {
     fn was_spawned(&mut self) -> bool {
-        *self.born.get_or_insert_with(is_born)
+        if self.stage != Stage::Untouched {
+            return true;
+        }
+        self.is_no_worker = self.is_no_worker || !is_born();
+        !self.is_no_worker
     }
 }
 
@@ -69,7 +73,7 @@ enum Stage {
 
 static STATE: Mutex<State> = Mutex::new(State {
     stage: Stage::Untouched,
-    born: None,
+    is_no_worker: false,
     taken: Vec::new(),
     wanted: None,
     offered: Vec::new(),
@@ -89,7 +93,6 @@ pub fn claim() -> Option<Connections> {
     if state.stage != Stage::Untouched || !is_born() {
         return None;
     }
-    state.born = Some(true);
     let (jobs, control) = (inherited::take(JOBS_FD)?, inherited::take(CONTROL_FD)?);
     state.stage = Stage::Claimed;
     Some(Connections { jobs: jobs.into(), control: control.into() })

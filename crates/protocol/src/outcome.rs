@@ -44,7 +44,7 @@ pub struct Finished {
 pub enum JobError {
     /// The pool did not accept the job.
     #[error("failed to submit the job: {0}")]
-    Refused(Box<Refused>),
+    Refused(#[source] Box<Refused>),
     /// The input does not decode to what the job takes; the function did not run.
     #[error("bad input: {message}")]
     BadInput {

@@ -23,7 +23,7 @@ use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
     Stage as SchedulerStage, Terms, Time, Verdict, WorkerId, WorkerState,
 };
-use rand::rngs::StdRng;
+use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl State {
             keeps_sent,
             shares,
             armed: None,
-            random: StdRng::from_rng(&mut rand::rng()),
+            random: numbers(),
         }
     }
 
@@ -370,6 +370,11 @@ impl State {
             SchedulerRefusal::ShuttingDown | SchedulerRefusal::DuplicateId => Refusal::ShuttingDown,
         }
     }
+}
+
+/// Of no two processes the same, though one be the other's fork.
+fn numbers() -> StdRng {
+    StdRng::try_from_rng(&mut SysRng).unwrap_or_else(|_| StdRng::from_rng(&mut rand::rng()))
 }
 
 /// The scheduler's name of the job that has this id: random bits, as the id is.

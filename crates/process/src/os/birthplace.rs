@@ -8,7 +8,7 @@ use super::maker::Maker;
 use super::posix_spawn::{self, FIRST_FREE, Plan, Table};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::Pid;
-use std::cell::OnceCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -18,8 +18,9 @@ const MANY: RawFd = 512;
 /// What the kernel takes for the parent of a process is the thread that made it. So those live as long as this.
 #[derive(Debug, Default)]
 pub(super) struct Birthplace {
-    /// None where the system lets no thread have a table of its own.
-    maker: OnceCell<Option<Maker>>,
+    maker: RefCell<Option<Maker>>,
+    /// The system lets no thread have a table of its own.
+    has_none: Cell<bool>,
 }
 
 impl Birthplace {
@@ -27,19 +28,24 @@ impl Birthplace {
     /// opened for it; if the plan is to run a file, that is the last of them.
     pub(super) fn make(&self, plan: Plan, descriptors: &[BorrowedFd<'_>]) -> io::Result<Pid> {
         let are_many = descriptors.iter().any(|it| it.as_raw_fd() >= MANY);
-        match if are_many { self.maker() } else { None } {
-            Some(maker) => maker.make(plan, descriptors),
-            None => make_here(&plan, descriptors),
+        let maker = if are_many { self.maker.take().or_else(|| self.start()) } else { None };
+        let Some(maker) = maker else { return make_here(&plan, descriptors) };
+        let made = maker.make(plan, descriptors);
+        if !maker.has_ended() {
+            self.maker.replace(Some(maker));
         }
+        made.unwrap_or_else(|plan| make_here(&plan, descriptors))
     }
 
-    fn maker(&self) -> Option<&Maker> {
-        let start = || {
-            Maker::start().inspect_err(|reason| {
-                tracing::debug!(%reason, "no thread can have a table of descriptors of its own: starts take longer");
-            })
-        };
-        self.maker.get_or_init(|| start().ok()).as_ref()
+    fn start(&self) -> Option<Maker> {
+        if self.has_none.get() {
+            return None;
+        }
+        let started = Maker::start().inspect_err(|reason| {
+            tracing::debug!(%reason, "no thread can have a table of descriptors of its own: starts take longer");
+            self.has_none.set(true);
+        });
+        started.ok()
     }
 }
 
@@ -70,7 +76,10 @@ mod tests {
         let maker = Maker::start().expect("this system allows it");
         [
             ("here", Box::new(|plan, descriptors| make_here(&plan, descriptors))),
-            ("with a table of its own", Box::new(move |plan, descriptors| maker.make(plan, descriptors))),
+            (
+                "with a table of its own",
+                Box::new(move |plan, descriptors| maker.make(plan, descriptors).expect("the order comes")),
+            ),
         ]
     }
 

@@ -4,7 +4,6 @@
 
 use super::own_table;
 use super::posix_spawn::{self, Plan, Table};
-use super::socket::CROWDED;
 use rustix::cmsg_space;
 use rustix::io::Errno;
 use rustix::net::{
@@ -12,6 +11,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use rustix::process::Pid;
+use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -24,15 +24,21 @@ const MAX_DESCRIPTORS: usize = posix_spawn::FIRST_FREE as usize;
 /// Bytes of the thread's stack.
 const STACK: usize = 256 * 1024;
 
-/// How often an order is tried to be sent while too many descriptors of this user are on their way, five milliseconds apart.
-const ATTEMPTS: u32 = 200;
+/// What came of an order.
+#[derive(Debug)]
+enum Answer {
+    Made(io::Result<Pid>),
+    /// Its descriptors did not come, and nothing was made. The thread has ended: what comes next would be the wrong ones.
+    Lost(Plan),
+}
 
 /// The way to such a thread, which lives as long as this.
 #[derive(Debug)]
 pub(super) struct Maker {
     orders: Sender<Plan>,
     descriptors: OwnedFd,
-    made: Receiver<io::Result<Pid>>,
+    answers: Receiver<Answer>,
+    has_ended: Cell<bool>,
 }
 
 impl Maker {
@@ -43,7 +49,7 @@ impl Maker {
     pub(super) fn start() -> io::Result<Self> {
         let (ours, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let (orders, inbox) = mpsc::channel();
-        let (outbox, made) = mpsc::channel();
+        let (outbox, answers) = mpsc::channel();
         let (told, separated) = mpsc::channel();
         let number = its.as_raw_fd();
         let work = move || match own_table::separate(number) {
@@ -57,26 +63,55 @@ impl Maker {
         let separated = separated.recv().map_err(gone)?;
         // The thread has a copy, or has ended.
         drop(its);
-        separated.map(|()| Self { orders, descriptors: ours, made })
+        separated.map(|()| Self { orders, descriptors: ours, answers, has_ended: Cell::new(false) })
     }
 
     /// Makes a process. Returns when it runs the program, or cannot.
-    pub(super) fn make(&self, plan: Plan, descriptors: &[BorrowedFd<'_>]) -> io::Result<Pid> {
-        send(&self.descriptors, descriptors)?;
-        self.orders.send(plan).map_err(gone)?;
-        self.made.recv().map_err(gone)?
+    ///
+    /// # Errors
+    /// The plan, when the order could not be given, as where too many descriptors of this user are on their way.
+    pub(super) fn make(
+        &self,
+        plan: Plan,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<io::Result<Pid>, Box<Plan>> {
+        if send(&self.descriptors, descriptors).is_err() {
+            return Err(plan.into());
+        }
+        if let Err(mpsc::SendError(plan)) = self.orders.send(plan) {
+            self.has_ended.set(true);
+            return Err(plan.into());
+        }
+        match self.answers.recv() {
+            Ok(Answer::Made(result)) => Ok(result),
+            Ok(Answer::Lost(plan)) => {
+                self.has_ended.set(true);
+                Err(plan.into())
+            }
+            Err(error) => {
+                self.has_ended.set(true);
+                Ok(Err(gone(error)))
+            }
+        }
+    }
+
+    /// Whether the thread has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.get()
     }
 }
 
 /// Runs on the thread, with its own table.
-fn serve(socket: &OwnedFd, orders: &Receiver<Plan>, made: &Sender<io::Result<Pid>>) {
+fn serve(socket: &OwnedFd, orders: &Receiver<Plan>, answers: &Sender<Answer>) {
     for plan in orders {
-        let descriptors = receive(socket);
-        let result = descriptors.and_then(|descriptors| {
-            let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-            posix_spawn::spawn(&plan, &descriptors, Table::Own)
-        });
-        if made.send(result).is_err() {
+        let Ok(descriptors) = receive(socket) else {
+            let _ = answers.send(Answer::Lost(plan));
+            return;
+        };
+        let its: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        let result = posix_spawn::spawn(&plan, &its, Table::Own);
+        drop(descriptors);
+        if answers.send(Answer::Made(result)).is_err() {
             return;
         }
     }
@@ -84,20 +119,14 @@ fn serve(socket: &OwnedFd, orders: &Receiver<Plan>, made: &Sender<io::Result<Pid
 
 fn send(socket: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-    for _ in 0..ATTEMPTS {
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
-            return Err(io::Error::other("too many descriptors for one process"));
-        }
-        let count = u8::try_from(descriptors.len()).map_err(io::Error::other)?;
-        match sendmsg(socket, &[IoSlice::new(&[count])], &mut control, SendFlags::NOSIGNAL) {
-            Ok(_) => return Ok(()),
-            Err(Errno::TOOMANYREFS) => thread::sleep(CROWDED),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors for one process"));
     }
-    Err(Errno::TOOMANYREFS.into())
+    let count = u8::try_from(descriptors.len()).map_err(io::Error::other)?;
+    // A single message to an empty queue: it does not wait, so no signal interrupts it.
+    sendmsg(socket, &[IoSlice::new(&[count])], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
 }
 
 fn receive(socket: &OwnedFd) -> io::Result<Vec<OwnedFd>> {

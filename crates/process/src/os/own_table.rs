@@ -5,13 +5,15 @@
 //! longer. The table of a thread that has one of its own holds next to nothing.
 //!
 //! On such a thread the number of a descriptor means another file than everywhere else in this process. So nothing that
-//! belongs to other threads may be used or dropped there, and nothing logged.
+//! belongs to other threads may be used or dropped there, and nothing logged; nor may a handler of the host's run there, which
+//! may write to a pipe. The kernel would choose just this thread for the SIGCHLD of a child that it has made.
 #![allow(unsafe_code)]
 
 use super::posix_spawn::FIRST_FREE;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::fcntl_dupfd_cloexec;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Gives the calling thread a table of its own, with a copy of one descriptor and nothing else that could be used. From then
@@ -21,6 +23,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 /// When the system refuses. Then the thread's table is the one that it had, or the thread has to end.
 pub(super) fn separate(kept: RawFd) -> io::Result<OwnedFd> {
     let kept_number = u32::try_from(kept).map_err(io::Error::other)?;
+    block_signals()?;
     // The kernel copies the lower numbers only, whatever there is beyond.
     close_range(kept_number + 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
     if let Some(last) = kept_number.checked_sub(1) {
@@ -41,6 +44,18 @@ pub(super) fn separate(kept: RawFd) -> io::Result<OwnedFd> {
     }
     std::mem::forget(null);
     Ok(kept)
+}
+
+/// Keeps every signal from the calling thread, for good.
+fn block_signals() -> io::Result<()> {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: the pointer is to memory of that type, which the call initialises.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: the set is initialised, and the call writes to none where the last pointer is null.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
 }
 
 /// Closes the numbers from `first` to `last`. The C library has a function for that, but not every one.
@@ -72,9 +87,14 @@ mod tests {
             // SAFETY: it is only asked whether it is open, and not closed.
             let other = unsafe { std::os::fd::BorrowedFd::borrow_raw(other.max(FIRST_FREE + 20)) };
             let is_open = rustix::io::fcntl_getfd(other) != Err(Errno::BADF);
-            (kept.as_raw_fd() >= FIRST_FREE, is_open)
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let blocked = status.lines().find(|line| line.starts_with("SigBlk:")).unwrap().to_owned();
+            (kept.as_raw_fd() >= FIRST_FREE, is_open, blocked)
         });
-        assert_eq!(seen.join().unwrap(), (true, false));
+        let (is_apart, is_open, blocked) = seen.join().unwrap();
+        assert!(is_apart && !is_open);
+        // All but SIGKILL, SIGSTOP and the two that the C library uses itself.
+        assert_eq!(blocked, "SigBlk:\tfffffffe7ffbfeff", "a handler would find strangers behind its numbers");
         // Its copy ended with the thread. Nothing was closed here.
         assert_eq!(read(&out, &mut [0; 8]).unwrap(), 1);
         write(into.as_fd(), b"y").unwrap();
