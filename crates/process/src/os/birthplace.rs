@@ -126,6 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_made_here_where_its_order_cannot_be_given() {
+        let place = Birthplace::default();
+        let null = OwnedFd::from(File::open("/dev/null").unwrap());
+        // The child's number 0 stands behind many others here.
+        let high = fcntl_dupfd_cloexec(&null, MANY).unwrap();
+        let make = || {
+            let args = ["sh", "-c", "exit 7"].map(|it| CString::new(it).unwrap()).into();
+            let plan = Plan { image: Image::Path(c"/bin/sh".into()), args, env: Vec::new(), dir: None };
+            let pid = place.make(plan, &[high.as_fd(), null.as_fd(), null.as_fd()]).unwrap();
+            waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap().1.exit_status()
+        };
+        assert_eq!(make(), Some(7));
+        place.maker.borrow().as_ref().expect("it has made one").break_off();
+        assert_eq!(make(), Some(7));
+    }
+
+    #[test]
     fn what_cannot_be_run_is_an_error_and_the_next_one_runs() {
         for (name, place) in places() {
             let nothing =

@@ -95,6 +95,12 @@ impl Maker {
         }
     }
 
+    /// Lets no more orders come.
+    #[cfg(test)]
+    pub(super) fn break_off(&self) {
+        rustix::net::shutdown(&self.descriptors, rustix::net::Shutdown::Both).expect("a socket");
+    }
+
     /// Whether the thread has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended.get()

@@ -1,4 +1,4 @@
-//! What the system makes of a file that is to be executed: a program, a script, or whatever is registered for its kind.
+//! What the system makes of a file that it is asked to execute: a program, a script, or whatever is registered for its kind.
 //! Refuses to know what is started, and when.
 
 pub(crate) mod binfmt;
