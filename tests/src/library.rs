@@ -58,7 +58,7 @@ pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
     (job, busy.and_then(|worker| worker.pid).expect("a busy worker"))
 }
 
-/// Whether so many jobs that are in flight at the same time all have their own answers.
+/// Whether this number of jobs, all in flight at the same time, have their own answers.
 pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
     let texts: Vec<_> = (0..jobs).map(|number| format!("job {number}")).collect();
     let jobs: Vec<_> = texts.iter().map(|text| pool.submit(echo(text))).collect();
@@ -69,7 +69,7 @@ pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
     right == texts.len()
 }
 
-/// Whether a payload of so many bytes comes back as it was.
+/// Whether a payload of this length, in bytes, comes back as it was.
 pub async fn comes_back(pool: &Pool<Verbs>, length: usize) -> bool {
     let text: String = ('a'..='z').cycle().take(length).collect();
     pool.run(echo(&text)).await.is_ok_and(|answer| answer == text)

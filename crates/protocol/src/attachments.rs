@@ -71,7 +71,7 @@ impl Attachments {
         Self(Some(Arc::new(Known::Here(vec![attachment]))))
     }
 
-    /// So many were announced, and are not here: they have not been taken from the connection, or never came, or the
+    /// This number was announced, and they are not here: they have not been taken from the connection, or never came, or the
     /// payload was read from a file.
     pub fn absent(count: u8) -> Self {
         Self((count > 0).then(|| Arc::new(Known::Absent(count))))

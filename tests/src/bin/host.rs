@@ -62,7 +62,7 @@ fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Resul
             set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
             "is hidden".into()
         }
-        // Has so many jobs in flight, or one of so many bytes.
+        // Has this number of jobs in flight, or one of this number of bytes.
         "jobs" => runtime.block_on(are_right_at_once(pool, rest.parse()?)).to_string(),
         "bytes" => runtime.block_on(comes_back(pool, rest.parse()?)).to_string(),
         // Opens what every child of this process would inherit.

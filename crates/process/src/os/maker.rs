@@ -95,7 +95,7 @@ impl Maker {
         }
     }
 
-    /// Lets no more orders come.
+    /// Keeps further orders from it.
     #[cfg(test)]
     pub(super) fn break_off(&self) {
         rustix::net::shutdown(&self.descriptors, rustix::net::Shutdown::Both).expect("a socket");
