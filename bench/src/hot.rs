@@ -36,7 +36,7 @@ fn schedule(workers: usize, jobs: u64, count: u64) {
     };
     pool.tell(Event::Start);
     for worker in 0..workers as u64 {
-        pool.tell(Event::Ready { worker: WorkerId(worker) });
+        pool.tell(Event::Ready { worker: WorkerId(worker), takes_ahead: false });
     }
     for job in 0..jobs {
         pool.submit(job);

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 /// The reader's side, which makes the file.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl PageReader {
         Ok(Self(file))
     }
 
-    /// Writes before there is a writer.
+    /// Writes where the writer does not.
     ///
     /// # Errors
     /// When it reaches beyond the end.
@@ -41,6 +41,17 @@ impl PageReader {
     /// When it reaches beyond the end.
     pub fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(bytes, at)
+    }
+
+    /// Writes a little-endian number at `at`, and has it there for everybody before this thread reads anything else.
+    ///
+    /// # Errors
+    /// When it reaches beyond the end.
+    pub fn set(&self, at: u64, number: u64) -> io::Result<()> {
+        self.write(at, &number.to_le_bytes())?;
+        // The kernel copies on this thread.
+        fence(Ordering::SeqCst);
+        Ok(())
     }
 
     /// The little-endian number at `at`.
@@ -99,6 +110,14 @@ impl PageWriter {
         }
     }
 
+    /// Reads a little-endian number at `at`, which is divisible by eight, as it is after all that this thread has written is
+    /// there for everybody. 0 where bytes are.
+    pub fn number_after_writes(&self, at: u64) -> u64 {
+        fence(Ordering::SeqCst);
+        let place = usize::try_from(at / 8).ok().and_then(|at| self.numbers.cells().get(at));
+        place.map_or(0, |place| u64::from_le(place.load(Ordering::Acquire)))
+    }
+
     /// Writes bytes, as far as there is room. Does nothing where numbers are.
     pub fn put(&self, at: u64, bytes: &[u8]) {
         let from = at.checked_sub(self.split).and_then(|from| usize::try_from(from).ok());
@@ -128,6 +147,8 @@ mod tests {
         for elsewhere in [4096, 1 << 40] {
             writer.set(elsewhere, 7);
         }
+        reader.set(40, 9).unwrap();
+        assert_eq!([40, 16, 4096].map(|at| writer.number_after_writes(at)), [9, 7, 0]);
         drop(writer);
         assert_eq!([16, 24, 4096].map(|at| reader.number(at).unwrap()), [7, 0, 0]);
         let mut bytes = [0; 2];

@@ -67,6 +67,21 @@ pub struct Outboxes {
     pub jobs: Outbox,
     /// Cancels, credit, the shutdown.
     pub control: Outbox,
+    page: Option<Arc<Page>>,
+}
+
+impl Outboxes {
+    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun `first`, the first of those that it
+    /// has not answered. Gives the number of the last one that it has begun; those beyond it will not be, whatever the worker
+    /// is up to. None: it has not begun that one, or cannot tell, and nothing was asked.
+    pub fn recall(&self, first: u64, last: u64) -> Option<u64> {
+        self.page.as_ref()?.recall(first, last)
+    }
+
+    /// Returns the number of the job that the worker began last, 0 for none; none if it does not tell.
+    pub fn begun(&self) -> Option<u64> {
+        Some(self.page.as_ref()?.begun())
+    }
 }
 
 /// The input side of a serving worker, owned by its session.
@@ -76,7 +91,7 @@ pub struct Session {
     lines: Arc<Outboxes>,
     jobs: Input,
     control: Input,
-    page: Option<Page>,
+    page: Option<Arc<Page>>,
 }
 
 impl Session {
@@ -85,7 +100,8 @@ impl Session {
         let ReadyWorker { body, hello, jobs, control, jobs_in, control_in, page, .. } = link;
         let receives = hello.arenas == Some(TakesArenas::Received);
         let outbox = |socket: &Arc<Socket>| Outbox::new(socket.clone(), receives);
-        let lines = Arc::new(Outboxes { jobs: outbox(&jobs), control: outbox(&control) });
+        let page = page.map(Arc::new);
+        let lines = Arc::new(Outboxes { jobs: outbox(&jobs), control: outbox(&control), page: page.clone() });
         let input = |socket, decoder: Decoder| {
             let received = decoder.buffered() as u64;
             Input { socket, decoder, received, open: true, reset: false, is_flooding: false }
@@ -154,7 +170,7 @@ impl Session {
         self.body.alive.died().await;
         let was_killed = self.body.process.was_killed();
         let mut last_frames = self.jobs.rest();
-        let begun = self.page.as_ref().map(Page::begun);
+        let begun = self.page.as_ref().map(|page| page.begun());
         if let Some(page) = &self.page {
             last_frames.extend(self.jobs.unsent(page));
         }

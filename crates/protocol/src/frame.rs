@@ -54,9 +54,9 @@ pub enum Kind {
     Describe = 0x35,
     /// The worker's schemas. JSON header.
     Description = 0x36,
-    /// Has the worker pass over the jobs up to this number that it has not begun.
+    /// Asks for the answers that wait. Jobs up to this number were asked back in the page.
     Recall = 0x37,
-    /// Answers a recall with the number of the last job that was begun.
+    /// A job that was asked back at the moment at which it was about to begin is passed over.
     Recalled = 0x38,
     /// Gives the worker an arena for large payloads of one direction, or takes it away. JSON header.
     Share = 0x39,

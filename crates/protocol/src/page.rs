@@ -7,7 +7,8 @@
 //! 1. when a job has ended: its frame into the ring, from [`RING`] on;
 //! 2. at [`ENDED`], how many bytes of output there are by then, those that were sent included, counted from its `Ready` on, which
 //!    does not count;
-//! 3. before it begins the next job: that job's number, at [`BEGUN`].
+//! 3. before it begins the next job: that job's number, at [`BEGUN`]. Only then it reads [`RECALLED`]: a job whose number is not
+//!    above is another worker's by now. It is passed over, and [`BEGUN`] becomes what it was.
 //!
 //! Byte `n` of the output lies at `n % RING_LEN` of the ring, until it has been sent; so at most [`RING_LEN`] bytes wait. Output
 //! that goes out at once need not pass through the ring; then nothing may wait in it. Numbers are little-endian and eight bytes
@@ -20,6 +21,10 @@ pub const BEGUN: u64 = 0;
 /// Where it stands how many bytes of output there are.
 pub const ENDED: u64 = 8;
 
+/// Where the coordinator writes the number of the last job that it has asked back. It reads [`BEGUN`] after that, and believes
+/// that jobs beyond it will not be begun. As each side writes before it reads, at least one sees what the other wrote.
+pub const RECALLED: u64 = 24;
+
 /// Where the worker writes [`KEPT`] when it has found the page, before its `Ready`.
 pub const MARK: u64 = 16;
 
@@ -31,7 +36,7 @@ pub const KEPT: u64 = 0x6765_7061_7065_6b21;
 pub const MAGIC_AT: u64 = 32;
 
 /// Tells the page from any other file.
-pub const MAGIC: &[u8; 16] = b"procpool page 1\n";
+pub const MAGIC: &[u8; 16] = b"procpool page 2\n";
 
 /// Where the ring begins.
 pub const RING: u64 = 4096;

@@ -28,7 +28,7 @@ pub enum Action {
         /// The job, which is the next to be assigned.
         job: JobId,
     },
-    /// Send the job to the worker, which is ready and has none, or [takes jobs ahead](crate::Event::TakesAhead). Of several
+    /// Send the job to the worker, which is ready and has none, or [takes jobs ahead](crate::Event::Ready). Of several
     /// it runs one after the other, in the order in which they were assigned.
     Assign {
         /// The worker.
@@ -41,7 +41,8 @@ pub enum Action {
         remaining: Option<Duration>,
     },
     /// Have the worker pass over all jobs that it has not begun, and say how many it keeps, by
-    /// [`Recalled`](crate::Event::Recalled).
+    /// [`Recalled`](crate::Event::Recalled). If it has not even begun the first, leave it alone and say so, by
+    /// [`Unbegun`](crate::Event::Unbegun).
     Recall {
         /// The worker.
         worker: WorkerId,

@@ -41,19 +41,8 @@ pub enum Event {
     Ready {
         /// The worker.
         worker: WorkerId,
-    },
-    /// The worker, which is ready, can tell which job it has begun even if it dies: it may be sent jobs ahead of their turn.
-    TakesAhead {
-        /// The worker.
-        worker: WorkerId,
-    },
-    /// Comes right before [`Died`](Self::Died) where the worker had begun more jobs than the first of those that it has not
-    /// answered, as far as anybody listened: one that broke the protocol may have gone on.
-    BegunMore {
-        /// The worker.
-        worker: WorkerId,
-        /// How many of those that follow that one.
-        jobs: usize,
+        /// Whether it can tell which job it has begun even if it dies: then it may be sent jobs ahead of their turn.
+        takes_ahead: bool,
     },
     /// The answer to [`Recall`](crate::Action::Recall).
     Recalled {
@@ -62,6 +51,19 @@ pub enum Event {
         /// How many of the jobs that it was given, and that are not reported as done, it has begun and so keeps. The others,
         /// which came last, it passes over.
         keeps: usize,
+    },
+    /// The other answer to [`Recall`](crate::Action::Recall): the worker has begun none of the jobs that it was given. They may
+    /// be on their way to it, or it may get no processor; it keeps them.
+    Unbegun {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The worker has passed over a job that it was believed to have begun when it was recalled.
+    PassedOver {
+        /// The worker.
+        worker: WorkerId,
+        /// The job.
+        job: JobId,
     },
     /// The worker answered.
     Done {
@@ -76,13 +78,13 @@ pub enum Event {
     Died {
         /// The worker.
         worker: WorkerId,
-        /// Whether it had begun the job that it was given first, of those that it has not answered; where it cannot tell,
-        /// whether the kernel had accepted that job's last byte. Meaningless when it held none. Of those that came
-        /// after that one none has been begun but for [those that were told](Self::BegunMore).
-        handed_over: bool,
+        /// How many of the jobs that it was given and has not answered it had begun, in the order in which they were
+        /// assigned; the last of these is the one that it was running. Where it cannot tell, 1 if the kernel had accepted
+        /// the first one's last byte. More than it held count as all of them.
+        begun: usize,
         /// Whose doing it was, as far as its end tells.
         death: Death,
-        /// The payload of the job that it held, if that is known.
+        /// The payload of the job that it was running, if that is known.
         fingerprint: Option<Fingerprint>,
     },
     /// The worker broke the protocol, or took too long over its handshake: its job ends as
@@ -97,11 +99,13 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker has been stopped from outside (SIGSTOP): an idle one is killed and replaced, a busy one is left to its
-    /// job's deadline.
+    /// The worker has been stopped from outside (SIGSTOP): one that has begun no job is killed and replaced, one that is
+    /// amid a job is left to that job's deadline.
     Stalled {
         /// The worker.
         worker: WorkerId,
+        /// Whether it has begun a job that it has not answered, as far as is known.
+        has_begun: bool,
     },
     /// The worker has grown beyond what it may keep between jobs: it is replaced as soon as its replacement is ready.
     Outgrown {
@@ -152,6 +156,8 @@ pub struct Terms {
     /// How often it may be handed to a worker at most, if each one dies with it: 1 unless it may be repeated.
     /// 0 counts as 1.
     pub attempts: u32,
+    /// Length of its payload, in bytes: how much of it a worker may have ahead of its turn is bounded.
+    pub bytes: usize,
     /// Its payload, if that is known. It need not be: should it matter, it is [asked for](crate::Action::Identify). A job
     /// whose payload is known to be in quarantine ends at once rather than when its turn comes.
     pub fingerprint: Option<Fingerprint>,

@@ -1,8 +1,7 @@
 //! The workers and what each is doing. Refuses to decide anything: it keeps its counts right, others transition.
 
-use std::collections::VecDeque;
-
 use crate::id_map::IdMap;
+use crate::line::Line;
 use crate::phase::{Phase, WorkerState};
 use crate::restarts::Standing;
 use crate::timers::Timer;
@@ -37,9 +36,11 @@ pub(crate) struct Worker {
     /// It can tell which job it has begun.
     pub(crate) takes_ahead: bool,
     /// Jobs that it was sent and has, as far as is known, not begun.
-    pub(crate) ahead: VecDeque<JobId>,
-    /// How many of these it has begun all the same.
-    pub(crate) begun_ahead: usize,
+    pub(crate) ahead: Line,
+    /// Whether it is among those that are looked at because they have jobs ahead.
+    pub(crate) is_watched: bool,
+    /// Bytes of the job that it runs; meaningless while it runs none.
+    pub(crate) runs_bytes: usize,
     /// Since when it has had the job that it runs.
     pub(crate) began_at: Time,
     /// It is in line for another job ahead.
@@ -51,6 +52,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) const fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether so many more bytes would be at most `most`, of all that it has to run.
+    pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
+        self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
     }
 
     /// Whether it runs a job, has not done so since before `earliest`, stays, and may have more than it has ahead.
@@ -196,8 +202,9 @@ impl Fleet {
             idle_since: Time::ZERO,
             has_hung_up: false,
             takes_ahead: false,
-            ahead: VecDeque::new(),
-            begun_ahead: 0,
+            ahead: Line::default(),
+            is_watched: false,
+            runs_bytes: 0,
             began_at: Time::ZERO,
             is_on_offer: false,
             is_recalled: false,

@@ -18,7 +18,7 @@
 //!
 //! pool.handle(at(0), Event::Start);
 //! let Some(Action::Start { worker, .. }) = pool.poll_action() else { panic!("a pool keeps one worker") };
-//! pool.handle(at(2), Event::Ready { worker });
+//! pool.handle(at(2), Event::Ready { worker, takes_ahead: false });
 //!
 //! // A job that is answered in time.
 //! let (job, timeout) = (JobId(0), Some(Duration::from_secs(1)));
@@ -55,6 +55,7 @@ mod event;
 mod fleet;
 mod id_map;
 mod ids;
+mod line;
 mod phase;
 mod quarantine;
 mod queue;

@@ -5,10 +5,11 @@
 
 use crate::cancel::CancelFlag;
 use crate::ending::WorkerError;
+use crate::page::Page;
 use procpool_protocol::Cancelled;
 use procpool_protocol::limits::MAX_EARLY_CANCELS;
 use std::collections::BTreeSet;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Shared by the guard and the job's thread.
@@ -27,8 +28,8 @@ struct State {
     running: Option<Running>,
     /// Cancels of jobs newer than `newest`.
     early: BTreeSet<u64>,
-    /// Jobs up to this number that have not started are not to: they were recalled.
-    recalled: u64,
+    /// Where it is written down which job has started, and read up to which number jobs are not to.
+    page: Option<Arc<Page>>,
     /// The coordinator asked the worker to exit.
     shut_down: bool,
 }
@@ -40,8 +41,8 @@ pub(crate) enum Start {
     Run,
     /// It was cancelled before it came, and is answered so.
     Cancelled,
-    /// It is another worker's by now.
-    Recalled,
+    /// It was asked back, and the coordinator has to be told that it is passed over.
+    PassedOver,
 }
 
 #[derive(Debug)]
@@ -76,8 +77,9 @@ impl Board {
         if let Some(newest) = state.newest.filter(|&newest| sequence <= newest) {
             return Err(WorkerError::OutOfOrder { sequence, newest });
         }
-        if sequence <= state.recalled {
-            return Ok(Start::Recalled);
+        let last = state.newest.unwrap_or_default();
+        if state.page.as_ref().is_some_and(|page| !page.begins(sequence, last)) {
+            return Ok(Start::PassedOver);
         }
         state.newest = Some(sequence);
         let cancelled = state.early.remove(&sequence);
@@ -92,11 +94,14 @@ impl Board {
         Ok(Start::Run)
     }
 
-    /// Jobs up to this number that have not started shall not. Gives the number of the last one that has, 0 if none.
-    pub(crate) fn recall(&self, sequence: u64) -> u64 {
-        let mut state = self.lock();
-        state.recalled = state.recalled.max(sequence);
-        state.newest.unwrap_or_default()
+    /// From now on each job that starts is written down in the page, unless it was asked back there.
+    pub(crate) fn keep(&self, page: Arc<Page>) {
+        self.lock().page = Some(page);
+    }
+
+    /// Whether this job was asked back.
+    pub(crate) fn is_recalled(&self, sequence: u64) -> bool {
+        self.lock().page.as_ref().is_some_and(|page| page.is_recalled(sequence))
     }
 
     /// The caller of this job no longer wants its outcome.
@@ -166,6 +171,8 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procpool_memory::page::PageReader;
+    use procpool_protocol::page::{BEGUN, LEN, MAGIC, MAGIC_AT, RECALLED};
 
     fn flag() -> CancelFlag {
         CancelFlag::until(None)
@@ -213,14 +220,17 @@ mod tests {
 
     #[test]
     fn what_was_recalled_does_not_start_and_what_comes_later_does() {
-        let board = Board::default();
-        assert_eq!(board.recall(0), 0);
-        assert_eq!(board.start(1, flag(), None).unwrap(), Start::Run);
-        assert_eq!(board.recall(3), 1);
+        let (board, coordinators) = (Board::default(), PageReader::create("test", LEN).unwrap());
+        coordinators.write(MAGIC_AT, MAGIC).unwrap();
+        board.keep(Arc::new(Page::from_fd(&coordinators).unwrap()));
+        let begun = || coordinators.number(BEGUN).unwrap();
+        assert_eq!((board.start(1, flag(), None).unwrap(), begun()), (Start::Run, 1));
+        coordinators.set(RECALLED, 3).unwrap();
+        assert!(board.is_recalled(3) && !board.is_recalled(4));
         for sequence in [2, 3] {
-            assert_eq!(board.start(sequence, flag(), None).unwrap(), Start::Recalled);
+            assert_eq!((board.start(sequence, flag(), None).unwrap(), begun()), (Start::PassedOver, 1));
         }
-        assert_eq!(board.start(4, flag(), None).unwrap(), Start::Run);
+        assert_eq!((board.start(4, flag(), None).unwrap(), begun()), (Start::Run, 4));
     }
 
     #[test]

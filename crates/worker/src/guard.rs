@@ -72,11 +72,8 @@ impl Guard {
             Kind::Cancel => self.bench.board.cancel(frame.sequence),
             Kind::Credit => self.bench.board.add_credit(frame.sequence, Credit::from_frame(frame)?.chunks),
             Kind::Ping => self.say(&Frame::new(Kind::Pong, frame.sequence, ""))?,
-            Kind::Recall => {
-                let newest = self.bench.board.recall(frame.sequence);
-                self.bench.outlet.try_flush().map_err(|_| WorkerError::Orphaned)?;
-                self.say(&Frame::new(Kind::Recalled, newest, ""))?;
-            }
+            // What is asked back stands in the page.
+            Kind::Recall => self.bench.outlet.flush_soon().map_err(|_| WorkerError::Orphaned)?,
             Kind::Share => {
                 let share: Share = json_of(frame)?;
                 let attachments = frame.payload.attachments.as_slice();

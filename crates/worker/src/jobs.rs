@@ -30,14 +30,9 @@ pub(crate) fn run<J: Job>(
         let verdict = run_one::<J>(&session.bench, frame, &mut f)?;
         let panicked = verdict.as_ref().is_some_and(|it| matches!(it.status, Status::Panicked { .. }));
         next = if panicked { None } else { session.reader.buffered()? };
-        if let Some(verdict) = verdict {
-            let arenas = &session.bench.arenas;
-            let mut frame = arenas.put(verdict.into_frame(sequence)?);
-            if let Some(arena) = arena.filter(|&it| arenas.is_held(it, &mut frame)) {
-                session.send(&Frame::new(Kind::Held, arena, ""))?;
-            }
-            // One that is followed by others may wait for theirs.
-            if next.is_some() { session.answer(&frame)? } else { session.send(&frame)? }
+        match verdict {
+            Some(verdict) => answer(session, verdict.into_frame(sequence)?, arena, next.is_some())?,
+            None => session.send(&Frame::new(Kind::Recalled, sequence, ""))?,
         }
         if panicked {
             return Ok(Ending::Panicked);
@@ -50,6 +45,16 @@ pub(crate) fn run<J: Job>(
     Ok(Ending::Finished)
 }
 
+/// Sends a job's last frame, or has it wait if the next job `follows`. Its input lay in this arena.
+fn answer(session: &Session, last: Frame, arena: Option<u64>, follows: bool) -> Result<(), WorkerError> {
+    let arenas = &session.bench.arenas;
+    let mut last = arenas.put(last);
+    if let Some(arena) = arena.filter(|&it| arenas.is_held(it, &mut last)) {
+        session.send(&Frame::new(Kind::Held, arena, ""))?;
+    }
+    if follows { session.answer(&last) } else { session.send(&last) }
+}
+
 /// Fetches what the frame refers to. Gives also the number of the arena that it lies in.
 fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), WorkerError> {
     if frame.taken {
@@ -58,11 +63,15 @@ fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), W
     if !frame.by_reference {
         return Ok((frame, None));
     }
-    let arena = bench.arenas.fetch(&mut frame).ok_or(WorkerError::NoInput { sequence: frame.sequence })?;
-    Ok((frame, Some(arena)))
+    match bench.arenas.fetch(&mut frame) {
+        Some(arena) => Ok((frame, Some(arena))),
+        // The arena may have been taken back when the job had been.
+        None if bench.board.is_recalled(frame.sequence) => Ok((frame, None)),
+        None => Err(WorkerError::NoInput { sequence: frame.sequence }),
+    }
 }
 
-/// Runs the job of one frame. None if it was recalled.
+/// Runs the job of one frame. None if it was asked back.
 pub(crate) fn run_one<J: Job>(
     bench: &Workbench,
     frame: Frame,
@@ -76,9 +85,9 @@ pub(crate) fn run_one<J: Job>(
     match bench.board.start(sequence, context.cancel_flag(), job.credit)? {
         Start::Run => {}
         Start::Cancelled => return Ok(Some(Status::Cancelled.into())),
-        Start::Recalled => return Ok(None),
+        Start::PassedOver => return Ok(None),
     }
-    bench.outlet.begin_job(sequence);
+    bench.outlet.begin_job();
     let meter = Meter::start(&job);
     let mut verdict = judge(payload, &mut context, bench.startup.max_payload, f);
     // Of an output of another kind the encoding says all.

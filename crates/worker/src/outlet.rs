@@ -13,7 +13,8 @@ use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::page::RING_LEN;
 use std::fmt::Display;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Progress reports of one job that are sent at once before the pace applies: enough for a job with
@@ -34,9 +35,13 @@ pub(crate) enum Listener {
     Person(Transcript),
 }
 
-/// The jobs connection's writing side, shared by the job's context and the loop around it.
+/// The jobs connection's writing side, shared by the job's context, the loop around it, and the guard.
 #[derive(Debug)]
-pub(crate) struct Outlet(Mutex<State>);
+pub(crate) struct Outlet {
+    state: Mutex<State>,
+    /// The guard wants what waits to be sent, and could not see to it itself.
+    is_asked: AtomicBool,
+}
 
 #[derive(Debug)]
 struct State {
@@ -50,7 +55,7 @@ struct State {
 /// A page that is kept.
 #[derive(Debug)]
 struct Kept {
-    page: Page,
+    page: Arc<Page>,
     /// Bytes that were sent before the first that counts.
     base: u64,
     /// When the first of the answers that wait came.
@@ -59,11 +64,12 @@ struct Kept {
 
 impl Outlet {
     pub(crate) fn new(listener: impl Into<Listener>) -> Self {
-        Self(Mutex::new(State { listener: listener.into(), pace: Pace::new(), pending: None, page: None }))
+        let state = State { listener: listener.into(), pace: Pace::new(), pending: None, page: None };
+        Self { state: Mutex::new(state), is_asked: AtomicBool::new(false) }
     }
 
     /// From now on what is sent counts, and answers are kept safe in the page until then.
-    pub(crate) fn keep(&self, page: Page) {
+    pub(crate) fn keep(&self, page: Arc<Page>) {
         let mut state = self.lock();
         if let Listener::Coordinator(writer) = &state.listener {
             let base = writer.total();
@@ -72,37 +78,16 @@ impl Outlet {
     }
 
     /// A job begins. Forgets the pace of the one before.
-    pub(crate) fn begin_job(&self, sequence: u64) {
-        let mut state = self.lock();
-        state.pace = Pace::new();
-        state.pending = None;
-        if let Some(kept) = &state.page {
-            kept.page.begins(sequence);
-        }
+    pub(crate) fn begin_job(&self) {
+        self.with(|state| {
+            state.pace = Pace::new();
+            state.pending = None;
+        });
     }
 
     /// Sends a job's last frame, at the latest with the next [`flush`](Self::flush).
     pub(crate) fn answer(&self, frame: &Frame) -> io::Result<()> {
-        let mut state = self.lock();
-        let State { listener: Listener::Coordinator(writer), page: Some(kept), pending: None, .. } =
-            &mut *state
-        else {
-            return state.send(frame);
-        };
-        let length = frame.wire_len() as u64;
-        if length > RING_LEN / 2 {
-            return state.send(frame);
-        }
-        if writer.queued() as u64 + length > RING_LEN {
-            writer.flush()?;
-        }
-        let from = writer.total() - kept.base;
-        kept.page.put(from, writer.queue(frame));
-        kept.page.has_ended(from + length);
-        if kept.since.get_or_insert_with(Instant::now).elapsed() > LINGER {
-            return state.flush();
-        }
-        Ok(())
+        self.with(|state| state.answer(frame))
     }
 
     /// Sends the answers that wait.
@@ -110,20 +95,22 @@ impl Outlet {
         self.lock().flush()
     }
 
-    /// The same for the guard, which must not wait: whoever else is at it sends them anyway.
-    pub(crate) fn try_flush(&self) -> io::Result<()> {
-        self.0.try_lock().map_or(Ok(()), |mut state| state.flush())
+    /// The same for the guard, which must not wait: if somebody else is at it, they send them when they are done.
+    pub(crate) fn flush_soon(&self) -> io::Result<()> {
+        self.is_asked.store(true, Ordering::SeqCst);
+        self.heed()
     }
 
     /// Sends a progress report, or keeps it to be sent later in place of any before it.
     pub(crate) fn progress(&self, report: Frame) -> io::Result<()> {
-        let mut state = self.lock();
-        if state.pace.allows(Instant::now()) {
-            state.pending = None;
-            return state.send(&report);
-        }
-        state.pending = Some(report);
-        Ok(())
+        self.with(|state| {
+            if state.pace.allows(Instant::now()) {
+                state.pending = None;
+                return state.send(&report);
+            }
+            state.pending = Some(report);
+            Ok(())
+        })
     }
 
     /// Sends a line of log about a job, or about none.
@@ -141,13 +128,51 @@ impl Outlet {
         self.lock().send(frame)
     }
 
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let done = work(&mut self.lock());
+        // Whether nobody is there to read it shows at the next frame.
+        let _ = self.heed();
+        done
+    }
+
+    /// Sends what waits if the guard has asked for it and nobody else is at it: whoever is, comes here after it.
+    fn heed(&self) -> io::Result<()> {
+        while self.is_asked.load(Ordering::SeqCst) {
+            let Ok(mut state) = self.state.try_lock() else { return Ok(()) };
+            self.is_asked.store(false, Ordering::SeqCst);
+            state.flush()?;
+        }
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of the user's runs under this lock, so no panic leaves a frame torn.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    fn answer(&mut self, frame: &Frame) -> io::Result<()> {
+        let Self { listener: Listener::Coordinator(writer), page: Some(kept), pending: None, .. } = self
+        else {
+            return self.send(frame);
+        };
+        let length = frame.wire_len() as u64;
+        if length > RING_LEN / 2 {
+            return self.send(frame);
+        }
+        if writer.queued() as u64 + length > RING_LEN {
+            writer.flush()?;
+        }
+        let from = writer.total() - kept.base;
+        kept.page.put(from, writer.queue(frame));
+        kept.page.has_ended(from + length);
+        if kept.since.get_or_insert_with(Instant::now).elapsed() > LINGER {
+            return self.flush();
+        }
+        Ok(())
+    }
+
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
         if let Some(report) = self.pending.take() {
             self.listener.queue(&report)?;

@@ -1,7 +1,7 @@
 //! The worker's side of the [page](procpool_protocol::page). Knows no frames, and no jobs but by number.
 
 use procpool_memory::page::PageWriter;
-use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING, places};
+use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RECALLED, RING, places};
 use std::io;
 use std::os::fd::AsFd;
 
@@ -17,9 +17,20 @@ impl Page {
         Ok(Self(page))
     }
 
-    /// This job is about to begin.
-    pub(crate) fn begins(&self, sequence: u64) {
+    /// This job is about to begin, and `last` was the one before. `false` if it was asked back, and is passed over: the
+    /// coordinator may have taken it for begun.
+    pub(crate) fn begins(&self, sequence: u64, last: u64) -> bool {
         self.0.set(BEGUN, sequence);
+        let may = sequence > self.0.number_after_writes(RECALLED);
+        if !may {
+            self.0.set(BEGUN, last);
+        }
+        may
+    }
+
+    /// Whether this job was asked back.
+    pub(crate) fn is_recalled(&self, sequence: u64) -> bool {
+        sequence <= self.0.number_after_writes(RECALLED)
     }
 
     /// So many bytes of output are in the ring or were sent.

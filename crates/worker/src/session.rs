@@ -61,7 +61,8 @@ impl Session {
         let (failure, ending) = match panics::caught(|| init(&self.bench.startup)) {
             Ok(Ok(state)) => {
                 self.send(&Frame::new(Kind::Ready, 0, ""))?;
-                if let Some(page) = self.page.take() {
+                if let Some(page) = self.page.take().map(Arc::new) {
+                    self.bench.board.keep(page.clone());
                     self.bench.outlet.keep(page);
                 }
                 return Ok(Ok(state));

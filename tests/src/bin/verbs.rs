@@ -32,6 +32,11 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             "burnt".into()
         }
         Verb::Shell(line) => Command::new("sh").args(["-c", &line]).status()?.to_string(),
+        Verb::StopItself(file) => {
+            std::fs::write(file, std::process::id().to_string())?;
+            kill_process(getpid(), Signal::STOP)?;
+            "went on".into()
+        }
         Verb::SpinOnceBegun(file) => {
             std::fs::write(file, "")?;
             loop {

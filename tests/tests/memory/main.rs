@@ -1,5 +1,6 @@
 //! Memory that a pool and its workers share: large payloads in arenas, and regions that are a program's own.
 
+mod ahead;
 mod born;
 mod other_user;
 mod payloads;

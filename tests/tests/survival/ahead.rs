@@ -3,24 +3,32 @@
 
 use crate::recovers;
 use procpool::{JobError, Pool};
+use procpool_tests::eventually;
 use procpool_tests::library::{echo, idle, outcomes, verbs};
 use procpool_tests::process;
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A pool whose jobs have been so small that many are sent ahead.
-async fn brisk(workers: usize) -> Pool<Verbs> {
+pub(crate) async fn brisk(workers: usize) -> Pool<Verbs> {
     let pool = verbs(workers).queue(10_000).start().await.unwrap();
     idle(&pool, workers).await;
+    warm(&pool).await;
+    pool
+}
+
+/// Has a pool run jobs that take no time.
+pub(crate) async fn warm(pool: &Pool<Verbs>) {
     let warm: Vec<_> = (0..2_000).map(|_| pool.submit(echo("warm"))).collect();
     for job in warm {
         job.await.unwrap();
     }
-    pool
 }
 
 #[tokio::test]
@@ -35,10 +43,10 @@ async fn of_many_small_jobs_under_kills_none_is_lost_and_none_runs_twice() {
             let mut kills = 0;
             while !stop.load(Ordering::Relaxed) {
                 for pid in pool.workers().iter().filter_map(|worker| worker.pid).take(1) {
-                    kills += usize::from(process::try_signal(pid, rustix::process::Signal::KILL).is_ok());
+                    kills += usize::from(process::try_signal(pid, Signal::KILL).is_ok());
                 }
                 // sleep: the pace of the kills.
-                tokio::time::sleep(std::time::Duration::from_millis(7)).await;
+                tokio::time::sleep(Duration::from_millis(7)).await;
             }
             kills
         }
@@ -127,4 +135,40 @@ async fn jobs_ahead_that_are_cancelled_cost_no_other_job_anything() {
     }
     recovers(&pool, 1).await;
     assert_eq!(pool.status().deaths, 0, "no worker was killed for it");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_before_its_jobs_come_costs_none_of_them() {
+    let pool = brisk(2).await;
+    process::signal(pool.workers()[0].pid.unwrap(), Signal::STOP);
+    let jobs: Vec<_> =
+        (0..500).map(|_| pool.job(echo("x")).timeout(Duration::from_secs(10)).submit()).collect();
+    for job in jobs {
+        assert_eq!(job.await.unwrap(), "x");
+    }
+    recovers(&pool, 2).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_amid_a_job_costs_that_one_and_none_behind_it() {
+    let scratch = Scratch::new();
+    let pool = brisk(2).await;
+    for round in 0..10 {
+        let begun = scratch.path().join(format!("begun {round}"));
+        let minute = Duration::from_secs(60);
+        let stops = pool.job(Verb::StopItself(begun.display().to_string())).timeout(minute).submit();
+        let jobs: Vec<_> = (0..200).map(|_| pool.job(echo("behind")).timeout(minute).submit()).collect();
+        for job in jobs {
+            assert_eq!(job.await.unwrap(), "behind");
+        }
+        // Whoever stopped it may let it go on: nobody has taken the job from it.
+        let pid: u32 =
+            eventually("the job to begin", async || fs::read_to_string(&begun).ok()?.parse().ok()).await;
+        eventually("the worker to stand still", async || (process::state(pid) == Some('T')).then_some(()))
+            .await;
+        process::signal(pid, Signal::CONT);
+        assert_eq!(stops.await.unwrap(), "went on");
+    }
+    assert_eq!(pool.status().deaths, 0);
+    recovers(&pool, 2).await;
 }

@@ -9,6 +9,7 @@ mod disk;
 mod frames;
 mod identity;
 mod kin;
+mod last_words;
 mod renewal;
 mod resources;
 mod shutdown;

@@ -6,7 +6,8 @@
 
 use super::catch_up::CatchUp;
 use super::effects::Effects;
-use super::fingerprint::Fingerprints;
+use super::fingerprint::{Fingerprints, QUICK};
+use super::recall::Waiting;
 use super::state::State;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
@@ -17,7 +18,7 @@ use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
@@ -34,7 +35,7 @@ pub(crate) struct Core {
     pub(super) home: Home,
     epoch: Instant,
     state: Mutex<State>,
-    pub(crate) fingerprints: Fingerprints,
+    pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) buffers: Buffers,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
     runtime: Handle,
+    this: Weak<Self>,
 }
 
 impl Core {
@@ -55,8 +57,8 @@ impl Core {
         scheduler: Scheduler,
         spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
         recorder: Option<Recorder>,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             name: recipe.name.clone(),
             home: Home::here(),
             epoch: Instant::now(),
@@ -68,7 +70,7 @@ impl Core {
                 scheduler,
             )),
             buffers: Buffers::default(),
-            fingerprints: Fingerprints::default(),
+            fingerprints: Arc::default(),
             limits,
             spawns,
             timer: Notify::new(),
@@ -77,7 +79,8 @@ impl Core {
             drained: watch::Sender::new(false),
             recorder,
             runtime: Handle::current(),
-        }
+            this: this.clone(),
+        })
     }
 
     /// The runtime that keeps the pool's time.
@@ -159,20 +162,39 @@ impl Core {
     /// Does what a critical section left to be done, and what follows from that. The lock must not be held.
     pub(crate) fn perform(&self, effects: &mut Effects) {
         loop {
-            let asked = std::mem::take(&mut effects.identify);
+            let (asked, recalls) =
+                (std::mem::take(&mut effects.identify), std::mem::take(&mut effects.recalls));
             self.perform_once(effects);
-            if asked.is_empty() {
+            if asked.is_empty() && recalls.is_empty() {
                 return;
             }
             // Hashed out of the lock: a payload may be large.
             let identified: Vec<_> =
-                asked.into_iter().map(|(job, input)| self.identify(job, &input)).collect();
-            self.with(|state, now| state.handle_all(now, identified, effects));
+                asked.into_iter().filter_map(|(job, input)| self.identify(job, input)).collect();
+            let heard: Vec<_> = recalls.into_iter().map(|recall| (recall.ask(), recall)).collect();
+            self.with(|state, now| {
+                state.handle_all(now, identified, effects);
+                for (newest, recall) in heard {
+                    state.recalled(now, &recall, newest, effects);
+                }
+            });
         }
     }
 
-    fn identify(&self, job: Key, input: &Payload) -> Event {
-        Event::Identified { job, fingerprint: self.fingerprints.of(input) }
+    /// Says what the payload is; later and from another thread, if it is long.
+    fn identify(&self, job: Key, input: Payload) -> Option<Event> {
+        let length = input.bytes.len();
+        let print = move |prints: &Fingerprints| Event::Identified { job, fingerprint: prints.of(&input) };
+        if length <= QUICK {
+            return Some(print(&self.fingerprints));
+        }
+        let core = self.this.clone();
+        self.runtime.spawn_blocking(move || {
+            if let Some(core) = core.upgrade() {
+                core.feed(print(&core.fingerprints));
+            }
+        });
+        None
     }
 
     fn perform_once(&self, effects: &mut Effects) {
@@ -224,24 +246,28 @@ impl Core {
         }
     }
 
-    /// Kills idle workers that somebody has stopped: they would sit on the next job until its deadline. The
-    /// kernel tells only those who ask, so the pool asks; a heartbeat would wake all the others, too. Attached
-    /// workers are nobody's children here, so each is sent a ping.
+    /// Kills workers that somebody has stopped before they have begun their job: they would sit on it, or on the next, until
+    /// its deadline. The kernel tells only those who ask, so the pool asks; a heartbeat would wake all the others, too.
+    /// Attached workers are nobody's children here, so each that is idle is sent a ping.
     pub(crate) fn look_for_stopped(&self) {
         self.take_back_memory();
-        let idle = self.with(|state, _| state.idle());
-        for (worker, kill_switch, lines) in idle {
-            kill_switch.ask(|| {
-                lines.control.push(&Frame::new(Kind::Ping, 0, ""));
-                lines.control.flush();
-            });
+        let waiting = self.with(|state, _| state.waiting());
+        for Waiting { worker, kill_switch, lines, first } in waiting {
+            match first {
+                None => kill_switch.ask(|| {
+                    lines.control.push(&Frame::new(Kind::Ping, 0, ""));
+                    lines.control.flush();
+                }),
+                Some(first) if lines.begun().is_none_or(|begun| first <= begun) => continue,
+                Some(_) => {}
+            }
             if kill_switch.is_stopped() {
                 tracing::warn!(
                     pool = self.name,
                     pid = kill_switch.pid(),
-                    "killing an idle worker that was stopped, or is silent"
+                    "killing a worker that was stopped before it began a job, or is silent"
                 );
-                self.feed(Event::Stalled { worker });
+                self.feed(Event::Stalled { worker, has_begun: false });
             }
         }
     }

@@ -6,6 +6,7 @@ use super::entry::Entry;
 use super::events::Events;
 use super::known::Known;
 use super::makes::Reloaded;
+use super::recall::Recall;
 use super::slot::{Flush, Slot};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
@@ -34,6 +35,8 @@ pub(crate) struct Effects {
     pub(crate) reloaded: Vec<Reloaded>,
     /// Jobs whose payloads the scheduler asks for; at most one that still waits.
     pub(crate) identify: Vec<(Key, Payload)>,
+    /// Workers that are asked back for what they have not begun.
+    pub(crate) recalls: Vec<Recall>,
     /// Arenas that workers could use.
     pub(crate) wanted: Vec<(WorkerId, Wanted)>,
     /// Why the job that was just offered is not accepted.

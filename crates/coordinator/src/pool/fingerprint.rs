@@ -3,7 +3,11 @@
 use procpool_protocol::Payload;
 use procpool_scheduler::Fingerprint;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Longest payload that is hashed by whoever comes by with it, in bytes: that takes a tenth of a millisecond.
+pub(crate) const QUICK: usize = 128 * 1024;
 
 /// Makes fingerprints, which mean something in this pool alone: the keys are random, so that nobody can make two
 /// payloads of one fingerprint.
@@ -15,9 +19,21 @@ pub(crate) struct Fingerprints {
 }
 
 impl Fingerprints {
-    /// The payload's fingerprint, if anybody wants it.
+    /// The payload's fingerprint, if anybody wants it and it can be had quickly.
     pub(crate) fn of_suspect(&self, payload: &Payload) -> Option<Fingerprint> {
-        self.is_wanted.load(Ordering::Acquire).then(|| self.of(payload))
+        let is_quick = payload.bytes.len() <= QUICK;
+        (is_quick && self.is_wanted.load(Ordering::Acquire)).then(|| self.of(payload))
+    }
+
+    /// The fingerprint of a payload of any length: a long one is hashed where nobody waits for the thread.
+    pub(crate) async fn of_any(self: &Arc<Self>, payload: Payload) -> Fingerprint {
+        if payload.bytes.len() <= QUICK {
+            return self.of(&payload);
+        }
+        let prints = self.clone();
+        let hashed = tokio::task::spawn_blocking(move || prints.of(&payload));
+        // It does not panic; without a runtime nobody asks what it was.
+        hashed.await.unwrap_or(Fingerprint(0))
     }
 
     /// The payload's fingerprint.

@@ -4,12 +4,13 @@ use super::blame;
 use super::core::Core;
 use super::effects::Effects;
 use super::known;
-use super::serving::{self, Serving};
+use super::last_words::{self, LastWords, Progress};
+use super::serving::Serving;
 use super::state::State;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
-use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_scheduler::{Death, Event, Fingerprint, Time, WorkerId};
+use procpool_protocol::{ExitReport, Payload, message};
+use procpool_scheduler::{Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -41,8 +42,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             let mut serving = Serving::new(&member.core, worker, kill_switch);
             let mut ending = session.drive(&mut serving).await;
             serving.fetch_all(&mut ending.last_frames);
-            serving.hear_out(&ending.last_frames);
-            member.bury(ending);
+            member.bury(ending).await;
         }
     }
 }
@@ -94,10 +94,7 @@ impl Member {
                 slot.sharing.settle(takes_arenas, born);
                 slot.encodings = encodings;
             }
-            // Before it gets its first job, so that the next may follow that one.
-            let ahead = takes_ahead.then_some(Event::TakesAhead { worker: self.worker });
-            let events = ahead.into_iter().chain([Event::Ready { worker: self.worker }]);
-            state.handle_all(now, events, effects);
+            state.handle(now, Event::Ready { worker: self.worker, takes_ahead }, effects);
         });
         session
     }
@@ -112,29 +109,31 @@ impl Member {
         self.buried = true;
     }
 
-    /// The payload that may have killed the worker, where that counts for anything.
-    fn suspect(&self, ending: &Ending) -> Option<Fingerprint> {
-        let counts = blame::of(&ending.report, ending.was_killed) != Death::Killed;
-        if !counts || self.core.limits.supervision.poison_deaths == Some(0) {
-            return None;
-        }
-        let input = self.core.with(|state, _| state.held_input(self.worker))?;
-        // Hashed out of the lock: a payload may be large.
-        Some(self.core.fingerprints.of(&input))
-    }
-
     /// The process is dead and reaped. What it had finished counts; then its death does.
-    fn bury(mut self, ending: Ending) {
-        let fingerprint = self.suspect(&ending);
-        let report =
-            self.core.act(|state, now, effects| died(state, now, self.worker, ending, fingerprint, effects));
-        self.buried = true;
-        // Last: what logs are written to is not ours, and may fail in ways of its own.
-        match report {
-            Some((report, true)) => tracing::debug!(pool = self.core.name, "{report}"),
-            Some((report, false)) => tracing::warn!(pool = self.core.name, "{report}"),
-            None => {}
+    async fn bury(mut self, ending: Ending) {
+        let death = blame::of(&ending.report, ending.was_killed);
+        let names_payload = death != Death::Killed && self.core.limits.supervision.poison_deaths != Some(0);
+        let found = self.core.with(|state, _| Found::of(state, self.worker, ending, death, names_payload));
+        if let Some(mut found) = found {
+            let committed = found.pass_on(&self.core);
+            // Hashed out of the lock: a payload may be large.
+            let fingerprint = match found.suspect.take() {
+                Some(input) => Some(self.core.fingerprints.of_any(input).await),
+                None => None,
+            };
+            let report = self.core.act(|state, now, effects| {
+                state.handle_all(now, committed, effects);
+                died(state, now, found, fingerprint, effects)
+            });
+            self.buried = true;
+            // Last: what logs are written to is not ours, and may fail in ways of its own.
+            match report {
+                Some((report, true)) => tracing::debug!(pool = self.core.name, "{report}"),
+                Some((report, false)) => tracing::warn!(pool = self.core.name, "{report}"),
+                None => {}
+            }
         }
+        self.buried = true;
     }
 }
 
@@ -163,60 +162,112 @@ fn died_unready(
         state.last_death.clone_from(&reason);
     }
     effects.known.failed_start = Some(reason);
-    state.handle(now, Event::Died { worker, handed_over: false, death, fingerprint: None }, effects);
+    state.handle(now, Event::Died { worker, begun: 0, death, fingerprint: None }, effects);
     effects.buried.push(slot);
 }
 
-/// All completions, then the death, in one critical section. Nothing is sent to the worker any more
-/// before the scheduler hears of the completions, or it would be handed its next job.
+/// What a dead worker left behind.
+struct Found {
+    worker: WorkerId,
+    name: String,
+    words: LastWords,
+    /// How many of the jobs that it had not answered it had begun.
+    begun: usize,
+    /// The last of these: it was running when the worker died.
+    running: Option<Key>,
+    /// The payload of that one, where the death is held against it.
+    suspect: Option<Payload>,
+    report: ExitReport,
+    death: Death,
+    /// Whether this pool had asked for the death.
+    is_expected: bool,
+}
+
+impl Found {
+    /// Takes stock, and writes nothing to the worker any more: before the scheduler hears of what it finished it would be handed
+    /// its next job. What it is given from now on, it has not begun.
+    fn of(
+        state: &mut State,
+        worker: WorkerId,
+        ending: Ending,
+        death: Death,
+        names_payload: bool,
+    ) -> Option<Self> {
+        let slot = state.slots.get_mut(&worker)?;
+        let words = last_words::hear(&mut slot.held, ending.last_frames);
+        slot.jobs_done += words.answers.len() as u64;
+        let is_handed_over = slot.lines.as_ref().is_some_and(|lines| {
+            lines.control.close(None);
+            lines.jobs.close(slot.held.front().map(|held| held.ticket))
+        });
+        // A worker that writes nothing down begins a job when it has read all of it, and that was the last thing it was sent:
+        // one that died with input unread cannot have begun it.
+        let progress = ending.begun.map_or(Progress::Got(is_handed_over && !ending.unread), Progress::Began);
+        let begun = last_words::begun(&slot.held, progress);
+        let running = begun.checked_sub(1).and_then(|at| slot.held.get(at)).map(|held| held.job);
+        let mut report = ending.report;
+        report.jobs_done = slot.jobs_done;
+        let (is_expected, name) = (slot.dismissed, slot.name.clone());
+        let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
+        let suspect = suspect.map(|entry| entry.job.input.clone());
+        Some(Self { worker, name, words, begun, running, suspect, report, death, is_expected })
+    }
+
+    /// Passes on what the worker had let its jobs' callers know. Gives the events that follow.
+    fn pass_on(&mut self, core: &Core) -> Vec<Event> {
+        let mut committed = Vec::new();
+        for (job, frame) in self.words.said.drain(..) {
+            // It is dead already: a breach of the protocol costs it nothing more.
+            if frame.kind == Kind::Log {
+                let id = job.and_then(|job| core.with(|state, _| state.id(job)));
+                let _ = procpool_process::log_record(&frame, &core.name, &self.name, id);
+                continue;
+            }
+            let Some(job) = job else { continue };
+            let events = core.with(|state, _| state.entry(job).and_then(|entry| entry.job.events.clone()));
+            let Some(events) = events else { continue };
+            match frame.kind {
+                Kind::Progress => {
+                    if let Ok(progress) = message::Progress::from_frame(&frame) {
+                        events.progress(progress);
+                    }
+                }
+                _ => {
+                    let is_first = events.chunk(frame.payload).is_ok_and(|taken| taken.is_first);
+                    committed.extend(is_first.then_some(Event::Committed { job }));
+                }
+            }
+        }
+        committed
+    }
+}
+
+/// All completions, then the death, in one critical section.
 fn died(
     state: &mut State,
     now: Time,
-    worker: WorkerId,
-    ending: Ending,
+    found: Found,
     fingerprint: Option<Fingerprint>,
     effects: &mut Effects,
 ) -> Option<(ExitReport, bool)> {
-    let mut slot = state.slots.remove(&worker)?;
+    let Found { worker, words, begun, running, report, death, is_expected, .. } = found;
+    let slot = state.slots.remove(&worker)?;
     state.schemas.died(worker);
-    let handed_over = slot.lines.as_ref().is_some_and(|lines| {
-        lines.control.close(None);
-        lines.jobs.close(slot.held.front().map(|held| held.ticket))
-    });
-    let (known, mut events) = (&mut effects.known, Vec::new());
-    let expected = slot.dismissed;
-    state.stats.died(expected);
-    for mut frame in ending.last_frames.into_iter().filter(|frame| frame.kind == Kind::Done) {
-        if let (Ok(job), Ok((told, health))) = (slot.job_of(frame.sequence), serving::outcome(&mut frame)) {
-            slot.held.pop_front();
-            slot.jobs_done += 1;
-            known.results.push_back((job, told));
-            events.push(Event::Done { worker, job, health });
-        }
+    state.stats.died(is_expected);
+    let mut events = Vec::new();
+    for (job, told, health) in words.answers {
+        effects.known.results.push_back((job, told));
+        events.push(Event::Done { worker, job, health });
     }
-    let mut report = ending.report;
-    report.jobs_done = slot.jobs_done;
-    if !expected {
+    events.extend(words.passed_over.into_iter().map(|job| Event::PassedOver { worker, job }));
+    if !is_expected {
         state.last_death = report.to_string();
     }
-    let held = slot.held.front().copied();
-    known.death = Some(Box::new(known::Death { report: report.clone(), job: held.map(|held| held.job) }));
-    // A worker begins a job when it has read all of it, and the job it held was the last thing it was
-    // sent: one that died with input unread cannot have begun it.
-    // One that writes down which it has begun is believed.
-    let handed_over = match ending.begun {
-        Some(begun) => held.is_some_and(|held| held.sequence <= begun),
-        None => handed_over && held.is_some() && !ending.unread,
-    };
-    let more =
-        slot.held.iter().skip(1).filter(|held| ending.begun.is_some_and(|begun| held.sequence <= begun));
-    let jobs = more.count();
-    if jobs > 0 {
-        events.push(Event::BegunMore { worker, jobs });
-    }
-    let death = blame::of(&report, ending.was_killed);
-    events.push(Event::Died { worker, handed_over, death, fingerprint });
+    // Where no job was running, it is the first one's that it did not begin.
+    let job = running.or_else(|| slot.held.front().map(|held| held.job));
+    effects.known.death = Some(Box::new(known::Death { report: report.clone(), job }));
+    events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, effects);
     effects.buried.push(slot);
-    Some((report, expected))
+    Some((report, is_expected))
 }

@@ -164,7 +164,7 @@ impl RawPool {
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
-        let core = Arc::new(Core::new(recipe, limits, scheduler, spawns, recorder));
+        let core = Core::new(recipe, limits, scheduler, spawns, recorder);
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
         let pool = Self {
             owner: Arc::new(Owner { core, contract, workers, encodings, reloading: Mutex::default() }),

@@ -83,8 +83,8 @@ impl FrameSink for Serving<'_> {
                 self.kill_switch.heard();
                 Ok(())
             }
-            (Connection::Control, Kind::Recalled) => {
-                self.recalled(frame.sequence);
+            (Connection::Jobs, Kind::Recalled) => {
+                self.passed_over(frame.sequence);
                 Ok(())
             }
             (connection, kind) => Err(format!("it sent {kind:?} on the {connection:?} connection")),
@@ -121,19 +121,6 @@ impl FrameSink for Serving<'_> {
 }
 
 impl Serving<'_> {
-    /// What a dead worker had let its job's caller know before it died. Its results come with the death.
-    pub(crate) fn hear_out(&self, last_frames: &[Frame]) {
-        for frame in last_frames {
-            // It is dead already: a breach of the protocol costs it nothing more.
-            let _ = match frame.kind {
-                Kind::Progress => self.progress(frame),
-                Kind::Chunk => self.chunk(frame.clone()),
-                Kind::Log => self.log(frame),
-                _ => Ok(()),
-            };
-        }
-    }
-
     /// Takes an answer, to be told with others that came at the same time.
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
         let is_shared = frame.by_reference;
@@ -192,13 +179,15 @@ impl Serving<'_> {
         told
     }
 
-    /// The worker has begun no job beyond this one, and will not.
-    fn recalled(&self, newest: u64) {
+    /// The worker passes over a job that it was about to begin when it was asked back.
+    fn passed_over(&self, sequence: u64) {
         let worker = self.worker;
         self.core.act(|state, now, effects| {
-            let Some(slot) = state.slots.get_mut(&worker) else { return };
-            let keeps = slot.gives_back(newest);
-            state.handle(now, Event::Recalled { worker, keeps }, effects);
+            // Most of them are another worker's by now.
+            let job = state.slots.get_mut(&worker).and_then(|slot| slot.passes_over(sequence));
+            if let Some(job) = job {
+                state.handle(now, Event::PassedOver { worker, job }, effects);
+            }
         });
     }
 

@@ -23,8 +23,6 @@ pub(crate) struct Slot {
     pub(crate) held: VecDeque<Held>,
     /// Number of the last job frame that it was sent; dense, its own, private.
     pub(crate) last_sequence: u64,
-    /// The last job that was asked back, if it had not been begun.
-    pub(crate) recalled: u64,
     pub(crate) sharing: Sharing,
     pub(crate) jobs_done: u64,
     /// Asked to exit, or killed by this pool.
@@ -79,7 +77,6 @@ impl Slot {
             lines: None,
             held: VecDeque::new(),
             last_sequence: 0,
-            recalled: 0,
             sharing: Sharing::new(shares),
             jobs_done: 0,
             dismissed: false,
@@ -144,12 +141,17 @@ impl Slot {
         Ok(job)
     }
 
-    /// It has begun no job beyond `newest` of those that were asked back. Says how many it keeps.
-    pub(crate) fn gives_back(&mut self, newest: u64) -> usize {
-        let asked_back = self.recalled;
+    /// It has begun no job beyond `newest` of those up to `asked_back`. Says how many it keeps.
+    pub(crate) fn gives_back(&mut self, newest: u64, asked_back: u64) -> usize {
         // One that came later it was given because it had ended all of those.
         self.held.retain(|held| held.sequence <= newest || held.sequence > asked_back);
         self.held.len()
+    }
+
+    /// It will not begin this job, and says so. None if it has no such job.
+    pub(crate) fn passes_over(&mut self, sequence: u64) -> Option<Key> {
+        let at = self.held.iter().position(|held| held.sequence == sequence)?;
+        self.held.remove(at).map(|held| held.job)
     }
 
     /// The number that it knows a job by.

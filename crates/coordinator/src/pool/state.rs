@@ -7,21 +7,22 @@ use super::effects::Effects;
 use super::entry::{Entry, NewJob};
 use super::known::Told;
 use super::makes::{Makes, Reloading};
+use super::recall::Recall;
 use super::schemas::Schemas;
 use super::slot::Slot;
 use super::stats::Stats;
 use crate::recorder::{self, FailedJob, Untold};
-use procpool_process::{KillSwitch, Outboxes, Pinned, Recipe};
+use procpool_process::{Outboxes, Pinned, Recipe};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::extras::{Extra, of_job::REPORT_USAGE};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::{Finished, Refusal};
-use procpool_protocol::{JobError, JobId, Payload, Stage};
+use procpool_protocol::{JobError, JobId, Stage};
 use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
-    Stage as SchedulerStage, Terms, Time, Verdict, WorkerId, WorkerState,
+    Stage as SchedulerStage, Terms, Time, Verdict, WorkerId,
 };
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
@@ -96,6 +97,7 @@ impl State {
             timeout: limits.timeout,
             run_timeout: limits.run_timeout,
             attempts: job.attempts,
+            bytes: job.input.bytes.len(),
             fingerprint,
         };
         let event = Event::Submit { job: key, terms };
@@ -139,23 +141,6 @@ impl State {
         if let Some(generation) = self.makes.add(pinned, self.scheduler.generation(), caller) {
             self.handle(now, Event::Reload { generation }, effects);
         }
-    }
-
-    /// The workers that wait for a job.
-    pub(crate) fn idle(&self) -> Vec<(WorkerId, Arc<KillSwitch>, Arc<Outboxes>)> {
-        let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
-        let of = |(id, ..): (WorkerId, _, _)| {
-            let slot = self.slots.get(&id)?;
-            Some((id, slot.kill_switch.clone(), slot.lines.clone()?))
-        };
-        idle.filter_map(of).collect()
-    }
-
-    /// What the worker was given and has not answered, unless it was this pool that killed it.
-    pub(crate) fn held_input(&self, worker: WorkerId) -> Option<Payload> {
-        let slot = self.slots.get(&worker).filter(|slot| !slot.dismissed)?;
-        let held = slot.held.front()?;
-        self.entries.get(&held.job).map(|entry| entry.job.input.clone())
     }
 
     /// When the timer is to wake.
@@ -228,10 +213,7 @@ impl State {
                 });
             }
             Action::Recall { worker } => {
-                if let Some(slot) = self.slots.get_mut(&worker) {
-                    slot.recalled = slot.last_sequence;
-                }
-                self.control(worker, effects, |slot| Some(Frame::new(Kind::Recall, slot.recalled, "")));
+                effects.recalls.extend(self.slots.get(&worker).and_then(|slot| Recall::of(worker, slot)));
             }
             Action::Retire { worker } => {
                 self.dismiss(worker);
@@ -304,7 +286,7 @@ impl State {
         }
     }
 
-    fn control(
+    pub(super) fn control(
         &mut self,
         worker: WorkerId,
         effects: &mut Effects,

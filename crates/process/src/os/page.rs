@@ -1,8 +1,8 @@
-//! The coordinator's side of a worker's [page](procpool_protocol::page): made here, written by the worker, read when it is
-//! dead. Believes nothing that stands in it.
+//! The coordinator's side of a worker's [page](procpool_protocol::page): made here, written by the worker, read when it takes
+//! long and when it is dead. Believes nothing that stands in it.
 
 use procpool_memory::page::PageReader;
-use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RING_LEN, places};
+use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RECALLED, RING_LEN, places};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -26,6 +26,17 @@ impl Page {
     /// The number of the job that the worker began last; 0 if none.
     pub(crate) fn begun(&self) -> u64 {
         self.0.number(BEGUN).unwrap_or_default()
+    }
+
+    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun `first`, the first of those that it
+    /// has not answered. Gives the number of the last one that it has begun: those beyond it will not be, not even by a worker
+    /// that is stopped. None: it has not begun that one, and nothing was asked.
+    pub(crate) fn recall(&self, first: u64, last: u64) -> Option<u64> {
+        if self.begun() < first {
+            return None;
+        }
+        self.0.set(RECALLED, last).ok()?;
+        Some(self.begun())
     }
 
     /// The output that the worker had not sent, if it has sent so many bytes of it. Nothing, if what it says makes no sense.
@@ -74,6 +85,14 @@ mod tests {
         assert!(page.is_kept() && page.begun() == 7);
         assert_eq!(page.unsent(RING_LEN - 2), b"abcde");
         assert!(page.unsent(RING_LEN + 3).is_empty());
+    }
+
+    #[test]
+    fn jobs_are_asked_back_from_one_that_has_begun_something() {
+        let page = Page::create("fib-1").unwrap();
+        assert_eq!((page.recall(1, 5), page.0.number(RECALLED).unwrap()), (None, 0));
+        write(&page, BEGUN, &2_u64.to_le_bytes());
+        assert_eq!((page.recall(1, 5), page.0.number(RECALLED).unwrap()), (Some(2), 5));
     }
 
     #[test]

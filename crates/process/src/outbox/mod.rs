@@ -33,7 +33,7 @@ pub struct Outbox {
 }
 
 /// A frame's place in the order of its outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
 /// A frame that was appended.

@@ -5,16 +5,19 @@
 //! A job ahead may be taken back until the worker has begun it, which only the worker knows. So whoever gives one up before
 //! is told that it may have run, and one that waits behind a job which turns out long is recalled.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::jobs::Place;
 use super::{Due, Scheduler};
 use crate::phase::Phase;
-use crate::{Action, Death, JobId, Time, WorkerId};
+use crate::{Action, JobId, Time, WorkerId};
 
 /// As much work a worker may have ahead, by what jobs have taken lately. A wake-up costs a fifth of it at the worst.
 const WORK_AHEAD: Duration = Duration::from_micros(250);
+
+/// Most bytes that a worker may have to run while it has anything ahead: what a socket holds, so that all of it has come when
+/// its turn does, and little is sent twice.
+const BYTES_AHEAD: usize = 128 * 1024;
 
 /// A job that takes so long has nobody waiting behind it any more.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -38,18 +41,12 @@ impl Pace {
 }
 
 impl Scheduler {
-    /// The worker can tell which job it has begun, so that it may be sent some ahead.
-    pub(super) fn takes_ahead(&mut self, id: WorkerId) {
-        if let Some(worker) = self.fleet.get_mut(id) {
-            worker.takes_ahead = self.config.ahead > 0 && !self.config.process_per_job;
-        }
-    }
-
     /// The worker begins a job now, as far as anybody can tell.
-    pub(super) fn begins(&mut self, id: WorkerId) {
+    pub(super) fn begins(&mut self, id: WorkerId, bytes: usize) {
         let now = self.now;
         let Some(worker) = self.fleet.get_mut(id) else { return };
         worker.began_at = now;
+        worker.runs_bytes = bytes;
         if worker.takes_ahead {
             self.offer_ahead(id);
         }
@@ -84,25 +81,30 @@ impl Scheduler {
         }
         let (depth, earliest) = (self.depth(), self.earliest());
         while let Some(job) = self.queue.front() {
+            let bytes = self.bytes(job);
             let Some(id) = self.on_offer.pop_front() else { return };
             let Some(worker) = self.fleet.get_mut(id) else { continue };
             worker.is_on_offer = false;
-            if !worker.may_take_ahead(depth, earliest) {
+            // One for which this is too much is on offer again when it begins another job.
+            if !worker.may_take_ahead(depth, earliest) || !worker.has_room(bytes, BYTES_AHEAD) {
                 continue;
             }
             if self.has_to_be_identified(job) {
                 self.offer_ahead(id);
                 return;
             }
-            self.send_one_ahead(id, job);
+            self.send_one_ahead(id, job, bytes);
             self.offer_ahead(id);
         }
     }
 
-    fn send_one_ahead(&mut self, id: WorkerId, job: JobId) {
+    fn send_one_ahead(&mut self, id: WorkerId, job: JobId, bytes: usize) {
         let Some((attempt, remaining)) = self.leave_queue(job, Place::Ahead { worker: id }) else { return };
         if let Some(worker) = self.fleet.get_mut(id) {
-            worker.ahead.push_back(job);
+            worker.ahead.push(job, bytes);
+            if !std::mem::replace(&mut worker.is_watched, true) {
+                self.with_ahead.push(id);
+            }
         }
         self.act(Action::Assign { worker: id, job, attempt, remaining });
         if self.ahead_timer.is_none() {
@@ -113,40 +115,27 @@ impl Scheduler {
     /// Recalls what waits behind jobs that take long.
     pub(super) fn patience_is_over(&mut self) {
         self.ahead_timer = None;
-        let mut is_any = false;
-        for id in self.fleet.ids() {
-            let now = self.now;
-            let Some(worker) = self.fleet.get_mut(id).filter(|worker| !worker.ahead.is_empty()) else {
-                continue;
-            };
-            is_any = true;
-            let is_slow = worker.began_at + PATIENCE <= now;
-            if is_slow && worker.phase().is_in_service() && !std::mem::replace(&mut worker.is_recalled, true)
-            {
-                self.act(Action::Recall { worker: id });
-            }
-        }
-        if is_any {
+        let mut watched = std::mem::take(&mut self.with_ahead);
+        watched.retain(|&id| self.is_patient_with(id));
+        self.with_ahead = watched;
+        if !self.with_ahead.is_empty() {
             self.ahead_timer = Some(self.timers.arm(self.now + PATIENCE, Due::Ahead));
         }
     }
 
-    pub(super) fn begun_more(&mut self, id: WorkerId, jobs: usize) {
-        match self.fleet.get_mut(id) {
-            Some(worker) => worker.begun_ahead = jobs,
-            None => self.counters.stale_events += 1,
+    /// Recalls what the worker has ahead if its job takes long. `false` if it has nothing ahead, and need not be watched.
+    fn is_patient_with(&mut self, id: WorkerId) -> bool {
+        let now = self.now;
+        let Some(worker) = self.fleet.get_mut(id) else { return false };
+        worker.is_watched = !worker.ahead.is_empty();
+        if !worker.is_watched {
+            return false;
         }
-    }
-
-    /// A dead worker's jobs ahead: those that it had begun may have run, and the death was none of their doing.
-    pub(super) fn bury_ahead(&mut self, id: WorkerId, ahead: &VecDeque<JobId>, begun: usize) {
-        let begun = begun.min(ahead.len());
-        self.take_back(id, ahead.range(begun..).copied());
-        for &job in ahead.range(..begun).rev() {
-            if self.is_ahead_of(job, id) {
-                self.crash(job, Death::Killed, None);
-            }
+        let is_slow = worker.began_at + PATIENCE <= now;
+        if is_slow && worker.phase().is_in_service() && !std::mem::replace(&mut worker.is_recalled, true) {
+            self.act(Action::Recall { worker: id });
         }
+        true
     }
 
     /// The worker has given back all but so many of the jobs that it has, the one that it runs included.
@@ -157,12 +146,32 @@ impl Scheduler {
         };
         worker.is_recalled = false;
         let runs = usize::from(worker.phase().job().is_some());
-        let back = worker.ahead.split_off(keeps.saturating_sub(runs).min(worker.ahead.len()));
+        let back = worker.ahead.split_off(keeps.saturating_sub(runs));
         self.take_back(id, back);
         if keeps < runs {
             self.has_not_begun(id);
         }
         self.offer_ahead(id);
+    }
+
+    /// What has not come to the worker, or to its turn on a processor, is not late: it is asked again in a while.
+    pub(super) fn unbegun(&mut self, id: WorkerId) {
+        match self.fleet.get_mut(id) {
+            Some(worker) => worker.is_recalled = false,
+            None => self.counters.stale_events += 1,
+        }
+    }
+
+    pub(super) fn passed_over(&mut self, id: WorkerId, job: JobId) {
+        let Some(worker) = self.fleet.get_mut(id) else {
+            self.counters.stale_events += 1;
+            return;
+        };
+        if worker.phase().job() == Some(job) {
+            self.has_not_begun(id);
+        } else if worker.ahead.remove(job) {
+            self.take_back(id, [job]);
+        }
     }
 
     /// The job that followed the last one which the worker has begun was recalled, too.
@@ -175,9 +184,12 @@ impl Scheduler {
         match phase {
             Phase::Busy(_) | Phase::Stopping(_) => {
                 self.set_worker_timer(id, None);
-                self.rest(id);
+                match self.fleet.get_mut(id).is_some_and(|worker| !worker.ahead.is_empty()) {
+                    true => self.promote_ahead(id),
+                    false => self.rest(id),
+                }
             }
-            Phase::Killed { cause, .. } => self.fleet.enter(id, Phase::Killed { job: None, cause }),
+            Phase::Killed { cause, .. } => self.is_leaving(id, cause),
             Phase::Starting | Phase::Idle | Phase::Retiring { .. } => {}
         }
     }
@@ -198,7 +210,7 @@ impl Scheduler {
 
     /// The next of the jobs that the worker has ahead is the one that it runs now.
     pub(super) fn promote_ahead(&mut self, id: WorkerId) {
-        let Some(job) = self.next_ahead(id) else { return };
+        let Some((job, bytes)) = self.next_ahead(id) else { return };
         if self.is_running_on(job, id) {
             self.fleet.enter(id, Phase::Busy(job));
         } else {
@@ -206,15 +218,15 @@ impl Scheduler {
             self.fleet.enter(id, Phase::Stopping(job));
             self.grant_grace(id);
         }
-        self.begins(id);
+        self.begins(id, bytes);
     }
 
-    /// The job that the worker, which has ended one, goes on with, resolved or not.
-    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<JobId> {
-        let job = self.fleet.get_mut(id)?.ahead.pop_front()?;
+    /// The job that the worker, which has ended one, goes on with, resolved or not, and its bytes.
+    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<(JobId, usize)> {
+        let (job, bytes) = self.fleet.get_mut(id)?.ahead.pop()?;
         if self.is_ahead_of(job, id) {
             self.runs_now(job, id);
         }
-        Some(job)
+        Some((job, bytes))
     }
 }

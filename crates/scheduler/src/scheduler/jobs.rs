@@ -21,6 +21,8 @@ pub(super) struct Job {
     /// Rings at the deadline or, when the job runs, at the end of its run timeout if that is earlier.
     timer: Option<Timer>,
     returns: u32,
+    /// Length of its payload.
+    bytes: usize,
     /// The one that it is at, from 1.
     attempt: u32,
     /// The last one it may have.
@@ -88,12 +90,18 @@ impl Scheduler {
                 run_timeout: terms.run_timeout,
                 timer,
                 returns: 0,
+                bytes: terms.bytes,
                 attempt: 1,
                 last_attempt: terms.attempts.max(1),
                 print: terms.fingerprint.into(),
             },
         );
         self.convict(id);
+    }
+
+    /// Length of an unresolved job's payload.
+    pub(super) fn bytes(&self, id: JobId) -> usize {
+        self.jobs.get(&id).map_or(0, |job| job.bytes)
     }
 
     /// How far an unresolved job has come.

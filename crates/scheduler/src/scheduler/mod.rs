@@ -59,7 +59,7 @@ use shutdown::Life;
 /// - A worker runs one job at a time, and gets none unless it is ready. The longest-waiting job and the worker which was busy
 ///   last come first. Only one that takes them ahead has more than one job, at most `ahead` more, and only while jobs are
 ///   small, no worker is idle and none is to be started; what it has not begun goes to others when it dies, or when the job
-///   that it runs takes long.
+///   that it runs takes long. What it has to run has at most 128 KiB, unless that is one job.
 /// - A job is handed over at most as often as it has attempts: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, one more while one of them is being replaced, and at most as many as
@@ -103,6 +103,8 @@ pub struct Scheduler {
     ahead_timer: Option<Timer>,
     /// Workers that may be sent a job ahead, whoever had the last one at the back.
     on_offer: VecDeque<WorkerId>,
+    /// Workers that have jobs ahead, or had some when the timer last rang.
+    with_ahead: Vec<WorkerId>,
     pace: Pace,
     random: SplitMix64,
     actions: VecDeque<Action>,
@@ -160,6 +162,7 @@ impl Scheduler {
             memory_timer: None,
             ahead_timer: None,
             on_offer: VecDeque::new(),
+            with_ahead: Vec::new(),
             pace: Pace::default(),
             random: SplitMix64::new(seed ^ 0x5ca1_ab1e),
             actions: VecDeque::new(),
@@ -178,17 +181,17 @@ impl Scheduler {
             Event::Identified { job, fingerprint } => self.identified(job, fingerprint),
             Event::Cancel { job } => self.cancel(job),
             Event::Committed { job } => self.commit(job),
-            Event::Ready { worker } => self.ready(worker),
-            Event::TakesAhead { worker } => self.takes_ahead(worker),
-            Event::BegunMore { worker, jobs } => self.begun_more(worker, jobs),
+            Event::Ready { worker, takes_ahead } => self.ready(worker, takes_ahead),
             Event::Recalled { worker, keeps } => self.recalled(worker, keeps),
+            Event::Unbegun { worker } => self.unbegun(worker),
+            Event::PassedOver { worker, job } => self.passed_over(worker, job),
             Event::Done { worker, job, health } => self.done(worker, job, health),
-            Event::Died { worker, handed_over, death, fingerprint } => {
-                self.died(worker, handed_over, death, fingerprint);
+            Event::Died { worker, begun, death, fingerprint } => {
+                self.died(worker, begun, death, fingerprint);
             }
             Event::Violated { worker } => self.violated(worker),
             Event::HungUp { worker } => self.hung_up(worker),
-            Event::Stalled { worker } => self.stalled(worker),
+            Event::Stalled { worker, has_begun } => self.stalled(worker, has_begun),
             Event::Outgrown { worker } => self.outgrown(worker),
             Event::Reload { generation } => self.reload(generation),
             Event::Kill { worker } => self.operator_kills(worker),

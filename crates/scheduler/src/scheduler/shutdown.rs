@@ -49,7 +49,7 @@ impl Scheduler {
             if let Some(job) = held.filter(|&job| self.is_running_on(job, worker)) {
                 self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
             }
-            let ahead = self.fleet.get_mut(worker).map(|worker| std::mem::take(&mut worker.ahead));
+            let ahead = self.fleet.get_mut(worker).map(|worker| worker.ahead.split_off(0));
             for job in ahead.into_iter().flatten() {
                 self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
             }

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use super::{Due, Scheduler};
+use crate::fleet::Worker;
 use crate::phase::{Cause, Phase};
 use crate::restarts::Standing;
 use crate::{Action, Death, Fingerprint, Health, JobId, Verdict, WorkerId};
 
 impl Scheduler {
-    pub(super) fn ready(&mut self, id: WorkerId) {
+    pub(super) fn ready(&mut self, id: WorkerId, takes_ahead: bool) {
+        let takes_ahead = takes_ahead && self.config.ahead > 0 && !self.config.process_per_job;
         match self.fleet.get_mut(id) {
             Some(worker) if worker.phase() == Phase::Starting => {
                 worker.standing = Standing::Untried;
+                worker.takes_ahead = takes_ahead;
                 self.rest(id);
                 self.allot(id);
                 if self.rollout.is_canary(id) {
@@ -62,7 +65,8 @@ impl Scheduler {
 
     pub(super) fn occupy(&mut self, id: WorkerId, job: JobId) {
         self.fleet.enter(id, Phase::Busy(job));
-        self.begins(id);
+        let bytes = self.bytes(job);
+        self.begins(id, bytes);
     }
 
     pub(super) fn done(&mut self, id: WorkerId, job: JobId, health: Health) {
@@ -113,15 +117,15 @@ impl Scheduler {
     }
 
     /// Its end is on the way. It may have begun the next of the jobs that it has ahead; its death will tell.
-    fn is_leaving(&mut self, id: WorkerId, cause: Cause) {
-        let job = self.next_ahead(id);
+    pub(super) fn is_leaving(&mut self, id: WorkerId, cause: Cause) {
+        let job = self.next_ahead(id).map(|(job, _)| job);
         self.fleet.enter(id, Phase::Killed { job, cause });
     }
 
     /// It has said itself that it should not go on. Where it has more ahead, its death gives that back.
     fn dismiss(&mut self, id: WorkerId) {
         match self.next_ahead(id) {
-            Some(next) => {
+            Some((next, _)) => {
                 self.fleet.enter(id, Phase::Busy(next));
                 self.kill(id, Cause::Asked);
             }
@@ -135,7 +139,7 @@ impl Scheduler {
     pub(super) fn died(
         &mut self,
         id: WorkerId,
-        handed_over: bool,
+        begun: usize,
         death: Death,
         fingerprint: Option<Fingerprint>,
     ) {
@@ -154,22 +158,43 @@ impl Scheduler {
             self.on_offer.retain(|&it| it != id);
         }
         let was_asked = worker.phase().is_asked_to_go();
-        self.bury_ahead(id, &worker.ahead, worker.begun_ahead);
-        if let Some(job) = worker.phase().job().filter(|&job| self.is_running_on(job, id)) {
-            if handed_over {
-                // What it had when it was killed has its verdict; what it went on with is innocent.
-                let is_innocent =
-                    was_asked || matches!(worker.phase(), Phase::Killed { cause: Cause::Violation, .. });
-                let death = if is_innocent { Death::Killed } else { death };
-                self.crash(job, death, fingerprint);
-            } else {
-                self.put_back(job);
-            }
-        }
+        // What it had when it was killed has its verdict; what it went on with is innocent.
+        let is_innocent =
+            was_asked || matches!(worker.phase(), Phase::Killed { cause: Cause::Violation, .. });
+        let of_its_job = if is_innocent { Death::Killed } else { death };
+        self.bury_jobs(id, &worker, begun, of_its_job, fingerprint);
         if self.rollout.is_canary(id) {
             self.canary_died();
         } else if !was_asked && worker.generation == self.rollout.current() {
             self.count_death(worker.standing, death);
+        }
+    }
+
+    /// The jobs that it has not answered, last to first, as each goes to the front of the queue that goes there.
+    fn bury_jobs(
+        &mut self,
+        id: WorkerId,
+        worker: &Worker,
+        begun: usize,
+        death: Death,
+        fingerprint: Option<Fingerprint>,
+    ) {
+        let held: Vec<_> = worker.phase().job().into_iter().chain(worker.ahead.iter()).collect();
+        let begun = begun.min(held.len());
+        for (at, &job) in held.iter().enumerate().rev() {
+            if !self.is_running_on(job, id) {
+                continue;
+            }
+            if at + 1 < begun {
+                // Nobody knows how it ended, and it was not what the worker died of.
+                self.crash(job, Death::Killed, None);
+            } else if at + 1 == begun {
+                self.crash(job, death, fingerprint);
+            } else if at == 0 {
+                self.put_back(job);
+            } else {
+                self.take_back(id, [job]);
+            }
         }
     }
 
@@ -185,10 +210,11 @@ impl Scheduler {
         }
     }
 
-    /// One that is busy is left to its job's deadline: it may have been stopped by a debugger.
-    pub(super) fn stalled(&mut self, id: WorkerId) {
+    /// One that is amid a job is left to that job's deadline: it may have been stopped by a debugger.
+    pub(super) fn stalled(&mut self, id: WorkerId, has_begun: bool) {
         match self.fleet.phase(id) {
             Some(Phase::Idle) => self.kill(id, Cause::Asked),
+            Some(Phase::Busy(_) | Phase::Stopping(_)) if !has_begun => self.kill(id, Cause::Asked),
             Some(_) => {}
             None => self.counters.stale_events += 1,
         }

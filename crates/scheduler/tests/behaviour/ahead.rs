@@ -1,6 +1,6 @@
 //! Small jobs that are sent to busy workers ahead of their turn: who gets them, and who gets them when things go wrong.
 
-use procpool_scheduler::{Action, Config, Event, Verdict, WorkerId};
+use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Poison, Verdict, WorkerId};
 
 use crate::pool::*;
 
@@ -14,9 +14,6 @@ fn brisk(workers: usize) -> Config {
 fn busy(workers: u32) -> Pool {
     let mut pool = Pool::ready(brisk(workers as usize));
     let workers = u64::from(workers);
-    for worker in 0..workers {
-        assert_eq!(pool.handle(Event::TakesAhead { worker: WorkerId(worker) }), []);
-    }
     pool.submit(100);
     let worker = workers - 1;
     assert_eq!(pool.done(worker, 100), [resolve(100, FINISHED)]);
@@ -47,7 +44,6 @@ fn jobs_go_to_busy_workers_in_turn_until_each_has_enough() {
 #[test]
 fn nobody_is_sent_any_where_jobs_take_long() {
     let mut pool = Pool::ready(brisk(1));
-    pool.handle(Event::TakesAhead { worker: WorkerId(0) });
     pool.submit(0);
     assert_eq!(pool.submit(1), [], "nobody knows yet what jobs take");
     assert_eq!(pool.at(1).done(0, 0), [resolve(0, FINISHED), assign(0, 1)]);
@@ -56,7 +52,9 @@ fn nobody_is_sent_any_where_jobs_take_long() {
 
 #[test]
 fn nor_one_that_cannot_tell_what_it_has_begun() {
-    let mut pool = Pool::ready(brisk(1));
+    let mut pool = Pool::new(brisk(1));
+    pool.handle(Event::Start);
+    assert_eq!(pool.up(0), []);
     pool.submit(0);
     pool.done(0, 0);
     pool.submit(1);
@@ -66,7 +64,6 @@ fn nor_one_that_cannot_tell_what_it_has_begun() {
 #[test]
 fn nor_anybody_while_there_may_be_another_worker() {
     let mut pool = Pool::ready(Config { ahead: AHEAD, ..elastic(1, 2) });
-    pool.handle(Event::TakesAhead { worker: WorkerId(0) });
     pool.submit(0);
     pool.done(0, 0);
     pool.submit(1);
@@ -122,6 +119,85 @@ fn a_job_that_takes_long_has_nobody_waiting_behind_it() {
     assert_eq!(recalled(&mut pool, 1, 1), []);
     assert_eq!(pool.scheduler.queued(), 3);
     assert_eq!(pool.done(0, 3), [resolve(3, FINISHED), assign(0, 2)], "what came first goes first");
+}
+
+#[test]
+fn a_worker_has_little_to_run_besides_a_large_job() {
+    const MOST: usize = 128 * 1024;
+    let mut pool = busy(1);
+    assert_eq!(pool.submit_bytes(1, MOST + 1), [], "one that is too large waits for its turn");
+    assert_eq!(pool.submit(2), [], "and nobody passes it");
+    assert_eq!(
+        pool.done(0, 0),
+        [resolve(0, FINISHED), assign(0, 1)],
+        "nobody waits behind what is still on its way"
+    );
+    assert_eq!(pool.done(0, 1), [resolve(1, FINISHED), assign(0, 2)]);
+    assert_eq!(pool.submit_bytes(3, MOST / 2), [assign(0, 3)]);
+    assert_eq!(pool.submit_bytes(4, MOST / 2), [assign(0, 4)]);
+    assert_eq!(pool.submit_bytes(5, 1), [], "together they are too large");
+    assert_eq!(pool.done(0, 2), [resolve(2, FINISHED)], "as they still are");
+    assert_eq!(pool.done(0, 3), [resolve(3, FINISHED), assign(0, 5)]);
+}
+
+#[test]
+fn what_has_not_been_begun_is_not_late() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    for time in [2, 4, 6] {
+        assert_eq!(pool.at(time).tick(), [recall(0)]);
+        assert_eq!(pool.handle(Event::Unbegun { worker: WorkerId(0) }), [], "it keeps them");
+    }
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
+    assert_eq!(pool.done(0, 1), [resolve(1, FINISHED)]);
+    assert_eq!(pool.scheduler.counters().taken_back, 0);
+}
+
+#[test]
+fn a_worker_that_is_stopped_before_it_has_begun_anything_costs_no_job() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    let stalled = |has_begun| Event::Stalled { worker: WorkerId(0), has_begun };
+    assert_eq!(pool.handle(stalled(true)), [], "somebody may look at what it does");
+    assert_eq!(pool.handle(stalled(false)), [kill(0, 0)]);
+    assert_eq!(pool.died_before_handover(0), [start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 0)]);
+    assert_eq!(pool.done(1, 0), [resolve(0, FINISHED), assign(1, 1)]);
+}
+
+#[test]
+fn a_job_that_is_passed_over_late_goes_back_and_the_worker_goes_on() {
+    let passed_over = |job| Event::PassedOver { worker: WorkerId(0), job: JobId(job) };
+    let mut pool = busy(1);
+    pool.submit(1);
+    pool.at(2).tick();
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)], "it goes on with the next, as it seems");
+    assert_eq!(recalled(&mut pool, 0, 1), []);
+    assert_eq!(pool.handle(passed_over(1)), [assign(0, 1)], "it has not, and is idle");
+    assert_eq!(pool.handle(passed_over(7)), [], "nobody knows that job");
+}
+
+#[test]
+fn the_death_is_the_doing_of_the_last_job_that_was_begun() {
+    let mut pool = Pool::ready(Config { poison: Poison { deaths: 1, ..Poison::default() }, ..brisk(1) });
+    pool.submit(100);
+    pool.done(0, 100);
+    for job in 0..4 {
+        pool.submit(job);
+    }
+    let fingerprint = Some(Fingerprint(7));
+    let died = Event::Died { worker: WorkerId(0), begun: 3, death: Death::Own, fingerprint };
+    let actions = pool.handle(died);
+    let verdict = |job| {
+        let is_it = |action: &&Action| matches!(action, Action::Resolve { job: it, .. } if it.0 == job);
+        match actions.iter().find(is_it) {
+            Some(&Action::Resolve { verdict, .. }) => Some(verdict),
+            _ => None,
+        }
+    };
+    assert!(matches!(verdict(2), Some(Verdict::Poisoned { payload_deaths: 1, .. })), "{actions:?}");
+    assert_eq!([verdict(0), verdict(1)], [Some(CRASHED); 2], "what came before is innocent");
+    assert_eq!(verdict(3), None, "it was not begun");
 }
 
 #[test]

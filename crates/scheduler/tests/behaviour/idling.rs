@@ -66,7 +66,7 @@ fn spares_are_started_ahead_of_the_jobs_and_kept() {
 #[test]
 fn an_idle_worker_that_was_stopped_is_killed_and_replaced() {
     let mut pool = Pool::ready(fixed(1));
-    assert_eq!(pool.handle(Event::Stalled { worker: WorkerId(0) }), [kill(0, None)]);
+    assert_eq!(pool.handle(Event::Stalled { worker: WorkerId(0), has_begun: true }), [kill(0, None)]);
     assert_eq!(pool.submit(0), [], "no job is for it any more");
     assert_eq!(pool.died(0), [start(1)]);
     assert_eq!(pool.up(1), [assign(1, 0)]);
@@ -76,6 +76,6 @@ fn an_idle_worker_that_was_stopped_is_killed_and_replaced() {
 fn a_busy_worker_that_was_stopped_is_left_to_its_jobs_deadline() {
     let mut pool = Pool::ready(fixed(1));
     pool.submit_with(0, Some(100), None);
-    assert_eq!(pool.handle(Event::Stalled { worker: WorkerId(0) }), []);
+    assert_eq!(pool.handle(Event::Stalled { worker: WorkerId(0), has_begun: true }), []);
     assert_eq!(pool.at(100).tick(), [resolve(0, EXPIRED_RUNNING), cancel(0, 0)]);
 }

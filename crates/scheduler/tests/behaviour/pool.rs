@@ -51,7 +51,7 @@ impl Pool {
         let mut pool = Self::new(config);
         for action in pool.handle(Event::Start) {
             let Action::Start { worker, .. } = action else { panic!("{action:?}") };
-            pool.handle(Event::Ready { worker });
+            pool.handle(Event::Ready { worker, takes_ahead: config.ahead > 0 });
         }
         pool
     }
@@ -81,7 +81,7 @@ impl Pool {
     pub(crate) fn submit_with(&mut self, job: u64, timeout: Option<u64>, run: Option<u64>) -> Vec<Action> {
         self.offer(
             job,
-            Terms { timeout: timeout.map(ms), run_timeout: run.map(ms), attempts: 1, fingerprint: None },
+            Terms { timeout: timeout.map(ms), run_timeout: run.map(ms), attempts: 1, ..Terms::default() },
         )
     }
 
@@ -95,6 +95,11 @@ impl Pool {
         self.offer(job, Terms { attempts, fingerprint, ..Terms::default() })
     }
 
+    /// A job with a payload of so many bytes.
+    pub(crate) fn submit_bytes(&mut self, job: u64, bytes: usize) -> Vec<Action> {
+        self.offer(job, Terms { attempts: 1, bytes, ..Terms::default() })
+    }
+
     fn offer(&mut self, job: u64, terms: Terms) -> Vec<Action> {
         self.handle(Event::Submit { job: JobId(job), terms })
     }
@@ -104,7 +109,7 @@ impl Pool {
     }
 
     pub(crate) fn up(&mut self, worker: u64) -> Vec<Action> {
-        self.handle(Event::Ready { worker: WorkerId(worker) })
+        self.handle(Event::Ready { worker: WorkerId(worker), takes_ahead: false })
     }
 
     pub(crate) fn done(&mut self, worker: u64, job: u64) -> Vec<Action> {
@@ -121,12 +126,12 @@ impl Pool {
 
     pub(crate) fn died_before_handover(&mut self, worker: u64) -> Vec<Action> {
         let (worker, death) = (WorkerId(worker), Death::Own);
-        self.handle(Event::Died { worker, handed_over: false, death, fingerprint: None })
+        self.handle(Event::Died { worker, begun: 0, death, fingerprint: None })
     }
 
     pub(crate) fn died_of(&mut self, worker: u64, death: Death, payload: Option<u64>) -> Vec<Action> {
         let fingerprint = payload.map(Fingerprint);
-        self.handle(Event::Died { worker: WorkerId(worker), handed_over: true, death, fingerprint })
+        self.handle(Event::Died { worker: WorkerId(worker), begun: 1, death, fingerprint })
     }
 
     pub(crate) fn reload(&mut self, generation: u64) -> Vec<Action> {

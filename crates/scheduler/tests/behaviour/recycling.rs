@@ -79,7 +79,7 @@ fn shares_and_lives_differ_by_up_to_a_tenth() {
     let share = |seed| {
         let mut scheduler = procpool_scheduler::Scheduler::new(after_jobs(1, 100), seed).unwrap();
         scheduler.handle(at(0), Event::Start);
-        scheduler.handle(at(0), Event::Ready { worker: WorkerId(0) });
+        scheduler.handle(at(0), Event::Ready { worker: WorkerId(0), takes_ahead: false });
         while scheduler.poll_action().is_some() {}
         for job in 0.. {
             let terms = procpool_scheduler::Terms::default();

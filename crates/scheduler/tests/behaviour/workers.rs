@@ -76,13 +76,13 @@ fn an_operators_kill_does_not_wait_for_the_grace() {
 
 #[test]
 fn an_id_that_is_used_again_against_the_rules_is_another_job() {
-    for handed_over in [false, true] {
+    for begun in [0, 1] {
         let mut pool = Pool::ready(fixed(2));
         pool.submit(0);
         pool.cancel(0);
         assert_eq!(pool.submit(0), [assign(0, 0)]);
         let (worker, death) = (WorkerId(1), Death::Own);
-        let died = Event::Died { worker, handed_over, death, fingerprint: None };
+        let died = Event::Died { worker, begun, death, fingerprint: None };
         assert_eq!(pool.handle(died), [start(2)]);
         assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
     }
@@ -112,20 +112,23 @@ fn what_is_said_about_unknown_workers_is_only_counted() {
     let mut pool = Pool::busy();
     let worker = WorkerId(99);
     for event in [
-        Event::Ready { worker },
-        Event::Died { worker, handed_over: true, death: Death::Own, fingerprint: None },
-        Event::Stalled { worker },
+        Event::Ready { worker, takes_ahead: true },
+        Event::Recalled { worker, keeps: 0 },
+        Event::Unbegun { worker },
+        Event::PassedOver { worker, job: JobId(0) },
+        Event::Died { worker, begun: 1, death: Death::Own, fingerprint: None },
+        Event::Stalled { worker, has_begun: false },
         Event::Outgrown { worker },
         Event::Violated { worker },
         Event::Kill { worker },
-        Event::Ready { worker: WorkerId(0) },
+        Event::Ready { worker: WorkerId(0), takes_ahead: false },
         Event::Done { worker, job: JobId(0), health: Health::Suspect },
         Event::Done { worker: WorkerId(0), job: JobId(5), health: Health::Suspect },
     ] {
         assert_eq!(pool.handle(event), [], "{event:?}");
     }
     let counters = pool.scheduler.counters();
-    assert_eq!((counters.stale_events, counters.late_results), (7, 2));
+    assert_eq!((counters.stale_events, counters.late_results), (10, 2));
     assert_eq!(pool.done(0, 0), [resolve(0, FINISHED)]);
 }
 

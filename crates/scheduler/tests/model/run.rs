@@ -67,7 +67,10 @@ impl Run {
                 self.world.payloads.push(payload);
                 // As a caller would: hashing is not worth its while as long as nobody has killed.
                 let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
-                Some(Event::Submit { job, terms: Terms { timeout, run_timeout, attempts, fingerprint } })
+                Some(Event::Submit {
+                    job,
+                    terms: Terms { timeout, run_timeout, attempts, fingerprint, bytes: 0 },
+                })
             }
             Step::Cancel { pick } => Some(Event::Cancel { job: self.ledger.pick(pick)? }),
             Step::React { pick, suspect } => self.world.react(pick, suspect),
@@ -76,7 +79,7 @@ impl Run {
                 let worker = self.world.pick(pick)?;
                 Some(self.world.die(worker, handed_over, death))
             }
-            Step::Stall { pick } => Some(Event::Stalled { worker: self.world.pick(pick)? }),
+            Step::Stall { pick } => Some(Event::Stalled { worker: self.world.pick(pick)?, has_begun: true }),
             Step::Outgrow { pick } => Some(Event::Outgrown { worker: self.world.pick(pick)? }),
             Step::Reload => {
                 self.last_generation += 1;
@@ -104,7 +107,7 @@ impl Run {
             }
             Nonsense::ReadyAgain { pick } => {
                 let worker = self.world.pick(pick)?;
-                self.world.process(worker).is_up.then_some(Event::Ready { worker })
+                self.world.process(worker).is_up.then_some(Event::Ready { worker, takes_ahead: true })
             }
             Nonsense::AnswerToNoQuestion { pick } => {
                 let worker = self.world.pick(pick)?;
@@ -115,11 +118,11 @@ impl Run {
                 let worker = dead.get(pick % (dead.len() + 1)).copied().unwrap_or(WorkerId(1 << 40));
                 let job = self.ledger.pick(pick).unwrap_or(no_job);
                 Some(match event {
-                    0 => Event::Ready { worker },
+                    0 => Event::Ready { worker, takes_ahead: true },
                     1 => Event::Done { worker, job, health: Health::Sound },
                     2 => {
-                        let handed_over = pick.is_multiple_of(2);
-                        Event::Died { worker, handed_over, death: Death::Own, fingerprint: None }
+                        let begun = pick % 2;
+                        Event::Died { worker, begun, death: Death::Own, fingerprint: None }
                     }
                     3 => Event::Violated { worker },
                     _ => Event::Kill { worker },

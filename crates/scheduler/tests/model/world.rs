@@ -98,7 +98,7 @@ impl World {
         }
         if !process.is_up {
             process.is_up = true;
-            return Some(Event::Ready { worker });
+            return Some(Event::Ready { worker, takes_ahead: false });
         }
         let job = process.job.take()?;
         process.jobs_done += 1;
@@ -110,6 +110,6 @@ impl World {
         self.lost = job.map(|job| Lost { job, handed_over, death });
         self.dead.push(worker);
         let fingerprint = job.and_then(|job| self.fingerprint(job));
-        Event::Died { worker, handed_over, death, fingerprint }
+        Event::Died { worker, begun: usize::from(handed_over), death, fingerprint }
     }
 }

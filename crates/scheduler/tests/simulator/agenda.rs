@@ -17,6 +17,8 @@ pub(crate) enum Happening {
     Recall(WorkerId),
     /// It has done so.
     Recalled(WorkerId),
+    /// It passes over a job that it was about to begin.
+    PassedOver(WorkerId),
     /// A payload is told that was asked for.
     Identify(JobId),
     Answer {

@@ -134,10 +134,10 @@ impl Faulty {
             Event::Stalled { .. } if self.has(Bug::LeavesStoppedWorkers) => {}
             Event::HungUp { .. } if self.has(Bug::GoesOnAfterAHangUp) => {}
             Event::Committed { .. } if self.has(Bug::RepeatsWhatWasSeen) => {}
-            Event::Died { worker, handed_over, fingerprint, .. }
+            Event::Died { worker, begun, fingerprint, .. }
                 if self.has(Bug::BlamesPayloadsForKillsFromOutside) =>
             {
-                let event = Event::Died { worker, handed_over, death: Death::Own, fingerprint };
+                let event = Event::Died { worker, begun, death: Death::Own, fingerprint };
                 self.scheduler.handle(now, event);
             }
             Event::Died { worker, .. } if self.has(Bug::OrdersTheDead) => {
@@ -152,7 +152,7 @@ impl Faulty {
                 self.held = Some(event);
             }
             Event::Died { worker, death, fingerprint, .. } if self.has(Bug::TakesEveryJobForUnread) => {
-                let event = Event::Died { worker, handed_over: false, death, fingerprint };
+                let event = Event::Died { worker, begun: 0, death, fingerprint };
                 self.scheduler.handle(now, event);
             }
             Event::Tick if self.has(Bug::IgnoresTime) => {}
@@ -218,7 +218,7 @@ impl Faulty {
             (Bug::RetiresBeforeTheReplacementIsReady, Action::Start { worker, generation })
                 if generation > self.scheduler.generation() =>
             {
-                self.scheduler.handle(Time::ZERO, Event::Ready { worker });
+                self.scheduler.handle(Time::ZERO, Event::Ready { worker, takes_ahead: false });
             }
             (Bug::KillsWhoHasGivenUpItsJob, Action::Cancel { worker, .. }) => {
                 self.graces.push((self.now + self.grace, worker));

@@ -41,6 +41,8 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "sent ahead",
     "recalled",
     "recalled the first",
+    "recalled too early",
+    "passed over",
     "taken back",
 ];
 

@@ -27,11 +27,9 @@ impl Run {
             Happening::Tick(_) => Ok(()),
             Happening::Ready(worker) => self.ready(worker),
             Happening::Identify(job) => self.identify(job),
-            Happening::Recall(worker) => {
-                self.give_back(worker);
-                Ok(())
-            }
+            Happening::Recall(worker) => self.give_back(worker),
             Happening::Recalled(worker) => self.recalled(worker),
+            Happening::PassedOver(worker) => self.passed_over(worker),
             Happening::Answer { worker, job, panics } => self.answer(worker, job, panics),
             Happening::Die { worker, job, handed_over, death, answered } => {
                 self.die(worker, job, handed_over, death, answered)
@@ -57,7 +55,8 @@ impl Run {
         let run_timeout = (!is_calm && self.random.percent(30)).then(|| self.random.millis(5, 60));
         let attempts = if self.random.percent(60) { 1 } else { 2 + u32::from(self.random.percent(50)) };
         let fingerprint = knows.then_some(Fingerprint(payload));
-        let terms = Terms { timeout, run_timeout, attempts, fingerprint };
+        let bytes = if self.random.percent(10) { 100_000 } else { 100 };
+        let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes };
         let job = self.ledger.submit(terms, payload, self.now);
         if self.random.percent(self.plan.cancels) {
             self.agenda.put(self.now + self.random.millis(0, 100), Happening::Cancel(job));
@@ -112,34 +111,7 @@ impl Run {
         if let Some(process) = self.processes.get(id) {
             process.takes_ahead = takes_ahead;
         }
-        self.feed(Event::Ready { worker: id })?;
-        if takes_ahead { self.feed(Event::TakesAhead { worker: id }) } else { Ok(()) }
-    }
-
-    /// It may answer what it has before the pool hears that the rest is not begun.
-    fn give_back(&mut self, worker: WorkerId) {
-        let later = self.now + Duration::from_micros(300).mul_f64(self.fraction());
-        if let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) {
-            process.is_recalled = false;
-            process.given_back = std::mem::take(&mut process.ahead);
-            self.agenda.put(later, Happening::Recalled(worker));
-        }
-    }
-
-    fn recalled(&mut self, worker: WorkerId) -> Result<(), Broken> {
-        let now = self.now;
-        let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
-        let keeps = usize::from(process.job.is_some());
-        if keeps == 0 && !process.given_back.is_empty() {
-            // Only now it is known to have nothing to do.
-            process.idle_since = now;
-        }
-        let back = std::mem::take(&mut process.given_back);
-        self.coverage.met(if keeps == 0 { "recalled the first" } else { "recalled" });
-        for job in back {
-            self.ledger.taken_back(job)?;
-        }
-        self.feed(Event::Recalled { worker, keeps })
+        self.feed(Event::Ready { worker: id, takes_ahead })
     }
 
     /// The process has ended a job, and goes on with the next of those that it has.
@@ -259,6 +231,11 @@ impl Run {
         if process.job != held {
             self.coverage.met("given to the dead");
         }
+        if let Some(job) = process.passed_over
+            && self.ledger.is_open(job)
+        {
+            self.ledger.lost(job, false, false)?;
+        }
         let begun = process.job.is_some() && process.job == held && !process.is_over;
         let handed_over = handed_over && begun;
         for &job in process.ahead.iter().chain(&process.given_back) {
@@ -273,20 +250,16 @@ impl Run {
         }
         if !process.unheard.is_empty() {
             // The first of them has its verdict; the one that it has now is one more, if it has begun it.
-            let jobs = process.unheard.len() - 1 + usize::from(begun);
+            let begun_in_all = process.unheard.len() + usize::from(begun);
             self.also_lost.extend(process.job.filter(|_| begun));
             for &job in process.job.iter().filter(|_| begun) {
                 if self.ledger.is_open(job) {
                     self.ledger.lost(job, true, false)?;
                 }
             }
-            self.feed(Event::BegunMore { worker, jobs })?;
-            return self.feed(Event::Died {
-                worker,
-                handed_over: true,
-                death: Death::from(how),
-                fingerprint: None,
-            });
+            let died =
+                Event::Died { worker, begun: begun_in_all, death: Death::from(how), fingerprint: None };
+            return self.feed(died);
         }
         let mut payload = None;
         if let Some(job) = process.job {
@@ -301,7 +274,8 @@ impl Run {
             }
         }
         let fingerprint = payload.map(Fingerprint);
-        self.feed(Event::Died { worker, handed_over, death: Death::from(how), fingerprint })
+        let begun = usize::from(handed_over);
+        self.feed(Event::Died { worker, begun, death: Death::from(how), fingerprint })
     }
 
     fn strike(&mut self, payload: u64) {
@@ -342,7 +316,8 @@ impl Run {
     /// One that has nothing to do would be given a job that it does not begin.
     fn stall(&mut self, worker: WorkerId) -> Result<(), Broken> {
         let was_idle = self.processes.get(worker).is_some_and(|it| it.is_idle());
-        self.feed(Event::Stalled { worker })?;
+        let has_begun = self.processes.get(worker).is_some_and(|it| it.job.is_some());
+        self.feed(Event::Stalled { worker, has_begun })?;
         let is_killed = self.processes.get(worker).is_none_or(|it| it.is_killed);
         holds(is_killed || !was_idle, "stopped_workers_go", || format!("{worker} stays"))
     }

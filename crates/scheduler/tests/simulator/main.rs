@@ -24,6 +24,7 @@ mod plan;
 mod processes;
 mod random;
 mod reasons;
+mod recalls;
 mod rest;
 mod run;
 

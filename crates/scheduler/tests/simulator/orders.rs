@@ -103,6 +103,10 @@ impl Run {
         if process.ahead.contains(&job) || process.given_back.contains(&job) {
             return Ok(());
         }
+        if process.passed_over == Some(job) {
+            process.spared_until = Some(spared_until);
+            return Ok(());
+        }
         let is_that_job = process.job == Some(job);
         process.spared_until = Some(spared_until);
         let obeys = process.obeys;

@@ -19,6 +19,8 @@ pub(crate) struct Process {
     pub(crate) ahead: VecDeque<JobId>,
     /// Jobs that it had ahead, and will not begin: the pool is about to hear of it.
     pub(crate) given_back: VecDeque<JobId>,
+    /// The job that it was about to begin when it was recalled.
+    pub(crate) passed_over: Option<JobId>,
     pub(crate) takes_ahead: bool,
     /// Jobs that it has run, and nobody listened: it had broken the protocol.
     pub(crate) unheard: Vec<JobId>,
@@ -57,7 +59,7 @@ impl Process {
 
     /// As far as the pool can know.
     pub(crate) fn is_idle(&self) -> bool {
-        self.serves() && self.job.is_none() && self.given_back.is_empty()
+        self.serves() && self.job.is_none() && self.given_back.is_empty() && self.passed_over.is_none()
     }
 
     /// Whether its death is somebody's wish.
@@ -137,7 +139,7 @@ impl Processes {
 
     /// Says whether the process begins the job now.
     pub(crate) fn assign(&mut self, id: WorkerId, job: JobId, config: &Config) -> Result<bool, Broken> {
-        if self.ordered(id)?.job.is_some() {
+        if self.ordered(id)?.job.is_some() || self.ordered(id)?.passed_over.is_some() {
             return self.assign_ahead(id, job, config).map(|()| false);
         }
         let per_job = config.process_per_job;
@@ -165,7 +167,8 @@ impl Processes {
 
     pub(crate) fn kill(&mut self, id: WorkerId, job: Option<JobId>) -> Result<(), Broken> {
         let process = self.ordered(id)?;
-        let is_that_job = process.job == job || job.is_some_and(|job| process.given_back.contains(&job));
+        let is_that_job = process.job == job
+            || job.is_some_and(|job| process.given_back.contains(&job) || process.passed_over == Some(job));
         let is_first = !std::mem::replace(&mut process.is_killed, true);
         process.spared_until = None;
         holds(is_that_job, "kills_hit_one_job", || format!("{id} is killed for {job:?}"))?;

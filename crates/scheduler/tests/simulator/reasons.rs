@@ -23,7 +23,7 @@ impl Run {
         let process = self.processes.ordered(id)?;
         let is_wanted = match self.cause {
             Event::Kill { worker } | Event::Violated { worker } => worker == id,
-            Event::Stalled { worker } => worker == id && process.job.is_none(),
+            Event::Stalled { worker, .. } => worker == id && process.job.is_none(),
             _ => false,
         };
         let is_over = process.spared_until.is_some_and(|end| end <= now);

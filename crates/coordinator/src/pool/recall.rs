@@ -1,0 +1,82 @@
+//! How far workers have come with the jobs that they were given, which takes a look into their pages and so is done out of the
+//! lock: those that take long are asked back for what they have not begun. Refuses to know who gets it.
+
+use super::effects::Effects;
+use super::slot::Slot;
+use super::state::State;
+use procpool_process::{KillSwitch, Outboxes};
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_scheduler::{Event, Time, WorkerId, WorkerState};
+use std::sync::Arc;
+
+/// What is asked of one worker.
+#[derive(Debug)]
+pub(crate) struct Recall {
+    pub(crate) worker: WorkerId,
+    lines: Arc<Outboxes>,
+    /// The first job that it has not answered.
+    first: u64,
+    /// The last job that it was given.
+    pub(crate) last: u64,
+}
+
+impl Recall {
+    /// All that this worker was given. None of one that does not serve.
+    pub(crate) fn of(worker: WorkerId, slot: &Slot) -> Option<Self> {
+        let lines = slot.lines.clone()?;
+        let first = slot.held.front().map_or(0, |held| held.sequence);
+        Some(Self { worker, lines, first, last: slot.last_sequence })
+    }
+
+    /// Asks. Gives the job that it began last; it will begin none of those that come after it. None: it has not begun the
+    /// first, and keeps all.
+    pub(crate) fn ask(&self) -> Option<u64> {
+        self.lines.recall(self.first, self.last)
+    }
+}
+
+/// A worker that is idle as far as is known, or may be.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) worker: WorkerId,
+    pub(crate) kill_switch: Arc<KillSwitch>,
+    pub(crate) lines: Arc<Outboxes>,
+    /// Number of the first job that it has not answered; none if it has none.
+    pub(crate) first: Option<u64>,
+}
+
+impl State {
+    /// Takes in which job a worker began last that was asked for its jobs.
+    pub(crate) fn recalled(
+        &mut self,
+        now: Time,
+        recall: &Recall,
+        newest: Option<u64>,
+        effects: &mut Effects,
+    ) {
+        let worker = recall.worker;
+        let Some(newest) = newest else {
+            return self.handle(now, Event::Unbegun { worker }, effects);
+        };
+        let Some(slot) = self.slots.get_mut(&worker) else { return };
+        let keeps = slot.gives_back(newest, recall.last);
+        self.handle(now, Event::Recalled { worker, keeps }, effects);
+        // Answers that wait for others are asked for, too: the job that it runs takes long.
+        self.control(worker, effects, |_| Some(Frame::new(Kind::Recall, recall.last, "")));
+    }
+
+    /// The workers that wait for a job, or have one and may not have begun it.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+        let waiting = self.scheduler.workers().filter_map(|(worker, state, _)| {
+            let slot = self.slots.get(&worker)?;
+            let first = match state {
+                WorkerState::Idle => None,
+                WorkerState::Busy => Some(slot.held.front()?.sequence),
+                _ => return None,
+            };
+            let (kill_switch, lines) = (slot.kill_switch.clone(), slot.lines.clone()?);
+            Some(Waiting { worker, kill_switch, lines, first })
+        });
+        waiting.collect()
+    }
+}

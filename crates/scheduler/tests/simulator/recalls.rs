@@ -1,0 +1,69 @@
+//! Workers that are asked back for what they have not begun: at once, late, at the moment at which they begin it, or before they
+//! have got any of it.
+
+use std::time::Duration;
+
+use procpool_scheduler::{Event, WorkerId};
+
+use crate::agenda::Happening;
+use crate::broken::Broken;
+use crate::run::Run;
+
+/// Between two instructions of a worker, on a busy machine.
+const INSTANT: Duration = Duration::from_micros(200);
+
+impl Run {
+    /// It may answer what it has before the pool hears that the rest is not begun.
+    pub(crate) fn give_back(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        let later = self.now + Duration::from_micros(300).mul_f64(self.fraction());
+        let is_late = self.random.percent(15);
+        let hesitates = self.random.percent(50);
+        let now = self.now;
+        let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
+        process.is_recalled = false;
+        if is_late && process.job.is_some() {
+            // It has had no processor until now.
+            process.began_at = now;
+            self.coverage.met("recalled too early");
+            return self.feed(Event::Unbegun { worker });
+        }
+        process.given_back = std::mem::take(&mut process.ahead);
+        if hesitates && !process.is_killed && process.began_at + INSTANT >= now {
+            // It was about to begin this one, so that the pool takes it for begun.
+            process.passed_over = process.job.take();
+        }
+        self.agenda.put(later, Happening::Recalled(worker));
+        Ok(())
+    }
+
+    pub(crate) fn passed_over(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        let now = self.now;
+        let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
+        let Some(job) = process.passed_over.take() else { return Ok(()) };
+        (process.idle_since, process.spared_until) = (now, None);
+        self.coverage.met("passed over");
+        self.ledger.taken_back(job)?;
+        self.feed(Event::PassedOver { worker, job })
+    }
+
+    pub(crate) fn recalled(&mut self, worker: WorkerId) -> Result<(), Broken> {
+        let now = self.now;
+        let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
+        let keeps = usize::from(process.job.is_some() || process.passed_over.is_some());
+        let passes_over = process.passed_over.is_some();
+        if keeps == 0 && !process.given_back.is_empty() {
+            // Only now it is known to have nothing to do.
+            process.idle_since = now;
+        }
+        let back = std::mem::take(&mut process.given_back);
+        self.coverage.met(if keeps == 0 { "recalled the first" } else { "recalled" });
+        for job in back {
+            self.ledger.taken_back(job)?;
+        }
+        if passes_over {
+            let later = now + INSTANT.mul_f64(self.fraction());
+            self.agenda.put(later, Happening::PassedOver(worker));
+        }
+        self.feed(Event::Recalled { worker, keeps })
+    }
+}
