@@ -78,11 +78,8 @@ impl Guard {
                 let share: Share = json_of(frame)?;
                 let attachments = frame.payload.attachments.as_slice();
                 let accepted = self.bench.arenas.share(frame.sequence, &share, attachments);
-                // An offer is answered. What is taken back is not.
-                if share.length.is_some() {
-                    let answer = json_frame(Kind::Shared, &Shared { accepted }).map_err(WorkerError::Send)?;
-                    self.say(&Frame { sequence: frame.sequence, ..answer })?;
-                }
+                let answer = json_frame(Kind::Shared, &Shared { accepted }).map_err(WorkerError::Send)?;
+                self.say(&Frame { sequence: frame.sequence, ..answer })?;
             }
             Kind::Describe => {
                 let frame = description(self.identity.description()).map_err(WorkerError::Send)?;

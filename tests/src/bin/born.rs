@@ -102,10 +102,7 @@ fn listen(mut control: Line, arena: &Arena) -> io::Result<()> {
             _ => continue,
         };
         answer.sequence = frame.sequence;
-        // What is taken back is not answered.
-        if frame.kind == Kind::Ping || json_of::<Share>(&frame).is_ok_and(|share| share.length.is_some()) {
-            control.say(&answer)?;
-        }
+        control.say(&answer)?;
     }
     Ok(())
 }

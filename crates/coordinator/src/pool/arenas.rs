@@ -78,8 +78,13 @@ impl Core {
         for lines in lines {
             lines.control.flush();
         }
-        for dropped in dropped {
-            if let Err(error) = dropped.give_back() {
+        self.give_back(dropped);
+    }
+
+    /// Drops arenas, and gives the memory of those back that are used for nothing.
+    pub(super) fn give_back(&self, arenas: impl IntoIterator<Item = Dropped>) {
+        for arena in arenas {
+            if let Err(error) = arena.give_back() {
                 tracing::debug!(pool = self.name, %error, "shared memory that rests is kept");
             }
         }
@@ -122,7 +127,7 @@ impl Serving<'_> {
             let newest = if slot.held.is_empty() { 0 } else { slot.last_sequence };
             slot.sharing.answered(frame.sequence, accepted, newest, now)
         })?;
-        drop(dropped);
+        self.core.give_back(dropped);
         Ok(())
     }
 

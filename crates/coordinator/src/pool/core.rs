@@ -226,7 +226,7 @@ impl Core {
         for (worker, wanted) in effects.wanted.drain(..) {
             self.share(worker, wanted);
         }
-        effects.arenas.clear();
+        self.give_back(effects.arenas.drain(..));
         for start in effects.spawn.drain(..) {
             // The supervisor is gone only when the pool is.
             let _ = self.spawns.send(start);

@@ -36,8 +36,10 @@ pub(crate) struct Course<A> {
     /// Told to the worker, who has not answered.
     offered: Option<Arena<A>>,
     current: Option<Arena<A>>,
-    /// Replaced, and kept as long as jobs up to this number may refer to it.
+    /// Replaced, or given up by the worker, and kept as long as jobs up to this number may refer to it.
     retired: Option<(Arena<A>, u64)>,
+    /// Taken back, which the worker may not have heard.
+    resting: Option<Arena<A>>,
     /// The job whose payload lies in the current one.
     lent: Option<u64>,
     used: Time,
@@ -45,13 +47,20 @@ pub(crate) struct Course<A> {
 
 impl<A> Course<A> {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, offered: None, current: None, retired: None, lent: None, used: Time::ZERO }
+        Self {
+            most,
+            offered: None,
+            current: None,
+            retired: None,
+            resting: None,
+            lent: None,
+            used: Time::ZERO,
+        }
     }
 
     /// How much memory it is, in bytes.
     pub(crate) fn length(&self) -> usize {
-        let retired = self.retired.as_ref().map(|(arena, _)| arena);
-        self.current.iter().chain(&self.offered).chain(retired).map(|arena| arena.length).sum()
+        self.all().map(|arena| arena.length).sum()
     }
 
     /// Whether such a payload asks for another arena: how long that is to be.
@@ -72,8 +81,19 @@ impl<A> Course<A> {
         Ok(())
     }
 
+    /// Whether there is none, nor will be soon.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// Wherever each is on its way.
+    fn all(&self) -> impl Iterator<Item = &Arena<A>> {
+        let retired = self.retired.as_ref().map(|(arena, _)| arena);
+        self.current.iter().chain(&self.offered).chain(retired).chain(&self.resting)
+    }
+
     /// The worker has answered, when it had jobs up to `newest`, or 0 for none. Gives what is to be dropped. The error says
-    /// that it was offered no such arena.
+    /// that it was not told anything of this arena that it has not answered.
     pub(crate) fn answered(
         &mut self,
         number: u64,
@@ -81,6 +101,9 @@ impl<A> Course<A> {
         newest: u64,
         now: Time,
     ) -> Result<Option<Arena<A>>, ()> {
+        if let Some(rested) = self.resting.take_if(|resting| resting.number == number) {
+            return Ok(self.retire(rested, newest));
+        }
         let offered = self.offered.take_if(|offered| offered.number == number).ok_or(())?;
         if !accepted {
             self.most = 0;
@@ -91,12 +114,18 @@ impl<A> Course<A> {
         if !self.current.as_ref().is_some_and(is_the_same) {
             self.lent = None;
         }
-        let replaced = self.current.replace(offered);
+        // The worker hears one thing after the other: that it was to let go of the one before, too.
+        let replaced = self.current.replace(offered).or(self.resting.take());
+        Ok(replaced.and_then(|replaced| self.retire(replaced, newest)))
+    }
+
+    /// The worker uses it for none but the jobs up to `newest`. Gives it back if there are none.
+    fn retire(&mut self, arena: Arena<A>, newest: u64) -> Option<Arena<A>> {
         if newest == 0 {
-            return Ok(replaced);
+            return Some(arena);
         }
-        self.retired = replaced.map(|arena| (arena, newest));
-        Ok(None)
+        let before = self.retired.replace((arena, newest));
+        before.map(|(arena, _)| arena)
     }
 
     /// The arena for a payload of a job with this number, if one is free.
@@ -114,9 +143,7 @@ impl<A> Course<A> {
     /// The arena with this number, wherever it is on its way.
     pub(crate) fn find(&mut self, number: u64, now: Time) -> Option<Arena<A>> {
         self.used = now;
-        let retired = self.retired.as_ref().map(|(arena, _)| arena);
-        let mut all = self.current.iter().chain(&self.offered).chain(retired);
-        all.find(|arena| arena.number == number).cloned()
+        self.all().find(|arena| arena.number == number).cloned()
     }
 
     /// This job is the worker's no more. Gives what is to be dropped.
@@ -135,14 +162,28 @@ impl<A> Course<A> {
         lost
     }
 
-    /// Takes back what has rested, of a worker that has no job. Gives it to be dropped when the worker has been told.
+    /// Takes back what has rested and only this side writes to, of a worker that has no job. Gives it to be dropped when the
+    /// worker has been told.
     pub(crate) fn rest(&mut self, now: Time) -> Option<Arena<A>> {
-        let has_rested = now.since(self.used) >= REST && self.offered.is_none();
-        if !has_rested {
+        if !self.has_rested(now) {
             return None;
         }
         self.lent = None;
         self.current.take()
+    }
+
+    /// Takes back what has rested and the worker writes to. Gives its number, for the worker to be told. It is kept until the
+    /// worker has heard that: until then the next job may leave its output there.
+    pub(crate) fn rest_until_heard(&mut self, now: Time) -> Option<u64> {
+        if !self.has_rested(now) || self.resting.is_some() {
+            return None;
+        }
+        self.resting = self.current.take();
+        self.resting.as_ref().map(|arena| arena.number)
+    }
+
+    fn has_rested(&self, now: Time) -> bool {
+        now.since(self.used) >= REST && self.offered.is_none() && self.retired.is_none()
     }
 }
 
@@ -244,6 +285,35 @@ mod tests {
         assert_eq!(course.lose(1).unwrap().number, 1);
         assert!(course.lend(1 << 20, 2, at(0)).is_none());
         assert_eq!(course.wants(1 << 20), Some(1 << 20), "there may be another");
+    }
+
+    #[test]
+    fn what_the_worker_writes_to_is_kept_until_it_has_heard_that_it_is_taken_back() {
+        let mut course = with(1, 1 << 20);
+        assert_eq!((course.rest_until_heard(at(9)), course.rest_until_heard(at(10))), (None, Some(1)));
+        assert_eq!(
+            course.find(1, at(11)).unwrap().number,
+            1,
+            "a job that came meanwhile has its output there"
+        );
+        assert_eq!(course.rest_until_heard(at(99)), None, "once is enough");
+        assert!(course.answered(1, true, 7, at(12)).unwrap().is_none(), "as that job may");
+        assert_eq!(course.find(1, at(12)).unwrap().number, 1);
+        assert_eq!(course.over(7).unwrap().number, 1);
+        assert!(
+            course.is_empty() && course.answered(1, true, 0, at(13)).is_err(),
+            "there is nothing to answer"
+        );
+    }
+
+    #[test]
+    fn who_accepts_another_has_let_go_of_the_one_before() {
+        let mut course = with(1, 1 << 20);
+        assert_eq!(course.rest_until_heard(at(10)), Some(1));
+        assert_eq!(course.wants(1 << 20), Some(1 << 20));
+        course.offer(arena(2, 1 << 20)).unwrap();
+        assert_eq!(course.answered(2, true, 0, at(11)).unwrap().unwrap().number, 1);
+        assert!(course.find(1, at(11)).is_none() && course.find(2, at(11)).is_some());
     }
 
     #[test]

@@ -104,30 +104,36 @@ impl Sharing {
         if let Ok(dropped) = self.inputs.answered(number, accepted, newest, now) {
             return Ok(dropped.map(Dropped::Input));
         }
-        let outputs = self.outputs.answered(number, accepted, newest, now);
-        let unknown = |()| format!("it answered arena {number}, which it was not offered");
-        Ok(outputs.map_err(unknown)?.map(Dropped::Output))
+        match self.outputs.answered(number, accepted, newest, now) {
+            Ok(dropped) => Ok(dropped.map(Dropped::Output).inspect(|it| self.let_rest(it))),
+            // It may answer twice, and what was taken back. Nothing hangs on that.
+            Err(()) if number <= self.last_number => Ok(None),
+            Err(()) => Err(format!("it answered arena {number}, which it was not offered")),
+        }
+    }
+
+    /// Has memory given back that is used for nothing else.
+    fn let_rest(&self, dropped: &Dropped) {
+        if self.outputs.is_empty() {
+            dropped.rest();
+        }
     }
 
     /// This job is the worker's no more.
     pub(crate) fn over(&mut self, sequence: u64) -> impl Iterator<Item = Dropped> + use<> {
         let input = self.inputs.over(sequence).map(Dropped::Input);
-        input.into_iter().chain(self.outputs.over(sequence).map(Dropped::Output))
+        let output = self.outputs.over(sequence).map(Dropped::Output);
+        input.into_iter().chain(output.inspect(|it| self.let_rest(it)))
     }
 
     /// Takes back what has rested, of a worker that has no job: the frames that tell it, and what is dropped.
-    pub(crate) fn rest(&mut self, now: Time) -> (Vec<Frame>, Vec<Dropped>) {
-        let input =
-            self.inputs.rest(now).map(|arena| (Direction::Input, arena.number, Dropped::Input(arena)));
-        let output =
-            self.outputs.rest(now).map(|arena| (Direction::Output, arena.number, Dropped::Output(arena)));
-        let rested = input.into_iter().chain(output);
-        rested
-            .inspect(|(_, _, dropped)| dropped.rest())
-            .filter_map(|(direction, number, dropped)| {
-                Some((share(number, &Share { direction, length: None, born: false }).ok()?, dropped))
-            })
-            .unzip()
+    pub(crate) fn rest(&mut self, now: Time) -> (Vec<Frame>, Option<Dropped>) {
+        let input = self.inputs.rest(now);
+        let told = input.as_ref().map(|arena| (Direction::Input, arena.number));
+        let output = self.outputs.rest_until_heard(now).map(|number| (Direction::Output, number));
+        let frame = |(direction, number)| share(number, &Share { direction, length: None, born: false }).ok();
+        let frames = told.into_iter().chain(output).filter_map(frame).collect();
+        (frames, input.map(Dropped::Input).inspect(Dropped::rest))
     }
 }
 
