@@ -118,6 +118,11 @@ pub enum Event {
         /// Its number, higher than any before.
         generation: Generation,
     },
+    /// An operator forgives a payload that has killed, or all of them: they are run again.
+    Pardon {
+        /// The one; none for all.
+        payload: Option<Fingerprint>,
+    },
     /// An operator wants the worker dead. Its job ends when the death arrives; the pool does not hold the death
     /// against its executable.
     Kill {

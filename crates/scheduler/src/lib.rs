@@ -74,5 +74,6 @@ pub use event::{Death, Event, Health, Terms};
 
 pub use ids::{Fingerprint, Generation, JobId, WorkerId};
 pub use phase::WorkerState;
+pub use quarantine::Suspect;
 pub use scheduler::Scheduler;
 pub use time::Time;

@@ -29,6 +29,19 @@ pub(crate) struct Sentence {
     pub(crate) remaining: Duration,
 }
 
+/// A payload that has killed workers lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// The payload.
+    pub payload: Fingerprint,
+    /// How many workers it has killed.
+    pub deaths: u32,
+    /// Whether it is run all the same.
+    pub is_run: bool,
+    /// For how long it is remembered if it kills none again.
+    pub remaining: Duration,
+}
+
 impl Quarantine {
     pub(crate) fn new(poison: Poison) -> Self {
         Self { poison, records: IdMap::default() }
@@ -56,6 +69,26 @@ impl Quarantine {
     /// The payload has done no harm this time: what came before was bad luck.
     pub(crate) fn absolve(&mut self, payload: Fingerprint) {
         self.records.remove(&payload);
+    }
+
+    /// An operator, or a new executable, makes it good: forgets this payload, or all of them.
+    pub(crate) fn pardon(&mut self, payload: Option<Fingerprint>) {
+        match payload {
+            Some(payload) => self.absolve(payload),
+            None => self.records = IdMap::default(),
+        }
+    }
+
+    /// Those that have killed lately, in no particular order.
+    pub(crate) fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
+        let memory = self.poison.memory;
+        let recent = self.records.iter().filter(move |(_, record)| now < record.last + memory);
+        recent.map(move |(&payload, record)| Suspect {
+            payload,
+            deaths: record.deaths,
+            is_run: record.deaths < self.poison.deaths,
+            remaining: (record.last + memory).since(now),
+        })
     }
 
     /// How many workers the payload has killed lately.
@@ -133,6 +166,24 @@ mod tests {
         let mut quarantine = quarantine();
         quarantine.strike(PAYLOAD, at(0));
         quarantine.absolve(PAYLOAD);
+        assert!(quarantine.is_empty());
+    }
+
+    #[test]
+    fn one_or_all_are_pardoned() {
+        let mut quarantine = quarantine();
+        for payload in [PAYLOAD, Fingerprint(8), Fingerprint(9)] {
+            quarantine.strike(payload, at(0));
+        }
+        quarantine.strike(PAYLOAD, at(10));
+        let suspect = |payload| quarantine.suspects(at(20)).find(|suspect| suspect.payload == payload);
+        let remaining = Duration::from_secs(50);
+        assert_eq!(suspect(PAYLOAD), Some(Suspect { payload: PAYLOAD, deaths: 2, is_run: false, remaining }));
+        assert!(suspect(Fingerprint(8)).is_some_and(|suspect| suspect.is_run));
+        assert_eq!(quarantine.suspects(at(60)).count(), 1, "the others are forgotten");
+        quarantine.pardon(Some(PAYLOAD));
+        assert!(quarantine.sentence(PAYLOAD, at(20)).is_none() && !quarantine.is_empty());
+        quarantine.pardon(None);
         assert!(quarantine.is_empty());
     }
 

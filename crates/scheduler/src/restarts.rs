@@ -19,9 +19,9 @@ pub(crate) enum Standing {
 
 /// Tells a crash loop from bad luck, for the whole pool.
 ///
-/// A proven worker's death says nothing: it is replaced at once. An unready one's is a failure and starts a backoff. An
-/// untried one's may be its job's fault, and a SIGKILL may be anybody's: so only a streak of those that a pool full of
-/// unlucky workers cannot explain is a failure. Any job finished anywhere in the pool ends the streak.
+/// A death amid a job is that job's, and is not told here. A proven worker's death says nothing: it is replaced at once. An
+/// unready one's is a failure and starts a backoff. An untried one's, and a SIGKILL, may be anybody's: so only a streak of
+/// those that a pool full of unlucky workers cannot explain is a failure. Any job finished anywhere in the pool ends the streak.
 ///
 /// Failures that come too fast open the breaker. A worker's first finished job closes it: it proves the executable.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Restarts {
         self.until = None;
     }
 
-    /// Takes in a death nobody asked for. Says when the backoff that it begins ends, if it begins one.
+    /// Takes in a death that nobody asked for, of a worker that had begun no job. Says when the backoff that it begins ends, if it begins one.
     pub(crate) fn died(&mut self, now: Time, standing: Standing, death: Death) -> Option<Time> {
         if standing == Standing::Proven {
             return None;

@@ -1,6 +1,7 @@
 //! What a pool does about workers that fail, wear out, idle or are replaced, and about payloads that kill: with real
 //! processes, after the scheduler's own tests have tried every order of events.
 
+mod attack;
 mod breaker;
 mod poison;
 mod recycling;

@@ -32,6 +32,7 @@ mod state;
 mod stats;
 mod status;
 mod supervisor;
+mod value_hash;
 mod waiting;
 
 pub use builder::PoolBuilder;

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use crate::fleet::Fleet;
 use crate::id_map::IdMap;
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Quarantine, Suspect};
 use crate::queue::Queue;
 use crate::random::SplitMix64;
 use crate::restarts::Restarts;
@@ -34,7 +34,7 @@ use shutdown::Life;
 ///
 /// - A. Getters that take `&self`: [`queued`](Self::queued), [`running`](Self::running), [`workers`](Self::workers),
 ///   [`counters`](Self::counters), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
-///   [`knows_poison`](Self::knows_poison), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
+///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
 ///   may be called at any time, and no decision hangs on them.
 /// - B. One handler, [`handle`](Self::handle), for all that happens, and for the passing of time
 ///   ([`Event::Tick`]).
@@ -194,6 +194,7 @@ impl Scheduler {
             Event::Stalled { worker, has_begun } => self.stalled(worker, has_begun),
             Event::Outgrown { worker } => self.outgrown(worker),
             Event::Reload { generation } => self.reload(generation),
+            Event::Pardon { payload } => self.quarantine.pardon(payload),
             Event::Kill { worker } => self.operator_kills(worker),
             Event::Tick => self.tick(),
             Event::Drain { limit } => self.drain(limit),
@@ -261,6 +262,11 @@ impl Scheduler {
     #[must_use]
     pub fn knows_poison(&self) -> bool {
         !self.quarantine.is_empty()
+    }
+
+    /// The payloads that have killed workers lately, in no particular order.
+    pub fn suspects(&self) -> impl Iterator<Item = Suspect> + '_ {
+        self.quarantine.suspects(self.now)
     }
 
     /// The make that workers are started from.

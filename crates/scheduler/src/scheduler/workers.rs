@@ -158,19 +158,22 @@ impl Scheduler {
             self.on_offer.retain(|&it| it != id);
         }
         let was_asked = worker.phase().is_asked_to_go();
-        // What it had when it was killed has its verdict; what it went on with is innocent.
-        let is_innocent =
-            was_asked || matches!(worker.phase(), Phase::Killed { cause: Cause::Violation, .. });
+        // What it had when it was killed has its verdict; what it went on with is innocent. And so is, for the executable that is
+        // in service now, what an older one dies of.
+        let is_innocent = was_asked
+            || matches!(worker.phase(), Phase::Killed { cause: Cause::Violation, .. })
+            || worker.generation < self.rollout.current();
         let of_its_job = if is_innocent { Death::Killed } else { death };
-        self.bury_jobs(id, &worker, begun, of_its_job, fingerprint);
+        let had_begun = self.bury_jobs(id, &worker, begun, of_its_job, fingerprint);
         if self.rollout.is_canary(id) {
             self.canary_died();
-        } else if !was_asked && worker.generation == self.rollout.current() {
+        } else if !was_asked && !had_begun && worker.generation == self.rollout.current() {
             self.count_death(worker.standing, death);
         }
     }
 
-    /// The jobs that it has not answered, last to first, as each goes to the front of the queue that goes there.
+    /// The jobs that it has not answered, last to first, as each goes to the front of the queue that goes there. Says whether it
+    /// had begun one: then what it died of was that one's doing, or somebody's outside, and says nothing about the executable.
     fn bury_jobs(
         &mut self,
         id: WorkerId,
@@ -178,7 +181,7 @@ impl Scheduler {
         begun: usize,
         death: Death,
         fingerprint: Option<Fingerprint>,
-    ) {
+    ) -> bool {
         let held: Vec<_> = worker.phase().job().into_iter().chain(worker.ahead.iter()).collect();
         let begun = begun.min(held.len());
         for (at, &job) in held.iter().enumerate().rev() {
@@ -196,6 +199,7 @@ impl Scheduler {
                 self.take_back(id, [job]);
             }
         }
+        begun > 0
     }
 
     fn count_death(&mut self, standing: Standing, death: Death) {

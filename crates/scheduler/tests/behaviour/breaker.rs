@@ -60,18 +60,31 @@ fn one_worker_at_a_time_is_on_trial() {
 }
 
 #[test]
-fn a_worker_on_trial_that_is_ready_takes_jobs_and_its_death_is_one_more_failure() {
+fn a_worker_on_trial_that_is_ready_takes_jobs_and_its_death_amid_one_is_no_failure() {
     let mut pool = open();
     pool.tick_when_due();
     assert!(is_refused(&pool.submit(0)), "it is not ready yet");
     assert_eq!(pool.up(5), []);
     assert_eq!(pool.submit(1), [assign(5, 1)]);
     assert_eq!(pool.submit(2), [], "this one waits behind it, and nobody else is started");
-    // A death amid a job may be bad luck: so the next trial comes at once, until it is a streak.
-    assert_eq!(pool.died(5), [resolve(1, CRASHED)]);
-    assert!(is_refused(&pool.submit(3)));
-    assert_eq!(pool.tick_when_due(), [start(6)]);
+    // It is the job's doing, so the next trial comes at once.
+    assert_eq!(pool.died(5), [resolve(1, CRASHED), start(6)]);
+    assert!(is_refused(&pool.submit(3)), "nobody has been proven");
     assert_eq!(pool.up(6), [assign(6, 2)]);
+    assert_eq!(pool.done(6, 2), [resolve(2, FINISHED)]);
+    assert!(!pool.scheduler.is_open());
+}
+
+#[test]
+fn jobs_that_kill_their_workers_open_it_for_nobody() {
+    let mut pool = Pool::ready(fixed(2));
+    for round in 0..100 {
+        let (worker, next) = (if round == 0 { 1 } else { round + 1 }, round + 2);
+        assert_eq!(pool.submit(round), [assign(worker, round)]);
+        assert_eq!(pool.died(worker), [resolve(round, CRASHED), start(next)], "and no pause");
+        pool.up(next);
+    }
+    assert!(!pool.scheduler.is_open() && pool.scheduler.is_backing_off().is_none());
 }
 
 #[test]

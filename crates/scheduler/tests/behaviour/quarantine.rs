@@ -188,3 +188,28 @@ fn a_job_that_is_running_when_its_payload_becomes_known_goes_on() {
     assert_eq!(identified(&mut pool, 2, PAYLOAD), []);
     assert_eq!(pool.done(2, 2), [resolve(2, FINISHED)]);
 }
+
+#[test]
+fn a_new_executable_pardons_and_an_old_one_s_last_deaths_count_for_nothing() {
+    let mut pool = Pool::ready(careful(1));
+    kill_one(&mut pool, 0, 0);
+    kill_one(&mut pool, 1, 1);
+    assert!(pool.scheduler.knows_poison());
+    assert_eq!(pool.submit_payload(2, 5, 1), [assign(2, 2)]);
+    pool.reload(1);
+    assert_eq!(pool.up(3), [], "the canary is ready: its executable is in service");
+    assert!(!pool.scheduler.knows_poison());
+    assert!(pool.died_of(2, Death::Own, Some(PAYLOAD)).contains(&resolve(2, crashed(0))));
+    assert!(!pool.scheduler.knows_poison(), "it was of the executable before");
+}
+
+#[test]
+fn an_operator_lists_and_pardons() {
+    let mut pool = Pool::ready(careful(1));
+    kill_one(&mut pool, 0, 0);
+    kill_one(&mut pool, 1, 1);
+    let listed: Vec<_> = pool.scheduler.suspects().map(|it| (it.payload, it.deaths, it.is_run)).collect();
+    assert_eq!(listed, [(Fingerprint(PAYLOAD), 2, false)]);
+    pool.handle(Event::Pardon { payload: Some(Fingerprint(PAYLOAD)) });
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [assign(2, 2)]);
+}

@@ -41,6 +41,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "sent ahead",
     "recalled",
     "recalled the first",
+    "pardoned",
     "recalled too early",
     "passed over",
     "taken back",

@@ -241,7 +241,9 @@ impl Run {
         for &job in process.ahead.iter().chain(&process.given_back) {
             self.ledger.taken_back(job)?;
         }
-        self.obituary = Some(Obituary::of(&process, how, self.pool.scheduler.generation()));
+        let had_begun = handed_over || !process.unheard.is_empty();
+        let current = self.pool.scheduler.generation();
+        self.obituary = Some(Obituary::of(&process, how, current, had_begun));
         self.also_lost = process.unheard.clone();
         for &job in &process.unheard {
             if self.ledger.is_open(job) {
@@ -266,9 +268,11 @@ impl Run {
             let (entry, was_asked) = (self.ledger.get(job)?, process.is_killed);
             payload = Some(entry.payload);
             if self.ledger.is_open(job) {
-                let is_hopeless = how == How::OutOfMemory && !was_asked;
+                let is_current = process.generation >= self.pool.scheduler.generation();
+                let is_hopeless = how == How::OutOfMemory && !was_asked && is_current;
                 self.ledger.lost(job, handed_over, is_hopeless && !self.plan.config.retry_out_of_memory)?;
-                if handed_over && !was_asked && how != How::Killed && self.plan.config.poison.deaths > 0 {
+                let is_own = !was_asked && is_current && how != How::Killed;
+                if handed_over && is_own && self.plan.config.poison.deaths > 0 {
                     self.strike(payload.unwrap_or(POISON));
                 }
             }
@@ -303,6 +307,7 @@ impl Run {
                 }
                 self.feed(Event::Outgrown { worker })
             }
+            6 if self.random.percent(20) => self.pardon(),
             6 => self.feed(Event::Kill { worker }),
             _ => {
                 if let Some(process) = self.processes.get(worker) {
@@ -311,6 +316,16 @@ impl Run {
                 self.feed(Event::Violated { worker })
             }
         }
+    }
+
+    fn pardon(&mut self) -> Result<(), Broken> {
+        let payload = self.random.percent(50).then_some(POISON);
+        match payload {
+            Some(payload) => drop(self.strikes.remove(&payload)),
+            None => self.strikes.clear(),
+        }
+        self.coverage.met("pardoned");
+        self.feed(Event::Pardon { payload: payload.map(Fingerprint) })
     }
 
     /// One that has nothing to do would be given a job that it does not begin.

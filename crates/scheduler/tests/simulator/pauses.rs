@@ -38,18 +38,19 @@ pub(crate) struct Obituary {
     how: How,
     was_ready: bool,
     was_proven: bool,
-    /// Somebody wanted it, or it says nothing about the executable in service.
+    /// Somebody wanted it, it was a job's doing, or it says nothing about the executable in service.
     is_excused: bool,
 }
 
 impl Obituary {
-    pub(crate) fn of(process: &Process, how: How, current: Generation) -> Self {
+    /// `had_begun` says whether it had begun a job that it had not answered.
+    pub(crate) fn of(process: &Process, how: How, current: Generation, had_begun: bool) -> Self {
         Self {
             job: process.job,
             how,
             was_ready: process.is_ready,
             was_proven: process.jobs_done > 0,
-            is_excused: process.generation != current || process.was_asked(),
+            is_excused: had_begun || process.generation != current || process.was_asked(),
         }
     }
 }

@@ -179,6 +179,10 @@ impl Run {
         (self.cause, self.before) = (event, Shown::of(&self.pool.scheduler));
         self.is_awake |= matches!(event, Event::Submit { .. });
         self.pool.handle(at, event);
+        if self.pool.scheduler.generation() != self.before.generation {
+            // What killed the executable before may do the new one no harm.
+            self.strikes.clear();
+        }
         while let Some(action) = self.pool.poll_action() {
             self.journal.note(Note::Out(self.now, action));
             self.perform(action)?;
