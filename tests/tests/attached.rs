@@ -131,6 +131,54 @@ async fn one_that_is_stopped_while_idle_loses_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_its_own_supervisor_stops_finishes_its_job_first() {
+    for stop in [Signal::TERM, Signal::INT] {
+        let place = Place::new();
+        let pool = place.pool(1).await;
+        let worker = Worker::attach(&place.socket);
+        let [begun, go] = ["begun", "go"].map(|name| place.socket.with_file_name(name));
+        let line = format!("touch {begun:?}; until test -e {go:?}; do sleep 0.01; done");
+        let job = pool.submit(Verb::Shell(line));
+        eventually("the job to begin", async || begun.exists().then_some(())).await;
+        process::signal(worker.pid(), stop);
+        let next = pool.submit(echo("next"));
+        std::fs::write(&go, "").expect("a file is made");
+        assert_eq!(job.await.expect("it is finished"), "exit status: 0", "{stop:?}");
+        assert_eq!(worker.ended(), (Some(0), String::new()), "{stop:?}");
+        let _another = Worker::attach(&place.socket);
+        assert_eq!(next.await.expect("another worker does it"), "next");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_one_that_its_own_supervisor_stops_exits_with_0() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let worker = Worker::attach(&place.socket);
+    assert_eq!(pool.run(echo("warm")).await.expect("an answer"), "warm");
+    process::signal(worker.pid(), Signal::TERM);
+    assert_eq!(worker.ended(), (Some(0), String::new()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_stop_ends_one_amid_its_job_and_so_does_one_before_it_has_a_place() {
+    let place = Place::new();
+    let pool = place.pool(1).await;
+    let worker = Worker::attach(&place.socket);
+    let mut job = pool.submit(Verb::Spin);
+    job.next_progress().await.expect("it begins");
+    let standing_by = Worker::attach(&place.socket);
+    for pid in [standing_by.pid(), worker.pid()] {
+        let stopped = async || {
+            let _ = process::try_signal(pid, Signal::TERM);
+            (!is_alive(pid)).then_some(())
+        };
+        eventually("its end", stopped).await;
+    }
+    assert!(matches!(job.await.unwrap_err(), JobError::Crashed(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_there_are_places_stand_by() {
     let place = Place::new();
     let pool = place.pool(1).await;

@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::port::{self, ParentPort};
 use crate::session::Session;
 use crate::startup::Startup;
-use crate::{conversation, jobs, replay, spawned};
+use crate::{conversation, jobs, os, replay, spawned};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Failure, Job};
 use serde::{Serialize, de::DeserializeOwned};
@@ -173,7 +173,9 @@ fn employed(
     let session = spawned::join(identity)?;
     let board = session.bench.board.clone();
     let end = work(session);
-    if let Ok(Ending::Finished) | Err(WorkerError::Orphaned) = end {
+    if let Ok(Ending::Finished) | Err(WorkerError::Orphaned) = end
+        && !os::has_been_stopped()
+    {
         board.await_shutdown(PARTING);
     }
     end

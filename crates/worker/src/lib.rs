@@ -36,6 +36,9 @@
 //! - Standard output and standard error belong to the job's code; the coordinator logs them line by
 //!   line. [`Context::log`] writes lines that have a level and belong to a job. The SDK writes to
 //!   standard error alone, and only when the worker ends in an error.
+//! - A spawned worker outlives SIGTERM, SIGINT and SIGHUP, which stop a whole service: its coordinator decides what
+//!   becomes of the job. A handler of the program's own is left alone, and programs that a job starts have the
+//!   default actions. An attached worker finishes its job and exits with 0; a second signal ends it at once.
 //! - A panic is caught and reported, with the job's outcome `panicked`; then the worker exits, because
 //!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
@@ -71,7 +74,7 @@
 //! # Platform
 //! Linux is tested. Everything that knows a platform is in the module `os`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod arenas;
 mod arguments;

@@ -19,14 +19,21 @@ static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
 
 /// Joins the coordinator that spawned this process, or that it shall attach to. From here on the worker does not outlive it.
 pub(crate) fn join(identity: &Identity) -> Result<Session, WorkerError> {
-    if arguments::attach().is_none() {
+    let was_spawned = arguments::attach().is_none();
+    if was_spawned {
+        os::outlive_stops();
         // A stopped process cannot see the end of file that tells of its coordinator's end.
         os::wake_with_parent().map_err(WorkerError::DeathSignal)?;
     }
     os::name_thread(&identity.job);
     let opening = opening()?;
     procpool_birth::serves();
-    Session::open(identity, opening, end)
+    let session = Session::open(identity, opening, end)?;
+    if !was_spawned {
+        // Whoever started it may stop it, and then addresses it alone.
+        os::drain_at_stop(session.reader.source());
+    }
+    Ok(session)
 }
 
 /// Notes that this program can serve `job`, and tells whether the coordinator wants that one.

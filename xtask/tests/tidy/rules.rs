@@ -14,7 +14,7 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
 /// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for
 /// one thread, reaping with the bill (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them,
-/// the signal mask, and the descriptors that a worker is born with.
+/// the signal mask, the descriptors that a worker is born with, and a signal's handler.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
     "crates/process/src/os/alive.rs",
@@ -26,6 +26,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/signals.rs",
     "crates/process/src/os/wait.rs",
     "crates/process/src/rlimit.rs",
+    "crates/worker/src/os/stop_signals.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
     // A test program that forks.

@@ -5,8 +5,10 @@
 
 mod process;
 mod socket;
+mod stop_signals;
 mod usage;
 
 pub(crate) use process::{die, name_thread, wake_with_parent};
 pub(crate) use socket::Socket;
+pub(crate) use stop_signals::{drain_at_stop, has_been_stopped, outlive_stops};
 pub(crate) use usage::{peak_memory, thread_cpu_time};
