@@ -5,6 +5,7 @@ use procpool_tests::library::{begin, echo, idle, misbehaving, verbs};
 use procpool_tests::process;
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
+use rustix::process::Signal;
 
 #[tokio::test]
 async fn a_poisonous_job_kills_as_many_workers_as_it_has_attempts_and_no_more_when_sent_again() {
@@ -83,6 +84,18 @@ async fn a_kill_from_outside_is_not_held_against_a_payload() {
         process::kill(pid);
         let error = job.await.unwrap_err();
         assert!(matches!(&error, JobError::Crashed(it) if it.payload_deaths == 0), "{error:?}");
+    }
+}
+
+/// A worker that handles none of these signals dies of them as these do.
+#[tokio::test]
+async fn a_signal_by_which_people_end_programs_is_not_held_against_a_payload() {
+    for signal in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM] {
+        let pool = verbs(1).start().await.unwrap();
+        for _ in 0..4 {
+            let error = pool.run(Verb::Die(signal.as_raw())).await.unwrap_err();
+            assert!(matches!(&error, JobError::Crashed(it) if it.payload_deaths == 0), "{signal:?}: {error}");
+        }
     }
 }
 

@@ -3,15 +3,21 @@
 use procpool_protocol::{ExitReport, LimitHit};
 use procpool_scheduler::Death;
 
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
 
-/// No process sends SIGKILL to itself by accident, so one that it died of was somebody else's: an operator's, or the
-/// kernel's, which is short of memory and picks whom it likes. Unless it was ours: if nobody had asked for it, the worker
-/// gave reason for it. A limit that was hit is its own doing however it ended.
+/// No process sends itself the signals by which people and programs end others, so one that it died of was somebody
+/// else's: an operator's, a service manager's, or the kernel's, which is short of memory and picks whom it likes. A
+/// SIGKILL that was ours and that nobody had asked for had its reason: the worker gave it. A limit that was hit is its own
+/// doing however it ended.
 pub(crate) fn of(report: &ExitReport, was_killed: bool) -> Death {
     match (report.limit, report.exit.signal()) {
         (Some(LimitHit::Memory { .. }), _) => Death::OutOfMemory,
-        (None, Some(SIGKILL)) if !was_killed => Death::Killed,
+        (None, Some(SIGKILL)) if was_killed => Death::Own,
+        (None, Some(SIGHUP | SIGINT | SIGQUIT | SIGKILL | SIGTERM)) => Death::Killed,
         _ => Death::Own,
     }
 }
@@ -28,14 +34,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_sigkill_without_a_limit_is_somebody_elses() {
+    fn a_signal_that_ends_programs_is_somebody_elses_where_no_limit_was_hit() {
         let signal = |number| Exit::Signal { number, core_dumped: false };
         let memory = Some(LimitHit::Memory { limit: 1 });
         let cpu = Some(LimitHit::Cpu { limit: std::time::Duration::from_secs(1) });
-        assert_eq!(blame(signal(9), None), Death::Killed);
+        for number in [1, 2, 3, 9, 15] {
+            assert_eq!(blame(signal(number), None), Death::Killed, "{number}");
+        }
         assert_eq!(blame(signal(9), memory), Death::OutOfMemory);
         assert_eq!(blame(signal(9), cpu), Death::Own);
-        assert_eq!(blame(signal(11), None), Death::Own);
+        for number in (1..32).filter(|number| ![1, 2, 3, 9, 15].contains(number)) {
+            assert_eq!(blame(signal(number), None), Death::Own, "{number}");
+        }
         assert_eq!(blame(Exit::Code(0), None), Death::Own);
     }
 
