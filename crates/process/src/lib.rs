@@ -29,6 +29,7 @@ mod preflight;
 mod program;
 mod rlimit;
 mod session;
+mod tail;
 mod unserved;
 mod worker_data;
 mod worker_limits;

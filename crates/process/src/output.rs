@@ -2,8 +2,7 @@
 //! lines of standard error kept for the report of its death. All of it bounded.
 
 use crate::clock;
-use crate::evidence;
-use std::collections::VecDeque;
+use crate::tail::Tail;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,16 +13,13 @@ use tokio::task::JoinHandle;
 /// Longest line that is kept; the rest of it is dropped.
 const MAX_LINE: usize = 2048;
 
-/// Lines of standard error that are kept for a report.
-const TAIL_LINES: usize = 20;
-
 /// Bytes per read of a pipe.
 const READ: usize = 8 * 1024;
 
 /// The output of one worker, being drained in the background until dropped.
 #[derive(Debug)]
 pub(crate) struct Output {
-    tail: Arc<Mutex<VecDeque<String>>>,
+    tail: Arc<Mutex<Tail>>,
     stdout: JoinHandle<()>,
     stderr: JoinHandle<()>,
 }
@@ -31,7 +27,7 @@ pub(crate) struct Output {
 impl Output {
     /// Starts to drain. Needs a tokio runtime.
     pub(crate) fn drain(worker: &str, stdout: OwnedFd, stderr: OwnedFd) -> std::io::Result<Self> {
-        let tail = Arc::new(Mutex::new(VecDeque::new()));
+        let tail = Arc::new(Mutex::new(Tail::default()));
         let stdout = Receiver::from_owned_fd(stdout)?;
         let stderr = Receiver::from_owned_fd(stderr)?;
         let kept = tail.clone();
@@ -43,7 +39,7 @@ impl Output {
             })),
             stderr: tokio::spawn(lines(stderr, move |line| {
                 tracing::info!(target: "procpool::stderr", worker = same_name, "{line}");
-                keep(&kept, line);
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             })),
         })
     }
@@ -52,8 +48,7 @@ impl Output {
     /// grandchild may hold it open for ever.
     pub(crate) async fn last_words(mut self, patience: Duration) -> Vec<String> {
         let _ = clock::timeout(patience, &mut self.stderr).await;
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *tail).into()
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -62,16 +57,6 @@ impl Drop for Output {
         self.stdout.abort();
         self.stderr.abort();
     }
-}
-
-fn keep(tail: &Mutex<VecDeque<String>>, line: String) {
-    let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
-    if tail.len() == TAIL_LINES {
-        // A long backtrace must not push out what it is the backtrace of.
-        let oldest = usize::from(evidence::is_failed_allocation(&tail[0]));
-        tail.remove(oldest);
-    }
-    tail.push_back(line);
 }
 
 async fn lines(mut pipe: Receiver, mut take: impl FnMut(String)) {
@@ -152,29 +137,5 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         assert_eq!(split(&[b"\x1b[31mred\r"]), ["\\u{1b}[31mred"]);
-    }
-
-    #[test]
-    fn only_the_last_lines_are_kept() {
-        let tail = Mutex::new(VecDeque::new());
-        for number in 0..100 {
-            keep(&tail, number.to_string());
-        }
-        let tail = tail.into_inner().unwrap();
-        assert_eq!(tail.len(), TAIL_LINES);
-        assert_eq!(tail[TAIL_LINES - 1], "99");
-    }
-
-    #[test]
-    fn a_failed_allocation_is_kept_before_its_backtrace() {
-        let tail = Mutex::new(VecDeque::new());
-        keep(&tail, "memory allocation of 64 bytes failed".into());
-        for number in 0..100 {
-            keep(&tail, number.to_string());
-        }
-        let tail = tail.into_inner().unwrap();
-        assert_eq!(tail.len(), TAIL_LINES);
-        assert_eq!(tail[0], "memory allocation of 64 bytes failed");
-        assert_eq!((tail[1].as_str(), tail[TAIL_LINES - 1].as_str()), ("81", "99"));
     }
 }

@@ -1,6 +1,7 @@
 //! What is known of a worker's death: the error value of the job that it held.
 
 use crate::job_id::JobId;
+use crate::last_words;
 use crate::limit_hit::LimitHit;
 use crate::stage::Stage;
 use serde::{Serialize, Serializer};
@@ -100,7 +101,8 @@ pub struct ExitReport {
     pub exit: Exit,
     /// The limit that it died of; none where there is no evidence for one.
     pub limit: Option<LimitHit>,
-    /// The last lines that it wrote to standard error, oldest first, bounded.
+    /// The last lines that it wrote to standard error, oldest first, bounded. Among them is what it said of the cause of its
+    /// end, however long a backtrace followed.
     pub stderr: Vec<String>,
     /// Most memory that it had resident, in bytes.
     pub peak_memory: u64,
@@ -127,6 +129,12 @@ impl ExitReport {
             jobs_done: 0,
         }
     }
+
+    /// Returns the line of [`stderr`](Self::stderr) that says most about the end: the last one that is neither a
+    /// frame of a backtrace nor a note about one.
+    pub fn last_words(&self) -> Option<&str> {
+        last_words::of(&self.stderr)
+    }
 }
 
 impl fmt::Display for ExitReport {
@@ -136,7 +144,7 @@ impl fmt::Display for ExitReport {
         if let Some(limit) = self.limit {
             write!(out, "; it hit its {limit}")?;
         }
-        if let Some(line) = self.stderr.last() {
+        if let Some(line) = self.last_words() {
             write!(out, "; its last words: {line}")?;
         }
         Ok(())

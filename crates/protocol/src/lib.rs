@@ -27,6 +27,7 @@ pub mod frame;
 pub mod handshake;
 pub mod job;
 mod job_id;
+mod last_words;
 mod limit_hit;
 pub mod limits;
 pub mod log;

@@ -92,6 +92,19 @@ async fn a_dead_worker_explains_itself() {
 }
 
 #[tokio::test]
+async fn the_message_of_a_panic_that_aborts_outlasts_its_backtrace() {
+    for backtrace in ["0", "1", "full"] {
+        let pool = verbs(1).env("RUST_BACKTRACE", backtrace).start().await.unwrap();
+        let error = pool.run(Verb::PanicThenAbort("row 7 has no price".into())).await.unwrap_err();
+        let death = &error.crash_report().unwrap().death;
+        let at = death.stderr.iter().position(|line| line.contains(" panicked at ")).unwrap();
+        assert_eq!(death.stderr[at + 1], "row 7 has no price", "{death:?}");
+        let words = death.to_string();
+        assert!(words.ends_with("its last words: row 7 has no price"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_may_not_be_repeated_is_handed_out_once() {
     let scratch = Scratch::new();
     let log = scratch.path().join("log");

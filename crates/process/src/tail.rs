@@ -1,0 +1,170 @@
+//! The lines of standard error that are kept for a report: the last ones, and those that a long backtrace must
+//! not push out. Bounded.
+
+use crate::evidence;
+use std::collections::VecDeque;
+
+/// Number of lines that are kept.
+const LINES: usize = 20;
+
+/// Number of causes that are kept, the newest. Each has one or two lines.
+const CAUSES: usize = 3;
+
+/// What runtimes say at the start of a line before they end the process, and whether the next line says more.
+const CAUSE_STARTS: &[(&str, bool)] = &[
+    ("terminate called ", true),
+    ("libc++abi: terminating", false),
+    ("Fatal glibc error: ", false),
+    ("free(): ", false),
+    ("malloc(): ", false),
+    ("realloc(): ", false),
+    ("calloc(): ", false),
+    ("munmap_chunk(): ", false),
+    ("malloc_consolidate(): ", false),
+    ("double free or corruption", false),
+    ("corrupted ", false),
+    ("*** ", false),
+    ("fatal runtime error: ", false),
+    ("fatal error: ", false),
+    ("FATAL ERROR: ", false),
+    ("panic: ", false),
+];
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    lines: VecDeque<Line>,
+    /// The next line belongs to the cause before it.
+    continues: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    text: String,
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// The first line of a cause.
+    Cause,
+    /// The second one.
+    Continued,
+    Other,
+}
+
+impl Tail {
+    pub(crate) fn push(&mut self, text: String) {
+        let role = match begins_cause(&text) {
+            _ if self.continues => Role::Continued,
+            Some(_) => Role::Cause,
+            None => Role::Other,
+        };
+        self.continues = role == Role::Cause && begins_cause(&text) == Some(true);
+        if role == Role::Cause {
+            self.forget_oldest_cause();
+        }
+        if self.lines.len() == LINES {
+            // There is one: the causes are fewer.
+            let oldest = self.lines.iter().position(|line| line.role == Role::Other).unwrap_or(0);
+            self.lines.remove(oldest);
+        }
+        self.lines.push_back(Line { text, role });
+    }
+
+    /// Takes all lines, oldest first.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        self.lines.drain(..).map(|line| line.text).collect()
+    }
+
+    /// Makes room for one more.
+    fn forget_oldest_cause(&mut self) {
+        let causes = self.lines.iter().filter(|line| line.role == Role::Cause).count();
+        if causes < CAUSES {
+            return;
+        }
+        let mut is_oldest = false;
+        for line in &mut self.lines {
+            match line.role {
+                Role::Cause if is_oldest => return,
+                Role::Cause => is_oldest = true,
+                Role::Continued if is_oldest => {}
+                _ => continue,
+            }
+            line.role = Role::Other;
+        }
+    }
+}
+
+/// Whether a process is about to die of what this line says, or of what the next one says, too. `None` if not.
+fn begins_cause(line: &str) -> Option<bool> {
+    if line.contains(" panicked at ") {
+        return Some(true);
+    }
+    if evidence::is_failed_allocation(line) || line.contains("Sanitizer: ") || is_failed_assertion(line) {
+        return Some(false);
+    }
+    CAUSE_STARTS.iter().find(|(start, _)| line.starts_with(start)).map(|&(_, continues)| continues)
+}
+
+/// The words of `assert` in C.
+fn is_failed_assertion(line: &str) -> bool {
+    line.contains(": Assertion `") && line.ends_with("' failed.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+        let mut tail = Tail::default();
+        lines.into_iter().for_each(|line| tail.push(line));
+        tail.take()
+    }
+
+    fn with_backtrace(cause: &[&str]) -> Vec<String> {
+        let frames = (0..100).map(|number| format!("  {number}: frame"));
+        kept(cause.iter().map(|&line| line.to_owned()).chain(frames))
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let kept = kept((0..100).map(|number| number.to_string()));
+        assert_eq!((kept.len(), kept[0].as_str(), kept[LINES - 1].as_str()), (LINES, "80", "99"));
+    }
+
+    #[test]
+    fn what_a_process_dies_of_is_kept_before_its_backtrace() {
+        let panic = ["thread 'main' (7) panicked at src/main.rs:3:5:", "row 7 has no price"];
+        let thrown =
+            ["terminate called after throwing an instance of 'std::logic_error'", "  what():  cheese"];
+        for cause in [panic, thrown] {
+            let kept = with_backtrace(&cause);
+            assert_eq!(kept.len(), LINES);
+            assert_eq!((&kept[..2], kept[2].as_str()), (&cause.map(str::to_owned)[..], "  82: frame"));
+        }
+        for cause in [
+            "memory allocation of 64 bytes failed",
+            "free(): invalid next size (normal)",
+            "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010",
+            "w: a.c:3: main: Assertion `n > 0' failed.",
+            "*** stack smashing detected ***: terminated",
+        ] {
+            let kept = with_backtrace(&[cause]);
+            assert_eq!((kept.len(), kept[0].as_str(), kept[1].as_str()), (LINES, cause, "  81: frame"));
+        }
+    }
+
+    #[test]
+    fn the_newest_causes_are_kept_and_no_more_of_them_than_there_is_room_for() {
+        let panics = (0..50).flat_map(|number| {
+            let head = format!("thread 'main' panicked at src/main.rs:{number}:5:");
+            [head, format!("message {number}")].into_iter().chain((0..30).map(|it| format!("  {it}: frame")))
+        });
+        let kept = kept(panics);
+        assert_eq!(kept.len(), LINES);
+        let messages: Vec<_> = kept.iter().filter(|line| line.starts_with("message")).collect();
+        assert_eq!(messages, ["message 47", "message 48", "message 49"]);
+        assert_eq!(kept[LINES - 1], "  29: frame");
+    }
+}

@@ -1,0 +1,116 @@
+//! Which of the lines that a dead process wrote says why it died: the last one that is neither a frame of a
+//! backtrace nor a note about one.
+
+/// Lines that follow the cause, or say less than the line before them. Compared with the whole line.
+const HOLLOW: &[&str] = &[
+    "stack backtrace:",
+    "panic in a function that cannot unwind",
+    "panic in a destructor during cleanup",
+    "thread caused non-unwinding panic. aborting.",
+    "thread panicked while processing panic. aborting.",
+];
+
+/// How such lines begin.
+const HOLLOW_STARTS: &[&str] = &["note: ", "-----", "Node.js v", "Aborted", "Stack trace:"];
+
+/// What `assert_eq!` says behind its message.
+const OPERANDS: &[&str] = &["left: ", "right: "];
+
+/// The line of `lines`, oldest first, that says most about the end.
+pub(crate) fn of(lines: &[String]) -> Option<&str> {
+    let telling = |line: &&String| !is_hollow(line);
+    // Behind its summary a sanitizer tells of memory, byte by byte.
+    let summary = lines.iter().rfind(|line| line.starts_with("SUMMARY: ") && line.contains("Sanitizer: "));
+    summary.or_else(|| lines.iter().rfind(telling)).or(lines.last()).map(String::as_str)
+}
+
+fn is_hollow(line: &str) -> bool {
+    let trimmed = line.trim();
+    // Of a failed comparison the line before these says what it was.
+    let is_operand = trimmed.len() < line.len() && OPERANDS.iter().any(|it| trimmed.starts_with(it));
+    let is_place = trimmed.len() < line.len() && trimmed.starts_with("at ");
+    // That of the panic itself is followed by a better one, its message.
+    let is_second_panic = trimmed.contains(" panicked at ") && trimmed.contains("core/src/panicking.rs:");
+    trimmed.is_empty()
+        || HOLLOW.contains(&trimmed)
+        || HOLLOW_STARTS.iter().any(|start| trimmed.starts_with(start))
+        || is_place
+        || is_operand
+        || is_second_panic
+        || is_frame(trimmed)
+}
+
+/// `12: name` of Rust and Node, `#3 0x… in name` of the sanitizers and debuggers.
+fn is_frame(line: &str) -> bool {
+    let number = line.strip_prefix('#').unwrap_or(line);
+    let rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_numbered = rest.len() < number.len();
+    match line.starts_with('#') {
+        true => is_numbered && rest.trim_start().starts_with("0x"),
+        false => is_numbered && rest.starts_with(": "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last(lines: &[&str]) -> Option<String> {
+        let lines: Vec<_> = lines.iter().map(|&line| line.to_owned()).collect();
+        of(&lines).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_panics_last_words_are_its_message() {
+        let head = "thread 'main' (7) panicked at src/main.rs:3:5:";
+        let note = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
+        let full = "note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.";
+        let frames =
+            ["stack backtrace:", "   0: rust_begin_unwind", "             at /rustc/lib.rs:5:1", "   1: f"];
+        assert_eq!(last(&[head, "row 7 has no price", note]).as_deref(), Some("row 7 has no price"));
+        let unequal = [head, "assertion `left == right` failed: rows", "  left: 1", " right: 2", note];
+        assert_eq!(last(&unequal).as_deref(), Some("assertion `left == right` failed: rows"));
+        let long = [&[head, "row 7 has no price"][..], &frames, &[full]].concat();
+        assert_eq!(last(&long).as_deref(), Some("row 7 has no price"));
+        let second = [
+            "thread 'main' (7) panicked at library/core/src/panicking.rs:230:5:",
+            "panic in a function that cannot unwind",
+        ];
+        let end = ["thread caused non-unwinding panic. aborting."];
+        let double = [&long[..], &second, &frames, &end].concat();
+        assert_eq!(last(&double).as_deref(), Some("row 7 has no price"));
+    }
+
+    #[test]
+    fn a_sanitizers_last_words_are_its_summary() {
+        let lines = [
+            "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010",
+            "    #0 0x55d in main /src/a.c:5",
+            "SUMMARY: AddressSanitizer: heap-use-after-free /src/a.c:5 in main",
+            "Shadow bytes around the buggy address:",
+            "==7==ABORTING",
+        ];
+        assert_eq!(last(&lines).as_deref(), Some(lines[2]));
+    }
+
+    #[test]
+    fn words_that_only_look_like_frames_are_words_if_there_are_no_others() {
+        assert_eq!(last(&["out of cheese", "#7 is bad", "12 of 13"]).as_deref(), Some("12 of 13"));
+        assert_eq!(last(&["out of cheese", "#7 is bad"]).as_deref(), Some("#7 is bad"));
+        assert_eq!(last(&["0: only", "1: frames"]).as_deref(), Some("1: frames"));
+        assert_eq!(last(&[]), None);
+    }
+
+    #[test]
+    fn other_languages_frames_are_passed_over_too() {
+        let node = [
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+            "----- Native stack trace -----",
+            " 1: 0xb76db1 node::OOMErrorHandler [node]",
+            "",
+        ];
+        assert_eq!(last(&node).as_deref(), Some(node[0]));
+        let thrown = ["Error: boom", "    at run (/w.js:1:7)", "    at main (/w.js:9:1)", "Node.js v20.1.0"];
+        assert_eq!(last(&thrown).as_deref(), Some("Error: boom"));
+    }
+}
