@@ -2,7 +2,8 @@
 
 use procpool_tests::http::{self, get};
 use procpool_tests::served::{gone, verbs};
-use procpool_tests::server::Server;
+use procpool_tests::server::{Scratch, Server};
+use procpool_tests::terminal::Terminal;
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, process};
 use rustix::process::Signal;
@@ -149,4 +150,56 @@ async fn a_worker_that_is_killed_during_the_drain_costs_only_its_job() {
     assert_eq!(http::finish(queued).await.unwrap().text(), "\"still served\"");
     assert_eq!(server.ended().await.code(), Some(0));
     assert_nothing_left(&server, &workers);
+}
+
+/// A server of one worker in the foreground of a terminal.
+async fn in_a_terminal(terminal: &Terminal, shell: &str) -> Server {
+    let server = Server::by_command(terminal.command(shell), Scratch::new(), &verbs(1, "")).await;
+    server.idle("verbs", 1).await;
+    server
+}
+
+#[tokio::test]
+async fn a_server_whose_terminal_is_closed_finishes_its_jobs_and_ends() {
+    for shell in ["exec \"$0\" \"$@\"", "exec \"$0\" \"$@\" < /dev/null 2> /dev/null"] {
+        let terminal = Terminal::open();
+        let mut server = in_a_terminal(&terminal, shell).await;
+        let go = server.scratch.path().join("go.txt");
+        let running = server.begin(&Verb::WaitFor(go.display().to_string())).await;
+        let workers = server.busy("verbs", 1).await;
+
+        drop(terminal);
+        closed(server.address()).await;
+        // A shell tells its children again what the terminal has told them.
+        process::signal(server.pid(), Signal::HUP);
+        process::signal(server.pid(), Signal::HUP);
+        std::fs::write(&go, "").unwrap();
+        assert_eq!(http::finish(running).await.unwrap().status, 200, "{shell}");
+        assert_eq!(server.ended().await.code(), Some(0), "{shell}");
+        assert_nothing_left(&server, &workers);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_signal_after_a_closed_terminal_is_immediate() {
+    let terminal = Terminal::open();
+    let mut server = in_a_terminal(&terminal, "exec \"$0\" \"$@\"").await;
+    let _running = server.begin(&Verb::Spin).await;
+    server.busy("verbs", 1).await;
+    drop(terminal);
+    closed(server.address()).await;
+    process::signal(server.pid(), Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(143));
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_the_end_of_its_terminal_serves_on_without_a_reload() {
+    let terminal = Terminal::open();
+    let mut server = in_a_terminal(&terminal, "exec env --ignore-signal=HUP \"$0\" \"$@\"").await;
+    drop(terminal);
+    process::signal(server.pid(), Signal::HUP);
+    assert_eq!(server.perform(&Verb::Echo("as before".into())).await.text(), "\"as before\"");
+    assert_eq!(server.pool("verbs").await["generation"], 0);
+    process::signal(server.pid(), Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(0));
 }

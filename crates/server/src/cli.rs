@@ -27,7 +27,9 @@ RUST_LOG decides instead where it is set:
 
 const SERVE_HELP: &str = "\
 Prints `listening on http://ADDRESS` once it takes requests. The first SIGINT
-(Ctrl-C) or SIGTERM lets running jobs finish, a second one ends them.";
+(Ctrl-C) or SIGTERM lets running jobs finish, a second one ends them.
+SIGHUP reloads the worker executables; where the server has a terminal, that
+is how the terminal tells of its end, and running jobs finish, too.";
 
 const CONFIG_EXAMPLE: &str = "\
 The smallest configuration file:

@@ -29,8 +29,10 @@
 //! The first SIGINT or SIGTERM lets `serve` finish: no connection and no job is taken any more, jobs
 //! that were accepted run to their end for up to `drain_limit`, workers exit. The second is immediate.
 //! SIGHUP reloads: the worker executables that stand under their names now are put into service, without failing a
-//! job; the configuration file is not read again. Where SIGHUP is ignored, as under `nohup`, it stays so. Whatever ends
-//! this process ends its workers.
+//! job; the configuration file is not read again. A server that was started from a terminal takes SIGHUP for the end of
+//! that terminal instead, and finishes as with SIGTERM; repeated, SIGHUP changes nothing. Where SIGHUP is ignored, as under
+//! `nohup`, it stays so. A server without a terminal is one that a service manager, `setsid` or a container has started.
+//! Whatever ends this process ends its workers.
 
 #![forbid(unsafe_code)]
 
@@ -46,6 +48,7 @@ mod replay_error;
 mod run;
 mod serve;
 mod signals;
+mod terminal;
 mod trust;
 mod words;
 

@@ -25,7 +25,7 @@ const REAP: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop.
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
-    let mut signals = Signals::catch()?.and_reload()?;
+    let mut signals = Signals::catch()?.and_hang_up()?;
     if let Err(error) = procpool_coordinator::raise_open_files_limit() {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
@@ -59,7 +59,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     }
     tokio::select! {
         () = server.drain(limit) => Ok(ExitCode::SUCCESS),
-        stop = signals.stop() => {
+        stop = signals.stop_at_once() => {
             server.end().await;
             Ok(stop.exit_code())
         }

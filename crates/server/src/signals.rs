@@ -1,6 +1,10 @@
 //! The signals that ask this process for something. What stopping or reloading means is for whoever waits for them.
+//!
+//! SIGHUP has two senders: a terminal that is closed, and an operator who wants the worker executables put into service
+//! again. Which of them it can be is settled at the start: a process with a terminal ends with it.
 
 use crate::error::Error;
+use crate::terminal;
 use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Option<Signal>,
+    hang_up: Option<(Signal, Order)>,
 }
 
 /// What is asked for.
@@ -17,7 +21,7 @@ pub(crate) struct Signals {
 pub(crate) enum Order {
     /// To end.
     Stop(Stop),
-    /// SIGHUP: to use the worker executables of now.
+    /// SIGHUP without a terminal: to use the worker executables of now.
     Reload,
 }
 
@@ -28,6 +32,8 @@ pub(crate) enum Stop {
     Interrupt,
     /// SIGTERM, most often from a service manager.
     Terminate,
+    /// SIGHUP, from the terminal or the shell that this process was started in.
+    HangUp,
 }
 
 impl Signals {
@@ -45,9 +51,10 @@ impl Signals {
     }
 
     /// Catches SIGHUP, too, unless whoever started this process had it ignored: a handler would undo `nohup`.
-    pub(crate) fn and_reload(mut self) -> Result<Self, Error> {
+    pub(crate) fn and_hang_up(mut self) -> Result<Self, Error> {
         if !is_ignored(SignalKind::hangup()) {
-            self.hang_up = Some(signal(SignalKind::hangup()).map_err(Error::Signals)?);
+            let order = if terminal::is_there() { Order::Stop(Stop::HangUp) } else { Order::Reload };
+            self.hang_up = Some((signal(SignalKind::hangup()).map_err(Error::Signals)?, order));
         }
         Ok(self)
     }
@@ -56,14 +63,14 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> Order {
         let hang_up = async {
             match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
+                Some((signal, order)) => signal.recv().await.map(|()| *order),
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             Some(()) = self.interrupt.recv() => Order::Stop(Stop::Interrupt),
             Some(()) = self.terminate.recv() => Order::Stop(Stop::Terminate),
-            Some(()) = hang_up => Order::Reload,
+            Some(order) = hang_up => order,
             // No stream ends as long as the runtime is there.
             else => std::future::pending().await,
         }
@@ -74,6 +81,17 @@ impl Signals {
         loop {
             if let Order::Stop(stop) = self.next().await {
                 return stop;
+            }
+        }
+    }
+
+    /// The next one that asks to stop at once. Not SIGHUP: who closes a terminal sends several, as the kernel and the shell
+    /// both tell of it. Safe to drop and call again.
+    pub(crate) async fn stop_at_once(&mut self) -> Stop {
+        loop {
+            match self.stop().await {
+                Stop::HangUp => {}
+                stop => return stop,
             }
         }
     }
@@ -93,6 +111,7 @@ impl Stop {
         match self {
             Self::Interrupt => ExitCode::from(130),
             Self::Terminate => ExitCode::from(143),
+            Self::HangUp => ExitCode::from(129),
         }
     }
 }

@@ -62,11 +62,11 @@ impl Subject {
         let temporary = scratch.path().join("tmp");
         fs::create_dir(&temporary)?;
         let config = scratch.write("procpool.toml", &scenario::config());
-        let mut command = Command::new(beside("procpool")?);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
+        // A Ctrl-C is for us, and a SIGHUP is a reload only where there is no terminal.
+        let mut command = Command::new("setsid");
+        command.arg(beside("procpool")?).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
         command.env("TMPDIR", temporary).env_remove("XDG_RUNTIME_DIR").env("RUST_LOG", log::FILTER);
-        // A Ctrl-C is for us.
-        command.process_group(0).stderr(Stdio::piped());
+        command.stderr(Stdio::piped());
         let mut program = Program::announcing(command, "listening on http://").await;
         let stderr = program.child.stderr.take().ok_or_else(|| io::Error::other("the server has no log"))?;
         let pid = program.pid();

@@ -1,15 +1,17 @@
 //! A worker executable that is replaced while it serves: by one that works, and by several that do not.
 
 use procpool::{Pool, PoolBuilder, ReloadError};
+use procpool_tests::binaries::binary;
 use procpool_tests::library::{echo, idle};
 use procpool_tests::replaceable::Replaceable;
-use procpool_tests::server::Server;
+use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, http, process};
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::process::Command;
 
 fn pool(worker: &Replaceable, workers: usize, args: &[&str]) -> PoolBuilder<Verbs> {
     Pool::builder(worker.executable(args)).workers(workers..=workers).start_timeout(Duration::from_secs(1))
@@ -145,11 +147,13 @@ async fn of_many_reloads_at_once_the_last_wins() {
     assert_eq!(pool.status().deaths, 0);
 }
 
-/// A server of one pool of that file.
+/// A server of one pool of that file, without a terminal.
 async fn server(worker: &Replaceable) -> Server {
     let config =
         format!("[pools.verbs]\ncommand = [{:?}]\nmin_workers = 2\nmax_workers = 2\n", worker.path());
-    let server = Server::with_config(&config).await;
+    let mut command = Command::new("setsid");
+    command.arg(binary("procpool"));
+    let server = Server::by_command(command, Scratch::new(), &config).await;
     server.idle("verbs", 2).await;
     server
 }
