@@ -43,7 +43,7 @@ pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch, opened};
 pub use log::log_record;
 pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
-pub use os::signals::unblock_stop_signals;
+pub use os::signals::{survive_file_size_signal, unblock_stop_signals};
 pub use os::spawners::finish_spawns;
 pub use outbox::{Appended, Outbox, Ticket};
 pub use preflight::{preflight, require_sockets};

@@ -65,15 +65,21 @@ const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
+    // Before the first word, which may be one byte too many for its file.
+    let survives = procpool_coordinator::survive_file_size_signal().map_err(Error::Signals);
     let cli = Cli::parse();
-    // What the only worker of `run` suffers is in the error.
-    let quiet = matches!(cli.command, Command::Run(_));
-    let execute = |_flush| execute(cli.command);
-    logs::start(cli.verbose, quiet).map_err(Error::from).and_then(execute).unwrap_or_else(|error| {
+    survives.and_then(|()| log_and_execute(cli)).unwrap_or_else(|error| {
         // With standard error closed there is nobody left to tell.
         let _ = writeln!(std::io::stderr(), "error: {error}");
         ExitCode::FAILURE
     })
+}
+
+fn log_and_execute(cli: Cli) -> Result<ExitCode, Error> {
+    // What the only worker of `run` suffers is in the error.
+    let quiet = matches!(cli.command, Command::Run(_));
+    let _flush = logs::start(cli.verbose, quiet)?;
+    execute(cli.command)
 }
 
 fn execute(command: Command) -> Result<ExitCode, Error> {

@@ -1,12 +1,14 @@
 //! F32: nowhere to write. A worker's start touches no file system, so workers are started and replaced
 //! where temporary files cannot go: the disk is full, read-only, or the directories are gone. A file
-//! system of its own needs a namespace; where that cannot be had, the tests say so and pass.
+//! system of its own needs a namespace; where that cannot be had, the tests say so and pass. And where files
+//! may not grow (`ulimit -f`), which also holds for memory that is passed as a file.
 
 use procpool_tests::binaries::binary;
-use procpool_tests::process;
+use procpool_tests::program::finish;
 use procpool_tests::served::verbs;
 use procpool_tests::server::{Scratch, Server, shell};
 use procpool_tests::verbs::Verb;
+use procpool_tests::{http, process};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use tokio::process::Command;
@@ -82,4 +84,40 @@ async fn a_server_whose_directories_go_starts_and_replaces_workers_as_before() {
         std::fs::remove_dir(directory).expect("it is there, and empty");
     }
     goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn a_payload_above_the_limit_of_a_files_size_costs_the_server_nothing() {
+    let ping = format!("[pools.ping]\ncommand = [{:?}]\nmax_workers = 1\n", binary("procpool-ping"));
+    let mut server = Server::by_command(shell("ulimit -f 64"), Scratch::new(), &ping).await;
+    let before = server.workers("ping").await;
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    for (body, status) in [(large.as_str(), 422), ("\"ping\"", 200), (&large, 422)] {
+        let answer = http::post(server.address(), "/v1/pools/ping/jobs", body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    assert_eq!(server.workers("ping").await, before);
+    process::signal(server.pid(), rustix::process::Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_command_whose_files_may_not_grow_says_so_or_goes_on() {
+    let limited = async |arguments: &[&str], redirected: &str| {
+        let scratch = Scratch::new();
+        let file = scratch.path().join("file.txt");
+        let mut command = Command::new("/bin/sh");
+        let script = format!("ulimit -f 0; exec \"$0\" \"$@\" {redirected} {}", file.display());
+        finish(command.args(["-c", &script]).arg(binary("procpool")).args(arguments)).await
+    };
+    let logging = limited(&["-vvv", "run", "fib", "20"], "2>").await;
+    assert_eq!((logging.code, logging.stdout.as_str()), (Some(0), "6765\n"));
+    for arguments in [&["run", "fib", "20"][..], &["check"]] {
+        let printing = limited(arguments, ">").await;
+        assert_eq!(printing.code, Some(1), "{printing:?}");
+        assert!(
+            printing.stderr.contains("failed to write to standard output: File too large"),
+            "{printing:?}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! The signal mask, which no safe wrapper changes.
+//! The signal mask and a signal's action, which no safe wrapper changes.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -25,3 +25,24 @@ pub fn unblock_stop_signals() -> io::Result<()> {
     let error = unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) };
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
+
+/// Keeps SIGXFSZ from ending this process. Where a file may not grow further (`ulimit -f`), the kernel sends that signal
+/// beside the error, and its default action is to kill: by a payload's shared memory, or by a log.
+///
+/// The signal is caught and not ignored: an `exec` gives the program that follows its default action back, and workers
+/// have all default actions anyway.
+///
+/// # Errors
+/// When the system refuses.
+pub fn survive_file_size_signal() -> io::Result<()> {
+    // SAFETY: an action is numbers and an address, all of which may be zero; its mask is then empty.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the action is initialised, its function may be called at any moment, and a null pointer asks for no old one.
+    let done = unsafe { libc::sigaction(libc::SIGXFSZ, &raw const action, ptr::null_mut()) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The error that comes with the signal says all there is to say.
+extern "C" fn nothing(_signal: libc::c_int) {}
