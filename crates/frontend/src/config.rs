@@ -38,8 +38,8 @@ pub struct HttpConfig {
     /// Longest time that a shutdown waits for requests in flight; what is still running then is cut
     /// off, and its job cancelled. Default: `None`, as long as they take (their jobs have deadlines).
     pub drain_limit: Option<Duration>,
-    /// Names (without port) that `Host` may carry on routes that run jobs, besides IP addresses and
-    /// `localhost`. Default: none.
+    /// Names (without port) that `Host` may carry, besides IP addresses and `localhost`, on every route but
+    /// `/livez`. Default: none.
     ///
     /// `Host` is examined if the listener is bound to loopback or if names stand here. A reverse proxy
     /// on the same machine that passes the public name on needs that name here.

@@ -3,7 +3,7 @@
 use crate::kind::Kind;
 use crate::problem::Problem;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use procpool_protocol::Encoding;
 
 /// The encoding that a job's input claims to have: [`Encoding::Json`] or [`Encoding::Bytes`].
@@ -14,7 +14,7 @@ use procpool_protocol::Encoding;
 /// A problem that names what is accepted.
 pub(crate) fn input_encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    if let Some(coding) = codings.find(|coding| *coding != "identity") {
+    if let Some(coding) = codings.find(|coding| !is_identity(coding)) {
         return Err(unsupported(&format!("content encoding {coding:?}")));
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
@@ -26,6 +26,12 @@ pub(crate) fn input_encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
         Some(essence) if types.next().is_none() => by_essence(&essence),
         _ => Err(unsupported("content type")),
     }
+}
+
+/// A list of codings that all do nothing. Their names are the same in capital letters.
+fn is_identity(codings: &HeaderValue) -> bool {
+    let mut codings = codings.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    codings.all(|coding| coding.eq_ignore_ascii_case(b"identity"))
 }
 
 fn by_essence(essence: &str) -> Result<Encoding, Problem> {
@@ -51,7 +57,6 @@ fn unsupported(what: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn of(value: &'static str) -> Option<Encoding> {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
@@ -87,7 +92,11 @@ mod tests {
         two.append(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         assert!(input_encoding(&two).is_err());
         let coded = |coding| HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
-        assert!(input_encoding(&coded("gzip")).is_err());
-        assert!(input_encoding(&coded("identity")).is_ok());
+        for refused in ["gzip", "identity, gzip", "gzip,identity", "x-identity", ""] {
+            assert!(input_encoding(&coded(refused)).is_err(), "{refused}");
+        }
+        for taken in ["identity", "IDENTITY", "Identity", "identity, IDENTITY"] {
+            assert!(input_encoding(&coded(taken)).is_ok(), "{taken}");
+        }
     }
 }

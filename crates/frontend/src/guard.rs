@@ -1,19 +1,43 @@
-//! The middleware that keeps foreign web pages from running jobs. The rule is `origin`'s.
+//! The middleware before every route: the request's head is well formed, and no foreign web page asks. The rules are those
+//! of `head` and `origin`.
 
 use crate::app::Shared;
+use crate::head;
+use crate::problem::Problem;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Version};
 use std::sync::Arc;
 
-/// The middleware of every route that runs a job.
+/// The only route that answers whoever asks, under any name: it tells nothing of what is running, and a supervisor that
+/// misses its answer kills the server. `/readyz` tells what pools there are.
+pub(crate) const OPEN: &str = "/livez";
+
+/// The middleware of all routes.
 pub(crate) async fn refuse_foreign(
     State(shared): State<Arc<Shared>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match shared.origin.check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    let host = match head::check(request.version(), request.uri(), request.headers()) {
+        Ok(host) => host,
+        Err(problem) => return malformed(problem, request.version()),
+    };
+    let is_open = request.uri().path() == OPEN;
+    match shared.origin.check(host.as_ref(), request.headers()) {
+        Err(problem) if !is_open => problem.into_response(),
+        _ => next.run(request).await,
     }
+}
+
+/// Where a request's body ends is not certain if its head is not, so nothing after it is read. HTTP/2 frames
+/// each request.
+fn malformed(problem: Problem, version: Version) -> Response {
+    let mut response = problem.into_response();
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

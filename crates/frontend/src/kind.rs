@@ -64,10 +64,15 @@ kinds! {
          run."
     IncompleteBody "incomplete_body" "The body broke off"
         "The connection or the body's framing broke before the body was complete. Nothing was run."
-    ForeignOrigin "foreign_origin" "Other sites may not run jobs"
+    BadRequest "bad_request" "The request's head is malformed"
+        "A request names one host, without a user and with a port from 1 to 65535 or without one; HTTP/1.1 names it in \
+         `Host`, and an absolute target names the same one. The body's transfer coding is `chunked` or none. Nothing \
+         was run, and the connection is closed."
+    ForeignOrigin "foreign_origin" "Other sites may not use this server"
         "The request comes from a web page of another origin (by its Origin or Sec-Fetch-Site header), or it was \
-         sent to a local server under a name that is not its own (DNS rebinding). Programs that are no browsers \
-         send neither header. A proxy's public name can be allowed in the server's configuration."
+         sent to a local server under a name that is not its own (DNS rebinding), or a page has embedded what runs a \
+         job, as an image for instance. Programs that are no browsers send none of these headers. A proxy's public \
+         name can be allowed in the server's configuration. Only GET /livez is open to everybody."
     NotLocal "not_local" "Administration is for this machine"
         "The server has no authentication, so it takes orders that change what is running only from this machine: it \
          has to be bound to loopback and asked by a loopback address, over HTTP/1.1 or later, without the headers \

@@ -46,16 +46,18 @@
 //!   JSON: a job without input takes `null`.
 //! - `timeout=2s` bounds queue and run, `run_timeout=500ms` the run alone. A value needs its unit,
 //!   and a parameter that the route does not know is an error rather than ignored.
-//! - Browsers of other sites are refused on every route that runs a job, because a form's content
-//!   type needs no preflight: a foreign `Origin` or `Sec-Fetch-Site` is 403, and so is, on a loopback
-//!   listener, a `Host` that is neither an IP address nor `localhost` nor allowed by
-//!   [`HttpConfig::allowed_hosts`] (DNS rebinding).
+//! - Pages of other sites are refused on every route but `/livez`, because a form's content type needs no
+//!   preflight: a foreign `Origin` or `Sec-Fetch-Site` is 403, and so is, on a loopback listener, a `Host` that is
+//!   neither an IP address nor `localhost` nor allowed by [`HttpConfig::allowed_hosts`] (DNS rebinding).
+//! - Jobs are sent with POST. `GET /compute` is the exception, and refuses what a page may have embedded (403).
+//! - The head is read strictly: HTTP/1.1 has one `Host`, without a user and with a real port, that is also the host of
+//!   an absolute target; a body is `chunked` or not coded at all. Anything else is 400, and the connection is closed.
 //!
 //! # Finding the way
 //!
 //! `serve` accepts connections, `connection` drives one over a `socket`, `dispatch` hands each
-//! request to the `routes`, whose jobs go through `answer`. `body`, `json`, `content_type`, `params` and
-//! `origin` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
+//! request to the `routes`, whose jobs go through `answer`. `head`, `origin`, `embedded`, `body`, `json`,
+//! `content_type` and `params` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
 //!
 //! ```
 //! use procpool_frontend::{App, Health, HttpConfig, run};
@@ -123,7 +125,9 @@ mod config;
 mod connection;
 mod content_type;
 mod dispatch;
+mod embedded;
 mod guard;
+mod head;
 mod health;
 mod job_problem;
 mod json;

@@ -6,8 +6,8 @@
 //! more than one way, and each is enough to refuse: a false alarm costs a detour by SIGHUP.
 
 use crate::app::Shared;
+use crate::head;
 use crate::kind::Kind;
-use crate::origin::asked_host;
 use crate::problem::Problem;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -57,7 +57,7 @@ fn check<B>(is_local: bool, request: &http::Request<B>) -> Result<(), Problem> {
     if request.version() < Version::HTTP_11 {
         return Err(remote("HTTP/1.0 is what proxies ask with"));
     }
-    match asked_host(request.uri(), request.headers())? {
+    match head::check(request.version(), request.uri(), request.headers())? {
         Some(host) if !is_of_loopback(&host) => {
             let reason = format!("`{host}` is not a loopback address, so a proxy may have passed it on");
             Err(remote(&reason))
@@ -96,7 +96,7 @@ mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     fn passes(is_local: bool, peer: Option<Peer>) -> bool {
-        let mut request = Request::post("/v1/pools/fib/reload").body(()).unwrap();
+        let mut request = Request::post("/v1/pools/fib/reload").header("host", "localhost").body(()).unwrap();
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }

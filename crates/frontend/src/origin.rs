@@ -1,15 +1,17 @@
-//! Who may run jobs: every program, and web pages of this very server, but no other web page.
+//! Who may ask: every program, and web pages of this very server, but no other web page.
 //!
 //! A browser sends `curl -d`'s content type to any address without asking first, so a foreign page
 //! could keep the workers of every local procpool busy. Browsers say where a request comes from, in
 //! `Origin` and `Sec-Fetch-Site`; what says nothing is not a browser. A page whose own name resolves to
-//! 127.0.0.1 (DNS rebinding) passes for the same origin, and is known by that name in `Host`.
+//! 127.0.0.1 (DNS rebinding) passes for the same origin, could read what the status tells, and is known by that
+//! name in `Host`.
 
+use crate::head;
 use crate::kind::Kind;
 use crate::problem::Problem;
-use http::header::{HOST, ORIGIN};
+use http::header::{ORIGIN, REFERER};
 use http::uri::Authority;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, StatusCode};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// What is foreign to this server.
@@ -27,50 +29,45 @@ impl OriginRule {
         Self { names: (loopback || !allowed.is_empty()).then(|| allowed.to_vec()) }
     }
 
+    /// `host` is what the request's head asks.
+    ///
     /// # Errors
-    /// A 403 problem that says which header is foreign.
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-        let host = asked_host(uri, headers)?;
-        if let (Some(host), Some(names)) = (&host, &self.names)
+    /// A 403 problem that says which header is foreign, and the way out.
+    pub(crate) fn check(&self, host: Option<&Authority>, headers: &HeaderMap) -> Result<(), Problem> {
+        if let (Some(host), Some(names)) = (host, &self.names)
             && !is_own_name(host.host(), names)
         {
-            return Err(foreign(&format!("Host `{host}` is not a name of this server")));
+            let host: String = host.as_str().chars().take(200).collect();
+            return Err(foreign(&format!("Host `{host}` is not a name of this server"), NAME_IT));
         }
         for site in headers.get_all("sec-fetch-site") {
             if site != "same-origin" && site != "none" {
-                return Err(foreign("Sec-Fetch-Site says that another site is asking"));
+                return Err(foreign("Sec-Fetch-Site says that another site is asking", OPEN_IT));
             }
         }
         for origin in headers.get_all(ORIGIN) {
-            let same = host.as_ref().zip(origin.to_str().ok());
+            let same = host.zip(origin.to_str().ok());
             if !same.is_some_and(|(host, origin)| is_same(origin, host)) {
-                return Err(foreign("Origin is not the origin of this server"));
+                return Err(foreign("Origin is not the origin of this server", OPEN_IT));
             }
         }
         Ok(())
     }
 }
 
-/// The authority that the client asked: HTTP/2's `:authority`, or else `Host`.
-pub(crate) fn asked_host(uri: &Uri, headers: &HeaderMap) -> Result<Option<Authority>, Problem> {
-    if let Some(authority) = uri.authority() {
-        return Ok(Some(authority.clone()));
-    }
-    let mut hosts = headers.get_all(HOST).iter();
-    let Some(host) = hosts.next() else {
-        return Ok(None);
-    };
-    match (Authority::try_from(host.as_bytes()), hosts.next()) {
-        (Ok(authority), None) => Ok(Some(authority)),
-        _ => Err(foreign("Host is not one authority")),
-    }
+/// Whether `Referer` is a page of another site than the one at `host`.
+pub(crate) fn referred_by_another(host: Option<&Authority>, headers: &HeaderMap) -> bool {
+    let origin_of = |url: &str| url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]).to_owned();
+    let is_own = |referrer: &str| host.is_some_and(|host| is_same(&origin_of(referrer), host));
+    headers.get_all(REFERER).iter().any(|referrer| !referrer.to_str().is_ok_and(is_own))
 }
 
 fn is_own_name(host: &str, allowed: &[String]) -> bool {
+    if is_address(host) {
+        return true;
+    }
     let host = host.strip_suffix('.').unwrap_or(host);
-    is_address(host)
-        || host.eq_ignore_ascii_case("localhost")
-        || allowed.iter().any(|name| name.eq_ignore_ascii_case(host))
+    host.eq_ignore_ascii_case("localhost") || allowed.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
 fn is_address(host: &str) -> bool {
@@ -92,22 +89,26 @@ fn is_same(origin: &str, host: &Authority) -> bool {
         "https" => 443,
         _ => return false,
     };
-    let Ok(origin) = authority.parse::<Authority>() else {
+    let Some(origin) = authority.parse::<Authority>().ok().filter(head::is_strict) else {
         return false;
     };
     let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
     origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
 }
 
-fn foreign(reason: &str) -> Problem {
-    let detail = format!("failed to accept the job: {reason}, and other sites may not run jobs here");
+const NAME_IT: &str = "ask by an IP address or localhost, or name it in `allowed_hosts`";
+const OPEN_IT: &str = "type the address into the browser, or ask with a program such as curl";
+
+fn foreign(reason: &str, way_out: &str) -> Problem {
+    let detail =
+        format!("failed to take the request: {reason}, and other sites may not use this server; {way_out}");
     Problem::new(Kind::ForeignOrigin, StatusCode::FORBIDDEN, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue};
+    use http::{HeaderName, HeaderValue, Uri, Version};
     use std::net::Ipv4Addr;
 
     const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -119,7 +120,8 @@ mod tests {
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        OriginRule::new(address, &allowed).check(&Uri::from_static("/compute"), &map).is_ok()
+        let host = head::check(Version::HTTP_10, &Uri::from_static("/compute"), &map);
+        host.is_ok_and(|host| OriginRule::new(address, &allowed).check(host.as_ref(), &map).is_ok())
     }
 
     #[test]
@@ -141,6 +143,10 @@ mod tests {
             ("h", "null", false),
             ("h", "", false),
             ("h", "chrome-extension://h", false),
+            ("h:3000", "http://evil@h:3000", false),
+            ("h:80", "http://h:x", false),
+            ("h:80", "http://h:99999", false),
+            ("h", "http://h/", false),
         ] {
             assert_eq!(passes(PUBLIC, &[], &[("host", host), ("origin", origin)]), same, "{host} {origin}");
         }
@@ -163,7 +169,15 @@ mod tests {
         for host in ["127.0.0.1", "[::1]:3000", "10.1.2.3:80", "localhost:3000", "LOCALHOST", "localhost."] {
             assert!(passes(LOOPBACK, &[], &[("host", host)]), "{host}");
         }
-        for host in ["evil.example:3000", "localhost.evil", "127.0.0.1.evil", "[evil]", ""] {
+        for host in [
+            "evil.example:3000",
+            "localhost.evil",
+            "127.0.0.1.evil",
+            "[evil]",
+            "",
+            "127.0.0.1.",
+            "evil@127.0.0.1",
+        ] {
             assert!(!passes(LOOPBACK, &[], &[("host", host)]), "{host}");
         }
         let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];

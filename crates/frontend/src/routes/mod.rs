@@ -1,4 +1,4 @@
-//! The map: every route, and which of them run jobs. Each file beside this one is a family of routes.
+//! The map: every route, and what closes them. Each file beside this one is a family of routes.
 
 mod health;
 mod jobs;
@@ -15,42 +15,35 @@ use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use std::sync::Arc;
 
-/// All routes.
+/// All routes. One that is added here is closed to foreign pages by construction.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(seed::ok))
+        .route("/compute", any(seed::compute))
+        .route("/v1/pools/{pool}/jobs", post(jobs::create))
         .route("/v1/pools", get(pools::all))
         .route("/v1/pools/{pool}", get(pools::one))
         .route("/v1/pools/{pool}/workers", get(pools::workers))
-        .route("/livez", get(health::live))
+        .route(guard::OPEN, get(health::live))
         .route("/readyz", get(health::ready))
         .route("/problems/{name}", get(problems::explain))
-        .merge(running_jobs(&shared))
         .merge(changing_pools(&shared))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
         .with_state(shared)
 }
 
-/// The routes that run a job. One that is added here is closed to foreign pages by construction.
-fn running_jobs(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/compute", get(seed::compute))
-        .route("/v1/pools/{pool}/jobs", post(jobs::create))
-        .route_layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
-}
-
-/// The routes that change what is running: closed to foreign pages, to proxies and to other machines by construction.
+/// The routes that change what is running: closed to proxies and to other machines by construction.
 fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
         .route_layer(from_fn_with_state(shared.clone(), local::refuse_remote))
-        .route_layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
 }
 
 async fn not_found(uri: Uri) -> Problem {

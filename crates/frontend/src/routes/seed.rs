@@ -1,14 +1,16 @@
 //! The web server of Node's worker-threads tutorial: `/` says `OK`, `/compute` does the heavy sum in a
-//! worker and says `Result: …`.
+//! worker and says `Result: …`. As the only job that GET runs, it is closed to what pages embed.
 
-use super::text;
+use super::{method_not_allowed, text};
 use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters};
 use crate::problem::Problem;
+use crate::{embedded, head};
 use axum::extract::State;
-use axum::response::Response;
-use http::Uri;
+use axum::response::{IntoResponse, Response};
+use http::header::ALLOW;
+use http::{HeaderMap, Method, Uri, Version};
 use procpool_protocol::engine::Submission;
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::{Encoding, JobError, Payload};
@@ -25,8 +27,19 @@ pub(super) async fn ok() -> &'static str {
     "OK"
 }
 
-/// `GET /compute[?n=][&timeout=][&run_timeout=]`
-pub(super) async fn compute(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Response, Problem> {
+/// `GET /compute[?n=][&timeout=][&run_timeout=]`, and no other method: a HEAD would run the job for nobody.
+pub(super) async fn compute(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    version: Version,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if method != Method::GET {
+        return Ok(([(ALLOW, "GET")], method_not_allowed(method, uri).await).into_response());
+    }
+    let host = head::check(version, &uri, &headers)?;
+    embedded::refuse(host.as_ref(), &headers)?;
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(&uri, &["n", timeout, run_timeout])?;
     let n = parameters.number("n")?.unwrap_or(DEFAULT_N);

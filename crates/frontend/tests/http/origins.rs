@@ -1,6 +1,7 @@
-//! Web pages of other sites run no jobs. The rule's many cases are the unit tests of `origin`; here is
-//! where it applies.
+//! Web pages of other sites run no jobs and read nothing. The rules' many cases are the unit tests of `origin` and
+//! `embedded`; here is where they apply.
 
+use crate::client::Reply;
 use crate::fake::Fake;
 use crate::server::{Server, post_text};
 
@@ -49,11 +50,92 @@ async fn a_local_server_asked_by_a_foreign_name_runs_no_job_unless_that_name_is_
     assert_eq!(server.ask(ask).await.status, 200);
 }
 
+/// Every route that there is, and some that there are not.
+const ROUTES: [&str; 12] = [
+    "GET /",
+    "GET /compute",
+    "POST /v1/pools/fib/jobs",
+    "POST /v1/pools/fib/reload",
+    "GET /v1/pools",
+    "GET /v1/pools/fib",
+    "GET /v1/pools/fib/workers",
+    "GET /readyz",
+    "GET /readyz?pool=fib",
+    "GET /problems/crashed",
+    "OPTIONS /v1/pools/fib/jobs",
+    "GET /nowhere",
+];
+
 #[tokio::test]
-async fn what_runs_no_job_is_open_to_every_page() {
-    let server = Server::of(Fake::echo()).await;
-    for path in ["/", "/livez", "/problems/crashed"] {
-        let ask = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nOrigin: null\r\n\r\n");
-        assert_eq!(server.ask(ask).await.status, 200, "{path}");
+async fn every_route_but_livez_is_closed_to_foreign_pages_and_names() {
+    let engine = Fake::echo();
+    let server = Server::of(engine.clone()).await;
+    server.health.serving();
+    let foreign = FOREIGN.map(|header| format!("Host: localhost\r\n{header}"));
+    let rebound = "Host: evil.example".to_owned();
+    for headers in foreign.into_iter().chain([rebound]) {
+        for route in ROUTES {
+            let ask = format!("{route} HTTP/1.1\r\n{headers}\r\nContent-Length: 0\r\n\r\n");
+            let reply = server.ask(ask).await;
+            assert_eq!((reply.status, reply.kind().as_str()), (403, "foreign_origin"), "{route} {headers}");
+            let detail = reply.problem()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("allowed_hosts") || detail.contains("curl"), "the way out: {detail}");
+        }
+        let ask = format!("GET /livez HTTP/1.1\r\n{headers}\r\n\r\n");
+        assert_eq!(server.ask(ask).await.text(), "OK", "{headers}");
     }
+    assert_eq!(engine.jobs_seen(), 0);
+}
+
+/// A request for the only job that GET runs.
+async fn compute(server: &Server, headers: &str) -> Reply {
+    server.ask(format!("GET /compute?n=1 HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn what_a_page_may_have_embedded_runs_no_job() {
+    let engine = Fake::echo();
+    let server = Server::of(engine.clone()).await;
+    for headers in [
+        "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image",
+        "Sec-Fetch-Dest: script",
+        "Sec-Fetch-Mode: no-cors",
+        "Accept: image/avif,image/webp,image/*,*/*;q=0.8",
+        "User-Agent: Mozilla/5.0\r\nAccept: */*",
+        "Accept: text/html\r\nReferer: http://evil.example/page",
+        "Purpose: prefetch",
+    ] {
+        let reply = compute(&server, headers).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (403, "foreign_origin"), "{headers}");
+        let problem = reply.problem();
+        assert!(problem["detail"].as_str().unwrap().contains("POST"), "the way out: {problem}");
+    }
+    assert_eq!(engine.jobs_seen(), 0);
+    for headers in [
+        "User-Agent: curl/8.9.1\r\nAccept: */*",
+        "User-Agent: Mozilla/5.0\r\nAccept: text/html,image/webp,*/*\r\nSec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate",
+    ] {
+        assert_eq!(compute(&server, headers).await.text(), "Result: 1", "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn no_method_but_get_and_post_runs_a_job() {
+    let engine = Fake::echo();
+    let server = Server::of(engine.clone()).await;
+    for method in ["HEAD", "POST", "PUT", "OPTIONS", "TRACE", "get"] {
+        let mut connection = server.connect().await;
+        connection
+            .send(format!("{method} /compute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"))
+            .await;
+        let head = connection.head().await;
+        assert_eq!((head.status, head.header("allow")), (405, Some("GET")), "{method}");
+    }
+    for method in ["GET", "HEAD", "PUT", "OPTIONS", "post"] {
+        let mut connection = server.connect().await;
+        connection.send(format!("{method} /v1/pools/fib/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        let head = connection.head().await;
+        assert_eq!((head.status, head.header("allow")), (405, Some("POST")), "{method}");
+    }
+    assert_eq!(engine.jobs_seen(), 0);
 }
