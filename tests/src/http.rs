@@ -4,7 +4,7 @@
 
 use crate::PATIENCE;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// An answer.
@@ -100,8 +100,23 @@ pub async fn try_open(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> std::io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(server).await?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
+    let stream = TcpStream::connect(server).await?;
+    send(stream, &server.to_string(), method, path, headers, body).await
+}
+
+/// The same over any connection, to a server of this name.
+///
+/// # Errors
+/// When the request cannot be sent.
+pub async fn send<S: AsyncWrite + Unpin>(
+    mut stream: S,
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<S> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     if method != "GET" {
         head += &format!("Content-Length: {}\r\n", body.len());
     }
@@ -118,7 +133,7 @@ pub async fn try_open(
 ///
 /// # Errors
 /// When the connection ends before the answer does, or the answer never ends.
-pub async fn finish(mut stream: TcpStream) -> Result<Answer, std::io::Error> {
+pub async fn finish(mut stream: impl AsyncRead + Unpin) -> Result<Answer, std::io::Error> {
     let mut bytes = Vec::new();
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await??;
     parse(&bytes)

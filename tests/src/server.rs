@@ -3,11 +3,14 @@
 
 use crate::PATIENCE;
 use crate::binaries::binary;
+use crate::http::{self, Answer};
 use crate::program::Program;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 
 /// A directory for one test, removed when dropped.
@@ -29,7 +32,8 @@ impl Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("pp-test-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a scratch directory");
+        // In a directory that others may write to, no socket is opened.
+        std::fs::DirBuilder::new().mode(0o755).recursive(true).create(&path).expect("a scratch directory");
         Self(path)
     }
 
@@ -63,6 +67,9 @@ impl Drop for Scratch {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// The line that opens the socket of [`Server::order`].
+pub const TAKES_ORDERS: &str = "[server]\norders = \"orders.sock\"\n";
 
 /// A shell that runs this script and then becomes the server.
 pub fn shell(script: &str) -> Command {
@@ -143,7 +150,7 @@ impl Server {
     /// # Panics
     /// When there is no such pool.
     pub async fn workers(&self, pool: &str) -> Vec<u32> {
-        let answer = crate::http::get(self.address, &format!("/v1/pools/{pool}/workers")).await;
+        let answer = http::get(self.address, &format!("/v1/pools/{pool}/workers")).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let workers = answer.json()["workers"].as_array().cloned().unwrap_or_default();
         workers
@@ -151,6 +158,25 @@ impl Server {
             .filter_map(|worker| worker["pid"].as_u64())
             .filter_map(|pid| u32::try_from(pid).ok())
             .collect()
+    }
+
+    /// Gives an order by its orders socket, such as a reload: a POST to this path. The configuration begins with
+    /// [`TAKES_ORDERS`].
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn order(&self, path: &str) -> Answer {
+        http::finish(self.begin_order(path).await).await.expect("an answer")
+    }
+
+    /// The same, leaving the answer to be read.
+    ///
+    /// # Panics
+    /// When there is no orders socket.
+    pub async fn begin_order(&self, path: &str) -> UnixStream {
+        let stream = UnixStream::connect(self.scratch.path().join("orders.sock")).await;
+        let sent = http::send(stream.expect("an orders socket"), "localhost", "POST", path, &[], b"").await;
+        sent.expect("a request")
     }
 
     /// Waits until it has ended.

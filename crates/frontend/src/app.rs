@@ -25,9 +25,8 @@ impl App {
 
     /// What the handlers see, once it is known on which address they are reached.
     pub(crate) fn shared(&self, bound_to: Option<IpAddr>) -> Arc<Shared> {
-        let is_local = bound_to.is_some_and(|address| address.to_canonical().is_loopback());
         let origin = OriginRule::new(bound_to, &self.config.allowed_hosts);
-        Arc::new(Shared { origin, is_local, app: self.clone() })
+        Arc::new(Shared { origin, app: self.clone() })
     }
 }
 
@@ -44,6 +43,4 @@ impl fmt::Debug for App {
 pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) origin: OriginRule,
-    /// Whether only this machine can reach us.
-    pub(crate) is_local: bool,
 }

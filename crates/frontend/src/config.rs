@@ -1,6 +1,7 @@
 //! The frontend's limits, each with its default and its reason. Knows no file format: the server
 //! that reads a configuration fills this in.
 
+use crate::token::OrdersToken;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use std::time::Duration;
 
@@ -44,10 +45,9 @@ pub struct HttpConfig {
     /// `Host` is examined if the listener is bound to loopback or if names stand here. A reverse proxy
     /// on the same machine that passes the public name on needs that name here.
     pub allowed_hosts: Vec<String>,
-    /// Whether `POST /v1/pools/{pool}/reload` is taken, from this machine: the listener is bound to loopback, and the
-    /// request bears no mark of a proxy. Default: `true`. A proxy on the same machine that leaves no mark would pass
-    /// orders on from anywhere; behind such a one this has to be `false`.
-    pub orders: bool,
+    /// What has to come with an order over TCP, such as `POST /v1/pools/{pool}/reload`, as `Authorization: Bearer …`.
+    /// Default: `None`, and then no order is taken over TCP. The orders socket ([`run_orders`](crate::run_orders)) needs none.
+    pub orders_token: Option<OrdersToken>,
 }
 
 impl Default for HttpConfig {
@@ -61,7 +61,7 @@ impl Default for HttpConfig {
             max_streams: 256,
             drain_limit: None,
             allowed_hosts: Vec::new(),
-            orders: true,
+            orders_token: None,
         }
     }
 }

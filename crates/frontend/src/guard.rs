@@ -3,6 +3,7 @@
 
 use crate::app::Shared;
 use crate::head;
+use crate::local::Operator;
 use crate::problem::Problem;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -25,7 +26,8 @@ pub(crate) async fn refuse_foreign(
         Ok(host) => host,
         Err(problem) => return malformed(problem, request.version()),
     };
-    let is_open = request.uri().path() == OPEN;
+    // No page reaches the orders socket, under whatever name it is asked.
+    let is_open = request.uri().path() == OPEN || request.extensions().get::<Operator>().is_some();
     match shared.origin.check(host.as_ref(), request.headers()) {
         Err(problem) if !is_open => problem.into_response(),
         _ => next.run(request).await,

@@ -73,10 +73,10 @@ kinds! {
          sent to a local server under a name that is not its own (DNS rebinding), or a page has embedded what runs a \
          job, as an image for instance. Programs that are no browsers send none of these headers. A proxy's public \
          name can be allowed in the server's configuration. Only GET /livez is open to everybody."
-    NotLocal "not_local" "Administration is for this machine"
-        "The server has no authentication, so it takes orders that change what is running only from this machine: it \
-         has to be bound to loopback and asked by a loopback address, over HTTP/1.1 or later, without the headers \
-         that proxies add (Forwarded, X-Forwarded-For and its kin, X-Real-IP, Via). Otherwise send the process SIGHUP."
+    NotLocal "not_local" "Orders need a proof of who gives them"
+        "What changes what is running is for operators. The server takes orders on its orders socket (`orders` in the \
+         configuration), from processes of its own user and of root, and over TCP with the token of `orders_token_file`, \
+         sent as Authorization: Bearer. Otherwise send the process SIGHUP."
     ReloadFailed "reload_failed" "The new executable was not put into service"
         "`reason` is one of `executable` (the file cannot be used), `canary` (its first worker did not get ready; `detail` \
          says why), `superseded` (a later reload took its place) and `shutting_down`. But for `superseded`, the workers \

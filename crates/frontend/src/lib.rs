@@ -49,14 +49,16 @@
 //! - Pages of other sites are refused on every route but `/livez`, because a form's content type needs no
 //!   preflight: a foreign `Origin` or `Sec-Fetch-Site` is 403, and so is, on a loopback listener, a `Host` that is
 //!   neither an IP address nor `localhost` nor allowed by [`HttpConfig::allowed_hosts`] (DNS rebinding).
+//! - What changes what is running, `POST /v1/pools/{pool}/reload`, comes by [`run_orders`]'s socket, or brings
+//!   [`HttpConfig::orders_token`]; anything else is 403.
 //! - Jobs are sent with POST. `GET /compute` is the exception, and refuses what a page may have embedded (403).
 //! - The head is read strictly: HTTP/1.1 has one `Host`, without a user and with a real port, that is also the host of
 //!   an absolute target; a body is `chunked` or not coded at all. Anything else is 400, and the connection is closed.
 //!
 //! # Finding the way
 //!
-//! `serve` accepts connections, `connection` drives one over a `socket`, `dispatch` hands each
-//! request to the `routes`, whose jobs go through `answer`. `head`, `origin`, `embedded`, `body`, `json`,
+//! `serve` accepts connections, `connection` drives one over a `socket`, `orders` does both for operators on a Unix socket,
+//! `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`. `head`, `origin`, `embedded`, `body`, `json`,
 //! `content_type` and `params` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
 //!
 //! ```
@@ -133,14 +135,18 @@ mod job_problem;
 mod json;
 mod kind;
 mod local;
+mod orders;
 mod origin;
 mod params;
 mod problem;
 mod routes;
 mod serve;
 mod socket;
+mod token;
 
 pub use app::App;
 pub use config::HttpConfig;
 pub use health::Health;
+pub use orders::run_orders;
 pub use serve::{Drained, run};
+pub use token::{InvalidToken, OrdersToken};

@@ -1,90 +1,81 @@
-//! Who may change what is running: programs on this machine that ask it directly. There is no authentication, so
-//! nobody who could come from another machine is let through, by whatever way. Knows no routes.
-//!
-//! A server that is bound to loopback is reached from elsewhere through a proxy on the same machine, or through a
-//! kernel that was told to pass such packets on. What a proxy sends differs from what a local program sends in
-//! more than one way, and each is enough to refuse: a false alarm costs a detour by SIGHUP.
+//! Who may change what is running. Everybody on a machine reaches its loopback addresses, and a proxy makes everybody one of
+//! them, so an address proves nothing: an order comes from a process of this user or of root, by the kernel's word, or it
+//! brings the token of the configuration. Knows no routes.
 
 use crate::app::Shared;
-use crate::head;
+use crate::config::HttpConfig;
 use crate::kind::Kind;
 use crate::problem::Problem;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::uri::Authority;
-use http::{HeaderName, StatusCode, Version};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What proxies say of whom they ask for, beside everything that begins with [`FORWARDED`].
-const PROXIES: [&str; 3] = ["forwarded", "x-real-ip", "via"];
-const FORWARDED: &str = "x-forwarded-";
-
-/// The other end of the connection that a request came on; none where the kernel did not know it any more.
+/// The other end of the TCP connection that a request came on; none where the kernel did not know it any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) Option<IpAddr>);
 
+/// The process at the other end of the orders socket, which the kernel has named and the socket has let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator {
+    pub(crate) uid: u32,
+    pub(crate) pid: Option<i32>,
+}
+
 /// The middleware of every route that changes what is running.
-pub(crate) async fn refuse_remote(
+pub(crate) async fn refuse_unproved(
     State(shared): State<Arc<Shared>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if !shared.app.config.orders {
-        return remote("the configuration says that nobody may do so by HTTP").into_response();
+    let path: String = request.uri().path().chars().take(200).collect();
+    let peer = request.extensions().get().and_then(|Peer(peer)| *peer);
+    if let Some(Operator { uid, pid }) = request.extensions().get() {
+        tracing::info!(?path, uid, ?pid, "an order by the orders socket");
+        return next.run(request).await;
     }
-    match check(shared.is_local, &request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    match check(&shared.app.config, request.headers()) {
+        Ok(()) => {
+            tracing::info!(?path, ?peer, "an order with the token");
+            next.run(request).await
+        }
+        Err(reason) => {
+            tracing::warn!(?path, ?peer, "refused an order: {reason}");
+            unproved(reason).into_response()
+        }
     }
 }
 
 /// # Errors
-/// A 403 problem that says by what the request is known to come from elsewhere, or that it may.
-fn check<B>(is_local: bool, request: &http::Request<B>) -> Result<(), Problem> {
-    if !is_local {
-        return Err(remote("the server is not bound to loopback"));
-    }
-    let peer = request.extensions().get().and_then(|Peer(peer)| *peer);
-    if !peer.is_some_and(is_loopback) {
-        return Err(remote("the connection does not come from a loopback address"));
-    }
-    if let Some(name) = request.headers().keys().find(|name| is_of_a_proxy(name)) {
-        return Err(remote(&format!("`{name}` says that a proxy has passed it on")));
-    }
-    // nginx asks with this version unless it is told otherwise, and adds none of the headers.
-    if request.version() < Version::HTTP_11 {
-        return Err(remote("HTTP/1.0 is what proxies ask with"));
-    }
-    match head::check(request.version(), request.uri(), request.headers())? {
-        Some(host) if !is_of_loopback(&host) => {
-            let reason = format!("`{host}` is not a loopback address, so a proxy may have passed it on");
-            Err(remote(&reason))
-        }
-        _ => Ok(()),
+/// What is missing.
+fn check(config: &HttpConfig, headers: &HeaderMap) -> Result<(), &'static str> {
+    let Some(token) = &config.orders_token else {
+        return Err("over TCP nobody may, as the configuration names no token");
+    };
+    match bearer(headers) {
+        None => Err("over TCP it needs the token, as `Authorization: Bearer …`"),
+        Some(given) if token.is(given) => Ok(()),
+        Some(_) => Err("the token is not that of the configuration"),
     }
 }
 
-fn is_of_a_proxy(name: &HeaderName) -> bool {
-    PROXIES.contains(&name.as_str()) || name.as_str().starts_with(FORWARDED)
+/// The token of the only `Authorization`.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (Some(only), None) = (given.next(), given.next()) else {
+        return None;
+    };
+    let (scheme, token) = only.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-/// Names from `allowed_hosts` do not count: they are there for what comes through a proxy.
-fn is_of_loopback(host: &Authority) -> bool {
-    let name = host.host();
-    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
-}
-
-fn remote(reason: &str) -> Problem {
+fn unproved(reason: &str) -> Problem {
     let detail = format!(
-        "failed to change what is running: {reason}, and there is no authentication; ask on this machine by a \
-         loopback address without a proxy between, or send the process SIGHUP"
+        "failed to change what is running: {reason}; ask by the socket that `orders` in the configuration names \
+         (curl --unix-socket …), or with the token of `orders_token_file`, or send the process SIGHUP"
     );
     Problem::new(Kind::NotLocal, StatusCode::FORBIDDEN, detail)
 }
@@ -92,28 +83,41 @@ fn remote(reason: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use crate::token::OrdersToken;
+    use http::HeaderValue;
 
-    fn passes(is_local: bool, peer: Option<Peer>) -> bool {
-        let mut request = Request::post("/v1/pools/fib/reload").header("host", "localhost").body(()).unwrap();
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
-        }
-        check(is_local, &request).is_ok()
+    const TOKEN: &str = "0123456789abcdef";
+
+    fn passes(has_token: bool, given: &[&str]) -> bool {
+        let orders_token = has_token.then(|| OrdersToken::new(TOKEN).unwrap());
+        let config = HttpConfig { orders_token, ..HttpConfig::default() };
+        let headers = given.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap()));
+        let mut map = HeaderMap::new();
+        map.extend(headers);
+        check(&config, &map).is_ok()
     }
 
     #[test]
-    fn an_order_comes_from_a_loopback_address_to_a_loopback_address() {
-        let home =
-            [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 1, 2, 3).into(), Ipv6Addr::LOCALHOST.into()];
-        for peer in home.into_iter().chain([Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()]) {
-            assert!(passes(true, Some(Peer(Some(peer)))), "{peer}");
-            assert!(!passes(false, Some(Peer(Some(peer)))), "others can reach it, too: {peer}");
+    fn over_tcp_the_token_counts_and_nothing_else() {
+        for right in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef", "BEARER  0123456789abcdef "] {
+            assert!(passes(true, &[right]), "{right}");
+            assert!(!passes(false, &[right]), "the configuration has none");
         }
-        for peer in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7"] {
-            assert!(!passes(true, Some(Peer(Some(peer.parse().unwrap())))), "{peer}");
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "0123456789abcdef",
+            "Basic 0123456789abcdef",
+            "Bearer 0123456789abcde",
+            "Bearer 0123456789abcdef0",
+            "Bearer 0123456789abcdef, Bearer x",
+            "Bearer\t0123456789abcdef",
+        ] {
+            assert!(!passes(true, &[wrong]), "{wrong}");
         }
-        assert!(!passes(true, Some(Peer(None))) && !passes(true, None), "nobody knows whence it came");
+        assert!(!passes(true, &[]));
+        let right = "Bearer 0123456789abcdef";
+        assert!(!passes(true, &[right, right]), "two are none");
     }
 }

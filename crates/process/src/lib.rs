@@ -35,7 +35,7 @@ mod worker_data;
 mod worker_limits;
 
 pub use agreement::{EncodingAgreement, EncodingMismatch, Needs};
-pub use attach::{AttachPoint, AttachSocket};
+pub use attach::{AttachPoint, AttachSocket, SocketName};
 pub use contract::{Contract, ContractMismatch};
 pub use executable::{Executable, ExecutableError, Pinned, absolute, own_path};
 pub use kill_switch::KillSwitch;

@@ -13,6 +13,7 @@ use std::time::Duration;
 /// for. What is probably not meant so is a warning on standard error.
 pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
     let config = Config::load(path)?;
+    config.server.resolve()?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
     let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
     let mut stderr = std::io::stderr().lock();

@@ -8,6 +8,7 @@ use procpool_coordinator::PoolError;
 use procpool_protocol::JobError;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// The command failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,14 @@ pub(crate) enum Error {
         /// The address.
         address: SocketAddr,
         /// What the system says.
+        source: io::Error,
+    },
+    /// The orders socket cannot be had.
+    #[error("failed to take orders at {}: {source}", path.display())]
+    Orders {
+        /// The socket.
+        path: PathBuf,
+        /// What is in the way.
         source: io::Error,
     },
     /// A pool does not start.

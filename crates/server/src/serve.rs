@@ -5,15 +5,17 @@ use crate::config::{Config, ConfigError, PoolSpec};
 use crate::error::Error;
 use crate::late::Late;
 use crate::signals::{Order, Signals};
-use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
+use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport, SocketName};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
+use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// From the drain limit, which ends jobs as shut down, to closing connections that have not taken
@@ -31,11 +33,13 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     }
     let config = Config::load(args.config.as_deref())?;
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
+    let settings = config.server.resolve()?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
-    let listener = listen(args.listen.map_or(config.server.listen, |listen| listen.0)).await?;
+    let listener = listen(args.listen.map_or(settings.listen, |listen| listen.0)).await?;
+    let (orders, _name) = settings.orders.as_deref().map(listen_for_orders).transpose()?.unzip();
 
-    let limit = config.server.drain_limit;
-    let mut server = Server::answer(listener, config.server.http, limit);
+    let limit = settings.drain_limit;
+    let mut server = Server::answer(listener, orders, settings.http, limit);
     tokio::select! {
         started = Coordinator::start(CoordinatorConfig::new(pools)) => server.serve(started?),
         // No job was accepted yet; dropping the start kills what there is of workers.
@@ -70,29 +74,40 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
+/// The orders socket, and its name, which goes when that is dropped.
+fn listen_for_orders(path: &Path) -> Result<(UnixListener, SocketName), Error> {
+    let bound = SocketName::bind(path).and_then(|(socket, name)| Ok((UnixListener::from_std(socket)?, name)));
+    bound.map_err(|source| Error::Orders { path: path.to_owned(), source })
+}
+
 /// Pools with a frontend before them.
 struct Server {
     coordinator: Late,
     health: Health,
     address: Option<SocketAddr>,
     /// Dropped or used, it stops the frontend.
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<watch::Sender<()>>,
     frontend: JoinHandle<Drained>,
 }
 
 impl Server {
     /// Answers from now on, if only that it is starting.
-    fn answer(listener: TcpListener, mut http: HttpConfig, limit: Duration) -> Self {
+    fn answer(
+        listener: TcpListener,
+        orders: Option<UnixListener>,
+        mut http: HttpConfig,
+        limit: Duration,
+    ) -> Self {
         let address = listener.local_addr().ok();
         let coordinator = Late::default();
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
         let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        let frontend = tokio::spawn(procpool_frontend::run(listener, app, stopped));
+        let (stop, stopped) = watch::channel(());
+        let frontend = tokio::spawn(async move {
+            let operators = answer_operators(orders, app.clone(), until(stopped.clone()));
+            tokio::join!(procpool_frontend::run(listener, app, until(stopped)), operators).0
+        });
         Self { coordinator, health, address, stop: Some(stop), frontend }
     }
 
@@ -149,6 +164,19 @@ impl Server {
             None => ShutdownReport::default(),
         }
     }
+}
+
+/// Takes orders until it is told to stop, if there is a socket for them.
+async fn answer_operators(orders: Option<UnixListener>, app: App, stopped: impl Future<Output = ()>) {
+    if let Some(orders) = orders {
+        let user = rustix::process::geteuid().as_raw();
+        procpool_frontend::run_orders(orders, user, app, stopped).await;
+    }
+}
+
+/// Ends with the sender.
+async fn until(mut stopped: watch::Receiver<()>) {
+    while stopped.changed().await.is_ok() {}
 }
 
 /// The line that scripts wait for.

@@ -1,6 +1,7 @@
 //! Every route of `procpool serve`, with its built-in pools and real workers behind them.
 
 mod jobs;
+mod orders;
 mod refusals;
 mod routes;
 mod versions;

@@ -2,8 +2,8 @@
 
 use procpool::{Executable, Job};
 use procpool_tests::binaries::{self, binary};
-use procpool_tests::http::{get, request};
-use procpool_tests::server::{Scratch, Server};
+use procpool_tests::http::get;
+use procpool_tests::server::{Scratch, Server, TAKES_ORDERS};
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, served};
 use serde_json::Value;
@@ -63,10 +63,11 @@ async fn a_worker_of_a_new_executable_is_asked_again() {
         std::fs::rename(&new, &path).unwrap();
     };
     install("procpool-fib");
-    let server = Server::with_config(&served::pool("any", &path, 1, "")).await;
+    let config = TAKES_ORDERS.to_owned() + &served::pool("any", &path, 1, "");
+    let server = Server::with_config(&config).await;
     let old = schemas(&server, "any").await;
     install("procpool-fib");
-    let reloaded = request(server.address(), "POST", "/v1/pools/any/reload", &[], b"").await;
+    let reloaded = server.order("/v1/pools/any/reload").await;
     assert_eq!(reloaded.status, 200, "{}", reloaded.text());
     assert_eq!(schemas(&server, "any").await, old);
     assert_eq!(server.pool("any").await["generation"], 1);

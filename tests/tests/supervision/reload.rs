@@ -4,9 +4,9 @@ use procpool::{Pool, PoolBuilder, ReloadError};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{echo, idle};
 use procpool_tests::replaceable::Replaceable;
-use procpool_tests::server::{Scratch, Server};
+use procpool_tests::server::{Scratch, Server, TAKES_ORDERS};
 use procpool_tests::verbs::{Verb, Verbs};
-use procpool_tests::{eventually, http, process};
+use procpool_tests::{eventually, process};
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -149,8 +149,10 @@ async fn of_many_reloads_at_once_the_last_wins() {
 
 /// A server of one pool of that file, without a terminal.
 async fn server(worker: &Replaceable) -> Server {
-    let config =
-        format!("[pools.verbs]\ncommand = [{:?}]\nmin_workers = 2\nmax_workers = 2\n", worker.path());
+    let config = format!(
+        "{TAKES_ORDERS}[pools.verbs]\ncommand = [{:?}]\nmin_workers = 2\nmax_workers = 2\n",
+        worker.path()
+    );
     let mut command = Command::new("setsid");
     command.arg(binary("procpool"));
     let server = Server::by_command(command, Scratch::new(), &config).await;
@@ -171,9 +173,7 @@ async fn at_generation(server: &Server, generation: u64) {
 async fn a_reload_by_http_is_answered_with_what_came_of_it() {
     let worker = Replaceable::new("verbs");
     let server = server(&worker).await;
-    let reload = async |pool: &str| {
-        http::request(server.address(), "POST", &format!("/v1/pools/{pool}/reload"), &[], b"").await
-    };
+    let reload = async |pool: &str| server.order(&format!("/v1/pools/{pool}/reload")).await;
     let answer = reload("verbs").await;
     let same = serde_json::json!({"pool": "verbs", "generation": 1, "same_file": true});
     assert_eq!((answer.status, answer.json()), (200, same));

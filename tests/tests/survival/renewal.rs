@@ -6,7 +6,7 @@ use procpool::engine::WorkerStatus;
 use procpool::{Pool, ReloadError, ReloadReport};
 use procpool_tests::library::{echo, idle, outcomes, verbs};
 use procpool_tests::replaceable::Replaceable;
-use procpool_tests::server::Server;
+use procpool_tests::server::{Server, TAKES_ORDERS};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, http, process};
 use rustix::process::Signal;
@@ -87,11 +87,11 @@ async fn a_worker_that_is_killed_when_it_has_done_its_share_costs_no_job() {
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_amid_a_reload_tells_so_and_leaves_nothing() {
     let file = Replaceable::new("verbs");
-    let config = format!("[pools.verbs]\ncommand = [{:?}]\nmax_workers = 2\n", file.path());
+    let config = format!("{TAKES_ORDERS}[pools.verbs]\ncommand = [{:?}]\nmax_workers = 2\n", file.path());
     let mut server = Server::with_config(&config).await;
     server.idle("verbs", 1).await;
     file.become_script(HANGS);
-    let reloading = http::open(server.address(), "POST", "/v1/pools/verbs/reload", &[], b"").await;
+    let reloading = server.begin_order("/v1/pools/verbs/reload").await;
     let is_reloading = async || (server.pool("verbs").await["reloading"] == true).then_some(());
     eventually("the reload", is_reloading).await;
     process::signal(server.pid(), Signal::TERM);

@@ -39,11 +39,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// The routes that change what is running: closed to proxies and to other machines by construction.
+/// The routes that change what is running: closed by construction to all who do not prove that they may.
 fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
-        .route_layer(from_fn_with_state(shared.clone(), local::refuse_remote))
+        .route_layer(from_fn_with_state(shared.clone(), local::refuse_unproved))
 }
 
 async fn not_found(uri: Uri) -> Problem {

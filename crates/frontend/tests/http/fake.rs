@@ -20,6 +20,8 @@ pub(crate) struct Fake {
     react: Box<dyn Fn(Submission) -> Reaction + Send + Sync>,
     /// What every worker tells beside the outcome.
     report: Option<JobReport>,
+    /// Whether a reload never ends.
+    reloads_forever: bool,
     pub(crate) seen: Mutex<Vec<Submission>>,
 }
 
@@ -29,7 +31,12 @@ pub(crate) const ID_TEXT: &str = "0000000000000000000000000000feed";
 
 impl Fake {
     pub(crate) fn new(react: impl Fn(Submission) -> Reaction + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { react: Box::new(react), report: None, seen: Mutex::default() })
+        Arc::new(Self {
+            react: Box::new(react),
+            report: None,
+            reloads_forever: false,
+            seen: Mutex::default(),
+        })
     }
 
     /// Every job ends with this output, and its worker tells this of it.
@@ -38,7 +45,12 @@ impl Fake {
             let output = output.clone();
             Reaction::Run(Box::pin(async { Ok(output) }))
         };
-        Arc::new(Self { react: Box::new(react), report: Some(report), seen: Mutex::default() })
+        Arc::new(Self {
+            react: Box::new(react),
+            report: Some(report),
+            reloads_forever: false,
+            seen: Mutex::default(),
+        })
     }
 
     /// Every job is accepted and ends at once as `result` says.
@@ -49,6 +61,13 @@ impl Fake {
             let result = result(job);
             Reaction::Run(Box::pin(async { result }))
         })
+    }
+
+    /// Every job gives its input back, and no reload ends.
+    pub(crate) fn never_reloading() -> Arc<Self> {
+        let mut fake = Self::echo();
+        Arc::get_mut(&mut fake).expect("the only one").reloads_forever = true;
+        fake
     }
 
     /// Every job gives its input back.
@@ -135,6 +154,9 @@ impl Admin for Fake {
 
     /// `down` cannot be mended.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
+        if self.reloads_forever {
+            return Box::pin(std::future::pending());
+        }
         let reason = "it ended with exit code 1".into();
         let reloaded = match pool {
             "fib" => Some(Ok(ReloadReport::new("fib", 3))),

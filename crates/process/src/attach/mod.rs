@@ -7,8 +7,10 @@
 
 mod door;
 mod place;
+mod private;
 mod shared;
 
+pub use private::SocketName;
 pub(crate) use shared::Arrival;
 
 use crate::os::socket::Listener;

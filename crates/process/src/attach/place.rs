@@ -29,15 +29,7 @@ impl Place {
         let failed = |reason: String| {
             io::Error::other(format!("failed to let workers attach at {}: {reason}", socket.display()))
         };
-        let length = socket.as_os_str().as_bytes().len();
-        if !socket.is_absolute() || length > MAX_NAME {
-            return Err(failed(format!(
-                "the socket's name has {length} bytes; it must be absolute and at most {MAX_NAME} bytes long"
-            )));
-        }
-        let dir = socket.parent().unwrap_or(Path::new("/"));
-        prepare_directory(dir, if is_shared { 0o711 } else { 0o700 }).map_err(failed)?;
-        clear(socket).map_err(failed)?;
+        prepare_name(socket, if is_shared { 0o711 } else { 0o700 }).map_err(failed)?;
         let token_file = token_file(socket);
         write_token(&token_file, token)
             .map_err(|error| failed(format!("the token file {}: {error}", token_file.display())))?;
@@ -55,6 +47,18 @@ impl Drop for Place {
         let _ = fs::remove_file(&self.socket);
         let _ = fs::remove_file(&self.token);
     }
+}
+
+/// Sees to it that a socket of this name can be bound, in a directory that is made with this mode where it is missing.
+pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
+    let length = socket.as_os_str().as_bytes().len();
+    if !socket.is_absolute() || length > MAX_NAME {
+        return Err(format!(
+            "the socket's name has {length} bytes; it must be absolute and at most {MAX_NAME} bytes long"
+        ));
+    }
+    prepare_directory(socket.parent().unwrap_or(Path::new("/")), mode)?;
+    clear(socket)
 }
 
 fn token_file(socket: &Path) -> PathBuf {

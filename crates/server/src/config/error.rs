@@ -3,6 +3,7 @@
 
 use super::place::{Place, Source};
 use procpool_coordinator::{ExecutableError, InvalidLimits};
+use procpool_frontend::InvalidToken;
 use std::io;
 use std::path::PathBuf;
 
@@ -93,6 +94,38 @@ pub(crate) enum Mistake {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The token of the orders cannot be read.
+    #[error("failed to read the token in {}: {source}", path.display())]
+    ReadToken {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others know or choose the token.
+    #[error(
+        "the token in {path} is no secret, as its mode is {mode:04o} and it belongs to user {owner}; it has to be this \
+         user's or root's (chown), and for its owner alone (chmod 600 {path})", path = path.display()
+    )]
+    OpenToken {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Its owner.
+        owner: u32,
+    },
+    /// The token is none.
+    #[error(
+        "the token in {} cannot be used: {invalid}; write one line there, such as `openssl rand -hex 16` gives",
+        path.display()
+    )]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        invalid: InvalidToken,
     },
     /// The worker executable cannot be had.
     #[error("{0}")]

@@ -4,6 +4,7 @@
 use super::command::Command;
 use super::duration::{Bound, Positive, Span};
 use super::listen::Listen;
+use super::orders::Orders;
 use super::size::Size;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,7 +32,8 @@ pub(super) struct ServerTable {
     pub(super) max_connections: Option<NonZeroUsize>,
     pub(super) max_streams: Option<NonZeroU32>,
     pub(super) allowed_hosts: Option<Vec<String>>,
-    pub(super) orders: Option<bool>,
+    pub(super) orders: Option<Orders>,
+    pub(super) orders_token_file: Option<PathBuf>,
     pub(super) attach_dir: Option<PathBuf>,
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod file;
 pub(crate) mod listen;
 mod lost;
+mod orders;
 mod place;
 mod pool;
 mod server;
@@ -66,7 +67,11 @@ impl Config {
         let Some(largest_payload) = pools.iter().map(|pool| pool.limits.max_payload).max() else {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
         };
-        Ok(Self { server: ServerConfig::new(file.server, largest_payload), pools })
+        let token_place = || source.place_of(&["server", "orders_token_file"]);
+        let token_file = file.server.orders_token_file.clone().map(|path| (path, token_place()));
+        let server = ServerConfig::new(file.server, largest_payload);
+        let server = server.in_directory(&pool::directory_of(source.path), token_file);
+        Ok(Self { server, pools })
     }
 
     /// The pool of that name.

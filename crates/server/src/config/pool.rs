@@ -168,7 +168,7 @@ impl PoolSpec {
 }
 
 /// The directory of a configuration file, by the name under which it was given: a release may be a symbolic link.
-fn directory_of(path: &Path) -> PathBuf {
+pub(super) fn directory_of(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Without a working directory, a relative path fails at its use, with a better message.
     absolute(parent).unwrap_or_else(|_| parent.to_owned())

@@ -1,8 +1,12 @@
 //! `[server]`: the address, and what the frontend allows its clients.
 
+use super::error::ConfigError;
 use super::file::ServerTable;
+use super::orders;
+use super::place::Place;
 use procpool_frontend::HttpConfig;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The port of Node's worker-threads tutorial, reachable from this machine only: there is no authentication.
@@ -19,6 +23,10 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     /// Longest time from the signal to stop to ending the jobs that still run.
     pub(crate) drain_limit: Duration,
+    /// The socket by which operators change what is running.
+    pub(crate) orders: Option<PathBuf>,
+    /// The file with the token that does so over TCP, until it has been read.
+    token_file: Option<(PathBuf, Place)>,
     /// What a client may do. Its own drain limit is left to whoever stops the server.
     pub(crate) http: HttpConfig,
 }
@@ -36,11 +44,32 @@ impl ServerConfig {
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
-        http.orders = table.orders.unwrap_or(http.orders);
         Self {
+            orders: table.orders.and_then(|orders| orders.0),
+            token_file: None,
             listen: table.listen.map_or(DEFAULT_LISTEN, |listen| listen.0),
             drain_limit: table.drain_limit.map_or(DEFAULT_DRAIN_LIMIT, |limit| limit.0),
             http,
         }
+    }
+
+    /// The same with paths that count from `directory`. The token stands in the file of this name, which the configuration
+    /// names at that place.
+    pub(super) fn in_directory(mut self, directory: &Path, token_file: Option<(PathBuf, Place)>) -> Self {
+        self.orders = self.orders.map(|path| directory.join(path));
+        self.token_file = token_file.map(|(path, place)| (directory.join(path), place));
+        self
+    }
+
+    /// The same with the token.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn resolve(mut self) -> Result<Self, ConfigError> {
+        if let Some((path, place)) = self.token_file.take() {
+            let token = orders::token(&path).map_err(|mistake| ConfigError::at(place, mistake))?;
+            self.http.orders_token = Some(token);
+        }
+        Ok(self)
     }
 }

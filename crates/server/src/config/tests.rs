@@ -99,7 +99,7 @@ fn every_key_of_the_server_arrives() {
         max_connections = 4
         max_streams = 5
         allowed_hosts = ["jobs.example"]
-        orders = false
+        orders = "orders.sock"
         [pools.a]
         command = "sh"
         "#,
@@ -113,7 +113,8 @@ fn every_key_of_the_server_arrives() {
     assert_eq!(timeouts, [1, 2, 3].map(Duration::from_secs));
     assert_eq!((server.http.max_connections, server.http.max_streams), (4, 5));
     assert_eq!(server.http.allowed_hosts, ["jobs.example"]);
-    assert!(!server.http.orders);
+    assert_eq!(server.orders, Some(std::path::absolute("orders.sock").unwrap()));
+    assert_eq!(server.http.orders_token, None);
 }
 
 #[test]
@@ -361,4 +362,26 @@ fn a_pool_of_attached_workers_has_a_socket_and_nothing_about_starting_them() {
     assert!(with_limit.contains("`memory_limit` means nothing"), "{with_limit}");
     let users = mistake("[pools.a]\ncommand = \"sh\"\nattach_users = [7]");
     assert!(users.starts_with("p.toml:3:16: attach_users is for a pool with attach = true"), "{users}");
+}
+
+#[test]
+fn orders_are_taken_on_a_socket_or_not_at_all() {
+    let orders = |value: &str| {
+        let text = format!("[server]\norders = {value}\n[pools.a]\ncommand = \"sh\"");
+        parse(&text).map(|config| config.server.orders).map_err(|error| error.to_string())
+    };
+    assert_eq!(orders("\"/run/procpool/orders.sock\""), Ok(Some("/run/procpool/orders.sock".into())));
+    assert_eq!(orders("\"off\""), Ok(None));
+    assert_eq!(orders("false"), Ok(None));
+    let refused = orders("true").unwrap_err();
+    assert!(refused.contains("p.toml:2:10") && refused.contains("orders = \"/run/"), "{refused}");
+    assert!(orders("\"\"").is_err() && orders("1").unwrap_err().contains("a socket such as"));
+
+    let named =
+        parse("[server]\norders_token_file = \"/nowhere/token\"\n[pools.a]\ncommand = \"sh\"").unwrap();
+    let missing = named.server.resolve().unwrap_err().to_string();
+    assert!(
+        missing.starts_with("p.toml:2:21: failed to read the token in /nowhere/token: No such"),
+        "{missing}"
+    );
 }

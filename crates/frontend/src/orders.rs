@@ -1,0 +1,117 @@
+//! The orders socket: HTTP/1.1 on a Unix socket, for processes whose user the kernel names. What they may do that others may
+//! not is for `local` to say. It has places of its own, so an operator gets in when every TCP connection is taken.
+
+use crate::activity::Activity;
+use crate::app::App;
+use crate::dispatch;
+use crate::local::Operator;
+use crate::routes;
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Most operators at a time; further ones wait in the kernel's backlog.
+const OPERATORS: usize = 16;
+
+/// Pause after a failed accept, for lack of descriptors for instance.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `app` on the orders socket until `shutdown` is ready, to processes of the user `owner` and of root. Those of other
+/// users are hung up on, unread.
+///
+/// Then requests in flight finish, for up to [`HttpConfig::drain_limit`](crate::HttpConfig::drain_limit). Dropping the
+/// returned future ends all of them at once.
+pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: impl Future<Output = ()>) {
+    let limit = app.config.drain_limit;
+    let (stop, stopped) = watch::channel(false);
+    let terms = Terms { http: builder(&app), router: routes::router(app.shared(None)), stopped };
+    let mut operators = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = operators.join_next() => {}
+            accepted = listener.accept(), if operators.len() < OPERATORS => {
+                match accepted.and_then(|(stream, _)| admitted(stream, owner)) {
+                    Ok(Some((stream, operator))) => drop(operators.spawn(terms.clone().serve(stream, operator))),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "failed to accept a connection at the orders socket; trying again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let all_closed = async { while operators.join_next().await.is_some() {} };
+    match limit {
+        Some(limit) => drop(tokio::time::timeout(limit, all_closed).await),
+        None => all_closed.await,
+    }
+}
+
+/// The connection and who made it, unless that is another user.
+fn admitted(stream: UnixStream, owner: u32) -> io::Result<Option<(UnixStream, Operator)>> {
+    let peer = stream.peer_cred()?;
+    let operator = Operator { uid: peer.uid(), pid: peer.pid() };
+    if operator.uid == owner || operator.uid == 0 {
+        return Ok(Some((stream, operator)));
+    }
+    tracing::warn!(uid = operator.uid, pid = ?operator.pid, "turned another user's process away from the orders socket");
+    Ok(None)
+}
+
+/// On what terms operators are served; cloned for each.
+#[derive(Clone)]
+struct Terms {
+    http: Builder,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Terms {
+    async fn serve(mut self, stream: UnixStream, operator: Operator) {
+        let (router, activity) = (self.router, Arc::<Activity>::default());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(operator);
+            dispatch::dispatch(router.clone(), request, activity.begin(http::Version::HTTP_11))
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "an operator's connection ended");
+                    }
+                    return;
+                }
+                _ = self.stopped.wait_for(|stopped| *stopped), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+fn builder(app: &App) -> Builder {
+    let mut http = Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(app.config.header_timeout);
+    http
+}

@@ -1,0 +1,75 @@
+//! A named Unix socket that only this user and root can connect to, for whatever is served there.
+
+use super::place;
+use crate::os::fork::Home;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+/// The name of a socket in the file system. Removed when dropped, unless somebody else's socket has it by then.
+#[derive(Debug)]
+pub struct SocketName {
+    path: PathBuf,
+    /// Device and number of the file.
+    file: (u64, u64),
+    home: Home,
+}
+
+impl SocketName {
+    /// Binds a socket of mode 0600 that does not block. Its directory is made, for this user alone, where it is missing. The
+    /// name that a killed server has left behind is taken over.
+    ///
+    /// # Errors
+    /// When the name is relative or longer than 107 bytes, another process listens there, something else has that name, or
+    /// others could swap the socket for one of theirs.
+    pub fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
+        place::prepare_name(path, 0o700).map_err(io::Error::other)?;
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        let file = identity(path)?;
+        Ok((listener, Self { path: path.into(), file, home: Home::here() }))
+    }
+}
+
+impl Drop for SocketName {
+    fn drop(&mut self) {
+        // In a fork it is the parent's.
+        if self.home.is_here() && identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_for_its_user_alone_and_goes_unless_another_has_it() {
+        let dir = std::env::temp_dir().join(format!("pp-private-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let path = dir.join("s");
+        let (listener, name) = SocketName::bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
+        assert!(SocketName::bind(&path).unwrap_err().to_string().contains("another process listens there"));
+        drop(listener);
+        let (_listener, other) = SocketName::bind(&path).unwrap();
+        drop(name);
+        assert!(path.exists(), "it is another's by now");
+        drop(other);
+        assert!(!path.exists());
+        fs::write(&path, "a file").unwrap();
+        assert!(SocketName::bind(&path).unwrap_err().to_string().contains("no socket"));
+        assert!(SocketName::bind(Path::new("s")).unwrap_err().to_string().contains("must be absolute"));
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
