@@ -44,6 +44,11 @@ impl Activity {
         self.http2.load(Relaxed)
     }
 
+    /// Whether a client that speaks HTTP/1 waits for an answer of which nothing was written yet.
+    pub(crate) fn owes_http_1_answer(&self) -> bool {
+        !self.is_http2() && self.in_flight.load(Relaxed) > 0
+    }
+
     pub(crate) fn read(&self) -> Reading {
         Reading {
             requests: self.requests.load(Relaxed),

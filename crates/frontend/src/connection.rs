@@ -5,7 +5,9 @@ use crate::activity::{Activity, Reading};
 use crate::config::HttpConfig;
 use crate::dispatch;
 use crate::local::Peer;
+use crate::presence;
 use crate::socket::Socket;
+use crate::wire::Wire;
 use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
@@ -46,12 +48,11 @@ impl Terms {
 
     /// Serves `stream` to its end.
     pub(crate) async fn serve(mut self, stream: TcpStream) {
-        // Best effort: without it, small answers may wait for the client's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
         let peer = Peer(stream.peer_addr().ok().map(|address| address.ip()));
         let activity = Arc::new(Activity::default());
-        let socket = Socket::new(stream, self.write_timeout, activity.clone());
-        let (router, counting) = (self.router, activity.clone());
+        let wire = Arc::new(Wire::new(stream));
+        let socket = Socket::new(wire.clone(), self.write_timeout, activity.clone());
+        let (router, counting, watched) = (self.router, activity.clone(), activity.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             // Counted right here: an HTTP/2 request is polled by a task of its own, later.
@@ -60,6 +61,7 @@ impl Terms {
         });
         let connection = self.http.serve_connection(TokioIo::new(socket), service);
         let mut connection = std::pin::pin!(connection);
+        let mut gone = std::pin::pin!(presence::gone(&wire, &watched));
         let mut patience = Patience::new(activity, self.header_timeout);
         let mut stopping = false;
 
@@ -72,6 +74,7 @@ impl Terms {
                     stopping = true;
                     patience.at_stop()
                 }
+                () = &mut gone => return tracing::debug!("a client is gone"),
                 verdict = patience.tick() => verdict,
             };
             match verdict {
@@ -135,7 +138,8 @@ impl Patience {
 
 fn builder(config: &HttpConfig) -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(config.header_timeout);
+    // Who has closed its sending side may still wait for its answer: see `presence`.
+    http.http1().half_close(true).timer(TokioTimer::new()).header_read_timeout(config.header_timeout);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.max_streams)

@@ -138,11 +138,13 @@ mod local;
 mod orders;
 mod origin;
 mod params;
+mod presence;
 mod problem;
 mod routes;
 mod serve;
 mod socket;
 mod token;
+mod wire;
 
 pub use app::App;
 pub use config::HttpConfig;

@@ -27,6 +27,21 @@ impl Connection {
         soon(self.0.get_mut().write_all(bytes.as_ref())).await.unwrap();
     }
 
+    /// Closes the sending side, as `nc -N` does once its input has ended.
+    pub(crate) async fn finish_sending(&mut self) {
+        soon(self.0.get_mut().shutdown()).await.unwrap();
+    }
+
+    /// Ends the connection by a reset.
+    pub(crate) fn reset(self) {
+        self.0.into_inner().set_zero_linger().unwrap();
+    }
+
+    /// The next byte.
+    pub(crate) async fn byte(&mut self) -> u8 {
+        soon(self.0.read_u8()).await.unwrap()
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         self.reply().await

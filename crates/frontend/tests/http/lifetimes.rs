@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
-const JOBS: &str = "/v1/pools/fib/jobs";
+pub(crate) const JOBS: &str = "/v1/pools/fib/jobs";
 
 /// What became of a job's outcome.
 #[derive(Debug, PartialEq)]
-enum Event {
+pub(crate) enum Event {
     Started,
     Finished,
     Dropped,
@@ -31,7 +31,7 @@ impl Drop for Witness {
 }
 
 /// An engine whose jobs run until they are released. (The channel is bounded by the test's few jobs.)
-fn holding() -> (Arc<Fake>, mpsc::UnboundedReceiver<Event>, Arc<Semaphore>) {
+pub(crate) fn holding() -> (Arc<Fake>, mpsc::UnboundedReceiver<Event>, Arc<Semaphore>) {
     let (events, seen) = mpsc::unbounded_channel();
     let release = Arc::new(Semaphore::new(0));
     let released = release.clone();

@@ -5,6 +5,7 @@ mod client;
 mod fake;
 mod server;
 
+mod half_closed;
 mod inputs;
 mod jobs;
 mod lifetimes;

@@ -1,0 +1,33 @@
+//! Whether a client that has closed its sending side still waits for its answer. Knows no HTTP beyond
+//! what [`Wire`] does.
+//!
+//! A client that is done sending (`nc -N`, `socat`) and one that is gone look the same: the kernel
+//! reports the end of what they send. The difference shows when something is sent to them: who is
+//! gone answers with a reset. So the answer's first bytes, which do not depend on how the job ends, are
+//! sent one by one while it runs.
+
+use crate::activity::Activity;
+use crate::wire::Wire;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Time from the end of what a client sends to the first byte that is sent to find out whether it is
+/// there. Each further byte takes twice as long: whoever goes later is noticed in proportion.
+///
+/// Clients that call `recv` once and take what comes for the whole answer are common in scripts. Most jobs are
+/// done within this time, and then the answer comes in one piece.
+const FIRST_DOUBT: Duration = Duration::from_secs(1);
+
+/// Returns once the client is known to be gone: its connection has failed.
+pub(crate) async fn gone(wire: &Wire, activity: &Activity) {
+    if wire.closed_or_failed().await {
+        return;
+    }
+    let mut doubt = FIRST_DOUBT;
+    while timeout(doubt, wire.failed()).await.is_err() {
+        if activity.owes_http_1_answer() {
+            wire.send_byte_ahead();
+        }
+        doubt = doubt.saturating_mul(2);
+    }
+}

@@ -1,0 +1,133 @@
+//! The TCP connection itself, shared by hyper's side ([`Socket`](crate::socket::Socket)) and the task
+//! that watches whether the client is still there. Knows bytes, and the seven with which every
+//! HTTP/1 answer begins.
+
+use socket2::{SockRef, TcpKeepalive};
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{Interest, ReadBuf, Ready};
+use tokio::net::TcpStream;
+
+/// The first bytes of every HTTP/1 answer, whatever its status.
+const OPENING: &[u8] = b"HTTP/1.";
+
+/// Silence after which the kernel asks whether the other machine is still there, and how often it
+/// asks on: a client whose machine lost its power is given up after two minutes.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
+
+/// Relaxed throughout: one task drives both sides, one after the other.
+pub(crate) struct Wire {
+    stream: TcpStream,
+    /// Whether all that was handed in is out, so that the next byte begins a message.
+    between_messages: AtomicBool,
+    /// Bytes of the next answer that are out already.
+    ahead: AtomicUsize,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        // Best effort. Without the first, small answers may wait for the client's delayed
+        // acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
+        Self { stream, between_messages: AtomicBool::new(true), ahead: AtomicUsize::new(0) }
+    }
+
+    /// Returns when the client has closed its sending side, or its connection has failed: the latter is
+    /// `true`.
+    pub(crate) async fn closed_or_failed(&self) -> bool {
+        let closed = Interest::PRIORITY.add(Interest::ERROR);
+        self.stream.ready(closed).await.is_ok_and(Ready::is_error)
+    }
+
+    /// Returns when the connection has failed, such as by a reset.
+    pub(crate) async fn failed(&self) {
+        // An error of the runtime says nothing about the client.
+        if self.stream.ready(Interest::ERROR).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Sends the next byte of the answer that is still to come, if nothing else is on its way. A client that
+    /// has closed its socket altogether responds with a reset.
+    pub(crate) fn send_byte_ahead(&self) {
+        let ahead = self.ahead.load(Relaxed);
+        if let Some(byte) = OPENING.get(ahead..=ahead)
+            && self.between_messages.load(Relaxed)
+            && let Ok(sent) = self.stream.try_write(byte)
+        {
+            self.ahead.store(ahead + sent, Relaxed);
+        }
+    }
+
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read_buf(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(drop)),
+            }
+        }
+    }
+
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.between_messages.store(false, Relaxed);
+        let ahead = self.ahead.swap(0, Relaxed);
+        if ahead > 0 {
+            return Poll::Ready(pass_over(ahead, slices));
+        }
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_write_vectored(slices) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    /// Notes that all that was handed in is out.
+    pub(crate) fn flushed(&self) {
+        self.between_messages.store(true, Relaxed);
+    }
+
+    pub(crate) fn close_sending(&self) -> io::Result<()> {
+        match SockRef::from(&self.stream).shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
+            closed => closed,
+        }
+    }
+}
+
+/// The number of bytes that are out already: those with which every answer begins.
+///
+/// # Errors
+/// They are not what this answer begins with, so that nothing sensible can follow them.
+fn pass_over(ahead: usize, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut begins = slices.iter().flat_map(|slice| slice.iter());
+    if OPENING[..ahead].iter().all(|byte| begins.next() == Some(byte)) {
+        Ok(ahead)
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidData, "the answer does not begin as HTTP/1 answers do"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_ahead_is_not_sent_again() {
+        let head = [IoSlice::new(b"HT"), IoSlice::new(b"TP/1.1 200 OK")];
+        for ahead in 1..=OPENING.len() {
+            assert_eq!(pass_over(ahead, &head).unwrap(), ahead);
+        }
+        assert!(pass_over(3, &[IoSlice::new(b"HT")]).is_err());
+        assert!(pass_over(1, &[IoSlice::new(b"\0\0")]).is_err());
+    }
+}
