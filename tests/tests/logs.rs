@@ -1,10 +1,12 @@
 //! Logs are for people, and people go away: nothing depends on anybody reading them.
 
+use procpool_tests::eventually;
 use procpool_tests::http::get;
 use procpool_tests::library::echo;
 use procpool_tests::served::verbs;
 use procpool_tests::server::Server;
 use procpool_tests::verbs::Verb;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[tokio::test]
 async fn a_log_reader_that_goes_away_costs_nothing() {
@@ -31,4 +33,24 @@ async fn a_log_reader_that_stalls_stops_nothing() {
     procpool_tests::process::signal(server.pid(), rustix::process::Signal::TERM);
     assert!(server.ended().await.success());
     drop(logs);
+}
+
+#[tokio::test]
+async fn a_full_server_answers_probes_and_says_in_its_log_that_it_is_full() {
+    let config = format!("[server]\nmax_connections = 1\n{}", verbs(1, ""));
+    let (server, logs) = Server::with_logs(&config).await;
+    let begun = server.scratch.path().join("begun.txt");
+    let _job = server.begin(&Verb::SpinOnceBegun(begun.display().to_string())).await;
+    eventually("the job to begin", async || begun.exists().then_some(())).await;
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(get(server.address(), path).await.status, 200);
+    }
+    assert_eq!(get(server.address(), "/v1/pools").await.status, 503);
+    let mut lines = BufReader::new(logs).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("WARN") && line.contains("max_connections") {
+            return;
+        }
+    }
+    panic!("the log ended");
 }

@@ -1,41 +1,40 @@
-//! One connection after another from a listener, never more at a time than allowed, and no spinning
-//! when the kernel refuses. Knows nothing of HTTP.
+//! One connection after another from a listener while there is room, and no spinning when the kernel
+//! refuses. Knows nothing of HTTP.
 
+use crate::room::Room;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Longest pause after a failed accept: long enough to cost nothing, short enough that recovery from
 /// descriptor exhaustion is not noticed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A listener with its cap on connections.
+/// A listener that accepts while there is room.
 pub(crate) struct Acceptor {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     failures: u32,
 }
 
 impl Acceptor {
-    pub(crate) fn new(listener: TcpListener, max_connections: usize) -> Self {
-        let permits = max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self { listener, room: Arc::new(Semaphore::new(permits)), failures: 0 }
+    pub(crate) fn new(listener: TcpListener, room: Arc<Room>) -> Self {
+        Self { listener, room, failures: 0 }
     }
 
-    /// The next connection, with the permit that makes room for another one when it is dropped.
+    /// The next connection, and its client's address.
     ///
     /// Dropping this future loses nothing: the failures are counted in `self`, and a pause that is cut
     /// short by a closing connection is the right moment to try again.
-    pub(crate) async fn next(&mut self) -> (TcpStream, OwnedSemaphorePermit) {
+    pub(crate) async fn next(&mut self) -> (TcpStream, IpAddr) {
         loop {
-            let room = self.room.clone().acquire_owned().await;
-            let permit = room.expect("the semaphore is never closed");
+            self.room.has_place().await;
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     self.failures = 0;
-                    return (stream, permit);
+                    return (stream, peer.ip());
                 }
                 Err(error) => self.pause(&error).await,
             }

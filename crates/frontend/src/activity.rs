@@ -1,110 +1,132 @@
-//! What one connection has been doing: a few counters that its socket and its requests write and its
-//! driver reads. Knows no sockets.
+//! A connection's [`Life`], shared by its socket, its requests and the task that drives it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::budget::Share;
+use crate::life::{Life, Patience, Verdict};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::sleep_until;
 
-/// Counters of one connection. Relaxed throughout: they are read by a timer, nothing hangs on order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Activity {
-    requests: AtomicU64,
-    in_flight: AtomicU64,
-    writes: AtomicU64,
-    http2: AtomicBool,
+    life: Mutex<Life>,
+    /// The tasks of HTTP/2 streams whose answers are not taken yet.
+    tasks: Mutex<BTreeMap<u64, AbortHandle>>,
+    /// The request that was begun last and has no task yet.
+    newest: Mutex<Option<u64>>,
+    /// Told when the driver should look again.
+    stirred: Notify,
     leaves_unread: AtomicBool,
 }
 
-/// A reading of the counters, to be compared with a later one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reading {
-    requests: u64,
-    in_flight: u64,
-    writes: u64,
-}
-
 impl Activity {
-    /// Counts a request, in flight until the guard is dropped.
-    pub(crate) fn begin(self: &Arc<Self>, version: http::Version) -> InFlight {
-        self.requests.fetch_add(1, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
-        self.http2.store(version == http::Version::HTTP_2, Relaxed);
-        InFlight(self.clone())
+    pub(crate) fn begin() -> Arc<Self> {
+        Arc::new(Self {
+            life: Mutex::new(Life::new(Instant::now())),
+            tasks: Mutex::default(),
+            newest: Mutex::default(),
+            stirred: Notify::new(),
+            leaves_unread: AtomicBool::new(false),
+        })
     }
 
-    /// Counts a write that made progress.
-    pub(crate) fn wrote(&self) {
-        self.writes.fetch_add(1, Relaxed);
+    /// What the connection has been doing. The lock is held for a few instructions, never across I/O.
+    pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
+        lock(&self.life)
+    }
+
+    /// Counts a request, which lasts until the exchange and all of its clones are dropped.
+    pub(crate) fn asked(self: &Arc<Self>, version: http::Version) -> Arc<Exchange> {
+        let is_http2 = version == http::Version::HTTP_2;
+        let number = self.life().asked(is_http2);
+        if is_http2 {
+            *lock(&self.newest) = Some(number);
+        }
+        Arc::new(Exchange { activity: self.clone(), number, held: OnceLock::new() })
+    }
+
+    /// Notes the task of the stream that was begun last, unless its exchange is over already.
+    pub(crate) fn runs_as(&self, task: AbortHandle) {
+        let Some(number) = lock(&self.newest).take() else {
+            return;
+        };
+        let mut tasks = lock(&self.tasks);
+        if self.life().has_exchange(number) {
+            tasks.insert(number, task);
+        }
+    }
+
+    /// The driver's verdict on the connection, as soon as there is one other than to stay.
+    pub(crate) async fn verdict(&self, patience: &Patience) -> Verdict {
+        let shortest = patience.head.min(patience.write).min(patience.idle);
+        loop {
+            let now = Instant::now();
+            let until = match self.life().verdict(now, patience) {
+                // What begins from now on ends no earlier than the shortest patience.
+                Verdict::Stay(until) => until.min(now + shortest),
+                other => return other,
+            };
+            tokio::select! {
+                () = sleep_until(until.into()) => {}
+                () = self.stirred.notified() => {}
+            }
+        }
+    }
+
+    /// Ends the tasks of these streams.
+    pub(crate) fn abort(&self, exchanges: &[u64]) {
+        let tasks = lock(&self.tasks);
+        let late: Vec<_> = exchanges.iter().filter_map(|number| tasks.get(number)).cloned().collect();
+        drop(tasks);
+        late.iter().for_each(AbortHandle::abort);
     }
 
     pub(crate) fn leaves_unread(&self) -> bool {
         self.leaves_unread.load(Relaxed)
     }
+}
 
-    pub(crate) fn is_http2(&self) -> bool {
-        self.http2.load(Relaxed)
+/// A request and its answer.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    activity: Arc<Activity>,
+    number: u64,
+    /// What its answer takes of the server's budget.
+    held: OnceLock<Share>,
+}
+
+impl Exchange {
+    /// The answer is there. Notes what it holds, and whether it may leave while the request's body is
+    /// still arriving.
+    pub(crate) fn answered(&self, held: Share, leaves_unread: bool) {
+        let _ = self.held.set(held);
+        self.activity.leaves_unread.store(leaves_unread, Relaxed);
+        self.activity.life().answered(self.number, Instant::now());
     }
 
-    /// Whether a client that speaks HTTP/1 waits for an answer of which nothing was written yet.
-    pub(crate) fn owes_http_1_answer(&self) -> bool {
-        !self.is_http2() && self.in_flight.load(Relaxed) > 0
+    /// So many bytes of the answer were taken.
+    pub(crate) fn took(&self, bytes: u64) {
+        self.activity.life().took(self.number, bytes, Instant::now());
     }
+}
 
-    pub(crate) fn read(&self) -> Reading {
-        Reading {
-            requests: self.requests.load(Relaxed),
-            in_flight: self.in_flight.load(Relaxed),
-            writes: self.writes.load(Relaxed),
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let mut life = self.activity.life();
+        life.ended(self.number, Instant::now());
+        let is_too_cancelling = life.is_too_cancelling();
+        drop(life);
+        lock(&self.activity.tasks).remove(&self.number);
+        if is_too_cancelling {
+            self.activity.stirred.notify_one();
         }
     }
 }
 
-impl Reading {
-    pub(crate) fn never_asked(self) -> bool {
-        self.requests == 0
-    }
-
-    /// Whether nothing happened between `before` and this reading, and nothing is happening.
-    pub(crate) fn is_idle_since(self, before: Self) -> bool {
-        self.in_flight == 0 && self == before
-    }
-}
-
-/// A request that has not been answered yet.
-pub(crate) struct InFlight(Arc<Activity>);
-
-impl InFlight {
-    /// Notes whether the answer may leave while the request's body is still arriving.
-    pub(crate) fn leave_unread(&self, unread: bool) {
-        self.0.leaves_unread.store(unread, Relaxed);
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_is_idle_only_when_nothing_ran_since_and_nothing_runs() {
-        let activity = Arc::new(Activity::default());
-        assert!(activity.read().never_asked());
-        let before = activity.read();
-        assert!(activity.read().is_idle_since(before));
-
-        let running = activity.begin(http::Version::HTTP_2);
-        let during = activity.read();
-        assert!(!during.is_idle_since(before));
-        assert!(!activity.read().is_idle_since(during), "one is in flight");
-        drop(running);
-        let after = activity.read();
-        assert!(!after.is_idle_since(before), "one was in flight in between");
-        assert!(activity.read().is_idle_since(after));
-        activity.wrote();
-        assert!(!activity.read().is_idle_since(after));
-    }
+/// No code panics while it holds one of these locks; if it did, a counter would be off by one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 //! they take or give.
 
 use crate::app::Shared;
-use crate::problem::Problem;
+use crate::problem::{Problem, overloaded};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{Encoding, JobError, JobId, Payload, PayloadError};
 use std::time::Duration;
 
-const JOB_ID: HeaderName = HeaderName::from_static("job-id");
+pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("job-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Shows an output, of which its worker may have told more than the bytes.
@@ -25,6 +25,11 @@ pub(crate) type Render = fn(Payload, Option<&JobReport>) -> Result<Response, Job
 /// The outcome is awaited right here: when the client hangs up, this future is dropped, the outcome's
 /// with it, and the job is cancelled.
 pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Result<Response, Problem> {
+    if shared.answers.is_spent() {
+        let detail = "failed to accept the job: clients have not taken as many bytes of answers as the server may hold \
+                      (`max_answers`)";
+        return Err(overloaded(detail));
+    }
     let accepted = shared.app.engine.submit(job).await?;
     tracing::debug!(job = %accepted.id, "accepted");
     Ok(answer(accepted.outcome.await, render))

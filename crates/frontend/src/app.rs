@@ -1,5 +1,6 @@
 //! What the routes share: the engine behind its two traits, the limits, the health.
 
+use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::health::Health;
 use crate::origin::OriginRule;
@@ -26,7 +27,10 @@ impl App {
     /// What the handlers see, once it is known on which address they are reached.
     pub(crate) fn shared(&self, bound_to: Option<IpAddr>) -> Arc<Shared> {
         let origin = OriginRule::new(bound_to, &self.config.allowed_hosts);
-        Arc::new(Shared { origin, app: self.clone() })
+        let config = &self.config;
+        let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
+        let answers = Budget::new(config.max_answers);
+        Arc::new(Shared { origin, bodies, answers, app: self.clone() })
     }
 }
 
@@ -43,4 +47,8 @@ impl fmt::Debug for App {
 pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) origin: OriginRule,
+    /// What request bodies hold, until their jobs have them no longer.
+    pub(crate) bodies: Arc<Budget>,
+    /// What answers hold, until they are taken.
+    pub(crate) answers: Arc<Budget>,
 }

@@ -1,13 +1,15 @@
 //! A request's body, whole, within its limits of size and time. Knows nothing of what is in it.
 
+use crate::budget::{Budget, Share};
 use crate::config::HttpConfig;
 use crate::kind::Kind;
-use crate::problem::Problem;
+use crate::problem::{Problem, overloaded};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use std::sync::Arc;
 
 /// Most that is set aside on the word of a `Content-Length`, in bytes. Beyond it the buffer grows
 /// with what really arrives.
@@ -20,25 +22,31 @@ const COPIED: usize = 1024;
 ///
 /// # Errors
 /// 413 as soon as it is known to be larger than [`HttpConfig::max_body`] (an announced length is
-/// refused before a byte is read), 408 after [`HttpConfig::body_timeout`], 400 when it breaks off.
-pub(crate) async fn read(body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+/// refused before a byte is read), 408 after [`HttpConfig::body_timeout`], 400 when it breaks off, 503 when
+/// all bodies together are too large.
+pub(crate) async fn read(body: Body, config: &HttpConfig, bodies: &Arc<Budget>) -> Result<Bytes, Problem> {
     let announced = body.size_hint().lower();
     if announced > config.max_body as u64 {
         return Err(too_large(config));
     }
-    tokio::time::timeout(config.body_timeout, collect(body, config))
+    tokio::time::timeout(config.body_timeout, collect(body, config, bodies.share()))
         .await
         .unwrap_or_else(|_| Err(too_slow(config)))
 }
 
-async fn collect(mut body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+async fn collect(mut body: Body, config: &HttpConfig, mut share: Share) -> Result<Bytes, Problem> {
     let Some(first) = next_chunk(&mut body, config.max_body, config).await? else {
         return Ok(Bytes::new());
     };
+    count(&mut share, &first)?;
     if body.is_end_stream() {
         // A small one is a piece of the buffer that the connection reads into, which could not be used again as long as
         // the job is there.
-        return Ok(if first.len() <= COPIED { Bytes::copy_from_slice(&first) } else { first });
+        return Ok(if first.len() <= COPIED {
+            Bytes::copy_from_slice(&first)
+        } else {
+            counted(first, share)
+        });
     }
     // One buffer rather than a list of chunks: a list of one-byte chunks would weigh many times what
     // it carries.
@@ -47,9 +55,31 @@ async fn collect(mut body: Body, config: &HttpConfig) -> Result<Bytes, Problem> 
     all.extend_from_slice(&first);
     drop(first);
     while let Some(chunk) = next_chunk(&mut body, config.max_body - all.len(), config).await? {
+        count(&mut share, &chunk)?;
         all.extend_from_slice(&chunk);
     }
-    Ok(all.freeze())
+    Ok(counted(all.freeze(), share))
+}
+
+/// Counts what has arrived: what is only announced costs nothing yet.
+fn count(share: &mut Share, chunk: &Bytes) -> Result<(), Problem> {
+    if share.grow(chunk.len() as u64) { Ok(()) } else { Err(no_room()) }
+}
+
+/// A body that counts until nobody needs it: its job may wait for long.
+fn counted(bytes: Bytes, share: Share) -> Bytes {
+    Bytes::from_owner(Counted { bytes, _share: share })
+}
+
+struct Counted {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The next chunk of data, if there is room for it; trailers are passed over.
@@ -68,6 +98,12 @@ fn too_large(config: &HttpConfig) -> Problem {
     let limit = config.max_body;
     let detail = format!("failed to read the body: it has more than {limit} bytes, the server's limit");
     Problem::new(Kind::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE, detail).with("limit", &limit)
+}
+
+fn no_room() -> Problem {
+    overloaded(
+        "failed to read the body: the server holds as many bytes of other bodies as it may (`max_bodies`)",
+    )
 }
 
 fn too_slow(config: &HttpConfig) -> Problem {

@@ -3,7 +3,10 @@
 
 use crate::token::OrdersToken;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use std::net::IpAddr;
 use std::time::Duration;
+
+const MIB: u64 = 1024 * 1024;
 
 /// What the frontend allows a client.
 ///
@@ -18,23 +21,50 @@ pub struct HttpConfig {
     /// Largest request body, in bytes. Default: 64 MiB, the largest payload of a pool that is not
     /// configured otherwise.
     ///
-    /// A body is held in memory whole, so this times [`max_connections`](Self::max_connections)
-    /// (times [`max_streams`](Self::max_streams) for HTTP/2) is what clients can make the server hold.
+    /// A body is held in memory whole; [`max_bodies`](Self::max_bodies) bounds them together.
     pub max_body: usize,
-    /// Longest time without a complete request head, from the connection's start or from the answer
-    /// before it. Default: 10 s. Must not be zero.
+    /// Maximum size of all request bodies together, in bytes: those that are arriving, and those whose jobs
+    /// still need them. Default: 512 MiB. At least [`max_body`](Self::max_body) counts.
     ///
-    /// So a kept HTTP/1.1 connection is closed after idling this long, and an HTTP/2 connection after
-    /// at most twice this long.
+    /// Bytes count when they arrive. A request whose body has no room is refused with 503 and `Retry-After`.
+    pub max_bodies: u64,
+    /// Maximum size of all answers together, in bytes, that clients have not taken yet. Default: 512 MiB.
+    ///
+    /// While this much is held, requests that would run a job are refused with 503 and `Retry-After`. An
+    /// output of a job that has no room in it is dropped, and its request answered with 503 too.
+    pub max_answers: u64,
+    /// Maximum time for a request's head, from its first byte, or from the start of the connection for the
+    /// first one. Default: 10 s. Must not be zero.
     pub header_timeout: Duration,
+    /// Maximum time for which a connection is kept on which nothing is asked. Default: 75 s, which is
+    /// longer than load balancers commonly keep theirs. Must not be zero.
+    pub keep_alive_timeout: Duration,
     /// Longest time from a request's head to the end of its body. Default: 30 s.
     pub body_timeout: Duration,
-    /// Longest time in which a client takes not one byte of its answer. Default: 30 s.
+    /// Maximum time in which a client takes nothing of its answer. Default: 30 s. Must not be zero.
+    ///
+    /// On HTTP/2 this counts for each stream. A stream that is too slow is reset; if some of it waits in
+    /// the connection's own queue, or nothing else is in flight, the connection is closed.
     pub write_timeout: Duration,
-    /// Most connections at a time; further ones wait in the kernel's backlog. Default: 1024.
-    /// Must not be zero.
+    /// Lowest average rate at which a client takes its answer, in bytes a second, once
+    /// [`write_timeout`](Self::write_timeout) is over. Default: 4 KiB. `0` disables it.
+    pub min_write_rate: u64,
+    /// Maximum number of connections. Default: 1024. Must not be zero.
+    ///
+    /// When it is reached, the connection that has been idle for longest makes room for a new one that
+    /// asks something. If none is idle, requests are refused with 503 and `Retry-After`. `/livez` and
+    /// `/readyz` are answered at all times: some connections beyond this number are kept for them.
     pub max_connections: usize,
-    /// Most concurrent requests on one HTTP/2 connection. Default: 256.
+    /// Maximum number of connections from one IPv4 address, or from one IPv6 network of 64 bits. Default:
+    /// 512. Must not be zero.
+    ///
+    /// Loopback addresses are not counted. Others beyond this number are treated as those beyond
+    /// [`max_connections`](Self::max_connections).
+    pub max_connections_per_peer: usize,
+    /// Addresses to which [`max_connections_per_peer`](Self::max_connections_per_peer) does not apply:
+    /// proxies and load balancers, which connect for many clients. Default: none.
+    pub uncapped_peers: Vec<IpAddr>,
+    /// Maximum number of concurrent requests on one HTTP/2 connection. Default: 256.
     pub max_streams: u32,
     /// Longest time that a shutdown waits for requests in flight; what is still running then is cut
     /// off, and its job cancelled. Default: `None`, as long as they take (their jobs have deadlines).
@@ -54,10 +84,16 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             max_body: DEFAULT_MAX_PAYLOAD as usize,
+            max_bodies: 512 * MIB,
+            max_answers: 512 * MIB,
             header_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            min_write_rate: 4 * 1024,
             max_connections: 1024,
+            max_connections_per_peer: 512,
+            uncapped_peers: Vec::new(),
             max_streams: 256,
             drain_limit: None,
             allowed_hosts: Vec::new(),

@@ -1,68 +1,83 @@
 //! One connection: HTTP/1.1 or cleartext HTTP/2, whichever the client speaks, until it ends, idles or
 //! the server stops. Knows no routes.
 
-use crate::activity::{Activity, Reading};
+use crate::activity::Activity;
+use crate::budget::Budget;
 use crate::config::HttpConfig;
-use crate::dispatch;
+use crate::dispatch::Dispatcher;
+use crate::life::{Patience, Verdict};
 use crate::local::Peer;
 use crate::presence;
+use crate::room::{Place, Room};
 use crate::socket::Socket;
 use crate::wire::Wire;
 use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// Resets that a client may cause on one HTTP/2 connection before it is closed, pending ones and our
 /// own: the answer to rapid-reset floods. These are h2's own defaults today; they are ours by choice.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_LOCAL_RESETS: usize = 1024;
 
+/// Largest head of an HTTP/1 request, and what is buffered of its body, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
 /// On what terms connections are served; cloned for each.
 #[derive(Clone)]
 pub(crate) struct Terms {
-    http: Builder<TokioExecutor>,
+    pub(crate) room: Arc<Room>,
     router: Router,
-    header_timeout: Duration,
-    write_timeout: Duration,
+    answers: Arc<Budget>,
+    patience: Patience,
+    max_streams: u32,
     stopped: watch::Receiver<bool>,
 }
 
 impl Terms {
-    pub(crate) fn new(config: &HttpConfig, router: Router, stopped: watch::Receiver<bool>) -> Self {
-        Self {
-            http: builder(config),
-            router,
-            header_timeout: config.header_timeout.max(Duration::from_millis(1)),
-            write_timeout: config.write_timeout,
-            stopped,
-        }
+    pub(crate) fn new(
+        config: &HttpConfig,
+        router: Router,
+        answers: &Arc<Budget>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let room = Room::new(config);
+        let (patience, max_streams) = (patience(config), config.max_streams);
+        Self { room, router, answers: answers.clone(), patience, max_streams, stopped }
     }
 
-    /// Serves `stream` to its end.
-    pub(crate) async fn serve(mut self, stream: TcpStream) {
-        let peer = Peer(stream.peer_addr().ok().map(|address| address.ip()));
-        let activity = Arc::new(Activity::default());
-        let wire = Arc::new(Wire::new(stream));
-        let socket = Socket::new(wire.clone(), self.write_timeout, activity.clone());
-        let (router, counting, watched) = (self.router, activity.clone(), activity.clone());
+    /// Serves `stream`, whose other end has the address `peer`, to its end.
+    pub(crate) fn serve(self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> {
+        let activity = Activity::begin();
+        // Right here, rather than when the task is polled: the next one should see that this one is in.
+        let place = Arc::new(self.room.enter(Some(peer), activity.clone()));
+        self.drive(Arc::new(Wire::new(stream)), Peer(Some(peer)), activity, place)
+    }
+
+    async fn drive(mut self, wire: Arc<Wire>, peer: Peer, activity: Arc<Activity>, place: Arc<Place>) {
+        let socket = Socket::new(wire.clone(), activity.clone());
+        let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers);
+        let counting = activity.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             // Counted right here: an HTTP/2 request is polled by a task of its own, later.
-            let in_flight = counting.begin(request.version());
-            dispatch::dispatch(router.clone(), request, in_flight)
+            let exchange = counting.asked(request.version());
+            dispatcher.clone().dispatch(request, exchange)
         });
-        let connection = self.http.serve_connection(TokioIo::new(socket), service);
+        let http = builder(self.max_streams, activity.clone());
+        let connection = http.serve_connection(TokioIo::new(socket), service);
         let mut connection = std::pin::pin!(connection);
-        let mut gone = std::pin::pin!(presence::gone(&wire, &watched));
-        let mut patience = Patience::new(activity, self.header_timeout);
+        let mut gone = std::pin::pin!(presence::gone(&wire, &activity));
         let mut stopping = false;
 
         loop {
@@ -72,77 +87,76 @@ impl Terms {
                 result = connection.as_mut() => return log_end(result.err().as_deref()),
                 _ = self.stopped.wait_for(|stopped| *stopped), if !stopping => {
                     stopping = true;
-                    patience.at_stop()
+                    at_stop(&activity)
                 }
-                () = &mut gone => return tracing::debug!("a client is gone"),
-                verdict = patience.tick() => verdict,
+                () = &mut gone => Verdict::Close("the client is gone"),
+                () = place.told_to_leave() => when_told(&activity),
+                verdict = activity.verdict(&self.patience) => verdict,
             };
             match verdict {
-                Verdict::Stay => {}
-                Verdict::Leave => connection.as_mut().graceful_shutdown(),
-                Verdict::Close => return tracing::debug!("closing a connection that asks nothing"),
+                Verdict::Stay(_) => {}
+                Verdict::Leave => {
+                    activity.life().leave(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                }
+                Verdict::Abort(streams) => activity.abort(&streams),
+                Verdict::Calm => {
+                    wire.send_calm();
+                    return tracing::debug!("closing a connection that gives up too many requests");
+                }
+                Verdict::Close(reason) => return tracing::debug!(reason, "closing a connection"),
             }
         }
     }
 }
 
-/// What to do with a connection.
-enum Verdict {
-    Stay,
-    /// Finish what is in flight, then close.
-    Leave,
-    Close,
+/// The verdict when the server stops. Who has not asked anything by then is not waited for, or half a
+/// request would hold up the shutdown.
+fn at_stop(activity: &Activity) -> Verdict {
+    if activity.life().never_asked() { Verdict::Close("the server stops") } else { Verdict::Leave }
 }
 
-/// How long a connection may ask nothing.
-///
-/// Neither hyper nor its version sniffing bound how long a client may say nothing at all, nor how long
-/// it may keep an HTTP/2 connection without a stream; this does. Between HTTP/1 requests hyper's own
-/// header timeout is exact, so this stays out of its way there.
-struct Patience {
-    activity: Arc<Activity>,
-    ticks: Interval,
-    before: Reading,
-    leaving: bool,
+/// The verdict when others need the place.
+fn when_told(activity: &Activity) -> Verdict {
+    let life = activity.life();
+    let may_close = life.never_asked() || (life.is_leaving() && !life.has_exchanges());
+    if may_close { Verdict::Close("others need its place") } else { Verdict::Leave }
 }
 
-impl Patience {
-    fn new(activity: Arc<Activity>, period: Duration) -> Self {
-        let mut ticks = interval_at(Instant::now() + period, period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { activity, ticks, before: Reading::default(), leaving: false }
-    }
-
-    /// The verdict after the next period.
-    async fn tick(&mut self) -> Verdict {
-        self.ticks.tick().await;
-        let now = self.activity.read();
-        let idle = self.activity.is_http2() && now.is_idle_since(self.before);
-        self.before = now;
-        let already_leaving = self.leaving;
-        self.leaving |= idle;
-        match (idle, already_leaving) {
-            _ if now.never_asked() => Verdict::Close,
-            (true, true) => Verdict::Close,
-            (true, false) => Verdict::Leave,
-            (false, _) => Verdict::Stay,
-        }
-    }
-
-    /// The verdict when the server stops. Who has not asked anything by then is not waited for, or half a
-    /// request would hold up the shutdown.
-    fn at_stop(&self) -> Verdict {
-        if self.activity.read().never_asked() { Verdict::Close } else { Verdict::Leave }
+fn patience(config: &HttpConfig) -> Patience {
+    let positive = |timeout: Duration| timeout.max(Duration::from_millis(1));
+    Patience {
+        head: positive(config.header_timeout),
+        idle: positive(config.keep_alive_timeout),
+        write: positive(config.write_timeout),
+        rate: config.min_write_rate,
     }
 }
 
-fn builder(config: &HttpConfig) -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
-    // Who has closed its sending side may still wait for its answer: see `presence`.
-    http.http1().half_close(true).timer(TokioTimer::new()).header_read_timeout(config.header_timeout);
+/// Runs each stream of an HTTP/2 connection as a task that can be ended alone.
+#[derive(Clone)]
+struct Streams(Arc<Activity>);
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.runs_as(tokio::spawn(stream).abort_handle());
+    }
+}
+
+fn builder(max_streams: u32, activity: Arc<Activity>) -> Builder<Streams> {
+    let mut http = Builder::new(Streams(activity));
+    http.http1()
+        // Who has closed its sending side may still wait for its answer: see `presence`.
+        .half_close(true)
+        // The connection's life has the deadline, which hyper would let run between requests, too.
+        .header_read_timeout(None)
+        .max_buf_size(MAX_HEAD);
     http.http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(config.max_streams)
+        .max_concurrent_streams(max_streams)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_LOCAL_RESETS);
     http

@@ -2,35 +2,100 @@
 //! handler's panic becomes an answer, and the request a line in the log: sizes and names only, since
 //! bodies and queries are the user's data.
 
-use crate::activity::InFlight;
+use crate::activity::Exchange;
+use crate::answer::JOB_ID;
+use crate::budget::{Budget, Share};
 use crate::kind::Kind;
-use crate::problem::Problem;
+use crate::paced::Paced;
+use crate::problem::{Problem, overloaded};
+use crate::room::Place;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{Request, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Poll;
 use tower::Service;
 
-/// Answers one request. Dropping this future drops the handler, and with it the job.
-pub(crate) async fn dispatch(
-    mut router: Router,
-    request: Request<Incoming>,
-    in_flight: InFlight,
-) -> Result<Response, Infallible> {
-    let has_body = !request.body().is_end_stream();
-    let line = RequestLine::of(&request);
+/// Largest answer that is sent though the budget of answers is spent, in bytes: problems, the answers to
+/// probes.
+const ALWAYS_SENT: u64 = 16 * 1024;
 
-    let request = request.map(Body::new);
-    let response = catching(async move { router.call(request).await.into_response() }).await;
+/// Takes the requests of one connection to the router.
+#[derive(Clone)]
+pub(crate) struct Dispatcher {
+    router: Router,
+    place: Arc<Place>,
+    answers: Arc<Budget>,
+}
 
-    in_flight.leave_unread(has_body && !response.status().is_success());
-    line.log(&response);
-    Ok(response)
+impl Dispatcher {
+    pub(crate) fn new(router: Router, place: Arc<Place>, answers: Arc<Budget>) -> Self {
+        Self { router, place, answers }
+    }
+
+    /// Answers one request. Dropping this future drops the handler, and with it the job.
+    pub(crate) async fn dispatch(
+        mut self,
+        request: Request<Incoming>,
+        exchange: Arc<Exchange>,
+    ) -> Result<http::Response<Paced>, Infallible> {
+        let has_body = !request.body().is_end_stream();
+        let version = request.version();
+        let line = RequestLine::of(&request);
+
+        let mut response = if is_probe(&request) || self.place.admit().await {
+            let request = request.map(Body::new);
+            catching(async move { self.router.call(request).await.into_response() }).await
+        } else {
+            too_many().into_response()
+        };
+        if !self.place.is_admitted() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            self.place.leave();
+        }
+        let (response, share) = within(&self.answers, response);
+
+        exchange.answered(share, has_body && !response.status().is_success());
+        line.log(&response);
+        Ok(response.map(|body| Paced::new(body, version, exchange)))
+    }
+}
+
+/// Whether this is one of the questions that are answered to everybody.
+fn is_probe(request: &Request<Incoming>) -> bool {
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    is_read && ["/livez", "/readyz"].contains(&request.uri().path())
+}
+
+/// The answer, if the budget has room for it, with its share of that; or a refusal.
+fn within(answers: &Arc<Budget>, response: Response) -> (Response, Share) {
+    let mut share = answers.share();
+    let size = response.body().size_hint().lower();
+    if share.grow(size) {
+        return (response, share);
+    }
+    let response = if size > ALWAYS_SENT { no_room(&response).into_response() } else { response };
+    share.overdraw(response.body().size_hint().lower());
+    (response, share)
+}
+
+fn no_room(response: &Response) -> Problem {
+    let detail = "failed to pass the answer on: clients have not taken as many bytes of other answers as the server \
+                  may hold (`max_answers`)";
+    overloaded(detail).may_have_run(response.headers().contains_key(JOB_ID))
+}
+
+fn too_many() -> Problem {
+    overloaded(
+        "failed to accept the request: as many clients are connected as may be (`max_connections`), or as many \
+                as may be from this address (`max_connections_per_peer`), and none of them is idle",
+    )
 }
 
 /// Runs a handler; if it panics, that is the answer.

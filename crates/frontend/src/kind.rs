@@ -68,6 +68,10 @@ kinds! {
         "A request names one host, without a user and with a port from 1 to 65535 or without one; HTTP/1.1 names it in \
          `Host`, and an absolute target names the same one. The body's transfer coding is `chunked` or none. Nothing \
          was run, and the connection is closed."
+    Overloaded "overloaded" "The server has too much in hand"
+        "As many bytes of bodies or of answers are held as the server may hold, or as many clients are connected as may be \
+         and none of them is idle; `detail` says which. `Retry-After` says when to come back. Unless `may_have_run` is true, \
+         no job ran."
     ForeignOrigin "foreign_origin" "Other sites may not use this server"
         "The request comes from a web page of another origin (by its Origin or Sec-Fetch-Site header), or it was \
          sent to a local server under a name that is not its own (DNS rebinding), or a page has embedded what runs a \

@@ -25,7 +25,7 @@ pub(crate) async fn gone(wire: &Wire, activity: &Activity) {
     }
     let mut doubt = FIRST_DOUBT;
     while timeout(doubt, wire.failed()).await.is_err() {
-        if activity.owes_http_1_answer() {
+        if activity.life().owes_http_1_answer() {
             wire.send_byte_ahead();
         }
         doubt = doubt.saturating_mul(2);

@@ -10,6 +10,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
 
+/// When to come back to a server that has too much in hand.
+const SOON: Duration = Duration::from_secs(1);
+
 /// One occurrence of a [`Kind`].
 #[derive(Debug)]
 pub(crate) struct Problem(Box<Parts>);
@@ -101,6 +104,11 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// A 503 of a server that has too much in hand, of a request whose job did not run.
+pub(crate) fn overloaded(detail: &str) -> Problem {
+    Problem::new(Kind::Overloaded, StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(Some(SOON))
 }
 
 /// `Retry-After` counts whole seconds; rounding down would send the client back too early.

@@ -31,8 +31,9 @@ pub struct Drained {
 pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> Drained {
     let bound_to = listener.local_addr().ok().map(|address| address.ip());
     let (stop, stopped) = watch::channel(false);
-    let terms = Terms::new(&app.config, routes::router(app.shared(bound_to)), stopped);
-    let acceptor = Acceptor::new(listener, app.config.max_connections);
+    let shared = app.shared(bound_to);
+    let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, stopped);
+    let acceptor = Acceptor::new(listener, terms.room.clone());
 
     let connections = accept_until(shutdown, acceptor, &terms).await;
 
@@ -56,12 +57,8 @@ async fn accept_until(
             biased;
             () = &mut shutdown => return connections,
             Some(_) = connections.join_next() => {}
-            (stream, permit) = acceptor.next() => {
-                let connection = terms.clone().serve(stream);
-                connections.spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+            (stream, peer) = acceptor.next() => {
+                connections.spawn(terms.clone().serve(stream, peer));
             }
         }
     }

@@ -1,14 +1,14 @@
-//! A client's socket with two kinds of patience that hyper lacks: a client that takes nothing of its
-//! answer is given up, and one that is still sending when its answer says no gets to read that
-//! answer. Knows bytes, not HTTP.
+//! A client's socket: tells the connection's life what comes and goes, and has a patience that hyper
+//! lacks: a client that is still sending when its answer says no gets to read that answer. Knows bytes,
+//! not HTTP.
 
 use crate::activity::Activity;
 use crate::wire::Wire;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -18,27 +18,12 @@ const LONGEST_LINGER: Duration = Duration::from_secs(1);
 pub(crate) struct Socket {
     wire: Arc<Wire>,
     activity: Arc<Activity>,
-    write_timeout: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(crate) fn new(wire: Arc<Wire>, write_timeout: Duration, activity: Arc<Activity>) -> Self {
-        Self { wire, activity, write_timeout, stalled: None, lingering: None }
-    }
-
-    /// Turns a write that waits for too long into an error; any progress starts the time anew.
-    fn patiently(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if write.is_ready() {
-            self.stalled = None;
-            self.activity.wrote();
-            return write;
-        }
-        let patience = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the client takes nothing of its answer")))
+    pub(crate) fn new(wire: Arc<Wire>, activity: Arc<Activity>) -> Self {
+        Self { wire, activity, lingering: None }
     }
 
     /// Receives and forgets what the client still sends. Closing over unread bytes would send a reset,
@@ -65,7 +50,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.wire.poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = self.wire.poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.activity.life().received(Instant::now());
+        }
+        read
     }
 }
 
@@ -75,12 +65,15 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let write = self.wire.poll_write(cx, slices);
-        self.patiently(cx, write)
+        if let Poll::Ready(Ok(1..)) = write {
+            self.activity.life().sent(Instant::now());
+        }
+        write
     }
 
     fn is_write_vectored(&self) -> bool {

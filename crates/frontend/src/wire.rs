@@ -21,6 +21,14 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
 
+/// Bytes that the kernel takes without being able to send them. Otherwise it takes some megabytes and
+/// reports that there is room again when a third of them are gone: a client that reads steadily looks
+/// like one that does not read for as long as that takes.
+const UNSENT: u32 = 128 * 1024;
+
+/// The frame GOAWAY of HTTP/2, for all streams, with the reason `ENHANCE_YOUR_CALM`.
+const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
+
 /// Relaxed throughout: one task drives both sides, one after the other.
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -35,7 +43,9 @@ impl Wire {
         // Best effort. Without the first, small answers may wait for the client's delayed
         // acknowledgement.
         let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
         Self { stream, between_messages: AtomicBool::new(true), ahead: AtomicUsize::new(0) }
     }
 
@@ -63,6 +73,14 @@ impl Wire {
             && let Ok(sent) = self.stream.try_write(byte)
         {
             self.ahead.store(ahead + sent, Relaxed);
+        }
+    }
+
+    /// Tells a client that speaks HTTP/2 to ask less, if no other frame is half on its way.
+    pub(crate) fn send_calm(&self) {
+        if self.between_messages.load(Relaxed) {
+            // Best effort: the connection is closed after it in any case.
+            let _ = self.stream.try_write(CALM);
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn create(
 
 async fn input(shared: &Shared, request: Request) -> Result<Payload, Problem> {
     let encoding = content_type::input_encoding(request.headers())?;
-    let bytes = body::read(request.into_body(), &shared.app.config).await?;
+    let bytes = body::read(request.into_body(), &shared.app.config, &shared.bodies).await?;
     Ok(match encoding {
         Encoding::Bytes => Payload::raw(bytes),
         _ => Payload::json(json::checked(bytes).await?),

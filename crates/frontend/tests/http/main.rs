@@ -3,8 +3,13 @@
 
 mod client;
 mod fake;
+mod frames;
 mod server;
 
+mod answers;
+mod budgets;
+mod cancels;
+mod crowds;
 mod half_closed;
 mod inputs;
 mod jobs;

@@ -229,7 +229,7 @@ async fn the_origin_rule_knows_http_2s_authority() {
 #[tokio::test]
 async fn an_http_2_connection_without_requests_is_closed() {
     let server = Server::with(Fake::echo(), |config| {
-        config.header_timeout = Duration::from_millis(100);
+        config.keep_alive_timeout = Duration::from_millis(100);
     })
     .await;
     let (mut client, ended) = server.http2().await;

@@ -8,6 +8,7 @@ use super::orders::Orders;
 use super::size::Size;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -26,10 +27,16 @@ pub(super) struct ServerTable {
     pub(super) listen: Option<Listen>,
     pub(super) drain_limit: Option<Span>,
     pub(super) max_body: Option<Size>,
+    pub(super) max_bodies: Option<Size>,
+    pub(super) max_answers: Option<Size>,
     pub(super) header_timeout: Option<Positive>,
+    pub(super) keep_alive_timeout: Option<Positive>,
     pub(super) body_timeout: Option<Positive>,
     pub(super) write_timeout: Option<Positive>,
+    pub(super) min_write_rate: Option<Size>,
     pub(super) max_connections: Option<NonZeroUsize>,
+    pub(super) max_connections_per_peer: Option<NonZeroUsize>,
+    pub(super) uncapped_peers: Option<Vec<IpAddr>>,
     pub(super) max_streams: Option<NonZeroU32>,
     pub(super) allowed_hosts: Option<Vec<String>>,
     pub(super) orders: Option<Orders>,

@@ -38,9 +38,17 @@ impl ServerConfig {
         let mut http = HttpConfig::default();
         let max_body = table.max_body.map_or(largest_payload.into(), |size| size.0);
         http.max_body = usize::try_from(max_body).unwrap_or(usize::MAX);
+        http.max_bodies = table.max_bodies.map_or(http.max_bodies, |size| size.0);
+        http.max_answers = table.max_answers.map_or(http.max_answers, |size| size.0);
+        http.keep_alive_timeout =
+            table.keep_alive_timeout.map_or(http.keep_alive_timeout, |timeout| timeout.0);
         http.header_timeout = table.header_timeout.map_or(http.header_timeout, |timeout| timeout.0);
         http.body_timeout = table.body_timeout.map_or(http.body_timeout, |timeout| timeout.0);
         http.write_timeout = table.write_timeout.map_or(http.write_timeout, |timeout| timeout.0);
+        http.min_write_rate = table.min_write_rate.map_or(http.min_write_rate, |rate| rate.0);
+        http.max_connections_per_peer =
+            table.max_connections_per_peer.map_or(http.max_connections_per_peer, usize::from);
+        http.uncapped_peers = table.uncapped_peers.unwrap_or_default();
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();

@@ -93,6 +93,12 @@ fn every_key_of_the_server_arrives() {
         listen = "[::1]:8080"
         drain_limit = "1m"
         max_body = "1 MiB"
+        max_bodies = "2 MiB"
+        max_answers = "3 MiB"
+        keep_alive_timeout = "4s"
+        min_write_rate = "1 KiB"
+        max_connections_per_peer = 3
+        uncapped_peers = ["192.0.2.1", "2001:db8::1"]
         header_timeout = "1s"
         body_timeout = "2s"
         write_timeout = "3s"
@@ -109,6 +115,11 @@ fn every_key_of_the_server_arrives() {
     assert_eq!(server.listen.to_string(), "[::1]:8080");
     assert_eq!(server.drain_limit, Duration::from_secs(60));
     assert_eq!(server.http.max_body, 1 << 20);
+    assert_eq!((server.http.max_bodies, server.http.max_answers), (2 << 20, 3 << 20));
+    assert_eq!((server.http.min_write_rate, server.http.max_connections_per_peer), (1024, 3));
+    let peers: Vec<_> = server.http.uncapped_peers.iter().map(ToString::to_string).collect();
+    assert_eq!(peers, ["192.0.2.1", "2001:db8::1"]);
+    assert_eq!(server.http.keep_alive_timeout, Duration::from_secs(4));
     let timeouts = [server.http.header_timeout, server.http.body_timeout, server.http.write_timeout];
     assert_eq!(timeouts, [1, 2, 3].map(Duration::from_secs));
     assert_eq!((server.http.max_connections, server.http.max_streams), (4, 5));
