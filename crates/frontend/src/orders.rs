@@ -3,8 +3,11 @@
 
 use crate::activity::Activity;
 use crate::app::App;
-use crate::dispatch;
+use crate::budget::Budget;
+use crate::config::HttpConfig;
+use crate::dispatch::Dispatcher;
 use crate::local::Operator;
+use crate::room::Room;
 use crate::routes;
 use axum::Router;
 use http::Request;
@@ -34,7 +37,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: impl Future<Output = ()>) {
     let limit = app.config.drain_limit;
     let (stop, stopped) = watch::channel(false);
-    let terms = Terms { http: builder(&app), router: routes::router(app.shared(None)), stopped };
+    let shared = app.shared(None);
+    let room = Room::new(&HttpConfig { max_connections: OPERATORS, ..(*app.config).clone() });
+    let (http, answers) = (builder(&app), shared.answers.clone());
+    let terms = Terms { http, router: routes::router(shared), room, answers, stopped };
     let mut operators = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -79,15 +85,20 @@ fn admitted(stream: UnixStream, owner: u32) -> io::Result<Option<(UnixStream, Op
 struct Terms {
     http: Builder,
     router: Router,
+    room: Arc<Room>,
+    answers: Arc<Budget>,
     stopped: watch::Receiver<bool>,
 }
 
 impl Terms {
     async fn serve(mut self, stream: UnixStream, operator: Operator) {
-        let (router, activity) = (self.router, Arc::<Activity>::default());
+        let activity = Activity::begin();
+        let place = Arc::new(self.room.enter(None, activity.clone()));
+        let dispatcher = Dispatcher::new(self.router, place, self.answers);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(operator);
-            dispatch::dispatch(router.clone(), request, activity.begin(http::Version::HTTP_11))
+            let exchange = activity.asked(request.version());
+            dispatcher.clone().dispatch(request, exchange)
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
