@@ -43,10 +43,11 @@ impl Buffers {
         drop(rested);
     }
 
-    /// The latest that is long enough, else a new one: to make another longer would copy what nobody needs.
+    /// The latest that is long enough, else a new one: to make another longer would copy what nobody needs. One of more than
+    /// twice the length is for others: who keeps the output keeps all of the buffer.
     fn take(&self, length: usize) -> Vec<u8> {
         let mut spares = self.lock();
-        match spares.iter().rposition(|spare| spare.bytes.len() >= length) {
+        match spares.iter().rposition(|spare| fits(spare.bytes.len(), length)) {
             Some(at) => spares.remove(at).bytes,
             None => Vec::new(),
         }
@@ -65,6 +66,11 @@ impl Buffers {
     fn lock(&self) -> MutexGuard<'_, Vec<Spare>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an output of `length` bytes may have a buffer of this size.
+const fn fits(size: usize, length: usize) -> bool {
+    length <= size && size / 2 <= length
 }
 
 /// An output in a buffer that is on loan.
@@ -105,9 +111,20 @@ mod tests {
         assert!(buffers.lock().is_empty(), "a part of it is still there");
         drop(part);
         writer.buffer(1 << 20).unwrap().fill(6);
-        let second = buffers.read(&arena, 100, 1000).unwrap();
-        assert_eq!((second.as_ptr(), &second[..]), (address, &[6; 1000][..]));
+        const LESS: usize = 600 << 10;
+        let second = buffers.read(&arena, 100, LESS).unwrap();
+        assert_eq!((second.as_ptr(), &second[..]), (address, &[6; LESS][..]));
         assert!(buffers.read(&arena, 1 << 20, 1).is_err(), "beyond the end");
+    }
+
+    #[test]
+    fn a_small_output_keeps_no_large_buffer() {
+        let arena = OutputArena::Passed(OutputReader::create("test", 1 << 20).unwrap());
+        let buffers = Buffers::default();
+        drop(buffers.read(&arena, 0, 1 << 20).unwrap());
+        let _kept = buffers.read(&arena, 0, 256 << 10).unwrap();
+        let lengths: Vec<_> = buffers.lock().iter().map(|spare| spare.bytes.len()).collect();
+        assert_eq!(lengths, [1 << 20], "that of the large one is still there");
     }
 
     #[test]

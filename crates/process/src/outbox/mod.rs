@@ -86,10 +86,23 @@ impl Outbox {
             queue.is_promised = false;
             queue.gather();
             let mut segments = std::mem::take(&mut queue.segments);
+            let mut filled = Ok(());
+            if segments.iter().any(|segment| segment.before.is_some()) {
+                drop(queue);
+                // Which may take long, so a close does not wait for it.
+                filled = fill(&mut segments);
+                queue = self.lock();
+                if queue.closed {
+                    queue.restore(segments);
+                    break;
+                }
+            }
             let skip = queue.skip;
+            queue.is_handing_over = true;
             drop(queue);
-            let written = self.hand_over(&mut segments, skip);
+            let written = filled.and_then(|()| self.hand_over(&mut segments, skip));
             queue = self.lock();
+            queue.is_handing_over = false;
             queue.restore(segments);
             match written {
                 Ok(written) => queue.advance(written),
@@ -118,9 +131,6 @@ impl Outbox {
 
     /// Gives the kernel segments from `skip` bytes into the first on. Gives the number of bytes that it took.
     fn hand_over(&self, segments: &mut VecDeque<Segment>, skip: usize) -> io::Result<usize> {
-        for fill in segments.iter_mut().filter_map(|segment| segment.before.take()) {
-            fill.perform()?;
-        }
         // The descriptors of one write go with its first byte, so one that has some begins a write.
         let begins = |segment: &Segment| !segment.attachments.is_none();
         let together = segments.iter().enumerate().take_while(|(at, segment)| *at == 0 || !begins(segment));
@@ -206,9 +216,9 @@ impl Outbox {
     /// `false` is certain: the kernel has not accepted its last byte and never will.
     pub fn close(&self, ticket: Option<Ticket>) -> bool {
         let mut queue = self.lock();
-        // Whoever is writing at this moment may be handing over any frame, and knows in a moment: it is in
-        // one system call that does not block, and needs no other lock to come back.
-        while queue.writing {
+        // Whoever is handing over frames at this moment knows in a moment what became of them: it is in one system call that does
+        // not block, and needs no other lock to come back.
+        while queue.is_handing_over {
             drop(queue);
             std::thread::yield_now();
             queue = self.lock();
@@ -232,6 +242,11 @@ impl Outbox {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Copies what has to lie in arenas before the frames go out that refer to it.
+fn fill(segments: &mut VecDeque<Segment>) -> io::Result<()> {
+    segments.iter_mut().filter_map(|segment| segment.before.take()).try_for_each(Fill::perform)
 }
 
 #[cfg(test)]

@@ -27,8 +27,10 @@ pub(super) struct Queue {
     ends: VecDeque<u64>,
     /// Frames whose last byte the kernel has accepted.
     pub(super) accepted: u64,
-    /// Somebody is writing, with the segments in their hands.
+    /// Somebody is about to write, with the segments in their hands.
     pub(super) writing: bool,
+    /// And is in the system call that hands them over.
+    pub(super) is_handing_over: bool,
     /// The socket did not take everything; only the writer goes on.
     pub(super) waiting: bool,
     /// It did not take descriptors, because too many are on their way: this says nothing by becoming writable.

@@ -130,6 +130,15 @@ async fn an_arena_that_cannot_be_filled_ends_the_connection() {
     assert!(outbox.is_closed());
 }
 
+#[tokio::test]
+async fn a_close_does_not_wait_for_somebody_who_fills_an_arena() {
+    let (outbox, _peer) = pair().await;
+    let ticket = outbox.push(&frame(10)).ticket;
+    // As it is while a payload is copied. Whoever closes may hold the pool's lock, and would never come back.
+    outbox.lock().writing = true;
+    assert!(!outbox.close(Some(ticket)), "it cannot have reached the worker");
+}
+
 /// Run by the test below, as a user whom the kernel holds to a limit.
 #[tokio::test]
 #[ignore = "it needs few descriptors and no privileges"]
