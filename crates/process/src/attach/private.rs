@@ -2,7 +2,8 @@
 
 use super::place;
 use crate::os::fork::Home;
-use std::fs::{self, Permissions};
+use rustix::fs::{Mode, OFlags, open};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct SocketName {
     path: PathBuf,
-    /// Device and number of the file.
-    file: (u64, u64),
+    /// Holds on to the file, so that its number stays its own when somebody takes the name over.
+    file: File,
     home: Home,
 }
 
@@ -29,7 +30,7 @@ impl SocketName {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        let file = identity(path)?;
+        let file = File::from(open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
         Ok((listener, Self { path: path.into(), file, home: Home::here() }))
     }
 }
@@ -37,15 +38,17 @@ impl SocketName {
 impl Drop for SocketName {
     fn drop(&mut self) {
         // In a fork it is the parent's.
-        if self.home.is_here() && identity(&self.path).is_ok_and(|file| file == self.file) {
+        if self.home.is_here() && self.has_the_name().unwrap_or(false) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
+impl SocketName {
+    fn has_the_name(&self) -> io::Result<bool> {
+        let (ours, theirs) = (self.file.metadata()?, fs::symlink_metadata(&self.path)?);
+        Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()))
+    }
 }
 
 #[cfg(test)]
