@@ -269,7 +269,7 @@ impl<Out, In> Worker<Out, In> {
             // Control overtakes what is still on its way.
             lines.jobs.is_empty().await;
             lines.control.push(&Frame::new(Kind::Shutdown, 0, ""));
-            lines.control.flush();
+            lines.flush_control();
             self.exited().await
         };
         match clock::timeout(grace, finished).await {
@@ -316,7 +316,7 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
             return Err(WorkerError::Gone);
         }
         self.lines.jobs.push(&Frame::new(Kind::Message, 0, "").with_payload(payload));
-        self.lines.jobs.flush();
+        self.lines.flush_jobs();
         Ok(())
     }
 

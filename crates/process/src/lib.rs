@@ -45,7 +45,7 @@ pub use os::fork::Home;
 pub use os::open_files::raise_open_files_limit;
 pub use os::signals::{survive_file_size_signal, unblock_stop_signals};
 pub use os::spawners::finish_spawns;
-pub use outbox::{Appended, Outbox, Ticket};
+pub use outbox::{Appended, Outbox, Pipe, Ticket};
 pub use preflight::{preflight, require_sockets};
 pub use session::{Ending, FrameSink, Outboxes, Session};
 pub use unserved::refuse_unserved;

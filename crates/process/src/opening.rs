@@ -1,6 +1,7 @@
 //! The first words between a coordinator and its worker, before any job.
 
 use crate::os::socket::Socket;
+use crate::outbox::Pipe as _;
 use bytes::Bytes;
 use procpool_protocol::Failure;
 use procpool_protocol::attachments::Attachments;

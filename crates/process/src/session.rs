@@ -67,20 +67,52 @@ pub struct Outboxes {
     pub jobs: Outbox,
     /// Cancels, credit, the shutdown.
     pub control: Outbox,
+    /// Where they lead; none in a simulation.
+    ends: Option<Ends>,
+}
+
+/// The worker's ends of what it is told.
+#[derive(Debug)]
+struct Ends {
+    jobs: Arc<Socket>,
+    control: Arc<Socket>,
     page: Option<Arc<Page>>,
 }
 
 impl Outboxes {
+    /// Such that lead nowhere: for a simulation, which takes what is appended for pipes of its own.
+    pub fn loose(receives: bool) -> Self {
+        Self { jobs: Outbox::new(receives), control: Outbox::new(receives), ends: None }
+    }
+
+    /// Writes what the jobs connection takes. Never waits.
+    pub fn flush_jobs(&self) {
+        if let Some(ends) = &self.ends {
+            self.jobs.flush(&*ends.jobs);
+        }
+    }
+
+    /// Writes what the control connection takes. Never waits.
+    pub fn flush_control(&self) {
+        if let Some(ends) = &self.ends {
+            self.control.flush(&*ends.control);
+        }
+    }
+
     /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun `first`, the first of those that it
     /// has not answered. Gives the number of the last one that it has begun; those beyond it will not be, whatever the worker
     /// is up to. None: it has not begun that one, or cannot tell, and nothing was asked.
     pub fn recall(&self, first: u64, last: u64) -> Option<u64> {
-        self.page.as_ref()?.recall(first, last)
+        self.page()?.recall(first, last)
     }
 
     /// Returns the number of the job that the worker began last, 0 for none; none if it does not tell.
     pub fn begun(&self) -> Option<u64> {
-        Some(self.page.as_ref()?.begun())
+        Some(self.page()?.begun())
+    }
+
+    fn page(&self) -> Option<&Page> {
+        self.ends.as_ref()?.page.as_deref()
     }
 }
 
@@ -99,9 +131,9 @@ impl Session {
     pub fn new(link: ReadyWorker) -> (Arc<Outboxes>, Self) {
         let ReadyWorker { body, hello, jobs, control, jobs_in, control_in, page, .. } = link;
         let receives = hello.arenas == Some(TakesArenas::Received);
-        let outbox = |socket: &Arc<Socket>| Outbox::new(socket.clone(), receives);
         let page = page.map(Arc::new);
-        let lines = Arc::new(Outboxes { jobs: outbox(&jobs), control: outbox(&control), page: page.clone() });
+        let ends = Ends { jobs: jobs.clone(), control: control.clone(), page: page.clone() };
+        let lines = Arc::new(Outboxes { ends: Some(ends), ..Outboxes::loose(receives) });
         let input = |socket, decoder: Decoder| {
             let received = decoder.buffered() as u64;
             Input { socket, decoder, received, open: true, reset: false, is_flooding: false }
@@ -119,8 +151,9 @@ impl Session {
     /// Serves until the worker is dead.
     pub async fn drive(mut self, sink: &mut impl FrameSink) -> Ending {
         let lines = self.lines.clone();
-        let write_jobs = lines.jobs.write();
-        let write_control = lines.control.write();
+        let (jobs, control) = (self.jobs.socket.clone(), self.control.socket.clone());
+        let write_jobs = lines.jobs.write(&jobs);
+        let write_control = lines.control.write(&control);
         tokio::pin!(write_jobs, write_control);
         // Frames may have come along with the handshake.
         let mut turn = self.jobs.deliver(Connection::Jobs, sink);

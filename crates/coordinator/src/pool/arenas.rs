@@ -67,7 +67,7 @@ impl Core {
     fn offer_memory(&self, worker: WorkerId, length: usize, memory: Memory) {
         let offered = self.with(|state, _| state.offer_memory(worker, length, memory));
         if let Ok(lines) = offered {
-            lines.control.flush();
+            lines.flush_control();
         }
     }
 
@@ -76,7 +76,7 @@ impl Core {
         self.buffers.tidy();
         let (lines, dropped) = self.with(State::take_back_memory);
         for lines in lines {
-            lines.control.flush();
+            lines.flush_control();
         }
         self.give_back(dropped);
     }

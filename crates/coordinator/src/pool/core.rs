@@ -117,7 +117,7 @@ impl Core {
             return true;
         }
         let Some(lines) = self.with(|state, _| state.grant(job, chunks)) else { return true };
-        lines.control.flush();
+        lines.flush_control();
         !lines.control.is_long()
     }
 
@@ -202,13 +202,13 @@ impl Core {
             kill_switch.kill();
         }
         for lines in effects.flush_jobs.drain(..) {
-            lines.jobs.flush();
+            lines.flush_jobs();
         }
         for lines in effects.flush_soon.drain(..) {
             lines.jobs.flush_soon();
         }
         for lines in effects.flush_control.drain(..) {
-            lines.control.flush();
+            lines.flush_control();
         }
         for (caller, finished) in effects.outcomes.drain(..) {
             // A caller that went away wants no outcome.
@@ -256,7 +256,7 @@ impl Core {
             match first {
                 None => kill_switch.ask(|| {
                     lines.control.push(&Frame::new(Kind::Ping, 0, ""));
-                    lines.control.flush();
+                    lines.flush_control();
                 }),
                 Some(first) if lines.begun().is_none_or(|begun| first <= begun) => continue,
                 Some(_) => {}

@@ -96,7 +96,7 @@ impl FrameSink for Serving<'_> {
     fn delivered(&mut self) -> Result<(), String> {
         let told = self.settle();
         for lines in self.unflushed.drain(..) {
-            lines.jobs.flush();
+            lines.flush_jobs();
         }
         told
     }

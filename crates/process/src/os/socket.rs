@@ -4,6 +4,7 @@
 //! offers vectored and `try_` input and output.
 
 use crate::clock;
+use crate::outbox::Pipe;
 use bytes::{Bytes, BytesMut};
 use interprocess::local_socket::tokio::{Listener as LocalListener, Stream as LocalStream};
 use interprocess::local_socket::traits::StreamCommon;
@@ -107,38 +108,6 @@ impl Socket {
         }
     }
 
-    /// Writes as much as the kernel takes of `segments`, starting `skip` bytes into the first.
-    pub(crate) fn try_write<'a>(
-        &self,
-        segments: impl Iterator<Item = &'a Bytes>,
-        skip: usize,
-    ) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
-        let count = gather(&mut slices, segments, skip);
-        self.0.try_write_vectored(&slices[..count])
-    }
-
-    /// Sends descriptors with the first byte of `segments`, and as much of those as the kernel takes. The descriptors are
-    /// sent if this gives a number, and else they are not.
-    pub(crate) fn try_send<'a>(
-        &self,
-        segments: impl Iterator<Item = &'a Bytes>,
-        attachments: &[Attachment],
-    ) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
-        let count = gather(&mut slices, segments, 0);
-        let descriptors: Vec<_> = attachments.iter().map(AsFd::as_fd).collect();
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_ATTACHMENTS))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
-            return Err(io::Error::other("too many descriptors for one frame"));
-        }
-        let stream = &self.0;
-        stream.try_io(Interest::WRITABLE, || {
-            Ok(sendmsg(stream, &slices[..count], &mut control, SendFlags::NOSIGNAL)?)
-        })
-    }
-
     /// Sends bytes, and descriptors with the first of them. Waits for room.
     pub(crate) async fn send(&self, bytes: &Bytes, attachments: &[Attachment]) -> io::Result<()> {
         let mut written = 0;
@@ -156,6 +125,36 @@ impl Socket {
             }
         }
         Ok(())
+    }
+}
+
+impl Pipe for Socket {
+    /// Writes as much as the kernel takes of `segments`, starting `skip` bytes into the first.
+    fn try_write<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
+        let count = gather(&mut slices, segments, skip);
+        self.0.try_write_vectored(&slices[..count])
+    }
+
+    /// Sends descriptors with the first byte of `segments`, and as much of those as the kernel takes. The descriptors are
+    /// sent if this gives a number, and else they are not.
+    fn try_send<'a>(
+        &self,
+        segments: impl Iterator<Item = &'a Bytes>,
+        attachments: &[Attachment],
+    ) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
+        let count = gather(&mut slices, segments, 0);
+        let descriptors: Vec<_> = attachments.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_ATTACHMENTS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+            return Err(io::Error::other("too many descriptors for one frame"));
+        }
+        let stream = &self.0;
+        stream.try_io(Interest::WRITABLE, || {
+            Ok(sendmsg(stream, &slices[..count], &mut control, SendFlags::NOSIGNAL)?)
+        })
     }
 }
 

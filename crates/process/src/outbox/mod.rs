@@ -1,4 +1,4 @@
-//! Ordered output to one connection, written by whoever comes by.
+//! Ordered output to one connection, written by whoever comes by with the connection.
 //!
 //! Frames are appended under the pool's lock, which orders them; they are written outside of it, by
 //! the thread that appended them if the socket takes them, else by the session's own writer. Nobody
@@ -8,10 +8,11 @@ mod queue;
 
 use crate::clock;
 use crate::os::socket::{CROWDED, Socket, is_crowded};
+use bytes::Bytes;
 use procpool_memory::arena::InputArena;
 use procpool_protocol::Payload;
 use procpool_protocol::arena::Place;
-use procpool_protocol::attachments::Attachments;
+use procpool_protocol::attachments::{Attachment, Attachments};
 use procpool_protocol::frame::Frame;
 use queue::{Fill, Queue, Segment};
 use std::collections::VecDeque;
@@ -22,7 +23,6 @@ use tokio::sync::Notify;
 /// The output side of a connection.
 #[derive(Debug)]
 pub struct Outbox {
-    socket: Arc<Socket>,
     /// Whether the peer receives descriptors.
     receives: bool,
     queue: Mutex<Queue>,
@@ -45,11 +45,31 @@ pub struct Appended {
     pub is_first: bool,
 }
 
+/// Where bytes go, as many at a time as it takes: a socket, or what stands for one in a simulation.
+pub trait Pipe {
+    /// Takes as much as it can of `segments`, starting `skip` bytes into the first. Never waits.
+    ///
+    /// # Errors
+    /// As those of a socket.
+    fn try_write<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize>;
+
+    /// Takes descriptors with the first byte of `segments`, and as much of those as it can. The descriptors are taken if this
+    /// gives a number, and else they are not.
+    ///
+    /// # Errors
+    /// As those of a socket.
+    fn try_send<'a>(
+        &self,
+        segments: impl Iterator<Item = &'a Bytes>,
+        attachments: &[Attachment],
+    ) -> io::Result<usize>;
+}
+
 impl Outbox {
     /// To a peer that receives descriptors, or does not.
-    pub(crate) fn new(socket: Arc<Socket>, receives: bool) -> Self {
+    pub fn new(receives: bool) -> Self {
         let (blocked, room) = (Notify::new(), Notify::new());
-        Self { socket, receives, queue: Mutex::default(), blocked, room }
+        Self { receives, queue: Mutex::default(), blocked, room }
     }
 
     /// Appends a frame; [`flush`](Self::flush) writes it. The attachments of its payload are sent with its first byte, or
@@ -75,8 +95,8 @@ impl Outbox {
         Appended { ticket, is_first: !std::mem::replace(&mut queue.is_promised, true) }
     }
 
-    /// Writes what the socket takes. Never waits.
-    pub fn flush(&self) {
+    /// Writes what the pipe takes. Never waits.
+    pub fn flush(&self, pipe: &impl Pipe) {
         let mut queue = self.lock();
         if queue.writing || queue.waiting {
             return;
@@ -100,7 +120,7 @@ impl Outbox {
             let skip = queue.skip;
             queue.is_handing_over = true;
             drop(queue);
-            let written = filled.and_then(|()| self.hand_over(&mut segments, skip));
+            let written = filled.and_then(|()| hand_over(pipe, &mut segments, skip));
             queue = self.lock();
             queue.is_handing_over = false;
             queue.restore(segments);
@@ -129,32 +149,13 @@ impl Outbox {
         }
     }
 
-    /// Gives the kernel segments from `skip` bytes into the first on. Gives the number of bytes that it took.
-    fn hand_over(&self, segments: &mut VecDeque<Segment>, skip: usize) -> io::Result<usize> {
-        // The descriptors of one write go with its first byte, so one that has some begins a write.
-        let begins = |segment: &Segment| !segment.attachments.is_none();
-        let together = segments.iter().enumerate().take_while(|(at, segment)| *at == 0 || !begins(segment));
-        let bytes = together.map(|(_, segment)| &segment.bytes);
-        match segments.front().filter(|first| begins(first)) {
-            None => self.socket.try_write(bytes, skip),
-            Some(first) => {
-                let written = self.socket.try_send(bytes, first.attachments.as_slice())?;
-                // Now they are the kernel's, however little it took of the bytes.
-                if let Some(first) = segments.front_mut().filter(|_| written > 0) {
-                    first.attachments = Attachments::NONE;
-                }
-                Ok(written)
-            }
-        }
-    }
-
     /// Has the writer write, when others that may have something to add have had their turn.
     pub fn flush_soon(&self) {
         self.blocked.notify_one();
     }
 
     /// Writes what flushes could not, or leave to it. Completes when nothing can be written any more.
-    pub(crate) async fn write(&self) {
+    pub(crate) async fn write(&self, socket: &Socket) {
         loop {
             self.blocked.notified().await;
             if self.is_closed() {
@@ -162,7 +163,7 @@ impl Outbox {
             }
             if !self.is_waiting() {
                 tokio::task::yield_now().await;
-                self.flush();
+                self.flush(socket);
                 if !self.is_waiting() {
                     continue;
                 }
@@ -171,10 +172,10 @@ impl Outbox {
                 clock::sleep(CROWDED).await;
             } else {
                 // An error shows at the next write.
-                let _ = self.socket.writable().await;
+                let _ = socket.writable().await;
             }
             self.lock().waiting = false;
-            self.flush();
+            self.flush(socket);
         }
     }
 
@@ -241,6 +242,25 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives the pipe segments from `skip` bytes into the first on. Gives the number of bytes that it took.
+fn hand_over(pipe: &impl Pipe, segments: &mut VecDeque<Segment>, skip: usize) -> io::Result<usize> {
+    // The descriptors of one write go with its first byte, so one that has some begins a write.
+    let begins = |segment: &Segment| !segment.attachments.is_none();
+    let together = segments.iter().enumerate().take_while(|(at, segment)| *at == 0 || !begins(segment));
+    let bytes = together.map(|(_, segment)| &segment.bytes);
+    match segments.front().filter(|first| begins(first)) {
+        None => pipe.try_write(bytes, skip),
+        Some(first) => {
+            let written = pipe.try_send(bytes, first.attachments.as_slice())?;
+            // Now they are the kernel's, however little it took of the bytes.
+            if let Some(first) = segments.front_mut().filter(|_| written > 0) {
+                first.attachments = Attachments::NONE;
+            }
+            Ok(written)
+        }
     }
 }
 

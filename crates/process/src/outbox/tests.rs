@@ -25,17 +25,41 @@ fn with_descriptors(length: usize, count: usize) -> Frame {
     frame
 }
 
+/// An outbox and where it leads.
+struct Line {
+    outbox: Outbox,
+    socket: Arc<Socket>,
+}
+
+impl Line {
+    fn flush(&self) {
+        self.outbox.flush(&*self.socket);
+    }
+
+    async fn write(&self) {
+        self.outbox.write(&self.socket).await;
+    }
+}
+
+impl std::ops::Deref for Line {
+    type Target = Outbox;
+
+    fn deref(&self) -> &Outbox {
+        &self.outbox
+    }
+}
+
 /// Needs a tokio runtime.
-async fn pair() -> (Outbox, UnixStream) {
+async fn pair() -> (Line, UnixStream) {
     pair_that_receives(true).await
 }
 
-async fn pair_that_receives(descriptors: bool) -> (Outbox, UnixStream) {
+async fn pair_that_receives(descriptors: bool) -> (Line, UnixStream) {
     let (ours, peer) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let socket = Arc::new(Socket::new(ours).unwrap());
     socket.writable().await.unwrap();
-    (Outbox::new(socket, descriptors), peer)
+    (Line { outbox: Outbox::new(descriptors), socket }, peer)
 }
 
 /// Reads once: the bytes, and the number of descriptors that came with them.
