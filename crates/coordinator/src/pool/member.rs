@@ -1,16 +1,14 @@
 //! One worker's life in a pool: launched, serving, dead.
 
 use super::blame;
+use super::burial::{self, Found};
 use super::core::Core;
 use super::effects::Effects;
-use super::known;
-use super::last_words::{self, LastWords, Progress};
 use super::serving::Serving;
 use super::state::State;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::{ExitReport, Payload, message};
-use procpool_scheduler::{Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
+use procpool_scheduler::{Death, Event, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -115,7 +113,7 @@ impl Member {
         let names_payload = death != Death::Killed && self.core.limits.supervision.poison_deaths != Some(0);
         let found = self.core.with(|state, _| Found::of(state, self.worker, ending, death, names_payload));
         if let Some(mut found) = found {
-            let committed = found.pass_on(&self.core);
+            let committed = found.pass_on(&self.core.name);
             // Hashed out of the lock: a payload may be large.
             let fingerprint = match found.suspect.take() {
                 Some(input) => Some(self.core.fingerprints.of_any(input).await),
@@ -123,7 +121,7 @@ impl Member {
             };
             let report = self.core.act(|state, now, effects| {
                 state.handle_all(now, committed, effects);
-                died(state, now, found, fingerprint, effects)
+                burial::died(state, now, found, fingerprint, effects)
             });
             self.buried = true;
             // Last: what logs are written to is not ours, and may fail in ways of its own.
@@ -164,110 +162,4 @@ fn died_unready(
     effects.known.failed_start = Some(reason);
     state.handle(now, Event::Died { worker, begun: 0, death, fingerprint: None }, effects);
     effects.buried.push(slot);
-}
-
-/// What a dead worker left behind.
-struct Found {
-    worker: WorkerId,
-    name: String,
-    words: LastWords,
-    /// How many of the jobs that it had not answered it had begun.
-    begun: usize,
-    /// The last of these: it was running when the worker died.
-    running: Option<Key>,
-    /// The payload of that one, where the death is held against it.
-    suspect: Option<Payload>,
-    report: ExitReport,
-    death: Death,
-    /// Whether this pool had asked for the death.
-    is_expected: bool,
-}
-
-impl Found {
-    /// Takes stock, and writes nothing to the worker any more: before the scheduler hears of what it finished it would be handed
-    /// its next job. What it is given from now on, it has not begun.
-    fn of(
-        state: &mut State,
-        worker: WorkerId,
-        ending: Ending,
-        death: Death,
-        names_payload: bool,
-    ) -> Option<Self> {
-        let slot = state.slots.get_mut(&worker)?;
-        let words = last_words::hear(&mut slot.held, ending.last_frames);
-        slot.jobs_done += words.answers.len() as u64;
-        let is_handed_over = slot.lines.as_ref().is_some_and(|lines| {
-            lines.control.close(None);
-            lines.jobs.close(slot.held.front().map(|held| held.ticket))
-        });
-        // A worker that writes nothing down begins a job when it has read all of it, and that was the last thing it was sent:
-        // one that died with input unread cannot have begun it.
-        let progress = ending.begun.map_or(Progress::Got(is_handed_over && !ending.unread), Progress::Began);
-        let begun = last_words::begun(&slot.held, progress);
-        let running = begun.checked_sub(1).and_then(|at| slot.held.get(at)).map(|held| held.job);
-        let mut report = ending.report;
-        report.jobs_done = slot.jobs_done;
-        let (is_expected, name) = (slot.dismissed, slot.name.clone());
-        let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
-        let suspect = suspect.map(|entry| entry.job.input.clone());
-        Some(Self { worker, name, words, begun, running, suspect, report, death, is_expected })
-    }
-
-    /// Passes on what the worker had let its jobs' callers know. Gives the events that follow.
-    fn pass_on(&mut self, core: &Core) -> Vec<Event> {
-        let mut committed = Vec::new();
-        for (job, frame) in self.words.said.drain(..) {
-            // It is dead already: a breach of the protocol costs it nothing more.
-            if frame.kind == Kind::Log {
-                let id = job.and_then(|job| core.with(|state, _| state.id(job)));
-                let _ = procpool_process::log_record(&frame, &core.name, &self.name, id);
-                continue;
-            }
-            let Some(job) = job else { continue };
-            let events = core.with(|state, _| state.entry(job).and_then(|entry| entry.job.events.clone()));
-            let Some(events) = events else { continue };
-            match frame.kind {
-                Kind::Progress => {
-                    if let Ok(progress) = message::Progress::from_frame(&frame) {
-                        events.progress(progress);
-                    }
-                }
-                _ => {
-                    let is_first = events.chunk(frame.payload).is_ok_and(|taken| taken.is_first);
-                    committed.extend(is_first.then_some(Event::Committed { job }));
-                }
-            }
-        }
-        committed
-    }
-}
-
-/// All completions, then the death, in one critical section.
-fn died(
-    state: &mut State,
-    now: Time,
-    found: Found,
-    fingerprint: Option<Fingerprint>,
-    effects: &mut Effects,
-) -> Option<(ExitReport, bool)> {
-    let Found { worker, words, begun, running, report, death, is_expected, .. } = found;
-    let slot = state.slots.remove(&worker)?;
-    state.schemas.died(worker);
-    state.stats.died(is_expected);
-    let mut events = Vec::new();
-    for (job, told, health) in words.answers {
-        effects.known.results.push_back((job, told));
-        events.push(Event::Done { worker, job, health });
-    }
-    events.extend(words.passed_over.into_iter().map(|job| Event::PassedOver { worker, job }));
-    if !is_expected {
-        state.last_death = report.to_string();
-    }
-    // Where no job was running, it is the first one's that it did not begin.
-    let job = running.or_else(|| slot.held.front().map(|held| held.job));
-    effects.known.death = Some(Box::new(known::Death { report: report.clone(), job }));
-    events.push(Event::Died { worker, begun, death, fingerprint });
-    state.handle_all(now, events, effects);
-    effects.buried.push(slot);
-    Some((report, is_expected))
 }

@@ -3,9 +3,11 @@
 //! The way of a job: `request` encodes it, `core` takes it under the pool's lock, `state` asks the
 //! scheduler, `effects` is what is done after the lock, `serving` takes the result, `handle` decodes it.
 
+mod answers;
 mod arenas;
 mod blame;
 mod builder;
+mod burial;
 mod catch_up;
 mod config;
 mod core;

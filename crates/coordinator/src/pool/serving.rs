@@ -6,7 +6,6 @@ use super::events::Events;
 use super::known::Told;
 use super::slot::Answer;
 use procpool_process::{FrameSink, KillSwitch, Outboxes};
-use procpool_protocol::arena::Direction;
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
@@ -141,31 +140,7 @@ impl Serving<'_> {
         let answers = &mut self.answers;
         let mut effects = Effects::default();
         let told = self.core.with(|state, now| {
-            let (mut events, mut wanted, mut told) = (Vec::with_capacity(answers.len()), None, Ok(()));
-            effects.known.results.reserve(answers.len());
-            effects.outcomes.reserve(answers.len());
-            for answer in answers.drain(..) {
-                let Some(slot) = state.slots.get_mut(&worker) else {
-                    told = Err("it is not expected any more".into());
-                    break;
-                };
-                match slot.answered(&answer) {
-                    Ok(job) => {
-                        effects.known.results.push_back((job, answer.told));
-                        let health = if spent == Spent::All { Health::Suspect } else { answer.health };
-                        events.push(Event::Done { worker, job, health });
-                    }
-                    Err(violation) => {
-                        told = Err(violation);
-                        break;
-                    }
-                }
-                effects.arenas.extend(slot.sharing.over(answer.sequence));
-                wanted = wanted.or(slot.wants(Direction::Output, answer.length));
-            }
-            state.handle_all(now, events, &mut effects);
-            effects.wanted.extend(wanted.map(|wanted| (worker, wanted)));
-            told
+            state.answered(now, worker, answers.drain(..), spent == Spent::All, &mut effects)
         });
         self.unflushed.append(&mut effects.flush_jobs);
         self.unflushed.append(&mut effects.flush_soon);

@@ -1,0 +1,46 @@
+//! Answers that came together, taken in as one. Refuses to know how they came.
+
+use super::effects::Effects;
+use super::slot::Answer;
+use super::state::State;
+use procpool_protocol::arena::Direction;
+use procpool_scheduler::{Event, Health, Time, WorkerId};
+
+impl State {
+    /// A living worker has answered. It `is_spent` if it can do no other job. The error says how it broke the protocol; what it
+    /// had answered before counts.
+    pub(super) fn answered(
+        &mut self,
+        now: Time,
+        worker: WorkerId,
+        answers: impl ExactSizeIterator<Item = Answer>,
+        is_spent: bool,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let (mut events, mut wanted, mut told) = (Vec::with_capacity(answers.len()), None, Ok(()));
+        effects.known.results.reserve(answers.len());
+        effects.outcomes.reserve(answers.len());
+        for answer in answers {
+            let Some(slot) = self.slots.get_mut(&worker) else {
+                told = Err("it is not expected any more".into());
+                break;
+            };
+            match slot.answered(&answer) {
+                Ok(job) => {
+                    effects.known.results.push_back((job, answer.told));
+                    let health = if is_spent { Health::Suspect } else { answer.health };
+                    events.push(Event::Done { worker, job, health });
+                }
+                Err(violation) => {
+                    told = Err(violation);
+                    break;
+                }
+            }
+            effects.arenas.extend(slot.sharing.over(answer.sequence));
+            wanted = wanted.or(slot.wants(Direction::Output, answer.length));
+        }
+        self.handle_all(now, events, effects);
+        effects.wanted.extend(wanted.map(|wanted| (worker, wanted)));
+        told
+    }
+}

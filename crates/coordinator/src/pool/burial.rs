@@ -1,0 +1,131 @@
+//! The end of a worker that served: what it had finished counts, what it had said is passed on, and its death is told with the
+//! job that it was running. Refuses to know how the process came to its end.
+
+use super::effects::Effects;
+use super::events::Events;
+use super::known;
+use super::last_words::{self, LastWords, Progress};
+use super::state::State;
+use procpool_process::Ending;
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::{ExitReport, JobId, Payload, message};
+use procpool_scheduler::{Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
+use std::sync::Arc;
+
+/// What a dead worker left behind.
+pub(crate) struct Found {
+    worker: WorkerId,
+    words: LastWords,
+    /// What the worker had let callers know, with where that goes.
+    said: Vec<Said>,
+    /// How many of the jobs that it had not answered it had begun.
+    begun: usize,
+    /// The last of these: it was running when the worker died.
+    pub(crate) running: Option<Key>,
+    /// The payload of that one, where the death is held against it.
+    pub(crate) suspect: Option<Payload>,
+    report: ExitReport,
+    death: Death,
+    /// Whether this pool had asked for the death.
+    is_expected: bool,
+}
+
+impl Found {
+    /// Takes stock, and writes nothing to the worker any more: before the scheduler hears of what it finished it would be handed
+    /// its next job. What it is given from now on, it has not begun.
+    pub(crate) fn of(
+        state: &mut State,
+        worker: WorkerId,
+        ending: Ending,
+        death: Death,
+        names_payload: bool,
+    ) -> Option<Self> {
+        let slot = state.slots.get_mut(&worker)?;
+        let mut words = last_words::hear(&mut slot.held, ending.last_frames);
+        slot.jobs_done += words.answers.len() as u64;
+        let is_handed_over = slot.lines.as_ref().is_some_and(|lines| {
+            lines.control.close(None);
+            lines.jobs.close(slot.held.front().map(|held| held.ticket))
+        });
+        // A worker that writes nothing down begins a job when it has read all of it, and that was the last thing it was sent:
+        // one that died with input unread cannot have begun it.
+        let progress = ending.begun.map_or(Progress::Got(is_handed_over && !ending.unread), Progress::Began);
+        let begun = last_words::begun(&slot.held, progress);
+        let running = begun.checked_sub(1).and_then(|at| slot.held.get(at)).map(|held| held.job);
+        let mut report = ending.report;
+        report.jobs_done = slot.jobs_done;
+        let (is_expected, name) = (slot.dismissed, slot.name.clone());
+        let said = words.said.drain(..).map(|(job, frame)| Said::of(state, &name, job, frame)).collect();
+        let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
+        let suspect = suspect.map(|entry| entry.job.input.clone());
+        Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected })
+    }
+
+    /// Passes on what the worker had let its jobs' callers know. Gives the events that follow.
+    pub(crate) fn pass_on(&mut self, pool: &str) -> Vec<Event> {
+        self.said.drain(..).filter_map(|said| said.pass_on(pool)).collect()
+    }
+}
+
+/// One thing that a dead worker had said of a job, or of none.
+struct Said {
+    worker: String,
+    frame: Frame,
+    job: Option<Key>,
+    id: Option<JobId>,
+    events: Option<Arc<Events>>,
+}
+
+impl Said {
+    fn of(state: &State, worker: &str, job: Option<Key>, frame: Frame) -> Self {
+        let entry = job.and_then(|job| state.entry(job));
+        let (id, events) = (entry.map(|entry| entry.id), entry.and_then(|entry| entry.job.events.clone()));
+        Self { worker: worker.into(), frame, job, id, events }
+    }
+
+    /// It is dead already: a breach of the protocol costs it nothing more.
+    fn pass_on(self, pool: &str) -> Option<Event> {
+        let Self { worker, frame, job, id, events } = self;
+        if frame.kind == Kind::Log {
+            let _ = procpool_process::log_record(&frame, pool, &worker, id);
+            return None;
+        }
+        let (job, events) = job.zip(events)?;
+        if frame.kind == Kind::Chunk {
+            let is_first = events.chunk(frame.payload).is_ok_and(|taken| taken.is_first);
+            return is_first.then_some(Event::Committed { job });
+        }
+        events.progress(message::Progress::from_frame(&frame).ok()?);
+        None
+    }
+}
+
+/// All completions, then the death, in one critical section.
+pub(crate) fn died(
+    state: &mut State,
+    now: Time,
+    found: Found,
+    fingerprint: Option<Fingerprint>,
+    effects: &mut Effects,
+) -> Option<(ExitReport, bool)> {
+    let Found { worker, words, begun, running, report, death, is_expected, .. } = found;
+    let slot = state.slots.remove(&worker)?;
+    state.schemas.died(worker);
+    state.stats.died(is_expected);
+    let mut events = Vec::new();
+    for (job, told, health) in words.answers {
+        effects.known.results.push_back((job, told));
+        events.push(Event::Done { worker, job, health });
+    }
+    events.extend(words.passed_over.into_iter().map(|job| Event::PassedOver { worker, job }));
+    if !is_expected {
+        state.last_death = report.to_string();
+    }
+    // Where no job was running, it is the first one's that it did not begin.
+    let job = running.or_else(|| slot.held.front().map(|held| held.job));
+    effects.known.death = Some(Box::new(known::Death { report: report.clone(), job }));
+    events.push(Event::Died { worker, begun, death, fingerprint });
+    state.handle_all(now, events, effects);
+    effects.buried.push(slot);
+    Some((report, is_expected))
+}
