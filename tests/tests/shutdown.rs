@@ -161,7 +161,10 @@ async fn in_a_terminal(terminal: &Terminal, shell: &str) -> Server {
 
 #[tokio::test]
 async fn a_server_whose_terminal_is_closed_finishes_its_jobs_and_ends() {
-    for shell in ["exec \"$0\" \"$@\"", "exec \"$0\" \"$@\" < /dev/null 2> /dev/null"] {
+    for shell in [
+        "exec env --default-signal=HUP \"$0\" \"$@\"",
+        "exec env --default-signal=HUP \"$0\" \"$@\" < /dev/null 2> /dev/null",
+    ] {
         let terminal = Terminal::open();
         let mut server = in_a_terminal(&terminal, shell).await;
         let go = server.scratch.path().join("go.txt");
@@ -183,7 +186,7 @@ async fn a_server_whose_terminal_is_closed_finishes_its_jobs_and_ends() {
 #[tokio::test]
 async fn a_stop_signal_after_a_closed_terminal_is_immediate() {
     let terminal = Terminal::open();
-    let mut server = in_a_terminal(&terminal, "exec \"$0\" \"$@\"").await;
+    let mut server = in_a_terminal(&terminal, "exec env --default-signal=HUP \"$0\" \"$@\"").await;
     let _running = server.begin(&Verb::Spin).await;
     server.busy("verbs", 1).await;
     drop(terminal);

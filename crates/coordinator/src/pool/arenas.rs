@@ -19,7 +19,7 @@ impl State {
     }
 
     /// Tells the worker of memory that was made for it. The error is to be dropped outside of the lock.
-    fn offer_memory(
+    pub(super) fn offer_memory(
         &mut self,
         worker: WorkerId,
         length: usize,
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// Takes back shared memory that has rested from workers without a job. All of it is for outside of the lock.
-    fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Outboxes>>, Vec<Dropped>) {
+    pub(super) fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Outboxes>>, Vec<Dropped>) {
         let (mut told, mut dropped) = (Vec::new(), Vec::new());
         for slot in self.slots.values_mut().filter(|slot| slot.held.is_empty()) {
             let Some(lines) = &slot.lines else { continue };

@@ -98,6 +98,14 @@ impl Events {
         taken + waiting
     }
 
+    /// Takes a chunk, if there is one. Gives how many further ones the job may now send.
+    #[cfg(test)]
+    pub(crate) fn try_chunk(&self) -> Option<u32> {
+        let mut state = self.lock();
+        state.chunks.pop_front()?;
+        Some(state.take())
+    }
+
     /// The next event; none once the job has ended and everything was taken. Safe to drop and to call
     /// again.
     pub(crate) async fn next(&self) -> Option<Next> {

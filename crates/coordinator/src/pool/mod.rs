@@ -29,6 +29,8 @@ mod recall;
 mod request;
 mod schemas;
 mod serving;
+#[cfg(test)]
+mod simulation;
 mod slot;
 mod state;
 mod stats;

@@ -33,6 +33,16 @@ impl Recall {
     pub(crate) fn ask(&self) -> Option<u64> {
         self.lines.recall(self.first, self.last)
     }
+
+    /// The same of a simulated page.
+    #[cfg(test)]
+    pub(crate) fn ask_of(&self, begun: u64, recalled: &mut u64) -> Option<u64> {
+        if begun < self.first {
+            return None;
+        }
+        *recalled = self.last;
+        Some(begun)
+    }
 }
 
 /// A worker that is idle as far as is known, or may be.

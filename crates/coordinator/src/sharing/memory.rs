@@ -91,7 +91,7 @@ impl Memory {
 
 impl Dropped {
     /// Nothing that lies in it is needed any more.
-    pub(super) fn rest(&self) {
+    pub(crate) fn rest(&self) {
         if let Some(arena) = self.born() {
             arena.rest();
         }

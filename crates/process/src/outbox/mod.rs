@@ -149,6 +149,11 @@ impl Outbox {
         }
     }
 
+    /// The pipe takes something again.
+    pub fn resume(&self) {
+        self.lock().waiting = false;
+    }
+
     /// Has the writer write, when others that may have something to add have had their turn.
     pub fn flush_soon(&self) {
         self.blocked.notify_one();
@@ -174,7 +179,7 @@ impl Outbox {
                 // An error shows at the next write.
                 let _ = socket.writable().await;
             }
-            self.lock().waiting = false;
+            self.resume();
             self.flush(socket);
         }
     }
