@@ -3,10 +3,12 @@
 //! Rust callers prefer bincode, which only Rust workers read. So a pool asks its first worker before anything is
 //! encoded, and takes JSON where the worker has no bincode. From then on every worker has to read what callers send.
 
+use procpool_protocol::carriage::{self, Uncarried};
 use procpool_protocol::encodings::Encodings;
 use procpool_protocol::handshake::Hello;
 use procpool_protocol::{Bytes, Encoding, Job};
 use std::any::TypeId;
+use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The encodings that typed callers cannot do without.
@@ -15,6 +17,8 @@ pub struct Needs {
     /// JSON, or bincode where a worker reads it.
     flexible: bool,
     fixed: Encodings,
+    /// The first of the callers' types that bincode cannot carry. These callers do without bincode.
+    uncarried: Option<&'static Uncarried>,
 }
 
 impl Needs {
@@ -24,21 +28,28 @@ impl Needs {
         let (input, output) = (is_raw(TypeId::of::<J::Input>()), is_raw(TypeId::of::<J::Output>()));
         let typed = if input && output { Self::NONE } else { Self::of_values(J::ENCODING) };
         let raw = if input || output { Encoding::Bytes } else { Encoding::None };
-        Self { fixed: typed.fixed.with(raw), ..typed }
+        // Of JSON and raw bytes nothing is asked of the types.
+        let checked = || carriage::check::<J::Input>().and_then(|()| carriage::check::<J::Output>());
+        let uncarried = if typed.flexible { checked().err() } else { None };
+        Self { fixed: typed.fixed.with(raw), uncarried, ..typed }
     }
 
     /// Returns what a caller needs that sends typed values in this encoding: bincode gives way to JSON.
     pub fn of_values(preferred: Encoding) -> Self {
         match preferred {
             Encoding::Bincode => Self { flexible: true, ..Self::NONE },
-            other => Self { flexible: false, fixed: Encodings::NONE.with(other) },
+            other => Self { fixed: Encodings::NONE.with(other), ..Self::NONE },
         }
     }
 
-    const NONE: Self = Self { flexible: false, fixed: Encodings::NONE };
+    const NONE: Self = Self { flexible: false, fixed: Encodings::NONE, uncarried: None };
 
     fn and(self, other: Self) -> Self {
-        Self { flexible: self.flexible || other.flexible, fixed: self.fixed.union(other.fixed) }
+        Self {
+            flexible: self.flexible || other.flexible,
+            fixed: self.fixed.union(other.fixed),
+            uncarried: self.uncarried.or(other.uncarried),
+        }
     }
 }
 
@@ -48,12 +59,8 @@ impl Default for Needs {
     }
 }
 
-/// A worker does not read what it would be sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{what} {needed}, and the worker ({sdk}) takes {found} only; let the worker take {needed} and say so in its hello, \
-     or {way_out}"
-)]
+/// A worker does not read what it would be sent, or bincode, which it would be sent, cannot carry a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodingMismatch {
     what: &'static str,
     /// What the worker would be sent, as a sentence names it.
@@ -63,11 +70,34 @@ pub struct EncodingMismatch {
     /// Name and version of the worker's SDK.
     pub sdk: String,
     way_out: &'static str,
+    uncarried: Option<&'static Uncarried>,
+}
+
+impl std::error::Error for EncodingMismatch {}
+
+impl fmt::Display for EncodingMismatch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, needed, found, sdk, way_out, uncarried } = self;
+        match uncarried {
+            Some(uncarried) => uncarried.fmt(out),
+            None => write!(
+                out,
+                "{what} {needed}, and the worker ({sdk}) takes {found} only; let the worker take {needed} and say \
+                 so in its hello, or {way_out}"
+            ),
+        }
+    }
 }
 
 impl EncodingMismatch {
     fn of_callers(needed: String, found: Encodings, sdk: &str, way_out: &'static str) -> Self {
-        Self { what: "its callers send", needed, found, sdk: sdk.into(), way_out }
+        Self { what: "its callers send", needed, found, sdk: sdk.into(), way_out, uncarried: None }
+    }
+
+    /// The mismatch of callers whose types bincode cannot carry.
+    fn of_types(uncarried: &'static Uncarried, found: Encodings, sdk: &str) -> Self {
+        let needed = Encoding::Json.name().into();
+        Self { uncarried: Some(uncarried), ..Self::of_callers(needed, found, sdk, "") }
     }
 
     /// The mismatch of a worker that does not read its worker data.
@@ -78,6 +108,7 @@ impl EncodingMismatch {
             found: hello.encodings,
             sdk: hello.sdk.clone(),
             way_out: "give it worker data that is JSON",
+            uncarried: None,
         }
     }
 }
@@ -159,7 +190,12 @@ impl EncodingAgreement {
         // Somebody may have encoded a value since.
         let chosen = *self.chosen.get_or_init(|| best);
         match found.has(chosen) {
-            true => Ok(()),
+            true => match needs.uncarried {
+                Some(uncarried) if chosen == Encoding::Bincode => {
+                    Err(EncodingMismatch::of_types(uncarried, found, sdk))
+                }
+                _ => Ok(()),
+            },
             false => mismatch(chosen.name().into(), "use a job with `ENCODING = Encoding::Json`"),
         }
     }
@@ -201,6 +237,12 @@ mod tests {
     job!(Raw, Bytes => Bytes);
     job!(Mixed, u64 => Bytes);
 
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u64),
+    }
+
     fn agreement<J: Job>() -> EncodingAgreement {
         EncodingAgreement::new(Some(Needs::of::<J>()))
     }
@@ -214,6 +256,22 @@ mod tests {
         pool.meet(&python()).unwrap();
         assert_eq!(pool.encoding(Encoding::Bincode), Encoding::Json);
         assert_eq!(pool.encoding(Encoding::Json), Encoding::Json);
+    }
+
+    #[test]
+    fn a_type_that_bincode_cannot_carry_is_refused_by_name_where_bincode_was_chosen() {
+        job!(Untyped, u64 => Vec<Either>);
+        job!(UntypedJson, Either => u64, Encoding::Json);
+        let error = agreement::<Untyped>().meet(&rust()).unwrap_err().to_string();
+        assert!(error.starts_with("bincode cannot carry `alloc::vec::Vec<"), "{error}");
+        assert!(error.contains("`const ENCODING: Encoding = Encoding::Json`"), "{error}");
+        agreement::<UntypedJson>().meet(&rust()).unwrap();
+        // A worker without bincode is sent JSON anyway.
+        agreement::<Untyped>().meet(&python()).unwrap();
+        let pool = agreement::<Typed>();
+        pool.meet(&rust()).unwrap();
+        assert!(pool.add(Needs::of::<Untyped>()).is_err());
+        pool.meet(&rust()).expect("the caller that was refused demands nothing");
     }
 
     #[test]

@@ -9,11 +9,13 @@ use bincode::enc::Encoder;
 use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 
+use crate::carriage::{self, Complete, Shape, Strict};
 pub use bincode::{Decode, Encode};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 use smallvec::SmallVec;
+use std::cell::RefCell;
 
 /// A flag in a header message that stays in its process: it takes no bytes, and is read as `false`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +60,12 @@ pub enum CodecError {
     #[error("{reason}")]
     Value {
         /// What the decoder says.
+        reason: String,
+    },
+    /// bincode cannot carry the value. See [`crate::carriage`].
+    #[error("bincode cannot carry it: {reason}")]
+    Uncarried {
+        /// What in it cannot be carried.
         reason: String,
     },
     /// The bytes hold the message and more.
@@ -118,10 +126,24 @@ pub fn decode_header<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
 /// Encodes a typed value with bincode's standard configuration.
 ///
 /// # Errors
-/// When its `Serialize` fails, or needs what bincode does not have (a sequence of unknown length).
+/// When its `Serialize` fails, leaves a field out, or needs what bincode does not have (a sequence of unknown length).
 pub fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CodecError> {
+    encode_as(value, &carriage::UNKNOWN)
+}
+
+/// Encodes a typed value, all of which is in the places where a value of this shape has it.
+pub(crate) fn encode_as<T: Serialize + ?Sized>(
+    value: &T,
+    shape: &'static Shape,
+) -> Result<Bytes, CodecError> {
     let mut collected = Collected(SmallVec::new());
-    bincode::serde::encode_into_writer(value, &mut collected, config::standard())?;
+    let refused = RefCell::new(None);
+    let strict = Strict { inner: value, rules: Complete { shape, refused: &refused } };
+    let encoded = bincode::serde::encode_into_writer(strict, &mut collected, config::standard());
+    encoded.map_err(|error| match refused.take() {
+        Some(reason) => CodecError::Uncarried { reason },
+        None => encode_error(error),
+    })?;
     let Collected(bytes) = collected;
     Ok(if bytes.spilled() { bytes.into_vec().into() } else { Bytes::copy_from_slice(&bytes) })
 }
@@ -156,12 +178,20 @@ fn nothing_after(len: usize, bytes: &[u8]) -> Result<(), CodecError> {
     }
 }
 
+fn encode_error(error: EncodeError) -> CodecError {
+    match error {
+        EncodeError::OtherString(reason) => CodecError::Value { reason },
+        other => other.into(),
+    }
+}
+
 /// bincode's errors show themselves as Rust code; a sentence that we or serde wrote is unpacked.
 fn value_error(error: DecodeError) -> CodecError {
     let reason = match error {
         DecodeError::OtherString(reason) => reason,
         DecodeError::UnexpectedEnd { additional } => format!("{additional} bytes are missing"),
         DecodeError::Utf8 { inner } => inner.to_string(),
+        DecodeError::Serde(_) => return CodecError::Uncarried { reason: carriage::LOOKS.into() },
         other => format!("{other:?}"),
     };
     CodecError::Value { reason }

@@ -37,9 +37,16 @@ pub trait Job: 'static {
     /// Whether a job may be run again when it is not known that it did not run. Weaker than the
     /// pool's configuration, and that is weaker than a job's own options.
     const IDEMPOTENT: bool = false;
-    /// How typed values travel between Rust programs. [`Encoding::Json`] for types with `flatten`,
-    /// `untagged` or a `serde_json::Value`, which bincode cannot carry. Where the pool's workers read no bincode,
-    /// as those of other languages, JSON is used by itself.
+    /// How typed values travel between Rust programs. Where the pool's workers read no bincode, as those of other
+    /// languages, JSON is used by itself.
+    ///
+    /// [`Encoding::Json`] is for types that bincode cannot carry, because it has neither names nor kinds:
+    /// - with `flatten`, `untagged`, `tag`, `tag` and `content`, or a `serde_json::Value`: the pool does not start;
+    /// - with `skip_serializing_if`, or with fields or variants that are skipped in one direction only: a value in which that
+    ///   matters is refused when it is encoded.
+    ///
+    /// Either error names the type and says so ([`carriage`](crate::carriage)). JSON has no NaN and no infinity, and refuses
+    /// them; `Some(None)` and `Some(())` are `null` in it, and arrive as `None`.
     const ENCODING: Encoding = Encoding::Bincode;
     /// What the function takes.
     type Input: Serialize + DeserializeOwned + Send + 'static;

@@ -17,6 +17,7 @@ pub mod arena;
 pub mod attachments;
 pub mod birth;
 pub mod bounded;
+pub mod carriage;
 pub mod codec;
 pub mod crash;
 pub mod decoder;

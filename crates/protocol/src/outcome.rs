@@ -221,7 +221,8 @@ impl JobError {
                 | Refusal::Forked => 503,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,
-                Refusal::InputEncoding(_) => 400,
+                // Typed callers encode; what comes over HTTP is encoded.
+                Refusal::InputEncoding(_) => 500,
             },
             Self::BadInput { .. } => 400,
             Self::Failed(_) | Self::Poisoned { .. } => 422,

@@ -4,9 +4,11 @@
 //! the worker's function, look inside.
 
 use crate::attachments::{Attachments, TooManyAttachments};
-use crate::{bounded, codec};
+use crate::bounded;
+use crate::carriage::{self, Numeric, Strict, Uncarried};
+use crate::codec::{self, CodecError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::any::Any;
+use std::any::{Any, TypeId, type_name};
 
 /// How a payload is encoded. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -140,6 +142,9 @@ pub enum PayloadError {
         /// What the decoder says.
         reason: String,
     },
+    /// Its encoding cannot carry the type, or the value.
+    #[error("{0}")]
+    Uncarried(Uncarried),
     /// The value refers to too much that has to be sent beside it.
     #[error("failed to encode the value: {0}")]
     TooManyAttachments(#[from] TooManyAttachments),
@@ -177,16 +182,19 @@ impl Payload {
     /// Encodes `value` as `encoding`, except that a [`Bytes`] is always taken as it is.
     ///
     /// # Errors
-    /// When the value cannot be represented: a map with non-string keys in JSON, a type that
-    /// is not [`Bytes`] as raw bytes, a `Serialize` that fails.
+    /// When the value cannot be represented: a map with non-string keys or a NaN in JSON, a field that is left out in
+    /// bincode (see [`crate::carriage`]), a type that is not [`Bytes`] as raw bytes, a `Serialize` that fails.
     pub fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Self, PayloadError> {
         if let Some(Bytes(bytes)) = (value as &dyn Any).downcast_ref() {
             return Ok(Self::raw(bytes.clone()));
         }
         let failed = |reason: String| PayloadError::Encode { encoding, reason };
         let bytes = match encoding {
-            Encoding::Bincode => codec::encode_typed(value).map_err(|e| failed(e.to_string()))?,
-            Encoding::Json => serde_json::to_vec(value).map_err(|e| failed(e.to_string()))?.into(),
+            Encoding::Bincode => encode_bincode(value)?,
+            Encoding::Json => {
+                let strict = Strict { inner: value, rules: Numeric };
+                serde_json::to_vec(&strict).map_err(|e| failed(e.to_string()))?.into()
+            }
             Encoding::None | Encoding::Bytes => {
                 return Err(failed("only procpool's Bytes type is sent as it is".into()));
             }
@@ -220,11 +228,27 @@ impl Payload {
             reason,
         };
         match self.encoding {
-            Encoding::Bincode => bounded::from_bincode(&self.bytes).map_err(|e| failed(e.to_string())),
+            Encoding::Bincode => bounded::from_bincode(&self.bytes).map_err(|error| match error {
+                CodecError::Uncarried { reason } => uncarried::<T>(reason),
+                other => failed(other.to_string()),
+            }),
             Encoding::Json => serde_json::from_slice(&self.bytes).map_err(|e| failed(e.to_string())),
             got @ (Encoding::None | Encoding::Bytes) => {
                 Err(PayloadError::WrongEncoding { expected: "JSON or bincode", got })
             }
         }
     }
+}
+
+fn encode_bincode<T: Serialize + 'static>(value: &T) -> Result<bytes::Bytes, PayloadError> {
+    let shape =
+        carriage::shape_of(TypeId::of::<T>()).map_err(|refused| PayloadError::Uncarried(refused.clone()))?;
+    codec::encode_as(value, shape).map_err(|error| match error {
+        CodecError::Uncarried { reason } => uncarried::<T>(reason),
+        other => PayloadError::Encode { encoding: Encoding::Bincode, reason: other.to_string() },
+    })
+}
+
+fn uncarried<T>(reason: String) -> PayloadError {
+    PayloadError::Uncarried(Uncarried { type_name: type_name::<T>(), reason })
 }

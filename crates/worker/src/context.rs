@@ -2,6 +2,7 @@
 
 use crate::board::Grant;
 use crate::cancel::CancelFlag;
+use crate::jobs;
 use crate::startup::WorkerDataError;
 use crate::workbench::Workbench;
 use procpool_memory::output::Buffer;
@@ -189,7 +190,7 @@ impl<J: Streaming> Context<J> {
     ///
     /// # Errors
     /// [`Cancelled`] when the job is to give up. Also when a chunk cannot be sent at all: its encoding
-    /// fails, or gives more than 1 MiB or than the pool's `max_payload`. Then the job fails, with code
+    /// fails, or gives more than 1 MiB or than the pool's `max_payload`. Then the job breaks, with code
     /// `bad_chunk`, whatever its function returns.
     pub fn emit(&self, chunk: J::Chunk) -> Result<(), Cancelled> {
         if let Some(Bytes(bytes)) = (&chunk as &dyn Any).downcast_ref() {
@@ -203,7 +204,7 @@ impl<J: Streaming> Context<J> {
             }
         }
         let reply = self.facts.reply;
-        self.emit_payload(move || Ok(Payload::encode(&chunk, reply)?))
+        self.emit_payload(move || Ok(jobs::encode(&chunk, reply)?))
     }
 
     fn emit_payload(&self, encode: impl FnOnce() -> Result<Payload, Failure>) -> Result<(), Cancelled> {
@@ -230,7 +231,7 @@ impl<J: Streaming> Context<J> {
 
     fn fail(&self, failure: Failure) -> Cancelled {
         // The first reason counts; a job that goes on emitting does not hide it.
-        let _ = self.doom.set(failure.with_code("bad_chunk"));
+        let _ = self.doom.set(failure.with_code("bad_chunk").as_broken());
         Cancelled
     }
 

@@ -4,6 +4,7 @@
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
 use crate::handshake::unexpected;
+use crate::jobs;
 use crate::panics::caught;
 use crate::regions;
 use crate::session::{Session, panicked};
@@ -41,7 +42,7 @@ fn answer<J: Job>(
     let value = regions::decode(&input).map_err(|error| Failure::from(error).with_code("bad_input"))?;
     drop(input);
     let output = f(value, &mut context)?;
-    let output = Payload::encode(&output, context.reply())
+    let output = jobs::encode(&output, context.reply())
         .map_err(|error| Failure::from(error).with_code("bad_output"))?;
     let (size, limit) = (output.bytes.len() as u64, u64::from(session.bench.startup.max_payload));
     match size <= limit {

@@ -9,10 +9,13 @@ use crate::regions;
 use crate::session::Session;
 use crate::usage::Meter;
 use crate::workbench::Workbench;
+use procpool_protocol::carriage;
 use procpool_protocol::extras::Extra;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Done, Status};
-use procpool_protocol::{Encoding, Failure, Job, Payload};
+use procpool_protocol::{Encoding, Failure, Job, Payload, PayloadError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
 /// Runs jobs until there are no more, or one has panicked.
@@ -140,9 +143,7 @@ fn judge<J: Job>(
     // By value: the encoded input is not kept while the function runs.
     let input = match caught(move || regions::decode::<J::Input>(&input)) {
         Ok(Ok(input)) => input,
-        Ok(Err(error)) => {
-            return Status::BadInput { message: error.to_string() }.into();
-        }
+        Ok(Err(error)) => return unread(error).into(),
         Err(report) => return report.into(),
     };
     let started = Instant::now();
@@ -150,11 +151,19 @@ fn judge<J: Job>(
     let run = started.elapsed();
     let verdict = match (result, context.take_doom()) {
         (Err(report), _) => report.into(),
-        (Ok(_), Some(doom)) => Status::Failed(doom).into(),
+        (Ok(_), Some(doom)) => refusal(doom).into(),
         (Ok(Err(failure)), None) => refusal(failure).into(),
         (Ok(Ok(output)), None) => success::<J>(output, context, max_payload),
     };
     Verdict { run, ..verdict }
+}
+
+/// Why the input was not read: it is to blame, unless no input could ever be read.
+fn unread(error: PayloadError) -> Status {
+    match error {
+        PayloadError::Uncarried(_) => Status::Broke(Failure::from(error).with_code("bad_input").as_broken()),
+        other => Status::BadInput { message: other.to_string() },
+    }
 }
 
 fn refusal(failure: Failure) -> Status {
@@ -166,9 +175,12 @@ fn refusal(failure: Failure) -> Status {
 }
 
 fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) -> Verdict {
-    let output = match caught(move || Payload::encode(&output, context.reply())) {
+    let output = match caught(move || encode(&output, context.reply())) {
         Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Status::Failed(Failure::from(error).with_code("bad_output")).into(),
+        // What cannot be sent is the job's own doing, and not its input's.
+        Ok(Err(error)) => {
+            return Status::Broke(Failure::from(error).with_code("bad_output").as_broken()).into();
+        }
         Err(report) => return report.into(),
     };
     let (size, limit) = (output.bytes.len() as u64, u64::from(max_payload));
@@ -176,4 +188,15 @@ fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) ->
         true => Verdict { output, ..Status::Ok.into() },
         false => Status::TooLarge { size, limit }.into(),
     }
+}
+
+/// Encodes a value after its type was checked, where it is not checked yet.
+pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
+    value: &T,
+    encoding: Encoding,
+) -> Result<Payload, PayloadError> {
+    if encoding == Encoding::Bincode {
+        carriage::check::<T>().map_err(|refused| PayloadError::Uncarried(refused.clone()))?;
+    }
+    Payload::encode(value, encoding)
 }

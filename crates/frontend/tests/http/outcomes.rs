@@ -207,7 +207,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
             "input_too_large",
             json!({"size": 11, "limit": 10}),
         ),
-        (Refusal::InputEncoding("no".into()), 400, "input_encoding", json!({})),
+        (Refusal::InputEncoding("no".into()), 500, "input_encoding", json!({})),
         (Refusal::Forked, 503, "forked", json!({})),
     ]
 }

@@ -1,6 +1,8 @@
 //! The protocol crate from outside, in one program: a module for each promise.
 
 mod bounds;
+mod carriage;
+mod carried;
 mod chunking;
 mod contract;
 mod document;

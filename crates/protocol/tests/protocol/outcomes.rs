@@ -41,7 +41,7 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (refused(Refusal::Starting), "refused", 503, "ra"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
         (refused(Refusal::InputTooLarge { size: 2, limit: 1 }), "refused", 413, ""),
-        (refused(Refusal::InputEncoding("no".into())), "refused", 400, ""),
+        (refused(Refusal::InputEncoding("no".into())), "refused", 500, ""),
         (JobError::BadInput { message: "no".into() }, "bad_input", 400, ""),
         (JobError::Failed(Failure::new("no")), "failed", 422, "m"),
         (JobError::Failed(Failure::new("busy").retryable()), "failed", 422, "mr"),

@@ -76,14 +76,14 @@ fn an_emit_that_waits_is_woken_by_a_cancel() {
 }
 
 #[test]
-fn a_chunk_above_the_limit_fails_the_job() {
+fn a_chunk_above_the_limit_breaks_the_job() {
     let mut double = Double::numbers(|n, cx| {
         // Not even a job that hides it gets away with it.
         let _ = cx.emit("x".repeat(2000));
         Ok(n)
     });
     double.jobs.send(&job(1, &with_credit(9), number(1)));
-    let Status::Failed(failure) = double.done(1).0.status else { panic!() };
+    let Status::Broke(failure) = double.done(1).0.status else { panic!() };
     assert_eq!(
         (failure.code(), failure.message()),
         ("bad_chunk", "a chunk has 2002 bytes; the limit is 1000")

@@ -1,0 +1,103 @@
+//! What a made-up value shall be where a type leaves a choice: [`Choices`], over many runs of one `Deserialize`.
+
+use std::collections::HashMap;
+
+/// Deepest nesting of one enum in itself while a way out of it is looked for.
+const DEEPEST: usize = 4;
+
+/// What was chosen so far, by the name of a visitor's type.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    enums: HashMap<&'static str, Tried>,
+    /// Lists, maps and options in which a type would be that they are in.
+    empty: Vec<&'static str>,
+    /// What the run is in the middle of.
+    pub(super) open: Vec<Open>,
+    /// Whether this run has chosen what no other has.
+    pub(super) is_new: bool,
+    /// Whether this run found that an enum has no more variants.
+    pub(super) has_ended: bool,
+}
+
+/// A value that is being made up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    pub(super) kind: &'static str,
+    /// Whether it is a list, a map or an option.
+    pub(super) may_be_empty: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tried {
+    next: u32,
+    is_complete: bool,
+    /// Variants that could be made.
+    good: Vec<u32>,
+    turn: usize,
+}
+
+impl Choices {
+    pub(super) fn begin(&mut self) {
+        self.open.clear();
+        (self.is_new, self.has_ended) = (false, false);
+    }
+
+    /// Whether a value of this kind would contain itself. The next run then looks for a way out.
+    pub(super) fn goes_on_for_ever(&mut self, kind: &'static str) -> bool {
+        if !self.open.iter().any(|it| it.kind == kind) {
+            return false;
+        }
+        // As long as an enum has variants that were not tried, one of them may be the way out.
+        let innermost = self.open.iter().rfind(|it| it.may_be_empty);
+        if let Some(innermost) = innermost.filter(|_| !self.is_new) {
+            self.empty.push(innermost.kind);
+            self.is_new = true;
+        }
+        true
+    }
+
+    pub(super) fn is_to_be_empty(&self, kind: &'static str) -> bool {
+        self.empty.contains(&kind) || self.open.iter().any(|it| it.kind == kind)
+    }
+
+    /// How many enums there are, and variants of all of them.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.enums.len(), self.enums.values().map(|it| it.good.len()).sum())
+    }
+
+    /// The variant to make: one that was not tried, else each in turn. None: it would go on for ever.
+    pub(super) fn variant(&mut self, kind: &'static str, names: usize) -> Option<u32> {
+        let nested = self.open.iter().filter(|it| it.kind == kind).count();
+        let tried = self.enums.entry(kind).or_default();
+        let way_out = tried.good.first().copied();
+        if nested > 0 && way_out.is_some() {
+            return way_out;
+        }
+        if nested >= DEEPEST {
+            return None;
+        }
+        if !tried.is_complete {
+            let index = tried.next;
+            tried.next += 1;
+            // One beyond the names shows how many variants there are.
+            tried.is_complete = index as usize >= names;
+            self.is_new = true;
+            return Some(index);
+        }
+        tried.turn += 1;
+        Some(tried.good.get(tried.turn % tried.good.len().max(1)).copied().unwrap_or(0))
+    }
+
+    /// There are no more variants than these.
+    pub(super) fn end(&mut self, kind: &'static str) {
+        self.has_ended = true;
+        self.enums.entry(kind).or_default().is_complete = true;
+    }
+
+    pub(super) fn made(&mut self, kind: &'static str, index: u32) {
+        let good = &mut self.enums.entry(kind).or_default().good;
+        if !good.contains(&index) {
+            good.push(index);
+        }
+    }
+}

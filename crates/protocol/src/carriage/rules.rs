@@ -1,0 +1,113 @@
+//! What a value may not lose on its way to a format: [`Complete`] for bincode, [`Numeric`] for JSON.
+
+use super::shape::Shape;
+use serde::ser::Error;
+use std::cell::RefCell;
+
+/// What may not be lost.
+pub(crate) trait Rules: Copy {
+    /// A number with a fraction is written.
+    fn float<E: Error>(self, value: f64) -> Result<(), E>;
+    /// A list or map is written, of this length if it is known.
+    fn length<E: Error>(self, length: Option<usize>) -> Result<(), E>;
+    /// A struct leaves a field out.
+    fn left_out<E: Error>(self, name: &'static str, field: &'static str) -> Result<(), E>;
+    /// A struct, or a variant of an enum, was written with so many fields.
+    fn fields<E: Error>(self, name: &'static str, variant: Option<u32>, count: usize) -> Result<(), E>;
+    /// A variant is written.
+    fn variant<E: Error>(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), E>;
+}
+
+/// The rules for a format without names: what is read is what was written, part by part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Complete<'c> {
+    /// What is known of the type.
+    pub(crate) shape: &'static Shape,
+    /// Where the reason of a refusal goes: a format's error is only text.
+    pub(crate) refused: &'c RefCell<Option<String>>,
+}
+
+impl Complete<'_> {
+    #[cold]
+    fn refuse<E: Error>(self, reason: String) -> E {
+        let error = E::custom(&reason);
+        *self.refused.borrow_mut() = Some(reason);
+        error
+    }
+}
+
+impl Rules for Complete<'_> {
+    #[inline]
+    fn float<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    #[inline]
+    fn length<E: Error>(self, length: Option<usize>) -> Result<(), E> {
+        match length {
+            Some(_) => Ok(()),
+            None => {
+                Err(self.refuse("it has a list or map whose length is not known, as with `flatten`".into()))
+            }
+        }
+    }
+
+    #[cold]
+    fn left_out<E: Error>(self, name: &'static str, field: &'static str) -> Result<(), E> {
+        Err(self.refuse(format!("`{name}` leaves out its field `{field}`, as with `skip_serializing_if`")))
+    }
+
+    #[inline]
+    fn fields<E: Error>(self, name: &'static str, variant: Option<u32>, count: usize) -> Result<(), E> {
+        let Some(read) = self.shape.misread(name, variant, count) else {
+            return Ok(());
+        };
+        Err(self.refuse(format!(
+            "`{name}` writes {count} fields and reads {read}, as with `skip_serializing`, `skip_deserializing`, \
+             `skip_serializing_if` or `tag`"
+        )))
+    }
+
+    #[inline]
+    fn variant<E: Error>(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), E> {
+        if !self.shape.is_misnumbered(name, index, variant) {
+            return Ok(());
+        }
+        Err(self.refuse(format!(
+            "`{name}::{variant}` would be read as another variant, as where one is left out with `skip` or has one name \
+             when it is written and another when it is read"
+        )))
+    }
+}
+
+/// The rules for JSON, in which a number is a number: what is none would become `null`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numeric;
+
+impl Rules for Numeric {
+    #[inline]
+    fn float<E: Error>(self, value: f64) -> Result<(), E> {
+        match value.is_finite() {
+            true => Ok(()),
+            false => Err(E::custom(format_args!(
+                "JSON has no number for {value}; write `None` instead, or a text"
+            ))),
+        }
+    }
+
+    fn length<E: Error>(self, _: Option<usize>) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn left_out<E: Error>(self, _: &'static str, _: &'static str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn fields<E: Error>(self, _: &'static str, _: Option<u32>, _: usize) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn variant<E: Error>(self, _: &'static str, _: u32, _: &'static str) -> Result<(), E> {
+        Ok(())
+    }
+}
