@@ -4,6 +4,7 @@ use crate::evidence::{self, Circumstances};
 use crate::os::alive::Alive;
 use crate::os::worker_process::WorkerProcess;
 use crate::output::Output;
+use crate::tail::LastWords;
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::ExitReport;
 use std::sync::Arc;
@@ -30,20 +31,29 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Kills the group, waits for the death, hears the last words for up to `patience`, reaps.
-    pub(crate) async fn bury(self, patience: Duration) -> ExitReport {
+    /// See [`Output::catch_up`].
+    pub(crate) fn catch_up(&self) {
+        if let Some(output) = &self.output {
+            output.catch_up();
+        }
+    }
+
+    /// Kills the group, waits for the death, hears the last words for up to `patience`, reaps. Where it had begun a `job`, only
+    /// what it wrote since then counts.
+    pub(crate) async fn bury(self, patience: Duration, job: Option<u64>) -> ExitReport {
         let Self { name, limits, process, alive, output } = self;
         process.kill();
         alive.died().await;
         drop(alive);
         let uptime = process.started().elapsed();
-        let stderr = match output {
-            Some(output) => output.last_words(patience).await,
-            None => Vec::new(),
+        let words = match output {
+            Some(output) => output.last_words(patience, job).await,
+            None => LastWords::default(),
         };
         let reaped = process.bury();
         let mut report = ExitReport::new(name, process.pid(), reaped.exit);
-        report.stderr = stderr;
+        report.stderr = words.lines;
+        report.stderr_may_be_older = words.may_be_older;
         report.peak_memory = reaped.peak_memory;
         report.cpu_time = reaped.cpu_time;
         report.uptime = uptime;

@@ -11,10 +11,6 @@ const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 
-/// Number of lines of standard error that count as what a worker said when it died. Older ones may be about something
-/// that it got over.
-const LAST_WORDS: usize = 4;
-
 /// What a report of a death does not say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Circumstances {
@@ -49,9 +45,9 @@ pub(crate) fn limit_hit(
 /// before it aborts; a stack that cannot grow is a segmentation fault, with most of the limit in use. A SIGKILL is never
 /// this limit's: the kernel refuses memory, and kills nobody for it.
 fn was_memory(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> bool {
-    let mut lines = death.stderr.iter().rev().zip(0..);
-    let told =
-        lines.any(|(line, age)| is_failed_allocation(line) || (age < LAST_WORDS && tells_of_memory(line)));
+    // Some get over a failed allocation: it counts only where nothing was said behind it, and by this very job.
+    let told = !death.stderr_may_be_older
+        && death.last_words().is_some_and(|last| is_failed_allocation(last) || tells_of_memory(last));
     let near = own_peak >= limit - limit / 8;
     (told && signal == SIGABRT) || (near && [SIGABRT, SIGBUS, SIGSEGV].contains(&signal))
 }
@@ -61,7 +57,7 @@ pub(crate) fn is_failed_allocation(line: &str) -> bool {
     line.starts_with("memory allocation of ") && line.contains(" bytes failed")
 }
 
-/// The words of C++ and of most others, some of which can be got over.
+/// The words of C++ and of most others.
 fn tells_of_memory(line: &str) -> bool {
     line.contains("std::bad_alloc") || line.to_ascii_lowercase().contains("out of memory")
 }
@@ -98,10 +94,11 @@ mod tests {
 
     #[test]
     fn an_abort_that_speaks_of_memory_is_the_memory_limit() {
-        let bad_alloc = ["terminate called after throwing an instance of 'std::bad_alloc'", "  what():  …"];
+        let bad_alloc =
+            ["terminate called after throwing an instance of 'std::bad_alloc'", "  what():  std::bad_alloc"];
         assert_eq!(hit(&death(SIGABRT, 0, &[RUST])), Some("memory"));
         assert_eq!(
-            hit(&death(SIGABRT, 0, &[RUST, "1: a", "2: long", "3: back", "4: trace"])),
+            hit(&death(SIGABRT, 0, &[RUST, "stack backtrace:", "   0: a", "   1: b"])),
             Some("memory")
         );
         assert_eq!(hit(&death(SIGABRT, 0, &bad_alloc)), Some("memory"));
@@ -115,6 +112,14 @@ mod tests {
         // It got over it, and went on.
         let over = ["Out of memory", "retrying", "1", "2", "assertion failed"];
         assert_eq!(hit(&death(SIGABRT, 0, &over)), None);
+        assert_eq!(hit(&death(SIGABRT, 0, &over[..2])), None);
+        // Perhaps the job before got over it.
+        for words in ["Out of memory", RUST] {
+            let mut unclear = death(SIGABRT, 0, &[words]);
+            unclear.stderr_may_be_older = true;
+            assert_eq!(hit(&unclear), None);
+            assert_eq!(hit(&death(SIGABRT, 0, &[words, "retrying with less"])), None);
+        }
         // Others' words, and not even an abort.
         assert_eq!(hit(&death(SIGSEGV, 0, &[RUST])), None);
     }

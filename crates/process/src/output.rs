@@ -2,9 +2,11 @@
 //! lines of standard error kept for the report of its death. All of it bounded.
 
 use crate::clock;
-use crate::tail::Tail;
+use crate::tail::{Author, LastWords, Tail};
+use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -16,39 +18,52 @@ const MAX_LINE: usize = 2048;
 /// Bytes per read of a pipe.
 const READ: usize = 8 * 1024;
 
+/// Maximum number of reads in a row, enough for a full pipe, before others have their turn.
+const READS: usize = 9;
+
 /// The output of one worker, being drained in the background until dropped.
 #[derive(Debug)]
 pub(crate) struct Output {
-    tail: Arc<Mutex<Tail>>,
+    said: Arc<Stderr>,
     stdout: JoinHandle<()>,
     stderr: JoinHandle<()>,
 }
 
 impl Output {
     /// Starts to drain. Needs a tokio runtime.
-    pub(crate) fn drain(worker: &str, stdout: OwnedFd, stderr: OwnedFd) -> std::io::Result<Self> {
-        let tail = Arc::new(Mutex::new(Tail::default()));
+    pub(crate) fn drain(worker: &str, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Self> {
         let stdout = Receiver::from_owned_fd(stdout)?;
-        let stderr = Receiver::from_owned_fd(stderr)?;
-        let kept = tail.clone();
-        let (name, same_name) = (worker.to_owned(), worker.to_owned());
+        let said = Arc::new(Stderr {
+            worker: worker.to_owned(),
+            pipe: Receiver::from_owned_fd(stderr)?,
+            heard: Mutex::default(),
+        });
+        let name = worker.to_owned();
         Ok(Self {
-            tail,
             stdout: tokio::spawn(lines(stdout, move |line| {
                 tracing::info!(target: "procpool::stdout", worker = name, "{line}");
             })),
-            stderr: tokio::spawn(lines(stderr, move |line| {
-                tracing::info!(target: "procpool::stderr", worker = same_name, "{line}");
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            })),
+            stderr: tokio::spawn(said.clone().drain()),
+            said,
         })
     }
 
-    /// The last lines of standard error, oldest first, once the pipe is empty or `patience` is over: a
-    /// grandchild may hold it open for ever.
-    pub(crate) async fn last_words(mut self, patience: Duration) -> Vec<String> {
+    /// The worker serves now, and tells by `jobs` how far it is.
+    pub(crate) fn serves(&self, jobs: Arc<dyn Jobs>) {
+        self.said.heard().jobs = Some(jobs);
+    }
+
+    /// The worker was heard of, and nothing was made of that yet: what it wrote before it ended a job is read before the
+    /// end of that job counts. Costs no system call while standard error is quiet.
+    pub(crate) fn catch_up(&self) {
+        let _ = self.said.read();
+    }
+
+    /// Returns the last lines of standard error that `job` may have written, or all for `None`, once the pipe is empty or
+    /// `patience` is over: a grandchild may hold it open for ever.
+    pub(crate) async fn last_words(mut self, patience: Duration, job: Option<u64>) -> LastWords {
         let _ = clock::timeout(patience, &mut self.stderr).await;
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.said.heard().tail.take(job)
     }
 }
 
@@ -57,6 +72,81 @@ impl Drop for Output {
         self.stdout.abort();
         self.stderr.abort();
     }
+}
+
+/// How far a worker is with its jobs.
+pub(crate) trait Jobs: std::fmt::Debug + Send + Sync {
+    /// The jobs that may have written what was read just now.
+    fn author(&self) -> Author;
+}
+
+/// Standard error, read by a task of its own and by the worker's session. A lock keeps its bytes in order.
+#[derive(Debug)]
+struct Stderr {
+    worker: String,
+    pipe: Receiver,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    splitter: Splitter,
+    tail: Tail,
+    jobs: Option<Arc<dyn Jobs>>,
+    author: Author,
+}
+
+impl Stderr {
+    async fn drain(self: Arc<Self>) {
+        while self.pipe.readable().await.is_ok() && self.read().is_continue() {
+            tokio::task::yield_now().await;
+        }
+        let mut heard = self.heard();
+        heard.finish(&self.worker);
+    }
+
+    /// Reads what is there, within reason. Breaks at the end. A pipe that is not known to be readable is not read.
+    fn read(&self) -> ControlFlow<()> {
+        let mut heard = self.heard();
+        for _ in 0..READS {
+            let mut buffer = [0; READ];
+            match self.pipe.try_read(&mut buffer) {
+                Ok(length @ 1..) => heard.take(&self.worker, &buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return ControlFlow::Break(()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Heard {
+    fn take(&mut self, worker: &str, bytes: &[u8]) {
+        let author = self.jobs.as_ref().map(|jobs| jobs.author()).unwrap_or_default();
+        // A line that one job began is not the next one's to end.
+        if author.earliest > self.author.latest {
+            self.finish(worker);
+        }
+        let earliest = if self.splitter.line.is_empty() { author.earliest } else { self.author.earliest };
+        self.author = Author { earliest, ..author };
+        let Self { splitter, tail, author, .. } = self;
+        splitter.feed(bytes, &mut |line| keep(tail, worker, line, *author));
+    }
+
+    fn finish(&mut self, worker: &str) {
+        let Self { splitter, tail, author, .. } = self;
+        splitter.finish(&mut |line| keep(tail, worker, line, *author));
+    }
+}
+
+fn keep(tail: &mut Tail, worker: &str, line: String, author: Author) {
+    tracing::info!(target: "procpool::stderr", worker, "{line}");
+    tail.push(line, author);
 }
 
 async fn lines(mut pipe: Receiver, mut take: impl FnMut(String)) {

@@ -9,14 +9,17 @@ use crate::launch::ReadyWorker;
 use crate::os::page::Page;
 use crate::os::socket::Socket;
 use crate::outbox::Outbox;
+use crate::output::Jobs;
+use crate::tail::Author;
 use procpool_protocol::ExitReport;
 use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::decoder::Decoder;
-use procpool_protocol::frame::Frame;
+use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Reads of one connection before everybody else gets a turn, other tasks among them.
@@ -136,15 +139,21 @@ impl Session {
         let lines = Arc::new(Outboxes { ends: Some(ends), ..Outboxes::loose(receives) });
         let input = |socket, decoder: Decoder| {
             let received = decoder.buffered() as u64;
-            Input { socket, decoder, received, open: true, reset: false, is_flooding: false }
+            Input {
+                socket,
+                decoder,
+                received,
+                answered: Arc::default(),
+                open: true,
+                reset: false,
+                is_flooding: false,
+            }
         };
-        let session = Self {
-            body,
-            lines: lines.clone(),
-            jobs: input(jobs, jobs_in),
-            control: input(control, control_in),
-            page,
-        };
+        let jobs = input(jobs, jobs_in);
+        if let Some(output) = &body.output {
+            output.serves(Arc::new(Course { answered: jobs.answered.clone(), page: page.clone() }));
+        }
+        let session = Self { body, lines: lines.clone(), jobs, control: input(control, control_in), page };
         (lines, session)
     }
 
@@ -176,8 +185,8 @@ impl Session {
                 () = self.body.alive.died() => break,
                 () = &mut write_jobs => self.jobs.close(),
                 () = &mut write_control => self.control.close(),
-                _ = self.control.socket.readable() => self.control.turn(Connection::Control, sink),
-                () = readable(&self.jobs, sink) => self.jobs.turn(Connection::Jobs, sink),
+                _ = self.control.socket.readable() => self.control.turn(Connection::Control, sink, || {}),
+                () = readable(&self.jobs, sink) => self.jobs.turn(Connection::Jobs, sink, || self.body.catch_up()),
             };
             // A worker that never stops talking must not be all that this thread hears: a socket that stays
             // readable uses none of the budget by which tokio would see to that.
@@ -207,8 +216,27 @@ impl Session {
         if let Some(page) = &self.page {
             last_frames.extend(self.jobs.unsent(page));
         }
-        let report = self.body.bury(death::LAST_WORDS).await;
+        let answers = last_frames.iter().filter(|frame| frame.kind == Kind::Done).count() as u64;
+        let job = begun.unwrap_or(self.jobs.answered.load(Ordering::Relaxed) + answers + 1);
+        let report = self.body.bury(death::LAST_WORDS, Some(job)).await;
         Ending { report, last_frames, unread: self.jobs.reset, begun, was_killed }
+    }
+}
+
+/// How far a worker is, by what it says.
+#[derive(Debug)]
+struct Course {
+    /// Jobs whose end was heard.
+    answered: Arc<AtomicU64>,
+    page: Option<Arc<Page>>,
+}
+
+impl Jobs for Course {
+    fn author(&self) -> Author {
+        let earliest = self.answered.load(Ordering::Relaxed) + 1;
+        // One without a page has one job at a time.
+        let latest = self.page.as_ref().map_or(earliest, |page| page.begun());
+        Author { earliest, latest }
     }
 }
 
@@ -225,6 +253,8 @@ struct Input {
     decoder: Decoder,
     /// Bytes that were read.
     received: u64,
+    /// Jobs whose end was heard.
+    answered: Arc<AtomicU64>,
     open: bool,
     /// The kernel said that the peer closed with unread input. It says so once.
     reset: bool,
@@ -233,8 +263,14 @@ struct Input {
 }
 
 impl Input {
-    /// Reads what is there, within reason, and delivers the frames in it.
-    fn turn(&mut self, connection: Connection, sink: &mut impl FrameSink) -> Result<(), String> {
+    /// Reads what is there, within reason, and delivers the frames in it. `heard` is called
+    /// before that.
+    fn turn(
+        &mut self,
+        connection: Connection,
+        sink: &mut impl FrameSink,
+        heard: impl Fn(),
+    ) -> Result<(), String> {
         self.is_flooding = false;
         for _ in 0..READS_A_TURN {
             // The rest of a frame may be long: it goes to where it stays, in large pieces.
@@ -252,6 +288,7 @@ impl Input {
                 }
                 Ok((length, is_all)) => {
                     self.received += length as u64;
+                    heard();
                     self.deliver(connection, sink)?;
                     if is_all {
                         self.decoder.release();
@@ -279,6 +316,9 @@ impl Input {
         while result.is_ok()
             && let Some(frame) = self.decoder.poll_frame().transpose()
         {
+            if frame.as_ref().is_ok_and(|it| it.kind == Kind::Done) {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+            }
             result = frame.map_err(|error| error.to_string()).and_then(|it| sink.frame(connection, it));
         }
         // What came before a breach of the protocol counts.

@@ -41,7 +41,26 @@ pub(crate) struct Tail {
 #[derive(Debug)]
 struct Line {
     text: String,
+    author: Author,
     role: Role,
+}
+
+/// The jobs that may have written a line, by their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Author {
+    /// Those before this one were over, and all that they had written was read.
+    pub(crate) earliest: u64,
+    /// Those behind this one had not begun.
+    pub(crate) latest: u64,
+}
+
+/// The lines that were kept of one job.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct LastWords {
+    /// Oldest first.
+    pub(crate) lines: Vec<String>,
+    /// A job before that one may have written some of them.
+    pub(crate) may_be_older: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +73,7 @@ enum Role {
 }
 
 impl Tail {
-    pub(crate) fn push(&mut self, text: String) {
+    pub(crate) fn push(&mut self, text: String, author: Author) {
         let role = match begins_cause(&text) {
             _ if self.continues => Role::Continued,
             Some(_) => Role::Cause,
@@ -69,12 +88,21 @@ impl Tail {
             let oldest = self.lines.iter().position(|line| line.role == Role::Other).unwrap_or(0);
             self.lines.remove(oldest);
         }
-        self.lines.push_back(Line { text, role });
+        self.lines.push_back(Line { text, author, role });
     }
 
-    /// Takes all lines, oldest first.
-    pub(crate) fn take(&mut self) -> Vec<String> {
-        self.lines.drain(..).map(|line| line.text).collect()
+    /// Takes all lines, and returns those that `job` may have written. `None`: all.
+    pub(crate) fn take(&mut self, job: Option<u64>) -> LastWords {
+        let mut words = LastWords::default();
+        for Line { text, author, .. } in self.lines.drain(..) {
+            match job {
+                Some(job) if author.latest < job => continue,
+                Some(job) => words.may_be_older |= author.earliest < job,
+                None => {}
+            }
+            words.lines.push(text);
+        }
+        words
     }
 
     /// Makes room for one more.
@@ -118,8 +146,31 @@ mod tests {
 
     fn kept(lines: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut tail = Tail::default();
-        lines.into_iter().for_each(|line| tail.push(line));
-        tail.take()
+        lines.into_iter().for_each(|line| tail.push(line, Author::default()));
+        tail.take(None).lines
+    }
+
+    fn words_of(job: Option<u64>, lines: &[(&str, u64, u64)]) -> (String, bool) {
+        let mut tail = Tail::default();
+        for &(line, earliest, latest) in lines {
+            tail.push(line.to_owned(), Author { earliest, latest });
+        }
+        let words = tail.take(job);
+        (words.lines.join(" "), words.may_be_older)
+    }
+
+    #[test]
+    fn a_jobs_words_are_those_that_no_job_before_it_wrote() {
+        let lines = [("first", 1, 1), ("second", 2, 2), ("third", 3, 3)];
+        assert_eq!(words_of(Some(3), &lines), ("third".into(), false));
+        assert_eq!(words_of(Some(4), &lines), (String::new(), false));
+        assert_eq!(words_of(None, &lines), ("first second third".into(), false));
+    }
+
+    #[test]
+    fn words_that_an_earlier_job_may_have_written_are_told_as_such() {
+        let lines = [("first", 1, 1), ("unclear", 2, 3), ("third", 3, 3)];
+        assert_eq!(words_of(Some(3), &lines), ("unclear third".into(), true));
     }
 
     fn with_backtrace(cause: &[&str]) -> Vec<String> {

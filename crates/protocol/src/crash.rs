@@ -104,6 +104,9 @@ pub struct ExitReport {
     /// The last lines that it wrote to standard error, oldest first, bounded. Among them is what it said of the cause of its
     /// end, however long a backtrace followed.
     pub stderr: Vec<String>,
+    /// Some of these lines may have been written by a job before the one that the worker had: its jobs ended in quick
+    /// succession. Otherwise earlier jobs' lines are left out.
+    pub stderr_may_be_older: bool,
     /// Most memory that it had resident, in bytes.
     pub peak_memory: u64,
     /// Time on a processor, user and system.
@@ -123,6 +126,7 @@ impl ExitReport {
             exit,
             limit: None,
             stderr: Vec::new(),
+            stderr_may_be_older: false,
             peak_memory: 0,
             cpu_time: Duration::ZERO,
             uptime: Duration::ZERO,
@@ -145,7 +149,8 @@ impl fmt::Display for ExitReport {
             write!(out, "; it hit its {limit}")?;
         }
         if let Some(line) = self.last_words() {
-            write!(out, "; its last words: {line}")?;
+            let whose = if self.stderr_may_be_older { ", or an earlier job's" } else { "" };
+            write!(out, "; its last words{whose}: {line}")?;
         }
         Ok(())
     }

@@ -44,6 +44,19 @@ async fn one_allocation_that_is_too_large_is_the_memory_limit_too_however_long_t
 }
 
 #[tokio::test]
+async fn what_an_earlier_job_wrote_is_no_evidence_against_a_later_one() {
+    let pool = greedy().memory_limit(4096 * MEBIBYTE).poison_deaths(0).start().await.unwrap();
+    for words in ["Out of memory", "memory allocation of 64 bytes failed"].repeat(5) {
+        pool.run(Verb::Shell(format!("echo '{words}' >&2"))).await.unwrap();
+        let death = death_of(&pool, Verb::Abort).await;
+        assert_eq!((death.limit, death.last_words()), (None, None), "{death:?}");
+        let said = Verb::LastWords(vec![words.to_owned()]);
+        let death = death_of(&pool, said).await;
+        assert!(death.limit.is_some() && death.last_words() == Some(words), "{death:?}");
+    }
+}
+
+#[tokio::test]
 async fn http_tells_of_the_memory_limit() {
     let server = Server::of_verbs(1, "memory_limit = \"256 MiB\"\ntimeout = \"none\"").await;
     let problem = server.perform(&Verb::Allocate).await.problem();

@@ -227,7 +227,7 @@ impl<'a> Begun<'a> {
                 let _ = clock::timeout(death::AFTER_EOF, async { while jobs.frame().await.is_ok() {} }).await;
             }
             // Left alone it would exit by itself, but not all workers are well-behaved.
-            body.bury(death::LAST_WORDS).await;
+            body.bury(death::LAST_WORDS, None).await;
             return Err(refusal.error);
         }
         jobs.decoder.set_max_payload(recipe.max_payload);

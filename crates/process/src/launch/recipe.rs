@@ -166,7 +166,7 @@ impl Recipe {
     }
 
     pub(super) async fn died(&self, body: Body) -> StartError {
-        let report = body.bury(death::LAST_WORDS).await;
+        let report = body.bury(death::LAST_WORDS, None).await;
         StartError::Died { pool: self.name.clone(), report: Box::new(report) }
     }
 
@@ -179,18 +179,18 @@ impl Recipe {
     }
 
     pub(super) async fn violated(&self, body: Body, violation: String) -> StartError {
-        body.bury(death::LAST_WORDS).await;
+        body.bury(death::LAST_WORDS, None).await;
         StartError::Protocol { pool: self.name.clone(), violation }
     }
 
     /// It says itself that it will not serve.
     pub(super) async fn failed(&self, body: Body, failure: Failure) -> StartError {
-        body.bury(death::LAST_WORDS).await;
+        body.bury(death::LAST_WORDS, None).await;
         StartError::Init { pool: self.name.clone(), failure }
     }
 
     pub(super) async fn timed_out(&self, body: Body, step: &'static str) -> StartError {
-        body.bury(death::LAST_WORDS).await;
+        body.bury(death::LAST_WORDS, None).await;
         StartError::TimedOut { pool: self.name.clone(), step, timeout: self.step_timeout }
     }
 }
