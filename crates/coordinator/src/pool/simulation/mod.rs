@@ -2,8 +2,13 @@
 //! read and write frames ([`worker`]). Frames are torn, connections overtake each other, workers are killed at any frame,
 //! recalled, cancelled, and given memory that is taken back. Each seed is one run; each known bug is noticed as what it is.
 
+mod bugs;
+mod callers;
+mod effects;
+mod recipe;
 mod run;
 mod worker;
+mod workers;
 
 use run::Run;
 
@@ -17,7 +22,7 @@ const SEEDS_OF_A_BUG: u64 = 500;
 fn every_seed_keeps_what_the_adapter_promises() {
     let seeds =
         std::env::var("PROCPOOL_SIM_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
-    let mut met = run::Met::default();
+    let mut met = bugs::Met::default();
     for seed in 0..seeds {
         let mut run = Run::new(seed, None);
         run.play().unwrap_or_else(|broken| panic!("seed {seed} breaks {broken}"));
@@ -28,7 +33,7 @@ fn every_seed_keeps_what_the_adapter_promises() {
 
 #[test]
 fn every_known_bug_of_the_adapter_is_noticed_as_what_it_is() {
-    for &(bug, promise) in run::ALL {
+    for &(bug, promise) in bugs::ALL {
         let is_it = |seed| Run::new(seed, Some(bug)).play().is_err_and(|broken| broken.starts_with(promise));
         let first = (0..SEEDS_OF_A_BUG).position(is_it);
         assert!(first.is_some(), "nobody notices that {bug:?} breaks {promise}");

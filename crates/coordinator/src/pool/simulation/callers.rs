@@ -1,0 +1,95 @@
+//! Callers: they submit, cancel, and read chunks.
+
+use super::bugs::Bug;
+use super::run::{Checked, Job, Run};
+use super::worker::{Does, input};
+use crate::pool::entry::NewJob;
+use crate::pool::events::Events;
+use procpool_protocol::arena::MIN_SHARED;
+use procpool_protocol::engine::JobLimits;
+use procpool_protocol::{Encoding, Payload};
+use procpool_scheduler::{Event, JobId as Key};
+use rand::RngExt as _;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+impl Run {
+    pub(super) fn submit(&mut self) -> Checked {
+        if self.to_submit == 0 {
+            return Ok(());
+        }
+        self.to_submit -= 1;
+        let number = self.to_submit;
+        let does = match self.random.random_range(0..20) {
+            0 => Does::Kills,
+            1..=3 => Does::Streams,
+            4 => Does::TakesLong,
+            5..=6 => Does::AnswersMuch,
+            _ => Does::Echoes,
+        };
+        let length = if self.percent(10) { MIN_SHARED } else { 10 };
+        let events = (does == Does::Streams).then(Arc::<Events>::default);
+        let job = NewJob {
+            input: Payload::raw(input(number, does, length)),
+            reply: Encoding::Bytes,
+            limits: JobLimits::default(),
+            attempts: 1,
+            reports_usage: false,
+            events: events.clone(),
+        };
+        let (sender, outcome) = oneshot::channel();
+        self.journal.push(format!("{:?} submit {number} {does:?} {length}", self.now));
+        let job_seen = Job {
+            number,
+            does,
+            events,
+            begun: 0,
+            is_lost: false,
+            is_cancelled: false,
+            chunks: 0,
+            outcome: Some(outcome),
+        };
+        self.jobs.insert(number, job_seen);
+        let names = self.act(|state, now, effects| state.submit(now, job, None, sender, effects))?;
+        self.names.insert(number, names);
+        self.look()
+    }
+
+    pub(super) fn cancel(&mut self) -> Checked {
+        let open: Vec<_> =
+            self.jobs.values().filter(|job| job.outcome.is_some()).map(|job| job.number).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let number = open[self.random.random_range(0..open.len())];
+        let (job, _) = self.names[&number];
+        self.met.cancels += 1;
+        self.jobs.get_mut(&number).expect("a job").is_cancelled = true;
+        self.act(|state, now, effects| state.handle(now, Event::Cancel { job }, effects))
+    }
+
+    /// The caller reads what is there, and the worker is granted more.
+    pub(super) fn read(&mut self, key: Key, events: &Events) {
+        let number = self.names.iter().find(|(_, names)| names.0 == key).map(|(&number, _)| number);
+        let mut granted = 0;
+        while let Some(more) = events.try_chunk() {
+            granted += more;
+            if let Some(job) = number.and_then(|number| self.jobs.get_mut(&number)) {
+                job.chunks += 1;
+            }
+        }
+        if granted > 0 && !self.has(Bug::ForgetsCredit) {
+            let lines = self.state.grant(key, granted);
+            for fake in self.workers.values_mut() {
+                fake.is_flushed |= lines.as_ref().is_some_and(|it| Arc::ptr_eq(it, &fake.lines));
+            }
+        }
+    }
+
+    pub(super) fn read_all(&mut self) {
+        let listening = |(number, job): (&u8, &Job)| Some((self.names.get(number)?.0, job.events.clone()?));
+        for (key, events) in self.jobs.iter().filter_map(listening).collect::<Vec<_>>() {
+            self.read(key, &events);
+        }
+    }
+}
