@@ -23,7 +23,7 @@ struct Worker(Child);
 
 impl Worker {
     fn attach(socket: &Path) -> Self {
-        // Signals that whoever runs the tests ignores are ignored by what they start, and a supervisor's children heed them.
+        // Signals that the tests' runner ignores are ignored by what they start, and a supervisor's children heed them.
         let heeding = ["--default-signal=INT", "--default-signal=TERM"];
         Self::spawn(Command::new("env").args(heeding).arg(binary("verbs")).arg("--attach").arg(socket))
     }

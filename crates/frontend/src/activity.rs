@@ -107,7 +107,7 @@ impl Exchange {
         self.activity.life().answered(self.number, Instant::now());
     }
 
-    /// So many bytes of the answer were taken.
+    /// This number of bytes of the answer was taken.
     pub(crate) fn took(&self, bytes: u64) {
         self.activity.life().took(self.number, bytes, Instant::now());
     }

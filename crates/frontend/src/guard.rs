@@ -12,7 +12,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Version};
 use std::sync::Arc;
 
-/// The only route that answers whoever asks, under any name: it tells nothing of what is running, and a supervisor that
+/// The only route that answers everybody, under any name: it tells nothing of what is running, and a supervisor that
 /// misses its answer kills the server. `/readyz` tells what pools there are.
 pub(crate) const OPEN: &str = "/livez";
 

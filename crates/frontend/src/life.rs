@@ -91,7 +91,7 @@ impl Life {
         self.exchanges.insert(exchange, answering);
     }
 
-    /// So many bytes of the exchange's answer were taken.
+    /// This number of bytes of the exchange's answer was taken.
     pub(crate) fn took(&mut self, exchange: u64, bytes: u64, now: Instant) {
         // What an aborted stream drops was not taken.
         if let Some(Exchange::Answering { progress, taken, is_aborted: false, .. }) =
@@ -172,7 +172,7 @@ impl Life {
         self.cancels.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX))
     }
 
-    /// What is to be done now.
+    /// What the driver has to do now.
     pub(crate) fn verdict(&mut self, now: Instant, patience: &Patience) -> Verdict {
         if self.is_too_cancelling() {
             return Verdict::Calm;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Time from the end of what a client sends to the first byte that is sent to find out whether it is
-/// there. Each further byte takes twice as long: whoever goes later is noticed in proportion.
+/// there. Each further byte takes twice as long: a client that goes later is noticed in proportion.
 ///
 /// Clients that call `recv` once and take what comes for the whole answer are common in scripts. Most jobs are
 /// done within this time, and then the answer comes in one piece.

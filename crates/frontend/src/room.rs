@@ -1,4 +1,4 @@
-//! Who may be connected: so many altogether and from one address, and beyond that a few who may only ask
+//! Who may be connected: a number altogether and from one address, and beyond that a few who may only ask
 //! whether the server lives. Knows connections as guests, not what they ask.
 
 use crate::activity::Activity;

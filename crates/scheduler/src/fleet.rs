@@ -54,7 +54,7 @@ impl Worker {
         self.phase
     }
 
-    /// Whether so many more bytes would be at most `most`, of all that it has to run.
+    /// Whether all that it has to run, with this number of bytes more, would be at most `most`.
     pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
         self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
     }

@@ -135,7 +135,7 @@ impl Outlet {
         done
     }
 
-    /// Sends what waits if the guard has asked for it and nobody else is at it: whoever is, comes here after it.
+    /// Sends what waits if the guard has asked for it and nobody else is at it: a thread that is, comes here after it.
     fn heed(&self) -> io::Result<()> {
         while self.is_asked.load(Ordering::SeqCst) {
             let Ok(mut state) = self.state.try_lock() else { return Ok(()) };

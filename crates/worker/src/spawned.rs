@@ -30,7 +30,7 @@ pub(crate) fn join(identity: &Identity) -> Result<Session, WorkerError> {
     procpool_birth::serves();
     let session = Session::open(identity, opening, end)?;
     if !was_spawned {
-        // Whoever started it may stop it, and then addresses it alone.
+        // Its own supervisor may stop it, and then addresses it alone.
         os::drain_at_stop(session.reader.source());
     }
     Ok(session)

@@ -24,9 +24,12 @@ async fn a_deadline_ends_in_a_kill() {
 #[tokio::test]
 async fn a_run_timeout_does_not_count_the_queue() {
     let pool = verbs(1).start().await.unwrap();
-    let (blocker, _) = begin(&pool, Verb::Obey).await;
+    // Longer than the one behind it may run.
+    let blocker = pool.submit(Verb::Nap(1_500_000));
+    let waited = pool.job(echo("waited")).run_timeout(Duration::from_secs(1)).submit();
+    assert_eq!(waited.await.unwrap(), "waited");
+    blocker.await.unwrap();
     let job = pool.job(Verb::Spin).run_timeout(Duration::from_millis(50)).submit();
-    blocker.cancel();
     let error = job.await.unwrap_err();
     assert!(
         matches!(error, JobError::TimedOut { stage: Stage::Running, limit } if limit == Duration::from_millis(50)),
@@ -164,9 +167,14 @@ async fn callers_that_wait_hear_of_a_shutdown() {
         let pool = pool.clone();
         async move { pool.run(echo("patient")).await }
     });
+    // It is refused, and waits.
+    tokio::task::yield_now().await;
+    assert!(!patient.is_finished());
     pool.shutdown(Duration::from_millis(1)).await;
     drop(running);
-    let error = patient.await.unwrap().unwrap_err();
+    let told =
+        tokio::time::timeout(Duration::from_secs(30), patient).await.expect("it hears of the shutdown");
+    let error = told.unwrap().unwrap_err();
     assert!(
         matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::ShuttingDown),
         "{error}"

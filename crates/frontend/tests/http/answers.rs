@@ -32,7 +32,7 @@ impl Drop for Output {
     }
 }
 
-/// A server whose outputs have so many bytes, and what tells of each that is gone. (The channel is
+/// A server whose outputs have this number of bytes, and what tells of each that is gone. (The channel is
 /// bounded by the test's few jobs.)
 async fn serving(
     size: usize,

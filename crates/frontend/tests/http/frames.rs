@@ -25,7 +25,7 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// A connection whose streams begin with a window of so many bytes.
+/// A connection whose streams begin with a window of this number of bytes.
 pub(crate) struct Frames(TcpStream);
 
 impl Frames {

@@ -1,18 +1,35 @@
 //! Clients that have closed their sending side: those that wait for their answer, and those that are gone.
 
-use crate::client::soon;
+use crate::client::{Connection, soon};
 use crate::fake::Fake;
 use crate::lifetimes::{Event, JOBS, holding};
 use crate::server::{Server, post_text};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+
+/// A client that has closed its sending side while its job runs.
+struct Waiting {
+    server: Server,
+    connection: Connection,
+    events: mpsc::UnboundedReceiver<Event>,
+    release: Arc<Semaphore>,
+}
+
+impl Waiting {
+    async fn begin() -> Self {
+        let (engine, mut events, release) = holding();
+        let server = Server::of(engine).await;
+        let mut connection = server.connect().await;
+        connection.send(post_text(JOBS, "", "40")).await;
+        connection.finish_sending().await;
+        assert_eq!(soon(events.recv()).await, Some(Event::Started));
+        Self { server, connection, events, release }
+    }
+}
 
 #[tokio::test]
 async fn a_client_that_is_done_sending_gets_its_answer() {
-    let (engine, mut events, release) = holding();
-    let server = Server::of(engine).await;
-    let mut connection = server.connect().await;
-    connection.send(post_text(JOBS, "", "40")).await;
-    connection.finish_sending().await;
-    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    let Waiting { mut connection, mut events, server: _server, release } = Waiting::begin().await;
     release.add_permits(1);
     assert_eq!(connection.reply().await.text(), "40");
     assert_eq!(soon(events.recv()).await, Some(Event::Finished));
@@ -34,12 +51,7 @@ async fn every_request_from_before_the_sending_side_was_closed_is_answered() {
 
 #[tokio::test]
 async fn an_answer_that_began_early_goes_on_where_it_was() {
-    let (engine, mut events, release) = holding();
-    let server = Server::of(engine).await;
-    let mut connection = server.connect().await;
-    connection.send(post_text(JOBS, "", "40")).await;
-    connection.finish_sending().await;
-    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    let Waiting { mut connection, server: _server, release, .. } = Waiting::begin().await;
     assert_eq!(connection.byte().await, b'H');
     assert_eq!(connection.byte().await, b'T');
     release.add_permits(1);
@@ -58,12 +70,7 @@ async fn a_client_that_cuts_its_body_short_reads_why_it_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_goes_after_it_is_done_sending_cancels_its_job() {
-    let (engine, mut events, _release) = holding();
-    let server = Server::of(engine).await;
-    let mut connection = server.connect().await;
-    connection.send(post_text(JOBS, "", "40")).await;
-    connection.finish_sending().await;
-    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    let Waiting { mut connection, mut events, server: _server, release: _release } = Waiting::begin().await;
     assert_eq!(connection.byte().await, b'H', "so far it is there");
     drop(connection);
     assert_eq!(soon(events.recv()).await, Some(Event::Dropped));

@@ -75,7 +75,7 @@ fn find(own: &str, mounts: &str) -> Option<Place> {
 
 /// Where a group can be seen, if this line is of a mount of its hierarchy that shows it.
 ///
-/// `36 31 0:35 /root/in/hierarchy /mount/point rw,relatime - cgroup cgroup rw,pids`
+/// `36 31 0:35 /below/hierarchy /mount/point rw,relatime - cgroup cgroup rw,pids`
 fn mounted(line: &str, version: Version, group: &str) -> Option<PathBuf> {
     let (mount, system) = line.split_once(" - ")?;
     let mut system = system.split(' ');

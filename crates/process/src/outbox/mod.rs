@@ -1,4 +1,4 @@
-//! Ordered output to one connection, written by whoever comes by with the connection.
+//! Ordered output to one connection, written by any thread that comes by with the connection.
 //!
 //! Frames are appended under the pool's lock, which orders them; they are written outside of it, by
 //! the thread that appended them if the socket takes them, else by the session's own writer. Nobody
@@ -222,7 +222,7 @@ impl Outbox {
     /// `false` is certain: the kernel has not accepted its last byte and never will.
     pub fn close(&self, ticket: Option<Ticket>) -> bool {
         let mut queue = self.lock();
-        // Whoever is handing over frames at this moment knows in a moment what became of them: it is in one system call that does
+        // A thread that is handing over frames at this moment knows in a moment what became of them: it is in one system call that does
         // not block, and needs no other lock to come back.
         while queue.is_handing_over {
             drop(queue);

@@ -158,7 +158,7 @@ async fn an_arena_that_cannot_be_filled_ends_the_connection() {
 async fn a_close_does_not_wait_for_somebody_who_fills_an_arena() {
     let (outbox, _peer) = pair().await;
     let ticket = outbox.push(&frame(10)).ticket;
-    // As it is while a payload is copied. Whoever closes may hold the pool's lock, and would never come back.
+    // As it is while a payload is copied. The thread that closes may hold the pool's lock, and would never come back.
     outbox.lock().writing = true;
     assert!(!outbox.close(Some(ticket)), "it cannot have reached the worker");
 }

@@ -42,7 +42,7 @@ struct Known {
     refused: Option<Uncarried>,
 }
 
-/// Every type that was checked. Each is leaked once: a program has so many types and no more.
+/// Every type that was checked. Each is leaked once: a program has a fixed number of types.
 static KNOWN: RwLock<Vec<(TypeId, &'static Known)>> = RwLock::new(Vec::new());
 
 thread_local! {

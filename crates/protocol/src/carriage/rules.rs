@@ -12,7 +12,7 @@ pub(crate) trait Rules: Copy {
     fn length<E: Error>(self, length: Option<usize>) -> Result<(), E>;
     /// A struct leaves a field out.
     fn left_out<E: Error>(self, name: &'static str, field: &'static str) -> Result<(), E>;
-    /// A struct, or a variant of an enum, was written with so many fields.
+    /// A struct, or a variant of an enum, was written with this number of fields.
     fn fields<E: Error>(self, name: &'static str, variant: Option<u32>, count: usize) -> Result<(), E>;
     /// A variant is written.
     fn variant<E: Error>(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), E>;

@@ -95,7 +95,7 @@ impl Pool {
         self.offer(job, Terms { attempts, fingerprint, ..Terms::default() })
     }
 
-    /// A job with a payload of so many bytes.
+    /// A job with a payload of this number of bytes.
     pub(crate) fn submit_bytes(&mut self, job: u64, bytes: usize) -> Vec<Action> {
         self.offer(job, Terms { attempts: 1, bytes, ..Terms::default() })
     }
