@@ -26,8 +26,9 @@ async fn a_run_timeout_does_not_count_the_queue() {
     let pool = verbs(1).start().await.unwrap();
     // Longer than the one behind it may run.
     let blocker = pool.submit(Verb::Nap(1_500_000));
-    let waited = pool.job(echo("waited")).run_timeout(Duration::from_secs(1)).submit();
-    assert_eq!(waited.await.unwrap(), "waited");
+    // And long enough that its timer rings first, if that is too early.
+    let waited = pool.job(Verb::Nap(100_000)).run_timeout(Duration::from_secs(1)).submit();
+    waited.await.expect("it waits for longer than it may run, and runs for less");
     blocker.await.unwrap();
     let job = pool.job(Verb::Spin).run_timeout(Duration::from_millis(50)).submit();
     let error = job.await.unwrap_err();
