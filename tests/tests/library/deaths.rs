@@ -104,6 +104,24 @@ async fn the_message_of_a_panic_that_aborts_outlasts_its_backtrace() {
     }
 }
 
+/// Whether the words end with a newline or not, and whether the next job follows at once or not.
+#[tokio::test]
+async fn a_job_that_copes_is_not_quoted_when_a_later_one_dies_and_is_no_evidence() {
+    let pool = verbs(1).memory_limit(4 << 30).poison_deaths(0).start().await.unwrap();
+    for said in ["Out of memory\\n", "Out of memory"].into_iter().cycle().take(20) {
+        idle(&pool, 1).await;
+        let copes = pool.run(Verb::Shell(format!("printf '{said}' >&2"))).await.unwrap();
+        assert_eq!(copes, "exit status: 0");
+        let error = pool.run(Verb::Abort).await.unwrap_err();
+        let death = &error.crash_report().unwrap().death;
+        assert_eq!((death.limit, &death.stderr[..]), (None, &[][..]), "{error}");
+        pool.run(Verb::Shell(format!("printf '{said}' >&2"))).await.unwrap();
+        let error = pool.run(Verb::LastWords(vec!["out of cheese".into()])).await.unwrap_err();
+        let death = &error.crash_report().unwrap().death;
+        assert_eq!((death.limit, &death.stderr[..]), (None, &["out of cheese".to_owned()][..]), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_job_that_may_not_be_repeated_is_handed_out_once() {
     let scratch = Scratch::new();
