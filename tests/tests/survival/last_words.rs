@@ -27,8 +27,11 @@ async fn hear_the_dead<T>(pool: &Pool<Verbs>, submit: impl FnOnce() -> T) -> (T,
     pids.iter().for_each(|&pid| process::signal(pid, Signal::CONT));
     // This thread does something else until the workers are dead.
     let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-    let is_dead =
-        |fd| rustix::event::poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&second)).unwrap() == 1;
+    let is_dead = |pidfd| {
+        // Other tests of this process have children, too, whose ends interrupt the wait.
+        let wait = || rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&second));
+        rustix::io::retry_on_intr(wait).unwrap() == 1
+    };
     (jobs, pidfds.iter().all(is_dead))
 }
 
