@@ -5,10 +5,10 @@
 //! writes the next job. Lock order: pool, then outbox. The clock is read inside the lock.
 
 use super::catch_up::CatchUp;
-use super::effects::Effects;
-use super::fingerprint::{Fingerprints, QUICK};
-use super::recall::Waiting;
 use super::state::State;
+use super::state::effects::Effects;
+use super::state::fingerprint::{Fingerprints, QUICK};
+use super::state::recall::Waiting;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;

@@ -1,50 +1,28 @@
 //! [`Pool`]: typed jobs for many supervised worker processes.
 //!
-//! The way of a job: `request` encodes it, `core` takes it under the pool's lock, `state` asks the
-//! scheduler, `effects` is what is done after the lock, `serving` takes the result, `handle` decodes it.
+//! Three rooms. `caller/` is the side of those who want jobs done, `workers/` the side of the processes that do them,
+//! and `state/` what both change under the lock that `core` holds. The way of a job: `caller::request` encodes it,
+//! `core` takes it under the lock, `state` asks the scheduler, `state::effects` is what is done after the lock,
+//! `workers::frames` takes the result, `caller::handle` decodes it.
 
-mod answers;
-mod arenas;
-mod blame;
 mod builder;
-mod burial;
+mod caller;
 mod catch_up;
 mod config;
 mod core;
-mod effects;
-mod entry;
-mod events;
-mod fingerprint;
-mod handle;
-mod histogram;
-mod known;
-mod last_words;
-mod makes;
-mod map;
-mod member;
-mod offering;
-mod pending;
 mod raw;
-mod recall;
-mod request;
-mod schemas;
-mod serving;
 #[cfg(test)]
 mod simulation;
-mod slot;
 mod state;
-mod stats;
 mod status;
-mod supervisor;
-mod value_hash;
-mod waiting;
+mod workers;
 
 pub use builder::PoolBuilder;
+pub use caller::handle::{JobEvent, JobFuture, JobHandle};
+pub use caller::map::Map;
+pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
-pub use handle::{JobEvent, JobFuture, JobHandle};
-pub use map::Map;
 pub use raw::{RawPool, ShutdownReport};
-pub use request::JobRequest;
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};
 use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};

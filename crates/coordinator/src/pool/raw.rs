@@ -1,15 +1,15 @@
 //! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the
 //! HTTP frontend both stand on it.
 
+use super::caller::pending::Pending;
 use super::config::{PoolConfig, PoolError, WorkerSource};
 use super::core::Core;
-use super::effects::Effects;
-use super::entry::NewJob;
-use super::events::Events;
-use super::makes::Reloading;
-use super::member::FirstStart;
-use super::pending::Pending;
-use super::supervisor;
+use super::state::effects::Effects;
+use super::state::events::Events;
+use super::state::generations::Reloading;
+use super::state::open_job::NewJob;
+use super::workers::supervisor;
+use super::workers::worker_task::FirstStart;
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;

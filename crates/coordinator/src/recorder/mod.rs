@@ -2,19 +2,20 @@
 //!
 //! A pool has one thread for it: neither its lock nor a runtime ever waits for a disk. The outcome of such a job
 //! waits on the runtime for word from that thread, so that the file is there when its caller hears of it; but
-//! it stays off the thread, and waits for [`LONGEST_WAIT`](untold::LONGEST_WAIT) at most. Saving never costs a
+//! it stays off the thread, and waits for [`LONGEST_WAIT`](pending_outcome::LONGEST_WAIT) at most. Saving never costs a
 //! job its outcome: what is not saved in time goes out without a file, and a warning says why.
 
 mod error;
+mod pending_outcome;
 mod shelf;
 mod template;
 #[cfg(test)]
 mod tests;
-mod untold;
 
 pub use error::SaveError;
-pub(crate) use untold::Untold;
+pub(crate) use pending_outcome::PendingOutcome;
 
+use pending_outcome::Unsaved;
 use procpool_process::Recipe;
 use procpool_protocol::encodings::Encodings;
 use procpool_protocol::frame::Frame;
@@ -28,7 +29,6 @@ use std::thread;
 use template::Template;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use untold::Unsaved;
 
 /// Most jobs that wait to be written, each with its input, beside the one that is being written. A disk that is
 /// slower than that has jobs go out without a file rather than late.
@@ -52,7 +52,7 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct FailedJob {
     pub(crate) sent: Box<Sent>,
-    pub(crate) outcome: Untold,
+    pub(crate) outcome: PendingOutcome,
 }
 
 /// A job on its way to the thread that saves it: all that goes into its file, and not its outcome.
@@ -113,29 +113,29 @@ impl Recorder {
 
     /// Has a job saved, and its caller told after that. Never waits.
     pub(crate) fn save(&self, failed: FailedJob) {
-        let FailedJob { sent, outcome: untold } = failed;
-        let Some(finished) = untold.finished() else { return };
+        let FailedJob { sent, outcome: pending } = failed;
+        let Some(finished) = pending.finished() else { return };
         let (id, error) = (finished.id, finished.result.as_ref().err().map(Box::as_ref));
         let (saved, word) = oneshot::channel();
         let outcome = error.map_or("ok", JobError::name);
         let summary = error.map(|error| cut(error.to_string())).unwrap_or_default();
         let reason = match self.jobs.try_send(ToSave { sent, id, outcome, summary, saved }) {
-            Ok(()) => return self.tell_in_time(id, untold, word),
+            Ok(()) => return self.tell_in_time(id, pending, word),
             Err(TrySendError::Full(_)) => "as many jobs as may wait are waiting to be written",
             Err(TrySendError::Disconnected(_)) => "the thread that saves jobs is gone",
         };
-        untold.tell(None);
+        pending.tell(None);
         not_saved(&self.pool, id, reason);
     }
 
-    fn tell_in_time(&self, id: JobId, untold: Untold, word: oneshot::Receiver<Option<PathBuf>>) {
+    fn tell_in_time(&self, id: JobId, pending: PendingOutcome, word: oneshot::Receiver<Option<PathBuf>>) {
         let pool = self.pool.clone();
         self.runtime.spawn(async move {
-            match untold.tell_with(word).await {
+            match pending.tell_with(word).await {
                 Ok(()) => {}
                 Err(Unsaved::Gone) => not_saved(&pool, id, "the thread that saves jobs has ended"),
                 Err(Unsaved::Late) => {
-                    let waited = untold::LONGEST_WAIT;
+                    let waited = pending_outcome::LONGEST_WAIT;
                     tracing::warn!(
                         pool, job = %id, ?waited,
                         "a failed job is not saved yet, and its outcome went out without a file"

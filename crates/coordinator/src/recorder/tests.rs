@@ -34,7 +34,7 @@ fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
     };
     let (id, result) = (JobId::from_bits(1), Err(crash().into()));
     let finished = Finished { id, timing: Timing::default(), result, report: None };
-    recorder.save(FailedJob { sent: Box::new(sent), outcome: Untold::new(caller, finished) });
+    recorder.save(FailedJob { sent: Box::new(sent), outcome: PendingOutcome::new(caller, finished) });
     outcome
 }
 

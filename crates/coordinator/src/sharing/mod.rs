@@ -2,10 +2,10 @@
 //! wanted is told, and made outside.
 
 pub(crate) mod buffers;
-mod course;
+mod lane;
 mod memory;
 
-pub(crate) use course::{Arena, Course};
+pub(crate) use lane::{Arena, ArenaLane};
 pub(crate) use memory::{Dropped, Memory, Wanted};
 
 use procpool_memory::arena::{BornArenas, InputArena, OutputArena};
@@ -22,8 +22,8 @@ const SHARE_OF_MEMORY: u64 = 8;
 /// What one worker shares with this process.
 #[derive(Debug)]
 pub(crate) struct Sharing {
-    pub(crate) inputs: Course<InputArena>,
-    pub(crate) outputs: Course<OutputArena>,
+    pub(crate) inputs: ArenaLane<InputArena>,
+    pub(crate) outputs: ArenaLane<OutputArena>,
     /// What the worker was born with, if that is what it uses.
     born: Option<BornArenas>,
     last_number: u64,
@@ -40,7 +40,7 @@ pub(crate) fn most(max_payload: u32, memory_limit: Option<u64>) -> usize {
 impl Sharing {
     /// Of a worker that shares payloads of up to `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
-        let (inputs, outputs) = (Course::new(most), Course::new(most));
+        let (inputs, outputs) = (ArenaLane::new(most), ArenaLane::new(most));
         Self { inputs, outputs, born: None, last_number: 0, has_taken: false }
     }
 

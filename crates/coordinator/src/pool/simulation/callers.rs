@@ -3,8 +3,8 @@
 use super::bugs::Bug;
 use super::run::{Checked, Job, Run};
 use super::worker::{Does, input};
-use crate::pool::entry::NewJob;
-use crate::pool::events::Events;
+use crate::pool::state::events::Events;
+use crate::pool::state::open_job::NewJob;
 use procpool_protocol::arena::MIN_SHARED;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::{Encoding, Payload};

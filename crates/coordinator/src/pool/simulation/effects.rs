@@ -3,8 +3,8 @@
 use super::bugs::Bug;
 use super::run::{Checked, Run};
 use super::worker::Fake;
-use crate::pool::effects::Effects;
 use crate::pool::state::State;
+use crate::pool::state::effects::Effects;
 use crate::sharing::Dropped;
 use procpool_protocol::arena::TakesArenas;
 use procpool_scheduler::{Event, Time};

@@ -3,8 +3,8 @@
 use super::bugs::{Bug, Met};
 use super::recipe::recipe;
 use super::worker::{CHUNKS, Does, Fake};
-use crate::pool::events::Events;
 use crate::pool::state::State;
+use crate::pool::state::events::Events;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId};
 use procpool_scheduler::{Config, Event, JobId as Key, Scheduler, Time, WorkerId};

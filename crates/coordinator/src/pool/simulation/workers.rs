@@ -2,9 +2,9 @@
 
 use super::bugs::Bug;
 use super::run::{Checked, Run};
-use crate::pool::burial::{self, Found};
-use crate::pool::serving;
-use crate::pool::slot::Answer;
+use crate::pool::state::slot::Answer;
+use crate::pool::workers::burial::{self, Found};
+use crate::pool::workers::frames;
 use procpool_memory::arena::OutputArena;
 use procpool_process::Ending;
 use procpool_protocol::arena::{Place, Shared};
@@ -79,7 +79,7 @@ impl Run {
         {
             frame.payload.bytes = vec![other.wrapping_add(1)].into();
         }
-        let (told, health) = serving::outcome(&mut frame)?;
+        let (told, health) = frames::outcome(&mut frame)?;
         Ok(Answer { sequence: frame.sequence, told, health, is_shared, length })
     }
 

@@ -30,7 +30,7 @@ impl<A> Clone for Arena<A> {
 
 /// See the file.
 #[derive(Debug)]
-pub(crate) struct Course<A> {
+pub(crate) struct ArenaLane<A> {
     /// Longest payload that may be shared, in bytes; 0 where nothing is shared.
     most: usize,
     /// Told to the worker, who has not answered.
@@ -45,7 +45,7 @@ pub(crate) struct Course<A> {
     used: Time,
 }
 
-impl<A> Course<A> {
+impl<A> ArenaLane<A> {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -201,127 +201,120 @@ mod tests {
         Time::ZERO + Duration::from_secs(seconds)
     }
 
-    fn with(number: u64, length: usize) -> Course<()> {
-        let mut course = Course::new(MOST);
-        course.offer(arena(number, length)).unwrap();
-        assert!(course.answered(number, true, 0, at(0)).unwrap().is_none());
-        course
+    fn with(number: u64, length: usize) -> ArenaLane<()> {
+        let mut lane = ArenaLane::new(MOST);
+        lane.offer(arena(number, length)).unwrap();
+        assert!(lane.answered(number, true, 0, at(0)).unwrap().is_none());
+        lane
     }
 
     #[test]
     fn large_payloads_ask_for_an_arena_until_there_is_one() {
-        let mut course = Course::new(MOST);
-        assert_eq!(course.wants(MIN_SHARED - 1), None);
-        assert_eq!(course.wants(MIN_SHARED), Some(LEAST));
-        assert_eq!(course.wants(5 << 20), Some(8 << 20));
-        assert_eq!(course.wants(MOST), Some(MOST));
-        assert_eq!(course.wants(MOST + 1), None);
-        course.offer(arena(1, 8 << 20)).unwrap();
-        assert_eq!(course.wants(MOST), None, "one at a time");
-        assert!(course.offer(arena(2, 8 << 20)).is_err());
-        assert!(course.lend(5 << 20, 1, at(0)).is_none(), "it has not been accepted");
-        assert!(course.answered(1, true, 3, at(0)).unwrap().is_none());
-        assert_eq!(course.wants(8 << 20), None);
-        assert_eq!(course.wants(9 << 20), Some(16 << 20));
+        let mut lane = ArenaLane::new(MOST);
+        assert_eq!(lane.wants(MIN_SHARED - 1), None);
+        assert_eq!(lane.wants(MIN_SHARED), Some(LEAST));
+        assert_eq!(lane.wants(5 << 20), Some(8 << 20));
+        assert_eq!(lane.wants(MOST), Some(MOST));
+        assert_eq!(lane.wants(MOST + 1), None);
+        lane.offer(arena(1, 8 << 20)).unwrap();
+        assert_eq!(lane.wants(MOST), None, "one at a time");
+        assert!(lane.offer(arena(2, 8 << 20)).is_err());
+        assert!(lane.lend(5 << 20, 1, at(0)).is_none(), "it has not been accepted");
+        assert!(lane.answered(1, true, 3, at(0)).unwrap().is_none());
+        assert_eq!(lane.wants(8 << 20), None);
+        assert_eq!(lane.wants(9 << 20), Some(16 << 20));
     }
 
     #[test]
     fn a_bound_that_is_no_power_of_two_bounds_all_the_same() {
-        let course = Course::<()>::new(5 << 20);
-        assert_eq!(course.wants(5 << 20), Some(5 << 20));
+        let lane = ArenaLane::<()>::new(5 << 20);
+        assert_eq!(lane.wants(5 << 20), Some(5 << 20));
     }
 
     #[test]
     fn one_job_at_a_time_has_its_payload_in_it() {
-        let mut course = with(1, 8 << 20);
-        assert_eq!(course.lend(1 << 20, 5, at(1)).unwrap().number, 1);
-        assert!(course.lend(1 << 20, 6, at(1)).is_none());
-        assert!(course.over(4).is_none() && course.lend(1 << 20, 6, at(1)).is_none(), "an earlier job's end");
-        assert!(course.over(5).is_none());
-        assert!(course.lend(9 << 20, 7, at(1)).is_none(), "too large");
-        assert!(course.lend(MIN_SHARED - 1, 7, at(1)).is_none(), "too small");
-        assert!(course.lend(1 << 20, 7, at(1)).is_some());
+        let mut lane = with(1, 8 << 20);
+        assert_eq!(lane.lend(1 << 20, 5, at(1)).unwrap().number, 1);
+        assert!(lane.lend(1 << 20, 6, at(1)).is_none());
+        assert!(lane.over(4).is_none() && lane.lend(1 << 20, 6, at(1)).is_none(), "an earlier job's end");
+        assert!(lane.over(5).is_none());
+        assert!(lane.lend(9 << 20, 7, at(1)).is_none(), "too large");
+        assert!(lane.lend(MIN_SHARED - 1, 7, at(1)).is_none(), "too small");
+        assert!(lane.lend(1 << 20, 7, at(1)).is_some());
     }
 
     #[test]
     fn an_arena_that_is_replaced_is_kept_while_jobs_may_refer_to_it() {
-        let mut course = with(1, 1 << 20);
-        course.offer(arena(2, 2 << 20)).unwrap();
-        assert_eq!(course.find(2, at(1)).unwrap().number, 2, "its answer may come before the word");
-        assert!(course.answered(2, true, 7, at(1)).unwrap().is_none());
-        assert_eq!(course.find(1, at(1)).unwrap().number, 1);
-        assert_eq!(course.wants(4 << 20), None, "two of them are enough");
-        assert!(course.over(6).is_none());
-        assert_eq!(course.over(7).unwrap().number, 1);
-        assert!(course.find(1, at(1)).is_none());
-        assert_eq!(course.wants(4 << 20), Some(4 << 20));
+        let mut lane = with(1, 1 << 20);
+        lane.offer(arena(2, 2 << 20)).unwrap();
+        assert_eq!(lane.find(2, at(1)).unwrap().number, 2, "its answer may come before the word");
+        assert!(lane.answered(2, true, 7, at(1)).unwrap().is_none());
+        assert_eq!(lane.find(1, at(1)).unwrap().number, 1);
+        assert_eq!(lane.wants(4 << 20), None, "two of them are enough");
+        assert!(lane.over(6).is_none());
+        assert_eq!(lane.over(7).unwrap().number, 1);
+        assert!(lane.find(1, at(1)).is_none());
+        assert_eq!(lane.wants(4 << 20), Some(4 << 20));
     }
 
     #[test]
     fn memory_that_grew_is_lent_to_one_job_at_a_time_all_the_same() {
-        let mut course = with(1, 1 << 20);
-        let memory = course.lend(1 << 20, 5, at(1)).unwrap().memory;
-        course.offer(Arena { number: 2, length: 2 << 20, memory }).unwrap();
-        assert!(course.answered(2, true, 5, at(1)).unwrap().is_none());
-        assert!(course.lend(2 << 20, 6, at(1)).is_none(), "it holds the input of job 5");
-        course.over(5);
-        assert_eq!(course.lend(2 << 20, 6, at(1)).unwrap().number, 2);
+        let mut lane = with(1, 1 << 20);
+        let memory = lane.lend(1 << 20, 5, at(1)).unwrap().memory;
+        lane.offer(Arena { number: 2, length: 2 << 20, memory }).unwrap();
+        assert!(lane.answered(2, true, 5, at(1)).unwrap().is_none());
+        assert!(lane.lend(2 << 20, 6, at(1)).is_none(), "it holds the input of job 5");
+        lane.over(5);
+        assert_eq!(lane.lend(2 << 20, 6, at(1)).unwrap().number, 2);
     }
 
     #[test]
     fn who_accepts_none_is_offered_no_other() {
-        let mut course = Course::new(MOST);
-        course.offer(arena(1, 1 << 20)).unwrap();
-        assert!(course.answered(2, true, 0, at(0)).is_err(), "which was not offered");
-        assert_eq!(course.answered(1, false, 0, at(0)).unwrap().unwrap().number, 1);
-        assert_eq!(course.wants(1 << 20), None);
+        let mut lane = ArenaLane::new(MOST);
+        lane.offer(arena(1, 1 << 20)).unwrap();
+        assert!(lane.answered(2, true, 0, at(0)).is_err(), "which was not offered");
+        assert_eq!(lane.answered(1, false, 0, at(0)).unwrap().unwrap().number, 1);
+        assert_eq!(lane.wants(1 << 20), None);
     }
 
     #[test]
     fn what_is_held_on_to_is_not_written_again() {
-        let mut course = with(1, 1 << 20);
-        assert!(course.lend(1 << 20, 1, at(0)).is_some());
-        assert!(course.lose(7).is_none());
-        assert_eq!(course.lose(1).unwrap().number, 1);
-        assert!(course.lend(1 << 20, 2, at(0)).is_none());
-        assert_eq!(course.wants(1 << 20), Some(1 << 20), "there may be another");
+        let mut lane = with(1, 1 << 20);
+        assert!(lane.lend(1 << 20, 1, at(0)).is_some());
+        assert!(lane.lose(7).is_none());
+        assert_eq!(lane.lose(1).unwrap().number, 1);
+        assert!(lane.lend(1 << 20, 2, at(0)).is_none());
+        assert_eq!(lane.wants(1 << 20), Some(1 << 20), "there may be another");
     }
 
     #[test]
     fn what_the_worker_writes_to_is_kept_until_it_has_heard_that_it_is_taken_back() {
-        let mut course = with(1, 1 << 20);
-        assert_eq!((course.rest_until_heard(at(9)), course.rest_until_heard(at(10))), (None, Some(1)));
-        assert_eq!(
-            course.find(1, at(11)).unwrap().number,
-            1,
-            "a job that came meanwhile has its output there"
-        );
-        assert_eq!(course.rest_until_heard(at(99)), None, "once is enough");
-        assert!(course.answered(1, true, 7, at(12)).unwrap().is_none(), "as that job may");
-        assert_eq!(course.find(1, at(12)).unwrap().number, 1);
-        assert_eq!(course.over(7).unwrap().number, 1);
-        assert!(
-            course.is_empty() && course.answered(1, true, 0, at(13)).is_err(),
-            "there is nothing to answer"
-        );
+        let mut lane = with(1, 1 << 20);
+        assert_eq!((lane.rest_until_heard(at(9)), lane.rest_until_heard(at(10))), (None, Some(1)));
+        assert_eq!(lane.find(1, at(11)).unwrap().number, 1, "a job that came meanwhile has its output there");
+        assert_eq!(lane.rest_until_heard(at(99)), None, "once is enough");
+        assert!(lane.answered(1, true, 7, at(12)).unwrap().is_none(), "as that job may");
+        assert_eq!(lane.find(1, at(12)).unwrap().number, 1);
+        assert_eq!(lane.over(7).unwrap().number, 1);
+        assert!(lane.is_empty() && lane.answered(1, true, 0, at(13)).is_err(), "there is nothing to answer");
     }
 
     #[test]
     fn who_accepts_another_has_let_go_of_the_one_before() {
-        let mut course = with(1, 1 << 20);
-        assert_eq!(course.rest_until_heard(at(10)), Some(1));
-        assert_eq!(course.wants(1 << 20), Some(1 << 20));
-        course.offer(arena(2, 1 << 20)).unwrap();
-        assert_eq!(course.answered(2, true, 0, at(11)).unwrap().unwrap().number, 1);
-        assert!(course.find(1, at(11)).is_none() && course.find(2, at(11)).is_some());
+        let mut lane = with(1, 1 << 20);
+        assert_eq!(lane.rest_until_heard(at(10)), Some(1));
+        assert_eq!(lane.wants(1 << 20), Some(1 << 20));
+        lane.offer(arena(2, 1 << 20)).unwrap();
+        assert_eq!(lane.answered(2, true, 0, at(11)).unwrap().unwrap().number, 1);
+        assert!(lane.find(1, at(11)).is_none() && lane.find(2, at(11)).is_some());
     }
 
     #[test]
     fn what_has_rested_is_taken_back() {
-        let mut course = with(1, 1 << 20);
-        course.lend(1 << 20, 1, at(5)).unwrap();
-        assert!(course.rest(at(14)).is_none());
-        assert_eq!(course.rest(at(15)).unwrap().number, 1);
-        assert!(course.rest(at(99)).is_none());
+        let mut lane = with(1, 1 << 20);
+        lane.lend(1 << 20, 1, at(5)).unwrap();
+        assert!(lane.rest(at(14)).is_none());
+        assert_eq!(lane.rest(at(15)).unwrap().number, 1);
+        assert!(lane.rest(at(99)).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! An accepted job, seen from its caller's side.
 
-use super::core::Core;
 use super::offering::Submitted;
+use crate::pool::core::Core;
 use procpool_protocol::outcome::{Finished, Refusal, Timing};
 use procpool_protocol::{JobError, JobId, Stage};
 use std::ops::Deref;

@@ -56,13 +56,13 @@ struct Caller {
 
 /// Every make that may still be started.
 #[derive(Debug)]
-pub(crate) struct Makes {
+pub(crate) struct Generations {
     recipes: BTreeMap<Generation, Arc<Recipe>>,
     callers: BTreeMap<Generation, Caller>,
     latest: Generation,
 }
 
-impl Makes {
+impl Generations {
     pub(crate) fn new(first: Recipe) -> Self {
         let latest = Generation::default();
         Self { recipes: BTreeMap::from([(latest, Arc::new(first))]), callers: BTreeMap::new(), latest }

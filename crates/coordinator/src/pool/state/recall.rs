@@ -2,8 +2,8 @@
 //! lock: those that take long are asked back for what they have not begun. Refuses to know who gets it.
 
 use super::effects::Effects;
-use super::slot::Slot;
-use super::state::State;
+use super::slot::WorkerSlot;
+use crate::pool::state::State;
 use procpool_process::{KillSwitch, Outboxes};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Event, Time, WorkerId, WorkerState};
@@ -22,7 +22,7 @@ pub(crate) struct Recall {
 
 impl Recall {
     /// All that this worker was given. None of one that does not serve.
-    pub(crate) fn of(worker: WorkerId, slot: &Slot) -> Option<Self> {
+    pub(crate) fn of(worker: WorkerId, slot: &WorkerSlot) -> Option<Self> {
         let lines = slot.lines.clone()?;
         let first = slot.held.front().map_or(0, |held| held.sequence);
         Some(Self { worker, lines, first, last: slot.last_sequence })

@@ -1,8 +1,8 @@
 //! Offering a job to a pool: accepted or refused at once, or with patience for a queue slot.
 
-use super::core::Core;
-use super::entry::NewJob;
 use super::waiting::Waiting;
+use crate::pool::core::Core;
+use crate::pool::state::open_job::NewJob;
 use procpool_process::clock;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::JobLimits;

@@ -2,12 +2,12 @@
 //!
 //! Nothing is woken, written, killed or dropped under the lock.
 
-use super::entry::Entry;
+use super::context::EventContext;
 use super::events::Events;
-use super::known::Known;
-use super::makes::Reloaded;
+use super::generations::Reloaded;
+use super::open_job::OpenJob;
 use super::recall::Recall;
-use super::slot::{Flush, Slot};
+use super::slot::{Flush, WorkerSlot};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Recipe};
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// What came with the events, for those whom their consequences are told.
-    pub(crate) known: Known,
+    pub(crate) known: EventContext,
     pub(crate) flush_jobs: Vec<Arc<Outboxes>>,
     /// Workers that have something to do until then: others may join what is written.
     pub(crate) flush_soon: Vec<Arc<Outboxes>>,
@@ -42,8 +42,8 @@ pub(crate) struct Effects {
     /// Why the job that was just offered is not accepted.
     pub(crate) refused: Option<Refusal>,
     /// Kept until here only to be dropped here: payloads, reply channels, dead workers.
-    pub(crate) dropped: Vec<Entry>,
-    pub(crate) buried: Vec<Slot>,
+    pub(crate) dropped: Vec<OpenJob>,
+    pub(crate) buried: Vec<WorkerSlot>,
     pub(crate) arenas: Vec<Dropped>,
     /// Makes that nobody will start any more, each with an open file.
     pub(crate) outdated: Vec<Arc<Recipe>>,

@@ -1,7 +1,7 @@
 //! One accepted job, as the pool keeps it between its submission and its outcome.
 
+use super::context::Told;
 use super::events::Events;
-use super::known::Told;
 use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Timing};
@@ -28,7 +28,7 @@ pub(crate) struct NewJob {
 
 /// A job with the way back to its caller.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct OpenJob {
     pub(crate) id: JobId,
     pub(crate) job: NewJob,
     pub(crate) accepted: Time,
@@ -41,7 +41,7 @@ pub(crate) struct Entry {
     pub(crate) outcome: oneshot::Sender<Finished>,
 }
 
-impl Entry {
+impl OpenJob {
     /// Where the job's time went, `now` being its end.
     pub(crate) fn timing(&self, now: Time) -> Timing {
         let assigned = self.assigned.unwrap_or(now);
@@ -101,7 +101,7 @@ mod tests {
         };
         let (id, accepted) = (JobId::from_bits(1), Time::ZERO);
         let entry =
-            Entry { id, job, accepted, assigned: None, attempt, sent: None, outcome: oneshot::channel().0 };
+            OpenJob { id, job, accepted, assigned: None, attempt, sent: None, outcome: oneshot::channel().0 };
         *entry.judge(Err(JobError::BadInput { message: "not a u64".into() }.into())).expect_err("it is none")
     }
 

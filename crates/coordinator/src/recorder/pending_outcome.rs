@@ -14,7 +14,7 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// An outcome that nobody has been told yet. Dropping it tells it, without a file: what breaks down on the way
 /// costs the job its file at most.
 #[derive(Debug)]
-pub(crate) struct Untold(Option<(oneshot::Sender<Finished>, Finished)>);
+pub(crate) struct PendingOutcome(Option<(oneshot::Sender<Finished>, Finished)>);
 
 /// Why an outcome went out before it was known whether its job was saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Unsaved {
     Gone,
 }
 
-impl Untold {
+impl PendingOutcome {
     pub(crate) fn new(caller: oneshot::Sender<Finished>, finished: Finished) -> Self {
         Self(Some((caller, finished)))
     }
@@ -67,7 +67,7 @@ impl Untold {
     }
 }
 
-impl Drop for Untold {
+impl Drop for PendingOutcome {
     fn drop(&mut self) {
         self.tell_once(None);
     }

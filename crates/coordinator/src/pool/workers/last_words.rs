@@ -1,9 +1,9 @@
 //! What a dead worker had said and nobody had heard, taken in one pass: answers, and what came before and between them. And
 //! which job it was running. Refuses to know how it died, and touches no kernel.
 
-use super::known::Told;
-use super::serving;
-use super::slot::Held;
+use super::frames;
+use crate::pool::state::context::Told;
+use crate::pool::state::slot::Held;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Health, JobId as Key};
 use std::collections::VecDeque;
@@ -36,7 +36,7 @@ pub(crate) fn hear(held: &mut VecDeque<Held>, frames: Vec<Frame>) -> LastWords {
         let running = held.front().filter(|held| held.sequence == frame.sequence).map(|held| held.job);
         match (frame.kind, running) {
             (Kind::Done, Some(job)) => {
-                if let Ok((told, health)) = serving::outcome(&mut frame) {
+                if let Ok((told, health)) = frames::outcome(&mut frame) {
                     held.pop_front();
                     words.answers.push((job, told, health));
                 }

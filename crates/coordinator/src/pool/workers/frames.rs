@@ -1,10 +1,10 @@
 //! What the frames of a serving worker mean to its pool.
 
-use super::core::Core;
-use super::effects::Effects;
-use super::events::Events;
-use super::known::Told;
-use super::slot::Answer;
+use crate::pool::core::Core;
+use crate::pool::state::context::Told;
+use crate::pool::state::effects::Effects;
+use crate::pool::state::events::Events;
+use crate::pool::state::slot::Answer;
 use procpool_process::{FrameSink, KillSwitch, Outboxes};
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a serving worker's frames mean.
-pub(crate) struct Serving<'a> {
-    pub(super) core: &'a Core,
-    pub(super) worker: WorkerId,
+pub(crate) struct FrameHandler<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) worker: WorkerId,
     kill_switch: Arc<KillSwitch>,
     /// When it was last looked at how much memory it has.
     weighed: Option<Instant>,
@@ -44,7 +44,7 @@ enum Spent {
 /// Between two looks at a worker's memory, each of which opens a file.
 const WEIGHING: Duration = Duration::from_millis(100);
 
-impl<'a> Serving<'a> {
+impl<'a> FrameHandler<'a> {
     pub(crate) fn new(core: &'a Core, worker: WorkerId, kill_switch: Arc<KillSwitch>) -> Self {
         let limits = &core.limits;
         let looks_at_each = limits.worker.cpu_limit.is_some() || limits.supervision.recycle_memory.is_some();
@@ -60,7 +60,7 @@ impl<'a> Serving<'a> {
     }
 }
 
-impl FrameSink for Serving<'_> {
+impl FrameSink for FrameHandler<'_> {
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
         if (connection, frame.kind) == (Connection::Jobs, Kind::Done) {
             self.done(frame)?;
@@ -119,7 +119,7 @@ impl FrameSink for Serving<'_> {
     }
 }
 
-impl Serving<'_> {
+impl FrameHandler<'_> {
     /// Takes an answer, to be told with others that came at the same time.
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
         let is_shared = frame.by_reference;

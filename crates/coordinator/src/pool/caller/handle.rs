@@ -1,7 +1,7 @@
 //! [`JobHandle`]: a submitted job, its events and its outcome.
 
-use super::events::{Events, Next};
 use super::pending::Pending;
+use crate::pool::state::events::{Events, Next};
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{Job, JobError, JobId, PayloadError, Streaming};
 use std::future::{Future, IntoFuture};

@@ -1,8 +1,8 @@
 //! The one task of a pool: starts the workers that the scheduler asks for and keeps its time.
 
-use super::catch_up::CatchUp;
-use super::core::Core;
-use super::member::{self, FirstStart};
+use super::worker_task::{self, FirstStart};
+use crate::pool::catch_up::CatchUp;
+use crate::pool::core::Core;
 use procpool_process::{Recipe, clock};
 use procpool_scheduler::{Event, WorkerId};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) async fn supervise(
         tokio::select! {
             biased;
             Some((worker, recipe)) = spawns.recv() => {
-                members.spawn(member::live(core.clone(), recipe, worker, first.clone()));
+                members.spawn(worker_task::live(core.clone(), recipe, worker, first.clone()));
             }
             () = core.next_tick(&mut catch_up) => core.feed(Event::Tick),
             Some(ended) = members.join_next() => {

@@ -1,9 +1,9 @@
 //! The memory that a pool shares with its workers: made and offered, accepted, read, taken back. What is decided about it is
 //! decided in `sharing`; here it meets the pool's lock, which nothing is made or dropped under.
 
-use super::core::Core;
-use super::serving::Serving;
-use super::state::State;
+use super::frames::FrameHandler;
+use crate::pool::core::Core;
+use crate::pool::state::State;
 use crate::sharing::{Dropped, Memory, Wanted};
 use procpool_process::Outboxes;
 use procpool_protocol::arena::{Place, Shared};
@@ -19,7 +19,7 @@ impl State {
     }
 
     /// Tells the worker of memory that was made for it. The error is to be dropped outside of the lock.
-    pub(super) fn offer_memory(
+    pub(crate) fn offer_memory(
         &mut self,
         worker: WorkerId,
         length: usize,
@@ -35,7 +35,7 @@ impl State {
     }
 
     /// Takes back shared memory that has rested from workers without a job. All of it is for outside of the lock.
-    pub(super) fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Outboxes>>, Vec<Dropped>) {
+    pub(crate) fn take_back_memory(&mut self, now: Time) -> (Vec<Arc<Outboxes>>, Vec<Dropped>) {
         let (mut told, mut dropped) = (Vec::new(), Vec::new());
         for slot in self.slots.values_mut().filter(|slot| slot.held.is_empty()) {
             let Some(lines) = &slot.lines else { continue };
@@ -54,7 +54,7 @@ impl State {
 
 impl Core {
     /// Makes the memory of an arena, and offers it to the worker.
-    pub(super) fn share(&self, worker: WorkerId, wanted: Wanted) {
+    pub(crate) fn share(&self, worker: WorkerId, wanted: Wanted) {
         let name = self.with(|state, _| state.name(worker));
         let length = wanted.length;
         match wanted.make(&name) {
@@ -72,7 +72,7 @@ impl Core {
     }
 
     /// Takes back shared memory that nothing has gone through for a while.
-    pub(super) fn take_back_memory(&self) {
+    pub(crate) fn take_back_memory(&self) {
         self.buffers.tidy();
         let (lines, dropped) = self.with(State::take_back_memory);
         for lines in lines {
@@ -82,7 +82,7 @@ impl Core {
     }
 
     /// Drops arenas, and gives the memory of those back that are used for nothing.
-    pub(super) fn give_back(&self, arenas: impl IntoIterator<Item = Dropped>) {
+    pub(crate) fn give_back(&self, arenas: impl IntoIterator<Item = Dropped>) {
         for arena in arenas {
             if let Err(error) = arena.give_back() {
                 tracing::debug!(pool = self.name, %error, "shared memory that rests is kept");
@@ -91,7 +91,7 @@ impl Core {
     }
 }
 
-impl Serving<'_> {
+impl FrameHandler<'_> {
     /// Puts the outputs in their places: what a dead worker's frames refer to, instead of where that lies. Drops those that
     /// refer to nothing.
     pub(crate) fn fetch_all(&self, last_frames: &mut Vec<Frame>) {
@@ -99,7 +99,7 @@ impl Serving<'_> {
     }
 
     /// Puts the output in its place.
-    pub(super) fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
+    pub(crate) fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
         if !frame.by_reference {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl Serving<'_> {
     }
 
     /// It has answered an offer.
-    pub(super) fn shared(&self, frame: &Frame) -> Result<(), String> {
+    pub(crate) fn shared(&self, frame: &Frame) -> Result<(), String> {
         let Shared { accepted } = json_of(frame).map_err(|error| error.to_string())?;
         let dropped = self.core.with(|state, now| {
             let slot = state.slots.get_mut(&self.worker).ok_or("it is not expected any more")?;
@@ -132,7 +132,7 @@ impl Serving<'_> {
     }
 
     /// Its code holds on to an input.
-    pub(super) fn held(&self, arena: u64) {
+    pub(crate) fn held(&self, arena: u64) {
         let worker = self.worker;
         let lost = self.core.with(|state, _| state.slots.get_mut(&worker)?.sharing.inputs.lose(arena));
         drop(lost);

@@ -2,10 +2,10 @@
 
 use super::blame;
 use super::burial::{self, Found};
-use super::core::Core;
-use super::effects::Effects;
-use super::serving::Serving;
-use super::state::State;
+use super::frames::FrameHandler;
+use crate::pool::core::Core;
+use crate::pool::state::State;
+use crate::pool::state::effects::Effects;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Death, Event, Time, WorkerId};
@@ -37,7 +37,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             let session = member.join(link);
             // That nobody waits any more is no news.
             let _ = first.tell(Ok(()));
-            let mut serving = Serving::new(&member.core, worker, kill_switch);
+            let mut serving = FrameHandler::new(&member.core, worker, kill_switch);
             let mut ending = session.drive(&mut serving).await;
             serving.fetch_all(&mut ending.last_frames);
             member.bury(ending).await;

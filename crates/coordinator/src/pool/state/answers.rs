@@ -2,14 +2,14 @@
 
 use super::effects::Effects;
 use super::slot::Answer;
-use super::state::State;
+use crate::pool::state::State;
 use procpool_protocol::arena::Direction;
 use procpool_scheduler::{Event, Health, Time, WorkerId};
 
 impl State {
     /// A living worker has answered. It `is_spent` if it can do no other job. The error says how it broke the protocol; what it
     /// had answered before counts.
-    pub(super) fn answered(
+    pub(crate) fn answered(
         &mut self,
         now: Time,
         worker: WorkerId,

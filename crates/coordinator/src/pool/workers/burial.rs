@@ -1,11 +1,11 @@
 //! The end of a worker that served: what it had finished counts, what it had said is passed on, and its death is told with the
 //! job that it was running. Refuses to know how the process came to its end.
 
-use super::effects::Effects;
-use super::events::Events;
-use super::known;
 use super::last_words::{self, LastWords, Progress};
-use super::state::State;
+use crate::pool::state::State;
+use crate::pool::state::context;
+use crate::pool::state::effects::Effects;
+use crate::pool::state::events::Events;
 use procpool_process::Ending;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::{ExitReport, JobId, Payload, message};
@@ -123,7 +123,7 @@ pub(crate) fn died(
     }
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
-    effects.known.death = Some(Box::new(known::Death { report: report.clone(), job }));
+    effects.known.death = Some(Box::new(context::Death { report: report.clone(), job }));
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, effects);
     effects.buried.push(slot);

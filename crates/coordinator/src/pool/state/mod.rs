@@ -3,15 +3,29 @@
 //! Every method runs inside the lock and touches no kernel: what is to be written, woken, killed or
 //! dropped is collected in [`Effects`].
 
-use super::effects::Effects;
-use super::entry::{Entry, NewJob};
-use super::known::Told;
-use super::makes::{Makes, Reloading};
-use super::recall::Recall;
-use super::schemas::Schemas;
-use super::slot::Slot;
-use super::stats::Stats;
-use crate::recorder::{self, FailedJob, Untold};
+pub(super) mod answers;
+pub(super) mod context;
+pub(super) mod effects;
+pub(super) mod events;
+pub(super) mod fingerprint;
+pub(super) mod generations;
+mod histogram;
+pub(super) mod open_job;
+pub(super) mod recall;
+mod schemas;
+pub(super) mod slot;
+pub(super) mod stats;
+mod value_hash;
+
+use self::context::Told;
+use self::effects::Effects;
+use self::generations::{Generations, Reloading};
+use self::open_job::{NewJob, OpenJob};
+use self::recall::Recall;
+use self::schemas::Schemas;
+use self::slot::WorkerSlot;
+use self::stats::Stats;
+use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_process::{Outboxes, Pinned, Recipe};
 use procpool_protocol::arena::Direction;
 use procpool_protocol::extras::{Extra, of_job::REPORT_USAGE};
@@ -36,11 +50,11 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) scheduler: Scheduler,
-    entries: FxHashMap<Key, Entry>,
-    pub(crate) slots: BTreeMap<WorkerId, Slot>,
+    entries: FxHashMap<Key, OpenJob>,
+    pub(crate) slots: BTreeMap<WorkerId, WorkerSlot>,
     pub(crate) stats: Stats,
     pub(crate) schemas: Schemas,
-    makes: Makes,
+    makes: Generations,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
     pool: String,
@@ -71,7 +85,7 @@ impl State {
             stats: Stats::default(),
             schemas: Schemas::default(),
             pool: recipe.name.clone(),
-            makes: Makes::new(recipe),
+            makes: Generations::new(recipe),
             last_death: String::new(),
             queue,
             keeps_sent,
@@ -102,7 +116,7 @@ impl State {
         };
         let event = Event::Submit { job: key, terms };
         self.entries
-            .insert(key, Entry { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
+            .insert(key, OpenJob { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
         self.handle(now, event, effects);
         (key, id)
     }
@@ -176,7 +190,7 @@ impl State {
     }
 
     /// A job that has no outcome yet.
-    pub(crate) fn entry(&self, key: Key) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: Key) -> Option<&OpenJob> {
         self.entries.get(&key)
     }
 
@@ -197,7 +211,7 @@ impl State {
             }
             Action::Start { worker, generation } => {
                 let name = format!("{}-{}", self.pool, worker.0);
-                self.slots.insert(worker, Slot::new(name, now, generation, self.shares));
+                self.slots.insert(worker, WorkerSlot::new(name, now, generation, self.shares));
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
             Action::Identify { job } => {
@@ -286,11 +300,11 @@ impl State {
         }
     }
 
-    pub(super) fn control(
+    pub(crate) fn control(
         &mut self,
         worker: WorkerId,
         effects: &mut Effects,
-        frame: impl FnOnce(&Slot) -> Option<Frame>,
+        frame: impl FnOnce(&WorkerSlot) -> Option<Frame>,
     ) {
         let Some(slot) = self.slots.get(&worker) else {
             return;
@@ -337,7 +351,7 @@ impl State {
         let (caller, finished) = entry.finish(now, Told { result, report });
         match sent {
             Some(sent) => {
-                effects.failed.push(FailedJob { sent, outcome: Untold::new(caller, finished) });
+                effects.failed.push(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) });
             }
             None => effects.outcomes.push((caller, finished)),
         }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 /// What is known beyond the event: what the caller of a job that ends by it is to be told.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct EventContext {
     /// What the jobs that ended by it came to.
     pub(crate) results: VecDeque<(Key, Told)>,
     pub(crate) death: Option<Box<Death>>,
@@ -32,9 +32,9 @@ pub(crate) struct Death {
     pub(crate) job: Option<Key>,
 }
 
-impl Known {
+impl EventContext {
     /// The report of the death that ends this job; none if it ends for another reason, though at the same moment.
-    pub(super) fn crash(
+    pub(crate) fn crash(
         &self,
         key: Key,
         id: JobId,
@@ -48,7 +48,7 @@ impl Known {
     }
 
     /// What its worker said of this job.
-    pub(super) fn take_result(&mut self, key: Key) -> Told {
+    pub(crate) fn take_result(&mut self, key: Key) -> Told {
         // They are asked for in their order, unless one was late.
         let at = self.results.iter().position(|(job, _)| *job == key);
         let told = at.and_then(|at| self.results.remove(at)).map(|(_, told)| told);
@@ -56,7 +56,7 @@ impl Known {
     }
 
     /// The outcome of a job whose worker gave none that can be passed on.
-    pub(super) fn lost(&self) -> Outcome {
+    pub(crate) fn lost(&self) -> Outcome {
         let violation = self.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
         Err(JobError::Protocol { violation }.into())
     }
@@ -71,7 +71,7 @@ mod tests {
     fn a_death_ends_the_job_that_the_dead_worker_had_and_no_other() {
         let report = ExitReport::new("fib-0", 1, Exit::Code(0));
         let death = Death { report, job: Some(Key(1)) };
-        let known = Known { death: Some(Box::new(death)), ..Known::default() };
+        let known = EventContext { death: Some(Box::new(death)), ..EventContext::default() };
         let tells = |key| known.crash(Key(key), JobId::from_bits(7), Stage::Queued, 3).is_some();
         assert!(tells(1) && !tells(2));
     }

@@ -1,6 +1,6 @@
 //! [`Map`]: many inputs, their outcomes in order, a bounded number under way.
 
-use super::Pool;
+use crate::pool::Pool;
 use procpool_protocol::{Job, JobError};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,12 +18,12 @@ const MIN_WINDOW: usize = 16;
 pub struct Map<J: Job, I> {
     pool: Pool<J>,
     inputs: std::iter::Fuse<I>,
-    under_way: VecDeque<Slot<J>>,
+    under_way: VecDeque<WorkerSlot<J>>,
     window: usize,
 }
 
 /// A job under way, or its outcome waiting for its turn.
-enum Slot<J: Job> {
+enum WorkerSlot<J: Job> {
     Running(Pin<Box<dyn Future<Output = Result<J::Output, JobError>> + Send>>),
     Done(Result<J::Output, JobError>),
 }
@@ -53,19 +53,19 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         while self.under_way.len() < self.window {
             let Some(input) = self.inputs.next() else { break };
             let pool = self.pool.clone();
-            self.under_way.push_back(Slot::Running(Box::pin(async move { pool.run(input).await })));
+            self.under_way.push_back(WorkerSlot::Running(Box::pin(async move { pool.run(input).await })));
         }
         // Each is polled, or those behind the first would not even be submitted.
         for slot in &mut self.under_way {
-            if let Slot::Running(job) = slot
+            if let WorkerSlot::Running(job) = slot
                 && let Poll::Ready(outcome) = job.as_mut().poll(context)
             {
-                *slot = Slot::Done(outcome);
+                *slot = WorkerSlot::Done(outcome);
             }
         }
         match self.under_way.pop_front() {
             None => Poll::Ready(None),
-            Some(Slot::Done(outcome)) => Poll::Ready(Some(outcome)),
+            Some(WorkerSlot::Done(outcome)) => Poll::Ready(Some(outcome)),
             Some(running) => {
                 self.under_way.push_front(running);
                 Poll::Pending

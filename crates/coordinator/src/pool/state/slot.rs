@@ -1,6 +1,6 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
-use super::known::Told;
+use super::context::Told;
 use crate::recorder::Sent;
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// A worker, starting or serving.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct WorkerSlot {
     /// Its name, never used twice.
     pub(crate) name: String,
     pub(crate) kill_switch: Arc<KillSwitch>,
@@ -47,14 +47,14 @@ pub(crate) struct Held {
 
 /// A job's end, as its worker tells it.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) sequence: u64,
-    pub(super) told: Told,
-    pub(super) health: Health,
+pub(crate) struct Answer {
+    pub(crate) sequence: u64,
+    pub(crate) told: Told,
+    pub(crate) health: Health,
     /// The output lay in an arena.
-    pub(super) is_shared: bool,
+    pub(crate) is_shared: bool,
     /// Of the output, in bytes.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 /// When what was appended for a worker is to be written.
@@ -68,7 +68,7 @@ pub(crate) enum Flush {
     ByOthers,
 }
 
-impl Slot {
+impl WorkerSlot {
     /// One that shares payloads of up to `shares` bytes.
     pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
@@ -133,7 +133,7 @@ impl Slot {
     }
 
     /// Takes the job that was answered out of its hands. The error says that it has no such job.
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Key, String> {
+    pub(crate) fn answered(&mut self, answer: &Answer) -> Result<Key, String> {
         let job = self.job_of(answer.sequence)?;
         self.held.pop_front();
         self.jobs_done += 1;
