@@ -149,33 +149,32 @@ impl Coordinator {
 }
 
 impl Engine for Coordinator {
-    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
-        let submitted = match self.pools.get(&job.pool) {
+    fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
+        match self.pools.get(&job.pool) {
             Some(pool) => pool.submit_for(job),
             None => {
                 let reason = Refusal::UnknownPool { known: self.names() };
                 Err(Refused { pool: job.pool, reason }.into())
             }
-        };
-        Box::pin(std::future::ready(submitted))
+        }
     }
 
-    fn cancel(&self, job: JobId) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(self.pools.values().any(|pool| pool.cancel(job))))
+    fn cancel(&self, job: JobId) -> bool {
+        self.pools.values().any(|pool| pool.cancel(job))
     }
 }
 
 impl Admin for Coordinator {
-    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
-        Box::pin(std::future::ready(self.pools.values().map(RawPool::status).collect()))
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.pools.values().map(RawPool::status).collect()
     }
 
-    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
-        Box::pin(std::future::ready(self.pools.get(pool).map(RawPool::workers)))
+    fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
+        self.pools.get(pool).map(RawPool::workers)
     }
 
-    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
-        Box::pin(std::future::ready(self.pools.get(pool).and_then(RawPool::schemas)))
+    fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
+        self.pools.get(pool).and_then(RawPool::schemas)
     }
 
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {

@@ -30,7 +30,7 @@ pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Res
                       (`max_answers`)";
         return Err(overloaded(detail));
     }
-    let accepted = shared.app.engine.submit(job).await?;
+    let accepted = shared.app.engine.submit(job)?;
     tracing::debug!(job = %accepted.id, "accepted");
     Ok(answer(accepted.outcome.await, render))
 }

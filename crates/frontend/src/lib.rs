@@ -74,25 +74,25 @@
 //! struct Echo;
 //!
 //! impl Engine for Echo {
-//!     fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
+//!     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
 //!         let id = JobId::from_bits(1);
 //!         let finished = Finished { id, timing: Timing::default(), result: Ok(job.input), report: None };
-//!         Box::pin(async move { Ok(Accepted { id, outcome: Box::pin(async { finished }) }) })
+//!         Ok(Accepted { id, outcome: Box::pin(async { finished }) })
 //!     }
-//!     fn cancel(&self, _: JobId) -> BoxFuture<'_, bool> {
-//!         Box::pin(async { false })
+//!     fn cancel(&self, _: JobId) -> bool {
+//!         false
 //!     }
 //! }
 //!
 //! impl Admin for Echo {
-//!     fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
-//!         Box::pin(async { vec![PoolStatus::new("echo", "none")] })
+//!     fn pools(&self) -> Vec<PoolStatus> {
+//!         vec![PoolStatus::new("echo", "none")]
 //!     }
-//!     fn workers(&self, _: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
-//!         Box::pin(async { None })
+//!     fn workers(&self, _: &str) -> Option<Vec<WorkerStatus>> {
+//!         None
 //!     }
-//!     fn schemas(&self, _: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
-//!         Box::pin(async { None })
+//!     fn schemas(&self, _: &str) -> Option<Arc<PoolSchemas>> {
+//!         None
 //!     }
 //!     fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {
 //!         Box::pin(async { None })

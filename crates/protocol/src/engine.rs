@@ -1,6 +1,6 @@
 //! The seam between a frontend and whatever runs the jobs: [`Engine`] and [`Admin`].
 //!
-//! Object-safe and free of any runtime, so that the frontend knows no processes and another engine
+//! Object-safe and free of any runtime. Only what takes time is a future: a job's outcome, and a reload. So that the frontend knows no processes and another engine
 //! (a distributed one, a fake in a test) can stand where the local coordinator stands.
 
 use crate::handshake::Description;
@@ -61,10 +61,13 @@ impl fmt::Debug for Accepted {
 /// Runs jobs.
 pub trait Engine: Send + Sync + 'static {
     /// Offers a job. It is accepted or refused at once; nothing waits for a queue slot here.
-    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>>;
+    ///
+    /// # Errors
+    /// Why it is refused.
+    fn submit(&self, job: Submission) -> Result<Accepted, JobError>;
 
     /// Cancels a job by its id. `true` if it had no outcome yet; then `Cancelled` is its outcome.
-    fn cancel(&self, job: JobId) -> BoxFuture<'_, bool>;
+    fn cancel(&self, job: JobId) -> bool;
 }
 
 /// What came of a reload, or none if there is no such pool.
@@ -73,13 +76,13 @@ pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
 /// Tells what is running, and has it changed.
 pub trait Admin: Send + Sync + 'static {
     /// Every pool, by name.
-    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>>;
+    fn pools(&self) -> Vec<PoolStatus>;
 
     /// The workers of one pool, or none if there is no such pool.
-    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>>;
+    fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
     /// The schemas of one pool's job; `None` if there is no such pool, its job has none, or no worker has told them yet.
-    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>>;
+    fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>>;
 
     /// Puts the executable that a pool's file name now stands for into service: one worker is tried, then all are
     /// replaced, one at a time and between two jobs. Ready when that is done. Dropping the future stops nothing.

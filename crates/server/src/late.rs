@@ -7,7 +7,6 @@ use procpool_protocol::engine::{
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
-use std::future::ready;
 use std::sync::{Arc, OnceLock};
 
 /// Refuses jobs until there is a coordinator, and is that coordinator from then on.
@@ -28,45 +27,35 @@ impl Late {
 }
 
 impl Engine for Late {
-    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
+    fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
         match self.get() {
             Some(coordinator) => coordinator.submit(job),
-            None => {
-                let refused = Refused { pool: job.pool, reason: Refusal::Starting };
-                Box::pin(ready(Err(refused.into())))
-            }
+            None => Err(Refused { pool: job.pool, reason: Refusal::Starting }.into()),
         }
     }
 
-    fn cancel(&self, job: JobId) -> BoxFuture<'_, bool> {
-        self.get().map_or_else(|| Box::pin(ready(false)) as BoxFuture<'_, bool>, |it| it.cancel(job))
+    fn cancel(&self, job: JobId) -> bool {
+        self.get().is_some_and(|coordinator| coordinator.cancel(job))
     }
 }
 
 impl Admin for Late {
-    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
-        self.get().map_or_else(|| Box::pin(ready(Vec::new())) as BoxFuture<'_, _>, Admin::pools)
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.get().map(Admin::pools).unwrap_or_default()
     }
 
-    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
-        match self.get() {
-            Some(coordinator) => Admin::workers(coordinator, pool),
-            None => Box::pin(ready(None)),
-        }
+    fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
+        self.get()?.workers(pool)
     }
 
-    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
-        match self.get() {
-            Some(coordinator) => Admin::schemas(coordinator, pool),
-            None => Box::pin(ready(None)),
-        }
+    fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
+        self.get()?.schemas(pool)
     }
 
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
-        match self.get() {
-            Some(coordinator) => Admin::reload(coordinator, pool),
-            None => Box::pin(ready(None)),
-        }
+        let coordinator = self.get();
+        let pool = pool.to_owned();
+        Box::pin(async move { Admin::reload(coordinator?, &pool).await })
     }
 }
 
@@ -77,11 +66,11 @@ mod tests {
     use procpool_protocol::engine::JobLimits;
     use procpool_protocol::{Encoding, Payload};
 
-    async fn reason(late: &Late) -> Refusal {
+    fn reason(late: &Late) -> Refusal {
         let (input, limits) = (Payload::json("1"), JobLimits::default());
         let job =
             Submission { pool: "fib".into(), input, reply: Encoding::Json, limits, reports_usage: false };
-        match late.submit(job).await {
+        match late.submit(job) {
             Err(JobError::Refused(refused)) => refused.reason,
             other => panic!("not refused: {other:?}"),
         }
@@ -90,10 +79,10 @@ mod tests {
     #[tokio::test]
     async fn jobs_are_told_to_come_back_until_the_coordinator_is_there() {
         let late = Late::default();
-        assert_eq!(reason(&late).await, Refusal::Starting);
-        assert!(late.pools().await.is_empty());
+        assert_eq!(reason(&late), Refusal::Starting);
+        assert!(late.pools().is_empty());
 
         late.arrive(Coordinator::start(CoordinatorConfig::default()).await.unwrap());
-        assert_eq!(reason(&late).await, Refusal::UnknownPool { known: Vec::new() });
+        assert_eq!(reason(&late), Refusal::UnknownPool { known: Vec::new() });
     }
 }

@@ -33,7 +33,7 @@ struct Workers {
 
 /// `GET /v1/pools`
 pub(super) async fn all(State(shared): State<Arc<Shared>>) -> Response {
-    let pools = shared.app.admin.pools().await;
+    let pools = shared.app.admin.pools();
     json(&Pools { pools })
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn one(
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
     let status = find(&shared, &name).await?;
-    let schemas = shared.app.admin.schemas(&name).await;
+    let schemas = shared.app.admin.schemas(&name);
     Ok(json(&Pool { status, schemas: schemas.as_deref() }))
 }
 
@@ -52,9 +52,9 @@ pub(super) async fn workers(
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
-    match shared.app.admin.workers(&name).await {
+    match shared.app.admin.workers(&name) {
         Some(workers) => Ok(json(&Workers { workers })),
-        None => Err(unknown(&name, &shared.app.admin.pools().await)),
+        None => Err(unknown(&name, &shared.app.admin.pools())),
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn reload(
     match reloaded {
         Some(Ok(report)) => Ok(json(&report)),
         Some(Err(error)) => Err(reload_failed(&error)),
-        None => Err(unknown(&name, &shared.app.admin.pools().await)),
+        None => Err(unknown(&name, &shared.app.admin.pools())),
     }
 }
 
@@ -89,7 +89,7 @@ fn reload_failed(error: &ReloadError) -> Problem {
 /// # Errors
 /// A 404 problem that names the pools that there are.
 pub(super) async fn find(shared: &Shared, name: &str) -> Result<PoolStatus, Problem> {
-    let mut pools = shared.app.admin.pools().await;
+    let mut pools = shared.app.admin.pools();
     match pools.iter().position(|pool| pool.name == name) {
         Some(index) => Ok(pools.swap_remove(index)),
         None => Err(unknown(name, &pools)),

@@ -88,20 +88,18 @@ impl Fake {
 }
 
 impl Engine for Fake {
-    fn submit(&self, job: Submission) -> BoxFuture<'_, Result<Accepted, JobError>> {
+    fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
         self.seen.lock().unwrap().push(job.clone());
         let reaction = (self.react)(job);
         let report = self.report.clone().map(Box::new);
-        Box::pin(async move {
-            match reaction {
-                Reaction::Refuse(error) => Err(error),
-                Reaction::Run(running) => Ok(accepted(running, report)),
-            }
-        })
+        match reaction {
+            Reaction::Refuse(error) => Err(error),
+            Reaction::Run(running) => Ok(accepted(running, report)),
+        }
     }
 
-    fn cancel(&self, _: JobId) -> BoxFuture<'_, bool> {
-        Box::pin(async { false })
+    fn cancel(&self, _: JobId) -> bool {
+        false
     }
 }
 
@@ -122,34 +120,34 @@ fn accepted(
 
 /// Two pools: `fib` has an idle worker and a busy one, `down` has none that is ready.
 impl Admin for Fake {
-    fn pools(&self) -> BoxFuture<'_, Vec<PoolStatus>> {
+    fn pools(&self) -> Vec<PoolStatus> {
         let mut fib = PoolStatus::new("fib", "/bin/procpool-fib");
         fib.running = 1;
         fib.workers = WorkerCounts { idle: 1, busy: 1, ..WorkerCounts::default() };
         let mut down = PoolStatus::new("down", "/bin/procpool-down");
         down.workers.starting = 1;
-        Box::pin(async { vec![down, fib] })
+        vec![down, fib]
     }
 
-    fn workers(&self, pool: &str) -> BoxFuture<'_, Option<Vec<WorkerStatus>>> {
+    fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         let workers = (pool == "fib").then(|| {
             let mut busy = WorkerStatus::new("fib-1", "busy");
             busy.pid = Some(1234);
             busy.job = Some(JobId::from_bits(ID));
             vec![busy, WorkerStatus::new("fib-2", "idle")]
         });
-        Box::pin(async { workers })
+        workers
     }
 
     /// `fib` takes and gives integers, `down` says nothing.
-    fn schemas(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolSchemas>>> {
+    fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
         let schemas = (pool == "fib").then(|| {
             let mut schemas = PoolSchemas::default();
             schemas.input = Some(serde_json::json!({"type": "integer"}));
             schemas.hash = Some("0123456789abcdef".into());
             Arc::new(schemas)
         });
-        Box::pin(async { schemas })
+        schemas
     }
 
     /// `down` cannot be mended.
