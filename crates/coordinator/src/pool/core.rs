@@ -6,6 +6,7 @@
 
 use super::catch_up::CatchUp;
 use super::state::State;
+use super::state::context::EventContext;
 use super::state::effects::Effects;
 use super::state::fingerprint::{Fingerprints, QUICK};
 use super::state::recall::Waiting;
@@ -173,7 +174,7 @@ impl Core {
                 asked.into_iter().filter_map(|(job, input)| self.identify(job, input)).collect();
             let heard: Vec<_> = recalls.into_iter().map(|recall| (recall.ask(), recall)).collect();
             self.with(|state, now| {
-                state.handle_all(now, identified, effects);
+                state.handle_all(now, identified, EventContext::default(), effects);
                 for (newest, recall) in heard {
                     state.recalled(now, &recall, newest, effects);
                 }

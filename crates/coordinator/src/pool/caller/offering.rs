@@ -2,7 +2,7 @@
 
 use super::waiting::Waiting;
 use crate::pool::core::Core;
-use crate::pool::state::open_job::NewJob;
+use crate::pool::state::open_job::{NewJob, Rejected};
 use procpool_process::clock;
 use procpool_protocol::JobId;
 use procpool_protocol::engine::JobLimits;
@@ -17,13 +17,6 @@ pub(crate) struct Submitted {
     pub(crate) key: Key,
     pub(crate) id: JobId,
     pub(crate) outcome: oneshot::Receiver<Finished>,
-}
-
-/// A job that was not accepted.
-#[derive(Debug)]
-pub(crate) struct Rejected {
-    pub(crate) job: NewJob,
-    pub(crate) reason: Refusal,
 }
 
 impl Core {
@@ -51,14 +44,8 @@ impl Core {
         }
         let (sender, outcome) = oneshot::channel();
         let fingerprint = self.fingerprints.of_suspect(&job.input);
-        let (key, id, refused) = self.act(|state, now, effects| {
-            let (key, id) = state.submit(now, job, fingerprint, sender, effects);
-            (key, id, effects.refused.take().zip(effects.dropped.pop()))
-        });
-        match refused {
-            None => Ok(Submitted { key, id, outcome }),
-            Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason })),
-        }
+        let offered = self.act(|state, now, effects| state.submit(now, job, fingerprint, sender, effects));
+        offered.map(|(key, id)| Submitted { key, id, outcome })
     }
 
     /// Offers a job and waits for a queue slot inside its deadline. Those that wait are woken in the order

@@ -1,11 +1,10 @@
 //! [`JobRequest`]: one job with options of its own, before it is handed to its pool.
 
 use super::handle::{self, JobHandle};
-use super::offering::Rejected;
 use super::pending::Pending;
 use crate::pool::raw::RawPool;
 use crate::pool::state::events::Events;
-use crate::pool::state::open_job::NewJob;
+use crate::pool::state::open_job::{NewJob, Rejected};
 use crate::regions;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::Refusal;

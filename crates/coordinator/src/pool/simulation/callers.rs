@@ -50,7 +50,9 @@ impl Run {
             outcome: Some(outcome),
         };
         self.jobs.insert(number, job_seen);
-        let names = self.act(|state, now, effects| state.submit(now, job, None, sender, effects))?;
+        let offered = self.act(|state, now, effects| state.submit(now, job, None, sender, effects))?;
+        let names =
+            offered.map_err(|rejected| format!("room: job {number} is refused: {}", rejected.reason))?;
         self.names.insert(number, names);
         self.look()
     }

@@ -2,6 +2,7 @@
 
 use super::bugs::Bug;
 use super::run::{Checked, Run};
+use crate::pool::state::context::EventContext;
 use crate::pool::state::slot::Answer;
 use crate::pool::workers::burial::{self, Found};
 use crate::pool::workers::frames;
@@ -187,7 +188,7 @@ impl Run {
         let committed = found.pass_on("simulated");
         self.read_all();
         self.act(|state, now, effects| {
-            state.handle_all(now, committed, effects);
+            state.handle_all(now, committed, EventContext::default(), effects);
             burial::died(state, now, found, None, effects);
         })?;
         self.look()

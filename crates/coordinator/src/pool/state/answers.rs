@@ -1,5 +1,6 @@
 //! Answers that came together, taken in as one. Refuses to know how they came.
 
+use super::context::EventContext;
 use super::effects::Effects;
 use super::slot::Answer;
 use crate::pool::state::State;
@@ -18,7 +19,8 @@ impl State {
         effects: &mut Effects,
     ) -> Result<(), String> {
         let (mut events, mut wanted, mut told) = (Vec::with_capacity(answers.len()), None, Ok(()));
-        effects.known.results.reserve(answers.len());
+        let mut context = EventContext::default();
+        context.results.reserve(answers.len());
         effects.outcomes.reserve(answers.len());
         for answer in answers {
             let Some(slot) = self.slots.get_mut(&worker) else {
@@ -27,7 +29,7 @@ impl State {
             };
             match slot.answered(&answer) {
                 Ok(job) => {
-                    effects.known.results.push_back((job, answer.told));
+                    context.results.push_back((job, answer.told));
                     let health = if is_spent { Health::Suspect } else { answer.health };
                     events.push(Event::Done { worker, job, health });
                 }
@@ -39,7 +41,7 @@ impl State {
             effects.arenas.extend(slot.sharing.over(answer.sequence));
             wanted = wanted.or(slot.wants(Direction::Output, answer.length));
         }
-        self.handle_all(now, events, effects);
+        self.handle_all(now, events, context, effects);
         effects.wanted.extend(wanted.map(|wanted| (worker, wanted)));
         told
     }

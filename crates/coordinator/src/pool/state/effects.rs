@@ -2,17 +2,15 @@
 //!
 //! Nothing is woken, written, killed or dropped under the lock.
 
-use super::context::EventContext;
 use super::events::Events;
 use super::generations::Reloaded;
-use super::open_job::OpenJob;
 use super::recall::Recall;
 use super::slot::{Flush, WorkerSlot};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Recipe};
 use procpool_protocol::Payload;
-use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_protocol::outcome::Finished;
 use procpool_scheduler::{JobId as Key, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -20,8 +18,6 @@ use tokio::sync::oneshot;
 /// Collected under the lock, performed after it. Passed on by reference: it is large, and most of it is mostly empty.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    /// What came with the events, for those whom their consequences are told.
-    pub(crate) known: EventContext,
     pub(crate) flush_jobs: Vec<Arc<Outboxes>>,
     /// Workers that have something to do until then: others may join what is written.
     pub(crate) flush_soon: Vec<Arc<Outboxes>>,
@@ -39,10 +35,7 @@ pub(crate) struct Effects {
     pub(crate) recalls: Vec<Recall>,
     /// Arenas that workers could use.
     pub(crate) wanted: Vec<(WorkerId, Wanted)>,
-    /// Why the job that was just offered is not accepted.
-    pub(crate) refused: Option<Refusal>,
-    /// Kept until here only to be dropped here: payloads, reply channels, dead workers.
-    pub(crate) dropped: Vec<OpenJob>,
+    /// Kept until here only to be dropped here: dead workers, arenas, open files.
     pub(crate) buried: Vec<WorkerSlot>,
     pub(crate) arenas: Vec<Dropped>,
     /// Makes that nobody will start any more, each with an open file.

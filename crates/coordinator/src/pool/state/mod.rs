@@ -17,10 +17,10 @@ pub(super) mod slot;
 pub(super) mod stats;
 mod value_hash;
 
-use self::context::Told;
+use self::context::{EventContext, Told};
 use self::effects::Effects;
 use self::generations::{Generations, Reloading};
-use self::open_job::{NewJob, OpenJob};
+use self::open_job::{NewJob, OpenJob, Rejected};
 use self::recall::Recall;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
@@ -95,8 +95,7 @@ impl State {
         }
     }
 
-    /// Offers a job. [`Effects::refused`] tells whether it was accepted; if not, the job is in
-    /// [`Effects::dropped`].
+    /// Offers a job. One that is refused comes back, with the reason.
     pub(crate) fn submit(
         &mut self,
         now: Time,
@@ -104,7 +103,7 @@ impl State {
         fingerprint: Option<Fingerprint>,
         outcome: oneshot::Sender<Finished>,
         effects: &mut Effects,
-    ) -> (Key, JobId) {
+    ) -> Result<(Key, JobId), Box<Rejected>> {
         let (key, id) = self.new_names();
         let limits = job.limits;
         let terms = Terms {
@@ -114,23 +113,28 @@ impl State {
             bytes: job.input.bytes.len(),
             fingerprint,
         };
-        let event = Event::Submit { job: key, terms };
         self.entries
             .insert(key, OpenJob { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
-        self.handle(now, event, effects);
-        (key, id)
+        self.scheduler.handle(now, Event::Submit { job: key, terms });
+        let reason = self.perform_all(now, &mut EventContext::default(), effects);
+        let refused = reason.and_then(|reason| Some((reason, self.entries.remove(&key)?)));
+        match refused {
+            None => Ok((key, id)),
+            Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason: self.refusal(reason) })),
+        }
     }
 
-    /// Feeds one event and carries out what the scheduler makes of it.
+    /// Feeds one event, about which nothing else is known, and carries out what the scheduler makes of it.
     pub(crate) fn handle(&mut self, now: Time, event: Event, effects: &mut Effects) {
-        self.handle_all(now, [event], effects);
+        self.handle_all(now, [event], EventContext::default(), effects);
     }
 
-    /// Feeds several events as one: the scheduler's actions are looked at only after the last.
+    /// Feeds several events as one, with what came with them: the scheduler's actions are looked at only after the last.
     pub(crate) fn handle_all(
         &mut self,
         now: Time,
         events: impl IntoIterator<Item = Event>,
+        mut context: EventContext,
         effects: &mut Effects,
     ) {
         for event in events {
@@ -139,8 +143,23 @@ impl State {
             }
             self.scheduler.handle(now, event);
         }
+        // Only a job that is just being offered is refused.
+        let _ = self.perform_all(now, &mut context, effects);
+    }
+
+    /// Carries out what the scheduler has decided. Why it refuses a job, if it does.
+    fn perform_all(
+        &mut self,
+        now: Time,
+        context: &mut EventContext,
+        effects: &mut Effects,
+    ) -> Option<SchedulerRefusal> {
+        let mut refused = None;
         while let Some(action) = self.scheduler.poll_action() {
-            self.perform(now, action, effects);
+            match action {
+                Action::Refuse { reason, .. } => refused = Some(reason),
+                action => self.perform(now, action, context, effects),
+            }
         }
         let next = self.scheduler.poll_timeout();
         if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
@@ -148,6 +167,7 @@ impl State {
             effects.rearm = true;
         }
         effects.slot_freed = self.scheduler.takes_jobs();
+        refused
     }
 
     /// Has another make of the executable tried, and put into service if it is any good.
@@ -203,12 +223,10 @@ impl State {
         Some(lines)
     }
 
-    fn perform(&mut self, now: Time, action: Action, effects: &mut Effects) {
+    fn perform(&mut self, now: Time, action: Action, context: &mut EventContext, effects: &mut Effects) {
         match action {
-            Action::Refuse { job, reason } => {
-                effects.dropped.extend(self.entries.remove(&job));
-                effects.refused = Some(self.refusal(reason));
-            }
+            // Told to whoever offers the job.
+            Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
                 let name = format!("{}-{}", self.pool, worker.0);
                 self.slots.insert(worker, WorkerSlot::new(name, now, generation, self.shares));
@@ -240,11 +258,11 @@ impl State {
                 effects.kill.extend(self.slots.get(&worker).map(|slot| slot.kill_switch.clone()));
             }
             Action::Reloaded { generation, end } => {
-                let (current, reason) = (self.scheduler.generation(), effects.known.failed_start.take());
+                let (current, reason) = (self.scheduler.generation(), context.failed_start.take());
                 effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
                 effects.outdated.extend(self.makes.retire(current));
             }
-            Action::Resolve { job, verdict } => self.resolve(now, job, verdict, effects),
+            Action::Resolve { job, verdict } => self.resolve(now, job, verdict, context, effects),
             Action::Drained => effects.drained = true,
         }
     }
@@ -315,29 +333,35 @@ impl State {
         }
     }
 
-    fn resolve(&mut self, now: Time, key: Key, verdict: Verdict, effects: &mut Effects) {
+    fn resolve(
+        &mut self,
+        now: Time,
+        key: Key,
+        verdict: Verdict,
+        context: &mut EventContext,
+        effects: &mut Effects,
+    ) {
         let Some(mut entry) = self.entries.remove(&key) else { return };
-        let known = &mut effects.known;
         let mut report = None;
         let result = match verdict {
             Verdict::Finished => {
-                let told = known.take_result(key);
+                let told = context.take_result(key);
                 report = told.report;
                 entry.judge(told.result)
             }
             Verdict::Crashed { handed_over, payload_deaths } => {
                 let stage = if handed_over { Stage::Running } else { Stage::Queued };
-                match known.crash(key, entry.id, stage, payload_deaths) {
+                match context.crash(key, entry.id, stage, payload_deaths) {
                     Some(report) => Err(JobError::Crashed(report).into()),
-                    None => known.lost(),
+                    None => context.lost(),
                 }
             }
             Verdict::Poisoned { stage, payload_deaths, remaining } => {
                 let stage = public(stage);
-                let crash = known.crash(key, entry.id, stage, payload_deaths);
+                let crash = context.crash(key, entry.id, stage, payload_deaths);
                 Err(JobError::Poisoned { stage, payload_deaths, remaining, crash }.into())
             }
-            Verdict::Protocol => known.lost(),
+            Verdict::Protocol => context.lost(),
             Verdict::TimedOut { stage, limit } => {
                 Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) }.into())
             }

@@ -4,7 +4,7 @@ use super::context::Told;
 use super::events::Events;
 use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
-use procpool_protocol::outcome::{Finished, JobId, Outcome, Timing};
+use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
 use procpool_scheduler::Time;
 use std::sync::Arc;
@@ -24,6 +24,13 @@ pub(crate) struct NewJob {
     pub(crate) reports_usage: bool,
     /// Where progress and chunks go; none if nobody listens.
     pub(crate) events: Option<Arc<Events>>,
+}
+
+/// A job that was not accepted.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) job: NewJob,
+    pub(crate) reason: Refusal,
 }
 
 /// A job with the way back to its caller.

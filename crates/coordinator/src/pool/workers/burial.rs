@@ -3,7 +3,7 @@
 
 use super::last_words::{self, LastWords, Progress};
 use crate::pool::state::State;
-use crate::pool::state::context;
+use crate::pool::state::context::{self, EventContext};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
 use procpool_process::Ending;
@@ -112,9 +112,9 @@ pub(crate) fn died(
     let slot = state.slots.remove(&worker)?;
     state.schemas.died(worker);
     state.stats.died(is_expected);
-    let mut events = Vec::new();
+    let (mut events, mut context) = (Vec::new(), EventContext::default());
     for (job, told, health) in words.answers {
-        effects.known.results.push_back((job, told));
+        context.results.push_back((job, told));
         events.push(Event::Done { worker, job, health });
     }
     events.extend(words.passed_over.into_iter().map(|job| Event::PassedOver { worker, job }));
@@ -123,9 +123,9 @@ pub(crate) fn died(
     }
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
-    effects.known.death = Some(Box::new(context::Death { report: report.clone(), job }));
+    context.death = Some(Box::new(context::Death { report: report.clone(), job }));
     events.push(Event::Died { worker, begun, death, fingerprint });
-    state.handle_all(now, events, effects);
+    state.handle_all(now, events, context, effects);
     effects.buried.push(slot);
     Some((report, is_expected))
 }

@@ -1,7 +1,7 @@
 //! What the frames of a serving worker mean to its pool.
 
 use crate::pool::core::Core;
-use crate::pool::state::context::Told;
+use crate::pool::state::context::{EventContext, Told};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
 use crate::pool::state::slot::Answer;
@@ -113,8 +113,8 @@ impl FrameSink for FrameHandler<'_> {
         );
         let event = Event::Violated { worker: self.worker };
         self.core.act(|state, now, effects| {
-            effects.known.violation = Some(violation);
-            state.handle(now, event, effects);
+            let context = EventContext { violation: Some(violation), ..EventContext::default() };
+            state.handle_all(now, [event], context, effects);
         });
     }
 }

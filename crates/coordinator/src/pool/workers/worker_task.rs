@@ -5,6 +5,7 @@ use super::burial::{self, Found};
 use super::frames::FrameHandler;
 use crate::pool::core::Core;
 use crate::pool::state::State;
+use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::frame::{Frame, Kind};
@@ -120,7 +121,7 @@ impl Member {
                 None => None,
             };
             let report = self.core.act(|state, now, effects| {
-                state.handle_all(now, committed, effects);
+                state.handle_all(now, committed, EventContext::default(), effects);
                 burial::died(state, now, found, fingerprint, effects)
             });
             self.buried = true;
@@ -159,7 +160,8 @@ fn died_unready(
     if !slot.dismissed {
         state.last_death.clone_from(&reason);
     }
-    effects.known.failed_start = Some(reason);
-    state.handle(now, Event::Died { worker, begun: 0, death, fingerprint: None }, effects);
+    let died = Event::Died { worker, begun: 0, death, fingerprint: None };
+    let context = EventContext { failed_start: Some(reason), ..EventContext::default() };
+    state.handle_all(now, [died], context, effects);
     effects.buried.push(slot);
 }
