@@ -1,7 +1,6 @@
 //! Arenas: memory that a coordinator shares with one worker, so that a large payload need not go through a socket. What is in
 //! them is bytes; here is how they are spoken of.
 
-use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 /// Shortest payload that is worth it, in bytes: 256 KiB. A shorter one goes through a socket in about the time that the two
@@ -66,12 +65,12 @@ impl Place {
     pub const LEN: usize = 24;
 
     /// As it stands in a frame: three little-endian numbers.
-    pub fn to_bytes(self) -> Bytes {
-        let mut out = BytesMut::with_capacity(Self::LEN);
-        for number in [self.arena, self.offset, self.length] {
-            out.put_u64_le(number);
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut out = [0; Self::LEN];
+        for (at, number) in [self.arena, self.offset, self.length].into_iter().enumerate() {
+            out[8 * at..][..8].copy_from_slice(&number.to_le_bytes());
         }
-        out.freeze()
+        out
     }
 
     /// Reads a place. None if it is not so long.

@@ -190,12 +190,15 @@ impl Decoder {
             self.buffer.advance(HEADER_LEN);
             let header = HeaderBytes::from_slice(&self.buffer[..header_len]);
             self.buffer.advance(header_len);
-            let bytes = self.take(payload_len);
+            let mut bytes = self.take(payload_len);
+            // Judged by its length above: it is a place.
+            let is_place = raw.flags & flags::PAYLOAD_REF != 0;
+            let place = is_place.then(|| std::mem::take(&mut bytes)).and_then(|it| Place::from_bytes(&it));
             let attachments = Attachments::absent(raw.attachments);
             return Ok(Some(Frame {
                 kind,
                 end: raw.flags & flags::END != 0,
-                by_reference: raw.flags & flags::PAYLOAD_REF != 0,
+                place,
                 taken: raw.flags & flags::TAKEN != 0,
                 sequence: raw.sequence,
                 header,

@@ -192,8 +192,8 @@ pub struct Frame {
     pub kind: Kind,
     /// Whether it carries [`flags::END`].
     pub end: bool,
-    /// Whether it carries [`flags::PAYLOAD_REF`]: the payload's bytes are a [`Place`].
-    pub by_reference: bool,
+    /// Where in an arena the payload's bytes lie, if they do: it carries [`flags::PAYLOAD_REF`] and this instead of them.
+    pub place: Option<Place>,
     /// Whether it carries [`flags::TAKEN`].
     pub taken: bool,
     /// The job or ping that it belongs to; 0 where there is none.
@@ -210,7 +210,7 @@ impl Frame {
         Self {
             kind,
             end: false,
-            by_reference: false,
+            place: None,
             taken: false,
             sequence,
             header: HeaderBytes::from_slice(header.as_ref()),
@@ -235,21 +235,26 @@ impl Frame {
     /// The same frame, with the place of its payload instead of the payload.
     #[must_use]
     pub fn referring_to(mut self, place: Place) -> Self {
-        self.payload.bytes = place.to_bytes();
-        self.by_reference = true;
+        self.payload.bytes = Bytes::new();
+        self.place = Some(place);
         self
     }
 
     /// The bits of its flags.
     fn flags(&self) -> u16 {
         let bits =
-            [(self.end, flags::END), (self.by_reference, flags::PAYLOAD_REF), (self.taken, flags::TAKEN)];
+            [(self.end, flags::END), (self.place.is_some(), flags::PAYLOAD_REF), (self.taken, flags::TAKEN)];
         bits.into_iter().filter(|(is_set, _)| *is_set).fold(self.kind.flags(), |all, (_, bit)| all | bit)
+    }
+
+    /// Length of what follows the header message.
+    fn body_len(&self) -> usize {
+        if self.place.is_some() { Place::LEN } else { self.payload.bytes.len() }
     }
 
     /// Length on the wire, in bytes.
     pub fn wire_len(&self) -> usize {
-        HEADER_LEN + self.header.len() + self.payload.bytes.len()
+        HEADER_LEN + self.header.len() + self.body_len()
     }
 
     /// Appends everything but the payload's bytes to `out`.
@@ -258,10 +263,10 @@ impl Frame {
     /// If the header message or the payload is longer than `u32::MAX` bytes; whoever builds a frame
     /// compares the payload with the limit of the connection first.
     pub fn put_head(&self, out: &mut BytesMut) {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a frame part above 4 GiB");
+        let length = |length: usize| u32::try_from(length).expect("a frame part above 4 GiB");
         let header = RawHeader {
-            header_len: length(&self.header),
-            payload_len: length(&self.payload.bytes),
+            header_len: length(self.header.len()),
+            payload_len: length(self.body_len()),
             kind: self.kind as u16,
             flags: self.flags(),
             encoding: self.payload.encoding as u8,
@@ -272,6 +277,9 @@ impl Frame {
         out.reserve(HEADER_LEN + self.header.len());
         out.put_slice(&header.to_bytes());
         out.put_slice(&self.header);
+        if let Some(place) = self.place {
+            out.put_slice(&place.to_bytes());
+        }
     }
 
     /// Appends the whole frame to `out`, copying the payload.

@@ -68,11 +68,11 @@ impl Arenas {
     /// Puts the input in its place: what a job's frame refers to, instead of where that lies. Gives the arena's number. None
     /// if there is no such input.
     pub(crate) fn fetch(&self, frame: &mut Frame) -> Option<u64> {
-        let place = Place::from_bytes(&frame.payload.bytes).filter(|place| place.offset == 0)?;
+        let place = frame.place.filter(|place| place.offset == 0)?;
         let state = self.lock();
         let (number, arena) = state.inputs.iter().find(|(number, _)| *number == place.arena)?;
         frame.payload.bytes = arena.input(usize::try_from(place.length).ok()?)?;
-        frame.by_reference = false;
+        frame.place = None;
         Some(*number)
     }
 

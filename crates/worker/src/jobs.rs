@@ -63,7 +63,7 @@ fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), W
     if frame.taken {
         bench.arenas.has_taken();
     }
-    if !frame.by_reference {
+    if frame.place.is_none() {
         return Ok((frame, None));
     }
     match bench.arenas.fetch(&mut frame) {

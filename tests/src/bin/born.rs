@@ -111,8 +111,7 @@ impl Worker {
     fn perform(&mut self, frame: &Frame) -> io::Result<Frame> {
         self.is_unread &= !frame.taken;
         let mut input = frame.payload.bytes.to_vec();
-        if frame.by_reference {
-            let place = Place::from_bytes(&input).ok_or(io::ErrorKind::InvalidData)?;
+        if let Some(place) = frame.place {
             input = vec![0; usize::try_from(place.length).map_err(io::Error::other)?];
             self.input.read_exact_at(&mut input, place.offset)?;
             self.inputs += 1;

@@ -94,7 +94,7 @@ fn an_arena_that_came_with_its_offer_holds_inputs_and_outputs() {
     let done = double.jobs.hear(Kind::Done);
     assert_eq!(Done::from_frame(&done).unwrap().status, Status::Ok);
     let place = Place { arena: 2, ..place };
-    assert_eq!((done.by_reference, Place::from_bytes(&done.payload.bytes)), (true, Some(place)));
+    assert_eq!((done.place, done.payload.bytes.len()), (Some(place), 0));
     let mut found = [0; MIN_SHARED];
     output.read(0, &mut found).unwrap();
     assert_eq!(found, [7; MIN_SHARED]);

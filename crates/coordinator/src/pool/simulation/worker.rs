@@ -205,10 +205,7 @@ impl Fake {
     }
 
     fn input(&self, frame: &Frame) -> Result<Bytes, String> {
-        if !frame.by_reference {
-            return Ok(frame.payload.bytes.clone());
-        }
-        let place = Place::from_bytes(&frame.payload.bytes).ok_or("no place")?;
+        let Some(place) = frame.place else { return Ok(frame.payload.bytes.clone()) };
         let mut bytes = vec![0; usize::try_from(place.length).unwrap_or_default()];
         let file = File::from(self.born.input.as_fd().try_clone_to_owned().expect("a descriptor"));
         file.read_exact_at(&mut bytes, place.offset).map_err(|error| error.to_string())?;

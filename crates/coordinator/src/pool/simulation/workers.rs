@@ -8,7 +8,7 @@ use crate::pool::workers::burial::{self, Found};
 use crate::pool::workers::frames;
 use procpool_memory::arena::OutputArena;
 use procpool_process::Ending;
-use procpool_protocol::arena::{Place, Shared};
+use procpool_protocol::arena::Shared;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::json_of;
 use procpool_protocol::{Exit, ExitReport};
@@ -72,7 +72,7 @@ impl Run {
     }
 
     pub(super) fn answer(&mut self, worker: WorkerId, mut frame: Frame) -> Result<Answer, String> {
-        let is_shared = frame.by_reference;
+        let is_shared = frame.place.is_some();
         self.fetch(worker, &mut frame)?;
         let length = frame.payload.bytes.len();
         if self.has(Bug::AnswersAnotherJob)
@@ -86,18 +86,14 @@ impl Run {
 
     /// Puts the output in its place.
     pub(super) fn fetch(&mut self, worker: WorkerId, frame: &mut Frame) -> Checked {
-        if !frame.by_reference {
-            return Ok(());
-        }
+        let Some(place) = frame.place.take() else { return Ok(()) };
         self.met.large_outputs += 1;
-        let place = Place::from_bytes(&frame.payload.bytes).ok_or("peace: no place")?;
         let slot = self.state.slots.get_mut(&worker).ok_or("peace: no slot")?;
         let arena = slot.sharing.outputs.find(place.arena, self.now);
         let arena = arena.ok_or_else(|| format!("peace: arena {} is forgotten", place.arena))?;
         let mut bytes = vec![0; usize::try_from(place.length).unwrap_or_default()];
         OutputArena::read(&arena.memory, place.offset, &mut bytes).map_err(|error| error.to_string())?;
         frame.payload.bytes = bytes.into();
-        frame.by_reference = false;
         Ok(())
     }
 

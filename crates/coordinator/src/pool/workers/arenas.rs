@@ -6,7 +6,7 @@ use crate::pool::core::Core;
 use crate::pool::state::State;
 use crate::sharing::{Dropped, Memory, Wanted};
 use procpool_process::Outboxes;
-use procpool_protocol::arena::{Place, Shared};
+use procpool_protocol::arena::Shared;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::message::json_of;
 use procpool_scheduler::{Time, WorkerId};
@@ -100,10 +100,7 @@ impl FrameHandler<'_> {
 
     /// Puts the output in its place.
     pub(crate) fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
-        if !frame.by_reference {
-            return Ok(());
-        }
-        let place = Place::from_bytes(&frame.payload.bytes).ok_or("it refers to no place")?;
+        let Some(place) = frame.place.take() else { return Ok(()) };
         let arena = self.core.with(|state, now| {
             let slot = state.slots.get_mut(&self.worker)?;
             slot.sharing.outputs.find(place.arena, now)
@@ -115,7 +112,6 @@ impl FrameHandler<'_> {
         let length = length.ok_or_else(|| format!("its output has {} bytes in an arena", place.length))?;
         let bytes = self.core.buffers.read(&arena.memory, place.offset, length);
         frame.payload.bytes = bytes.map_err(|error| format!("its output lies nowhere: {error}"))?;
-        frame.by_reference = false;
         Ok(())
     }
 

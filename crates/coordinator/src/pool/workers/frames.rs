@@ -122,7 +122,7 @@ impl FrameSink for FrameHandler<'_> {
 impl FrameHandler<'_> {
     /// Takes an answer, to be told with others that came at the same time.
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
-        let is_shared = frame.by_reference;
+        let is_shared = frame.place.is_some();
         self.fetch(&mut frame)?;
         let length = frame.payload.bytes.len();
         let (told, health) = outcome(&mut frame)?;
