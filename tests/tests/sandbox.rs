@@ -142,7 +142,7 @@ async fn hidden_and_lacks_nothing(mut host: Host) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn neither_does_one_whose_host_lets_nobody_look_into_it() {
+async fn a_worker_whose_host_lets_nobody_look_into_it_lacks_nothing() {
     let scratch = Scratch::new();
     let Some(command) = as_nobody(&scratch) else { return };
     hidden_and_lacks_nothing(Host::of(&command)).await;
@@ -150,7 +150,7 @@ async fn neither_does_one_whose_host_lets_nobody_look_into_it() {
 
 /// A host of the same user, which is not root: its own workers cannot look into it either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_does_one_whose_hidden_host_is_the_same_user() {
+async fn a_worker_whose_hidden_host_is_the_same_user_lacks_nothing() {
     let scratch = Scratch::new();
     let Some(command) = as_nobody(&scratch) else { return };
     let copy = scratch.path().join("host.copy");

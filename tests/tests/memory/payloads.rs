@@ -88,7 +88,7 @@ async fn many_at_once_are_not_mixed_up() {
 }
 
 #[tokio::test]
-async fn nor_are_those_that_are_sent_ahead() {
+async fn large_payloads_that_are_sent_ahead_are_not_mixed_up() {
     let pool = large(1).queue(10_000).start().await.unwrap();
     shares(&pool, MIB).await;
     for round in 0..10_u8 {

@@ -42,7 +42,7 @@ fn jobs_go_to_busy_workers_in_turn_until_each_has_enough() {
 }
 
 #[test]
-fn nobody_is_sent_any_where_jobs_take_long() {
+fn nothing_is_sent_ahead_where_jobs_take_long() {
     let mut pool = Pool::ready(brisk(1));
     pool.submit(0);
     assert_eq!(pool.submit(1), [], "nobody knows yet what jobs take");
@@ -51,7 +51,7 @@ fn nobody_is_sent_any_where_jobs_take_long() {
 }
 
 #[test]
-fn nor_one_that_cannot_tell_what_it_has_begun() {
+fn a_worker_that_cannot_tell_what_it_has_begun_is_sent_nothing_ahead() {
     let mut pool = Pool::new(brisk(1));
     pool.handle(Event::Start);
     assert_eq!(pool.up(0), []);
@@ -62,7 +62,7 @@ fn nor_one_that_cannot_tell_what_it_has_begun() {
 }
 
 #[test]
-fn nor_anybody_while_there_may_be_another_worker() {
+fn nothing_is_sent_ahead_while_another_worker_may_be_started() {
     let mut pool = Pool::ready(Config { ahead: AHEAD, ..elastic(1, 2) });
     pool.submit(0);
     pool.done(0, 0);

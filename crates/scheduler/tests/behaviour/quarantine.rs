@@ -77,7 +77,7 @@ fn a_kill_from_outside_is_not_the_payloads_doing() {
 }
 
 #[test]
-fn nor_is_a_kill_that_an_operator_wants() {
+fn a_kill_that_an_operator_wants_is_not_held_against_a_payload() {
     let mut pool = Pool::ready(careful(1));
     pool.submit_payload(0, PAYLOAD, 1);
     pool.kill(0);
