@@ -5,7 +5,7 @@ use procpool_tests::library::{begin, echo, idle, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, process};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 #[tokio::test]
 async fn a_killed_worker_fails_only_its_own_job() {
@@ -127,23 +127,31 @@ async fn a_job_that_may_not_be_repeated_is_handed_out_once() {
     let scratch = Scratch::new();
     let log = scratch.path().join("log");
     let pool = verbs(2).start().await.unwrap();
+    let lines = || -> Vec<String> {
+        std::fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect()
+    };
     let mut crashed = 0;
     for n in 0..50 {
-        let job = pool.submit(Verb::Log(log.display().to_string(), n.to_string()));
-        if n % 5 == 0
-            && let Some(pid) = pool.workers().iter().find_map(|worker| worker.pid)
-        {
-            // It may be dead already; a worker that is not there cannot be killed twice.
-            let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL);
+        // Of five jobs one is killed when it has begun, and one loses its worker at any time or not at all.
+        let (is_hit, may_be_hit) = (n % 5 == 0, n % 5 == 1);
+        let nap = if is_hit { 10_000_000 } else { 0 };
+        let job = pool.submit(Verb::LogThenNap(log.display().to_string(), n.to_string(), nap));
+        if is_hit {
+            eventually("the job to begin", async || lines().contains(&n.to_string()).then_some(())).await;
+        }
+        if is_hit || may_be_hit {
+            // It may be dead already, and the job may have no worker yet.
+            let busy = pool.workers().into_iter().find(|worker| worker.state == "busy");
+            let _ = busy.and_then(|worker| worker.pid).map(|pid| process::try_signal(pid, Signal::KILL));
         }
         match job.await {
-            Ok(_) => {}
+            Ok(_) => assert!(!is_hit, "job {n} was begun again"),
             Err(JobError::Crashed(_)) => crashed += 1,
             Err(other) => panic!("unexpected outcome: {other}"),
         }
     }
-    let text = std::fs::read_to_string(&log).unwrap();
-    let mut lines: Vec<&str> = text.lines().collect();
+    assert!(crashed >= 10, "only {crashed} of the kills hit a job");
+    let mut lines = lines();
     let written = lines.len();
     lines.sort_unstable();
     lines.dedup();

@@ -3,6 +3,7 @@
 use procpool::JobError;
 use procpool_tests::library::misbehaving;
 use procpool_tests::verbs::Verb;
+use procpool_tests::{eventually, process};
 use std::time::Duration;
 
 /// Why a pool of such workers does not start.
@@ -88,9 +89,16 @@ async fn an_answer_that_comes_byte_by_byte_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_worker_that_hangs_up_is_killed() {
-    let error = outcome("hang_up").await.unwrap_err();
-    assert!(matches!(error, JobError::Crashed(_) | JobError::Protocol { .. }), "{error}");
+async fn a_worker_that_hangs_up_is_killed_long_before_its_jobs_deadline() {
+    let pool = misbehaving("hang_up").no_timeout().start().await.unwrap();
+    let pid = pool.workers()[0].pid.unwrap();
+    // Ten times as long as it may live from then on: whatever holds this machine up, that comes first.
+    let error = pool.job(Verb::Pid).timeout(Duration::from_secs(10)).run().await.unwrap_err();
+    let report = error.crash_report().unwrap_or_else(|| panic!("it was not killed: {error}"));
+    assert_eq!((report.death.pid, report.death.exit.signal()), (pid, Some(9)), "{error}");
+    assert!(!process::is_alive(pid));
+    eventually("its replacement", async || (pool.status().workers.idle == 1).then_some(())).await;
+    assert_ne!(pool.workers()[0].pid, Some(pid));
 }
 
 #[tokio::test]

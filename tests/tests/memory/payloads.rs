@@ -6,6 +6,7 @@ use procpool_tests::large::{DIE, ECHO, FILL, KEEP, KEPT, Large, PART, WHERE, inp
 use procpool_tests::library::{executable, idle, misbehaving};
 use procpool_tests::verbs::Verb;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 const MIB: usize = 1 << 20;
 
@@ -110,23 +111,27 @@ async fn large_payloads_that_are_sent_ahead_are_not_mixed_up() {
 
 #[tokio::test]
 async fn a_worker_that_dies_with_a_large_input_costs_that_job_and_leaves_no_memory() {
-    let pool = large(1).start().await.unwrap();
-    let ours = || {
+    // The tests beside this one are in the same process: what is counted has this pool's name.
+    let pool = large(1).name("mourned").start().await.unwrap();
+    let owners = || -> Vec<String> {
         let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
         let names = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
-        names.filter(|name| name.to_string_lossy().contains(" large-")).count()
+        let owner = |name: PathBuf| Some(name.to_str()?.split_once("put mourned-")?.1.to_owned());
+        names.filter_map(owner).collect()
     };
     shares(&pool, 4 * MIB).await;
-    assert!(ours() >= 2, "two arenas");
     for number in 0..3 {
+        let dead = owners();
+        assert_eq!(dead.len(), 2, "an arena each way: {dead:?}");
         let error = pool.run(input(DIE, number, 4 * MIB)).await.unwrap_err();
         assert!(matches!(error, JobError::Crashed(_)), "{error}");
         idle(&pool, 1).await;
         shares(&pool, 4 * MIB).await;
+        let gone = async || owners().iter().all(|owner| !dead.contains(owner)).then_some(());
+        eventually("the dead worker's arenas to be gone", gone).await;
     }
     pool.shutdown(std::time::Duration::from_secs(5)).await;
-    let gone = async || (ours() == 0).then_some(());
-    eventually("the arenas to be gone", gone).await;
+    eventually("the last one's to be gone, too", async || owners().is_empty().then_some(())).await;
 }
 
 #[tokio::test]

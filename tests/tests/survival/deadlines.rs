@@ -3,16 +3,17 @@
 
 use crate::recovers;
 use procpool::engine::JobLimits;
-use procpool::{Encoding, Executable, JobError, Payload, Pool, Stage};
+use procpool::{Encoding, Executable, JobError, JobHandle, Payload, Pool, Stage};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{begin, echo, idle, misbehaving_once, outcomes, verbs};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, http, process};
 use rustix::process::Signal;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A worker to which SIGTERM means nothing: ignoring it survives `exec`.
 fn stubborn() -> Executable {
@@ -51,44 +52,83 @@ async fn an_answer_at_the_deadline_or_the_deadline_whichever_is_first_and_never_
     let (mut ok, mut timed_out) = (0, 0);
     // Naps of the deadline ± 2 ms, four at a time.
     for first in (0..count).step_by(4) {
+        let submitted = Instant::now();
         let nap = |n: u64| pool.job(Verb::Nap(4_000 + n % 41 * 100)).run_timeout(deadline).submit();
         for job in [nap(first), nap(first + 1), nap(first + 2), nap(first + 3)] {
             match job.await {
                 Ok(_) => ok += 1,
-                Err(JobError::TimedOut { .. }) => timed_out += 1,
+                Err(JobError::TimedOut { .. }) => {
+                    timed_out += 1;
+                    assert!(submitted.elapsed() >= deadline, "it had time left");
+                }
                 Err(other) => panic!("neither: {other}"),
             }
         }
     }
     assert_eq!(ok + timed_out, count);
-    assert!(timed_out > 0, "all of them were in time");
+    assert!(ok > 0 && timed_out > 0, "no race: {ok} were in time, {timed_out} were not");
     // Whoever was late has answered all the same, within the grace; nobody was killed for it.
     recovers(&pool, 4).await;
     assert_eq!(outcomes(&pool), [("ok", ok + 1), ("timed_out", timed_out)]);
     assert_eq!(pool.status().deaths, 0);
 }
 
+/// When to cancel so that the answer comes at the same time: later after a cancel that was in time, earlier after one that was
+/// not. So both occur, however fast this machine is.
+struct Moment {
+    pause: Duration,
+    step: Duration,
+    finished: u64,
+    cancelled: u64,
+}
+
+impl Moment {
+    fn new(step: Duration) -> Self {
+        Self { pause: Duration::ZERO, step, finished: 0, cancelled: 0 }
+    }
+
+    /// Cancels the job at the moment, and has it end in one of the two ways.
+    async fn cancel(&mut self, job: JobHandle<Verbs>) {
+        let submitted = Instant::now();
+        tokio::task::yield_now().await;
+        while submitted.elapsed() < self.pause {
+            tokio::task::yield_now().await;
+        }
+        job.cancel();
+        match job.await {
+            Ok(_) => {
+                self.finished += 1;
+                self.pause = self.pause.saturating_sub(self.step);
+            }
+            Err(JobError::Cancelled { .. }) => {
+                self.cancelled += 1;
+                self.pause += self.step;
+            }
+            Err(other) => panic!("neither: {other}"),
+        }
+    }
+
+    /// How many had answered, and how many had not.
+    fn both(&self) -> (u64, u64) {
+        let Self { finished, cancelled, .. } = *self;
+        assert!(finished > 0 && cancelled > 0, "no race: {finished} had answered, {cancelled} had not");
+        (finished, cancelled)
+    }
+}
+
 #[tokio::test]
 async fn a_cancel_at_the_moment_of_the_answer_never_hits_the_next_job() {
     let pool = verbs(1).grace(Duration::from_secs(20)).start().await.unwrap();
     let worker = pool.workers()[0].pid;
-    let (mut finished, mut cancelled) = (0, 0);
+    let mut moment = Moment::new(Duration::from_micros(10));
     for round in 0..1000_u64 {
         let job = pool.submit(Verb::Attend(round % 20 * 10));
         // What looks at its flag for longer is the one that a stray cancel would hit.
         let next = pool.submit(Verb::Attend(300));
-        for _ in 0..round % 50 * 10 {
-            std::hint::spin_loop();
-        }
-        tokio::task::yield_now().await;
-        job.cancel();
-        match job.await {
-            Ok(_) => finished += 1,
-            Err(JobError::Cancelled { .. }) => cancelled += 1,
-            Err(other) => panic!("neither: {other}"),
-        }
+        moment.cancel(job).await;
         assert_eq!(next.await.unwrap(), "undisturbed", "round {round}");
     }
+    let (finished, cancelled) = moment.both();
     assert_eq!(outcomes(&pool), [("cancelled", cancelled), ("ok", finished + 1000)]);
     assert_eq!((pool.workers()[0].pid, pool.status().deaths), (worker, 0));
 }
@@ -96,14 +136,17 @@ async fn a_cancel_at_the_moment_of_the_answer_never_hits_the_next_job() {
 #[tokio::test]
 async fn a_cancel_that_ends_in_a_kill_never_costs_the_next_job() {
     let pool = verbs(2).grace(Duration::ZERO).start().await.unwrap();
+    let mut moment = Moment::new(Duration::from_micros(50));
+    let mut workers = BTreeSet::new();
     for round in 0..100_u64 {
+        workers.extend(pool.workers().into_iter().filter_map(|worker| worker.pid));
         let job = pool.submit(Verb::Nap(round % 10 * 100));
         let next = pool.submit(echo("next"));
-        tokio::task::yield_now().await;
-        job.cancel();
-        assert!(matches!(job.await, Ok(_) | Err(JobError::Cancelled { .. })));
+        moment.cancel(job).await;
         assert_eq!(next.await.unwrap(), "next", "round {round}");
     }
+    moment.both();
+    assert!(workers.len() > 2, "nobody was killed: {workers:?}");
     recovers(&pool, 2).await;
     assert_eq!(pool.status().deaths, 0, "a kill of our own is no death");
 }
