@@ -3,6 +3,7 @@
 
 use crate::binaries;
 use crate::server::{Scratch, Server};
+use procpool_needs::{Need, skip};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,9 +14,9 @@ const FIRST: u32 = 2_000_000;
 const EACH: u32 = 16;
 
 /// A server as a user that has no other process, with a configuration that is told where that user finds the
-/// misbehaving worker. None where this process is not root.
+/// misbehaving worker. `None` where this process is not root: then the test is skipped.
 pub async fn server(config: impl FnOnce(&Path) -> String) -> Option<Server> {
-    if !rustix::process::geteuid().is_root() {
+    if !can_be_had() {
         return None;
     }
     let scratch = Scratch::new();
@@ -27,6 +28,16 @@ pub async fn server(config: impl FnOnce(&Path) -> String) -> Option<Server> {
     let mut command = Command::new(procpool);
     command.uid(user).gid(user).current_dir("/");
     Some(Server::by_command(command, scratch, &config(&worker)).await)
+}
+
+/// Whether this process can start others as another user. If not, the calling test is recorded as skipped.
+#[must_use]
+pub fn can_be_had() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        skip(Need::Root, "only root can start a process of another user");
+    }
+    is_root
 }
 
 fn copy(name: &str, to: &Path) -> PathBuf {

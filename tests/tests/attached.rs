@@ -1,6 +1,5 @@
 //! Attached workers: processes that somebody else starts, here the test, and that come through a named
 //! socket.
-#![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{AttachSocket, JobError, Pool};
 use procpool_tests::binaries::{self, binary};
@@ -8,7 +7,7 @@ use procpool_tests::library::{echo, idle};
 use procpool_tests::process::{self, is_alive};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
-use procpool_tests::{PATIENCE, eventually, http};
+use procpool_tests::{PATIENCE, eventually, http, other_user};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -245,8 +244,7 @@ async fn one_that_speaks_version_1_learns_which_versions_there_are() {
 /// Only root can start a process of another user, and only the kernel's word tells who that is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_user_attaches_where_the_pool_says_so_and_nowhere_else() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: only root can be another user");
+    if !other_user::can_be_had() {
         return;
     }
     const NOBODY: u32 = 65_534;

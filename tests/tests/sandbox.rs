@@ -1,14 +1,14 @@
 //! Workers that may open next to nothing, or belong to another user, or whose host lets nobody look into it:
 //! they have all that other workers have, since nothing is opened by a path.
-#![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{Executable, Pool};
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::{self, binary};
 use procpool_tests::host::Host;
 use procpool_tests::library::{are_right_at_once, comes_back, echo};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
-use procpool_tests::{eventually, process};
+use procpool_tests::{eventually, other_user, process};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -77,8 +77,8 @@ async fn a_worker_under_landlock_lacks_nothing() {
     let probe = Command::new("python3").args(["-c", LANDLOCK, "/bin/true"]).output();
     match probe {
         Ok(output) if output.status.success() => {}
-        Ok(output) => return eprintln!("not run: {}", String::from_utf8_lossy(&output.stderr).trim()),
-        Err(error) => return eprintln!("not run: python3: {error}"),
+        Ok(output) => return skip(Need::Landlock, String::from_utf8_lossy(&output.stderr)),
+        Err(error) => return skip(Need::Landlock, format!("python3: {error}")),
     }
     let python = Executable::find("python3").unwrap();
     let verbs = binary("verbs").display().to_string();
@@ -93,10 +93,10 @@ async fn a_worker_under_landlock_lacks_nothing() {
     lacks_nothing(&pool).await;
 }
 
-/// The arguments of a worker that becomes nobody. `None` where this process is not root.
+/// The arguments of a worker that becomes nobody. `None` where this process is not root: then the test is
+/// skipped.
 fn as_nobody(scratch: &Scratch) -> Option<Vec<String>> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: only root may start a worker as another user");
+    if !other_user::can_be_had() {
         return None;
     }
     std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();

@@ -8,6 +8,7 @@ use crate::bench;
 use crate::cargo::{self, cargo};
 use crate::error::Error;
 use crate::journal::Journal;
+use crate::needs;
 use crate::test;
 
 pub(crate) const HELP: &str = "\
@@ -22,19 +23,22 @@ Usage: cargo xtask ci
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
   tests     as cargo xtask test
 
+No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
 Each is timed and tried whatever became of the one before; a summary closes the run.";
 
 const COUNTS: &str = "instructions of the hot path";
 const LICENCES: &str = "licences, bans and sources";
 
 pub(crate) fn run() -> Result<(), Error> {
+    let required = needs::required()?;
+    eprintln!("=== no test may be skipped for: {}", needs::list(&required));
     let mut journal = Journal::default();
     journal.attempt("format", || cargo::run(cargo(["fmt", "--all", "--check"])));
     journal.attempt("clippy", clippy);
     journal.attempt("docs", docs);
     licences(&mut journal);
     counts(&mut journal);
-    if let Err(error) = test::all(&mut journal, &[]) {
+    if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
     }
     journal.finish()

@@ -12,8 +12,10 @@ mod ci;
 mod dist;
 mod error;
 mod journal;
+mod needs;
 mod os;
 mod run;
+mod skips;
 mod test;
 
 use std::env;

@@ -5,10 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use procpool_needs::Need;
+
 use crate::cargo;
 use crate::chaos;
 use crate::error::Error;
 use crate::journal::Journal;
+use crate::skips::Skips;
 
 pub(crate) const HELP: &str = "\
 Builds what the tests need and runs all of them: unit, property, end-to-end and doc tests, then a minute
@@ -20,7 +23,8 @@ Everything goes to the test programs, for example
   a_killed_worker              only the tests with this in their name
   a_killed_worker --nocapture  and with what they print
 
-Stops at the first step that fails, and names it.";
+Stops at the first step that fails, and names it. Lists at the end which tests were skipped, and why.
+PROCPOOL_REQUIRE=root,gdb (or all) in the environment fails those that are skipped for lack of these.";
 
 /// Where the end-to-end tests look for executables.
 const BIN_DIR: &str = "PROCPOOL_BIN_DIR";
@@ -29,16 +33,25 @@ const CHAOS: &str = "chaos, 60 s";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let filters = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
-    all(&mut Journal::default(), filters)
+    all(&mut Journal::default(), filters, None)
 }
 
-/// Every step, up to the first that fails.
-pub(crate) fn all(journal: &mut Journal, filters: &[String]) -> Result<(), Error> {
+/// Every step, up to the first that fails. No test may be skipped for what is `required`; `None` leaves that to the
+/// environment.
+pub(crate) fn all(journal: &mut Journal, filters: &[String], required: Option<&[Need]>) -> Result<(), Error> {
     let bin_dir = journal.step("build the executables", build)?;
-    journal.step("unit, property and end-to-end tests", || test("--all-targets", &bin_dir, filters))?;
-    journal.step("doc tests", || test("--doc", &bin_dir, filters))?;
+    let skips = Skips::new(&bin_dir, required)?;
+    let ended = steps(journal, &bin_dir, &skips, filters);
+    skips.tell()?;
+    ended
+}
+
+fn steps(journal: &mut Journal, bin_dir: &Path, skips: &Skips, filters: &[String]) -> Result<(), Error> {
+    let tests = || test("--all-targets", bin_dir, skips, filters);
+    journal.step("unit, property and end-to-end tests", tests)?;
+    journal.step("doc tests", || test("--doc", bin_dir, skips, filters))?;
     if filters.is_empty() {
-        journal.step(CHAOS, || chaos::a_minute(&bin_dir))
+        journal.step(CHAOS, || chaos::a_minute(bin_dir))
     } else {
         journal.skip(CHAOS, "only what the filter names was asked for; `cargo xtask chaos` runs it");
         Ok(())
@@ -51,9 +64,10 @@ fn build() -> Result<PathBuf, Error> {
     Ok(server.path.parent().map_or_else(cargo::root, Path::to_owned))
 }
 
-fn test(kind: &str, bin_dir: &Path, filters: &[String]) -> Result<(), Error> {
+fn test(kind: &str, bin_dir: &Path, skips: &Skips, filters: &[String]) -> Result<(), Error> {
     let mut command = cargo::cargo(["test", "--workspace", kind, "--locked"]);
     command.env(BIN_DIR, bin_dir);
+    skips.collect(&mut command);
     if !filters.is_empty() {
         command.arg("--").args(filters);
     }

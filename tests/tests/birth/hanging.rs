@@ -1,5 +1,6 @@
 //! An executable whose `exec` hangs, as on a network disk that has gone: its own pool waits, no other one.
 
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::{self, binary};
 use procpool_tests::served::pool;
 use procpool_tests::server::{Scratch, Server};
@@ -63,7 +64,7 @@ async fn an_executable_that_hangs_holds_up_its_own_pool_only_and_is_logged_by_na
     let mut logs = BufReader::new(logs).lines();
     server.idle("verbs", 1).await;
     let Some(lease) = hold(&interpreter).await else {
-        return eprintln!("not run: python3 takes no lease of a file here");
+        return skip(Need::Leases, "python3 takes no lease of a file");
     };
     let address = server.address();
     let slow = tokio::spawn(async move {
@@ -90,7 +91,7 @@ async fn a_start_that_hangs_ends_at_its_timeout_and_names_the_executable_and_the
     let slow = format!("[pools.slow]\ncommand = [{script:?}]\ntimeout = \"1s\"\n{keys}");
     let server = Server::with_config(&slow).await;
     let Some(lease) = hold(&interpreter).await else {
-        return eprintln!("not run: python3 takes no lease of a file here");
+        return skip(Need::Leases, "python3 takes no lease of a file");
     };
     let job = async || {
         let json = [("Content-Type", "application/json")];

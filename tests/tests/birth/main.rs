@@ -1,6 +1,6 @@
 //! What a worker is born with, whatever its host has done to itself, and hosts that are hard on their
 //! workers.
-#![allow(clippy::print_stderr)] // what cannot be tested here says why
+#![allow(clippy::print_stderr)] // how a host says that it is ready
 
 mod careless;
 mod descriptors;

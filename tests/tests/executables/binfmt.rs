@@ -1,8 +1,8 @@
 //! A format that the kernel runs by a registered interpreter (`binfmt_misc`). Only root can
 //! register one, and only where the kernel has the register.
-#![expect(clippy::print_stderr, reason = "it says why it is not run")]
 
 use procpool::{Executable, Pool};
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::echo;
 use procpool_tests::server::Scratch;
@@ -70,7 +70,7 @@ async fn a_worker_that_a_registered_interpreter_runs_is_given_its_path() {
     let worker = executable("worker", &program);
     let entry = match Entry::register("PPTEST", &interpreter) {
         Ok(entry) => entry,
-        Err(error) => return eprintln!("not run: no interpreter can be registered here: {error}"),
+        Err(error) => return skip(Need::Binfmt, format!("no interpreter can be registered here: {error}")),
     };
     let pool =
         Pool::<Verbs>::builder(Executable::path(&worker).unwrap()).workers(1..=1).start().await.unwrap();

@@ -1,8 +1,8 @@
 //! Workers run the file itself, with its path and its symbols, until somebody writes to it. Those who
 //! write at the worst moment change nothing about what runs.
-#![expect(clippy::print_stderr, reason = "it says why it is not run")]
 
 use procpool::{Pool, PoolBuilder};
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
 use procpool_tests::eventually;
 use procpool_tests::library::echo;
@@ -36,7 +36,7 @@ fn is_guarded(worker: &Replaceable) -> bool {
     let kind = rustix::fs::statfs(worker.path()).expect("a file system").f_type;
     let is_guarded = ![overlay, tmpfs].contains(&kind);
     if !is_guarded {
-        eprintln!("not run: temporary files lie on tmpfs or overlayfs, where workers run a copy");
+        skip(Need::Disk, "temporary files lie on tmpfs or overlayfs, where workers run a copy");
     }
     is_guarded
 }

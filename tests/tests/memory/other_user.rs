@@ -1,20 +1,19 @@
 //! Memory needs neither a path nor a permission: it is passed. So a worker of another user has it, too.
-#![allow(clippy::print_stderr)] // why a test is not run
 
 use procpool::{Executable, Job, Pool, PoolBuilder, SharedRegion};
 use procpool_tests::binaries;
-use procpool_tests::eventually;
 use procpool_tests::large::{Add, Adder, ECHO, Large, WHERE, input};
 use procpool_tests::server::Scratch;
+use procpool_tests::{eventually, other_user};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering::Relaxed;
 
 const MIB: usize = 1 << 20;
 
-/// A worker that becomes nobody, and may not look into its coordinator. `None` where this process is not root.
+/// A worker that becomes nobody, and may not look into its coordinator. `None` where this process is not root: then the test is skipped.
 fn as_nobody(name: &str, scratch: &Scratch) -> Option<Executable> {
-    if !rustix::process::geteuid().is_root() {
+    if !other_user::can_be_had() {
         return None;
     }
     std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
@@ -36,7 +35,6 @@ async fn started<J: Job>(builder: impl Fn() -> PoolBuilder<J>) -> Pool<J> {
 async fn a_worker_of_another_user_has_the_region() {
     let scratch = Scratch::new();
     let Some(executable) = as_nobody("adder", &scratch) else {
-        eprintln!("not run: only root may start a worker as another user");
         return;
     };
     let pool = started(|| Pool::<Adder>::builder(executable.clone()).workers(1..=1)).await;
@@ -53,7 +51,6 @@ async fn a_worker_of_another_user_has_the_region() {
 async fn a_worker_of_another_user_has_its_arenas() {
     let scratch = Scratch::new();
     let Some(executable) = as_nobody("large", &scratch) else {
-        eprintln!("not run: only root may start a worker as another user");
         return;
     };
     let pool = started(|| Pool::<Large>::builder(executable.clone()).workers(1..=1)).await;

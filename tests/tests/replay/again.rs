@@ -1,7 +1,7 @@
 //! `procpool replay` and `--replay`: a saved job as one ordinary process.
-#![allow(clippy::print_stderr)] // what was not tried is to be read
 
 use super::{SAVING, altered, fail, mended, named, saved};
+use procpool_needs::{Need, skip};
 use procpool_protocol::Payload;
 use procpool_tests::binaries::binary;
 use procpool_tests::library;
@@ -111,14 +111,12 @@ async fn a_debugger_sees_one_ordinary_process() {
     let server = Server::of_verbs(1, SAVING).await;
     let file = fail(&server, &Verb::Abort).await;
     if Command::new("gdb").arg("--version").stdout(Stdio::null()).status().is_err() {
-        eprintln!("NOT TRIED: gdb is not installed");
-        return;
+        return skip(Need::Gdb, "gdb is not installed");
     }
     let wrap = "gdb -nx -batch -ex run -ex 'info threads' -ex backtrace --args";
     let ended = replay(&file, &["--wrap", wrap]).await;
     if ended.stderr.contains("ptrace") {
-        eprintln!("NOT TRIED: this system lets nobody trace a process: {}", ended.stderr);
-        return;
+        return skip(Need::Gdb, format!("this system lets nobody trace a process: {}", ended.stderr));
     }
     assert!(ended.stdout.contains("SIGABRT"), "{ended:?}");
     assert!(ended.stdout.contains("perform") && ended.stdout.contains("verbs.rs:"), "{ended:?}");

@@ -1,8 +1,9 @@
 //! F32: nowhere to write. A worker's start touches no file system, so workers are started and replaced
 //! where temporary files cannot go: the disk is full, read-only, or the directories are gone. A file
-//! system of its own needs a namespace; where that cannot be had, the tests say so and pass. And where files
+//! system of its own needs a namespace; where that cannot be had, the tests are skipped. And where files
 //! may not grow (`ulimit -f`), which also holds for memory that is passed as a file.
 
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
 use procpool_tests::program::finish;
 use procpool_tests::served::verbs;
@@ -17,7 +18,7 @@ use tokio::process::Command;
 /// and where that is for others. It may be mounted anew by `then`.
 async fn server_on(options: &str, then: &str) -> Option<(Server, PathBuf)> {
     if !has_namespaces() {
-        eprintln!("not run: this user may make no namespaces here");
+        skip(Need::Namespaces, "this user may make none");
         return None;
     }
     let script = format!(

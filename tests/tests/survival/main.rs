@@ -1,6 +1,5 @@
 //! The faults of SURVIVAL.md, injected into real processes: one outcome for each job, exactly the one
 //! that is published there, and the pool back at full strength.
-#![allow(clippy::print_stderr)] // what a test cannot inject here it says
 
 mod ahead;
 mod deadlines;

@@ -92,7 +92,8 @@ const RULES: &[Rule] = &[
         others: Others::Without(&["tokio", "interprocess", "rustix"]),
     },
     Rule { package: "procpool-scheduler", ours: &[], others: Others::None },
-    Rule { package: "xtask", ours: &[], others: Others::Any },
+    Rule { package: "procpool-needs", ours: &[], others: Others::None },
+    Rule { package: "xtask", ours: &["procpool-needs"], others: Others::None },
 ];
 
 /// Every package in `crates/workers`.

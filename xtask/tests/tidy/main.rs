@@ -72,6 +72,11 @@ fn an_ignored_test_says_why() {
 }
 
 #[test]
+fn no_test_is_skipped_in_silence() {
+    hold(rules::silent_skip);
+}
+
+#[test]
 fn tests_wait_for_events_and_do_not_sleep() {
     hold(rules::sleep);
 }

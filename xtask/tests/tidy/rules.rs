@@ -162,6 +162,20 @@ pub(crate) fn sleep(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
+/// A test that cannot run says so to `procpool_needs::skip`, not to nobody.
+pub(crate) fn silent_skip(source: &Source) -> Vec<Finding> {
+    if source.path.starts_with("tests/needs/") || source.path.starts_with("xtask/") {
+        return Vec::new();
+    }
+    let is_silent = |line: &str| {
+        let told = line.split_once("eprintln!(\"").map(|(_, told)| told.to_lowercase());
+        told.is_some_and(|told| ["not run", "not tried", "skip"].iter().any(|word| told.starts_with(word)))
+    };
+    let advice = "call `procpool_needs::skip`, so that the skip is counted and can be forbidden";
+    let lines = source.text.lines().zip(1..).filter(|(line, _)| is_silent(line));
+    lines.map(|(_, number)| Finding::line(source, number, advice)).collect()
+}
+
 fn has_reason(line: &str) -> bool {
     line.split_once("// sleep:").is_some_and(|(_, reason)| !reason.trim().is_empty())
 }

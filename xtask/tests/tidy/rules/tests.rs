@@ -97,3 +97,11 @@ fn a_sleep_with_a_reason_is_left_alone() {
     );
     assert_eq!(lines(sleep, "crates/worker/src/a.rs", "sleep(a);"), NONE);
 }
+
+#[test]
+fn a_skip_that_nobody_counts_is_found() {
+    let text =
+        "return eprintln!(\"not run: x\");\neprintln!(\"NOT TRIED: x\");\nskip(Need::Root, \"not run\");";
+    assert_eq!(lines(silent_skip, "tests/tests/a.rs", text), [1, 2]);
+    assert_eq!(lines(silent_skip, "tests/needs/src/record.rs", text), NONE);
+}

@@ -1,9 +1,10 @@
 //! A process id that comes round again. The kernel gives out the next one after the last, and says in a
 //! namespace of processes which that is; so there the test can have any number used twice.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // how the test hears of itself, and why it cannot run
+#![allow(clippy::print_stdout)] // how the test hears of itself
 
 use super::Process;
 use super::tests::sleep;
+use procpool_needs::{Need, skip};
 use procpool_protocol::Exit;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::fs;
@@ -46,7 +47,7 @@ fn alone(this: &str, reap: impl FnOnce(&Process)) {
     let output = alone.env(ALONE, "1").output().expect("unshare starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
     if stderr.starts_with("unshare:") {
-        return eprintln!("not run: this user may make no namespaces here, {stderr}");
+        return skip(Need::Namespaces, format!("this user may make none: {stderr}"));
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && stdout.contains("another one lives on"), "{stdout}{stderr}");

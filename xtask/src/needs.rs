@@ -1,0 +1,97 @@
+//! Finds out which needs of the tests this machine meets, so that `cargo xtask ci` can require them.
+//!
+//! Each probe asks the system in another way than the test does. A test that wrongly finds that it cannot run then
+//! fails instead of being skipped.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use procpool_needs::{Need, REQUIRE};
+
+use crate::error::Error;
+
+/// Takes a lease of a file, as the tests' helper in Python does.
+const LEASE: &str = "import fcntl, os, tempfile\n\
+                     with tempfile.NamedTemporaryFile() as file:\n  \
+                       fd = os.open(file.name, os.O_RDONLY)\n  \
+                       file.close()\n  \
+                       fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)";
+
+/// Prints the version of Landlock's interface, or -1.
+const LANDLOCK: &str = "import ctypes; print(ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))";
+
+/// Succeeds where an interpreter can be registered. A mount that this needs is gone with the script.
+const BINFMT: &str = "cd /proc/sys/fs/binfmt_misc; test -w register ||\n\
+                      exec unshare --mount sh -c 'mount -t binfmt_misc none . && test -w /proc/sys/fs/binfmt_misc/register'";
+
+/// Makes a cgroup below the own one, in either version of the interface where that is usually mounted, and removes it.
+const CGROUPS: &str = "set -e; own() { grep -m 1 -E \"$1\" /proc/self/cgroup; }\n\
+                       line=$(own '^[0-9]+:([^:]*,)?pids[,:]' || own '^0::'); rest=${line#*:}\n\
+                       controllers=${rest%%:*}; dir=/sys/fs/cgroup/$controllers${rest#*:}\n\
+                       test -n \"$controllers\" || grep -qw pids \"$dir/cgroup.controllers\"\n\
+                       mkdir \"$dir/procpool-probe-$$\"; rmdir \"$dir/procpool-probe-$$\"";
+
+/// The needs that CI requires: those that the environment names, or else all that this machine meets.
+pub(crate) fn required() -> Result<Vec<Need>, Error> {
+    match env::var(REQUIRE) {
+        Ok(given) => Need::list(&given).map_err(Error::Usage),
+        Err(_) => Ok(Need::ALL.into_iter().filter(|need| is_met(*need)).collect()),
+    }
+}
+
+/// The list as the tests read it.
+pub(crate) fn list(needs: &[Need]) -> String {
+    needs.iter().map(|need| need.name()).collect::<Vec<_>>().join(",")
+}
+
+fn is_met(need: Need) -> bool {
+    match need {
+        Need::Root => is_root(),
+        Need::Namespaces => {
+            let script = "mount -t tmpfs tmpfs /tmp";
+            let namespaces = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+            says("unshare", &[&namespaces[..], &["sh", "-c", script]].concat()).is_some()
+        }
+        Need::Cgroups => is_root() && says("sh", &["-c", CGROUPS]).is_some(),
+        Need::Gdb => {
+            let said = says("gdb", &["-nx", "-batch", "-ex", "run", "--args", "true"]);
+            said.is_some_and(|said| said.contains("exited normally"))
+        }
+        Need::Landlock => says("python3", &["-c", LANDLOCK]).is_some_and(|version| version.trim() != "-1"),
+        Need::Binfmt => is_root() && says("sh", &["-c", BINFMT]).is_some(),
+        Need::Leases => says("python3", &["-c", LEASE]).is_some(),
+        Need::Disk => {
+            let place = env::temp_dir().display().to_string();
+            let kind = says("stat", &["--file-system", "--format=%T", &place]);
+            kind.is_some_and(|kind| !["tmpfs", "overlayfs"].contains(&kind.trim()))
+        }
+    }
+}
+
+fn is_root() -> bool {
+    says("id", &["-u"]).is_some_and(|user| user.trim() == "0")
+}
+
+/// What a program prints, if it ends well.
+fn says(program: &str, args: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    let output = command.args(args).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_one_that_the_tests_can_read() {
+        assert_eq!(Need::list(&list(&Need::ALL)).unwrap(), Need::ALL);
+    }
+
+    #[test]
+    fn a_program_that_fails_or_is_not_there_meets_no_need() {
+        assert_eq!(says("sh", &["-c", "echo here"]).as_deref(), Some("here\n"));
+        assert_eq!(says("sh", &["-c", "echo here; exit 1"]), None);
+        assert_eq!(says("procpool-no-such-program", &[]), None);
+    }
+}
