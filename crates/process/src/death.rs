@@ -58,7 +58,7 @@ impl Body {
         report.cpu_time = reaped.cpu_time;
         report.uptime = uptime;
         let circumstances =
-            Circumstances { was_killed: process.was_killed(), others_memory: reaped.others_memory };
+            Circumstances { was_killed: process.was_killed(), had_children: reaped.had_children };
         report.limit = evidence::limit_hit(&limits, &report, circumstances);
         report
     }

@@ -16,8 +16,8 @@ const SIGXFSZ: i32 = 25;
 pub(crate) struct Circumstances {
     /// We had sent it SIGKILL before it died, which is a reason of its own.
     pub(crate) was_killed: bool,
-    /// So much of its peak of memory, in bytes, may have been another's.
-    pub(crate) others_memory: u64,
+    /// Its peak of memory may be that of a child of its.
+    pub(crate) had_children: bool,
 }
 
 /// The limit that a worker of these limits died of.
@@ -30,7 +30,7 @@ pub(crate) fn limit_hit(
     if circumstances.was_killed && signal == SIGKILL {
         return None;
     }
-    let own_peak = if death.peak_memory > circumstances.others_memory { death.peak_memory } else { 0 };
+    let own_peak = death.peak_memory.filter(|_| !circumstances.had_children).unwrap_or(0);
     let memory = limits.memory_limit.filter(|&limit| was_memory(limit, signal, own_peak, death));
     let is_spent = limits.cpu_budget().is_some_and(|budget| death.cpu_time >= budget);
     let cpu = limits.cpu_limit.filter(|_| signal == SIGXCPU || (signal == SIGKILL && is_spent));
@@ -69,7 +69,7 @@ mod tests {
     use std::time::Duration;
 
     const LIMIT: u64 = 256 << 20;
-    const OURS: Circumstances = Circumstances { was_killed: true, others_memory: 0 };
+    const OURS: Circumstances = Circumstances { was_killed: true, had_children: false };
     const RUST: &str = "memory allocation of 1048576 bytes failed";
 
     fn limits() -> WorkerLimits {
@@ -83,7 +83,7 @@ mod tests {
 
     fn death(signal: i32, peak_memory: u64, stderr: &[&str]) -> ExitReport {
         let mut death = ExitReport::new("a-0", 1, Exit::Signal { number: signal, core_dumped: false });
-        death.peak_memory = peak_memory;
+        death.peak_memory = Some(peak_memory);
         death.stderr = stderr.iter().map(|&line| line.to_owned()).collect();
         death
     }
@@ -136,10 +136,12 @@ mod tests {
 
     #[test]
     fn anothers_memory_is_no_evidence_against_the_worker() {
-        let circumstances = Circumstances { others_memory: LIMIT, was_killed: false };
+        let circumstances = Circumstances { had_children: true, was_killed: false };
         assert_eq!(limit_hit(&limits(), &death(SIGSEGV, LIMIT, &[]), circumstances), None);
         assert!(limit_hit(&limits(), &death(SIGABRT, LIMIT, &[RUST]), circumstances).is_some());
-        assert!(limit_hit(&limits(), &death(SIGSEGV, LIMIT + 1, &[]), circumstances).is_some());
+        let mut untold = death(SIGSEGV, LIMIT, &[]);
+        untold.peak_memory = None;
+        assert_eq!(hit(&untold), None);
     }
 
     #[test]
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn who_exits_by_itself_hit_nothing() {
         let mut death = ExitReport::new("a-0", 1, Exit::Code(1));
-        death.peak_memory = u64::MAX;
+        death.peak_memory = Some(u64::MAX);
         assert_eq!(hit(&death), None);
     }
 }

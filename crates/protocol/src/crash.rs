@@ -107,8 +107,9 @@ pub struct ExitReport {
     /// Some of these lines may have been written by a job before the one that the worker had: its jobs ended in quick
     /// succession. Otherwise earlier jobs' lines are left out.
     pub stderr_may_be_older: bool,
-    /// Most memory that it had resident, in bytes.
-    pub peak_memory: u64,
+    /// Most memory that it, or a child that it waited for, had resident, in bytes. `None` where the system does not tell its
+    /// own from its coordinator's: it was no more than that ever had.
+    pub peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub cpu_time: Duration,
     /// From spawn to death.
@@ -127,7 +128,7 @@ impl ExitReport {
             limit: None,
             stderr: Vec::new(),
             stderr_may_be_older: false,
-            peak_memory: 0,
+            peak_memory: None,
             cpu_time: Duration::ZERO,
             uptime: Duration::ZERO,
             jobs_done: 0,
@@ -225,7 +226,7 @@ struct CrashJson<'a> {
     stage: Stage,
     job: JobId,
     stderr: &'a [String],
-    peak_memory_bytes: u64,
+    peak_memory_bytes: Option<u64>,
     cpu_ms: u64,
     uptime_ms: u64,
     jobs_done: u64,

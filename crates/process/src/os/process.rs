@@ -128,11 +128,7 @@ impl Process {
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only how it died is lost.
         let reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
-        own.map_or(reaped, |own| Reaped {
-            cpu_time: own.cpu_time,
-            others_memory: own.others_memory(),
-            ..reaped
-        })
+        own.map_or(Reaped { peak_memory: None, ..reaped }, |own| own.of_its_own(reaped))
     }
 
     /// What it has used by itself so far. None once it is reaped.

@@ -1,6 +1,7 @@
 //! What one process has used by itself, from `/proc`: `wait4` adds what its children had used that it waited for. Refuses
 //! to make sure that the process is the one that is meant.
 
+use super::wait::Reaped;
 use rustix::process::Pid;
 use std::time::Duration;
 
@@ -31,13 +32,19 @@ impl Usage {
         Some(Self { cpu_time, had_children: child_faults > 0 })
     }
 
-    /// How much of the peak that `wait4` tells of it may have been another's, in bytes: any of it where it had children,
-    /// and as much as this process has ever had, whose memory it had until its `exec`. The kernel's figures are
-    /// approximate, hence an eighth more.
-    pub(crate) fn others_memory(&self) -> u64 {
-        let ours = if self.had_children { None } else { peak_of_this_process() };
-        ours.map_or(u64::MAX, |ours| ours.saturating_add(ours / 8))
+    /// What of its reaped self is its own and its children's.
+    pub(crate) fn of_its_own(self, reaped: Reaped) -> Reaped {
+        let peak_memory = reaped.peak_memory.zip(peak_of_this_process());
+        let peak_memory = peak_memory.and_then(|(told, ours)| peak_beyond(ours, told));
+        Reaped { peak_memory, cpu_time: self.cpu_time, had_children: self.had_children, ..reaped }
     }
+}
+
+/// The peak that `wait4` told of a child, in bytes, unless it may be that of this process, which has ever had `ours`: a
+/// child has its parent's memory until its `exec`, and the kernel does not forget that peak. The kernel's figures are
+/// approximate, hence an eighth more.
+fn peak_beyond(ours: u64, told: u64) -> Option<u64> {
+    (told > ours.saturating_add(ours / 8)).then_some(told)
 }
 
 /// Most memory that this process has had resident, in bytes.
@@ -63,9 +70,20 @@ mod tests {
     #[test]
     fn what_this_process_had_is_not_a_childs() {
         let ours = std::hint::black_box(vec![1_u8; 64 << 20]);
-        let usage = Usage { cpu_time: Duration::ZERO, had_children: false };
-        assert!((64 << 20..1 << 40).contains(&usage.others_memory()), "{}", ours.len());
-        assert_eq!(Usage { had_children: true, ..usage }.others_memory(), u64::MAX);
+        let usage = Usage { cpu_time: Duration::from_secs(1), had_children: false };
+        let of_its_own = |peak| usage.of_its_own(Reaped { peak_memory: Some(peak), ..Reaped::unknown() });
+        assert_eq!(of_its_own(ours.len() as u64).peak_memory, None);
+        let large = of_its_own(1 << 40);
+        assert_eq!(
+            (large.peak_memory, large.cpu_time, large.had_children),
+            (Some(1 << 40), usage.cpu_time, false)
+        );
+    }
+
+    #[test]
+    fn only_a_peak_beyond_our_own_and_the_kernels_error_counts() {
+        assert_eq!([800, 900, 901].map(|told| peak_beyond(800, told)), [None, None, Some(901)]);
+        assert_eq!(peak_beyond(u64::MAX, u64::MAX), None);
     }
 
     #[test]

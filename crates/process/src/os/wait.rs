@@ -12,18 +12,18 @@ use std::time::Duration;
 pub(crate) struct Reaped {
     /// How it ended.
     pub(crate) exit: Exit,
-    /// Most memory that it had resident, in bytes.
-    pub(crate) peak_memory: u64,
+    /// Most memory that it, or a child that it waited for, had resident, in bytes.
+    pub(crate) peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub(crate) cpu_time: Duration,
-    /// So much of its memory, in bytes, may have been another's.
-    pub(crate) others_memory: u64,
+    /// These figures may be those of its children.
+    pub(crate) had_children: bool,
 }
 
 impl Reaped {
     /// Of a child that somebody else reaped.
     pub(crate) fn unknown() -> Self {
-        Self { exit: Exit::Unknown, peak_memory: 0, cpu_time: Duration::ZERO, others_memory: u64::MAX }
+        Self { exit: Exit::Unknown, peak_memory: None, cpu_time: Duration::ZERO, had_children: true }
     }
 }
 
@@ -37,6 +37,8 @@ pub(crate) enum Patience {
 }
 
 /// Reaps the child `pid`. None if it still lives, which happens only with [`Patience::Look`].
+///
+/// Its peak of memory is the kernel's figure, which begins with what this process had: see [`Usage`](super::usage::Usage).
 pub(crate) fn reap(pid: Pid, patience: Patience) -> io::Result<Option<Reaped>> {
     let options = if patience == Patience::Look { libc::WNOHANG } else { 0 };
     let mut status = 0;
@@ -67,9 +69,9 @@ fn describe(status: libc::c_int, usage: &libc::rusage) -> Reaped {
     let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
     Reaped {
         exit,
-        peak_memory: kibibytes * 1024,
+        peak_memory: kibibytes.checked_mul(1024),
         cpu_time: duration(usage.ru_utime) + duration(usage.ru_stime),
-        others_memory: u64::MAX,
+        had_children: true,
     }
 }
 
