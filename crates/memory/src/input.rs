@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 /// The coordinator's side.
 #[derive(Debug)]
@@ -73,7 +74,10 @@ impl InputReader {
     /// Whether somebody holds on to an input, or a part of one.
     pub fn is_held(self: &Arc<Self>) -> bool {
         // One is whoever asks, and each input is one more for all of its clones.
-        Arc::strong_count(self) > 1
+        let is_held = Arc::strong_count(self) > 1;
+        // What the one that let go last has read, it read before the coordinator writes here again.
+        fence(Ordering::Acquire);
+        is_held
     }
 }
 

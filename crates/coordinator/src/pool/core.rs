@@ -19,7 +19,7 @@ use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
@@ -320,6 +320,47 @@ impl Core {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(|poisoned| {
+            tracing::error!(
+                pool = self.name,
+                "the pool met a bug of its own and is shut down; its jobs end as such"
+            );
+            let mut state = poisoned.into_inner();
+            state.break_off();
+            self.state.clear_poison();
+            self.drained.send_replace(true);
+            state
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::simulation::recipe::recipe;
+    use crate::pool::state::open_job::NewJob;
+    use procpool_protocol::Encoding;
+    use procpool_protocol::engine::JobLimits;
+    use procpool_scheduler::Config;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn job() -> NewJob {
+        let (input, limits) = (Payload::json("7"), JobLimits::default());
+        NewJob { input, reply: Encoding::Json, limits, attempts: 1, reports_usage: false, events: None }
+    }
+
+    #[tokio::test]
+    async fn a_panic_under_the_lock_shuts_the_pool_down_and_leaves_nobody_waiting() {
+        let scheduler = Scheduler::new(Config::default(), 1).unwrap();
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None);
+        core.feed(Event::Start);
+        let open = core.submit(job()).unwrap();
+        catch_unwind(AssertUnwindSafe(|| core.with(|_, _| panic!("a bug")))).unwrap_err();
+
+        let refused = core.submit(job()).unwrap_err();
+        assert_eq!(refused.reason, Refusal::ShuttingDown);
+        open.outcome.await.unwrap_err();
+        assert!(*core.drained().borrow(), "and the supervisor ends");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Due, Scheduler};
 use crate::phase::{Cause, Phase};
-use crate::{Action, Stage, Verdict};
+use crate::{Action, Event, Stage, Verdict};
 
 /// How far a pool's life has come. It only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +54,16 @@ impl Scheduler {
                 self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
             }
             self.kill(worker, Cause::Asked);
+        }
+    }
+
+    /// Forgets everything and takes nothing more, as after the end of a stop. For when a panic has left this half changed.
+    pub fn break_off(&mut self) {
+        let now = self.now;
+        if let Ok(fresh) = Self::new(self.config, 0) {
+            *self = fresh;
+            self.handle(now, Event::Stop);
+            while self.poll_action().is_some() {}
         }
     }
 

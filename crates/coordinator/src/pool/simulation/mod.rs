@@ -5,7 +5,7 @@
 mod bugs;
 mod callers;
 mod effects;
-mod recipe;
+pub(super) mod recipe;
 mod run;
 mod worker;
 mod workers;

@@ -13,7 +13,7 @@ fn pinned() -> Pinned {
     PINNED.get_or_init(pin).clone()
 }
 
-pub(super) fn recipe() -> Recipe {
+pub(crate) fn recipe() -> Recipe {
     let limits = PoolLimits::default();
     Recipe {
         name: "simulated".into(),

@@ -10,6 +10,7 @@ pub(super) mod events;
 pub(super) mod fingerprint;
 pub(super) mod generations;
 mod histogram;
+mod names;
 pub(super) mod open_job;
 pub(super) mod recall;
 mod schemas;
@@ -20,6 +21,7 @@ mod value_hash;
 use self::context::{EventContext, Told};
 use self::effects::Effects;
 use self::generations::{Generations, Reloading};
+use self::names::Names;
 use self::open_job::{NewJob, OpenJob, Rejected};
 use self::recall::Recall;
 use self::schemas::Schemas;
@@ -38,8 +40,6 @@ use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
     Stage as SchedulerStage, Terms, Time, Verdict, WorkerId,
 };
-use rand::rngs::{StdRng, SysRng};
-use rand::{RngExt as _, SeedableRng as _};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,8 +66,7 @@ pub(crate) struct State {
     shares: usize,
     /// When the timer will wake.
     armed: Option<Time>,
-    /// Of the pool alone: to get at the thread's for each job would take longer than the number itself.
-    random: StdRng,
+    names: Names,
 }
 
 impl State {
@@ -91,7 +90,7 @@ impl State {
             keeps_sent,
             shares,
             armed: None,
-            random: numbers(),
+            names: Names::new(),
         }
     }
 
@@ -104,7 +103,7 @@ impl State {
         outcome: oneshot::Sender<Finished>,
         effects: &mut Effects,
     ) -> Result<(Key, JobId), Box<Rejected>> {
-        let (key, id) = self.new_names();
+        let (key, id) = self.names.next(|key| self.entries.contains_key(&key));
         let limits = job.limits;
         let terms = Terms {
             timeout: limits.timeout,
@@ -113,8 +112,7 @@ impl State {
             bytes: job.input.bytes.len(),
             fingerprint,
         };
-        self.entries
-            .insert(key, OpenJob { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome });
+        self.entries.insert(key, OpenJob::new(id, job, now, outcome));
         self.scheduler.handle(now, Event::Submit { job: key, terms });
         let reason = self.perform_all(now, &mut EventContext::default(), effects);
         let refused = reason.and_then(|reason| Some((reason, self.entries.remove(&key)?)));
@@ -177,6 +175,16 @@ impl State {
         }
     }
 
+    /// A panic has left this half changed: nothing of it is relied on any more. Every job ends as shut down, for its caller hears
+    /// nothing else, every worker is killed, and no job is taken.
+    pub(crate) fn break_off(&mut self) {
+        self.scheduler.break_off();
+        self.entries.clear();
+        for slot in std::mem::take(&mut self.slots).into_values() {
+            slot.kill_switch.kill();
+        }
+    }
+
     /// When the timer is to wake.
     pub(crate) fn armed(&self) -> Option<Time> {
         self.armed
@@ -184,19 +192,8 @@ impl State {
 
     /// The scheduler's name of a job that has no outcome yet.
     pub(crate) fn key(&self, id: JobId) -> Option<Key> {
-        let key = key(id);
+        let key = names::key(id);
         (self.id(key)? == id).then_some(key)
-    }
-
-    /// Names for another job.
-    fn new_names(&mut self) -> (Key, JobId) {
-        loop {
-            let id = JobId::from_bits(self.random.random());
-            // Half of an id tells any two jobs apart that were ever open at one time, but nobody promises that.
-            if !self.is_open(key(id)) {
-                return (key(id), id);
-            }
-        }
     }
 
     /// Whether a job has no outcome yet.
@@ -216,9 +213,9 @@ impl State {
 
     /// Grants the worker of a running job more chunks; returns the lines to flush.
     pub(crate) fn grant(&mut self, key: Key, chunks: u32) -> Option<Arc<Outboxes>> {
-        let (slot, sequence) = self.slots.values().find_map(|slot| Some((slot, slot.sequence_of(key)?)))?;
+        let slot = self.slots.get(&self.entries.get(&key)?.worker?)?;
         let lines = slot.lines.clone()?;
-        let frame = Credit { chunks }.to_frame(sequence).ok()?;
+        let frame = Credit { chunks }.to_frame(slot.sequence_of(key)?).ok()?;
         lines.control.push(&frame);
         Some(lines)
     }
@@ -286,7 +283,7 @@ impl State {
         let (Some(entry), Some(slot)) = (self.entries.get_mut(&key), self.slots.get_mut(&worker)) else {
             return;
         };
-        entry.assigned = Some(now);
+        (entry.assigned, entry.worker) = (Some(now), Some(worker));
         entry.attempt = attempt;
         if let Some(events) = &entry.job.events {
             events.begin();
@@ -390,17 +387,6 @@ impl State {
             SchedulerRefusal::ShuttingDown | SchedulerRefusal::DuplicateId => Refusal::ShuttingDown,
         }
     }
-}
-
-/// Of no two processes the same, though one be the other's fork.
-fn numbers() -> StdRng {
-    StdRng::try_from_rng(&mut SysRng).unwrap_or_else(|_| StdRng::from_rng(&mut rand::rng()))
-}
-
-/// The scheduler's name of the job that has this id: random bits, as the id is.
-fn key(id: JobId) -> Key {
-    let [.., a, b, c, d, e, f, g, h] = id.to_bytes();
-    Key(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
 fn public(stage: SchedulerStage) -> Stage {

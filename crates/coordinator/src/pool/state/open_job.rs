@@ -6,7 +6,7 @@ use crate::recorder::Sent;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
-use procpool_scheduler::Time;
+use procpool_scheduler::{Time, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -41,6 +41,8 @@ pub(crate) struct OpenJob {
     pub(crate) accepted: Time,
     /// When it was last given to a worker.
     pub(crate) assigned: Option<Time>,
+    /// The worker that it was last given to.
+    pub(crate) worker: Option<WorkerId>,
     /// The attempt that this was, from 1.
     pub(crate) attempt: u32,
     /// What its worker was sent, where failed jobs are saved.
@@ -49,6 +51,11 @@ pub(crate) struct OpenJob {
 }
 
 impl OpenJob {
+    /// A job that is accepted `now`.
+    pub(crate) fn new(id: JobId, job: NewJob, now: Time, outcome: oneshot::Sender<Finished>) -> Self {
+        Self { id, job, accepted: now, assigned: None, worker: None, attempt: 0, sent: None, outcome }
+    }
+
     /// Where the job's time went, `now` being its end.
     pub(crate) fn timing(&self, now: Time) -> Timing {
         let assigned = self.assigned.unwrap_or(now);
@@ -106,9 +113,8 @@ mod tests {
             reports_usage: false,
             events: None,
         };
-        let (id, accepted) = (JobId::from_bits(1), Time::ZERO);
-        let entry =
-            OpenJob { id, job, accepted, assigned: None, attempt, sent: None, outcome: oneshot::channel().0 };
+        let entry = OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0);
+        let entry = OpenJob { attempt, ..entry };
         *entry.judge(Err(JobError::BadInput { message: "not a u64".into() }.into())).expect_err("it is none")
     }
 

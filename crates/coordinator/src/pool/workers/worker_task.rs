@@ -34,8 +34,10 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             }
         }
         Ok(link) => {
-            tracing::info!(pool = member.core.name, worker = name, pid = link.pid(), "ready");
+            let pid = link.pid();
             let session = member.join(link);
+            // Not before the worker is in: what logs are written to is not ours, and may fail in ways of its own.
+            tracing::info!(pool = member.core.name, worker = name, pid, "ready");
             // That nobody waits any more is no news.
             let _ = first.tell(Ok(()));
             let mut serving = FrameHandler::new(&member.core, worker, kill_switch);
@@ -46,20 +48,43 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     }
 }
 
-/// Where the outcome of a pool's first start goes.
+/// Where the outcome of a pool's first start goes: that of the first worker that gets ready, or of the last of those that were
+/// begun together if none does.
 #[derive(Debug)]
-pub(crate) struct FirstStart(Mutex<Option<oneshot::Sender<Result<(), StartError>>>>);
+pub(crate) struct FirstStart(Mutex<Starting>);
+
+#[derive(Debug)]
+struct Starting {
+    listener: Option<oneshot::Sender<Result<(), StartError>>>,
+    /// Workers that are coming up; those that are begun after the first failure are not waited for.
+    under_way: usize,
+    has_failed: bool,
+}
 
 impl FirstStart {
     pub(crate) fn new() -> (Arc<Self>, oneshot::Receiver<Result<(), StartError>>) {
         let (sender, receiver) = oneshot::channel();
-        (Arc::new(Self(Mutex::new(Some(sender)))), receiver)
+        let starting = Starting { listener: Some(sender), under_way: 0, has_failed: false };
+        (Arc::new(Self(Mutex::new(starting))), receiver)
+    }
+
+    /// A worker is on its way.
+    pub(crate) fn begun(&self) {
+        let mut starting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !starting.has_failed {
+            starting.under_way += 1;
+        }
     }
 
     /// Gives the outcome back if nobody waits for it.
     fn tell(&self, outcome: Result<(), StartError>) -> Result<(), StartError> {
-        let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match listener {
+        let mut starting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        starting.has_failed |= outcome.is_err();
+        starting.under_way = starting.under_way.saturating_sub(1);
+        if outcome.is_err() && starting.under_way > 0 {
+            return outcome;
+        }
+        match starting.listener.take() {
             Some(listener) => listener.send(outcome).or_else(|outcome| outcome),
             None => outcome,
         }
@@ -164,4 +189,41 @@ fn died_unready(
     let context = EventContext { failed_start: Some(reason), ..EventContext::default() };
     state.handle_all(now, [died], context, effects);
     effects.buried.push(slot);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> StartError {
+        StartError::Prepare { pool: "p".into(), source: std::io::ErrorKind::OutOfMemory.into() }
+    }
+
+    fn of(workers: usize) -> (Arc<FirstStart>, oneshot::Receiver<Result<(), StartError>>) {
+        let (first, outcome) = FirstStart::new();
+        (0..workers).for_each(|_| first.begun());
+        (first, outcome)
+    }
+
+    #[test]
+    fn a_pool_has_started_when_one_of_its_workers_is_ready_though_another_failed() {
+        let (first, mut outcome) = of(2);
+        assert!(
+            first.tell(Err(failure())).is_err(),
+            "its failure is logged, and the pool waits for the other"
+        );
+        assert!(outcome.try_recv().is_err());
+        first.begun();
+        first.tell(Ok(())).unwrap();
+        assert!(outcome.try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_pool_none_of_whose_first_workers_gets_ready_has_not_started() {
+        let (first, mut outcome) = of(2);
+        assert!(first.tell(Err(failure())).is_err());
+        first.begun();
+        first.tell(Err(failure())).unwrap();
+        assert!(outcome.try_recv().unwrap().is_err(), "nobody waits for the one that was begun again");
+    }
 }
