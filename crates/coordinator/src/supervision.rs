@@ -22,7 +22,8 @@ pub struct Supervision {
     pub poison_deaths: Option<u32>,
     /// How long the death of a worker is held against its payload. Default: 10 min.
     pub poison_window: Duration,
-    /// Whether a job whose worker ran into its memory limit is tried again like any other. Default: false.
+    /// Whether a job whose worker ran into its memory limit, or was taken by the kernel's OOM killer, is tried again like any
+    /// other. Default: false.
     pub retry_out_of_memory: bool,
     /// Jobs after which a worker is replaced. Like the next two: between two jobs, one worker at a time, up to a tenth
     /// earlier, and once its replacement is ready. Default: none.

@@ -60,6 +60,7 @@ impl Body {
         let circumstances =
             Circumstances { was_killed: process.was_killed(), had_children: reaped.had_children };
         report.limit = evidence::limit_hit(&limits, &report, circumstances);
+        report.oom_killed = reaped.oom_killed && report.limit.is_none();
         report
     }
 }

@@ -50,6 +50,14 @@ impl KillSwitch {
         self.lock().process.as_ref().is_some_and(|process| process.is_stopped())
     }
 
+    /// Notes that the process lives and has nothing to do.
+    pub fn rests(&self) {
+        let process = self.lock().process.clone();
+        if let Some(process) = process {
+            process.rests();
+        }
+    }
+
     /// Memory that the process has resident, in bytes, while it lives.
     pub fn resident_memory(&self) -> Option<u64> {
         let process = self.lock().process.clone()?;

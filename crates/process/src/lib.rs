@@ -21,6 +21,7 @@ mod executable;
 mod kill_switch;
 mod launch;
 mod log;
+mod oom;
 mod opening;
 mod os;
 mod outbox;

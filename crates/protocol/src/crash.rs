@@ -101,6 +101,9 @@ pub struct ExitReport {
     pub exit: Exit,
     /// The limit that it died of; none where there is no evidence for one.
     pub limit: Option<LimitHit>,
+    /// The kernel killed it because memory had run out, in its control group or in the machine. Only where there is a control
+    /// group of memory does the kernel tell; a kill that it tells of may be that of another process of the same group.
+    pub oom_killed: bool,
     /// The last lines that it wrote to standard error, oldest first, bounded. Among them is what it said of the cause of its
     /// end, however long a backtrace followed.
     pub stderr: Vec<String>,
@@ -126,6 +129,7 @@ impl ExitReport {
             pid,
             exit,
             limit: None,
+            oom_killed: false,
             stderr: Vec::new(),
             stderr_may_be_older: false,
             peak_memory: None,
@@ -148,6 +152,9 @@ impl fmt::Display for ExitReport {
         write!(out, " after {:.1?} and {} jobs", self.uptime, self.jobs_done)?;
         if let Some(limit) = self.limit {
             write!(out, "; it hit its {limit}")?;
+        }
+        if self.oom_killed {
+            out.write_str("; the kernel's OOM killer took it: memory had run out")?;
         }
         if let Some(line) = self.last_words() {
             let whose = if self.stderr_may_be_older { ", or an earlier job's" } else { "" };
@@ -200,6 +207,7 @@ impl Serialize for CrashReport {
             signal_name: self.death.exit.signal().and_then(signal_name),
             exit_code: self.death.exit.code(),
             limit_hit: self.death.limit,
+            oom_killed: self.death.oom_killed,
             stage: self.stage,
             job: self.job,
             stderr: &self.death.stderr,
@@ -223,6 +231,7 @@ struct CrashJson<'a> {
     signal_name: Option<&'static str>,
     exit_code: Option<i32>,
     limit_hit: Option<LimitHit>,
+    oom_killed: bool,
     stage: Stage,
     job: JobId,
     stderr: &'a [String],

@@ -51,6 +51,11 @@ fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Resul
             let outcome = runtime.block_on(pool.run(Verb::Shell(rest.into())));
             outcome.unwrap_or_else(|error| error.to_string())
         }
+        // Has the worker keep this number of bytes.
+        "hoard" => {
+            let outcome = runtime.block_on(pool.run(Verb::Hoard(rest.parse()?)));
+            outcome.unwrap_or_else(|error| error.to_string())
+        }
         "worker" => {
             let workers = pool.workers();
             let pid = workers.iter().find_map(|worker| worker.pid).ok_or("there is no worker")?;

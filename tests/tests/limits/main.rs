@@ -4,3 +4,4 @@ mod bombs;
 mod cgroups;
 mod each;
 mod environment;
+mod oom;

@@ -255,10 +255,13 @@ impl Core {
         let waiting = self.with(|state, _| state.waiting());
         for Waiting { worker, kill_switch, lines, first } in waiting {
             match first {
-                None => kill_switch.ask(|| {
-                    lines.control.push(&Frame::new(Kind::Ping, 0, ""));
-                    lines.flush_control();
-                }),
+                None => {
+                    kill_switch.rests();
+                    kill_switch.ask(|| {
+                        lines.control.push(&Frame::new(Kind::Ping, 0, ""));
+                        lines.flush_control();
+                    });
+                }
                 Some(first) if lines.begun().is_none_or(|begun| first <= begun) => continue,
                 Some(_) => {}
             }

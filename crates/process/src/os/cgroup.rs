@@ -1,5 +1,5 @@
-//! Where control groups that count processes can be made: below this process's own, in whichever of the two
-//! versions of the kernel's interface is mounted. Knows no workers.
+//! The control groups of this process, in whichever of the two versions of the kernel's interface is mounted: below which
+//! those that count processes can be made, and which one counts its memory. Knows no workers.
 
 use std::fs;
 use std::io;
@@ -24,8 +24,7 @@ impl Place {
     /// The error says what is missing.
     pub(crate) fn own() -> io::Result<Self> {
         let none = || io::Error::other("no cgroup hierarchy with the pids controller is mounted");
-        let read = |path: &str| fs::read_to_string(path);
-        let place = find(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?).ok_or_else(none)?;
+        let place = own_group("pids")?.ok_or_else(none)?;
         if place.version == Version::Two {
             place.enable_pids()?;
         }
@@ -62,26 +61,40 @@ impl Place {
     }
 }
 
-/// The own group by the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
-fn find(own: &str, mounts: &str) -> Option<Place> {
+/// The groups that this process's memory may be counted in: its own, and those above it. Version 2 counts it in the first
+/// one that has the files for it.
+pub(crate) fn memory_groups() -> Vec<PathBuf> {
+    let own = own_group("memory").ok().flatten();
+    let version = own.as_ref().map(|place| place.version);
+    let depth = if version == Some(Version::Two) { usize::MAX } else { 1 };
+    own.iter().flat_map(|place| place.dir.ancestors()).take(depth).map(Path::to_owned).collect()
+}
+
+fn own_group(controller: &str) -> io::Result<Option<Place>> {
+    let read = |path: &str| fs::read_to_string(path);
+    Ok(find(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?, controller))
+}
+
+/// The own group of this controller by the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+fn find(own: &str, mounts: &str, controller: &str) -> Option<Place> {
     let lines = || own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
-    let counts = |controllers: &str| controllers.split(',').any(|name| name == "pids");
+    let counts = |controllers: &str| controllers.split(',').any(|name| name == controller);
     let one = lines().find(|(controllers, _)| counts(controllers)).map(|(_, path)| (Version::One, path));
     let two = lines().find(|(controllers, _)| controllers.is_empty()).map(|(_, path)| (Version::Two, path));
     let (version, path) = one.or(two)?;
-    let dir = mounts.lines().find_map(|line| mounted(line, version, path))?;
+    let dir = mounts.lines().find_map(|line| mounted(line, version, path, controller))?;
     Some(Place { dir, version })
 }
 
 /// Where a group can be seen, if this line is of a mount of its hierarchy that shows it.
 ///
 /// `36 31 0:35 /below/hierarchy /mount/point rw,relatime - cgroup cgroup rw,pids`
-fn mounted(line: &str, version: Version, group: &str) -> Option<PathBuf> {
+fn mounted(line: &str, version: Version, group: &str, controller: &str) -> Option<PathBuf> {
     let (mount, system) = line.split_once(" - ")?;
     let mut system = system.split(' ');
     let (kind, options) = (system.next()?, system.nth(1)?);
     let is_it = match version {
-        Version::One => kind == "cgroup" && options.split(',').any(|option| option == "pids"),
+        Version::One => kind == "cgroup" && options.split(',').any(|option| option == controller),
         Version::Two => kind == "cgroup2",
     };
     let mut mount = mount.split(' ').skip(3);
@@ -101,7 +114,7 @@ mod tests {
     const TWO: &str = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
 
     fn found(own: &str, mounts: &str) -> Option<(Version, String)> {
-        find(own, mounts).map(|place| (place.version, place.dir.display().to_string()))
+        find(own, mounts, "pids").map(|place| (place.version, place.dir.display().to_string()))
     }
 
     #[test]
@@ -133,5 +146,14 @@ mod tests {
         assert_eq!(found("", ONE), None);
         assert_eq!(found("0::/\n", ""), None);
         assert_eq!(found("garbage", "garbage - more"), None);
+    }
+
+    #[test]
+    fn each_controller_has_a_hierarchy_of_its_own_in_version_one() {
+        let own = "8:pids:/jobs/a\n4:memory:/jobs/b\n0::/elsewhere\n";
+        let mounts = ONE.replace("41 31", "40 31 0:37 / /mem rw - cgroup cgroup rw,memory\n41 31");
+        let place = |controller| find(own, &mounts, controller).map(|place| place.dir);
+        assert_eq!(place("memory"), Some("/mem/jobs/b".into()));
+        assert_eq!(place("cpu"), Some("/sys/fs/cgroup/unified/elsewhere".into()));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::fork::Home;
 use super::group;
+use super::oom_kills::Watch;
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use super::worker_cgroup::WorkerCgroup;
@@ -35,6 +36,8 @@ struct Fate {
     reaped: bool,
     /// Killed along with the group, until it is removed.
     cgroup: Option<WorkerCgroup>,
+    /// By which it is told that the kernel killed it for its memory.
+    oom: Option<Watch>,
 }
 
 impl Process {
@@ -64,7 +67,9 @@ impl Process {
         confine: impl FnOnce(Pid) -> io::Result<Option<WorkerCgroup>>,
     ) -> io::Result<Self> {
         let cgroup = confine(self.pid)?;
-        self.fate.get_mut().unwrap_or_else(PoisonError::into_inner).cgroup = cgroup;
+        let fate = self.fate.get_mut().unwrap_or_else(PoisonError::into_inner);
+        fate.oom = Watch::begin(cgroup.as_ref().map(WorkerCgroup::dir));
+        fate.cgroup = cgroup;
         Ok(self)
     }
 
@@ -122,13 +127,25 @@ impl Process {
         let own = Usage::of(self.pid);
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
+        let killer = fate.oom.take().filter(|_| !fate.killed);
         let cgroup = fate.cgroup.take();
         drop(fate);
-        drop(cgroup);
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
         // the same, only how it died is lost.
-        let reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
+        let mut reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
+        if reaped.exit.signal() == Some(Signal::KILL.as_raw()) {
+            reaped.oom_killed = killer.is_some_and(Watch::has_killed);
+        }
+        // With its files.
+        drop(cgroup);
         own.map_or(Reaped { peak_memory: None, ..reaped }, |own| own.of_its_own(reaped))
+    }
+
+    /// Notes that it rests: what the kernel's OOM killer has taken until now was something else.
+    pub(crate) fn rests(&self) {
+        if let Some(oom) = &mut self.fate().oom {
+            oom.renew();
+        }
     }
 
     /// What it has used by itself so far. None once it is reaped.

@@ -18,12 +18,20 @@ pub(crate) struct Reaped {
     pub(crate) cpu_time: Duration,
     /// These figures may be those of its children.
     pub(crate) had_children: bool,
+    /// The kernel's OOM killer took it.
+    pub(crate) oom_killed: bool,
 }
 
 impl Reaped {
     /// Of a child that somebody else reaped.
     pub(crate) fn unknown() -> Self {
-        Self { exit: Exit::Unknown, peak_memory: None, cpu_time: Duration::ZERO, had_children: true }
+        Self {
+            exit: Exit::Unknown,
+            peak_memory: None,
+            cpu_time: Duration::ZERO,
+            had_children: true,
+            oom_killed: false,
+        }
     }
 }
 
@@ -72,6 +80,7 @@ fn describe(status: libc::c_int, usage: &libc::rusage) -> Reaped {
         peak_memory: kibibytes.checked_mul(1024),
         cpu_time: duration(usage.ru_utime) + duration(usage.ru_stime),
         had_children: true,
+        oom_killed: false,
     }
 }
 

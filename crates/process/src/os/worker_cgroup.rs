@@ -67,6 +67,11 @@ impl WorkerCgroup {
         Err(io::Error::other("others keep sweeping the groups away"))
     }
 
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Sends SIGKILL to all that is in it. Nobody in it can make another process any more.
     pub(crate) fn kill(&self) {
         kill(&self.dir);

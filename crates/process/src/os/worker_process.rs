@@ -45,6 +45,14 @@ impl WorkerProcess {
         }
     }
 
+    /// Notes that it has nothing to do.
+    pub(crate) fn rests(&self) {
+        match self {
+            Self::Child(child) => child.rests(),
+            Self::Attached(_) => {}
+        }
+    }
+
     /// What it has used so far, as far as this process may know.
     pub(crate) fn usage(&self) -> Option<Usage> {
         match self {

@@ -16,6 +16,7 @@ const SIGTERM: i32 = 15;
 pub(crate) fn of(report: &ExitReport, was_killed: bool) -> Death {
     match (report.limit, report.exit.signal()) {
         (Some(LimitHit::Memory { .. }), _) => Death::OutOfMemory,
+        _ if report.oom_killed => Death::OutOfMemory,
         (None, Some(SIGKILL)) if was_killed => Death::Own,
         (None, Some(SIGHUP | SIGINT | SIGQUIT | SIGKILL | SIGTERM)) => Death::Killed,
         _ => Death::Own,
@@ -47,6 +48,13 @@ mod tests {
             assert_eq!(blame(signal(number), None), Death::Own, "{number}");
         }
         assert_eq!(blame(Exit::Code(0), None), Death::Own);
+    }
+
+    #[test]
+    fn what_the_kernel_killed_for_its_memory_is_the_jobs_doing() {
+        let mut report = ExitReport::new("fib-0", 1, Exit::Signal { number: SIGKILL, core_dumped: false });
+        report.oom_killed = true;
+        assert_eq!(of(&report, false), Death::OutOfMemory);
     }
 
     #[test]

@@ -1,0 +1,59 @@
+//! Whether the kernel's OOM killer took a worker, by how many processes of its control group it has taken. Pure: what is
+//! counted is read elsewhere.
+
+/// The kills that a group's file tells of: `memory.events` and `memory.events.local` of version 2, `memory.oom_control` of
+/// version 1. They have the line in common.
+pub(crate) fn kills(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+/// The kills of one group that deaths were explained by. The workers of a group share its count.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// The kills up to this number are taken.
+    taken: u64,
+}
+
+impl Claims {
+    /// Whether a worker was among the victims, which was alive at kill number `before` and is found dead by SIGKILL at number
+    /// `now`. A kill explains one death.
+    pub(crate) fn claim(&mut self, before: u64, now: u64) -> bool {
+        let from = before.max(self.taken);
+        if now > from {
+            self.taken = from + 1;
+        }
+        now > from
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_count_in_a_line_of_the_same_name() {
+        let two = "low 0\nhigh 0\nmax 17\noom 4\noom_kill 3\noom_group_kill 1\n";
+        let one = "oom_kill_disable 0\nunder_oom 1\noom_kill 2\n";
+        assert_eq!((kills(two), kills(one)), (Some(3), Some(2)));
+        for none in ["", "oom_kill_disable 0\nunder_oom 0\n", "oom_kill many\n"] {
+            assert_eq!(kills(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn a_kill_explains_one_death_of_those_that_it_may_explain() {
+        let mut claims = Claims::default();
+        assert!(!claims.claim(3, 3), "it was somebody else's SIGKILL");
+        assert!(claims.claim(3, 4));
+        assert!(!claims.claim(3, 4), "that one has explained another death");
+        assert_eq!([claims.claim(3, 6), claims.claim(3, 6), claims.claim(3, 6)], [true, true, false]);
+    }
+
+    #[test]
+    fn what_was_taken_before_is_not_this_one() {
+        let mut claims = Claims::default();
+        assert!(!claims.claim(7, 7));
+        assert!(claims.claim(2, 7), "an older worker may have been");
+        assert!(claims.claim(7, 8));
+    }
+}
