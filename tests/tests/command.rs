@@ -79,6 +79,23 @@ async fn a_worker_that_dies_with_the_job_is_one_line_that_says_how() {
 }
 
 #[tokio::test]
+async fn nothing_that_a_worker_or_a_configuration_says_turns_or_drives_the_terminal() {
+    let scratch = Scratch::new();
+    let config = scratch.write("p.toml", &verbs(1, ""));
+    for verb in ["last_words", "panic", "break"] {
+        let words = r"a\u001b[2J\u202eb\u2028c\u0085d\u200be";
+        let words = if verb == "last_words" { format!("[\"{words}\"]") } else { format!("\"{words}\"") };
+        let ended =
+            procpool(&["run", "verbs", &format!("{{\"{verb}\":{words}}}"), "--config", text(&config)]).await;
+        assert!(error(&ended).contains(r"a\u{1b}[2J\u{202e}b\u{2028}c\u{85}d\u{200b}e"), "{verb}: {ended:?}");
+    }
+    let evil = scratch.write("\u{202e}lmot.toml", "[pools.a]\ncommand = []\n\u{2028}\u{202e} = 1\n");
+    let ended = procpool(&["check", "--config", text(&evil)]).await;
+    assert!(ended.stderr.contains(r"\u{202e}lmot.toml:"), "{ended:?}");
+    assert!(!ended.stderr.contains(['\u{202e}', '\u{2028}']), "{ended:?}");
+}
+
+#[tokio::test]
 async fn an_input_that_is_not_json_is_answered_with_what_to_type() {
     let ended = procpool(&["run", "ping", "ping"]).await;
     assert!(error(&ended).starts_with("the input is not JSON: "), "{ended:?}");

@@ -1,19 +1,21 @@
 //! Log frames of a worker as events of `tracing`, beside the lines that it writes to its standard streams.
 
-use crate::output::printable;
 use procpool_protocol::JobId;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::log::{LogLevel, LogRecord};
+use procpool_protocol::printable::printable;
 use tracing::field::display;
 
-/// Logs what a frame of this worker says, with the target `procpool::worker`. Control characters are escaped.
+/// Logs what a frame of this worker says, with the target `procpool::worker`. What does not show as
+/// itself is escaped.
 ///
 /// # Errors
 /// When the frame is no log record: how the worker broke the protocol.
 pub fn log_record(frame: &Frame, pool: &str, worker: &str, job: Option<JobId>) -> Result<(), String> {
     let record = LogRecord::from_frame(frame).map_err(|error| error.to_string())?;
-    let message = printable(record.message.as_bytes());
-    let (job, logger) = (job.map(display), record.target.map(|target| printable(target.as_bytes())));
+    let message = printable(record.message.trim_end());
+    let (job, logger) = (job.map(display), record.target.as_deref().map(printable));
+    let logger = logger.as_deref();
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(target: "procpool::worker", pool, worker, job, logger, "{message}")

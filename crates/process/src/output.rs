@@ -3,6 +3,7 @@
 
 use crate::clock;
 use crate::tail::{Author, LastWords, Tail};
+use procpool_protocol::printable::printable;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
@@ -177,23 +178,11 @@ impl Splitter {
 
     fn finish(&mut self, take: &mut impl FnMut(String)) {
         if !self.line.is_empty() {
-            take(printable(&self.line));
+            let line = String::from_utf8_lossy(&self.line);
+            take(printable(line.trim_end()).into_owned());
             self.line.clear();
         }
     }
-}
-
-/// A line without control characters, which could forge log lines or drive a terminal.
-pub(crate) fn printable(line: &[u8]) -> String {
-    let mut text = String::with_capacity(line.len());
-    for c in String::from_utf8_lossy(line).trim_end().chars() {
-        if c.is_control() && c != '\t' {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -225,7 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_escaped() {
+    fn what_does_not_show_as_itself_is_escaped() {
         assert_eq!(split(&[b"\x1b[31mred\r"]), ["\\u{1b}[31mred"]);
+        assert_eq!(
+            split(&["a\u{202e}b\u{2028}c\u{85}d\u{200b}e".as_bytes()]),
+            [r"a\u{202e}b\u{2028}c\u{85}d\u{200b}e"]
+        );
     }
 }

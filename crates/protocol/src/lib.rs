@@ -8,8 +8,8 @@
 //! [`message`] know what frames say, [`extras`] what may come and go in them, [`log`] what a worker writes
 //! down; [`payload`] carries typed values; [`job`] is the contract; [`page`] and [`arena`] are the memory
 //! that both sides share, [`attachments`] and [`birth`] the descriptors by which it is passed; [`outcome`]
-//! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong;
-//! [`engine`] is the seam at which a frontend meets whatever runs the jobs.
+//! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong; [`printable`] makes
+//! text of others fit for a log; [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
 #![forbid(unsafe_code)]
 
@@ -37,6 +37,7 @@ pub mod outcome;
 pub mod page;
 pub mod payload;
 pub mod preamble;
+pub mod printable;
 pub mod recording;
 mod refusal;
 mod reload;

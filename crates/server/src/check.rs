@@ -3,6 +3,7 @@
 use crate::config::{Config, PoolSpec};
 use crate::error::Error;
 use procpool_coordinator::{Executable, PoolConfig, preflight};
+use procpool_protocol::printable::{Escaping, printable};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
     let mut stderr = std::io::stderr().lock();
     for warning in warnings {
         // A standard error that nobody reads is no reason to fail.
-        let _ = writeln!(stderr, "warning: {warning}");
+        let _ = writeln!(stderr, "warning: {}", printable(&warning.to_string()));
     }
     std::io::stdout().lock().write_all(report(&pools).as_bytes()).map_err(Error::Output)?;
     Ok(ExitCode::SUCCESS)
@@ -38,9 +39,9 @@ fn report(pools: &[PoolConfig]) -> String {
     let mut text = format!("ok: {} {noun}\n", pools.len());
     for pool in pools {
         let limits = &pool.limits;
-        let _ = write!(text, "  {}: {}", pool.name, pool.workers);
+        let _ = write!(Escaping(&mut text), "  {}: {}", pool.name, pool.workers);
         for arg in pool.workers.executable().map_or(&[][..], Executable::args) {
-            let _ = write!(text, " {}", arg.display());
+            let _ = write!(Escaping(&mut text), " {}", arg.display());
         }
         let (min, max, queue) = (limits.min_workers, limits.max_workers, limits.queue);
         let _ =
@@ -67,6 +68,9 @@ mod tests {
         let line = "  shell: /bin/sh -c exit (1 to 3 workers, queue 1024, timeout 1m 30s)\n";
         assert_eq!(report(std::slice::from_ref(&pool)), format!("ok: 1 pool\n{line}"));
 
+        let turned =
+            PoolConfig::new("turned", Executable::path("/bin/sh").unwrap().with_args(["\u{202e}\n"]));
+        assert!(report(&[turned]).contains(r"/bin/sh \u{202e}\n ("));
         pool.limits.timeout = None;
         assert!(report(&[pool]).ends_with("timeout none)\n"));
     }

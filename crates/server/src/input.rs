@@ -1,6 +1,7 @@
 //! The input of `procpool run`: read within bounds, and JSON. Starts nothing.
 
 use procpool_protocol::Payload;
+use procpool_protocol::printable::is_unprintable;
 use serde::de::IgnoredAny;
 use std::io::{self, Read};
 
@@ -56,7 +57,7 @@ fn hint(input: &str) -> String {
     let bare_word = !input.is_empty()
         && input.chars().count() <= MAX_QUOTED
         && !input.contains(['"', '\'', '{', '[', '\\'])
-        && !input.contains(char::is_control);
+        && !input.contains(is_unprintable);
     if bare_word {
         return format!("; for a JSON string, quote it past the shell: '\"{input}\"'");
     }

@@ -55,6 +55,7 @@ mod words;
 use clap::Parser;
 use cli::{Cli, Command};
 use error::Error;
+use procpool_protocol::printable::{printable, printable_lines};
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
@@ -70,9 +71,19 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     survives.and_then(|()| log_and_execute(cli)).unwrap_or_else(|error| {
         // With standard error closed there is nobody left to tell.
-        let _ = writeln!(std::io::stderr(), "error: {error}");
+        let _ = writeln!(std::io::stderr(), "error: {}", shown(&error));
         ExitCode::FAILURE
     })
+}
+
+/// An error as a terminal may see it: workers' words and foreign files are in it. It has one line, unless it quotes a
+/// configuration.
+fn shown(error: &Error) -> String {
+    let text = error.to_string();
+    match error {
+        Error::Config(_) => printable_lines(&text),
+        _ => printable(&text).into_owned(),
+    }
 }
 
 fn log_and_execute(cli: Cli) -> Result<ExitCode, Error> {

@@ -5,6 +5,7 @@ use procpool_protocol::decoder::FrameError;
 use procpool_protocol::frame::Kind;
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::preamble::PreambleError;
+use procpool_protocol::printable::printable;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -125,5 +126,5 @@ pub(crate) fn conclude(end: Result<Ending, WorkerError>) -> u8 {
 /// One line on standard error, which the coordinator keeps for its report.
 pub(crate) fn complain(line: &str) {
     // Standard error may be closed; the exit code still tells.
-    let _ = writeln!(io::stderr(), "procpool-worker: {line}");
+    let _ = writeln!(io::stderr(), "procpool-worker: {}", printable(line));
 }

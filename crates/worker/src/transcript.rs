@@ -6,6 +6,7 @@ use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::log::LogRecord;
 use procpool_protocol::message::{Done, Progress, Status};
+use procpool_protocol::printable::printable;
 use procpool_protocol::{Encoding, Payload};
 use std::fmt;
 use std::io::{self, Write};
@@ -30,7 +31,7 @@ impl Transcript {
     /// One line beside the output.
     pub(crate) fn note(&mut self, line: &str) {
         // Texts come out of a file, and the terminal is not to obey them.
-        let line = line.replace(char::is_control, " ");
+        let line = printable(line);
         // Standard error may be closed; the exit code still tells.
         let _ = writeln!(self.notes, "procpool-worker: {line}");
     }

@@ -47,10 +47,17 @@ async fn a_line_is_logged_with_its_level_its_worker_and_its_job() {
 #[tokio::test]
 async fn a_line_cannot_forge_another_or_drive_a_terminal() {
     let (server, mut log) = Log::of(&served::verbs(1, "")).await;
-    let evil = "first\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J";
+    let evil = "first\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}\u{2028}\u{85}\u{feff}";
+    let shown = r"first\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}\u{2028}\u{85}\u{feff}";
     assert_eq!(server.perform(&Verb::Say(LogLevel::Warn, evil.into())).await.status, 200);
     let line = log.line("first").await;
-    assert!(line.contains(r"first\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J"), "{line}");
+    assert!(line.contains(shown), "{line}");
+    let words = vec![evil.replace("first\n", "last")];
+    assert_eq!(server.perform(&Verb::LastWords(words)).await.status, 502);
+    for source in ["procpool::stderr", "ended with signal 6"] {
+        let line = log.line(source).await;
+        assert!(line.contains(&shown.replace(r"first\n", "last")), "{line}");
+    }
 }
 
 #[tokio::test]

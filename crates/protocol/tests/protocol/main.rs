@@ -14,4 +14,5 @@ mod hostile;
 mod logs;
 mod outcomes;
 mod payloads;
+mod printable;
 mod recordings;

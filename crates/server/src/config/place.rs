@@ -1,6 +1,7 @@
 //! Where in a configuration file something stands, and quoting that line. Knows TOML's keys and no
 //! meaning of any.
 
+use procpool_protocol::printable::is_unprintable;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -98,9 +99,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// A tab would move the marks, and other control characters the terminal.
+/// A tab or what has no width would move the marks, and others the terminal.
 fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    line.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -133,6 +134,12 @@ mod tests {
         let place = source().place_of(&["pools", "ä", "command"]);
         assert_eq!(place.to_string(), "p.toml:5:12");
         assert_eq!(place.quoted(), "\n  |\n5 |  command = [\"a\"]\n  |            ^^^^^");
+    }
+
+    #[test]
+    fn what_is_quoted_shows_as_it_is() {
+        let source = Source { path: Path::new("p.toml"), text: "x = \"\u{202e}\u{2028}\u{200b}\u{1b}\"" };
+        assert_eq!(source.place(Some(0..1)).quoted(), "\n  |\n1 | x = \"    \"\n  | ^");
     }
 
     #[test]

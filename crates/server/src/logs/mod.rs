@@ -1,12 +1,18 @@
 //! Logs on standard error: warnings only, unless `-v` or `RUST_LOG` asks for more.
+//!
+//! A line is formatted with `fields`, and waits in `lossy` for the thread that writes it.
 
+mod fields;
 mod lossy;
 
 pub(crate) use lossy::Flush;
 
+use fields::Printable;
 use std::io::{IsTerminal, stderr};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 const VARIABLE: &str = "RUST_LOG";
 
@@ -37,12 +43,8 @@ pub(crate) fn start(verbose: u8, quiet: bool) -> Result<Flush, LogError> {
     let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = filter(verbose, quiet)?;
     let (writer, flush) = lossy::start().map_err(LogError::Thread)?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(writer)
-        .log_internal_errors(false)
-        .init();
+    let lines = fmt::layer().with_ansi(colours).with_writer(writer).log_internal_errors(false);
+    registry().with(lines.fmt_fields(Printable)).with(filter).init();
     Ok(flush)
 }
 
@@ -57,18 +59,19 @@ fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
     }
 }
 
-/// Our own crates, and the workers' standard streams, are louder than the libraries below.
+/// Our own crates, and the workers' standard streams, are louder than the libraries below. Those that speak HTTP warn of
+/// what their clients do wrong, which a client can do a million times a second.
 fn directives(verbose: u8, quiet: bool) -> &'static str {
     match verbose {
         0 if quiet => "error",
         0 => "warn",
         1 => {
-            "warn,procpool=info,procpool_server=info,procpool_coordinator=info,procpool_process=info,\
-             procpool_frontend=info"
+            "warn,procpool=info,procpool_server=info,procpool_coordinator=info,\
+             procpool_process=info,procpool_frontend=info"
         }
         2 => {
-            "info,procpool=debug,procpool_server=debug,procpool_coordinator=debug,procpool_process=debug,\
-             procpool_frontend=debug"
+            "info,procpool=debug,procpool_server=debug,procpool_coordinator=debug,\
+             procpool_process=debug,procpool_frontend=debug"
         }
         _ => "trace",
     }

@@ -83,14 +83,14 @@ fn the_function_runs_with_the_saved_state_input_and_facts() {
         "{notes}"
     );
     assert!(notes.contains("saved from build 1.4.1; this is build 1.4.2"), "{notes}");
-    assert!(notes.contains("procpool-worker: warn: odd [2J\n"), "{notes}");
+    assert!(notes.contains("procpool-worker: warn: odd\\u{1b}[2J\n"), "{notes}");
     assert!(notes.contains("progress: 1 of 2\n") && notes.contains("the job ended well after "), "{notes}");
 }
 
 #[test]
 fn a_file_does_not_control_the_terminal() {
     let (_, _, notes) = again(saved(&message(), number(7)), |_, n, _| Ok(n));
-    assert!(notes.contains("attempt 1 ended as crashed: the worker [2J crashed\n"), "{notes:?}");
+    assert!(notes.contains("attempt 1 ended as crashed: the worker\\u{1b}[2J crashed\n"), "{notes:?}");
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Text of others, made fit for a log and a terminal: no character of it starts a line, drives a terminal, hides, or turns
+//! what stands around it.
+//!
+//! Text that a program reads (an outcome, a payload) stays as it is: in Persian, Hindi and Hebrew some of these
+//! characters belong to the words.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Whether a character does not show as itself: a control character, a line separator, or one of those that are drawn as
+/// nothing and may turn the direction of others.
+///
+/// ```
+/// use procpool_protocol::printable::is_unprintable;
+///
+/// assert!(['\n', '\u{1b}', '\u{85}', '\u{200b}', '\u{2028}', '\u{202e}'].into_iter().all(is_unprintable));
+/// assert!(!"straße 東京 \u{1f600}".chars().any(is_unprintable));
+/// ```
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            // Line and paragraph separator, and what turns the direction of writing.
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
+            // What has no width: the rest of Unicode's Default_Ignorable_Code_Point, without the selectors FE00 to
+            // FE0F, which choose between two pictures of a character.
+            | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Returns one line of text in which each such character, except a tab, is written as Rust writes it: `\r`, `\u{202e}`.
+///
+/// ```
+/// use procpool_protocol::printable::printable;
+///
+/// assert_eq!(printable("gpj.\u{202e}exe\n\u{1b}[2J"), r"gpj.\u{202e}exe\n\u{1b}[2J");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(needs_escape) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    // A String takes everything.
+    let _ = fmt::Write::write_str(&mut Escaping(&mut escaped), text);
+    escaped.into()
+}
+
+/// The same for text of several lines, whose line feeds stay.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// Passes on what is written to it as [`printable`] would return it.
+#[derive(Debug)]
+pub struct Escaping<W>(pub W);
+
+impl<W: fmt::Write> fmt::Write for Escaping<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|&(_, c)| needs_escape(c)) {
+            let (plain, other) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            write!(self.0, "{}", c.escape_default())?;
+            rest = &other[c.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+fn needs_escape(c: char) -> bool {
+    c != '\t' && is_unprintable(c)
+}
