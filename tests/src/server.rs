@@ -105,10 +105,19 @@ impl Server {
     /// # Panics
     /// When it does not listen.
     pub async fn with_logs(config: &str) -> (Self, ChildStderr) {
+        let mut command = Command::new(binary("procpool"));
+        command.arg("-vv");
+        Self::logging(command, config).await
+    }
+
+    /// Starts with this configuration by this command, and gives back its log.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub async fn logging(mut command: Command, config: &str) -> (Self, ChildStderr) {
         let scratch = Scratch::new();
         let file = scratch.write("procpool.toml", config);
-        let mut command = Command::new(binary("procpool"));
-        command.arg("-vv").stderr(Stdio::piped());
+        command.stderr(Stdio::piped());
         let mut server = Self::start_as(command, scratch, Some(file)).await;
         let logs = server.child.stderr.take().expect("a piped stderr");
         (server, logs)

@@ -20,7 +20,7 @@ pub(crate) enum Line {
     Died { pid: u32, at: Duration },
     /// Something that must not happen: an error, a panic, or what is no line of the log at all.
     Bad,
-    /// So many lines were not written, because we read too slowly.
+    /// So many lines were not written, because we read too slowly or there were too many.
     Lost(u64),
     /// Anything else.
     Other,
@@ -30,7 +30,7 @@ impl Line {
     pub(crate) fn parse(text: &str, clock: &Clock) -> Self {
         let (stamp, rest) = text.split_once(' ').unwrap_or((text, ""));
         let Some(at) = clock.read(stamp) else {
-            return lost(text).map_or(Self::Bad, Self::Lost);
+            return lost(text).or_else(|| left_out(text)).map_or(Self::Bad, Self::Lost);
         };
         let rest = rest.trim_start();
         if rest.starts_with("ERROR ") {
@@ -68,6 +68,12 @@ fn lost(text: &str) -> Option<u64> {
         .strip_suffix(" lines of log were dropped: they were read too slowly)")?
         .parse()
         .ok()
+}
+
+fn left_out(text: &str) -> Option<u64> {
+    let (lines, rest) = text.strip_prefix('(')?.split_once(" more lines of ")?;
+    rest.strip_suffix(" were left out)")?;
+    lines.parse().ok()
 }
 
 #[cfg(test)]
@@ -116,5 +122,7 @@ mod tests {
     #[test]
     fn lines_that_were_lost_are_counted() {
         assert_eq!(parse("(12 lines of log were dropped: they were read too slowly)"), Line::Lost(12));
+        let left_out = "(7 more lines of procpool_coordinator::pool::member at WARN were left out)";
+        assert_eq!(parse(left_out), Line::Lost(7));
     }
 }

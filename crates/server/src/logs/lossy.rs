@@ -1,12 +1,14 @@
 //! Standard error as a place for logs that can neither stop nor end the server.
 //!
 //! A log reader may stall or go away. Lines wait for a thread of their own, a bounded number of them;
-//! what does not fit is dropped and counted, and what cannot be written is nobody's error.
+//! what does not fit is dropped and counted, and what cannot be written is nobody's error. The same thread tells how
+//! many lines were left out because their source had no budget for them.
 
+use super::limit::Limits;
 use std::io::{self, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -16,53 +18,81 @@ const WAITING: usize = 1024;
 /// How long the end of the process waits for lines that are still to be written.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
+/// What the thread is told.
+#[derive(Debug)]
+enum Message {
+    Line(Vec<u8>),
+    /// A source has begun to have lines left out.
+    LeavesOut,
+    End,
+}
+
 /// Takes lines and never waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Lossy {
-    lines: SyncSender<Vec<u8>>,
+    thread: SyncSender<Message>,
     lost: Arc<AtomicU64>,
 }
 
 /// Keeps the thread; dropped, it gives the thread a moment to write what is left.
 #[derive(Debug)]
 pub(crate) struct Flush {
-    end: SyncSender<Vec<u8>>,
+    thread: SyncSender<Message>,
     /// Disconnected once the thread has written everything.
     ended: Receiver<()>,
 }
 
 /// Starts the thread.
-pub(crate) fn start() -> io::Result<(Lossy, Flush)> {
-    let (lines, waiting) = sync_channel(WAITING);
+pub(super) fn start(limits: Limits) -> io::Result<(Lossy, Flush)> {
+    let (thread, waiting) = sync_channel(WAITING);
     let lost = Arc::<AtomicU64>::default();
-    let writer = Lossy { lines: lines.clone(), lost: lost.clone() };
+    let writer = Lossy { thread: thread.clone(), lost: lost.clone() };
     let (ending, ended) = sync_channel(0);
     std::thread::Builder::new().name("logs".into()).spawn(move || {
-        write(&waiting, &lost);
+        write(&waiting, &lost, &limits);
         drop(ending);
     })?;
-    Ok((writer, Flush { end: lines, ended }))
+    Ok((writer, Flush { thread, ended }))
 }
 
-/// Writes until it is sent an empty line.
-fn write(lines: &Receiver<Vec<u8>>, lost: &AtomicU64) {
-    for line in lines {
-        if line.is_empty() {
-            return;
+/// Writes until it is told that this is the end.
+fn write(messages: &Receiver<Message>, lost: &AtomicU64, limits: &Limits) {
+    loop {
+        let message = match limits.due_in() {
+            Some(soon) => messages.recv_timeout(soon),
+            None => messages.recv().map_err(RecvTimeoutError::from),
+        };
+        match message {
+            // Standard error may be closed, full or a broken pipe.
+            Ok(Message::Line(line)) => drop(stderr().write_all(&line)),
+            Ok(Message::LeavesOut) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => {
+                return limits.rest().iter().for_each(tell);
+            }
         }
-        // Standard error may be closed, full or a broken pipe.
-        let _ = stderr().write_all(&line);
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(stderr(), "({lost} lines of log were dropped: they were read too slowly)");
+            tell(format_args!("({lost} lines of log were dropped: they were read too slowly)"));
         }
+        limits.due().iter().for_each(tell);
+    }
+}
+
+fn tell(what: impl std::fmt::Display) {
+    let _ = writeln!(stderr(), "{what}");
+}
+
+impl Lossy {
+    /// Has the thread look after what is left out. If it has no time for that, it is about to look anyway.
+    pub(super) fn leaves_out(&self) {
+        let _ = self.thread.try_send(Message::LeavesOut);
     }
 }
 
 impl Write for Lossy {
     /// One event is one call.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        if !event.is_empty() && self.lines.try_send(event.to_vec()).is_err() {
+        if !event.is_empty() && self.thread.try_send(Message::Line(event.to_vec())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(event.len())
@@ -84,7 +114,7 @@ impl<'a> MakeWriter<'a> for Lossy {
 impl Drop for Flush {
     fn drop(&mut self) {
         // Full: the thread is stuck on its reader, and there is nothing to wait for.
-        if self.end.try_send(Vec::new()).is_ok() {
+        if self.thread.try_send(Message::End).is_ok() {
             let _ = self.ended.recv_timeout(LAST_LINES);
         }
     }

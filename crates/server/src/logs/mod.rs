@@ -1,13 +1,16 @@
 //! Logs on standard error: warnings only, unless `-v` or `RUST_LOG` asks for more.
 //!
-//! A line is formatted with `fields`, and waits in `lossy` for the thread that writes it.
+//! A line passes `limit`, is formatted with `fields`, and waits in `lossy` for the thread that writes it.
 
+mod budgets;
 mod fields;
+mod limit;
 mod lossy;
 
 pub(crate) use lossy::Flush;
 
 use fields::Printable;
+use limit::{Limit, Limits};
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
@@ -42,9 +45,12 @@ pub(crate) enum LogError {
 pub(crate) fn start(verbose: u8, quiet: bool) -> Result<Flush, LogError> {
     let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = filter(verbose, quiet)?;
-    let (writer, flush) = lossy::start().map_err(LogError::Thread)?;
+    let limits = Limits::default();
+    let (writer, flush) = lossy::start(limits.clone()).map_err(LogError::Thread)?;
+    let thread = writer.clone();
     let lines = fmt::layer().with_ansi(colours).with_writer(writer).log_internal_errors(false);
-    registry().with(lines.fmt_fields(Printable)).with(filter).init();
+    let limit = Limit { limits, begins: move || thread.leaves_out() };
+    registry().with(lines.fmt_fields(Printable)).with(limit).with(filter).init();
     Ok(flush)
 }
 
@@ -64,13 +70,13 @@ fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
 fn directives(verbose: u8, quiet: bool) -> &'static str {
     match verbose {
         0 if quiet => "error",
-        0 => "warn",
+        0 => "warn,h2=error,hyper=error",
         1 => {
-            "warn,procpool=info,procpool_server=info,procpool_coordinator=info,\
+            "warn,h2=error,hyper=error,procpool=info,procpool_server=info,procpool_coordinator=info,\
              procpool_process=info,procpool_frontend=info"
         }
         2 => {
-            "info,procpool=debug,procpool_server=debug,procpool_coordinator=debug,\
+            "info,h2=error,hyper=error,procpool=debug,procpool_server=debug,procpool_coordinator=debug,\
              procpool_process=debug,procpool_frontend=debug"
         }
         _ => "trace",
