@@ -1,88 +1,115 @@
-//! One connection after another from a listener while there is room, and no spinning when the kernel
-//! refuses. Knows nothing of HTTP.
+//! One connection after another from a listener, and no spinning when the kernel refuses. Knows nothing of
+//! HTTP.
 
-use crate::room::Room;
-use std::io::{self, ErrorKind};
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use crate::backoff::Backoff;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// Longest pause after a failed accept: long enough to cost nothing, short enough that recovery from
-/// descriptor exhaustion is not noticed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Where connections come from.
+pub(crate) trait Listen {
+    /// A connection, and what the kernel says of its other end.
+    type Accepted;
 
-/// A listener that accepts while there is room.
-pub(crate) struct Acceptor {
-    listener: TcpListener,
-    room: Arc<Room>,
-    failures: u32,
+    async fn accept(&self) -> io::Result<Self::Accepted>;
 }
 
-impl Acceptor {
-    pub(crate) fn new(listener: TcpListener, room: Arc<Room>) -> Self {
-        Self { listener, room, failures: 0 }
+impl Listen for TcpListener {
+    type Accepted = (TcpStream, SocketAddr);
+
+    async fn accept(&self) -> io::Result<Self::Accepted> {
+        Self::accept(self).await
+    }
+}
+
+impl Listen for UnixListener {
+    type Accepted = UnixStream;
+
+    async fn accept(&self) -> io::Result<Self::Accepted> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
+
+/// A listener that rests when it fails.
+pub(crate) struct Acceptor<L> {
+    listener: L,
+    backoff: Backoff,
+}
+
+impl<L: Listen> Acceptor<L> {
+    pub(crate) fn new(listener: L) -> Self {
+        Self { listener, backoff: Backoff::default() }
     }
 
-    /// The next connection, and its client's address.
+    /// The next connection.
     ///
-    /// Dropping this future loses nothing: the failures are counted in `self`, and a pause that is cut
-    /// short by a closing connection is the right moment to try again.
-    pub(crate) async fn next(&mut self) -> (TcpStream, IpAddr) {
+    /// Dropping this future loses nothing and hurries nothing: a pause that it was in goes on with the next call.
+    /// Connections that close may drop it a thousand times a second.
+    pub(crate) async fn next(&mut self) -> L::Accepted {
         loop {
-            self.room.has_place().await;
+            if let Some(until) = self.backoff.until() {
+                tokio::time::sleep_until(until.into()).await;
+            }
             match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    self.failures = 0;
-                    return (stream, peer.ip());
+                Ok(accepted) => {
+                    if let Some(failures) = self.backoff.succeeded(now()) {
+                        tracing::info!(failures, "connections are accepted again");
+                    }
+                    return accepted;
                 }
-                Err(error) => self.pause(&error).await,
+                Err(error) => {
+                    if self.backoff.failed(&error, now()) {
+                        tracing::warn!(%error, "failed to accept a connection; trying again until it works");
+                    }
+                }
             }
         }
     }
-
-    async fn pause(&mut self, error: &io::Error) {
-        let pause = pause_after(error, self.failures);
-        if pause > Duration::ZERO {
-            self.failures = self.failures.saturating_add(1);
-            tracing::warn!(%error, ?pause, "failed to accept a connection; trying again after a pause");
-        }
-        tokio::time::sleep(pause).await;
-    }
 }
 
-/// How long to wait after a failed accept that `failures` others preceded in a row.
-///
-/// A client that went away before it was accepted is no reason to wait. Everything else (no
-/// descriptors, no memory) would be reported again at once, for ever, as the connection stays in the
-/// backlog.
-fn pause_after(error: &io::Error, failures: u32) -> Duration {
-    match error.kind() {
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused => {
-            Duration::ZERO
-        }
-        _ => Duration::from_millis(5).saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE),
-    }
+/// The runtime's time, which its sleeps go by.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+    use std::time::Duration;
 
-    #[test]
-    fn descriptor_exhaustion_backs_off_to_a_second_and_no_further() {
-        const EMFILE: i32 = 24;
-        let pauses = |failures| pause_after(&io::Error::from_raw_os_error(EMFILE), failures);
-        assert_eq!(pauses(0), Duration::from_millis(5));
-        assert_eq!(pauses(1), Duration::from_millis(10));
-        assert_eq!(pauses(7), Duration::from_millis(640));
-        assert_eq!(pauses(8), LONGEST_PAUSE);
-        assert_eq!(pauses(u32::MAX), LONGEST_PAUSE);
+    /// A listener for which there are no descriptors.
+    #[derive(Default)]
+    struct Exhausted {
+        tries: Cell<u32>,
     }
 
-    #[test]
-    fn a_client_that_left_before_it_was_accepted_costs_no_pause() {
-        let gone = io::Error::from(ErrorKind::ConnectionAborted);
-        assert_eq!(pause_after(&gone, 3), Duration::ZERO);
+    impl Listen for &Exhausted {
+        type Accepted = ();
+
+        async fn accept(&self) -> io::Result<()> {
+            const EMFILE: i32 = 24;
+            self.tries.update(|tries| tries + 1);
+            Err(io::Error::from_raw_os_error(EMFILE))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_not_cut_short_by_what_happens_meanwhile() {
+        let listener = Exhausted::default();
+        let mut acceptor = Acceptor::new(&listener);
+        for _ in 0..10_000 {
+            tokio::select! {
+                biased;
+                () = acceptor.next() => unreachable!("there are no descriptors"),
+                // A connection has closed.
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert_eq!(listener.tries.get(), 1);
+        let longer = tokio::time::timeout(Duration::from_secs(10), acceptor.next()).await;
+        assert!(longer.is_err());
+        assert_eq!(listener.tries.get(), 17, "after 5, 10, …, 640 ms, and then each second");
     }
 }

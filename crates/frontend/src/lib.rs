@@ -122,6 +122,7 @@ mod accept;
 mod activity;
 mod answer;
 mod app;
+mod backoff;
 mod body;
 mod budget;
 mod config;

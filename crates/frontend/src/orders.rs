@@ -1,6 +1,7 @@
 //! The orders socket: HTTP/1.1 on a Unix socket, for processes whose user the kernel names. What they may do that others may
 //! not is for `local` to say. It has places of its own, so an operator gets in when every TCP connection is taken.
 
+use crate::accept::Acceptor;
 use crate::activity::Activity;
 use crate::app::App;
 use crate::budget::Budget;
@@ -18,16 +19,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Most operators at a time; further ones wait in the kernel's backlog.
 const OPERATORS: usize = 16;
-
-/// Pause after a failed accept, for lack of descriptors for instance.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `app` on the orders socket until `shutdown` is ready, to processes of the user `owner` and of root. Those of other
 /// users are hung up on, unread.
@@ -42,25 +39,21 @@ pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: 
     let (http, answers) = (builder(&app), shared.answers.clone());
     let terms = Terms { http, router: routes::router(shared), room, answers, stopped };
     let mut operators = JoinSet::new();
+    let mut acceptor = Acceptor::new(listener);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = operators.join_next() => {}
-            accepted = listener.accept(), if operators.len() < OPERATORS => {
-                match accepted.and_then(|(stream, _)| admitted(stream, owner)) {
-                    Ok(Some((stream, operator))) => drop(operators.spawn(terms.clone().serve(stream, operator))),
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "failed to accept a connection at the orders socket; trying again");
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
+            stream = acceptor.next(), if operators.len() < OPERATORS => match admitted(&stream, owner) {
+                Ok(Some(operator)) => drop(operators.spawn(terms.clone().serve(stream, operator))),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "failed to learn who has connected to the orders socket"),
             }
         }
     }
-    drop(listener);
+    drop(acceptor);
     stop.send_replace(true);
     let all_closed = async { while operators.join_next().await.is_some() {} };
     match limit {
@@ -69,12 +62,12 @@ pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: 
     }
 }
 
-/// The connection and who made it, unless that is another user.
-fn admitted(stream: UnixStream, owner: u32) -> io::Result<Option<(UnixStream, Operator)>> {
+/// Who made the connection, unless that is another user.
+fn admitted(stream: &UnixStream, owner: u32) -> io::Result<Option<Operator>> {
     let peer = stream.peer_cred()?;
     let operator = Operator { uid: peer.uid(), pid: peer.pid() };
     if operator.uid == owner || operator.uid == 0 {
-        return Ok(Some((stream, operator)));
+        return Ok(Some(operator));
     }
     tracing::warn!(uid = operator.uid, pid = ?operator.pid, "turned another user's process away from the orders socket");
     Ok(None)

@@ -5,10 +5,12 @@ use crate::accept::Acceptor;
 use crate::app::App;
 use crate::config::HttpConfig;
 use crate::connection::Terms;
+use crate::room::Room;
 use crate::routes;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -33,7 +35,7 @@ pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output =
     let (stop, stopped) = watch::channel(false);
     let shared = app.shared(bound_to);
     let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, stopped);
-    let acceptor = Acceptor::new(listener, terms.room.clone());
+    let acceptor = Acceptor::new(listener);
 
     let connections = accept_until(shutdown, acceptor, &terms).await;
 
@@ -47,7 +49,7 @@ pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output =
 /// on the way out.
 async fn accept_until(
     shutdown: impl Future<Output = ()>,
-    mut acceptor: Acceptor,
+    mut acceptor: Acceptor<TcpListener>,
     terms: &Terms,
 ) -> JoinSet<()> {
     let mut connections = JoinSet::new();
@@ -57,11 +59,17 @@ async fn accept_until(
             biased;
             () = &mut shutdown => return connections,
             Some(_) = connections.join_next() => {}
-            (stream, peer) = acceptor.next() => {
-                connections.spawn(terms.clone().serve(stream, peer));
+            (stream, peer) = next(&terms.room, &mut acceptor) => {
+                connections.spawn(terms.clone().serve(stream, peer.ip()));
             }
         }
     }
+}
+
+/// The next connection, once there is a place for it.
+async fn next(room: &Room, acceptor: &mut Acceptor<TcpListener>) -> (TcpStream, SocketAddr) {
+    room.has_place().await;
+    acceptor.next().await
 }
 
 async fn drain(mut connections: JoinSet<()>, config: &HttpConfig) -> Drained {

@@ -46,6 +46,9 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((socket, peer, pidfd)) => {
+                if rest > REST[0] {
+                    tracing::info!(pool = shared.pool, "attaching workers are accepted again");
+                }
                 rest = REST[0];
                 if let Err(refusal) = shared.admit(peer) {
                     shared.complain(peer, &refusal);
@@ -54,7 +57,10 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(pool = shared.pool, %error, "failed to accept an attaching worker; trying again");
+                if rest == REST[0] {
+                    let pool = &shared.pool;
+                    tracing::warn!(pool, %error, "failed to accept an attaching worker; trying again until it works");
+                }
                 clock::sleep(rest).await;
                 rest = (rest * 2).min(longest);
             }
