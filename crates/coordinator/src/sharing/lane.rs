@@ -182,6 +182,12 @@ impl<A> ArenaLane<A> {
         self.resting.as_ref().map(|arena| arena.number)
     }
 
+    /// As if the worker had heard that it was taken back.
+    #[cfg(test)]
+    pub(crate) fn forget_what_rests(&mut self) -> Option<Arena<A>> {
+        self.resting.take()
+    }
+
     fn has_rested(&self, now: Time) -> bool {
         now.since(self.used) >= REST && self.offered.is_none() && self.retired.is_none()
     }

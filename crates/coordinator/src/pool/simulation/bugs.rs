@@ -14,6 +14,7 @@ pub(super) enum Bug {
     ForgetsCredit,
     ForgetsRecalls,
     ForgetsWhatIsPassedOver,
+    DropsWhatTheWorkerMayStillUse,
 }
 
 /// Each with the promise that it breaks.
@@ -29,6 +30,7 @@ pub(super) const ALL: &[(Bug, &str)] = &[
     (Bug::ForgetsCredit, "progress"),
     (Bug::ForgetsRecalls, "progress"),
     (Bug::ForgetsWhatIsPassedOver, "progress"),
+    (Bug::DropsWhatTheWorkerMayStillUse, "peace"),
 ];
 
 /// How often things happened that a run is about.

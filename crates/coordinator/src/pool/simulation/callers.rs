@@ -19,7 +19,6 @@ impl Run {
             return Ok(());
         }
         self.to_submit -= 1;
-        let number = self.to_submit;
         let does = match self.random.random_range(0..20) {
             0 => Does::Kills,
             1..=3 => Does::Streams,
@@ -27,6 +26,18 @@ impl Run {
             5..=6 => Does::AnswersMuch,
             _ => Does::Echoes,
         };
+        self.submit_one(self.to_submit, does)
+    }
+
+    /// One that comes just when workers are told that their memory is taken back, and asks for it.
+    pub(super) fn submit_late(&mut self) -> Checked {
+        match self.late.next() {
+            Some(number) => self.submit_one(number, Does::AnswersMuch),
+            None => Ok(()),
+        }
+    }
+
+    fn submit_one(&mut self, number: u8, does: Does) -> Checked {
         let length = if self.percent(10) { MIN_SHARED } else { 10 };
         let events = (does == Does::Streams).then(Arc::<Events>::default);
         let job = NewJob {

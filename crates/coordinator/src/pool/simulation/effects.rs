@@ -102,6 +102,11 @@ impl Run {
                 dropped.extend(rested.map(Dropped::Input).inspect(Dropped::rest));
             }
         }
+        if self.has(Bug::DropsWhatTheWorkerMayStillUse) {
+            for slot in self.state.slots.values_mut() {
+                dropped.extend(slot.sharing.outputs.forget_what_rests().map(Dropped::Output));
+            }
+        }
         for arena in dropped {
             arena.give_back().map_err(|error| error.to_string())?;
         }

@@ -11,6 +11,7 @@ use procpool_scheduler::{Config, Event, JobId as Key, Scheduler, Time, WorkerId}
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -47,6 +48,8 @@ pub(super) struct Run {
     pub(super) jobs: BTreeMap<u8, Job>,
     pub(super) names: BTreeMap<u8, (Key, JobId)>,
     pub(super) to_submit: u8,
+    /// Numbers of jobs that come when memory has just been taken back.
+    pub(super) late: RangeInclusive<u8>,
     pub(super) is_calm: bool,
     pub(super) journal: Vec<String>,
     pub(super) met: Met,
@@ -69,6 +72,7 @@ impl Run {
             jobs: BTreeMap::new(),
             names: BTreeMap::new(),
             to_submit: random.random_range(20..200),
+            late: 200..=u8::MAX,
             is_calm: false,
             random,
             journal: Vec::new(),
@@ -108,6 +112,7 @@ impl Run {
         self.now = self.now + pause;
         if pause > Duration::from_secs(1) {
             self.take_back()?;
+            self.submit_late()?;
         }
         if self.state.armed().is_some_and(|armed| armed <= self.now) {
             self.act(|state, now, effects| state.handle(now, Event::Tick, effects))?;
