@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::jobs::Place;
 use super::{Due, Scheduler};
-use crate::phase::Phase;
+use crate::phase::{Cause, Phase};
 use crate::{Action, JobId, Time, WorkerId};
 
 /// As much work a worker may have ahead, by what jobs have taken lately. A wake-up costs a fifth of it at the worst.
@@ -184,9 +184,10 @@ impl Scheduler {
         match phase {
             Phase::Busy(_) | Phase::Stopping(_) => {
                 self.set_worker_timer(id, None);
-                match self.fleet.get_mut(id).is_some_and(|worker| !worker.ahead.is_empty()) {
-                    true => self.promote_ahead(id),
-                    false => self.rest(id),
+                match self.fleet.get_mut(id) {
+                    Some(worker) if worker.has_hung_up => self.is_leaving(id, Cause::HungUp),
+                    Some(worker) if !worker.ahead.is_empty() => self.promote_ahead(id),
+                    _ => self.rest(id),
                 }
             }
             Phase::Killed { cause, .. } => self.is_leaving(id, cause),

@@ -178,6 +178,23 @@ fn a_job_that_is_passed_over_late_goes_back_and_the_worker_goes_on() {
 }
 
 #[test]
+fn a_worker_that_has_hung_up_gets_nothing_more_though_it_passes_its_job_over() {
+    let mut pool = busy(1);
+    pool.submit(1);
+    assert_eq!(pool.at(3).tick(), [recall(0)]);
+    assert_eq!(recalled(&mut pool, 0, 1), []);
+    assert_eq!(pool.handle(Event::HungUp { worker: WorkerId(0) }), []);
+    assert_eq!(
+        pool.handle(Event::PassedOver { worker: WorkerId(0), job: JobId(0) }),
+        [],
+        "it is about to die"
+    );
+    assert_eq!(pool.died(0), [start(1)]);
+    assert_eq!(pool.up(1), [assign(1, 0)], "and what it had goes to the next, in order");
+    assert_eq!(pool.done(1, 0), [resolve(0, FINISHED), assign(1, 1)]);
+}
+
+#[test]
 fn the_death_is_the_doing_of_the_last_job_that_was_begun() {
     let mut pool = Pool::ready(Config { poison: Poison { deaths: 1, ..Poison::default() }, ..brisk(1) });
     pool.submit(100);
