@@ -1,7 +1,7 @@
 //! What can be wrong with a configuration, told in one line that begins with the place, and the line
 //! of the file below it.
 
-use super::place::{Place, Source};
+use super::place::{Place, Source, printable};
 use procpool_coordinator::{ExecutableError, InvalidLimits};
 use procpool_frontend::InvalidToken;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) enum ConfigError {
         limit: u64,
     },
     /// Something in the file is wrong.
-    #[error("{place}: {mistake}{}", place.quoted())]
+    #[error("{place}: {}{}", printable(&mistake.to_string()), place.quoted())]
     Mistake {
         /// Where.
         place: Box<Place>,
@@ -182,6 +182,7 @@ fn expected(suggestion: Option<&str>, known: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn a_slip_of_the_pen_gets_a_suggestion_and_anything_else_the_list() {
@@ -190,6 +191,19 @@ mod tests {
         };
         assert_eq!(say("qeue").to_string(), "unknown key `qeue`; did you mean `queue`?");
         assert_eq!(say("size").to_string(), "unknown key `size`; expected one of queue, grace");
+    }
+
+    /// TOML writes any character as an escape in ASCII, and mistakes repeat what was written.
+    #[test]
+    fn no_value_of_the_file_moves_the_terminal_or_adds_a_line() {
+        for (before, after) in [("[server]\nlisten = \"", "\""), ("[pools.\"", "\"]\ncommand = [\"a\"]\n")] {
+            let text = format!("{before}x\\u001b[2J\\nok: \\u202e1 pool{after}");
+            let source = Source { path: Path::new("p.toml"), text: &text };
+            let error = super::super::Config::parse(source).unwrap_err().to_string();
+            let (mistake, _) = error.split_once("\n  |").expect("a quoted line");
+            assert!(mistake.contains("`x [2J") && mistake.contains(" 1 pool`"), "{mistake:?}");
+            assert!(!mistake.contains(|c: char| c.is_control() || c == '\u{202e}'), "{mistake:?}");
+        }
     }
 
     #[test]

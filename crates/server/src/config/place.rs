@@ -99,8 +99,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// A tab or what has no width would move the marks, and others the terminal.
-fn printable(line: &str) -> String {
+/// Replaces each character that is not one on a terminal by a space: a tab or what has no width would move the marks, and others
+/// the terminal.
+pub(crate) fn printable(line: &str) -> String {
     line.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect()
 }
 
