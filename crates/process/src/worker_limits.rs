@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Least and most that a nice level may differ.
 const NICE: RangeInclusive<i32> = -20..=19;
 
+/// Least address space that a worker starts in, in bytes: a small program with its stacks and its share of the C library.
+const MEMORY_FLOOR: u64 = 16 << 20;
+
 /// Limits of one worker process, which the kernel holds it to.
 ///
 /// They are set from outside, before the worker has been told anything, and its children inherit them. Beside
@@ -17,7 +20,7 @@ const NICE: RangeInclusive<i32> = -20..=19;
 #[non_exhaustive]
 pub struct WorkerLimits {
     /// Address space, in bytes: all that is mapped, whether it was ever touched or not, the executable and the
-    /// stacks of its threads among it. Default: none.
+    /// stacks of its threads among it. At least 16 MiB; most programs need more to start. Default: none.
     pub memory_limit: Option<u64>,
     /// Time on a processor that a job may use, in whole seconds. At the limit the worker is sent SIGXCPU, and SIGKILL
     /// a second later. Default: none.
@@ -49,6 +52,15 @@ pub enum InvalidWorkerLimits {
         /// The limit's key.
         key: &'static str,
     },
+    /// Less memory than any worker starts in.
+    #[error(
+        "memory_limit is {limit} bytes; no worker starts in less than {} (16 MiB). It counts bytes: 512 MiB are {}",
+        MEMORY_FLOOR, 512 << 20
+    )]
+    LittleMemory {
+        /// `memory_limit`, in bytes.
+        limit: u64,
+    },
     /// A limit on processor time that the system does not count.
     #[error("cpu_limit is {limit:?}; the system counts whole seconds, from 1s on")]
     CpuSeconds {
@@ -68,6 +80,7 @@ impl InvalidWorkerLimits {
     pub fn key(&self) -> &'static str {
         match self {
             Self::NoRoom { key } => key,
+            Self::LittleMemory { .. } => "memory_limit",
             Self::CpuSeconds { .. } => "cpu_limit",
             Self::Nice { .. } => "nice",
         }
@@ -97,6 +110,9 @@ impl WorkerLimits {
         if let Some((key, _)) = amounts.iter().find(|(_, amount)| *amount == Some(0)) {
             return Err(InvalidWorkerLimits::NoRoom { key });
         }
+        if let Some(limit) = self.memory_limit.filter(|&limit| limit < MEMORY_FLOOR) {
+            return Err(InvalidWorkerLimits::LittleMemory { limit });
+        }
         if let Some(limit) = self.cpu_limit
             && (limit.is_zero() || limit.subsec_nanos() > 0)
         {
@@ -125,6 +141,14 @@ mod tests {
         assert_eq!(check(|limits| limits.nice = -20), Ok(()));
         let refused = |change| check(change).expect_err("a mistake");
         assert!(refused(|limits| limits.memory_limit = Some(0)).starts_with("memory_limit is zero"));
+        let little = refused(|limits| limits.memory_limit = Some(512));
+        assert!(
+            little.starts_with("memory_limit is 512 bytes; no worker starts in less than 16777216 (16 MiB)")
+        );
+        assert!(
+            refused(|limits| limits.memory_limit = Some((16 << 20) - 1)).contains("512 MiB are 536870912")
+        );
+        assert_eq!(check(|limits| limits.memory_limit = Some(16 << 20)), Ok(()));
         assert!(refused(|limits| limits.process_limit = Some(0)).starts_with("process_limit is zero"));
         let half = refused(|limits| limits.cpu_limit = Some(Duration::from_millis(1500)));
         assert_eq!(half, "cpu_limit is 1.5s; the system counts whole seconds, from 1s on");

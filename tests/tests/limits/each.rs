@@ -195,6 +195,8 @@ async fn a_limit_that_the_system_refuses_fails_the_start_by_name() {
     assert!(error.contains("open_files_limit = 1099511627776 is more than this process has"), "{error}");
     let error = verbs(1).memory_limit(0).start().await.unwrap_err().to_string();
     assert!(error.contains("failed to start pool `verbs`: memory_limit is zero"), "{error}");
+    let error = verbs(1).memory_limit(512).start().await.unwrap_err().to_string();
+    assert!(error.contains("failed to start pool `verbs`: memory_limit is 512 bytes"), "{error}");
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ impl<J: Job> PoolBuilder<J> {
         idempotent: bool, idempotent => Some(idempotent)
     }
     limit! {
-        /// Most address space of one worker, in bytes. Default: none.
+        /// Most address space of one worker, in bytes; at least 16 MiB. Default: none.
         worker.memory_limit: u64, bytes => Some(bytes)
     }
     limit! {

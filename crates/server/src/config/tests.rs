@@ -273,6 +273,8 @@ fn contradictions_point_at_the_key_to_change() {
     assert!(mistake_of_pool("max_payload = 0").starts_with("max_payload is zero"));
     assert!(mistake_of_pool("cpu_limit = \"1500ms\"").starts_with("cpu_limit is 1.5s"));
     assert!(mistake_of_pool("memory_limit = 0").starts_with("memory_limit is zero"));
+    let little = mistake_of_pool("memory_limit = 512");
+    assert!(little.contains("memory_limit is 512 bytes") && little.contains("16 MiB"), "{little}");
     assert!(mistake_of_pool("nice = 20").starts_with("nice is 20"));
     assert!(mistake_of_pool("max_payload = \"4 GiB\"").contains("4294967295"));
     assert!(mistake_of_pool("recycle_jobs = 0").starts_with("recycle_jobs is zero"));
@@ -369,7 +371,7 @@ fn a_pool_of_attached_workers_has_a_socket_and_nothing_about_starting_them() {
         with_command.starts_with("p.toml:6:11: `command` means nothing with attach = true"),
         "{with_command}"
     );
-    let with_limit = mistake(&format!("{text}memory_limit = 1"));
+    let with_limit = mistake(&format!("{text}memory_limit = 100000000"));
     assert!(with_limit.contains("`memory_limit` means nothing"), "{with_limit}");
     let users = mistake("[pools.a]\ncommand = \"sh\"\nattach_users = [7]");
     assert!(users.starts_with("p.toml:3:16: attach_users is for a pool with attach = true"), "{users}");
