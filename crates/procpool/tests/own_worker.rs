@@ -26,6 +26,14 @@ fn worker() {
 }
 
 #[tokio::test]
+async fn a_test_that_is_not_there_is_named() {
+    let error =
+        Pool::<Divide>::builder(Executable::this_test("wrker")).start().await.unwrap_err().to_string();
+    assert!(error.contains("ended with exit code 0"), "{error}");
+    assert!(error.contains("no test called `wrker` in this executable calls `serve_if_spawned`"), "{error}");
+}
+
+#[tokio::test]
 async fn a_pool_of_the_test_executable_divides() {
     let pool = Pool::<Divide>::builder(Executable::this_test("worker")).workers(1..=2).start().await.unwrap();
 

@@ -200,6 +200,16 @@ async fn a_limit_that_the_system_refuses_fails_the_start_by_name() {
 }
 
 #[tokio::test]
+async fn a_death_before_it_is_ready_names_the_memory_limit() {
+    for end in ["exit 9", "kill -SEGV $$"] {
+        let shell = Executable::path("/bin/sh").unwrap().with_args(["-c", end]);
+        let started = Pool::<Verbs>::builder(shell).memory_limit(60 * MEBIBYTE).start().await;
+        let error = started.unwrap_err().to_string();
+        assert!(error.contains("it had a memory limit of 60 MiB (memory_limit)"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn one_worker_with_messages_has_limits_too() {
     let mut limits = WorkerLimits::default();
     limits.memory_limit = Some(0);

@@ -1,10 +1,10 @@
 //! F10, F33, F34, F44: workers that do not come up, and what a coordinator leaves in the file system.
 
-use procpool::Executable;
+use procpool::{Executable, Pool};
 use procpool_tests::library::{idle, misbehaving};
 use procpool_tests::served::misbehaving as serving;
 use procpool_tests::server::{Scratch, Server, shell};
-use procpool_tests::verbs::Verb;
+use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -41,6 +41,13 @@ async fn every_way_not_to_start_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_program_that_ends_well_and_never_served_is_asked_for_its_main() {
+    let cat = Executable::path("/bin/cat").unwrap();
+    let error = Pool::<Verbs>::builder(cat).start().await.unwrap_err().to_string();
+    assert!(error.contains("exit code 0") && error.contains("does its `main` call `serve`?"), "{error}");
+}
+
+#[tokio::test]
 async fn an_executable_that_is_none_is_named_before_anything_is_started() {
     let scratch = Scratch::new();
     let missing = scratch.path().join("missing");
@@ -54,7 +61,7 @@ async fn an_executable_that_is_none_is_named_before_anything_is_started() {
     // Executable by its mode, and nothing that the kernel can execute.
     let broken = scratch.write("broken.bin", "\u{7f}ELF and nothing more");
     std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let pool = procpool::Pool::<procpool_tests::verbs::Verbs>::builder(Executable::path(&broken).unwrap());
+    let pool = Pool::<Verbs>::builder(Executable::path(&broken).unwrap());
     let error = pool.start().await.unwrap_err().to_string();
     assert!(error.contains("failed to spawn") && error.contains(broken.to_str().unwrap()), "{error}");
 }

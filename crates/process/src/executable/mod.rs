@@ -18,6 +18,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Tells libtest to run the test whose name comes before these arguments, and to leave the streams alone.
+const OF_ONE_TEST: [&str; 3] = ["--exact", "--nocapture", "--test-threads=1"];
+
 /// A worker executable: a file and the arguments that it is started with.
 ///
 /// ```no_run
@@ -100,8 +103,14 @@ impl Executable {
     /// The running test executable, started again for the one test called `name`, which calls
     /// `serve_if_spawned`. Works under libtest and nextest.
     pub fn this_test(name: &str) -> Self {
-        let args = [name, "--exact", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec();
+        let args = std::iter::once(name).chain(OF_ONE_TEST).map(OsString::from).collect();
         Self { args, ..Self::current() }
+    }
+
+    /// The name of the test that it is started for, if it was made by [`this_test`](Self::this_test).
+    pub(crate) fn test(&self) -> Option<&str> {
+        let (name, rest) = self.args.split_first()?;
+        name.to_str().filter(|_| rest == OF_ONE_TEST)
     }
 
     /// The same executable, started with these arguments.

@@ -2,7 +2,7 @@
 
 use crate::agreement::EncodingMismatch;
 use crate::contract::ContractMismatch;
-use procpool_protocol::{Exit, ExitReport, Failure};
+use procpool_protocol::{ExitReport, Failure};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,12 +20,14 @@ pub enum StartError {
         source: io::Error,
     },
     /// It ended before it was ready.
-    #[error("failed to start a worker of `{pool}`: {report}{}", hint(report))]
+    #[error("failed to start a worker of `{pool}`: {report}{hint}")]
     Died {
         /// The pool.
         pool: String,
         /// How it ended.
         report: Box<ExitReport>,
+        /// What else that suggests: nothing, or the rest of the sentence.
+        hint: String,
     },
     /// It did nothing for too long and was killed.
     #[error("failed to start a worker of `{pool}`: it was killed for not being {step} within {timeout:?}")]
@@ -102,38 +104,4 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
-}
-
-/// What a worker exits with that finds no connections, and so takes itself to be started by hand.
-const BY_HAND: i32 = 2;
-
-/// Explains the death of a procpool worker that did not know it was one. Other programs exit with that
-/// code, too, but do not name procpool.
-fn hint(report: &ExitReport) -> &'static str {
-    let names_procpool = || report.stderr.iter().any(|line| line.contains("procpool"));
-    if report.exit != Exit::Code(BY_HAND) || !names_procpool() {
-        return "";
-    }
-    "; it takes itself to be started by hand: it was built for version 1 of the wire (build it with this \
-     procpool's SDK), or a program between closes descriptors 3 and 4"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn died(code: i32, stderr: &str) -> String {
-        let mut report = ExitReport::new("fib-1", 17, Exit::Code(code));
-        report.stderr = vec![stderr.into()];
-        StartError::Died { pool: "fib".into(), report: Box::new(report) }.to_string()
-    }
-
-    #[test]
-    fn a_worker_of_version_1_is_told_from_other_programs_that_exit_alike() {
-        let old = died(2, "fib: a procpool worker for job `fib`, contract version 1 (procpool-worker 0.1.0)");
-        assert!(old.contains("it was built for version 1 of the wire"), "{old}");
-        for other in [died(2, "python3: can't open file 'w.py'"), died(4, "procpool-worker: refused")] {
-            assert!(!other.contains("version 1 of the wire"), "{other}");
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! time. Whatever fails, the process is dead and reaped when the error is returned.
 
 mod error;
+mod hint;
 mod opened;
 mod recipe;
 

@@ -1,6 +1,7 @@
 //! [`Recipe`]: what the workers of a pool have in common, what they have to be, and what they are told.
 
 use super::StartError;
+use super::hint::{self, Start};
 use crate::agreement::{EncodingAgreement, EncodingMismatch};
 use crate::attach::AttachPoint;
 use crate::clock;
@@ -167,7 +168,12 @@ impl Recipe {
 
     pub(super) async fn died(&self, body: Body) -> StartError {
         let report = body.bury(death::LAST_WORDS, None).await;
-        StartError::Died { pool: self.name.clone(), report: Box::new(report) }
+        let start = Start {
+            test: self.origin.pinned().and_then(|pinned| pinned.executable().test()),
+            memory_limit: self.limits.memory_limit,
+        };
+        let hint = hint::of(&report, start);
+        StartError::Died { pool: self.name.clone(), report: Box::new(report), hint }
     }
 
     /// The connection broke: the worker's death, if it comes soon, else a violation.
