@@ -57,7 +57,7 @@ impl fmt::Display for Exit {
                 Some(name) => write!(out, "signal {number} ({name})"),
                 None => write!(out, "signal {number}"),
             },
-            Self::Unknown => out.write_str("an unknown end"),
+            Self::Unknown => out.write_str("an end that this process was not told of"),
         }
     }
 }
@@ -148,8 +148,18 @@ impl ExitReport {
 
 impl fmt::Display for ExitReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "worker {} (pid {}) ended with {}", self.worker, self.pid, self.exit)?;
+        write!(out, "worker {} (pid {}) ended ", self.worker, self.pid)?;
+        match self.exit {
+            Exit::Unknown => out.write_str("in a way that this process was not told of")?,
+            exit => write!(out, "with {exit}")?,
+        }
         write!(out, " after {:.1?} and {} jobs", self.uptime, self.jobs_done)?;
+        if self.exit == Exit::Unknown {
+            out.write_str(
+                "; the system tells that to its parent only, and only if that alone waits for it: this process is not its parent, \
+                 ignores SIGCHLD, or waits for every child somewhere else",
+            )?;
+        }
         if let Some(limit) = self.limit {
             write!(out, "; it hit its {limit}")?;
         }
@@ -163,6 +173,9 @@ impl fmt::Display for ExitReport {
         Ok(())
     }
 }
+
+/// What a worker exits with that takes its coordinator for gone. It says nothing then: nobody would read it.
+const CUT_OFF: i32 = 3;
 
 /// A worker died while it held a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +204,12 @@ impl CrashReport {
 impl fmt::Display for CrashReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "the worker crashed: {}", self.death)?;
+        if self.death.exit == Exit::Code(CUT_OFF) && self.death.stderr.is_empty() {
+            out.write_str(
+                "; with this code and no word a worker ends that finds its connections closed: does the job close descriptors \
+                 that it did not open?",
+            )?;
+        }
         match &self.replay {
             Some(file) => write!(out, "; `procpool replay {}` runs the job again", file.display()),
             None => Ok(()),

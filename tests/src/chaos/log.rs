@@ -55,7 +55,7 @@ fn message(rest: &str, at: Duration) -> Option<Line> {
     }
     // What a worker said last may stand at the end, so only what comes first is believed.
     let (pid, rest) = message.strip_prefix("worker ")?.split_once(" (pid ")?.1.split_once(')')?;
-    rest.starts_with(" ended with ").then_some(())?;
+    rest.starts_with(" ended ").then_some(())?;
     Some(Line::Died { pid: pid.parse().ok()?, at })
 }
 

@@ -19,7 +19,7 @@ async fn a_forked_child_is_refused_its_parents_pool_and_harms_it_in_no_way() {
         "child: shutdown ShutdownReport { finished: 0, shut_down: 0 }",
         "child: post true",
         "child: recv true",
-        "child: terminate an unknown end",
+        "child: terminate an end that this process was not told of",
         "child: own pool works",
         "child: own deaths 0",
         "child: done",

@@ -5,7 +5,7 @@ use procpool_tests::{eventually, process};
 use tokio::process::Command;
 
 /// Jobs run commands and hear how they end; a worker that is killed is replaced, again and again.
-async fn lives_with_its_worker(mut host: Host) {
+async fn lives_with_its_worker(mut host: Host) -> String {
     assert_eq!(host.ask("run exit 7").await, "exit status: 7");
     let mut workers = vec![host.worker().await];
     for deaths in 1..=3 {
@@ -21,13 +21,18 @@ async fn lives_with_its_worker(mut host: Host) {
     let crashed = host.ask("run kill -9 $PPID").await;
     assert!(crashed.starts_with("the worker crashed"), "{crashed}");
     assert_eq!(host.ask("run true").await, "exit status: 0");
+    crashed
 }
 
 #[tokio::test]
 async fn a_host_that_ignores_the_deaths_of_its_children_has_workers_as_any_other() {
     let mut command = Command::new("/usr/bin/env");
     command.arg("--ignore-signal=CHLD");
-    lives_with_its_worker(Host::by(command)).await;
+    let crashed = lives_with_its_worker(Host::by(command)).await;
+    assert!(
+        crashed.contains("this process was not told of") && crashed.contains("ignores SIGCHLD"),
+        "{crashed}"
+    );
 }
 
 #[tokio::test]

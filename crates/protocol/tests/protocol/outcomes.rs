@@ -185,6 +185,31 @@ fn a_limit_that_was_hit_is_named() {
 }
 
 #[test]
+fn an_end_of_which_nothing_is_known_says_why() {
+    let death = ExitReport::new("fib-3", 4711, Exit::Unknown).to_string();
+    assert!(
+        death.contains("ended in a way that this process was not told of after 0.0ns and 0 jobs"),
+        "{death}"
+    );
+    assert!(death.contains("is not its parent, ignores SIGCHLD, or waits for every child"), "{death}");
+}
+
+#[test]
+fn a_job_that_cut_its_worker_off_is_asked_for_the_descriptors_that_it_closes() {
+    let mut death = ExitReport::new("fib-3", 4711, Exit::Code(3));
+    let told =
+        |death: &ExitReport| CrashReport::new(JobId::from_bits(1), Stage::Running, death.clone()).to_string();
+    assert!(
+        told(&death).contains("does the job close descriptors that it did not open?"),
+        "{}",
+        told(&death)
+    );
+    assert!(!death.to_string().contains("descriptors"), "there was no job");
+    death.stderr = vec!["no such model".into()];
+    assert!(!told(&death).contains("descriptors"), "it says why itself");
+}
+
+#[test]
 fn an_exit_is_a_code_or_a_signal_or_unknown() {
     assert!(Exit::Code(0).is_success());
     assert!(!Exit::Unknown.is_success());
