@@ -31,6 +31,7 @@ mod program;
 mod rlimit;
 mod session;
 mod tail;
+pub mod trust;
 mod unserved;
 mod worker_data;
 mod worker_limits;

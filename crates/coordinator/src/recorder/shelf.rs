@@ -3,12 +3,13 @@
 
 use super::SaveError;
 use super::error::Insecure;
+use procpool_process::trust;
 use procpool_protocol::JobId;
 use procpool_protocol::recording::{RecordingError, SavedJob};
 use rustix::process::geteuid;
-use std::fs::{self, DirBuilder, DirEntry, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How a saved job's file ends, and how while it is being written.
@@ -60,15 +61,16 @@ impl Shelf {
     }
 
     /// What a job held, and the environment of its pool, are for the eyes of this user alone; and what a file names is
-    /// run by whoever replays it, so nobody else may put one here. Whoever can exchange the directory after
-    /// this can have files deleted, but neither read nor written: they are new ones of mode 0600.
+    /// run by whoever replays it, so nobody else may put one here, or another directory in the place of this one.
     fn make_dir(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
-        let (dir, found, user) = (self.dir.clone(), fs::metadata(&self.dir)?, geteuid().as_raw());
+        let made = trust::make_directory(&self.dir, 0o700);
+        let Ok(found) = fs::metadata(&self.dir) else { return made };
+        let (dir, user) = (self.dir.clone(), geteuid().as_raw());
+        // What it lacks itself is told first. Root's is no place for another user's jobs, nor is a sticky one.
         let insecure = match (found.uid(), found.mode() & 0o7777) {
             (owner, _) if owner != user => Insecure::Foreign { owner, user },
             (_, mode) if mode & 0o022 != 0 => Insecure::Open { dir, mode },
-            _ => return Ok(()),
+            _ => return made,
         };
         Err(io::Error::new(io::ErrorKind::PermissionDenied, insecure))
     }
@@ -230,6 +232,26 @@ mod tests {
         let error = Shelf::open(foreign, "fib", 1).unwrap_err().to_string();
         assert!(error.contains(&format!("it belongs to user {owner}")), "{error}");
         assert!(error.contains("name a directory of your own"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_others_may_exchange_is_refused_before_and_after_the_start() {
+        let place = Place::new("above");
+        let dir = place.0.join("jobs");
+        let shelf = Shelf::open(&dir, "fib", 1).unwrap();
+        fs::set_permissions(&place.0, Permissions::from_mode(0o777)).unwrap();
+        assert!(shelf.put(&job(1)).is_err());
+        let error = Shelf::open(&dir, "fib", 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("`chmod go-w {}`", place.0.display())), "{error}");
+        fs::set_permissions(&place.0, Permissions::from_mode(0o755)).unwrap();
+
+        // Somebody puts a link in its place.
+        let elsewhere = Place::new("above-elsewhere");
+        fs::rename(&dir, &elsewhere.0).unwrap();
+        std::os::unix::fs::symlink(&elsewhere.0, &dir).unwrap();
+        let error = Shelf::open(&dir, "fib", 1).unwrap_err().to_string();
+        assert!(error.contains("is a symbolic link"), "{error}");
+        assert!(shelf.put(&job(2)).is_err() && elsewhere.names().is_empty());
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! The two files of an attach point: the socket's name, and the token beside it.
 
 use crate::os::fork::Home;
-use std::fs::{self, DirBuilder, OpenOptions};
+use crate::trust;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// Longest name of a Unix socket, in bytes: `sun_path` has 108, one of them the final zero.
 const MAX_NAME: usize = 107;
-
-/// Set on directories in which everybody may write, and only owners may rename or remove.
-const STICKY: u32 = 0o1000;
 
 /// Removed when dropped.
 #[derive(Debug)]
@@ -57,7 +55,12 @@ pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
             "the socket's name has {length} bytes; it must be absolute and at most {MAX_NAME} bytes long"
         ));
     }
-    prepare_directory(socket.parent().unwrap_or(Path::new("/")), mode)?;
+    let dir = socket.parent().unwrap_or(Path::new("/"));
+    trust::make_directory(dir, mode).map_err(|error| match error.kind() {
+        // It names the directory itself, which may be one above.
+        io::ErrorKind::PermissionDenied if error.get_ref().is_some() => error.to_string(),
+        _ => format!("cannot make {}: {error}", dir.display()),
+    })?;
     clear(socket)
 }
 
@@ -65,32 +68,6 @@ fn token_file(socket: &Path) -> PathBuf {
     let mut name = socket.as_os_str().to_owned();
     name.push(".token");
     name.into()
-}
-
-/// The directory, made where it is missing. One in which others may swap the socket is refused.
-fn prepare_directory(dir: &Path, mode: u32) -> Result<(), String> {
-    if !dir.exists() {
-        let made = DirBuilder::new().mode(mode).create(dir);
-        made.map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
-    }
-    if !fs::metadata(dir).map_err(|error| format!("{}: {error}", dir.display()))?.is_dir() {
-        return Err(format!("{} is no directory", dir.display()));
-    }
-    let own = rustix::process::geteuid().as_raw();
-    // Those above it, too: who may rename one of them may swap all that is below.
-    let all = dir.canonicalize().map_err(|error| format!("{}: {error}", dir.display()))?;
-    for dir in all.ancestors() {
-        let metadata = fs::metadata(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        let is_trusted = metadata.uid() == own || metadata.uid() == 0;
-        let is_open = metadata.mode() & 0o022 != 0 && metadata.mode() & STICKY == 0;
-        if !is_trusted || is_open {
-            return Err(format!(
-                "others may replace files in {}; use a directory that only this user may write to (chmod go-w)",
-                dir.display()
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Removes what a server left behind that was killed.
@@ -119,7 +96,7 @@ fn write_token(file: &Path, token: &str) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::os::unix::net::UnixListener;
 
     struct Scratch(PathBuf);

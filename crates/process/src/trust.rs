@@ -1,0 +1,211 @@
+//! Whether others may exchange what is at a path: a directory in which they may rename, somewhere above it, is enough to
+//! put another socket or another file there. Knows owners, modes and links, and not what the place is for.
+//!
+//! Each part of a path is looked at by the descriptor of the one before, so what is judged is what is on the way.
+
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat};
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Component, Path, PathBuf};
+
+/// The bits by which group and others may write, and the one by which they may not rename the files of others.
+const OTHERS_WRITE: u32 = 0o022;
+const STICKY: u32 = 0o1000;
+
+/// Maximum number of links on the way, as the kernel has it.
+const LINKS: usize = 40;
+
+/// A directory is no place for what others must not exchange.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// The directory itself is a link, which may be pointed elsewhere.
+    #[error("{} is a symbolic link; name the directory that it points to, {}", path.display(), to.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// What stands in it.
+        to: PathBuf,
+    },
+    /// A link on the way is somebody else's.
+    #[error(
+        "{} is a symbolic link of user {owner}, who is neither this user ({user}) nor root and may point it elsewhere; \
+         use a path without it", path.display()
+    )]
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
+    /// A directory is somebody else's.
+    #[error(
+        "{} belongs to user {owner}, who is neither this user ({user}) nor root and may replace files in it; use a \
+         directory of this user in one of this user's or root's", dir.display()
+    )]
+    Foreign {
+        /// The directory, which may be one above.
+        dir: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
+    /// Anybody may rename what is in a directory.
+    #[error(
+        "others may replace files in {} (mode {mode:04o}); use a directory that only this user may write to, or `chmod \
+         go-w {}`", dir.display(), dir.display()
+    )]
+    Open {
+        /// The directory, which may be one above.
+        dir: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+}
+
+/// Makes a directory and those above it where they are missing, with this mode, if nobody but this user and root may
+/// exchange it.
+///
+/// # Errors
+/// What the system says, or an error whose source is a [`Distrust`].
+pub fn make_directory(dir: &Path, mode: u32) -> io::Result<()> {
+    let dir = std::path::absolute(dir)?;
+    let user = rustix::process::geteuid().as_raw();
+    // Nothing is made in a place that is then refused.
+    check(&dir, user)?;
+    DirBuilder::new().recursive(true).mode(mode).create(&dir)?;
+    check(&dir, user)
+}
+
+/// Judges as much of an absolute path as there is.
+fn check(dir: &Path, user: u32) -> io::Result<()> {
+    let mut way = Way::to(dir)?;
+    loop {
+        match way.go_on(user) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A path, a part of which is behind us.
+struct Way {
+    at: OwnedFd,
+    /// Where that is, by the names that led there.
+    behind: PathBuf,
+    ahead: VecDeque<Part>,
+    links: usize,
+}
+
+/// A name, and whether the path that was asked for ends with it.
+struct Part {
+    name: OsString,
+    is_last: bool,
+}
+
+impl Way {
+    fn to(path: &Path) -> io::Result<Self> {
+        let mut way = Self { at: root()?, behind: "/".into(), ahead: VecDeque::new(), links: 0 };
+        way.put_ahead(path);
+        if let Some(last) = way.ahead.back_mut() {
+            last.is_last = true;
+        }
+        // The root is judged, too.
+        way.ahead.push_front(Part { name: ".".into(), is_last: false });
+        Ok(way)
+    }
+
+    fn put_ahead(&mut self, path: &Path) {
+        for part in path.components().rev() {
+            if let Component::Normal(_) | Component::ParentDir = part {
+                self.ahead.push_front(Part { name: part.as_os_str().into(), is_last: false });
+            }
+        }
+    }
+
+    /// Judges the next part. Returns false at the end.
+    fn go_on(&mut self, user: u32) -> io::Result<bool> {
+        let Some(part) = self.ahead.pop_front() else { return Ok(false) };
+        let how = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let next = openat(&self.at, &part.name, how, Mode::empty())?;
+        let (found, path) = (fstat(&next)?, self.path_of(&part.name));
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Symlink => self.follow(&next, path, &found, part.is_last, user)?,
+            FileType::Directory => {
+                judge(&path, &found, user).map_err(refused)?;
+                (self.at, self.behind) = (next, path);
+            }
+            _ => return Err(Errno::NOTDIR.into()),
+        }
+        Ok(true)
+    }
+
+    fn follow(
+        &mut self,
+        link: &OwnedFd,
+        path: PathBuf,
+        found: &Stat,
+        is_last: bool,
+        user: u32,
+    ) -> io::Result<()> {
+        let to = PathBuf::from(OsString::from_vec(readlinkat(link, "", Vec::new())?.into_bytes()));
+        let owner = found.st_uid;
+        if owner != user && owner != 0 {
+            return Err(refused(Distrust::ForeignLink { path, owner, user }));
+        }
+        if is_last {
+            return Err(refused(Distrust::Link { path, to }));
+        }
+        self.links += 1;
+        if self.links > LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        if to.is_absolute() {
+            (self.at, self.behind) = (root()?, "/".into());
+        }
+        self.put_ahead(&to);
+        Ok(())
+    }
+
+    fn path_of(&self, name: &OsStr) -> PathBuf {
+        match name.as_encoded_bytes() {
+            b"." => self.behind.clone(),
+            b".." => self.behind.parent().unwrap_or(Path::new("/")).to_owned(),
+            _ => self.behind.join(name),
+        }
+    }
+}
+
+fn root() -> io::Result<OwnedFd> {
+    Ok(open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Root may exchange everything anyway. Where a directory is sticky, as `/tmp` is, others may add files, but not touch
+/// those of this user.
+fn judge(dir: &Path, found: &Stat, user: u32) -> Result<(), Distrust> {
+    let (owner, mode) = (found.st_uid, found.st_mode & 0o7777);
+    if owner != user && owner != 0 {
+        return Err(Distrust::Foreign { dir: dir.to_owned(), owner, user });
+    }
+    match mode & OTHERS_WRITE == 0 || mode & STICKY != 0 {
+        true => Ok(()),
+        false => Err(Distrust::Open { dir: dir.to_owned(), mode }),
+    }
+}
+
+fn refused(reason: Distrust) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, reason)
+}
+
+#[cfg(test)]
+mod tests;
