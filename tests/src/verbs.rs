@@ -62,6 +62,8 @@ pub enum Verb {
     FloodStderr(usize),
     /// Write lines to standard error, then abort.
     LastWords(Vec<String>),
+    /// Leave behind what the next job in this process dies of, as a damaged heap would be, then answer.
+    Damage,
     /// Start a process that sleeps for long and inherits everything, answer its id.
     Grandchild,
     /// Answer this many bytes.

@@ -187,6 +187,8 @@ pub struct CrashReport {
     pub stage: Stage,
     /// How the worker died.
     pub death: ExitReport,
+    /// Whether the worker had run no job before this one. If it had, an earlier job may have left behind what it died of.
+    pub first_job: bool,
     /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
     /// doing and there was none before.
     pub payload_deaths: u32,
@@ -197,7 +199,8 @@ pub struct CrashReport {
 impl CrashReport {
     /// The report of `death` for one job.
     pub fn new(job: JobId, stage: Stage, death: ExitReport) -> Self {
-        Self { job, stage, death, payload_deaths: 0, replay: None }
+        let first_job = death.jobs_done == 0;
+        Self { job, stage, death, first_job, payload_deaths: 0, replay: None }
     }
 }
 
@@ -234,6 +237,7 @@ impl Serialize for CrashReport {
             cpu_ms: millis(self.death.cpu_time),
             uptime_ms: millis(self.death.uptime),
             jobs_done: self.death.jobs_done,
+            first_job: self.first_job,
             payload_deaths: self.payload_deaths,
             replay: self.replay.as_deref().map(Path::to_string_lossy),
         }
@@ -258,6 +262,7 @@ struct CrashJson<'a> {
     cpu_ms: u64,
     uptime_ms: u64,
     jobs_done: u64,
+    first_job: bool,
     payload_deaths: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<Cow<'a, str>>,

@@ -57,7 +57,8 @@ pub struct Breaker {
 /// A quarantine for payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poison {
-    /// So many deaths of a payload's own doing, and it is not run any more. 0: never. Default: 3.
+    /// Number of deaths of a payload's own doing after which it is not run any more, if it was the first job of one of these
+    /// workers; twice as many if it never was. `0` disables it. Default: 3.
     pub deaths: u32,
     /// A death is remembered for so long. Default: 10 min.
     pub memory: Duration,

@@ -54,6 +54,11 @@ impl Worker {
         self.phase
     }
 
+    /// Whether it has answered no job yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.standing != Standing::Proven
+    }
+
     /// Whether all that it has to run, with this number of bytes more, would be at most `most`.
     pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
         self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
@@ -134,6 +139,12 @@ impl Fleet {
         }
         let is_tired = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| worker.tired.is_some());
         self.idle.iter().find(is_tired).copied()
+    }
+
+    /// An idle worker that has run nothing yet.
+    pub(crate) fn idle_and_fresh(&self) -> Option<WorkerId> {
+        let is_fresh = |id: &&WorkerId| self.workers.get(id).is_some_and(Worker::is_fresh);
+        self.idle.iter().rev().find(is_fresh).copied()
     }
 
     /// The idle worker to use next.

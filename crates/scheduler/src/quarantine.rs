@@ -19,6 +19,8 @@ pub(crate) struct Quarantine {
 #[derive(Clone, Copy, Debug)]
 struct Record {
     deaths: u32,
+    /// One of them was that of a worker which had run nothing before.
+    was_first: bool,
     last: Time,
 }
 
@@ -52,8 +54,8 @@ impl Quarantine {
         self.records.is_empty()
     }
 
-    /// The payload has killed one more worker.
-    pub(crate) fn strike(&mut self, payload: Fingerprint, now: Time) {
+    /// The payload has killed one more worker. `is_first` says that this worker had run nothing before.
+    pub(crate) fn strike(&mut self, payload: Fingerprint, is_first: bool, now: Time) {
         self.forget_old(now);
         if self.poison.deaths == 0 {
             return;
@@ -61,8 +63,9 @@ impl Quarantine {
         if self.records.len() >= CAPACITY && !self.records.contains_key(&payload) {
             self.forget_one();
         }
-        let record = self.records.entry(payload).or_insert(Record { deaths: 0, last: now });
+        let record = self.records.entry(payload).or_insert(Record { deaths: 0, was_first: false, last: now });
         record.deaths = record.deaths.saturating_add(1);
+        record.was_first |= is_first;
         record.last = now;
     }
 
@@ -86,7 +89,7 @@ impl Quarantine {
         recent.map(move |(&payload, record)| Suspect {
             payload,
             deaths: record.deaths,
-            is_run: record.deaths < self.poison.deaths,
+            is_run: !self.is_condemned(*record),
             remaining: (record.last + memory).since(now),
         })
     }
@@ -98,9 +101,16 @@ impl Quarantine {
 
     /// Whether the payload is not to be run.
     pub(crate) fn sentence(&self, payload: Fingerprint, now: Time) -> Option<Sentence> {
-        let Record { deaths, last } = self.recent(payload, now)?;
-        let remaining = (last + self.poison.memory).since(now);
-        (deaths >= self.poison.deaths).then_some(Sentence { deaths, remaining })
+        let record = self.recent(payload, now).filter(|&record| self.is_condemned(record))?;
+        let remaining = (record.last + self.poison.memory).since(now);
+        Some(Sentence { deaths: record.deaths, remaining })
+    }
+
+    /// Several jobs before it may each have left a worker that was about to die. That is no excuse where the worker had
+    /// run none, and wears thin in the end where no such worker can be had.
+    const fn is_condemned(&self, record: Record) -> bool {
+        let Poison { deaths, .. } = self.poison;
+        record.deaths >= deaths && (record.was_first || record.deaths >= deaths.saturating_mul(2))
     }
 
     fn recent(&self, payload: Fingerprint, now: Time) -> Option<Record> {
@@ -142,29 +152,48 @@ mod tests {
     #[test]
     fn the_last_of_so_many_deaths_brings_the_sentence() {
         let mut quarantine = quarantine();
-        quarantine.strike(PAYLOAD, at(0));
+        quarantine.strike(PAYLOAD, true, at(0));
         assert_eq!((quarantine.deaths(PAYLOAD, at(0)), quarantine.sentence(PAYLOAD, at(0))), (1, None));
-        quarantine.strike(PAYLOAD, at(10));
+        quarantine.strike(PAYLOAD, true, at(10));
         let sentence = Sentence { deaths: 2, remaining: Duration::from_secs(50) };
         assert_eq!(quarantine.sentence(PAYLOAD, at(20)), Some(sentence));
         assert_eq!(quarantine.sentence(Fingerprint(8), at(20)), None);
     }
 
     #[test]
+    fn one_that_was_never_first_is_run_on_and_not_for_ever() {
+        let mut quarantine = quarantine();
+        for deaths in 1..=3 {
+            quarantine.strike(PAYLOAD, false, at(0));
+            assert_eq!(
+                (quarantine.deaths(PAYLOAD, at(0)), quarantine.sentence(PAYLOAD, at(0))),
+                (deaths, None)
+            );
+            assert!(quarantine.suspects(at(0)).all(|suspect| suspect.is_run));
+        }
+        let mut other = Quarantine::new(quarantine.poison);
+        quarantine.strike(PAYLOAD, false, at(0));
+        assert!(quarantine.sentence(PAYLOAD, at(0)).is_some(), "twice as many");
+        other.strike(PAYLOAD, true, at(0));
+        other.strike(PAYLOAD, false, at(0));
+        assert!(other.sentence(PAYLOAD, at(0)).is_some(), "once is enough");
+    }
+
+    #[test]
     fn a_sentence_ends_with_the_memory_of_the_last_death() {
         let mut quarantine = quarantine();
-        quarantine.strike(PAYLOAD, at(0));
-        quarantine.strike(PAYLOAD, at(0));
+        quarantine.strike(PAYLOAD, true, at(0));
+        quarantine.strike(PAYLOAD, true, at(0));
         assert!(quarantine.sentence(PAYLOAD, at(59)).is_some());
         assert_eq!((quarantine.sentence(PAYLOAD, at(60)), quarantine.deaths(PAYLOAD, at(60))), (None, 0));
-        quarantine.strike(PAYLOAD, at(61));
+        quarantine.strike(PAYLOAD, true, at(61));
         assert_eq!(quarantine.deaths(PAYLOAD, at(61)), 1, "the count begins anew");
     }
 
     #[test]
     fn a_payload_that_does_no_harm_is_forgiven() {
         let mut quarantine = quarantine();
-        quarantine.strike(PAYLOAD, at(0));
+        quarantine.strike(PAYLOAD, true, at(0));
         quarantine.absolve(PAYLOAD);
         assert!(quarantine.is_empty());
     }
@@ -173,9 +202,9 @@ mod tests {
     fn one_or_all_are_pardoned() {
         let mut quarantine = quarantine();
         for payload in [PAYLOAD, Fingerprint(8), Fingerprint(9)] {
-            quarantine.strike(payload, at(0));
+            quarantine.strike(payload, true, at(0));
         }
-        quarantine.strike(PAYLOAD, at(10));
+        quarantine.strike(PAYLOAD, true, at(10));
         let suspect = |payload| quarantine.suspects(at(20)).find(|suspect| suspect.payload == payload);
         let remaining = Duration::from_secs(50);
         assert_eq!(suspect(PAYLOAD), Some(Suspect { payload: PAYLOAD, deaths: 2, is_run: false, remaining }));
@@ -191,7 +220,7 @@ mod tests {
     fn without_a_bound_nobody_is_remembered() {
         let mut quarantine = Quarantine::new(Poison { deaths: 0, memory: Duration::from_secs(60) });
         for _ in 0..100 {
-            quarantine.strike(PAYLOAD, at(0));
+            quarantine.strike(PAYLOAD, true, at(0));
         }
         assert!(quarantine.is_empty() && quarantine.sentence(PAYLOAD, at(0)).is_none());
     }
@@ -200,7 +229,7 @@ mod tests {
     fn a_flood_of_payloads_pushes_the_oldest_out() {
         let mut quarantine = quarantine();
         for payload in 0..5_000 {
-            quarantine.strike(Fingerprint(payload), Time::from_nanos(payload));
+            quarantine.strike(Fingerprint(payload), true, Time::from_nanos(payload));
         }
         assert_eq!(quarantine.records.len(), CAPACITY);
         assert_eq!(quarantine.deaths(Fingerprint(0), at(0)), 0);

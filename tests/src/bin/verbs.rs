@@ -9,13 +9,21 @@ use rustix::time::{ClockId, clock_gettime};
 use std::convert::Infallible;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     serve::<Verbs>(perform)
 }
 
+/// Whether a job has left behind what the next one dies of.
+static DAMAGED: AtomicBool = AtomicBool::new(false);
+
 fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
+    if DAMAGED.load(Relaxed) {
+        std::io::stderr().write_all(b"free(): invalid next size (normal)\n")?;
+        std::process::abort()
+    }
     Ok(match verb {
         Verb::Echo(text) => text,
         Verb::Pid => std::process::id().to_string(),
@@ -115,6 +123,10 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
         Verb::LastWords(lines) => {
             std::io::stderr().write_all(lines.join("\n").as_bytes())?;
             std::process::abort()
+        }
+        Verb::Damage => {
+            DAMAGED.store(true, Relaxed);
+            "well".into()
         }
         Verb::Grandchild => {
             let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn()?;

@@ -3,6 +3,7 @@
 
 mod attack;
 mod breaker;
+mod innocent;
 mod poison;
 mod recycling;
 mod reload;

@@ -141,7 +141,8 @@ fn outcomes() -> Vec<Row> {
             json!({"stage": "running", "may_have_run": true, "crash": {
                 "worker": "fib-3", "pid": 1234, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
                 "limit_hit": null, "oom_killed": false, "stage": "running", "job": ID_TEXT, "stderr": ["last words"],
-                "peak_memory_bytes": null, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0, "payload_deaths": 0}}),
+                "peak_memory_bytes": null, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0, "first_job": true,
+                "payload_deaths": 0}}),
         ),
         Row(crashed(queued), 502, "crashed", json!({"stage": "queued", "may_have_run": false})),
         Row(

@@ -156,7 +156,7 @@ fn a_crash_report_is_json_that_clients_rely_on() {
         serde_json::json!({
             "worker": "fib-3", "pid": 4711, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
             "limit_hit": null, "oom_killed": false, "stage": "running", "job": "00000000000000000000000000000001", "stderr": [],
-            "peak_memory_bytes": null, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0,
+            "peak_memory_bytes": null, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0, "first_job": true,
             "payload_deaths": 0,
         })
     );

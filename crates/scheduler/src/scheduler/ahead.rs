@@ -93,7 +93,11 @@ impl Scheduler {
                 self.offer_ahead(id);
                 return;
             }
-            self.send_one_ahead(id, job, bytes);
+            if self.has_to_be_first(job) {
+                self.set_aside(job);
+            } else {
+                self.send_one_ahead(id, job, bytes);
+            }
             self.offer_ahead(id);
         }
     }

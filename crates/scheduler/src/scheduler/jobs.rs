@@ -33,6 +33,8 @@ pub(super) struct Job {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     Queued(Spot),
+    /// Waits [aside](Scheduler::set_aside) for a worker that has run nothing.
+    Aside(Spot),
     /// With a worker that runs another one first, as far as is known.
     Ahead {
         worker: WorkerId,
@@ -48,21 +50,23 @@ impl Job {
     pub(super) const fn stage(&self) -> Stage {
         match self.place {
             // An earlier attempt may have had its effects.
-            Place::Queued(_) if self.attempt == 1 => Stage::Queued,
-            Place::Queued(_) | Place::Ahead { .. } | Place::Running { .. } => Stage::Running,
+            Place::Queued(_) | Place::Aside(_) if self.attempt == 1 => Stage::Queued,
+            Place::Queued(_) | Place::Aside(_) | Place::Ahead { .. } | Place::Running { .. } => {
+                Stage::Running
+            }
         }
     }
 
     pub(super) const fn worker(&self) -> Option<WorkerId> {
         match self.place {
-            Place::Queued(_) => None,
+            Place::Queued(_) | Place::Aside(_) => None,
             Place::Ahead { worker } | Place::Running { worker, .. } => Some(worker),
         }
     }
 
     const fn limit(&self) -> Limit {
         match self.place {
-            Place::Queued(_) | Place::Ahead { .. } => Limit::Total,
+            Place::Queued(_) | Place::Aside(_) | Place::Ahead { .. } => Limit::Total,
             Place::Running { limit, .. } => limit,
         }
     }
@@ -135,7 +139,7 @@ impl Scheduler {
 
     /// Whether a worker is idle or a place in the queue is free.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
+        self.queued() < self.config.queue.saturating_add(self.fleet.idle())
     }
 
     pub(super) fn commit(&mut self, id: JobId) {
@@ -173,9 +177,7 @@ impl Scheduler {
         if let Some(timer) = job.timer {
             self.timers.disarm(timer);
         }
-        if let Place::Queued(spot) = job.place {
-            self.queue.remove(spot);
-        }
+        self.leave(job.place);
         self.counters.resolved += 1;
         self.act(Action::Resolve { job: id, verdict });
     }
@@ -190,19 +192,31 @@ impl Scheduler {
         matches!(self.jobs.get(&id).map(|job| job.place), Some(Place::Ahead { worker: it }) if it == worker)
     }
 
+    fn leave(&mut self, place: Place) {
+        match place {
+            Place::Queued(spot) => self.queue.remove(spot),
+            Place::Aside(spot) => self.aside.remove(spot),
+            Place::Ahead { .. } | Place::Running { .. } => {}
+        }
+    }
+
     /// Gives waiting jobs to idle workers until either run out, or the first one has to be identified before.
     pub(super) fn dispatch(&mut self) {
+        self.dispatch_aside();
         while let (Some(worker), Some(job)) = (self.fleet.warmest(), self.queue.front()) {
             if self.has_to_be_identified(job) {
                 return;
             }
-            self.assign(worker, job);
+            match self.fitting(job, worker) {
+                Some(worker) => self.assign(worker, job),
+                None => self.set_aside(job),
+            }
         }
         self.send_ahead();
     }
 
     /// Gives a waiting job to an idle worker.
-    fn assign(&mut self, worker: WorkerId, id: JobId) {
+    pub(super) fn assign(&mut self, worker: WorkerId, id: JobId) {
         let place = Place::Running { worker, limit: Limit::Total };
         let Some((attempt, remaining)) = self.leave_queue(id, place) else { return };
         self.runs_now(id, worker);
@@ -221,14 +235,19 @@ impl Scheduler {
         if self.convict(id) {
             return None;
         }
-        let job = self.jobs.get_mut(&id)?;
-        if let Place::Queued(spot) = job.place {
-            self.queue.remove(spot);
-        }
-        job.place = place;
+        self.moves(id, place);
+        let job = self.jobs.get(&id)?;
         let run_end = job.run_timeout.map(|timeout| self.now + timeout);
         let (end, _) = earlier(job.deadline, run_end);
         Some((job.attempt, end.map(|end| end.since(self.now))))
+    }
+
+    /// Takes a waiting job to another place.
+    pub(super) fn moves(&mut self, id: JobId, place: Place) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            let left = std::mem::replace(&mut job.place, place);
+            self.leave(left);
+        }
     }
 
     /// The worker runs this job from now on, as far as is known.
@@ -253,13 +272,19 @@ impl Scheduler {
         self.requeue(id);
     }
 
-    /// Its worker died with all of the job: tried again if that was allowed, else crashed, or poisoned if it has killed
-    /// too many.
-    pub(super) fn crash(&mut self, id: JobId, death: Death, fingerprint: Option<Fingerprint>) {
+    /// Its worker, which had run none before if `is_first`, died with all of the job: tried again if that was allowed, else
+    /// crashed, or poisoned if it has killed too many.
+    pub(super) fn crash(
+        &mut self,
+        id: JobId,
+        is_first: bool,
+        death: Death,
+        fingerprint: Option<Fingerprint>,
+    ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.print.learn(fingerprint);
         if death != Death::Killed {
-            self.strike(id);
+            self.strike(id, is_first);
         }
         if self.convict(id) {
             return;

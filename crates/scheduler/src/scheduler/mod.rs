@@ -2,6 +2,7 @@
 //! they stand in the files beside this one.
 
 mod ahead;
+mod fresh;
 mod jobs;
 mod poison;
 mod renewal;
@@ -68,6 +69,9 @@ use shutdown::Life;
 ///   is started from the new make or goes because of it.
 /// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
 /// - A job whose payload is in quarantine is given to no worker, whenever it was submitted.
+/// - A payload that has killed is run as the first job of a worker, so that nothing which a job before left behind is held
+///   against it, and lets others pass while no such worker is there; except where none can be had. It goes into quarantine
+///   only if it has killed a worker as its first job, or twice as many as are enough.
 /// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
 ///   `max_workers` and one, each with those that it had ahead.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
@@ -84,6 +88,8 @@ pub struct Scheduler {
     jobs: IdMap<JobId, Job>,
     /// Those of the jobs that wait.
     queue: Queue,
+    /// Those that wait beside the queue, for a worker that has run nothing.
+    aside: Queue,
     fleet: Fleet,
     /// The largest strength so far, which tells a restart from growth.
     peak_strength: usize,
@@ -149,6 +155,7 @@ impl Scheduler {
             awake: false,
             jobs: IdMap::default(),
             queue: Queue::new(),
+            aside: Queue::new(),
             fleet: Fleet::default(),
             peak_strength: 0,
             restarts: Restarts::new(config.backoff, config.breaker, config.max_workers, seed),
@@ -225,13 +232,19 @@ impl Scheduler {
     /// Jobs that wait.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.aside.len()
+    }
+
+    /// Those of the jobs that wait which wait beside the queue, for a worker that has run nothing: their payloads have killed.
+    #[must_use]
+    pub fn set_apart(&self) -> usize {
+        self.aside.len()
     }
 
     /// Jobs that a worker has and that have not ended.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.jobs.len() - self.queue.len()
+        self.jobs.len() - self.queued()
     }
 
     /// All workers that have been started and have not died, in no particular order, each with the job that it was
@@ -312,7 +325,8 @@ impl Scheduler {
         }
     }
 
-    /// What holds after every event: no job but one that is to be identified waits while a worker is idle, no worker is missing that may be started,
+    /// What holds after every event: no job waits while a worker is idle, but one that is to be identified or that is set apart;
+    /// no worker is missing that may be started,
     /// and a replacement, a reload or a drain goes on as far as it can.
     fn settle(&mut self) {
         self.relieve();
@@ -324,6 +338,7 @@ impl Scheduler {
         }
         self.send_canary();
         self.recruit(0);
+        self.freshen();
         self.renew();
         self.watch_idleness();
     }

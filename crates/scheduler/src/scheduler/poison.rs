@@ -66,10 +66,10 @@ impl Scheduler {
         }
     }
 
-    /// The job has killed its worker.
-    pub(super) fn strike(&mut self, id: JobId) {
+    /// The job has killed its worker, which had run none before if `is_first`.
+    pub(super) fn strike(&mut self, id: JobId, is_first: bool) {
         if let Some(payload) = self.payload(id) {
-            self.quarantine.strike(payload, self.now);
+            self.quarantine.strike(payload, is_first, self.now);
             self.watch_memory();
         }
     }

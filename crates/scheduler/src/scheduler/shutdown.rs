@@ -41,7 +41,7 @@ impl Scheduler {
         }
         self.life = Life::Stopping;
         self.give_up_reloads();
-        while let Some(job) = self.queue.front() {
+        while let Some(job) = self.queue.front().or_else(|| self.aside.front()) {
             self.resolve(job, Verdict::ShutDown { stage: self.stage(job) });
         }
         for worker in self.fleet.ids() {
@@ -70,7 +70,7 @@ impl Scheduler {
     /// Lets go of workers that no accepted job needs, and says so when the last one is gone.
     pub(super) fn wind_down(&mut self) {
         // Those that wait beside an idle worker do so to be identified, and may need one each.
-        while self.fleet.idle() > self.queue.len()
+        while self.fleet.idle() > self.queued()
             && let Some(worker) = self.fleet.warmest()
         {
             self.retire(worker);
@@ -86,7 +86,7 @@ impl Scheduler {
 
     /// A worker that is still on its way up has nothing to lose: SIGKILL is the quickest way to be rid of it.
     fn kill_surplus_starters(&mut self) {
-        let surplus = self.fleet.starting().saturating_sub(self.queue.len());
+        let surplus = self.fleet.starting().saturating_sub(self.queued());
         if surplus == 0 {
             return;
         }

@@ -51,7 +51,7 @@ impl Scheduler {
 
     /// Workers that are idle or on their way up are each good for one waiting job, and beyond those the spares are kept.
     fn is_short(&self, turned_away: usize) -> bool {
-        let waiting = self.queue.len().saturating_add(turned_away);
+        let waiting = self.queued().saturating_add(turned_away);
         let at_hand = self.fleet.idle() + self.fleet.starting();
         self.regulars() < self.least() || at_hand < waiting.saturating_add(self.spares())
     }

@@ -190,9 +190,9 @@ impl Scheduler {
             }
             if at + 1 < begun {
                 // Nobody knows how it ended, and it was not what the worker died of.
-                self.crash(job, Death::Killed, None);
+                self.crash(job, false, Death::Killed, None);
             } else if at + 1 == begun {
-                self.crash(job, death, fingerprint);
+                self.crash(job, at == 0 && worker.is_fresh(), death, fingerprint);
             } else if at == 0 {
                 self.put_back(job);
             } else {

@@ -1,6 +1,6 @@
 //! Small jobs that are sent to busy workers ahead of their turn: who gets them, and who gets them when things go wrong.
 
-use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Poison, Verdict, WorkerId};
+use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Verdict, WorkerId};
 
 use crate::pool::*;
 
@@ -196,7 +196,7 @@ fn a_worker_that_has_hung_up_gets_nothing_more_though_it_passes_its_job_over() {
 
 #[test]
 fn the_death_is_the_doing_of_the_last_job_that_was_begun() {
-    let mut pool = Pool::ready(Config { poison: Poison { deaths: 1, ..Poison::default() }, ..brisk(1) });
+    let mut pool = Pool::ready(brisk(1));
     pool.submit(100);
     pool.done(0, 100);
     for job in 0..4 {
@@ -212,7 +212,7 @@ fn the_death_is_the_doing_of_the_last_job_that_was_begun() {
             _ => None,
         }
     };
-    assert!(matches!(verdict(2), Some(Verdict::Poisoned { payload_deaths: 1, .. })), "{actions:?}");
+    assert!(matches!(verdict(2), Some(Verdict::Crashed { payload_deaths: 1, .. })), "{actions:?}");
     assert_eq!([verdict(0), verdict(1)], [Some(CRASHED); 2], "what came before is innocent");
     assert_eq!(verdict(3), None, "it was not begun");
 }

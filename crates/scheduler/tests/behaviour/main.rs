@@ -5,6 +5,7 @@ mod ahead;
 mod breaker;
 mod cancelling;
 mod deadlines;
+mod fresh;
 mod idling;
 mod pool;
 mod quarantine;

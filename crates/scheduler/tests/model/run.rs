@@ -217,7 +217,8 @@ impl Run {
         assert!(workers.len() - count(WorkerState::Retiring) <= max + 1, "too many workers: {workers:?}");
         assert!(count(WorkerState::Retiring) <= max, "too many retiring workers: {workers:?}");
         let is_asked = self.world.asked.iter().any(|&job| self.ledger.is_open(job));
-        assert!(queued == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
+        let waiting = queued - self.scheduler.set_apart();
+        assert!(waiting == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
         assert!(self.open_reloads.len() <= 3, "reloads pile up: {:?}", self.open_reloads);
         assert!(
             !process_per_job || workers.iter().all(|&(id, ..)| self.world.alive[&id].jobs_done <= 1),

@@ -56,22 +56,23 @@ impl Run {
         let (now, poison) = (self.now, self.plan.config.poison);
         let is_over = self.limit.is_some_and(|limit| limit <= now);
         let entry = self.ledger.get(job)?;
-        let deaths = self.strikes.get(&entry.payload).filter(|(_, last)| now < *last + poison.memory);
+        let strikes = self.strikes.get(&entry.payload).filter(|strikes| now < strikes.last + poison.memory);
         let died_with = self.obituary.and_then(|it| it.job) == Some(job) || self.also_lost.contains(&job);
         Ok(match verdict {
             Verdict::Finished => matches!(self.cause, Event::Done { job: it, .. } if it == job),
             Verdict::Crashed { handed_over: true, payload_deaths } => {
                 let is_spent = entry.runs >= entry.allowed || entry.is_hopeless;
-                let known = deaths.map_or(0, |&(deaths, _)| deaths);
+                let known = strikes.map_or(0, |strikes| strikes.deaths);
                 // Nobody tells the payloads of those that went along.
                 let is_told =
                     payload_deaths == known || (payload_deaths == 0 && self.also_lost.contains(&job));
                 died_with && is_spent && is_told
             }
             Verdict::Crashed { handed_over: false, .. } => died_with && entry.returns > MAX_RETURNS,
-            Verdict::Poisoned { payload_deaths, remaining, .. } => deaths.is_some_and(|&(deaths, last)| {
-                let is_enough = deaths >= poison.deaths && entry.is_known;
-                is_enough && payload_deaths == deaths && remaining == (last + poison.memory).since(now)
+            Verdict::Poisoned { payload_deaths, remaining, .. } => strikes.is_some_and(|strikes| {
+                let is_enough = strikes.are_enough(poison) && entry.is_known;
+                let left = (strikes.last + poison.memory).since(now);
+                is_enough && payload_deaths == strikes.deaths && remaining == left
             }),
             Verdict::Protocol => matches!(self.cause, Event::Violated { .. }) && entry.is_running,
             Verdict::TimedOut { limit: Limit::Total, .. } => entry.deadline.is_some_and(|end| end <= now),

@@ -1,7 +1,7 @@
 //! A scheduler with a known bug: the sound one, with one thing altered on its way in or out. Each breaks one promise, and
 //! shows that the simulator would notice.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use procpool_scheduler::{
@@ -43,6 +43,7 @@ pub(crate) enum Bug {
     AsksForNoPayload,
     RecallsNobody,
     LosesWhatIsAhead,
+    TriesSuspectsInUsedWorkers,
 }
 
 /// Each bug with the promise that it breaks.
@@ -79,6 +80,7 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::AsksForNoPayload, "no_job_waits_beside_an_idle_worker"),
     (Bug::RecallsNobody, "nobody_waits_behind_a_long_job"),
     (Bug::LosesWhatIsAhead, "nothing_is_lost"),
+    (Bug::TriesSuspectsInUsedWorkers, "suspects_run_first"),
 ];
 
 /// A scheduler, sound or not.
@@ -97,6 +99,9 @@ pub(crate) struct Faulty {
     graces: Vec<(Time, WorkerId)>,
     grace: Duration,
     now: Time,
+    /// Workers that have answered, and jobs that have killed, with their payloads.
+    used: BTreeSet<WorkerId>,
+    struck: BTreeMap<JobId, Fingerprint>,
 }
 
 impl Faulty {
@@ -113,6 +118,8 @@ impl Faulty {
             graces: Vec::new(),
             grace: config.grace,
             now: Time::ZERO,
+            used: BTreeSet::new(),
+            struck: BTreeMap::new(),
         }
     }
 
@@ -123,6 +130,9 @@ impl Faulty {
     pub(crate) fn handle(&mut self, now: Time, event: Event) {
         self.was_open |= self.scheduler.is_open();
         self.now = self.now.max(now);
+        if self.has(Bug::TriesSuspectsInUsedWorkers) {
+            self.watch(event);
+        }
         match event {
             Event::Identified { job, .. } if self.has(Bug::TakesOnePayloadForAnother) => {
                 let fingerprint = Fingerprint(1_000 + job.0);
@@ -171,6 +181,26 @@ impl Faulty {
         }
     }
 
+    fn watch(&mut self, event: Event) {
+        match event {
+            Event::Done { worker, .. } => drop(self.used.insert(worker)),
+            Event::Died { worker, fingerprint: Some(payload), .. } => {
+                let job = self.scheduler.workers().find(|&(id, ..)| id == worker).and_then(|(.., job)| job);
+                self.struck.extend(job.map(|job| (job, payload)));
+            }
+            _ => {}
+        }
+    }
+
+    /// An idle worker that has run something, where a job that has killed is given to one that has not.
+    fn used_one(&self, worker: WorkerId, job: JobId) -> Option<WorkerId> {
+        let payload = *self.struck.get(&job)?;
+        let has_killed = self.scheduler.suspects().any(|suspect| suspect.payload == payload);
+        let mut idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
+        let used = idle.find(|(id, ..)| self.used.contains(id)).map(|(id, ..)| id);
+        used.filter(|_| has_killed && !self.used.contains(&worker))
+    }
+
     /// Kills without a look at what the worker has done since.
     fn end_graces(&mut self) {
         let is_due = |&(end, _): &(Time, WorkerId)| end <= self.now;
@@ -205,6 +235,10 @@ impl Faulty {
             ) => return self.poll_action(),
             (Bug::GivesASecondJobToABusyWorker, Action::Assign { worker, job, attempt, remaining }) => {
                 let worker = self.busy.replace(worker).unwrap_or(worker);
+                return Some(Action::Assign { worker, job, attempt, remaining });
+            }
+            (Bug::TriesSuspectsInUsedWorkers, Action::Assign { worker, job, attempt, remaining }) => {
+                let worker = self.used_one(worker, job).unwrap_or(worker);
                 return Some(Action::Assign { worker, job, attempt, remaining });
             }
             (Bug::GivesRetriesAFreshDeadline, Action::Assign { worker, job, attempt, remaining }) => {

@@ -22,6 +22,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "kills",
     "breaker opened",
     "recycled",
+    "set apart",
     "idled out",
     "reload done",
     "reload canary died",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use procpool_scheduler::{Death, Event, Fingerprint, Generation, JobId, Terms, WorkerId};
+use procpool_scheduler::{Death, Event, Fingerprint, Generation, JobId, Poison, Terms, Time, WorkerId};
 
 use crate::agenda::{Happening, How, Make, health};
 use crate::broken::Broken;
@@ -17,6 +17,23 @@ const RACE: Duration = Duration::from_millis(2);
 
 /// The payload that always kills.
 pub(crate) const POISON: u64 = 0;
+
+/// What a payload has done lately.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strikes {
+    pub(crate) deaths: u32,
+    /// One of them was that of a worker which had run nothing before.
+    was_first: bool,
+    pub(crate) last: Time,
+}
+
+impl Strikes {
+    pub(crate) fn are_enough(self, poison: Poison) -> bool {
+        poison.deaths > 0
+            && self.deaths >= poison.deaths
+            && (self.was_first || self.deaths >= 2 * poison.deaths)
+    }
+}
 
 impl Run {
     pub(crate) fn happen(&mut self, happening: Happening) -> Result<(), Broken> {
@@ -58,6 +75,7 @@ impl Run {
         let bytes = if self.random.percent(10) { 100_000 } else { 100 };
         let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes };
         let job = self.ledger.submit(terms, payload, self.now);
+        self.ledger.get(job)?.is_suspect = self.strikes.contains_key(&payload);
         if self.random.percent(self.plan.cancels) {
             self.agenda.put(self.now + self.random.millis(0, 100), Happening::Cancel(job));
         }
@@ -273,7 +291,7 @@ impl Run {
                 self.ledger.lost(job, handed_over, is_hopeless && !self.plan.config.retry_out_of_memory)?;
                 let is_own = !was_asked && is_current && how != How::Killed;
                 if handed_over && is_own && self.plan.config.poison.deaths > 0 {
-                    self.strike(payload.unwrap_or(POISON));
+                    self.strike(payload.unwrap_or(POISON), process.jobs_done == 0);
                 }
             }
         }
@@ -282,12 +300,15 @@ impl Run {
         self.feed(Event::Died { worker, begun, death: Death::from(how), fingerprint })
     }
 
-    fn strike(&mut self, payload: u64) {
+    fn strike(&mut self, payload: u64, is_first: bool) {
         let (now, memory) = (self.now, self.plan.config.poison.memory);
-        self.strikes.retain(|_, (_, last)| now < *last + memory);
-        let (deaths, last) = self.strikes.entry(payload).or_insert((0, now));
-        *deaths += 1;
-        *last = now;
+        self.strikes.retain(|_, strikes| now < strikes.last + memory);
+        let strikes =
+            self.strikes.entry(payload).or_insert(Strikes { deaths: 0, was_first: false, last: now });
+        strikes.deaths += 1;
+        strikes.was_first |= is_first;
+        strikes.last = now;
+        self.ledger.suspect(payload);
     }
 
     /// Somebody or something from outside.

@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     /// Whether the scheduler can know its payload.
     pub(crate) is_known: bool,
     pub(crate) is_running: bool,
+    /// Its payload has killed, so that others may pass it.
+    pub(crate) is_suspect: bool,
     /// It is with a worker, and its turn has not come.
     pub(crate) is_ahead: bool,
     was_assigned: bool,
@@ -65,6 +67,7 @@ impl Ledger {
             deadline: terms.timeout.map(|timeout| now + timeout),
             is_known: terms.fingerprint.is_some(),
             is_running: false,
+            is_suspect: false,
             is_ahead: false,
             was_assigned: false,
             assigned_at: now,
@@ -135,12 +138,15 @@ impl Ledger {
         remaining: Option<Duration>,
         now: Time,
     ) -> Result<(), Broken> {
-        let waits_again =
-            |it: &JobId| self.entries.get(it).is_some_and(|entry| entry.was_assigned && !entry.is_running);
+        let waits_again = |it: &JobId| {
+            let is_one = |entry: &Entry| entry.was_assigned && !entry.is_running && !entry.is_suspect;
+            self.entries.get(it).is_some_and(is_one)
+        };
         let back = self.open.keys().copied().find(waits_again);
         let earlier = self.open.keys().take_while(|&&earlier| earlier < id);
         let passed_over = earlier.copied().find(|earlier| {
-            self.entries.get(earlier).is_some_and(|entry| !entry.was_assigned && !entry.is_running)
+            let is_one = |entry: &Entry| !entry.was_assigned && !entry.is_running && !entry.is_suspect;
+            self.entries.get(earlier).is_some_and(is_one)
         });
         let entry = self.get(id)?;
         let is_waiting = !entry.refused && entry.verdict.is_none() && !entry.is_running;
@@ -157,10 +163,19 @@ impl Ledger {
         let was_assigned = std::mem::replace(&mut entry.was_assigned, true);
         entry.is_running = true;
         entry.assigned_at = now;
-        let in_turn = was_assigned || (passed_over.is_none() && back.is_none());
+        let in_turn = was_assigned || entry.is_suspect || (passed_over.is_none() && back.is_none());
         holds(in_turn, "first_come_first_served", || {
             format!("job {id} goes before {:?}", back.or(passed_over))
         })
+    }
+
+    /// A payload has killed.
+    pub(crate) fn suspect(&mut self, payload: u64) {
+        for id in self.open.keys() {
+            if let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.payload == payload) {
+                entry.is_suspect = true;
+            }
+        }
     }
 
     /// Its worker has died, with all of it or not.

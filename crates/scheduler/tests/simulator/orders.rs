@@ -6,6 +6,7 @@ use procpool_scheduler::{Action, Generation, JobId, ReloadEnd, Verdict, WorkerId
 
 use crate::agenda::{Happening, How, Make};
 use crate::broken::{Broken, broken};
+use crate::happenings::Strikes;
 use crate::ledger::holds;
 use crate::plan::Story;
 use crate::run::Run;
@@ -78,14 +79,16 @@ impl Run {
         remaining: Option<Duration>,
     ) -> Result<(), Broken> {
         holds(!self.is_stopped, "nothing_after_shutdown", || format!("job {job} is given out after a stop"))?;
-        let begins = self.processes.assign(worker, job, &self.plan.config)?;
-        self.ledger.assign(job, attempt, remaining, self.now)?;
         let entry = self.ledger.get(job)?;
-        if let Some(&(deaths, last)) = self.strikes.get(&entry.payload) {
-            let poison = self.plan.config.poison;
-            let is_free = poison.deaths == 0 || deaths < poison.deaths || self.now >= last + poison.memory;
-            holds(is_free, "poison_is_not_run", || format!("job {job} is run after {deaths} deaths"))?;
-        }
+        let (is_suspect, payload) = (entry.is_suspect, entry.payload);
+        let poison = self.plan.config.poison;
+        let recent = |it: &&Strikes| self.now < it.last + poison.memory;
+        let strikes = self.strikes.get(&payload).filter(recent).copied();
+        self.check_first(worker, job, strikes.is_some())?;
+        let begins = self.processes.assign(worker, job, is_suspect, &self.plan.config)?;
+        self.ledger.assign(job, attempt, remaining, self.now)?;
+        let is_free = strikes.is_none_or(|strikes| !strikes.are_enough(poison));
+        holds(is_free, "poison_is_not_run", || format!("job {job} is run after {strikes:?}"))?;
         if begins {
             self.processes.ordered(worker)?.began_at = self.now;
             return self.run_job(worker, job, remaining);
@@ -93,6 +96,15 @@ impl Run {
         self.ledger.get(job)?.is_ahead = true;
         self.coverage.met("sent ahead");
         Ok(())
+    }
+
+    /// What has killed is given to a worker that has run something only where none is there or comes that has run nothing.
+    fn check_first(&mut self, worker: WorkerId, job: JobId, has_killed: bool) -> Result<(), Broken> {
+        let comes = self.processes.count(|it| it.is_idle() && it.jobs_done == 0) + self.processes.starting();
+        let is_first = self.processes.ordered(worker)?.jobs_done == 0;
+        holds(!has_killed || is_first || comes == 0, "suspects_run_first", || {
+            format!("job {job} has killed, and is given to {worker}, though {comes} have run nothing")
+        })
     }
 
     fn cancel(&mut self, worker: WorkerId, job: JobId) -> Result<(), Broken> {

@@ -138,7 +138,13 @@ impl Processes {
     }
 
     /// Says whether the process begins the job now.
-    pub(crate) fn assign(&mut self, id: WorkerId, job: JobId, config: &Config) -> Result<bool, Broken> {
+    pub(crate) fn assign(
+        &mut self,
+        id: WorkerId,
+        job: JobId,
+        is_suspect: bool,
+        config: &Config,
+    ) -> Result<bool, Broken> {
         if self.ordered(id)?.job.is_some() || self.ordered(id)?.passed_over.is_some() {
             return self.assign_ahead(id, job, config).map(|()| false);
         }
@@ -146,7 +152,7 @@ impl Processes {
         let warmest = self.alive.values().filter(|it| it.is_idle()).map(|it| it.idle_since).max();
         let process = self.ordered(id)?;
         let is_idle = process.is_idle() && !process.is_suspect;
-        let is_warmest = warmest == Some(process.idle_since);
+        let is_warmest = warmest == Some(process.idle_since) || is_suspect;
         let is_fresh = process.jobs_done == 0;
         process.job = Some(job);
         holds(is_idle, "one_job_per_worker", || format!("{id} gets job {job} and is not idle"))?;

@@ -10,6 +10,7 @@ use crate::agenda::{Agenda, Happening, Make, Makes};
 use crate::broken::{Broken, broken};
 use crate::bugs::{Bug, Faulty};
 use crate::coverage::Coverage;
+use crate::happenings::Strikes;
 use crate::journal::{Journal, Note};
 use crate::ledger::{Ledger, holds};
 use crate::pauses::{Obituary, Pauses, Shown};
@@ -55,7 +56,9 @@ pub(crate) struct Run {
     pub(crate) last_done: Generation,
     pub(crate) last_end: Option<ReloadEnd>,
     /// Deaths by payload, as the scheduler was told of them.
-    pub(crate) strikes: BTreeMap<u64, (u32, Time)>,
+    pub(crate) strikes: BTreeMap<u64, Strikes>,
+    /// When a job was set apart for the last time.
+    pub(crate) last_apart: Option<Time>,
     /// Workers started while the executable was broken.
     pub(crate) starts_in_vain: u64,
     /// Whether every worker that shall be there has been ready at once.
@@ -101,6 +104,7 @@ impl Run {
             last_done: Generation::default(),
             last_end: None,
             strikes: BTreeMap::new(),
+            last_apart: None,
             starts_in_vain: 0,
             was_whole: false,
             is_awake: !plan_is_lazy,
@@ -221,10 +225,15 @@ impl Run {
         holds(in_service <= max + 1, "strength_is_bounded", || format!("{in_service} workers of {max}"))?;
         let retiring = self.processes.retiring();
         holds(retiring <= max, "strength_is_bounded", || format!("{retiring} workers of {max} retire"))?;
+        if self.pool.scheduler.set_apart() > 0 {
+            self.last_apart = Some(self.now);
+            self.coverage.met("set apart");
+        }
         self.check_surplus()?;
         let is_idle = scheduler.workers().any(|(_, state, _)| state == WorkerState::Idle);
         let is_asked = self.asked.iter().any(|&job| self.ledger.is_open(job));
-        let is_busy = queued == 0 || !is_idle || is_asked;
+        let apart = scheduler.set_apart();
+        let is_busy = queued == apart || !is_idle || is_asked;
         holds(is_busy, "no_job_waits_beside_an_idle_worker", || format!("{queued} jobs wait"))?;
         if event == Event::Tick {
             self.ledger.check_deadlines(self.now, self.plan.lateness)?;

@@ -30,6 +30,8 @@ pub(crate) struct Told {
 pub(crate) struct Death {
     pub(crate) report: ExitReport,
     pub(crate) job: Option<Key>,
+    /// Whether that was the first that it had begun.
+    pub(crate) is_first: bool,
 }
 
 impl EventContext {
@@ -43,6 +45,7 @@ impl EventContext {
     ) -> Option<Box<CrashReport>> {
         let death = self.death.as_ref().filter(|death| death.job == Some(key))?;
         let mut report = CrashReport::new(id, stage, death.report.clone());
+        report.first_job = death.is_first;
         report.payload_deaths = payload_deaths;
         Some(Box::new(report))
     }
@@ -70,7 +73,7 @@ mod tests {
     #[test]
     fn a_death_ends_the_job_that_the_dead_worker_had_and_no_other() {
         let report = ExitReport::new("fib-0", 1, Exit::Code(0));
-        let death = Death { report, job: Some(Key(1)) };
+        let death = Death { report, job: Some(Key(1)), is_first: true };
         let known = EventContext { death: Some(Box::new(death)), ..EventContext::default() };
         let tells = |key| known.crash(Key(key), JobId::from_bits(7), Stage::Queued, 3).is_some();
         assert!(tells(1) && !tells(2));

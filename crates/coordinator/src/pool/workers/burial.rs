@@ -123,7 +123,8 @@ pub(crate) fn died(
     }
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
-    context.death = Some(Box::new(context::Death { report: report.clone(), job }));
+    let is_first = report.jobs_done == 0 && begun <= 1;
+    context.death = Some(Box::new(context::Death { report: report.clone(), job, is_first }));
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, context, effects);
     effects.buried.push(slot);

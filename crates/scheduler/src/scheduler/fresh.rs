@@ -1,0 +1,59 @@
+//! Jobs whose payloads have killed, and that may be innocent: what a job before had left behind may have killed the worker. So
+//! each is the first job of a worker from then on. Refuses to judge them; that is the quarantine's.
+
+use super::Scheduler;
+use super::jobs::Place;
+use super::shutdown::Life;
+use crate::fleet::Tired;
+use crate::{JobId, WorkerId};
+
+impl Scheduler {
+    /// Whether the job is to wait for a worker that has run nothing. Where none can be had it may as well run at once.
+    pub(super) fn has_to_be_first(&self, id: JobId) -> bool {
+        !self.quarantine.is_empty() && self.deaths(id) > 0 && self.can_have_fresh()
+    }
+
+    /// The idle worker that may have the job, which is any but for a payload that has killed.
+    pub(super) fn fitting(&self, id: JobId, any: WorkerId) -> Option<WorkerId> {
+        if self.quarantine.is_empty() || self.deaths(id) == 0 {
+            return Some(any);
+        }
+        self.fleet.idle_and_fresh().or_else(|| (!self.can_have_fresh()).then_some(any))
+    }
+
+    /// Lets those behind it pass. It is given the next worker that has run nothing.
+    pub(super) fn set_aside(&mut self, id: JobId) {
+        let spot = self.aside.push_back(id);
+        self.moves(id, Place::Aside(spot));
+    }
+
+    /// Gives jobs that were set aside to workers that have run nothing, or to any if they have been forgiven meanwhile.
+    pub(super) fn dispatch_aside(&mut self) {
+        while let Some(job) = self.aside.front() {
+            if self.convict(job) {
+                continue;
+            }
+            let Some(worker) = self.fleet.warmest().and_then(|any| self.fitting(job, any)) else { return };
+            self.assign(worker, job);
+        }
+    }
+
+    /// Has a worker replaced where somebody waits for one that has run nothing, and none is on its way. One at a time, and
+    /// the replacement first, so that nobody else lacks a worker for it.
+    pub(super) fn freshen(&mut self) {
+        if self.aside.front().is_none() || self.fleet.starting() > 0 || self.fleet.tired() > 0 {
+            return;
+        }
+        let idle = self.fleet.coldest().map(|(worker, _)| worker);
+        let worker = idle.or_else(|| self.fleet.ids().into_iter().find(|&id| self.fleet.is_serving(id)));
+        if let Some(worker) = worker.filter(|_| self.can_have_fresh()) {
+            self.fleet.tire(worker, Tired::Worn);
+        }
+    }
+
+    /// Whether a worker that has run nothing is on its way up, or may be started beside all others.
+    fn can_have_fresh(&self) -> bool {
+        let may_renew = self.life == Life::Open && self.replacement.is_none() && self.may_try();
+        self.fleet.starting() > 0 || may_renew
+    }
+}

@@ -1,0 +1,150 @@
+//! Payloads that have killed: run as the first job of a worker, so that what another job has left behind condemns nobody.
+
+use procpool_scheduler::{Action, Config, Death, JobId, Poison, Stage, Verdict, WorkerId};
+
+use crate::pool::*;
+
+const PAYLOAD: u64 = 77;
+
+/// Two deaths are enough, and are remembered for a minute.
+fn careful(workers: usize) -> Config {
+    Config { poison: Poison { deaths: 2, memory: ms(60_000) }, ..fixed(workers) }
+}
+
+/// A pool in which the payload has killed worker 0, and whose other workers, the replacement too, have run something.
+fn used(workers: u64) -> Pool {
+    let mut pool = Pool::ready(careful(usize::try_from(workers).unwrap()));
+    use_up(&mut pool, 100, workers);
+    pool.submit_payload(0, PAYLOAD, 1);
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
+    assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [resolve(0, crashed), start(workers)]);
+    pool.up(workers);
+    use_up(&mut pool, 200, workers);
+    pool
+}
+
+/// Every worker runs a job, that of another payload.
+fn use_up(pool: &mut Pool, from: u64, workers: u64) {
+    let mut given = Vec::new();
+    for job in from..from + workers {
+        given.extend(pool.submit_payload(job, 5, 1));
+    }
+    for action in given {
+        let Action::Assign { worker, job, .. } = action else { panic!("{action:?}") };
+        pool.done(worker.0, job.0);
+    }
+}
+
+fn second(worker: u64, job: u64) -> Action {
+    Action::Assign { worker: WorkerId(worker), job: JobId(job), attempt: 2, remaining: None }
+}
+
+#[test]
+fn a_job_that_crashed_is_tried_again_in_a_worker_that_has_run_nothing() {
+    let mut pool = Pool::ready(careful(2));
+    use_up(&mut pool, 100, 2);
+    assert_eq!(pool.submit_payload(0, PAYLOAD, 2), [assign(0, 0)]);
+    assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [start(2)], "not in the worker that is idle");
+    assert_eq!(pool.submit_payload(1, 5, 1), [assign(1, 1)], "others pass it");
+    assert_eq!(pool.up(2), [second(2, 0)]);
+    assert_eq!(pool.done(2, 0), [resolve(0, FINISHED)]);
+    assert!(!pool.scheduler.knows_poison(), "it was innocent");
+}
+
+#[test]
+fn where_all_workers_have_run_something_one_is_replaced_for_it() {
+    let mut pool = used(1);
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(2)], "one beside it");
+    assert_eq!(pool.submit_payload(2, 5, 1), [assign(1, 2)], "others pass it");
+    assert_eq!((pool.scheduler.queued(), pool.scheduler.set_apart()), (1, 1));
+    assert_eq!(pool.up(2), [assign(2, 1)]);
+    assert_eq!(pool.done(2, 1), [resolve(1, FINISHED)]);
+    assert_eq!(pool.done(1, 2), [resolve(2, FINISHED), retire(1)]);
+}
+
+#[test]
+fn a_crowd_of_them_is_served_one_after_the_other_and_ends_with_the_first_that_is_well() {
+    let mut pool = used(2);
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(3)]);
+    for job in 2..5 {
+        assert_eq!(pool.submit_payload(job, PAYLOAD, 1), []);
+    }
+    assert_eq!(pool.up(3), [retire(2), assign(3, 1), start(4)]);
+    assert_eq!(pool.done(3, 1), [resolve(1, FINISHED), assign(3, 2), assign(1, 3)], "they are forgiven");
+}
+
+#[test]
+fn a_payload_is_condemned_by_a_worker_that_had_run_nothing() {
+    let mut pool = used(1);
+    pool.submit_payload(1, PAYLOAD, 1);
+    pool.submit_payload(2, PAYLOAD, 1);
+    assert_eq!(pool.up(2), [retire(1), assign(2, 1), start(3)]);
+    let poisoned = |stage| Verdict::Poisoned { stage, payload_deaths: 2, remaining: ms(60_000) };
+    let actions = pool.died_of(2, Death::Own, Some(PAYLOAD));
+    let ends = [resolve(1, poisoned(Stage::Running)), resolve(2, poisoned(Stage::Queued))];
+    assert_eq!(actions[..2], ends, "whoever waits for a worker need not any more");
+}
+
+#[test]
+fn one_death_is_not_enough_where_the_worker_had_run_others() {
+    let config = Config { poison: Poison { deaths: 1, memory: ms(60_000) }, ..fixed(1) };
+    let mut pool = Pool::ready(config);
+    use_up(&mut pool, 100, 1);
+    pool.submit_payload(0, PAYLOAD, 1);
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
+    assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [resolve(0, crashed), start(1)]);
+    pool.up(1);
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [assign(1, 1)], "it is the first job of this one");
+    let poisoned = Verdict::Poisoned { stage: Stage::Running, payload_deaths: 2, remaining: ms(60_000) };
+    assert_eq!(pool.died_of(1, Death::Own, Some(PAYLOAD))[0], resolve(1, poisoned));
+}
+
+#[test]
+fn a_pool_that_drains_starts_no_worker_for_it() {
+    let mut pool = used(1);
+    pool.submit_payload(1, PAYLOAD, 1);
+    assert_eq!(pool.drain(None), [], "one is on its way");
+    assert_eq!(pool.died_of(2, Death::Killed, None), [assign(1, 1)], "any will do");
+}
+
+#[test]
+fn a_worker_that_does_not_start_holds_it_up_no_longer_than_the_pause() {
+    let mut pool = used(1);
+    pool.submit_payload(1, PAYLOAD, 1);
+    let mut actions = pool.died(2);
+    for worker in 3..10 {
+        if actions != [start(worker)] {
+            break;
+        }
+        actions = pool.died(worker);
+    }
+    assert_eq!(actions, [assign(1, 1)], "while nobody may be started");
+}
+
+#[test]
+fn one_that_waits_for_a_worker_has_its_deadline_and_may_be_given_up() {
+    let mut pool = used(1);
+    pool.submit_payload(1, PAYLOAD, 1);
+    assert_eq!(pool.cancel(1), [resolve(1, CANCELLED_QUEUED)]);
+    assert_eq!((pool.scheduler.queued(), pool.scheduler.set_apart()), (0, 0));
+    pool.submit_payload(2, PAYLOAD, 1);
+    let ended = pool.handle(procpool_scheduler::Event::Stop);
+    assert!(ended.contains(&resolve(2, SHUT_DOWN_QUEUED)), "{ended:?}");
+}
+
+#[test]
+fn it_is_not_sent_ahead() {
+    let mut pool = Pool::ready(Config { ahead: 4, ..careful(1) });
+    pool.submit_payload(0, 5, 1);
+    pool.done(0, 0);
+    for job in 1..8 {
+        pool.submit_payload(job, 5, 1);
+        pool.done(0, job);
+    }
+    pool.submit_payload(10, PAYLOAD, 1);
+    pool.died_of(0, Death::Own, Some(PAYLOAD));
+    pool.handle(procpool_scheduler::Event::Ready { worker: WorkerId(1), takes_ahead: true });
+    assert_eq!(pool.submit_payload(11, 5, 1), [assign(1, 11)]);
+    assert_eq!(pool.submit_payload(12, PAYLOAD, 1), [start(2)]);
+    assert_eq!(pool.scheduler.set_apart(), 1);
+}
