@@ -7,6 +7,7 @@ use http::StatusCode;
 use procpool_protocol::outcome::{JobError, Refusal, Refused, Stage};
 use procpool_protocol::{CrashReport, Failure};
 use serde_json::value::RawValue;
+use std::path::Path;
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
@@ -47,19 +48,22 @@ fn with_outcome(problem: Problem, error: &JobError) -> Problem {
     match error {
         JobError::BadInput { message } => problem.with("message", message),
         JobError::Failed(failure) | JobError::Broke(failure) => with_failure(problem, failure),
-        JobError::Panicked { message, location } => {
-            problem.with("message", message).with("location", location)
+        JobError::Panicked { message, location, replay } => {
+            with_replay(problem.with("message", message).with("location", location), replay.as_deref())
         }
         JobError::Crashed(report) => with_crash(problem, report),
-        JobError::TimedOut { stage, limit } => {
-            with_stage(problem, *stage).with("limit_ms", &limit.as_millis())
+        JobError::TimedOut { stage, limit, replay } => {
+            let problem = with_stage(problem, *stage).with("limit_ms", &limit.as_millis());
+            with_replay(problem, replay.as_deref())
         }
         JobError::Cancelled { stage } | JobError::ShutDown { stage } => with_stage(problem, *stage),
         JobError::Poisoned { stage, payload_deaths, remaining, crash } => with_stage(problem, *stage)
             .with("payload_deaths", payload_deaths)
             .with("remaining_ms", &remaining.as_millis())
             .with("crash", crash),
-        JobError::Protocol { violation } => problem.with("violation", violation),
+        JobError::Protocol { violation, replay } => {
+            with_replay(problem.with("violation", violation), replay.as_deref())
+        }
         JobError::OutputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
         _ => problem,
     }
@@ -78,6 +82,14 @@ fn with_failure(problem: Problem, failure: &Failure) -> Problem {
 
 fn with_crash(problem: Problem, report: &CrashReport) -> Problem {
     with_stage(problem, report.stage).with("crash", report)
+}
+
+/// The file that the job was saved in; no member where there is none.
+fn with_replay(problem: Problem, file: Option<&Path>) -> Problem {
+    match file {
+        Some(file) => problem.with("replay", &file.to_string_lossy()),
+        None => problem,
+    }
 }
 
 fn with_stage(problem: Problem, stage: Stage) -> Problem {

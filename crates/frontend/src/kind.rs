@@ -94,8 +94,8 @@ kinds! {
         "The function broke: it threw an exception or ran into a bug, and the input is not to blame. `message`, `code`, \
          `details` and `retryable` are the function's own words. The worker goes on."
     Panicked "panicked" "The job panicked"
-        "The function hit a bug in its own code. `message` and `location` are the panic's. The worker is \
-         replaced; other jobs are not affected."
+        "The function hit a bug in its own code. `message` and `location` are the panic's, `replay` is the file that \
+         `procpool replay` runs again, where jobs are saved. The worker is replaced; other jobs are not affected."
     Crashed "crashed" "The worker died"
         "The process that had the job ended before it answered: by a signal, by exiting, by running out of memory. \
          `crash` has what is known of it: `signal` or `exit_code`, its last lines of standard error, its memory \
@@ -103,7 +103,8 @@ kinds! {
          `may_have_run` is false, the job may have had side effects. The worker is replaced."
     TimedOut "timed_out" "The job's time is up"
         "The job was not finished within `limit_ms` milliseconds. `stage` says whether it was still `queued`, and \
-         then did not run, or `running`, and then was ended."
+         then did not run, or `running`, and then was ended. Then `replay` is the file that `procpool replay` runs again, \
+         where jobs are saved."
     Cancelled "cancelled" "The job was cancelled"
         "Somebody cancelled the job, or the function ended itself as cancelled. `stage` says where it was then."
     Poisoned "poisoned" "The payload kills its workers"
@@ -111,8 +112,9 @@ kinds! {
          for `remaining_ms` milliseconds. If `stage` is `queued` it was not run this time; if it is `running`, `crash` \
          has what is known of the last death. Another payload is not affected."
     ProtocolError "protocol_error" "The worker broke the protocol"
-        "The worker sent something that it must not send and was killed for it; `violation` says what. This is a \
-         bug of the worker executable, or of the library that it was built with."
+        "The worker sent something that it must not send and was killed for it; `violation` says what, and \
+         `replay` is the file that `procpool replay` runs again, where jobs are saved. This is a bug of the worker \
+         executable, or of the library that it was built with."
     OutputTooLarge "output_too_large" "The output is too large"
         "The job ended well, but its output has `size` bytes and the pool passes on at most `limit` (`max_payload` \
          in the configuration)."

@@ -192,7 +192,7 @@ pub struct CrashReport {
     /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
     /// doing and there was none before.
     pub payload_deaths: u32,
-    /// Where the job was saved, to be run again with `procpool replay`; none where it was not.
+    /// Where the job was saved, to be run again with `procpool replay FILE` or `WORKER --replay FILE`; `None` where it was not.
     pub replay: Option<PathBuf>,
 }
 
@@ -213,11 +213,16 @@ impl fmt::Display for CrashReport {
                  that it did not open?",
             )?;
         }
-        match &self.replay {
-            Some(file) => write!(out, "; `procpool replay {}` runs the job again", file.display()),
-            None => Ok(()),
-        }
+        out.write_str(&again(self.replay.as_deref()))
     }
+}
+
+/// How to run a saved job again: with the command, or with the worker where somebody has but the library.
+pub(crate) fn again(saved: Option<&Path>) -> String {
+    let file = saved.map(Path::display);
+    file.map_or_else(String::new, |file| {
+        format!("; `procpool replay {file}`, or `WORKER --replay {file}`, runs the job again")
+    })
 }
 
 impl Serialize for CrashReport {

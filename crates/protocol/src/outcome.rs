@@ -1,12 +1,14 @@
 //! How a job ends, as its caller sees it: an output, or a [`JobError`] that says what is known.
 
-use crate::crash::CrashReport;
+use crate::crash::{CrashReport, again};
 use crate::extras::JobReport;
 use crate::job::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
 use crate::payload::{Payload, PayloadError};
+use crate::refusal::humane;
 pub use crate::refusal::{Refusal, Refused};
 pub use crate::stage::Stage;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where a job's time went.
@@ -59,23 +61,27 @@ pub enum JobError {
     #[error("the job broke: {0}")]
     Broke(Failure),
     /// The function panicked. The worker is replaced.
-    #[error("the job panicked: {message}{}", at(location.as_deref()))]
+    #[error("the job panicked: {message}{}{}", at(location.as_deref()), again(replay.as_deref()))]
     Panicked {
         /// The panic's message.
         message: String,
         /// `file:line:column`, where known.
         location: Option<String>,
+        /// Where the job was saved, to be run again; `None` where it was not.
+        replay: Option<PathBuf>,
     },
     /// The worker died.
     #[error("{0}")]
     Crashed(Box<CrashReport>),
     /// The job's time is up.
-    #[error("the job timed out {} after {}", stage.describe(), crate::refusal::humane(*limit))]
+    #[error("the job timed out {} after {}{}", stage.describe(), humane(*limit), again(replay.as_deref()))]
     TimedOut {
         /// Where it was then.
         stage: Stage,
         /// The limit that it ran into.
         limit: Duration,
+        /// Where the job was saved, to be run again; `None` where it was not.
+        replay: Option<PathBuf>,
     },
     /// The caller cancelled the job.
     #[error("the job was cancelled {}", stage.describe())]
@@ -84,10 +90,12 @@ pub enum JobError {
         stage: Stage,
     },
     /// The worker broke the protocol and was killed.
-    #[error("the worker broke the protocol and was killed: {violation}")]
+    #[error("the worker broke the protocol and was killed: {violation}{}", again(replay.as_deref()))]
     Protocol {
         /// What it did.
         violation: String,
+        /// Where the job was saved, to be run again; `None` where it was not.
+        replay: Option<PathBuf>,
     },
     /// The output is larger than the pool's `max_payload`.
     #[error("the output has {size} bytes; the pool's max_payload is {limit}")]
@@ -206,6 +214,29 @@ impl JobError {
             Self::Crashed(report) => Some(report),
             Self::Poisoned { crash, .. } => crash.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Returns the file in which the job was saved to be run again, if it was.
+    pub fn replay(&self) -> Option<&Path> {
+        match self {
+            Self::Panicked { replay, .. } | Self::TimedOut { replay, .. } | Self::Protocol { replay, .. } => {
+                replay.as_deref()
+            }
+            other => other.crash_report()?.replay.as_deref(),
+        }
+    }
+
+    /// Notes the file in which the job was saved. An outcome whose job is not worth saving has no place for it.
+    pub fn saved_as(&mut self, file: PathBuf) {
+        match self {
+            Self::Panicked { replay, .. } | Self::TimedOut { replay, .. } | Self::Protocol { replay, .. } => {
+                *replay = Some(file);
+            }
+            Self::Crashed(report) | Self::Poisoned { crash: Some(report), .. } => {
+                report.replay = Some(file);
+            }
+            _ => {}
         }
     }
 

@@ -69,7 +69,7 @@ async fn a_panic_is_reported_as_such_and_its_worker_replaced() {
     let pool = verbs(1).start().await.unwrap();
     let before = pool.workers()[0].pid;
     match pool.run(Verb::Panic("the sky is falling".into())).await.unwrap_err() {
-        JobError::Panicked { message, location } => {
+        JobError::Panicked { message, location, .. } => {
             assert_eq!(message, "the sky is falling");
             assert!(location.is_some_and(|location| location.contains("verbs.rs")));
         }

@@ -33,7 +33,7 @@ async fn a_run_timeout_does_not_count_the_queue() {
     let job = pool.job(Verb::Spin).run_timeout(Duration::from_millis(50)).submit();
     let error = job.await.unwrap_err();
     assert!(
-        matches!(error, JobError::TimedOut { stage: Stage::Running, limit } if limit == Duration::from_millis(50)),
+        matches!(error, JobError::TimedOut { stage: Stage::Running, limit, .. } if limit == Duration::from_millis(50)),
         "{error}"
     );
 }

@@ -20,7 +20,7 @@ async fn outcome(how: &str) -> Result<String, JobError> {
 
 fn violation(outcome: Result<String, JobError>) -> String {
     match outcome {
-        Err(JobError::Protocol { violation }) => violation,
+        Err(JobError::Protocol { violation, .. }) => violation,
         other => panic!("not a violation: {other:?}"),
     }
 }

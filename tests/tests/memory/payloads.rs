@@ -176,14 +176,14 @@ async fn a_pool_without_memory_to_spare_shares_none() {
 async fn a_worker_that_refers_to_memory_that_it_has_not_is_killed() {
     let pool = misbehaving("refer_to_nowhere").start().await.unwrap();
     match pool.run(Verb::Pid).await {
-        Err(JobError::Protocol { violation }) => {
+        Err(JobError::Protocol { violation, .. }) => {
             assert_eq!(violation, "its output lies in arena 7, which it has not");
         }
         other => panic!("{other:?}"),
     }
     let pool = misbehaving("accept_what_was_not_offered").start().await.unwrap();
     match pool.run(Verb::Pid).await {
-        Err(JobError::Protocol { violation }) => {
+        Err(JobError::Protocol { violation, .. }) => {
             assert_eq!(violation, "it answered arena 7, which it was not offered");
         }
         other => panic!("{other:?}"),

@@ -63,6 +63,30 @@ async fn jobs_that_panicked_or_timed_out_running_are_kept_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn a_panic_and_a_timeout_name_their_files_as_a_crash_does() {
+    let server = Server::of_verbs(1, SAVING).await;
+    let panicked = server.perform(&Verb::Panic("the sky is falling".into())).await;
+    let (spinning, _) = server.begin_spinning("?run_timeout=100ms").await;
+    let timed_out = http::finish(spinning).await.unwrap();
+    for (answer, outcome) in [(panicked, "panicked"), (timed_out, "timed_out")] {
+        let problem = answer.problem();
+        assert_eq!(problem["outcome"], outcome);
+        let file = problem["replay"].as_str().expect("a file");
+        assert_eq!(read(Path::new(file)).recording.outcome, outcome);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(&format!("`procpool replay {file}`, or `WORKER --replay {file}`")),
+            "{detail}"
+        );
+    }
+
+    let scratch = Scratch::new();
+    let pool = library::verbs(1).save_failed_jobs(scratch.path().join("failed")).start().await.unwrap();
+    let error = pool.run(Verb::Panic("oh".into())).await.unwrap_err();
+    assert_eq!(error.replay(), saved(scratch.path()).first().map(|file| &**file));
+}
+
+#[tokio::test]
 async fn a_worker_that_broke_the_protocol_leaves_its_job_behind() {
     let scratch = Scratch::new();
     let pool = library::misbehaving("garbage").save_failed_jobs(scratch.path().join("failed")).start().await;

@@ -66,7 +66,7 @@ async fn an_answer_to_the_job_before_is_no_answer() {
     assert_eq!(pool.run(Verb::Pid).await.unwrap(), "done");
     let error = pool.run(Verb::Pid).await.unwrap_err();
     assert!(
-        matches!(&error, JobError::Protocol { violation } if violation.contains("job number 1 while it has 2")),
+        matches!(&error, JobError::Protocol { violation, .. } if violation.contains("job number 1 while it has 2")),
         "{error}"
     );
     recovers(&pool, 1).await;

@@ -1,7 +1,6 @@
 //! The outcome of a job that is to be saved, on its way to its caller: told once, with the file if that is there
 //! in time, whatever becomes of the disk, of the thread that writes to it, and of the runtime. Knows no files.
 
-use procpool_protocol::JobError;
 use procpool_protocol::outcome::Finished;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,10 +56,8 @@ impl PendingOutcome {
 
     fn tell_once(&mut self, file: Option<PathBuf>) {
         let Some((caller, mut finished)) = self.0.take() else { return };
-        if let Err(error) = &mut finished.result
-            && let JobError::Crashed(report) | JobError::Poisoned { crash: Some(report), .. } = &mut **error
-        {
-            report.replay = file;
+        if let (Err(error), Some(file)) = (&mut finished.result, file) {
+            error.saved_as(file);
         }
         // A caller that went away wants no outcome.
         let _ = caller.send(finished);

@@ -129,10 +129,16 @@ fn outcomes() -> Vec<Row> {
                    "may_have_run": true}),
         ),
         Row(
-            JobError::Panicked { message: "oh".into(), location: Some("main.rs:1:2".into()) },
+            JobError::Panicked { message: "oh".into(), location: Some("main.rs:1:2".into()), replay: None },
             500,
             "panicked",
             json!({"message": "oh", "location": "main.rs:1:2", "may_have_run": true}),
+        ),
+        Row(
+            JobError::Panicked { message: "oh".into(), location: None, replay: Some("/a.job".into()) },
+            500,
+            "panicked",
+            json!({"message": "oh", "location": null, "replay": "/a.job"}),
         ),
         Row(
             crashed(running),
@@ -146,20 +152,20 @@ fn outcomes() -> Vec<Row> {
         ),
         Row(crashed(queued), 502, "crashed", json!({"stage": "queued", "may_have_run": false})),
         Row(
-            JobError::TimedOut { stage: queued, limit },
+            JobError::TimedOut { stage: queued, limit, replay: None },
             504,
             "timed_out",
             json!({"stage": "queued", "limit_ms": 1500, "may_have_run": false}),
         ),
         Row(
-            JobError::TimedOut { stage: running, limit },
+            JobError::TimedOut { stage: running, limit, replay: None },
             504,
             "timed_out",
             json!({"stage": "running", "may_have_run": true}),
         ),
         Row(JobError::Cancelled { stage: queued }, 499, "cancelled", json!({"stage": "queued"})),
         Row(
-            JobError::Protocol { violation: "a frame too many".into() },
+            JobError::Protocol { violation: "a frame too many".into(), replay: None },
             502,
             "protocol_error",
             json!({"violation": "a frame too many", "may_have_run": true}),

@@ -3,6 +3,7 @@
 use procpool_protocol::crash::{Exit, ExitReport};
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{CrashReport, Encoding, Failure, JobError, JobId, LimitHit, PayloadError, Stage};
+use std::path::Path;
 use std::time::Duration;
 
 fn refused(reason: Refusal) -> JobError {
@@ -47,14 +48,14 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (JobError::Failed(Failure::new("busy").retryable()), "failed", 422, "mr"),
         (JobError::Broke(Failure::new("no").as_broken()), "broke", 500, "m"),
         (JobError::Broke(Failure::new("busy").as_broken().retryable()), "broke", 500, "mr"),
-        (JobError::Panicked { message: "no".into(), location: None }, "panicked", 500, "m"),
+        (JobError::Panicked { message: "no".into(), location: None, replay: None }, "panicked", 500, "m"),
         (crashed(Running), "crashed", 502, "mc"),
         (crashed(Queued), "crashed", 502, "rc"),
-        (JobError::TimedOut { stage: Running, limit }, "timed_out", 504, "mt"),
-        (JobError::TimedOut { stage: Queued, limit }, "timed_out", 504, "rt"),
+        (JobError::TimedOut { stage: Running, limit, replay: None }, "timed_out", 504, "mt"),
+        (JobError::TimedOut { stage: Queued, limit, replay: None }, "timed_out", 504, "rt"),
         (JobError::Cancelled { stage: Running }, "cancelled", 499, "m"),
         (JobError::Cancelled { stage: Queued }, "cancelled", 499, ""),
-        (JobError::Protocol { violation: "no".into() }, "protocol_error", 502, "m"),
+        (JobError::Protocol { violation: "no".into(), replay: None }, "protocol_error", 502, "m"),
         (JobError::OutputTooLarge { size: 2, limit: 1 }, "output_too_large", 500, "m"),
         (JobError::Output(unreadable), "ok", 500, "m"),
         (poisoned(Running), "poisoned", 422, "mc"),
@@ -116,14 +117,14 @@ fn people_are_told_what_happened_and_to_whom() {
         "failed to submit the job: pool `fib` has 3 jobs waiting and takes no more; try again later"
     );
     assert_eq!(
-        said(JobError::TimedOut { stage: Stage::Running, limit }),
+        said(JobError::TimedOut { stage: Stage::Running, limit, replay: None }),
         "the job timed out running after 1.5s"
     );
     assert_eq!(said(JobError::Cancelled { stage: Stage::Queued }), "the job was cancelled in the queue");
     assert_eq!(said(JobError::Broke(Failure::new("no such key"))), "the job broke: no such key");
     let location = Some("src/main.rs:7:5".to_owned());
     assert_eq!(
-        said(JobError::Panicked { message: "boom".into(), location }),
+        said(JobError::Panicked { message: "boom".into(), location, replay: None }),
         "the job panicked: boom (at src/main.rs:7:5)"
     );
     assert_eq!(
@@ -167,7 +168,31 @@ fn a_crash_report_names_the_file_that_the_job_was_saved_in() {
     let JobError::Crashed(mut report) = crashed(Stage::Running) else { unreachable!("it is a crash") };
     report.replay = Some("/var/jobs/fib-1.job".into());
     assert_eq!(serde_json::to_value(&report).expect("JSON")["replay"], "/var/jobs/fib-1.job");
-    assert!(report.to_string().ends_with("; `procpool replay /var/jobs/fib-1.job` runs the job again"));
+    let again = "; `procpool replay /var/jobs/fib-1.job`, or `WORKER --replay /var/jobs/fib-1.job`, runs the job again";
+    assert!(report.to_string().ends_with(again), "{report}");
+}
+
+#[test]
+fn every_outcome_that_is_saved_names_its_file() {
+    let limit = Duration::from_millis(1500);
+    let mut saved = [
+        crashed(Stage::Running),
+        poisoned(Stage::Running),
+        JobError::Panicked { message: "boom".into(), location: None, replay: None },
+        JobError::TimedOut { stage: Stage::Running, limit, replay: None },
+        JobError::Protocol { violation: "no".into(), replay: None },
+    ];
+    for error in &mut saved {
+        let before = error.to_string();
+        assert!(error.replay().is_none() && !before.contains("replay"), "{before}");
+        error.saved_as("/var/jobs/fib-1.job".into());
+        assert_eq!(error.replay(), Some(Path::new("/var/jobs/fib-1.job")));
+        let text = error.to_string();
+        assert!(text.contains("; `procpool replay /var/jobs/fib-1.job`, or `WORKER --replay"), "{text}");
+    }
+    let mut cancelled = JobError::Cancelled { stage: Stage::Running };
+    cancelled.saved_as("a".into());
+    assert_eq!(cancelled.replay(), None);
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl EventContext {
     /// The outcome of a job whose worker gave none that can be passed on.
     pub(crate) fn lost(&self) -> Outcome {
         let violation = self.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
-        Err(JobError::Protocol { violation }.into())
+        Err(JobError::Protocol { violation, replay: None }.into())
     }
 }
 

@@ -360,7 +360,8 @@ impl State {
             }
             Verdict::Protocol => context.lost(),
             Verdict::TimedOut { stage, limit } => {
-                Err(JobError::TimedOut { stage: public(stage), limit: entry.limit(limit) }.into())
+                let limit = entry.limit(limit);
+                Err(JobError::TimedOut { stage: public(stage), limit, replay: None }.into())
             }
             Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }.into()),
             Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }.into()),

@@ -260,7 +260,7 @@ fn result(status: Status, output: Payload) -> Outcome {
         Status::Failed(failure) => JobError::Failed(failure),
         // The mark does not travel; a caller that passes the failure on passes it on as this.
         Status::Broke(failure) => JobError::Broke(failure.as_broken()),
-        Status::Panicked { message, location } => JobError::Panicked { message, location },
+        Status::Panicked { message, location } => JobError::Panicked { message, location, replay: None },
         // It was not asked to stop, or its outcome would be decided already: its function ended itself.
         Status::Cancelled => JobError::Cancelled { stage: Stage::Running },
         Status::TooLarge { size, limit } => JobError::OutputTooLarge { size, limit },
