@@ -35,6 +35,9 @@ pub enum InvalidLimits {
     /// A pool that can take no payload.
     #[error("max_payload is zero; set a number of bytes")]
     NoPayload,
+    /// A queue in which no input may wait beside another.
+    #[error("queue_bytes is zero; set a number of bytes, or queue = 0 for no queue")]
+    NoQueueBytes,
     /// Failed jobs are to be saved, and none kept.
     #[error("saved_jobs is zero; to save no failed jobs, leave save_failed_jobs out")]
     NoSavedJobs,

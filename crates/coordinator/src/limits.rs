@@ -23,6 +23,9 @@ pub struct PoolLimits {
     pub max_workers: usize,
     /// Most jobs that may wait for a worker. Default: 1024.
     pub queue: usize,
+    /// Maximum size of all inputs that wait for a worker together, in bytes. Default: 256 MiB. An input of any size
+    /// up to [`max_payload`](Self::max_payload) may wait alone. Inputs that a worker has do not count.
+    pub queue_bytes: usize,
     /// Bounds queue and run of a job together, where the job does not say otherwise. Default: 30 s.
     /// None: no bound.
     pub timeout: Option<Duration>,
@@ -71,6 +74,7 @@ impl Default for PoolLimits {
             min_workers: 1,
             max_workers: processors(),
             queue: 1024,
+            queue_bytes: 256 << 20,
             timeout: Some(Duration::from_secs(30)),
             run_timeout: None,
             max_timeout: None,
@@ -112,6 +116,9 @@ impl PoolLimits {
         if self.max_payload == 0 {
             return Err(InvalidLimits::NoPayload);
         }
+        if self.queue_bytes == 0 {
+            return Err(InvalidLimits::NoQueueBytes);
+        }
         if self.saved_jobs == 0 {
             return Err(InvalidLimits::NoSavedJobs);
         }
@@ -152,6 +159,7 @@ impl PoolLimits {
             min_workers: self.min_workers,
             max_workers: self.max_workers,
             queue: self.queue,
+            queue_bytes: self.queue_bytes,
             grace: self.grace,
             stop_timeout: self.stop_timeout,
             lazy,
@@ -197,6 +205,7 @@ mod tests {
         assert!(
             check(|limits| limits.timeout = Some(Duration::ZERO)).unwrap_err().contains("timeout is zero")
         );
+        assert!(check(|limits| limits.queue_bytes = 0).unwrap_err().contains("queue = 0"));
         assert!(check(|limits| limits.saved_jobs = 0).unwrap_err().contains("leave save_failed_jobs out"));
         assert!(check(|limits| limits.max_attempts = 2).unwrap_err().contains("idempotent"));
     }

@@ -35,6 +35,9 @@ fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
     match &refused.reason {
         Refusal::UnknownPool { known } => problem.with("known", known),
         Refusal::QueueFull { limit } => problem.with("limit", limit),
+        Refusal::QueueBytesFull { waiting, size, limit } => {
+            problem.with("waiting", waiting).with("size", size).with("limit", limit)
+        }
         Refusal::BreakerOpen { retry, last_death } => {
             problem.with("retry_ms", &retry.as_millis()).with("last_death", last_death)
         }

@@ -51,6 +51,7 @@ mod tests {
         for (key, default) in [
             ("`min_workers`", limits.min_workers.to_string()),
             ("`queue`", limits.queue.to_string()),
+            ("`queue_bytes`", format!("{} MiB", limits.queue_bytes >> 20)),
             ("`timeout`", bound(limits.timeout)),
             ("`run_timeout`", bound(limits.run_timeout)),
             ("`max_timeout`", bound(limits.max_timeout)),
@@ -137,6 +138,7 @@ mod tests {
         let limit = Duration::from_secs(1);
         for reason in [
             Refusal::QueueFull { limit: 1 },
+            Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 },
             Refusal::BreakerOpen { retry: limit, last_death: String::new() },
             Refusal::Starting,
             Refusal::ShuttingDown,

@@ -103,6 +103,10 @@ pub struct PoolStatus {
     pub running: usize,
     /// Most jobs that may wait.
     pub queue_limit: usize,
+    /// Bytes of the inputs that wait for a worker.
+    pub queued_bytes: usize,
+    /// Maximum number of bytes of inputs that may wait together.
+    pub queue_bytes_limit: usize,
     /// Fewest workers that are kept.
     pub min_workers: usize,
     /// Most workers that are started.
@@ -138,6 +142,8 @@ impl PoolStatus {
             queued: 0,
             running: 0,
             queue_limit: 0,
+            queued_bytes: 0,
+            queue_bytes_limit: 0,
             min_workers: 0,
             max_workers: 0,
             workers: WorkerCounts::default(),

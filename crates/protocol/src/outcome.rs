@@ -176,6 +176,7 @@ impl JobError {
             Self::Refused(refused) => matches!(
                 refused.reason,
                 Refusal::QueueFull { .. }
+                    | Refusal::QueueBytesFull { .. }
                     | Refusal::BreakerOpen { .. }
                     | Refusal::NoSlotInTime { .. }
                     | Refusal::Starting
@@ -195,7 +196,12 @@ impl JobError {
     pub fn retry_after(&self) -> Option<Duration> {
         const SOON: Duration = Duration::from_secs(1);
         match self.refusal() {
-            Some(Refusal::QueueFull { .. } | Refusal::Starting | Refusal::ShuttingDown) => Some(SOON),
+            Some(
+                Refusal::QueueFull { .. }
+                | Refusal::QueueBytesFull { .. }
+                | Refusal::Starting
+                | Refusal::ShuttingDown,
+            ) => Some(SOON),
             Some(Refusal::BreakerOpen { retry, .. }) => Some((*retry).max(SOON)),
             _ => matches!(self, Self::ShutDown { stage: Stage::Queued }).then_some(SOON),
         }
@@ -246,6 +252,7 @@ impl JobError {
             Self::Refused(refused) => match refused.reason {
                 Refusal::UnknownPool { .. } => 404,
                 Refusal::QueueFull { .. }
+                | Refusal::QueueBytesFull { .. }
                 | Refusal::BreakerOpen { .. }
                 | Refusal::Starting
                 | Refusal::ShuttingDown

@@ -28,6 +28,18 @@ pub enum Refusal {
         /// The bound of the queue, in jobs.
         limit: usize,
     },
+    /// With this input, more bytes would wait than may, and it would not be the only one.
+    #[error(
+        "has {waiting} bytes of inputs waiting and takes no {size} more (`queue_bytes` is {limit}); try again later"
+    )]
+    QueueBytesFull {
+        /// Bytes of the inputs that wait.
+        waiting: usize,
+        /// The size of this one, in bytes.
+        size: usize,
+        /// The bound, in bytes.
+        limit: usize,
+    },
     /// The pool's workers keep dying before they have done anything, and none is there.
     #[error(
         "has no worker, because they keep dying at their start; the next is tried in {} (the last one: {last_death})",
@@ -71,11 +83,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the job found no room in the queue, so that it may be worth while to wait for some.
+    pub const fn is_full_queue(&self) -> bool {
+        matches!(self, Self::QueueFull { .. } | Self::QueueBytesFull { .. })
+    }
+
     /// The reason as a short word for programs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::UnknownPool { .. } => "unknown_pool",
             Self::QueueFull { .. } => "queue_full",
+            Self::QueueBytesFull { .. } => "queue_bytes_full",
             Self::BreakerOpen { .. } => "breaker_open",
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",

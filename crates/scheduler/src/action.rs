@@ -97,6 +97,11 @@ pub enum Refusal {
     },
     /// No worker is idle and as many jobs as may wait are waiting.
     QueueFull,
+    /// With this job, more bytes would wait than may, and it would not be the only one.
+    QueueBytesFull {
+        /// Bytes that wait.
+        waiting: usize,
+    },
     /// The pool drains or has stopped.
     ShuttingDown,
     /// A job of this id is waiting or running. That job goes on: the refusal is the second submitter's.

@@ -17,6 +17,9 @@ pub struct Config {
     /// Jobs that may wait. A job whose worker died before the job was handed over waits again, so up to
     /// `max_workers` and one more can be waiting. Default: 1024.
     pub queue: usize,
+    /// Bytes of payloads that may wait together; a job beyond it is refused, unless none waits. Jobs that a worker has do
+    /// not count. One whose worker died before the job was handed over waits again all the same. Default: no bound.
+    pub queue_bytes: usize,
     /// Between asking a worker to give up a job and SIGKILL. Default: 1 s.
     pub grace: Duration,
     /// Between asking a worker to exit and SIGKILL. Default: 5 s.
@@ -92,6 +95,7 @@ impl Default for Config {
             min_workers: 1,
             max_workers: 1,
             queue: 1024,
+            queue_bytes: usize::MAX,
             grace: Duration::from_secs(1),
             stop_timeout: Duration::from_secs(5),
             backoff: Backoff::default(),

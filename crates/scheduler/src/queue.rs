@@ -1,4 +1,4 @@
-//! The jobs that wait, in order. Refuses to know how many may wait, and for how long.
+//! The jobs that wait, in order, with the bytes that they take. Refuses to know how many may wait, and for how long.
 
 use crate::JobId;
 use crate::slab::Slab;
@@ -10,6 +10,8 @@ use crate::slab::Slab;
 #[derive(Debug)]
 pub(crate) struct Queue {
     nodes: Slab<Node>,
+    /// Of all that wait together.
+    bytes: usize,
     head: Option<Spot>,
     tail: Option<Spot>,
 }
@@ -21,13 +23,14 @@ pub(crate) struct Spot(usize);
 #[derive(Debug)]
 struct Node {
     job: JobId,
+    bytes: usize,
     before: Option<Spot>,
     after: Option<Spot>,
 }
 
 impl Queue {
     pub(crate) const fn new() -> Self {
-        Self { nodes: Slab::new(), head: None, tail: None }
+        Self { nodes: Slab::new(), bytes: 0, head: None, tail: None }
     }
 
     /// How many jobs wait.
@@ -35,29 +38,36 @@ impl Queue {
         self.nodes.len()
     }
 
+    /// Bytes of the payloads of all that wait.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The job whose turn it is.
     pub(crate) fn front(&self) -> Option<JobId> {
         Some(self.nodes.get(self.head?.0)?.job)
     }
 
-    pub(crate) fn push_back(&mut self, job: JobId) -> Spot {
-        self.insert(self.tail, job, None)
+    pub(crate) fn push_back(&mut self, job: JobId, bytes: usize) -> Spot {
+        self.insert(self.tail, (job, bytes), None)
     }
 
-    pub(crate) fn push_front(&mut self, job: JobId) -> Spot {
-        self.insert(None, job, self.head)
+    pub(crate) fn push_front(&mut self, job: JobId, bytes: usize) -> Spot {
+        self.insert(None, (job, bytes), self.head)
     }
 
     /// The one way out, for a job whose turn has come and for one that gives up.
     pub(crate) fn remove(&mut self, spot: Spot) {
         if let Some(node) = self.nodes.remove(spot.0) {
+            self.bytes -= node.bytes;
             *self.link_after(node.before) = node.after;
             *self.link_before(node.after) = node.before;
         }
     }
 
-    fn insert(&mut self, before: Option<Spot>, job: JobId, after: Option<Spot>) -> Spot {
-        let spot = Spot(self.nodes.insert(Node { job, before, after }));
+    fn insert(&mut self, before: Option<Spot>, (job, bytes): (JobId, usize), after: Option<Spot>) -> Spot {
+        let spot = Spot(self.nodes.insert(Node { job, bytes, before, after }));
+        self.bytes += bytes;
         *self.link_after(before) = Some(spot);
         *self.link_before(after) = Some(spot);
         spot
@@ -86,7 +96,7 @@ mod tests {
 
     fn queue_of(jobs: std::ops::Range<u64>) -> (Queue, Vec<Spot>) {
         let mut queue = Queue::new();
-        let spots = jobs.map(|job| queue.push_back(JobId(job))).collect();
+        let spots = jobs.map(|job| queue.push_back(JobId(job), 1 << (job % 8))).collect();
         (queue, spots)
     }
 
@@ -110,9 +120,9 @@ mod tests {
     #[test]
     fn a_job_can_come_back_to_the_front() {
         let (mut queue, _) = queue_of(1..3);
-        queue.push_front(JobId(0));
+        queue.push_front(JobId(0), 1);
         assert_eq!(take_all(&mut queue), [0, 1, 2]);
-        queue.push_front(JobId(9));
+        queue.push_front(JobId(9), 1);
         assert_eq!(take_all(&mut queue), [9]);
     }
 
@@ -122,16 +132,17 @@ mod tests {
         for index in [5, 0, 3] {
             queue.remove(spots[index]);
         }
-        queue.push_back(JobId(6));
-        assert_eq!(queue.len(), 4);
+        queue.push_back(JobId(6), 64);
+        assert_eq!((queue.len(), queue.bytes()), (4, 2 + 4 + 16 + 64));
         assert_eq!(take_all(&mut queue), [1, 2, 4, 6]);
+        assert_eq!(queue.bytes(), 0);
     }
 
     #[test]
     fn a_million_jobs_that_gave_up_leave_nothing_behind() {
         let (mut queue, _) = queue_of(0..10);
         for job in 10..1_000_010 {
-            let spot = queue.push_back(JobId(job));
+            let spot = queue.push_back(JobId(job), 1);
             assert!(spot.0 <= 10, "slot {} for 11 jobs", spot.0);
             queue.remove(spot);
         }

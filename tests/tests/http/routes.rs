@@ -82,7 +82,16 @@ async fn pools_are_listed_with_their_counts() {
     let names: Vec<_> = pools.iter().map(|pool| pool["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["compute", "fib", "ping"]);
     for pool in pools {
-        for count in ["queued", "running", "queue_limit", "min_workers", "max_workers", "deaths"] {
+        for count in [
+            "queued",
+            "running",
+            "queue_limit",
+            "queued_bytes",
+            "queue_bytes_limit",
+            "min_workers",
+            "max_workers",
+            "deaths",
+        ] {
             assert!(pool[count].is_u64(), "{count} in {pool}");
         }
         for state in ["starting", "idle", "busy"] {

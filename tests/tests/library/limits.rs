@@ -131,6 +131,44 @@ async fn a_full_queue_refuses_at_once_or_keeps_the_patient_waiting() {
 }
 
 #[tokio::test]
+async fn inputs_beyond_the_bytes_of_the_queue_are_refused_at_once_or_wait_patiently() {
+    let text = |length| echo(&"x".repeat(length));
+    let pool = verbs(1).queue_bytes(100_000).start().await.unwrap();
+    let (running, _) = begin(&pool, Verb::Obey).await;
+    // A job of any size may wait alone.
+    let queued = pool.submit(text(200_000));
+
+    let error = pool.try_run(text(10)).await.unwrap_err();
+    let JobError::Refused(refused) = &error else { panic!("{error}") };
+    let Refusal::QueueBytesFull { waiting, size, limit: 100_000 } = refused.reason else { panic!("{error}") };
+    assert!(waiting > 200_000 && size > 10, "{error}");
+    assert!(error.to_string().contains("`queue_bytes` is 100000"), "{error}");
+    assert!(error.is_retryable() && error.retry_after().is_some());
+
+    let status = pool.status();
+    assert_eq!((status.queued, status.queued_bytes, status.queue_bytes_limit), (1, waiting, 100_000));
+
+    let limit = Duration::from_millis(20);
+    let error = pool.job(text(10)).timeout(limit).run().await.unwrap_err();
+    assert!(
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::NoSlotInTime { limit })
+    );
+
+    let patient: Vec<_> = [90_000, 10, 150_000, 90_000, 10]
+        .map(|length| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.run(text(length)).await.map(|output| output.len()) })
+        })
+        .into();
+    running.cancel();
+    assert_eq!(queued.await.unwrap().len(), 200_000);
+    for (patient, length) in patient.into_iter().zip([90_000, 10, 150_000, 90_000, 10]) {
+        assert_eq!(patient.await.unwrap().unwrap(), length);
+    }
+    assert_eq!(pool.status().queued_bytes, 0);
+}
+
+#[tokio::test]
 async fn many_patient_callers_share_a_queue_of_one() {
     let pool = verbs(2).queue(1).start().await.unwrap();
     let callers: Vec<_> = (0..200)

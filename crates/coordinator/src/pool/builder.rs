@@ -82,6 +82,11 @@ impl<J: Job> PoolBuilder<J> {
         queue: usize, jobs => jobs
     }
     limit! {
+        /// Maximum size of all inputs that wait for a worker together, in bytes. Default: 256 MiB. One that waits alone may have
+        /// any size.
+        queue_bytes: usize, bytes => bytes
+    }
+    limit! {
         /// Bounds queue and run of a job together. Default: 30 s.
         timeout: Duration, timeout => Some(timeout)
     }

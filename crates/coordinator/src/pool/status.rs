@@ -15,6 +15,8 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         status.queued = state.scheduler.queued();
         status.running = state.scheduler.running();
         status.queue_limit = core.limits.queue;
+        status.queued_bytes = state.scheduler.queued_bytes();
+        status.queue_bytes_limit = core.limits.queue_bytes;
         status.min_workers = core.limits.min_workers;
         status.max_workers = core.limits.max_workers;
         status.draining = state.scheduler.is_draining();

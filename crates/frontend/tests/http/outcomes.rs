@@ -70,6 +70,7 @@ async fn retry_after_stands_only_where_the_job_cannot_have_run_and_waiting_helps
     let refused = |reason| JobError::from(Refused { pool: "fib".into(), reason });
     for (error, expected) in [
         (refused(Refusal::QueueFull { limit: 8 }), Some("1")),
+        (refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }), Some("1")),
         (refused(Refusal::ShuttingDown), Some("1")),
         (JobError::ShutDown { stage: Stage::Queued }, Some("1")),
         (JobError::ShutDown { stage: Stage::Running }, None),
@@ -199,6 +200,12 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
     vec![
         (Refusal::UnknownPool { known }, 404, "unknown_pool", json!({"known": ["fib", "ping"]})),
         (Refusal::QueueFull { limit: 8 }, 503, "queue_full", json!({"limit": 8})),
+        (
+            Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 },
+            503,
+            "queue_bytes_full",
+            json!({"waiting": 9, "size": 2, "limit": 10}),
+        ),
         (
             Refusal::BreakerOpen { retry: limit, last_death: "exit code 1".into() },
             503,

@@ -37,6 +37,7 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
     vec![
         (refused(Refusal::UnknownPool { known: vec![] }), "refused", 404, ""),
         (refused(Refusal::QueueFull { limit: 3 }), "refused", 503, "ra"),
+        (refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }), "refused", 503, "ra"),
         (refused(breaker_open()), "refused", 503, "ra"),
         (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
         (refused(Refusal::Starting), "refused", 503, "ra"),
@@ -96,6 +97,7 @@ fn refusals_have_names_of_their_own() {
     let reasons = [
         (Refusal::UnknownPool { known: vec!["fib".into()] }, "unknown_pool"),
         (Refusal::QueueFull { limit: 1 }, "queue_full"),
+        (Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }, "queue_bytes_full"),
         (breaker_open(), "breaker_open"),
         (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
         (Refusal::Starting, "starting"),

@@ -75,7 +75,7 @@ impl Job {
 impl Scheduler {
     pub(super) fn submit(&mut self, id: JobId, terms: Terms) {
         self.awake = true;
-        if let Some(reason) = self.refusal(id) {
+        if let Some(reason) = self.refusal(id, terms.bytes) {
             self.counters.refused += 1;
             self.act(Action::Refuse { job: id, reason });
             // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
@@ -85,7 +85,7 @@ impl Scheduler {
         self.counters.accepted += 1;
         let deadline = terms.timeout.map(|timeout| self.now + timeout);
         let timer = deadline.map(|at| self.timers.arm(at, Due::Job(id)));
-        let place = Place::Queued(self.queue.push_back(id));
+        let place = Place::Queued(self.queue.push_back(id, terms.bytes));
         self.jobs.insert(
             id,
             Job {
@@ -113,7 +113,7 @@ impl Scheduler {
         self.jobs.get(&id).map_or(Stage::Queued, Job::stage)
     }
 
-    fn refusal(&self, id: JobId) -> Option<Refusal> {
+    fn refusal(&self, id: JobId, bytes: usize) -> Option<Refusal> {
         if self.jobs.contains_key(&id) {
             Some(Refusal::DuplicateId)
         } else if self.is_draining() {
@@ -122,6 +122,8 @@ impl Scheduler {
             Some(Refusal::BreakerOpen { retry: self.until_next_trial() })
         } else if !self.has_room() {
             Some(Refusal::QueueFull)
+        } else if !self.has_bytes(bytes) {
+            Some(Refusal::QueueBytesFull { waiting: self.queue.bytes() })
         } else {
             None
         }
@@ -140,6 +142,11 @@ impl Scheduler {
     /// Whether a worker is idle or a place in the queue is free.
     pub(super) fn has_room(&self) -> bool {
         self.queued() < self.config.queue.saturating_add(self.fleet.idle())
+    }
+
+    /// Whether so many bytes more may wait. A job of any size may be the only one that waits, or it could never run.
+    pub(super) fn has_bytes(&self, bytes: usize) -> bool {
+        self.queue.len() == 0 || self.queue.bytes().saturating_add(bytes) <= self.config.queue_bytes
     }
 
     pub(super) fn commit(&mut self, id: JobId) {
@@ -302,7 +309,7 @@ impl Scheduler {
     /// First in the queue again, under the old deadline: no attempt ever extends it.
     pub(super) fn requeue(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.place = Place::Queued(self.queue.push_front(id));
+        job.place = Place::Queued(self.queue.push_front(id, job.bytes));
         let deadline = job.deadline;
         self.set_job_timer(id, deadline);
     }

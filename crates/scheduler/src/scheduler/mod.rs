@@ -33,7 +33,7 @@ use shutdown::Life;
 ///
 /// Its methods are of four classes:
 ///
-/// - A. Getters that take `&self`: [`queued`](Self::queued), [`running`](Self::running), [`workers`](Self::workers),
+/// - A. Getters that take `&self`: [`queued`](Self::queued), [`queued_bytes`](Self::queued_bytes), [`running`](Self::running), [`workers`](Self::workers),
 ///   [`counters`](Self::counters), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
 ///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
 ///   may be called at any time, and no decision hangs on them.
@@ -73,7 +73,8 @@ use shutdown::Life;
 ///   against it, and lets others pass while no such worker is there; except where none can be had. It goes into quarantine
 ///   only if it has killed a worker as its first job, or twice as many as are enough.
 /// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
-///   `max_workers` and one, each with those that it had ahead.
+///   `max_workers` and one, each with those that it had ahead. Those that wait have at most `queue_bytes`, unless it is one
+///   job, plus the bytes of those that came back.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
 #[derive(Debug)]
@@ -223,10 +224,16 @@ impl Scheduler {
 
     /// Whether a job that is submitted now is decided at once, one way or the other for good: accepted, or refused
     /// because the pool drains or the breaker is open. If not, it is refused until a worker or a place in the queue comes
-    /// free.
+    /// free. One with a large payload may be refused all the same.
     #[must_use]
     pub fn takes_jobs(&self) -> bool {
-        self.is_draining() || self.is_out_of_service() || self.has_room()
+        self.is_draining() || self.is_out_of_service() || (self.has_room() && self.has_bytes(1))
+    }
+
+    /// Bytes of the payloads of all jobs that wait.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.bytes()
     }
 
     /// Jobs that wait.

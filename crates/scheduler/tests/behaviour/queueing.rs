@@ -1,6 +1,6 @@
 //! Who waits, who is turned away, and who goes first.
 
-use procpool_scheduler::{Action, Config, Refusal, Verdict};
+use procpool_scheduler::{Action, Config, Event, JobId, Refusal, Terms, Verdict};
 
 use crate::pool::*;
 
@@ -39,6 +39,68 @@ fn a_full_queue_refuses_and_stays_as_it_was() {
     }
     assert_eq!((pool.scheduler.queued(), pool.scheduler.running()), (2, 1));
     assert_eq!(pool.scheduler.counters().refused, 97);
+}
+
+/// A pool of one worker with job 0, in which 100 bytes may wait.
+fn of_a_hundred_bytes() -> Pool {
+    let mut pool = Pool::ready(Config { queue_bytes: 100, ..fixed(1) });
+    assert_eq!(pool.submit_bytes(0, 1_000), [assign(0, 0)]);
+    pool
+}
+
+fn bytes_full(job: u64, waiting: usize) -> [Action; 1] {
+    [refuse(job, Refusal::QueueBytesFull { waiting })]
+}
+
+#[test]
+fn bytes_that_wait_are_bounded_and_those_that_a_worker_has_do_not_count() {
+    let mut pool = of_a_hundred_bytes();
+    assert_eq!(pool.submit_bytes(1, 60), []);
+    assert_eq!(pool.submit_bytes(2, 41), bytes_full(2, 60));
+    assert_eq!(pool.submit_bytes(3, 40), []);
+    assert_eq!(pool.submit_bytes(4, 1), bytes_full(4, 100));
+    assert_eq!(pool.submit_bytes(5, 0), []);
+    assert_eq!(pool.scheduler.queued_bytes(), 100);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED), assign(0, 1)]);
+    assert_eq!(pool.scheduler.queued_bytes(), 40);
+    assert_eq!(pool.submit_bytes(6, 60), []);
+}
+
+#[test]
+fn a_job_of_any_size_may_be_the_only_one_that_waits() {
+    let mut pool = of_a_hundred_bytes();
+    assert_eq!(pool.submit_bytes(1, 1_000), []);
+    assert!(!pool.scheduler.takes_jobs());
+    assert_eq!(pool.submit_bytes(2, 1), bytes_full(2, 1_000));
+    pool.done(0, 0);
+    assert!(pool.scheduler.takes_jobs());
+    assert_eq!(pool.submit_bytes(3, 1_000), []);
+}
+
+#[test]
+fn every_end_of_a_job_that_waits_gives_its_bytes_back() {
+    let mut pool = of_a_hundred_bytes();
+    pool.submit_bytes(1, 100);
+    pool.cancel(1);
+    assert_eq!(pool.scheduler.queued_bytes(), 0);
+    let terms = Terms { timeout: Some(ms(5)), bytes: 100, ..Terms::default() };
+    pool.handle(Event::Submit { job: JobId(2), terms });
+    pool.at(5).tick();
+    assert_eq!(pool.scheduler.queued_bytes(), 0);
+    pool.submit_bytes(3, 100);
+    pool.handle(Event::Stop);
+    assert_eq!((pool.scheduler.queued(), pool.scheduler.queued_bytes()), (0, 0));
+}
+
+#[test]
+fn a_job_that_comes_back_waits_again_beyond_the_bound_of_bytes() {
+    let mut pool = of_a_hundred_bytes();
+    pool.submit_bytes(1, 100);
+    assert_eq!(pool.died_before_handover(0), [start(1)]);
+    assert_eq!(pool.scheduler.queued_bytes(), 1_100);
+    assert_eq!(pool.submit_bytes(2, 1), bytes_full(2, 1_100));
+    assert_eq!(pool.up(1), [assign(1, 0)]);
+    assert_eq!(pool.scheduler.queued_bytes(), 100);
 }
 
 #[test]

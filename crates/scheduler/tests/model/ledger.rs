@@ -12,6 +12,7 @@ const MAX_RETURNS: u32 = 8;
 pub(crate) struct Entry {
     pub(crate) deadline: Option<Time>,
     pub(crate) has_run_timeout: bool,
+    pub(crate) bytes: usize,
     pub(crate) is_refused: bool,
     pub(crate) verdict: Option<Verdict>,
     /// Whether a worker has it.
@@ -33,11 +34,18 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn submit(&mut self, deadline: Option<Time>, has_run_timeout: bool, attempts: u32) -> JobId {
+    pub(crate) fn submit(
+        &mut self,
+        deadline: Option<Time>,
+        has_run_timeout: bool,
+        attempts: u32,
+        bytes: usize,
+    ) -> JobId {
         let id = JobId(self.entries.len() as u64);
         let entry = Entry {
             deadline,
             has_run_timeout,
+            bytes,
             is_refused: false,
             verdict: None,
             is_out: false,

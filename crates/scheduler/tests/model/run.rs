@@ -60,16 +60,16 @@ impl Run {
     fn event(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Start => Some(Event::Start),
-            Step::Submit { timeout, run_timeout, attempts, payload } => {
+            Step::Submit { timeout, run_timeout, attempts, payload, bytes } => {
                 let [timeout, run_timeout] = [timeout, run_timeout].map(|it| it.map(Duration::from_millis));
-                let job =
-                    self.ledger.submit(timeout.map(|it| self.now + it), run_timeout.is_some(), attempts);
+                let deadline = timeout.map(|it| self.now + it);
+                let job = self.ledger.submit(deadline, run_timeout.is_some(), attempts, bytes);
                 self.world.payloads.push(payload);
                 // As a caller would: hashing is not worth its while as long as nobody has killed.
                 let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
                 Some(Event::Submit {
                     job,
-                    terms: Terms { timeout, run_timeout, attempts, fingerprint, bytes: 0 },
+                    terms: Terms { timeout, run_timeout, attempts, fingerprint, bytes },
                 })
             }
             Step::Cancel { pick } => Some(Event::Cancel { job: self.ledger.pick(pick)? }),
@@ -208,6 +208,7 @@ impl Run {
         assert_eq!(queued + running, self.ledger.open().count(), "the job tables disagree");
         // Those whose workers died before they had got all of them have come back, that of a surplus worker too.
         assert!(queued <= queue + max + 1, "{queued} jobs wait in a queue of {queue}");
+        self.check_bytes(event);
 
         let workers: Vec<_> = self.scheduler.workers().collect();
         let known: BTreeSet<_> = workers.iter().map(|&(id, ..)| id).collect();
@@ -233,6 +234,19 @@ impl Run {
             for (job, entry) in self.ledger.open() {
                 assert!(entry.deadline.is_none_or(|end| end > self.now), "job {job} outlives its deadline");
             }
+        }
+    }
+
+    /// What waits is counted to the byte, whatever ends; no job makes it more than it may be unless it waits alone.
+    fn check_bytes(&self, event: Event) {
+        let bytes = self.scheduler.queued_bytes();
+        let waiting: Vec<_> = self.ledger.open().filter(|(_, entry)| !entry.is_out).collect();
+        assert_eq!(bytes, waiting.iter().map(|(_, entry)| entry.bytes).sum::<usize>(), "bytes leak");
+        if let Event::Submit { job, .. } = event
+            && let Some((_, entry)) = waiting.iter().find(|(id, _)| *id == job)
+        {
+            let most = self.config.queue_bytes.max(entry.bytes);
+            assert!(bytes <= most, "{bytes} bytes wait, {most} are allowed");
         }
     }
 

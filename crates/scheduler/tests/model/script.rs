@@ -15,6 +15,7 @@ pub(crate) enum Step {
         run_timeout: Option<u64>,
         attempts: u32,
         payload: u64,
+        bytes: usize,
     },
     /// Any job that ever was, so most cancels come late.
     Cancel {
@@ -81,14 +82,17 @@ pub(crate) enum Nonsense {
 
 pub(crate) fn config() -> impl Strategy<Value = Config> {
     let sizes = (1..=4usize).prop_flat_map(|max| (0..=max, Just(max)));
-    let plain = (sizes, 0..=4usize, millis(), millis(), millis(), any::<bool>());
+    let queue = (0..=4usize, prop_oneof![1 => Just(usize::MAX), 2 => 0..=200usize]);
+    let plain = (sizes, queue, millis(), millis(), millis(), any::<bool>());
     (plain, renewal(), 1..4usize, 0..4u32, any::<bool>()).prop_map(
         |(plain, renewal, failures, deaths, retry_out_of_memory)| {
-            let ((min_workers, max_workers), queue, grace, stop_timeout, initial, lazy) = plain;
+            let ((min_workers, max_workers), (queue, queue_bytes), grace, stop_timeout, initial, lazy) =
+                plain;
             Config {
                 min_workers,
                 max_workers,
                 queue,
+                queue_bytes,
                 grace,
                 stop_timeout,
                 backoff: Backoff { initial, max: 4 * initial },
@@ -127,8 +131,10 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let limit = || prop::option::of(0..40u64);
     prop_oneof![
         2 => Just(Step::Start),
-        20 => (limit(), limit(), prop_oneof![3 => Just(1), 1 => 2..4u32], 0..4u64).prop_map(
-            |(timeout, run_timeout, attempts, payload)| Step::Submit { timeout, run_timeout, attempts, payload },
+        20 => (limit(), limit(), prop_oneof![3 => Just(1), 1 => 2..4u32], 0..4u64, 0..150usize).prop_map(
+            |(timeout, run_timeout, attempts, payload, bytes)| {
+                Step::Submit { timeout, run_timeout, attempts, payload, bytes }
+            },
         ),
         8 => pick.clone().prop_map(|pick| Step::Cancel { pick }),
         40 => (pick.clone(), prop::bool::weighted(0.1)).prop_map(|(pick, suspect)| Step::React { pick, suspect }),

@@ -16,6 +16,7 @@ impl Run {
         match reason {
             Refusal::BreakerOpen { .. } => self.coverage.met("refused by the breaker"),
             Refusal::DuplicateId => self.coverage.met("duplicate ids"),
+            Refusal::QueueBytesFull { .. } => self.coverage.met("refused for its bytes"),
             Refusal::QueueFull | Refusal::ShuttingDown => {}
         }
         if reason == Refusal::DuplicateId { Ok(()) } else { self.ledger.refuse(job) }
@@ -26,6 +27,12 @@ impl Run {
         let (serving, idle) = (self.processes.ready(), self.processes.count(Process::is_idle));
         let (is_true, promise) = match reason {
             Refusal::QueueFull => (queued >= queue + idle, "refusals_tell_the_truth"),
+            Refusal::QueueBytesFull { waiting } => {
+                let bytes = waiting + self.ledger.get(job)?.terms.bytes;
+                let is_told = waiting == self.before.queued_bytes;
+                let is_too_much = queued > 0 && bytes > self.plan.config.queue_bytes;
+                (is_told && is_too_much, "refusals_tell_the_truth")
+            }
             Refusal::BreakerOpen { retry } => {
                 let is_bounded = retry <= self.plan.config.backoff.max;
                 (self.before.is_open && serving == 0 && is_bounded, "the_breaker_closes")
@@ -39,8 +46,13 @@ impl Run {
     }
 
     /// What is known of a job that was not refused.
-    pub(crate) fn check_accepted(&self, job: JobId) -> Result<(), Broken> {
+    pub(crate) fn check_accepted(&mut self, job: JobId) -> Result<(), Broken> {
         holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
+        let (waiting, more) = (self.before.queued_bytes, self.ledger.get(job)?.terms.bytes);
+        let has_bytes = self.before.queued == 0 || waiting + more <= self.plan.config.queue_bytes;
+        holds(has_bytes, "the_queue_is_bounded", || {
+            format!("job {job} of {more} bytes waits with {waiting}")
+        })?;
         let has_hope = !self.before.is_open || self.before.pause.is_none() || self.processes.ready() > 0;
         holds(has_hope, "the_breaker_refuses", || {
             format!("job {job} is to wait for a worker that is not tried")

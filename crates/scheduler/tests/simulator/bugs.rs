@@ -28,6 +28,8 @@ pub(crate) enum Bug {
     BoundsNoQueue,
     TellsEveryReloadDone,
     RefusesThoughThereIsRoom,
+    BoundsNoBytes,
+    RefusesThoughBytesHaveRoom,
     KillsWhoHasGivenUpItsJob,
     BlamesPayloadsForKillsFromOutside,
     OpensNoBreaker,
@@ -65,6 +67,8 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::BoundsNoQueue, "the_queue_is_bounded"),
     (Bug::TellsEveryReloadDone, "reloads_tell_the_truth"),
     (Bug::RefusesThoughThereIsRoom, "refusals_tell_the_truth"),
+    (Bug::BoundsNoBytes, "the_queue_is_bounded"),
+    (Bug::RefusesThoughBytesHaveRoom, "refusals_tell_the_truth"),
     (Bug::KillsWhoHasGivenUpItsJob, "kills_have_a_reason"),
     (Bug::BlamesPayloadsForKillsFromOutside, "verdicts_tell_the_truth"),
     (Bug::OpensNoBreaker, "the_breaker_opens"),
@@ -281,6 +285,8 @@ fn altered(config: Config, bug: Option<Bug>) -> Config {
         Some(Bug::ForgetsPoison) => Config { poison: Poison { deaths: 0, ..config.poison }, ..config },
         Some(Bug::BoundsNoQueue) => Config { queue: 1_000_000, ..config },
         Some(Bug::RefusesThoughThereIsRoom) => Config { queue: config.queue / 2, ..config },
+        Some(Bug::BoundsNoBytes) => Config { queue_bytes: usize::MAX, ..config },
+        Some(Bug::RefusesThoughBytesHaveRoom) => Config { queue_bytes: config.queue_bytes / 2, ..config },
         Some(Bug::OpensNoBreaker) => {
             Config { breaker: Breaker { failures: 1_000_000, ..config.breaker }, ..config }
         }

@@ -37,6 +37,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "races won by the answer",
     "races won by the deadline",
     "refused by the breaker",
+    "refused for its bytes",
     "identified",
     "identified late",
     "sent ahead",

@@ -17,6 +17,7 @@ pub(crate) struct Shown {
     pub(crate) is_open: bool,
     pub(crate) pause: Option<Time>,
     pub(crate) queued: usize,
+    pub(crate) queued_bytes: usize,
     pub(crate) generation: Generation,
 }
 
@@ -26,6 +27,7 @@ impl Shown {
             is_open: scheduler.is_open(),
             pause: scheduler.is_backing_off(),
             queued: scheduler.queued(),
+            queued_bytes: scheduler.queued_bytes(),
             generation: scheduler.generation(),
         }
     }

@@ -94,6 +94,7 @@ fn config(story: Story, random: &mut Random) -> Config {
         min_workers: usize::try_from(least).unwrap_or(0),
         max_workers,
         queue: usize::try_from(random.between(0, 20)).unwrap_or(0),
+        queue_bytes: if random.percent(50) { random.count(0, 250_000) } else { usize::MAX },
         grace: random.millis(0, 30),
         stop_timeout: random.millis(1, 30),
         backoff: Backoff { initial, max: 16 * initial },

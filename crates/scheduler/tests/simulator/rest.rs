@@ -15,6 +15,10 @@ impl Run {
     pub(crate) fn check_rest(&mut self) -> Result<(), Broken> {
         let open = self.ledger.open();
         holds(open == 0, "nothing_is_lost", || format!("{open} jobs have no outcome"))?;
+        let bytes = self.pool.scheduler.queued_bytes();
+        holds(bytes == 0, "nothing_is_lost", || {
+            format!("{bytes} bytes are counted of jobs that have ended")
+        })?;
         let reloads = self.reloads.len();
         holds(reloads == 0, "reloads_tell_the_truth", || format!("{reloads} reloads have no end"))?;
         self.check_strength()?;

@@ -56,6 +56,7 @@ pub(super) struct PoolTable {
     pub(super) min_workers: Option<usize>,
     pub(super) max_workers: Option<usize>,
     pub(super) queue: Option<usize>,
+    pub(super) queue_bytes: Option<Size>,
     pub(super) timeout: Option<Bound>,
     pub(super) run_timeout: Option<Bound>,
     pub(super) max_timeout: Option<Bound>,

@@ -207,6 +207,8 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     // Who asks for more workers than there are processors, and names no maximum, means just that.
     limits.max_workers = table.max_workers.unwrap_or(limits.max_workers.max(limits.min_workers));
     limits.queue = table.queue.unwrap_or(limits.queue);
+    let queue_bytes = table.queue_bytes.map(|size| usize::try_from(size.0).unwrap_or(usize::MAX));
+    limits.queue_bytes = queue_bytes.unwrap_or(limits.queue_bytes);
     limits.timeout = table.timeout.map_or(limits.timeout, |bound| bound.0);
     limits.run_timeout = table.run_timeout.map_or(limits.run_timeout, |bound| bound.0);
     limits.max_timeout = table.max_timeout.map_or(limits.max_timeout, |bound| bound.0);
@@ -260,6 +262,7 @@ fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
         InvalidLimits::Zero { key } | InvalidLimits::NoRoom { key } => key,
         InvalidLimits::Worker(invalid) => invalid.key(),
         InvalidLimits::NoPayload => "max_payload",
+        InvalidLimits::NoQueueBytes => "queue_bytes",
         InvalidLimits::NoSavedJobs => "saved_jobs",
         InvalidLimits::Attempts { .. } => "max_attempts",
         _ => "command",

@@ -137,6 +137,7 @@ fn every_key_of_a_pool_arrives() {
         min_workers = 0
         max_workers = 3
         queue = 5
+        queue_bytes = "8 MiB"
         timeout = "1s"
         run_timeout = "2s"
         max_timeout = "3s"
@@ -174,7 +175,8 @@ fn every_key_of_a_pool_arrives() {
     let pool = config.pools[0].resolve().unwrap();
     let seconds = Duration::from_secs;
     let limits = &pool.limits;
-    assert_eq!((limits.min_workers, limits.max_workers, limits.queue), (0, 3, 5));
+    assert_eq!((limits.min_workers, limits.max_workers), (0, 3));
+    assert_eq!((limits.queue, limits.queue_bytes), (5, 8 << 20));
     assert_eq!([limits.timeout, limits.run_timeout, limits.max_timeout], [1, 2, 3].map(seconds).map(Some));
     assert_eq!([limits.grace, limits.stop_timeout, limits.start_timeout], [0, 4, 5].map(seconds));
     assert_eq!((limits.max_payload, limits.max_attempts, limits.idempotent), (1000, 2, Some(true)));

@@ -48,8 +48,8 @@ impl Core {
         offered.map(|(key, id)| Submitted { key, id, outcome })
     }
 
-    /// Offers a job and waits for a queue slot inside its deadline. Those that wait are woken in the order
-    /// of their arrival, but a newcomer may be quicker.
+    /// Offers a job and waits for a queue slot, and for room for its bytes, inside its deadline. Those that wait are
+    /// woken in the order of their arrival, but a newcomer may be quicker.
     pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         let rejected = match self.offer(job) {
             Err(rejected) => rejected,
@@ -57,7 +57,7 @@ impl Core {
         };
         let again = match rejected.reason {
             // Boxed, so that nobody else's future has room for it.
-            Refusal::QueueFull { .. } => Box::pin(self.offer_again(rejected.job)).await,
+            ref reason if reason.is_full_queue() => Box::pin(self.offer_again(rejected.job)).await,
             _ => Err(rejected),
         };
         again.inspect_err(|_| self.count_refusal())
@@ -73,7 +73,7 @@ impl Core {
             // Enabled before the offer, so that a slot that comes free in between is not missed.
             slot.as_mut().enable();
             match self.offer(job) {
-                Err(rejected) if matches!(rejected.reason, Refusal::QueueFull { .. }) => job = rejected.job,
+                Err(rejected) if rejected.reason.is_full_queue() => job = rejected.job,
                 other => return other,
             }
             let Some(limit) = timeout else {

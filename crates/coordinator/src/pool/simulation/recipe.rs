@@ -13,8 +13,12 @@ fn pinned() -> Pinned {
     PINNED.get_or_init(pin).clone()
 }
 
+pub(super) fn limits() -> PoolLimits {
+    PoolLimits { queue: 200, max_payload: 1 << 20, ..PoolLimits::default() }
+}
+
 pub(crate) fn recipe() -> Recipe {
-    let limits = PoolLimits::default();
+    let limits = limits();
     Recipe {
         name: "simulated".into(),
         origin: Origin::Spawned(pinned()),

@@ -1,7 +1,7 @@
 //! One run: who does what next, and what has to hold.
 
 use super::bugs::{Bug, Met};
-use super::recipe::recipe;
+use super::recipe::{limits, recipe};
 use super::worker::{CHUNKS, Does, Fake};
 use crate::pool::state::State;
 use crate::pool::state::events::Events;
@@ -21,8 +21,6 @@ const MOST_STEPS: u32 = 60_000;
 
 /// After so many steps nobody kills or cancels: what has not ended by then has to end by itself.
 const CALM: u32 = 1_500;
-
-const LARGEST: usize = 1 << 20;
 
 /// A job as its caller sees it.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ impl Run {
         Self {
             bug,
             now: Time::ZERO,
-            state: State::new(recipe(), 200, false, LARGEST, scheduler),
+            state: State::new(recipe(), &limits(), false, scheduler),
             workers: BTreeMap::new(),
             jobs: BTreeMap::new(),
             names: BTreeMap::new(),

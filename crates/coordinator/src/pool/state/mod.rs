@@ -13,6 +13,7 @@ mod histogram;
 mod names;
 pub(super) mod open_job;
 pub(super) mod recall;
+mod refusal;
 mod schemas;
 pub(super) mod slot;
 pub(super) mod stats;
@@ -24,9 +25,11 @@ use self::generations::{Generations, Reloading};
 use self::names::Names;
 use self::open_job::{NewJob, OpenJob, Rejected};
 use self::recall::Recall;
+use self::refusal::QueueBounds;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
 use self::stats::Stats;
+use crate::limits::PoolLimits;
 use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_process::{Outboxes, Pinned, Recipe};
 use procpool_protocol::arena::Direction;
@@ -34,7 +37,7 @@ use procpool_protocol::extras::{Extra, of_job::REPORT_USAGE};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
-use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId, Stage};
 use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
@@ -58,8 +61,7 @@ pub(crate) struct State {
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
     pool: String,
-    /// Most jobs that may wait.
-    queue: usize,
+    bounds: QueueBounds,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
     /// Longest payload that goes through shared memory, in bytes.
@@ -70,13 +72,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(
-        recipe: Recipe,
-        queue: usize,
-        keeps_sent: bool,
-        shares: usize,
-        scheduler: Scheduler,
-    ) -> Self {
+    pub(crate) fn new(recipe: Recipe, limits: &PoolLimits, keeps_sent: bool, scheduler: Scheduler) -> Self {
         Self {
             scheduler,
             entries: FxHashMap::default(),
@@ -86,9 +82,9 @@ impl State {
             pool: recipe.name.clone(),
             makes: Generations::new(recipe),
             last_death: String::new(),
-            queue,
+            bounds: QueueBounds::of(limits),
             keeps_sent,
-            shares,
+            shares: limits.shares(),
             armed: None,
             names: Names::new(),
         }
@@ -118,7 +114,12 @@ impl State {
         let refused = reason.and_then(|reason| Some((reason, self.entries.remove(&key)?)));
         match refused {
             None => Ok((key, id)),
-            Some((reason, entry)) => Err(Box::new(Rejected { job: entry.job, reason: self.refusal(reason) })),
+            Some((reason, entry)) => {
+                // Whoever comes next may have less to send; but whoever waits with this would be woken by its own refusal.
+                effects.slot_freed &= !matches!(reason, SchedulerRefusal::QueueBytesFull { .. });
+                let reason = self.bounds.told(reason, &entry.job.input, &self.last_death);
+                Err(Box::new(Rejected { job: entry.job, reason }))
+            }
         }
     }
 
@@ -376,16 +377,6 @@ impl State {
                 effects.failed.push(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) });
             }
             None => effects.outcomes.push((caller, finished)),
-        }
-    }
-
-    fn refusal(&self, reason: SchedulerRefusal) -> Refusal {
-        match reason {
-            SchedulerRefusal::QueueFull => Refusal::QueueFull { limit: self.queue },
-            SchedulerRefusal::BreakerOpen { retry } => {
-                Refusal::BreakerOpen { retry, last_death: self.last_death.clone() }
-            }
-            SchedulerRefusal::ShuttingDown | SchedulerRefusal::DuplicateId => Refusal::ShuttingDown,
         }
     }
 }
