@@ -178,6 +178,16 @@ impl Server {
         http::finish(self.begin_order(path).await).await.expect("an answer")
     }
 
+    /// Gives an order by another method than POST.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn order_by(&self, method: &str, path: &str) -> Answer {
+        let stream = UnixStream::connect(self.scratch.path().join("orders.sock")).await;
+        let sent = http::send(stream.expect("an orders socket"), "localhost", method, path, &[], b"").await;
+        http::finish(sent.expect("a request")).await.expect("an answer")
+    }
+
     /// The same, leaving the answer to be read.
     ///
     /// # Panics

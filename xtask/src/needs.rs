@@ -24,12 +24,15 @@ const LANDLOCK: &str = "import ctypes; print(ctypes.CDLL(None).syscall(444, None
 const BINFMT: &str = "cd /proc/sys/fs/binfmt_misc; test -w register ||\n\
                       exec unshare --mount sh -c 'mount -t binfmt_misc none . && test -w /proc/sys/fs/binfmt_misc/register'";
 
-/// Makes a cgroup below the own one, in either version of the interface where that is usually mounted, and removes it.
+/// Makes a cgroup below the own one, in either version of the interface where that is usually mounted, looks for one of the
+/// files that set a limit of the controller, and removes it.
 const CGROUPS: &str = "set -e; own() { grep -m 1 -E \"$1\" /proc/self/cgroup; }\n\
-                       line=$(own '^[0-9]+:([^:]*,)?pids[,:]' || own '^0::'); rest=${line#*:}\n\
+                       line=$(own \"^[0-9]+:([^:]*,)?$1[,:]\" || own '^0::'); rest=${line#*:}\n\
                        controllers=${rest%%:*}; dir=/sys/fs/cgroup/$controllers${rest#*:}\n\
-                       test -n \"$controllers\" || grep -qw pids \"$dir/cgroup.controllers\"\n\
-                       mkdir \"$dir/procpool-probe-$$\"; rmdir \"$dir/procpool-probe-$$\"";
+                       test -n \"$controllers\" || grep -qw \"$1\" \"$dir/cgroup.controllers\"\n\
+                       new=$dir/procpool-probe-$$; mkdir \"$new\"; trap 'rmdir \"$new\"' EXIT\n\
+                       test -n \"$2\" || exit 0\n\
+                       test -e \"$new/$2\" || test -e \"$new/$3\"";
 
 /// The needs that CI requires: those that the environment names, or else all that this machine meets.
 pub(crate) fn required() -> Result<Vec<Need>, Error> {
@@ -52,7 +55,12 @@ fn is_met(need: Need) -> bool {
             let namespaces = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
             says("unshare", &[&namespaces[..], &["sh", "-c", script]].concat()).is_some()
         }
-        Need::Cgroups => is_root() && says("sh", &["-c", CGROUPS]).is_some(),
+        Need::Cgroups => is_root() && says("sh", &["-c", CGROUPS, "sh", "pids"]).is_some(),
+        Need::Memory => {
+            let files = ["memory.max", "memory.limit_in_bytes"];
+            let probe = [&["-c", CGROUPS, "sh", "memory"][..], &files[..]].concat();
+            is_root() && says("sh", &probe).is_some()
+        }
         Need::Gdb => {
             let said = says("gdb", &["-nx", "-batch", "-ex", "run", "--args", "true"]);
             said.is_some_and(|said| said.contains("exited normally"))

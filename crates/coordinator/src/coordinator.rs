@@ -3,8 +3,8 @@
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Reloaded,
-    Submission, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport,
+    Reloaded, Submission, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -180,5 +180,13 @@ impl Admin for Coordinator {
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
         let pool = self.pools.get(pool);
         Box::pin(async move { Some(pool?.reload().await) })
+    }
+
+    fn quarantine(&self, pool: &str) -> Option<Quarantine> {
+        self.pools.get(pool).map(RawPool::quarantine)
+    }
+
+    fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
+        Some(self.pools.get(pool)?.clear_quarantine(fingerprint))
     }
 }

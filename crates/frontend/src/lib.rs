@@ -64,7 +64,8 @@
 //! ```
 //! use procpool_frontend::{App, Health, HttpConfig, run};
 //! use procpool_protocol::engine::{
-//!     Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Reloaded, Submission, WorkerStatus,
+//!     Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, Reloaded, Submission,
+//!     WorkerStatus,
 //! };
 //! use procpool_protocol::outcome::{Finished, Timing};
 //! use procpool_protocol::{JobError, JobId};
@@ -96,6 +97,12 @@
 //!     }
 //!     fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {
 //!         Box::pin(async { None })
+//!     }
+//!     fn quarantine(&self, _: &str) -> Option<Quarantine> {
+//!         None
+//!     }
+//!     fn clear_quarantine(&self, _: &str, _: Option<&str>) -> Option<usize> {
+//!         None
 //!     }
 //! }
 //!

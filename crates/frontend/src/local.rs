@@ -1,4 +1,4 @@
-//! Who may change what is running. Everybody on a machine reaches its loopback addresses, and a proxy makes everybody one of
+//! Who may change what is running, and see what is for operators alone. Everybody on a machine reaches its loopback addresses, and a proxy makes everybody one of
 //! them, so an address proves nothing: an order comes from a process of this user or of root, by the kernel's word, or it
 //! brings the token of the configuration. Knows no routes.
 
@@ -25,7 +25,7 @@ pub(crate) struct Operator {
     pub(crate) pid: Option<i32>,
 }
 
-/// The middleware of every route that changes what is running.
+/// The middleware of every route for operators.
 pub(crate) async fn refuse_unproved(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -74,8 +74,8 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn unproved(reason: &str) -> Problem {
     let detail = format!(
-        "failed to change what is running: {reason}; ask by the socket that `orders` in the configuration names \
-         (curl --unix-socket …), or with the token of `orders_token_file`, or send the process SIGHUP"
+        "failed to take the order: {reason}; ask by the socket that `orders` in the configuration names \
+         (curl --unix-socket …), or with the token of `orders_token_file`, or, for a reload, send the process SIGHUP"
     );
     Problem::new(Kind::NotLocal, StatusCode::FORBIDDEN, detail)
 }

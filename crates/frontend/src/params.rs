@@ -106,6 +106,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolName {
     }
 }
 
+/// The `{pool}` and the `{fingerprint}` of the path, decoded.
+pub(crate) struct PoolAndFingerprint(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PoolAndFingerprint {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((pool, fingerprint))) => Ok(Self(pool, fingerprint)),
+            Err(rejection) => Err(bad("fingerprint", rejection.body_text())),
+        }
+    }
+}
+
 fn bad(name: &str, reason: impl std::fmt::Display) -> Problem {
     // Whoever sends a name of 10,000 letters need not get them back.
     let name: String = name.chars().take(64).collect();

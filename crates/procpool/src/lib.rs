@@ -68,7 +68,7 @@ pub use procpool_coordinator::{
     WorkerEvent, WorkerLimits, WorkerSource, run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
-pub use procpool_protocol::engine::{ReloadError, ReloadReport};
+pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, SuspectPayload};
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,

@@ -6,6 +6,7 @@
 use crate::handshake::Description;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
+pub use crate::quarantine::{Quarantine, SuspectPayload};
 pub use crate::reload::{ReloadError, ReloadReport};
 use serde::Serialize;
 use serde_json::Value;
@@ -87,6 +88,13 @@ pub trait Admin: Send + Sync + 'static {
     /// Puts the executable that a pool's file name now stands for into service: one worker is tried, then all are
     /// replaced, one at a time and between two jobs. Ready when that is done. Dropping the future stops nothing.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
+
+    /// What one pool holds against payloads; `None` if there is no such pool.
+    fn quarantine(&self, pool: &str) -> Option<Quarantine>;
+
+    /// Forgets what a pool holds against the payload of this fingerprint, or against all. Returns how many it has
+    /// forgotten; `None` if there is no such pool.
+    fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize>;
 }
 
 /// A pool at one moment, in the shape that HTTP clients rely on.

@@ -38,6 +38,7 @@ pub mod page;
 pub mod payload;
 pub mod preamble;
 pub mod printable;
+mod quarantine;
 pub mod recording;
 mod refusal;
 mod reload;

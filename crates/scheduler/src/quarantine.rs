@@ -40,6 +40,8 @@ pub struct Suspect {
     pub deaths: u32,
     /// Whether it is run all the same.
     pub is_run: bool,
+    /// How long ago it killed the last one.
+    pub since_last: Duration,
     /// For how long it is remembered if it kills none again.
     pub remaining: Duration,
 }
@@ -90,6 +92,7 @@ impl Quarantine {
             payload,
             deaths: record.deaths,
             is_run: !self.is_condemned(*record),
+            since_last: now.since(record.last),
             remaining: (record.last + memory).since(now),
         })
     }
@@ -206,8 +209,9 @@ mod tests {
         }
         quarantine.strike(PAYLOAD, true, at(10));
         let suspect = |payload| quarantine.suspects(at(20)).find(|suspect| suspect.payload == payload);
-        let remaining = Duration::from_secs(50);
-        assert_eq!(suspect(PAYLOAD), Some(Suspect { payload: PAYLOAD, deaths: 2, is_run: false, remaining }));
+        let (since_last, remaining) = (Duration::from_secs(10), Duration::from_secs(50));
+        let condemned = Suspect { payload: PAYLOAD, deaths: 2, is_run: false, since_last, remaining };
+        assert_eq!(suspect(PAYLOAD), Some(condemned));
         assert!(suspect(Fingerprint(8)).is_some_and(|suspect| suspect.is_run));
         assert_eq!(quarantine.suspects(at(60)).count(), 1, "the others are forgotten");
         quarantine.pardon(Some(PAYLOAD));

@@ -3,7 +3,8 @@
 
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Reloaded, Submission, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, Reloaded, Submission,
+    WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -56,6 +57,14 @@ impl Admin for Late {
         let coordinator = self.get();
         let pool = pool.to_owned();
         Box::pin(async move { Admin::reload(coordinator?, &pool).await })
+    }
+
+    fn quarantine(&self, pool: &str) -> Option<Quarantine> {
+        self.get()?.quarantine(pool)
+    }
+
+    fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
+        self.get()?.clear_quarantine(pool, fingerprint)
     }
 }
 

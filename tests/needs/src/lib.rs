@@ -22,6 +22,8 @@ pub enum Need {
     Namespaces,
     /// Control groups that limit the number of processes.
     Cgroups,
+    /// Control groups that limit memory.
+    Memory,
     /// The debugger gdb, and permission to trace a process.
     Gdb,
     /// The kernel's sandbox for unprivileged processes, and Python to enter it.
@@ -36,10 +38,11 @@ pub enum Need {
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
+        Self::Memory,
         Self::Gdb,
         Self::Landlock,
         Self::Binfmt,
@@ -54,6 +57,7 @@ impl Need {
             Self::Root => "root",
             Self::Namespaces => "namespaces",
             Self::Cgroups => "cgroups",
+            Self::Memory => "memory",
             Self::Gdb => "gdb",
             Self::Landlock => "landlock",
             Self::Binfmt => "binfmt",

@@ -1,6 +1,6 @@
 //! What the kernel's OOM killer takes from a service in a control group with a limit of memory.
-#![allow(clippy::print_stderr)] // what cannot be tested here says why
 
+use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
 use procpool_tests::eventually;
 use procpool_tests::host::Host;
@@ -60,10 +60,7 @@ fn own() -> io::Result<(PathBuf, bool)> {
 async fn what_the_kernels_oom_killer_takes_is_told_from_a_strangers_kill() {
     let group = match Group::new() {
         Ok(group) => group,
-        Err(reason) => {
-            eprintln!("not run: no control group with a limit of memory can be made here: {reason}");
-            return;
-        }
+        Err(reason) => return skip(Need::Memory, reason),
     };
     let mut command = group.command(&binary("host"));
     command.arg(binary("verbs"));

@@ -5,6 +5,7 @@ mod attack;
 mod breaker;
 mod innocent;
 mod poison;
+mod quarantine;
 mod recycling;
 mod reload;
 mod scaling;

@@ -25,7 +25,7 @@ pub use config::{PoolConfig, PoolError, WorkerSource};
 pub use raw::{RawPool, ShutdownReport};
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};
-use procpool_protocol::engine::{PoolStatus, ReloadError, ReloadReport, WorkerStatus};
+use procpool_protocol::engine::{PoolStatus, Quarantine, ReloadError, ReloadReport, WorkerStatus};
 use procpool_protocol::{Job, JobError, JobId};
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -177,6 +177,17 @@ impl<J: Job> Pool<J> {
     /// The pool's workers at this moment.
     pub fn workers(&self) -> Vec<WorkerStatus> {
         self.raw.workers()
+    }
+
+    /// The payloads that have killed workers lately, those that are not run first.
+    pub fn quarantine(&self) -> Quarantine {
+        self.raw.quarantine()
+    }
+
+    /// Forgets what the pool holds against the payload of this [fingerprint](Quarantine::payloads), or against all
+    /// payloads: jobs with them are run again. Returns how many it has forgotten.
+    pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
+        self.raw.clear_quarantine(fingerprint)
     }
 
     /// The same pool without its types.

@@ -17,7 +17,8 @@ use procpool_process::{
     AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, opened, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Submission, WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport, Submission,
+    WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -313,6 +314,24 @@ impl RawPool {
     /// it, and if there are none, as in a fork.
     pub fn schemas(&self) -> Option<Arc<PoolSchemas>> {
         self.core().is_here().then(|| self.core().with(|state, _| state.schemas.known())).flatten()
+    }
+
+    /// The payloads that have killed workers lately, those that are not run first.
+    pub fn quarantine(&self) -> Quarantine {
+        let core = self.core();
+        if core.is_here() { core.with(|state, now| state.quarantine(now)) } else { Quarantine::default() }
+    }
+
+    /// Forgets what the pool holds against the payload of this [fingerprint](Quarantine::payloads), or against all
+    /// payloads: jobs with them are run again. Returns how many it has forgotten.
+    pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
+        let core = self.core();
+        if !core.is_here() {
+            return 0;
+        }
+        let cleared = core.act(|state, now, effects| state.clear_quarantine(now, fingerprint, effects));
+        tracing::info!(pool = core.name, fingerprint, cleared, "cleared the quarantine");
+        cleared
     }
 
     /// The pool's workers at this moment. A fork has none.

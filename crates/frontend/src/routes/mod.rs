@@ -4,6 +4,7 @@ mod health;
 mod jobs;
 mod pools;
 mod problems;
+mod quarantine;
 mod seed;
 
 use crate::app::Shared;
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use std::sync::Arc;
@@ -32,17 +33,19 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route(guard::OPEN, get(health::live))
         .route("/readyz", get(health::ready))
         .route("/problems/{name}", get(problems::explain))
-        .merge(changing_pools(&shared))
+        .merge(for_operators(&shared))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
         .with_state(shared)
 }
 
-/// The routes that change what is running: closed by construction to all who do not prove that they may.
-fn changing_pools(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+/// The routes for operators: closed by construction to all who do not prove that they may.
+fn for_operators(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
+        .route("/v1/pools/{pool}/quarantine", get(quarantine::list).delete(quarantine::clear))
+        .route("/v1/pools/{pool}/quarantine/{fingerprint}", delete(quarantine::clear_one))
         .route_layer(from_fn_with_state(shared.clone(), local::refuse_unproved))
 }
 

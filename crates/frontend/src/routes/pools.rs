@@ -96,7 +96,8 @@ pub(super) async fn find(shared: &Shared, name: &str) -> Result<PoolStatus, Prob
     }
 }
 
-fn unknown(name: &str, pools: &[PoolStatus]) -> Problem {
+/// The problem of a name that no pool has.
+pub(super) fn unknown(name: &str, pools: &[PoolStatus]) -> Problem {
     let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
     let name: String = name.chars().take(64).collect();
     let detail = format!("failed to find the pool `{name}`; there are: {}", known.join(", "));

@@ -1,8 +1,8 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, ReloadError, ReloadReport, Reloaded,
-    Submission, WorkerCounts, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport,
+    Reloaded, Submission, SuspectPayload, WorkerCounts, WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
@@ -27,6 +27,8 @@ pub(crate) struct Fake {
 
 /// The id of every job, in bits and in digits.
 const ID: u128 = 0xfeed;
+/// The payload that `fib` suspects.
+pub(crate) const SUSPECT: &str = "00000000deadbeef";
 pub(crate) const ID_TEXT: &str = "0000000000000000000000000000feed";
 
 impl Fake {
@@ -130,24 +132,22 @@ impl Admin for Fake {
     }
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
-        let workers = (pool == "fib").then(|| {
+        (pool == "fib").then(|| {
             let mut busy = WorkerStatus::new("fib-1", "busy");
             busy.pid = Some(1234);
             busy.job = Some(JobId::from_bits(ID));
             vec![busy, WorkerStatus::new("fib-2", "idle")]
-        });
-        workers
+        })
     }
 
     /// `fib` takes and gives integers, `down` says nothing.
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
-        let schemas = (pool == "fib").then(|| {
+        (pool == "fib").then(|| {
             let mut schemas = PoolSchemas::default();
             schemas.input = Some(serde_json::json!({"type": "integer"}));
             schemas.hash = Some("0123456789abcdef".into());
             Arc::new(schemas)
-        });
-        schemas
+        })
     }
 
     /// `down` cannot be mended.
@@ -162,5 +162,21 @@ impl Admin for Fake {
             _ => None,
         };
         Box::pin(async { reloaded })
+    }
+
+    /// `fib` knows one payload, `down` none.
+    fn quarantine(&self, pool: &str) -> Option<Quarantine> {
+        let mut quarantine = Quarantine::default();
+        match pool {
+            "fib" => quarantine.payloads.push(SuspectPayload::new(SUSPECT)),
+            "down" => {}
+            _ => return None,
+        }
+        Some(quarantine)
+    }
+
+    fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
+        let suspects = self.quarantine(pool)?.payloads;
+        Some(suspects.iter().filter(|it| fingerprint.is_none_or(|one| one == it.fingerprint)).count())
     }
 }

@@ -18,5 +18,6 @@ mod limits;
 mod origins;
 mod outcomes;
 mod protocol;
+mod quarantine;
 mod reload;
 mod status;

@@ -23,7 +23,7 @@ impl Scheduler {
 
     /// Lets those behind it pass. It is given the next worker that has run nothing.
     pub(super) fn set_aside(&mut self, id: JobId) {
-        let spot = self.aside.push_back(id);
+        let spot = self.aside.push_back(id, self.bytes(id));
         self.moves(id, Place::Aside(spot));
     }
 

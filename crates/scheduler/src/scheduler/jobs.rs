@@ -123,7 +123,7 @@ impl Scheduler {
         } else if !self.has_room() {
             Some(Refusal::QueueFull)
         } else if !self.has_bytes(bytes) {
-            Some(Refusal::QueueBytesFull { waiting: self.queue.bytes() })
+            Some(Refusal::QueueBytesFull { waiting: self.queued_bytes() })
         } else {
             None
         }
@@ -146,7 +146,7 @@ impl Scheduler {
 
     /// Whether so many bytes more may wait. A job of any size may be the only one that waits, or it could never run.
     pub(super) fn has_bytes(&self, bytes: usize) -> bool {
-        self.queue.len() == 0 || self.queue.bytes().saturating_add(bytes) <= self.config.queue_bytes
+        self.queued() == 0 || self.queued_bytes().saturating_add(bytes) <= self.config.queue_bytes
     }
 
     pub(super) fn commit(&mut self, id: JobId) {

@@ -233,7 +233,7 @@ impl Scheduler {
     /// Bytes of the payloads of all jobs that wait.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.queue.bytes()
+        self.queue.bytes() + self.aside.bytes()
     }
 
     /// Jobs that wait.
@@ -284,9 +284,9 @@ impl Scheduler {
         !self.quarantine.is_empty()
     }
 
-    /// The payloads that have killed workers lately, in no particular order.
-    pub fn suspects(&self) -> impl Iterator<Item = Suspect> + '_ {
-        self.quarantine.suspects(self.now)
+    /// The payloads that have killed workers lately, as of `now`, in no particular order.
+    pub fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
+        self.quarantine.suspects(now)
     }
 
     /// The make that workers are started from.

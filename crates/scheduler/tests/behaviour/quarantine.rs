@@ -208,7 +208,8 @@ fn an_operator_lists_and_pardons() {
     let mut pool = Pool::ready(careful(1));
     kill_one(&mut pool, 0, 0);
     kill_one(&mut pool, 1, 1);
-    let listed: Vec<_> = pool.scheduler.suspects().map(|it| (it.payload, it.deaths, it.is_run)).collect();
+    let listed: Vec<_> =
+        pool.scheduler.suspects(at(0)).map(|it| (it.payload, it.deaths, it.is_run)).collect();
     assert_eq!(listed, [(Fingerprint(PAYLOAD), 2, false)]);
     pool.handle(Event::Pardon { payload: Some(Fingerprint(PAYLOAD)) });
     assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [assign(2, 2)]);

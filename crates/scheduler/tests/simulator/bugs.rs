@@ -199,7 +199,7 @@ impl Faulty {
     /// An idle worker that has run something, where a job that has killed is given to one that has not.
     fn used_one(&self, worker: WorkerId, job: JobId) -> Option<WorkerId> {
         let payload = *self.struck.get(&job)?;
-        let has_killed = self.scheduler.suspects().any(|suspect| suspect.payload == payload);
+        let has_killed = self.scheduler.suspects(self.now).any(|suspect| suspect.payload == payload);
         let mut idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
         let used = idle.find(|(id, ..)| self.used.contains(id)).map(|(id, ..)| id);
         used.filter(|_| has_killed && !self.used.contains(&worker))

@@ -395,8 +395,6 @@ fn orders_are_taken_on_a_socket_or_not_at_all() {
     let named =
         parse("[server]\norders_token_file = \"/nowhere/token\"\n[pools.a]\ncommand = \"sh\"").unwrap();
     let missing = named.server.resolve().unwrap_err().to_string();
-    assert!(
-        missing.starts_with("p.toml:2:21: failed to read the token in /nowhere/token: No such"),
-        "{missing}"
-    );
+    let expected = "p.toml:2:21: failed to read the token in /nowhere/token: No such";
+    assert!(missing.starts_with(expected), "{missing}");
 }

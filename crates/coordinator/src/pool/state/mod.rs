@@ -17,6 +17,7 @@ mod refusal;
 mod schemas;
 pub(super) mod slot;
 pub(super) mod stats;
+mod suspects;
 mod value_hash;
 
 use self::context::{EventContext, Told};
@@ -57,6 +58,7 @@ pub(crate) struct State {
     pub(crate) slots: BTreeMap<WorkerId, WorkerSlot>,
     pub(crate) stats: Stats,
     pub(crate) schemas: Schemas,
+    last_jobs: suspects::LastJobs,
     makes: Generations,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
@@ -79,6 +81,7 @@ impl State {
             slots: BTreeMap::new(),
             stats: Stats::default(),
             schemas: Schemas::default(),
+            last_jobs: suspects::LastJobs::default(),
             pool: recipe.name.clone(),
             makes: Generations::new(recipe),
             last_death: String::new(),

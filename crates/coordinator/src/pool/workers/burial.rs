@@ -121,6 +121,9 @@ pub(crate) fn died(
     if !is_expected {
         state.last_death = report.to_string();
     }
+    if let Some((payload, job)) = fingerprint.zip(running.and_then(|job| state.id(job))) {
+        state.died_of(now, payload, job);
+    }
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
     let is_first = report.jobs_done == 0 && begun <= 1;
