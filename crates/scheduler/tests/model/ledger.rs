@@ -1,8 +1,9 @@
 //! Who submitted what, and what became of it: one outcome each, and each one plausible. Refuses to know workers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use procpool_scheduler::{JobId, Limit, Refusal, Stage, Time, Verdict};
+use procpool_scheduler::{Config, Death, JobId, Limit, Refusal, Stage, Terms, Time, Verdict};
 
 /// As often a job goes back to the queue from workers that had not got all of it.
 const MAX_RETURNS: u32 = 8;
@@ -11,11 +12,11 @@ const MAX_RETURNS: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) deadline: Option<Time>,
-    pub(crate) has_run_timeout: bool,
+    pub(crate) run_timeout: Option<Duration>,
     pub(crate) bytes: usize,
     pub(crate) is_refused: bool,
     pub(crate) verdict: Option<Verdict>,
-    /// Whether a worker has it.
+    /// Whether a worker has it, be it ahead of its turn.
     pub(crate) is_out: bool,
     /// How often it may be handed over.
     pub(crate) attempts: u32,
@@ -27,29 +28,39 @@ pub(crate) struct Entry {
     pub(crate) is_hopeless: bool,
 }
 
+/// How a worker can come to have a job no more, without an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loss {
+    /// It died after it had begun the job, and of this as far as the job can tell.
+    Run(Death),
+    /// It died before it had begun the job that it was to run next.
+    OnTheWay,
+    /// It never came to the job, which others were to run before.
+    Ahead,
+}
+
 /// All jobs that were ever submitted, by their dense ids.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    retries_out_of_memory: bool,
     entries: BTreeMap<JobId, Entry>,
 }
 
 impl Ledger {
-    pub(crate) fn submit(
-        &mut self,
-        deadline: Option<Time>,
-        has_run_timeout: bool,
-        attempts: u32,
-        bytes: usize,
-    ) -> JobId {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { retries_out_of_memory: config.retry_out_of_memory, ..Self::default() }
+    }
+
+    pub(crate) fn submit(&mut self, terms: Terms, now: Time) -> JobId {
         let id = JobId(self.entries.len() as u64);
         let entry = Entry {
-            deadline,
-            has_run_timeout,
-            bytes,
+            deadline: terms.timeout.map(|timeout| now + timeout),
+            run_timeout: terms.run_timeout,
+            bytes: terms.bytes,
             is_refused: false,
             verdict: None,
             is_out: false,
-            attempts,
+            attempts: terms.attempts.max(1),
             spent: 0,
             returns: 0,
             is_hopeless: false,
@@ -63,16 +74,28 @@ impl Ledger {
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = (JobId, &Entry)> {
-        let is_open = |entry: &Entry| !entry.is_refused && entry.verdict.is_none();
-        self.entries.iter().filter(move |(_, entry)| is_open(entry)).map(|(&id, entry)| (id, entry))
+        self.entries.iter().filter(|(_, entry)| entry.is_open()).map(|(&id, entry)| (id, entry))
     }
 
     pub(crate) fn is_open(&self, id: JobId) -> bool {
-        self.open().any(|(open, _)| open == id)
+        self.entries.get(&id).is_some_and(Entry::is_open)
     }
 
     pub(crate) fn entry(&mut self, id: JobId) -> &mut Entry {
         self.entries.get_mut(&id).unwrap_or_else(|| panic!("job {id} was never submitted"))
+    }
+
+    /// Jobs that a worker has.
+    pub(crate) fn out(&self) -> usize {
+        self.open().filter(|(_, entry)| entry.is_out).count()
+    }
+
+    pub(crate) fn run_timeout(&self, id: JobId) -> Option<Duration> {
+        self.entries.get(&id)?.run_timeout
+    }
+
+    pub(crate) fn bytes(&self, id: JobId) -> usize {
+        self.entries.get(&id).map_or(0, |entry| entry.bytes)
     }
 
     pub(crate) fn refuse(&mut self, id: JobId, reason: Refusal) {
@@ -93,7 +116,32 @@ impl Ledger {
         assert!(!std::mem::replace(&mut entry.is_out, true), "job {id} is with two workers");
     }
 
-    pub(crate) fn resolve(&mut self, id: JobId, verdict: Verdict, now: Time) {
+    /// What it has let its caller see cannot be taken back.
+    pub(crate) fn commit(&mut self, id: JobId) {
+        let entry = self.entry(id);
+        entry.attempts = entry.attempts.min(entry.spent + 1);
+    }
+
+    /// No worker has it any more.
+    pub(crate) fn lose(&mut self, id: JobId, loss: Loss) {
+        if !self.is_open(id) {
+            return;
+        }
+        let retries = self.retries_out_of_memory;
+        let entry = self.entry(id);
+        entry.is_out = false;
+        match loss {
+            Loss::Run(death) => {
+                entry.spent += 1;
+                entry.is_hopeless = death == Death::OutOfMemory && !retries;
+            }
+            Loss::OnTheWay => entry.returns += 1,
+            Loss::Ahead => {}
+        }
+    }
+
+    /// `turn`: since when its worker has had nothing else to run, if it has none.
+    pub(crate) fn resolve(&mut self, id: JobId, verdict: Verdict, now: Time, turn: Option<Time>) {
         let entry = self.entry(id);
         assert!(!entry.is_refused, "job {id} was refused and ends as {verdict:?}");
         assert_eq!(entry.verdict.replace(verdict), None, "job {id} ends again as {verdict:?}");
@@ -113,7 +161,10 @@ impl Ledger {
                     Limit::Total => {
                         assert!(entry.deadline.is_some_and(|end| end <= now), "job {id} has time");
                     }
-                    Limit::Run => assert!(entry.has_run_timeout && stage == Stage::Running, "job {id}"),
+                    Limit::Run => {
+                        let end = turn.zip(entry.run_timeout).map(|(turn, run_timeout)| turn + run_timeout);
+                        assert!(end.is_some_and(|end| end <= now), "job {id} has run for less");
+                    }
                 }
             }
             Verdict::Cancelled { stage } | Verdict::ShutDown { stage } => entry.check_stage(id, stage),
@@ -122,6 +173,10 @@ impl Ledger {
 }
 
 impl Entry {
+    const fn is_open(&self) -> bool {
+        !self.is_refused && self.verdict.is_none()
+    }
+
     fn check_stage(&self, id: JobId, stage: Stage) {
         assert_eq!(stage == Stage::Running, self.is_out || self.spent > 0, "job {id} was not {stage:?}");
     }

@@ -1,32 +1,37 @@
-//! A scheduler, the world it acts on and the ledger of its jobs, taken through a script step by step. Here the
-//! invariants are checked that are about more than one of the three.
+//! A scheduler, the world it acts on and the ledger of its jobs, taken through a script step by step. What must hold of all three
+//! together stands in `promises.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use procpool_scheduler::{
     Action, Config, Death, Event, Fingerprint, Generation, Health, JobId, ReloadEnd, Scheduler, Terms, Time,
-    WorkerId, WorkerState,
+    Verdict, WorkerId,
 };
 
-use crate::ledger::Ledger;
+use crate::blame::Blame;
+use crate::coverage::Coverage;
+use crate::ledger::{Ledger, Loss};
 use crate::script::{Nonsense, Step};
-use crate::world::{Lost, World};
+use crate::world::World;
 
 pub(crate) struct Run {
-    scheduler: Scheduler,
-    config: Config,
-    now: Time,
-    world: World,
-    ledger: Ledger,
-    is_started: bool,
-    has_submitted: bool,
-    is_draining: bool,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) config: Config,
+    pub(crate) now: Time,
+    /// The latest time that the scheduler knows.
+    told: Time,
+    pub(crate) world: World,
+    pub(crate) ledger: Ledger,
+    pub(crate) is_started: bool,
+    pub(crate) has_submitted: bool,
+    pub(crate) is_draining: bool,
     is_stopped: bool,
-    is_drained: bool,
+    pub(crate) is_drained: bool,
     /// Reloads that were asked for, and those of them that have no end yet.
     last_generation: u64,
-    open_reloads: BTreeSet<Generation>,
+    pub(crate) open_reloads: BTreeSet<Generation>,
+    pub(crate) coverage: Coverage,
     /// Every action so far.
     pub(crate) log: Vec<Action>,
 }
@@ -37,8 +42,9 @@ impl Run {
             scheduler: Scheduler::new(config, seed).expect("a valid configuration"),
             config,
             now: Time::ZERO,
+            told: Time::ZERO,
             world: World::default(),
-            ledger: Ledger::default(),
+            ledger: Ledger::new(&config),
             is_started: false,
             has_submitted: false,
             is_draining: false,
@@ -46,14 +52,17 @@ impl Run {
             is_drained: false,
             last_generation: 0,
             open_reloads: BTreeSet::new(),
+            coverage: Coverage::default(),
             log: Vec::new(),
         }
     }
 
     pub(crate) fn step(&mut self, step: Step) {
-        if let Some(event) = self.event(step) {
-            self.handle(event);
+        let Some(event) = self.event(step) else { return };
+        if !matches!(step, Step::Nonsense(_)) {
+            self.coverage.event(&event);
         }
+        self.handle(event);
     }
 
     /// What the step comes down to, as things are. `None` if there is nothing that it could happen to.
@@ -62,36 +71,69 @@ impl Run {
             Step::Start => Some(Event::Start),
             Step::Submit { timeout, run_timeout, attempts, payload, bytes } => {
                 let [timeout, run_timeout] = [timeout, run_timeout].map(|it| it.map(Duration::from_millis));
-                let deadline = timeout.map(|it| self.now + it);
-                let job = self.ledger.submit(deadline, run_timeout.is_some(), attempts, bytes);
-                self.world.payloads.push(payload);
                 // As a caller would: hashing is not worth its while as long as nobody has killed.
                 let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
-                Some(Event::Submit {
-                    job,
-                    terms: Terms { timeout, run_timeout, attempts, fingerprint, bytes },
-                })
+                let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes };
+                let job = self.ledger.submit(terms, self.now);
+                self.world.payloads.push(payload);
+                Some(Event::Submit { job, terms })
             }
             Step::Cancel { pick } => Some(Event::Cancel { job: self.ledger.pick(pick)? }),
-            Step::React { pick, suspect } => self.world.react(pick, suspect),
+            Step::React { pick, suspect } => self.world.react(pick, suspect, self.now),
+            Step::GoOn { pick } => {
+                let worker = self.world.pick(pick)?;
+                self.world.process(worker).begin();
+                None
+            }
+            Step::GiveBack { pick, hesitates } => {
+                let worker = self.world.pick(pick)?;
+                self.world.give_back(worker, hesitates, self.now)
+            }
+            Step::PassOver { pick } => {
+                let worker = self.world.pick(pick)?;
+                self.world.pass_over(worker, self.now)
+            }
+            Step::Commit { pick } => {
+                let worker = self.world.pick(pick)?;
+                // What later ones of its jobs have said comes after the answers to those before them.
+                let process = self.world.process(worker);
+                let job = process.first().filter(|_| process.begun > 0 || process.begin())?;
+                self.ledger.commit(job);
+                Some(Event::Committed { job })
+            }
             Step::Identify => self.world.identify(),
             Step::Crash { pick, handed_over, death } => {
                 let worker = self.world.pick(pick)?;
                 Some(self.world.die(worker, handed_over, death))
             }
-            Step::Stall { pick } => Some(Event::Stalled { worker: self.world.pick(pick)?, has_begun: true }),
+            Step::HangUp { pick } => {
+                let worker = self.world.pick(pick)?;
+                let process = self.world.process(worker);
+                process.has_hung_up |= process.is_up;
+                process.is_up.then_some(Event::HungUp { worker })
+            }
+            Step::Stall { pick } => {
+                let worker = self.world.pick(pick)?;
+                let has_begun = self.world.process(worker).begun > 0;
+                Some(Event::Stalled { worker, has_begun })
+            }
             Step::Outgrow { pick } => Some(Event::Outgrown { worker: self.world.pick(pick)? }),
             Step::Reload => {
                 self.last_generation += 1;
                 Some(Event::Reload { generation: Generation(self.last_generation) })
             }
+            Step::Pardon { payload } => Some(Event::Pardon { payload: payload.map(Fingerprint) }),
             Step::Violate { pick } => Some(Event::Violated { worker: self.world.pick(pick)? }),
             Step::Kill { pick } => Some(Event::Kill { worker: self.world.pick(pick)? }),
-            Step::Pass { millis } => {
-                self.now = self.now + Duration::from_millis(millis);
+            Step::Pass { micros } => {
+                self.now = self.now + Duration::from_micros(micros);
                 None
             }
             Step::Tick => Some(Event::Tick),
+            Step::Wait { micros } => {
+                self.now = self.now + Duration::from_micros(micros);
+                Some(Event::Tick)
+            }
             Step::Nonsense(nonsense) => self.nonsense(nonsense),
             Step::Drain { limit } => Some(Event::Drain { limit: limit.map(Duration::from_millis) }),
             Step::Stop => Some(Event::Stop),
@@ -113,53 +155,73 @@ impl Run {
                 let worker = self.world.pick(pick)?;
                 Some(Event::Done { worker, job: no_job, health: Health::Suspect })
             }
+            Nonsense::PassedOverNothing { pick } => {
+                Some(Event::PassedOver { worker: self.world.pick(pick)?, job: no_job })
+            }
             Nonsense::Dead { pick, event } => {
                 let dead = &self.world.dead;
                 let worker = dead.get(pick % (dead.len() + 1)).copied().unwrap_or(WorkerId(1 << 40));
                 let job = self.ledger.pick(pick).unwrap_or(no_job);
-                Some(match event {
-                    0 => Event::Ready { worker, takes_ahead: true },
-                    1 => Event::Done { worker, job, health: Health::Sound },
-                    2 => {
-                        let begun = pick % 2;
-                        Event::Died { worker, begun, death: Death::Own, fingerprint: None }
-                    }
-                    3 => Event::Violated { worker },
-                    _ => Event::Kill { worker },
-                })
+                Some(of_the_dead(worker, job, pick, event))
             }
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(crate) fn handle(&mut self, event: Event) {
         match event {
             Event::Start => self.is_started = true,
             Event::Submit { .. } => self.has_submitted = true,
             Event::Drain { .. } => self.is_draining = true,
             Event::Stop => (self.is_draining, self.is_stopped) = (true, true),
             Event::Reload { generation } => assert!(self.open_reloads.insert(generation)),
-            Event::Died { .. } => self.lose_job(),
             _ => {}
         }
+        let earned = self.earned(event);
+        self.lose(event);
+        let blame = Blame::before(&self.scheduler, self.told);
         self.scheduler.handle(self.now, event);
+        self.told = self.now;
+        blame.check(&self.scheduler, self.now, earned);
         while let Some(action) = self.scheduler.poll_action() {
+            self.coverage.action(&action);
             self.log.push(action);
             self.perform(action);
         }
         self.check(event);
     }
 
-    /// A job goes with its worker. It may have been resolved before, by a cancel or a deadline.
-    fn lose_job(&mut self) {
-        if let Some(Lost { job, handed_over, death }) = self.world.lost.take()
-            && self.ledger.is_open(job)
-        {
-            let entry = self.ledger.entry(job);
-            entry.spent += u32::from(handed_over);
-            entry.returns += u32::from(!handed_over);
-            entry.is_hopeless =
-                handed_over && death == Death::OutOfMemory && !self.config.retry_out_of_memory;
-            entry.is_out = false;
+    /// The payload that has killed by this death, and is to be blamed for it.
+    fn earned(&mut self, event: Event) -> Option<u64> {
+        let Event::Died { death, .. } = event else { return None };
+        let dead = self.world.last_dead.take()?;
+        let was_asked = dead.is_killed || dead.is_retiring;
+        // One that has been given up already is not what anybody waits for.
+        let gives_up = dead.first().is_some_and(|first| !self.ledger.is_open(first));
+        let is_current = dead.generation >= self.scheduler.generation();
+        let culprit = dead.runs().filter(|&job| self.ledger.is_open(job))?;
+        if dead.begun > 1 {
+            self.coverage.met("died with answers that nobody had read");
+        }
+        let is_own = death != Death::Killed && !was_asked && !gives_up && is_current;
+        let payload = self.world.payload(culprit).filter(|_| is_own && self.config.poison.deaths > 0)?;
+        if dead.held.len() > 1 {
+            self.coverage.met("blamed among several");
+        }
+        Some(payload)
+    }
+
+    /// Jobs that go with a worker, or are given back by it. They may have been resolved before, by a cancel or a deadline.
+    fn lose(&mut self, event: Event) {
+        let is_death = matches!(event, Event::Died { .. });
+        for (job, loss) in std::mem::take(&mut self.world.lost) {
+            match loss {
+                _ if !self.ledger.is_open(job) => {}
+                Loss::Ahead if is_death => self.coverage.met("given back by a death"),
+                Loss::Ahead if matches!(event, Event::PassedOver { .. }) => self.coverage.met("passed over"),
+                Loss::Ahead => self.coverage.met("given back by a recall"),
+                Loss::Run(_) | Loss::OnTheWay => {}
+            }
+            self.ledger.lose(job, loss);
         }
     }
 
@@ -181,19 +243,18 @@ impl Run {
                 assert!(!self.world.asked.contains(&job), "job {job} is asked for twice");
                 self.world.asked.push(job);
             }
-            Action::Assign { worker, job, attempt, .. } => {
-                assert!(!self.is_stopped, "job {job} is assigned after a stop");
-                self.world.assign(worker, job);
-                self.ledger.assign(job, attempt, self.now);
-            }
-            Action::Recall { worker } => panic!("{worker} is recalled, and has nothing ahead"),
+            Action::Assign { worker, job, attempt, .. } => self.assign(worker, job, attempt),
+            Action::Recall { worker } => self.recall(worker),
             Action::Cancel { worker, job } => {
                 assert!(!self.ledger.is_open(job), "job {job} is given up before its end");
+                if self.world.process(worker).first() != Some(job) {
+                    self.coverage.met("given up ahead of its turn");
+                }
                 self.world.cancel(worker, job);
             }
             Action::Kill { worker, job } => self.world.kill(worker, job),
             Action::Retire { worker } => self.world.retire(worker),
-            Action::Resolve { job, verdict } => self.ledger.resolve(job, verdict, self.now),
+            Action::Resolve { job, verdict } => self.resolve(job, verdict),
             Action::Drained => {
                 assert!(self.is_draining && self.world.alive.is_empty(), "Drained while something is left");
                 assert_eq!(self.ledger.open().count(), 0, "Drained while jobs are left");
@@ -202,102 +263,43 @@ impl Run {
         }
     }
 
-    fn check(&self, event: Event) {
-        let Config { max_workers: max, queue, process_per_job, .. } = self.config;
-        let (queued, running) = (self.scheduler.queued(), self.scheduler.running());
-        assert_eq!(queued + running, self.ledger.open().count(), "the job tables disagree");
-        // Those whose workers died before they had got all of them have come back, that of a surplus worker too.
-        assert!(queued <= queue + max + 1, "{queued} jobs wait in a queue of {queue}");
-        self.check_bytes(event);
-
-        let workers: Vec<_> = self.scheduler.workers().collect();
-        let known: BTreeSet<_> = workers.iter().map(|&(id, ..)| id).collect();
-        assert_eq!(known, self.world.alive.keys().copied().collect(), "the workers disagree");
-        let count = |state| workers.iter().filter(|&&(_, it, _)| it == state).count();
-        // One more while one is being replaced.
-        assert!(workers.len() - count(WorkerState::Retiring) <= max + 1, "too many workers: {workers:?}");
-        assert!(count(WorkerState::Retiring) <= max, "too many retiring workers: {workers:?}");
-        let is_asked = self.world.asked.iter().any(|&job| self.ledger.is_open(job));
-        let waiting = queued - self.scheduler.set_apart();
-        assert!(waiting == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
-        assert!(self.open_reloads.len() <= 3, "reloads pile up: {:?}", self.open_reloads);
-        assert!(
-            !process_per_job || workers.iter().all(|&(id, ..)| self.world.alive[&id].jobs_done <= 1),
-            "{workers:?}"
-        );
-
-        let counters = self.scheduler.counters();
-        assert_eq!(counters.accepted, counters.resolved + (queued + running) as u64);
-        assert_eq!(counters.starts, counters.deaths + workers.len() as u64);
-        if event == Event::Tick {
-            assert!(self.scheduler.poll_timeout().is_none_or(|at| at > self.now), "a busy loop of ticks");
-            for (job, entry) in self.ledger.open() {
-                assert!(entry.deadline.is_none_or(|end| end > self.now), "job {job} outlives its deadline");
-            }
+    fn assign(&mut self, worker: WorkerId, job: JobId, attempt: u32) {
+        assert!(!self.is_stopped, "job {job} is assigned after a stop");
+        self.ledger.assign(job, attempt, self.now);
+        if self.world.assign(worker, job, self.now) {
+            self.coverage.met("sent ahead");
+            self.check_ahead(worker);
         }
     }
 
-    /// What waits is counted to the byte, whatever ends; no job makes it more than it may be unless it waits alone.
-    fn check_bytes(&self, event: Event) {
-        let bytes = self.scheduler.queued_bytes();
-        let waiting: Vec<_> = self.ledger.open().filter(|(_, entry)| !entry.is_out).collect();
-        assert_eq!(bytes, waiting.iter().map(|(_, entry)| entry.bytes).sum::<usize>(), "bytes leak");
-        if let Event::Submit { job, .. } = event
-            && let Some((_, entry)) = waiting.iter().find(|(id, _)| *id == job)
-        {
-            let most = self.config.queue_bytes.max(entry.bytes);
-            assert!(bytes <= most, "{bytes} bytes wait, {most} are allowed");
-        }
+    fn resolve(&mut self, job: JobId, verdict: Verdict) {
+        let turn = self.world.holder(job).filter(|&(_, is_first)| is_first).map(|(process, _)| process.turn);
+        self.ledger.resolve(job, verdict, self.now, turn);
     }
 
-    /// A quiet period: nothing new comes, time passes, all workers are well. In the end everything has ended that
-    /// could, and the pool is at its strength.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..10_000 {
-            self.handle(Event::Tick);
-            while let Some(event) = self.next_reaction() {
-                self.handle(event);
-            }
-            if self.is_at_rest() {
-                return self.check_rest();
-            }
-            match self.scheduler.poll_timeout() {
-                Some(due) => self.now = due,
-                None => panic!("nothing will ever happen: {:?}", self.scheduler),
-            }
-        }
-        panic!("the pool does not come to rest: {:?}", self.scheduler);
-    }
-
-    /// What the first process does that has something to do; an even pick, so that the killed ones die.
-    fn next_reaction(&mut self) -> Option<Event> {
+    /// Lets the world do what it does by itself next.
+    pub(crate) fn react(&mut self) -> Option<Event> {
         if let Some(answer) = self.world.identify() {
             return Some(answer);
         }
+        // An even pick, so that those who are about to die do.
         let count = self.world.alive.len();
-        (0..count).find_map(|nth| self.world.react(if nth % 2 == 0 { nth } else { nth + count }, false))
+        let picks = (0..count).map(|nth| if nth % 2 == 0 { nth } else { nth + count });
+        picks.into_iter().find_map(|pick| self.world.react(pick, false, self.now))
     }
+}
 
-    /// Every job has ended, every reload too, and the pool is at its strength or gone. Workers that are renewed for their
-    /// age never come to an end of it.
-    fn is_at_rest(&self) -> bool {
-        let mut workers = self.scheduler.workers();
-        let is_awake = self.has_submitted || (self.is_started && !self.config.lazy);
-        let least = if is_awake { self.config.min_workers } else { 0 };
-        self.ledger.open().next().is_none()
-            && self.open_reloads.is_empty()
-            && match self.is_draining {
-                true => self.is_drained,
-                false => {
-                    self.world.alive.len() >= least && workers.all(|(_, state, _)| state == WorkerState::Idle)
-                }
-            }
-    }
-
-    fn check_rest(&self) {
-        let (current, max) = (self.scheduler.generation(), self.config.max_workers);
-        assert!(self.world.alive.values().all(|process| process.generation == current), "outdated workers");
-        assert!(self.world.alive.len() <= max, "one too many: {:?}", self.scheduler);
-        assert!(!self.scheduler.is_reloading(), "{:?}", self.scheduler);
+/// An event that names a worker which is no more, or never was.
+fn of_the_dead(worker: WorkerId, job: JobId, pick: usize, event: u8) -> Event {
+    match event {
+        0 => Event::Ready { worker, takes_ahead: true },
+        1 => Event::Done { worker, job, health: Health::Sound },
+        2 => Event::Died { worker, begun: pick % 2, death: Death::Own, fingerprint: None },
+        3 => Event::Violated { worker },
+        4 => Event::Recalled { worker, keeps: pick },
+        5 => Event::Unbegun { worker },
+        6 => Event::PassedOver { worker, job },
+        7 => Event::Stalled { worker, has_begun: false },
+        _ => Event::Kill { worker },
     }
 }

@@ -26,6 +26,23 @@ pub(crate) enum Step {
         pick: usize,
         suspect: bool,
     },
+    /// A process ends a job and begins the next, and nobody hears of it yet.
+    GoOn {
+        pick: usize,
+    },
+    /// A process answers a recall. If it hesitates, it is about to begin one job more.
+    GiveBack {
+        pick: usize,
+        hesitates: bool,
+    },
+    /// A process tells that it has passed a job over.
+    PassOver {
+        pick: usize,
+    },
+    /// A job that runs lets its caller see something.
+    Commit {
+        pick: usize,
+    },
     /// A payload is told that was asked for.
     Identify,
     /// A process dies although nobody asked it to.
@@ -33,6 +50,10 @@ pub(crate) enum Step {
         pick: usize,
         handed_over: bool,
         death: Death,
+    },
+    /// A process closes its connections.
+    HangUp {
+        pick: usize,
     },
     /// A process is stopped from outside.
     Stall {
@@ -43,6 +64,10 @@ pub(crate) enum Step {
         pick: usize,
     },
     Reload,
+    /// An operator forgives a payload, or all.
+    Pardon {
+        payload: Option<u64>,
+    },
     Violate {
         pick: usize,
     },
@@ -51,9 +76,13 @@ pub(crate) enum Step {
     },
     /// Time passes, and nobody ticks.
     Pass {
-        millis: u64,
+        micros: u64,
     },
     Tick,
+    /// Time passes, and the alarm rings.
+    Wait {
+        micros: u64,
+    },
     Nonsense(Nonsense),
     Drain {
         limit: Option<u64>,
@@ -73,6 +102,9 @@ pub(crate) enum Nonsense {
     AnswerToNoQuestion {
         pick: usize,
     },
+    PassedOverNothing {
+        pick: usize,
+    },
     /// About a worker that is dead (if one is) or never was.
     Dead {
         pick: usize,
@@ -80,12 +112,61 @@ pub(crate) enum Nonsense {
     },
 }
 
-pub(crate) fn config() -> impl Strategy<Value = Config> {
+/// Settings, and what happens to a pool that has them.
+pub(crate) fn life(steps: usize) -> impl Strategy<Value = (Config, Vec<Step>)> {
+    let wild = (config(), prop::collection::vec(step(), 0..steps));
+    let brisk = (brisk_config(), prop::collection::vec(brisk_step(), 0..steps));
+    prop_oneof![1 => wild, 1 => brisk]
+}
+
+/// A pool in which jobs are sent ahead: few workers, which stay.
+fn brisk_config() -> impl Strategy<Value = Config> {
+    (config(), 1..=2usize, 4..=12usize, 1..5usize).prop_map(|(config, workers, queue, ahead)| Config {
+        min_workers: workers,
+        max_workers: workers,
+        queue,
+        ahead,
+        lazy: false,
+        process_per_job: false,
+        recycling: Recycling::default(),
+        breaker: Breaker { failures: 10, ..config.breaker },
+        ..config
+    })
+}
+
+/// Many small jobs that take next to nothing, and now and then one that takes long, or anything else.
+fn brisk_step() -> impl Strategy<Value = Step> {
+    let pick = 0..64usize;
+    let limit = || prop::option::weighted(0.2, 1..20u64);
+    prop_oneof![
+        2 => Just(Step::Start),
+        40 => (limit(), limit(), 1..3u32, 0..16u64, bytes()).prop_map(
+            |(timeout, run_timeout, attempts, payload, bytes)| {
+                Step::Submit { timeout, run_timeout, attempts, payload, bytes }
+            },
+        ),
+        40 => pick.clone().prop_map(|pick| Step::React { pick, suspect: false }),
+        20 => pick.clone().prop_map(|pick| Step::GoOn { pick }),
+        3 => pick.clone().prop_map(|pick| Step::Commit { pick }),
+        12 => (pick.clone(), any::<bool>()).prop_map(|(pick, hesitates)| Step::GiveBack { pick, hesitates }),
+        12 => pick.clone().prop_map(|pick| Step::PassOver { pick }),
+        3 => (pick.clone(), any::<bool>(), death())
+            .prop_map(|(pick, handed_over, death)| Step::Crash { pick, handed_over, death }),
+        2 => pick.clone().prop_map(|pick| Step::HangUp { pick }),
+        1 => pick.prop_map(|pick| Step::Kill { pick }),
+        5 => (0..50u64).prop_map(|micros| Step::Pass { micros }),
+        10 => (2_000..5_000u64).prop_map(|micros| Step::Wait { micros }),
+        6 => step(),
+    ]
+}
+
+fn config() -> impl Strategy<Value = Config> {
     let sizes = (1..=4usize).prop_flat_map(|max| (0..=max, Just(max)));
-    let queue = (0..=4usize, prop_oneof![1 => Just(usize::MAX), 2 => 0..=200usize]);
+    let queue = (0..=8usize, prop_oneof![1 => Just(usize::MAX), 2 => 0..=300_000usize]);
     let plain = (sizes, queue, millis(), millis(), millis(), any::<bool>());
-    (plain, renewal(), 1..4usize, 0..4u32, any::<bool>()).prop_map(
-        |(plain, renewal, failures, deaths, retry_out_of_memory)| {
+    let ahead = prop_oneof![1 => Just(0), 4 => 1..5usize];
+    (plain, renewal(), ahead, 1..4usize, 0..4u32, any::<bool>()).prop_map(
+        |(plain, renewal, ahead, failures, deaths, retry_out_of_memory)| {
             let ((min_workers, max_workers), (queue, queue_bytes), grace, stop_timeout, initial, lazy) =
                 plain;
             Config {
@@ -93,6 +174,7 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
                 max_workers,
                 queue,
                 queue_bytes,
+                ahead,
                 grace,
                 stop_timeout,
                 backoff: Backoff { initial, max: 4 * initial },
@@ -126,33 +208,44 @@ fn millis() -> impl Strategy<Value = Duration> {
     prop_oneof![1 => Just(0), 4 => 1..30u64].prop_map(Duration::from_millis)
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Step> {
     let pick = 0..64usize;
     let limit = || prop::option::of(0..40u64);
     prop_oneof![
         2 => Just(Step::Start),
-        20 => (limit(), limit(), prop_oneof![3 => Just(1), 1 => 2..4u32], 0..4u64, 0..150usize).prop_map(
+        30 => (limit(), limit(), prop_oneof![3 => Just(1), 1 => 2..4u32], 0..4u64, bytes()).prop_map(
             |(timeout, run_timeout, attempts, payload, bytes)| {
                 Step::Submit { timeout, run_timeout, attempts, payload, bytes }
             },
         ),
         8 => pick.clone().prop_map(|pick| Step::Cancel { pick }),
         40 => (pick.clone(), prop::bool::weighted(0.1)).prop_map(|(pick, suspect)| Step::React { pick, suspect }),
+        8 => pick.clone().prop_map(|pick| Step::GoOn { pick }),
+        4 => (pick.clone(), any::<bool>()).prop_map(|(pick, hesitates)| Step::GiveBack { pick, hesitates }),
+        2 => pick.clone().prop_map(|pick| Step::PassOver { pick }),
+        3 => pick.clone().prop_map(|pick| Step::Commit { pick }),
         8 => Just(Step::Identify),
         6 => (pick.clone(), any::<bool>(), death())
             .prop_map(|(pick, handed_over, death)| Step::Crash { pick, handed_over, death }),
+        2 => pick.clone().prop_map(|pick| Step::HangUp { pick }),
         1 => pick.clone().prop_map(|pick| Step::Stall { pick }),
         1 => pick.clone().prop_map(|pick| Step::Outgrow { pick }),
         3 => Just(Step::Reload),
+        1 => prop::option::of(0..4u64).prop_map(|payload| Step::Pardon { payload }),
         2 => pick.clone().prop_map(|pick| Step::Violate { pick }),
         2 => pick.clone().prop_map(|pick| Step::Kill { pick }),
-        20 => (0..15u64).prop_map(|millis| Step::Pass { millis }),
+        20 => prop_oneof![1 => 0..100u64, 4 => 0..15_000u64].prop_map(|micros| Step::Pass { micros }),
         20 => Just(Step::Tick),
         6 => nonsense().prop_map(Step::Nonsense),
         1 => limit().prop_map(|limit| Step::Drain { limit }),
         // A stopped pool is soon a dull one: half of the scripts of full length see no stop.
         1 => prop::bool::weighted(0.5).prop_map(|stop| if stop { Step::Stop } else { Step::Tick }),
     ]
+}
+
+/// A worker may have 128 KiB ahead.
+fn bytes() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 0..1_000usize, 1 => 30_000..60_000usize, 1 => 100_000..200_000usize]
 }
 
 fn death() -> impl Strategy<Value = Death> {
@@ -165,6 +258,7 @@ fn nonsense() -> impl Strategy<Value = Nonsense> {
         pick.clone().prop_map(|pick| Nonsense::DuplicateSubmit { pick }),
         pick.clone().prop_map(|pick| Nonsense::ReadyAgain { pick }),
         pick.clone().prop_map(|pick| Nonsense::AnswerToNoQuestion { pick }),
-        (pick, 0..5u8).prop_map(|(pick, event)| Nonsense::Dead { pick, event }),
+        pick.clone().prop_map(|pick| Nonsense::PassedOverNothing { pick }),
+        (pick, 0..9u8).prop_map(|(pick, event)| Nonsense::Dead { pick, event }),
     ]
 }

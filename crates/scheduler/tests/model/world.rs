@@ -1,19 +1,68 @@
 //! The processes, as far as a scheduler can tell: each does what it is told, when the script lets it. Refuses orders
 //! that no real process could follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use procpool_scheduler::{Death, Event, Fingerprint, Generation, Health, JobId, WorkerId};
+use procpool_scheduler::{Death, Event, Fingerprint, Generation, Health, JobId, Time, WorkerId};
+
+use crate::ledger::Loss;
 
 /// One process that has been started and has not died.
 #[derive(Debug, Default)]
 pub(crate) struct Process {
     pub(crate) is_up: bool,
+    pub(crate) takes_ahead: bool,
     pub(crate) generation: Generation,
-    pub(crate) job: Option<JobId>,
+    /// The jobs that it was given and that nobody knows to be done, in the order in which it runs them.
+    pub(crate) held: VecDeque<JobId>,
+    /// So many of them it has begun. It runs the last of these, and has answers to the others that nobody has read.
+    pub(crate) begun: usize,
+    /// Since when the first of them has been the first.
+    pub(crate) turn: Time,
+    /// Since when that one, and whoever has recalled it, has been waited for.
+    pub(crate) waited_for: Time,
+    /// It was asked to give back what it has not begun.
+    pub(crate) is_recalled: bool,
+    /// The job after those that it has begun, if it was taken for begun and is passed over.
+    pub(crate) passes_over: Option<JobId>,
     pub(crate) jobs_done: u64,
+    pub(crate) is_suspect: bool,
+    pub(crate) has_hung_up: bool,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
+}
+
+impl Process {
+    /// The job that it runs as far as the scheduler can know.
+    pub(crate) fn first(&self) -> Option<JobId> {
+        self.held.front().copied()
+    }
+
+    /// The job that it runs in truth, or has just ended.
+    pub(crate) fn runs(&self) -> Option<JobId> {
+        self.held.get(self.begun.checked_sub(1)?).copied()
+    }
+
+    pub(crate) const fn is_starting(&self) -> bool {
+        !self.is_up && !self.is_killed
+    }
+
+    /// Another of its jobs is the first.
+    fn begin_turn(&mut self, now: Time) {
+        (self.turn, self.waited_for) = (now, now);
+    }
+
+    /// Goes through with one more of its jobs, which nobody hears of. `false` if there is none.
+    pub(crate) fn begin(&mut self) -> bool {
+        let may = self.is_up && self.begun < self.held.len() && self.passes_over.is_none();
+        self.begun += usize::from(may);
+        may
+    }
+
+    /// Those that it has begun, as far as anybody can see from outside.
+    fn believed(&self) -> usize {
+        self.begun + usize::from(self.passes_over.is_some())
+    }
 }
 
 /// All processes, alive and dead.
@@ -21,20 +70,14 @@ pub(crate) struct Process {
 pub(crate) struct World {
     pub(crate) alive: BTreeMap<WorkerId, Process>,
     pub(crate) dead: Vec<WorkerId>,
-    /// The job that went with the last to die, and what is said of that death.
-    pub(crate) lost: Option<Lost>,
+    /// The last to die.
+    pub(crate) last_dead: Option<Process>,
+    /// Jobs that a worker has no more though nobody has answered them.
+    pub(crate) lost: Vec<(JobId, Loss)>,
     /// The payload of each job.
     pub(crate) payloads: Vec<u64>,
     /// Jobs whose payloads somebody is about to tell.
     pub(crate) asked: Vec<JobId>,
-}
-
-/// A job that went with its worker.
-#[derive(Debug)]
-pub(crate) struct Lost {
-    pub(crate) job: JobId,
-    pub(crate) handed_over: bool,
-    pub(crate) death: Death,
 }
 
 impl World {
@@ -48,28 +91,47 @@ impl World {
         self.alive.get_mut(&worker).unwrap_or_else(|| panic!("{worker} is dead, or never was"))
     }
 
-    pub(crate) fn assign(&mut self, worker: WorkerId, job: JobId) {
+    /// Says whether the job is sent ahead of its turn.
+    pub(crate) fn assign(&mut self, worker: WorkerId, job: JobId, now: Time) -> bool {
+        let is_starting = self.alive.values().any(Process::is_starting);
         let process = self.process(worker);
         assert!(process.is_up, "{worker} gets a job before it is ready");
         assert!(!process.is_killed && !process.is_retiring, "{worker} is on its way out and gets a job");
-        assert_eq!(process.job.replace(job), None, "{worker} gets a second job");
+        assert!(!process.has_hung_up && !process.is_suspect, "{worker} is about to die and gets a job");
+        process.held.push_back(job);
+        let is_ahead = process.held.len() > 1;
+        if is_ahead {
+            assert!(process.takes_ahead, "{worker} gets a second job and cannot tell which it has begun");
+            assert!(!process.is_recalled, "{worker} gets a second job and is to give them back");
+            assert!(!is_starting, "{worker} gets a second job and another one is on its way up");
+        } else {
+            process.begin_turn(now);
+        }
+        is_ahead
+    }
+
+    pub(crate) fn recall(&mut self, worker: WorkerId) {
+        let process = self.process(worker);
+        assert!(process.held.len() > 1, "{worker} is recalled, and has nothing ahead");
+        assert!(!process.is_killed && !process.is_retiring, "{worker} is recalled on its way out");
+        assert!(!std::mem::replace(&mut process.is_recalled, true), "{worker} is recalled twice");
     }
 
     pub(crate) fn cancel(&mut self, worker: WorkerId, job: JobId) {
         let process = self.process(worker);
-        assert_eq!(process.job, Some(job), "{worker} is to give up a job that it does not have");
+        assert!(process.held.contains(&job), "{worker} is to give up a job that it does not have");
         assert!(!process.is_killed, "{worker} is asked after it was killed");
     }
 
     pub(crate) fn kill(&mut self, worker: WorkerId, job: Option<JobId>) {
         let process = self.process(worker);
-        assert_eq!(process.job, job, "{worker} is killed for another job than it has");
+        assert_eq!(process.first(), job, "{worker} is killed for another job than it has");
         assert!(!std::mem::replace(&mut process.is_killed, true), "{worker} is killed twice");
     }
 
     pub(crate) fn retire(&mut self, worker: WorkerId) {
         let process = self.process(worker);
-        assert!(process.is_up && process.job.is_none() && !process.is_killed, "{worker} cannot retire");
+        assert!(process.is_up && process.held.is_empty() && !process.is_killed, "{worker} cannot retire");
         assert!(!std::mem::replace(&mut process.is_retiring, true), "{worker} is retired twice");
     }
 
@@ -77,39 +139,102 @@ impl World {
         self.alive.keys().nth(pick.checked_rem(self.alive.len())?).copied()
     }
 
+    /// The process that has this job, and whether it is the one that it runs as far as is known.
+    pub(crate) fn holder(&self, job: JobId) -> Option<(&Process, bool)> {
+        let holder = self.alive.values().find(|process| process.held.contains(&job))?;
+        Some((holder, holder.first() == Some(job)))
+    }
+
     /// Somebody tells a payload.
     pub(crate) fn identify(&mut self) -> Option<Event> {
         let job = self.asked.pop()?;
-        Some(Event::Identified { job, fingerprint: self.fingerprint(job)? })
+        Some(Event::Identified { job, fingerprint: Fingerprint(self.payload(job)?) })
     }
 
-    fn fingerprint(&self, job: JobId) -> Option<Fingerprint> {
-        Some(Fingerprint(*self.payloads.get(usize::try_from(job.0).ok()?)?))
+    pub(crate) fn payload(&self, job: JobId) -> Option<u64> {
+        self.payloads.get(usize::try_from(job.0).ok()?).copied()
     }
 
-    /// One process does the next thing that it would do by itself, if there is any. A killed one dies, but may still
+    /// One process does the next thing that it would do by itself, if there is any. One that is about to die may still
     /// have answered; which of the two comes first is up to `pick`.
-    pub(crate) fn react(&mut self, pick: usize, suspect: bool) -> Option<Event> {
+    pub(crate) fn react(&mut self, pick: usize, suspect: bool, now: Time) -> Option<Event> {
         let worker = self.pick(pick)?;
         let process = self.process(worker);
-        let dies = process.is_killed && (process.job.is_none() || pick.is_multiple_of(2));
-        if dies || (process.is_retiring && process.job.is_none()) {
+        let is_going = process.is_killed || process.has_hung_up || process.is_retiring;
+        if is_going && (process.held.is_empty() || pick.is_multiple_of(2)) {
             return Some(self.die(worker, true, Death::Own));
         }
         if !process.is_up {
             process.is_up = true;
-            return Some(Event::Ready { worker, takes_ahead: false });
+            process.takes_ahead = !worker.0.is_multiple_of(4);
+            return Some(Event::Ready { worker, takes_ahead: process.takes_ahead });
         }
-        let job = process.job.take()?;
+        if process.begun == 0 && process.passes_over.is_some() {
+            return self.pass_over(worker, now);
+        }
+        if process.is_recalled {
+            return self.give_back(worker, pick.is_multiple_of(3), now);
+        }
+        process.begin();
+        let job = process.held.pop_front()?;
+        process.begun -= 1;
+        process.begin_turn(now);
         process.jobs_done += 1;
+        process.is_suspect |= suspect;
         Some(Event::Done { worker, job, health: if suspect { Health::Suspect } else { Health::Sound } })
     }
 
+    /// Answers a recall. One that hesitates is about to begin one more, which is taken for begun and is not.
+    pub(crate) fn give_back(&mut self, worker: WorkerId, hesitates: bool, now: Time) -> Option<Event> {
+        let process = self.process(worker);
+        if !std::mem::take(&mut process.is_recalled) {
+            return None;
+        }
+        process.waited_for = now;
+        if hesitates && process.passes_over.is_none() {
+            process.passes_over = process.held.get(process.begun).copied();
+        }
+        let keeps = process.believed();
+        if keeps == 0 && !process.held.is_empty() {
+            return Some(Event::Unbegun { worker });
+        }
+        let back = process.held.split_off(keeps.min(process.held.len()));
+        self.lost.extend(back.into_iter().map(|job| (job, Loss::Ahead)));
+        Some(Event::Recalled { worker, keeps })
+    }
+
+    pub(crate) fn pass_over(&mut self, worker: WorkerId, now: Time) -> Option<Event> {
+        let process = self.process(worker);
+        let job = process.passes_over.take()?;
+        process.held.remove(process.begun);
+        if process.begun == 0 {
+            process.begin_turn(now);
+        }
+        self.lost.push((job, Loss::Ahead));
+        Some(Event::PassedOver { worker, job })
+    }
+
+    /// One that cannot tell what it has begun may have got all of its job or not.
     pub(crate) fn die(&mut self, worker: WorkerId, handed_over: bool, death: Death) -> Event {
-        let job = self.alive.remove(&worker).and_then(|process| process.job);
-        self.lost = job.map(|job| Lost { job, handed_over, death });
+        let mut process = self.alive.remove(&worker).unwrap_or_default();
+        if !process.takes_ahead {
+            process.begun = usize::from(handed_over && !process.held.is_empty());
+        }
+        let culprit = process.runs();
+        for (at, &job) in process.held.iter().enumerate() {
+            let loss = match at {
+                _ if Some(job) == culprit => Loss::Run(death),
+                // It had ended, and nobody knows how.
+                _ if at < process.begun => Loss::Run(Death::Killed),
+                0 => Loss::OnTheWay,
+                _ => Loss::Ahead,
+            };
+            self.lost.push((job, loss));
+        }
         self.dead.push(worker);
-        let fingerprint = job.and_then(|job| self.fingerprint(job));
-        Event::Died { worker, begun: usize::from(handed_over), death, fingerprint }
+        let fingerprint = culprit.and_then(|job| self.payload(job)).map(Fingerprint);
+        let begun = process.begun;
+        self.last_dead = Some(process);
+        Event::Died { worker, begun, death, fingerprint }
     }
 }

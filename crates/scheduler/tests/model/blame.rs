@@ -1,0 +1,35 @@
+//! Which payloads are blamed for deaths: that of the job which ran, and no other. Refuses to know what comes of it.
+
+use std::collections::BTreeMap;
+
+use procpool_scheduler::{Scheduler, Time};
+
+/// The deaths of each payload before an event, and until when each is remembered.
+#[derive(Debug)]
+pub(crate) struct Blame(BTreeMap<u64, (u32, Time)>);
+
+impl Blame {
+    /// `told`: the latest time that the scheduler knows.
+    pub(crate) fn before(scheduler: &Scheduler, told: Time) -> Self {
+        let suspects = scheduler.suspects(told);
+        Self(suspects.map(|it| (it.payload.0, (it.deaths, told + it.remaining))).collect())
+    }
+
+    /// After the event: a death more of the payload that has earned it, if one has.
+    pub(crate) fn check(&self, scheduler: &Scheduler, now: Time, earned: Option<u64>) {
+        let after: BTreeMap<_, _> = scheduler.suspects(now).map(|it| (it.payload.0, it.deaths)).collect();
+        let before = |payload: &u64| self.0.get(payload).filter(|&&(_, end)| now < end).map_or(0, |it| it.0);
+        for (payload, &deaths) in &after {
+            let most = before(payload) + u32::from(earned == Some(*payload));
+            assert!(deaths <= most, "payload {payload} is blamed for a death that was not its doing");
+        }
+        if let Some(payload) = earned {
+            let deaths = after.get(&payload).copied().unwrap_or(0);
+            assert_eq!(
+                deaths,
+                before(&payload) + 1,
+                "payload {payload} is not blamed for what it has killed"
+            );
+        }
+    }
+}

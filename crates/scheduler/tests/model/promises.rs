@@ -1,0 +1,141 @@
+//! What holds after every step, and what must have come about when nothing has gone wrong for a while.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use procpool_scheduler::{Config, Event, WorkerId, WorkerState};
+
+use crate::run::Run;
+
+/// All that a worker which has jobs ahead has to run, in bytes.
+const BYTES_AHEAD: usize = 128 * 1024;
+
+/// Nobody is asked back for jobs before the first one has had so long.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+impl Run {
+    /// Nobody is given more than is good for it, or while somebody else could take it.
+    pub(crate) fn check_ahead(&self, worker: WorkerId) {
+        let Config { ahead, process_per_job, .. } = self.config;
+        let held = &self.world.alive[&worker].held;
+        assert!(held.len() <= 1 + ahead && !process_per_job, "{worker} has {held:?}, {ahead} may be ahead");
+        let bytes: usize = held.iter().map(|&job| self.ledger.bytes(job)).sum();
+        assert!(bytes <= BYTES_AHEAD, "{worker} has {bytes} bytes to run");
+        let mut states = self.scheduler.workers().map(|(_, state, _)| state);
+        assert!(!states.any(|state| state == WorkerState::Idle), "{worker} gets a job, another is idle");
+    }
+
+    pub(crate) fn recall(&mut self, worker: WorkerId) {
+        self.world.recall(worker);
+        let turn = self.world.process(worker).turn;
+        assert!(turn + PATIENCE <= self.now, "{worker} is recalled though its job is brisk");
+    }
+
+    pub(crate) fn check(&self, event: Event) {
+        let Config { max_workers: max, queue, process_per_job, ahead, .. } = self.config;
+        let (queued, running) = (self.scheduler.queued(), self.scheduler.running());
+        assert_eq!(queued + running, self.ledger.open().count(), "the job tables disagree");
+        assert_eq!(running, self.ledger.out(), "the job tables disagree about who has a worker");
+        // Those whose workers died before they had begun them have come back, those of a surplus worker too.
+        assert!(queued <= queue + (max + 1) * (1 + ahead), "{queued} jobs wait in a queue of {queue}");
+
+        let workers: Vec<_> = self.scheduler.workers().collect();
+        let known: BTreeSet<_> = workers.iter().map(|&(id, ..)| id).collect();
+        assert_eq!(known, self.world.alive.keys().copied().collect(), "the workers disagree");
+        for &(id, _, job) in &workers {
+            let process = &self.world.alive[&id];
+            // The end of a drain has ended what they have ahead, too, and forgets it.
+            let is_forgotten = job.is_none() && self.is_draining && process.is_killed;
+            assert!(is_forgotten || job == process.first(), "{id} runs another job than is known");
+        }
+        let count = |state| workers.iter().filter(|&&(_, it, _)| it == state).count();
+        // One more while one is being replaced.
+        assert!(workers.len() - count(WorkerState::Retiring) <= max + 1, "too many workers: {workers:?}");
+        assert!(count(WorkerState::Retiring) <= max, "too many retiring workers: {workers:?}");
+        let is_asked = self.world.asked.iter().any(|&job| self.ledger.is_open(job));
+        let waiting = queued - self.scheduler.set_apart();
+        assert!(waiting == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
+        assert!(self.open_reloads.len() <= 3, "reloads pile up: {:?}", self.open_reloads);
+        assert!(
+            !process_per_job || workers.iter().all(|&(id, ..)| self.world.alive[&id].jobs_done <= 1),
+            "{workers:?}"
+        );
+
+        let counters = self.scheduler.counters();
+        assert_eq!(counters.accepted, counters.resolved + (queued + running) as u64);
+        assert_eq!(counters.starts, counters.deaths + workers.len() as u64);
+        match event {
+            Event::Tick => self.check_times(),
+            Event::Stalled { worker, has_begun } => self.check_stalled(worker, has_begun),
+            _ => {}
+        }
+    }
+
+    fn check_times(&self) {
+        assert!(self.scheduler.poll_timeout().is_none_or(|at| at > self.now), "a busy loop of ticks");
+        for (job, entry) in self.ledger.open() {
+            assert!(entry.deadline.is_none_or(|end| end > self.now), "job {job} outlives its deadline");
+        }
+        for (id, process) in &self.world.alive {
+            let first = process.first().filter(|&job| self.ledger.is_open(job));
+            let limit = first.and_then(|job| self.ledger.run_timeout(job));
+            let is_over = limit.is_some_and(|limit| process.turn + limit <= self.now);
+            assert!(!is_over || process.is_killed, "{first:?} outlives its run timeout");
+            // Somebody looks every so often.
+            let is_slow = process.held.len() > 1 && process.waited_for + 2 * PATIENCE <= self.now;
+            assert!(
+                !is_slow || process.is_recalled || process.is_killed,
+                "jobs wait behind a slow one of {id}"
+            );
+        }
+    }
+
+    /// One that runs nothing in truth is stopped for good: what it has goes to others.
+    fn check_stalled(&self, worker: WorkerId, has_begun: bool) {
+        let Some(process) = self.world.alive.get(&worker) else { return };
+        let is_going = process.is_killed || process.is_retiring || process.has_hung_up;
+        assert!(!process.is_up || is_going || has_begun, "{worker} has been stopped, and stays");
+    }
+
+    /// A quiet period: nothing new comes, time passes, all workers are well. In the end everything has ended that
+    /// could, and the pool is at its strength.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            self.handle(Event::Tick);
+            while let Some(event) = self.react() {
+                self.handle(event);
+            }
+            if self.is_at_rest() {
+                return self.check_rest();
+            }
+            match self.scheduler.poll_timeout() {
+                Some(due) => self.now = due,
+                None => panic!("nothing will ever happen: {:?}", self.scheduler),
+            }
+        }
+        panic!("the pool does not come to rest: {:?}", self.scheduler);
+    }
+
+    /// Every job has ended, every reload too, and the pool is at its strength or gone. Workers that are renewed for their
+    /// age never come to an end of it.
+    fn is_at_rest(&self) -> bool {
+        let mut workers = self.scheduler.workers();
+        let is_awake = self.has_submitted || (self.is_started && !self.config.lazy);
+        let least = if is_awake { self.config.min_workers } else { 0 };
+        self.ledger.open().next().is_none()
+            && self.open_reloads.is_empty()
+            && match self.is_draining {
+                true => self.is_drained,
+                false => {
+                    self.world.alive.len() >= least && workers.all(|(_, state, _)| state == WorkerState::Idle)
+                }
+            }
+    }
+
+    fn check_rest(&self) {
+        let (current, max) = (self.scheduler.generation(), self.config.max_workers);
+        assert!(self.world.alive.values().all(|process| process.generation == current), "outdated workers");
+        assert!(self.world.alive.len() <= max, "one too many: {:?}", self.scheduler);
+        assert!(!self.scheduler.is_reloading(), "{:?}", self.scheduler);
+    }
+}
