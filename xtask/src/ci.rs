@@ -7,6 +7,7 @@ use std::env;
 use crate::bench;
 use crate::cargo::{self, cargo};
 use crate::error::Error;
+use crate::fuzz;
 use crate::journal::Journal;
 use crate::needs;
 use crate::test;
@@ -21,6 +22,7 @@ Usage: cargo xtask ci
   docs      cargo doc, warnings denied
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
+  fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
 
 No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
@@ -38,6 +40,7 @@ pub(crate) fn run() -> Result<(), Error> {
     journal.attempt("docs", docs);
     licences(&mut journal);
     counts(&mut journal);
+    fuzz::in_ci(&mut journal);
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
     }

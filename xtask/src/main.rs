@@ -11,6 +11,7 @@ mod chaos;
 mod ci;
 mod dist;
 mod error;
+mod fuzz;
 mod journal;
 mod needs;
 mod os;
@@ -33,6 +34,7 @@ Commands:
   test   build what the tests need and run all of them
   bench  measure beside peers and floors, and say which goals are met
   chaos  kill workers under load and compare every ledger
+  fuzz   feed random bytes to what reads bytes of others
   ci     format, clippy, docs, licences, then test
   dist   pack each executable as an artifact of its own into dist/
   help   print this
@@ -64,6 +66,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "bench" => bench::run(&args),
         "chaos" if asks_for_help(&args) => say(chaos::HELP),
         "chaos" => chaos::run(&args),
+        "fuzz" if asks_for_help(&args) => say(fuzz::HELP),
+        "fuzz" => fuzz::run(&args),
         "ci" if asks_for_help(&args) => say(ci::HELP),
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
         "dist" if asks_for_help(&args) => say(dist::HELP),

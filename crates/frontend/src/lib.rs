@@ -137,6 +137,8 @@ mod connection;
 mod content_type;
 mod dispatch;
 mod embedded;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod head;
 mod health;

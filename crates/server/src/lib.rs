@@ -40,6 +40,8 @@ mod check;
 mod cli;
 mod config;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod input;
 mod late;
 mod logs;

@@ -85,6 +85,12 @@ impl Config {
     }
 }
 
+/// Reads a text as if it stood in `procpool.toml`.
+#[cfg(fuzzing)]
+pub(crate) fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Source { path: Path::new("procpool.toml"), text })
+}
+
 fn read(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(failed)?;
