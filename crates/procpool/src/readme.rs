@@ -142,6 +142,7 @@ mod tests {
             Refusal::BreakerOpen { retry: limit, last_death: String::new() },
             Refusal::Starting,
             Refusal::ShuttingDown,
+            Refusal::RuntimeEnded,
             Refusal::UnknownPool { known: Vec::new() },
             Refusal::InputTooLarge { size: 2, limit: 1 },
             Refusal::NoSlotInTime { limit },

@@ -256,6 +256,7 @@ impl JobError {
                 | Refusal::BreakerOpen { .. }
                 | Refusal::Starting
                 | Refusal::ShuttingDown
+                | Refusal::RuntimeEnded
                 | Refusal::Forked => 503,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A pool did not accept a job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("pool `{pool}` {reason}")]
+#[error("{}", reason.of(pool))]
 pub struct Refused {
     /// The pool.
     pub pool: String,
@@ -63,6 +63,9 @@ pub enum Refusal {
     /// The pool is draining or gone.
     #[error("is shutting down")]
     ShuttingDown,
+    /// The tokio runtime on which the pool was started has ended, and the pool with it.
+    #[error("was started on a runtime that has ended")]
+    RuntimeEnded,
     /// This process is a fork of the one that started the pool.
     #[error(
         "belongs to the process that this one was forked from; start a pool of its own here, or fork before \
@@ -98,9 +101,23 @@ impl Refusal {
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",
             Self::ShuttingDown => "shutting_down",
+            Self::RuntimeEnded => "runtime_ended",
             Self::Forked => "forked",
             Self::InputTooLarge { .. } => "input_too_large",
             Self::InputEncoding(_) => "input_encoding",
+        }
+    }
+}
+
+impl Refusal {
+    /// The sentence about this pool.
+    fn of(&self, pool: &str) -> String {
+        match self {
+            Self::RuntimeEnded => format!(
+                "the runtime on which pool `{pool}` was started has ended; start the pool on one that outlives all that use \
+                 it (every `#[tokio::test]` has a runtime of its own)"
+            ),
+            reason => format!("pool `{pool}` {reason}"),
         }
     }
 }

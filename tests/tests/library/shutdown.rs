@@ -74,5 +74,9 @@ fn everything_ends_when_the_runtime_does() {
         process::state(pid).is_none().then_some(())
     }));
     let error = watch.block_on(pool.run(echo("late"))).unwrap_err();
-    assert!(matches!(&error, JobError::Refused(_)), "{error}");
+    assert!(
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::RuntimeEnded),
+        "{error}"
+    );
+    assert!(error.to_string().contains("the runtime on which pool `verbs` was started has ended"), "{error}");
 }

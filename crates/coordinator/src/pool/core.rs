@@ -18,7 +18,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -44,6 +44,8 @@ pub(crate) struct Core {
     pub(super) slot: Notify,
     pub(super) waiting_for_slot: AtomicUsize,
     drained: watch::Sender<bool>,
+    /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
+    has_runtime_ended: AtomicBool,
     /// Where failed jobs are saved; none if they are not.
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
@@ -72,6 +74,7 @@ impl Core {
             slot: Notify::new(),
             waiting_for_slot: AtomicUsize::new(0),
             drained: watch::Sender::new(false),
+            has_runtime_ended: AtomicBool::new(false),
             recorder,
             runtime: Handle::current(),
             this: this.clone(),
@@ -116,6 +119,12 @@ impl Core {
         !lines.control.is_long()
     }
 
+    /// Why a pool that takes no more jobs takes none.
+    pub(super) fn what_ended(&self) -> Refusal {
+        let has_runtime_ended = self.has_runtime_ended.load(Ordering::Relaxed);
+        if has_runtime_ended { Refusal::RuntimeEnded } else { Refusal::ShuttingDown }
+    }
+
     /// Feeds an event about which nothing else is known.
     pub(crate) fn feed(&self, event: Event) {
         // A fork has no part in the pool: its end is not the pool's.
@@ -130,6 +139,10 @@ impl Core {
     pub(crate) fn abandon(&self) {
         if !self.is_here() {
             return;
+        }
+        // A task that panics is dropped, too.
+        if !std::thread::panicking() && !*self.drained.borrow() {
+            self.has_runtime_ended.store(true, Ordering::Relaxed);
         }
         self.feed(Event::Stop);
         let slots = self.with(|state, _| std::mem::take(&mut state.slots));

@@ -42,6 +42,7 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
         (refused(Refusal::Starting), "refused", 503, "ra"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
+        (refused(Refusal::RuntimeEnded), "refused", 503, ""),
         (refused(Refusal::InputTooLarge { size: 2, limit: 1 }), "refused", 413, ""),
         (refused(Refusal::InputEncoding("no".into())), "refused", 500, ""),
         (JobError::BadInput { message: "no".into() }, "bad_input", 400, ""),
@@ -102,6 +103,7 @@ fn refusals_have_names_of_their_own() {
         (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
         (Refusal::Starting, "starting"),
         (Refusal::ShuttingDown, "shutting_down"),
+        (Refusal::RuntimeEnded, "runtime_ended"),
         (Refusal::InputTooLarge { size: 2, limit: 1 }, "input_too_large"),
         (Refusal::InputEncoding("no".into()), "input_encoding"),
     ];

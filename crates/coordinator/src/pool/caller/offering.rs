@@ -45,7 +45,13 @@ impl Core {
         let (sender, outcome) = oneshot::channel();
         let fingerprint = self.fingerprints.of_suspect(&job.input);
         let offered = self.act(|state, now, effects| state.submit(now, job, fingerprint, sender, effects));
-        offered.map(|(key, id)| Submitted { key, id, outcome })
+        let (key, id) = offered.map_err(|mut rejected| {
+            if rejected.reason == Refusal::ShuttingDown {
+                rejected.reason = self.what_ended();
+            }
+            rejected
+        })?;
+        Ok(Submitted { key, id, outcome })
     }
 
     /// Offers a job and waits for a queue slot, and for room for its bytes, inside its deadline. Those that wait are
