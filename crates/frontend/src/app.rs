@@ -4,6 +4,7 @@ use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::health::Health;
 use crate::origin::OriginRule;
+use crate::owner::Owners;
 use procpool_protocol::engine::{Admin, Engine};
 use std::fmt;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ impl App {
         let config = &self.config;
         let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
         let answers = Budget::new(config.max_answers);
-        Arc::new(Shared { origin, bodies, answers, app: self.clone() })
+        Arc::new(Shared { origin, bodies, answers, owners: Owners::new(), app: self.clone() })
     }
 }
 
@@ -51,4 +52,5 @@ pub(crate) struct Shared {
     pub(crate) bodies: Arc<Budget>,
     /// What answers hold, until they are taken.
     pub(crate) answers: Arc<Budget>,
+    pub(crate) owners: Owners,
 }

@@ -76,8 +76,11 @@ pub struct HttpConfig {
     /// on the same machine that passes the public name on needs that name here.
     pub allowed_hosts: Vec<String>,
     /// What has to come with an order over TCP, such as `POST /v1/pools/{pool}/reload`, as `Authorization: Bearer …`.
-    /// Default: `None`, and then no order is taken over TCP. The orders socket ([`run_orders`](crate::run_orders)) needs none.
+    /// Default: `None`, and then no token helps. The orders socket ([`run_orders`](crate::run_orders)) needs none.
     pub orders_token: Option<OrdersToken>,
+    /// The user whose processes give orders over a loopback connection, with those of root; the kernel says whose process
+    /// is at its other end. What a proxy has passed on is refused, as far as it shows. Default: `None`, nobody's.
+    pub orders_of: Option<u32>,
 }
 
 impl Default for HttpConfig {
@@ -98,6 +101,7 @@ impl Default for HttpConfig {
             drain_limit: None,
             allowed_hosts: Vec::new(),
             orders_token: None,
+            orders_of: None,
         }
     }
 }

@@ -61,7 +61,9 @@ impl Terms {
         let activity = Activity::begin();
         // Right here, rather than when the task is polled: the next one should see that this one is in.
         let place = Arc::new(self.room.enter(Some(peer), activity.clone()));
-        self.drive(Arc::new(Wire::new(stream)), Peer(Some(peer)), activity, place)
+        let wire = Arc::new(Wire::new(stream));
+        let peer = Peer { address: peer, wire: Arc::downgrade(&wire) };
+        self.drive(wire, peer, activity, place)
     }
 
     async fn drive(mut self, wire: Arc<Wire>, peer: Peer, activity: Arc<Activity>, place: Arc<Place>) {
@@ -69,7 +71,7 @@ impl Terms {
         let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers);
         let counting = activity.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(peer.clone());
             // Counted right here: an HTTP/2 request is polled by a task of its own, later.
             let exchange = counting.asked(request.version());
             dispatcher.clone().dispatch(request, exchange)

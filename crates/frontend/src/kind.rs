@@ -79,9 +79,10 @@ kinds! {
          job, as an image for instance. Programs that are no browsers send none of these headers. A proxy's public \
          name can be allowed in the server's configuration. Only GET /livez is open to everybody."
     NotLocal "not_local" "Orders need a proof of who gives them"
-        "What changes what is running is for operators, as is what a pool holds against payloads. The server takes orders on its orders socket (`orders` in the \
-         configuration), from processes of its own user and of root, and over TCP with the token of `orders_token_file`, \
-         sent as Authorization: Bearer. Otherwise a reload is SIGHUP to the process."
+        "What changes what is running is for operators, as is what a pool holds against payloads: processes of the server's own user and of root, which the kernel \
+         names. They ask over a loopback address without a proxy between (`orders = true` in the configuration), or on the \
+         orders socket that `orders` names. Others ask with the token of `orders_token_file`, sent as Authorization: Bearer. \
+         SIGHUP reloads, too."
     ReloadFailed "reload_failed" "The new executable was not put into service"
         "`reason` is one of `executable` (the file cannot be used), `canary` (its first worker did not get ready; `detail` \
          says why), `superseded` (a later reload took its place) and `shutting_down`. But for `superseded`, the workers \

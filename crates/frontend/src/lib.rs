@@ -50,7 +50,7 @@
 //!   preflight: a foreign `Origin` or `Sec-Fetch-Site` is 403, and so is, on a loopback listener, a `Host` that is
 //!   neither an IP address nor `localhost` nor allowed by [`HttpConfig::allowed_hosts`] (DNS rebinding).
 //! - What changes what is running, `POST /v1/pools/{pool}/reload`, comes by [`run_orders`]'s socket, or brings
-//!   [`HttpConfig::orders_token`]; anything else is 403.
+//!   [`HttpConfig::orders_token`], or comes over loopback from a process of [`HttpConfig::orders_of`]; anything else is 403.
 //! - Jobs are sent with POST. `GET /compute` is the exception, and refuses what a page may have embedded (403).
 //! - The head is read strictly: HTTP/1.1 has one `Host`, without a user and with a real port, that is also the host of
 //!   an absolute target; a body is `chunked` or not coded at all. Anything else is 400, and the connection is closed.
@@ -149,6 +149,7 @@ mod life;
 mod local;
 mod orders;
 mod origin;
+mod owner;
 mod paced;
 mod params;
 mod peer;

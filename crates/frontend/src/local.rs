@@ -1,22 +1,53 @@
 //! Who may change what is running, and see what is for operators alone. Everybody on a machine reaches its loopback addresses, and a proxy makes everybody one of
 //! them, so an address proves nothing: an order comes from a process of this user or of root, by the kernel's word, or it
 //! brings the token of the configuration. Knows no routes.
+//!
+//! A proxy of this user or of root is such a process, too. What it sends differs from what a local program sends in more
+//! than one way, and each is enough to refuse: a false alarm costs a detour by the orders socket or SIGHUP.
 
 use crate::app::Shared;
 use crate::config::HttpConfig;
+use crate::head;
 use crate::kind::Kind;
+use crate::owner::Ends;
 use crate::problem::Problem;
+use crate::wire::Wire;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, StatusCode, Version};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-/// The other end of the TCP connection that a request came on; none where the kernel did not know it any more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) Option<IpAddr>);
+/// What proxies say of whom they ask for, beside everything that begins with one of [`PREFIXES`].
+const PROXIES: [&str; 9] = [
+    "cdn-loop",
+    "forwarded",
+    "proxy-connection",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-real-ip",
+];
+const PREFIXES: [&str; 5] = ["cf-", "x-amzn-", "x-envoy-", "x-forwarded", "x_forwarded"];
+
+/// The TCP connection that a request came on, and its other end.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// Not to hold the connection open.
+    pub(crate) wire: Weak<Wire>,
+}
+
+impl Peer {
+    fn ends(&self) -> Option<Ends> {
+        self.wire.upgrade()?.ends().ok()
+    }
+}
 
 /// The process at the other end of the orders socket, which the kernel has named and the socket has let in.
 #[derive(Clone, Copy, Debug)]
@@ -32,34 +63,94 @@ pub(crate) async fn refuse_unproved(
     next: Next,
 ) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
-    let peer = request.extensions().get().and_then(|Peer(peer)| *peer);
     if let Some(Operator { uid, pid }) = request.extensions().get() {
         tracing::info!(?path, uid, ?pid, "an order by the orders socket");
         return next.run(request).await;
     }
-    match check(&shared.app.config, request.headers()) {
-        Ok(()) => {
-            tracing::info!(?path, ?peer, "an order with the token");
+    let peer = request.extensions().get().map(|peer: &Peer| peer.address);
+    let proved = match claim(&shared.app.config, &request) {
+        Ok(Claim::Token) => Ok(None),
+        Ok(Claim::Process(ends, owner)) => may_order(shared.owners.of(ends).await, owner).map(Some),
+        Err(reason) => Err(reason),
+    };
+    match proved {
+        Ok(uid) => {
+            match uid {
+                None => tracing::info!(?path, ?peer, "an order with the token"),
+                Some(uid) => tracing::info!(?path, uid, "an order over loopback"),
+            }
             next.run(request).await
         }
         Err(reason) => {
             tracing::warn!(?path, ?peer, "refused an order: {reason}");
-            unproved(reason).into_response()
+            unproved(&reason).into_response()
         }
     }
 }
 
+/// What a request brings as proof.
+enum Claim {
+    /// The right one.
+    Token,
+    /// That it was sent by a process of this user or of root, which the kernel has yet to confirm.
+    Process(Ends, u32),
+}
+
 /// # Errors
 /// What is missing.
-fn check(config: &HttpConfig, headers: &HeaderMap) -> Result<(), &'static str> {
-    let Some(token) = &config.orders_token else {
-        return Err("over TCP nobody may, as the configuration names no token");
-    };
-    match bearer(headers) {
-        None => Err("over TCP it needs the token, as `Authorization: Bearer …`"),
-        Some(given) if token.is(given) => Ok(()),
-        Some(_) => Err("the token is not that of the configuration"),
+fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, String> {
+    match (&config.orders_token, bearer(request.headers()), config.orders_of) {
+        (Some(token), Some(given), _) if token.is(given) => Ok(Claim::Token),
+        (Some(_), Some(_), _) => Err("the token is not that of the configuration".into()),
+        (_, _, Some(owner)) => Ok(Claim::Process(direct(request)?, owner)),
+        (Some(_), None, None) => Err("over TCP it needs the token, as `Authorization: Bearer …`".into()),
+        (None, _, None) => Err("over TCP nobody may, as the configuration says".into()),
     }
+}
+
+/// The connection, if a program on this machine has asked over it without a proxy.
+///
+/// # Errors
+/// By what the request is known to come from elsewhere, or that it may.
+fn direct<B>(request: &http::Request<B>) -> Result<Ends, String> {
+    if let Some(name) = request.headers().keys().find(|name| is_of_a_proxy(name)) {
+        return Err(format!("`{name}` says that a proxy has passed it on"));
+    }
+    // nginx asks with this version unless it is told otherwise, and adds none of the headers.
+    if request.version() < Version::HTTP_11 {
+        return Err("HTTP/1.0 is what proxies ask with".into());
+    }
+    let host = head::check(request.version(), request.uri(), request.headers());
+    if let Some(host) = host.ok().flatten().filter(|host| !is_of_loopback(host)) {
+        return Err(format!("`{host}` is not a loopback address, so a proxy may have passed it on"));
+    }
+    let ends = request.extensions().get().and_then(Peer::ends);
+    ends.filter(Ends::are_loopback)
+        .ok_or_else(|| "the connection does not come from a loopback address to one".into())
+}
+
+/// # Errors
+/// Whose process it is instead.
+fn may_order(user: Option<u32>, owner: u32) -> Result<u32, String> {
+    match user {
+        Some(user) if user == owner || user == 0 => Ok(user),
+        Some(user) => {
+            Err(format!("user {user} asks, and over loopback those may who are user {owner} or root"))
+        }
+        None => Err("the system does not say whose process asks".into()),
+    }
+}
+
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    PROXIES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// Names from `allowed_hosts` do not count: they are there for what comes through a proxy.
+fn is_of_loopback(host: &Authority) -> bool {
+    let name = host.host();
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
 }
 
 /// The token of the only `Authorization`.
@@ -74,8 +165,9 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 fn unproved(reason: &str) -> Problem {
     let detail = format!(
-        "failed to take the order: {reason}; ask by the socket that `orders` in the configuration names \
-         (curl --unix-socket …), or with the token of `orders_token_file`, or, for a reload, send the process SIGHUP"
+        "failed to take the order: {reason}; ask as the server's user or as root: on this machine without a proxy \
+         between (`orders = true`), by the socket that `orders` in the configuration names (curl --unix-socket …), or by \
+         SIGHUP; or with the token of `orders_token_file`"
     );
     Problem::new(Kind::NotLocal, StatusCode::FORBIDDEN, detail)
 }
@@ -91,10 +183,10 @@ mod tests {
     fn passes(has_token: bool, given: &[&str]) -> bool {
         let orders_token = has_token.then(|| OrdersToken::new(TOKEN).unwrap());
         let config = HttpConfig { orders_token, ..HttpConfig::default() };
+        let mut request = http::Request::new(());
         let headers = given.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap()));
-        let mut map = HeaderMap::new();
-        map.extend(headers);
-        check(&config, &map).is_ok()
+        request.headers_mut().extend(headers);
+        matches!(claim(&config, &request), Ok(Claim::Token))
     }
 
     #[test]
@@ -119,5 +211,55 @@ mod tests {
         assert!(!passes(true, &[]));
         let right = "Bearer 0123456789abcdef";
         assert!(!passes(true, &[right, right]), "two are none");
+    }
+
+    #[test]
+    fn over_loopback_the_servers_user_and_root_give_orders_and_nobody_else() {
+        for (user, owner, may) in [
+            (Some(0), 0, true),
+            (Some(0), 7, true),
+            (Some(7), 7, true),
+            (Some(8), 7, false),
+            (Some(7), 0, false),
+            (None, 0, false),
+        ] {
+            assert_eq!(may_order(user, owner).is_ok(), may, "{user:?} {owner}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_may_have_passed_on_is_no_claim_though_its_process_is_the_servers_user() {
+        let config = HttpConfig { orders_of: Some(0), ..HttpConfig::default() };
+        let refusal = |version, name: &str, value: &str| {
+            let request = http::Request::post("/v1/pools/fib/reload").version(version);
+            let request = if name == "host" { request } else { request.header("host", "localhost") };
+            let claim = claim(&config, &request.header(name, value).body(()).unwrap());
+            claim.err().expect("there is no connection")
+        };
+        let direct = "does not come from a loopback address";
+        for host in ["localhost", "127.0.0.1:3000", "127.9.9.9", "[::1]:3000"] {
+            assert!(refusal(Version::HTTP_11, "host", host).contains(direct), "{host}");
+        }
+        assert!(refusal(Version::HTTP_2, "user-agent", "curl").contains(direct));
+        for host in ["jobs.example", "192.0.2.7", "localhost.", "evil.localhost"] {
+            assert!(refusal(Version::HTTP_11, "host", host).contains("is not a loopback address"), "{host}");
+        }
+        for name in [
+            "Forwarded",
+            "Via",
+            "X-Real-IP",
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X_Forwarded_For",
+            "CF-Connecting-IP",
+            "True-Client-IP",
+            "X-Client-IP",
+            "X-Envoy-External-Address",
+            "X-Amzn-Trace-Id",
+            "Proxy-Connection",
+        ] {
+            assert!(refusal(Version::HTTP_11, name, "1").contains("a proxy has passed it on"), "{name}");
+        }
+        assert!(refusal(Version::HTTP_10, "user-agent", "x").contains("HTTP/1.0"));
     }
 }

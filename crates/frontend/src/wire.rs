@@ -2,9 +2,13 @@
 //! that watches whether the client is still there. Knows bytes, and the seven with which every
 //! HTTP/1 answer begins.
 
+use crate::owner::Ends;
 use socket2::{SockRef, TcpKeepalive};
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -47,6 +51,13 @@ impl Wire {
         let _ = socket.set_tcp_keepalive(&KEEPALIVE);
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
         Self { stream, between_messages: AtomicBool::new(true), ahead: AtomicUsize::new(0) }
+    }
+
+    /// The connection as the kernel knows it.
+    pub(crate) fn ends(&self) -> io::Result<Ends> {
+        let (ours, theirs) = (self.stream.local_addr()?, self.stream.peer_addr()?);
+        let socket = File::from(self.stream.as_fd().try_clone_to_owned()?);
+        Ok(Ends { ours, theirs, number: socket.metadata()?.ino() })
     }
 
     /// Returns when the client has closed its sending side, or its connection has failed: the latter is

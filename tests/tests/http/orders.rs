@@ -1,14 +1,15 @@
-//! Who may change what is running: by the orders socket, by a token, and nobody else.
+//! Who may change what is running: over loopback or by the orders socket by the kernel's word, by a token, and nobody else.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::http::{self, Answer};
 use procpool_tests::program::{Ended, finish};
 use procpool_tests::served::verbs;
 use procpool_tests::server::{Scratch, Server, TAKES_ORDERS};
-use procpool_tests::{other_user, process};
+use procpool_tests::{eventually, other_user, process, served};
 use rustix::process::Signal;
 use std::fs::Permissions;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::Path;
 use tokio::process::Command;
 
 const RELOAD: &str = "/v1/pools/verbs/reload";
@@ -18,16 +19,95 @@ async fn over_tcp(server: &Server, headers: &[(&str, &str)]) -> Answer {
     http::request(server.address(), "POST", RELOAD, headers, b"").await
 }
 
+/// The user of nobody, and of no server here.
+const STRANGER: u32 = 65_534;
+
+/// What a program in Python prints that is run as this user with the server's host and port, and may use `order()`.
+async fn run_as(user: u32, server: &Server, program: &str) -> String {
+    let script = format!(
+        "import socket, struct, sys\n\
+         def order(headers=''):\n  \
+           s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n  \
+           s.sendall(('POST {RELOAD} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\nContent-Length: 0\\r\\n' + headers + '\\r\\n').encode())\n  \
+           return s\n{program}"
+    );
+    let address = server.address();
+    let mut python = Command::new("python3");
+    python.args(["-c", &script, &address.ip().to_string(), &address.port().to_string()]);
+    let Ended { code, stdout, stderr } = finish(python.uid(user).gid(user).current_dir("/")).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    stdout
+}
+
+/// The status of an order that this user gives over loopback.
+async fn order_as(user: u32, server: &Server) -> String {
+    let answer = run_as(user, server, "print(order().makefile().readline())").await;
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
-async fn everybody_on_this_machine_reaches_the_port_and_gives_no_orders_there() {
-    for config in [verbs(1, ""), TAKES_ORDERS.to_owned() + &verbs(1, "")] {
+async fn the_servers_user_and_root_give_orders_over_loopback_and_no_proxy_does() {
+    for config in [verbs(1, ""), format!("[server]\norders = true\n{}", verbs(1, ""))] {
         let server = Server::with_config(&config).await;
+        for sign in ["X-Forwarded-For", "Via", "Forwarded", "CF-Connecting-IP"] {
+            let answer = over_tcp(&server, &[(sign, "127.0.0.1")]).await;
+            assert_eq!(
+                (answer.status, &answer.problem()["type"]),
+                (403, &"/problems/not_local".into()),
+                "{sign}"
+            );
+        }
+        assert_eq!(server.pool("verbs").await["generation"], 0);
+        assert_eq!(over_tcp(&server, &[]).await.status, 200);
+        assert_eq!(server.pool("verbs").await["generation"], 1);
+    }
+    let config = |worker: &Path| served::pool("verbs", worker, 1, "");
+    let Some(server) = other_user::server(config).await else { return };
+    let owner = std::fs::metadata(format!("/proc/{}", server.pid())).unwrap().uid();
+    assert_eq!(order_as(0, &server).await, "200");
+    assert_eq!(order_as(owner, &server).await, "200");
+    assert_eq!(order_as(STRANGER, &server).await, "403");
+    assert_eq!(server.pool("verbs").await["generation"], 2);
+}
+
+#[tokio::test]
+async fn everybody_on_this_machine_reaches_the_port_and_another_user_gives_no_orders_there() {
+    for closed in [TAKES_ORDERS, "[server]\norders = \"off\"\n"] {
+        let server = Server::with_config(&(closed.to_owned() + &verbs(1, ""))).await;
         let answer = over_tcp(&server, &[("Authorization", &format!("Bearer {TOKEN}"))]).await;
         let problem = answer.problem();
         assert_eq!((answer.status, &problem["type"]), (403, &"/problems/not_local".into()));
         assert!(problem["detail"].as_str().unwrap().contains("curl --unix-socket"), "{problem}");
         assert_eq!(server.pool("verbs").await["generation"], 0);
     }
+    if other_user::can_be_had() {
+        let server = Server::with_config(&verbs(1, "")).await;
+        let headers = format!("'Authorization: Bearer {TOKEN}\\r\\n'");
+        let answer = run_as(STRANGER, &server, &format!("print(order({headers}).makefile().read())")).await;
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("user 65534 asks"), "{answer}");
+        assert_eq!(server.pool("verbs").await["generation"], 0);
+    }
+}
+
+/// The kernel's table has the socket of a process that closed it as root's.
+#[tokio::test]
+async fn who_sends_an_order_and_is_gone_is_not_taken_for_root() {
+    if !other_user::can_be_had() {
+        return;
+    }
+    let server = Server::with_config(&verbs(1, "")).await;
+    server.idle("verbs", 1).await;
+    let before = process::descriptors(server.pid());
+    let reset = "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))";
+    let half_closed = "s.shutdown(socket.SHUT_WR)";
+    for end in ["", reset, half_closed] {
+        let program = format!("for _ in range(100):\n  s = order()\n  {end}\n  s.close()\n");
+        assert_eq!(run_as(STRANGER, &server, &program).await, "");
+    }
+    let quiet = async || (process::descriptors(server.pid()) <= before).then_some(());
+    eventually("every connection to be done", quiet).await;
+    assert_eq!(server.pool("verbs").await["generation"], 0);
+    assert_eq!(order_as(0, &server).await, "200");
 }
 
 #[tokio::test]

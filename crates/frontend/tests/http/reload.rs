@@ -3,6 +3,7 @@
 use crate::client::soon;
 use crate::fake::Fake;
 use crate::server::{Server, post_text};
+use http_body_util::Full;
 use procpool_frontend::{App, Health, HttpConfig, OrdersToken, run_orders};
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
@@ -170,4 +171,28 @@ async fn without_a_token_nobody_gives_orders_over_tcp() {
         }
         assert_eq!(server.post("/v1/pools/fib/jobs", "40").await.status, 200, "jobs it does take");
     }
+}
+
+#[tokio::test]
+async fn over_loopback_the_users_processes_give_orders_without_a_token() {
+    let with_both = |config: &mut HttpConfig| {
+        with_token(config);
+        config.orders_of = Some(own_user());
+    };
+    let server = Server::with(Fake::echo(), with_both).await;
+    let done = json!({"pool": "fib", "generation": 3});
+    assert_eq!(server.post_as(RELOAD, "", "").await.json(), done);
+    // A wrong token is not the same as none, and a proxy may bring the right one.
+    assert_eq!(server.post_as(RELOAD, "Authorization: Bearer no", "").await.status, 403);
+    assert_eq!(server.post_as(RELOAD, "Via: 1.1 proxy", "").await.status, 403);
+    let passed_on = format!("Via: 1.1 proxy\r\nAuthorization: Bearer {TOKEN}");
+    assert_eq!(server.post_as(RELOAD, &passed_on, "").await.json(), done);
+    assert_eq!(server.post_as(RELOAD, "Origin: https://evil.example", "").await.kind(), "foreign_origin");
+
+    let (client, connection) = server.http2().await;
+    let request = http::Request::post(format!("http://{}{RELOAD}", server.address));
+    let answer = soon(client.clone().send_request(request.body(Full::default()).unwrap())).await.unwrap();
+    assert_eq!(answer.status(), 200, "over HTTP/2, too");
+    drop(client);
+    connection.abort();
 }

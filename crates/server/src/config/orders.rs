@@ -9,9 +9,22 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The socket on which orders are taken, or `"off"`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Orders(pub(super) Option<PathBuf>);
+/// By which way orders are taken, beside the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// Over loopback, from processes of this user and of root.
+    Loopback,
+    /// On this socket, from the same.
+    Socket(PathBuf),
+    Off,
+}
+
+impl Orders {
+    /// What counts where nothing is written. Who names a token wants proof by the token.
+    pub(super) fn default_beside(token_file: Option<&PathBuf>) -> Self {
+        if token_file.is_some() { Self::Off } else { Self::Loopback }
+    }
+}
 
 impl<'de> Deserialize<'de> for Orders {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -25,25 +38,19 @@ impl Visitor<'_> for Written {
     type Value = Orders;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the path of a socket such as \"/run/procpool/orders.sock\", or \"off\"")
+        out.write_str("true, the path of a socket such as \"/run/procpool/orders.sock\", or \"off\"")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Orders, E> {
         match text {
-            "" => Err(E::custom("orders names no socket; write a path, or \"off\"")),
-            "off" => Ok(Orders(None)),
-            path => Ok(Orders(Some(path.into()))),
+            "" => Err(E::custom("orders names no socket; write true, a path, or \"off\"")),
+            "off" => Ok(Orders::Off),
+            path => Ok(Orders::Socket(path.into())),
         }
     }
 
     fn visit_bool<E: Error>(self, taken: bool) -> Result<Orders, E> {
-        if !taken {
-            return Ok(Orders(None));
-        }
-        Err(E::custom(
-            "orders = true would take them from everybody on this machine; name a socket for this user and root, such \
-             as orders = \"/run/procpool/orders.sock\"",
-        ))
+        Ok(if taken { Orders::Loopback } else { Orders::Off })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::file::ServerTable;
-use super::orders;
+use super::orders::{self, Orders};
 use super::place::Place;
 use procpool_frontend::HttpConfig;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -52,8 +52,10 @@ impl ServerConfig {
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
+        let orders = table.orders.unwrap_or_else(|| Orders::default_beside(table.orders_token_file.as_ref()));
+        http.orders_of = (orders == Orders::Loopback).then(|| rustix::process::geteuid().as_raw());
         Self {
-            orders: table.orders.and_then(|orders| orders.0),
+            orders: if let Orders::Socket(path) = orders { Some(path) } else { None },
             token_file: None,
             listen: table.listen.map_or(DEFAULT_LISTEN, |listen| listen.0),
             drain_limit: table.drain_limit.map_or(DEFAULT_DRAIN_LIMIT, |limit| limit.0),

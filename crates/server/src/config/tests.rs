@@ -380,17 +380,19 @@ fn a_pool_of_attached_workers_has_a_socket_and_nothing_about_starting_them() {
 }
 
 #[test]
-fn orders_are_taken_on_a_socket_or_not_at_all() {
-    let orders = |value: &str| {
-        let text = format!("[server]\norders = {value}\n[pools.a]\ncommand = \"sh\"");
-        parse(&text).map(|config| config.server.orders).map_err(|error| error.to_string())
+fn orders_are_taken_over_loopback_or_on_a_socket_or_not_at_all() {
+    let orders = |line: &str| {
+        let text = format!("[server]\n{line}\n[pools.a]\ncommand = \"sh\"");
+        let Config { server, .. } = parse(&text).map_err(|error| error.to_string())?;
+        Ok::<_, String>((server.orders, server.http.orders_of.is_some()))
     };
-    assert_eq!(orders("\"/run/procpool/orders.sock\""), Ok(Some("/run/procpool/orders.sock".into())));
-    assert_eq!(orders("\"off\""), Ok(None));
-    assert_eq!(orders("false"), Ok(None));
-    let refused = orders("true").unwrap_err();
-    assert!(refused.contains("p.toml:2:10") && refused.contains("orders = \"/run/"), "{refused}");
-    assert!(orders("\"\"").is_err() && orders("1").unwrap_err().contains("a socket such as"));
+    assert_eq!(orders(r#"orders = "/run/o.sock""#), Ok((Some("/run/o.sock".into()), false)));
+    let off = [r#"orders = "off""#, "orders = false", r#"orders_token_file = "t""#];
+    assert_eq!(off.map(orders), [const { Ok((None, false)) }; 3]);
+    let loopback = ["", "orders = true", "orders = true\norders_token_file = \"t\""];
+    assert_eq!(loopback.map(orders), [const { Ok((None, true)) }; 3]);
+    assert!(orders(r#"orders = """#).is_err());
+    assert!(orders("orders = 1").unwrap_err().contains("a socket such as"));
 
     let named =
         parse("[server]\norders_token_file = \"/nowhere/token\"\n[pools.a]\ncommand = \"sh\"").unwrap();
