@@ -149,6 +149,7 @@ mod life;
 mod local;
 mod orders;
 mod origin;
+mod overlong;
 mod owner;
 mod paced;
 mod params;

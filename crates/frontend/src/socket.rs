@@ -3,6 +3,7 @@
 //! not HTTP.
 
 use crate::activity::Activity;
+use crate::overlong;
 use crate::wire::Wire;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,11 +20,13 @@ pub(crate) struct Socket {
     wire: Arc<Wire>,
     activity: Arc<Activity>,
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Whether a head announced a body of a length that hyper mistakes.
+    is_overlong: bool,
 }
 
 impl Socket {
     pub(crate) fn new(wire: Arc<Wire>, activity: Arc<Activity>) -> Self {
-        Self { wire, activity, lingering: None }
+        Self { wire, activity, lingering: None, is_overlong: false }
     }
 
     /// Receives and forgets what the client still sends. Closing over unread bytes would send a reset,
@@ -46,14 +49,19 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = self.wire.poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.activity.life().received(Instant::now());
+        let received = &buffer.filled()[before..];
+        if !received.is_empty() {
+            let mut life = self.activity.life();
+            life.received(Instant::now());
+            let is_head = !life.has_exchanges();
+            drop(life);
+            self.is_overlong |= is_head && overlong::is_announced(received);
         }
         read
     }
@@ -69,7 +77,14 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let write = self.wire.poll_write(cx, slices);
+        let write = match self.is_overlong.then(|| overlong::put_right(slices)).flatten() {
+            Some(right) => {
+                let all = slices.iter().map(|slice| slice.len()).sum();
+                // A kernel that takes a part of a hundred bytes has no use for the rest: the connection closes.
+                self.wire.poll_write(cx, &[IoSlice::new(&right)]).map_ok(|_| all)
+            }
+            None => self.wire.poll_write(cx, slices),
+        };
         if let Poll::Ready(Ok(1..)) = write {
             self.activity.life().sent(Instant::now());
         }

@@ -146,3 +146,18 @@ async fn a_head_of_more_than_64_kib_is_refused() {
     let reply = server.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {fits}\r\n\r\n")).await;
     assert_eq!(reply.status, 200);
 }
+
+#[tokio::test]
+async fn a_body_of_the_largest_length_that_can_be_written_is_too_large_and_not_its_head() {
+    for length in [u64::MAX, u64::MAX - 1, u64::MAX - 2] {
+        let server = Server::of(Fake::echo()).await;
+        let head = format!(
+            "POST /v1/pools/fib/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let mut kept = server.connect().await;
+        assert_eq!(kept.get("/").await.status, 200);
+        kept.send(head).await;
+        assert_eq!(kept.reply().await.status, 413, "{length}");
+        assert_eq!(kept.rest().await, "");
+    }
+}
