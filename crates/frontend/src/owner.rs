@@ -34,18 +34,26 @@ impl Ends {
     }
 }
 
+/// Maximum number of orders that wait for their turn: together they take a second or so.
+const WAITING: usize = 64;
+
 /// Looks owners up, one at a time.
-#[derive(Clone, Debug)]
-pub(crate) struct Owners(Arc<Semaphore>);
+#[derive(Debug)]
+pub(crate) struct Owners {
+    turn: Arc<Semaphore>,
+    places: Semaphore,
+}
 
 impl Owners {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self { turn: Arc::new(Semaphore::new(1)), places: Semaphore::new(WAITING) }
     }
 
-    /// The user whose process is at the other end; `None` where the kernel does not say so for certain.
+    /// The user whose process is at the other end; `None` where the kernel does not say so for certain, or where too many
+    /// ask at once.
     pub(crate) async fn of(&self, ends: Ends) -> Option<u32> {
-        let turn = self.0.clone().acquire_owned().await.ok()?;
+        let _place = self.places.try_acquire().ok()?;
+        let turn = self.turn.clone().acquire_owned().await.ok()?;
         let found = tokio::task::spawn_blocking(move || look_up(&ends)).await;
         tokio::spawn(async move {
             tokio::time::sleep(PAUSE).await;
@@ -211,6 +219,22 @@ mod tests {
         let (client, _server, ends) = connected("127.0.0.1:0", "127.0.0.1");
         drop(client);
         assert_eq!(look_up(&ends).unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_many_who_ask_at_once_are_nobody_and_the_next_one_is_somebody_again() {
+        let (_client, _server, ends) = connected("127.0.0.1:0", "127.0.0.1");
+        let owners = Arc::new(Owners::new());
+        let asked = (0..10 * WAITING).map(|_| {
+            let owners = owners.clone();
+            tokio::spawn(async move { owners.of(ends).await })
+        });
+        let mut known = 0;
+        for one in asked.collect::<Vec<_>>() {
+            known += usize::from(one.await.unwrap().is_some());
+        }
+        assert_eq!(known, WAITING);
+        assert_eq!(owners.of(ends).await, Some(own_user()));
     }
 
     #[test]
