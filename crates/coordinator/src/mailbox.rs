@@ -1,7 +1,7 @@
 //! The messages of one worker on their way from its session to whoever owns the worker.
 //!
-//! Bounded by not reading on: while it is full the session leaves what comes in the socket, and the
-//! worker's next `post` blocks.
+//! Bounded in number and in bytes by not reading on: while it is full the session leaves what comes in
+//! the socket, and the worker's next `post` blocks.
 
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
@@ -24,10 +24,12 @@ pub(crate) enum Mail {
 }
 
 /// A queue with one reader.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mailbox {
     /// Its name in logs.
     worker: String,
+    /// Bytes of messages that may wait before the session stops reading: one message always passes, whatever its size.
+    full_bytes: usize,
     state: Mutex<State>,
     arrived: Notify,
     taken: Notify,
@@ -36,19 +38,46 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct State {
     mail: VecDeque<Mail>,
+    /// Of all messages in it.
+    bytes: usize,
     /// Nobody will read any more.
     abandoned: bool,
 }
 
+impl Mail {
+    /// Of a message. What else a worker says is short.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(payload) => payload.bytes.len(),
+            Self::Online | Self::Error(_) | Self::Exit(_) => 0,
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<Mail> {
+        let mail = self.mail.pop_front()?;
+        self.bytes -= mail.bytes();
+        Some(mail)
+    }
+}
+
 impl Mailbox {
-    /// Makes the mailbox of the worker of this name.
-    pub(crate) fn of(worker: &str) -> Self {
-        Self { worker: worker.into(), ..Self::default() }
+    /// Makes the mailbox of the worker of this name, in which this many bytes may wait.
+    pub(crate) fn of(worker: &str, full_bytes: usize) -> Self {
+        Self {
+            worker: worker.into(),
+            full_bytes,
+            state: Mutex::default(),
+            arrived: Notify::new(),
+            taken: Notify::new(),
+        }
     }
 
     pub(crate) fn put(&self, mail: Mail) {
         let mut state = self.lock();
         if !state.abandoned {
+            state.bytes += mail.bytes();
             state.mail.push_back(mail);
             drop(state);
             self.arrived.notify_one();
@@ -58,7 +87,7 @@ impl Mailbox {
     /// The next piece. Safe to drop and call again; waits for ever after `Exit`.
     pub(crate) async fn next(&self) -> Mail {
         loop {
-            let mail = self.lock().mail.pop_front();
+            let mail = self.lock().take();
             if let Some(mail) = mail {
                 self.taken.notify_one();
                 return mail;
@@ -72,7 +101,7 @@ impl Mailbox {
         loop {
             {
                 let state = self.lock();
-                if state.abandoned || state.mail.len() < FULL {
+                if state.abandoned || (state.mail.len() < FULL && state.bytes < self.full_bytes) {
                     return;
                 }
             }
@@ -84,6 +113,7 @@ impl Mailbox {
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         state.abandoned = true;
+        state.bytes = 0;
         let mail = std::mem::take(&mut state.mail);
         drop(state);
         drop(mail);
@@ -128,9 +158,39 @@ mod tests {
     use super::*;
     use procpool_process::FrameSink;
 
+    async fn has_room(mailbox: &Mailbox) -> bool {
+        tokio::select! {
+            biased;
+            () = mailbox.room() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_is_full_of_bytes_as_of_messages_and_one_of_any_size_passes() {
+        let message = |length| Mail::Message(Payload::raw(vec![0; length]));
+        let mailbox = Mailbox::of("talk", 10);
+        assert!(has_room(&mailbox).await);
+        mailbox.put(message(100));
+        assert!(!has_room(&mailbox).await);
+        mailbox.next().await;
+        assert!(has_room(&mailbox).await);
+        mailbox.put(message(4));
+        mailbox.put(message(5));
+        assert!(has_room(&mailbox).await);
+        mailbox.put(message(1));
+        assert!(!has_room(&mailbox).await);
+        mailbox.next().await;
+        assert!(has_room(&mailbox).await);
+        (0..FULL).for_each(|_| mailbox.put(message(0)));
+        assert!(!has_room(&mailbox).await);
+        mailbox.abandon();
+        assert!(has_room(&mailbox).await);
+    }
+
     #[tokio::test]
     async fn a_line_of_log_is_no_message_and_no_breach_of_the_protocol() {
-        let mailbox = Mailbox::of("talk");
+        let mailbox = Mailbox::of("talk", 10);
         let mut sink = &mailbox;
         let line = Frame::new(Kind::Log, 0, r#"{"level":"debug","message":"hello"}"#);
         sink.frame(Connection::Jobs, line.clone()).unwrap();

@@ -72,6 +72,7 @@ pub struct WorkerBuilder<Out, In> {
     limits: WorkerLimits,
     encoding: Encoding,
     max_payload: u32,
+    mailbox_bytes: usize,
     start_timeout: Duration,
     types: PhantomData<fn(Out) -> In>,
 }
@@ -111,6 +112,13 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// Largest encoded message, in bytes. Default: 64 MiB.
     pub fn max_payload(mut self, bytes: u32) -> Self {
         self.max_payload = bytes;
+        self
+    }
+
+    /// Maximum size of the messages together, in bytes, that wait to be received. Beyond it the worker's next `post` blocks,
+    /// as it does while 256 messages wait. One message of any size always passes. Default: 64 MiB.
+    pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
+        self.mailbox_bytes = bytes.max(1);
         self
     }
 
@@ -154,7 +162,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let link = launch(&recipe, name.clone(), &kill_switch).await?;
         let pid = link.pid();
         let (lines, session) = Session::new(link);
-        let mailbox = Arc::new(Mailbox::of(&name));
+        let mailbox = Arc::new(Mailbox::of(&name, self.mailbox_bytes));
         mailbox.put(Mail::Online);
         let served = Served {
             name: name.clone(),
@@ -225,6 +233,7 @@ impl<Out, In> Worker<Out, In> {
             limits: WorkerLimits::default(),
             encoding: Encoding::Bincode,
             max_payload: DEFAULT_MAX_PAYLOAD,
+            mailbox_bytes: 64 << 20,
             start_timeout: Duration::from_secs(30),
             types: PhantomData,
         }

@@ -99,6 +99,24 @@ async fn a_flood_of_messages_is_held_back_and_none_is_lost() {
 }
 
 #[tokio::test]
+async fn messages_beyond_the_bytes_of_the_mailbox_are_held_back_and_none_is_lost() {
+    let builder = Worker::<Verb, String>::builder(executable("verbs")).mailbox_bytes(1);
+    let mut worker = builder.spawn().await.unwrap();
+    let text = |n: usize| n.to_string().repeat(300_000);
+    for n in 0..3 {
+        worker.post(Verb::Echo(text(n))).await.unwrap();
+        // Each is larger than the mailbox.
+        assert_eq!(worker.recv().await.unwrap(), text(n));
+    }
+    for n in 3..6 {
+        worker.post(Verb::Echo(text(n))).await.unwrap();
+    }
+    for n in 3..6 {
+        assert_eq!(worker.recv().await.unwrap(), text(n));
+    }
+}
+
+#[tokio::test]
 async fn finish_lets_everything_arrive_that_was_posted() {
     let mut worker = verbs().await;
     let large = "x".repeat(1 << 20);
