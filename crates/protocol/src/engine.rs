@@ -115,6 +115,9 @@ pub struct PoolStatus {
     pub queued_bytes: usize,
     /// Maximum number of bytes of inputs that may wait together.
     pub queue_bytes_limit: usize,
+    /// Bytes of the outputs that their callers have not taken, those of less than 4 KiB apart. They are not bounded: each
+    /// belongs to the caller that holds the job's handle.
+    pub output_bytes: u64,
     /// Fewest workers that are kept.
     pub min_workers: usize,
     /// Most workers that are started.
@@ -152,6 +155,7 @@ impl PoolStatus {
             queue_limit: 0,
             queued_bytes: 0,
             queue_bytes_limit: 0,
+            output_bytes: 0,
             min_workers: 0,
             max_workers: 0,
             workers: WorkerCounts::default(),

@@ -88,6 +88,7 @@ async fn pools_are_listed_with_their_counts() {
             "queue_limit",
             "queued_bytes",
             "queue_bytes_limit",
+            "output_bytes",
             "min_workers",
             "max_workers",
             "deaths",

@@ -169,6 +169,24 @@ async fn inputs_beyond_the_bytes_of_the_queue_are_refused_at_once_or_wait_patien
 }
 
 #[tokio::test]
+async fn outputs_that_nobody_takes_are_counted_and_stop_nobody_else() {
+    let text = "x".repeat(100_000);
+    let pool = verbs(1).start().await.unwrap();
+    let kept: Vec<_> = (0..8).map(|_| pool.submit(echo(&text))).collect();
+    let dropped = pool.submit(echo(&text));
+    let ended = async || (pool.status().jobs.get("ok") == Some(&9)).then(|| pool.status().output_bytes);
+    let bytes = eventually("the jobs to end", ended).await;
+    assert!(bytes >= 9 * 100_000, "{bytes}");
+    assert_eq!(pool.run(echo("somebody else's")).await.unwrap(), "somebody else's");
+    drop(dropped);
+    assert!(pool.status().output_bytes < bytes);
+    for job in kept {
+        assert_eq!(job.await.unwrap(), text);
+    }
+    assert_eq!(pool.status().output_bytes, 0);
+}
+
+#[tokio::test]
 async fn many_patient_callers_share_a_queue_of_one() {
     let pool = verbs(2).queue(1).start().await.unwrap();
     let callers: Vec<_> = (0..200)

@@ -4,6 +4,7 @@
 //! a submitter writes its job to the worker's socket itself, and the session that reads a result
 //! writes the next job. Lock order: pool, then outbox. The clock is read inside the lock.
 
+use super::caller::untaken::Untaken;
 use super::catch_up::CatchUp;
 use super::state::State;
 use super::state::context::EventContext;
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     state: Mutex<State>,
     pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) buffers: Buffers,
+    pub(crate) untaken: Untaken,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
@@ -67,6 +69,7 @@ impl Core {
             epoch: Instant::now(),
             state: Mutex::new(State::new(recipe, &limits, recorder.is_some(), scheduler)),
             buffers: Buffers::default(),
+            untaken: Untaken::default(),
             fingerprints: Arc::default(),
             limits,
             spawns,
@@ -219,8 +222,7 @@ impl Core {
             lines.flush_control();
         }
         for (caller, finished) in effects.outcomes.drain(..) {
-            // A caller that went away wants no outcome.
-            let _ = caller.send(finished);
+            self.untaken.send(caller, finished);
         }
         for failed in effects.failed.drain(..) {
             match &self.recorder {

@@ -17,6 +17,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         status.queue_limit = core.limits.queue;
         status.queued_bytes = state.scheduler.queued_bytes();
         status.queue_bytes_limit = core.limits.queue_bytes;
+        status.output_bytes = core.untaken.bytes();
         status.min_workers = core.limits.min_workers;
         status.max_workers = core.limits.max_workers;
         status.draining = state.scheduler.is_draining();

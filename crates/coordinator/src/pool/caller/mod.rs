@@ -5,4 +5,5 @@ pub(super) mod map;
 pub(super) mod offering;
 pub(super) mod pending;
 pub(super) mod request;
+pub(super) mod untaken;
 mod waiting;

@@ -30,6 +30,9 @@ impl<C: Deref<Target = Core>> Pending<C> {
         }
         let outcome = (&mut job.outcome).await;
         self.job = None;
+        if let Ok(finished) = &outcome {
+            self.core.untaken.taken(finished);
+        }
         // The pool answers every job before it lets go of it; this is for a pool that was torn down by
         // a panic.
         outcome.unwrap_or_else(|oneshot::error::RecvError { .. }| Finished {
@@ -42,7 +45,13 @@ impl<C: Deref<Target = Core>> Pending<C> {
 
     /// Lets the job go on though nobody waits for its outcome.
     pub(crate) fn detach(mut self) {
-        self.job = None;
+        self.leave();
+    }
+
+    fn leave(&mut self) {
+        if let Some(job) = self.job.take() {
+            self.core.untaken.leave(job.outcome);
+        }
     }
 
     /// Allows the job to send more chunks.
@@ -70,5 +79,6 @@ impl<C: Deref<Target = Core>> Pending<C> {
 impl<C: Deref<Target = Core>> Drop for Pending<C> {
     fn drop(&mut self) {
         self.cancel();
+        self.leave();
     }
 }
