@@ -3,6 +3,7 @@
 //! Object-safe and free of any runtime. Only what takes time is a future: a job's outcome, and a reload. So that the frontend knows no processes and another engine
 //! (a distributed one, a fake in a test) can stand where the local coordinator stands.
 
+pub use crate::figures::{Latency, PoolCounters};
 use crate::handshake::Description;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
@@ -134,10 +135,18 @@ pub struct PoolStatus {
     pub backoff_ms: Option<u64>,
     /// Whether starts have failed so often that one worker at a time is tried, and jobs are refused while none is there.
     pub breaker_open: bool,
-    /// Jobs so far, by outcome's name, `refused` and `late` among them.
+    /// Jobs so far, by outcome's name, `refused` among them. All names are listed from the start.
     pub jobs: BTreeMap<&'static str, u64>,
-    /// Deaths of workers so far that the pool itself did not ask for.
+    /// Jobs that were refused so far, by [reason](crate::outcome::Refusal::name). All reasons are listed from the start.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Deaths of workers so far that the pool itself did not ask for: `crashed`, `out_of_memory`, `killed` and `start` of
+    /// [`deaths_by_cause`](Self::deaths_by_cause).
     pub deaths: u64,
+    /// All workers that are gone, by cause: also those that the pool killed or asked to exit. All causes are listed from
+    /// the start.
+    pub deaths_by_cause: BTreeMap<&'static str, u64>,
+    /// Totals of what else happened.
+    pub counters: PoolCounters,
     /// Time in the queue, of finished jobs.
     pub wait: Latency,
     /// Time with a worker, of finished jobs.
@@ -165,7 +174,10 @@ impl PoolStatus {
             backoff_ms: None,
             breaker_open: false,
             jobs: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             deaths: 0,
+            deaths_by_cause: BTreeMap::new(),
+            counters: PoolCounters::default(),
             wait: Latency::default(),
             run: Latency::default(),
         }
@@ -213,19 +225,6 @@ pub struct WorkerCounts {
     pub stopping: usize,
     /// Asked to exit.
     pub retiring: usize,
-}
-
-/// A distribution of times in microseconds, each within 7 % of the truth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Latency {
-    /// How many were measured.
-    pub count: u64,
-    /// Half were no longer than this.
-    pub p50_us: u64,
-    /// 99 of 100 were no longer than this.
-    pub p99_us: u64,
-    /// The longest.
-    pub max_us: u64,
 }
 
 /// A worker at one moment, in the shape that HTTP clients rely on.

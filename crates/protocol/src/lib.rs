@@ -24,6 +24,7 @@ pub mod decoder;
 pub mod encodings;
 pub mod engine;
 pub mod extras;
+mod figures;
 pub mod frame;
 pub mod handshake;
 pub mod job;

@@ -135,6 +135,22 @@ impl From<Refused> for JobError {
 }
 
 impl JobError {
+    /// Every [`name`](Self::name) that an accepted job may end with, `ok` among them.
+    pub const OUTCOMES: [&str; 12] = [
+        "ok",
+        "bad_input",
+        "failed",
+        "broke",
+        "panicked",
+        "crashed",
+        "timed_out",
+        "cancelled",
+        "protocol_error",
+        "output_too_large",
+        "poisoned",
+        "shut_down",
+    ];
+
     /// The outcome as a short word for programs; `refused` where there is no outcome.
     pub fn name(&self) -> &'static str {
         match self {

@@ -86,6 +86,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every [`name`](Self::name) with which a pool refuses jobs. The others are a coordinator's.
+    pub const OF_POOLS: [&str; 8] = [
+        "queue_full",
+        "queue_bytes_full",
+        "breaker_open",
+        "no_slot_in_time",
+        "shutting_down",
+        "forked",
+        "input_too_large",
+        "input_encoding",
+    ];
+
     /// Whether the job found no room in the queue, so that it may be worth while to wait for some.
     pub const fn is_full_queue(&self) -> bool {
         matches!(self, Self::QueueFull { .. } | Self::QueueBytesFull { .. })

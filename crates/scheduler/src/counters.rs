@@ -7,8 +7,6 @@
 pub struct Counters {
     /// Jobs taken on.
     pub accepted: u64,
-    /// Jobs turned away.
-    pub refused: u64,
     /// Accepted jobs that have ended, by whatever verdict.
     pub resolved: u64,
     /// Jobs that went back to the queue because their worker died before it had got all of them.
@@ -27,16 +25,10 @@ pub struct Counters {
     pub starts: u64,
     /// Those of the starts that did not make the pool larger than it had been before.
     pub restarts: u64,
-    /// Workers gone, for whatever reason.
+    /// Workers gone, for whatever [reason](crate::Scheduler::gone).
     pub deaths: u64,
     /// Workers that were to be killed.
     pub kills: u64,
-    /// Jobs that were not run, or not again, because their payload had killed too many workers.
-    pub poisoned: u64,
     /// Times that the breaker opened.
     pub breaker_opened: u64,
-    /// Workers asked to exit because they were old, worn or outdated.
-    pub recycled: u64,
-    /// Workers asked to exit because no job had needed them for long.
-    pub idled_out: u64,
 }

@@ -149,6 +149,8 @@ pub enum Health {
     /// Its state may be broken, for example by a panic that was caught: it gets no more jobs, and a replacement is
     /// started at once.
     Suspect,
+    /// It has used up what it may use, and can do no other job: treated the same.
+    Spent,
 }
 
 /// What a job asks for.

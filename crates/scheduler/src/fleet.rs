@@ -5,7 +5,7 @@ use crate::line::Line;
 use crate::phase::{Phase, WorkerState};
 use crate::restarts::Standing;
 use crate::timers::Timer;
-use crate::{Generation, JobId, Time, WorkerId};
+use crate::{Cause, Generation, JobId, Time, WorkerId};
 
 /// Why a worker that works is to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,16 @@ pub(crate) enum Tired {
     Worn,
     /// There is a newer make of its executable.
     Outdated,
+}
+
+impl Tired {
+    /// What it is said to be gone for.
+    pub(crate) const fn cause(self) -> Cause {
+        match self {
+            Self::Worn => Cause::Recycled,
+            Self::Outdated => Cause::Reloaded,
+        }
+    }
 }
 
 /// What is known about one worker.
@@ -132,13 +142,12 @@ impl Fleet {
         Some((id, self.workers.get(&id)?.idle_since))
     }
 
-    /// An idle worker that is to be replaced.
-    pub(crate) fn idle_and_tired(&self) -> Option<WorkerId> {
+    /// An idle worker that is to be replaced, and why.
+    pub(crate) fn idle_and_tired(&self) -> Option<(WorkerId, Tired)> {
         if self.tired == 0 {
             return None;
         }
-        let is_tired = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| worker.tired.is_some());
-        self.idle.iter().find(is_tired).copied()
+        self.idle.iter().find_map(|&id| Some((id, self.workers.get(&id)?.tired?)))
     }
 
     /// An idle worker that has run nothing yet.
@@ -162,7 +171,7 @@ impl Fleet {
 
     /// Whether the worker has or could have a job.
     pub(crate) fn is_serving(&self, id: WorkerId) -> bool {
-        matches!(self.phase(id), Some(Phase::Idle | Phase::Busy(_) | Phase::Stopping(_)))
+        matches!(self.phase(id), Some(Phase::Idle | Phase::Busy(_) | Phase::Stopping { .. }))
     }
 
     /// In no particular order.
@@ -260,7 +269,7 @@ impl Fleet {
                 self.idle.push(id);
                 self.serving += 1;
             }
-            Phase::Busy(_) | Phase::Stopping(_) => self.serving += 1,
+            Phase::Busy(_) | Phase::Stopping { .. } => self.serving += 1,
             Phase::Retiring { .. } => self.retiring += 1,
             Phase::Killed { .. } => {}
         }
@@ -273,7 +282,7 @@ impl Fleet {
                 self.remove_idle(id);
                 self.serving -= 1;
             }
-            Phase::Busy(_) | Phase::Stopping(_) => self.serving -= 1,
+            Phase::Busy(_) | Phase::Stopping { .. } => self.serving -= 1,
             Phase::Retiring { .. } => self.retiring -= 1,
             Phase::Killed { .. } => {}
         }
@@ -322,8 +331,8 @@ mod tests {
     #[test]
     fn retiring_workers_do_not_count_for_strength() {
         let (mut fleet, ids) = idle_fleet(2);
-        fleet.enter(ids[0], Phase::Retiring { killed: false });
-        fleet.enter(ids[0], Phase::Retiring { killed: true });
+        fleet.enter(ids[0], Phase::Retiring { killed: false, cause: Cause::Idle });
+        fleet.enter(ids[0], Phase::Retiring { killed: true, cause: Cause::Idle });
         assert_eq!((fleet.strength(), fleet.retiring()), (1, 1));
         fleet.remove(ids[0]);
         assert_eq!((fleet.strength(), fleet.retiring()), (1, 0));

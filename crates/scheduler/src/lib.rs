@@ -49,6 +49,7 @@
 
 mod action;
 mod backoff;
+mod cause;
 mod config;
 mod counters;
 mod event;
@@ -68,6 +69,7 @@ mod timers;
 
 pub use action::{Action, Limit, Refusal, ReloadEnd, Stage, Verdict};
 pub use backoff::Backoff;
+pub use cause::Cause;
 pub use config::{Breaker, Config, ConfigError, Poison, Recycling};
 pub use counters::Counters;
 pub use event::{Death, Event, Health, Terms};

@@ -3,45 +3,62 @@
 
 use std::collections::VecDeque;
 
-use crate::JobId;
+use crate::{Cause, JobId};
 
-/// Jobs, each with the length of its payload in bytes.
+/// Jobs in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    jobs: VecDeque<(JobId, usize)>,
+    jobs: VecDeque<Ahead>,
     bytes: usize,
+}
+
+/// One job that waits in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    pub(crate) job: JobId,
+    /// Length of its payload.
+    pub(crate) bytes: usize,
+    /// What the worker is killed for if it runs the job and does not give it up: it was resolved while it waited.
+    pub(crate) given_up: Option<Cause>,
 }
 
 impl Line {
     pub(crate) fn push(&mut self, job: JobId, bytes: usize) {
-        self.jobs.push_back((job, bytes));
+        self.jobs.push_back(Ahead { job, bytes, given_up: None });
         self.bytes += bytes;
     }
 
     /// Takes out the next one.
-    pub(crate) fn pop(&mut self) -> Option<(JobId, usize)> {
-        let (job, bytes) = self.jobs.pop_front()?;
-        self.bytes -= bytes;
-        Some((job, bytes))
+    pub(crate) fn pop(&mut self) -> Option<Ahead> {
+        let next = self.jobs.pop_front()?;
+        self.bytes -= next.bytes;
+        Some(next)
+    }
+
+    /// The job was resolved while it waited, for this reason.
+    pub(crate) fn give_up(&mut self, job: JobId, cause: Cause) {
+        if let Some(ahead) = self.jobs.iter_mut().find(|it| it.job == job) {
+            ahead.given_up = Some(cause);
+        }
     }
 
     /// Takes out all but the first `kept`, in their order.
     pub(crate) fn split_off(&mut self, kept: usize) -> Vec<JobId> {
         let back = self.jobs.split_off(kept.min(self.jobs.len()));
-        self.bytes -= back.iter().map(|(_, bytes)| bytes).sum::<usize>();
-        back.into_iter().map(|(job, _)| job).collect()
+        self.bytes -= back.iter().map(|it| it.bytes).sum::<usize>();
+        back.into_iter().map(|it| it.job).collect()
     }
 
     /// Takes out this one. `false` if it is not there.
     pub(crate) fn remove(&mut self, job: JobId) -> bool {
-        let at = self.jobs.iter().position(|&(it, _)| it == job);
+        let at = self.jobs.iter().position(|it| it.job == job);
         let removed = at.and_then(|at| self.jobs.remove(at));
-        self.bytes -= removed.map_or(0, |(_, bytes)| bytes);
+        self.bytes -= removed.map_or(0, |it| it.bytes);
         removed.is_some()
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = JobId> + '_ {
-        self.jobs.iter().map(|&(job, _)| job)
+        self.jobs.iter().map(|it| it.job)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,7 +86,9 @@ mod tests {
             line.push(JobId(job), 1 << job);
         }
         assert_eq!((line.len(), line.bytes()), (5, 31));
-        assert_eq!(line.pop(), Some((JobId(0), 1)));
+        line.give_up(JobId(0), Cause::TimedOut);
+        let first = Ahead { job: JobId(0), bytes: 1, given_up: Some(Cause::TimedOut) };
+        assert_eq!(line.pop(), Some(first));
         assert_eq!(line.split_off(3), [JobId(4)]);
         assert!(line.remove(JobId(2)) && !line.remove(JobId(2)));
         assert_eq!((line.iter().collect::<Vec<_>>(), line.bytes()), (vec![JobId(1), JobId(3)], 10));

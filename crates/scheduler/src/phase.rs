@@ -1,6 +1,6 @@
 //! What one worker is doing. Refuses to know how it comes to do something else.
 
-use crate::JobId;
+use crate::{Cause, Death, JobId};
 
 /// What a worker is doing, as a status page would say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,34 +26,29 @@ pub(crate) enum Phase {
     Idle,
     Busy(JobId),
     /// Asked to give up a job that was resolved without it; it may answer within the grace.
-    Stopping(JobId),
+    Stopping {
+        job: JobId,
+        /// What it is killed for if it does not.
+        cause: Cause,
+    },
     /// SIGKILL is on its way. It keeps its place in the pool until its death arrives.
     Killed {
         job: Option<JobId>,
-        cause: Cause,
+        /// `None`: nobody asked for it. It closed its connection, and is about to die.
+        cause: Option<Cause>,
     },
     /// Asked to exit; it does not count for the pool's strength any more.
     Retiring {
         killed: bool,
+        cause: Cause,
     },
-}
-
-/// Why a worker is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Somebody wants it gone; its executable may be as good as any.
-    Asked,
-    /// It broke the protocol.
-    Violation,
-    /// It closed its connection, and is about to die.
-    HungUp,
 }
 
 impl Phase {
     /// The job that it was given and has not answered.
     pub(crate) const fn job(self) -> Option<JobId> {
         match self {
-            Self::Busy(job) | Self::Stopping(job) => Some(job),
+            Self::Busy(job) | Self::Stopping { job, .. } => Some(job),
             Self::Killed { job, .. } => job,
             Self::Starting | Self::Idle | Self::Retiring { .. } => None,
         }
@@ -61,15 +56,35 @@ impl Phase {
 
     /// Whether it takes orders about its jobs: nobody wants it dead or gone.
     pub(crate) const fn is_in_service(self) -> bool {
-        matches!(self, Self::Idle | Self::Busy(_) | Self::Stopping(_))
+        matches!(self, Self::Idle | Self::Busy(_) | Self::Stopping { .. })
     }
 
     /// Whether its death would be somebody's wish rather than its own doing.
     pub(crate) const fn is_asked_to_go(self) -> bool {
         match self {
-            Self::Stopping(_) | Self::Retiring { .. } | Self::Killed { cause: Cause::Asked, .. } => true,
-            Self::Starting | Self::Idle | Self::Busy(_) | Self::Killed { .. } => false,
+            Self::Stopping { .. } | Self::Retiring { .. } => true,
+            Self::Killed { cause, .. } => !matches!(cause, None | Some(Cause::Protocol)),
+            Self::Starting | Self::Idle | Self::Busy(_) => false,
         }
+    }
+
+    /// Why the pool killed it or asked it to exit, if it did.
+    pub(crate) const fn reason(self) -> Option<Cause> {
+        match self {
+            Self::Killed { cause, .. } => cause,
+            Self::Retiring { cause, .. } => Some(cause),
+            Self::Starting | Self::Idle | Self::Busy(_) | Self::Stopping { .. } => None,
+        }
+    }
+
+    /// Why it is gone, given how it ended and whether it had ever been ready.
+    pub(crate) fn cause_of(self, death: Death, was_ready: bool) -> Cause {
+        self.reason().unwrap_or(match death {
+            _ if !was_ready => Cause::Start,
+            Death::Own => Cause::Crashed,
+            Death::Killed => Cause::Killed,
+            Death::OutOfMemory => Cause::OutOfMemory,
+        })
     }
 
     /// The same for a status page.
@@ -78,7 +93,7 @@ impl Phase {
             Self::Starting => WorkerState::Starting,
             Self::Idle => WorkerState::Idle,
             Self::Busy(_) => WorkerState::Busy,
-            Self::Stopping(_) | Self::Killed { .. } => WorkerState::Stopping,
+            Self::Stopping { .. } | Self::Killed { .. } => WorkerState::Stopping,
             Self::Retiring { .. } => WorkerState::Retiring,
         }
     }

@@ -45,8 +45,8 @@ impl Pool {
     /// # Errors
     /// Names an outcome that is not known here.
     pub(crate) fn counts(&self) -> Result<Counts, String> {
-        // Answers that came too late are no jobs of their own.
-        let jobs = self.jobs.iter().filter(|(name, _)| *name != "late");
+        // Answers that came too late are no jobs of their own. An outcome that has not occurred is listed all the same.
+        let jobs = self.jobs.iter().filter(|&(name, &count)| count > 0 && name != "late");
         jobs.map(|(name, &count)| match Outcome::named(name) {
             Some(outcome) => Ok((outcome, count)),
             None => Err(format!("the pool {} counts `{name}`, which is no outcome", self.name)),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     const BUSY: &str = r#"{"name":"p","queued":1,"running":1,"deaths":3,"generation":0,"reloading":false,
-        "jobs":{"ok":5,"crashed":2,"refused":4,"late":1},"workers":{"idle":1,"busy":1,"starting":0}}"#;
+        "jobs":{"ok":5,"crashed":2,"refused":4,"late":1,"broke":0},"workers":{"idle":1,"busy":1,"starting":0}}"#;
 
     #[test]
     fn jobs_are_counted_by_outcome_and_what_came_late_is_none() {

@@ -3,6 +3,7 @@
 
 mod attack;
 mod breaker;
+mod figures;
 mod innocent;
 mod poison;
 mod quarantine;

@@ -2,8 +2,8 @@
 
 use super::config::WorkerSource;
 use super::core::Core;
-use procpool_protocol::engine::{PoolStatus, WorkerCounts, WorkerStatus};
-use procpool_scheduler::WorkerState;
+use procpool_protocol::engine::{PoolCounters, PoolStatus, WorkerCounts, WorkerStatus};
+use procpool_scheduler::{Cause, Counters, WorkerState};
 use std::time::Duration;
 
 pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
@@ -26,7 +26,11 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         status.breaker_open = state.scheduler.is_open();
         status.backoff_ms = state.scheduler.is_backing_off().map(|until| millis(until.since(now)));
         status.jobs = state.stats.jobs();
-        status.deaths = state.stats.deaths();
+        status.refusals = state.stats.refusals();
+        let gone = |cause: &Cause| state.scheduler.gone(*cause);
+        status.deaths = Cause::ALL.iter().filter(|cause| !cause.is_the_pools()).map(gone).sum();
+        status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
+        status.counters = counters(state.scheduler.counters());
         status.wait = state.stats.wait();
         status.run = state.stats.run();
         status
@@ -51,6 +55,20 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
         workers.sort_by_key(|(id, _)| *id);
         workers.into_iter().map(|(_, status)| status).collect()
     })
+}
+
+fn counters(counted: Counters) -> PoolCounters {
+    let mut counters = PoolCounters::default();
+    counters.accepted = counted.accepted;
+    counters.retried = counted.retried;
+    counters.returned = counted.returned;
+    counters.taken_back = counted.taken_back;
+    counters.late_results = counted.late_results;
+    counters.starts = counted.starts;
+    counters.restarts = counted.restarts;
+    counters.kills = counted.kills;
+    counters.breaker_opened = counted.breaker_opened;
+    counters
 }
 
 fn count(counts: &mut WorkerCounts, state: WorkerState) -> &mut usize {

@@ -93,6 +93,24 @@ fn no_proxy_is_invited_to_repeat_what_may_have_run() {
 }
 
 #[test]
+fn the_lists_of_names_are_whole() {
+    let mut outcomes: Vec<_> = table().iter().map(|(error, ..)| error.name()).collect();
+    outcomes.retain(|&name| name != "refused");
+    outcomes.sort_unstable();
+    outcomes.dedup();
+    let mut listed = JobError::OUTCOMES;
+    listed.sort_unstable();
+    assert_eq!(outcomes, listed);
+    let of_the_coordinator = ["unknown_pool", "starting"];
+    for (error, ..) in table() {
+        if let JobError::Refused(refused) = error {
+            let name = refused.reason.name();
+            assert!(Refusal::OF_POOLS.contains(&name) != of_the_coordinator.contains(&name), "{name}");
+        }
+    }
+}
+
+#[test]
 fn refusals_have_names_of_their_own() {
     let limit = Duration::from_secs(1);
     let reasons = [

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::jobs::Place;
 use super::{Due, Scheduler};
-use crate::phase::{Cause, Phase};
-use crate::{Action, JobId, Time, WorkerId};
+use crate::line::Ahead;
+use crate::phase::Phase;
+use crate::{Action, Cause, JobId, Time, WorkerId};
 
 /// As much work a worker may have ahead, by what jobs have taken lately. A wake-up costs a fifth of it at the worst.
 const WORK_AHEAD: Duration = Duration::from_micros(250);
@@ -186,10 +187,10 @@ impl Scheduler {
             self.requeue(job);
         }
         match phase {
-            Phase::Busy(_) | Phase::Stopping(_) => {
+            Phase::Busy(_) | Phase::Stopping { .. } => {
                 self.set_worker_timer(id, None);
                 match self.fleet.get_mut(id) {
-                    Some(worker) if worker.has_hung_up => self.is_leaving(id, Cause::HungUp),
+                    Some(worker) if worker.has_hung_up => self.is_leaving(id, None),
                     Some(worker) if !worker.ahead.is_empty() => self.promote_ahead(id),
                     _ => self.rest(id),
                 }
@@ -215,23 +216,24 @@ impl Scheduler {
 
     /// The next of the jobs that the worker has ahead is the one that it runs now.
     pub(super) fn promote_ahead(&mut self, id: WorkerId) {
-        let Some((job, bytes)) = self.next_ahead(id) else { return };
+        let Some(Ahead { job, bytes, given_up }) = self.next_ahead(id) else { return };
         if self.is_running_on(job, id) {
             self.fleet.enter(id, Phase::Busy(job));
         } else {
             // It was resolved, and the worker told so: it passes it over, or gives it up within the grace.
-            self.fleet.enter(id, Phase::Stopping(job));
+            let cause = given_up.unwrap_or(Cause::Cancelled);
+            self.fleet.enter(id, Phase::Stopping { job, cause });
             self.grant_grace(id);
         }
         self.begins(id, bytes);
     }
 
-    /// The job that the worker, which has ended one, goes on with, resolved or not, and its bytes.
-    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<(JobId, usize)> {
-        let (job, bytes) = self.fleet.get_mut(id)?.ahead.pop()?;
-        if self.is_ahead_of(job, id) {
-            self.runs_now(job, id);
+    /// The job that the worker, which has ended one, goes on with, resolved or not.
+    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<Ahead> {
+        let next = self.fleet.get_mut(id)?.ahead.pop()?;
+        if self.is_ahead_of(next.job, id) {
+            self.runs_now(next.job, id);
         }
-        Some((job, bytes))
+        Some(next)
     }
 }

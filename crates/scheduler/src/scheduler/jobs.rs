@@ -6,7 +6,9 @@ use super::poison::Print;
 use super::{Due, Scheduler};
 use crate::queue::Spot;
 use crate::timers::Timer;
-use crate::{Action, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId};
+use crate::{
+    Action, Cause, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId,
+};
 
 /// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
 /// that kills whoever begins to read it must not go through workers for ever.
@@ -76,7 +78,6 @@ impl Scheduler {
     pub(super) fn submit(&mut self, id: JobId, terms: Terms) {
         self.awake = true;
         if let Some(reason) = self.refusal(id, terms.bytes) {
-            self.counters.refused += 1;
             self.act(Action::Refuse { job: id, reason });
             // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
             self.recruit(usize::from(reason == Refusal::QueueFull));
@@ -157,7 +158,7 @@ impl Scheduler {
 
     pub(super) fn cancel(&mut self, id: JobId) {
         match self.jobs.get(&id).map(Job::stage) {
-            Some(stage) => self.end_early(id, Verdict::Cancelled { stage }),
+            Some(stage) => self.end_early(id, Verdict::Cancelled { stage }, Cause::Cancelled),
             None => self.counters.late_cancels += 1,
         }
     }
@@ -165,16 +166,17 @@ impl Scheduler {
     pub(super) fn job_is_due(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get(&id) {
             let verdict = Verdict::TimedOut { stage: job.stage(), limit: job.limit() };
-            self.end_early(id, verdict);
+            self.end_early(id, verdict, Cause::TimedOut);
         }
     }
 
-    /// Resolves a job without waiting for its worker, if it has one.
-    fn end_early(&mut self, id: JobId, verdict: Verdict) {
+    /// Resolves a job without waiting for its worker, which is killed for this `cause` if it has begun the job and does not
+    /// give it up.
+    fn end_early(&mut self, id: JobId, verdict: Verdict, cause: Cause) {
         let worker = self.jobs.get(&id).and_then(Job::worker);
         self.resolve(id, verdict);
         if let Some(worker) = worker {
-            self.abandon(worker, id);
+            self.abandon(worker, id, cause);
         }
     }
 

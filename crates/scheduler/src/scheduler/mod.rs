@@ -13,8 +13,10 @@ mod workers;
 
 use std::collections::VecDeque;
 
+use crate::cause::{Cause, Deaths};
 use crate::fleet::Fleet;
 use crate::id_map::IdMap;
+use crate::phase::Phase;
 use crate::quarantine::{Quarantine, Suspect};
 use crate::queue::Queue;
 use crate::random::SplitMix64;
@@ -34,7 +36,7 @@ use shutdown::Life;
 /// Its methods are of four classes:
 ///
 /// - A. Getters that take `&self`: [`queued`](Self::queued), [`queued_bytes`](Self::queued_bytes), [`running`](Self::running), [`workers`](Self::workers),
-///   [`counters`](Self::counters), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
+///   [`counters`](Self::counters), [`gone`](Self::gone), [`reason`](Self::reason), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
 ///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
 ///   may be called at any time, and no decision hangs on them.
 /// - B. One handler, [`handle`](Self::handle), for all that happens, and for the passing of time
@@ -116,6 +118,7 @@ pub struct Scheduler {
     random: SplitMix64,
     actions: VecDeque<Action>,
     counters: Counters,
+    deaths: Deaths,
 }
 
 /// What a timer was armed for.
@@ -175,6 +178,7 @@ impl Scheduler {
             random: SplitMix64::new(seed ^ 0x5ca1_ab1e),
             actions: VecDeque::new(),
             counters: Counters::default(),
+            deaths: Deaths::default(),
         })
     }
 
@@ -264,6 +268,18 @@ impl Scheduler {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Number of workers gone for this reason.
+    #[must_use]
+    pub fn gone(&self, cause: Cause) -> u64 {
+        self.deaths.of(cause)
+    }
+
+    /// Why the pool killed this worker or asked it to exit; `None` if it did not.
+    #[must_use]
+    pub fn reason(&self, worker: WorkerId) -> Option<Cause> {
+        self.fleet.phase(worker).and_then(Phase::reason)
     }
 
     /// Until when no worker is started, because workers kept dying before they finished a job.

@@ -97,7 +97,6 @@ impl Scheduler {
         };
         let stage = job.stage();
         let Sentence { deaths: payload_deaths, remaining } = sentence;
-        self.counters.poisoned += 1;
         self.resolve(id, Verdict::Poisoned { stage, payload_deaths, remaining });
         true
     }

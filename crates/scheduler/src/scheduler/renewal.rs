@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::shutdown::Life;
 use super::{Due, Scheduler};
-use crate::WorkerId;
 use crate::fleet::Tired;
 use crate::phase::Phase;
+use crate::{Cause, WorkerId};
 
 impl Scheduler {
     /// What the worker may do before it is replaced, drawn anew for each one.
@@ -68,8 +68,8 @@ impl Scheduler {
         if is_gone || (self.fleet.tired() == 0 && !self.rollout.is_canary(replacement)) {
             self.replacement = None;
         } else if self.fleet.is_serving(replacement) {
-            if let Some(tired) = self.fleet.idle_and_tired() {
-                self.swap_for(tired);
+            if let Some((tired, why)) = self.fleet.idle_and_tired() {
+                self.swap_for(tired, why.cause());
             } else if self.rollout.waits_for_a_place() {
                 self.make_place();
             }
@@ -82,15 +82,14 @@ impl Scheduler {
         if self.regulars() < self.config.max_workers {
             self.replacement = None;
         } else if let Some((idle, _)) = self.fleet.coldest() {
-            self.swap_for(idle);
+            self.swap_for(idle, Cause::Reloaded);
         }
     }
 
-    fn swap_for(&mut self, goer: WorkerId) {
+    fn swap_for(&mut self, goer: WorkerId, cause: Cause) {
         if self.may_retire() {
-            self.counters.recycled += 1;
             self.replacement = None;
-            self.retire(goer);
+            self.retire(goer, cause);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Due, Scheduler};
-use crate::phase::{Cause, Phase};
-use crate::{Action, Event, Stage, Verdict};
+use crate::phase::Phase;
+use crate::{Action, Cause, Event, Stage, Verdict};
 
 /// How far a pool's life has come. It only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl Scheduler {
             for job in ahead.into_iter().flatten() {
                 self.resolve(job, Verdict::ShutDown { stage: Stage::Running });
             }
-            self.kill(worker, Cause::Asked);
+            self.kill(worker, Cause::ShutDown);
         }
     }
 
@@ -73,7 +73,7 @@ impl Scheduler {
         while self.fleet.idle() > self.queued()
             && let Some(worker) = self.fleet.warmest()
         {
-            self.retire(worker);
+            self.retire(worker, Cause::ShutDown);
         }
         self.kill_surplus_starters();
         if self.life < Life::Drained && self.jobs.is_empty() && self.fleet.is_empty() {
@@ -93,7 +93,7 @@ impl Scheduler {
         let mut starters = self.fleet.ids();
         starters.retain(|&id| self.fleet.phase(id) == Some(Phase::Starting));
         for &youngest in starters.iter().rev().take(surplus) {
-            self.kill(youngest, Cause::Asked);
+            self.kill(youngest, Cause::ShutDown);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::shutdown::Life;
 use super::{Due, Scheduler};
-use crate::{Action, Generation, WorkerId};
+use crate::{Action, Cause, Generation, WorkerId};
 
 impl Scheduler {
     pub(super) fn start(&mut self) {
@@ -89,8 +89,7 @@ impl Scheduler {
         while self.has_surplus() {
             let coldest = self.fleet.coldest().filter(|&(_, since)| since + timeout <= self.now);
             let Some((coldest, _)) = coldest else { return };
-            self.counters.idled_out += 1;
-            self.retire(coldest);
+            self.retire(coldest, Cause::Idle);
         }
     }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Due, Scheduler};
 use crate::fleet::Worker;
-use crate::phase::{Cause, Phase};
+use crate::phase::Phase;
 use crate::restarts::Standing;
-use crate::{Action, Death, Fingerprint, Health, JobId, Verdict, WorkerId};
+use crate::{Action, Cause, Death, Fingerprint, Health, JobId, Verdict, WorkerId};
 
 impl Scheduler {
     pub(super) fn ready(&mut self, id: WorkerId, takes_ahead: bool) {
@@ -98,40 +98,42 @@ impl Scheduler {
         if let Phase::Killed { cause, .. } = phase {
             return self.is_leaving(id, cause);
         }
-        if matches!(phase, Phase::Stopping(_)) {
+        if matches!(phase, Phase::Stopping { .. }) {
             self.set_worker_timer(id, None);
         }
         if has_hung_up {
-            return self.is_leaving(id, Cause::HungUp);
+            return self.is_leaving(id, None);
         }
-        if health == Health::Suspect {
-            return self.dismiss(id);
+        match health {
+            Health::Sound => {}
+            Health::Suspect => return self.dismiss(id, Cause::Panicked),
+            Health::Spent => return self.dismiss(id, Cause::Recycled),
         }
         if has_more {
             return self.promote_ahead(id);
         }
         self.rest(id);
         if self.config.process_per_job {
-            self.retire(id);
+            self.retire(id, Cause::Recycled);
         }
     }
 
     /// Its end is on the way. It may have begun the next of the jobs that it has ahead; its death will tell.
-    pub(super) fn is_leaving(&mut self, id: WorkerId, cause: Cause) {
-        let job = self.next_ahead(id).map(|(job, _)| job);
+    pub(super) fn is_leaving(&mut self, id: WorkerId, cause: Option<Cause>) {
+        let job = self.next_ahead(id).map(|next| next.job);
         self.fleet.enter(id, Phase::Killed { job, cause });
     }
 
     /// It has said itself that it should not go on. Where it has more ahead, its death gives that back.
-    fn dismiss(&mut self, id: WorkerId) {
+    fn dismiss(&mut self, id: WorkerId, cause: Cause) {
         match self.next_ahead(id) {
-            Some((next, _)) => {
-                self.fleet.enter(id, Phase::Busy(next));
-                self.kill(id, Cause::Asked);
+            Some(next) => {
+                self.fleet.enter(id, Phase::Busy(next.job));
+                self.kill(id, cause);
             }
             None => {
                 self.rest(id);
-                self.retire(id);
+                self.retire(id, cause);
             }
         }
     }
@@ -157,11 +159,12 @@ impl Scheduler {
         if worker.is_on_offer {
             self.on_offer.retain(|&it| it != id);
         }
+        self.deaths.count(worker.phase().cause_of(death, worker.standing != Standing::Unready));
         let was_asked = worker.phase().is_asked_to_go();
         // What it had when it was killed has its verdict; what it went on with is innocent. And so is, for the executable that is
         // in service now, what an older one dies of.
         let is_innocent = was_asked
-            || matches!(worker.phase(), Phase::Killed { cause: Cause::Violation, .. })
+            || matches!(worker.phase(), Phase::Killed { cause: Some(Cause::Protocol), .. })
             || worker.generation < self.rollout.current();
         let of_its_job = if is_innocent { Death::Killed } else { death };
         let had_begun = self.bury_jobs(id, &worker, begun, of_its_job, fingerprint);
@@ -217,8 +220,8 @@ impl Scheduler {
     /// One that is amid a job is left to that job's deadline: it may have been stopped by a debugger.
     pub(super) fn stalled(&mut self, id: WorkerId, has_begun: bool) {
         match self.fleet.phase(id) {
-            Some(Phase::Idle) => self.kill(id, Cause::Asked),
-            Some(Phase::Busy(_) | Phase::Stopping(_)) if !has_begun => self.kill(id, Cause::Asked),
+            Some(Phase::Idle) => self.kill(id, Cause::Stopped),
+            Some(Phase::Busy(_) | Phase::Stopping { .. }) if !has_begun => self.kill(id, Cause::Stopped),
             Some(_) => {}
             None => self.counters.stale_events += 1,
         }
@@ -232,7 +235,7 @@ impl Scheduler {
         if let Some(job) = phase.job().filter(|&job| self.is_running_on(job, id)) {
             self.resolve(job, Verdict::Protocol);
         }
-        self.kill(id, Cause::Violation);
+        self.kill(id, Cause::Protocol);
     }
 
     /// As good as killed, though nobody asked for it: what matters is that it is given nothing more. One that is busy
@@ -241,7 +244,7 @@ impl Scheduler {
         let Some(worker) = self.fleet.get_mut(id) else { return };
         worker.has_hung_up = true;
         if worker.phase() == Phase::Idle {
-            self.fleet.enter(id, Phase::Killed { job: None, cause: Cause::HungUp });
+            self.fleet.enter(id, Phase::Killed { job: None, cause: None });
         }
     }
 
@@ -249,20 +252,25 @@ impl Scheduler {
         if self.fleet.phase(id).is_none() {
             self.counters.stale_events += 1;
         }
-        self.kill(id, Cause::Asked);
+        self.kill(id, Cause::Killed);
     }
 
     /// Its job was resolved without it: asks it to give up, and lets it live if it does so within the grace. One
     /// that is being killed already has nothing more to hear.
-    pub(super) fn abandon(&mut self, id: WorkerId, job: JobId) {
+    pub(super) fn abandon(&mut self, id: WorkerId, job: JobId, cause: Cause) {
         match self.fleet.phase(id) {
             Some(Phase::Busy(it)) if it == job => {
-                self.fleet.enter(id, Phase::Stopping(job));
+                self.fleet.enter(id, Phase::Stopping { job, cause });
                 self.grant_grace(id);
                 self.act(Action::Cancel { worker: id, job });
             }
             // Its grace begins when its turn comes.
-            Some(Phase::Busy(_) | Phase::Stopping(_)) => self.act(Action::Cancel { worker: id, job }),
+            Some(Phase::Busy(_) | Phase::Stopping { .. }) => {
+                if let Some(worker) = self.fleet.get_mut(id) {
+                    worker.ahead.give_up(job, cause);
+                }
+                self.act(Action::Cancel { worker: id, job });
+            }
             _ => {}
         }
     }
@@ -275,11 +283,11 @@ impl Scheduler {
     ///
     /// While workers cannot exit as fast as they are retired they must not pile up: past `max_workers` of them, one
     /// more is killed in its place and replaced only when it is dead.
-    pub(super) fn retire(&mut self, id: WorkerId) {
+    pub(super) fn retire(&mut self, id: WorkerId, cause: Cause) {
         if !self.may_retire() {
-            return self.kill(id, Cause::Asked);
+            return self.kill(id, cause);
         }
-        self.fleet.enter(id, Phase::Retiring { killed: false });
+        self.fleet.enter(id, Phase::Retiring { killed: false, cause });
         self.set_worker_timer(id, Some(self.config.stop_timeout));
         self.act(Action::Retire { worker: id });
     }
@@ -289,19 +297,22 @@ impl Scheduler {
     }
 
     pub(super) fn worker_is_due(&mut self, id: WorkerId) {
-        self.kill(id, Cause::Asked);
+        if let Some(Phase::Stopping { cause, .. } | Phase::Retiring { cause, .. }) = self.fleet.phase(id) {
+            self.kill(id, cause);
+        }
     }
 
     /// Asks for SIGKILL, unless that was asked for before. Resolves nothing: a job that the worker holds unresolved
     /// ends with the death, so that an answer which it has already written still counts.
     pub(super) fn kill(&mut self, id: WorkerId, cause: Cause) {
         let (job, killed) = match self.fleet.phase(id) {
-            Some(Phase::Starting | Phase::Idle) => (None, Phase::Killed { job: None, cause }),
-            Some(Phase::Busy(job) | Phase::Stopping(job)) => {
-                (Some(job), Phase::Killed { job: Some(job), cause })
+            Some(Phase::Starting | Phase::Idle) => (None, Phase::Killed { job: None, cause: Some(cause) }),
+            Some(Phase::Busy(job) | Phase::Stopping { job, .. }) => {
+                (Some(job), Phase::Killed { job: Some(job), cause: Some(cause) })
             }
-            Some(Phase::Retiring { killed: false }) => (None, Phase::Retiring { killed: true }),
-            Some(Phase::Retiring { killed: true } | Phase::Killed { .. }) | None => return,
+            // It is gone for what it was asked to go for.
+            Some(Phase::Retiring { killed: false, cause }) => (None, Phase::Retiring { killed: true, cause }),
+            Some(Phase::Retiring { killed: true, .. } | Phase::Killed { .. }) | None => return,
         };
         self.fleet.enter(id, killed);
         self.set_worker_timer(id, None);

@@ -1,6 +1,6 @@
 //! Workers that wait: as many as are kept ready, and no longer than they are worth it. And those that only seem to wait.
 
-use procpool_scheduler::{Config, Event, WorkerId, WorkerState};
+use procpool_scheduler::{Cause, Config, Event, WorkerId, WorkerState};
 
 use crate::pool::*;
 
@@ -30,7 +30,8 @@ fn workers_that_no_job_needs_go_one_by_one_down_to_the_least_number() {
     assert_eq!(pool.at(1_200).tick(), [retire(1)]);
     assert_eq!(pool.at(9_000).tick().len(), 2, "only the late ones are killed");
     assert_eq!(pool.state(0), Some(WorkerState::Idle));
-    assert_eq!(pool.scheduler.counters().idled_out, 2);
+    assert_eq!((pool.died(1), pool.died(2)), (vec![], vec![]));
+    assert_eq!(pool.scheduler.gone(Cause::Idle), 2);
 }
 
 #[test]

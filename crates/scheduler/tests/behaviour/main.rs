@@ -4,6 +4,7 @@
 mod ahead;
 mod breaker;
 mod cancelling;
+mod causes;
 mod deadlines;
 mod fresh;
 mod idling;

@@ -48,8 +48,7 @@ fn the_same_payload_sent_again_is_not_run_for_a_while() {
     assert_eq!(pool.submit_payload(3, PAYLOAD + 1, 1), [assign(2, 3)]);
     pool.done(2, 3);
     assert_eq!(pool.at(60_000).submit_payload(4, PAYLOAD, 1), [assign(2, 4)], "forgiven");
-    let counters = pool.scheduler.counters();
-    assert_eq!((counters.poisoned, counters.accepted), (2, 5));
+    assert_eq!(pool.scheduler.counters().accepted, 5);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_full_queue_refuses_and_stays_as_it_was() {
         assert_eq!(pool.submit(job), [refuse(job, QUEUE_FULL)]);
     }
     assert_eq!((pool.scheduler.queued(), pool.scheduler.running()), (2, 1));
-    assert_eq!(pool.scheduler.counters().refused, 97);
+    assert_eq!(pool.scheduler.counters().accepted, 3);
 }
 
 /// A pool of one worker with job 0, in which 100 bytes may wait.

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU64;
 
-use procpool_scheduler::{Config, Event, Recycling, WorkerId};
+use procpool_scheduler::{Cause, Config, Event, Recycling, WorkerId};
 
 use crate::pool::*;
 
@@ -26,7 +26,7 @@ fn after_its_share_of_jobs_a_worker_goes_once_its_replacement_is_ready() {
     assert_eq!(pool.up(1), [retire(0)]);
     assert_eq!(run(&mut pool, 1, 4), [resolve(4, FINISHED)]);
     assert_eq!(pool.died(0), [], "and is not replaced again");
-    assert_eq!(pool.scheduler.counters().recycled, 1);
+    assert_eq!(pool.scheduler.gone(Cause::Recycled), 1);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_worn_worker_that_dies_by_itself_has_its_replacement() {
     run(&mut pool, 0, 0);
     assert_eq!(pool.died(0), []);
     assert_eq!(pool.up(1), []);
-    assert_eq!(pool.scheduler.counters().recycled, 0);
+    assert_eq!(pool.scheduler.gone(Cause::Recycled), 0);
 }
 
 #[test]

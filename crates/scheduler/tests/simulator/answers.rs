@@ -13,6 +13,7 @@ const MAX_RETURNS: u32 = 8;
 impl Run {
     pub(crate) fn refuse(&mut self, job: JobId, reason: Refusal) -> Result<(), Broken> {
         self.check_refusal(job, reason)?;
+        self.coverage.met("refused");
         match reason {
             Refusal::BreakerOpen { .. } => self.coverage.met("refused by the breaker"),
             Refusal::DuplicateId => self.coverage.met("duplicate ids"),

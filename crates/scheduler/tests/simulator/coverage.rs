@@ -1,6 +1,6 @@
 //! How often what was met, so that a run of many seeds can say that it met everything.
 
-use procpool_scheduler::{Counters, ReloadEnd, Verdict};
+use procpool_scheduler::{Cause, Counters, ReloadEnd, Scheduler, Verdict};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(std::collections::BTreeMap<&'static str, u64>);
@@ -21,9 +21,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "late cancels",
     "kills",
     "breaker opened",
-    "recycled",
     "set apart",
-    "idled out",
     "reload done",
     "reload canary died",
     "reload superseded",
@@ -84,7 +82,6 @@ impl Coverage {
 
     pub(crate) fn counters(&mut self, counters: Counters) {
         for (what, times) in [
-            ("refused", counters.refused),
             ("returned", counters.returned),
             ("taken back", counters.taken_back),
             ("retried", counters.retried),
@@ -92,10 +89,15 @@ impl Coverage {
             ("late cancels", counters.late_cancels),
             ("kills", counters.kills),
             ("breaker opened", counters.breaker_opened),
-            ("recycled", counters.recycled),
-            ("idled out", counters.idled_out),
         ] {
             self.add(what, times);
+        }
+    }
+
+    /// Workers that are gone, by cause; those of each cause have to be met.
+    pub(crate) fn gone(&mut self, scheduler: &Scheduler) {
+        for cause in Cause::ALL {
+            self.add(cause_met(cause), scheduler.gone(cause));
         }
     }
 
@@ -114,6 +116,24 @@ impl Coverage {
     /// What was never met.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         let met = |what: &&'static str| self.0.get(*what).is_some_and(|&times| times > 0);
-        EVERYTHING.iter().copied().filter(|what| !met(what)).collect()
+        EVERYTHING.iter().copied().chain(Cause::ALL.map(cause_met)).filter(|what| !met(what)).collect()
+    }
+}
+
+fn cause_met(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Crashed => "gone: crashed",
+        Cause::OutOfMemory => "gone: out of memory",
+        Cause::Killed => "gone: killed",
+        Cause::Start => "gone: start",
+        Cause::Protocol => "gone: protocol",
+        Cause::Cancelled => "gone: cancelled",
+        Cause::TimedOut => "gone: timed out",
+        Cause::Panicked => "gone: panicked",
+        Cause::Stopped => "gone: stopped",
+        Cause::Recycled => "gone: recycled",
+        Cause::Reloaded => "gone: reloaded",
+        Cause::Idle => "gone: idle",
+        Cause::ShutDown => "gone: shut down",
     }
 }

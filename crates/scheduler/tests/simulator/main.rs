@@ -80,6 +80,7 @@ fn play_all(seeds: u64) -> (Coverage, Option<String>) {
                 return (coverage, Some(report(seed, &run, &broken)));
             }
             run.coverage.counters(run.pool.scheduler.counters());
+            run.coverage.gone(&run.pool.scheduler);
             coverage.merge(run.coverage);
         }
         (coverage, None)

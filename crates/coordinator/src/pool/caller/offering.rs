@@ -22,15 +22,16 @@ pub(crate) struct Submitted {
 impl Core {
     /// Offers a job; it is accepted or not at once.
     pub(crate) fn submit(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        self.offer(job).inspect_err(|_| self.count_refusal())
+        self.offer(job).inspect_err(|rejected| self.count_refusal(&rejected.reason))
     }
 
-    fn count_refusal(&self) {
+    /// Counts a job that is not accepted.
+    pub(crate) fn count_refusal(&self, reason: &Refusal) {
         // In a fork the lock may be held by a thread that does not exist.
         if !self.is_here() {
             return;
         }
-        self.with(|state, _| state.stats.refused());
+        self.with(|state, _| state.stats.refused(reason));
     }
 
     fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
@@ -66,7 +67,7 @@ impl Core {
             ref reason if reason.is_full_queue() => Box::pin(self.offer_again(rejected.job)).await,
             _ => Err(rejected),
         };
-        again.inspect_err(|_| self.count_refusal())
+        again.inspect_err(|rejected| self.count_refusal(&rejected.reason))
     }
 
     async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {

@@ -30,7 +30,10 @@ impl State {
             match slot.answered(&answer) {
                 Ok(job) => {
                     context.results.push_back((job, answer.told));
-                    let health = if is_spent { Health::Suspect } else { answer.health };
+                    let health = match answer.health {
+                        Health::Sound if is_spent => Health::Spent,
+                        health => health,
+                    };
                     events.push(Event::Done { worker, job, health });
                 }
                 Err(violation) => {

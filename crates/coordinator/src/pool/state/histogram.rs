@@ -14,12 +14,13 @@ const BUCKETS: usize = (32 - PRECISION as usize + 1) << PRECISION;
 pub(crate) struct Histogram {
     buckets: Box<[u64; BUCKETS]>,
     count: u64,
+    sum: Duration,
     max: u64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { buckets: Box::new([0; BUCKETS]), count: 0, max: 0 }
+        Self { buckets: Box::new([0; BUCKETS]), count: 0, sum: Duration::ZERO, max: 0 }
     }
 }
 
@@ -28,11 +29,18 @@ impl Histogram {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.buckets[bucket(micros)] += 1;
         self.count += 1;
+        self.sum = self.sum.saturating_add(duration);
         self.max = self.max.max(micros);
     }
 
     pub(crate) fn latency(&self) -> Latency {
-        Latency { count: self.count, p50_us: self.quantile(50), p99_us: self.quantile(99), max_us: self.max }
+        Latency {
+            count: self.count,
+            sum: self.sum,
+            p50_us: self.quantile(50),
+            p99_us: self.quantile(99),
+            max_us: self.max,
+        }
     }
 
     /// A duration, in microseconds, that `percent` of all do not exceed.
@@ -88,7 +96,7 @@ mod tests {
         assert_eq!(latency.count, 100);
         assert!(latency.p50_us.abs_diff(50_000) < 3_500, "{latency:?}");
         assert!(latency.p99_us.abs_diff(99_000) < 7_000, "{latency:?}");
-        assert_eq!(latency.max_us, 100_000);
+        assert_eq!((latency.max_us, latency.sum), (100_000, Duration::from_millis(5_050)));
         assert_eq!(Histogram::default().latency(), Latency::default());
     }
 

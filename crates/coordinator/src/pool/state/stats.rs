@@ -2,7 +2,7 @@
 
 use super::histogram::Histogram;
 use procpool_protocol::engine::Latency;
-use procpool_protocol::outcome::{Outcome, Timing};
+use procpool_protocol::outcome::{JobError, Outcome, Refusal, Timing};
 use std::collections::BTreeMap;
 
 /// Counters and distributions since the pool's start.
@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 pub(crate) struct Stats {
     ok: u64,
     refused: u64,
-    deaths: u64,
+    refusals: BTreeMap<&'static str, u64>,
     errors: BTreeMap<&'static str, u64>,
     wait: Histogram,
     run: Histogram,
 }
 
 impl Stats {
-    /// Counts a job that was not accepted.
-    pub(crate) fn refused(&mut self) {
+    /// Counts a job that was not accepted, for this reason.
+    pub(crate) fn refused(&mut self, reason: &Refusal) {
         self.refused += 1;
+        *self.refusals.entry(reason.name()).or_default() += 1;
     }
 
     /// Counts the outcome of an accepted job.
@@ -32,22 +33,17 @@ impl Stats {
         }
     }
 
-    /// Counts the death of a worker, unless this pool asked for it.
-    pub(crate) fn died(&mut self, expected: bool) {
-        self.deaths += u64::from(!expected);
-    }
-
-    /// Deaths so far that this pool did not ask for.
-    pub(crate) fn deaths(&self) -> u64 {
-        self.deaths
-    }
-
     /// Jobs so far by outcome's name, those that were refused among them.
     pub(crate) fn jobs(&self) -> BTreeMap<&'static str, u64> {
-        let mut jobs = self.errors.clone();
+        let mut jobs = all(&JobError::OUTCOMES, &self.errors);
         jobs.insert("ok", self.ok);
         jobs.insert("refused", self.refused);
         jobs
+    }
+
+    /// Jobs that were refused, by reason.
+    pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        all(&Refusal::OF_POOLS, &self.refusals)
     }
 
     /// Jobs that have their outcome.
@@ -66,5 +62,29 @@ impl Stats {
 
     pub(crate) fn run(&self) -> Latency {
         self.run.latency()
+    }
+}
+
+/// What was counted, and zero for every other name: a figure that appears with its first occurrence has no rate before.
+fn all(names: &[&'static str], counted: &BTreeMap<&'static str, u64>) -> BTreeMap<&'static str, u64> {
+    let mut all: BTreeMap<_, _> = names.iter().map(|&name| (name, 0)).collect();
+    all.extend(counted);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_and_every_refusal_is_listed_before_there_is_one() {
+        let mut stats = Stats::default();
+        assert!(JobError::OUTCOMES.iter().chain(&["refused"]).all(|name| stats.jobs().get(name) == Some(&0)));
+        assert!(Refusal::OF_POOLS.iter().all(|name| stats.refusals().get(name) == Some(&0)));
+        stats.refused(&Refusal::QueueFull { limit: 1 });
+        stats.refused(&Refusal::Starting);
+        let refusals = stats.refusals();
+        assert_eq!((stats.jobs()["refused"], refusals["queue_full"], refusals["starting"]), (2, 1, 1));
+        assert_eq!(stats.outcomes(), 0);
     }
 }

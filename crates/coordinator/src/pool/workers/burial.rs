@@ -9,7 +9,7 @@ use crate::pool::state::events::Events;
 use procpool_process::Ending;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::{ExitReport, JobId, Payload, message};
-use procpool_scheduler::{Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
+use procpool_scheduler::{Cause, Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
 use std::sync::Arc;
 
 /// What a dead worker left behind.
@@ -100,18 +100,19 @@ impl Said {
     }
 }
 
-/// All completions, then the death, in one critical section.
+/// All completions, then the death, in one critical section. Says also what the pool had killed the worker for, or asked it to
+/// exit for, if it had.
 pub(crate) fn died(
     state: &mut State,
     now: Time,
     found: Found,
     fingerprint: Option<Fingerprint>,
     effects: &mut Effects,
-) -> Option<(ExitReport, bool)> {
+) -> Option<(ExitReport, Option<Cause>)> {
     let Found { worker, words, begun, running, report, death, is_expected, .. } = found;
     let slot = state.slots.remove(&worker)?;
+    let reason = state.scheduler.reason(worker);
     state.schemas.died(worker);
-    state.stats.died(is_expected);
     let (mut events, mut context) = (Vec::new(), EventContext::default());
     for (job, told, health) in words.answers {
         context.results.push_back((job, told));
@@ -131,5 +132,5 @@ pub(crate) fn died(
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, context, effects);
     effects.buried.push(slot);
-    Some((report, is_expected))
+    Some((report, reason))
 }

@@ -8,8 +8,9 @@ use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
 use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
+use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_scheduler::{Death, Event, Time, WorkerId};
+use procpool_scheduler::{Cause, Death, Event, Time, WorkerId};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -151,10 +152,8 @@ impl Member {
             });
             self.buried = true;
             // Last: what logs are written to is not ours, and may fail in ways of its own.
-            match report {
-                Some((report, true)) => tracing::debug!(pool = self.core.name, "{report}"),
-                Some((report, false)) => tracing::warn!(pool = self.core.name, "{report}"),
-                None => {}
+            if let Some((report, reason)) = report {
+                log_death(&self.core.name, &report, reason);
             }
         }
         self.buried = true;
@@ -170,6 +169,18 @@ impl Drop for Member {
     }
 }
 
+/// A worker that a client has cost the pool is an operator's business; that workers come and go is not.
+fn log_death(pool: &str, report: &ExitReport, reason: Option<Cause>) {
+    let cause = reason.map(Cause::name);
+    match reason {
+        None => tracing::warn!(pool, "{report}"),
+        Some(Cause::Cancelled | Cause::TimedOut) => {
+            tracing::info!(pool, cause, "killed a worker that did not give up its job in time: {report}");
+        }
+        Some(_) => tracing::debug!(pool, cause, "{report}"),
+    }
+}
+
 /// There was nothing that it could have finished.
 fn died_unready(
     state: &mut State,
@@ -180,7 +191,6 @@ fn died_unready(
     effects: &mut Effects,
 ) {
     let Some(slot) = state.slots.remove(&worker) else { return };
-    state.stats.died(slot.dismissed);
     let reason = error.to_string();
     if !slot.dismissed {
         state.last_death.clone_from(&reason);

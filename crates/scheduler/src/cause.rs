@@ -1,0 +1,109 @@
+//! Why workers are gone, and how many for each reason. Does not decide who goes.
+
+/// Why a worker is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// It ended by itself: it exited, aborted, faulted or broke off.
+    Crashed,
+    /// It ran into its memory limit, or the system ran out of memory.
+    OutOfMemory,
+    /// Somebody outside killed it, or an operator wanted it dead.
+    Killed,
+    /// It never got ready.
+    Start,
+    /// It broke the protocol and was killed for it.
+    Protocol,
+    /// Its job was cancelled and not given up within the grace.
+    Cancelled,
+    /// Its job ran out of time and was not given up within the grace.
+    TimedOut,
+    /// Its job panicked.
+    Panicked,
+    /// It was stopped, and had begun no job.
+    Stopped,
+    /// It had done its share of jobs, lived or grown for long enough, or was for one job only.
+    Recycled,
+    /// A newer make of its executable is in service.
+    Reloaded,
+    /// No job had needed it for long.
+    Idle,
+    /// The pool shuts down.
+    ShutDown,
+}
+
+impl Cause {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 13] = [
+        Self::Crashed,
+        Self::OutOfMemory,
+        Self::Killed,
+        Self::Start,
+        Self::Protocol,
+        Self::Cancelled,
+        Self::TimedOut,
+        Self::Panicked,
+        Self::Stopped,
+        Self::Recycled,
+        Self::Reloaded,
+        Self::Idle,
+        Self::ShutDown,
+    ];
+
+    /// The cause as a short word for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crashed => "crashed",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Killed => "killed",
+            Self::Start => "start",
+            Self::Protocol => "protocol",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+            Self::Panicked => "panicked",
+            Self::Stopped => "stopped",
+            Self::Recycled => "recycled",
+            Self::Reloaded => "reloaded",
+            Self::Idle => "idle",
+            Self::ShutDown => "shut_down",
+        }
+    }
+
+    /// Whether the pool killed the worker or asked it to exit, rather than being surprised by its end.
+    #[must_use]
+    pub const fn is_the_pools(self) -> bool {
+        !matches!(self, Self::Crashed | Self::OutOfMemory | Self::Killed | Self::Start)
+    }
+}
+
+/// Number of workers gone, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deaths([u64; Cause::ALL.len()]);
+
+impl Deaths {
+    pub(crate) const fn count(&mut self, cause: Cause) {
+        self.0[cause as usize] += 1;
+    }
+
+    pub(crate) const fn of(&self, cause: Cause) -> u64 {
+        self.0[cause as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_counted_apart_and_has_a_name_of_its_own() {
+        let mut deaths = Deaths::default();
+        for (times, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, times);
+            (0..times).for_each(|_| deaths.count(cause));
+        }
+        for (times, cause) in (0..).zip(Cause::ALL) {
+            assert_eq!(deaths.of(cause), times);
+            assert_eq!(Cause::ALL.iter().filter(|other| other.name() == cause.name()).count(), 1);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a pool counts: every figure is there from the start, and each death, refusal and outcome is told by its cause.
+
+use procpool::Refusal;
+use procpool_tests::eventually;
+use procpool_tests::library::{begin, echo, idle, verbs};
+use procpool_tests::served;
+use procpool_tests::server::Server;
+use procpool_tests::verbs::Verb;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+type Figures = BTreeMap<&'static str, u64>;
+
+fn counted(figures: &Figures) -> Vec<(&'static str, u64)> {
+    figures.iter().map(|(&name, &count)| (name, count)).filter(|&(_, count)| count > 0).collect()
+}
+
+/// Waits until so many workers of the pool are gone, and gives them by cause.
+async fn gone(pool: &procpool::Pool<procpool_tests::verbs::Verbs>, count: u64) -> Vec<(&'static str, u64)> {
+    let all = async || {
+        let causes = pool.status().deaths_by_cause;
+        (causes.values().sum::<u64>() == count).then(|| counted(&causes))
+    };
+    eventually(&format!("{count} workers to be gone"), all).await
+}
+
+#[tokio::test]
+async fn every_figure_is_listed_before_anything_has_happened() {
+    let server = Server::of_verbs(1, "").await;
+    let pool = server.pool("verbs").await;
+    for (figures, names) in [
+        ("jobs", &["ok", "failed", "crashed", "timed_out", "cancelled", "poisoned", "refused"][..]),
+        ("refusals", &["queue_full", "breaker_open", "no_slot_in_time", "shutting_down"]),
+        ("deaths_by_cause", &["crashed", "out_of_memory", "killed", "start", "protocol", "cancelled"]),
+        (
+            "deaths_by_cause",
+            &["timed_out", "panicked", "stopped", "recycled", "reloaded", "idle", "shut_down"],
+        ),
+        ("counters", &["accepted", "retried", "returned", "late_results", "restarts", "kills"]),
+    ] {
+        for &name in names {
+            assert_eq!(pool[figures][name], 0, "{figures}.{name} in {pool}");
+        }
+    }
+    assert_eq!(pool["counters"]["starts"], 1);
+    for times in ["wait", "run"] {
+        assert_eq!((&pool[times]["count"], &pool[times]["sum_seconds"]), (&0.into(), &0.0.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_for_its_job_is_counted_by_what_ended_the_job() {
+    let pool = verbs(1).grace(Duration::from_millis(1)).start().await.unwrap();
+    let (job, _) = begin(&pool, Verb::Spin).await;
+    drop(job);
+    assert_eq!(gone(&pool, 1).await, [("cancelled", 1)]);
+    let late = pool.job(Verb::Spin).timeout(Duration::from_millis(100)).run().await.unwrap_err();
+    assert_eq!(late.name(), "timed_out");
+    assert_eq!(gone(&pool, 2).await, [("cancelled", 1), ("timed_out", 1)]);
+    let status = pool.status();
+    assert_eq!((status.deaths, status.counters.kills), (0, 2), "the pool itself killed them");
+}
+
+#[tokio::test]
+async fn deaths_that_nobody_asked_for_and_workers_that_are_let_go_are_told_apart() {
+    let pool = verbs(1).poison_deaths(0).recycle_jobs(1).start().await.unwrap();
+    idle(&pool, 1).await;
+    assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "crashed");
+    assert_eq!(gone(&pool, 1).await, [("crashed", 1)]);
+    assert_eq!(pool.run(Verb::Die(9)).await.unwrap_err().name(), "crashed");
+    assert_eq!(gone(&pool, 2).await, [("crashed", 1), ("killed", 1)]);
+    assert_eq!(pool.run(Verb::Panic("no".into())).await.unwrap_err().name(), "panicked");
+    assert_eq!(gone(&pool, 3).await, [("crashed", 1), ("killed", 1), ("panicked", 1)]);
+    pool.run(echo("worn")).await.unwrap();
+    assert_eq!(gone(&pool, 4).await.last(), Some(&("recycled", 1)));
+    pool.shutdown(Duration::from_secs(5)).await;
+    let status = pool.status();
+    assert_eq!((status.deaths, status.deaths_by_cause["shut_down"]), (2, 1), "{status:?}");
+    assert_eq!(status.counters.starts, status.deaths_by_cause.values().sum::<u64>());
+}
+
+#[tokio::test]
+async fn refusals_are_counted_by_reason_and_times_have_a_sum() {
+    let pool = verbs(1).queue(0).start().await.unwrap();
+    let nap = pool.run(Verb::Nap(20_000)).await;
+    assert!(nap.is_ok(), "{nap:?}");
+    let (job, _) = begin(&pool, Verb::Spin).await;
+    for _ in 0..2 {
+        assert_eq!(pool.try_run(echo("full")).await.unwrap_err().name(), "refused");
+    }
+    let patient = pool.job(echo("late")).timeout(Duration::from_millis(10)).run().await.unwrap_err();
+    assert!(
+        matches!(patient, procpool::JobError::Refused(it) if matches!(it.reason, Refusal::NoSlotInTime { .. }))
+    );
+    drop(job);
+    let status = pool.status();
+    assert_eq!(counted(&status.refusals), [("no_slot_in_time", 1), ("queue_full", 2)]);
+    assert_eq!((status.jobs["refused"], status.jobs["ok"]), (3, 1));
+    assert!(status.run.sum >= Duration::from_millis(20), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_kill_for_a_cancelled_job_is_a_line_in_the_log() {
+    let (server, logs) = Server::with_logs(&served::verbs(1, "")).await;
+    let (job, _) = server.begin_spinning("").await;
+    drop(job);
+    let mut lines = BufReader::new(logs).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("INFO") && line.contains("cause=\"cancelled\"") {
+            assert!(line.contains("did not give up its job"), "{line}");
+            return;
+        }
+    }
+    panic!("the log ended");
+}
