@@ -4,7 +4,8 @@ use crate::binaries::binary;
 use crate::eventually;
 use crate::server::Scratch;
 use crate::verbs::{Verb, Verbs};
-use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder};
+use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder, SharedRegion};
+use std::sync::atomic::AtomicU8;
 
 /// A worker executable of this workspace.
 ///
@@ -73,4 +74,10 @@ pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
 pub async fn comes_back(pool: &Pool<Verbs>, length: usize) -> bool {
     let text: String = ('a'..='z').cycle().take(length).collect();
     pool.run(echo(&text)).await.is_ok_and(|answer| answer == text)
+}
+
+/// Makes shared memory of so many bytes in this process. Says "shared", or why there is none.
+pub fn share(bytes: usize) -> String {
+    let region = SharedRegion::<AtomicU8>::new(bytes);
+    region.map_or_else(|error| error.to_string(), |_| "shared".into())
 }

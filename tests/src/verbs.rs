@@ -84,6 +84,8 @@ pub enum Verb {
     Hoard(usize),
     /// Answer once the file exists.
     WaitFor(String),
+    /// Make shared memory of this many bytes, and answer that, or why there is none.
+    Share(usize),
 
     // What wants too much; see `greedy`.
     /// Allocate and touch memory without end.

@@ -2,7 +2,8 @@
 //! grows; and as it may, both sides use system calls and nobody maps it.
 
 use crate::file;
-use rustix::fs::{FallocateFlags, SealFlags, fallocate, fstat, ftruncate};
+use crate::growth;
+use rustix::fs::{FallocateFlags, SealFlags, fallocate, fstat};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -40,9 +41,10 @@ impl BornArena {
         let _changing = self.lock();
         self.is_resting.store(false, Ordering::Relaxed);
         if self.len()? < length as u64 {
-            ftruncate(&self.file, length as u64)?;
+            return file::lengthen(&self.file, length as u64);
         }
-        Ok(())
+        // The worker may have made it longer, and may have another limit: what cannot be written is not to be promised.
+        growth::check(length as u64)
     }
 
     /// Writes to its beginning.
@@ -50,7 +52,7 @@ impl BornArena {
     /// # Errors
     /// When there is no memory for it.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, 0)
+        file::write_at(&self.file, bytes, 0)
     }
 
     /// Copies what lies at `offset` to `output`.

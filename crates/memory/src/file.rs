@@ -1,9 +1,11 @@
 //! Files in memory: made with a size that stays, and checked when another process has passed one on. Maps nothing.
 
+use crate::growth;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 /// Nobody makes it shorter or longer.
 pub(crate) const SIZED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
@@ -15,8 +17,21 @@ pub(crate) const WRITTEN_BY_ITS_MAKER: SealFlags = SIZED.union(SealFlags::FUTURE
 pub(crate) fn create(name: &str, length: usize) -> io::Result<File> {
     let name: String = name.chars().take(60).collect();
     let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    ftruncate(&fd, length as u64)?;
-    Ok(File::from(fd))
+    let file = File::from(fd);
+    lengthen(&file, length as u64)?;
+    Ok(file)
+}
+
+/// Makes it `length` bytes long.
+pub(crate) fn lengthen(file: &File, length: u64) -> io::Result<()> {
+    growth::check(length)?;
+    Ok(ftruncate(file, length)?)
+}
+
+/// Writes at an offset. The limit counts there, too, however long the file is already.
+pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    growth::check(at.saturating_add(bytes.len() as u64))?;
+    file.write_all_at(bytes, at)
 }
 
 /// Takes away what the seals name, for good.
@@ -43,7 +58,6 @@ pub(crate) fn sealed_length(file: impl AsFd, seals: SealFlags) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::FileExt;
 
     #[test]
     fn nobody_changes_the_size() {

@@ -13,11 +13,14 @@
 //! | [`page`] | one worker | the coordinator | numbers and bytes, by `pread` |
 //! | [`SharedRegion`] | everybody | everybody | atomics |
 //!
+//! No file is made longer than this process may make one ([`growth`]): the kernel would end it for that.
+//!
 //! [`passing`] has the descriptors of regions go along with the values that refer to them.
 
 pub mod arena;
 pub mod born;
 mod file;
+pub mod growth;
 pub mod input;
 mod map;
 pub mod output;
@@ -25,5 +28,6 @@ pub mod page;
 pub mod passing;
 mod region;
 mod region_id;
+pub mod rlimit;
 
 pub use region::{RegionCell, SharedRegion};

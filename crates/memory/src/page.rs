@@ -32,7 +32,7 @@ impl PageReader {
     /// # Errors
     /// When it reaches beyond the end.
     pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, at)
+        file::write_at(&self.0, bytes, at)
     }
 
     /// Reads.

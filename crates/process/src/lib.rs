@@ -28,7 +28,6 @@ mod outbox;
 mod output;
 mod preflight;
 mod program;
-mod rlimit;
 mod session;
 mod tail;
 pub mod trust;

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout)] // it answers there
 
 use procpool::{Executable, Pool, PoolError};
-use procpool_tests::library::{are_right_at_once, comes_back};
+use procpool_tests::library::{are_right_at_once, comes_back, share};
 use procpool_tests::verbs::{Verb, Verbs};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let (order, rest) = line.split_once(' ').unwrap_or((&line, ""));
-        let answer = obey(&runtime, &pool, order, rest)?;
+        let answer = obey(&runtime, &worker, &pool, order, rest)?;
         println!("{}", answer.trim().escape_debug());
         std::io::stdout().flush()?;
     }
@@ -44,7 +44,13 @@ async fn started(worker: &Executable) -> Result<Pool<Verbs>, PoolError> {
     pool().start().await
 }
 
-fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Result<String, Box<dyn Error>> {
+fn obey(
+    runtime: &Runtime,
+    worker: &Executable,
+    pool: &Pool<Verbs>,
+    order: &str,
+    rest: &str,
+) -> Result<String, Box<dyn Error>> {
     Ok(match order {
         // Has the worker run a line of shell.
         "run" => {
@@ -67,6 +73,10 @@ fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Resul
             set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
             "is hidden".into()
         }
+        // Makes shared memory of this number of bytes.
+        "share" => share(rest.parse()?),
+        // Has a pool of its own save a job that fails, to this directory.
+        "save" => runtime.block_on(saved(worker, rest)),
         // Has this number of jobs in flight, or one of this number of bytes.
         "jobs" => runtime.block_on(are_right_at_once(pool, rest.parse()?)).to_string(),
         "bytes" => runtime.block_on(comes_back(pool, rest.parse()?)).to_string(),
@@ -87,6 +97,16 @@ fn obey(runtime: &Runtime, pool: &Pool<Verbs>, order: &str, rest: &str) -> Resul
         }
         other => return Err(format!("host does not know `{other}`").into()),
     })
+}
+
+/// What becomes of a job that fails and is to be saved.
+async fn saved(worker: &Executable, dir: &str) -> String {
+    let pool = Pool::<Verbs>::builder(worker.clone()).save_failed_jobs(dir).start().await;
+    let failed = match pool {
+        Ok(pool) => pool.run(Verb::Abort).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    failed.unwrap_or_else(|error| error)
 }
 
 /// A pair of sockets, a pipe and a file, none of them close-on-exec, for as long as this process lives.

@@ -3,6 +3,7 @@
 use procpool::Failure;
 use procpool::worker::{Context, serve};
 use procpool_tests::greedy;
+use procpool_tests::library::share;
 use procpool_tests::verbs::{Verb, Verbs};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::time::{ClockId, clock_gettime};
@@ -163,6 +164,7 @@ fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
             std::mem::forget(vec![1_u8; bytes]);
             bytes.to_string()
         }
+        Verb::Share(bytes) => share(bytes),
         Verb::WaitFor(file) => {
             while !std::path::Path::new(&file).exists() {
                 cx.check()?;

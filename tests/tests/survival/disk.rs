@@ -5,6 +5,8 @@
 
 use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
+use procpool_tests::host::Host;
+use procpool_tests::library;
 use procpool_tests::program::finish;
 use procpool_tests::served::verbs;
 use procpool_tests::server::{Scratch, Server, shell};
@@ -100,6 +102,38 @@ async fn a_payload_above_the_limit_of_a_files_size_costs_the_server_nothing() {
     assert_eq!(server.workers("ping").await, before);
     process::signal(server.pid(), rustix::process::Signal::TERM);
     assert_eq!(server.ended().await.code(), Some(0));
+}
+
+/// A library's host has the signal's default action, and nobody there changes it.
+#[tokio::test]
+async fn nothing_that_a_pool_writes_ends_its_host_by_the_limit_of_a_files_size() {
+    for blocks in [0, 64, 2048] {
+        let scratch = Scratch::new();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+        let mut host = Host::by(command);
+        assert_eq!(host.ask("jobs 200").await, "true");
+        assert_eq!(host.ask("bytes 3000000").await, "true");
+        let shared = host.ask("share 3000000").await;
+        assert!(shared.contains("File too large") && shared.contains("ulimit -f"), "{shared}");
+        let dir = scratch.path().join("saved");
+        let saved = host.ask(&format!("save {}", dir.display())).await;
+        assert!(saved.contains("signal 6 (SIGABRT)"), "{saved}");
+        let is_saved = saved.contains("procpool replay");
+        assert_eq!(is_saved, blocks > 0, "{saved}");
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), usize::from(is_saved), "no half file");
+        host.replaced().await;
+        assert_eq!(host.ask("bytes 3000000").await, "true");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_shares_more_memory_than_its_files_may_have_hears_of_it() {
+    let pool = library::verbs(1).file_size_limit(1 << 20).start().await.unwrap();
+    let told = pool.run(Verb::Share(2 << 20)).await.unwrap();
+    assert!(told.contains("File too large"), "{told}");
+    assert_eq!(pool.run(Verb::Share(1 << 20)).await.unwrap(), "shared");
+    assert_eq!(pool.status().deaths, 0);
 }
 
 #[tokio::test]

@@ -25,10 +25,10 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/process/src/os/posix_spawn.rs",
     "crates/process/src/os/signals.rs",
     "crates/process/src/os/wait.rs",
-    "crates/process/src/rlimit.rs",
     "crates/worker/src/os/stop_signals.rs",
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
+    "crates/memory/src/rlimit.rs",
     // A test program that forks.
     "tests/src/fork.rs",
 ];

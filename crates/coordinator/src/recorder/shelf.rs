@@ -3,6 +3,7 @@
 
 use super::SaveError;
 use super::error::Insecure;
+use procpool_memory::growth::Growing;
 use procpool_process::trust;
 use procpool_protocol::JobId;
 use procpool_protocol::recording::{RecordingError, SavedJob};
@@ -48,7 +49,8 @@ impl Shelf {
         self.make_dir()?;
         let file = self.dir.join(format!("{}-{}.{SAVED}", self.pool, job.recording.id));
         let unfinished = file.with_extension(UNFINISHED);
-        let mut sink = File::options().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let fresh = File::options().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let mut sink = Growing::from(fresh);
         let saved = job.write(&mut sink).and_then(|()| {
             self.make_room()?;
             Ok(fs::rename(&unfinished, &file)?)

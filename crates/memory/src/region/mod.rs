@@ -96,7 +96,8 @@ impl<A: RegionCell> SharedRegion<A> {
     /// A region of `cells` zeroes. Memory is used as it is touched.
     ///
     /// # Errors
-    /// When `cells` is zero or more than memory can hold, or the system gives none.
+    /// When `cells` is zero or more than memory can hold, the system gives none, or files of that size are above this process's
+    /// limit (`ulimit -f`).
     pub fn new(cells: usize) -> io::Result<Self> {
         let length = cells.checked_mul(size_of::<A>()).filter(|&length| length > 0);
         let length = length.ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 use crate::os::fork::Home;
 use crate::trust;
+use procpool_memory::growth::Growing;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -88,8 +89,8 @@ fn write_token(file: &Path, token: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    file.write_all(format!("{token}\n").as_bytes())
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    Growing::from(file).write_all(format!("{token}\n").as_bytes())
 }
 
 #[cfg(test)]

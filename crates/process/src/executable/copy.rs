@@ -3,7 +3,7 @@
 
 use super::identity::Identity;
 use crate::program::reach::{self, Access};
-use crate::rlimit;
+use procpool_memory::rlimit;
 use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create, sendfile};
 use rustix::io::Errno;
 use rustix::process::Resource;

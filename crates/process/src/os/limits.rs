@@ -5,8 +5,8 @@
 
 use super::worker_cgroup::WorkerCgroup;
 use crate::cause;
-use crate::rlimit;
 use crate::worker_limits::WorkerLimits;
+use procpool_memory::rlimit;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getpriority_process, prlimit, setpriority_process};
 use rustix::thread::{CapabilitySet, capabilities};

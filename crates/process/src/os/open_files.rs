@@ -15,7 +15,7 @@ static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
 /// # Errors
 /// When the system refuses.
 pub fn raise_open_files_limit() -> io::Result<()> {
-    let limit = crate::rlimit::own(Resource::Nofile)?;
+    let limit = procpool_memory::rlimit::own(Resource::Nofile)?;
     if limit.current == limit.maximum {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 ///
 /// # Errors
 /// When the system does not tell.
-pub(crate) fn own(resource: Resource) -> Result<Rlimit, Errno> {
+pub fn own(resource: Resource) -> Result<Rlimit, Errno> {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: the pointer is to memory of that type, which the call initialises if it succeeds.
     let failed = unsafe { libc::getrlimit(number(resource), limit.as_mut_ptr()) } != 0;
