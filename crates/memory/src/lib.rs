@@ -19,6 +19,7 @@
 
 pub mod arena;
 pub mod born;
+mod claim;
 mod file;
 pub mod growth;
 pub mod input;

@@ -4,6 +4,7 @@
 //! The writer has the file mapped, so that a write is a few stores and no system call, and what was stored is there
 //! whatever becomes of the process. The reader reads with system calls, and so cannot be harmed.
 
+use crate::claim::{self, Word, after_writes};
 use crate::file::{self, SIZED};
 use crate::map::Map;
 use std::fs::File;
@@ -43,15 +44,15 @@ impl PageReader {
         self.0.read_exact_at(bytes, at)
     }
 
-    /// Writes a little-endian number at `at`, and has it there for everybody before this thread reads anything else.
+    /// Withdraws every number up to `last` that the writer has not [claimed](PageWriter::claim), by the limit at
+    /// `limit_at`. Returns the last number that it has, which stands at `claimed_at`; those beyond it, up to `last`, will
+    /// not be taken. All are little-endian.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
-    pub fn set(&self, at: u64, number: u64) -> io::Result<()> {
-        self.write(at, &number.to_le_bytes())?;
-        // The kernel copies on this thread.
-        fence(Ordering::SeqCst);
-        Ok(())
+    /// When one reaches beyond the end.
+    pub fn withdraw(&self, limit_at: u64, claimed_at: u64, last: u64) -> io::Result<u64> {
+        let word = |at| FileWord { page: self, at };
+        claim::withdraw(&word(limit_at), &word(claimed_at), last)
     }
 
     /// The little-endian number at `at`.
@@ -62,6 +63,28 @@ impl PageReader {
         let mut bytes = [0; 8];
         self.read(at, &mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+/// A number in the file, through the kernel, which copies on this thread: nothing but the fence orders that.
+struct FileWord<'a> {
+    page: &'a PageReader,
+    at: u64,
+}
+
+impl Word for FileWord<'_> {
+    type Error = io::Error;
+
+    fn store(&self, number: u64, _: Ordering) -> io::Result<()> {
+        self.page.write(self.at, &number.to_le_bytes())
+    }
+
+    fn load(&self, _: Ordering) -> io::Result<u64> {
+        self.page.number(self.at)
+    }
+
+    fn fence(order: Ordering) {
+        fence(order);
     }
 }
 
@@ -104,18 +127,33 @@ impl PageWriter {
     /// Writes a little-endian number at `at`, which is divisible by eight, after all that was written before. Does nothing
     /// where bytes are.
     pub fn set(&self, at: u64, number: u64) {
-        let place = usize::try_from(at / 8).ok().and_then(|at| self.numbers.cells().get(at));
-        if let Some(place) = place {
-            place.store(number.to_le(), Ordering::Release);
+        if let Some(place) = self.number(at) {
+            let Ok(()) = Word::store(place, number, Ordering::Release);
         }
     }
 
     /// Reads a little-endian number at `at`, which is divisible by eight, as it is after all that this thread has written is
     /// there for everybody. 0 where bytes are.
     pub fn number_after_writes(&self, at: u64) -> u64 {
-        fence(Ordering::SeqCst);
-        let place = usize::try_from(at / 8).ok().and_then(|at| self.numbers.cells().get(at));
-        place.map_or(0, |place| u64::from_le(place.load(Ordering::Acquire)))
+        self.number(at).map_or(0, |place| {
+            let Ok(number) = after_writes(place);
+            number
+        })
+    }
+
+    /// Claims `number` at `claimed_at`, where `before` stands, unless the reader has [withdrawn](PageReader::withdraw) it
+    /// by the limit at `limit_at`. Returns `false` if it has: then `before` stands there again, but the reader may have
+    /// seen the claim and has to be told. Both places are divisible by eight, and hold numbers.
+    pub fn claim(&self, claimed_at: u64, limit_at: u64, number: u64, before: u64) -> bool {
+        let words = self.number(claimed_at).zip(self.number(limit_at));
+        words.is_some_and(|(claimed, limit)| {
+            let Ok(is_mine) = claim::claim(claimed, limit, number, before);
+            is_mine
+        })
+    }
+
+    fn number(&self, at: u64) -> Option<&AtomicU64> {
+        self.numbers.cells().get(usize::try_from(at / 8).ok()?)
     }
 
     /// Writes bytes, as far as there is room. Does nothing where numbers are.
@@ -147,8 +185,12 @@ mod tests {
         for elsewhere in [4096, 1 << 40] {
             writer.set(elsewhere, 7);
         }
-        reader.set(40, 9).unwrap();
+        reader.write(40, &9_u64.to_le_bytes()).unwrap();
         assert_eq!([40, 16, 4096].map(|at| writer.number_after_writes(at)), [9, 7, 0]);
+        assert!(writer.claim(16, 40, 10, 7) && reader.withdraw(40, 16, 12).unwrap() == 10);
+        assert!(!writer.claim(16, 40, 12, 10) && writer.claim(16, 40, 13, 10));
+        assert!(!writer.claim(4096, 40, 14, 13) && reader.withdraw(8192, 16, 1).is_err());
+        writer.set(16, 7);
         drop(writer);
         assert_eq!([16, 24, 4096].map(|at| reader.number(at).unwrap()), [7, 0, 0]);
         let mut bytes = [0; 2];

@@ -225,7 +225,7 @@ mod tests {
         board.keep(Arc::new(Page::from_fd(&coordinators).unwrap()));
         let begun = || coordinators.number(BEGUN).unwrap();
         assert_eq!((board.start(1, flag(), None).unwrap(), begun()), (Start::Run, 1));
-        coordinators.set(RECALLED, 3).unwrap();
+        assert_eq!(coordinators.withdraw(RECALLED, BEGUN, 3).unwrap(), 1);
         assert!(board.is_recalled(3) && !board.is_recalled(4));
         for sequence in [2, 3] {
             assert_eq!((board.start(sequence, flag(), None).unwrap(), begun()), (Start::PassedOver, 1));

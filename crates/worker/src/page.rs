@@ -20,12 +20,7 @@ impl Page {
     /// This job is about to begin, and `last` was the one before. `false` if it was asked back, and is passed over: the
     /// coordinator may have taken it for begun.
     pub(crate) fn begins(&self, sequence: u64, last: u64) -> bool {
-        self.0.set(BEGUN, sequence);
-        let may = sequence > self.0.number_after_writes(RECALLED);
-        if !may {
-            self.0.set(BEGUN, last);
-        }
-        may
+        self.0.claim(BEGUN, RECALLED, sequence, last)
     }
 
     /// Whether this job was asked back.

@@ -35,8 +35,8 @@ impl Page {
         if self.begun() < first {
             return None;
         }
-        self.0.set(RECALLED, last).ok()?;
-        Some(self.begun())
+        // What cannot be written or read was asked of nobody.
+        self.0.withdraw(RECALLED, BEGUN, last).ok()
     }
 
     /// The output that the worker had not sent, if it has sent so many bytes of it. Nothing, if what it says makes no sense.
