@@ -138,7 +138,14 @@ async fn the_operators_bound_is_not_lifted_by_a_client() {
     let server = Server::of_verbs(1, "max_timeout = \"200ms\"").await;
     for query in ["", "?timeout=20s", "?run_timeout=20s&timeout=20s"] {
         let answer = http::finish(server.begin_with(&Verb::Spin, query).await).await.unwrap();
-        assert_eq!((answer.status, &answer.problem()["limit_ms"]), (504, &200.into()), "{query}");
+        let problem = answer.problem();
+        assert_eq!((answer.status, &problem["limit_ms"]), (504, &200.into()), "{query}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(
+            detail.contains("asked for 20s, and the pool's `max_timeout`"),
+            !query.is_empty(),
+            "{detail}"
+        );
     }
 }
 

@@ -32,7 +32,8 @@ pub struct PoolLimits {
     /// Bounds the run of a job alone, where the job does not say otherwise. Default: none.
     pub run_timeout: Option<Duration>,
     /// The longest `timeout` or `run_timeout` that a job may ask for; longer ones are cut to it, and
-    /// jobs without any get it. Default: none.
+    /// jobs without any get it. Default: `None`, for 10 min, or [`timeout`](Self::timeout) if that is longer or none.
+    /// [`Duration::MAX`] lifts the bound.
     pub max_timeout: Option<Duration>,
     /// From asking a job to stop to killing its worker. Default: 100 ms.
     pub grace: Duration,
@@ -60,6 +61,9 @@ pub struct PoolLimits {
 /// Most jobs that a worker has ahead while jobs are small. More would not make a batch cheaper, and all of them wait for a
 /// wake-up more if the one before them turns out long.
 const AHEAD: usize = 64;
+
+/// The longest time that a job may ask for where nothing else is said.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Processors that this process may use. Asked once: the answer is in half a dozen files of `/proc` and `/sys`, and every
 /// `run_once` needs it.
@@ -129,19 +133,26 @@ impl PoolLimits {
         Ok(self.worker.check()?)
     }
 
+    /// The longest time that a job may ask for; `None` if any.
+    pub fn longest_timeout(&self) -> Option<Duration> {
+        match self.max_timeout {
+            Some(Duration::MAX) => None,
+            Some(max) => Some(max),
+            None => self.timeout.map(|timeout| timeout.max(LONGEST_TIMEOUT)),
+        }
+    }
+
     /// What applies to a job that asks for `job`.
     pub(crate) fn of_job(&self, job: JobLimits) -> JobLimits {
-        let cut = |asked: Option<Duration>| match (asked, self.max_timeout) {
+        let max = self.longest_timeout();
+        let cut = |asked: Option<Duration>| match (asked, max) {
             (Some(asked), Some(max)) => Some(asked.min(max)),
             (asked, None) => asked,
             (None, max) => max,
         };
         JobLimits {
             timeout: cut(job.timeout.or(self.timeout)),
-            run_timeout: job
-                .run_timeout
-                .or(self.run_timeout)
-                .map(|run| run.min(self.max_timeout.unwrap_or(run))),
+            run_timeout: job.run_timeout.or(self.run_timeout).map(|run| run.min(max.unwrap_or(run))),
         }
     }
 
@@ -188,6 +199,24 @@ mod tests {
         );
         assert_eq!(asks(seconds(2), None), JobLimits { timeout: seconds(2), run_timeout: None });
         assert_eq!(asks(None, None), JobLimits { timeout: seconds(10), run_timeout: None });
+    }
+
+    #[test]
+    fn nobody_asks_for_more_than_ten_minutes_unless_the_pool_says_so() {
+        let granted = |timeout, max_timeout| {
+            let limits = PoolLimits { timeout, max_timeout, ..PoolLimits::default() };
+            let hour = JobLimits { timeout: seconds(3600), run_timeout: seconds(3600) };
+            let JobLimits { timeout, run_timeout } = limits.of_job(hour);
+            assert_eq!(timeout, run_timeout);
+            timeout
+        };
+        assert_eq!(granted(seconds(30), None), seconds(600));
+        assert_eq!(granted(seconds(900), None), seconds(900));
+        assert_eq!(granted(None, None), seconds(3600));
+        assert_eq!(granted(seconds(30), Some(Duration::MAX)), seconds(3600));
+        assert_eq!(granted(seconds(30), seconds(5)), seconds(5));
+        let unbounded = PoolLimits { timeout: None, ..PoolLimits::default() };
+        assert_eq!(unbounded.of_job(JobLimits::default()), JobLimits::default());
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! they take or give.
 
 use crate::app::Shared;
+use crate::job_problem;
 use crate::problem::{Problem, overloaded};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
-use procpool_protocol::engine::Submission;
+use procpool_protocol::engine::{JobLimits, Submission};
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{Encoding, JobError, JobId, Payload, PayloadError};
@@ -30,17 +31,18 @@ pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Res
                       (`max_answers`)";
         return Err(overloaded(detail));
     }
+    let asked = job.limits;
     let accepted = shared.app.engine.submit(job)?;
     tracing::debug!(job = %accepted.id, "accepted");
-    Ok(answer(accepted.outcome.await, render))
+    Ok(answer(accepted.outcome.await, asked, render))
 }
 
-fn answer(finished: Finished, render: Render) -> Response {
+fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
     let report = finished.report.as_deref();
     let shown = finished.result.map_err(|error| *error).and_then(|output| render(output, report));
     let mut response = match shown {
         Ok(response) => response,
-        Err(error) => Problem::from(error).into_response(),
+        Err(error) => job_problem::of_job(error, asked).into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(JOB_ID, ascii(job_id(finished.id)));

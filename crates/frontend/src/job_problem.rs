@@ -4,10 +4,12 @@
 use crate::kind::Kind;
 use crate::problem::Problem;
 use http::StatusCode;
+use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{JobError, Refusal, Refused, Stage};
 use procpool_protocol::{CrashReport, Failure};
 use serde_json::value::RawValue;
 use std::path::Path;
+use std::time::Duration;
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
@@ -20,6 +22,29 @@ impl From<JobError> for Problem {
             accepted => with_outcome(problem.outcome(accepted.name()), accepted),
         }
     }
+}
+
+/// The problem of a job whose client had asked for these limits.
+pub(crate) fn of_job(error: JobError, asked: JobLimits) -> Problem {
+    let cut = match error {
+        JobError::TimedOut { limit, .. } => cut_to(limit, asked),
+        _ => None,
+    };
+    match cut {
+        Some(asked) => Problem::from(error)
+            .adding(&format!(
+                "; the request asked for {asked:?}, and the pool's `max_timeout` or `run_timeout` is less"
+            ))
+            .with("asked_ms", &asked.as_millis()),
+        None => error.into(),
+    }
+}
+
+/// What the client had asked for, if a job ran into a lower limit that it had not.
+fn cut_to(limit: Duration, asked: JobLimits) -> Option<Duration> {
+    let asked = [asked.timeout, asked.run_timeout].into_iter().flatten();
+    let is_own = asked.clone().any(|it| it == limit);
+    asked.filter(|&it| it > limit && !is_own).min()
 }
 
 fn kind_of(error: &JobError) -> Kind {

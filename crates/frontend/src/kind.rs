@@ -104,7 +104,8 @@ kinds! {
          and time, and as `replay` the file that `procpool replay` runs again, where jobs are saved. Unless \
          `may_have_run` is false, the job may have had side effects. The worker is replaced."
     TimedOut "timed_out" "The job's time is up"
-        "The job was not finished within `limit_ms` milliseconds. `stage` says whether it was still `queued`, and \
+        "The job was not finished within `limit_ms` milliseconds: what the request asked for (`timeout=`, `run_timeout=`), but \
+         no more than the pool's `max_timeout`, or what the pool has set. `stage` says whether it was still `queued`, and \
          then did not run, or `running`, and then was ended. Then `replay` is the file that `procpool replay` runs again, \
          where jobs are saved."
     Cancelled "cancelled" "The job was cancelled"

@@ -64,6 +64,12 @@ impl Problem {
         self
     }
 
+    /// The same with more to its detail.
+    pub(crate) fn adding(mut self, more: &str) -> Self {
+        self.0.detail += more;
+        self
+    }
+
     /// The same with a `Retry-After`, where there is something to say.
     pub(crate) fn retry_after(mut self, after: Option<Duration>) -> Self {
         self.0.retry_after = after;

@@ -54,7 +54,7 @@ mod tests {
             ("`queue_bytes`", format!("{} MiB", limits.queue_bytes >> 20)),
             ("`timeout`", bound(limits.timeout)),
             ("`run_timeout`", bound(limits.run_timeout)),
-            ("`max_timeout`", bound(limits.max_timeout)),
+            ("`max_timeout`", format!("{}, or `timeout` if longer", bound(limits.longest_timeout()))),
             ("`grace`", written(limits.grace)),
             ("`stop_timeout`", written(limits.stop_timeout)),
             ("`start_timeout`", written(limits.start_timeout)),

@@ -95,7 +95,8 @@ impl<J: Job> PoolBuilder<J> {
         run_timeout: Duration, timeout => Some(timeout)
     }
     limit! {
-        /// The longest timeout that a job may ask for. Default: none.
+        /// The longest timeout that a job may ask for; `Duration::MAX` for any. Default: 10 min, or `timeout` if that is longer or
+        /// none.
         max_timeout: Duration, timeout => Some(timeout)
     }
     limit! {

@@ -13,6 +13,7 @@ use procpool_coordinator::{
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A pool as it was configured. Its limits are consistent; whether its executable exists is found out
 /// by [`resolve`](Self::resolve).
@@ -211,7 +212,8 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.queue_bytes = queue_bytes.unwrap_or(limits.queue_bytes);
     limits.timeout = table.timeout.map_or(limits.timeout, |bound| bound.0);
     limits.run_timeout = table.run_timeout.map_or(limits.run_timeout, |bound| bound.0);
-    limits.max_timeout = table.max_timeout.map_or(limits.max_timeout, |bound| bound.0);
+    let max_timeout = table.max_timeout.map(|bound| bound.0.unwrap_or(Duration::MAX));
+    limits.max_timeout = max_timeout.or(limits.max_timeout);
     limits.grace = table.grace.map_or(limits.grace, |span| span.0);
     limits.stop_timeout = table.stop_timeout.map_or(limits.stop_timeout, |span| span.0);
     limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);

@@ -32,13 +32,13 @@ impl<'a, J: Job> JobRequest<'a, J> {
         Self { pool, input, limits: JobLimits::default(), idempotent: None }
     }
 
-    /// Bounds queue and run together. The pool's `max_timeout` cannot be lifted.
+    /// Bounds queue and run together. Cut to the pool's `max_timeout`, which is 10 min where nobody says otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);
         self
     }
 
-    /// Bounds the run alone. The pool's `max_timeout` cannot be lifted.
+    /// Bounds the run alone. Cut to the pool's `max_timeout`, which is 10 min where nobody says otherwise.
     pub fn run_timeout(mut self, timeout: Duration) -> Self {
         self.limits.run_timeout = Some(timeout);
         self
