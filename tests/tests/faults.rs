@@ -150,6 +150,15 @@ async fn the_operators_bound_is_not_lifted_by_a_client() {
 }
 
 #[tokio::test]
+async fn the_chunks_of_a_job_over_http_are_dropped_and_counted() {
+    let server = Server::of_verbs(1, "").await;
+    for (verb, chunks) in [(Verb::Count(40), Some("40")), (echo("none"), None)] {
+        let answer = http::finish(server.begin(&verb).await).await.unwrap();
+        assert_eq!((answer.status, answer.header("job-chunks-dropped")), (200, chunks));
+    }
+}
+
+#[tokio::test]
 async fn a_full_queue_is_503_with_a_time_to_come_back() {
     let server = Server::of_verbs(1, "queue = 1").await;
     let running = server.begin(&Verb::Obey).await;

@@ -16,6 +16,8 @@ use procpool_protocol::{Encoding, JobError, JobId, Payload, PayloadError};
 use std::time::Duration;
 
 pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("job-id");
+/// How many chunks of its stream the job emitted, for which HTTP has no room yet.
+const CHUNKS_DROPPED: HeaderName = HeaderName::from_static("job-chunks-dropped");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Shows an output, of which its worker may have told more than the bytes.
@@ -47,6 +49,9 @@ fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
     let headers = response.headers_mut();
     headers.insert(JOB_ID, ascii(job_id(finished.id)));
     headers.insert(SERVER_TIMING, ascii(server_timing(finished.timing, report)));
+    if let Some(chunks) = report.and_then(|report| report.chunks_dropped) {
+        headers.insert(CHUNKS_DROPPED, HeaderValue::from(chunks));
+    }
     // What a worker wrote is of the type that we say, whatever a browser thinks it looks like.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -30,6 +30,8 @@ pub mod of_done {
     pub const CPU_TIME: u16 = 2;
     /// Peak resident memory of the worker at the job's end, in bytes: a little-endian `u64`.
     pub const PEAK_MEMORY: u16 = 3;
+    /// Chunks that the job emitted and that nobody listened to: a little-endian `u64`.
+    pub const CHUNKS_DROPPED: u16 = 4;
 }
 
 impl Extra {
@@ -125,6 +127,8 @@ pub struct JobReport {
     pub cpu_time: Option<Duration>,
     /// Peak resident memory of the worker at the job's end, in bytes, where it was asked for.
     pub peak_memory: Option<u64>,
+    /// Chunks that were dropped because nobody listened, where there were any.
+    pub chunks_dropped: Option<u64>,
 }
 
 /// A known extra has a value that it cannot have.
@@ -160,6 +164,7 @@ impl JobReport {
                     report.content_type = Some(ContentType::new(&String::from_utf8_lossy(value))?);
                 }
                 of_done::CPU_TIME => report.cpu_time = Some(Duration::from_nanos(number(*tag, value)?)),
+                of_done::CHUNKS_DROPPED => report.chunks_dropped = Some(number(*tag, value)?),
                 of_done::PEAK_MEMORY => report.peak_memory = Some(number(*tag, value)?),
                 _ => {}
             }

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub struct Context<J: Job> {
     doom: OnceLock<Failure>,
     /// Of a raw output.
     content_type: Mutex<Option<ContentType>>,
+    /// Chunks that nobody listened to.
+    dropped: AtomicU64,
     job: PhantomData<fn() -> J>,
 }
 
@@ -185,8 +188,8 @@ impl<J: Streaming> Context<J> {
     /// Sends one chunk of the job's streamed output.
     ///
     /// No chunk is lost: when the reader falls 16 chunks behind, this blocks until it reads on, the job
-    /// is cancelled or its time is up. Where nobody reads chunks at all they are dropped without being
-    /// encoded. A [`Bytes`] larger than 1 MiB is sent as several chunks.
+    /// is cancelled or its time is up. Where nobody reads chunks at all, as over HTTP, they are dropped without
+    /// being encoded, and the answer says how many. A [`Bytes`] larger than 1 MiB is sent as several chunks.
     ///
     /// # Errors
     /// [`Cancelled`] when the job is to give up. Also when a chunk cannot be sent at all: its encoding
@@ -212,6 +215,7 @@ impl<J: Streaming> Context<J> {
             return self.check();
         };
         if self.bench.board.take_credit(&self.flag)? == Grant::Drop {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         let payload =
@@ -270,6 +274,7 @@ impl<J: Job> Context<J> {
             bench: bench.clone(),
             doom: OnceLock::new(),
             content_type: Mutex::default(),
+            dropped: AtomicU64::new(0),
             job: PhantomData,
         }
     }
@@ -282,6 +287,11 @@ impl<J: Job> Context<J> {
     /// What the function said that a raw output is.
     pub(crate) fn take_content_type(&mut self) -> Option<ContentType> {
         self.content_type.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many chunks nobody listened to, if there were any.
+    pub(crate) fn dropped_chunks(&self) -> Option<u64> {
+        Some(self.dropped.load(Ordering::Relaxed)).filter(|&dropped| dropped > 0)
     }
 
     /// What made it impossible for the job to succeed, if anything did.

@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::usage::Meter;
 use crate::workbench::Workbench;
 use procpool_protocol::carriage;
-use procpool_protocol::extras::Extra;
+use procpool_protocol::extras::{Extra, of_done};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Done, Status};
 use procpool_protocol::{Encoding, Failure, Job, Payload, PayloadError};
@@ -97,6 +97,8 @@ pub(crate) fn run_one<J: Job>(
     if verdict.output.encoding == Encoding::Bytes {
         verdict.extras.extend(context.take_content_type().as_ref().map(Extra::from));
     }
+    let dropped = context.dropped_chunks();
+    verdict.extras.extend(dropped.map(|chunks| Extra::number(of_done::CHUNKS_DROPPED, chunks)));
     meter.stop(&mut verdict.extras);
     Ok(Some(verdict))
 }

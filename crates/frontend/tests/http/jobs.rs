@@ -74,6 +74,16 @@ fn report(change: impl FnOnce(&mut JobReport)) -> JobReport {
 }
 
 #[tokio::test]
+async fn a_job_whose_chunks_were_dropped_says_so() {
+    let dropped = report(|it| it.chunks_dropped = Some(7));
+    let server = Server::of(Fake::reporting(Payload::json("1"), dropped)).await;
+    let reply = server.post("/v1/pools/any/jobs", "1").await;
+    assert_eq!((reply.text(), reply.header("job-chunks-dropped")), ("1", Some("7")));
+    let server = Server::of(Fake::echo()).await;
+    assert_eq!(server.post("/v1/pools/any/jobs", "1").await.header("job-chunks-dropped"), None);
+}
+
+#[tokio::test]
 async fn raw_bytes_are_what_their_worker_says_and_no_page_of_the_servers() {
     let png = report(|it| it.content_type = ContentType::new("image/png").ok());
     let server = Server::of(Fake::reporting(Payload::raw("picture"), png)).await;

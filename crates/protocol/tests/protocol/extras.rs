@@ -39,11 +39,12 @@ fn a_report_is_made_of_the_known_extras_and_passes_over_the_others() {
         Extra::from(&png),
         Extra::number(of_done::CPU_TIME, 1_500),
         Extra::number(of_done::PEAK_MEMORY, 4096),
+        Extra::number(of_done::CHUNKS_DROPPED, 7),
     ];
     let report = JobReport::of(&extras).expect("known values").expect("a report");
     assert_eq!(report.content_type, Some(png));
     assert_eq!(report.cpu_time, Some(Duration::from_nanos(1_500)));
-    assert_eq!(report.peak_memory, Some(4096));
+    assert_eq!((report.peak_memory, report.chunks_dropped), (Some(4096), Some(7)));
     assert_eq!(JobReport::of(&[]), Ok(None));
 }
 
@@ -51,7 +52,7 @@ fn a_report_is_made_of_the_known_extras_and_passes_over_the_others() {
 fn a_known_extra_with_a_bad_value_is_refused_by_name() {
     let refused =
         |tag, value: &[u8]| JobReport::of(&[Extra { tag, value: value.into() }]).expect_err("a bad value");
-    for tag in [of_done::CPU_TIME, of_done::PEAK_MEMORY] {
+    for tag in [of_done::CPU_TIME, of_done::PEAK_MEMORY, of_done::CHUNKS_DROPPED] {
         assert_eq!(refused(tag, &[0; 7]), InvalidExtra::Number { tag, length: 7 });
         assert_eq!(refused(tag, &[0; 9]), InvalidExtra::Number { tag, length: 9 });
     }

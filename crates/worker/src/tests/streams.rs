@@ -1,6 +1,7 @@
 //! Chunks, credit and progress.
 
 use super::*;
+use procpool_protocol::extras::{Extra, of_done};
 use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::message::{Credit, Status};
 
@@ -43,6 +44,17 @@ fn chunks_come_in_order_before_the_outcome() {
 fn chunks_that_nobody_wants_are_dropped() {
     let (mut double, _emitting) = emitter();
     assert_eq!(double.run(1, number(1000)).1, number(1000));
+}
+
+#[test]
+fn chunks_that_nobody_listens_to_are_counted() {
+    let (mut double, _emitting) = emitter();
+    let (done, _) = double.run(1, number(1000));
+    assert_eq!(done.extras, [Extra::number(of_done::CHUNKS_DROPPED, 1000)]);
+    assert_eq!(double.run(2, number(0)).0.extras, []);
+    double.jobs.send(&job(3, &with_credit(1), number(1)));
+    assert_eq!(double.chunk(), "chunk 0");
+    assert_eq!(double.done(3).0.extras, []);
 }
 
 #[test]
