@@ -1,6 +1,7 @@
 //! [`InvalidLimits`]: limits of a pool that contradict each other or themselves.
 
 use procpool_process::InvalidWorkerLimits;
+use procpool_protocol::recording::MAX_HISTORY;
 
 /// Most workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes and a
 /// pidfd); more than this is a slip of the keyboard on any machine of today.
@@ -41,6 +42,17 @@ pub enum InvalidLimits {
     /// Failed jobs are to be saved, and none kept.
     #[error("saved_jobs is zero; to save no failed jobs, leave save_failed_jobs out")]
     NoSavedJobs,
+    /// More jobs in a file than are read.
+    #[error("save_history is {jobs}; {MAX_HISTORY} is the limit")]
+    History {
+        /// `save_history`.
+        jobs: usize,
+    },
+    /// Jobs are to be kept beside failed ones, and those are not.
+    #[error(
+        "save_history keeps jobs in the files of failed ones; set save_failed_jobs, too, or leave it out"
+    )]
+    HistoryAlone,
     /// Retries of jobs that may not be repeated.
     #[error(
         "max_attempts is {attempts}, but the jobs are not declared idempotent; set idempotent = true, or max_attempts = 1"

@@ -8,6 +8,7 @@ use crate::supervision::Supervision;
 use procpool_process::WorkerLimits;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use procpool_protocol::recording::MAX_HISTORY;
 use procpool_scheduler as scheduler;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -52,6 +53,9 @@ pub struct PoolLimits {
     /// Most failed jobs that are kept as files, where they are saved at all; the oldest gives way. Default:
     /// 100.
     pub saved_jobs: usize,
+    /// Number of jobs that are kept in the file of a failed one: those that its worker was given before. At most 1000, with at
+    /// most 16 MiB of inputs a worker, which stay in memory. Needs `save_failed_jobs`. Default: 0.
+    pub save_history: usize,
     /// What each worker process may use.
     pub worker: WorkerLimits,
     /// How workers that fail, wear out or idle are treated.
@@ -89,6 +93,7 @@ impl Default for PoolLimits {
             max_attempts: 1,
             idempotent: None,
             saved_jobs: 100,
+            save_history: 0,
             worker: WorkerLimits::default(),
             supervision: Supervision::default(),
         }
@@ -125,6 +130,9 @@ impl PoolLimits {
         }
         if self.saved_jobs == 0 {
             return Err(InvalidLimits::NoSavedJobs);
+        }
+        if self.save_history > MAX_HISTORY {
+            return Err(InvalidLimits::History { jobs: self.save_history });
         }
         if self.max_attempts == 0 || (self.max_attempts > 1 && self.idempotent != Some(true)) {
             return Err(InvalidLimits::Attempts { attempts: self.max_attempts });
@@ -236,6 +244,10 @@ mod tests {
         );
         assert!(check(|limits| limits.queue_bytes = 0).unwrap_err().contains("queue = 0"));
         assert!(check(|limits| limits.saved_jobs = 0).unwrap_err().contains("leave save_failed_jobs out"));
+        assert_eq!(
+            check(|limits| limits.save_history = 1001).unwrap_err(),
+            "save_history is 1001; 1000 is the limit"
+        );
         assert!(check(|limits| limits.max_attempts = 2).unwrap_err().contains("idempotent"));
     }
 }

@@ -62,6 +62,7 @@ mod tests {
             ("`idempotent`", limits.idempotent.unwrap_or(false).to_string()),
             ("`max_attempts`", limits.max_attempts.to_string()),
             ("`saved_jobs`", limits.saved_jobs.to_string()),
+            ("`save_history`", limits.save_history.to_string()),
             ("`spares`", limits.supervision.spares.to_string()),
             ("`idle_timeout`", bound(limits.supervision.idle_timeout)),
             ("`process_per_job`", limits.supervision.process_per_job.to_string()),

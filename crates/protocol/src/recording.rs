@@ -17,8 +17,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-/// The format that this crate writes, and the only one that it reads.
+/// The format of a file with one job.
 pub const FORMAT: u32 = 1;
+
+/// The format of a file that has other jobs in front, which its worker was given before.
+pub const FORMAT_WITH_HISTORY: u32 = 2;
+
+/// Maximum number of jobs in front of the one that went wrong.
+pub const MAX_HISTORY: usize = 1000;
 
 /// Bytes that one read of a file takes.
 const READ: usize = 64 * 1024;
@@ -26,7 +32,7 @@ const READ: usize = 64 * 1024;
 /// What a saved job was, and how its worker was started: the header of [`Kind::Recording`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
-    /// [`FORMAT`].
+    /// [`FORMAT`] or [`FORMAT_WITH_HISTORY`].
     pub format: u32,
     /// The pool that ran it.
     pub pool: String,
@@ -54,6 +60,9 @@ pub struct Recording {
     pub outcome: String,
     /// What was known of it, in a sentence.
     pub summary: String,
+    /// Number of jobs that its worker was given before it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs_before: Option<u64>,
 }
 
 /// A whole recording: what the worker was sent on its jobs connection, and what that was.
@@ -65,6 +74,9 @@ pub struct SavedJob {
     pub welcome: Welcome,
     /// The worker data that came with the welcome.
     pub worker_data: Payload,
+    /// Jobs that the worker was given before it, the oldest first: the last ones, of which there may have been more. Empty in a
+    /// file of [`FORMAT`].
+    pub history: Vec<Frame>,
     /// The frame of the job, its input as the payload.
     pub job: Frame,
 }
@@ -81,7 +93,8 @@ pub enum RecordingError {
     NotARecording,
     /// A newer procpool has written it.
     #[error(
-        "it has format {found}, and this procpool reads format {FORMAT}; use the one that has written it"
+        "it has format {found}, and this procpool reads up to format {FORMAT_WITH_HISTORY}; use the one that has \
+         written it"
     )]
     Format {
         /// The file's format.
@@ -117,6 +130,9 @@ pub enum RecordingError {
     /// There is more than one job in it.
     #[error("it is damaged: something follows after the job")]
     Trailing,
+    /// More jobs than a pool keeps.
+    #[error("it has more than {MAX_HISTORY} jobs in front of the one that went wrong")]
+    TooManyJobs,
 }
 
 impl SavedJob {
@@ -129,7 +145,7 @@ impl SavedJob {
         let recording = json_frame(Kind::Recording, &self.recording)?;
         let welcome = json_frame(Kind::Welcome, &self.welcome)?.with_payload(self.worker_data.clone());
         let mut head = BytesMut::from(&Preamble::ours().to_bytes()[..]);
-        for frame in [&recording, &welcome, &self.job] {
+        for frame in [&recording, &welcome].into_iter().chain(&self.history).chain([&self.job]) {
             frame.put_head(&mut head);
             sink.write_all(&head)?;
             sink.write_all(&frame.payload.bytes)?;
@@ -149,10 +165,15 @@ impl SavedJob {
         let frame = frames.next(Kind::Welcome)?;
         let welcome: Welcome = json_of(&frame)?;
         frames.decoder.set_max_payload(welcome.max_payload);
-        let job = frames.next(Kind::Job)?;
-        message::Job::checked(&job)?;
-        frames.end()?;
-        Ok(Self { recording, welcome, worker_data: frame.payload, job })
+        let (mut job, mut history) = (frames.job()?, Vec::new());
+        while !frames.is_over()? {
+            match (recording.format, history.len()) {
+                (FORMAT, _) => return Err(RecordingError::Trailing),
+                (_, MAX_HISTORY..) => return Err(RecordingError::TooManyJobs),
+                _ => history.push(std::mem::replace(&mut job, frames.job()?)),
+            }
+        }
+        Ok(Self { recording, welcome, worker_data: frame.payload, history, job })
     }
 }
 
@@ -193,7 +214,7 @@ impl<R: Read> Frames<R> {
         }
         let frame = self.next(Kind::Recording)?;
         match json_of::<Head>(&frame)?.format {
-            FORMAT => Ok(json_of(&frame)?),
+            FORMAT | FORMAT_WITH_HISTORY => Ok(json_of(&frame)?),
             found => Err(RecordingError::Format { found }),
         }
     }
@@ -211,11 +232,14 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    fn end(&mut self) -> Result<(), RecordingError> {
-        match self.decoder.buffered() > 0 || self.fill()? {
-            true => Err(RecordingError::Trailing),
-            false => Ok(()),
-        }
+    fn job(&mut self) -> Result<Frame, RecordingError> {
+        let job = self.next(Kind::Job)?;
+        message::Job::checked(&job)?;
+        Ok(job)
+    }
+
+    fn is_over(&mut self) -> Result<bool, RecordingError> {
+        Ok(self.decoder.buffered() == 0 && !self.fill()?)
     }
 
     /// Reads once. `false` at the end of the file.

@@ -56,7 +56,8 @@ A pool keeps its failed jobs if its configuration says where:
   save_failed_jobs = \"failed-jobs\"
 
 Examples:
-  procpool replay failed-jobs/resize-*.job
+  procpool replay failed-jobs/resize-4f0c….job
+  procpool replay FILE --history
   procpool replay FILE --wrap 'gdb --args'
   procpool replay FILE --wrap 'gdb -ex run -ex backtrace --args'
   procpool replay FILE --wrap 'valgrind --error-exitcode=9'
@@ -65,7 +66,13 @@ This process becomes the worker executable, started as in its pool with
 `--replay FILE` added: one ordinary process, without a coordinator. No deadline
 is enforced. The output goes to standard output where it is JSON or raw bytes.
 Exit codes: 0 the job ended well, 1 it did not, 2 the worker cannot run it, 101
-it panicked. A crash is a crash.";
+it panicked. A crash is a crash.
+
+A job may die of what another one has left behind in its worker. Keep those
+that came before, and run them first, with `--history`:
+  save_history = 20
+Several files (`failed-jobs/resize-*.job`) are run one after the other in one
+process; the exit code is that of the last.";
 
 /// Worker processes behind HTTP.
 ///
@@ -137,8 +144,14 @@ pub(crate) struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ReplayArgs {
-    /// The saved job, as a crash report or a log names it.
-    pub(crate) file: PathBuf,
+    /// The saved job, as an outcome or a log names it. Several are run in one process, in this order.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Run first, in the same process, the jobs that the worker was given before and that the file holds, as far as the
+    /// pool has `save_history`.
+    #[arg(long)]
+    pub(crate) history: bool,
 
     /// Run what the file names, whoever may have written it. Without this, a file has to be of this user, with
     /// nobody else allowed to write to it or to exchange it.
@@ -202,11 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn replay_takes_a_file_and_a_command_to_put_in_front() {
+    fn replay_takes_files_and_a_command_to_put_in_front() {
         let line = ["procpool", "replay", "a.job", "--wrap", "gdb -ex 'break main' --args"];
         let Command::Replay(args) = Cli::try_parse_from(line).unwrap().command else { panic!() };
-        assert_eq!((args.file, args.trust), (PathBuf::from("a.job"), false));
+        assert_eq!((args.files, args.trust, args.history), (vec![PathBuf::from("a.job")], false, false));
         assert_eq!(args.wrap.unwrap().0, ["gdb", "-ex", "break main", "--args"]);
+        let Ok(Command::Replay(args)) = parse("procpool replay a.job b.job --history") else { panic!() };
+        assert_eq!((args.files.len(), args.history), (2, true));
+        assert!(parse("procpool replay").unwrap_err().contains("<FILE>"));
         let error = parse("procpool replay a.job --wrap 'gdb").unwrap_err();
         assert!(error.contains("a quote ' is not closed"), "{error}");
     }

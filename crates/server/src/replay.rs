@@ -1,4 +1,4 @@
-//! `procpool replay`: becomes the worker executable that a job was saved from, which runs the job again, perhaps
+//! `procpool replay`: becomes the worker executable that jobs were saved from, which runs them again, perhaps
 //! under a debugger. Knows where the worker was and how it was started; what is in the job is the worker's to
 //! know.
 
@@ -10,7 +10,7 @@ use procpool_protocol::recording::{Recording, SavedJob};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Becomes the worker; returns only if that fails.
@@ -26,25 +26,48 @@ pub(crate) fn replay(args: &ReplayArgs) -> Error {
 }
 
 fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
-    let unreadable = |source| ReplayError::Read { path: args.file.clone(), source };
-    let opened = if args.trust { File::open(&args.file).map(Ok) } else { trust::open(&args.file, user()) };
-    let file = opened
-        .map_err(|source| unreadable(source.into()))?
-        .map_err(|reason| ReplayError::Untrusted { path: args.file.clone(), reason })?;
-    let recording = SavedJob::read(file).map_err(unreadable)?.recording;
-    // The worker may start in another directory than this.
-    let file = std::path::absolute(&args.file).map_err(|source| unreadable(source.into()))?;
-    look_for(&recording, &file)?;
+    let saved = args.files.iter().map(|path| read(path, args.trust)).collect::<Result<Vec<_>, _>>()?;
+    let Some(Saved { recording, file }) = saved.first() else { unreachable!("clap wants one file at least") };
+    if let Some(other) = saved.iter().find(|other| !are_alike(&other.recording, recording)) {
+        return Err(ReplayError::Unlike { path: file.clone(), other: other.file.clone() });
+    }
+    look_for(recording, file)?;
 
     let wrap = args.wrap.iter().flat_map(|words| &words.0).map(OsString::from);
     let mut words = wrap.chain([recording.executable.clone().into()]);
     let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).args(&recording.args).arg("--replay").arg(file);
+    command.args(words).args(&recording.args).arg("--replay").args(args.history.then_some("--history"));
+    command.args(saved.iter().map(|saved| &saved.file));
     command.envs(&recording.env);
     if let Some(dir) = &recording.current_dir {
         command.current_dir(dir);
     }
     Ok(command)
+}
+
+/// A saved job that may be run.
+struct Saved {
+    recording: Recording,
+    /// Its file: the worker may start in another directory than this.
+    file: PathBuf,
+}
+
+fn read(path: &Path, trust: bool) -> Result<Saved, ReplayError> {
+    let unreadable = |source| ReplayError::Read { path: path.to_owned(), source };
+    let opened = if trust { File::open(path).map(Ok) } else { trust::open(path, user()) };
+    let opened = opened
+        .map_err(|source| unreadable(source.into()))?
+        .map_err(|reason| ReplayError::Untrusted { path: path.to_owned(), reason })?;
+    let recording = SavedJob::read(opened).map_err(unreadable)?.recording;
+    let file = std::path::absolute(path).map_err(|source| unreadable(source.into()))?;
+    Ok(Saved { recording, file })
+}
+
+/// Whether one process can be the worker of both.
+fn are_alike(one: &Recording, other: &Recording) -> bool {
+    let start =
+        |it: &Recording| (it.executable.clone(), it.args.clone(), it.current_dir.clone(), it.env.clone());
+    start(one) == start(other)
 }
 
 fn user() -> u32 {

@@ -25,6 +25,14 @@ pub(crate) enum ReplayError {
         /// What is wrong with it, and the way out.
         reason: Distrust,
     },
+    /// Several jobs, and no process can be the worker of all.
+    #[error("failed to run {} and {} in one process: their workers were started from different executables, or with different arguments, env or current_dir; replay one at a time", path.display(), other.display())]
+    Unlike {
+        /// The first file.
+        path: PathBuf,
+        /// One that was saved from another worker.
+        other: PathBuf,
+    },
     /// What was there when the job was saved is not there now.
     #[error("failed to use the {what} that the job was saved from, {}: {source}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
     Gone {

@@ -11,10 +11,19 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// The file of a saved job that this process is to run again: `--replay FILE`, the last two arguments. None
-/// where a coordinator started it: then they are the author's.
-pub(crate) fn replay() -> Option<PathBuf> {
-    saved_job(std::env::args_os().skip(1), was_spawned())
+/// What this process is to run again: `--replay FILE`, the last arguments. `None` where a coordinator started it: then they
+/// are the author's.
+pub(crate) fn replay() -> Option<SavedJobs> {
+    saved_jobs(std::env::args_os().skip(1), was_spawned())
+}
+
+/// Saved jobs that are to be run in one process, in their order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SavedJobs {
+    /// One at least.
+    pub(crate) files: Vec<PathBuf>,
+    /// Whether the jobs that a file has in front are run, too.
+    pub(crate) with_history: bool,
 }
 
 /// The socket of a pool of attached workers: `--attach SOCKET`, the last two arguments. `None` where a
@@ -23,8 +32,14 @@ pub(crate) fn attach() -> Option<PathBuf> {
     last_two("--attach", std::env::args_os().skip(1), was_spawned())
 }
 
-fn saved_job(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<PathBuf> {
-    last_two("--replay", arguments, was_spawned)
+/// All that follows on the last `--replay`, in which `--history` may stand anywhere.
+fn saved_jobs(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<SavedJobs> {
+    let arguments: Vec<_> = arguments.collect();
+    let begin = arguments.iter().rposition(|it| it == "--replay").filter(|_| !was_spawned)?;
+    let is_flag = |it: &&OsString| *it == "--history";
+    let (flags, files): (Vec<_>, Vec<_>) = arguments.iter().skip(begin + 1).partition(is_flag);
+    let (files, with_history) = (files.iter().map(PathBuf::from).collect::<Vec<_>>(), !flags.is_empty());
+    (!files.is_empty()).then_some(SavedJobs { files, with_history })
 }
 
 fn last_two(word: &str, arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<PathBuf> {
@@ -134,7 +149,7 @@ fn uses_of_jobs(job: &str, program: &str) -> String {
         \x20                           command = [\"{program}\"]\n\
         \x20   for one job         procpool run {job} INPUT\n\
         \x20   in a Rust service   Pool::<J>::builder(Executable::find(\"{program}\")?).start().await?\n\
-         \x20   for a saved job     {program} --replay FILE\n\
+         \x20   for a saved job     {program} --replay FILE [--history]\n\
          \x20   attached            {program} --attach SOCKET\n"
     )
 }
@@ -169,12 +184,19 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_job_is_named_by_the_last_two_arguments() {
-        let saved = |line: &str, was_spawned| saved_job(line.split(' ').map(OsString::from), was_spawned);
-        assert_eq!(saved("--replay a.job", false), Some("a.job".into()));
-        assert_eq!(saved("--quality 80 --replay a.job", false), Some("a.job".into()));
+    fn saved_jobs_are_named_by_the_last_arguments() {
+        let saved = |line: &str, was_spawned| saved_jobs(line.split(' ').map(OsString::from), was_spawned);
+        let jobs = |files: &[&str], with_history| {
+            Some(SavedJobs { files: files.iter().map(PathBuf::from).collect(), with_history })
+        };
+        assert_eq!(saved("--replay a.job", false), jobs(&["a.job"], false));
+        assert_eq!(saved("--quality 80 --replay a.job", false), jobs(&["a.job"], false));
+        assert_eq!(saved("--replay a.job b.job", false), jobs(&["a.job", "b.job"], false));
+        for line in ["--replay --history a.job", "--replay a.job --history"] {
+            assert_eq!(saved(line, false), jobs(&["a.job"], true), "{line}");
+        }
         assert_eq!(saved("--replay a.job", true), None, "a coordinator's arguments are the author's");
-        for other in ["--replay", "--replay a.job more", "a.job --replay"] {
+        for other in ["--replay", "--replay --history", "a.job --replay"] {
             assert_eq!(saved(other, false), None, "{other}");
         }
     }

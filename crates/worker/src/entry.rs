@@ -87,15 +87,15 @@ fn start<J: Job, S>(
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> ExitCode {
-    if let Some(file) = arguments::replay() {
-        return replay::replay::<J, S>(&file, replay::read(&file), init, f).into();
+    if let Some(jobs) = arguments::replay() {
+        return replay::replay::<J, S>(replay::read(&jobs), init, f).into();
     }
     let identity = Identity::of_job::<J>();
     arguments::answer(&identity).unwrap_or_else(|| work::<J, S>(&identity, introduction, init, f)).into()
 }
 
 /// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. Likewise it runs a
-/// saved job of `J` and exits, where the last two arguments are `--replay` and its file.
+/// saved job of `J` and exits, where the last arguments are `--replay` and its file.
 ///
 /// For executables that are their own worker, such as examples and tests: call it first in `main`. It
 /// is a worker of `J` that was spawned where the coordinator asked for `J`, or for no job in particular.
@@ -128,11 +128,11 @@ pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> 
         }
     }
     // So they may be, even if they look like a saved job's: the file decides.
-    if let Some(file) = arguments::replay()
-        && let Ok(saved) = replay::read(&file)
-        && saved.recording.job == J::NAME
+    if let Some(jobs) = arguments::replay()
+        && let Ok(sitting) = replay::read(&jobs)
+        && sitting.is_of(J::NAME)
     {
-        std::process::exit(replay::replay::<J, ()>(&file, Ok(saved), init, f).into());
+        std::process::exit(replay::replay::<J, ()>(Ok(sitting), init, f).into());
     }
 }
 

@@ -53,12 +53,16 @@
 //! as a spawned one does.
 //!
 //! # A saved job
-//! `--replay FILE`, as the last two arguments, runs a job that a pool has saved (`save_failed_jobs`), in this very
+//! `--replay FILE`, as the last arguments, runs a job that a pool has saved (`save_failed_jobs`), in this very
 //! process: without a coordinator, a guard or a second thread, so that a debugger sees one ordinary program. State
 //! is made from the saved worker data, the function runs, and the outcome is told: the output on standard output
 //! where it is JSON or raw bytes, progress and chunks on standard error. No deadline is enforced, and
-//! [`Context::remaining`] tells none. A crash is a crash. Arguments before the two are the pool's own, and an
-//! author who reads arguments lets these two pass.
+//! [`Context::remaining`] tells none. A crash is a crash. Arguments before these are the pool's own, and an
+//! author who reads arguments lets these pass.
+//!
+//! A job may have died of what an earlier one had left behind. `--replay FILE --history` first runs the jobs of before that
+//! the file holds (`save_history`), in the same process. Several files are run one after the other in one process; the
+//! exit code is that of the last job, and a panic ends them all.
 //!
 //! # Exit codes
 //! | code | meaning |

@@ -77,6 +77,13 @@ impl Outlet {
         }
     }
 
+    /// Tells a person something beside what is sent. A coordinator is told nothing.
+    pub(crate) fn note(&self, line: &str) {
+        if let Listener::Person(transcript) = &mut self.lock().listener {
+            transcript.note(line);
+        }
+    }
+
     /// A job begins. Forgets the pace of the one before.
     pub(crate) fn begin_job(&self) {
         self.with(|state| {

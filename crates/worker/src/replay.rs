@@ -4,6 +4,7 @@
 //! Whose the file is does not matter here: it chooses the input, which is checked like a coordinator's, and no program,
 //! arguments or environment. Those are `procpool replay`'s to mistrust.
 
+use crate::arguments::SavedJobs;
 use crate::context::Context;
 use crate::ending::{BY_HAND, Ending, WorkerError, complain, conclude};
 use crate::identity::Identity;
@@ -15,11 +16,11 @@ use crate::transcript::Transcript;
 use crate::workbench::Workbench;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::message::{self, Status};
-use procpool_protocol::recording::{Recording, RecordingError, SavedJob};
-use procpool_protocol::{Failure, Job};
+use procpool_protocol::recording::{FORMAT_WITH_HISTORY, Recording, RecordingError, SavedJob};
+use procpool_protocol::{Failure, Job, Payload};
 use std::fs::File;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A file cannot be run again by this worker.
@@ -40,21 +41,43 @@ pub(crate) enum ReplayError {
     Memory { path: PathBuf, count: u8 },
 }
 
-/// Reads a saved job, of whatever worker.
-pub(crate) fn read(path: &Path) -> Result<SavedJob, ReplayError> {
-    let saved = File::open(path).map_err(RecordingError::Io).and_then(SavedJob::read);
-    saved.map_err(|source| ReplayError::Read { path: path.to_owned(), source })
+/// Saved jobs that are run one after the other in one process.
+#[derive(Debug)]
+pub(crate) struct Sitting {
+    /// One at least.
+    jobs: Vec<(PathBuf, SavedJob)>,
+    with_history: bool,
 }
 
-/// Runs the job of a file on this process's own streams, and gives the exit code.
+impl Sitting {
+    pub(crate) fn new(jobs: Vec<(PathBuf, SavedJob)>, with_history: bool) -> Self {
+        Self { jobs, with_history }
+    }
+
+    pub(crate) fn is_of(&self, job: &str) -> bool {
+        self.jobs.iter().all(|(_, saved)| saved.recording.job == job)
+    }
+}
+
+/// Reads saved jobs, of whatever worker.
+pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
+    let read = |path: &PathBuf| {
+        let saved = File::open(path).map_err(RecordingError::Io).and_then(SavedJob::read);
+        let saved = saved.map_err(|source| ReplayError::Read { path: path.clone(), source })?;
+        Ok((path.clone(), saved))
+    };
+    let jobs = saved.files.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Sitting::new(jobs, saved.with_history))
+}
+
+/// Runs the jobs of files on this process's own streams, and gives the exit code.
 pub(crate) fn replay<J: Job, S>(
-    path: &Path,
-    saved: Result<SavedJob, ReplayError>,
+    sitting: Result<Sitting, ReplayError>,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> u8 {
-    match saved.and_then(|saved| check(path, saved, Identity::of_job::<J>())) {
-        Ok(saved) => conclude(again::<J, S>(saved, Transcript::standard(), init, f)),
+    match sitting.and_then(|sitting| check(sitting, &Identity::of_job::<J>())) {
+        Ok(sitting) => conclude(again::<J, S>(sitting, Transcript::standard(), init, f)),
         Err(error) => {
             complain(&error.to_string());
             BY_HAND
@@ -62,49 +85,113 @@ pub(crate) fn replay<J: Job, S>(
     }
 }
 
-/// Its name and version have to be ours. Its schemas need not: whoever mends a worker may mend those.
-pub(crate) fn check(path: &Path, saved: SavedJob, ours: Identity) -> Result<SavedJob, ReplayError> {
-    let Recording { job, contract, .. } = &saved.recording;
-    if (job, contract) == (&ours.job, &ours.contract) {
-        return match saved.job.payload.attachments.count() + saved.worker_data.attachments.count() {
-            0 => Ok(saved),
-            count => Err(ReplayError::Memory { path: path.to_owned(), count }),
-        };
+/// Their name and version have to be ours. Their schemas need not: whoever mends a worker may mend those.
+pub(crate) fn check(sitting: Sitting, ours: &Identity) -> Result<Sitting, ReplayError> {
+    for (path, saved) in &sitting.jobs {
+        let Recording { job, contract, .. } = &saved.recording;
+        if (job, contract) != (&ours.job, &ours.contract) {
+            let (saved, ours) = (Box::new(saved.recording.clone()), Box::new(ours.clone()));
+            return Err(ReplayError::OtherJob { path: path.clone(), saved, ours });
+        }
+        let frames = saved.history.iter().filter(|_| sitting.with_history).chain([&saved.job]);
+        let payloads = frames.map(|frame| &frame.payload).chain([&saved.worker_data]);
+        let count = payloads.map(|payload| payload.attachments.count()).max().unwrap_or(0);
+        if count > 0 {
+            return Err(ReplayError::Memory { path: path.clone(), count });
+        }
     }
-    let (saved, ours) = (Box::new(saved.recording), Box::new(ours));
-    Err(ReplayError::OtherJob { path: path.to_owned(), saved, ours })
+    Ok(sitting)
 }
 
-/// Makes the state, runs the job, tells what comes of it.
+/// Makes the state, runs the jobs, tells what comes of each. The ending is that of the last.
 pub(crate) fn again<J: Job, S>(
-    saved: SavedJob,
+    sitting: Sitting,
     mut transcript: Transcript,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     mut f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
-    let SavedJob { recording, welcome, worker_data, job } = saved;
-    announce(&mut transcript, &recording, J::BUILD);
-    let startup = Startup { worker: welcome.worker, worker_data, max_payload: welcome.max_payload };
+    let Sitting { jobs, with_history } = sitting;
+    let Some((_, first)) = jobs.first() else { return Ok(Ending::Finished) };
+    let startup = Startup {
+        worker: first.welcome.worker.clone(),
+        worker_data: first.worker_data.clone(),
+        max_payload: first.welcome.max_payload,
+    };
+    announce(&mut transcript, &first.recording, J::BUILD);
     let mut state = match caught(|| init(&startup)) {
         Ok(Ok(state)) => state,
         Ok(Err(failure)) => return Ok(not_begun(&mut transcript, &failure.to_string(), Ending::Failed)),
         Err(report) => return Ok(not_begun(&mut transcript, &report.to_string(), Ending::Panicked)),
     };
     let bench = Workbench::new(startup, Outlet::new(transcript), Arc::default());
-    let sequence = job.sequence;
     let mut f = |input, context: &mut Context<J>| f(&mut state, input, context);
+    let mut ending = Ending::Finished;
+    for (others, Turn { heading, job, wrong }) in turns(jobs, with_history).into_iter().enumerate() {
+        if let Some(heading) = heading {
+            bench.outlet.note(&heading);
+        }
+        // Files may come from several workers, each of which counted for itself.
+        let sequence = others as u64 + 1;
+        ending = run::<J>(&bench, job, sequence, wrong.is_some(), &mut f)?;
+        if ending == Ending::Panicked {
+            // As in a worker that serves: what a panic may have broken is not destroyed.
+            mem::forget(state);
+            return Ok(ending);
+        }
+        if let Some(hint) = wrong.and_then(|recording| company(&recording, others, with_history)) {
+            bench.outlet.note(&hint);
+        }
+    }
+    Ok(ending)
+}
+
+/// One of the jobs that are run.
+struct Turn {
+    /// What is told before it.
+    heading: Option<String>,
+    job: Frame,
+    /// What went wrong with it. `None` for one that its worker was given before: its output is nobody's concern any more.
+    wrong: Option<Recording>,
+}
+
+fn turns(jobs: Vec<(PathBuf, SavedJob)>, with_history: bool) -> Vec<Turn> {
+    let mut turns = Vec::new();
+    for (at, (_, saved)) in jobs.into_iter().enumerate() {
+        let history = if with_history { saved.history } else { Vec::new() };
+        let count = history.len();
+        turns.extend(history.into_iter().zip(1..).map(|(job, nth)| {
+            let heading = format!("running job {nth} of {count} that its worker was given before");
+            Turn { heading: Some(heading), job, wrong: None }
+        }));
+        let heading = match (at, count) {
+            // Announced before the state was made.
+            (0, 0) => None,
+            (0, _) => Some("running the job that went wrong".into()),
+            _ => Some(heading(&saved.recording)),
+        };
+        turns.push(Turn { heading, job: saved.job, wrong: Some(saved.recording) });
+    }
+    turns
+}
+
+/// Runs one job.
+fn run<J: Job>(
+    bench: &Workbench,
+    job: Frame,
+    sequence: u64,
+    is_wanted: bool,
+    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+) -> Result<Ending, WorkerError> {
     // Nobody recalls it.
-    let verdict = jobs::run_one::<J>(&bench, unhurried(job)?, &mut f)?.unwrap_or(Status::Cancelled.into());
+    let verdict =
+        jobs::run_one::<J>(bench, unhurried(job, sequence)?, f)?.unwrap_or(Status::Cancelled.into());
     let ending = match verdict.status {
         Status::Ok => Ending::Finished,
         Status::Panicked { .. } => Ending::Panicked,
         _ => Ending::Failed,
     };
-    if ending == Ending::Panicked {
-        // As in a worker that serves: what a panic may have broken is not destroyed.
-        mem::forget(state);
-    }
-    match bench.outlet.send(&verdict.into_frame(sequence)?) {
+    let told = verdict.into_frame(sequence)?;
+    match bench.outlet.send(&if is_wanted { told } else { told.with_payload(Payload::none()) }) {
         Ok(()) => Ok(ending),
         Err(error) => {
             complain(&format!("failed to write the output to standard output: {error}"));
@@ -113,11 +200,25 @@ pub(crate) fn again<J: Job, S>(
     }
 }
 
+/// What a person has to know whose job does not go wrong again: it had company then.
+fn company(recording: &Recording, others: usize, with_history: bool) -> Option<String> {
+    let before = recording.jobs_before.filter(|&before| before > others as u64)?;
+    let way_out = match (recording.format, with_history) {
+        (FORMAT_WITH_HISTORY.., false) => "`--history` runs the last of them first",
+        (FORMAT_WITH_HISTORY.., true) => "a larger `save_history` keeps more of them",
+        _ => {
+            "where the pool has `save_history`, the next file holds the last of them, and `--history` runs them first"
+        }
+    };
+    let now = if others == 0 { "is alone".into() } else { format!("had {others}") };
+    Some(format!(
+        "the worker had been given {before} other jobs before this one, and this replay {now}; a job may go wrong only \
+         after others: {way_out}"
+    ))
+}
+
 fn announce(transcript: &mut Transcript, recording: &Recording, build: Option<&str>) {
-    let Recording { id, pool, attempt, outcome, summary, .. } = recording;
-    transcript.note(&format!(
-        "running job {id} of pool `{pool}` again; attempt {attempt} ended as {outcome}: {summary}"
-    ));
+    transcript.note(&heading(recording));
     transcript.note("no deadline is enforced: a debugger takes its time");
     if let (Some(saved), Some(ours)) = (recording.build.as_deref(), build)
         && saved != ours
@@ -126,14 +227,19 @@ fn announce(transcript: &mut Transcript, recording: &Recording, build: Option<&s
     }
 }
 
+fn heading(recording: &Recording) -> String {
+    let Recording { id, pool, attempt, outcome, summary, .. } = recording;
+    format!("running job {id} of pool `{pool}` again; attempt {attempt} ended as {outcome}: {summary}")
+}
+
 fn not_begun(transcript: &mut Transcript, why: &str, ending: Ending) -> Ending {
     transcript.note(&format!("failed to initialise: {why}"));
     ending
 }
 
-/// The same job without a deadline, and with a listener who reads every chunk.
-fn unhurried(job: Frame) -> Result<Frame, WorkerError> {
+/// The same job without a deadline, with a listener who reads every chunk, and with a number of this process.
+fn unhurried(job: Frame, sequence: u64) -> Result<Frame, WorkerError> {
     let header = message::Job::checked(&job)?;
     let header = message::Job { remaining_nanos: None, credit: Some(u32::MAX), ..header };
-    Ok(header.to_frame(job.sequence)?.with_payload(job.payload))
+    Ok(header.to_frame(sequence)?.with_payload(job.payload))
 }

@@ -1,6 +1,7 @@
 //! Jobs that went wrong: kept as files, and run again as one ordinary process.
 
 mod again;
+mod history;
 mod kept;
 mod trust;
 

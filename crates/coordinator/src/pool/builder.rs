@@ -152,6 +152,11 @@ impl<J: Job> PoolBuilder<J> {
         /// Most failed jobs that are kept as files, where they are saved at all. Default: 100.
         saved_jobs: usize, jobs => jobs
     }
+    limit! {
+        /// Number of jobs that are kept in the file of a failed one, which its worker was given before: a crash may be of what
+        /// one of them had left behind. At most 1000, and 16 MiB of inputs a worker. Default: 0.
+        save_history: usize, jobs => jobs
+    }
 
     limit! {
         /// So many failed starts within `breaker_window` open the breaker; 0: never. Default: 5.

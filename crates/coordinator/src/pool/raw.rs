@@ -160,6 +160,9 @@ impl RawPool {
             max_payload: limits.max_payload,
             step_timeout: limits.start_timeout,
         };
+        if limits.save_history > 0 && save_failed_jobs.is_none() {
+            return Err(PoolError::Limits { pool: name, reason: InvalidLimits::HistoryAlone });
+        }
         let recorder = save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe));
         let recorder = recorder
             .transpose()

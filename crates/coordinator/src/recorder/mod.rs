@@ -6,6 +6,7 @@
 //! job its outcome: what is not saved in time goes out without a file, and a warning says why.
 
 mod error;
+mod history;
 mod pending_outcome;
 mod shelf;
 mod template;
@@ -13,6 +14,7 @@ mod template;
 mod tests;
 
 pub use error::SaveError;
+pub(crate) use history::History;
 pub(crate) use pending_outcome::PendingOutcome;
 
 use pending_outcome::Unsaved;
@@ -24,6 +26,7 @@ use procpool_protocol::recording::RecordingError;
 use procpool_protocol::{JobError, JobId, Stage};
 use shelf::Shelf;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use template::Template;
@@ -45,6 +48,10 @@ pub(crate) struct Sent {
     /// What it reads.
     pub(crate) encodings: Encodings,
     pub(crate) attempt: u32,
+    /// Number of jobs that it was given before this one.
+    pub(crate) jobs_before: u64,
+    /// The last of them, where they are kept.
+    pub(crate) history: Option<Arc<History>>,
     pub(crate) frame: Frame,
 }
 

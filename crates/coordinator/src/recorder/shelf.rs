@@ -170,6 +170,7 @@ mod tests {
             attempt: 1,
             outcome: "crashed".into(),
             summary: String::new(),
+            jobs_before: None,
         };
         let welcome = Welcome {
             mode: Mode::Jobs,
@@ -181,7 +182,13 @@ mod tests {
             page: false,
             arenas: false,
         };
-        SavedJob { recording, welcome, worker_data: Payload::none(), job: Frame::new(Kind::Job, 1, "") }
+        SavedJob {
+            recording,
+            welcome,
+            worker_data: Payload::none(),
+            history: Vec::new(),
+            job: Frame::new(Kind::Job, 1, ""),
+        }
     }
 
     fn name(pool: &str, number: u128) -> String {

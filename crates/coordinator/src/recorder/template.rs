@@ -4,7 +4,7 @@ use super::{SaveError, ToSave};
 use procpool_process::{Contract, Executable, Recipe, WorkerData};
 use procpool_protocol::JobId;
 use procpool_protocol::handshake::Welcome;
-use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
+use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -46,6 +46,7 @@ impl Template {
             attempt: 0,
             outcome: String::new(),
             summary: String::new(),
+            jobs_before: None,
         };
         let contract = recipe.expects.clone();
         let (welcome, worker_data) = (recipe.welcome_of(""), recipe.worker_data.clone());
@@ -55,6 +56,7 @@ impl Template {
     /// The recording of this job.
     pub(super) fn fill(&self, job: &ToSave) -> SavedJob {
         let sent = &job.sent;
+        let history = sent.history.as_ref().map(|it| it.before(sent.frame.sequence)).unwrap_or_default();
         let recording = Recording {
             job: self.contract.get().map(|contract| contract.job.clone()).unwrap_or_default(),
             contract: sent.contract,
@@ -63,12 +65,15 @@ impl Template {
             attempt: sent.attempt,
             outcome: job.outcome.into(),
             summary: job.summary.clone(),
+            jobs_before: Some(sent.jobs_before),
+            format: if history.is_empty() { FORMAT } else { FORMAT_WITH_HISTORY },
             ..self.recording.clone()
         };
         SavedJob {
             recording,
             welcome: Welcome { worker: sent.worker.clone(), ..self.welcome.clone() },
             worker_data: self.worker_data.given_to(sent.encodings).clone(),
+            history,
             job: sent.frame.clone(),
         }
     }

@@ -30,6 +30,8 @@ fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
         build: None,
         encodings: Encodings::ALL,
         attempt: 1,
+        jobs_before: 0,
+        history: None,
         frame,
     };
     let (id, result) = (JobId::from_bits(1), Err(crash().into()));

@@ -5,7 +5,9 @@ use procpool_protocol::handshake::{Mode, Welcome};
 use procpool_protocol::limits::MAX_JSON;
 use procpool_protocol::message::{Job, json_frame};
 use procpool_protocol::preamble::Preamble;
-use procpool_protocol::recording::{FORMAT, Recording, RecordingError, SavedJob};
+use procpool_protocol::recording::{
+    FORMAT, FORMAT_WITH_HISTORY, MAX_HISTORY, Recording, RecordingError, SavedJob,
+};
 use procpool_protocol::{JobId, Payload};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ fn saved() -> SavedJob {
         attempt: 2,
         outcome: "crashed".into(),
         summary: "the worker crashed".into(),
+        jobs_before: None,
     };
     let welcome = Welcome {
         mode: Mode::Jobs,
@@ -48,7 +51,7 @@ fn saved() -> SavedJob {
     // Longer than one read of the file.
     let input = Payload::raw(vec![7; 300_000]);
     let job = header.to_frame(9).expect("a job").with_payload(input);
-    SavedJob { recording, welcome, worker_data: Payload::json("[1,2]"), job }
+    SavedJob { recording, welcome, worker_data: Payload::json("[1,2]"), history: Vec::new(), job }
 }
 
 fn written(saved: &SavedJob) -> Vec<u8> {
@@ -88,6 +91,33 @@ fn a_file_is_what_a_worker_was_sent_with_one_ignorable_frame_in_front() {
     assert_eq!(header.flags, flags::IGNORABLE);
 }
 
+/// With so many jobs in front.
+fn with_history(jobs: usize) -> SavedJob {
+    let mut whole = saved();
+    whole.job = whole.job.with_payload(Payload::json("40"));
+    whole.recording.format = FORMAT_WITH_HISTORY;
+    whole.recording.jobs_before = Some(2_000);
+    let earlier = |at: usize| whole.job.clone().with_payload(Payload::json(at.to_string()));
+    whole.history = (0..jobs).map(earlier).collect();
+    whole
+}
+
+#[test]
+fn jobs_of_before_stand_in_front_in_their_order_and_are_bounded() {
+    for jobs in [0, 1, 3, MAX_HISTORY] {
+        let whole = with_history(jobs);
+        assert_eq!(SavedJob::read(&written(&whole)[..]).expect("read"), whole);
+    }
+    let expected = "it has more than 1000 jobs in front of the one that went wrong";
+    assert_eq!(error(&written(&with_history(MAX_HISTORY + 1))), expected);
+    let mut older = with_history(1);
+    older.recording.format = FORMAT;
+    assert_eq!(error(&written(&older)), "it is damaged: something follows after the job");
+    let file = written(&with_history(2));
+    assert_eq!(error(&file[..file.len() - 1]), "it is cut short");
+    assert!(error(&[&file[..], &file].concat()).starts_with("it is damaged"));
+}
+
 #[test]
 fn a_file_that_gives_a_byte_at_a_time_is_read_like_any() {
     struct Dribble<'a>(&'a [u8]);
@@ -117,10 +147,10 @@ fn what_is_no_recording_is_told_from_one_that_is_broken() {
 #[test]
 fn another_format_or_version_is_refused_with_the_way_out() {
     // A later format may look like anything, but for its number.
-    let later = Frame::new(Kind::Recording, 0, r#"{"format": 2, "new": true}"#);
+    let later = Frame::new(Kind::Recording, 0, r#"{"format": 3, "new": true}"#);
     assert_eq!(
         error(&file_of(&[later])),
-        "it has format 2, and this procpool reads format 1; use the one that has written it"
+        "it has format 3, and this procpool reads up to format 2; use the one that has written it"
     );
     let mut file = written(&saved());
     for version in [1, 9] {

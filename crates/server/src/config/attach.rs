@@ -64,6 +64,7 @@ fn of_spawned_workers(table: &PoolTable) -> Option<&'static str> {
         ("current_dir", table.current_dir.is_some()),
         ("save_failed_jobs", table.save_failed_jobs.is_some()),
         ("saved_jobs", table.saved_jobs.is_some()),
+        ("save_history", table.save_history.is_some()),
     ];
     keys.into_iter().find(|(_, is_set)| *is_set).map(|(key, _)| key)
 }

@@ -90,4 +90,5 @@ pub(super) struct PoolTable {
     pub(super) current_dir: Option<PathBuf>,
     pub(super) save_failed_jobs: Option<PathBuf>,
     pub(super) saved_jobs: Option<usize>,
+    pub(super) save_history: Option<usize>,
 }

@@ -220,6 +220,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.max_attempts = table.max_attempts.unwrap_or(limits.max_attempts);
     limits.idempotent = table.idempotent.or(limits.idempotent);
     limits.saved_jobs = table.saved_jobs.unwrap_or(limits.saved_jobs);
+    limits.save_history = table.save_history.unwrap_or(limits.save_history);
     limits.worker = worker_limits(table, limits.worker);
     limits.supervision = supervision(table, limits.supervision);
     if let Some(size) = table.max_payload {
@@ -227,6 +228,9 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
         limits.max_payload = u32::try_from(size.0).map_err(too_large)?;
     }
     limits.check().map_err(|error| (blamed(&error, table), error.into()))?;
+    if limits.save_history > 0 && table.save_failed_jobs.is_none() {
+        return Err(("save_history", InvalidLimits::HistoryAlone.into()));
+    }
     Ok(limits)
 }
 
@@ -266,6 +270,7 @@ fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
         InvalidLimits::NoPayload => "max_payload",
         InvalidLimits::NoQueueBytes => "queue_bytes",
         InvalidLimits::NoSavedJobs => "saved_jobs",
+        InvalidLimits::History { .. } | InvalidLimits::HistoryAlone => "save_history",
         InvalidLimits::Attempts { .. } => "max_attempts",
         _ => "command",
     }

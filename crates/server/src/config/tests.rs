@@ -282,6 +282,7 @@ fn contradictions_point_at_the_key_to_change() {
     assert!(mistake_of_pool("recycle_jobs = 0").starts_with("recycle_jobs is zero"));
     assert!(mistake_of_pool("poison_window = \"0s\"").starts_with("poison_window is zero"));
     assert!(mistake_of_pool("saved_jobs = 0").starts_with("saved_jobs is zero"));
+    assert!(mistake_of_pool("save_history = 1").contains("set save_failed_jobs, too"));
     let both = mistake("[pools.a]\ncommand = \"sh\"\nmin_workers = 3\nmax_workers = 2");
     assert!(both.starts_with("p.toml:4:15: min_workers is 3 and max_workers is 2"), "{both}");
 }
@@ -329,7 +330,7 @@ fn an_executable_that_is_missing_is_named_with_the_places_and_the_line() {
 
 #[test]
 fn relative_paths_count_from_the_files_directory() {
-    let text = "[pools.a]\ncommand = [\"./sh\"]\ncurrent_dir = \".\"\nsave_failed_jobs = \"failed\"";
+    let text = "[pools.a]\ncommand = [\"./sh\"]\ncurrent_dir = \".\"\nsave_failed_jobs = \"failed\"\nsave_history = 5";
     let in_bin = Config::parse(Source { path: Path::new("/bin/p.toml"), text }).unwrap();
     let pool = in_bin.pools[0].resolve().unwrap();
     assert_eq!(pool.workers.executable().unwrap().as_path(), Path::new("/bin/sh"));
@@ -337,7 +338,8 @@ fn relative_paths_count_from_the_files_directory() {
         pool.current_dir.as_deref().and_then(|path| path.canonicalize().ok()),
         Path::new("/bin").canonicalize().ok()
     );
-    assert_eq!(pool.save_failed_jobs.as_deref(), Some(Path::new("/bin/failed")));
+    let expected = (Some(Path::new("/bin/failed")), 5);
+    assert_eq!((pool.save_failed_jobs.as_deref(), pool.limits.save_history), expected);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! A saved job run again without a coordinator.
 
 use super::*;
-use crate::replay::{self, ReplayError};
+use crate::arguments::SavedJobs;
+use crate::replay::{self, ReplayError, Sitting};
 use crate::transcript::Transcript;
 use procpool_protocol::JobId;
 use procpool_protocol::attachments::Attachments;
-use procpool_protocol::recording::{FORMAT, Recording, SavedJob};
+use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A stream that the test reads, too.
@@ -46,11 +46,13 @@ fn saved(message: &message::Job, input: Payload) -> SavedJob {
         attempt: message.attempt,
         outcome: "crashed".into(),
         summary: "the worker\x1b[2J crashed".into(),
+        jobs_before: None,
     };
     SavedJob {
         recording,
         welcome: welcome(Mode::Jobs),
         worker_data: Payload::json("100"),
+        history: Vec::new(),
         job: job(7, message, input),
     }
 }
@@ -60,10 +62,22 @@ fn again(
     saved: SavedJob,
     f: impl FnMut(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>,
 ) -> (Ending, String, String) {
+    again_all(sitting(vec![saved], false), f)
+}
+
+fn again_all(
+    sitting: Sitting,
+    f: impl FnMut(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>,
+) -> (Ending, String, String) {
     let (notes, output) = (Page::default(), Page::default());
     let transcript = Transcript::new(notes.clone(), output.clone());
-    let ending = replay::again::<Number, u64>(saved, transcript, |startup| Ok(startup.worker_data()?), f);
+    let ending = replay::again::<Number, u64>(sitting, transcript, |startup| Ok(startup.worker_data()?), f);
     (ending.unwrap(), output.text(), notes.text())
+}
+
+/// A file, and its jobs of before run first if that is wanted.
+fn sitting(files: Vec<SavedJob>, with_history: bool) -> Sitting {
+    Sitting::new(files.into_iter().map(|saved| ("a.job".into(), saved)).collect(), with_history)
 }
 
 #[test]
@@ -142,7 +156,7 @@ fn another_job_or_version_is_refused_by_name() {
     let refusal = |change: fn(&mut Recording)| {
         let mut saved = saved(&message(), number(1));
         change(&mut saved.recording);
-        replay::check(Path::new("a.job"), saved, Identity::of_job::<Number>())
+        replay::check(sitting(vec![saved], false), &Identity::of_job::<Number>())
             .map_err(|error| error.to_string())
     };
     assert!(refusal(|_| {}).is_ok());
@@ -154,11 +168,75 @@ fn another_job_or_version_is_refused_by_name() {
     assert!(refusal(|it| it.job = "letter".into()).unwrap_err().contains("it is of job `letter`"));
 }
 
+/// A job that its worker was given after these numbers, and after others.
+fn after(numbers: &[u64]) -> SavedJob {
+    let mut saved = saved(&message(), number(7));
+    saved.recording.format = FORMAT_WITH_HISTORY;
+    saved.recording.jobs_before = Some(34);
+    saved.history = numbers.iter().map(|&n| job(1, &message(), number(n))).collect();
+    saved
+}
+
+#[test]
+fn jobs_of_before_are_run_first_and_nobody_is_given_their_outputs() {
+    let (mut seen, f) = (Vec::new(), |n| if n == 2 { Err(Failure::new("no")) } else { Ok(n) });
+    let (ending, output, notes) = again_all(sitting(vec![after(&[1, 2])], true), |_, n, _| {
+        seen.push(n);
+        f(n)
+    });
+    assert_eq!((ending, output.as_str(), &*seen), (Ending::Finished, "7\n", &[1, 2, 7][..]));
+    assert!(notes.contains("running job 2 of 2 that its worker was given before\n"), "{notes}");
+    assert!(
+        notes.contains("the worker had been given 34 other jobs before this one, and this replay had 2"),
+        "{notes}"
+    );
+    assert!(notes.contains("a larger `save_history` keeps more of them"), "{notes}");
+
+    let (_, _, notes) = again(after(&[1, 2]), |_, n, _| Ok(n));
+    assert!(notes.contains("this replay is alone") && notes.contains("`--history` runs the last"), "{notes}");
+}
+
+#[test]
+fn a_panic_of_a_job_of_before_is_the_end() {
+    let (ending, output, notes) = again_all(sitting(vec![after(&[1, 2])], true), |_, n, _| {
+        assert_ne!(n, 1, "the first");
+        Ok(n)
+    });
+    assert_eq!((ending, output.as_str()), (Ending::Panicked, ""));
+    assert!(!notes.contains("running the job that went wrong"), "{notes}");
+}
+
+#[test]
+fn a_replay_that_ends_well_says_that_the_worker_had_run_others() {
+    let mut lonely = saved(&message(), number(7));
+    lonely.recording.jobs_before = Some(0);
+    let (_, _, notes) = again(lonely.clone(), |_, n, _| Ok(n));
+    assert!(!notes.contains("other jobs"), "{notes}");
+    lonely.recording.jobs_before = Some(1);
+    for end in [Ok(7), Err(Failure::new("no"))] {
+        let (_, _, notes) = again(lonely.clone(), |_, _, _| end.clone());
+        let last = notes.lines().last().unwrap();
+        assert!(last.contains("the worker had been given 1 other jobs before this one"), "{notes}");
+        assert!(last.contains("where the pool has `save_history`"), "{notes}");
+    }
+}
+
+#[test]
+fn several_files_are_run_in_one_process_in_their_order() {
+    let files = [1, 2, 3].map(|n| saved(&message(), number(n))).to_vec();
+    let (ending, output, notes) = again_all(sitting(files, false), |sum, n, _| {
+        *sum += n;
+        if n == 2 { Err(Failure::new("no")) } else { Ok(*sum) }
+    });
+    assert_eq!((ending, output.as_str()), (Ending::Finished, "101\n106\n"));
+    assert_eq!(notes.matches("running job abab").count(), 3, "{notes}");
+}
+
 #[test]
 fn a_job_whose_memory_was_not_saved_is_refused() {
     let mut saved = saved(&message(), number(1));
     saved.job.payload.attachments = Attachments::absent(2);
-    let error = replay::check(Path::new("a.job"), saved, Identity::of_job::<Number>()).unwrap_err();
+    let error = replay::check(sitting(vec![saved], false), &Identity::of_job::<Number>()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "failed to run the saved job a.job again: it was given 2 shared regions, whose memory is not saved"
@@ -167,7 +245,8 @@ fn a_job_whose_memory_was_not_saved_is_refused() {
 
 #[test]
 fn a_file_that_is_not_there_or_none_is_named() {
-    let error = |path: &str| match replay::read(Path::new(path)) {
+    let saved = |path: &str| SavedJobs { files: vec![path.into()], with_history: false };
+    let error = |path: &str| match replay::read(&saved(path)) {
         Err(error @ ReplayError::Read { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     };

@@ -66,6 +66,8 @@ pub(crate) struct State {
     bounds: QueueBounds,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
+    /// How many jobs before it are kept, too.
+    history: usize,
     /// Longest payload that goes through shared memory, in bytes.
     shares: usize,
     /// When the timer will wake.
@@ -87,6 +89,7 @@ impl State {
             last_death: String::new(),
             bounds: QueueBounds::of(limits),
             keeps_sent,
+            history: limits.save_history,
             shares: limits.shares(),
             armed: None,
             names: Names::new(),
@@ -230,7 +233,8 @@ impl State {
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
                 let name = format!("{}-{}", self.pool, worker.0);
-                self.slots.insert(worker, WorkerSlot::new(name, now, generation, self.shares));
+                let slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
+                self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
             }
             Action::Identify { job } => {

@@ -1,7 +1,7 @@
 //! One worker of a pool, as the pool keeps it between its start and its death.
 
 use super::context::Told;
-use crate::recorder::Sent;
+use crate::recorder::{History, Sent};
 use crate::sharing::{Arena, Sharing, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Ticket};
 use procpool_protocol::arena::{Direction, Place};
@@ -34,6 +34,8 @@ pub(crate) struct WorkerSlot {
     pub(crate) build: Option<String>,
     /// What it reads and writes, once it said hello.
     pub(crate) encodings: Encodings,
+    /// What it was given, where that is kept.
+    pub(crate) history: Option<Arc<History>>,
 }
 
 /// A job in a worker's hands.
@@ -85,14 +87,30 @@ impl WorkerSlot {
             version: None,
             build: None,
             encodings: Encodings::ALL,
+            history: None,
         }
     }
 
-    /// What this worker is sent of a job, to be kept.
+    /// One of which the last jobs before any are kept, this number of them.
+    pub(crate) fn keeping(self, jobs: usize) -> Self {
+        Self { history: (jobs > 0).then(|| Arc::new(History::new(jobs))), ..self }
+    }
+
+    /// What this worker is about to be sent of a job, to be kept.
     pub(crate) fn sent(&self, attempt: u32, frame: Frame) -> Sent {
-        let contract = self.version.unwrap_or_default();
-        let (worker, build) = (self.name.clone(), self.build.clone());
-        Sent { worker, contract, build, encodings: self.encodings, attempt, frame }
+        if let Some(history) = &self.history {
+            history.give(&frame, self.held.len());
+        }
+        Sent {
+            worker: self.name.clone(),
+            contract: self.version.unwrap_or_default(),
+            build: self.build.clone(),
+            encodings: self.encodings,
+            attempt,
+            jobs_before: self.jobs_done + self.held.len() as u64,
+            history: self.history.clone(),
+            frame,
+        }
     }
 
     /// What a payload of such a length asks for.
@@ -144,13 +162,20 @@ impl WorkerSlot {
     /// It has begun no job beyond `newest` of those up to `asked_back`. Says how many it keeps.
     pub(crate) fn gives_back(&mut self, newest: u64, asked_back: u64) -> usize {
         // One that came later it was given because it had ended all of those.
-        self.held.retain(|held| held.sequence <= newest || held.sequence > asked_back);
+        let keeps = |sequence| sequence <= newest || sequence > asked_back;
+        self.held.retain(|held| keeps(held.sequence));
+        if let Some(history) = &self.history {
+            history.gives_back(|sequence| !keeps(sequence));
+        }
         self.held.len()
     }
 
     /// It will not begin this job, and says so. None if it has no such job.
     pub(crate) fn passes_over(&mut self, sequence: u64) -> Option<Key> {
         let at = self.held.iter().position(|held| held.sequence == sequence)?;
+        if let Some(history) = &self.history {
+            history.gives_back(|it| it == sequence);
+        }
         self.held.remove(at).map(|held| held.job)
     }
 
