@@ -100,7 +100,7 @@ kinds! {
          `procpool replay` runs again, where jobs are saved. The worker is replaced; other jobs are not affected."
     Crashed "crashed" "The worker died"
         "The process that had the job ended before it answered: by a signal, by exiting, by running out of memory. \
-         `crash` has what is known of it: `signal` or `exit_code`, its last lines of standard error, its memory \
+         `crash` has what is known of it: `signal` or `exit_code`, its first and last lines of standard error, its memory \
          and time, and as `replay` the file that `procpool replay` runs again, where jobs are saved. Unless \
          `may_have_run` is false, the job may have had side effects. The worker is replaced."
     TimedOut "timed_out" "The job's time is up"

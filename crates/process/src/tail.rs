@@ -1,11 +1,14 @@
-//! The lines of standard error that are kept for a report: the last ones, and those that a long backtrace must
-//! not push out. Bounded.
+//! The lines of standard error that are kept for a report: the first of the job, the last ones, and those that a long
+//! backtrace must not push out. Bounded.
 
 use crate::evidence;
 use std::collections::VecDeque;
 
 /// Number of lines that are kept.
 const LINES: usize = 20;
+
+/// Number of lines with which a job began that are kept: a library complains of its input early, and then at length.
+const OPENING: usize = 5;
 
 /// Number of causes that are kept, the newest. Each has one or two lines.
 const CAUSES: usize = 3;
@@ -36,6 +39,9 @@ pub(crate) struct Tail {
     lines: VecDeque<Line>,
     /// The next line belongs to the cause before it.
     continues: bool,
+    /// The latest job that may have written a line, and how many of its first lines are kept.
+    latest: u64,
+    opening: usize,
 }
 
 #[derive(Debug)]
@@ -43,6 +49,8 @@ struct Line {
     text: String,
     author: Author,
     role: Role,
+    /// Its job began with it.
+    is_opening: bool,
 }
 
 /// The jobs that may have written a line, by their numbers.
@@ -83,17 +91,31 @@ impl Tail {
         if role == Role::Cause {
             self.forget_oldest_cause();
         }
+        let is_opening = self.is_opening(author.latest);
         if self.lines.len() == LINES {
-            // There is one: the causes are fewer.
-            let oldest = self.lines.iter().position(|line| line.role == Role::Other).unwrap_or(0);
+            // There is one: causes and the first lines are fewer.
+            let may_go = |line: &Line| line.role == Role::Other && !line.is_opening;
+            let oldest = self.lines.iter().position(may_go).unwrap_or(0);
             self.lines.remove(oldest);
         }
-        self.lines.push_back(Line { text, author, role });
+        self.lines.push_back(Line { text, author, role, is_opening });
+    }
+
+    /// Whether the next line is one with which this job begins. With the first of them, those of the job before are like any.
+    fn is_opening(&mut self, job: u64) -> bool {
+        if job > self.latest {
+            (self.latest, self.opening) = (job, 0);
+            self.lines.iter_mut().for_each(|line| line.is_opening = false);
+        }
+        let is_one = self.opening < OPENING;
+        self.opening += usize::from(is_one);
+        is_one
     }
 
     /// Takes all lines, and returns those that `job` may have written. `None`: all.
     pub(crate) fn take(&mut self, job: Option<u64>) -> LastWords {
         let mut words = LastWords::default();
+        self.opening = 0;
         for Line { text, author, .. } in self.lines.drain(..) {
             match job {
                 Some(job) if author.latest < job => continue,
@@ -179,9 +201,37 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_lines_are_kept() {
+    fn only_the_first_and_the_last_lines_are_kept() {
         let kept = kept((0..100).map(|number| number.to_string()));
-        assert_eq!((kept.len(), kept[0].as_str(), kept[LINES - 1].as_str()), (LINES, "80", "99"));
+        let expected = (0..5).chain(85..100).map(|number: u32| number.to_string());
+        assert_eq!(kept, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_lines_are_those_of_the_last_job() {
+        let mut tail = Tail::default();
+        for job in 1..=3 {
+            for number in 0..50 {
+                tail.push(format!("{job}.{number}"), Author { earliest: job, latest: job });
+            }
+        }
+        let words = tail.take(Some(3)).lines;
+        assert_eq!(words.len(), LINES);
+        assert_eq!(
+            (&words[0], &words[4], &words[5], &words[LINES - 1]),
+            (&"3.0".to_owned(), &"3.4".to_owned(), &"3.35".to_owned(), &"3.49".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_job_that_wrote_little_has_the_lines_before_it_only_as_long_as_nobody_asks_for_its_own() {
+        let mut tail = Tail::default();
+        for number in 0..50 {
+            tail.push(number.to_string(), Author { earliest: 1, latest: 1 });
+        }
+        tail.push("own".into(), Author { earliest: 2, latest: 2 });
+        assert_eq!(tail.lines.len(), LINES);
+        assert_eq!(tail.take(Some(2)).lines, ["own"]);
     }
 
     #[test]
@@ -192,7 +242,7 @@ mod tests {
         for cause in [panic, thrown] {
             let kept = with_backtrace(&cause);
             assert_eq!(kept.len(), LINES);
-            assert_eq!((&kept[..2], kept[2].as_str()), (&cause.map(str::to_owned)[..], "  82: frame"));
+            assert_eq!((&kept[..2], kept[5].as_str()), (&cause.map(str::to_owned)[..], "  85: frame"));
         }
         for cause in [
             "memory allocation of 64 bytes failed",
@@ -202,7 +252,7 @@ mod tests {
             "*** stack smashing detected ***: terminated",
         ] {
             let kept = with_backtrace(&[cause]);
-            assert_eq!((kept.len(), kept[0].as_str(), kept[1].as_str()), (LINES, cause, "  81: frame"));
+            assert_eq!((kept.len(), kept[0].as_str(), kept[5].as_str()), (LINES, cause, "  85: frame"));
         }
     }
 
@@ -215,7 +265,11 @@ mod tests {
         let kept = kept(panics);
         assert_eq!(kept.len(), LINES);
         let messages: Vec<_> = kept.iter().filter(|line| line.starts_with("message")).collect();
-        assert_eq!(messages, ["message 47", "message 48", "message 49"]);
+        assert_eq!(
+            messages,
+            ["message 0", "message 47", "message 48", "message 49"],
+            "and that of the first lines"
+        );
         assert_eq!(kept[LINES - 1], "  29: frame");
     }
 }

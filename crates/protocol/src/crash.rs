@@ -104,8 +104,8 @@ pub struct ExitReport {
     /// The kernel killed it because memory had run out, in its control group or in the machine. Only where there is a control
     /// group of memory does the kernel tell; a kill that it tells of may be that of another process of the same group.
     pub oom_killed: bool,
-    /// The last lines that it wrote to standard error, oldest first, bounded. Among them is what it said of the cause of its
-    /// end, however long a backtrace followed.
+    /// The first five and the last lines that its job wrote to standard error, oldest first, twenty at most; what came between
+    /// is left out. Among them is what it said of the cause of its end, however long a backtrace followed.
     pub stderr: Vec<String>,
     /// Some of these lines may have been written by a job before the one that the worker had: its jobs ended in quick
     /// succession. Otherwise earlier jobs' lines are left out.

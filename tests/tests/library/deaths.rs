@@ -88,6 +88,11 @@ async fn a_dead_worker_explains_itself() {
     let words = vec!["loading the model".into(), "out of cheese".into()];
     let error = pool.run(Verb::LastWords(words.clone())).await.unwrap_err();
     assert_eq!(error.crash_report().unwrap().death.stderr, words);
+
+    let many: Vec<_> = (0..100).map(|number| format!("line {number}")).collect();
+    let error = pool.run(Verb::LastWords(many.clone())).await.unwrap_err();
+    let expected = [&many[..5], &many[85..]].concat();
+    assert_eq!(error.crash_report().unwrap().death.stderr, expected, "how it began, and how it ended");
 }
 
 #[tokio::test]
