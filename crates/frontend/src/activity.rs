@@ -1,6 +1,7 @@
 //! A connection's [`Life`], shared by its socket, its requests and the task that drives it.
 
 use crate::budget::Share;
+use crate::framing::Framing;
 use crate::life::{Life, Patience, Verdict};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -20,6 +21,7 @@ pub(crate) struct Activity {
     /// Told when the driver should look again.
     stirred: Notify,
     leaves_unread: AtomicBool,
+    framing: Mutex<Framing>,
 }
 
 impl Activity {
@@ -30,12 +32,24 @@ impl Activity {
             newest: Mutex::default(),
             stirred: Notify::new(),
             leaves_unread: AtomicBool::new(false),
+            framing: Mutex::default(),
         })
     }
 
     /// What the connection has been doing. The lock is held for a few instructions, never across I/O.
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
         lock(&self.life)
+    }
+
+    /// These bytes came from the client.
+    pub(crate) fn received(&self, bytes: &[u8]) {
+        lock(&self.framing).read(bytes);
+        self.life().received(Instant::now());
+    }
+
+    /// Whether a head announced a body of a length that hyper mistakes.
+    pub(crate) fn is_overlong(&self) -> bool {
+        lock(&self.framing).is_overlong()
     }
 
     /// Counts a request, which lasts until the exchange and all of its clones are dropped.
@@ -99,6 +113,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// Whether its head tells the length of its body in two ways.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        lock(&self.activity.framing).ambiguous() == Some(self.number)
+    }
+
     /// The answer is there. Notes what it holds, and whether it may leave while the request's body is
     /// still arriving.
     pub(crate) fn answered(&self, held: Share, leaves_unread: bool) {

@@ -5,6 +5,7 @@ use crate::activity::Activity;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::dispatch::Dispatcher;
+use crate::head::Ambiguous;
 use crate::life::{Patience, Verdict};
 use crate::local::Peer;
 use crate::presence;
@@ -74,6 +75,9 @@ impl Terms {
             request.extensions_mut().insert(peer.clone());
             // Counted right here: an HTTP/2 request is polled by a task of its own, later.
             let exchange = counting.asked(request.version());
+            if exchange.is_ambiguous() {
+                request.extensions_mut().insert(Ambiguous);
+            }
             dispatcher.clone().dispatch(request, exchange)
         });
         let http = builder(self.max_streams, activity.clone());

@@ -2,7 +2,7 @@
 //! of `head` and `origin`.
 
 use crate::app::Shared;
-use crate::head;
+use crate::head::{self, Ambiguous};
 use crate::local::Operator;
 use crate::problem::Problem;
 use axum::extract::{Request, State};
@@ -22,6 +22,9 @@ pub(crate) async fn refuse_foreign(
     request: Request,
     next: Next,
 ) -> Response {
+    if request.extensions().get::<Ambiguous>().is_some() {
+        return malformed(Ambiguous::problem(), request.version());
+    }
     let host = match head::check(request.version(), request.uri(), request.headers()) {
         Ok(host) => host,
         Err(problem) => return malformed(problem, request.version()),

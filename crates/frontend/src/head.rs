@@ -7,6 +7,18 @@ use http::header::{HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri, Version};
 
+/// Marks a request whose head told the length of its body in two ways, of which hyper has hidden one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ambiguous;
+
+impl Ambiguous {
+    pub(crate) fn problem() -> Problem {
+        malformed(
+            "it tells the length of its body twice, by `Content-Length` and `Transfer-Encoding` or with too many digits",
+        )
+    }
+}
+
 /// Returns the host that the request asks: HTTP/2's `:authority` or an absolute URI's, or else `Host`. `None` only in
 /// HTTP/1.0.
 ///

@@ -67,8 +67,8 @@ kinds! {
         "The connection or the body's framing broke before the body was complete. Nothing was run."
     BadRequest "bad_request" "The request's head is malformed"
         "A request names one host, without a user and with a port from 1 to 65535 or without one; HTTP/1.1 names it in \
-         `Host`, and an absolute target names the same one. The body's transfer coding is `chunked` or none. Nothing \
-         was run, and the connection is closed."
+         `Host`, and an absolute target names the same one. The body has one length: a `Content-Length`, or \
+         `chunked` as its only transfer coding. Nothing was run, and the connection is closed."
     Overloaded "overloaded" "The server has too much in hand"
         "As many bytes of bodies or of answers are held as the server may hold, or as many clients are connected as may be \
          and none of them is idle; `detail` says which. `Retry-After` says when to come back. Unless `may_have_run` is true, \

@@ -53,7 +53,7 @@
 //!   [`HttpConfig::orders_token`], or comes over loopback from a process of [`HttpConfig::orders_of`]; anything else is 403.
 //! - Jobs are sent with POST. `GET /compute` is the exception, and refuses what a page may have embedded (403).
 //! - The head is read strictly: HTTP/1.1 has one `Host`, without a user and with a real port, that is also the host of
-//!   an absolute target; a body is `chunked` or not coded at all. Anything else is 400, and the connection is closed.
+//!   an absolute target; a body is `chunked` or not coded at all, and then has one length. Anything else is 400, and the connection is closed.
 //!
 //! # Finding the way
 //!
@@ -137,6 +137,7 @@ mod connection;
 mod content_type;
 mod dispatch;
 mod embedded;
+mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;

@@ -20,13 +20,11 @@ pub(crate) struct Socket {
     wire: Arc<Wire>,
     activity: Arc<Activity>,
     lingering: Option<Pin<Box<Sleep>>>,
-    /// Whether a head announced a body of a length that hyper mistakes.
-    is_overlong: bool,
 }
 
 impl Socket {
     pub(crate) fn new(wire: Arc<Wire>, activity: Arc<Activity>) -> Self {
-        Self { wire, activity, lingering: None, is_overlong: false }
+        Self { wire, activity, lingering: None }
     }
 
     /// Receives and forgets what the client still sends. Closing over unread bytes would send a reset,
@@ -49,7 +47,7 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -57,11 +55,7 @@ impl AsyncRead for Socket {
         let read = self.wire.poll_read(cx, buffer);
         let received = &buffer.filled()[before..];
         if !received.is_empty() {
-            let mut life = self.activity.life();
-            life.received(Instant::now());
-            let is_head = !life.has_exchanges();
-            drop(life);
-            self.is_overlong |= is_head && overlong::is_announced(received);
+            self.activity.received(received);
         }
         read
     }
@@ -77,7 +71,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let write = match self.is_overlong.then(|| overlong::put_right(slices)).flatten() {
+        let write = match self.activity.is_overlong().then(|| overlong::put_right(slices)).flatten() {
             Some(right) => {
                 let all = slices.iter().map(|slice| slice.len()).sum();
                 // A kernel that takes a part of a hundred bytes has no use for the rest: the connection closes.

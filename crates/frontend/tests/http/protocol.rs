@@ -2,7 +2,7 @@
 
 use crate::client::{Reply, soon};
 use crate::fake::Fake;
-use crate::server::Server;
+use crate::server::{Server, post_text};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use std::time::Duration;
@@ -93,23 +93,30 @@ async fn a_request_with_two_lengths_is_refused_and_its_connection_closed() {
 }
 
 #[tokio::test]
-async fn after_a_length_beside_chunks_nothing_more_is_read_from_the_connection() {
+async fn a_length_beside_chunks_is_refused_and_nothing_more_is_read_from_the_connection() {
     let smuggled = "GET /compute?n=666 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let before = post_text(JOBS, "", "41");
+
     for both in
         ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"]
     {
-        let engine = Fake::echo();
-        let server = Server::of(engine.clone()).await;
-        let mut connection = server.connect().await;
-        connection
-            .send(format!(
-                "POST {JOBS} HTTP/1.1\r\nHost: localhost\r\n{both}\r\n\r\n2\r\n40\r\n0\r\n\r\n{smuggled}"
-            ))
-            .await;
-        let reply = connection.reply().await;
-        assert_eq!(reply.header("connection"), Some("close"), "{both}");
-        assert_eq!(connection.rest().await, "", "{both}");
-        assert_eq!(&engine.only_job().input.bytes[..], b"40", "{both}");
+        let both = format!(
+            "POST {JOBS} HTTP/1.1\r\nHost: localhost\r\n{both}\r\n\r\n2\r\n40\r\n0\r\n\r\n{smuggled}"
+        );
+        for (jobs, request) in
+            [both.as_bytes().to_vec(), [&before, both.as_bytes()].concat()].iter().enumerate()
+        {
+            let engine = Fake::echo();
+            let server = Server::of(engine.clone()).await;
+            let mut connection = server.connect().await;
+            connection.send(request).await;
+            for _ in 0..jobs {
+                assert_eq!(connection.reply().await.status, 200);
+            }
+            let reply = connection.reply().await;
+            assert_eq!((reply.status, reply.header("connection")), (400, Some("close")), "{both}");
+            assert_eq!((connection.rest().await.as_str(), engine.jobs_seen()), ("", jobs), "{both}");
+        }
     }
 }
 

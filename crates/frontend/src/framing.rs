@@ -1,0 +1,167 @@
+//! Where the heads of a connection's HTTP/1 requests begin and end, and what each says of its body's length. hyper, which
+//! decides, takes a head with both `Content-Length` and `Transfer-Encoding` and hides the former, and takes the two largest
+//! lengths for a head that is too large. Reads no socket and refuses nothing: what is no HTTP/1 makes it look away.
+
+/// What no HTTP/1 request begins with.
+const HTTP_2: &[u8] = b"PRI * HTTP/2";
+
+/// Names and values that matter are shorter.
+const LONGEST: usize = 64;
+
+/// The bytes so far.
+#[derive(Debug, Default)]
+pub(crate) struct Framing {
+    at: At,
+    /// The beginning of the line, without white space around it.
+    line: Vec<u8>,
+    head: Head,
+    heads: u64,
+    ambiguous: Option<u64>,
+    is_overlong: bool,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum At {
+    /// Empty lines before a request, or its first line.
+    #[default]
+    Start,
+    Header,
+    /// So many bytes of a body.
+    Body(u64),
+    ChunkSize,
+    /// So many bytes of a chunk, with what ends its line.
+    Chunk(u64),
+    Trailer,
+    /// Nothing that is known here.
+    Elsewhere,
+}
+
+/// What a head says of the body.
+#[derive(Debug, Default)]
+struct Head {
+    length: Option<u64>,
+    is_coded: bool,
+}
+
+impl Framing {
+    /// The number of the first head, counted from 1, that tells the body's length in two ways.
+    pub(crate) fn ambiguous(&self) -> Option<u64> {
+        self.ambiguous
+    }
+
+    /// Whether a head announced a body of a length that hyper mistakes.
+    pub(crate) fn is_overlong(&self) -> bool {
+        self.is_overlong
+    }
+
+    /// These bytes were received.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.at != At::Elsewhere {
+            bytes = match &mut self.at {
+                At::Body(left) | At::Chunk(left) => {
+                    let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    *left -= skipped as u64;
+                    self.end_data();
+                    &bytes[skipped..]
+                }
+                _ => self.read_line(bytes),
+            };
+        }
+    }
+
+    fn end_data(&mut self) {
+        match self.at {
+            At::Body(0) => self.at = At::Start,
+            At::Chunk(0) => self.at = At::ChunkSize,
+            _ => {}
+        }
+    }
+
+    /// Returns what follows the line.
+    fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let part = &bytes[..end.unwrap_or(bytes.len())];
+        let part = if self.line.is_empty() { part.trim_ascii_start() } else { part };
+        let room = LONGEST - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        let Some(end) = end else { return &[] };
+        self.end_line();
+        &bytes[end + 1..]
+    }
+
+    fn end_line(&mut self) {
+        let mut line = std::mem::take(&mut self.line);
+        let is_cut = line.len() == LONGEST;
+        line.truncate(line.trim_ascii_end().len());
+        self.at = match self.at {
+            At::Start if line.is_empty() => At::Start,
+            At::Start if self.heads == 0 && line.starts_with(HTTP_2) => At::Elsewhere,
+            At::Start => {
+                (self.heads, self.head) = (self.heads + 1, Head::default());
+                At::Header
+            }
+            At::Header if line.is_empty() => self.end_head(),
+            At::Header => self.header(&line, is_cut),
+            At::ChunkSize => match chunk_size(&line) {
+                Some(0) => At::Trailer,
+                // And the end of its line.
+                Some(size) => At::Chunk(size.saturating_add(2)),
+                None => At::Elsewhere,
+            },
+            At::Trailer if line.is_empty() => At::Start,
+            At::Trailer => At::Trailer,
+            At::Body(_) | At::Chunk(_) | At::Elsewhere => At::Elsewhere,
+        };
+        line.clear();
+        // Its room is used again.
+        self.line = line;
+    }
+
+    fn header(&mut self, line: &[u8], is_cut: bool) -> At {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return At::Header };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.head.is_coded = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            // hyper takes zeros without end; whoever counts digits does not.
+            match length(value).filter(|_| !is_cut) {
+                Some(length) => self.head.length = Some(length),
+                None => self.is_ambiguous_here(),
+            }
+            self.is_overlong |= self.head.length.is_some_and(|length| length > u64::MAX - 2);
+        }
+        At::Header
+    }
+
+    fn end_head(&mut self) -> At {
+        match self.head {
+            Head { is_coded: true, length } => {
+                if length.is_some() {
+                    self.is_ambiguous_here();
+                }
+                At::ChunkSize
+            }
+            Head { length: Some(length @ 1..), .. } => At::Body(length),
+            Head { .. } => At::Start,
+        }
+    }
+
+    fn is_ambiguous_here(&mut self) {
+        self.ambiguous.get_or_insert(self.heads);
+    }
+}
+
+fn length(value: &[u8]) -> Option<u64> {
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(value).ok().filter(|_| is_number)?.parse().ok()
+}
+
+/// The size that a line begins with; extensions follow it.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+    u64::from_str_radix(std::str::from_utf8(&line[..end]).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests;
