@@ -68,6 +68,7 @@ const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
+    procpool_coordinator::return_large_memory();
     // Before the first word, which may be one byte too many for its file.
     let survives = procpool_coordinator::survive_file_size_signal().map_err(Error::Signals);
     let cli = Cli::parse();

@@ -5,3 +5,4 @@ mod born;
 mod other_user;
 mod payloads;
 mod regions;
+mod returned;

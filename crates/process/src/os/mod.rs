@@ -3,6 +3,7 @@
 //! Linux is what is tested. Another platform is another set of these files with the same types.
 
 pub(crate) mod alive;
+pub(crate) mod allocator;
 pub(crate) mod attached_process;
 mod birthplace;
 mod cgroup;
