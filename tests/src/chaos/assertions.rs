@@ -3,9 +3,10 @@
 
 use super::books::ALLOWED_LATENESS;
 use super::evidence::Evidence;
+use super::hostile;
 use super::ledger::Oddities;
 use super::outcome::Outcome;
-use super::scenario::{self, PLANS};
+use super::scenario::{self, ATTACKED, PLANS, POISON_DEATHS};
 use std::time::Duration;
 
 /// An assertion and what became of it.
@@ -28,13 +29,18 @@ const ASSERTIONS: &[Assertion] = &[
     ("every request has one answer", answers),
     ("answers are right", outputs),
     ("outcomes fit their jobs", outcomes),
+    ("chunks come in order and none is lost", chunks),
     ("the server's ledger is the clients'", ledgers),
     ("each job id is once in both ledgers", ids),
     ("crashed jobs are no more than deaths", crashes),
+    ("a payload that kills is soon not run any more", quarantine),
+    ("those who kill open no breaker", breaker),
     ("no job ran more often than it may", effects),
     ("jobs cancelled in the queue never ran", cancels),
     ("no outcome is later than its deadline + 250 ms", lateness),
     ("/livez answered throughout", probes),
+    ("clients that mean no good are given up", visits),
+    ("afterwards no byte of a body or an answer is held", budgets),
     ("the server's log has no error", complaints),
     ("afterwards nothing is pending", pending),
     ("afterwards there are as many workers as configured", workers),
@@ -93,6 +99,20 @@ fn outcomes(evidence: &Evidence) -> Finding {
     oddities(&evidence.books.ledger.strange, "strange")
 }
 
+fn chunks(evidence: &Evidence) -> Finding {
+    match &evidence.streams {
+        Ok(seen) => {
+            let first: String = seen.first.iter().take(8).map(|it| format!("\n         {it}")).collect();
+            let detail = format!(
+                "{} of {} jobs, {} were ok and {} crashed, {} kills; {} wrong{first}",
+                seen.chunks, seen.jobs, seen.ok, seen.crashed, seen.kills, seen.wrong
+            );
+            (seen.wrong == 0 && seen.chunks > 0 && seen.ok > 0, detail)
+        }
+        Err(error) => (false, error.clone()),
+    }
+}
+
 /// Pool by pool and outcome by outcome; what is counted beyond the answers are jobs of clients who hung up, and in
 /// total exactly those whose acceptance was logged and of which nobody was told.
 fn ledgers(evidence: &Evidence) -> Finding {
@@ -139,6 +159,26 @@ fn crashes(evidence: &Evidence) -> Finding {
     (holds, format!("{crashed} crashed, {deaths} deaths that the pools did not ask for"))
 }
 
+/// Each make of the executable forgets what the one before has died of, and what its last workers die of is no reason.
+fn quarantine(evidence: &Evidence) -> Finding {
+    let attack = &evidence.books.attack;
+    let pool = evidence.quiet.pools.iter().find(|pool| pool.name == ATTACKED);
+    let makes = pool.map_or(0, |pool| pool.generation + 1);
+    let workers = PLANS.iter().find(|plan| plan.name == ATTACKED).map_or(0, |plan| plan.workers as u64);
+    let most = makes * (POISON_DEATHS - 1 + workers);
+    let detail = format!(
+        "{} of it crashed, {most} may in {makes} makes; {} were poisoned",
+        attack.crashed, attack.poisoned
+    );
+    (attack.crashed <= most && (attack.poisoned > 0 || attack.crashed < most), detail)
+}
+
+fn breaker(evidence: &Evidence) -> Finding {
+    let attack = &evidence.books.attack;
+    let (is_closed, open) = oddities(&attack.breaker, "times open");
+    (is_closed && attack.served > 0, format!("{open}; {} others were served", attack.served))
+}
+
 fn effects(evidence: &Evidence) -> Finding {
     let seen = &evidence.effects;
     let bad = seen.strange + seen.missing + seen.too_often + seen.never_run;
@@ -179,6 +219,24 @@ fn probes(evidence: &Evidence) -> Finding {
     let (holds, failed) = oddities(&evidence.probes.failed, "failed");
     let times = evidence.probes.times.spread();
     (holds && times.count > 0, format!("{} answers, p99 {:.1?}; {failed}", times.count, times.p99))
+}
+
+fn visits(evidence: &Evidence) -> Finding {
+    let (holds, stuck) = oddities(&evidence.visits.stuck, "were not");
+    let count = |guise| evidence.visits.ended.get(&guise).copied().unwrap_or(0);
+    let longest = |guise| evidence.visits.longest.get(&guise).copied().unwrap_or_default();
+    let all: Vec<_> = hostile::all()
+        .map(|guise| format!("{} {guise:?} within {:.1?}", count(guise), longest(guise)))
+        .collect();
+    let were_there = hostile::all().all(|guise| count(guise) > 0);
+    (holds && were_there, format!("{}; {stuck}", all.join(", ")))
+}
+
+fn budgets(evidence: &Evidence) -> Finding {
+    match &evidence.whole_budget {
+        Ok(took) => (true, format!("all {} MiB were to be had after {took:.1?}", scenario::BUDGET >> 20)),
+        Err(error) => (false, error.clone()),
+    }
 }
 
 fn complaints(evidence: &Evidence) -> Finding {

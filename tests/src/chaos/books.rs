@@ -1,12 +1,13 @@
 //! What a client writes down after each job, in one place and under one lock.
 
+use super::attack::Attack;
 use super::client::Answer;
 use super::distribution::Distribution;
 use super::effects::Effects;
 use super::ids::Ids;
 use super::ledger::{Ledger, Oddities};
 use super::outcome::Outcome;
-use super::scenario::{MEASURED, PLANS};
+use super::scenario::{ATTACKED, MEASURED, PLANS};
 use super::task::{Kind, Task};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub(crate) struct Books {
     pub(crate) ids: Ids,
     pub(crate) effects: Effects,
     pub(crate) lateness: Lateness,
+    pub(crate) attack: Attack,
     /// How long jobs took that survived, as their clients saw it: without kills, and with.
     pub(crate) calm: Distribution,
     pub(crate) stormy: Distribution,
@@ -88,7 +90,10 @@ impl Books {
         if let Some(tag) = task.tag {
             self.effects.told(tag, told.outcome, told.may_have_run);
         }
-        if !task.may_be(told.outcome) {
+        if PLANS[pool].name == ATTACKED {
+            self.attack.told(task.kind, &told);
+        }
+        if !task.may_be(told.outcome, PLANS[pool].weather) {
             let name = told.outcome.name();
             self.ledger.strange.note(|| format!("{:?} ended {name}: {}", task.kind, excerpt(answer)));
         }

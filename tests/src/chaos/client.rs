@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -42,6 +42,16 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+impl From<crate::http::Answer> for Answer {
+    fn from(answer: crate::http::Answer) -> Self {
+        let header = |(name, value): &(String, String)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        };
+        let headers = answer.headers.iter().filter_map(header).collect();
+        Self { status: answer.status, headers, body: answer.body.into() }
+    }
+}
+
 /// What an answer says of a job.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -51,6 +61,8 @@ pub(crate) struct Told {
     /// Queue and run together, by the server's own clock.
     pub(crate) took: Option<Duration>,
     pub(crate) may_have_run: bool,
+    /// Why it was refused.
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +71,7 @@ struct Problem {
     kind: String,
     outcome: Option<String>,
     may_have_run: bool,
+    reason: Option<String>,
 }
 
 impl Client {
@@ -109,8 +122,8 @@ impl Client {
 impl Answer {
     /// What it says of the job. The error says what is wrong with it.
     pub(crate) fn told(&self) -> Result<Told, String> {
-        let (outcome, may_have_run) = match self.status {
-            200 => (Outcome::Ok, true),
+        let (outcome, may_have_run, reason) = match self.status {
+            200 => (Outcome::Ok, true, None),
             _ => self.problem()?,
         };
         let job = self.header("job-id").and_then(|id| u128::from_str_radix(id, 16).ok());
@@ -119,10 +132,16 @@ impl Answer {
         if job.is_some() != is_accepted || took.is_some() != is_accepted {
             return Err(format!("{} with {:?}", outcome.name(), self.headers));
         }
-        Ok(Told { outcome, job, took, may_have_run })
+        Ok(Told { outcome, job, took, may_have_run, reason })
     }
 
-    fn problem(&self) -> Result<(Outcome, bool), String> {
+    /// Whether the server had as much in hand as it may have, so that no pool was asked.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        let problem: Option<Problem> = serde_json::from_slice(&self.body).ok();
+        self.status == 503 && problem.is_some_and(|problem| problem.kind == "/problems/overloaded")
+    }
+
+    fn problem(&self) -> Result<(Outcome, bool, Option<String>), String> {
         let strange = || {
             let text: String = String::from_utf8_lossy(&self.body).chars().take(300).collect();
             format!("{} {text}", self.status)
@@ -132,7 +151,7 @@ impl Answer {
             Some(name) => Outcome::named(name),
             None => (problem.kind == "/problems/refused").then_some(Outcome::Refused),
         };
-        Ok((outcome.ok_or_else(strange)?, problem.may_have_run))
+        Ok((outcome.ok_or_else(strange)?, problem.may_have_run, problem.reason))
     }
 
     fn header(&self, name: &str) -> Option<&str> {

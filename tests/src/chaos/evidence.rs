@@ -3,9 +3,11 @@
 use super::books::Books;
 use super::distribution::Spread;
 use super::effects::Comparison;
+use super::hostile::Visits;
 use super::ledger::Oddities;
 use super::options::Options;
 use super::status::Pool;
+use super::streams::Streams;
 use super::subject::Sample;
 use super::watch::Probes;
 use std::process::ExitStatus;
@@ -26,6 +28,12 @@ pub(crate) struct Evidence {
     pub(crate) books: Books,
     /// The log of side effects against the books.
     pub(crate) effects: Comparison,
+    /// Of jobs that emit chunks; an error if nothing was told of them.
+    pub(crate) streams: Result<Streams, String>,
+    /// Of clients that mean no good.
+    pub(crate) visits: Visits,
+    /// What became of one more request that took all of the bytes that there may be.
+    pub(crate) whole_budget: Result<Duration, String>,
     /// Lines of the server's log that were not written, each of which may have had a job's id.
     pub(crate) lost_lines: u64,
     /// What the server complained of.

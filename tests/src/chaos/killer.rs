@@ -1,6 +1,7 @@
 //! Carries out the faults of the schedule, each at its time, upon whoever is there.
 
 use super::run::Run;
+use super::scenario::SPARED;
 use super::schedule::{Fault, Schedule};
 use super::victim::Victim;
 use rustix::process::Signal;
@@ -30,14 +31,15 @@ pub(crate) async fn strike(run: &Run, server: u32) {
 
 /// Whatever state it is in: spawned a moment ago, greeting, idle, at a job or about to exit.
 fn kill(run: &Run, server: u32, pick: u64) {
-    let Some(victim) = Victim::choose(server, pick, |_| true) else { return };
+    let Some(victim) = Victim::choose(server, pick, |pid| !is_spared(pid)) else { return };
     run.recovery.open().killed(victim.pid, run.clock.now());
     run.kills.fetch_add(u64::from(victim.signal(Signal::KILL)), Relaxed);
 }
 
 /// One that is ready: a worker that is stopped amid its start costs its pool the `start_timeout`, by promise.
 fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
-    let Some(victim) = Victim::choose(server, pick, |pid| run.recovery.open().is_ready(pid)) else { return };
+    let may_be_stopped = |pid| run.recovery.open().is_ready(pid) && !is_spared(pid);
+    let Some(victim) = Victim::choose(server, pick, may_be_stopped) else { return };
     run.worker_stops.fetch_add(u64::from(victim.signal(Signal::STOP)), Relaxed);
     if let Some(length) = until {
         tokio::spawn(async move {
@@ -46,6 +48,12 @@ fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
             victim.signal(Signal::CONT);
         });
     }
+}
+
+/// What this worker dies of is to be its jobs' doing.
+fn is_spared(pid: u32) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|entry| entry.starts_with(SPARED.as_bytes()))
 }
 
 async fn stop_server(run: &Run, server: u32, length: Duration) {

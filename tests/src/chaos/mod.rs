@@ -2,18 +2,22 @@
 //! made to misbehave at random. Afterwards every ledger is compared with every other.
 //!
 //! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
-//! seed alone; `load.rs`, `gate.rs`, `killer.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
+//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `streams.rs`, `killer.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
 //! it is made of write it down; `assertions.rs` judges.
 
 mod assertions;
+mod attack;
 mod books;
+mod budgets;
 mod client;
 mod clock;
+mod counting;
 mod distribution;
 mod ears;
 mod effects;
 mod evidence;
 mod gate;
+mod hostile;
 mod ids;
 mod killer;
 mod ledger;
@@ -32,6 +36,7 @@ mod schedule;
 mod stage;
 mod starvation;
 mod status;
+pub mod streams;
 mod subject;
 mod task;
 mod victim;

@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::clock::Clock;
+use super::hostile::Visits;
 use super::ledger::Oddities;
 use super::options::Options;
 use super::pauses::Pauses;
@@ -30,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) reloads: AtomicU64,
     pub(crate) books: Shelf<Books>,
     pub(crate) recovery: Shelf<Recovery>,
+    /// Of clients that mean no good.
+    pub(crate) visits: Shelf<Visits>,
     /// When the server was stopped.
     pub(crate) stops: Shelf<Pauses>,
     /// When nobody was given a processor.
@@ -55,6 +58,7 @@ impl Run {
             reloads: AtomicU64::default(),
             books: Shelf::default(),
             recovery: Shelf::default(),
+            visits: Shelf::default(),
             stops: Shelf::default(),
             starvation: Shelf::default(),
             complaints: Shelf::default(),

@@ -1,6 +1,7 @@
 //! What is served and what is sent: the pools with their settings, and for each the jobs that its clients
 //! choose from. A new setting is a line here, a new kind of job one in `task.rs` and its weight here.
 
+use super::outcome::Outcome;
 use super::task::Kind;
 
 /// A pool and its clients.
@@ -18,12 +19,32 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     /// So many of a thousand jobs are hung up on.
     pub(crate) hang_ups: u64,
+    /// The outcomes that any job may meet with.
+    pub(crate) weather: &'static [Outcome],
     /// What they send, with weights.
     pub(crate) jobs: &'static [(u32, Kind)],
 }
 
 /// The pool of [`gate`](super::gate): one worker, and clients that know where each job is.
 pub(crate) const GATE: &str = "gate";
+
+/// What any job may meet with while workers are being killed and stopped.
+pub(crate) const STORM: &[Outcome] = &[Outcome::Crashed, Outcome::TimedOut, Outcome::Refused];
+
+/// And where nobody but the jobs kills any.
+pub(crate) const CALM: &[Outcome] = &[Outcome::TimedOut, Outcome::Refused];
+
+/// The pool of [`attack`](super::attack).
+pub(crate) const ATTACKED: &str = "attacked";
+
+/// Deaths that a payload of that pool may cause before it is not run any more.
+pub(crate) const POISON_DEATHS: u64 = 3;
+
+/// An environment variable of workers that nobody is to kill or stop from outside.
+pub(crate) const SPARED: &str = "PROCPOOL_CHAOS_SPARED";
+
+/// All bodies and all answers together, in bytes: several times what these clients have under way at a time.
+pub(crate) const BUDGET: usize = 16 << 20;
 
 /// The pool whose echoes are the measure of what jobs that survive notice.
 pub(crate) const MEASURED: &str = "plain";
@@ -38,6 +59,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "queue = 64\nrecycle_jobs = 500",
         clients: 8,
         hang_ups: 20,
+        weather: STORM,
         jobs: &[
             (400, Kind::Echo),
             (150, Kind::Log),
@@ -63,6 +85,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "idempotent = true\nmax_attempts = 3\nrecycle_jobs = 200\nspares = 1",
         clients: 5,
         hang_ups: 15,
+        weather: STORM,
         jobs: &[(400, Kind::Echo), (150, Kind::Log), (100, Kind::Nap), (5, Kind::Abort), (3, Kind::Panic)],
     },
     // Nobody takes over while its worker is replaced: a job that is tried again waits.
@@ -74,6 +97,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "idempotent = true\nmax_attempts = 2",
         clients: 2,
         hang_ups: 30,
+        weather: STORM,
         jobs: &[(60, Kind::Echo), (20, Kind::Log), (10, Kind::Nap), (10, Kind::LogAndAbort)],
     },
     Plan {
@@ -84,6 +108,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "queue = 2\ngrace = \"20ms\"\nmax_payload = \"64 KiB\"",
         clients: 6,
         hang_ups: 100,
+        weather: STORM,
         jobs: &[
             (200, Kind::Echo),
             (100, Kind::Log),
@@ -96,6 +121,25 @@ pub(crate) const PLANS: &[Plan] = &[
             (2, Kind::SameAbort),
         ],
     },
+    // Whoever dies here has died of a job: one in two kills.
+    Plan {
+        name: ATTACKED,
+        command: &["verbs"],
+        workers: 2,
+        attempts: 1,
+        keys: "queue = 64\npoison_deaths = 3\nenv = { PROCPOOL_CHAOS_SPARED = \"yes\" }",
+        clients: 4,
+        hang_ups: 20,
+        weather: CALM,
+        jobs: &[
+            (30, Kind::Echo),
+            (10, Kind::SameEcho),
+            (10, Kind::Log),
+            (25, Kind::Abort),
+            (20, Kind::SameAbort),
+            (5, Kind::LogAndAbort),
+        ],
+    },
     Plan {
         name: GATE,
         command: &["verbs"],
@@ -104,6 +148,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "",
         clients: 0,
         hang_ups: 0,
+        weather: STORM,
         jobs: &[],
     },
     Plan {
@@ -114,6 +159,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "",
         clients: 3,
         hang_ups: 40,
+        weather: STORM,
         jobs: &[(100, Kind::Fib), (5, Kind::FibTooLarge)],
     },
 ];
@@ -125,8 +171,11 @@ pub(crate) fn workers() -> usize {
 
 /// The server's configuration.
 pub(crate) fn config() -> String {
-    // A client that waits for its next job is not to be hung up on.
-    let server = "[server]\nheader_timeout = \"60s\"\n".to_owned();
+    // Whoever is slower than that is given up; a client that waits for its next job is not.
+    let server = format!(
+        "[server]\nheader_timeout = \"5s\"\nbody_timeout = \"5s\"\nwrite_timeout = \"5s\"\n\
+         keep_alive_timeout = \"10s\"\nmax_body = {BUDGET}\nmax_bodies = {BUDGET}\nmax_answers = {BUDGET}\n"
+    );
     PLANS.iter().fold(server, |config, plan| config + &plan.table())
 }
 

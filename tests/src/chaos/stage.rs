@@ -1,6 +1,7 @@
 //! A run from its beginning to its end: start, calm, storm, quiet, end. Then the evidence.
 
 use super::client::Client;
+use super::counting::Counting;
 use super::evidence::{Evidence, Quiet};
 use super::options::Options;
 use super::report::Report;
@@ -8,7 +9,7 @@ use super::run::Run;
 use super::scenario::{self, PLANS};
 use super::subject::{Sample, Subject};
 use super::watch::Probes;
-use super::{ears, gate, killer, live, load, starvation, status, watch};
+use super::{attack, budgets, ears, gate, hostile, killer, live, load, starvation, status, watch};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -58,8 +59,11 @@ impl Stage {
             return Err(io::Error::other(format!("the server did not start: {}", start.restless.join(", "))));
         }
 
+        let counting = Counting::start(&run.options)?;
         let (lasted, probes, memory) = self.load().await?;
+        let streams = counting.finish().await;
         let _impatience = self.end_on_another_signal();
+        let whole_budget = budgets::ask(&run, &mut operator).await;
         let quiet = self.at_rest(&mut operator, Some(&start.sample)).await;
         drop(operator);
         let exit = self.subject.end().await;
@@ -78,6 +82,9 @@ impl Stage {
             books,
             effects,
             longest_starvation: run.starvation.open().longest,
+            streams,
+            visits: std::mem::take(&mut *run.visits.open()),
+            whole_budget,
             lost_lines: run.lost_lines.load(Relaxed),
             complaints: std::mem::take(&mut *run.complaints.open()),
             made_good: run.recovery.open().times.spread(),
@@ -121,6 +128,11 @@ impl Stage {
             }
         }
         clients.spawn(gate::visitor(self.run.clone()));
+        clients.spawn(attack::watch(self.run.clone()));
+        for guise in hostile::guises() {
+            let stream = clients.len() as u64;
+            clients.spawn(hostile::client(self.run.clone(), guise, stream));
+        }
         clients
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Pool {
     /// The make of the executable that serves, and whether all workers are of it.
     pub(crate) generation: u64,
     pub(crate) reloading: bool,
+    #[serde(default)]
+    pub(crate) breaker_open: bool,
     jobs: BTreeMap<String, u64>,
     workers: BTreeMap<String, u64>,
 }

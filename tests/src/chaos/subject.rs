@@ -127,7 +127,7 @@ pub(crate) fn resident_memory(pid: u32) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-fn beside(name: &str) -> io::Result<PathBuf> {
+pub(crate) fn beside(name: &str) -> io::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.is_file() {
         return Ok(path);

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(crate) enum Kind {
     /// Answers a text.
     Echo,
+    /// The same text each time: a payload that a pool may come to know, and that does no harm.
+    SameEcho,
     /// Takes some milliseconds and no processor.
     Nap,
     /// Leaves a line in the log of side effects, and sometimes takes its time after that.
@@ -51,6 +53,13 @@ pub(crate) enum Kind {
     Grandchild,
 }
 
+impl Kind {
+    /// Whether its worker dies of it.
+    pub(crate) fn kills(self) -> bool {
+        matches!(self, Self::Abort | Self::SameAbort | Self::LogAndAbort | Self::Exit)
+    }
+}
+
 /// A job and what may become of it.
 #[derive(Debug)]
 pub(crate) struct Task {
@@ -71,11 +80,14 @@ pub(crate) struct Task {
     pub(crate) hang_up: Option<Duration>,
 }
 
-/// What any job may meet with while workers are being killed and stopped.
-const WEATHER: [Outcome; 4] = [Outcome::Crashed, Outcome::Poisoned, Outcome::TimedOut, Outcome::Refused];
+/// What a job that kills its worker may end as, besides.
+const KILLS: [Outcome; 2] = [Outcome::Crashed, Outcome::Poisoned];
 
 /// Longer than anything here waits for a worker, unless that worker was stopped.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For what is large and comes when all is quiet.
+const LONG: Duration = Duration::from_secs(60);
 
 /// The largest output of [`Kind::Flood`], in bytes.
 const FLOOD: u64 = 256 * 1024;
@@ -92,6 +104,10 @@ impl Task {
         let nonce = random.next();
         match kind {
             Kind::Echo => Self::echo(nonce),
+            Kind::SameEcho => {
+                let text = "innocent".to_owned();
+                Self::verb(kind, &Verb::Echo(text.clone())).answers(text)
+            }
             Kind::Nap => {
                 let micros = 1000 + random.below(8000);
                 Self::verb(kind, &Verb::Nap(micros)).answers("awake".to_owned())
@@ -167,6 +183,12 @@ impl Task {
         Self::verb(Kind::Obey, &Verb::Obey)
     }
 
+    /// Is given a text of this length and answers it, and may take its time.
+    pub(crate) fn echo_of(length: usize) -> Self {
+        let text = "x".repeat(length);
+        Self::verb(Kind::LargeEcho, &Verb::Echo(text.clone())).answers(text).within(LONG)
+    }
+
     fn echo(nonce: u64) -> Self {
         let text = format!("{nonce:x}");
         Self::verb(Kind::Echo, &Verb::Echo(text.clone())).answers(text)
@@ -223,10 +245,11 @@ impl Task {
         Self { hang_up: Some(after), ..self }
     }
 
-    /// Whether it may have this outcome.
-    pub(crate) fn may_be(&self, outcome: Outcome) -> bool {
+    /// Whether it may have this outcome, where all jobs may meet with this weather.
+    pub(crate) fn may_be(&self, outcome: Outcome, weather: &[Outcome]) -> bool {
         let ok = outcome == Outcome::Ok && self.output.is_some();
-        ok || WEATHER.contains(&outcome) || self.endings.contains(&outcome)
+        let killed = self.kind.kills() && KILLS.contains(&outcome);
+        ok || killed || weather.contains(&outcome) || self.endings.contains(&outcome)
     }
 }
 
@@ -237,6 +260,7 @@ fn fib(n: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::scenario::{CALM, STORM};
 
     fn draw(kind: Kind) -> Task {
         Task::draw(kind, &mut Random::new(1, 1), Some(("/log", Tag::first())))
@@ -245,15 +269,23 @@ mod tests {
     #[test]
     fn a_job_that_kills_is_never_ok() {
         for kind in [Kind::Abort, Kind::SameAbort, Kind::Exit, Kind::Panic, Kind::Spin, Kind::Obey] {
-            assert!(!draw(kind).may_be(Outcome::Ok), "{kind:?}");
-            assert!(draw(kind).may_be(Outcome::Crashed), "{kind:?}");
+            assert!(!draw(kind).may_be(Outcome::Ok, STORM), "{kind:?}");
+            assert!(draw(kind).may_be(Outcome::Crashed, STORM), "{kind:?}");
         }
     }
 
     #[test]
     fn nobody_is_told_of_a_cancel_but_those_who_hung_up() {
         for kind in [Kind::Echo, Kind::Log, Kind::Obey, Kind::Fib] {
-            assert!(!draw(kind).may_be(Outcome::Cancelled), "{kind:?}");
+            assert!(!draw(kind).may_be(Outcome::Cancelled, STORM), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_poisoned_or_crashes_where_nobody_is_killed_but_those_who_kill() {
+        for (kind, may) in [(Kind::Echo, false), (Kind::SameEcho, false), (Kind::SameAbort, true)] {
+            assert_eq!(draw(kind).may_be(Outcome::Poisoned, STORM), may, "{kind:?}");
+            assert_eq!(draw(kind).may_be(Outcome::Crashed, CALM), may, "{kind:?}");
         }
     }
 

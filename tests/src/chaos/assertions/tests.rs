@@ -5,8 +5,10 @@ use crate::chaos::books::Books;
 use crate::chaos::distribution::{Distribution, Spread};
 use crate::chaos::effects::Comparison;
 use crate::chaos::evidence::Quiet;
+use crate::chaos::hostile::Visits;
 use crate::chaos::options::Options;
 use crate::chaos::status::Pool;
+use crate::chaos::streams::Streams;
 use crate::chaos::subject::Sample;
 use crate::chaos::watch::Probes;
 use std::collections::BTreeSet;
@@ -33,6 +35,9 @@ fn good() -> Evidence {
         longest_starvation: Duration::ZERO,
         books: books(),
         effects: Comparison { lines: 1, ..Comparison::default() },
+        streams: Ok(Streams { jobs: 2, ok: 1, chunks: 3, ..Streams::default() }),
+        visits: visits(),
+        whole_budget: Ok(Duration::ZERO),
         lost_lines: 0,
         complaints: Oddities::default(),
         made_good: Spread::default(),
@@ -45,8 +50,14 @@ fn good() -> Evidence {
     }
 }
 
+fn visits() -> Visits {
+    Visits { ended: hostile::all().map(|guise| (guise, 1)).collect(), ..Visits::default() }
+}
+
 fn books() -> Books {
     let mut books = Books::default();
+    let attack = &mut books.attack;
+    (attack.crashed, attack.poisoned, attack.served) = (2, 5, 9);
     for (id, book) in (0..).zip(&mut books.ledger.books) {
         (book.sent, book.hung_up) = (2, 1);
         book.answered.insert(Outcome::Ok, 1);
@@ -145,6 +156,43 @@ fn ids_that_are_repeated_or_nobodys_are_found() {
 fn a_crash_without_a_death_is_found() {
     let crash = |it: &mut Evidence| it.quiet.pools[0] = pool(PLANS[0].name, "crashed");
     assert_eq!(failing(crash), ["crashed jobs are no more than deaths"]);
+}
+
+#[test]
+fn a_payload_that_kills_again_and_again_is_found() {
+    let quarantine = ["a payload that kills is soon not run any more"];
+    // Two workers and three deaths for the one make that there was.
+    assert_eq!(failing(|it| it.books.attack.crashed = 4), [] as [&str; 0]);
+    assert_eq!(failing(|it| it.books.attack.crashed = 5), quarantine);
+    let never_poisoned = |it: &mut Evidence| {
+        (it.books.attack.crashed, it.books.attack.poisoned) = (4, 0);
+    };
+    assert_eq!(failing(never_poisoned), quarantine);
+}
+
+#[test]
+fn chunks_that_are_wrong_or_not_counted_are_found() {
+    let chunks = ["chunks come in order and none is lost"];
+    let with = |streams| failing(|it| it.streams = streams);
+    assert_eq!(with(Ok(Streams { ok: 1, chunks: 3, wrong: 1, ..Streams::default() })), chunks);
+    assert_eq!(with(Ok(Streams { ok: 1, ..Streams::default() })), chunks, "nobody emitted any");
+    assert_eq!(with(Err("it did not end".into())), chunks);
+}
+
+#[test]
+fn a_breaker_that_killers_opened_is_found() {
+    let breaker = ["those who kill open no breaker"];
+    assert_eq!(failing(|it| it.books.attack.breaker = one()), breaker);
+    assert_eq!(failing(|it| it.books.attack.served = 0), breaker, "nobody else was served");
+}
+
+#[test]
+fn clients_that_are_never_given_up_and_bytes_that_are_never_given_back_are_found() {
+    let given_up = ["clients that mean no good are given up"];
+    assert_eq!(failing(|it| it.visits.stuck = one()), given_up);
+    assert_eq!(failing(|it| it.visits.ended.clear()), given_up, "nobody came");
+    let held = ["afterwards no byte of a body or an answer is held"];
+    assert_eq!(failing(|it| it.whole_budget = Err("held".into())), held);
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! Jobs that emit chunks, which no route passes on yet, so that they are counted where they can be seen: in a program of its own
+//! (`src/bin/streams.rs`) with a pool in it, whose workers are killed, too. Each chunk comes once and in order; a job that is ok has
+//! all of them, however its worker ended; nothing is tried again of which something was seen.
+
+use super::ledger::Oddities;
+use super::random::Random;
+use super::subject::beside;
+use super::victim::Victim;
+use crate::library::echo;
+use crate::verbs::{Verb, Verbs};
+use procpool::{Executable, JobError, JobEvent, JobHandle, Pool};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+const WORKERS: usize = 3;
+const READERS: u64 = 3;
+
+/// Small jobs before one that emits, so that this is sent ahead and its chunks wait behind their answers.
+const BEFORE: u64 = 12;
+
+/// Most chunks of one job: more than it may be ahead of its reader.
+const MOST: u64 = 40;
+
+/// For a round, whose jobs take next to nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Streams {
+    /// Jobs that emit, and those of them that were ok.
+    pub jobs: u64,
+    /// Those that were ok.
+    pub ok: u64,
+    /// Those that crashed.
+    pub crashed: u64,
+    /// Chunks that were read.
+    pub chunks: u64,
+    /// Workers that were killed from outside.
+    pub kills: u64,
+    /// How often something was not as it should be.
+    pub wrong: u64,
+    /// The first of it, in words.
+    pub first: Vec<String>,
+}
+
+/// Goes on until told to end; a worker is killed every `mean`.
+///
+/// # Errors
+/// When the pool does not start.
+pub async fn run(seed: u64, mean: Duration, end: watch::Receiver<bool>) -> Result<Streams, Box<dyn Error>> {
+    let worker = Executable::path(beside("verbs")?)?;
+    let pool = Pool::<Verbs>::builder(worker).workers(WORKERS..=WORKERS);
+    let pool = pool.idempotent(true).max_attempts(3).poison_deaths(0).no_timeout().start().await?;
+    let shelf = Arc::new(Mutex::default());
+    let readers: Vec<_> = (0..READERS)
+        .map(|stream| {
+            let reader = Reader {
+                pool: pool.clone(),
+                random: Random::new(seed, stream),
+                seen: Oddities::default(),
+                streams: Streams::default(),
+            };
+            tokio::spawn(reader.read(end.clone(), shelf.clone()))
+        })
+        .collect();
+    let mut random = Random::new(seed, u64::MAX);
+    let mut kills = 0;
+    while !*end.borrow() {
+        // sleep: between two kills.
+        sleep(random.gap(mean).min(Duration::from_secs(1))).await;
+        let victim = Victim::choose(std::process::id(), random.next(), |_| true);
+        kills += u64::from(victim.is_some_and(|victim| victim.signal(Signal::KILL)));
+    }
+    let mut failed = 0;
+    for reader in readers {
+        failed += u64::from(reader.await.is_err());
+    }
+    pool.shutdown(Duration::from_secs(5)).await;
+    let mut streams: Streams = std::mem::take(&mut *shelf.lock().unwrap_or_else(PoisonError::into_inner));
+    streams.kills = kills;
+    streams.wrong += failed;
+    Ok(streams)
+}
+
+/// Who reads chunks.
+struct Reader {
+    pool: Pool<Verbs>,
+    random: Random,
+    seen: Oddities,
+    streams: Streams,
+}
+
+impl Reader {
+    async fn read(mut self, end: watch::Receiver<bool>, shelf: Arc<Mutex<Streams>>) {
+        while !*end.borrow() {
+            if timeout(PATIENCE, self.round()).await.is_err() {
+                self.seen.note(|| format!("a round did not end within {PATIENCE:?}"));
+            }
+            // sleep: the load is to be steady, not as much as there can be.
+            sleep(self.random.millis(0, 20)).await;
+        }
+        self.streams.wrong = self.seen.count;
+        self.streams.first = self.seen.first;
+        shelf.lock().unwrap_or_else(PoisonError::into_inner).add(self.streams);
+    }
+
+    async fn round(&mut self) {
+        let count = u32::try_from(self.random.below(MOST)).unwrap_or(0);
+        let before: Vec<_> =
+            (0..self.random.below(BEFORE)).map(|_| self.pool.submit(echo("small"))).collect();
+        let emits = self.pool.submit(Verb::Count(count));
+        // It kills its worker while others' chunks, and answers, may wait to be read.
+        let kind = self.random.below(6);
+        let killer = match kind {
+            0 => Some(self.pool.submit(Verb::Abort)),
+            1 => Some(self.pool.submit(Verb::AbortAfter(count))),
+            _ => None,
+        };
+        if kind == 2 {
+            drop(emits);
+        } else {
+            let (chunks, end) = self.hear_out(emits).await;
+            self.streams.jobs += 1;
+            match end {
+                Ok(_) if chunks == u64::from(count) => self.streams.ok += 1,
+                Ok(_) => self.seen.note(|| format!("ok with {chunks} chunks of {count}")),
+                Err(JobError::Crashed(_)) => self.streams.crashed += 1,
+                Err(other) => self.seen.note(|| format!("ended as {other}")),
+            }
+        }
+        if let Some(killer) = killer {
+            let (chunks, end) = self.hear_out(killer).await;
+            if chunks > u64::from(count) || !matches!(end, Err(JobError::Crashed(_))) {
+                self.seen
+                    .note(|| format!("one that kills ended as {end:?} after {chunks} chunks of {count}"));
+            }
+        }
+        for job in before {
+            match job.await {
+                Ok(answer) if answer == "small" => {}
+                Err(JobError::Crashed(_)) => {}
+                other => self.seen.note(|| format!("a small job ended as {other:?}")),
+            }
+        }
+    }
+
+    /// Reads to the end, in order.
+    async fn hear_out(&mut self, mut job: JobHandle<Verbs>) -> (u64, Result<String, JobError>) {
+        let mut next = 0_u64;
+        // Who reads slowly has a job that waits to emit: its worker may be killed amid it.
+        let pause = if self.random.below(2) == 0 { Duration::ZERO } else { self.random.millis(1, 10) };
+        while let Some(event) = job.next_event().await {
+            match event {
+                Ok(JobEvent::Chunk(chunk)) => {
+                    if chunk != next.to_string() {
+                        self.seen.note(|| format!("chunk {chunk} came in place of {next}"));
+                    }
+                    next += 1;
+                    // sleep: what makes it slow.
+                    sleep(pause).await;
+                }
+                Ok(_) => {}
+                Err(error) => self.seen.note(|| format!("chunk {next} is unreadable: {error}")),
+            }
+        }
+        self.streams.chunks += next;
+        (next, job.await)
+    }
+}
+
+impl Streams {
+    fn add(&mut self, other: Self) {
+        self.jobs += other.jobs;
+        self.ok += other.ok;
+        self.crashed += other.crashed;
+        self.chunks += other.chunks;
+        self.wrong += other.wrong;
+        self.first.extend(other.first);
+    }
+}
