@@ -1,12 +1,11 @@
 //! Every key of a configuration file, and every mistake with its place and its words.
 
+mod documents;
+
 use super::*;
-use procpool_coordinator::{AttachSocket, PoolLimits, WorkerSource};
+use procpool_coordinator::{AttachSocket, WorkerSource};
 use std::ffi::OsString;
 use std::time::Duration;
-
-const EXAMPLE: &str = include_str!("../../procpool.example.toml");
-const README: &str = include_str!("../../../../README.md");
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Source { path: Path::new("p.toml"), text })
@@ -23,58 +22,6 @@ fn mistake_of_pool(lines: &str) -> String {
     let (place, rest) = message.split_once(": ").expect("a place");
     assert!(place.starts_with("p.toml:3:"), "{message}");
     rest.lines().next().expect("a line").to_owned()
-}
-
-/// The example with the lines that `mark` begins taken as settings.
-fn example_with(marks: &[&str]) -> String {
-    let setting = |line: &str| {
-        marks.iter().find_map(|mark| {
-            let rest = line.strip_prefix(mark)?;
-            let (key, _) = rest.split_once(" = ")?;
-            let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
-            is_key.then(|| rest.to_owned())
-        })
-    };
-    let lines = EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn the_example_parses_as_it_is_and_with_every_line_taken_as_a_setting() {
-    assert_eq!(parse(EXAMPLE).unwrap().names(), ["fib"]);
-    parse(&example_with(&["# ", "#e "])).unwrap();
-}
-
-#[test]
-fn what_the_example_calls_a_default_is_the_default() {
-    let written = parse(&example_with(&["# "])).unwrap();
-    let implied = parse("[pools.fib]\ncommand = [\"procpool-fib\"]").unwrap();
-    assert_eq!(written.server, implied.server);
-    // Not set means what the job's contract says, and the server knows no contract.
-    let mut limits = written.pools[0].limits.clone();
-    assert_eq!(limits.idempotent.take(), Some(false));
-    assert_eq!(limits, PoolLimits::default());
-    assert_eq!(implied.pools[0].limits, PoolLimits::default());
-}
-
-#[test]
-fn the_example_shows_every_key_and_so_do_the_tables_of_the_readme() {
-    let known_in = |text: &str| {
-        let message = mistake(&format!("{text}\nno_such_key_at_all = 1"));
-        let line = message.lines().next().expect("a line");
-        let (_, list) = line.split_once("expected one of ").expect("a list");
-        list.split(", ").map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (server, pool) = EXAMPLE.split_once("[pools.fib]").expect("a pool");
-    for (part, text) in [(server, "[server]"), (pool, "[pools.a]\ncommand = \"sh\"")] {
-        for key in known_in(text) {
-            let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));
-            let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));
-            assert!(is_shown, "{key} is not in the example");
-            let row = format!("| `{key}` | ");
-            assert!(README.lines().any(|line| line.starts_with(&row)), "{key} is not in the README");
-        }
-    }
 }
 
 #[test]
@@ -352,17 +299,6 @@ fn a_current_dir_that_is_none_is_shown() {
             "{message}"
         );
     }
-}
-
-/// What stands in the block of the README that is fenced as a `procpool.toml`.
-fn readme_block() -> &'static str {
-    let (_, rest) = README.split_once("```toml procpool.toml\n").expect("a block");
-    rest.split_once("```").expect("an end of the block").0
-}
-
-#[test]
-fn the_configuration_in_the_readme_parses() {
-    assert_eq!(parse(readme_block()).unwrap().names(), ["word-count"]);
 }
 
 #[test]

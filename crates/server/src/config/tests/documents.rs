@@ -1,0 +1,70 @@
+//! What the example and the README say of the configuration is so.
+
+use super::{mistake, parse};
+use procpool_coordinator::PoolLimits;
+
+const EXAMPLE: &str = include_str!("../../../procpool.example.toml");
+const README: &str = include_str!("../../../../../README.md");
+
+/// The example with the lines that `mark` begins taken as settings.
+fn example_with(marks: &[&str]) -> String {
+    let setting = |line: &str| {
+        marks.iter().find_map(|mark| {
+            let rest = line.strip_prefix(mark)?;
+            let (key, _) = rest.split_once(" = ")?;
+            let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+            is_key.then(|| rest.to_owned())
+        })
+    };
+    let lines = EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_parses_as_it_is_and_with_every_line_taken_as_a_setting() {
+    assert_eq!(parse(EXAMPLE).unwrap().names(), ["fib"]);
+    parse(&example_with(&["# ", "#e "])).unwrap();
+}
+
+#[test]
+fn what_the_example_calls_a_default_is_the_default() {
+    let written = parse(&example_with(&["# "])).unwrap();
+    let implied = parse("[pools.fib]\ncommand = [\"procpool-fib\"]").unwrap();
+    assert_eq!(written.server, implied.server);
+    // Not set means what the job's contract says, and the server knows no contract.
+    let mut limits = written.pools[0].limits.clone();
+    assert_eq!(limits.idempotent.take(), Some(false));
+    assert_eq!(limits, PoolLimits::default());
+    assert_eq!(implied.pools[0].limits, PoolLimits::default());
+}
+
+#[test]
+fn the_example_shows_every_key_and_so_do_the_tables_of_the_readme() {
+    let known_in = |text: &str| {
+        let message = mistake(&format!("{text}\nno_such_key_at_all = 1"));
+        let line = message.lines().next().expect("a line");
+        let (_, list) = line.split_once("expected one of ").expect("a list");
+        list.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (server, pool) = EXAMPLE.split_once("[pools.fib]").expect("a pool");
+    for (part, text) in [(server, "[server]"), (pool, "[pools.a]\ncommand = \"sh\"")] {
+        for key in known_in(text) {
+            let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));
+            let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));
+            assert!(is_shown, "{key} is not in the example");
+            let row = format!("| `{key}` | ");
+            assert!(README.lines().any(|line| line.starts_with(&row)), "{key} is not in the README");
+        }
+    }
+}
+
+/// What stands in the block of the README that is fenced as a `procpool.toml`.
+fn readme_block() -> &'static str {
+    let (_, rest) = README.split_once("```toml procpool.toml\n").expect("a block");
+    rest.split_once("```").expect("an end of the block").0
+}
+
+#[test]
+fn the_configuration_in_the_readme_parses() {
+    assert_eq!(parse(readme_block()).unwrap().names(), ["word-count"]);
+}
