@@ -8,7 +8,7 @@ use std::io::Read;
 use std::time::Duration;
 use tokio::sync::watch;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut numbers = std::env::args().skip(1).map(|arg| arg.parse::<u64>());
     let (seed, mean) =

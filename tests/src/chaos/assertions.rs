@@ -170,7 +170,8 @@ fn quarantine(evidence: &Evidence) -> Finding {
         "{} of it crashed, {most} may in {makes} makes; {} were poisoned",
         attack.crashed, attack.poisoned
     );
-    (attack.crashed <= most && (attack.poisoned > 0 || attack.crashed < most), detail)
+    let is_known = attack.poisoned > 0 || attack.crashed <= makes * (POISON_DEATHS - 1);
+    (attack.crashed <= most && is_known, detail)
 }
 
 fn breaker(evidence: &Evidence) -> Finding {

@@ -3,14 +3,23 @@
 
 use super::client::{Client, Told};
 use super::ledger::Oddities;
+use super::load;
 use super::outcome::Outcome;
+use super::random::Random;
 use super::run::Run;
-use super::scenario::ATTACKED;
+use super::scenario::{ATTACKED, PLANS};
 use super::status;
-use super::task::Kind;
+use super::task::{Kind, Task};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+/// Jobs at once, more than enough to open any breaker.
+const WAVE: usize = 24;
+
+/// For a job at the end of a wave, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What was seen of the pool.
 #[derive(Debug, Default)]
@@ -36,6 +45,30 @@ impl Attack {
             self.breaker.note(|| format!("{kind:?} was refused for it"));
         }
     }
+}
+
+/// Sends many jobs at once, each of which kills its worker, and comes back soon after the last answer: for as long as it takes
+/// nobody is seen to do well.
+pub(crate) async fn waves(run: Arc<Run>, stream: u64) {
+    let mut random = Random::new(run.options.seed, stream);
+    let end = run.end.subscribe();
+    while !*end.borrow() {
+        let mut wave = JoinSet::new();
+        for _ in 0..WAVE {
+            let task = Task::draw(Kind::Abort, &mut random, None).within(TIMEOUT);
+            wave.spawn(drop_in(run.clone(), task));
+        }
+        wave.join_all().await;
+        // sleep: between two of them the pool comes to itself.
+        sleep(random.millis(200, 2000)).await;
+    }
+}
+
+async fn drop_in(run: Arc<Run>, task: Task) {
+    let pool = PLANS.iter().position(|plan| plan.name == ATTACKED).unwrap_or_default();
+    let sent = run.clock.now();
+    let reply = load::perform(pool, &mut Client::new(run.server), &task).await;
+    run.record(pool, &task, &reply, sent..run.clock.now());
 }
 
 /// Looks at the breaker until told to end.

@@ -50,7 +50,7 @@ fn draw(run: &Run, pool: usize, random: &mut Random) -> Option<Task> {
     Some(if hangs_up { task.hangs_up(after) } else { task })
 }
 
-async fn perform(pool: usize, client: &mut Client, task: &Task) -> Reply {
+pub(super) async fn perform(pool: usize, client: &mut Client, task: &Task) -> Reply {
     let patience = task.hang_up.unwrap_or(task.timeout + PATIENCE);
     let path = task.path(PLANS[pool].name);
     match timeout(patience, client.post(&path, task.body.clone())).await {

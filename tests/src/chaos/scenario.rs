@@ -121,7 +121,7 @@ pub(crate) const PLANS: &[Plan] = &[
             (2, Kind::SameAbort),
         ],
     },
-    // Whoever dies here has died of a job: one in two kills.
+    // Whoever dies here has died of a job.
     Plan {
         name: ATTACKED,
         command: &["verbs"],
@@ -135,8 +135,8 @@ pub(crate) const PLANS: &[Plan] = &[
             (30, Kind::Echo),
             (10, Kind::SameEcho),
             (10, Kind::Log),
-            (25, Kind::Abort),
-            (20, Kind::SameAbort),
+            (10, Kind::Abort),
+            (15, Kind::SameAbort),
             (5, Kind::LogAndAbort),
         ],
     },

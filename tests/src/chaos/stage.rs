@@ -129,6 +129,8 @@ impl Stage {
         }
         clients.spawn(gate::visitor(self.run.clone()));
         clients.spawn(attack::watch(self.run.clone()));
+        let stream = clients.len() as u64;
+        clients.spawn(attack::waves(self.run.clone(), stream));
         for guise in hostile::guises() {
             let stream = clients.len() as u64;
             clients.spawn(hostile::client(self.run.clone(), guise, stream));

@@ -17,8 +17,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-const WORKERS: usize = 3;
-const READERS: u64 = 3;
+/// The workers of each pool, and whether its jobs are brisk: those of one worker are sent ahead, and nobody reads slowly.
+const POOLS: [(usize, bool); 2] = [(3, false), (1, true)];
+
+/// Of each pool.
+const READERS: u64 = 2;
 
 /// Small jobs before one that emits, so that this is sent ahead and its chunks wait behind their answers.
 const BEFORE: u64 = 12;
@@ -26,13 +29,16 @@ const BEFORE: u64 = 12;
 /// Most chunks of one job: more than it may be ahead of its reader.
 const MOST: u64 = 40;
 
+/// And fewer than that, so that it waits for nobody.
+const CREDIT: u64 = 16;
+
 /// For a round, whose jobs take next to nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streams {
-    /// Jobs that emit, and those of them that were ok.
+    /// Jobs that emit and were heard out.
     pub jobs: u64,
     /// Those that were ok.
     pub ok: u64,
@@ -53,21 +59,22 @@ pub struct Streams {
 /// # Errors
 /// When the pool does not start.
 pub async fn run(seed: u64, mean: Duration, end: watch::Receiver<bool>) -> Result<Streams, Box<dyn Error>> {
-    let worker = Executable::path(beside("verbs")?)?;
-    let pool = Pool::<Verbs>::builder(worker).workers(WORKERS..=WORKERS);
-    let pool = pool.idempotent(true).max_attempts(3).poison_deaths(0).no_timeout().start().await?;
     let shelf = Arc::new(Mutex::default());
-    let readers: Vec<_> = (0..READERS)
-        .map(|stream| {
+    let (mut pools, mut readers) = (Vec::new(), Vec::new());
+    for (workers, is_brisk) in POOLS {
+        let pool = start(workers).await?;
+        for _ in 0..READERS {
             let reader = Reader {
                 pool: pool.clone(),
-                random: Random::new(seed, stream),
+                is_brisk,
+                random: Random::new(seed, readers.len() as u64),
                 seen: Oddities::default(),
                 streams: Streams::default(),
             };
-            tokio::spawn(reader.read(end.clone(), shelf.clone()))
-        })
-        .collect();
+            readers.push(tokio::spawn(reader.read(end.clone(), shelf.clone())));
+        }
+        pools.push(pool);
+    }
     let mut random = Random::new(seed, u64::MAX);
     let mut kills = 0;
     while !*end.borrow() {
@@ -80,16 +87,25 @@ pub async fn run(seed: u64, mean: Duration, end: watch::Receiver<bool>) -> Resul
     for reader in readers {
         failed += u64::from(reader.await.is_err());
     }
-    pool.shutdown(Duration::from_secs(5)).await;
+    for pool in pools {
+        pool.shutdown(Duration::from_secs(5)).await;
+    }
     let mut streams: Streams = std::mem::take(&mut *shelf.lock().unwrap_or_else(PoisonError::into_inner));
     streams.kills = kills;
     streams.wrong += failed;
     Ok(streams)
 }
 
+async fn start(workers: usize) -> Result<Pool<Verbs>, Box<dyn Error>> {
+    let worker = Executable::path(beside("verbs")?)?;
+    let pool = Pool::<Verbs>::builder(worker).workers(workers..=workers);
+    Ok(pool.idempotent(true).max_attempts(3).poison_deaths(0).no_timeout().start().await?)
+}
+
 /// Who reads chunks.
 struct Reader {
     pool: Pool<Verbs>,
+    is_brisk: bool,
     random: Random,
     seen: Oddities,
     streams: Streams,
@@ -110,7 +126,8 @@ impl Reader {
     }
 
     async fn round(&mut self) {
-        let count = u32::try_from(self.random.below(MOST)).unwrap_or(0);
+        let most = if self.is_brisk { CREDIT } else { MOST };
+        let count = u32::try_from(self.random.below(most)).unwrap_or(0);
         let before: Vec<_> =
             (0..self.random.below(BEFORE)).map(|_| self.pool.submit(echo("small"))).collect();
         let emits = self.pool.submit(Verb::Count(count));
@@ -121,6 +138,9 @@ impl Reader {
             1 => Some(self.pool.submit(Verb::AbortAfter(count))),
             _ => None,
         };
+        if self.is_brisk && kind == 0 {
+            self.stand_still().await;
+        }
         if kind == 2 {
             drop(emits);
         } else {
@@ -149,11 +169,21 @@ impl Reader {
         }
     }
 
+    /// Has this program, which has one thread, read nothing while a worker does all that it has, and dies of it.
+    async fn stand_still(&mut self) {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        // sleep: until the worker is dead, most times.
+        std::thread::sleep(self.random.millis(1, 20));
+    }
+
     /// Reads to the end, in order.
     async fn hear_out(&mut self, mut job: JobHandle<Verbs>) -> (u64, Result<String, JobError>) {
         let mut next = 0_u64;
         // Who reads slowly has a job that waits to emit: its worker may be killed amid it.
-        let pause = if self.random.below(2) == 0 { Duration::ZERO } else { self.random.millis(1, 10) };
+        let is_slow = !self.is_brisk && self.random.below(2) == 0;
+        let pause = if is_slow { self.random.millis(1, 10) } else { Duration::ZERO };
         while let Some(event) = job.next_event().await {
             match event {
                 Ok(JobEvent::Chunk(chunk)) => {
@@ -161,8 +191,10 @@ impl Reader {
                         self.seen.note(|| format!("chunk {chunk} came in place of {next}"));
                     }
                     next += 1;
-                    // sleep: what makes it slow.
-                    sleep(pause).await;
+                    if is_slow {
+                        // sleep: what makes it slow.
+                        sleep(pause).await;
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => self.seen.note(|| format!("chunk {next} is unreadable: {error}")),

@@ -223,7 +223,7 @@ impl Task {
         Self { endings, ..self }
     }
 
-    fn within(self, timeout: Duration) -> Self {
+    pub(crate) fn within(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 

@@ -17,12 +17,12 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 /// Longest time for which one that vanishes stays, in milliseconds.
 const STAY: u64 = 20;
 
-pub(super) async fn head(run: &Run) -> Result<(), String> {
-    wait_after(run, &half_head()).await.map_err(|error| error.to_string())
+pub(super) async fn head(run: &Run) -> io::Result<()> {
+    wait_after(run, &half_head()).await
 }
 
-pub(super) async fn body(run: &Run) -> Result<(), String> {
-    wait_after(run, &half_body(run)).await.map_err(|error| error.to_string())
+pub(super) async fn body(run: &Run) -> io::Result<()> {
+    wait_after(run, &half_body(run)).await
 }
 
 async fn wait_after(run: &Run, part: &str) -> io::Result<()> {
@@ -49,28 +49,28 @@ pub(super) async fn closed(run: &Run, random: &mut Random) -> Result<(), String>
 }
 
 /// Nobody ever hears of it again: gone amid a head or a body, in the queue, amid its job's run or after that.
-pub(super) async fn vanishing(run: &Run, random: &mut Random) -> Result<(), String> {
+pub(super) async fn vanishing(run: &Run, random: &mut Random) {
     let stay = random.millis(0, STAY);
     let part = match random.below(3) {
         0 => half_head(),
         1 => half_body(run),
         _ => return vanish_with_a_job(run, stay, Task::draw(Kind::Nap, random, None)).await,
     };
-    let mut stream = TcpStream::connect(run.server).await.map_err(|error| error.to_string())?;
-    let _ = stream.write_all(part.as_bytes()).await;
-    // sleep: what it stays for.
-    sleep(stay).await;
-    Ok(())
+    let stream = TcpStream::connect(run.server).await;
+    if let Ok(mut stream) = stream {
+        let _ = stream.write_all(part.as_bytes()).await;
+        // sleep: what it stays for.
+        sleep(stay).await;
+    }
 }
 
-async fn vanish_with_a_job(run: &Run, stay: Duration, task: Task) -> Result<(), String> {
+async fn vanish_with_a_job(run: &Run, stay: Duration, task: Task) {
     let ((number, name), sent) = (pool(), run.clock.now());
     let stream = post(run, &task, name).await;
     // sleep: what it stays for.
     sleep(stay).await;
     drop(stream);
     run.record(number, &task, &Reply::HungUp, sent..run.clock.now());
-    Ok(())
 }
 
 async fn post(run: &Run, task: &Task, pool: &str) -> io::Result<TcpStream> {

@@ -78,35 +78,44 @@ pub(crate) async fn client(run: Arc<Run>, guise: Guise, stream: u64) {
     let end = run.end.subscribe();
     while !*end.borrow() {
         let begun = run.clock.now();
-        let visit = timeout(PATIENCE, visit(&run, guise, &mut random)).await;
-        run.visits.open().note(guise, run.clock.now() - begun, visit.ok());
+        let end = visit(&run, guise, &mut random).await;
+        run.visits.open().note(guise, run.clock.now() - begun, end);
         // sleep: it is to be there most of the time, not all of it.
         sleep(random.millis(0, PAUSE)).await;
     }
 }
 
-/// Comes to its end when the server has ended it. An error: it ended otherwise than it should.
+/// The error says how it ended otherwise than it should.
 async fn visit(run: &Run, guise: Guise, random: &mut Random) -> Result<(), String> {
     match guise {
         Guise::Windowless => windowless::visit(run, random).await,
         Guise::SlowReader => slow::visit(run, random).await,
-        Guise::HalfHead => halves::head(run).await,
-        Guise::HalfBody => halves::body(run).await,
-        Guise::HalfClosed => return halves::closed(run, random).await,
-        Guise::Vanishing => halves::vanishing(run, random).await,
+        Guise::HalfHead => given_up(halves::head(run)).await,
+        Guise::HalfBody => given_up(halves::body(run)).await,
+        Guise::HalfClosed => halves::closed(run, random).await,
+        Guise::Vanishing => {
+            halves::vanishing(run, random).await;
+            Ok(())
+        }
     }
-    // A connection that could not be made, or was reset, has been ended by the server.
-    .or(Ok(()))
+}
+
+/// Waits for what comes to its end when the server has given the client up. A connection that was reset, or could not be made,
+/// has been ended, too.
+async fn given_up(ending: impl Future<Output = io::Result<()>>) -> Result<(), String> {
+    match timeout(PATIENCE, ending).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("was not given up within {PATIENCE:?}")),
+    }
 }
 
 impl Visits {
-    fn note(&mut self, guise: Guise, took: Duration, end: Option<Result<(), String>>) {
+    fn note(&mut self, guise: Guise, took: Duration, end: Result<(), String>) {
         let longest = self.longest.entry(guise).or_default();
         *longest = took.max(*longest);
         match end {
-            Some(Ok(())) => *self.ended.entry(guise).or_default() += 1,
-            Some(Err(error)) => self.stuck.note(|| format!("{guise:?}: {error}")),
-            None => self.stuck.note(|| format!("{guise:?} is not given up within {took:.1?}")),
+            Ok(()) => *self.ended.entry(guise).or_default() += 1,
+            Err(error) => self.stuck.note(|| format!("{guise:?} {error}")),
         }
     }
 }

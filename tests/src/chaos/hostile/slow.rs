@@ -1,7 +1,7 @@
 //! A client that takes its answer byte by byte, into the smallest buffer that there is, and looks after a while whether anybody
 //! still keeps it for it.
 
-use super::{large, pool, until_closed};
+use super::{given_up, large, pool, until_closed};
 use crate::chaos::books::Reply;
 use crate::chaos::random::Random;
 use crate::chaos::run::Run;
@@ -24,16 +24,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn visit(run: &Run, random: &mut Random) -> Result<(), String> {
     let (number, name) = pool();
     let (task, sent) = (large(random), run.clock.now());
-    let stream = connect(run).await.map_err(|error| error.to_string())?;
-    let json = [("Content-Type", "application/json")];
-    let host = run.server.to_string();
-    let body = task.body.as_bytes();
-    if let Ok(stream) = http::send(stream, &host, "POST", &task.path(name), &json, body).await {
-        // However it ends.
-        let _ = dribble(stream).await;
-    }
+    let end = given_up(async { dribble(ask(run, &task.path(name), &task.body).await?).await }).await;
     run.record(number, &task, &Reply::HungUp, sent..run.clock.now());
-    Ok(())
+    end
+}
+
+async fn ask(run: &Run, path: &str, body: &str) -> io::Result<TcpStream> {
+    let json = [("Content-Type", "application/json")];
+    let stream = connect(run).await?;
+    http::send(stream, &run.server.to_string(), "POST", path, &json, body.as_bytes()).await
 }
 
 async fn connect(run: &Run) -> io::Result<TcpStream> {
