@@ -234,7 +234,9 @@ fn visits(evidence: &Evidence) -> Finding {
 }
 
 fn budgets(evidence: &Evidence) -> Finding {
+    let held: u64 = evidence.quiet.pools.iter().map(|pool| pool.queued_bytes + pool.output_bytes).sum();
     match &evidence.whole_budget {
+        _ if held > 0 => (false, format!("the pools hold {held} bytes")),
         Ok(took) => (true, format!("all {} MiB were to be had after {took:.1?}", scenario::BUDGET >> 20)),
         Err(error) => (false, error.clone()),
     }

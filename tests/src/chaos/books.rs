@@ -109,6 +109,12 @@ impl Books {
         if task.output.as_ref().is_some_and(|output| output.as_bytes() != answer.body) {
             self.ledger.wrong.note(|| format!("{} was answered {}", task.body, excerpt(answer)));
         }
+        if task.chunks != answer.chunks() {
+            let (told, emitted) = (answer.chunks(), task.chunks);
+            self.ledger
+                .wrong
+                .note(|| format!("{told} chunks were told of, {emitted} emitted: {}", task.body));
+        }
         // What is compared is the smallest job, beside all the others.
         if PLANS[pool].name == MEASURED && task.kind == Kind::Echo && timing.stopped.is_zero() {
             let latency = if timing.is_stormy { &mut self.stormy } else { &mut self.calm };

@@ -1,5 +1,5 @@
-//! Whether the bytes that clients' bodies and answers took are given back: nothing tells how many are held, but one more request
-//! that needs all of them is refused unless none are.
+//! Whether the bytes that clients' bodies and answers took are given back: nothing tells how many the frontend holds, but one more
+//! request that needs all of them is refused unless none are.
 
 use super::books::Reply;
 use super::client::Client;

@@ -154,6 +154,11 @@ impl Answer {
         Ok((outcome.ok_or_else(strange)?, problem.may_have_run, problem.reason))
     }
 
+    /// How many chunks of the job were dropped.
+    pub(crate) fn chunks(&self) -> u32 {
+        self.header("job-chunks-dropped").and_then(|chunks| chunks.parse().ok()).unwrap_or(0)
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

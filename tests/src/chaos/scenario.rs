@@ -64,6 +64,7 @@ pub(crate) const PLANS: &[Plan] = &[
             (400, Kind::Echo),
             (150, Kind::Log),
             (100, Kind::Nap),
+            (20, Kind::Count),
             (20, Kind::Large),
             (20, Kind::LargeEcho),
             (20, Kind::BadInput),

@@ -19,6 +19,11 @@ pub(crate) struct Pool {
     pub(crate) reloading: bool,
     #[serde(default)]
     pub(crate) breaker_open: bool,
+    /// Bytes of inputs that wait, and of outputs that nobody has taken.
+    #[serde(default)]
+    pub(crate) queued_bytes: u64,
+    #[serde(default)]
+    pub(crate) output_bytes: u64,
     jobs: BTreeMap<String, u64>,
     workers: BTreeMap<String, u64>,
 }

@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Obey,
     /// Answers much.
     Large,
+    /// Emits chunks, for which HTTP has no room: the answer says how many.
+    Count,
     /// Is given much, and answers it.
     LargeEcho,
     /// Answers more than the pool takes.
@@ -72,6 +74,8 @@ pub(crate) struct Task {
     pub(crate) run_timeout: Option<Duration>,
     /// What it answers if it is ok; none if it never is.
     pub(crate) output: Option<String>,
+    /// How many chunks it emits if it is ok.
+    pub(crate) chunks: u32,
     /// The outcomes it may have beside that and those that any job may meet with.
     pub(crate) endings: &'static [Outcome],
     /// Its line in the log of side effects.
@@ -150,6 +154,11 @@ impl Task {
                 let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
                 Self::verb(kind, &Verb::Large(bytes)).answers("x".repeat(bytes))
             }
+            Kind::Count => {
+                let chunks = u32::try_from(1 + random.below(40)).unwrap_or(1);
+                let task = Self::verb(kind, &Verb::Count(chunks)).answers(chunks.to_string());
+                Self { chunks, ..task }
+            }
             Kind::LargeEcho => {
                 let bytes = usize::try_from(random.below(LARGE)).unwrap_or(0);
                 let text = format!("{nonce:016x}").repeat(bytes / 16);
@@ -205,6 +214,7 @@ impl Task {
             timeout: TIMEOUT,
             run_timeout: None,
             output: None,
+            chunks: 0,
             endings: &[],
             tag: None,
             hang_up: None,

@@ -193,6 +193,8 @@ fn clients_that_are_never_given_up_and_bytes_that_are_never_given_back_are_found
     assert_eq!(failing(|it| it.visits.ended.clear()), given_up, "nobody came");
     let held = ["afterwards no byte of a body or an answer is held"];
     assert_eq!(failing(|it| it.whole_budget = Err("held".into())), held);
+    assert_eq!(failing(|it| it.quiet.pools[0].queued_bytes = 1), held);
+    assert_eq!(failing(|it| it.quiet.pools[0].output_bytes = 1), held);
 }
 
 #[test]
