@@ -275,4 +275,6 @@ fn fill(segments: &mut VecDeque<Segment>) -> io::Result<()> {
 }
 
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;

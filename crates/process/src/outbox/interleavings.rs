@@ -1,0 +1,176 @@
+//! An outbox whose pipe does the worst: what other threads may do while one hands over frames, in every order.
+//!
+//! All that threads share here is behind one lock, so they interleave by turns of it and nothing finer. One that
+//! flushes opens the lock only while the pipe has the segments: there the others have their turns, in this test from
+//! inside of the pipe.
+
+use super::*;
+use procpool_protocol::frame::Kind;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+/// What the pipe does with what it is given.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    All,
+    OneByte,
+    AllButOne,
+    Nothing,
+    Interrupted,
+    Broken,
+}
+
+/// What another thread does meanwhile.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    Nothing,
+    /// Appends a frame, and flushes if it has to: at once, or when the one that writes is done.
+    Pushes {
+        flushes_later: bool,
+    },
+    /// The writer has been woken, rightly or not.
+    WriterComes,
+}
+
+type Step = (Takes, Meanwhile);
+
+/// Steps that are decided; after them the pipe takes everything and nobody comes by.
+const STEPS: usize = 3;
+
+fn steps() -> impl Iterator<Item = Step> + Clone {
+    let takes =
+        [Takes::All, Takes::OneByte, Takes::AllButOne, Takes::Nothing, Takes::Interrupted, Takes::Broken];
+    let pushes = [false, true].map(|flushes_later| Meanwhile::Pushes { flushes_later });
+    let meanwhile = [Meanwhile::Nothing, pushes[0], pushes[1], Meanwhile::WriterComes];
+    takes.into_iter().flat_map(move |takes| meanwhile.map(|meanwhile| (takes, meanwhile)))
+}
+
+struct Play<'a> {
+    outbox: &'a Outbox,
+    script: RefCell<VecDeque<Step>>,
+    /// What was appended, where each frame ends in it, and what the pipe took.
+    pushed: RefCell<Vec<u8>>,
+    tickets: RefCell<Vec<(Ticket, usize)>>,
+    taken: RefCell<Vec<u8>>,
+    /// Number of threads that have to flush and have not yet.
+    owed: Cell<u32>,
+}
+
+impl Play<'_> {
+    fn push(&self) -> Appended {
+        let (mut pushed, mut tickets) = (self.pushed.borrow_mut(), self.tickets.borrow_mut());
+        // Every other one is long, and so a segment of its own.
+        let payload = vec![7; if tickets.len() % 2 == 1 { 1100 } else { 0 }];
+        let frame = Frame::new(Kind::Message, tickets.len() as u64, "").with_payload(Payload::raw(payload));
+        let appended = self.outbox.push(&frame);
+        pushed.extend_from_slice(&frame.to_bytes());
+        tickets.push((appended.ticket, pushed.len()));
+        appended
+    }
+
+    fn act(&self, meanwhile: Meanwhile) {
+        match meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::Pushes { flushes_later } => {
+                if self.push().is_first {
+                    self.owed.set(self.owed.get() + 1);
+                }
+                if !flushes_later {
+                    self.flush_what_is_owed();
+                }
+            }
+            Meanwhile::WriterComes => {
+                self.outbox.resume();
+                self.outbox.flush(self);
+            }
+        }
+    }
+
+    fn flush_what_is_owed(&self) {
+        while let Some(left) = self.owed.get().checked_sub(1) {
+            self.owed.set(left);
+            self.outbox.flush(self);
+        }
+    }
+
+    fn take<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize> {
+        let (takes, meanwhile) =
+            self.script.borrow_mut().pop_front().unwrap_or((Takes::All, Meanwhile::Nothing));
+        self.act(meanwhile);
+        let given: Vec<u8> = segments.flatten().copied().skip(skip).collect();
+        let length = match takes {
+            Takes::All => given.len(),
+            Takes::OneByte => 1,
+            Takes::AllButOne => given.len() - 1,
+            Takes::Nothing => return Err(ErrorKind::WouldBlock.into()),
+            Takes::Interrupted => return Err(ErrorKind::Interrupted.into()),
+            Takes::Broken => return Err(ErrorKind::BrokenPipe.into()),
+        };
+        self.taken.borrow_mut().extend_from_slice(&given[..length]);
+        Ok(length)
+    }
+
+    /// A frame is appended, and everybody does what they have to.
+    fn goes_on(&self) {
+        self.act(Meanwhile::Pushes { flushes_later: false });
+        self.flush_what_is_owed();
+        while self.outbox.is_waiting() {
+            assert!(self.writer_is_called(), "nobody writes what the pipe did not take");
+            self.outbox.resume();
+            self.outbox.flush(self);
+            self.flush_what_is_owed();
+        }
+    }
+
+    /// Whether the writer will come without being told again.
+    fn writer_is_called(&self) -> bool {
+        let called = pin!(self.outbox.blocked.notified());
+        called.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+}
+
+impl Pipe for Play<'_> {
+    fn try_write<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize> {
+        self.take(segments, skip)
+    }
+
+    fn try_send<'a>(&self, _: impl Iterator<Item = &'a Bytes>, _: &[Attachment]) -> io::Result<usize> {
+        unreachable!("no frame has descriptors")
+    }
+}
+
+fn perform(script: &[Step]) {
+    let outbox = Outbox::new(false);
+    let play = Play {
+        outbox: &outbox,
+        script: RefCell::new(script.iter().copied().collect()),
+        pushed: RefCell::default(),
+        tickets: RefCell::default(),
+        taken: RefCell::default(),
+        owed: Cell::new(0),
+    };
+    play.goes_on();
+    // And once more, when all is quiet.
+    play.script.borrow_mut().clear();
+    play.goes_on();
+    let (pushed, taken) = (play.pushed.borrow(), play.taken.borrow());
+    assert!(pushed.starts_with(&taken), "in order, and once: {script:?}");
+    assert!(outbox.is_closed() || pushed.len() == taken.len(), "nothing is left behind: {script:?}");
+    assert!(!outbox.is_closed() || play.writer_is_called(), "nobody ends the session: {script:?}");
+    for (ticket, end) in &*play.tickets.borrow() {
+        assert_eq!(outbox.close(Some(*ticket)), *end <= taken.len(), "{ticket:?} has gone out: {script:?}");
+    }
+}
+
+#[test]
+fn whatever_others_do_while_one_writes_frames_go_out_in_order_and_none_is_left() {
+    for first in steps() {
+        for second in steps() {
+            for third in steps() {
+                let script: [Step; STEPS] = [first, second, third];
+                perform(&script);
+            }
+        }
+    }
+}
