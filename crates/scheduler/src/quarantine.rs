@@ -230,6 +230,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes an interpreter hours")]
     fn a_flood_of_payloads_pushes_the_oldest_out() {
         let mut quarantine = quarantine();
         for payload in 0..5_000 {

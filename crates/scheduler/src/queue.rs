@@ -139,6 +139,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes an interpreter hours")]
     fn a_million_jobs_that_gave_up_leave_nothing_behind() {
         let (mut queue, _) = queue_of(0..10);
         for job in 10..1_000_010 {
