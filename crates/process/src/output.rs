@@ -60,10 +60,13 @@ impl Output {
         let _ = self.said.read();
     }
 
-    /// Returns the last lines of standard error that `job` may have written, or all for `None`, once the pipe is empty or
-    /// `patience` is over: a grandchild may hold it open for ever.
+    /// Returns the last lines of standard error that `job` may have written, or all for `None`, once the pipe has ended or
+    /// `patience` is over: a grandchild may hold it open for ever. What the dead worker itself wrote is read in any case, though
+    /// nobody had the time for it.
     pub(crate) async fn last_words(mut self, patience: Duration, job: Option<u64>) -> LastWords {
-        let _ = clock::timeout(patience, &mut self.stderr).await;
+        if clock::timeout(patience, &mut self.stderr).await.is_err() {
+            self.said.read_out();
+        }
         self.said.heard().tail.take(job)
     }
 }
@@ -119,6 +122,21 @@ impl Stderr {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Reads what is there, within reason, though tokio may not have noticed it. To be called last: tokio does not notice that
+    /// it was read, either.
+    fn read_out(&self) {
+        let mut heard = self.heard();
+        for _ in 0..READS {
+            let mut buffer = [0; READ];
+            match rustix::io::read(&self.pipe, &mut buffer) {
+                Ok(length @ 1..) => heard.take(&self.worker, &buffer[..length]),
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        heard.finish(&self.worker);
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
@@ -188,6 +206,7 @@ impl Splitter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     fn split(pieces: &[&[u8]]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -202,6 +221,17 @@ mod tests {
     #[test]
     fn lines_are_joined_across_reads_and_the_last_needs_no_newline() {
         assert_eq!(split(&[b"one\ntw", b"o\n\nth", b"ree"]), ["one", "two", "three"]);
+    }
+
+    #[tokio::test]
+    async fn what_the_dead_wrote_is_read_though_nobody_had_the_time_and_somebody_holds_the_pipe() {
+        let (stdout, out) = io::pipe().unwrap();
+        let (stderr, mut err) = io::pipe().unwrap();
+        let output = Output::drain("fib-0", stdout.into(), stderr.into()).unwrap();
+        err.write_all(b"out of cheese\nand of bread").unwrap();
+        let words = output.last_words(Duration::ZERO, None).await;
+        assert_eq!(words.lines, ["out of cheese", "and of bread"]);
+        drop((out, err));
     }
 
     #[test]
