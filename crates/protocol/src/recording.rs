@@ -63,6 +63,34 @@ pub struct Recording {
     /// Number of jobs that its worker was given before it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs_before: Option<u64>,
+    /// What its worker was held to.
+    #[serde(default, skip_serializing_if = "SavedLimits::is_none")]
+    pub limits: SavedLimits,
+}
+
+/// Limits of a worker that a process can hold itself to, by the keys of the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SavedLimits {
+    /// Address space, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
+    /// Time on a processor for a job, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<u64>,
+    /// Open descriptors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files_limit: Option<u64>,
+    /// Size of a file that it writes, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_size_limit: Option<u64>,
+}
+
+impl SavedLimits {
+    /// Whether it was held to none of them.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A whole recording: what the worker was sent on its jobs connection, and what that was.

@@ -58,6 +58,7 @@ A pool keeps its failed jobs if its configuration says where:
 Examples:
   procpool replay failed-jobs/resize-4f0c….job
   procpool replay FILE --history
+  procpool replay FILE --limits
   procpool replay FILE --wrap 'gdb --args'
   procpool replay FILE --wrap 'gdb -ex run -ex backtrace --args'
   procpool replay FILE --wrap 'valgrind --error-exitcode=9'
@@ -157,6 +158,11 @@ pub(crate) struct ReplayArgs {
     /// nobody else allowed to write to it or to exchange it.
     #[arg(long)]
     pub(crate) trust: bool,
+
+    /// Hold the process to the limits that the worker had on memory, processor time, open files and file size; a debugger in
+    /// front of it, too.
+    #[arg(long)]
+    pub(crate) limits: bool,
 
     /// Command to put in front of the worker's, such as "gdb --args"; split into words as a shell splits
     /// them, with nothing expanded.

@@ -6,7 +6,8 @@ use crate::cli::ReplayArgs;
 use crate::error::Error;
 use crate::replay_error::ReplayError;
 use crate::trust;
-use procpool_protocol::recording::{Recording, SavedJob};
+use procpool_protocol::recording::{Recording, SavedJob, SavedLimits};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -39,6 +40,9 @@ fn prepare(args: &ReplayArgs) -> Result<Command, ReplayError> {
     command.args(words).args(&recording.args).arg("--replay").args(args.history.then_some("--history"));
     command.args(saved.iter().map(|saved| &saved.file));
     command.envs(&recording.env);
+    if args.limits {
+        hold_to(&recording.limits)?;
+    }
     if let Some(dir) = &recording.current_dir {
         command.current_dir(dir);
     }
@@ -61,6 +65,32 @@ fn read(path: &Path, trust: bool) -> Result<Saved, ReplayError> {
     let recording = SavedJob::read(opened).map_err(unreadable)?.recording;
     let file = std::path::absolute(path).map_err(|source| unreadable(source.into()))?;
     Ok(Saved { recording, file })
+}
+
+/// Holds this process, which is about to become the worker, to what the worker was held to.
+fn hold_to(limits: &SavedLimits) -> Result<(), ReplayError> {
+    if limits.is_none() {
+        return Err(ReplayError::NoLimits);
+    }
+    let settings = [
+        ("memory_limit", Resource::As, limits.memory_limit),
+        ("cpu_limit", Resource::Cpu, limits.cpu_limit),
+        ("open_files_limit", Resource::Nofile, limits.open_files_limit),
+        ("file_size_limit", Resource::Fsize, limits.file_size_limit),
+    ];
+    for (key, resource, value) in settings {
+        // SIGXCPU at the first, SIGKILL at the second.
+        let hard = |value: u64| value.saturating_add(u64::from(resource == Resource::Cpu));
+        if let Some(value) = value {
+            let limit = Rlimit { current: Some(value), maximum: Some(hard(value)) };
+            setrlimit(resource, limit).map_err(|reason| ReplayError::Limit {
+                key,
+                value,
+                source: reason.into(),
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether one process can be the worker of both.

@@ -33,6 +33,23 @@ pub(crate) enum ReplayError {
         /// One that was saved from another worker.
         other: PathBuf,
     },
+    /// There are no limits in the file.
+    #[error(
+        "failed to hold the job to limits: its worker had none that are saved (memory_limit, cpu_limit, open_files_limit, file_size_limit); replay it without --limits"
+    )]
+    NoLimits,
+    /// The system does not allow it.
+    #[error(
+        "failed to hold the job to {key} = {value}: {source}; raise your own limit (`ulimit -H`), or replay it without --limits"
+    )]
+    Limit {
+        /// The limit's key.
+        key: &'static str,
+        /// What it is to be.
+        value: u64,
+        /// What the system says.
+        source: io::Error,
+    },
     /// What was there when the job was saved is not there now.
     #[error("failed to use the {what} that the job was saved from, {}: {source}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
     Gone {

@@ -76,6 +76,21 @@ async fn no_deadline_ends_a_job_that_is_run_again() {
 }
 
 #[tokio::test]
+async fn a_memory_bomb_is_run_again_under_the_limits_of_its_worker_where_that_is_wanted() {
+    let server = Server::of_verbs(1, &format!("{SAVING}\nmemory_limit = \"256 MiB\"")).await;
+    let file = fail(&server, &Verb::Allocate).await;
+    let mut again = Command::new(binary("procpool"));
+    let again = again.args(["replay", "--limits"]).arg(&file).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(again.status.signal(), Some(6), "{said}");
+    assert!(said.contains("memory allocation of "), "{said}");
+
+    let server = Server::of_verbs(1, SAVING).await;
+    let unlimited = fail(&server, &Verb::Exit(7)).await;
+    assert!(error(&replay(&unlimited, &["--limits"]).await).contains("replay it without --limits"));
+}
+
+#[tokio::test]
 async fn a_wrapper_gets_the_worker_as_its_pool_starts_it() {
     let scratch = Scratch::new();
     let here = scratch.path().canonicalize().unwrap();

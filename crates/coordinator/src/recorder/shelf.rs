@@ -124,7 +124,7 @@ mod tests {
     use procpool_protocol::Payload;
     use procpool_protocol::frame::{Frame, Kind};
     use procpool_protocol::handshake::{Mode, Welcome};
-    use procpool_protocol::recording::{FORMAT, Recording};
+    use procpool_protocol::recording::{FORMAT, Recording, SavedLimits};
     use std::collections::BTreeMap;
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, chown};
@@ -171,6 +171,7 @@ mod tests {
             outcome: "crashed".into(),
             summary: String::new(),
             jobs_before: None,
+            limits: SavedLimits::default(),
         };
         let welcome = Welcome {
             mode: Mode::Jobs,

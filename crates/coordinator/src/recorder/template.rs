@@ -1,10 +1,10 @@
 //! What all recordings of a pool have in common, and making one of it. Knows no files.
 
 use super::{SaveError, ToSave};
-use procpool_process::{Contract, Executable, Recipe, WorkerData};
+use procpool_process::{Contract, Executable, Recipe, WorkerData, WorkerLimits};
 use procpool_protocol::JobId;
 use procpool_protocol::handshake::Welcome;
-use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob};
+use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob, SavedLimits};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -47,6 +47,7 @@ impl Template {
             outcome: String::new(),
             summary: String::new(),
             jobs_before: None,
+            limits: saved_limits(&recipe.limits),
         };
         let contract = recipe.expects.clone();
         let (welcome, worker_data) = (recipe.welcome_of(""), recipe.worker_data.clone());
@@ -76,6 +77,16 @@ impl Template {
             history,
             job: sent.frame.clone(),
         }
+    }
+}
+
+/// Those that one process can hold itself to.
+fn saved_limits(limits: &WorkerLimits) -> SavedLimits {
+    SavedLimits {
+        memory_limit: limits.memory_limit,
+        cpu_limit: limits.cpu_limit.map(|limit| limit.as_secs()),
+        open_files_limit: limits.open_files_limit,
+        file_size_limit: limits.file_size_limit,
     }
 }
 

@@ -6,7 +6,7 @@ use procpool_protocol::limits::MAX_JSON;
 use procpool_protocol::message::{Job, json_frame};
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::recording::{
-    FORMAT, FORMAT_WITH_HISTORY, MAX_HISTORY, Recording, RecordingError, SavedJob,
+    FORMAT, FORMAT_WITH_HISTORY, MAX_HISTORY, Recording, RecordingError, SavedJob, SavedLimits,
 };
 use procpool_protocol::{JobId, Payload};
 use proptest::prelude::*;
@@ -29,6 +29,7 @@ fn saved() -> SavedJob {
         outcome: "crashed".into(),
         summary: "the worker crashed".into(),
         jobs_before: None,
+        limits: SavedLimits::default(),
     };
     let welcome = Welcome {
         mode: Mode::Jobs,
@@ -76,6 +77,7 @@ fn what_was_written_is_read_back() {
     assert_eq!(SavedJob::read(&written(&whole)[..]).expect("read"), whole);
     whole.worker_data = Payload::none();
     whole.recording.build = None;
+    whole.recording.limits.memory_limit = Some(1 << 30);
     assert_eq!(SavedJob::read(&written(&whole)[..]).expect("read"), whole);
 }
 

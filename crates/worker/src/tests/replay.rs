@@ -6,7 +6,7 @@ use crate::replay::{self, ReplayError, Sitting};
 use crate::transcript::Transcript;
 use procpool_protocol::JobId;
 use procpool_protocol::attachments::Attachments;
-use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob};
+use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob, SavedLimits};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -47,6 +47,7 @@ fn saved(message: &message::Job, input: Payload) -> SavedJob {
         outcome: "crashed".into(),
         summary: "the worker\x1b[2J crashed".into(),
         jobs_before: None,
+        limits: SavedLimits::default(),
     };
     SavedJob {
         recording,
