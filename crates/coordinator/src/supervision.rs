@@ -4,7 +4,7 @@
 //! Field names are the keys of the configuration file and the methods of the builders.
 
 use crate::invalid::InvalidLimits;
-use procpool_scheduler::{Breaker, Config, Poison, Recycling};
+use procpool_scheduler::{Breaker, ClientDeaths, Config, Poison, Recycling};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -22,6 +22,10 @@ pub struct Supervision {
     pub poison_deaths: Option<u32>,
     /// How long the death of a worker is held against its payload. Default: 10 min.
     pub poison_window: Duration,
+    /// Number of workers that jobs of one client may kill within [`poison_window`](Self::poison_window), whatever their
+    /// payloads; then its jobs are refused until that ends. `0`: they are only counted and listed. Behind a proxy, all its
+    /// clients are one. Default: 0.
+    pub client_deaths: u32,
     /// Whether a job whose worker ran into its memory limit, or was taken by the kernel's OOM killer, is tried again like any
     /// other. Default: false.
     pub retry_out_of_memory: bool,
@@ -49,6 +53,7 @@ impl Default for Supervision {
             breaker_window: breaker.window,
             poison_deaths: None,
             poison_window: poison.memory,
+            client_deaths: 0,
             retry_out_of_memory: false,
             recycle_jobs: None,
             recycle_lifetime: None,
@@ -89,6 +94,7 @@ impl Supervision {
         Config {
             breaker: Breaker { failures: self.breaker_failures, window: self.breaker_window },
             poison: Poison { deaths: self.deaths_of_poison(max_attempts), memory: self.poison_window },
+            client_deaths: ClientDeaths { deaths: self.client_deaths, window: self.poison_window },
             retry_out_of_memory: self.retry_out_of_memory,
             recycling: Recycling {
                 jobs: self.recycle_jobs.and_then(NonZeroU64::new),

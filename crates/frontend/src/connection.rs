@@ -63,7 +63,7 @@ impl Terms {
         // Right here, rather than when the task is polled: the next one should see that this one is in.
         let place = Arc::new(self.room.enter(Some(peer), activity.clone()));
         let wire = Arc::new(Wire::new(stream));
-        let peer = Peer { address: peer, wire: Arc::downgrade(&wire) };
+        let peer = Peer::at(peer, &wire);
         self.drive(wire, peer, activity, place)
     }
 

@@ -66,6 +66,9 @@ fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
         Refusal::BreakerOpen { retry, last_death } => {
             problem.with("retry_ms", &retry.as_millis()).with("last_death", last_death)
         }
+        Refusal::ClientQuarantined { client, deaths, retry } => {
+            problem.with("client", client).with("deaths", deaths).with("retry_ms", &retry.as_millis())
+        }
         Refusal::NoSlotInTime { limit } => problem.with("limit_ms", &limit.as_millis()),
         Refusal::InputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
         _ => problem,

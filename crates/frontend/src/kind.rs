@@ -46,8 +46,8 @@ kinds! {
          names it. Durations need a unit: `timeout=2s`, `run_timeout=500ms`."
     Refused "refused" "The pool did not accept the job"
         "The job was never accepted, so it has no outcome and certainly did not run. `reason` is one of \
-         `unknown_pool`, `queue_full`, `queue_bytes_full`, `breaker_open`, `no_slot_in_time`, `starting`, \
-         `shutting_down`, `input_too_large`, `input_encoding`, `runtime_ended` and `forked`. Where waiting helps, `Retry-After` \
+         `unknown_pool`, `queue_full`, `queue_bytes_full`, `breaker_open`, `client_quarantined`, `no_slot_in_time`, \
+         `starting`, `shutting_down`, `input_too_large`, `input_encoding`, `runtime_ended` and `forked`. Where waiting helps, `Retry-After` \
          says for how long."
     UnknownPool "unknown_pool" "There is no such pool"
         "`known` lists the pools of this server; so does GET /v1/pools."
@@ -79,7 +79,7 @@ kinds! {
          job, as an image for instance. Programs that are no browsers send none of these headers. A proxy's public \
          name can be allowed in the server's configuration. Only GET /livez is open to everybody."
     NotLocal "not_local" "Orders need a proof of who gives them"
-        "What changes what is running is for operators, as is what a pool holds against payloads: processes of the server's own user and of root, which the kernel \
+        "What changes what is running is for operators, as is what a pool holds against payloads and clients: processes of the server's own user and of root, which the kernel \
          names. They ask over a loopback address without a proxy between (`orders = true` in the configuration), or on the \
          orders socket that `orders` names. Others ask with the token of `orders_token_file`, sent as Authorization: Bearer. \
          SIGHUP reloads, too."

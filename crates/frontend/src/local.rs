@@ -10,6 +10,7 @@ use crate::config::HttpConfig;
 use crate::head;
 use crate::kind::Kind;
 use crate::owner::Ends;
+use crate::peer::PeerKey;
 use crate::problem::Problem;
 use crate::wire::Wire;
 use axum::extract::{Request, State};
@@ -17,7 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, StatusCode, Version};
+use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
@@ -40,13 +41,27 @@ const PREFIXES: [&str; 5] = ["cf-", "x-amzn-", "x-envoy-", "x-forwarded", "x_for
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Not to hold the connection open.
-    pub(crate) wire: Weak<Wire>,
+    wire: Weak<Wire>,
+    /// Made once a connection: a request takes it along for nothing.
+    client: Arc<str>,
 }
 
 impl Peer {
+    pub(crate) fn at(address: IpAddr, wire: &Arc<Wire>) -> Self {
+        Self { address, wire: Arc::downgrade(wire), client: PeerKey::of(address).to_string().into() }
+    }
+
     fn ends(&self) -> Option<Ends> {
         self.wire.upgrade()?.ends().ok()
     }
+}
+
+/// Whose a request is, as pools tell clients apart: by address over TCP, by user on the orders socket.
+pub(crate) fn client(extensions: &Extensions) -> Option<Arc<str>> {
+    if let Some(peer) = extensions.get::<Peer>() {
+        return Some(peer.client.clone());
+    }
+    extensions.get().map(|Operator { uid, .. }| format!("user {uid}").into())
 }
 
 /// The process at the other end of the orders socket, which the kernel has named and the socket has let in.

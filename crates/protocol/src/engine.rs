@@ -7,7 +7,7 @@ pub use crate::figures::{Latency, PoolCounters};
 use crate::handshake::Description;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
-pub use crate::quarantine::{Quarantine, SuspectPayload};
+pub use crate::quarantine::{Quarantine, SuspectClient, SuspectPayload};
 pub use crate::reload::{ReloadError, ReloadReport};
 use serde::Serialize;
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub struct Submission {
     /// Whether the worker is asked for processor time and peak memory, which it tells in
     /// [`JobReport`](crate::extras::JobReport). Costs the worker a look into `/proc`, some 15 µs.
     pub reports_usage: bool,
+    /// Who wants it done, as far as that is known: the pool counts the workers that a client's jobs kill.
+    pub client: Option<Arc<str>>,
 }
 
 /// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.
@@ -90,10 +92,10 @@ pub trait Admin: Send + Sync + 'static {
     /// replaced, one at a time and between two jobs. Ready when that is done. Dropping the future stops nothing.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
 
-    /// What one pool holds against payloads; `None` if there is no such pool.
+    /// What one pool holds against payloads and clients; `None` if there is no such pool.
     fn quarantine(&self, pool: &str) -> Option<Quarantine>;
 
-    /// Forgets what a pool holds against the payload of this fingerprint, or against all. Returns how many it has
+    /// Forgets what a pool holds against the payload or client of this fingerprint, or against all. Returns how many it has
     /// forgotten; `None` if there is no such pool.
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize>;
 }

@@ -194,6 +194,7 @@ impl JobError {
                 Refusal::QueueFull { .. }
                     | Refusal::QueueBytesFull { .. }
                     | Refusal::BreakerOpen { .. }
+                    | Refusal::ClientQuarantined { .. }
                     | Refusal::NoSlotInTime { .. }
                     | Refusal::Starting
                     | Refusal::ShuttingDown
@@ -218,7 +219,9 @@ impl JobError {
                 | Refusal::Starting
                 | Refusal::ShuttingDown,
             ) => Some(SOON),
-            Some(Refusal::BreakerOpen { retry, .. }) => Some((*retry).max(SOON)),
+            Some(Refusal::BreakerOpen { retry, .. } | Refusal::ClientQuarantined { retry, .. }) => {
+                Some((*retry).max(SOON))
+            }
             _ => matches!(self, Self::ShutDown { stage: Stage::Queued }).then_some(SOON),
         }
     }
@@ -274,6 +277,7 @@ impl JobError {
                 | Refusal::ShuttingDown
                 | Refusal::RuntimeEnded
                 | Refusal::Forked => 503,
+                Refusal::ClientQuarantined { .. } => 429,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,
                 // Typed callers encode; what comes over HTTP is encoded.

@@ -1,14 +1,16 @@
-//! What a pool holds against the payloads that have killed its workers, in the shape that operators see.
+//! What a pool holds against the payloads and clients that have killed its workers, in the shape that operators see.
 
 use crate::job_id::JobId;
 use serde::Serialize;
 
-/// The payloads that have killed workers of a pool lately.
+/// The payloads that have killed workers of a pool lately, and the clients whose jobs did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Quarantine {
     /// Those that are not run first, and then those with the most deaths.
     pub payloads: Vec<SuspectPayload>,
+    /// Those with the most deaths first.
+    pub clients: Vec<SuspectClient>,
 }
 
 /// A payload that has killed workers lately.
@@ -40,5 +42,29 @@ impl SuspectPayload {
             since_last_death_ms: 0,
             last_job: None,
         }
+    }
+}
+
+/// A client whose jobs have killed workers lately.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SuspectClient {
+    /// Names the client in this pool, until the pool is started anew: 16 hexadecimal digits.
+    pub fingerprint: String,
+    /// The client: over HTTP its address, or its network where that is IPv6.
+    pub client: String,
+    /// Number of workers that its jobs have killed.
+    pub deaths: u32,
+    /// Whether its jobs are refused.
+    pub quarantined: bool,
+    /// Milliseconds until that is forgotten.
+    pub remaining_ms: u64,
+}
+
+impl SuspectClient {
+    /// A client of which nothing is known but its names.
+    pub fn new(fingerprint: impl Into<String>, client: impl Into<String>) -> Self {
+        let (fingerprint, client) = (fingerprint.into(), client.into());
+        Self { fingerprint, client, deaths: 0, quarantined: false, remaining_ms: 0 }
     }
 }

@@ -51,6 +51,20 @@ pub enum Refusal {
         /// How the last one ended.
         last_death: String,
     },
+    /// Jobs of this client have killed as many workers as they may.
+    #[error(
+        "takes no jobs of `{client}` for another {}: its jobs have killed {deaths} workers lately, and `client_deaths` \
+         allows no more",
+        seconds(*.retry)
+    )]
+    ClientQuarantined {
+        /// Who wanted the job done.
+        client: String,
+        /// How many workers its jobs have killed.
+        deaths: u32,
+        /// Until that is forgotten.
+        retry: Duration,
+    },
     /// A queue slot did not come free before the job's deadline.
     #[error("had no queue slot within the job's {}", humane(*.limit))]
     NoSlotInTime {
@@ -87,10 +101,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every [`name`](Self::name) with which a pool refuses jobs. The others are a coordinator's.
-    pub const OF_POOLS: [&str; 8] = [
+    pub const OF_POOLS: [&str; 9] = [
         "queue_full",
         "queue_bytes_full",
         "breaker_open",
+        "client_quarantined",
         "no_slot_in_time",
         "shutting_down",
         "forked",
@@ -110,6 +125,7 @@ impl Refusal {
             Self::QueueFull { .. } => "queue_full",
             Self::QueueBytesFull { .. } => "queue_bytes_full",
             Self::BreakerOpen { .. } => "breaker_open",
+            Self::ClientQuarantined { .. } => "client_quarantined",
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",
             Self::ShuttingDown => "shutting_down",
@@ -137,4 +153,9 @@ impl Refusal {
 /// A duration as people write it: `1.5s`, `250ms`.
 pub(crate) fn humane(duration: Duration) -> String {
     format!("{duration:?}")
+}
+
+/// Whole seconds of a duration that may be long.
+fn seconds(duration: Duration) -> String {
+    humane(Duration::from_secs(duration.as_secs().max(1)))
 }

@@ -102,6 +102,13 @@ pub enum Refusal {
         /// Bytes that wait.
         waiting: usize,
     },
+    /// Jobs of its client have killed too many workers lately.
+    Client {
+        /// How many.
+        deaths: u32,
+        /// Until that is forgotten.
+        retry: Duration,
+    },
     /// The pool drains or has stopped.
     ShuttingDown,
     /// A job of this id is waiting or running. That job goes on: the refusal is the second submitter's.
@@ -129,6 +136,14 @@ pub enum Verdict {
         payload_deaths: u32,
         /// How long it is remembered.
         remaining: Duration,
+    },
+    /// It waited, and nobody has run it, when other jobs of its client had killed too many workers. It is as if it had
+    /// been [refused](Refusal::Client).
+    GivenBack {
+        /// How many.
+        client_deaths: u32,
+        /// Until that is forgotten.
+        retry: Duration,
     },
     /// Its worker broke the protocol.
     Protocol,

@@ -32,6 +32,8 @@ pub struct Config {
     pub breaker: Breaker,
     /// When a payload that keeps killing workers is not run any more.
     pub poison: Poison,
+    /// When a client whose jobs keep killing workers is refused.
+    pub client_deaths: ClientDeaths,
     /// Whether a job whose worker ran into its memory limit may be tried again like any other. Default: false.
     pub retry_out_of_memory: bool,
     /// When a worker is replaced though nothing is wrong with it.
@@ -67,6 +69,16 @@ pub struct Poison {
     pub memory: Duration,
 }
 
+/// A bound on the workers that the jobs of one client kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientDeaths {
+    /// Number of deaths of its jobs' own doing after which a client is refused until the window ends. `0`: they are only
+    /// counted. Default: 0.
+    pub deaths: u32,
+    /// Begins with a client's first death. Default: 10 min.
+    pub window: Duration,
+}
+
 /// Bounds after which a worker is replaced, between jobs and one at a time. Each worker's own is up to a tenth lower, so
 /// that workers which were started together do not retire together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +101,12 @@ impl Default for Poison {
     }
 }
 
+impl Default for ClientDeaths {
+    fn default() -> Self {
+        Self { deaths: 0, window: Duration::from_secs(600) }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -102,6 +120,7 @@ impl Default for Config {
             lazy: false,
             breaker: Breaker::default(),
             poison: Poison::default(),
+            client_deaths: ClientDeaths::default(),
             retry_out_of_memory: false,
             recycling: Recycling::default(),
             process_per_job: false,

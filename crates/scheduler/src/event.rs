@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Fingerprint, Generation, JobId, WorkerId};
+use crate::{Client, Fingerprint, Generation, JobId, WorkerId};
 
 /// Something that happened, or that somebody wants.
 ///
@@ -118,10 +118,15 @@ pub enum Event {
         /// Its number, higher than any before.
         generation: Generation,
     },
-    /// An operator forgives a payload that has killed, or all of them: they are run again.
+    /// An operator forgives a payload that has killed, or all payloads and clients: they are run again.
     Pardon {
-        /// The one; none for all.
+        /// The one; `None` for all.
         payload: Option<Fingerprint>,
+    },
+    /// An operator forgives a client whose jobs have killed.
+    PardonClient {
+        /// The client.
+        client: Client,
     },
     /// An operator wants the worker dead. Its job ends when the death arrives; the pool does not hold the death
     /// against its executable.
@@ -168,6 +173,8 @@ pub struct Terms {
     /// Its payload, if that is known. It need not be: should it matter, it is [asked for](crate::Action::Identify). A job
     /// whose payload is known to be in quarantine ends at once rather than when its turn comes.
     pub fingerprint: Option<Fingerprint>,
+    /// Who wants it done, if that is known.
+    pub client: Option<Client>,
 }
 
 /// Whose doing a death was.

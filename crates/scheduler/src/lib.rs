@@ -45,11 +45,13 @@
 //!
 //! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength, renewal, rollout,
 //! shutdown); `fleet`, `queue` and `timers` are the structures they work on, and know no rules; `restarts` and `backoff`
-//! decide when a dead worker may be replaced and when the breaker opens, `quarantine` which payloads are not run again.
+//! decide when a dead worker may be replaced and when the breaker opens, `quarantine` which payloads are not run again, `clients` whose
+//! jobs are refused.
 
 mod action;
 mod backoff;
 mod cause;
+mod clients;
 mod config;
 mod counters;
 mod event;
@@ -70,11 +72,12 @@ mod timers;
 pub use action::{Action, Limit, Refusal, ReloadEnd, Stage, Verdict};
 pub use backoff::Backoff;
 pub use cause::Cause;
-pub use config::{Breaker, Config, ConfigError, Poison, Recycling};
+pub use clients::SuspectClient;
+pub use config::{Breaker, ClientDeaths, Config, ConfigError, Poison, Recycling};
 pub use counters::Counters;
 pub use event::{Death, Event, Health, Terms};
 
-pub use ids::{Fingerprint, Generation, JobId, WorkerId};
+pub use ids::{Client, Fingerprint, Generation, JobId, WorkerId};
 pub use phase::WorkerState;
 pub use quarantine::Suspect;
 pub use scheduler::Scheduler;

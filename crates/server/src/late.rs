@@ -77,8 +77,14 @@ mod tests {
 
     fn reason(late: &Late) -> Refusal {
         let (input, limits) = (Payload::json("1"), JobLimits::default());
-        let job =
-            Submission { pool: "fib".into(), input, reply: Encoding::Json, limits, reports_usage: false };
+        let job = Submission {
+            pool: "fib".into(),
+            input,
+            reply: Encoding::Json,
+            limits,
+            reports_usage: false,
+            client: None,
+        };
         match late.submit(job) {
             Err(JobError::Refused(refused)) => refused.reason,
             other => panic!("not refused: {other:?}"),

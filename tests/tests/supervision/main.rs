@@ -3,6 +3,7 @@
 
 mod attack;
 mod breaker;
+mod clients;
 mod figures;
 mod innocent;
 mod poison;

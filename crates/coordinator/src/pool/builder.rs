@@ -176,6 +176,11 @@ impl<J: Job> PoolBuilder<J> {
         supervision.poison_window: Duration, window => window
     }
     limit! {
+        /// Number of workers that jobs of one [client](crate::JobRequest::client) may kill within `poison_window`; then they are
+        /// refused until that ends. 0: they are only counted. Default: 0.
+        supervision.client_deaths: u32, deaths => deaths
+    }
+    limit! {
         /// Whether a job whose worker ran into its memory limit is tried again like any other. Default: false.
         supervision.retry_out_of_memory: bool, retry => retry
     }

@@ -358,7 +358,15 @@ mod tests {
 
     fn job() -> NewJob {
         let (input, limits) = (Payload::json("7"), JobLimits::default());
-        NewJob { input, reply: Encoding::Json, limits, attempts: 1, reports_usage: false, events: None }
+        NewJob {
+            input,
+            reply: Encoding::Json,
+            limits,
+            attempts: 1,
+            reports_usage: false,
+            client: None,
+            events: None,
+        }
     }
 
     #[tokio::test]

@@ -179,13 +179,13 @@ impl<J: Job> Pool<J> {
         self.raw.workers()
     }
 
-    /// The payloads that have killed workers lately, those that are not run first.
+    /// The payloads that have killed workers lately, those that are not run first, and the clients whose jobs did.
     pub fn quarantine(&self) -> Quarantine {
         self.raw.quarantine()
     }
 
-    /// Forgets what the pool holds against the payload of this [fingerprint](Quarantine::payloads), or against all
-    /// payloads: jobs with them are run again. Returns how many it has forgotten.
+    /// Forgets what the pool holds against the payload or client of this [fingerprint](Quarantine), or against all: their
+    /// jobs are run again. Returns how many it has forgotten.
     pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
         self.raw.clear_quarantine(fingerprint)
     }

@@ -213,7 +213,7 @@ impl RawPool {
     /// Offers a job whose worker may be asked for what it used.
     pub(crate) fn submit_for(&self, job: Submission) -> Result<Accepted, JobError> {
         let new = self.new_job(job.input, job.reply, job.limits, None, None);
-        self.offer(NewJob { reports_usage: job.reports_usage, ..new })
+        self.offer(NewJob { reports_usage: job.reports_usage, client: job.client, ..new })
     }
 
     fn offer(&self, job: NewJob) -> Result<Accepted, JobError> {
@@ -234,7 +234,15 @@ impl RawPool {
         let pool = self.limits();
         let repeatable = idempotent.or(pool.idempotent).unwrap_or(false);
         let attempts = if repeatable { pool.max_attempts } else { 1 };
-        NewJob { input, reply, limits: pool.of_job(limits), attempts, reports_usage: false, events }
+        NewJob {
+            input,
+            reply,
+            limits: pool.of_job(limits),
+            attempts,
+            reports_usage: false,
+            client: None,
+            events,
+        }
     }
 
     /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its
@@ -319,14 +327,14 @@ impl RawPool {
         self.core().is_here().then(|| self.core().with(|state, _| state.schemas.known())).flatten()
     }
 
-    /// The payloads that have killed workers lately, those that are not run first.
+    /// The payloads that have killed workers lately, those that are not run first, and the clients whose jobs did.
     pub fn quarantine(&self) -> Quarantine {
         let core = self.core();
         if core.is_here() { core.with(|state, now| state.quarantine(now)) } else { Quarantine::default() }
     }
 
-    /// Forgets what the pool holds against the payload of this [fingerprint](Quarantine::payloads), or against all
-    /// payloads: jobs with them are run again. Returns how many it has forgotten.
+    /// Forgets what the pool holds against the payload or client of this [fingerprint](Quarantine), or against all: their
+    /// jobs are run again. Returns how many it has forgotten.
     pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
         let core = self.core();
         if !core.is_here() {

@@ -4,7 +4,7 @@ use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters, PoolName};
 use crate::problem::Problem;
-use crate::{body, content_type, json};
+use crate::{body, content_type, json, local};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use procpool_protocol::engine::Submission;
@@ -23,8 +23,9 @@ pub(super) async fn create(
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE])?;
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
+    let client = local::client(request.extensions());
     let input = input(&shared, request).await?;
-    let job = Submission { pool, input, reply: Encoding::Json, limits, reports_usage };
+    let job = Submission { pool, input, reply: Encoding::Json, limits, reports_usage, client };
     answer::run(&shared, job, answer::as_is).await
 }
 

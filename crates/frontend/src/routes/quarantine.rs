@@ -1,4 +1,4 @@
-//! What pools hold against payloads: listed for operators, and forgotten at their order.
+//! What pools hold against payloads and clients: listed for operators, and forgotten at their order.
 
 use super::json;
 use super::pools::unknown;

@@ -6,11 +6,11 @@ use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters};
 use crate::problem::Problem;
-use crate::{embedded, head};
+use crate::{embedded, head, local};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::ALLOW;
-use http::{HeaderMap, Method, Uri, Version};
+use http::{Extensions, HeaderMap, Method, Uri, Version};
 use procpool_protocol::engine::Submission;
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::{Encoding, JobError, Payload};
@@ -34,6 +34,7 @@ pub(super) async fn compute(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
+    extensions: Extensions,
 ) -> Result<Response, Problem> {
     if method != Method::GET {
         return Ok(([(ALLOW, "GET")], method_not_allowed(method, uri).await).into_response());
@@ -49,6 +50,7 @@ pub(super) async fn compute(
         reply: Encoding::Json,
         limits: parameters.job_limits()?,
         reports_usage: false,
+        client: local::client(&extensions),
     };
     answer::run(&shared, job, result).await
 }

@@ -2,7 +2,7 @@
 
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport,
-    Reloaded, Submission, SuspectPayload, WorkerCounts, WorkerStatus,
+    Reloaded, Submission, SuspectClient, SuspectPayload, WorkerCounts, WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
@@ -27,7 +27,8 @@ pub(crate) struct Fake {
 
 /// The id of every job, in bits and in digits.
 const ID: u128 = 0xfeed;
-/// The payload that `fib` suspects.
+/// The payload and the client that `fib` suspects.
+pub(crate) const SUSPECT_CLIENT: &str = "00000000cafef00d";
 pub(crate) const SUSPECT: &str = "00000000deadbeef";
 pub(crate) const ID_TEXT: &str = "0000000000000000000000000000feed";
 
@@ -164,11 +165,14 @@ impl Admin for Fake {
         Box::pin(async { reloaded })
     }
 
-    /// `fib` knows one payload, `down` none.
+    /// `fib` knows one payload and one client, `down` none.
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {
         let mut quarantine = Quarantine::default();
         match pool {
-            "fib" => quarantine.payloads.push(SuspectPayload::new(SUSPECT)),
+            "fib" => {
+                quarantine.payloads.push(SuspectPayload::new(SUSPECT));
+                quarantine.clients.push(SuspectClient::new(SUSPECT_CLIENT, "192.0.2.7"));
+            }
             "down" => {}
             _ => return None,
         }
@@ -176,7 +180,9 @@ impl Admin for Fake {
     }
 
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
-        let suspects = self.quarantine(pool)?.payloads;
-        Some(suspects.iter().filter(|it| fingerprint.is_none_or(|one| one == it.fingerprint)).count())
+        let Quarantine { payloads, clients, .. } = self.quarantine(pool)?;
+        let payloads = payloads.into_iter().map(|it| it.fingerprint);
+        let known = payloads.chain(clients.into_iter().map(|it| it.fingerprint));
+        Some(known.filter(|it| fingerprint.is_none_or(|one| one == it)).count())
     }
 }

@@ -212,6 +212,12 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
             "breaker_open",
             json!({"retry_ms": 250, "last_death": "exit code 1"}),
         ),
+        (
+            Refusal::ClientQuarantined { client: "192.0.2.7".into(), deaths: 3, retry: limit },
+            429,
+            "client_quarantined",
+            json!({"client": "192.0.2.7", "deaths": 3, "retry_ms": 250}),
+        ),
         (Refusal::NoSlotInTime { limit }, 504, "no_slot_in_time", json!({"limit_ms": 250})),
         (Refusal::Starting, 503, "starting", json!({})),
         (Refusal::ShuttingDown, 503, "shutting_down", json!({})),

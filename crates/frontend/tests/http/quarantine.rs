@@ -1,6 +1,6 @@
 //! The quarantine over HTTP: shown to operators alone, and cleared by them.
 
-use crate::fake::{Fake, SUSPECT};
+use crate::fake::{Fake, SUSPECT, SUSPECT_CLIENT};
 use crate::server::Server;
 use procpool_frontend::OrdersToken;
 use serde_json::json;
@@ -39,9 +39,14 @@ async fn an_operator_lists_it_and_clears_one_or_all() {
         "since_last_death_ms": 0, "last_job": null,
     }]);
     assert_eq!(listed["payloads"], payloads);
-    let one = format!("{QUARANTINE}/{SUSPECT}");
-    for path in [QUARANTINE, &one] {
-        assert_eq!(order("DELETE", path).await.json(), json!({"pool": "fib", "cleared": 1}), "{path}");
+    let clients = json!([{
+        "fingerprint": SUSPECT_CLIENT, "client": "192.0.2.7", "deaths": 0, "quarantined": false, "remaining_ms": 0,
+    }]);
+    assert_eq!(listed["clients"], clients);
+    for (path, cleared) in [(String::new(), 2), (format!("/{SUSPECT}"), 1), (format!("/{SUSPECT_CLIENT}"), 1)]
+    {
+        let reply = order("DELETE", &format!("{QUARANTINE}{path}")).await;
+        assert_eq!(reply.json(), json!({"pool": "fib", "cleared": cleared}), "{path}");
     }
     let none = order("DELETE", "/v1/pools/down/quarantine").await;
     assert_eq!((none.status, none.json()), (200, json!({"pool": "down", "cleared": 0})));
@@ -58,4 +63,12 @@ async fn an_operator_lists_it_and_clears_one_or_all() {
         assert_eq!((reply.status, reply.kind().as_str()), (404, "unknown_pool"), "{method} {path}");
     }
     assert_eq!(order("POST", QUARANTINE).await.status, 405);
+}
+
+#[tokio::test]
+async fn a_job_goes_to_its_pool_with_the_address_of_its_client_whatever_the_headers_say() {
+    let engine = Fake::echo();
+    let server = Server::of(engine.clone()).await;
+    let reply = server.post_as("/v1/pools/fib/jobs", "X-Forwarded-For: 192.0.2.7", "40").await;
+    assert_eq!((reply.status, engine.only_job().client.as_deref()), (200, Some("127.0.0.1")));
 }

@@ -96,12 +96,14 @@ async fn an_order_by_the_orders_socket_is_answered_with_what_came_of_it() {
 
 #[tokio::test]
 async fn the_orders_socket_tells_what_runs_and_runs_jobs_as_the_port_does() {
-    let orders = Orders::of(Fake::echo(), own_user());
+    let engine = Fake::echo();
+    let orders = Orders::of(engine.clone(), own_user());
     let ask = "GET /v1/pools HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let (status, pools) = orders.ask(ask).await.unwrap();
     assert_eq!((status, &pools["pools"][1]["name"]), (200, &json!("fib")));
     let job = post_text("/v1/pools/fib/jobs", "Connection: close", "40");
     assert_eq!(orders.ask(job).await.unwrap(), (200, json!(40)));
+    assert_eq!(engine.only_job().client.as_deref(), Some(&*format!("user {}", own_user())));
 }
 
 #[tokio::test]

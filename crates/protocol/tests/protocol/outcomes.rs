@@ -28,6 +28,14 @@ fn breaker_open() -> Refusal {
     Refusal::BreakerOpen { retry: Duration::from_secs(2), last_death: "exit code 1".into() }
 }
 
+fn client_quarantined() -> Refusal {
+    Refusal::ClientQuarantined {
+        client: "192.0.2.7".into(),
+        deaths: 3,
+        retry: Duration::from_millis(540_900),
+    }
+}
+
 /// Name, HTTP status, and, as letters, that it may have run, is retryable, is a timeout, says when to
 /// try again, has a crash report.
 fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
@@ -39,6 +47,7 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (refused(Refusal::QueueFull { limit: 3 }), "refused", 503, "ra"),
         (refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }), "refused", 503, "ra"),
         (refused(breaker_open()), "refused", 503, "ra"),
+        (refused(client_quarantined()), "refused", 429, "ra"),
         (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
         (refused(Refusal::Starting), "refused", 503, "ra"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
@@ -118,6 +127,7 @@ fn refusals_have_names_of_their_own() {
         (Refusal::QueueFull { limit: 1 }, "queue_full"),
         (Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }, "queue_bytes_full"),
         (breaker_open(), "breaker_open"),
+        (client_quarantined(), "client_quarantined"),
         (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
         (Refusal::Starting, "starting"),
         (Refusal::ShuttingDown, "shutting_down"),
@@ -158,6 +168,11 @@ fn people_are_told_what_happened_and_to_whom() {
         "the payload has killed 3 workers and is not run again for 600s"
     );
     assert!(said(poisoned(Stage::Running)).starts_with("the worker crashed: worker fib-3"));
+    assert_eq!(
+        said(refused(client_quarantined())),
+        "failed to submit the job: pool `fib` takes no jobs of `192.0.2.7` for another 540s: its jobs have killed 3 \
+         workers lately, and `client_deaths` allows no more"
+    );
     assert_eq!(
         said(refused(breaker_open())),
         "failed to submit the job: pool `fib` has no worker, because they keep dying at their start; \

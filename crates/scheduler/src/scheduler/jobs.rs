@@ -7,7 +7,7 @@ use super::{Due, Scheduler};
 use crate::queue::Spot;
 use crate::timers::Timer;
 use crate::{
-    Action, Cause, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId,
+    Action, Cause, Client, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId,
 };
 
 /// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
@@ -30,6 +30,7 @@ pub(super) struct Job {
     /// The last one it may have.
     last_attempt: u32,
     pub(super) print: Print,
+    pub(super) client: Option<Client>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,7 @@ impl Job {
 impl Scheduler {
     pub(super) fn submit(&mut self, id: JobId, terms: Terms) {
         self.awake = true;
-        if let Some(reason) = self.refusal(id, terms.bytes) {
+        if let Some(reason) = self.refusal(id, &terms) {
             self.act(Action::Refuse { job: id, reason });
             // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
             self.recruit(usize::from(reason == Refusal::QueueFull));
@@ -99,6 +100,7 @@ impl Scheduler {
                 attempt: 1,
                 last_attempt: terms.attempts.max(1),
                 print: terms.fingerprint.into(),
+                client: terms.client,
             },
         );
         self.convict(id);
@@ -114,16 +116,18 @@ impl Scheduler {
         self.jobs.get(&id).map_or(Stage::Queued, Job::stage)
     }
 
-    fn refusal(&self, id: JobId, bytes: usize) -> Option<Refusal> {
+    fn refusal(&self, id: JobId, terms: &Terms) -> Option<Refusal> {
         if self.jobs.contains_key(&id) {
             Some(Refusal::DuplicateId)
         } else if self.is_draining() {
             Some(Refusal::ShuttingDown)
+        } else if let Some(refusal) = self.refusal_of(terms.client) {
+            Some(refusal)
         } else if self.is_out_of_service() {
             Some(Refusal::BreakerOpen { retry: self.until_next_trial() })
         } else if !self.has_room() {
             Some(Refusal::QueueFull)
-        } else if !self.has_bytes(bytes) {
+        } else if !self.has_bytes(terms.bytes) {
             Some(Refusal::QueueBytesFull { waiting: self.queued_bytes() })
         } else {
             None
@@ -298,11 +302,13 @@ impl Scheduler {
         if self.convict(id) {
             return;
         }
-        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(job) = self.jobs.get(&id) else { return };
         let is_hopeless = death == Death::OutOfMemory && !self.config.retry_out_of_memory;
-        if job.attempt == job.last_attempt || is_hopeless {
+        let is_last = job.attempt == job.last_attempt;
+        if is_last || is_hopeless || self.is_shunned(id) {
             return self.resolve(id, Verdict::Crashed { handed_over: true, payload_deaths: self.deaths(id) });
         }
+        let Some(job) = self.jobs.get_mut(&id) else { return };
         job.attempt += 1;
         self.counters.retried += 1;
         self.requeue(id);

@@ -7,6 +7,7 @@ mod jobs;
 mod poison;
 mod renewal;
 mod rollout;
+mod shunning;
 mod shutdown;
 mod strength;
 mod workers;
@@ -14,6 +15,7 @@ mod workers;
 use std::collections::VecDeque;
 
 use crate::cause::{Cause, Deaths};
+use crate::clients::{Clients, SuspectClient};
 use crate::fleet::Fleet;
 use crate::id_map::IdMap;
 use crate::phase::Phase;
@@ -37,7 +39,7 @@ use shutdown::Life;
 ///
 /// - A. Getters that take `&self`: [`queued`](Self::queued), [`queued_bytes`](Self::queued_bytes), [`running`](Self::running), [`workers`](Self::workers),
 ///   [`counters`](Self::counters), [`gone`](Self::gone), [`reason`](Self::reason), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
-///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
+///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`suspect_clients`](Self::suspect_clients), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
 ///   may be called at any time, and no decision hangs on them.
 /// - B. One handler, [`handle`](Self::handle), for all that happens, and for the passing of time
 ///   ([`Event::Tick`]).
@@ -74,6 +76,8 @@ use shutdown::Life;
 /// - A payload that has killed is run as the first job of a worker, so that nothing which a job before left behind is held
 ///   against it, and lets others pass while no such worker is there; except where none can be had. It goes into quarantine
 ///   only if it has killed a worker as its first job, or twice as many as are enough.
+/// - Jobs of a client whose jobs have killed as many workers as it may within a window are refused until that ends, those that
+///   wait and have not been run are given back, and none is tried again.
 /// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
 ///   `max_workers` and one, each with those that it had ahead. Those that wait have at most `queue_bytes`, unless it is one
 ///   job, plus the bytes of those that came back.
@@ -98,6 +102,7 @@ pub struct Scheduler {
     peak_strength: usize,
     restarts: Restarts,
     quarantine: Quarantine,
+    clients: Clients,
     rollout: Rollout,
     /// The worker that was started, beyond what is needed, so that another one can go.
     replacement: Option<WorkerId>,
@@ -164,6 +169,7 @@ impl Scheduler {
             peak_strength: 0,
             restarts: Restarts::new(config.backoff, config.breaker, config.max_workers, seed),
             quarantine: Quarantine::new(config.poison),
+            clients: Clients::new(config.client_deaths),
             rollout: Rollout::default(),
             replacement: None,
             on_trial: None,
@@ -206,7 +212,8 @@ impl Scheduler {
             Event::Stalled { worker, has_begun } => self.stalled(worker, has_begun),
             Event::Outgrown { worker } => self.outgrown(worker),
             Event::Reload { generation } => self.reload(generation),
-            Event::Pardon { payload } => self.quarantine.pardon(payload),
+            Event::Pardon { payload } => self.pardon(payload),
+            Event::PardonClient { client } => self.clients.pardon(client),
             Event::Kill { worker } => self.operator_kills(worker),
             Event::Tick => self.tick(),
             Event::Drain { limit } => self.drain(limit),
@@ -303,6 +310,11 @@ impl Scheduler {
     /// The payloads that have killed workers lately, as of `now`, in no particular order.
     pub fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
         self.quarantine.suspects(now)
+    }
+
+    /// The clients whose jobs have killed workers lately, as of `now`, in no particular order.
+    pub fn suspect_clients(&self, now: Time) -> impl Iterator<Item = SuspectClient> + '_ {
+        self.clients.suspects(now)
     }
 
     /// The make that workers are started from.

@@ -68,9 +68,18 @@ impl Scheduler {
 
     /// The job has killed its worker, which had run none before if `is_first`.
     pub(super) fn strike(&mut self, id: JobId, is_first: bool) {
+        self.strike_client(id);
         if let Some(payload) = self.payload(id) {
             self.quarantine.strike(payload, is_first, self.now);
             self.watch_memory();
+        }
+    }
+
+    /// Forgives this payload, or all payloads and clients.
+    pub(super) fn pardon(&mut self, payload: Option<Fingerprint>) {
+        self.quarantine.pardon(payload);
+        if payload.is_none() {
+            self.clients.pardon_all();
         }
     }
 
@@ -88,8 +97,11 @@ impl Scheduler {
         self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
     }
 
-    /// Ends a job whose payload is in quarantine.
+    /// Ends a job whose payload is in quarantine, or whose client is refused.
     pub(super) fn convict(&mut self, id: JobId) -> bool {
+        if self.give_back(id) {
+            return true;
+        }
         let Some(job) = self.jobs.get(&id) else { return false };
         let payload = job.print.known().filter(|_| !self.quarantine.is_empty());
         let Some(sentence) = payload.and_then(|payload| self.quarantine.sentence(payload, self.now)) else {

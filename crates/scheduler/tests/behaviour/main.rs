@@ -5,6 +5,7 @@ mod ahead;
 mod breaker;
 mod cancelling;
 mod causes;
+mod clients;
 mod deadlines;
 mod fresh;
 mod idling;

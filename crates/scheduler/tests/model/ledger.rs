@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use procpool_scheduler::{Config, Death, JobId, Limit, Refusal, Stage, Terms, Time, Verdict};
+use procpool_scheduler::{Client, Config, Death, JobId, Limit, Refusal, Stage, Terms, Time, Verdict};
 
 /// As often a job goes back to the queue from workers that had not got all of it.
 const MAX_RETURNS: u32 = 8;
@@ -14,6 +14,7 @@ pub(crate) struct Entry {
     pub(crate) deadline: Option<Time>,
     pub(crate) run_timeout: Option<Duration>,
     pub(crate) bytes: usize,
+    pub(crate) client: Option<Client>,
     pub(crate) is_refused: bool,
     pub(crate) verdict: Option<Verdict>,
     /// Whether a worker has it, be it ahead of its turn.
@@ -57,6 +58,7 @@ impl Ledger {
             deadline: terms.timeout.map(|timeout| now + timeout),
             run_timeout: terms.run_timeout,
             bytes: terms.bytes,
+            client: terms.client,
             is_refused: false,
             verdict: None,
             is_out: false,
@@ -140,17 +142,27 @@ impl Ledger {
         }
     }
 
-    /// `turn`: since when its worker has had nothing else to run, if it has none.
-    pub(crate) fn resolve(&mut self, id: JobId, verdict: Verdict, now: Time, turn: Option<Time>) {
+    /// `turn`: since when its worker has had nothing else to run, if it has none. `is_shunned`: its client is refused.
+    pub(crate) fn resolve(
+        &mut self,
+        id: JobId,
+        verdict: Verdict,
+        now: Time,
+        turn: Option<Time>,
+        is_shunned: bool,
+    ) {
         let entry = self.entry(id);
         assert!(!entry.is_refused, "job {id} was refused and ends as {verdict:?}");
         assert_eq!(entry.verdict.replace(verdict), None, "job {id} ends again as {verdict:?}");
         match verdict {
             Verdict::Finished | Verdict::Protocol => assert!(entry.is_out, "job {id} never ran: {verdict:?}"),
             Verdict::Crashed { handed_over, .. } => {
-                let is_spent = entry.spent == entry.attempts || entry.is_hopeless;
+                let is_spent = entry.spent == entry.attempts || entry.is_hopeless || is_shunned;
                 assert_eq!(entry.spent > 0, handed_over, "job {id}");
                 assert!(is_spent || entry.returns > MAX_RETURNS, "job {id}");
+            }
+            Verdict::GivenBack { .. } => {
+                assert!(is_shunned && entry.spent == 0 && !entry.is_out, "job {id} is given back");
             }
             Verdict::Poisoned { stage, .. } => {
                 assert_eq!(stage == Stage::Running, entry.spent > 0, "job {id}");

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Config, Death, Event, Fingerprint, Generation, Health, JobId, ReloadEnd, Scheduler, Terms, Time,
-    Verdict, WorkerId,
+    Action, Client, Config, Death, Event, Fingerprint, Generation, Health, JobId, ReloadEnd, Scheduler,
+    Terms, Time, Verdict, WorkerId,
 };
 
 use crate::blame::Blame;
@@ -73,7 +73,8 @@ impl Run {
                 let [timeout, run_timeout] = [timeout, run_timeout].map(|it| it.map(Duration::from_millis));
                 // As a caller would: hashing is not worth its while as long as nobody has killed.
                 let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
-                let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes };
+                let client = (payload != 3).then_some(Client(payload % 2));
+                let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes, client };
                 let job = self.ledger.submit(terms, self.now);
                 self.world.payloads.push(payload);
                 Some(Event::Submit { job, terms })
@@ -123,6 +124,7 @@ impl Run {
                 Some(Event::Reload { generation: Generation(self.last_generation) })
             }
             Step::Pardon { payload } => Some(Event::Pardon { payload: payload.map(Fingerprint) }),
+            Step::PardonClient { client } => Some(Event::PardonClient { client: Client(client) }),
             Step::Violate { pick } => Some(Event::Violated { worker: self.world.pick(pick)? }),
             Step::Kill { pick } => Some(Event::Kill { worker: self.world.pick(pick)? }),
             Step::Pass { micros } => {
@@ -265,6 +267,7 @@ impl Run {
 
     fn assign(&mut self, worker: WorkerId, job: JobId, attempt: u32) {
         assert!(!self.is_stopped, "job {job} is assigned after a stop");
+        assert!(attempt > 1 || !self.is_shunned(job), "job {job} is assigned, and its client is refused");
         self.ledger.assign(job, attempt, self.now);
         if self.world.assign(worker, job, self.now) {
             self.coverage.met("sent ahead");
@@ -274,7 +277,14 @@ impl Run {
 
     fn resolve(&mut self, job: JobId, verdict: Verdict) {
         let turn = self.world.holder(job).filter(|&(_, is_first)| is_first).map(|(process, _)| process.turn);
-        self.ledger.resolve(job, verdict, self.now, turn);
+        let is_shunned = self.is_shunned(job);
+        self.ledger.resolve(job, verdict, self.now, turn, is_shunned);
+    }
+
+    /// Whether the job's client is refused.
+    fn is_shunned(&mut self, job: JobId) -> bool {
+        let client = self.ledger.entry(job).client;
+        self.scheduler.suspect_clients(self.now).any(|it| Some(it.client) == client && it.is_refused)
     }
 
     /// Lets the world do what it does by itself next.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use procpool_scheduler::{Backoff, Breaker, Config, Death, Poison, Recycling};
+use procpool_scheduler::{Backoff, Breaker, ClientDeaths, Config, Death, Poison, Recycling};
 use proptest::prelude::*;
 
 /// One thing that happens. A `pick` chooses among whatever is there when it happens, modulo their number.
@@ -67,6 +67,10 @@ pub(crate) enum Step {
     /// An operator forgives a payload, or all.
     Pardon {
         payload: Option<u64>,
+    },
+    /// An operator forgives a client.
+    PardonClient {
+        client: u64,
     },
     Violate {
         pick: usize,
@@ -192,8 +196,10 @@ fn config() -> impl Strategy<Value = Config> {
 fn renewal() -> impl Strategy<Value = Config> {
     let jobs = prop::option::weighted(0.3, (1..5u64).prop_map(|jobs| NonZeroU64::new(jobs).unwrap()));
     let lifetime = || prop::option::weighted(0.3, (5..100u64).prop_map(Duration::from_millis));
-    (jobs, lifetime(), prop::bool::weighted(0.2), 0..3usize, lifetime()).prop_map(
-        |(jobs, lifetime, process_per_job, spares, idle_timeout)| Config {
+    let deaths = prop_oneof![2 => Just(0), 1 => 1..4u32];
+    (jobs, lifetime(), prop::bool::weighted(0.2), 0..3usize, lifetime(), deaths).prop_map(
+        |(jobs, lifetime, process_per_job, spares, idle_timeout, deaths)| Config {
+            client_deaths: ClientDeaths { deaths, window: Duration::from_millis(200) },
             recycling: Recycling { jobs, lifetime },
             process_per_job,
             spares,
@@ -232,6 +238,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pick.clone().prop_map(|pick| Step::Outgrow { pick }),
         3 => Just(Step::Reload),
         1 => prop::option::of(0..4u64).prop_map(|payload| Step::Pardon { payload }),
+        1 => (0..2u64).prop_map(|client| Step::PardonClient { client }),
         2 => pick.clone().prop_map(|pick| Step::Violate { pick }),
         2 => pick.clone().prop_map(|pick| Step::Kill { pick }),
         20 => prop_oneof![1 => 0..100u64, 4 => 0..15_000u64].prop_map(|micros| Step::Pass { micros }),

@@ -18,6 +18,7 @@ impl Run {
             Refusal::BreakerOpen { .. } => self.coverage.met("refused by the breaker"),
             Refusal::DuplicateId => self.coverage.met("duplicate ids"),
             Refusal::QueueBytesFull { .. } => self.coverage.met("refused for its bytes"),
+            Refusal::Client { .. } => self.coverage.met("refused for its client"),
             Refusal::QueueFull | Refusal::ShuttingDown => {}
         }
         if reason == Refusal::DuplicateId { Ok(()) } else { self.ledger.refuse(job) }
@@ -38,6 +39,9 @@ impl Run {
                 let is_bounded = retry <= self.plan.config.backoff.max;
                 (self.before.is_open && serving == 0 && is_bounded, "the_breaker_closes")
             }
+            Refusal::Client { deaths, retry } => {
+                (self.shunned(job)? == Some((deaths, retry)), "clients_that_kill_are_refused")
+            }
             Refusal::ShuttingDown => (self.is_ending, "refusals_tell_the_truth"),
             Refusal::DuplicateId => (self.again.take() == Some(job), "refusals_tell_the_truth"),
         };
@@ -49,6 +53,7 @@ impl Run {
     /// What is known of a job that was not refused.
     pub(crate) fn check_accepted(&mut self, job: JobId) -> Result<(), Broken> {
         holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
+        self.check_client(job)?;
         let (waiting, more) = (self.before.queued_bytes, self.ledger.get(job)?.terms.bytes);
         let has_bytes = self.before.queued == 0 || waiting + more <= self.plan.config.queue_bytes;
         holds(has_bytes, "the_queue_is_bounded", || {
@@ -68,13 +73,14 @@ impl Run {
     fn is_true(&mut self, job: JobId, verdict: Verdict) -> Result<bool, Broken> {
         let (now, poison) = (self.now, self.plan.config.poison);
         let is_over = self.limit.is_some_and(|limit| limit <= now);
+        let shunned = self.shunned(job)?;
         let entry = self.ledger.get(job)?;
         let strikes = self.strikes.get(&entry.payload).filter(|strikes| now < strikes.last + poison.memory);
         let died_with = self.obituary.and_then(|it| it.job) == Some(job) || self.also_lost.contains(&job);
         Ok(match verdict {
             Verdict::Finished => matches!(self.cause, Event::Done { job: it, .. } if it == job),
             Verdict::Crashed { handed_over: true, payload_deaths } => {
-                let is_spent = entry.runs >= entry.allowed || entry.is_hopeless;
+                let is_spent = entry.runs >= entry.allowed || entry.is_hopeless || shunned.is_some();
                 let known = strikes.map_or(0, |strikes| strikes.deaths);
                 // Nobody tells the payloads of those that went along.
                 let is_told =
@@ -87,6 +93,9 @@ impl Run {
                 let left = (strikes.last + poison.memory).since(now);
                 is_enough && payload_deaths == strikes.deaths && remaining == left
             }),
+            Verdict::GivenBack { client_deaths, retry } => {
+                entry.runs == 0 && !entry.is_running && shunned == Some((client_deaths, retry))
+            }
             Verdict::Protocol => matches!(self.cause, Event::Violated { .. }) && entry.is_running,
             Verdict::TimedOut { limit: Limit::Total, .. } => entry.deadline.is_some_and(|end| end <= now),
             Verdict::TimedOut { limit: Limit::Run, .. } => {

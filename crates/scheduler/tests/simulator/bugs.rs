@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Backoff, Breaker, Config, Death, Event, Fingerprint, JobId, Poison, Recycling, Refusal,
-    ReloadEnd, Scheduler, Stage, Time, Verdict, WorkerId, WorkerState,
+    Action, Backoff, Breaker, ClientDeaths, Config, Death, Event, Fingerprint, JobId, Poison, Recycling,
+    Refusal, ReloadEnd, Scheduler, Stage, Time, Verdict, WorkerId, WorkerState,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(crate) enum Bug {
     TellsEveryReloadDone,
     RefusesThoughThereIsRoom,
     BoundsNoBytes,
+    SparesClients,
     RefusesThoughBytesHaveRoom,
     KillsWhoHasGivenUpItsJob,
     BlamesPayloadsForKillsFromOutside,
@@ -68,6 +69,7 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::TellsEveryReloadDone, "reloads_tell_the_truth"),
     (Bug::RefusesThoughThereIsRoom, "refusals_tell_the_truth"),
     (Bug::BoundsNoBytes, "the_queue_is_bounded"),
+    (Bug::SparesClients, "clients_that_kill_are_refused"),
     (Bug::RefusesThoughBytesHaveRoom, "refusals_tell_the_truth"),
     (Bug::KillsWhoHasGivenUpItsJob, "kills_have_a_reason"),
     (Bug::BlamesPayloadsForKillsFromOutside, "verdicts_tell_the_truth"),
@@ -285,6 +287,7 @@ fn altered(config: Config, bug: Option<Bug>) -> Config {
         Some(Bug::ForgetsPoison) => Config { poison: Poison { deaths: 0, ..config.poison }, ..config },
         Some(Bug::BoundsNoQueue) => Config { queue: 1_000_000, ..config },
         Some(Bug::RefusesThoughThereIsRoom) => Config { queue: config.queue / 2, ..config },
+        Some(Bug::SparesClients) => Config { client_deaths: ClientDeaths::default(), ..config },
         Some(Bug::BoundsNoBytes) => Config { queue_bytes: usize::MAX, ..config },
         Some(Bug::RefusesThoughBytesHaveRoom) => Config { queue_bytes: config.queue_bytes / 2, ..config },
         Some(Bug::OpensNoBreaker) => {

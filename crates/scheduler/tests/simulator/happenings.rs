@@ -6,6 +6,7 @@ use procpool_scheduler::{Death, Event, Fingerprint, Generation, JobId, Poison, T
 
 use crate::agenda::{Happening, How, Make, health};
 use crate::broken::Broken;
+use crate::clients::client_of;
 use crate::ledger::holds;
 use crate::pauses::Obituary;
 use crate::plan::Story;
@@ -73,7 +74,7 @@ impl Run {
         let attempts = if self.random.percent(60) { 1 } else { 2 + u32::from(self.random.percent(50)) };
         let fingerprint = knows.then_some(Fingerprint(payload));
         let bytes = if self.random.percent(10) { 100_000 } else { 100 };
-        let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes };
+        let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes, client: client_of(payload) };
         let job = self.ledger.submit(terms, payload, self.now);
         self.ledger.get(job)?.is_suspect = self.strikes.contains_key(&payload);
         if self.random.percent(self.plan.cancels) {
@@ -290,7 +291,7 @@ impl Run {
                 let is_hopeless = how == How::OutOfMemory && !was_asked && is_current;
                 self.ledger.lost(job, handed_over, is_hopeless && !self.plan.config.retry_out_of_memory)?;
                 let is_own = !was_asked && is_current && how != How::Killed;
-                if handed_over && is_own && self.plan.config.poison.deaths > 0 {
+                if handed_over && is_own {
                     self.strike(payload.unwrap_or(POISON), process.jobs_done == 0);
                 }
             }
@@ -301,6 +302,10 @@ impl Run {
     }
 
     fn strike(&mut self, payload: u64, is_first: bool) {
+        self.strike_client(payload);
+        if self.plan.config.poison.deaths == 0 {
+            return;
+        }
         let (now, memory) = (self.now, self.plan.config.poison.memory);
         self.strikes.retain(|_, strikes| now < strikes.last + memory);
         let strikes =
@@ -337,16 +342,6 @@ impl Run {
                 self.feed(Event::Violated { worker })
             }
         }
-    }
-
-    fn pardon(&mut self) -> Result<(), Broken> {
-        let payload = self.random.percent(50).then_some(POISON);
-        match payload {
-            Some(payload) => drop(self.strikes.remove(&payload)),
-            None => self.strikes.clear(),
-        }
-        self.coverage.met("pardoned");
-        self.feed(Event::Pardon { payload: payload.map(Fingerprint) })
     }
 
     /// One that has nothing to do would be given a job that it does not begin.

@@ -13,6 +13,7 @@ mod agenda;
 mod answers;
 mod broken;
 mod bugs;
+mod clients;
 mod coverage;
 mod fates;
 mod happenings;

@@ -89,6 +89,9 @@ impl Run {
         self.ledger.assign(job, attempt, remaining, self.now)?;
         let is_free = strikes.is_none_or(|strikes| !strikes.are_enough(poison));
         holds(is_free, "poison_is_not_run", || format!("job {job} is run after {strikes:?}"))?;
+        if attempt == 1 {
+            self.check_client(job)?;
+        }
         if begins {
             self.processes.ordered(worker)?.began_at = self.now;
             return self.run_job(worker, job, remaining);

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use procpool_scheduler::{Backoff, Breaker, Config, Poison, Recycling};
+use procpool_scheduler::{Backoff, Breaker, ClientDeaths, Config, Poison, Recycling};
 
 use crate::random::Random;
 
@@ -90,7 +90,7 @@ fn config(story: Story, random: &mut Random) -> Config {
     let max_workers = usize::try_from(random.between(1, 5)).unwrap_or(1);
     let least = if story == Story::Calm { max_workers as u64 } else { random.between(0, max_workers as u64) };
     let initial = random.millis(5, 20);
-    Config {
+    let config = Config {
         min_workers: usize::try_from(least).unwrap_or(0),
         max_workers,
         queue: usize::try_from(random.between(0, 20)).unwrap_or(0),
@@ -116,5 +116,9 @@ fn config(story: Story, random: &mut Random) -> Config {
         ahead: 0,
         spares: usize::try_from(random.between(0, 2)).unwrap_or(0),
         idle_timeout: (story != Story::Calm && random.percent(50)).then(|| random.millis(20, 200)),
-    }
+        ..Config::default()
+    };
+    // Not drawn: what a seed is stays the same.
+    let deaths = if config.poison.deaths == 3 { 4 } else { 0 };
+    Config { client_deaths: ClientDeaths { deaths, window: config.poison.memory }, ..config }
 }

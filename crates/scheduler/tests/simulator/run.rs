@@ -9,6 +9,7 @@ use procpool_scheduler::{Event, Generation, JobId, ReloadEnd, Time, WorkerId, Wo
 use crate::agenda::{Agenda, Happening, Make, Makes};
 use crate::broken::{Broken, broken};
 use crate::bugs::{Bug, Faulty};
+use crate::clients::Window;
 use crate::coverage::Coverage;
 use crate::happenings::Strikes;
 use crate::journal::{Journal, Note};
@@ -57,6 +58,7 @@ pub(crate) struct Run {
     pub(crate) last_end: Option<ReloadEnd>,
     /// Deaths by payload, as the scheduler was told of them.
     pub(crate) strikes: BTreeMap<u64, Strikes>,
+    pub(crate) clients: BTreeMap<u64, Window>,
     /// When a job was set apart for the last time.
     pub(crate) last_apart: Option<Time>,
     /// Workers started while the executable was broken.
@@ -104,6 +106,7 @@ impl Run {
             last_done: Generation::default(),
             last_end: None,
             strikes: BTreeMap::new(),
+            clients: BTreeMap::new(),
             last_apart: None,
             starts_in_vain: 0,
             was_whole: false,
@@ -186,6 +189,7 @@ impl Run {
         if self.pool.scheduler.generation() != self.before.generation {
             // What killed the executable before may do the new one no harm.
             self.strikes.clear();
+            self.clients.clear();
         }
         while let Some(action) = self.pool.poll_action() {
             self.journal.note(Note::Out(self.now, action));

@@ -76,6 +76,7 @@ pub(super) struct PoolTable {
     pub(super) breaker_window: Option<Span>,
     pub(super) poison_deaths: Option<u32>,
     pub(super) poison_window: Option<Span>,
+    pub(super) client_deaths: Option<u32>,
     pub(super) retry_out_of_memory: Option<bool>,
     pub(super) memory_limit: Option<Size>,
     pub(super) cpu_limit: Option<Positive>,

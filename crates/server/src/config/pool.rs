@@ -255,6 +255,7 @@ fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
     rules.breaker_window = table.breaker_window.map_or(rules.breaker_window, |span| span.0);
     rules.poison_deaths = table.poison_deaths;
     rules.poison_window = table.poison_window.map_or(rules.poison_window, |span| span.0);
+    rules.client_deaths = table.client_deaths.unwrap_or(rules.client_deaths);
     rules.retry_out_of_memory = table.retry_out_of_memory.unwrap_or(rules.retry_out_of_memory);
     rules
 }

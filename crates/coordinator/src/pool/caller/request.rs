@@ -19,6 +19,7 @@ pub struct JobRequest<'a, J: Job> {
     input: J::Input,
     limits: JobLimits,
     idempotent: Option<bool>,
+    client: Option<Arc<str>>,
 }
 
 impl<J: Job> std::fmt::Debug for JobRequest<'_, J> {
@@ -29,7 +30,7 @@ impl<J: Job> std::fmt::Debug for JobRequest<'_, J> {
 
 impl<'a, J: Job> JobRequest<'a, J> {
     pub(crate) fn new(pool: &'a RawPool, input: J::Input) -> Self {
-        Self { pool, input, limits: JobLimits::default(), idempotent: None }
+        Self { pool, input, limits: JobLimits::default(), idempotent: None, client: None }
     }
 
     /// Bounds queue and run together. Cut to the pool's `max_timeout`, which is 10 min where nobody says otherwise.
@@ -48,6 +49,13 @@ impl<'a, J: Job> JobRequest<'a, J> {
     /// with it.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Says who wants the job done, as an address or a user's name: the pool counts the workers that each client's jobs kill,
+    /// and refuses a client after [`client_deaths`](crate::Supervision::client_deaths) of them.
+    pub fn client(mut self, client: &str) -> Self {
+        self.client = Some(client.into());
         self
     }
 
@@ -93,7 +101,8 @@ impl<'a, J: Job> JobRequest<'a, J> {
             self.pool.core().count_refusal(&reason);
             self.pool.core().refused(reason)
         })?;
-        Ok(self.pool.new_job(input, encoding, self.limits, self.idempotent, events))
+        let job = self.pool.new_job(input, encoding, self.limits, self.idempotent, events);
+        Ok(NewJob { client: self.client, ..job })
     }
 }
 

@@ -46,6 +46,7 @@ impl Run {
             limits: JobLimits::default(),
             attempts: 1,
             reports_usage: false,
+            client: None,
             events: events.clone(),
         };
         let (sender, outcome) = oneshot::channel();

@@ -58,7 +58,7 @@ pub(crate) struct State {
     pub(crate) slots: BTreeMap<WorkerId, WorkerSlot>,
     pub(crate) stats: Stats,
     pub(crate) schemas: Schemas,
-    last_jobs: suspects::LastJobs,
+    suspects: suspects::Suspects,
     makes: Generations,
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
@@ -83,7 +83,7 @@ impl State {
             slots: BTreeMap::new(),
             stats: Stats::default(),
             schemas: Schemas::default(),
-            last_jobs: suspects::LastJobs::default(),
+            suspects: suspects::Suspects::default(),
             pool: recipe.name.clone(),
             makes: Generations::new(recipe),
             last_death: String::new(),
@@ -113,6 +113,7 @@ impl State {
             attempts: job.attempts,
             bytes: job.input.bytes.len(),
             fingerprint,
+            client: job.client.as_deref().map(|name| self.suspects.client(name)),
         };
         self.entries.insert(key, OpenJob::new(id, job, now, outcome));
         self.scheduler.handle(now, Event::Submit { job: key, terms });
@@ -123,7 +124,7 @@ impl State {
             Some((reason, entry)) => {
                 // Whoever comes next may have less to send; but whoever waits with this would be woken by its own refusal.
                 effects.slot_freed &= !matches!(reason, SchedulerRefusal::QueueBytesFull { .. });
-                let reason = self.bounds.told(reason, &entry.job.input, &self.last_death);
+                let reason = self.bounds.told(reason, &entry.job, &self.last_death);
                 Err(Box::new(Rejected { job: entry.job, reason }))
             }
         }
@@ -365,6 +366,9 @@ impl State {
                 let stage = public(stage);
                 let crash = context.crash(key, entry.id, stage, payload_deaths);
                 Err(JobError::Poisoned { stage, payload_deaths, remaining, crash }.into())
+            }
+            Verdict::GivenBack { client_deaths, retry } => {
+                Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
             }
             Verdict::Protocol => context.lost(),
             Verdict::TimedOut { stage, limit } => {

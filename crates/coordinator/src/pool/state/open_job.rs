@@ -22,6 +22,8 @@ pub(crate) struct NewJob {
     pub(crate) attempts: u32,
     /// Whether its worker is asked for processor time and peak memory.
     pub(crate) reports_usage: bool,
+    /// Who wants it done, if that is known.
+    pub(crate) client: Option<Arc<str>>,
     /// Where progress and chunks go; none if nobody listens.
     pub(crate) events: Option<Arc<Events>>,
 }
@@ -111,6 +113,7 @@ mod tests {
             limits: JobLimits::default(),
             attempts: 2,
             reports_usage: false,
+            client: None,
             events: None,
         };
         let entry = OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0);

@@ -1,9 +1,13 @@
 //! Why the scheduler takes no job, as its caller is told it: with the bounds and the history that the scheduler does not know.
 
+use super::open_job::NewJob;
 use crate::limits::PoolLimits;
-use procpool_protocol::Payload;
-use procpool_protocol::outcome::Refusal;
+use procpool_protocol::outcome::{JobError, Refusal, Refused};
 use procpool_scheduler::Refusal as Reason;
+use std::time::Duration;
+
+/// Number of characters of a client's name that are told.
+const LONGEST_NAME: usize = 64;
 
 /// What may wait for a worker.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +22,27 @@ impl QueueBounds {
         Self { jobs: limits.queue, bytes: limits.queue_bytes }
     }
 
-    /// The reason for which a job with this input was refused.
-    pub(super) fn told(self, reason: Reason, input: &Payload, last_death: &str) -> Refusal {
+    /// The reason for which this job was refused.
+    pub(super) fn told(self, reason: Reason, job: &NewJob, last_death: &str) -> Refusal {
         match reason {
             Reason::QueueFull => Refusal::QueueFull { limit: self.jobs },
             Reason::QueueBytesFull { waiting } => {
-                Refusal::QueueBytesFull { waiting, size: input.bytes.len(), limit: self.bytes }
+                Refusal::QueueBytesFull { waiting, size: job.input.bytes.len(), limit: self.bytes }
             }
             Reason::BreakerOpen { retry } => Refusal::BreakerOpen { retry, last_death: last_death.into() },
+            Reason::Client { deaths, retry } => of_client(job, deaths, retry),
             Reason::ShuttingDown | Reason::DuplicateId => Refusal::ShuttingDown,
         }
     }
+}
+
+/// Why a job is refused whose client's jobs have killed too many workers.
+fn of_client(job: &NewJob, deaths: u32, retry: Duration) -> Refusal {
+    let name = job.client.as_deref().unwrap_or_default();
+    Refusal::ClientQuarantined { client: name.chars().take(LONGEST_NAME).collect(), deaths, retry }
+}
+
+/// The end of a job that waited when its client was refused.
+pub(super) fn given_back(pool: &str, job: &NewJob, deaths: u32, retry: Duration) -> JobError {
+    Refused { pool: pool.into(), reason: of_client(job, deaths, retry) }.into()
 }

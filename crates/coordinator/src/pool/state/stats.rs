@@ -23,8 +23,13 @@ impl Stats {
         *self.refusals.entry(reason.name()).or_default() += 1;
     }
 
-    /// Counts the outcome of an accepted job.
+    /// Counts the outcome of an accepted job. One that is given back is as if it had been refused.
     pub(crate) fn finished(&mut self, timing: Timing, result: &Outcome) {
+        if let Err(error) = result
+            && let JobError::Refused(refused) = &**error
+        {
+            return self.refused(&refused.reason);
+        }
         self.wait.record(timing.wait);
         self.run.record(timing.run);
         match result {

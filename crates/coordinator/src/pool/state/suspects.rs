@@ -1,71 +1,118 @@
-//! The quarantine as an operator sees and clears it: payloads by their fingerprints, each with the last job that died of it.
-//! Does not count and does not judge: that is the scheduler's.
+//! Payloads and clients that have killed, as an operator sees and clears them: by fingerprint, with the last job that died of a
+//! payload and with the name of a client. Does not count and does not judge: that is the scheduler's.
 
 use super::State;
 use super::effects::Effects;
 use procpool_protocol::JobId;
-use procpool_protocol::engine::{Quarantine, SuspectPayload};
-use procpool_scheduler::{Event, Fingerprint, Suspect, Time};
+use procpool_protocol::engine::{Quarantine, SuspectClient, SuspectPayload};
+use procpool_scheduler::{Client, Event, Fingerprint, Suspect, SuspectClient as Counted, Time};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Number of jobs above which those are dropped whose payloads are no longer suspected. The scheduler suspects fewer.
+/// Number of entries above which those are dropped that are no longer suspected. The scheduler suspects fewer.
 const CAPACITY: usize = 2048;
 
-/// The last job that died of each payload, by its public id, of which the scheduler knows half.
+/// What is known of suspects beyond the numbers by which the scheduler knows them.
 #[derive(Debug, Default)]
-pub(crate) struct LastJobs(FxHashMap<Fingerprint, JobId>);
+pub(crate) struct Suspects {
+    /// Random, so that nobody can make two names of one number.
+    keys: RandomState,
+    /// The last job that died of each payload, by its public id, of which the scheduler knows half.
+    last_jobs: FxHashMap<Fingerprint, JobId>,
+    clients: FxHashMap<Client, Arc<str>>,
+}
+
+impl Suspects {
+    /// The scheduler's name of this client.
+    pub(crate) fn client(&self, name: &str) -> Client {
+        Client(self.keys.hash_one(name))
+    }
+}
 
 impl State {
-    /// A worker has died of this payload, which `job` had.
-    pub(crate) fn died_of(&mut self, now: Time, payload: Fingerprint, job: JobId) {
-        let jobs = &mut self.last_jobs.0;
-        jobs.insert(payload, job);
-        if jobs.len() > CAPACITY {
+    /// A worker has died of this job, and so of this payload where that is known.
+    pub(crate) fn died_of(
+        &mut self,
+        now: Time,
+        job: JobId,
+        client: Option<Arc<str>>,
+        payload: Option<Fingerprint>,
+    ) {
+        let Suspects { last_jobs, clients, .. } = &mut self.suspects;
+        last_jobs.extend(payload.map(|payload| (payload, job)));
+        if last_jobs.len() > CAPACITY {
             let suspected = self.scheduler.suspects(now).map(|it| it.payload);
-            *jobs = suspected.filter_map(|payload| Some((payload, *jobs.get(&payload)?))).collect();
+            *last_jobs = suspected.filter_map(|it| Some((it, *last_jobs.get(&it)?))).collect();
+        }
+        if clients.len() > CAPACITY {
+            let suspected = self.scheduler.suspect_clients(now).map(|it| it.client);
+            *clients = suspected.filter_map(|it| Some((it, clients.get(&it)?.clone()))).collect();
+        }
+        if let Some(name) = client {
+            let client = self.suspects.client(&name);
+            self.suspects.clients.insert(client, name);
         }
     }
 
-    /// What is held against payloads, worst first.
+    /// What is held against payloads and clients, worst first.
     pub(crate) fn quarantine(&self, now: Time) -> Quarantine {
-        let mut suspects: Vec<_> = self.scheduler.suspects(now).collect();
-        suspects.sort_unstable_by_key(|it| (it.is_run, Reverse(it.deaths), it.since_last, it.payload.0));
+        let mut payloads: Vec<_> = self.scheduler.suspects(now).collect();
+        payloads.sort_unstable_by_key(|it| (it.is_run, Reverse(it.deaths), it.since_last, it.payload.0));
+        let mut clients: Vec<_> = self.scheduler.suspect_clients(now).collect();
+        clients.sort_unstable_by_key(|it| (Reverse(it.deaths), it.remaining, it.client.0));
         let mut quarantine = Quarantine::default();
-        quarantine.payloads = suspects.into_iter().map(|suspect| self.shown(suspect)).collect();
+        quarantine.payloads = payloads.into_iter().map(|suspect| self.payload(suspect)).collect();
+        quarantine.clients = clients.into_iter().map(|suspect| self.client(suspect)).collect();
         quarantine
     }
 
-    fn shown(&self, suspect: Suspect) -> SuspectPayload {
-        let mut shown = SuspectPayload::new(name(suspect.payload));
+    fn payload(&self, suspect: Suspect) -> SuspectPayload {
+        let mut shown = SuspectPayload::new(name(suspect.payload.0));
         shown.deaths = suspect.deaths;
         shown.quarantined = !suspect.is_run;
         shown.remaining_ms = millis(suspect.remaining);
         shown.since_last_death_ms = millis(suspect.since_last);
-        shown.last_job = self.last_jobs.0.get(&suspect.payload).copied();
+        shown.last_job = self.suspects.last_jobs.get(&suspect.payload).copied();
         shown
     }
 
-    /// Forgets what is held against one payload, or against all. Returns how many are forgotten.
+    fn client(&self, suspect: Counted) -> SuspectClient {
+        let known = self.suspects.clients.get(&suspect.client);
+        let mut shown = SuspectClient::new(name(suspect.client.0), known.map_or("", |name| &**name));
+        shown.deaths = suspect.deaths;
+        shown.quarantined = suspect.is_refused;
+        shown.remaining_ms = millis(suspect.remaining);
+        shown
+    }
+
+    /// Forgets what is held against one payload or client, or against all. Returns how many are forgotten.
     pub(crate) fn clear_quarantine(
         &mut self,
         now: Time,
         fingerprint: Option<&str>,
         effects: &mut Effects,
     ) -> usize {
-        let is_meant = |it: &Suspect| fingerprint.is_none_or(|meant| meant == name(it.payload));
-        let payloads: Vec<_> = self.scheduler.suspects(now).filter(is_meant).map(|it| it.payload).collect();
+        let is_meant = |number: u64| fingerprint.is_none_or(|meant| meant == name(number));
+        let payloads = self.scheduler.suspects(now).map(|it| it.payload).filter(|it| is_meant(it.0));
+        let clients = self.scheduler.suspect_clients(now).map(|it| it.client).filter(|it| is_meant(it.0));
+        let (payloads, clients): (Vec<_>, Vec<_>) = (payloads.collect(), clients.collect());
         for &payload in &payloads {
-            self.last_jobs.0.remove(&payload);
+            self.suspects.last_jobs.remove(&payload);
             self.handle(now, Event::Pardon { payload: Some(payload) }, effects);
         }
-        payloads.len()
+        for &client in &clients {
+            self.suspects.clients.remove(&client);
+            self.handle(now, Event::PardonClient { client }, effects);
+        }
+        payloads.len() + clients.len()
     }
 }
 
-fn name(payload: Fingerprint) -> String {
-    format!("{:016x}", payload.0)
+fn name(number: u64) -> String {
+    format!("{number:016x}")
 }
 
 fn millis(duration: Duration) -> u64 {

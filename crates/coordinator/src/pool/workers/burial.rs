@@ -122,8 +122,11 @@ pub(crate) fn died(
     if !is_expected {
         state.last_death = report.to_string();
     }
-    if let Some((payload, job)) = fingerprint.zip(running.and_then(|job| state.id(job))) {
-        state.died_of(now, payload, job);
+    if let Some(entry) =
+        running.filter(|_| !is_expected && death != Death::Killed).and_then(|job| state.entry(job))
+    {
+        let (job, client) = (entry.id, entry.job.client.clone());
+        state.died_of(now, job, client, fingerprint);
     }
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));

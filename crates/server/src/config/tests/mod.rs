@@ -104,6 +104,7 @@ fn every_key_of_a_pool_arrives() {
         breaker_window = "11s"
         poison_deaths = 8
         poison_window = "12s"
+        client_deaths = 13
         retry_out_of_memory = true
         memory_limit = "512 MiB"
         cpu_limit = "6s"
@@ -130,9 +131,9 @@ fn every_key_of_a_pool_arrives() {
     let rules = &limits.supervision;
     assert_eq!((rules.spares, rules.idle_timeout, rules.process_per_job), (1, None, true));
     assert_eq!((rules.recycle_jobs, rules.recycle_memory), (Some(9), Some(1 << 20)));
-    assert_eq!((rules.recycle_lifetime, rules.breaker_failures), (Some(seconds(10)), 7));
-    assert_eq!([rules.breaker_window, rules.poison_window], [11, 12].map(seconds));
-    assert_eq!((rules.poison_deaths, rules.retry_out_of_memory), (Some(8), true));
+    let windows = [rules.recycle_lifetime.unwrap(), rules.breaker_window, rules.poison_window];
+    assert_eq!((windows, rules.breaker_failures), ([10, 11, 12].map(seconds), 7));
+    assert_eq!((rules.poison_deaths, rules.client_deaths, rules.retry_out_of_memory), (Some(8), 13, true));
     let worker = limits.worker;
     assert_eq!((worker.memory_limit, worker.file_size_limit), (Some(512 << 20), Some(1000)));
     assert_eq!((worker.cpu_limit, worker.nice), (Some(seconds(6)), -3));

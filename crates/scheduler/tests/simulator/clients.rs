@@ -1,0 +1,66 @@
+//! Clients whose jobs kill, counted once more: who is refused, until when, and that nobody else is.
+
+use std::time::Duration;
+
+use procpool_scheduler::{Client, Event, Fingerprint, JobId, Time};
+
+use crate::broken::Broken;
+use crate::happenings::POISON;
+use crate::ledger::holds;
+use crate::run::Run;
+
+/// Deaths of a client's doing, in the window that began with the first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    deaths: u32,
+    since: Time,
+}
+
+/// Whose a job is; nobody knows of some.
+pub(crate) fn client_of(payload: u64) -> Option<Client> {
+    (payload < 5).then_some(Client(payload % 3))
+}
+
+impl Run {
+    /// The client's job has killed its worker.
+    pub(crate) fn strike_client(&mut self, payload: u64) {
+        let Some(client) = client_of(payload) else { return };
+        let (now, window) = (self.now, self.plan.config.client_deaths.window);
+        let record = self.clients.entry(client.0).or_insert(Window { deaths: 0, since: now });
+        if now >= record.since + window {
+            *record = Window { deaths: 0, since: now };
+        }
+        record.deaths += 1;
+    }
+
+    /// How many workers the job's client has killed, and for how long it is refused, if it is.
+    pub(crate) fn shunned(&mut self, job: JobId) -> Result<Option<(u32, Duration)>, Broken> {
+        let (now, bounds) = (self.now, self.plan.config.client_deaths);
+        let client = self.ledger.get(job)?.terms.client;
+        let record = client.and_then(|client| self.clients.get(&client.0));
+        let record = record.filter(|it| bounds.deaths > 0 && it.deaths >= bounds.deaths);
+        Ok(record
+            .map(|it| (it.deaths, (it.since + bounds.window).since(now)))
+            .filter(|(_, left)| !left.is_zero()))
+    }
+
+    /// Nothing of a client that is refused begins.
+    pub(crate) fn check_client(&mut self, job: JobId) -> Result<(), Broken> {
+        let shunned = self.shunned(job)?;
+        holds(shunned.is_none(), "clients_that_kill_are_refused", || format!("job {job} after {shunned:?}"))
+    }
+
+    /// An operator forgives one payload, or everybody.
+    pub(crate) fn pardon(&mut self) -> Result<(), Broken> {
+        let payload = self.random.percent(50).then_some(POISON);
+        match payload {
+            Some(payload) => drop(self.strikes.remove(&payload)),
+            None => {
+                self.strikes.clear();
+                self.clients.clear();
+            }
+        }
+        self.coverage.met("pardoned");
+        self.feed(Event::Pardon { payload: payload.map(Fingerprint) })
+    }
+}
