@@ -144,6 +144,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes an interpreter hours")]
     fn a_flood_of_clients_pushes_out_those_with_the_fewest_deaths() {
         let mut clients = clients(2);
         clients.strike(CLIENT, at(0));

@@ -193,6 +193,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes an interpreter hours")]
     fn a_million_disarmed_timers_leave_nothing_behind() {
         let mut timers = Timers::new();
         let lasting: Vec<_> = (0..100).map(|key| timers.arm(at(30_000_000), key)).collect();
