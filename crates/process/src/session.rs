@@ -38,6 +38,12 @@ pub trait FrameSink {
         Ok(())
     }
 
+    /// Completes when all that the frames which were given refer to is there. The error says how the worker broke the
+    /// protocol. Nothing is read meanwhile.
+    fn fetched(&mut self) -> impl Future<Output = Result<(), String>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Completes when another frame of the jobs connection can be taken.
     fn room(&self) -> impl Future<Output = ()> + Send;
 
@@ -167,6 +173,9 @@ impl Session {
         // Frames may have come along with the handshake.
         let mut turn = self.jobs.deliver(Connection::Jobs, sink);
         loop {
+            // What came before a breach of the protocol counts.
+            let fetched = sink.fetched().await;
+            turn = turn.and(fetched);
             match turn {
                 Ok(()) if self.jobs.open && self.control.open => {}
                 // A worker that hangs up is about to die, or is told to.

@@ -4,13 +4,19 @@
 use super::frames::FrameHandler;
 use crate::pool::core::Core;
 use crate::pool::state::State;
+use crate::sharing::buffers::Buffers;
 use crate::sharing::{Dropped, Memory, Wanted};
+use procpool_memory::arena::OutputArena;
 use procpool_process::Outboxes;
 use procpool_protocol::arena::Shared;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::message::json_of;
 use procpool_scheduler::{Time, WorkerId};
 use std::sync::Arc;
+
+/// Longest output that is read on the spot, in bytes. To read so much takes a few hundred microseconds, and to wake another
+/// thread for it a few dozen.
+const LONG: usize = 1 << 20;
 
 impl State {
     /// What a worker is called, while it lives.
@@ -91,6 +97,26 @@ impl Core {
     }
 }
 
+/// An output that lies in an arena. The arena is the worker's, but not written to before the answer was taken.
+pub(crate) struct Output {
+    memory: Arc<OutputArena>,
+    offset: u64,
+    length: usize,
+    buffers: Buffers,
+}
+
+impl Output {
+    /// Whether to read it takes so long that a runtime's thread has better things to do.
+    pub(crate) const fn is_long(&self) -> bool {
+        self.length > LONG
+    }
+
+    pub(crate) fn read(self) -> Result<bytes::Bytes, String> {
+        let bytes = self.buffers.read(&self.memory, self.offset, self.length);
+        bytes.map_err(|error| format!("its output lies nowhere: {error}"))
+    }
+}
+
 impl FrameHandler<'_> {
     /// Puts the outputs in their places: what a dead worker's frames refer to, instead of where that lies. Drops those that
     /// refer to nothing.
@@ -99,8 +125,16 @@ impl FrameHandler<'_> {
     }
 
     /// Puts the output in its place.
-    pub(crate) fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
-        let Some(place) = frame.place.take() else { return Ok(()) };
+    fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
+        if let Some(output) = self.output(frame)? {
+            frame.payload.bytes = output.read()?;
+        }
+        Ok(())
+    }
+
+    /// Where the output lies that the frame refers to, if it refers to one.
+    pub(crate) fn output(&self, frame: &mut Frame) -> Result<Option<Output>, String> {
+        let Some(place) = frame.place.take() else { return Ok(None) };
         let arena = self.core.with(|state, now| {
             let slot = state.slots.get_mut(&self.worker)?;
             slot.sharing.outputs.find(place.arena, now)
@@ -110,9 +144,8 @@ impl FrameHandler<'_> {
         let most = arena.length.min(self.core.limits.max_payload as usize);
         let length = usize::try_from(place.length).ok().filter(|&length| length <= most);
         let length = length.ok_or_else(|| format!("its output has {} bytes in an arena", place.length))?;
-        let bytes = self.core.buffers.read(&arena.memory, place.offset, length);
-        frame.payload.bytes = bytes.map_err(|error| format!("its output lies nowhere: {error}"))?;
-        Ok(())
+        let buffers = self.core.buffers.clone();
+        Ok(Some(Output { memory: arena.memory, offset: place.offset, length, buffers }))
     }
 
     /// It has answered an offer.

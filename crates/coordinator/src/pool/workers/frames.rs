@@ -13,8 +13,10 @@ use procpool_protocol::message::{Done, Progress, Status, json_of};
 use procpool_protocol::outcome::Outcome;
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// What a serving worker's frames mean.
 pub(crate) struct FrameHandler<'a> {
@@ -27,8 +29,18 @@ pub(crate) struct FrameHandler<'a> {
     answers: Vec<Answer>,
     /// The worker is looked at after each job, so that no two are told together.
     looks_at_each: bool,
+    /// An answer whose output is being read on another thread.
+    fetching: Option<Fetching>,
+    /// What came behind that answer on the jobs connection.
+    behind: VecDeque<Frame>,
     /// Workers that were given jobs because of answers that came together.
     unflushed: Vec<Arc<Outboxes>>,
+}
+
+/// An answer without its output.
+struct Fetching {
+    frame: Frame,
+    read: JoinHandle<Result<bytes::Bytes, String>>,
 }
 
 /// How much of what a worker may use it has used before its next job.
@@ -55,6 +67,8 @@ impl<'a> FrameHandler<'a> {
             weighed: None,
             answers: Vec::new(),
             looks_at_each,
+            fetching: None,
+            behind: VecDeque::new(),
             unflushed: Vec::new(),
         }
     }
@@ -62,6 +76,10 @@ impl<'a> FrameHandler<'a> {
 
 impl FrameSink for FrameHandler<'_> {
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String> {
+        if connection == Connection::Jobs && self.fetching.is_some() {
+            self.behind.push_back(frame);
+            return Ok(());
+        }
         if (connection, frame.kind) == (Connection::Jobs, Kind::Done) {
             self.done(frame)?;
             return if self.looks_at_each { self.settle() } else { Ok(()) };
@@ -88,6 +106,19 @@ impl FrameSink for FrameHandler<'_> {
             }
             (connection, kind) => Err(format!("it sent {kind:?} on the {connection:?} connection")),
         }
+    }
+
+    async fn fetched(&mut self) -> Result<(), String> {
+        while let Some(Fetching { mut frame, read }) = self.fetching.take() {
+            let read = read.await.unwrap_or_else(|error| Err(format!("its output was not read: {error}")));
+            frame.payload.bytes = read?;
+            self.answered(frame, true)?;
+            let result = self.hear_behind();
+            // What came before a breach of the protocol counts.
+            let delivered = self.delivered();
+            result.and(delivered)?;
+        }
+        Ok(())
     }
 
     async fn room(&self) {}
@@ -123,7 +154,33 @@ impl FrameHandler<'_> {
     /// Takes an answer, to be told with others that came at the same time.
     fn done(&mut self, mut frame: Frame) -> Result<(), String> {
         let is_shared = frame.place.is_some();
-        self.fetch(&mut frame)?;
+        match self.output(&mut frame)? {
+            Some(output) if output.is_long() => {
+                let read = self.core.runtime().spawn_blocking(|| output.read());
+                self.fetching = Some(Fetching { frame, read });
+                return Ok(());
+            }
+            Some(output) => frame.payload.bytes = output.read()?,
+            None => {}
+        }
+        self.answered(frame, is_shared)
+    }
+
+    /// Hears what came behind an answer, up to the next one whose output takes long to read.
+    fn hear_behind(&mut self) -> Result<(), String> {
+        if self.looks_at_each {
+            self.settle()?;
+        }
+        while self.fetching.is_none()
+            && let Some(frame) = self.behind.pop_front()
+        {
+            self.frame(Connection::Jobs, frame)?;
+        }
+        Ok(())
+    }
+
+    /// Takes an answer whose output is there.
+    fn answered(&mut self, mut frame: Frame, is_shared: bool) -> Result<(), String> {
         let length = frame.payload.bytes.len();
         let (told, health) = outcome(&mut frame)?;
         self.answers.push(Answer { sequence: frame.sequence, told, health, is_shared, length });

@@ -1,0 +1,55 @@
+//! Long outputs: they are read where the runtime's thread is not held up, and answers keep their order.
+
+use procpool::{Bytes, Pool};
+use procpool_tests::eventually;
+use procpool_tests::large::{ECHO, FILL, Large, WHERE, input};
+use procpool_tests::library::executable;
+
+const MIB: usize = 1 << 20;
+
+/// A pool of one worker whose outputs of this length lie in an arena.
+async fn sharing(length: usize) -> Pool<Large> {
+    let pool = Pool::<Large>::builder(executable("large")).workers(1..=1).start().await.unwrap();
+    let question = async || {
+        pool.run(input(ECHO, 0, length)).await.unwrap();
+        let told = pool.run(input(WHERE, 0, length)).await.unwrap();
+        String::from_utf8_lossy(&told).contains("procpool-output").then_some(())
+    };
+    eventually("outputs to lie in an arena", question).await;
+    pool
+}
+
+/// Bytes that this thread has had the kernel read.
+fn read_here() -> usize {
+    let io = std::fs::read_to_string("/proc/thread-self/io").expect("a thread knows what it has read");
+    let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a number of bytes");
+    line.parse().expect("a number")
+}
+
+// The runtime is this thread.
+#[tokio::test]
+async fn a_long_output_is_read_by_another_thread_than_the_runtimes() {
+    let pool = sharing(8 * MIB).await;
+    let before = read_here();
+    for fill in 1..5 {
+        let output = pool.run(input(FILL, fill, 8 * MIB)).await.unwrap();
+        assert!(output.len() == 8 * MIB && output.iter().all(|&byte| byte == fill));
+    }
+    let read = read_here() - before;
+    assert!(read < MIB, "{read} bytes");
+}
+
+#[tokio::test]
+async fn answers_behind_a_long_output_are_those_of_their_jobs() {
+    let pool = sharing(2 * MIB).await;
+    let jobs: Vec<_> = (0..120_u8)
+        .map(|number| {
+            let length = if number % 5 == 0 { 2 * MIB } else { 100 + usize::from(number) };
+            (number, length, pool.submit(input(FILL, number, length)))
+        })
+        .collect();
+    for (number, length, job) in jobs {
+        let Bytes(output) = job.await.unwrap();
+        assert!(output.len() == length && output.iter().all(|&byte| byte == number), "{number}");
+    }
+}
