@@ -101,7 +101,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every [`name`](Self::name) with which a pool refuses jobs. The others are a coordinator's.
-    pub const OF_POOLS: [&str; 9] = [
+    pub const OF_POOLS: [&str; 10] = [
         "queue_full",
         "queue_bytes_full",
         "breaker_open",
@@ -111,6 +111,7 @@ impl Refusal {
         "forked",
         "input_too_large",
         "input_encoding",
+        "runtime_ended",
     ];
 
     /// Whether the job found no room in the queue, so that it may be worth while to wait for some.
