@@ -15,7 +15,7 @@ pub enum Event {
     /// A job asks to be run. Answered by exactly one [`Refuse`](crate::Action::Refuse) or one
     /// [`Resolve`](crate::Action::Resolve).
     Submit {
-        /// A new id.
+        /// An id that no unresolved job has.
         job: JobId,
         /// Its limits.
         terms: Terms,

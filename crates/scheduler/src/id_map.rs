@@ -1,4 +1,5 @@
-//! A hash map for dense ids that we number ourselves. Refuses strangers' keys: it would not resist chosen ones.
+//! A hash map for ids that nobody outside chooses: workers have consecutive numbers, jobs random ones of their pool, payloads
+//! and clients hashes with random keys. Does not resist chosen ids: they could all share a bucket.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -8,8 +9,8 @@ pub(crate) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
 /// One multiplication instead of `SipHash`.
 ///
-/// The table takes its bucket from the low bits, which an odd factor keeps distinct for consecutive ids, and its
-/// tag from the high bits, which the factor fills.
+/// The table takes its bucket from the low bits, which an odd factor keeps distinct for consecutive ids and random for
+/// random ones, and its tag from the high bits, which the factor fills.
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
 

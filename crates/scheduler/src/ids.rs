@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// A job, as the caller numbers them.
+/// A job, by a number that the caller chooses: consecutive or random, but not one that a stranger has chosen, which could
+/// slow the tables down.
 ///
-/// Dense numbers keep the tables small and fast. An id is never reused, so a late event for a finished job finds
-/// nothing and falls away.
+/// No two unresolved jobs have the same one, and it is not used again soon. So a late event for a finished job finds nothing
+/// and falls away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 

@@ -40,7 +40,7 @@ pub(crate) enum Loss {
     Ahead,
 }
 
-/// All jobs that were ever submitted, by their dense ids.
+/// All jobs that were ever submitted, by their ids, which count from 0 here.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     retries_out_of_memory: bool,
