@@ -75,14 +75,9 @@ impl Run {
         }
         let killed: Vec<_> = effects.kill.drain(..).collect();
         if !killed.is_empty() {
-            let dismissed: Vec<_> = self
-                .state
-                .slots
-                .iter()
-                .filter(|(_, slot)| slot.dismissed)
-                .map(|(&worker, _)| worker)
-                .collect();
-            for worker in dismissed {
+            let workers = self.state.slots.keys().copied();
+            let asked = workers.filter(|&worker| self.state.scheduler.reason(worker).is_some());
+            for worker in asked.collect::<Vec<_>>() {
                 self.bury(worker, true)?;
             }
         }

@@ -254,13 +254,11 @@ impl State {
                 effects.recalls.extend(self.slots.get(&worker).and_then(|slot| Recall::of(worker, slot)));
             }
             Action::Retire { worker } => {
-                self.dismiss(worker);
                 self.control(worker, effects, |_| Some(Frame::new(Kind::Shutdown, 0, "")));
             }
             Action::Kill { worker, .. } => {
                 // Once the scheduler asked for a kill it gives that worker nothing more, so that a kill
                 // performed later hits no other job.
-                self.dismiss(worker);
                 effects.kill.extend(self.slots.get(&worker).map(|slot| slot.kill_switch.clone()));
             }
             Action::Reloaded { generation, end } => {
@@ -270,13 +268,6 @@ impl State {
             }
             Action::Resolve { job, verdict } => self.resolve(now, job, verdict, context, effects),
             Action::Drained => effects.drained = true,
-        }
-    }
-
-    /// From now on the worker's death surprises nobody.
-    fn dismiss(&mut self, worker: WorkerId) {
-        if let Some(slot) = self.slots.get_mut(&worker) {
-            slot.dismissed = true;
         }
     }
 

@@ -25,8 +25,6 @@ pub(crate) struct WorkerSlot {
     pub(crate) last_sequence: u64,
     pub(crate) sharing: Sharing,
     pub(crate) jobs_done: u64,
-    /// Asked to exit, or killed by this pool.
-    pub(crate) dismissed: bool,
     pub(crate) started: Time,
     pub(crate) generation: Generation,
     /// Contract version, once it said hello.
@@ -81,7 +79,6 @@ impl WorkerSlot {
             last_sequence: 0,
             sharing: Sharing::new(shares),
             jobs_done: 0,
-            dismissed: false,
             started,
             generation,
             version: None,

@@ -40,6 +40,7 @@ impl Found {
         death: Death,
         names_payload: bool,
     ) -> Option<Self> {
+        let is_expected = state.scheduler.reason(worker).is_some();
         let slot = state.slots.get_mut(&worker)?;
         let mut words = last_words::hear(&mut slot.held, ending.last_frames);
         slot.jobs_done += words.answers.len() as u64;
@@ -54,7 +55,7 @@ impl Found {
         let running = begun.checked_sub(1).and_then(|at| slot.held.get(at)).map(|held| held.job);
         let mut report = ending.report;
         report.jobs_done = slot.jobs_done;
-        let (is_expected, name) = (slot.dismissed, slot.name.clone());
+        let name = slot.name.clone();
         let said = words.said.drain(..).map(|(job, frame)| Said::of(state, &name, job, frame)).collect();
         let suspect = running.filter(|_| names_payload && !is_expected).and_then(|job| state.entry(job));
         let suspect = suspect.map(|entry| entry.job.input.clone());

@@ -192,7 +192,7 @@ fn died_unready(
 ) {
     let Some(slot) = state.slots.remove(&worker) else { return };
     let reason = error.to_string();
-    if !slot.dismissed {
+    if state.scheduler.reason(worker).is_none() {
         state.last_death.clone_from(&reason);
     }
     let died = Event::Died { worker, begun: 0, death, fingerprint: None };
