@@ -129,7 +129,10 @@ fn fuzz(built: &Path, target: &'static str, seconds: u32) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
     }
     let mut program = executable(built, target);
-    program.args(LIMITS).args([format!("-max_total_time={seconds}"), format!("-max_len={LONGEST_INPUT}")]);
+    eprintln!("=== {target} for {seconds} s");
+    // By itself it says a line for each input that is new, which hides what matters.
+    program.args(LIMITS).arg("-verbosity=0");
+    program.args([format!("-max_total_time={seconds}"), format!("-max_len={LONGEST_INPUT}")]);
     program.arg(format!("-artifact_prefix={}/", artifacts.display()));
     let dictionary = cargo::root().join("fuzz/dictionaries").join(target);
     if dictionary.exists() {
