@@ -113,9 +113,9 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Whether its head tells the length of its body in two ways.
+    /// Whether its head tells the length of its body in two ways, or one before it may have done so.
     pub(crate) fn is_ambiguous(&self) -> bool {
-        lock(&self.activity.framing).ambiguous() == Some(self.number)
+        lock(&self.activity.framing).ambiguous().is_some_and(|first| first <= self.number)
     }
 
     /// The answer is there. Notes what it holds, and whether it may leave while the request's body is

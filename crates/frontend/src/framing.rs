@@ -14,6 +14,8 @@ pub(crate) struct Framing {
     at: At,
     /// The beginning of the line, without white space around it.
     line: Vec<u8>,
+    /// Its last byte so far.
+    last: u8,
     head: Head,
     heads: u64,
     ambiguous: Option<u64>,
@@ -82,6 +84,7 @@ impl Framing {
     fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let part = &bytes[..end.unwrap_or(bytes.len())];
+        self.last = part.last().copied().unwrap_or(self.last);
         let part = if self.line.is_empty() { part.trim_ascii_start() } else { part };
         let room = LONGEST - self.line.len();
         self.line.extend_from_slice(&part[..part.len().min(room)]);
@@ -93,6 +96,7 @@ impl Framing {
     fn end_line(&mut self) {
         let mut line = std::mem::take(&mut self.line);
         let is_cut = line.len() == LONGEST;
+        let has_two_ends = std::mem::take(&mut self.last) == b'\r';
         line.truncate(line.trim_ascii_end().len());
         self.at = match self.at {
             At::Start if line.is_empty() => At::Start,
@@ -103,6 +107,9 @@ impl Framing {
             }
             At::Header if line.is_empty() => self.end_head(),
             At::Header => self.header(&line, is_cut),
+            // hyper takes zeros without end, and does not end a trailer at a bare LF: what comes next may be in either place.
+            At::ChunkSize if is_cut && line.iter().all(u8::is_ascii_hexdigit) => self.lose_track(),
+            At::Trailer if !has_two_ends => self.lose_track(),
             At::ChunkSize => match chunk_size(&line) {
                 Some(0) => At::Trailer,
                 // And the end of its line.
@@ -145,6 +152,12 @@ impl Framing {
             Head { length: Some(length @ 1..), .. } => At::Body(length),
             Head { .. } => At::Start,
         }
+    }
+
+    /// Nothing that follows is known to be what it seems.
+    fn lose_track(&mut self) -> At {
+        self.is_ambiguous_here();
+        At::Elsewhere
     }
 
     fn is_ambiguous_here(&mut self) {

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// The tables, which have a line for each socket. An end may stand in the other one: IPv4 is spoken over both.
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
@@ -41,25 +41,28 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Owners {
     turn: Arc<Semaphore>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Owners {
     pub(crate) fn new() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), places: Semaphore::new(WAITING) }
+        Self { turn: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// The user whose process is at the other end; `None` where the kernel does not say so for certain, or where too many
     /// ask at once.
     pub(crate) async fn of(&self, ends: Ends) -> Option<u32> {
-        let _place = self.places.try_acquire().ok()?;
+        let place = self.places.clone().try_acquire_owned().ok()?;
         let turn = self.turn.clone().acquire_owned().await.ok()?;
-        let found = tokio::task::spawn_blocking(move || look_up(&ends)).await;
+        let (tell, found) = oneshot::channel();
+        // By itself: who asks and goes away makes no room for the next before its time.
         tokio::spawn(async move {
+            // Whoever asked may be gone.
+            let _ = tell.send(tokio::task::spawn_blocking(move || look_up(&ends)).await);
             tokio::time::sleep(PAUSE).await;
-            drop(turn);
+            drop((turn, place));
         });
-        found.ok()?.unwrap_or_else(|error| {
+        found.await.ok()?.ok()?.unwrap_or_else(|error| {
             tracing::debug!(%error, "failed to look up whose connection this is");
             None
         })

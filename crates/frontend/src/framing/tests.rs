@@ -60,6 +60,22 @@ fn requests_in_a_row_are_counted_and_bodies_are_not_read() {
 }
 
 #[test]
+fn after_a_body_that_hyper_may_end_elsewhere_nothing_is_believed() {
+    let both = post("Content-Length: 1\r\nTransfer-Encoding: chunked", "0\r\n\r\n");
+    for body in [
+        "0\r\na: b\n\nX\r\n\r\n".to_owned(),
+        "0\r\na: b\n\nPOST / HTTP/1.1\r\nContent-Length: 99999999\n\nz\r\n\r\n".to_owned(),
+        format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(LONGEST)),
+    ] {
+        let first = post("Transfer-Encoding: chunked", &body);
+        assert_eq!(read(&[&first, &both[..]].concat()), (1, Some(1)), "{body:?}");
+    }
+    let long = format!("0\r\nA: {}\r\n\r\n", "a".repeat(2 * LONGEST));
+    let plain = post("Transfer-Encoding: chunked", &long);
+    assert_eq!(read(&[&plain, GET].concat()), (2, None), "a long trailer is one");
+}
+
+#[test]
 fn what_is_no_http_1_is_not_looked_at() {
     let both = post("Content-Length: 1\r\nTransfer-Encoding: chunked", "");
     assert_eq!(read(&["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &both].concat()), (0, None));
