@@ -6,7 +6,7 @@ use procpool_protocol::handshake::{Hello, Mode, Welcome};
 use procpool_protocol::message::{Done, Job, Status, json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::{Encoding, Payload};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -91,7 +91,13 @@ fn next(stream: &UnixStream, decoder: &mut Decoder) -> Frame {
 
 fn feed(mut stream: &UnixStream, decoder: &mut Decoder) {
     let mut bytes = [0; 4096];
-    let length = stream.read(&mut bytes).unwrap();
+    let length = loop {
+        match stream.read(&mut bytes) {
+            // The end of another test's child.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => break read.unwrap(),
+        }
+    };
     assert_ne!(length, 0, "the worker closed the connection");
     decoder.feed(&bytes[..length]);
 }
