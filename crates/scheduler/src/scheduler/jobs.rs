@@ -248,11 +248,13 @@ impl Scheduler {
         if self.convict(id) {
             return None;
         }
-        self.moves(id, place);
-        let job = self.jobs.get(&id)?;
+        let job = self.jobs.get_mut(&id)?;
+        let left = std::mem::replace(&mut job.place, place);
         let run_end = job.run_timeout.map(|timeout| self.now + timeout);
         let (end, _) = earlier(job.deadline, run_end);
-        Some((job.attempt, end.map(|end| end.since(self.now))))
+        let turn = (job.attempt, end.map(|end| end.since(self.now)));
+        self.leave(left);
+        Some(turn)
     }
 
     /// Takes a waiting job to another place.

@@ -41,7 +41,10 @@ impl Scheduler {
     /// before any payload had killed. Asks for it, once. Only ever for the first in the queue: most of those behind it
     /// are never asked for, because the payload that killed is forgiven or forgotten before their turn.
     pub(super) fn has_to_be_identified(&mut self, id: JobId) -> bool {
-        let Some(job) = self.jobs.get_mut(&id).filter(|_| !self.quarantine.is_empty()) else { return false };
+        if self.quarantine.is_empty() {
+            return false;
+        }
+        let Some(job) = self.jobs.get_mut(&id) else { return false };
         match job.print {
             Print::Known(_) => false,
             Print::Asked => true,
@@ -102,9 +105,13 @@ impl Scheduler {
         if self.give_back(id) {
             return true;
         }
+        if self.quarantine.is_empty() {
+            return false;
+        }
         let Some(job) = self.jobs.get(&id) else { return false };
-        let payload = job.print.known().filter(|_| !self.quarantine.is_empty());
-        let Some(sentence) = payload.and_then(|payload| self.quarantine.sentence(payload, self.now)) else {
+        let Some(sentence) =
+            job.print.known().and_then(|payload| self.quarantine.sentence(payload, self.now))
+        else {
             return false;
         };
         let stage = job.stage();
