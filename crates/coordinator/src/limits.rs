@@ -54,7 +54,7 @@ pub struct PoolLimits {
     /// 100.
     pub saved_jobs: usize,
     /// Number of jobs that are kept in the file of a failed one: those that its worker was given before. At most 1000, with at
-    /// most 16 MiB of inputs a worker, which stay in memory. Needs `save_failed_jobs`. Default: 0.
+    /// most 4 MiB of inputs a worker, which stay in memory. Needs `save_failed_jobs`. Default: 0.
     pub save_history: usize,
     /// What each worker process may use.
     pub worker: WorkerLimits,

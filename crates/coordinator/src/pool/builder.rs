@@ -154,7 +154,7 @@ impl<J: Job> PoolBuilder<J> {
     }
     limit! {
         /// Number of jobs that are kept in the file of a failed one, which its worker was given before: a crash may be of what
-        /// one of them had left behind. At most 1000, and 16 MiB of inputs a worker. Default: 0.
+        /// one of them had left behind. At most 1000, and 4 MiB of inputs a worker. Default: 0.
         save_history: usize, jobs => jobs
     }
 

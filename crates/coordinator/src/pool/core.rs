@@ -333,14 +333,15 @@ impl Core {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| {
-            tracing::error!(
-                pool = self.name,
-                "the pool met a bug of its own and is shut down; its jobs end as such"
-            );
             let mut state = poisoned.into_inner();
             state.break_off();
             self.state.clear_poison();
             self.drained.send_replace(true);
+            // Last: what logs are written to is not ours, and may fail in ways of its own.
+            tracing::error!(
+                pool = self.name,
+                "the pool met a bug of its own and is shut down; its jobs end as such"
+            );
             state
         })
     }
@@ -350,11 +351,13 @@ impl Core {
 mod tests {
     use super::*;
     use crate::pool::simulation::recipe::recipe;
+    use crate::pool::state::events::Events;
     use crate::pool::state::open_job::NewJob;
     use procpool_protocol::Encoding;
     use procpool_protocol::engine::JobLimits;
     use procpool_scheduler::Config;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use tokio::sync::oneshot;
 
     fn job() -> NewJob {
         let (input, limits) = (Payload::json("7"), JobLimits::default());
@@ -375,12 +378,18 @@ mod tests {
         let (spawns, _starts) = mpsc::unbounded_channel();
         let core = Core::new(recipe(), PoolLimits::default(), scheduler, spawns, None);
         core.feed(Event::Start);
-        let open = core.submit(job()).unwrap();
+        let events = Arc::new(Events::default());
+        let open = core.submit(NewJob { events: Some(events.clone()), ..job() }).unwrap();
+        let (caller, reloaded) = oneshot::channel();
+        let pinned = recipe().origin.pinned().unwrap().clone();
+        core.act(|state, now, effects| state.reload(now, pinned, caller, effects));
         catch_unwind(AssertUnwindSafe(|| core.with(|_, _| panic!("a bug")))).unwrap_err();
 
         let refused = core.submit(job()).unwrap_err();
         assert_eq!(refused.reason, Refusal::ShuttingDown);
         open.outcome.await.unwrap_err();
+        assert!(events.next().await.is_none(), "its reader does not wait for ever");
+        reloaded.await.unwrap_err();
         assert!(*core.drained().borrow(), "and the supervisor ends");
     }
 }

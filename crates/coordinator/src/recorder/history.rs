@@ -1,12 +1,13 @@
 //! The last jobs that a worker was given, kept in case that a later one dies of what they have left behind. Refuses to know
 //! what became of them.
 
+use bytes::Bytes;
 use procpool_protocol::frame::Frame;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Maximum number of bytes of inputs that are kept for a worker.
-const MAX_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// The last jobs of one worker, shared by the worker and those of its jobs that have no outcome yet.
 #[derive(Debug)]
@@ -34,9 +35,12 @@ impl History {
         if job.payload.attachments.count() > 0 || job.payload.bytes.len() > MAX_BYTES {
             return;
         }
+        // A copy: what it is a part of may be larger, and counts as a request's body for as long as anybody has it.
+        let mut job = job.clone();
+        job.payload.bytes = Bytes::copy_from_slice(&job.payload.bytes);
         let mut kept = self.lock();
-        kept.bytes += length(job);
-        kept.jobs.push_back(job.clone());
+        kept.bytes += length(&job);
+        kept.jobs.push_back(job);
         while kept.jobs.len() > self.most.saturating_add(others).saturating_add(1) || kept.bytes > MAX_BYTES {
             let Some(oldest) = kept.jobs.pop_front() else { return };
             kept.bytes -= length(&oldest);

@@ -102,6 +102,11 @@ impl Generations {
         outdated.into_values()
     }
 
+    /// No reload comes to its end any more.
+    pub(crate) fn forget_callers(&mut self) {
+        self.callers.clear();
+    }
+
     /// A reload has come to its end.
     pub(crate) fn reloaded(
         &mut self,

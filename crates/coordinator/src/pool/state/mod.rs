@@ -187,7 +187,12 @@ impl State {
     /// nothing else, every worker is killed, and no job is taken.
     pub(crate) fn break_off(&mut self) {
         self.scheduler.break_off();
-        self.entries.clear();
+        for (_, entry) in self.entries.drain() {
+            if let Some(events) = &entry.job.events {
+                events.end();
+            }
+        }
+        self.makes.forget_callers();
         for slot in std::mem::take(&mut self.slots).into_values() {
             slot.kill_switch.kill();
         }

@@ -1,11 +1,12 @@
 //! What the frames of a serving worker mean to its pool.
 
+use super::arenas::Output;
 use crate::pool::core::Core;
 use crate::pool::state::context::{EventContext, Told};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
 use crate::pool::state::slot::Answer;
-use procpool_process::{FrameSink, KillSwitch, Outboxes};
+use procpool_process::{FrameSink, KillSwitch, Outboxes, clock};
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
@@ -14,8 +15,9 @@ use procpool_protocol::outcome::Outcome;
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// What a serving worker's frames mean.
@@ -40,7 +42,38 @@ pub(crate) struct FrameHandler<'a> {
 /// An answer without its output.
 struct Fetching {
     frame: Frame,
-    read: JoinHandle<Result<bytes::Bytes, String>>,
+    /// Taken by whoever reads it.
+    output: Arc<Mutex<Option<Output>>>,
+    read: JoinHandle<Option<Result<bytes::Bytes, String>>>,
+}
+
+/// A thread that reads has begun by then, unless all of the runtime's are taken, perhaps by those who wait for this very output.
+const SOON: Duration = Duration::from_millis(20);
+
+impl Fetching {
+    fn begin(frame: Frame, output: Output, runtime: &Handle) -> Self {
+        let output = Arc::new(Mutex::new(Some(output)));
+        let theirs = output.clone();
+        let read = runtime.spawn_blocking(move || take(&theirs).map(Output::read));
+        Self { frame, output, read }
+    }
+
+    async fn end(mut self) -> Result<Frame, String> {
+        let read = match clock::timeout(SOON, &mut self.read).await {
+            Ok(read) => read,
+            Err(_) => match take(&self.output) {
+                Some(output) => Ok(Some(output.read())),
+                None => self.read.await,
+            },
+        };
+        let read = read.map_err(|error| format!("its output was not read: {error}"))?;
+        self.frame.payload.bytes = read.ok_or("its output was read by nobody")??;
+        Ok(self.frame)
+    }
+}
+
+fn take(output: &Mutex<Option<Output>>) -> Option<Output> {
+    output.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// How much of what a worker may use it has used before its next job.
@@ -109,9 +142,8 @@ impl FrameSink for FrameHandler<'_> {
     }
 
     async fn fetched(&mut self) -> Result<(), String> {
-        while let Some(Fetching { mut frame, read }) = self.fetching.take() {
-            let read = read.await.unwrap_or_else(|error| Err(format!("its output was not read: {error}")));
-            frame.payload.bytes = read?;
+        while let Some(fetching) = self.fetching.take() {
+            let frame = fetching.end().await?;
             self.answered(frame, true)?;
             let result = self.hear_behind();
             // What came before a breach of the protocol counts.
@@ -156,8 +188,7 @@ impl FrameHandler<'_> {
         let is_shared = frame.place.is_some();
         match self.output(&mut frame)? {
             Some(output) if output.is_long() => {
-                let read = self.core.runtime().spawn_blocking(|| output.read());
-                self.fetching = Some(Fetching { frame, read });
+                self.fetching = Some(Fetching::begin(frame, output, self.core.runtime()));
                 return Ok(());
             }
             Some(output) => frame.payload.bytes = output.read()?,

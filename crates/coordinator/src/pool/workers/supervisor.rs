@@ -28,8 +28,7 @@ pub(crate) async fn supervise(
         tokio::select! {
             biased;
             Some((worker, recipe)) = spawns.recv() => {
-                first.begun();
-                members.spawn(worker_task::live(core.clone(), recipe, worker, first.clone()));
+                members.spawn(worker_task::live(core.clone(), recipe, worker, first.begin()));
             }
             () = core.next_tick(&mut catch_up) => core.feed(Event::Tick),
             Some(ended) = members.join_next() => {

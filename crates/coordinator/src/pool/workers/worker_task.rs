@@ -11,12 +11,12 @@ use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch}
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Cause, Death, Event, Time, WorkerId};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Launches the worker of an id that the scheduler gave out, serves it until it is dead, and tells the
 /// scheduler of its death exactly once, whatever happens.
-pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId, first: Arc<FirstStart>) {
+pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId, mut start: Start) {
     let member = Member { core, worker, buried: false };
     let Some((name, kill_switch)) = member
         .core
@@ -30,7 +30,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             // Whoever waits for the pool's start reports it.
             if matches!(error, StartError::Withdrawn { .. }) {
                 tracing::debug!(pool = recipe.name, worker = name, "{error}");
-            } else if let Err(error) = first.tell(Err(error)) {
+            } else if let Err(error) = start.tell(Err(error)) {
                 tracing::warn!(pool = recipe.name, worker = name, "{error}");
             }
         }
@@ -40,7 +40,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             // Not before the worker is in: what logs are written to is not ours, and may fail in ways of its own.
             tracing::info!(pool = member.core.name, worker = name, pid, "ready");
             // That nobody waits any more is no news.
-            let _ = first.tell(Ok(()));
+            let _ = start.tell(Ok(()));
             let mut serving = FrameHandler::new(&member.core, worker, kill_switch);
             let mut ending = session.drive(&mut serving).await;
             serving.fetch_all(&mut ending.last_frames);
@@ -70,18 +70,32 @@ impl FirstStart {
     }
 
     /// A worker is on its way.
-    pub(crate) fn begun(&self) {
-        let mut starting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !starting.has_failed {
-            starting.under_way += 1;
-        }
+    pub(crate) fn begin(self: &Arc<Self>) -> Start {
+        let mut starting = self.lock();
+        let is_counted = !starting.has_failed;
+        starting.under_way += usize::from(is_counted);
+        Start { first: self.clone(), is_counted }
     }
 
+    fn lock(&self) -> MutexGuard<'_, Starting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One worker's start.
+#[derive(Debug)]
+pub(crate) struct Start {
+    first: Arc<FirstStart>,
+    /// Whether it is one of those that were begun together, and has not come to its end.
+    is_counted: bool,
+}
+
+impl Start {
     /// Gives the outcome back if nobody waits for it.
-    fn tell(&self, outcome: Result<(), StartError>) -> Result<(), StartError> {
-        let mut starting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tell(&mut self, outcome: Result<(), StartError>) -> Result<(), StartError> {
+        let mut starting = self.first.lock();
         starting.has_failed |= outcome.is_err();
-        starting.under_way = starting.under_way.saturating_sub(1);
+        starting.under_way -= usize::from(std::mem::take(&mut self.is_counted));
         if outcome.is_err() && starting.under_way > 0 {
             return outcome;
         }
@@ -89,6 +103,12 @@ impl FirstStart {
             Some(listener) => listener.send(outcome).or_else(|outcome| outcome),
             None => outcome,
         }
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        self.first.lock().under_way -= usize::from(self.is_counted);
     }
 }
 
@@ -209,31 +229,29 @@ mod tests {
         StartError::Prepare { pool: "p".into(), source: std::io::ErrorKind::OutOfMemory.into() }
     }
 
-    fn of(workers: usize) -> (Arc<FirstStart>, oneshot::Receiver<Result<(), StartError>>) {
+    fn of_two() -> (Arc<FirstStart>, [Start; 2], oneshot::Receiver<Result<(), StartError>>) {
         let (first, outcome) = FirstStart::new();
-        (0..workers).for_each(|_| first.begun());
-        (first, outcome)
+        let starts = [first.begin(), first.begin()];
+        (first, starts, outcome)
     }
 
     #[test]
     fn a_pool_has_started_when_one_of_its_workers_is_ready_though_another_failed() {
-        let (first, mut outcome) = of(2);
-        assert!(
-            first.tell(Err(failure())).is_err(),
-            "its failure is logged, and the pool waits for the other"
-        );
+        let (first, [mut one, mut other], mut outcome) = of_two();
+        assert!(one.tell(Err(failure())).is_err(), "its failure is logged, and the pool waits for the other");
+        // The one that takes its place is no better.
+        assert!(first.begin().tell(Err(failure())).is_err());
         assert!(outcome.try_recv().is_err());
-        first.begun();
-        first.tell(Ok(())).unwrap();
+        other.tell(Ok(())).unwrap();
         assert!(outcome.try_recv().unwrap().is_ok());
     }
 
     #[test]
     fn a_pool_none_of_whose_first_workers_gets_ready_has_not_started() {
-        let (first, mut outcome) = of(2);
-        assert!(first.tell(Err(failure())).is_err());
-        first.begun();
-        first.tell(Err(failure())).unwrap();
+        let (first, [mut one, mut other], mut outcome) = of_two();
+        assert!(one.tell(Err(failure())).is_err());
+        let _later = first.begin();
+        other.tell(Err(failure())).unwrap();
         assert!(outcome.try_recv().unwrap().is_err(), "nobody waits for the one that was begun again");
     }
 }
