@@ -101,13 +101,14 @@ impl Scheduler {
     }
 
     /// Ends a job whose payload is in quarantine, or whose client is refused.
+    #[inline]
     pub(super) fn convict(&mut self, id: JobId) -> bool {
-        if self.give_back(id) {
-            return true;
-        }
-        if self.quarantine.is_empty() {
-            return false;
-        }
+        // Asked for each job, and hardly ever is there anything against one.
+        (self.clients.refuse_some() && self.give_back(id))
+            || (!self.quarantine.is_empty() && self.quarantined(id))
+    }
+
+    fn quarantined(&mut self, id: JobId) -> bool {
         let Some(job) = self.jobs.get(&id) else { return false };
         let Some(sentence) =
             job.print.known().and_then(|payload| self.quarantine.sentence(payload, self.now))

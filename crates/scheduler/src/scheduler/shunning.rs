@@ -20,9 +20,6 @@ impl Scheduler {
 
     /// Gives a job back that nobody has run, and whose client is refused.
     pub(super) fn give_back(&mut self, id: JobId) -> bool {
-        if !self.clients.refuse_some() {
-            return false;
-        }
         let Some(job) = self.jobs.get(&id).filter(|job| job.stage() == Stage::Queued) else { return false };
         let Some(suspect) = self.clients.refused(job.client, self.now) else { return false };
         let (client_deaths, retry) = (suspect.deaths, suspect.remaining);
