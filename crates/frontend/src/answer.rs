@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("job-id");
 /// How many chunks of its stream the job emitted, for which HTTP has no room yet.
 const CHUNKS_DROPPED: HeaderName = HeaderName::from_static("job-chunks-dropped");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Shows an output, of which its worker may have told more than the bytes.
 pub(crate) type Render = fn(Payload, Option<&JobReport>) -> Result<Response, JobError>;

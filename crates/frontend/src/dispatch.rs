@@ -3,7 +3,7 @@
 //! bodies and queries are the user's data.
 
 use crate::activity::Exchange;
-use crate::answer::JOB_ID;
+use crate::answer::{JOB_ID, SERVER_TIMING};
 use crate::budget::{Budget, Share};
 use crate::kind::Kind;
 use crate::paced::Paced;
@@ -80,15 +80,23 @@ fn within(answers: &Arc<Budget>, response: Response) -> (Response, Share) {
     if share.grow(size) {
         return (response, share);
     }
-    let response = if size > ALWAYS_SENT { no_room(&response).into_response() } else { response };
+    let response = if size > ALWAYS_SENT { no_room(&response) } else { response };
     share.overdraw(response.body().size_hint().lower());
     (response, share)
 }
 
-fn no_room(response: &Response) -> Problem {
+/// Instead of an answer. What it says of its job stays; whether to run that again is not for a header to say.
+fn no_room(answer: &Response) -> Response {
     let detail = "failed to pass the answer on: clients have not taken as many bytes of other answers as the server \
                   may hold (`max_answers`)";
-    overloaded(detail).may_have_run(response.headers().contains_key(JOB_ID))
+    let of_job =
+        [JOB_ID, SERVER_TIMING].map(|name| Some((name.clone(), answer.headers().get(name)?.clone())));
+    let has_run = answer.headers().contains_key(JOB_ID);
+    let refusal = overloaded(detail).may_have_run(has_run);
+    let refusal = if has_run { refusal.retry_after(None) } else { refusal };
+    let mut response = refusal.into_response();
+    response.headers_mut().extend(of_job.into_iter().flatten());
+    response
 }
 
 fn too_many() -> Problem {

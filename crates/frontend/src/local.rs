@@ -9,7 +9,7 @@ use crate::app::Shared;
 use crate::config::HttpConfig;
 use crate::head;
 use crate::kind::Kind;
-use crate::owner::Ends;
+use crate::owner::{Ends, Owners};
 use crate::peer::PeerKey;
 use crate::problem::Problem;
 use crate::wire::Wire;
@@ -21,6 +21,7 @@ use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
+use tokio::sync::OnceCell;
 
 /// What proxies say of whom they ask for, beside everything that begins with one of [`PREFIXES`].
 const PROXIES: [&str; 9] = [
@@ -44,15 +45,28 @@ pub(crate) struct Peer {
     wire: Weak<Wire>,
     /// Made once a connection: a request takes it along for nothing.
     client: Arc<str>,
+    /// Whose process is at the other end, once an order has had the kernel asked: that never changes, so who may give no order
+    /// and asks all the time has it asked once.
+    owner: Arc<OnceCell<u32>>,
 }
 
 impl Peer {
     pub(crate) fn at(address: IpAddr, wire: &Arc<Wire>) -> Self {
-        Self { address, wire: Arc::downgrade(wire), client: PeerKey::of(address).to_string().into() }
+        Self {
+            address,
+            wire: Arc::downgrade(wire),
+            client: PeerKey::of(address).to_string().into(),
+            owner: Arc::default(),
+        }
     }
 
     fn ends(&self) -> Option<Ends> {
         self.wire.upgrade()?.ends().ok()
+    }
+
+    /// Whose process is at the other end of a connection with these `ends`; none where the kernel does not say so for certain.
+    async fn owner(&self, ends: Ends, owners: &Owners) -> Option<u32> {
+        self.owner.get_or_try_init(async || owners.of(ends).await.ok_or(())).await.ok().copied()
     }
 }
 
@@ -85,7 +99,9 @@ pub(crate) async fn refuse_unproved(
     let peer = request.extensions().get().map(|peer: &Peer| peer.address);
     let proved = match claim(&shared.app.config, &request) {
         Ok(Claim::Token) => Ok(None),
-        Ok(Claim::Process(ends, owner)) => may_order(shared.owners.of(ends).await, owner).map(Some),
+        Ok(Claim::Process(peer, ends, owner)) => {
+            may_order(peer.owner(ends, &shared.owners).await, owner).map(Some)
+        }
         Err(reason) => Err(reason),
     };
     match proved {
@@ -108,7 +124,7 @@ enum Claim {
     /// The right one.
     Token,
     /// That it was sent by a process of this user or of root, which the kernel has yet to confirm.
-    Process(Ends, u32),
+    Process(Peer, Ends, u32),
 }
 
 /// # Errors
@@ -117,7 +133,7 @@ fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, St
     match (&config.orders_token, bearer(request.headers()), config.orders_of) {
         (Some(token), Some(given), _) if token.is(given) => Ok(Claim::Token),
         (Some(_), Some(_), _) => Err("the token is not that of the configuration".into()),
-        (_, _, Some(owner)) => Ok(Claim::Process(direct(request)?, owner)),
+        (_, _, Some(owner)) => direct(request).map(|(peer, ends)| Claim::Process(peer, ends, owner)),
         (Some(_), None, None) => Err("over TCP it needs the token, as `Authorization: Bearer …`".into()),
         (None, _, None) => Err("over TCP nobody may, as the configuration says".into()),
     }
@@ -127,7 +143,7 @@ fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, St
 ///
 /// # Errors
 /// By what the request is known to come from elsewhere, or that it may.
-fn direct<B>(request: &http::Request<B>) -> Result<Ends, String> {
+fn direct<B>(request: &http::Request<B>) -> Result<(Peer, Ends), String> {
     if let Some(name) = request.headers().keys().find(|name| is_of_a_proxy(name)) {
         return Err(format!("`{name}` says that a proxy has passed it on"));
     }
@@ -139,8 +155,9 @@ fn direct<B>(request: &http::Request<B>) -> Result<Ends, String> {
     if let Some(host) = host.ok().flatten().filter(|host| !is_of_loopback(host)) {
         return Err(format!("`{host}` is not a loopback address, so a proxy may have passed it on"));
     }
-    let ends = request.extensions().get().and_then(Peer::ends);
-    ends.filter(Ends::are_loopback)
+    let peer: Option<&Peer> = request.extensions().get();
+    let ends = peer.and_then(|peer| Some((peer.clone(), peer.ends()?)));
+    ends.filter(|(_, ends)| ends.are_loopback())
         .ok_or_else(|| "the connection does not come from a loopback address to one".into())
 }
 

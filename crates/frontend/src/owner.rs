@@ -34,8 +34,9 @@ impl Ends {
     }
 }
 
-/// Maximum number of orders that wait for their turn: together they take a second or so.
-const WAITING: usize = 64;
+/// Maximum number of connections whose orders wait for their turn: together they take some
+/// seconds, in the order in which they came.
+const WAITING: usize = 256;
 
 /// Looks owners up, one at a time.
 #[derive(Debug)]

@@ -105,4 +105,6 @@ async fn an_output_that_has_no_room_is_dropped_and_its_job_may_have_run() {
     let reply = server.post_as(JOBS, RAW, "x").await;
     assert_eq!((reply.status, reply.kind().as_str()), (503, "overloaded"));
     assert_eq!(reply.problem()["may_have_run"], true);
+    assert_eq!(reply.header("retry-after"), None, "whether to run it again is not for the server to say");
+    assert!(reply.header("job-id").is_some() && reply.header("server-timing").is_some());
 }

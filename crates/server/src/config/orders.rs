@@ -45,7 +45,10 @@ impl Visitor<'_> for Written {
         match text {
             "" => Err(E::custom("orders names no socket; write true, a path, or \"off\"")),
             "off" => Ok(Orders::Off),
-            path => Ok(Orders::Socket(path.into())),
+            path if path.contains(['/', '.']) => Ok(Orders::Socket(path.into())),
+            word => Err(E::custom(format!(
+                "orders = \"{word}\" is neither \"off\" nor a path; write \"./{word}\" for a socket of that name"
+            ))),
         }
     }
 
