@@ -331,6 +331,7 @@ fn orders_are_taken_over_loopback_or_on_a_socket_or_not_at_all() {
     let loopback = ["", "orders = true", "orders = true\norders_token_file = \"t\""];
     assert_eq!(loopback.map(orders), [const { Ok((None, true)) }; 3]);
     assert!(orders(r#"orders = """#).is_err());
+    assert!(orders(r#"orders = "OFF""#).is_err(), "a word that was mistyped is no socket");
     assert!(orders("orders = 1").unwrap_err().contains("a socket such as"));
 
     let named =
