@@ -16,19 +16,21 @@ pub type Operation = (&'static str, fn(u64));
 
 /// All of them.
 pub const OPERATIONS: &[Operation] = &[
-    ("scheduler: a job and an idle worker", |count| schedule(1, 0, count)),
-    ("scheduler: a job behind 10,000 others", |count| schedule(1, 10_000, count)),
-    ("scheduler: a job and 256 workers", |count| schedule(256, 256, count)),
+    ("scheduler: a job and an idle worker", |count| schedule(1, 0, 0, count)),
+    ("scheduler: a job behind 10,000 others", |count| schedule(1, 0, 10_000, count)),
+    ("scheduler: a job and 256 workers", |count| schedule(256, 0, 256, count)),
+    ("scheduler: a job that is sent ahead", |count| schedule(2, 16, 256, count)),
     ("frame: a job, written", |count| write(&job(), count)),
     ("frame: a job, read", |count| read(&job(), count)),
     ("frame: an answer, written", |count| write(&answer(), count)),
     ("frame: an answer, read", |count| read(&answer(), count)),
 ];
 
-/// One job comes and one ends, in a pool of so many workers with so many jobs at any time.
-fn schedule(workers: usize, jobs: u64, count: u64) {
-    let config =
-        Config { min_workers: workers, max_workers: workers, queue: usize::MAX / 2, ..Config::default() };
+/// One job comes and one ends, in a pool of so many workers with so many jobs at any time, and `ahead` of them behind the one
+/// that a worker runs.
+fn schedule(workers: usize, ahead: usize, jobs: u64, count: u64) {
+    let queue = usize::MAX / 2;
+    let config = Config { min_workers: workers, max_workers: workers, ahead, queue, ..Config::default() };
     let mut pool = Pool {
         scheduler: Scheduler::new(config, 1).expect("a valid configuration"),
         at: 0,
@@ -36,7 +38,7 @@ fn schedule(workers: usize, jobs: u64, count: u64) {
     };
     pool.tell(Event::Start);
     for worker in 0..workers as u64 {
-        pool.tell(Event::Ready { worker: WorkerId(worker), takes_ahead: false });
+        pool.tell(Event::Ready { worker: WorkerId(worker), takes_ahead: ahead > 0 });
     }
     for job in 0..jobs {
         pool.submit(job);
