@@ -1,5 +1,6 @@
 //! The workers and what each is doing. Refuses to decide anything: it keeps its counts right, others transition.
 
+use crate::census::Census;
 use crate::id_map::IdMap;
 use crate::line::Line;
 use crate::phase::{Phase, WorkerState};
@@ -69,6 +70,13 @@ impl Worker {
         self.standing != Standing::Proven
     }
 
+    /// It has done a job. Says whether that was the last of its share.
+    pub(crate) fn wears_out(&mut self) -> bool {
+        let Some(left) = &mut self.jobs_left else { return false };
+        *left = left.saturating_sub(1);
+        *left == 0
+    }
+
     /// Whether all that it has to run, with this number of bytes more, would be at most `most`.
     pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
         self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
@@ -86,23 +94,14 @@ impl Worker {
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     workers: IdMap<WorkerId, Worker>,
-    /// The last to become idle is on top: its caches are the warmest.
-    idle: Vec<WorkerId>,
-    starting: usize,
-    retiring: usize,
-    /// Idle, busy, or busy with a job that it was asked to give up.
-    serving: usize,
-    /// In service, and to be replaced.
-    tired: usize,
-    /// Those of the tired ones that are so for their make.
-    outdated: usize,
+    census: Census,
     next_id: u64,
 }
 
 impl Fleet {
     /// Workers in service, ready or not: all but the retiring ones.
     pub(crate) fn strength(&self) -> usize {
-        self.workers.len() - self.retiring
+        self.workers.len() - self.census.retiring
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -110,55 +109,55 @@ impl Fleet {
     }
 
     pub(crate) const fn starting(&self) -> usize {
-        self.starting
+        self.census.starting
     }
 
     pub(crate) const fn retiring(&self) -> usize {
-        self.retiring
+        self.census.retiring
     }
 
     /// Workers that have or could have a job.
     pub(crate) const fn serving(&self) -> usize {
-        self.serving
+        self.census.serving
     }
 
     pub(crate) const fn idle(&self) -> usize {
-        self.idle.len()
+        self.census.idle.len()
     }
 
     /// Workers in service that are to be replaced.
     pub(crate) const fn tired(&self) -> usize {
-        self.tired
+        self.census.tired
     }
 
     /// Workers in service of an older make.
     pub(crate) const fn outdated(&self) -> usize {
-        self.outdated
+        self.census.outdated
     }
 
     /// The worker that has been idle for longest, and since when.
     pub(crate) fn coldest(&self) -> Option<(WorkerId, Time)> {
-        let id = *self.idle.first()?;
+        let id = *self.census.idle.first()?;
         Some((id, self.workers.get(&id)?.idle_since))
     }
 
     /// An idle worker that is to be replaced, and why.
     pub(crate) fn idle_and_tired(&self) -> Option<(WorkerId, Tired)> {
-        if self.tired == 0 {
+        if self.census.tired == 0 {
             return None;
         }
-        self.idle.iter().find_map(|&id| Some((id, self.workers.get(&id)?.tired?)))
+        self.census.idle.iter().find_map(|&id| Some((id, self.workers.get(&id)?.tired?)))
     }
 
     /// An idle worker that has run nothing yet.
     pub(crate) fn idle_and_fresh(&self) -> Option<WorkerId> {
         let is_fresh = |id: &&WorkerId| self.workers.get(id).is_some_and(Worker::is_fresh);
-        self.idle.iter().rev().find(is_fresh).copied()
+        self.census.idle.iter().rev().find(is_fresh).copied()
     }
 
     /// The idle worker to use next.
     pub(crate) fn warmest(&self) -> Option<WorkerId> {
-        self.idle.last().copied()
+        self.census.idle.last().copied()
     }
 
     pub(crate) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
@@ -189,12 +188,10 @@ impl Fleet {
     /// Marks a worker as one to be replaced. Nothing happens to one that is out of service; one that is outdated stays so.
     pub(crate) fn tire(&mut self, id: WorkerId, why: Tired) {
         if let Some(worker) = self.workers.get_mut(&id)
-            && !matches!(worker.phase, Phase::Retiring { .. })
+            && !worker.phase.is_retiring()
             && worker.tired != Some(Tired::Outdated)
         {
-            let before = worker.tired.replace(why);
-            self.tired += usize::from(before.is_none());
-            self.outdated += usize::from(why == Tired::Outdated);
+            self.census.count_tired(worker.tired.replace(why), why);
         }
     }
 
@@ -230,69 +227,29 @@ impl Fleet {
             is_recalled: false,
         };
         self.workers.insert(id, worker);
-        self.count_in(id, Phase::Starting);
+        self.census.count_in(id, Phase::Starting);
         id
     }
 
-    /// Moves a worker to another phase; nothing happens to one that is no more.
-    pub(crate) fn enter(&mut self, id: WorkerId, phase: Phase) {
-        if let Some(worker) = self.workers.get_mut(&id) {
-            let left = std::mem::replace(&mut worker.phase, phase);
-            let tired = worker.tired;
-            if matches!(phase, Phase::Retiring { .. }) && !matches!(left, Phase::Retiring { .. }) {
-                self.count_rested(tired);
-            }
-            self.count_out(id, left);
-            self.count_in(id, phase);
-        }
-    }
-
-    pub(crate) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
-        let worker = self.workers.remove(&id)?;
-        self.count_out(id, worker.phase);
-        if !matches!(worker.phase, Phase::Retiring { .. }) {
-            self.count_rested(worker.tired);
+    /// Moves a worker to another phase, and gives it; nothing happens to one that is no more.
+    pub(crate) fn enter(&mut self, id: WorkerId, phase: Phase) -> Option<&mut Worker> {
+        let worker = self.workers.get_mut(&id)?;
+        let left = std::mem::replace(&mut worker.phase, phase);
+        self.census.count_out(id, left);
+        self.census.count_in(id, phase);
+        if phase.is_retiring() && !left.is_retiring() {
+            self.census.count_rested(worker.tired);
         }
         Some(worker)
     }
 
-    /// A worker leaves the service, and nobody need replace it any more.
-    fn count_rested(&mut self, tired: Option<Tired>) {
-        self.tired -= usize::from(tired.is_some());
-        self.outdated -= usize::from(tired == Some(Tired::Outdated));
-    }
-
-    fn count_in(&mut self, id: WorkerId, phase: Phase) {
-        match phase {
-            Phase::Starting => self.starting += 1,
-            Phase::Idle => {
-                self.idle.push(id);
-                self.serving += 1;
-            }
-            Phase::Busy(_) | Phase::Stopping { .. } => self.serving += 1,
-            Phase::Retiring { .. } => self.retiring += 1,
-            Phase::Killed { .. } => {}
+    pub(crate) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
+        let worker = self.workers.remove(&id)?;
+        self.census.count_out(id, worker.phase);
+        if !worker.phase.is_retiring() {
+            self.census.count_rested(worker.tired);
         }
-    }
-
-    fn count_out(&mut self, id: WorkerId, phase: Phase) {
-        match phase {
-            Phase::Starting => self.starting -= 1,
-            Phase::Idle => {
-                self.remove_idle(id);
-                self.serving -= 1;
-            }
-            Phase::Busy(_) | Phase::Stopping { .. } => self.serving -= 1,
-            Phase::Retiring { .. } => self.retiring -= 1,
-            Phase::Killed { .. } => {}
-        }
-    }
-
-    /// The top of the stack, which a job takes, is found at once; a death further down may search.
-    fn remove_idle(&mut self, id: WorkerId) {
-        if let Some(index) = self.idle.iter().rposition(|&idle| idle == id) {
-            self.idle.remove(index);
-        }
+        Some(worker)
     }
 }
 

@@ -51,6 +51,7 @@
 mod action;
 mod backoff;
 mod cause;
+mod census;
 mod clients;
 mod config;
 mod counters;

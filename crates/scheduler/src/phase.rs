@@ -59,6 +59,11 @@ impl Phase {
         matches!(self, Self::Idle | Self::Busy(_) | Self::Stopping { .. })
     }
 
+    /// Whether it is out of service.
+    pub(crate) const fn is_retiring(self) -> bool {
+        matches!(self, Self::Retiring { .. })
+    }
+
     /// Whether its death would be somebody's wish rather than its own doing.
     pub(crate) const fn is_asked_to_go(self) -> bool {
         match self {

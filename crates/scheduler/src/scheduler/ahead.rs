@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::jobs::Place;
+use super::jobs::Turn;
 use super::{Due, Scheduler};
 use crate::line::Ahead;
 use crate::phase::Phase;
@@ -42,18 +42,8 @@ impl Pace {
 }
 
 impl Scheduler {
-    /// The worker begins a job now, as far as anybody can tell.
-    pub(super) fn begins(&mut self, id: WorkerId, bytes: usize) {
-        let now = self.now;
-        let Some(worker) = self.fleet.get_mut(id) else { return };
-        worker.began_at = now;
-        worker.runs_bytes = bytes;
-        if worker.takes_ahead {
-            self.offer_ahead(id);
-        }
-    }
-
-    fn offer_ahead(&mut self, id: WorkerId) {
+    /// The worker may be sent another job, if it takes any ahead.
+    pub(super) fn offer_ahead(&mut self, id: WorkerId) {
         let (depth, earliest) = (self.depth(), self.earliest());
         if let Some(worker) = self.fleet.get_mut(id)
             && worker.may_take_ahead(depth, earliest)
@@ -104,7 +94,7 @@ impl Scheduler {
     }
 
     fn send_one_ahead(&mut self, id: WorkerId, job: JobId, bytes: usize) {
-        let Some((attempt, remaining)) = self.leave_queue(job, Place::Ahead { worker: id }) else { return };
+        let Some(Turn { attempt, remaining, .. }) = self.leave_queue(job, id, true) else { return };
         if let Some(worker) = self.fleet.get_mut(id) {
             worker.ahead.push(job, bytes);
             if !std::mem::replace(&mut worker.is_watched, true) {
@@ -216,24 +206,20 @@ impl Scheduler {
 
     /// The next of the jobs that the worker has ahead is the one that it runs now.
     pub(super) fn promote_ahead(&mut self, id: WorkerId) {
-        let Some(Ahead { job, bytes, given_up }) = self.next_ahead(id) else { return };
-        if self.is_running_on(job, id) {
-            self.fleet.enter(id, Phase::Busy(job));
+        let Some((Ahead { job, bytes, given_up }, is_open)) = self.next_ahead(id) else { return };
+        if is_open {
+            self.occupy(id, job, bytes);
         } else {
             // It was resolved, and the worker told so: it passes it over, or gives it up within the grace.
             let cause = given_up.unwrap_or(Cause::Cancelled);
-            self.fleet.enter(id, Phase::Stopping { job, cause });
+            self.begins(id, Phase::Stopping { job, cause }, bytes);
             self.grant_grace(id);
         }
-        self.begins(id, bytes);
     }
 
-    /// The job that the worker, which has ended one, goes on with, resolved or not.
-    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<Ahead> {
+    /// The job that the worker, which has ended one, goes on with, and whether it is unresolved.
+    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<(Ahead, bool)> {
         let next = self.fleet.get_mut(id)?.ahead.pop()?;
-        if self.is_ahead_of(next.job, id) {
-            self.runs_now(next.job, id);
-        }
-        Some(next)
+        Some((next, self.goes_on_with(next.job, id)))
     }
 }

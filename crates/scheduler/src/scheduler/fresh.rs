@@ -2,7 +2,7 @@
 //! each is the first job of a worker from then on. Refuses to judge them; that is the quarantine's.
 
 use super::Scheduler;
-use super::jobs::Place;
+use super::job::Place;
 use super::shutdown::Life;
 use crate::fleet::Tired;
 use crate::{JobId, WorkerId};

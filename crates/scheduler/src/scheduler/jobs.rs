@@ -1,109 +1,56 @@
 //! The life of a job: accepted, waiting, assigned, resolved once. Refuses to know what becomes of its worker.
 
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use super::poison::Print;
+use super::job::{Job, Place};
 use super::{Due, Scheduler};
-use crate::queue::Spot;
-use crate::timers::Timer;
-use crate::{
-    Action, Cause, Client, Death, Fingerprint, JobId, Limit, Refusal, Stage, Terms, Time, Verdict, WorkerId,
-};
+use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
 
 /// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
 /// that kills whoever begins to read it must not go through workers for ever.
 const MAX_RETURNS: u32 = 8;
 
-/// A job that was accepted and has not been resolved.
-#[derive(Debug)]
-pub(super) struct Job {
-    place: Place,
-    deadline: Option<Time>,
-    run_timeout: Option<Duration>,
-    /// Rings at the deadline or, when the job runs, at the end of its run timeout if that is earlier.
-    timer: Option<Timer>,
-    returns: u32,
+/// What a job is handed over with.
+pub(super) struct Turn {
+    pub(super) attempt: u32,
+    pub(super) remaining: Option<Duration>,
     /// Length of its payload.
-    bytes: usize,
-    /// The one that it is at, from 1.
-    attempt: u32,
-    /// The last one it may have.
-    last_attempt: u32,
-    pub(super) print: Print,
-    pub(super) client: Option<Client>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    Queued(Spot),
-    /// Waits [aside](Scheduler::set_aside) for a worker that has run nothing.
-    Aside(Spot),
-    /// With a worker that runs another one first, as far as is known.
-    Ahead {
-        worker: WorkerId,
-    },
-    /// `limit` is the one that its timer stands for.
-    Running {
-        worker: WorkerId,
-        limit: Limit,
-    },
-}
-
-impl Job {
-    pub(super) const fn stage(&self) -> Stage {
-        match self.place {
-            // An earlier attempt may have had its effects.
-            Place::Queued(_) | Place::Aside(_) if self.attempt == 1 => Stage::Queued,
-            Place::Queued(_) | Place::Aside(_) | Place::Ahead { .. } | Place::Running { .. } => {
-                Stage::Running
-            }
-        }
-    }
-
-    pub(super) const fn worker(&self) -> Option<WorkerId> {
-        match self.place {
-            Place::Queued(_) | Place::Aside(_) => None,
-            Place::Ahead { worker } | Place::Running { worker, .. } => Some(worker),
-        }
-    }
-
-    const fn limit(&self) -> Limit {
-        match self.place {
-            Place::Queued(_) | Place::Aside(_) | Place::Ahead { .. } => Limit::Total,
-            Place::Running { limit, .. } => limit,
-        }
-    }
+    pub(super) bytes: usize,
 }
 
 impl Scheduler {
     pub(super) fn submit(&mut self, id: JobId, terms: Terms) {
         self.awake = true;
-        if let Some(reason) = self.refusal(id, &terms) {
-            self.act(Action::Refuse { job: id, reason });
-            // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
-            self.recruit(usize::from(reason == Refusal::QueueFull));
-            return;
+        if let Some(reason) = self.refusal(&terms) {
+            return self.refuse(id, reason);
         }
+        let Entry::Vacant(entry) = self.jobs.entry(id) else {
+            return self.refuse(id, Refusal::DuplicateId);
+        };
         self.counters.accepted += 1;
         let deadline = terms.timeout.map(|timeout| self.now + timeout);
-        let timer = deadline.map(|at| self.timers.arm(at, Due::Job(id)));
-        let place = Place::Queued(self.queue.push_back(id, terms.bytes));
-        self.jobs.insert(
-            id,
-            Job {
-                place,
-                deadline,
-                run_timeout: terms.run_timeout,
-                timer,
-                returns: 0,
-                bytes: terms.bytes,
-                attempt: 1,
-                last_attempt: terms.attempts.max(1),
-                print: terms.fingerprint.into(),
-                client: terms.client,
-            },
-        );
+        entry.insert(Job {
+            place: Place::Queued(self.queue.push_back(id, terms.bytes)),
+            deadline,
+            run_timeout: terms.run_timeout,
+            timer: deadline.map(|at| self.timers.arm(at, Due::Job(id))),
+            returns: 0,
+            bytes: terms.bytes,
+            attempt: 1,
+            last_attempt: terms.attempts.max(1),
+            print: terms.fingerprint.into(),
+            client: terms.client,
+        });
         self.convict(id);
+    }
+
+    #[cold]
+    fn refuse(&mut self, id: JobId, reason: Refusal) {
+        let reason = if self.jobs.contains_key(&id) { Refusal::DuplicateId } else { reason };
+        self.act(Action::Refuse { job: id, reason });
+        // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
+        self.recruit(usize::from(reason == Refusal::QueueFull));
     }
 
     /// Length of an unresolved job's payload.
@@ -116,10 +63,9 @@ impl Scheduler {
         self.jobs.get(&id).map_or(Stage::Queued, Job::stage)
     }
 
-    fn refusal(&self, id: JobId, terms: &Terms) -> Option<Refusal> {
-        if self.jobs.contains_key(&id) {
-            Some(Refusal::DuplicateId)
-        } else if self.is_draining() {
+    /// Why a job of these terms is not accepted whatever its id.
+    fn refusal(&self, terms: &Terms) -> Option<Refusal> {
+        if self.is_draining() {
             Some(Refusal::ShuttingDown)
         } else if let Some(refusal) = self.refusal_of(terms.client) {
             Some(refusal)
@@ -184,9 +130,26 @@ impl Scheduler {
         }
     }
 
+    /// The worker has answered the job. `false` if the job was resolved before, or is not with this worker.
+    pub(super) fn finish(&mut self, id: JobId, worker: WorkerId) -> bool {
+        let Entry::Occupied(entry) = self.jobs.entry(id) else { return false };
+        if entry.get().worker() != Some(worker) {
+            return false;
+        }
+        let job = entry.remove();
+        self.absolve(job.print);
+        self.end(id, &job, Verdict::Finished);
+        true
+    }
+
     /// The job's one outcome. Taking it out of the table is what makes a second one impossible.
     pub(super) fn resolve(&mut self, id: JobId, verdict: Verdict) {
-        let Some(job) = self.jobs.remove(&id) else { return };
+        if let Some(job) = self.jobs.remove(&id) {
+            self.end(id, &job, verdict);
+        }
+    }
+
+    fn end(&mut self, id: JobId, job: &Job, verdict: Verdict) {
         if let Some(timer) = job.timer {
             self.timers.disarm(timer);
         }
@@ -202,7 +165,7 @@ impl Scheduler {
 
     /// Whether `id` is unresolved and this worker has it ahead.
     pub(super) fn is_ahead_of(&self, id: JobId, worker: WorkerId) -> bool {
-        matches!(self.jobs.get(&id).map(|job| job.place), Some(Place::Ahead { worker: it }) if it == worker)
+        self.jobs.get(&id).is_some_and(|job| job.is_ahead_of(worker))
     }
 
     fn leave(&mut self, place: Place) {
@@ -230,31 +193,36 @@ impl Scheduler {
 
     /// Gives a waiting job to an idle worker.
     pub(super) fn assign(&mut self, worker: WorkerId, id: JobId) {
-        let place = Place::Running { worker, limit: Limit::Total };
-        let Some((attempt, remaining)) = self.leave_queue(id, place) else { return };
-        self.runs_now(id, worker);
-        self.occupy(worker, id);
-        self.act(Action::Assign { worker, job: id, attempt, remaining });
+        if let Some(Turn { attempt, remaining, bytes }) = self.leave_queue(id, worker, false) {
+            self.occupy(worker, id, bytes);
+            self.act(Action::Assign { worker, job: id, attempt, remaining });
+        }
     }
 
-    /// Takes a job from the queue to another place, unless its deadline has passed before anybody ticked, or its payload is
-    /// in quarantine. Says which attempt it is at, and how long it may run.
-    pub(super) fn leave_queue(&mut self, id: JobId, place: Place) -> Option<(u32, Option<Duration>)> {
-        let job = self.jobs.get_mut(&id)?;
+    /// Takes a job from the queue to a worker, which runs it at once or has it `ahead`. `None` if its deadline has passed
+    /// before anybody ticked, or its payload is in quarantine.
+    pub(super) fn leave_queue(&mut self, id: JobId, worker: WorkerId, is_ahead: bool) -> Option<Turn> {
+        let suspects_some = self.suspects_some();
+        let mut job = self.jobs.get_mut(&id)?;
         if job.deadline.is_some_and(|deadline| deadline <= self.now) {
             self.job_is_due(id);
             return None;
         }
-        if self.convict(id) {
-            return None;
+        if suspects_some {
+            if self.convict(id) {
+                return None;
+            }
+            job = self.jobs.get_mut(&id)?;
         }
-        let job = self.jobs.get_mut(&id)?;
-        let left = std::mem::replace(&mut job.place, place);
-        let run_end = job.run_timeout.map(|timeout| self.now + timeout);
-        let (end, _) = earlier(job.deadline, run_end);
-        let turn = (job.attempt, end.map(|end| end.since(self.now)));
+        let (attempt, bytes, left) = (job.attempt, job.bytes, job.place);
+        let (end, _) = job.end(self.now);
+        if is_ahead {
+            job.place = Place::Ahead { worker };
+        } else {
+            job.run_on(worker, self.now, &mut self.timers, id);
+        }
         self.leave(left);
-        Some(turn)
+        Some(Turn { attempt, remaining: end.map(|end| end.since(self.now)), bytes })
     }
 
     /// Takes a waiting job to another place.
@@ -265,13 +233,12 @@ impl Scheduler {
         }
     }
 
-    /// The worker runs this job from now on, as far as is known.
-    pub(super) fn runs_now(&mut self, id: JobId, worker: WorkerId) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        let run_end = job.run_timeout.map(|timeout| self.now + timeout);
-        let (end, limit) = earlier(job.deadline, run_end);
-        job.place = Place::Running { worker, limit };
-        self.set_job_timer(id, end);
+    /// The worker goes on with this job, which it had ahead. `false` if it was resolved meanwhile.
+    pub(super) fn goes_on_with(&mut self, id: JobId, worker: WorkerId) -> bool {
+        let ahead = self.jobs.get_mut(&id).filter(|job| job.is_ahead_of(worker));
+        let Some(job) = ahead else { return false };
+        job.run_on(worker, self.now, &mut self.timers, id);
+        true
     }
 
     /// Its worker died before it had got all of the job: nobody has seen it, so this costs it no attempt.
@@ -320,28 +287,6 @@ impl Scheduler {
     pub(super) fn requeue(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.place = Place::Queued(self.queue.push_front(id, job.bytes));
-        let deadline = job.deadline;
-        self.set_job_timer(id, deadline);
-    }
-
-    fn set_job_timer(&mut self, id: JobId, end: Option<Time>) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        // Most jobs have no run timeout of their own: the timer of their deadline serves from beginning to end.
-        if job.timer.map(Timer::at) == end {
-            return;
-        }
-        if let Some(timer) = job.timer.take() {
-            self.timers.disarm(timer);
-        }
-        job.timer = end.map(|at| self.timers.arm(at, Due::Job(id)));
-    }
-}
-
-/// Which limit ends a run, and when. Of two that end together it is the deadline.
-fn earlier(deadline: Option<Time>, run_end: Option<Time>) -> (Option<Time>, Limit) {
-    match (deadline, run_end) {
-        (Some(deadline), Some(run_end)) if run_end < deadline => (Some(run_end), Limit::Run),
-        (None, Some(run_end)) => (Some(run_end), Limit::Run),
-        (deadline, _) => (deadline, Limit::Total),
+        job.set_timer(job.deadline, &mut self.timers, id);
     }
 }

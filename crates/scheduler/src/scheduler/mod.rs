@@ -3,6 +3,7 @@
 
 mod ahead;
 mod fresh;
+mod job;
 mod jobs;
 mod poison;
 mod renewal;
@@ -26,7 +27,7 @@ use crate::restarts::Restarts;
 use crate::timers::{Timer, Timers};
 use crate::{Action, Config, ConfigError, Counters, Event, Generation, JobId, Time, WorkerId, WorkerState};
 use ahead::Pace;
-use jobs::Job;
+use job::Job;
 use rollout::Rollout;
 use shutdown::Life;
 

@@ -86,10 +86,11 @@ impl Scheduler {
         }
     }
 
-    /// The job has ended well: its payload kills nobody.
-    pub(super) fn absolve(&mut self, id: JobId) {
+    /// A job has ended well: its payload kills nobody.
+    #[inline]
+    pub(super) fn absolve(&mut self, print: Print) {
         if !self.quarantine.is_empty()
-            && let Some(payload) = self.payload(id)
+            && let Some(payload) = print.known()
         {
             self.quarantine.absolve(payload);
         }
@@ -100,10 +101,15 @@ impl Scheduler {
         self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
     }
 
+    /// Whether there is a payload or a client that some job may have to end for. Hardly ever is there one.
+    pub(super) fn suspects_some(&self) -> bool {
+        self.clients.refuse_some() || !self.quarantine.is_empty()
+    }
+
     /// Ends a job whose payload is in quarantine, or whose client is refused.
     #[inline]
     pub(super) fn convict(&mut self, id: JobId) -> bool {
-        // Asked for each job, and hardly ever is there anything against one.
+        // Asked for each job.
         (self.clients.refuse_some() && self.give_back(id))
             || (!self.quarantine.is_empty() && self.quarantined(id))
     }

@@ -29,17 +29,6 @@ impl Scheduler {
         bound - self.random.next() % (bound / 10 + 1)
     }
 
-    /// The worker has done a job.
-    pub(super) fn wear(&mut self, id: WorkerId) {
-        let Some(worker) = self.fleet.get_mut(id) else { return };
-        if let Some(left) = &mut worker.jobs_left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.fleet.tire(id, Tired::Worn);
-            }
-        }
-    }
-
     pub(super) fn outgrown(&mut self, id: WorkerId) {
         self.tire(id);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Due, Scheduler};
-use crate::fleet::Worker;
+use crate::fleet::{Tired, Worker};
 use crate::phase::Phase;
 use crate::restarts::Standing;
 use crate::{Action, Cause, Death, Fingerprint, Health, JobId, Verdict, WorkerId};
@@ -57,16 +57,23 @@ impl Scheduler {
     }
 
     pub(super) fn rest(&mut self, id: WorkerId) {
-        if let Some(worker) = self.fleet.get_mut(id) {
+        if let Some(worker) = self.fleet.enter(id, Phase::Idle) {
             worker.idle_since = self.now;
         }
-        self.fleet.enter(id, Phase::Idle);
     }
 
-    pub(super) fn occupy(&mut self, id: WorkerId, job: JobId) {
-        self.fleet.enter(id, Phase::Busy(job));
-        let bytes = self.bytes(job);
-        self.begins(id, bytes);
+    pub(super) fn occupy(&mut self, id: WorkerId, job: JobId, bytes: usize) {
+        self.begins(id, Phase::Busy(job), bytes);
+    }
+
+    /// The worker begins a job now, as far as anybody can tell.
+    pub(super) fn begins(&mut self, id: WorkerId, phase: Phase, bytes: usize) {
+        let Some(worker) = self.fleet.enter(id, phase) else { return };
+        worker.began_at = self.now;
+        worker.runs_bytes = bytes;
+        if worker.takes_ahead {
+            self.offer_ahead(id);
+        }
     }
 
     pub(super) fn done(&mut self, id: WorkerId, job: JobId, health: Health) {
@@ -88,11 +95,10 @@ impl Scheduler {
             }
             self.restarts.job_finished();
         }
-        self.wear(id);
-        if self.is_running_on(job, id) {
-            self.absolve(job);
-            self.resolve(job, Verdict::Finished);
-        } else {
+        if worker.wears_out() {
+            self.fleet.tire(id, Tired::Worn);
+        }
+        if !self.finish(job, id) {
             self.counters.late_results += 1;
         }
         if let Phase::Killed { cause, .. } = phase {
@@ -120,14 +126,14 @@ impl Scheduler {
 
     /// Its end is on the way. It may have begun the next of the jobs that it has ahead; its death will tell.
     pub(super) fn is_leaving(&mut self, id: WorkerId, cause: Option<Cause>) {
-        let job = self.next_ahead(id).map(|next| next.job);
+        let job = self.next_ahead(id).map(|(next, _)| next.job);
         self.fleet.enter(id, Phase::Killed { job, cause });
     }
 
     /// It has said itself that it should not go on. Where it has more ahead, its death gives that back.
     fn dismiss(&mut self, id: WorkerId, cause: Cause) {
         match self.next_ahead(id) {
-            Some(next) => {
+            Some((next, _)) => {
                 self.fleet.enter(id, Phase::Busy(next.job));
                 self.kill(id, cause);
             }

@@ -1,0 +1,71 @@
+//! How many workers are doing what, and which of them are idle. Refuses to know anything else of a worker.
+
+use crate::WorkerId;
+use crate::fleet::Tired;
+use crate::phase::Phase;
+
+/// Counts of workers, kept as they move from phase to phase.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    /// The last to become idle is on top: its caches are the warmest.
+    pub(crate) idle: Vec<WorkerId>,
+    pub(crate) starting: usize,
+    pub(crate) retiring: usize,
+    /// Idle, busy, or busy with a job that it was asked to give up.
+    pub(crate) serving: usize,
+    /// In service, and to be replaced.
+    pub(crate) tired: usize,
+    /// Those of the tired ones that are so for their make.
+    pub(crate) outdated: usize,
+}
+
+impl Census {
+    /// A worker enters a phase.
+    pub(crate) fn count_in(&mut self, id: WorkerId, phase: Phase) {
+        match phase {
+            Phase::Starting => self.starting += 1,
+            Phase::Idle => {
+                self.idle.push(id);
+                self.serving += 1;
+            }
+            Phase::Busy(_) | Phase::Stopping { .. } => self.serving += 1,
+            Phase::Retiring { .. } => self.retiring += 1,
+            Phase::Killed { .. } => {}
+        }
+    }
+
+    /// A worker leaves a phase.
+    pub(crate) fn count_out(&mut self, id: WorkerId, phase: Phase) {
+        match phase {
+            Phase::Starting => self.starting -= 1,
+            Phase::Idle => {
+                self.remove_idle(id);
+                self.serving -= 1;
+            }
+            Phase::Busy(_) | Phase::Stopping { .. } => self.serving -= 1,
+            Phase::Retiring { .. } => self.retiring -= 1,
+            Phase::Killed { .. } => {}
+        }
+    }
+
+    /// A worker in service is to be replaced for another reason than `before`.
+    pub(crate) fn count_tired(&mut self, before: Option<Tired>, why: Tired) {
+        self.tired += usize::from(before.is_none());
+        self.outdated += usize::from(why == Tired::Outdated);
+    }
+
+    /// A worker leaves the service, and nobody need replace it any more.
+    pub(crate) fn count_rested(&mut self, tired: Option<Tired>) {
+        self.tired -= usize::from(tired.is_some());
+        self.outdated -= usize::from(tired == Some(Tired::Outdated));
+    }
+
+    /// The top of the stack, which a job takes, is found at once; a death further down may search.
+    fn remove_idle(&mut self, id: WorkerId) {
+        if self.idle.last() == Some(&id) {
+            self.idle.pop();
+        } else if let Some(index) = self.idle.iter().rposition(|&idle| idle == id) {
+            self.idle.remove(index);
+        }
+    }
+}
