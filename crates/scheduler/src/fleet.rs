@@ -82,12 +82,26 @@ impl Worker {
         self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
     }
 
-    /// Whether it runs a job, has not done so since before `earliest`, stays, and may have more than it has ahead.
-    pub(crate) fn may_take_ahead(&self, depth: usize, earliest: Time) -> bool {
+    /// Whether it runs a job, is not slow with it, stays, and may have more than it has ahead.
+    pub(crate) fn may_take_ahead(&self, bounds: Bounds) -> bool {
         let stays = self.tired.is_none() && !self.has_hung_up && !self.is_recalled;
-        let is_brisk = matches!(self.phase, Phase::Busy(_)) && self.began_at >= earliest;
-        self.takes_ahead && stays && is_brisk && self.ahead.len() < depth
+        let is_brisk = matches!(self.phase, Phase::Busy(_)) && self.began_at >= bounds.earliest;
+        self.takes_ahead && stays && is_brisk && self.ahead.len() < bounds.depth
     }
+
+    /// Puts it on offer for another job if it may take one. Says whether it was not on offer before.
+    pub(crate) fn goes_on_offer(&mut self, bounds: Bounds) -> bool {
+        self.may_take_ahead(bounds) && !std::mem::replace(&mut self.is_on_offer, true)
+    }
+}
+
+/// What holds for workers that are sent jobs ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Maximum number of jobs ahead.
+    pub(crate) depth: usize,
+    /// A worker that has run its job since before this is slow.
+    pub(crate) earliest: Time,
 }
 
 /// All workers that have been started and have not died.

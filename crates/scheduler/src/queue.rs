@@ -45,7 +45,13 @@ impl Queue {
 
     /// The job whose turn it is.
     pub(crate) fn front(&self) -> Option<JobId> {
-        Some(self.nodes.get(self.head?.0)?.job)
+        self.front_and_bytes().map(|(job, _)| job)
+    }
+
+    /// The job whose turn it is, with its bytes.
+    pub(crate) fn front_and_bytes(&self) -> Option<(JobId, usize)> {
+        let node = self.nodes.get(self.head?.0)?;
+        Some((node.job, node.bytes))
     }
 
     pub(crate) fn push_back(&mut self, job: JobId, bytes: usize) -> Spot {

@@ -16,12 +16,14 @@ use crate::slab::Slab;
 /// time. So an entry goes behind another one where it can, as when patience is played, which costs the same however many
 /// there are. What fits nowhere goes on a heap.
 ///
-/// Invariant: the first entry of each run and of the heap is live, so that [`next`](Self::next) only looks.
+/// Invariant: the first entry of each run and of the heap is live, and `first` is the first of these, so that
+/// [`next`](Self::next), which is asked after every event, only looks.
 #[derive(Debug)]
 pub(crate) struct Timers<K> {
     /// Each in the order in which they ring.
     runs: [VecDeque<Timer>; RUNS],
     heap: BinaryHeap<Reverse<Timer>>,
+    first: Option<Timer>,
     armed: Slab<Armed<K>>,
     next_serial: u64,
 }
@@ -55,12 +57,18 @@ struct Armed<K> {
 
 impl<K: Copy> Timers<K> {
     pub(crate) fn new() -> Self {
-        Self { runs: Default::default(), heap: BinaryHeap::new(), armed: Slab::new(), next_serial: 0 }
+        Self {
+            runs: Default::default(),
+            heap: BinaryHeap::new(),
+            first: None,
+            armed: Slab::new(),
+            next_serial: 0,
+        }
     }
 
     /// When the next timer rings.
     pub(crate) fn next(&self) -> Option<Time> {
-        self.first().map(Timer::at)
+        self.first.map(Timer::at)
     }
 
     pub(crate) fn arm(&mut self, at: Time, key: K) -> Timer {
@@ -68,44 +76,43 @@ impl<K: Copy> Timers<K> {
         self.next_serial += 1;
         let slot = self.armed.insert(Armed { serial, key });
         let timer = Timer { at, serial, slot };
-        match self.best_run(timer) {
+        match self.best_run(at) {
             Some(run) => run.push_back(timer),
             None => self.heap.push(Reverse(timer)),
+        }
+        if self.first.is_none_or(|first| at < first.at) {
+            self.first = Some(timer);
         }
         timer
     }
 
-    /// The run that it goes behind at the least distance, so that runs of longer timers stay free for those.
-    fn best_run(&mut self, timer: Timer) -> Option<&mut VecDeque<Timer>> {
-        let fits = self.runs.iter_mut().filter(|run| run.back().is_none_or(|last| *last < timer));
-        fits.max_by_key(|run| run.back().copied())
+    /// The run that the newest timer goes behind at the least distance, so that runs of longer timers stay free for those.
+    fn best_run(&mut self, at: Time) -> Option<&mut VecDeque<Timer>> {
+        let fits = self.runs.iter_mut().filter(|run| run.back().is_none_or(|last| last.at <= at));
+        fits.max_by_key(|run| run.back().map(|last| last.at))
     }
 
     /// Harmless if the timer has rung or was disarmed before.
     pub(crate) fn disarm(&mut self, timer: Timer) {
         if self.is_armed(timer) {
             self.armed.remove(timer.slot);
-            self.tidy();
+            self.tidy(timer);
         }
     }
 
     /// Takes out the earliest timer if it rings at `now` or before.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<K> {
-        let timer = self.first().filter(|timer| timer.at <= now)?;
+        let timer = self.first.filter(|timer| timer.at <= now)?;
         let armed = self.armed.remove(timer.slot)?;
-        self.tidy();
+        self.tidy(timer);
         Some(armed.key)
     }
 
     pub(crate) fn clear(&mut self) {
         self.runs.iter_mut().for_each(VecDeque::clear);
         self.heap.clear();
+        self.first = None;
         self.armed.clear();
-    }
-
-    fn first(&self) -> Option<Timer> {
-        let runs = self.runs.iter().filter_map(|run| run.front().copied());
-        runs.chain(self.heap.peek().map(|&Reverse(timer)| timer)).min()
     }
 
     fn is_armed(&self, timer: Timer) -> bool {
@@ -116,16 +123,21 @@ impl<K: Copy> Timers<K> {
         self.heap.len() + self.runs.iter().map(VecDeque::len).sum::<usize>()
     }
 
-    /// Restores the invariant and the bound after a timer went away.
-    fn tidy(&mut self) {
+    /// Restores the invariant and the bound after this timer went away.
+    fn tidy(&mut self, gone: Timer) {
         let Self { runs, heap, armed, .. } = self;
-        for run in runs.iter_mut() {
+        if let Some(run) = runs.iter_mut().find(|run| run.front() == Some(&gone)) {
             while run.front().is_some_and(|&timer| !is_armed(armed, timer)) {
                 run.pop_front();
             }
+        } else {
+            while heap.peek().is_some_and(|&Reverse(timer)| !is_armed(armed, timer)) {
+                heap.pop();
+            }
         }
-        while heap.peek().is_some_and(|&Reverse(timer)| !is_armed(armed, timer)) {
-            heap.pop();
+        if self.first == Some(gone) {
+            let runs = self.runs.iter().filter_map(|run| run.front().copied());
+            self.first = runs.chain(self.heap.peek().map(|&Reverse(timer)| timer)).min();
         }
         if self.entries() > 2 * self.armed.len() + SLACK {
             let Self { runs, heap, armed, .. } = self;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::jobs::Turn;
 use super::{Due, Scheduler};
+use crate::fleet::Bounds;
 use crate::line::Ahead;
 use crate::phase::Phase;
 use crate::{Action, Cause, JobId, Time, WorkerId};
@@ -30,38 +31,39 @@ pub(super) struct Pace(u64);
 impl Pace {
     pub(super) fn saw(&mut self, took: Duration) {
         // A job of an hour is as good a reason not to send ahead as one of a second, and takes no longer to be forgotten.
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).clamp(1, 1_000_000_000);
+        let nanos = nanos(took).clamp(1, 1_000_000_000);
         self.0 = if self.0 == 0 { nanos } else { (self.0 * 7).div_ceil(8) + nanos / 8 };
     }
 
-    /// How many jobs make so much work.
-    fn jobs_in(self, work: Duration) -> usize {
-        let work = u64::try_from(work.as_nanos()).unwrap_or(u64::MAX);
-        work.checked_div(self.0).and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(0)
+    /// What holds at this time for workers that are sent at most `most` jobs ahead.
+    fn bounds(self, most: usize, now: Time) -> Bounds {
+        let jobs = nanos(WORK_AHEAD).checked_div(self.0).unwrap_or(0);
+        let depth = usize::try_from(jobs).unwrap_or(usize::MAX).min(most);
+        Bounds { depth, earliest: Time::from_nanos(now.as_nanos().saturating_sub(nanos(PATIENCE))) }
     }
 }
 
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Scheduler {
-    /// The worker may be sent another job, if it takes any ahead.
-    pub(super) fn offer_ahead(&mut self, id: WorkerId) {
-        let (depth, earliest) = (self.depth(), self.earliest());
-        if let Some(worker) = self.fleet.get_mut(id)
-            && worker.may_take_ahead(depth, earliest)
-            && !std::mem::replace(&mut worker.is_on_offer, true)
-        {
+    /// The worker begins a job now, as far as anybody can tell.
+    pub(super) fn begins(&mut self, id: WorkerId, phase: Phase, bytes: usize) {
+        let Some(worker) = self.fleet.enter(id, phase) else { return };
+        worker.began_at = self.now;
+        worker.runs_bytes = bytes;
+        if worker.takes_ahead && worker.goes_on_offer(self.pace.bounds(self.config.ahead, self.now)) {
             self.on_offer.push_back(id);
         }
     }
 
-    fn depth(&self) -> usize {
-        self.pace.jobs_in(WORK_AHEAD).min(self.config.ahead)
-    }
-
-    /// A worker that has run its job since before this is slow.
-    fn earliest(&self) -> Time {
-        Time::from_nanos(
-            self.now.as_nanos().saturating_sub(PATIENCE.as_nanos().try_into().unwrap_or(u64::MAX)),
-        )
+    /// The worker may take another job ahead.
+    fn offer_ahead(&mut self, id: WorkerId) {
+        let bounds = self.pace.bounds(self.config.ahead, self.now);
+        if self.fleet.get_mut(id).is_some_and(|worker| worker.goes_on_offer(bounds)) {
+            self.on_offer.push_back(id);
+        }
     }
 
     /// Sends waiting jobs to busy workers, one to each in turn, where nobody is or will be idle.
@@ -70,35 +72,39 @@ impl Scheduler {
         {
             return;
         }
-        let (depth, earliest) = (self.depth(), self.earliest());
-        while let Some(job) = self.queue.front() {
-            let bytes = self.bytes(job);
+        let bounds = self.pace.bounds(self.config.ahead, self.now);
+        while let Some((job, bytes)) = self.queue.front_and_bytes() {
             let Some(id) = self.on_offer.pop_front() else { return };
             let Some(worker) = self.fleet.get_mut(id) else { continue };
             worker.is_on_offer = false;
             // One for which this is too much is on offer again when it begins another job.
-            if !worker.may_take_ahead(depth, earliest) || !worker.has_room(bytes, BYTES_AHEAD) {
+            if !worker.may_take_ahead(bounds) || !worker.has_room(bytes, BYTES_AHEAD) {
                 continue;
             }
             if self.has_to_be_identified(job) {
-                self.offer_ahead(id);
-                return;
+                return self.offer_ahead(id);
             }
             if self.has_to_be_first(job) {
                 self.set_aside(job);
+                self.offer_ahead(id);
             } else {
-                self.send_one_ahead(id, job, bytes);
+                self.send_one_ahead(id, job, bounds);
             }
-            self.offer_ahead(id);
         }
     }
 
-    fn send_one_ahead(&mut self, id: WorkerId, job: JobId, bytes: usize) {
-        let Some(Turn { attempt, remaining, .. }) = self.leave_queue(job, id, true) else { return };
+    /// Sends this job, if it is still to be run, and puts the worker on offer for another one.
+    fn send_one_ahead(&mut self, id: WorkerId, job: JobId, bounds: Bounds) {
+        let Some(Turn { attempt, remaining, bytes }) = self.leave_queue(job, id, true) else {
+            return self.offer_ahead(id);
+        };
         if let Some(worker) = self.fleet.get_mut(id) {
             worker.ahead.push(job, bytes);
             if !std::mem::replace(&mut worker.is_watched, true) {
                 self.with_ahead.push(id);
+            }
+            if worker.goes_on_offer(bounds) {
+                self.on_offer.push_back(id);
             }
         }
         self.act(Action::Assign { worker: id, job, attempt, remaining });
@@ -176,16 +182,17 @@ impl Scheduler {
             self.counters.taken_back += 1;
             self.requeue(job);
         }
+        let next = self.fleet.get_mut(id).and_then(|worker| worker.ahead.pop());
         match phase {
             Phase::Busy(_) | Phase::Stopping { .. } => {
                 self.set_worker_timer(id, None);
-                match self.fleet.get_mut(id) {
-                    Some(worker) if worker.has_hung_up => self.is_leaving(id, None),
-                    Some(worker) if !worker.ahead.is_empty() => self.promote_ahead(id),
-                    _ => self.rest(id),
+                match (self.fleet.get_mut(id), next) {
+                    (Some(worker), _) if worker.has_hung_up => self.is_leaving(id, next, None),
+                    (_, Some(next)) => self.promote_ahead(id, next),
+                    (_, None) => self.rest(id),
                 }
             }
-            Phase::Killed { cause, .. } => self.is_leaving(id, cause),
+            Phase::Killed { cause, .. } => self.is_leaving(id, next, cause),
             Phase::Starting | Phase::Idle | Phase::Retiring { .. } => {}
         }
     }
@@ -204,22 +211,16 @@ impl Scheduler {
         }
     }
 
-    /// The next of the jobs that the worker has ahead is the one that it runs now.
-    pub(super) fn promote_ahead(&mut self, id: WorkerId) {
-        let Some((Ahead { job, bytes, given_up }, is_open)) = self.next_ahead(id) else { return };
-        if is_open {
-            self.occupy(id, job, bytes);
+    /// The next of the jobs that the worker had ahead is the one that it runs now.
+    pub(super) fn promote_ahead(&mut self, id: WorkerId, next: Ahead) {
+        let Ahead { job, bytes, given_up } = next;
+        if self.goes_on_with(job, id) {
+            self.begins(id, Phase::Busy(job), bytes);
         } else {
             // It was resolved, and the worker told so: it passes it over, or gives it up within the grace.
             let cause = given_up.unwrap_or(Cause::Cancelled);
             self.begins(id, Phase::Stopping { job, cause }, bytes);
             self.grant_grace(id);
         }
-    }
-
-    /// The job that the worker, which has ended one, goes on with, and whether it is unresolved.
-    pub(super) fn next_ahead(&mut self, id: WorkerId) -> Option<(Ahead, bool)> {
-        let next = self.fleet.get_mut(id)?.ahead.pop()?;
-        Some((next, self.goes_on_with(next.job, id)))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::job::{Job, Place};
 use super::{Due, Scheduler};
+use crate::phase::Phase;
 use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
 
 /// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
@@ -194,7 +195,7 @@ impl Scheduler {
     /// Gives a waiting job to an idle worker.
     pub(super) fn assign(&mut self, worker: WorkerId, id: JobId) {
         if let Some(Turn { attempt, remaining, bytes }) = self.leave_queue(id, worker, false) {
-            self.occupy(worker, id, bytes);
+            self.begins(worker, Phase::Busy(id), bytes);
             self.act(Action::Assign { worker, job: id, attempt, remaining });
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Due, Scheduler};
 use crate::fleet::{Tired, Worker};
+use crate::line::Ahead;
 use crate::phase::Phase;
 use crate::restarts::Standing;
 use crate::{Action, Cause, Death, Fingerprint, Health, JobId, Verdict, WorkerId};
@@ -62,20 +63,6 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn occupy(&mut self, id: WorkerId, job: JobId, bytes: usize) {
-        self.begins(id, Phase::Busy(job), bytes);
-    }
-
-    /// The worker begins a job now, as far as anybody can tell.
-    pub(super) fn begins(&mut self, id: WorkerId, phase: Phase, bytes: usize) {
-        let Some(worker) = self.fleet.enter(id, phase) else { return };
-        worker.began_at = self.now;
-        worker.runs_bytes = bytes;
-        if worker.takes_ahead {
-            self.offer_ahead(id);
-        }
-    }
-
     pub(super) fn done(&mut self, id: WorkerId, job: JobId, health: Health) {
         let answered = self.fleet.get_mut(id).filter(|worker| worker.phase().job() == Some(job));
         let Some(worker) = answered else {
@@ -83,7 +70,7 @@ impl Scheduler {
             return;
         };
         let (phase, has_hung_up) = (worker.phase(), worker.has_hung_up);
-        let has_more = !worker.ahead.is_empty();
+        let next = worker.ahead.pop();
         if worker.takes_ahead {
             self.pace.saw(self.now.since(worker.began_at));
         }
@@ -102,21 +89,21 @@ impl Scheduler {
             self.counters.late_results += 1;
         }
         if let Phase::Killed { cause, .. } = phase {
-            return self.is_leaving(id, cause);
+            return self.is_leaving(id, next, cause);
         }
         if matches!(phase, Phase::Stopping { .. }) {
             self.set_worker_timer(id, None);
         }
         if has_hung_up {
-            return self.is_leaving(id, None);
+            return self.is_leaving(id, next, None);
         }
         match health {
             Health::Sound => {}
-            Health::Suspect => return self.dismiss(id, Cause::Panicked),
-            Health::Spent => return self.dismiss(id, Cause::Recycled),
+            Health::Suspect => return self.dismiss(id, next, Cause::Panicked),
+            Health::Spent => return self.dismiss(id, next, Cause::Recycled),
         }
-        if has_more {
-            return self.promote_ahead(id);
+        if let Some(next) = next {
+            return self.promote_ahead(id, next);
         }
         self.rest(id);
         if self.config.process_per_job {
@@ -124,17 +111,20 @@ impl Scheduler {
         }
     }
 
-    /// Its end is on the way. It may have begun the next of the jobs that it has ahead; its death will tell.
-    pub(super) fn is_leaving(&mut self, id: WorkerId, cause: Option<Cause>) {
-        let job = self.next_ahead(id).map(|(next, _)| next.job);
-        self.fleet.enter(id, Phase::Killed { job, cause });
+    /// Its end is on the way. It may have begun the `next` of the jobs that it had ahead; its death will tell.
+    pub(super) fn is_leaving(&mut self, id: WorkerId, next: Option<Ahead>, cause: Option<Cause>) {
+        if let Some(next) = next {
+            self.goes_on_with(next.job, id);
+        }
+        self.fleet.enter(id, Phase::Killed { job: next.map(|next| next.job), cause });
     }
 
-    /// It has said itself that it should not go on. Where it has more ahead, its death gives that back.
-    fn dismiss(&mut self, id: WorkerId, cause: Cause) {
-        match self.next_ahead(id) {
-            Some((next, _)) => {
-                self.fleet.enter(id, Phase::Busy(next.job));
+    /// It has said itself that it should not go on. Where it had a `next` one ahead, its death gives that back.
+    fn dismiss(&mut self, id: WorkerId, next: Option<Ahead>, cause: Cause) {
+        match next {
+            Some(Ahead { job, .. }) => {
+                self.goes_on_with(job, id);
+                self.fleet.enter(id, Phase::Busy(job));
                 self.kill(id, cause);
             }
             None => {
