@@ -134,7 +134,7 @@ impl Run {
     }
 
     /// The process has ended a job, and goes on with the next of those that it has.
-    fn go_on(&mut self, worker: WorkerId) -> Result<(), Broken> {
+    pub(crate) fn go_on(&mut self, worker: WorkerId) -> Result<(), Broken> {
         let (now, grace) = (self.now, self.plan.config.grace);
         let Some(process) = self.processes.get(worker) else { return Ok(()) };
         let Some(next) = process.ahead.pop_front() else { return Ok(()) };

@@ -43,6 +43,8 @@ impl Run {
         (process.idle_since, process.spared_until) = (now, None);
         self.coverage.met("passed over");
         self.ledger.taken_back(job)?;
+        // Jobs that it was sent after the recall are not asked back: it begins the first of them.
+        self.go_on(worker)?;
         self.feed(Event::PassedOver { worker, job })
     }
 
@@ -65,5 +67,24 @@ impl Run {
             self.agenda.put(later, Happening::PassedOver(worker));
         }
         self.feed(Event::Recalled { worker, keeps })
+    }
+}
+
+mod tests {
+    use procpool_scheduler::{Generation, JobId, Terms, Time};
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_passes_a_job_over_begins_the_next_one_that_it_has() {
+        let mut run = Run::new(0, None);
+        let jobs = [0, 1].map(|_| run.ledger.submit(Terms::default(), 1, Time::ZERO));
+        let worker = WorkerId(0);
+        run.processes.start(worker, Generation(0)).unwrap();
+        let process = run.processes.ordered(worker).unwrap();
+        (process.is_ready, process.passed_over) = (true, Some(jobs[0]));
+        process.ahead.push_back(jobs[1]);
+        let _ = run.passed_over(worker);
+        assert_eq!(run.processes.ordered(worker).unwrap().job, Some(JobId(1)));
     }
 }
