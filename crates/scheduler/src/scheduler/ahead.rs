@@ -24,6 +24,9 @@ const BYTES_AHEAD: usize = 128 * 1024;
 /// A job that takes so long has nobody waiting behind it any more.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// A worker is brisk while its job has run for at most this long. At the end of the patience it is recalled, and no longer brisk.
+const BRISK: Duration = PATIENCE.saturating_sub(Duration::from_nanos(1));
+
 /// What jobs have taken lately: the average, in which the latest counts an eighth. Zero: nobody knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace(u64);
@@ -39,7 +42,7 @@ impl Pace {
     fn bounds(self, most: usize, now: Time) -> Bounds {
         let jobs = nanos(WORK_AHEAD).checked_div(self.0).unwrap_or(0);
         let depth = usize::try_from(jobs).unwrap_or(usize::MAX).min(most);
-        Bounds { depth, earliest: Time::from_nanos(now.as_nanos().saturating_sub(nanos(PATIENCE))) }
+        Bounds { depth, earliest: Time::from_nanos(now.as_nanos().saturating_sub(nanos(BRISK))) }
     }
 }
 

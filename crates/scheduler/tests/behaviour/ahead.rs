@@ -122,6 +122,16 @@ fn a_job_that_takes_long_has_nobody_waiting_behind_it() {
 }
 
 #[test]
+fn what_was_recalled_does_not_go_back_to_the_same_slow_worker_at_the_same_moment() {
+    let mut pool = busy(1);
+    assert_eq!(pool.submit(1), [assign(0, 1)]);
+    assert_eq!(pool.at(2).tick(), [recall(0)]);
+    assert_eq!(recalled(&mut pool, 0, 1), [], "its job has run for as long as anybody waits");
+    assert_eq!(pool.scheduler.queued(), 1);
+    assert_eq!(pool.done(0, 0), [resolve(0, FINISHED), assign(0, 1)]);
+}
+
+#[test]
 fn a_worker_has_little_to_run_besides_a_large_job() {
     const MOST: usize = 128 * 1024;
     let mut pool = busy(1);
