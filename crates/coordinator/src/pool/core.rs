@@ -5,6 +5,7 @@
 //! writes the next job. Lock order: pool, then outbox. The clock is read inside the lock.
 
 use super::caller::untaken::Untaken;
+use super::caller::waiting::Patient;
 use super::catch_up::CatchUp;
 use super::state::State;
 use super::state::context::EventContext;
@@ -19,7 +20,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -43,8 +44,8 @@ pub(crate) struct Core {
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
-    pub(super) slot: Notify,
-    pub(super) waiting_for_slot: AtomicUsize,
+    /// Callers that wait for room in the queue.
+    pub(super) patient: Patient,
     drained: watch::Sender<bool>,
     /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
     has_runtime_ended: AtomicBool,
@@ -74,8 +75,7 @@ impl Core {
             limits,
             spawns,
             timer: Notify::new(),
-            slot: Notify::new(),
-            waiting_for_slot: AtomicUsize::new(0),
+            patient: Patient::default(),
             drained: watch::Sender::new(false),
             has_runtime_ended: AtomicBool::new(false),
             recorder,
@@ -248,8 +248,8 @@ impl Core {
         if std::mem::take(&mut effects.rearm) {
             self.timer.notify_one();
         }
-        if effects.slot_freed && self.waiting_for_slot.load(Ordering::Relaxed) > 0 {
-            self.slot.notify_one();
+        if let Some(room) = effects.room.take() {
+            self.patient.wake(room);
         }
         if effects.drained {
             self.drained.send_replace(true);

@@ -96,9 +96,17 @@ impl Scheduler {
         self.queued() < self.config.queue.saturating_add(self.fleet.idle())
     }
 
-    /// Whether so many bytes more may wait. A job of any size may be the only one that waits, or it could never run.
-    pub(super) fn has_bytes(&self, bytes: usize) -> bool {
-        self.queued() == 0 || self.queued_bytes().saturating_add(bytes) <= self.config.queue_bytes
+    /// Whether so many bytes more may wait.
+    fn has_bytes(&self, bytes: usize) -> bool {
+        self.free_bytes().is_some_and(|free| bytes <= free)
+    }
+
+    /// How many bytes more may wait. A job of any size may be the only one that waits, or it could never run.
+    pub(super) fn free_bytes(&self) -> Option<usize> {
+        if self.queued() == 0 {
+            return Some(usize::MAX);
+        }
+        self.config.queue_bytes.checked_sub(self.queued_bytes())
     }
 
     pub(super) fn commit(&mut self, id: JobId) {

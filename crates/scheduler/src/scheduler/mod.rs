@@ -234,12 +234,15 @@ impl Scheduler {
         self.timers.next()
     }
 
-    /// Whether a job that is submitted now is decided at once, one way or the other for good: accepted, or refused
-    /// because the pool drains or the breaker is open. If not, it is refused until a worker or a place in the queue comes
-    /// free. One with a large payload may be refused all the same.
+    /// Returns the length of the largest payload with which a job is decided now, one way or the other for good: accepted,
+    /// or refused because the pool drains or the breaker is open. `None` if every job is refused until a worker or a place in
+    /// the queue comes free.
     #[must_use]
-    pub fn takes_jobs(&self) -> bool {
-        self.is_draining() || self.is_out_of_service() || (self.has_room() && self.has_bytes(1))
+    pub fn room(&self) -> Option<usize> {
+        if self.is_draining() || self.is_out_of_service() {
+            return Some(usize::MAX);
+        }
+        self.has_room().then(|| self.free_bytes()).flatten()
     }
 
     /// Bytes of the payloads of all jobs that wait.

@@ -25,7 +25,7 @@ fn five_failed_starts_in_a_row_open_it_and_jobs_are_refused() {
     assert_eq!(pool.died(4), []);
     assert!(is_refused(&pool.submit(1)));
     assert_eq!(pool.scheduler.counters().breaker_opened, 1);
-    assert!(pool.scheduler.takes_jobs(), "the refusal is final: nobody need wait for a slot");
+    assert_eq!(pool.scheduler.room(), Some(usize::MAX), "the refusal is final: nobody need wait for a slot");
 }
 
 #[test]

@@ -70,11 +70,23 @@ fn bytes_that_wait_are_bounded_and_those_that_a_worker_has_do_not_count() {
 fn a_job_of_any_size_may_be_the_only_one_that_waits() {
     let mut pool = of_a_hundred_bytes();
     assert_eq!(pool.submit_bytes(1, 1_000), []);
-    assert!(!pool.scheduler.takes_jobs());
+    assert_eq!(pool.scheduler.room(), None);
     assert_eq!(pool.submit_bytes(2, 1), bytes_full(2, 1_000));
     pool.done(0, 0);
-    assert!(pool.scheduler.takes_jobs());
+    assert_eq!(pool.scheduler.room(), Some(usize::MAX));
     assert_eq!(pool.submit_bytes(3, 1_000), []);
+}
+
+#[test]
+fn the_room_is_that_of_the_largest_payload_that_is_taken() {
+    let mut pool = of_a_hundred_bytes();
+    assert_eq!(pool.scheduler.room(), Some(usize::MAX));
+    pool.submit_bytes(1, 60);
+    assert_eq!(pool.scheduler.room(), Some(40));
+    assert_eq!(pool.submit_bytes(2, 41), bytes_full(2, 60));
+    assert_eq!(pool.submit_bytes(3, 40), []);
+    assert_eq!(pool.scheduler.room(), Some(0));
+    assert_eq!(pool.submit_bytes(4, 0), []);
 }
 
 #[test]

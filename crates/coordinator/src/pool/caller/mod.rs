@@ -6,4 +6,4 @@ pub(super) mod offering;
 pub(super) mod pending;
 pub(super) mod request;
 pub(super) mod untaken;
-mod waiting;
+pub(super) mod waiting;

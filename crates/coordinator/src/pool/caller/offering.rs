@@ -1,6 +1,5 @@
 //! Offering a job to a pool: accepted or refused at once, or with patience for a queue slot.
 
-use super::waiting::Waiting;
 use crate::pool::core::Core;
 use crate::pool::state::open_job::{NewJob, Rejected};
 use procpool_process::clock;
@@ -55,8 +54,8 @@ impl Core {
         Ok(Submitted { key, id, outcome })
     }
 
-    /// Offers a job and waits for a queue slot, and for room for its bytes, inside its deadline. Those that wait are
-    /// woken in the order of their arrival, but a newcomer may be quicker.
+    /// Offers a job and waits for a queue slot, and for room for its bytes, inside its deadline. Of those that wait, the one
+    /// that came first is woken among those that fit, but a newcomer may be quicker.
     pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         let rejected = match self.offer(job) {
             Err(rejected) => rejected,
@@ -73,29 +72,81 @@ impl Core {
     async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
         let timeout = job.limits.timeout;
         let since = Instant::now();
-        let _waiting = Waiting::new(&self.waiting_for_slot);
+        let waiting = self.patient.join(job.input.bytes.len());
         loop {
-            let slot = self.slot.notified();
-            tokio::pin!(slot);
-            // Enabled before the offer, so that a slot that comes free in between is not missed.
-            slot.as_mut().enable();
+            // Before the offer, so that room that comes free in between is not missed.
+            waiting.listen();
             match self.offer(job) {
                 Err(rejected) if rejected.reason.is_full_queue() => job = rejected.job,
                 other => return other,
             }
             let Some(limit) = timeout else {
-                slot.await;
+                waiting.woken().await;
                 continue;
             };
             let left = limit.saturating_sub(since.elapsed());
             let in_time = {
                 let _runtime = self.runtime().enter();
-                clock::timeout(left, slot)
+                clock::timeout(left, waiting.woken())
             };
             if left.is_zero() || in_time.await.is_err() {
                 return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
             }
             job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::PoolLimits;
+    use crate::pool::simulation::recipe::recipe;
+    use procpool_protocol::{Encoding, Payload};
+    use procpool_scheduler::{Config, Scheduler};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::sync::mpsc;
+
+    /// With an input of this length.
+    fn job(bytes: usize) -> NewJob {
+        NewJob {
+            input: Payload::new(Encoding::Bytes, vec![0; bytes]),
+            reply: Encoding::Json,
+            // No job of these tests waits for so long unless it is forgotten.
+            limits: JobLimits { timeout: Some(Duration::from_secs(10)), ..JobLimits::default() },
+            attempts: 1,
+            reports_usage: false,
+            client: None,
+            events: None,
+        }
+    }
+
+    async fn submits(core: &Arc<Core>, bytes: usize) -> tokio::task::JoinHandle<Result<(), Refusal>> {
+        let (theirs, before) = (core.clone(), core.patient.count());
+        let submit = async move { theirs.submit_patiently(job(bytes)).await };
+        let task = tokio::spawn(async move { submit.await.map(drop).map_err(|rejected| rejected.reason) });
+        while core.patient.count() == before {
+            tokio::task::yield_now().await;
+        }
+        task
+    }
+
+    #[tokio::test]
+    async fn room_that_is_too_small_for_the_first_caller_is_given_to_one_that_fits() {
+        let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let _waits = core.submit(job(60)).unwrap();
+        let leaves = core.submit(job(30)).unwrap();
+        let (large, small, other) =
+            (submits(&core, 50).await, submits(&core, 20).await, submits(&core, 20).await);
+        core.cancel_key(leaves.key);
+        assert_eq!(small.await.unwrap(), Ok(()));
+        assert_eq!(other.await.unwrap(), Ok(()), "the first of them leaves room for this one");
+        assert_eq!(core.patient.count(), 1);
+        large.abort();
+        assert!(large.await.unwrap_err().is_cancelled());
+        assert_eq!(core.patient.count(), 0);
     }
 }

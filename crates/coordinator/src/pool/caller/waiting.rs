@@ -1,19 +1,146 @@
-//! Counts the callers that wait for a queue slot.
+//! The callers that wait for room in the queue, and which of them is woken when there is some: the first whose input fits.
+//! Does not: know the queue, or offer jobs to it.
+//!
+//! One is woken at a time. A job that is accepted leaves less room, and its acceptance wakes the next one that fits; a caller
+//! that is woken and offers nothing, since it is out of time or dropped, passes the room on.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
-/// Counts a caller that waits for a queue slot.
-pub(crate) struct Waiting<'a>(&'a AtomicUsize);
+/// All that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Patient {
+    /// Number of callers that wait. Read without the lock, since most of the time there is none.
+    count: AtomicUsize,
+    line: Mutex<Line>,
+}
 
-impl<'a> Waiting<'a> {
-    pub(crate) fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+/// By their tickets, and so in the order of their arrival.
+#[derive(Debug, Default)]
+struct Line {
+    next: u64,
+    callers: BTreeMap<u64, Caller>,
+}
+
+#[derive(Debug)]
+struct Caller {
+    /// Length of its input.
+    bytes: usize,
+    /// The room for which it was woken and has not offered its job since.
+    woken: Option<usize>,
+    bell: Arc<Notify>,
+}
+
+/// One that waits, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    patient: &'a Patient,
+    ticket: u64,
+    bell: Arc<Notify>,
+}
+
+impl Patient {
+    /// Counts in a caller with an input of this length, as the last one.
+    pub(crate) fn join(&self, bytes: usize) -> Waiting<'_> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let bell = Arc::<Notify>::default();
+        let mut line = self.lock();
+        let ticket = line.next;
+        line.next += 1;
+        line.callers.insert(ticket, Caller { bytes, woken: None, bell: bell.clone() });
+        drop(line);
+        Waiting { patient: self, ticket, bell }
+    }
+
+    /// Wakes the first caller whose input fits in this room and who is not awake already.
+    pub(crate) fn wake(&self, room: usize) {
+        // Who joins after this look offers its job after the room was made.
+        if self.count() == 0 {
+            return;
+        }
+        let mut line = self.lock();
+        let first = line.callers.values_mut().find(|it| it.woken.is_none() && it.bytes <= room);
+        if let Some(caller) = first {
+            caller.woken = Some(room);
+            caller.bell.notify_one();
+        }
+    }
+
+    /// Number of callers that wait.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting<'_> {
+    /// From now on it is woken; whatever it was woken for, it is about to use.
+    pub(crate) fn listen(&self) {
+        if let Some(caller) = self.patient.lock().callers.get_mut(&self.ticket) {
+            caller.woken = None;
+        }
+    }
+
+    /// Completes once it was woken since it began to listen.
+    pub(crate) async fn woken(&self) {
+        self.bell.notified().await;
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let left = self.patient.lock().callers.remove(&self.ticket);
+        self.patient.count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(room) = left.and_then(|caller| caller.woken) {
+            self.patient.wake(room);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn is_woken(waiting: &Waiting<'_>) -> bool {
+        let ready = pin!(waiting.woken()).poll(&mut Context::from_waker(Waker::noop()));
+        ready == Poll::Ready(())
+    }
+
+    #[test]
+    fn the_first_that_fits_is_woken_and_no_other() {
+        let patient = Patient::default();
+        let waiting = [50, 20, 10].map(|bytes| patient.join(bytes));
+        patient.wake(40);
+        assert_eq!([0, 1, 2].map(|at| is_woken(&waiting[at])), [false, true, false]);
+        patient.wake(40);
+        assert_eq!([0, 1, 2].map(|at| is_woken(&waiting[at])), [false, false, true], "one is awake already");
+        waiting[1].listen();
+        patient.wake(usize::MAX);
+        assert_eq!([0, 1, 2].map(|at| is_woken(&waiting[at])), [true, false, false]);
+        patient.wake(5);
+        assert!(!waiting.iter().any(is_woken), "none of them fits");
+    }
+
+    #[test]
+    fn one_that_was_woken_and_goes_away_passes_the_room_on() {
+        let patient = Patient::default();
+        let [one, other, large] = [20, 30, 90].map(|bytes| patient.join(bytes));
+        patient.wake(40);
+        drop(one);
+        assert!(is_woken(&other) && !is_woken(&large));
+        other.listen();
+        drop(other);
+        assert!(!is_woken(&large));
+        drop(large);
+        assert_eq!(patient.count(), 0);
+        patient.wake(usize::MAX);
     }
 }

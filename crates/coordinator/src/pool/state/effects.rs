@@ -42,8 +42,8 @@ pub(crate) struct Effects {
     pub(crate) outdated: Vec<Arc<Recipe>>,
     /// The timer sleeps past the next timeout.
     pub(crate) rearm: bool,
-    /// Somebody may wait for a queue slot, and there is one.
-    pub(crate) slot_freed: bool,
+    /// The queue has room for a payload of this length, and somebody may wait for that.
+    pub(crate) room: Option<usize>,
     /// The last worker of a pool that is shutting down is gone.
     pub(crate) drained: bool,
 }

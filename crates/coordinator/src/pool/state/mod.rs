@@ -122,8 +122,10 @@ impl State {
         match refused {
             None => Ok((key, id)),
             Some((reason, entry)) => {
-                // Whoever comes next may have less to send; but whoever waits with this would be woken by its own refusal.
-                effects.slot_freed &= !matches!(reason, SchedulerRefusal::QueueBytesFull { .. });
+                if matches!(reason, SchedulerRefusal::QueueBytesFull { .. }) {
+                    // It changes nothing. Those that fit in what room there is were woken by what made it.
+                    effects.room = None;
+                }
                 let reason = self.bounds.told(reason, &entry.job, &self.last_death);
                 Err(Box::new(Rejected { job: entry.job, reason }))
             }
@@ -172,7 +174,7 @@ impl State {
             self.armed = next;
             effects.rearm = true;
         }
-        effects.slot_freed = self.scheduler.takes_jobs();
+        effects.room = self.scheduler.room();
         refused
     }
 
