@@ -1,6 +1,7 @@
 //! The one way to kill a worker, whatever state it is in: not spawned yet, starting, or serving.
 
 use crate::os::attached_process::AttachedProcess;
+use crate::os::oom_kills::{OomGroups, OomKills};
 use crate::os::worker_process::WorkerProcess;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,11 +51,16 @@ impl KillSwitch {
         self.lock().process.as_ref().is_some_and(|process| process.is_stopped())
     }
 
-    /// Notes that the process lives and has nothing to do.
-    pub fn rests(&self) {
+    /// Returns the control groups of these processes, as far as they count what the kernel's OOM killer takes.
+    pub fn oom_groups<'a>(switches: impl IntoIterator<Item = &'a Self>) -> OomGroups {
+        switches.into_iter().filter_map(|switch| switch.lock().process.as_ref()?.oom_group()).collect()
+    }
+
+    /// Notes that the process lived and had nothing to do after these were counted.
+    pub fn rests(&self, kills: &OomKills) {
         let process = self.lock().process.clone();
         if let Some(process) = process {
-            process.rests();
+            process.rests(kills);
         }
     }
 

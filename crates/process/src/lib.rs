@@ -44,6 +44,7 @@ pub use launch::{Origin, ReadyWorker, Recipe, StartError, launch, opened};
 pub use log::log_record;
 pub use os::allocator::return_large_memory;
 pub use os::fork::Home;
+pub use os::oom_kills::{OomGroups, OomKills};
 pub use os::open_files::raise_open_files_limit;
 pub use os::signals::{survive_file_size_signal, unblock_stop_signals};
 pub use os::spawners::finish_spawns;

@@ -11,12 +11,10 @@ use super::state::State;
 use super::state::context::EventContext;
 use super::state::effects::Effects;
 use super::state::fingerprint::{Fingerprints, QUICK};
-use super::state::recall::Waiting;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
-use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
@@ -253,35 +251,6 @@ impl Core {
         }
         if effects.drained {
             self.drained.send_replace(true);
-        }
-    }
-
-    /// Kills workers that somebody has stopped before they have begun their job: they would sit on it, or on the next, until
-    /// its deadline. The kernel tells only those who ask, so the pool asks; a heartbeat would wake all the others, too.
-    /// Attached workers are nobody's children here, so each that is idle is sent a ping.
-    pub(crate) fn look_for_stopped(&self) {
-        self.take_back_memory();
-        let waiting = self.with(|state, _| state.waiting());
-        for Waiting { worker, kill_switch, lines, first } in waiting {
-            match first {
-                None => {
-                    kill_switch.rests();
-                    kill_switch.ask(|| {
-                        lines.control.push(&Frame::new(Kind::Ping, 0, ""));
-                        lines.flush_control();
-                    });
-                }
-                Some(first) if lines.begun().is_none_or(|begun| first <= begun) => continue,
-                Some(_) => {}
-            }
-            if kill_switch.is_stopped() {
-                tracing::warn!(
-                    pool = self.name,
-                    pid = kill_switch.pid(),
-                    "killing a worker that was stopped before it began a job, or is silent"
-                );
-                self.feed(Event::Stalled { worker, has_begun: false });
-            }
         }
     }
 

@@ -11,6 +11,7 @@ mod catch_up;
 mod config;
 mod core;
 mod raw;
+mod rounds;
 #[cfg(test)]
 mod simulation;
 mod state;

@@ -11,7 +11,7 @@ pub(crate) mod fork;
 mod group;
 pub(crate) mod limits;
 mod maker;
-mod oom_kills;
+pub(crate) mod oom_kills;
 pub(crate) mod open_files;
 mod own_table;
 pub(crate) mod page;

@@ -1,9 +1,10 @@
 //! [`Watch`]: reads, at the beginning and at the end of a worker, how many processes of its control group the kernel's OOM
-//! killer has taken. Refuses to judge by that: see [`crate::oom`].
+//! killer has taken. [`OomGroups`] reads it for many workers at once. Refuses to judge by that: see [`crate::oom`].
 
 use super::cgroup;
 use super::fork::PerProcess;
 use crate::oom::{self, Claims};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ const FILES: [&str; 3] = ["memory.events.local", "memory.events", "memory.oom_co
 
 /// One control group.
 #[derive(Debug)]
-struct Group {
+pub(crate) struct Group {
     file: PathBuf,
     claims: Mutex<Claims>,
 }
@@ -34,15 +35,54 @@ impl Watch {
         Some(Self { group, before })
     }
 
-    /// It still lives, and was none of those that were taken so far.
-    pub(super) fn renew(&mut self) {
-        self.before = self.group.kills().unwrap_or(self.before);
+    /// The group that it looks at.
+    pub(super) fn group(&self) -> Arc<Group> {
+        self.group.clone()
+    }
+
+    /// It rested after these kills were counted, and so was none of them.
+    pub(super) fn renew(&mut self, kills: &OomKills) {
+        self.before = self.before.max(kills.of(&self.group));
     }
 
     /// Whether the OOM killer took it. It is dead by SIGKILL.
     pub(super) fn has_killed(self) -> bool {
         let Some(now) = self.group.kills() else { return false };
         self.group.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(self.before, now)
+    }
+}
+
+/// The control groups of several workers, each of them once.
+#[derive(Debug, Default)]
+pub struct OomGroups(BTreeMap<usize, Arc<Group>>);
+
+/// Number of processes that the kernel's OOM killer had taken of several groups at one moment.
+#[derive(Debug)]
+pub struct OomKills(BTreeMap<usize, (Arc<Group>, u64)>);
+
+impl OomGroups {
+    /// Returns whether no worker is in a group that counts.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads a file of each group. Whoever is known to rest after that was none of those that were taken.
+    pub fn read(self) -> OomKills {
+        let count = |(key, group): (usize, Arc<Group>)| group.kills().map(|kills| (key, (group, kills)));
+        OomKills(self.0.into_iter().filter_map(count).collect())
+    }
+}
+
+impl FromIterator<Arc<Group>> for OomGroups {
+    fn from_iter<T: IntoIterator<Item = Arc<Group>>>(groups: T) -> Self {
+        Self(groups.into_iter().map(|group| (Arc::as_ptr(&group).addr(), group)).collect())
+    }
+}
+
+impl OomKills {
+    /// 0 of a group that was not read.
+    fn of(&self, group: &Arc<Group>) -> u64 {
+        self.0.get(&Arc::as_ptr(group).addr()).map_or(0, |(_, kills)| *kills)
     }
 }
 
@@ -78,11 +118,37 @@ mod tests {
         assert!(!begin().has_killed());
         let (mut rested, busy) = (begin(), begin());
         count(2);
-        rested.renew();
+        rested.renew(&OomGroups::from_iter([rested.group()]).read());
         assert!(!rested.has_killed() && busy.has_killed());
         let local = "memory.events.local";
         scratch.file(local, "oom_kill 0\n");
         assert!(begin().group.file.ends_with(local), "groups below do not count");
+    }
+
+    #[test]
+    fn a_kill_after_the_count_may_be_the_workers_own() {
+        let scratch = Scratch::new();
+        let count = |kills: u64| scratch.file("memory.events", format!("oom_kill {kills}\n"));
+        count(1);
+        let mut watch = Watch::begin(Some(scratch.path())).expect("a group that counts");
+        let kills = OomGroups::from_iter([watch.group()]).read();
+        // It rested when that was read, was given a job then, and taken with it.
+        count(2);
+        watch.renew(&kills);
+        assert!(watch.has_killed());
+    }
+
+    #[test]
+    fn a_group_is_read_once_for_all_its_workers() {
+        let (shared, own) = (Scratch::new(), Scratch::new());
+        let [shared, own] = [&shared, &own].map(|scratch| {
+            scratch.file("memory.events", "oom_kill 1\n");
+            Arc::new(Group::at(scratch.path()).expect("a group that counts"))
+        });
+        let groups = OomGroups::from_iter([shared.clone(), own, shared.clone(), shared]);
+        assert!(!groups.is_empty());
+        assert_eq!(groups.read().0.len(), 2);
+        assert!(OomGroups::default().is_empty());
     }
 
     #[test]

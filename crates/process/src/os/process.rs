@@ -3,7 +3,7 @@
 
 use super::fork::Home;
 use super::group;
-use super::oom_kills::Watch;
+use super::oom_kills::{Group, OomKills, Watch};
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use super::worker_cgroup::WorkerCgroup;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// A child that leads a session and a process group of its own.
@@ -141,10 +141,15 @@ impl Process {
         own.map_or(Reaped { peak_memory: None, ..reaped }, |own| own.of_its_own(reaped))
     }
 
-    /// Notes that it rests: what the kernel's OOM killer has taken until now was something else.
-    pub(crate) fn rests(&self) {
+    /// The group whose file tells what the kernel's OOM killer takes.
+    pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
+        self.fate().oom.as_ref().map(Watch::group)
+    }
+
+    /// Notes that it rested after these were counted, so that the kernel's OOM killer had taken something else.
+    pub(crate) fn rests(&self, kills: &OomKills) {
         if let Some(oom) = &mut self.fate().oom {
-            oom.renew();
+            oom.renew(kills);
         }
     }
 

@@ -1,10 +1,12 @@
 //! The process of a worker: a child of this one, or one that somebody else started.
 
 use super::attached_process::AttachedProcess;
+use super::oom_kills::{Group, OomKills};
 use super::process::Process;
 use super::usage::Usage;
 use super::wait::Reaped;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// See the module.
@@ -45,10 +47,18 @@ impl WorkerProcess {
         }
     }
 
-    /// Notes that it has nothing to do.
-    pub(crate) fn rests(&self) {
+    /// The control group of a child, as far as that counts what the kernel's OOM killer takes.
+    pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
         match self {
-            Self::Child(child) => child.rests(),
+            Self::Child(child) => child.oom_group(),
+            Self::Attached(_) => None,
+        }
+    }
+
+    /// Notes that it had nothing to do after these were counted.
+    pub(crate) fn rests(&self, kills: &OomKills) {
+        match self {
+            Self::Child(child) => child.rests(kills),
             Self::Attached(_) => {}
         }
     }

@@ -1,0 +1,60 @@
+//! What a pool does once a second: it looks for workers that were stopped, takes back memory that rests, and counts what the
+//! kernel's OOM killer has taken while workers had nothing to do.
+
+use super::core::Core;
+use super::state::recall::Waiting;
+use procpool_process::{KillSwitch, OomKills};
+use procpool_protocol::frame::{Frame, Kind};
+use procpool_scheduler::Event;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+impl Core {
+    /// Kills workers that somebody has stopped before they have begun their job: they would sit on it, or on the next, until
+    /// its deadline. The kernel tells only those who ask, so the pool asks; a heartbeat would wake all the others, too.
+    /// Attached workers are nobody's children here, so each that is idle is sent a ping.
+    pub(crate) fn look_for_stopped(&self) {
+        self.take_back_memory();
+        let waiting = self.with(|state, _| state.waiting());
+        for Waiting { worker, kill_switch, lines, first } in waiting {
+            match first {
+                None => {
+                    kill_switch.ask(|| {
+                        lines.control.push(&Frame::new(Kind::Ping, 0, ""));
+                        lines.flush_control();
+                    });
+                }
+                Some(first) if lines.begun().is_none_or(|begun| first <= begun) => continue,
+                Some(_) => {}
+            }
+            if kill_switch.is_stopped() {
+                tracing::warn!(
+                    pool = self.name,
+                    pid = kill_switch.pid(),
+                    "killing a worker that was stopped before it began a job, or is silent"
+                );
+                self.feed(Event::Stalled { worker, has_begun: false });
+            }
+        }
+    }
+
+    /// Begins to count what the kernel's OOM killer has taken of the control groups of idle workers. Files are read for that,
+    /// each group's once, on a thread for such work. `None` where no group counts.
+    pub(crate) fn count_oom_kills(&self) -> Option<JoinHandle<OomKills>> {
+        let idle = self.idle();
+        let groups = KillSwitch::oom_groups(idle.iter().map(|it| &**it));
+        (!groups.is_empty()).then(|| self.runtime().spawn_blocking(move || groups.read()))
+    }
+
+    /// Takes in that count. Workers that are idle now were none of those.
+    pub(crate) fn counted_oom_kills(&self, kills: &OomKills) {
+        for kill_switch in self.idle() {
+            kill_switch.rests(kills);
+        }
+    }
+
+    fn idle(&self) -> Vec<Arc<KillSwitch>> {
+        let waiting = self.with(|state, _| state.waiting());
+        waiting.into_iter().filter(|it| it.first.is_none()).map(|it| it.kill_switch).collect()
+    }
+}
