@@ -31,7 +31,7 @@ impl App {
         let config = &self.config;
         let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
         let answers = Budget::new(config.max_answers);
-        Arc::new(Shared { origin, bodies, answers, owners: Owners::new(), app: self.clone() })
+        Arc::new(Shared { origin, bodies, answers, owners: Owners::default(), app: self.clone() })
     }
 }
 

@@ -2,14 +2,16 @@
 //! machine's tables of sockets, with the user who made each. Knows no requests.
 //!
 //! The socket of a process that is gone stands there without a number and as root's, and its ports may soon be another's.
-//! So an entry counts only with a number, only while our own end is the one that we hold, and only if it says the same twice.
+//! So an entry counts only if it is established and has a number, only while our own end is the one that we hold, and only if
+//! it says the same twice.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// The tables, which have a line for each socket. An end may stand in the other one: IPv4 is spoken over both.
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
@@ -28,52 +30,100 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
+    /// Ours and theirs, as the tables name them.
+    fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+        (canonical(self.ours), canonical(self.theirs))
+    }
+
     /// Whether it has not left this machine.
     pub(crate) fn are_loopback(&self) -> bool {
         [self.ours, self.theirs].iter().all(|end| end.ip().to_canonical().is_loopback())
     }
 }
 
-/// Maximum number of connections whose orders wait for their turn: together they take some
-/// seconds, in the order in which they came.
-const WAITING: usize = 256;
-
-/// Looks owners up, one at a time.
-#[derive(Debug)]
+/// Looks owners up. One look is for all who wait for it, so those who ask in crowds keep nobody waiting for long.
+#[derive(Debug, Default)]
 pub(crate) struct Owners {
-    turn: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// Connections whose owners the next look is for: each asks once at a time.
+#[derive(Debug, Default)]
+struct Waiting {
+    asked: Vec<(Ends, oneshot::Sender<Option<u32>>)>,
+    /// A task looks, and will look again if somebody waits.
+    is_looking: bool,
 }
 
 impl Owners {
-    pub(crate) fn new() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(WAITING)) }
+    /// The user whose process is at the other end; `None` where the kernel does not say so for certain.
+    pub(crate) async fn of(&self, ends: Ends) -> Option<u32> {
+        self.ask(ends).await.ok()?
     }
 
-    /// The user whose process is at the other end; `None` where the kernel does not say so for certain, or where too many
-    /// ask at once.
-    pub(crate) async fn of(&self, ends: Ends) -> Option<u32> {
-        let place = self.places.clone().try_acquire_owned().ok()?;
-        let turn = self.turn.clone().acquire_owned().await.ok()?;
-        let (tell, found) = oneshot::channel();
-        // By itself: who asks and goes away makes no room for the next before its time.
-        tokio::spawn(async move {
-            // Whoever asked may be gone.
-            let _ = tell.send(tokio::task::spawn_blocking(move || look_up(&ends)).await);
-            tokio::time::sleep(PAUSE).await;
-            drop((turn, place));
-        });
-        found.await.ok()?.ok()?.unwrap_or_else(|error| {
-            tracing::debug!(%error, "failed to look up whose connection this is");
-            None
-        })
+    fn ask(&self, ends: Ends) -> oneshot::Receiver<Option<u32>> {
+        let (tell, told) = oneshot::channel();
+        let mut waiting = lock(&self.waiting);
+        waiting.forget_the_gone();
+        waiting.asked.push((ends, tell));
+        if !std::mem::replace(&mut waiting.is_looking, true) {
+            // By itself: who asks and goes away brings the next look no closer.
+            tokio::spawn(look(self.waiting.clone()));
+        }
+        told
     }
 }
 
-fn look_up(ends: &Ends) -> io::Result<Option<u32>> {
-    let Some(first) = found(ends)? else { return Ok(None) };
-    let second = found(ends)?;
-    Ok((second == Some(first) && is_of_this_machine(first.uid)?).then_some(first.uid))
+impl Waiting {
+    /// Makes room, before more memory is taken, where the connections of some are gone.
+    fn forget_the_gone(&mut self) {
+        if self.asked.len() == self.asked.capacity() {
+            self.asked.retain(|(_, tell)| !tell.is_closed());
+        }
+    }
+
+    /// Those for whom to look now. Where there is nobody, nobody looks from now on.
+    fn next(&mut self) -> Vec<(Ends, oneshot::Sender<Option<u32>>)> {
+        self.is_looking = !self.asked.is_empty();
+        std::mem::take(&mut self.asked)
+    }
+}
+
+/// Looks until nobody waits.
+async fn look(waiting: Arc<Mutex<Waiting>>) {
+    loop {
+        let (ends, tells): (Vec<_>, Vec<_>) = lock(&waiting).next().into_iter().unzip();
+        if ends.is_empty() {
+            return;
+        }
+        let found = tokio::task::spawn_blocking(move || look_up(&ends)).await;
+        let found = found.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| {
+            tracing::debug!(%error, "failed to look up whose connections these are");
+            vec![None; tells.len()]
+        });
+        for (tell, owner) in tells.into_iter().zip(found) {
+            // It may be gone.
+            let _ = tell.send(owner);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn look_up(ends: &[Ends]) -> io::Result<Vec<Option<u32>>> {
+    let (first, second) = (found(ends)?, found(ends)?);
+    first
+        .into_iter()
+        .zip(second)
+        .map(|(first, second)| {
+            let Some(sure) = first.filter(|_| first == second) else { return Ok(None) };
+            Ok(is_of_this_machine(sure.uid)?.then_some(sure.uid))
+        })
+        .collect()
 }
 
 /// In a namespace of users, those who are not in it all have one number, which one who is in it may have, too.
@@ -86,15 +136,15 @@ fn is_of_this_machine(uid: u32) -> io::Result<bool> {
     Ok(map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
 }
 
-/// The other end, as it stands in the tables.
+/// An end, as it stands in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Found {
     uid: u32,
     number: u64,
 }
 
-fn found(ends: &Ends) -> io::Result<Option<Found>> {
-    let mut search = Search::for_ends(ends);
+fn found(ends: &[Ends]) -> io::Result<Vec<Option<Found>>> {
+    let mut search = Search::new(ends);
     for table in TABLES {
         match File::open(table) {
             Ok(table) => BufReader::with_capacity(1 << 16, table).lines().try_for_each(|line| {
@@ -106,35 +156,31 @@ fn found(ends: &Ends) -> io::Result<Option<Found>> {
             Err(error) => return Err(error),
         }
     }
-    Ok(search.result())
+    Ok(ends.iter().map(|ends| search.result(ends)).collect())
 }
 
-/// What was seen of both ends so far.
-struct Search {
-    ends: Ends,
-    is_ours_there: bool,
-    theirs: Option<Found>,
-}
+/// What was seen so far of both ends of these connections, by its own address and the other's.
+struct Search(HashMap<(SocketAddr, SocketAddr), Option<Found>>);
 
 impl Search {
-    fn for_ends(ends: &Ends) -> Self {
-        let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
-        let ends = Ends { ours: canonical(ends.ours), theirs: canonical(ends.theirs), ..*ends };
-        Self { ends, is_ours_there: false, theirs: None }
+    fn new(ends: &[Ends]) -> Self {
+        let both =
+            ends.iter().map(Ends::addresses).flat_map(|(ours, theirs)| [(ours, theirs), (theirs, ours)]);
+        Self(both.map(|end| (end, None)).collect())
     }
 
     fn look_at(&mut self, line: &str) {
-        let Some(Entry { local, remote, uid, number }) = Entry::read(line) else { return };
-        let Ends { ours, theirs, number: own } = self.ends;
-        if (local, remote) == (ours, theirs) {
-            self.is_ours_there |= number == own;
-        } else if (local, remote) == (theirs, ours) && number != 0 {
-            self.theirs = Some(Found { uid, number });
+        let Some(Entry { local, remote, found }) = Entry::read(line) else { return };
+        if let Some(seen) = self.0.get_mut(&(local, remote)) {
+            *seen = Some(found);
         }
     }
 
-    fn result(self) -> Option<Found> {
-        self.theirs.filter(|_| self.is_ours_there)
+    fn result(&self, ends: &Ends) -> Option<Found> {
+        let (ours, theirs) = ends.addresses();
+        let seen = |end| self.0.get(&end).copied().flatten();
+        let is_ours_there = seen((ours, theirs)).is_some_and(|found| found.number == ends.number);
+        seen((theirs, ours)).filter(|found| is_ours_there && found.number != 0)
     }
 }
 
@@ -142,19 +188,26 @@ impl Search {
 struct Entry {
     local: SocketAddr,
     remote: SocketAddr,
-    uid: u32,
-    number: u64,
+    found: Found,
 }
 
+/// The state of a connection that both ends hold. Others, as a connection that waits for its last packets, stand there as
+/// root's whosever they were.
+const ESTABLISHED: &str = "01";
+
 impl Entry {
+    /// An entry of an established connection.
+    ///
     /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …`
     fn read(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (local, remote) = (address(words.next()?)?, address(words.next()?)?);
-        let mut words = words.skip(4);
-        let uid = words.next()?.parse().ok()?;
+        if words.next()? != ESTABLISHED {
+            return None;
+        }
+        let uid = words.nth(3)?.parse().ok()?;
         let number = words.nth(1)?.parse().ok()?;
-        Some(Self { local, remote, uid, number })
+        Some(Self { local, remote, found: Found { uid, number } })
     }
 }
 
@@ -214,7 +267,7 @@ mod tests {
             }
             let (_client, _server, ends) = connected(bind, connect);
             assert!(ends.are_loopback());
-            assert_eq!(look_up(&ends).unwrap(), Some(own_user()), "{bind} {connect}");
+            assert_eq!(look_up(&[ends]).unwrap(), [Some(own_user())], "{bind} {connect}");
         }
     }
 
@@ -222,29 +275,38 @@ mod tests {
     fn an_end_whose_process_has_closed_it_is_nobodys() {
         let (client, _server, ends) = connected("127.0.0.1:0", "127.0.0.1");
         drop(client);
-        assert_eq!(look_up(&ends).unwrap(), None);
+        assert_eq!(look_up(&[ends]).unwrap(), [None]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn too_many_who_ask_at_once_are_nobody_and_the_next_one_is_somebody_again() {
+    async fn all_who_ask_at_once_are_told_at_once_and_keep_nobody_waiting() {
         let (_client, _server, ends) = connected("127.0.0.1:0", "127.0.0.1");
-        let owners = Arc::new(Owners::new());
-        let asked = (0..10 * WAITING).map(|_| {
+        let owners = Arc::new(Owners::default());
+        let begun = tokio::time::Instant::now();
+        let asked = (0..2_000).map(|_| {
             let owners = owners.clone();
             tokio::spawn(async move { owners.of(ends).await })
         });
-        let mut known = 0;
         for one in asked.collect::<Vec<_>>() {
-            known += usize::from(one.await.unwrap().is_some());
+            assert_eq!(one.await.unwrap(), Some(own_user()));
         }
-        assert_eq!(known, WAITING);
         assert_eq!(owners.of(ends).await, Some(own_user()));
+        assert!(begun.elapsed() <= 2 * PAUSE, "as many looks as there are pauses, and one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_and_goes_away_is_forgotten() {
+        let (_client, _server, ends) = connected("127.0.0.1:0", "127.0.0.1");
+        let owners = Owners::default();
+        (0..10_000).for_each(|_| drop(owners.ask(ends)));
+        assert!(lock(&owners.waiting).asked.capacity() < 16);
     }
 
     #[test]
     fn another_connection_between_the_same_ports_is_not_this_one() {
         let (_client, _server, ends) = connected("127.0.0.1:0", "127.0.0.1");
-        assert_eq!(look_up(&Ends { number: ends.number + 1, ..ends }).unwrap(), None);
+        let other = Ends { number: ends.number + 1, ..ends };
+        assert_eq!(look_up(&[other, ends]).unwrap(), [None, Some(own_user())]);
     }
 
     #[test]
@@ -256,16 +318,17 @@ mod tests {
             theirs: "127.0.0.1:40000".parse().unwrap(),
             number: 7,
         };
-        let line = |local: &str, remote: &str, uid, inode| {
+        let in_state = |state, local: &str, remote: &str, uid, inode| {
             format!(
-                "   0: {home}:{local} {home}:{remote} 01 00000000:00000000 00:00000000 00000000  {uid}        0 {inode} 1 0"
+                "   0: {home}:{local} {home}:{remote} {state} 00000000:00000000 00:00000000 00000000  {uid}        0 {inode} 1 0"
             )
         };
+        let line = |local: &str, remote: &str, uid, inode| in_state("01", local, remote, uid, inode);
         let search = |lines: &[&String]| {
-            let mut search = Search::for_ends(&ends);
+            let mut search = Search::new(&[ends]);
             search.look_at("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
             lines.iter().for_each(|line| search.look_at(line));
-            search.result()
+            search.result(&ends)
         };
         let (ours, theirs) = (line("0BB8", "9C40", 0, 7), line("9C40", "0BB8", 1000, 8));
         assert_eq!(search(&[&ours, &theirs]), Some(Found { uid: 1000, number: 8 }));
@@ -273,6 +336,15 @@ mod tests {
         assert_eq!(search(&[&ours]), None);
         assert_eq!(search(&[&line("0BB8", "9C40", 0, 9), &theirs]), None, "ours is another's");
         assert_eq!(search(&[&ours, &line("9C40", "0BB8", 0, 0)]), None, "theirs is nobody's, and root's");
+        for state in ["02", "04", "05", "06", "08", "0A"] {
+            let gone = in_state(state, "9C40", "0BB8", 0, 8);
+            assert_eq!(search(&[&ours, &gone]), None, "state {state} is root's, whosever it was");
+            assert_eq!(
+                search(&[&ours, &theirs, &gone]),
+                Some(Found { uid: 1000, number: 8 }),
+                "state {state}"
+            );
+        }
         assert_eq!(search(&[&ours, &line("9C41", "0BB8", 0, 8)]), None);
         for text in ["", ":", "0100007F", "0100007F:", "0100007:1", "0100007F:12345", "€0000000:1"] {
             assert!(address(text).is_none(), "{text}");
