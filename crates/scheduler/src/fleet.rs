@@ -192,6 +192,12 @@ impl Fleet {
         self.workers.iter().map(|(&id, worker)| (id, worker.phase.state(), worker.phase.job()))
     }
 
+    /// The serving worker whose job began last. Its end is likely the first to come: a job that has run for long may go on.
+    pub(crate) fn last_to_begin(&self) -> Option<WorkerId> {
+        let serving = self.workers.iter().filter(|(_, worker)| worker.phase.is_in_service());
+        serving.max_by_key(|&(&id, worker)| (worker.began_at, id)).map(|(&id, _)| id)
+    }
+
     /// Oldest first, so that whoever goes through all workers does it in the same order every time.
     pub(crate) fn ids(&self) -> Vec<WorkerId> {
         let mut ids: Vec<_> = self.workers.keys().copied().collect();

@@ -39,14 +39,17 @@ impl Scheduler {
     }
 
     /// Has a worker replaced where somebody waits for one that has run nothing, and none is on its way. One at a time, and
-    /// the replacement first, so that nobody else lacks a worker for it.
+    /// the replacement first, so that nobody else lacks a worker for it. An idle worker goes at once; of those that are busy,
+    /// one whose job has just begun, as the next replacement waits until this one is gone.
     pub(super) fn freshen(&mut self) {
         if self.aside.front().is_none() || self.fleet.starting() > 0 || self.fleet.tired() > 0 {
             return;
         }
+        if !self.can_have_fresh() {
+            return;
+        }
         let idle = self.fleet.coldest().map(|(worker, _)| worker);
-        let worker = idle.or_else(|| self.fleet.ids().into_iter().find(|&id| self.fleet.is_serving(id)));
-        if let Some(worker) = worker.filter(|_| self.can_have_fresh()) {
+        if let Some(worker) = idle.or_else(|| self.fleet.last_to_begin()) {
             self.fleet.tire(worker, Tired::Worn);
         }
     }

@@ -1,6 +1,6 @@
 //! Payloads that have killed: run as the first job of a worker, so that what another job has left behind condemns nobody.
 
-use procpool_scheduler::{Action, Config, Death, JobId, Poison, Stage, Verdict, WorkerId};
+use procpool_scheduler::{Action, Config, Death, Event, JobId, Poison, Stage, Verdict, WorkerId};
 
 use crate::pool::*;
 
@@ -128,7 +128,7 @@ fn one_that_waits_for_a_worker_has_its_deadline_and_may_be_given_up() {
     assert_eq!(pool.cancel(1), [resolve(1, CANCELLED_QUEUED)]);
     assert_eq!((pool.scheduler.queued(), pool.scheduler.set_apart()), (0, 0));
     pool.submit_payload(2, PAYLOAD, 1);
-    let ended = pool.handle(procpool_scheduler::Event::Stop);
+    let ended = pool.handle(Event::Stop);
     assert!(ended.contains(&resolve(2, SHUT_DOWN_QUEUED)), "{ended:?}");
 }
 
@@ -143,8 +143,20 @@ fn it_is_not_sent_ahead() {
     }
     pool.submit_payload(10, PAYLOAD, 1);
     pool.died_of(0, Death::Own, Some(PAYLOAD));
-    pool.handle(procpool_scheduler::Event::Ready { worker: WorkerId(1), takes_ahead: true });
+    pool.handle(Event::Ready { worker: WorkerId(1), takes_ahead: true });
     assert_eq!(pool.submit_payload(11, 5, 1), [assign(1, 11)]);
     assert_eq!(pool.submit_payload(12, PAYLOAD, 1), [start(2)]);
     assert_eq!(pool.scheduler.set_apart(), 1);
+}
+
+#[test]
+fn where_none_is_idle_the_one_goes_for_it_whose_job_began_last() {
+    let mut pool = used(2);
+    assert_eq!(pool.submit_payload(1, 5, 1), [assign(1, 1)], "for an hour");
+    assert_eq!(pool.submit_payload(2, 5, 1), [assign(2, 2)]);
+    assert_eq!(pool.submit_payload(3, PAYLOAD, 1), []);
+    assert_eq!(pool.submit_payload(4, 5, 1), []);
+    assert_eq!(pool.at(1_000).done(2, 2), [resolve(2, FINISHED), assign(2, 4), start(3)]);
+    assert_eq!(pool.up(3), [assign(3, 3)]);
+    assert_eq!(pool.done(2, 4), [resolve(4, FINISHED), retire(2)]);
 }
