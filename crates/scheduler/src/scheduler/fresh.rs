@@ -21,8 +21,12 @@ impl Scheduler {
         self.fleet.idle_and_fresh().or_else(|| (!self.can_have_fresh()).then_some(any))
     }
 
-    /// Lets those behind it pass. It is given the next worker that has run nothing.
+    /// Lets those behind it pass. It is given the next worker that has run nothing, unless its payload is not run at all any
+    /// more: then nobody has a worker replaced for it.
     pub(super) fn set_aside(&mut self, id: JobId) {
+        if self.convict(id) {
+            return;
+        }
         let spot = self.aside.push_back(id, self.bytes(id));
         self.moves(id, Place::Aside(spot));
     }

@@ -160,3 +160,16 @@ fn where_none_is_idle_the_one_goes_for_it_whose_job_began_last() {
     assert_eq!(pool.up(3), [assign(3, 3)]);
     assert_eq!(pool.done(2, 4), [resolve(4, FINISHED), retire(2)]);
 }
+
+#[test]
+fn one_that_is_condemned_while_it_waits_is_given_up_at_its_turn_and_has_no_worker_replaced() {
+    let mut pool = used(2);
+    assert_eq!(pool.submit_payload(1, 5, 1), [assign(1, 1)]);
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [start(3)]);
+    assert_eq!(pool.up(3), [retire(2), assign(3, 2)]);
+    assert_eq!(pool.submit_payload(4, PAYLOAD, 1), []);
+    let poisoned = |stage| Verdict::Poisoned { stage, payload_deaths: 2, remaining: ms(60_000) };
+    let actions = pool.died_of(3, Death::Own, Some(PAYLOAD));
+    assert_eq!(actions, [resolve(2, poisoned(Stage::Running)), start(4)]);
+    assert_eq!(pool.done(1, 1), [resolve(1, FINISHED), resolve(4, poisoned(Stage::Queued))]);
+}
