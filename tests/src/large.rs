@@ -32,6 +32,9 @@ pub const WHERE: u8 = 6;
 /// Gives the input back, and says that it is a PNG.
 pub const PICTURE: u8 = 7;
 
+/// As [`FILL`], and then dies, as soon as the output was sent.
+pub const LAST: u8 = 8;
+
 /// An input that does `what`, of so many bytes.
 pub fn input(what: u8, fill: u8, length: usize) -> Bytes {
     let mut bytes = vec![fill; length];

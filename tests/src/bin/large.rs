@@ -2,7 +2,7 @@
 
 use procpool::worker::{Context, serve};
 use procpool::{Bytes, Failure};
-use procpool_tests::large::{DIE, ECHO, FILL, KEEP, KEPT, Large, PART, PICTURE, WHERE};
+use procpool_tests::large::{DIE, ECHO, FILL, KEEP, KEPT, LAST, Large, PART, PICTURE, WHERE};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -16,7 +16,10 @@ fn perform(input: Bytes, cx: &mut Context<Large>) -> Result<Bytes, Failure> {
     let mut kept = KEPT_INPUT.lock().expect("nobody panics");
     Ok(match input[0] {
         ECHO => input,
-        FILL => {
+        FILL | LAST => {
+            if input[0] == LAST {
+                die_at_rest();
+            }
             let mut buffer = cx.buffer(input.len());
             buffer.fill(input[1]);
             buffer.into()
@@ -38,6 +41,20 @@ fn perform(input: Bytes, cx: &mut Context<Large>) -> Result<Bytes, Failure> {
         }
         other => return Err(Failure::new(format!("large does not know {other}"))),
     })
+}
+
+/// Dies when the calling thread waits for its next job. Until then it runs, or is about to.
+fn die_at_rest() {
+    let stat = format!("/proc/self/task/{}/stat", std::process::id());
+    std::thread::spawn(move || {
+        loop {
+            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+            if stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S')) {
+                std::process::abort();
+            }
+            std::thread::yield_now();
+        }
+    });
 }
 
 /// The name of what is mapped where these bytes lie.

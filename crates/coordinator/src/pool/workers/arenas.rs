@@ -1,6 +1,7 @@
 //! The memory that a pool shares with its workers: made and offered, accepted, read, taken back. What is decided about it is
 //! decided in `sharing`; here it meets the pool's lock, which nothing is made or dropped under.
 
+use super::fetching::Fetching;
 use super::frames::FrameHandler;
 use crate::pool::core::Core;
 use crate::pool::state::State;
@@ -118,18 +119,33 @@ impl Output {
 }
 
 impl FrameHandler<'_> {
-    /// Puts the outputs in their places: what a dead worker's frames refer to, instead of where that lies. Drops those that
+    /// Puts the outputs in their places: what a dead worker's frames refer to, instead of where that lies. Drops frames that
     /// refer to nothing.
-    pub(crate) fn fetch_all(&self, last_frames: &mut Vec<Frame>) {
-        last_frames.retain_mut(|frame| self.fetch(frame).is_ok());
+    pub(crate) async fn fetch_all(&self, last_frames: Vec<Frame>) -> Vec<Frame> {
+        // All are found before the first is waited for: what becomes of the arenas meanwhile is nothing to them.
+        let found = last_frames.into_iter().filter_map(|mut frame| {
+            let output = self.output(&mut frame).ok()?;
+            Some((frame, output))
+        });
+        let mut fetched = Vec::new();
+        for (frame, output) in found.collect::<Vec<_>>() {
+            fetched.extend(self.fetch(frame, output).await.ok());
+        }
+        fetched
     }
 
-    /// Puts the output in its place.
-    fn fetch(&self, frame: &mut Frame) -> Result<(), String> {
-        if let Some(output) = self.output(frame)? {
-            frame.payload.bytes = output.read()?;
+    /// Puts the output in its place; on another thread, if it is long.
+    async fn fetch(&self, mut frame: Frame, output: Option<Output>) -> Result<Frame, String> {
+        match output {
+            Some(output) if output.is_long() => {
+                Fetching::begin(frame, output, self.core.runtime()).end().await
+            }
+            Some(output) => {
+                frame.payload.bytes = output.read()?;
+                Ok(frame)
+            }
+            None => Ok(frame),
         }
-        Ok(())
     }
 
     /// Where the output lies that the frame refers to, if it refers to one.

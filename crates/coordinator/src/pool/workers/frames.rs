@@ -1,12 +1,12 @@
 //! What the frames of a serving worker mean to its pool.
 
-use super::arenas::Output;
+use super::fetching::Fetching;
 use crate::pool::core::Core;
 use crate::pool::state::context::{EventContext, Told};
 use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
 use crate::pool::state::slot::Answer;
-use procpool_process::{FrameSink, KillSwitch, Outboxes, clock};
+use procpool_process::{FrameSink, KillSwitch, Outboxes};
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
@@ -15,10 +15,8 @@ use procpool_protocol::outcome::Outcome;
 use procpool_protocol::{JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 /// What a serving worker's frames mean.
 pub(crate) struct FrameHandler<'a> {
@@ -37,43 +35,6 @@ pub(crate) struct FrameHandler<'a> {
     behind: VecDeque<Frame>,
     /// Workers that were given jobs because of answers that came together.
     unflushed: Vec<Arc<Outboxes>>,
-}
-
-/// An answer without its output.
-struct Fetching {
-    frame: Frame,
-    /// Taken by whoever reads it.
-    output: Arc<Mutex<Option<Output>>>,
-    read: JoinHandle<Option<Result<bytes::Bytes, String>>>,
-}
-
-/// A thread that reads has begun by then, unless all of the runtime's are taken, perhaps by those who wait for this very output.
-const SOON: Duration = Duration::from_millis(20);
-
-impl Fetching {
-    fn begin(frame: Frame, output: Output, runtime: &Handle) -> Self {
-        let output = Arc::new(Mutex::new(Some(output)));
-        let theirs = output.clone();
-        let read = runtime.spawn_blocking(move || take(&theirs).map(Output::read));
-        Self { frame, output, read }
-    }
-
-    async fn end(mut self) -> Result<Frame, String> {
-        let read = match clock::timeout(SOON, &mut self.read).await {
-            Ok(read) => read,
-            Err(_) => match take(&self.output) {
-                Some(output) => Ok(Some(output.read())),
-                None => self.read.await,
-            },
-        };
-        let read = read.map_err(|error| format!("its output was not read: {error}"))?;
-        self.frame.payload.bytes = read.ok_or("its output was read by nobody")??;
-        Ok(self.frame)
-    }
-}
-
-fn take(output: &Mutex<Option<Output>>) -> Option<Output> {
-    output.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// How much of what a worker may use it has used before its next job.

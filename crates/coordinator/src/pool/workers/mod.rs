@@ -3,6 +3,7 @@
 pub(super) mod arenas;
 mod blame;
 pub(super) mod burial;
+mod fetching;
 pub(super) mod frames;
 mod last_words;
 pub(super) mod supervisor;

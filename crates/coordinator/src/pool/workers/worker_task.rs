@@ -43,7 +43,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             let _ = start.tell(Ok(()));
             let mut serving = FrameHandler::new(&member.core, worker, kill_switch);
             let mut ending = session.drive(&mut serving).await;
-            serving.fetch_all(&mut ending.last_frames);
+            ending.last_frames = serving.fetch_all(ending.last_frames).await;
             member.bury(ending).await;
         }
     }
