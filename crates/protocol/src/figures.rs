@@ -23,7 +23,8 @@ pub struct Latency {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PoolCounters {
-    /// Jobs that were accepted: all that have an outcome, wait or run.
+    /// Jobs that were accepted: all that have an outcome, wait or run. One that is given back, since its client is refused,
+    /// no longer counts here but as refused.
     pub accepted: u64,
     /// Times that a job was handed out again because its worker died with it.
     pub retried: u64,

@@ -50,6 +50,20 @@ async fn every_figure_is_listed_before_anything_has_happened() {
 }
 
 #[tokio::test]
+async fn a_job_that_times_out_in_the_queue_is_no_run_of_no_time() {
+    let pool = verbs(1).start().await.unwrap();
+    let (job, _) = begin(&pool, Verb::Obey).await;
+    let late = pool.job(echo("late")).timeout(Duration::from_millis(100)).run().await.unwrap_err();
+    assert_eq!(late.name(), "timed_out");
+    let status = pool.status();
+    assert_eq!((status.wait.count, status.run.count), (1, 0));
+    drop(job);
+    let both = async || (pool.status().wait.count == 2).then_some(());
+    eventually("the end of the other", both).await;
+    assert_eq!(pool.status().run.count, 1);
+}
+
+#[tokio::test]
 async fn a_worker_that_is_killed_for_its_job_is_counted_by_what_ended_the_job() {
     let pool = verbs(1).grace(Duration::from_millis(1)).start().await.unwrap();
     let (job, _) = begin(&pool, Verb::Spin).await;

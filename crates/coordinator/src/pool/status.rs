@@ -31,6 +31,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         status.deaths = Cause::ALL.iter().filter(|cause| !cause.is_the_pools()).map(gone).sum();
         status.deaths_by_cause = Cause::ALL.iter().map(|cause| (cause.name(), gone(cause))).collect();
         status.counters = counters(state.scheduler.counters());
+        status.counters.accepted -= state.stats.given_back();
         status.wait = state.stats.wait();
         status.run = state.stats.run();
         status

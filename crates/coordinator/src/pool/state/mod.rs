@@ -346,6 +346,10 @@ impl State {
         effects: &mut Effects,
     ) {
         let Some(mut entry) = self.entries.remove(&key) else { return };
+        if is_unbegun(verdict) {
+            // What it was given before, it was given in vain: all of its time it waited.
+            entry.assigned = None;
+        }
         let mut report = None;
         let result = match verdict {
             Verdict::Finished => {
@@ -376,7 +380,7 @@ impl State {
             Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }.into()),
             Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }.into()),
         };
-        self.stats.finished(entry.timing(now), &result);
+        self.stats.finished(entry.timing(now), entry.assigned.is_some(), &result);
         effects.ended.extend(entry.job.events.clone());
         let is_kept = result.as_ref().is_err_and(|error| recorder::is_worth_saving(error));
         let sent = entry.sent.take().filter(|_| is_kept);
@@ -387,6 +391,19 @@ impl State {
             }
             None => effects.outcomes.push((caller, finished)),
         }
+    }
+}
+
+/// Whether no worker has begun the job that ended so.
+fn is_unbegun(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Crashed { handed_over, .. } => !handed_over,
+        Verdict::Poisoned { stage, .. }
+        | Verdict::TimedOut { stage, .. }
+        | Verdict::Cancelled { stage }
+        | Verdict::ShutDown { stage } => stage == SchedulerStage::Queued,
+        Verdict::GivenBack { .. } => true,
+        Verdict::Finished | Verdict::Protocol => false,
     }
 }
 

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Stats {
     ok: u64,
     refused: u64,
+    /// Those of the refused that had been accepted before.
+    given_back: u64,
     refusals: BTreeMap<&'static str, u64>,
     errors: BTreeMap<&'static str, u64>,
     wait: Histogram,
@@ -23,15 +25,18 @@ impl Stats {
         *self.refusals.entry(reason.name()).or_default() += 1;
     }
 
-    /// Counts the outcome of an accepted job. One that is given back is as if it had been refused.
-    pub(crate) fn finished(&mut self, timing: Timing, result: &Outcome) {
+    /// Counts the outcome of an accepted job, which a worker may have begun. One that is given back is as if it had been refused.
+    pub(crate) fn finished(&mut self, timing: Timing, has_begun: bool, result: &Outcome) {
         if let Err(error) = result
             && let JobError::Refused(refused) = &**error
         {
+            self.given_back += 1;
             return self.refused(&refused.reason);
         }
         self.wait.record(timing.wait);
-        self.run.record(timing.run);
+        if has_begun {
+            self.run.record(timing.run);
+        }
         match result {
             Ok(_) => self.ok += 1,
             Err(error) => *self.errors.entry(error.name()).or_default() += 1,
@@ -49,6 +54,11 @@ impl Stats {
     /// Jobs that were refused, by reason.
     pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
         all(&Refusal::OF_POOLS, &self.refusals)
+    }
+
+    /// Jobs that were accepted, given back later, and counted as refused.
+    pub(crate) fn given_back(&self) -> u64 {
+        self.given_back
     }
 
     /// Jobs that have their outcome.
@@ -80,6 +90,9 @@ fn all(names: &[&'static str], counted: &BTreeMap<&'static str, u64>) -> BTreeMa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procpool_protocol::outcome::Refused;
+    use procpool_protocol::{Payload, Stage};
+    use std::time::Duration;
 
     #[test]
     fn every_outcome_and_every_refusal_is_listed_before_there_is_one() {
@@ -91,5 +104,26 @@ mod tests {
         let refusals = stats.refusals();
         assert_eq!((stats.jobs()["refused"], refusals["queue_full"], refusals["starting"]), (2, 1, 1));
         assert_eq!(stats.outcomes(), 0);
+    }
+
+    #[test]
+    fn a_job_that_no_worker_has_begun_was_not_run() {
+        let mut stats = Stats::default();
+        let timing = Timing { wait: Duration::from_secs(3), run: Duration::ZERO };
+        let queued = JobError::Cancelled { stage: Stage::Queued };
+        stats.finished(timing, false, &Err(queued.into()));
+        assert_eq!((stats.wait().count, stats.run().count), (1, 0));
+        stats.finished(timing, true, &Ok(Payload::none()));
+        assert_eq!((stats.wait().count, stats.run().count), (2, 1));
+    }
+
+    #[test]
+    fn a_job_that_is_given_back_is_refused_and_has_no_outcome() {
+        let (mut stats, timing) = (Stats::default(), Timing::default());
+        let given_back = Refused { pool: "p".into(), reason: Refusal::QueueFull { limit: 1 } };
+        stats.finished(timing, false, &Err(JobError::from(given_back).into()));
+        stats.refused(&Refusal::QueueFull { limit: 1 });
+        assert_eq!((stats.jobs()["refused"], stats.outcomes(), stats.given_back()), (2, 0, 1));
+        assert_eq!(stats.wait().count, 0);
     }
 }
