@@ -5,11 +5,12 @@ use crate::clock;
 use crate::tail::{Author, LastWords, Tail};
 use procpool_protocol::printable::printable;
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinHandle;
 
@@ -113,9 +114,11 @@ impl Stderr {
     fn read(&self) -> ControlFlow<()> {
         let mut heard = self.heard();
         for _ in 0..READS {
-            let mut buffer = [0; READ];
-            match self.pipe.try_read(&mut buffer) {
-                Ok(length @ 1..) => heard.take(&self.worker, &buffer[..length]),
+            // Not zeroed: this is asked after each answer, and mostly there is nothing.
+            let mut space = [MaybeUninit::uninit(); READ];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match self.pipe.try_read_buf(&mut buffer) {
+                Ok(1..) => heard.take(&self.worker, buffer.filled()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => return ControlFlow::Break(()),

@@ -93,14 +93,15 @@ impl Socket {
     /// has room for says so, and spares the one that finds nothing. What comes later makes the socket readable again.
     pub(crate) fn try_read_all(&self, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
         let stream = &self.0;
-        let (mut few, mut length) = ([0; FEW], 0);
+        let (mut few, mut length) = ([MaybeUninit::<u8>::uninit(); FEW], 0);
         // An error that says so is how tokio is told that nothing is left. It must come from the read itself: only so does it
         // not take back what the kernel has reported since.
         let read = stream.try_io(Interest::READABLE, || {
-            length = rustix::io::read(stream, &mut few)?;
+            let (read, _) = rustix::io::read(stream, &mut few)?;
+            buffer.extend_from_slice(read);
+            length = read.len();
             if (1..FEW).contains(&length) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        buffer.extend_from_slice(&few[..length]);
         match read {
             Ok(()) => Ok((length, false)),
             Err(error) if error.kind() == ErrorKind::WouldBlock && length > 0 => Ok((length, true)),
