@@ -95,11 +95,12 @@ pub enum Refusal {
         /// Until the next attempt.
         retry: Duration,
     },
-    /// No worker is idle and as many jobs as may wait are waiting.
+    /// No worker is idle and as many jobs as may wait are waiting. Or the job's payload has killed, and as many as may wait for a
+    /// worker that has run nothing.
     QueueFull,
-    /// With this job, more bytes would wait than may, and it would not be the only one.
+    /// With this job, more bytes would wait than may, in the queue or aside, and it would not be the only one.
     QueueBytesFull {
-        /// Bytes that wait.
+        /// Bytes that wait there.
         waiting: usize,
     },
     /// Jobs of its client have killed too many workers lately.

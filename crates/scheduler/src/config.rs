@@ -15,10 +15,12 @@ pub struct Config {
     /// many again. Default: 1.
     pub max_workers: usize,
     /// Jobs that may wait. A job whose worker died before the job was handed over waits again, so up to
-    /// `max_workers` and one more can be waiting. Default: 1024.
+    /// `max_workers` and one more can be waiting. As many again, and at least one, may wait for a worker that has run nothing,
+    /// because their payloads have killed. Default: 1024.
     pub queue: usize,
     /// Bytes of payloads that may wait together; a job beyond it is refused, unless none waits. Jobs that a worker has do
-    /// not count. One whose worker died before the job was handed over waits again all the same. Default: no bound.
+    /// not count. One whose worker died before the job was handed over waits again all the same. Those whose payloads have
+    /// killed are counted apart, against the same bound. Default: no bound.
     pub queue_bytes: usize,
     /// Between asking a worker to give up a job and SIGKILL. Default: 1 s.
     pub grace: Duration,

@@ -87,7 +87,7 @@ impl Scheduler {
             if self.has_to_be_identified(job) {
                 return self.offer_ahead(id);
             }
-            if self.has_to_be_first(job) {
+            if self.has_to_be_first(job) && self.has_room_aside(bytes) {
                 self.set_aside(job);
                 self.offer_ahead(id);
             } else {

@@ -3,9 +3,10 @@
 
 use super::Scheduler;
 use super::job::Place;
+use super::jobs::may_join;
 use super::shutdown::Life;
 use crate::fleet::Tired;
-use crate::{JobId, WorkerId};
+use crate::{JobId, Refusal, Terms, WorkerId};
 
 impl Scheduler {
     /// Whether the job is to wait for a worker that has run nothing. Where none can be had it may as well run at once.
@@ -19,6 +20,32 @@ impl Scheduler {
             return Some(any);
         }
         self.fleet.idle_and_fresh().or_else(|| (!self.can_have_fresh()).then_some(any))
+    }
+
+    /// Why a job whose payload has killed is refused: it would wait aside, and as many do as may. One that is not run at all is
+    /// told so instead.
+    pub(super) fn refusal_of_suspect(&self, terms: &Terms) -> Option<Refusal> {
+        let payload = terms.fingerprint.filter(|&it| self.quarantine.deaths(it, self.now) > 0)?;
+        if self.quarantine.sentence(payload, self.now).is_some() || !self.can_have_fresh() {
+            None
+        } else if !self.has_places_aside() {
+            Some(Refusal::QueueFull)
+        } else if !may_join(&self.aside, terms.bytes, self.config.queue_bytes) {
+            Some(Refusal::QueueBytesFull { waiting: self.aside.bytes() })
+        } else {
+            None
+        }
+    }
+
+    /// Whether a job of this size may wait aside: as many as in the queue, and as many bytes. One that was accepted before its
+    /// payload killed runs in any worker instead, so that neither others nor memory suffer from a crowd.
+    pub(super) fn has_room_aside(&self, bytes: usize) -> bool {
+        self.has_places_aside() && may_join(&self.aside, bytes, self.config.queue_bytes)
+    }
+
+    /// One may wait where nothing else may, or it could never run.
+    fn has_places_aside(&self) -> bool {
+        self.aside.len() < self.config.queue.max(1)
     }
 
     /// Lets those behind it pass. It is given the next worker that has run nothing, unless its payload is not run at all any

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::job::{Job, Place};
 use super::{Due, Scheduler};
 use crate::phase::Phase;
+use crate::queue::Queue;
 use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
 
 /// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
@@ -75,7 +76,9 @@ impl Scheduler {
         } else if !self.has_room() {
             Some(Refusal::QueueFull)
         } else if !self.has_bytes(terms.bytes) {
-            Some(Refusal::QueueBytesFull { waiting: self.queued_bytes() })
+            Some(Refusal::QueueBytesFull { waiting: self.queue.bytes() })
+        } else if self.aside.len() > 0 {
+            self.refusal_of_suspect(terms)
         } else {
             None
         }
@@ -91,22 +94,22 @@ impl Scheduler {
         self.restarts.until().map_or(self.config.backoff.initial, |until| until.since(self.now))
     }
 
-    /// Whether a worker is idle or a place in the queue is free.
+    /// Whether a worker is idle or a place in the queue is free. Those that wait aside take none.
     pub(super) fn has_room(&self) -> bool {
-        self.queued() < self.config.queue.saturating_add(self.fleet.idle())
+        self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
     }
 
     /// Whether so many bytes more may wait.
     fn has_bytes(&self, bytes: usize) -> bool {
-        self.free_bytes().is_some_and(|free| bytes <= free)
+        may_join(&self.queue, bytes, self.config.queue_bytes)
     }
 
-    /// How many bytes more may wait. A job of any size may be the only one that waits, or it could never run.
+    /// How many bytes more may wait.
     pub(super) fn free_bytes(&self) -> Option<usize> {
-        if self.queued() == 0 {
+        if self.queue.len() == 0 {
             return Some(usize::MAX);
         }
-        self.config.queue_bytes.checked_sub(self.queued_bytes())
+        self.config.queue_bytes.checked_sub(self.queue.bytes())
     }
 
     pub(super) fn commit(&mut self, id: JobId) {
@@ -194,7 +197,8 @@ impl Scheduler {
             }
             match self.fitting(job, worker) {
                 Some(worker) => self.assign(worker, job),
-                None => self.set_aside(job),
+                None if self.has_room_aside(self.bytes(job)) => self.set_aside(job),
+                None => self.assign(worker, job),
             }
         }
         self.send_ahead();
@@ -298,4 +302,10 @@ impl Scheduler {
         job.place = Place::Queued(self.queue.push_front(id, job.bytes));
         job.set_timer(job.deadline, &mut self.timers, id);
     }
+}
+
+/// Whether a job with so many bytes may wait in this queue, in which `most` may. One of any size may be the only one
+/// that waits, or it could never run.
+pub(super) fn may_join(queue: &Queue, bytes: usize, most: usize) -> bool {
+    queue.len() == 0 || queue.bytes().saturating_add(bytes) <= most
 }

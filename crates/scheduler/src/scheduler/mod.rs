@@ -38,7 +38,8 @@ use shutdown::Life;
 ///
 /// Its methods are of four classes:
 ///
-/// - A. Getters that take `&self`: [`queued`](Self::queued), [`queued_bytes`](Self::queued_bytes), [`running`](Self::running), [`workers`](Self::workers),
+/// - A. Getters that take `&self`: [`queued`](Self::queued), [`queued_bytes`](Self::queued_bytes), [`set_apart`](Self::set_apart),
+///   [`set_apart_bytes`](Self::set_apart_bytes), [`running`](Self::running), [`workers`](Self::workers),
 ///   [`counters`](Self::counters), [`gone`](Self::gone), [`reason`](Self::reason), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
 ///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`suspect_clients`](Self::suspect_clients), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
 ///   may be called at any time, and no decision hangs on them.
@@ -75,13 +76,16 @@ use shutdown::Life;
 /// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
 /// - A job whose payload is in quarantine is given to no worker, whenever it was submitted.
 /// - A payload that has killed is run as the first job of a worker, so that nothing which a job before left behind is held
-///   against it, and lets others pass while no such worker is there; except where none can be had. It goes into quarantine
-///   only if it has killed a worker as its first job, or twice as many as are enough.
+///   against it, and lets others pass while no such worker is there; except where none can be had, or where no more may wait for
+///   one. It goes into quarantine only if it has killed a worker as its first job, or twice as many as are enough.
 /// - Jobs of a client whose jobs have killed as many workers as it may within a window are refused until that ends, those that
 ///   wait and have not been run are given back, and none is tried again.
 /// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
 ///   `max_workers` and one, each with those that it had ahead. Those that wait have at most `queue_bytes`, unless it is one
-///   job, plus the bytes of those that came back.
+///   job, plus the bytes of those that came back. Jobs that wait aside because their payloads have killed take no room from
+///   these. They have the same bounds to themselves, but for one that may always wait: further ones are refused, or run in any
+///   worker if they were accepted before their payload killed. One whose worker died comes back to the queue, and is set apart
+///   again at its turn, which comes next.
 /// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
 #[derive(Debug)]
@@ -261,6 +265,12 @@ impl Scheduler {
     #[must_use]
     pub fn set_apart(&self) -> usize {
         self.aside.len()
+    }
+
+    /// Bytes of the payloads of the jobs that wait beside the queue.
+    #[must_use]
+    pub fn set_apart_bytes(&self) -> usize {
+        self.aside.bytes()
     }
 
     /// Jobs that a worker has and that have not ended.

@@ -1,6 +1,8 @@
 //! Payloads that have killed: run as the first job of a worker, so that what another job has left behind condemns nobody.
 
-use procpool_scheduler::{Action, Config, Death, Event, JobId, Poison, Stage, Verdict, WorkerId};
+use procpool_scheduler::{
+    Action, Config, Death, Event, Fingerprint, JobId, Poison, Refusal, Stage, Terms, Verdict, WorkerId,
+};
 
 use crate::pool::*;
 
@@ -13,7 +15,11 @@ fn careful(workers: usize) -> Config {
 
 /// A pool in which the payload has killed worker 0, and whose other workers, the replacement too, have run something.
 fn used(workers: u64) -> Pool {
-    let mut pool = Pool::ready(careful(usize::try_from(workers).unwrap()));
+    used_with(careful(usize::try_from(workers).unwrap()))
+}
+
+fn used_with(config: Config) -> Pool {
+    let (mut pool, workers) = (Pool::ready(config), config.max_workers as u64);
     use_up(&mut pool, 100, workers);
     pool.submit_payload(0, PAYLOAD, 1);
     let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
@@ -172,4 +178,66 @@ fn one_that_is_condemned_while_it_waits_is_given_up_at_its_turn_and_has_no_worke
     let actions = pool.died_of(3, Death::Own, Some(PAYLOAD));
     assert_eq!(actions, [resolve(2, poisoned(Stage::Running)), start(4)]);
     assert_eq!(pool.done(1, 1), [resolve(1, FINISHED), resolve(4, poisoned(Stage::Queued))]);
+}
+
+#[test]
+fn those_that_wait_for_such_a_worker_take_no_room_from_others() {
+    let mut pool = used_with(Config { queue: 2, ..careful(1) });
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(2)]);
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), []);
+    assert_eq!(pool.submit_payload(3, PAYLOAD, 1), [refuse(3, QUEUE_FULL)], "as many wait as may");
+    assert_eq!(pool.submit_payload(4, 5, 1), [assign(1, 4)], "though a worker is idle for others");
+    for job in 5..7 {
+        assert_eq!(pool.submit_payload(job, 5, 1), []);
+    }
+    assert_eq!(pool.submit_payload(7, 5, 1), [refuse(7, QUEUE_FULL)]);
+    assert_eq!((pool.scheduler.queued(), pool.scheduler.set_apart()), (4, 2), "all that wait are told");
+    assert_eq!(pool.up(2), [assign(2, 1)]);
+}
+
+#[test]
+fn without_a_queue_one_may_wait_for_such_a_worker_and_an_idle_one_takes_a_job() {
+    let mut pool = used_with(Config { queue: 0, ..careful(1) });
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(2)]);
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [refuse(2, QUEUE_FULL)]);
+    assert!(pool.scheduler.room().is_some());
+    assert_eq!(pool.submit_payload(3, 5, 1), [assign(1, 3)]);
+}
+
+#[test]
+fn their_bytes_are_bounded_apart() {
+    let mut pool = used_with(Config { queue_bytes: 100, ..careful(1) });
+    let mut submit = |job, payload, bytes| {
+        let terms = Terms { bytes, fingerprint: Some(Fingerprint(payload)), ..Terms::default() };
+        pool.handle(Event::Submit { job: JobId(job), terms })
+    };
+    assert_eq!(submit(1, PAYLOAD, 60), [start(2)]);
+    assert_eq!(submit(2, PAYLOAD, 60), [refuse(2, Refusal::QueueBytesFull { waiting: 60 })]);
+    assert_eq!(submit(3, 5, 10), [assign(1, 3)]);
+    assert_eq!(submit(4, 5, 90), []);
+    assert_eq!(submit(5, 5, 60), [refuse(5, Refusal::QueueBytesFull { waiting: 90 })]);
+    assert_eq!((pool.scheduler.queued_bytes(), pool.scheduler.set_apart_bytes()), (150, 60));
+}
+
+#[test]
+fn one_that_kills_after_others_of_it_were_accepted_runs_anywhere_rather_than_take_room() {
+    let mut pool = used_with(Config { queue: 1, ..careful(2) });
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(3)]);
+    assert_eq!(pool.submit_payload(2, 9, 1), [assign(1, 2)]);
+    assert_eq!(pool.submit_payload(3, 5, 1), [assign(2, 3)]);
+    assert_eq!(pool.submit_payload(4, 9, 1), [], "nobody knows anything against it");
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
+    assert_eq!(pool.died_of(1, Death::Own, Some(9)), [resolve(2, crashed), start(4)]);
+    assert_eq!(pool.done(2, 3), [resolve(3, FINISHED), assign(2, 4)]);
+    assert_eq!((pool.scheduler.queued(), pool.scheduler.set_apart()), (1, 1));
+}
+
+#[test]
+fn one_that_is_not_run_at_all_is_told_so_however_many_wait() {
+    let mut pool = used_with(Config { queue: 0, ..careful(2) });
+    assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(3)]);
+    assert_eq!(pool.up(3), [retire(2), assign(3, 1)]);
+    let poisoned = |stage| Verdict::Poisoned { stage, payload_deaths: 2, remaining: ms(60_000) };
+    assert_eq!(pool.died_of(3, Death::Own, Some(PAYLOAD))[0], resolve(1, poisoned(Stage::Running)));
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [resolve(2, poisoned(Stage::Queued))]);
 }

@@ -32,13 +32,11 @@ impl Run {
     }
 
     pub(crate) fn check(&self, event: Event) {
-        let Config { max_workers: max, queue, process_per_job, ahead, .. } = self.config;
+        let Config { max_workers: max, process_per_job, .. } = self.config;
         let (queued, running) = (self.scheduler.queued(), self.scheduler.running());
         assert_eq!(queued + running, self.ledger.open().count(), "the job tables disagree");
         assert_eq!(running, self.ledger.out(), "the job tables disagree about who has a worker");
-        // Those whose workers died before they had begun them have come back, those of a surplus worker too.
-        assert!(queued <= queue + (max + 1) * (1 + ahead), "{queued} jobs wait in a queue of {queue}");
-
+        self.check_bounds();
         let workers: Vec<_> = self.scheduler.workers().collect();
         let known: BTreeSet<_> = workers.iter().map(|&(id, ..)| id).collect();
         assert_eq!(known, self.world.alive.keys().copied().collect(), "the workers disagree");
@@ -69,6 +67,19 @@ impl Run {
             Event::Stalled { worker, has_begun } => self.check_stalled(worker, has_begun),
             _ => {}
         }
+    }
+
+    /// No more wait than may, in the queue and aside.
+    fn check_bounds(&self) {
+        let Config { max_workers: max, queue, queue_bytes, ahead, poison, .. } = self.config;
+        let (queued, apart) = (self.scheduler.queued(), self.scheduler.set_apart());
+        let most_apart = if poison.deaths > 0 { queue.max(1) } else { 0 };
+        // Those whose workers died before they had begun them have come back to the queue, those of a surplus worker too.
+        let most = queue + (max + 1) * (1 + ahead) + most_apart;
+        assert!(queued <= most, "{queued} jobs wait in a queue of {queue}");
+        assert!(apart <= most_apart, "{apart} jobs are set apart, {most_apart} may wait");
+        let bytes = self.scheduler.set_apart_bytes();
+        assert!(apart <= 1 || bytes <= queue_bytes, "{bytes} bytes are set apart, {queue_bytes} may wait");
     }
 
     fn check_times(&self) {

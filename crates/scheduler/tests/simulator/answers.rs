@@ -25,15 +25,20 @@ impl Run {
     }
 
     fn check_refusal(&mut self, job: JobId, reason: Refusal) -> Result<(), Broken> {
-        let (queued, queue) = (self.before.queued, self.plan.config.queue);
+        let ((queued, queued_bytes), queue) = (self.before.in_line(), self.plan.config.queue);
+        let is_suspect = self.has_killed(job)?;
         let (serving, idle) = (self.processes.ready(), self.processes.count(Process::is_idle));
         let (is_true, promise) = match reason {
-            Refusal::QueueFull => (queued >= queue + idle, "refusals_tell_the_truth"),
+            Refusal::QueueFull if queued >= queue + idle => (true, "refusals_tell_the_truth"),
+            Refusal::QueueFull => {
+                self.coverage.met("refused as a suspect");
+                (is_suspect && self.before.apart >= queue.max(1), "refusals_tell_the_truth")
+            }
             Refusal::QueueBytesFull { waiting } => {
-                let bytes = waiting + self.ledger.get(job)?.terms.bytes;
-                let is_told = waiting == self.before.queued_bytes;
-                let is_too_much = queued > 0 && bytes > self.plan.config.queue_bytes;
-                (is_told && is_too_much, "refusals_tell_the_truth")
+                let is_too_much = waiting + self.ledger.get(job)?.terms.bytes > self.plan.config.queue_bytes;
+                let is_told = queued > 0 && waiting == queued_bytes;
+                let is_told_aside = is_suspect && self.before.apart > 0 && waiting == self.before.apart_bytes;
+                (is_too_much && (is_told || is_told_aside), "refusals_tell_the_truth")
             }
             Refusal::BreakerOpen { retry } => {
                 let is_bounded = retry <= self.plan.config.backoff.max;
@@ -50,12 +55,20 @@ impl Run {
         })
     }
 
+    /// Whether the job's payload is known, and has killed.
+    fn has_killed(&mut self, job: JobId) -> Result<bool, Broken> {
+        let (now, memory) = (self.now, self.plan.config.poison.memory);
+        let entry = self.ledger.get(job)?;
+        let strikes = self.strikes.get(&entry.payload).filter(|it| now < it.last + memory);
+        Ok(entry.is_known && strikes.is_some())
+    }
+
     /// What is known of a job that was not refused.
     pub(crate) fn check_accepted(&mut self, job: JobId) -> Result<(), Broken> {
         holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
         self.check_client(job)?;
-        let (waiting, more) = (self.before.queued_bytes, self.ledger.get(job)?.terms.bytes);
-        let has_bytes = self.before.queued == 0 || waiting + more <= self.plan.config.queue_bytes;
+        let ((queued, waiting), more) = (self.before.in_line(), self.ledger.get(job)?.terms.bytes);
+        let has_bytes = queued == 0 || waiting + more <= self.plan.config.queue_bytes;
         holds(has_bytes, "the_queue_is_bounded", || {
             format!("job {job} of {more} bytes waits with {waiting}")
         })?;

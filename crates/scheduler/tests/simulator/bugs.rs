@@ -47,6 +47,7 @@ pub(crate) enum Bug {
     RecallsNobody,
     LosesWhatIsAhead,
     TriesSuspectsInUsedWorkers,
+    RefusesOthersForSuspects,
 }
 
 /// Each bug with the promise that it breaks.
@@ -87,6 +88,7 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::RecallsNobody, "nobody_waits_behind_a_long_job"),
     (Bug::LosesWhatIsAhead, "nothing_is_lost"),
     (Bug::TriesSuspectsInUsedWorkers, "suspects_run_first"),
+    (Bug::RefusesOthersForSuspects, "refusals_tell_the_truth"),
 ];
 
 /// A scheduler, sound or not.
@@ -104,6 +106,7 @@ pub(crate) struct Faulty {
     /// When the grace of workers ends that were asked to give up a job, whether they have or not.
     graces: Vec<(Time, WorkerId)>,
     grace: Duration,
+    queue: usize,
     now: Time,
     /// Workers that have answered, and jobs that have killed, with their payloads.
     used: BTreeSet<WorkerId>,
@@ -123,6 +126,7 @@ impl Faulty {
             is_draining: false,
             graces: Vec::new(),
             grace: config.grace,
+            queue: config.queue,
             now: Time::ZERO,
             used: BTreeSet::new(),
             struck: BTreeMap::new(),
@@ -163,6 +167,9 @@ impl Faulty {
             Event::Submit { job, .. } if self.has(Bug::KeepsTheBreakerOpen) && self.was_open => {
                 let reason = Refusal::BreakerOpen { retry: Duration::from_secs(1) };
                 self.extra.push_back(Action::Refuse { job, reason });
+            }
+            Event::Submit { job, .. } if self.has(Bug::RefusesOthersForSuspects) && self.is_full_of_all() => {
+                self.extra.push_back(Action::Refuse { job, reason: Refusal::QueueFull });
             }
             Event::Submit { .. } if self.has(Bug::ServesTheLastFirst) && self.held.is_none() => {
                 self.held = Some(event);
@@ -205,6 +212,12 @@ impl Faulty {
         let mut idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle);
         let used = idle.find(|(id, ..)| self.used.contains(id)).map(|(id, ..)| id);
         used.filter(|_| has_killed && !self.used.contains(&worker))
+    }
+
+    /// Whether the queue would be full if those that wait aside stood in it.
+    fn is_full_of_all(&self) -> bool {
+        let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle).count();
+        self.scheduler.set_apart() > 0 && self.scheduler.queued() >= self.queue.saturating_add(idle)
     }
 
     /// Kills without a look at what the worker has done since.

@@ -38,6 +38,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "races won by the deadline",
     "refused by the breaker",
     "refused for its bytes",
+    "refused as a suspect",
     "identified",
     "identified late",
     "sent ahead",

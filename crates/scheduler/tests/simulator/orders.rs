@@ -8,6 +8,7 @@ use crate::agenda::{Happening, How, Make};
 use crate::broken::{Broken, broken};
 use crate::happenings::Strikes;
 use crate::ledger::holds;
+use crate::pauses::Shown;
 use crate::plan::Story;
 use crate::run::Run;
 
@@ -101,11 +102,18 @@ impl Run {
         Ok(())
     }
 
-    /// What has killed is given to a worker that has run something only where none is there or comes that has run nothing.
+    /// What has killed is given to a worker that has run something only where none is there or comes that has run nothing, or
+    /// where no more may wait for one.
     fn check_first(&mut self, worker: WorkerId, job: JobId, has_killed: bool) -> Result<(), Broken> {
         let comes = self.processes.count(|it| it.is_idle() && it.jobs_done == 0) + self.processes.starting();
         let is_first = self.processes.ordered(worker)?.jobs_done == 0;
-        holds(!has_killed || is_first || comes == 0, "suspects_run_first", || {
+        if !has_killed || is_first || comes == 0 {
+            return Ok(());
+        }
+        let (bytes, config) = (self.ledger.get(job)?.terms.bytes, self.plan.config);
+        let after = Shown::of(&self.pool.scheduler);
+        let is_full = self.before.is_full_aside(bytes, &config) || after.is_full_aside(bytes, &config);
+        holds(is_full, "suspects_run_first", || {
             format!("job {job} has killed, and is given to {worker}, though {comes} have run nothing")
         })
     }

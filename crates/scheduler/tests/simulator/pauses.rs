@@ -18,6 +18,9 @@ pub(crate) struct Shown {
     pub(crate) pause: Option<Time>,
     pub(crate) queued: usize,
     pub(crate) queued_bytes: usize,
+    /// Those of them that wait aside, and their bytes.
+    pub(crate) apart: usize,
+    pub(crate) apart_bytes: usize,
     pub(crate) generation: Generation,
 }
 
@@ -28,8 +31,21 @@ impl Shown {
             pause: scheduler.is_backing_off(),
             queued: scheduler.queued(),
             queued_bytes: scheduler.queued_bytes(),
+            apart: scheduler.set_apart(),
+            apart_bytes: scheduler.set_apart_bytes(),
             generation: scheduler.generation(),
         }
+    }
+
+    /// Jobs that wait in the queue, and their bytes.
+    pub(crate) const fn in_line(&self) -> (usize, usize) {
+        (self.queued - self.apart, self.queued_bytes - self.apart_bytes)
+    }
+
+    /// Whether a job with so many bytes finds no room aside.
+    pub(crate) fn is_full_aside(&self, bytes: usize, config: &Config) -> bool {
+        let has_bytes = self.apart == 0 || self.apart_bytes + bytes <= config.queue_bytes;
+        self.apart >= config.queue.max(1) || !has_bytes
     }
 }
 

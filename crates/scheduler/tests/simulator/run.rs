@@ -222,9 +222,14 @@ impl Run {
     fn check(&mut self, event: Event) -> Result<(), Broken> {
         let scheduler = &self.pool.scheduler;
         let (max, queue) = (self.plan.config.max_workers, self.plan.config.queue);
-        let queued = scheduler.queued();
-        let has_room = queued <= queue + (max + 1) * (1 + self.plan.config.ahead);
+        let (queued, apart) = (scheduler.queued(), scheduler.set_apart());
+        // What had been set apart may have come back to the queue.
+        let most_apart = if self.last_apart.is_some() { queue.max(1) } else { 0 };
+        let has_room = queued <= queue + (max + 1) * (1 + self.plan.config.ahead) + most_apart;
         holds(has_room, "the_queue_is_bounded", || format!("{queued} jobs wait in a queue of {queue}"))?;
+        let bytes = scheduler.set_apart_bytes();
+        let is_bounded = apart <= queue.max(1) && (apart <= 1 || bytes <= self.plan.config.queue_bytes);
+        holds(is_bounded, "the_queue_is_bounded", || format!("{apart} jobs of {bytes} bytes wait aside"))?;
         let in_service = self.processes.len() - self.processes.retiring();
         holds(in_service <= max + 1, "strength_is_bounded", || format!("{in_service} workers of {max}"))?;
         let retiring = self.processes.retiring();
@@ -236,7 +241,6 @@ impl Run {
         self.check_surplus()?;
         let is_idle = scheduler.workers().any(|(_, state, _)| state == WorkerState::Idle);
         let is_asked = self.asked.iter().any(|&job| self.ledger.is_open(job));
-        let apart = scheduler.set_apart();
         let is_busy = queued == apart || !is_idle || is_asked;
         holds(is_busy, "no_job_waits_beside_an_idle_worker", || format!("{queued} jobs wait"))?;
         if event == Event::Tick {

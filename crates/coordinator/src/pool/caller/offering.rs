@@ -75,10 +75,14 @@ impl Core {
         let waiting = self.patient.join(job.input.bytes.len());
         loop {
             // Before the offer, so that room that comes free in between is not missed.
-            waiting.listen();
+            let was_woken = waiting.listen();
             match self.offer(job) {
                 Err(rejected) if rejected.reason.is_full_queue() => job = rejected.job,
                 other => return other,
+            }
+            // Its payload may have killed, and no place be left for such jobs. That keeps nobody behind it from the queue.
+            if was_woken && let Some(room) = self.with(|state, _| state.scheduler.room()) {
+                waiting.pass_on(room);
             }
             let Some(limit) = timeout else {
                 waiting.woken().await;

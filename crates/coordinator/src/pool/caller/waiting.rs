@@ -60,12 +60,7 @@ impl Patient {
         if self.count() == 0 {
             return;
         }
-        let mut line = self.lock();
-        let first = line.callers.values_mut().find(|it| it.woken.is_none() && it.bytes <= room);
-        if let Some(caller) = first {
-            caller.woken = Some(room);
-            caller.bell.notify_one();
-        }
+        self.lock().wake_from(0, room);
     }
 
     /// Number of callers that wait.
@@ -78,12 +73,29 @@ impl Patient {
     }
 }
 
-impl Waiting<'_> {
-    /// From now on it is woken; whatever it was woken for, it is about to use.
-    pub(crate) fn listen(&self) {
-        if let Some(caller) = self.patient.lock().callers.get_mut(&self.ticket) {
-            caller.woken = None;
+impl Line {
+    /// Wakes the first caller from this ticket on that fits in this room and that is not awake already.
+    fn wake_from(&mut self, ticket: u64, room: usize) {
+        let mut behind = self.callers.range_mut(ticket..);
+        let first = behind.find(|(_, caller)| caller.woken.is_none() && caller.bytes <= room);
+        if let Some((_, caller)) = first {
+            caller.woken = Some(room);
+            caller.bell.notify_one();
         }
+    }
+}
+
+impl Waiting<'_> {
+    /// From now on it is woken. Returns whether it was woken before: it is about to use what it was woken for.
+    pub(crate) fn listen(&self) -> bool {
+        let mut line = self.patient.lock();
+        line.callers.get_mut(&self.ticket).is_some_and(|caller| caller.woken.take().is_some())
+    }
+
+    /// Wakes the next caller behind this one that fits in this room. Only those behind it, so that callers which are all
+    /// refused do not wake each other for ever.
+    pub(crate) fn pass_on(&self, room: usize) {
+        self.patient.lock().wake_from(self.ticket + 1, room);
     }
 
     /// Completes once it was woken since it began to listen.
@@ -142,5 +154,18 @@ mod tests {
         drop(large);
         assert_eq!(patient.count(), 0);
         patient.wake(usize::MAX);
+    }
+
+    #[test]
+    fn one_that_is_refused_all_the_same_passes_the_room_on_to_those_behind_it() {
+        let patient = Patient::default();
+        let [one, other, large] = [20, 30, 90].map(|bytes| patient.join(bytes));
+        patient.wake(40);
+        assert!(is_woken(&one) && one.listen());
+        one.pass_on(40);
+        assert_eq!([&one, &other, &large].map(is_woken), [false, true, false]);
+        assert!(other.listen() && !large.listen(), "only the other one was woken");
+        other.pass_on(40);
+        assert_eq!([&one, &other, &large].map(is_woken), [false, false, false], "nobody behind it fits");
     }
 }

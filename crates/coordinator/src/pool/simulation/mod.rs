@@ -6,6 +6,7 @@ mod bugs;
 mod callers;
 mod effects;
 pub(super) mod recipe;
+mod refusals;
 mod run;
 mod worker;
 mod workers;

@@ -122,7 +122,7 @@ impl State {
         match refused {
             None => Ok((key, id)),
             Some((reason, entry)) => {
-                if matches!(reason, SchedulerRefusal::QueueBytesFull { .. }) {
+                if matches!(reason, SchedulerRefusal::QueueFull | SchedulerRefusal::QueueBytesFull { .. }) {
                     // It changes nothing. Those that fit in what room there is were woken by what made it.
                     effects.room = None;
                 }
