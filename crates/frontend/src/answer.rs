@@ -70,7 +70,9 @@ pub(crate) fn as_is(output: Payload, report: Option<&JobReport>) -> Result<Respo
     let is_told = output.encoding == Encoding::Bytes && told.is_some();
     let mut response = Response::new(Body::from(output.bytes));
     let headers = response.headers_mut();
-    headers.extend(content_type.map(|value| (CONTENT_TYPE, value)));
+    if let Some(content_type) = content_type {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
     if is_told {
         // A browser that was led here is not to run the worker's page as one of ours.
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
@@ -88,8 +90,9 @@ fn job_id(id: JobId) -> String {
 }
 
 fn server_timing(timing: Timing, report: Option<&JobReport>) -> String {
-    // By whole numbers: for floating point ones, formatting takes longer than most of what an answer takes.
-    let parts = |duration: Duration| (duration.as_millis(), duration.subsec_micros() % 1000);
+    // By whole numbers, and of 64 bits: for others, formatting takes longer than most of what an answer takes.
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let parts = |duration: Duration| (millis(duration), duration.subsec_micros() % 1000);
     let ((wait, wait_micros), (run, run_micros)) = (parts(timing.wait), parts(timing.run));
     let mut text = format!("wait;dur={wait}.{wait_micros:03}, run;dur={run}.{run_micros:03}");
     if let Some((cpu, micros)) = report.and_then(|report| report.cpu_time).map(parts) {
