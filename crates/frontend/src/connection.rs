@@ -67,7 +67,7 @@ impl Terms {
         self.drive(wire, peer, activity, place)
     }
 
-    async fn drive(mut self, wire: Arc<Wire>, peer: Peer, activity: Arc<Activity>, place: Arc<Place>) {
+    async fn drive(mut self, wire: Arc<Wire>, peer: Arc<Peer>, activity: Arc<Activity>, place: Arc<Place>) {
         let socket = Socket::new(wire.clone(), activity.clone());
         let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers);
         let counting = activity.clone();

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version};
+use procpool_protocol::engine::ClientName;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use tokio::sync::OnceCell;
@@ -37,27 +38,21 @@ const PROXIES: [&str; 9] = [
 ];
 const PREFIXES: [&str; 5] = ["cf-", "x-amzn-", "x-envoy-", "x-forwarded", "x_forwarded"];
 
-/// The TCP connection that a request came on, and its other end.
-#[derive(Clone)]
+/// The TCP connection that a request came on, and its other end. One for all of its requests.
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Not to hold the connection open.
     wire: Weak<Wire>,
-    /// Made once a connection: a request takes it along for nothing.
-    client: Arc<str>,
+    client: ClientName,
     /// Whose process is at the other end, once an order has had the kernel asked: that never changes, so who may give no order
     /// and asks all the time has it asked once.
-    owner: Arc<OnceCell<u32>>,
+    owner: OnceCell<u32>,
 }
 
 impl Peer {
-    pub(crate) fn at(address: IpAddr, wire: &Arc<Wire>) -> Self {
-        Self {
-            address,
-            wire: Arc::downgrade(wire),
-            client: PeerKey::of(address).to_string().into(),
-            owner: Arc::default(),
-        }
+    pub(crate) fn at(address: IpAddr, wire: &Arc<Wire>) -> Arc<Self> {
+        let client = PeerKey::of(address).to_string().as_str().into();
+        Arc::new(Self { address, wire: Arc::downgrade(wire), client, owner: OnceCell::new() })
     }
 
     fn ends(&self) -> Option<Ends> {
@@ -71,11 +66,11 @@ impl Peer {
 }
 
 /// Whose a request is, as pools tell clients apart: by address over TCP, by user on the orders socket.
-pub(crate) fn client(extensions: &Extensions) -> Option<Arc<str>> {
-    if let Some(peer) = extensions.get::<Peer>() {
+pub(crate) fn client(extensions: &Extensions) -> Option<ClientName> {
+    if let Some(peer) = extensions.get::<Arc<Peer>>() {
         return Some(peer.client.clone());
     }
-    extensions.get().map(|Operator { uid, .. }| format!("user {uid}").into())
+    extensions.get().map(|Operator { uid, .. }| format!("user {uid}").as_str().into())
 }
 
 /// The process at the other end of the orders socket, which the kernel has named and the socket has let in.
@@ -96,7 +91,7 @@ pub(crate) async fn refuse_unproved(
         tracing::info!(?path, uid, ?pid, "an order by the orders socket");
         return next.run(request).await;
     }
-    let peer = request.extensions().get().map(|peer: &Peer| peer.address);
+    let peer = request.extensions().get().map(|peer: &Arc<Peer>| peer.address);
     let proved = match claim(&shared.app.config, &request) {
         Ok(Claim::Token) => Ok(None),
         Ok(Claim::Process(peer, ends, owner)) => {
@@ -124,7 +119,7 @@ enum Claim {
     /// The right one.
     Token,
     /// That it was sent by a process of this user or of root, which the kernel has yet to confirm.
-    Process(Peer, Ends, u32),
+    Process(Arc<Peer>, Ends, u32),
 }
 
 /// # Errors
@@ -143,7 +138,7 @@ fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, St
 ///
 /// # Errors
 /// By what the request is known to come from elsewhere, or that it may.
-fn direct<B>(request: &http::Request<B>) -> Result<(Peer, Ends), String> {
+fn direct<B>(request: &http::Request<B>) -> Result<(Arc<Peer>, Ends), String> {
     if let Some(name) = request.headers().keys().find(|name| is_of_a_proxy(name)) {
         return Err(format!("`{name}` says that a proxy has passed it on"));
     }
@@ -155,7 +150,7 @@ fn direct<B>(request: &http::Request<B>) -> Result<(Peer, Ends), String> {
     if let Some(host) = host.ok().flatten().filter(|host| !is_of_loopback(host)) {
         return Err(format!("`{host}` is not a loopback address, so a proxy may have passed it on"));
     }
-    let peer: Option<&Peer> = request.extensions().get();
+    let peer: Option<&Arc<Peer>> = request.extensions().get();
     let ends = peer.and_then(|peer| Some((peer.clone(), peer.ends()?)));
     ends.filter(|(_, ends)| ends.are_loopback())
         .ok_or_else(|| "the connection does not come from a loopback address to one".into())

@@ -3,6 +3,7 @@
 //! Object-safe and free of any runtime. Only what takes time is a future: a job's outcome, and a reload. So that the frontend knows no processes and another engine
 //! (a distributed one, a fake in a test) can stand where the local coordinator stands.
 
+pub use crate::client_name::ClientName;
 pub use crate::figures::{Latency, PoolCounters};
 use crate::handshake::Description;
 use crate::outcome::{Finished, JobError, JobId};
@@ -36,7 +37,7 @@ pub struct Submission {
     /// [`JobReport`](crate::extras::JobReport). Costs the worker a look into `/proc`, some 15 µs.
     pub reports_usage: bool,
     /// Who wants it done, as far as that is known: the pool counts the workers that a client's jobs kill.
-    pub client: Option<Arc<str>>,
+    pub client: Option<ClientName>,
 }
 
 /// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.

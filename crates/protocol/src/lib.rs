@@ -18,6 +18,7 @@ pub mod attachments;
 pub mod birth;
 pub mod bounded;
 pub mod carriage;
+mod client_name;
 pub mod codec;
 pub mod crash;
 pub mod decoder;

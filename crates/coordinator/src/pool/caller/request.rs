@@ -6,7 +6,7 @@ use crate::pool::raw::RawPool;
 use crate::pool::state::events::Events;
 use crate::pool::state::open_job::{NewJob, Rejected};
 use crate::regions;
-use procpool_protocol::engine::JobLimits;
+use procpool_protocol::engine::{ClientName, JobLimits};
 use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{Job, JobError};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct JobRequest<'a, J: Job> {
     input: J::Input,
     limits: JobLimits,
     idempotent: Option<bool>,
-    client: Option<Arc<str>>,
+    client: Option<ClientName>,
 }
 
 impl<J: Job> std::fmt::Debug for JobRequest<'_, J> {

@@ -113,7 +113,7 @@ impl State {
             attempts: job.attempts,
             bytes: job.input.bytes.len(),
             fingerprint,
-            client: job.client.as_deref().map(|name| self.suspects.client(name)),
+            client: job.client.as_ref().map(suspects::number),
         };
         self.entries.insert(key, OpenJob::new(id, job, now, outcome));
         self.scheduler.handle(now, Event::Submit { job: key, terms });

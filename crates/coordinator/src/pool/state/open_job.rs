@@ -3,7 +3,7 @@
 use super::context::Told;
 use super::events::Events;
 use crate::recorder::Sent;
-use procpool_protocol::engine::JobLimits;
+use procpool_protocol::engine::{ClientName, JobLimits};
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
 use procpool_scheduler::{Time, WorkerId};
@@ -23,7 +23,7 @@ pub(crate) struct NewJob {
     /// Whether its worker is asked for processor time and peak memory.
     pub(crate) reports_usage: bool,
     /// Who wants it done, if that is known.
-    pub(crate) client: Option<Arc<str>>,
+    pub(crate) client: Option<ClientName>,
     /// Where progress and chunks go; none if nobody listens.
     pub(crate) events: Option<Arc<Events>>,
 }

@@ -4,12 +4,10 @@
 use super::State;
 use super::effects::Effects;
 use procpool_protocol::JobId;
-use procpool_protocol::engine::{Quarantine, SuspectClient, SuspectPayload};
+use procpool_protocol::engine::{ClientName, Quarantine, SuspectClient, SuspectPayload};
 use procpool_scheduler::{Client, Event, Fingerprint, Suspect, SuspectClient as Counted, Time};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Number of entries above which those are dropped that are no longer suspected. The scheduler suspects fewer.
@@ -18,18 +16,14 @@ const CAPACITY: usize = 2048;
 /// What is known of suspects beyond the numbers by which the scheduler knows them.
 #[derive(Debug, Default)]
 pub(crate) struct Suspects {
-    /// Random, so that nobody can make two names of one number.
-    keys: RandomState,
     /// The last job that died of each payload, by its public id, of which the scheduler knows half.
     last_jobs: FxHashMap<Fingerprint, JobId>,
-    clients: FxHashMap<Client, Arc<str>>,
+    clients: FxHashMap<Client, ClientName>,
 }
 
-impl Suspects {
-    /// The scheduler's name of this client.
-    pub(crate) fn client(&self, name: &str) -> Client {
-        Client(self.keys.hash_one(name))
-    }
+/// The scheduler's name of this client.
+pub(super) fn number(client: &ClientName) -> Client {
+    Client(client.number())
 }
 
 impl State {
@@ -38,7 +32,7 @@ impl State {
         &mut self,
         now: Time,
         job: JobId,
-        client: Option<Arc<str>>,
+        client: Option<ClientName>,
         payload: Option<Fingerprint>,
     ) {
         let Suspects { last_jobs, clients, .. } = &mut self.suspects;
@@ -52,8 +46,7 @@ impl State {
             *clients = suspected.filter_map(|it| Some((it, clients.get(&it)?.clone()))).collect();
         }
         if let Some(name) = client {
-            let client = self.suspects.client(&name);
-            self.suspects.clients.insert(client, name);
+            self.suspects.clients.insert(number(&name), name);
         }
     }
 

@@ -1,0 +1,57 @@
+//! Who wants a job done, as pools tell clients apart.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+/// Random, so that nobody can make two names of one number.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// A client's name. Making one costs more than a clone, which a job takes along for nothing.
+#[derive(Clone)]
+pub struct ClientName {
+    name: Arc<str>,
+    number: u64,
+}
+
+impl ClientName {
+    /// The number that stands for the name in this process: the same for the same name.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl From<&str> for ClientName {
+    fn from(name: &str) -> Self {
+        Self { name: name.into(), number: KEYS.hash_one(name) }
+    }
+}
+
+impl Deref for ClientName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for ClientName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_a_number_of_its_own_and_keeps_it() {
+        let numbers = ["alice", "bob", "alice"].map(|name| ClientName::from(name).number());
+        assert_eq!(numbers[0], numbers[2]);
+        assert_ne!(numbers[0], numbers[1]);
+        let alice = ClientName::from("alice");
+        assert_eq!((&*alice, format!("{alice:?}")), ("alice", "\"alice\"".to_owned()));
+    }
+}
