@@ -1,10 +1,9 @@
 //! A connection's [`Life`], shared by its socket, its requests and the task that drives it.
 
 use crate::budget::Share;
-use crate::framing::Framing;
 use crate::life::{Life, Patience, Verdict};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -21,7 +20,8 @@ pub(crate) struct Activity {
     /// Told when the driver should look again.
     stirred: Notify,
     leaves_unread: AtomicBool,
-    framing: Mutex<Framing>,
+    /// The first request whose head may tell two lengths of its body.
+    first_ambiguous: AtomicU64,
 }
 
 impl Activity {
@@ -32,7 +32,7 @@ impl Activity {
             newest: Mutex::default(),
             stirred: Notify::new(),
             leaves_unread: AtomicBool::new(false),
-            framing: Mutex::default(),
+            first_ambiguous: AtomicU64::new(u64::MAX),
         })
     }
 
@@ -41,15 +41,13 @@ impl Activity {
         lock(&self.life)
     }
 
-    /// These bytes came from the client.
-    pub(crate) fn received(&self, bytes: &[u8]) {
-        lock(&self.framing).read(bytes);
+    /// Bytes came from the client, and this is the first request so far whose head tells two lengths of its body. The task that
+    /// reads is the one that asks.
+    pub(crate) fn received(&self, ambiguous: Option<u64>) {
+        if let Some(first) = ambiguous {
+            self.first_ambiguous.store(first, Relaxed);
+        }
         self.life().received(Instant::now());
-    }
-
-    /// Whether a head announced a body of a length that hyper mistakes.
-    pub(crate) fn is_overlong(&self) -> bool {
-        lock(&self.framing).is_overlong()
     }
 
     /// Counts a request, which lasts until the exchange and all of its clones are dropped.
@@ -115,7 +113,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Whether its head tells the length of its body in two ways, or one before it may have done so.
     pub(crate) fn is_ambiguous(&self) -> bool {
-        lock(&self.activity.framing).ambiguous().is_some_and(|first| first <= self.number)
+        self.activity.first_ambiguous.load(Relaxed) <= self.number
     }
 
     /// The answer is there. Notes what it holds, and whether it may leave while the request's body is

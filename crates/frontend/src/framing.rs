@@ -2,8 +2,14 @@
 //! decides, takes a head with both `Content-Length` and `Transfer-Encoding` and hides the former, and takes the two largest
 //! lengths for a head that is too large. Reads no socket and refuses nothing: what is no HTTP/1 makes it look away.
 
+use std::io::BufRead;
+
 /// What no HTTP/1 request begins with.
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
+
+/// The headers that say how a body is framed, as their lines begin.
+const LENGTH: &[u8] = b"content-length:";
+const CODING: &[u8] = b"transfer-encoding:";
 
 /// Names and values that matter are shorter.
 const LONGEST: usize = 64;
@@ -12,7 +18,7 @@ const LONGEST: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Framing {
     at: At,
-    /// The beginning of the line, without white space around it.
+    /// The beginning of a line that has not come whole, without white space before it.
     line: Vec<u8>,
     /// Its last byte so far.
     last: u8,
@@ -82,22 +88,41 @@ impl Framing {
 
     /// Returns what follows the line.
     fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let part = &bytes[..end.unwrap_or(bytes.len())];
+        let mut rest = bytes;
+        // A slice is read without fail, and by the library's search, which takes many bytes at a time.
+        let length = rest.skip_until(b'\n').unwrap_or(bytes.len());
+        let end = bytes[..length].strip_suffix(b"\n");
+        let part = end.unwrap_or(bytes);
         self.last = part.last().copied().unwrap_or(self.last);
-        let part = if self.line.is_empty() { part.trim_ascii_start() } else { part };
-        let room = LONGEST - self.line.len();
-        self.line.extend_from_slice(&part[..part.len().min(room)]);
-        let Some(end) = end else { return &[] };
-        self.end_line();
-        &bytes[end + 1..]
+        if end.is_none() {
+            self.keep(part);
+            return rest;
+        }
+        if self.line.is_empty() {
+            // Most lines come whole, and are read where they lie.
+            self.end_line(beginning(part));
+        } else {
+            self.keep(part);
+            let mut line = std::mem::take(&mut self.line);
+            self.end_line(&line);
+            line.clear();
+            // Its room is used again.
+            self.line = line;
+        }
+        rest
     }
 
-    fn end_line(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
+    /// The line goes on beyond this part of it.
+    fn keep(&mut self, part: &[u8]) {
+        let part = if self.line.is_empty() { beginning(part) } else { part };
+        let room = LONGEST - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    fn end_line(&mut self, line: &[u8]) {
         let is_cut = line.len() == LONGEST;
         let has_two_ends = std::mem::take(&mut self.last) == b'\r';
-        line.truncate(line.trim_ascii_end().len());
+        let line = line.trim_ascii_end();
         self.at = match self.at {
             At::Start if line.is_empty() => At::Start,
             At::Start if self.heads == 0 && line.starts_with(HTTP_2) => At::Elsewhere,
@@ -106,11 +131,11 @@ impl Framing {
                 At::Header
             }
             At::Header if line.is_empty() => self.end_head(),
-            At::Header => self.header(&line, is_cut),
+            At::Header => self.header(line, is_cut),
             // hyper takes zeros without end, and does not end a trailer at a bare LF: what comes next may be in either place.
             At::ChunkSize if is_cut && line.iter().all(u8::is_ascii_hexdigit) => self.lose_track(),
             At::Trailer if !has_two_ends => self.lose_track(),
-            At::ChunkSize => match chunk_size(&line) {
+            At::ChunkSize => match chunk_size(line) {
                 Some(0) => At::Trailer,
                 // And the end of its line.
                 Some(size) => At::Chunk(size.saturating_add(2)),
@@ -120,25 +145,26 @@ impl Framing {
             At::Trailer => At::Trailer,
             At::Body(_) | At::Chunk(_) | At::Elsewhere => At::Elsewhere,
         };
-        line.clear();
-        // Its room is used again.
-        self.line = line;
     }
 
     fn header(&mut self, line: &[u8], is_cut: bool) -> At {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return At::Header };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.head.is_coded = true;
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            // hyper takes zeros without end; whoever counts digits does not.
-            match length(value).filter(|_| !is_cut) {
-                Some(length) => self.head.length = Some(length),
-                None => self.is_ambiguous_here(),
-            }
-            self.is_overlong |= self.head.length.is_some_and(|length| length > u64::MAX - 2);
+        // Most others begin otherwise.
+        match line.first().map(u8::to_ascii_lowercase) {
+            Some(b't') => self.head.is_coded |= value_of(CODING, line).is_some(),
+            Some(b'c') => self.length(value_of(LENGTH, line), is_cut),
+            _ => {}
         }
         At::Header
+    }
+
+    fn length(&mut self, value: Option<&[u8]>, is_cut: bool) {
+        let Some(value) = value else { return };
+        // hyper takes zeros without end; whoever counts digits does not.
+        match length(value).filter(|_| !is_cut) {
+            Some(length) => self.head.length = Some(length),
+            None => self.is_ambiguous_here(),
+        }
+        self.is_overlong |= self.head.length.is_some_and(|length| length > u64::MAX - 2);
     }
 
     fn end_head(&mut self) -> At {
@@ -163,6 +189,18 @@ impl Framing {
     fn is_ambiguous_here(&mut self) {
         self.ambiguous.get_or_insert(self.heads);
     }
+}
+
+/// The value of the header that begins with this name and a colon, if it is the one in this line.
+fn value_of<'a>(name: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
+
+/// As much of a line as matters.
+fn beginning(line: &[u8]) -> &[u8] {
+    let line = line.trim_ascii_start();
+    &line[..line.len().min(LONGEST)]
 }
 
 fn length(value: &[u8]) -> Option<u64> {

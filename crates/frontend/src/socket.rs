@@ -3,6 +3,7 @@
 //! not HTTP.
 
 use crate::activity::Activity;
+use crate::framing::Framing;
 use crate::overlong;
 use crate::wire::Wire;
 use std::io::{self, IoSlice};
@@ -19,12 +20,13 @@ const LONGEST_LINGER: Duration = Duration::from_secs(1);
 pub(crate) struct Socket {
     wire: Arc<Wire>,
     activity: Arc<Activity>,
+    framing: Framing,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
     pub(crate) fn new(wire: Arc<Wire>, activity: Arc<Activity>) -> Self {
-        Self { wire, activity, lingering: None }
+        Self { wire, activity, framing: Framing::default(), lingering: None }
     }
 
     /// Receives and forgets what the client still sends. Closing over unread bytes would send a reset,
@@ -47,7 +49,7 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -55,7 +57,8 @@ impl AsyncRead for Socket {
         let read = self.wire.poll_read(cx, buffer);
         let received = &buffer.filled()[before..];
         if !received.is_empty() {
-            self.activity.received(received);
+            self.framing.read(received);
+            self.activity.received(self.framing.ambiguous());
         }
         read
     }
@@ -71,7 +74,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let write = match self.activity.is_overlong().then(|| overlong::put_right(slices)).flatten() {
+        let write = match self.framing.is_overlong().then(|| overlong::put_right(slices)).flatten() {
             Some(right) => {
                 let all = slices.iter().map(|slice| slice.len()).sum();
                 // A kernel that takes a part of a hundred bytes has no use for the rest: the connection closes.

@@ -45,6 +45,35 @@ fn a_length_beside_a_coding_is_ambiguous_in_either_order_and_any_case() {
 }
 
 #[test]
+fn a_line_says_the_same_whole_and_in_pieces() {
+    let long = |length: usize| format!("X: {}", "x".repeat(length - 3));
+    let spaced = |length: usize| format!("Content-Length: 4{}", " ".repeat(length - 17));
+    let plain = [
+        "Content-Length : 4",
+        "Content-Length",
+        "Content",
+        ":",
+        "X:Content-Length: 4",
+        &long(63),
+        &long(64),
+        &long(65),
+    ];
+    let lengths = ["\t Content-Length: 4", "Content-Length:\t4 \t", &spaced(63), &spaced(64), &spaced(65)];
+    let coding = "\t transfer-Encoding:chunked";
+    for (headers, is_length) in [(&plain[..], false), (&lengths[..], true)] {
+        for header in headers {
+            let ambiguous = is_length.then_some(1);
+            assert_eq!(
+                read(&post(&format!("{header}\r\n{coding}"), "0\r\n\r\n")),
+                (1, ambiguous),
+                "{header}"
+            );
+            assert_eq!(read(&post(&format!("{coding}\n{header}"), "0\r\n\r\n")), (1, ambiguous), "{header}");
+        }
+    }
+}
+
+#[test]
 fn requests_in_a_row_are_counted_and_bodies_are_not_read() {
     let both = "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let sized = post(&format!("Content-Length: {}", both.len()), both);
