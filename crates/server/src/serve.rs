@@ -27,7 +27,7 @@ const REAP: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop.
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
-    let mut signals = Signals::catch()?.and_hang_up()?;
+    let mut signals = Signals::catch()?.and_hang_up()?.and_unasked()?;
     if let Err(error) = procpool_coordinator::raise_open_files_limit() {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }

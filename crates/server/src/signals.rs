@@ -2,11 +2,22 @@
 //!
 //! SIGHUP has two senders: a terminal that is closed, and an operator who wants the worker executables put into service
 //! again. Which of them it can be is settled at the start: a process with a terminal ends with it.
+//!
+//! Signals that ask a server for nothing (SIGUSR1 and the like) are logged, as their default action would end it at once.
+//! Not among them: SIGQUIT, by which a person ends a program at once, and SIGSYS, by which the kernel ends one whose system
+//! call its filter forbids.
 
 use crate::error::Error;
 use crate::terminal;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
+use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Those that every C library leaves to programs.
+const REAL_TIME: RangeInclusive<i32> = 35..=64;
 
 /// SIGINT and SIGTERM, caught from the moment this exists, and SIGHUP where there is something to reload.
 #[derive(Debug)]
@@ -14,6 +25,8 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Option<(Signal, Order)>,
+    /// Those that ask for nothing, with their names.
+    unasked: Vec<(String, Signal)>,
 }
 
 /// What is asked for.
@@ -47,6 +60,7 @@ impl Signals {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             hang_up: None,
+            unasked: Vec::new(),
         })
     }
 
@@ -59,7 +73,30 @@ impl Signals {
         Ok(self)
     }
 
-    /// The next one. Safe to drop and call again.
+    /// Catches those that ask for nothing, too, unless whoever started this process had them ignored.
+    pub(crate) fn and_unasked(mut self) -> Result<Self, Error> {
+        use rustix::process::Signal as Name;
+        let named = [
+            ("SIGUSR1", Name::USR1),
+            ("SIGUSR2", Name::USR2),
+            ("SIGALRM", Name::ALARM),
+            ("SIGVTALRM", Name::VTALARM),
+            ("SIGPROF", Name::PROF),
+            ("SIGIO", Name::IO),
+            ("SIGPWR", Name::POWER),
+        ];
+        let named = named.map(|(name, signal)| (name.to_owned(), signal.as_raw()));
+        let real_time = REAL_TIME.map(|number| (format!("real-time signal {number}"), number));
+        for (name, number) in named.into_iter().chain(real_time) {
+            let kind = SignalKind::from_raw(number);
+            if !is_ignored(kind) {
+                self.unasked.push((name, signal(kind).map_err(Error::Signals)?));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The next one that asks for something. Safe to drop and call again.
     pub(crate) async fn next(&mut self) -> Order {
         let hang_up = async {
             match &mut self.hang_up {
@@ -71,6 +108,7 @@ impl Signals {
             Some(()) = self.interrupt.recv() => Order::Stop(Stop::Interrupt),
             Some(()) = self.terminate.recv() => Order::Stop(Stop::Terminate),
             Some(order) = hang_up => order,
+            never = log_each(&mut self.unasked) => match never {},
             // No stream ends as long as the runtime is there.
             else => std::future::pending().await,
         }
@@ -95,6 +133,22 @@ impl Signals {
             }
         }
     }
+}
+
+/// Logs each of the signals that ask for nothing.
+async fn log_each(unasked: &mut [(String, Signal)]) -> Infallible {
+    poll_fn(|context| {
+        for (signal, stream) in &mut *unasked {
+            while let Poll::Ready(Some(())) = stream.poll_recv(context) {
+                tracing::warn!(
+                    signal,
+                    "ignored a signal that has no meaning here; SIGTERM drains, SIGHUP reloads"
+                );
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Whether whoever started this process had the signal ignored.

@@ -25,28 +25,34 @@ fn silent_worker(directory: &Path) -> PathBuf {
     path
 }
 
-/// Starts `procpool`, sends the signal once its worker runs, and waits until both are gone.
-fn signalled(test: &str, args: &[&str], signal: &str) -> ExitStatus {
-    let directory = directory(test);
-    let config = silent_worker(&directory);
-    let mut procpool = Command::new(env!("CARGO_BIN_EXE_procpool"))
+/// Starts `procpool` and waits until its worker runs, which holds the pipe.
+fn started(directory: &Path, args: &[&str], stderr: Stdio) -> (Child, BufReader<fs::File>) {
+    let config = silent_worker(directory);
+    let procpool = Command::new(env!("CARGO_BIN_EXE_procpool"))
         .args(args)
         .arg("--config")
         .arg(config)
         // Sockets are made here; it has to be a short path for the system to take it.
         .env("TMPDIR", directory.join("tmp"))
         .stdout(Stdio::null())
+        .stderr(stderr)
         .spawn()
         .expect("procpool starts");
     let mut alive = BufReader::new(fs::File::open(directory.join("alive")).expect("the worker's pipe"));
     let mut line = String::new();
     alive.read_line(&mut line).expect("a line");
     assert_eq!(line, "up\n");
+    (procpool, alive)
+}
 
+/// Starts `procpool`, sends the signal once its worker runs, and waits until both are gone.
+fn signalled(test: &str, args: &[&str], signal: &str) -> ExitStatus {
+    let directory = directory(test);
+    let (mut procpool, mut alive) = started(&directory, args, Stdio::inherit());
     send(signal, &procpool);
     let status = procpool.wait().expect("its status");
     // The pipe ends with the last process that holds it.
-    alive.read_to_string(&mut line).expect("the end");
+    alive.read_to_string(&mut String::new()).expect("the end");
     let left: Vec<_> = fs::read_dir(directory.join("tmp")).expect("the directory").collect();
     assert!(left.is_empty(), "{left:?}");
     status
@@ -68,4 +74,20 @@ fn a_server_that_is_stopped_while_it_starts_exits_with_0_and_leaves_nothing() {
 fn a_run_that_is_interrupted_exits_as_shells_report_it_and_leaves_nothing() {
     assert_eq!(signalled("stop_run_term", &["run", "a", "1"], "TERM").code(), Some(143));
     assert_eq!(signalled("stop_run_int", &["run", "a", "1"], "INT").code(), Some(130));
+}
+
+#[test]
+fn a_server_logs_and_outlives_signals_that_ask_it_for_nothing() {
+    let directory = directory("unasked");
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let (mut procpool, _alive) = started(&directory, &serve, Stdio::piped());
+    let mut log = BufReader::new(procpool.stderr.take().expect("a pipe")).lines();
+    for signal in ["USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "40"] {
+        send(signal, &procpool);
+        let told = |line: &String| line.contains("WARN") && line.contains(&format!("{signal}\""));
+        let line = log.by_ref().map_while(Result::ok).find(told);
+        assert!(line.expect(signal).contains("no meaning here"));
+    }
+    send("TERM", &procpool);
+    assert_eq!(procpool.wait().expect("its status").code(), Some(0));
 }
