@@ -89,6 +89,8 @@ async fn nothing_that_a_worker_or_a_configuration_says_turns_or_drives_the_termi
             procpool(&["run", "verbs", &format!("{{\"{verb}\":{words}}}"), "--config", text(&config)]).await;
         assert!(error(&ended).contains(r"a\u{1b}[2J\u{202e}b\u{2028}c\u{85}d\u{200b}e"), "{verb}: {ended:?}");
     }
+    let ended = procpool(&["run", "verbs", r#"{"echo":"a\u202eb\u2028c"}"#, "--config", text(&config)]).await;
+    assert_eq!(ended.stdout, "\"a\\u202eb\\u2028c\"\n");
     let evil = scratch.write("\u{202e}lmot.toml", "[pools.a]\ncommand = []\n\u{2028}\u{202e} = 1\n");
     let ended = procpool(&["check", "--config", text(&evil)]).await;
     assert!(ended.stderr.contains(r"\u{202e}lmot.toml:"), "{ended:?}");

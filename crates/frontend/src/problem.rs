@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use procpool_protocol::printable::{printable_json, printable_lines};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
@@ -35,7 +36,8 @@ impl Problem {
         Self(Box::new(Parts {
             kind,
             status,
-            detail: detail.into(),
+            // A person reads it, and there is text of others in it.
+            detail: printable_lines(&detail.into()),
             outcome: None,
             may_have_run: false,
             members: Vec::new(),
@@ -66,7 +68,7 @@ impl Problem {
 
     /// The same with more to its detail.
     pub(crate) fn adding(mut self, more: &str) -> Self {
-        self.0.detail += more;
+        self.0.detail += &printable_lines(more);
         self
     }
 
@@ -98,8 +100,9 @@ impl Serialize for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_else(|_| b"{}".to_vec());
-        let mut response = Response::new(Body::from(body));
+        let body = serde_json::to_string(&self).unwrap_or_else(|_| "{}".into());
+        // Its members are the words of others to the letter, and a person may see the body as it is.
+        let mut response = Response::new(Body::from(printable_json(&body).into_owned()));
         *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -2,7 +2,8 @@
 //! what stands around it.
 //!
 //! Text that a program reads (an outcome, a payload) stays as it is: in Persian, Hindi and Hebrew some of these
-//! characters belong to the words.
+//! characters belong to the words. Where such text is JSON that a person may see, [`printable_json`] writes it in
+//! another way, and a program reads the same.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -49,6 +50,35 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// The same for text of several lines, whose line feeds stay.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns JSON that means the same, in which no such character stands as itself but line feeds and tabs between its words.
+///
+/// ```
+/// use procpool_protocol::printable::printable_json;
+///
+/// assert_eq!(printable_json("{\"a\":\n\"gpj.\u{202e}exe\"}"), "{\"a\":\n\"gpj.\\u202eexe\"}");
+/// ```
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let stays = |c| matches!(c, '\n' | '\t') || !is_unprintable(c);
+    if json.chars().all(stays) {
+        return json.into();
+    }
+    let mut escaped = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        match c {
+            // JSON has it between its words only, where it means nothing.
+            '\r' => escaped.push(' '),
+            c if stays(c) => escaped.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // A String takes everything.
+                    let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    escaped.into()
 }
 
 /// Passes on what is written to it as [`printable`] would return it.

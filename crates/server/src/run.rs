@@ -7,6 +7,7 @@ use crate::input;
 use crate::signals::Signals;
 use procpool_coordinator::{PoolConfig, RawPool};
 use procpool_protocol::engine::JobLimits;
+use procpool_protocol::printable::printable_json;
 use procpool_protocol::{Encoding, Payload};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -64,9 +65,10 @@ async fn execute(order: Order) -> Result<(), Error> {
 
 fn write(output: &Payload) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(&output.bytes)?;
-    if output.encoding == Encoding::Json {
-        stdout.write_all(b"\n")?;
+    match output.encoding {
+        // A person may see it: it is written such that nothing in it turns or drives the terminal, and means the same.
+        Encoding::Json => writeln!(stdout, "{}", printable_json(&String::from_utf8_lossy(&output.bytes)))?,
+        _ => stdout.write_all(&output.bytes)?,
     }
     stdout.flush()
 }

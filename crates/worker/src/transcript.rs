@@ -6,7 +6,7 @@ use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::log::LogRecord;
 use procpool_protocol::message::{Done, Progress, Status};
-use procpool_protocol::printable::printable;
+use procpool_protocol::printable::{printable, printable_json};
 use procpool_protocol::{Encoding, Payload};
 use std::fmt;
 use std::io::{self, Write};
@@ -64,8 +64,7 @@ impl Transcript {
     fn put(&mut self, output: &Payload) -> io::Result<()> {
         match output.encoding {
             Encoding::Json => {
-                self.output.write_all(&output.bytes)?;
-                self.output.write_all(b"\n")?;
+                writeln!(self.output, "{}", printable_json(&String::from_utf8_lossy(&output.bytes)))?;
             }
             Encoding::Bytes => self.output.write_all(&output.bytes)?,
             Encoding::None | Encoding::Bincode => {}

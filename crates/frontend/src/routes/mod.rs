@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode, Uri};
+use procpool_protocol::printable::printable_json;
 use std::sync::Arc;
 
 /// All routes. One that is added here is closed to foreign pages by construction.
@@ -69,10 +70,10 @@ fn text(body: impl Into<Body>) -> Response {
     with_type("text/plain; charset=utf-8", body)
 }
 
-/// A 200 of JSON; our own types, which always can be written.
+/// A 200 of JSON; our own types, which always can be written. What others are called is in them, and a person may see it.
 fn json<T: serde::Serialize>(value: &T) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => with_type("application/json", body),
+    match serde_json::to_string(value) {
+        Ok(body) => with_type("application/json", printable_json(&body).into_owned()),
         Err(error) => Problem::new(
             Kind::Internal,
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,6 +4,7 @@ use crate::client::Reply;
 use crate::fake::{Fake, ID_TEXT, Reaction};
 use crate::server::Server;
 use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::printable::is_unprintable;
 use procpool_protocol::{CrashReport, Encoding, Exit, ExitReport, Failure};
 use procpool_protocol::{JobError, JobId, PayloadError, Stage};
 use serde_json::{Value, json};
@@ -89,6 +90,31 @@ async fn texts_of_a_worker_reach_no_header() {
     let reply = reply_to(JobError::Failed(failure)).await;
     assert_eq!(reply.problem()["code"], evil);
     assert_eq!(reply.header("set-cookie"), None);
+}
+
+#[tokio::test]
+async fn texts_of_a_worker_neither_turn_nor_drive_what_shows_a_problem() {
+    let evil = "a\u{202e}b\u{2028}c\u{85}d\u{200b}e\u{e0041}";
+    let location = Some(format!("src/{evil}.rs:1"));
+    let reply = reply_to(JobError::Panicked { message: evil.into(), location, replay: None }).await;
+    assert!(!reply.text().contains(is_unprintable), "{:?}", reply.text());
+    let problem = reply.problem();
+    assert_eq!(problem["message"], evil, "a program reads what the worker said");
+    let shown = r"a\u{202e}b\u{2028}c\u{85}d\u{200b}e\u{e0041}";
+    assert!(problem["detail"].as_str().unwrap().contains(shown), "{problem}");
+}
+
+#[tokio::test]
+async fn the_name_of_no_pool_neither_turns_nor_drives_what_shows_a_problem() {
+    let server = Server::of(Fake::new(|_| unreachable!("there is no such pool"))).await;
+    for path in ["/v1/pools/a%E2%80%AEb", "/v1/pools/a%E2%80%AEb/workers"] {
+        let reply = server.get(path).await;
+        assert_eq!((reply.status, reply.kind().as_str()), (404, "unknown_pool"));
+        assert!(!reply.text().contains(is_unprintable), "{:?}", reply.text());
+        let problem = reply.problem();
+        assert!(problem["detail"].as_str().unwrap().contains(r"`a\u{202e}b`"), "{problem}");
+        assert_eq!(problem["pool"], "a\u{202e}b");
+    }
 }
 
 fn crashed(stage: Stage) -> JobError {

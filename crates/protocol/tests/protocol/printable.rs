@@ -1,6 +1,6 @@
 //! Text of others, in a log or on a terminal.
 
-use procpool_protocol::printable::{Escaping, is_unprintable, printable, printable_lines};
+use procpool_protocol::printable::{Escaping, is_unprintable, printable, printable_json, printable_lines};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -41,4 +41,17 @@ fn every_character_is_either_passed_on_or_written_in_ascii_however_it_is_cut() {
     let (text, c) = ("a\u{202e}", '\u{1b}');
     write!(out, "{text}{c}{:?}", "\n").expect("a String takes everything");
     assert_eq!(pieces, r#"a\u{202e}\u{1b}"\n""#);
+}
+
+#[test]
+fn json_means_the_same_when_nothing_in_it_turns_text_or_drives_a_terminal() {
+    for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|&c| is_unprintable(c)) {
+        let json = serde_json::to_string(&format!("a{c}\"b")).unwrap();
+        let shown = printable_json(&json);
+        assert!(!shown.contains(is_unprintable), "{c:?}: {shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), format!("a{c}\"b"));
+    }
+    let plain = "{\n\t\"straße\": \"東京\"\n}";
+    assert!(matches!(printable_json(plain), Cow::Borrowed(same) if same == plain));
+    assert_eq!(printable_json("[1,\r\n2]\u{1b}"), "[1, \n2]\\u001b");
 }
