@@ -71,10 +71,18 @@ impl<K: Copy> Timers<K> {
         self.first.map(Timer::at)
     }
 
+    #[inline]
     pub(crate) fn arm(&mut self, at: Time, key: K) -> Timer {
         let serial = self.next_serial;
         self.next_serial += 1;
         let slot = self.armed.insert(Armed { serial, key });
+        self.line_up(at, serial, slot);
+        Timer { at, serial, slot }
+    }
+
+    /// Puts the newest timer among the others. Takes it in its parts: a whole one would be written to memory and copied from
+    /// there, which waits until all that was written before, as to the job's record, has arrived.
+    fn line_up(&mut self, at: Time, serial: u64, slot: usize) {
         let timer = Timer { at, serial, slot };
         match self.best_run(at) {
             Some(run) => run.push_back(timer),
@@ -83,7 +91,6 @@ impl<K: Copy> Timers<K> {
         if self.first.is_none_or(|first| at < first.at) {
             self.first = Some(timer);
         }
-        timer
     }
 
     /// The run that the newest timer goes behind at the least distance, so that runs of longer timers stay free for those.
