@@ -301,18 +301,21 @@ impl Core {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| {
-            let mut state = poisoned.into_inner();
-            state.break_off();
-            self.state.clear_poison();
-            self.drained.send_replace(true);
-            // Last: what logs are written to is not ours, and may fail in ways of its own.
-            tracing::error!(
-                pool = self.name,
-                "the pool met a bug of its own and is shut down; its jobs end as such"
-            );
-            state
-        })
+        self.state.lock().unwrap_or_else(|poisoned| self.break_off(poisoned.into_inner()))
+    }
+
+    /// A panic under the lock has left the pool half changed.
+    #[cold]
+    fn break_off<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.break_off();
+        self.state.clear_poison();
+        self.drained.send_replace(true);
+        // Last: what logs are written to is not ours, and may fail in ways of its own.
+        tracing::error!(
+            pool = self.name,
+            "the pool met a bug of its own and is shut down; its jobs end as such"
+        );
+        state
     }
 }
 

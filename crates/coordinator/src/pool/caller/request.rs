@@ -101,8 +101,9 @@ impl<'a, J: Job> JobRequest<'a, J> {
             self.pool.core().count_refusal(&reason);
             self.pool.core().refused(reason)
         })?;
-        let job = self.pool.new_job(input, encoding, self.limits, self.idempotent, events);
-        Ok(NewJob { client: self.client, ..job })
+        let mut job = self.pool.new_job(input, encoding, self.limits, self.idempotent, events);
+        job.client = self.client;
+        Ok(job)
     }
 }
 
