@@ -16,6 +16,7 @@ pub(super) mod recall;
 mod refusal;
 mod schemas;
 pub(super) mod slot;
+mod stage;
 pub(super) mod stats;
 mod suspects;
 mod value_hash;
@@ -29,6 +30,7 @@ use self::recall::Recall;
 use self::refusal::QueueBounds;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
+use self::stage::{is_unbegun, public};
 use self::stats::Stats;
 use crate::limits::PoolLimits;
 use crate::recorder::{self, FailedJob, PendingOutcome};
@@ -41,8 +43,8 @@ use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId, Stage};
 use procpool_scheduler::{
-    Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler,
-    Stage as SchedulerStage, Terms, Time, Verdict, WorkerId,
+    Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Terms, Time, Verdict,
+    WorkerId,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -391,25 +393,5 @@ impl State {
             }
             None => effects.outcomes.push((caller, finished)),
         }
-    }
-}
-
-/// Whether no worker has begun the job that ended so.
-fn is_unbegun(verdict: Verdict) -> bool {
-    match verdict {
-        Verdict::Crashed { handed_over, .. } => !handed_over,
-        Verdict::Poisoned { stage, .. }
-        | Verdict::TimedOut { stage, .. }
-        | Verdict::Cancelled { stage }
-        | Verdict::ShutDown { stage } => stage == SchedulerStage::Queued,
-        Verdict::GivenBack { .. } => true,
-        Verdict::Finished | Verdict::Protocol => false,
-    }
-}
-
-fn public(stage: SchedulerStage) -> Stage {
-    match stage {
-        SchedulerStage::Queued => Stage::Queued,
-        SchedulerStage::Running => Stage::Running,
     }
 }
