@@ -87,29 +87,62 @@ pub(crate) async fn refuse_unproved(
     next: Next,
 ) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
-    if let Some(Operator { uid, pid }) = request.extensions().get() {
-        tracing::info!(?path, uid, ?pid, "an order by the orders socket");
-        return next.run(request).await;
+    if let Some(&operator) = request.extensions().get() {
+        return Order { path, proof: Proof::Socket(operator), status: None }.run(request, next).await;
     }
     let peer = request.extensions().get().map(|peer: &Arc<Peer>| peer.address);
     let proved = match claim(&shared.app.config, &request) {
-        Ok(Claim::Token) => Ok(None),
+        Ok(Claim::Token) => Ok(Proof::Token(peer)),
         Ok(Claim::Process(peer, ends, owner)) => {
-            may_order(peer.owner(ends, &shared.owners).await, owner).map(Some)
+            may_order(peer.owner(ends, &shared.owners).await, owner).map(Proof::Process)
         }
         Err(reason) => Err(reason),
     };
     match proved {
-        Ok(uid) => {
-            match uid {
-                None => tracing::info!(?path, ?peer, "an order with the token"),
-                Some(uid) => tracing::info!(?path, uid, "an order over loopback"),
-            }
-            next.run(request).await
-        }
+        Ok(proof) => Order { path, proof, status: None }.run(request, next).await,
         Err(reason) => {
             tracing::warn!(?path, ?peer, "refused an order: {reason}");
             unproved(&reason).into_response()
+        }
+    }
+}
+
+/// An order that is carried out. It is logged at its end, however that comes.
+struct Order {
+    path: String,
+    proof: Proof,
+    /// `None` of one that nobody waited for.
+    status: Option<u16>,
+}
+
+/// By what its sender is known.
+enum Proof {
+    Socket(Operator),
+    Token(Option<IpAddr>),
+    /// Of this user.
+    Process(u32),
+}
+
+impl Order {
+    async fn run(mut self, request: Request, next: Next) -> Response {
+        let response = next.run(request).await;
+        self.status = Some(response.status().as_u16());
+        response
+    }
+}
+
+impl Drop for Order {
+    fn drop(&mut self) {
+        let Self { path, proof, status } = self;
+        if *status == Some(404) {
+            return tracing::info!(?path, "an order that names what is not there");
+        }
+        match proof {
+            Proof::Socket(Operator { uid, pid }) => {
+                tracing::info!(?path, uid, ?pid, status, "an order by the orders socket");
+            }
+            Proof::Token(peer) => tracing::info!(?path, ?peer, status, "an order with the token"),
+            Proof::Process(uid) => tracing::info!(?path, uid, status, "an order over loopback"),
         }
     }
 }

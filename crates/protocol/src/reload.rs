@@ -55,6 +55,15 @@ pub enum ReloadError {
         /// The pool.
         pool: String,
     },
+    /// The runtime that the pool was started on has ended, and its workers with it.
+    #[error(
+        "failed to reload pool `{pool}`: the runtime on which it was started has ended; start the pool on one that \
+         outlives all that use it"
+    )]
+    RuntimeEnded {
+        /// The pool.
+        pool: String,
+    },
     /// The pool was shut down meanwhile.
     #[error("failed to reload pool `{pool}`: it is shutting down")]
     ShutDown {
@@ -71,6 +80,7 @@ impl ReloadError {
             Self::Canary { .. } => "canary",
             Self::Superseded { .. } => "superseded",
             Self::Forked { .. } => "forked",
+            Self::RuntimeEnded { .. } => "runtime_ended",
             Self::ShutDown { .. } => "shutting_down",
         }
     }

@@ -210,9 +210,10 @@ fn company(recording: &Recording, others: usize, with_history: bool) -> Option<S
             "where the pool has `save_history`, the next file holds the last of them, and `--history` runs them first"
         }
     };
+    let jobs = if before == 1 { "job" } else { "jobs" };
     let now = if others == 0 { "is alone".into() } else { format!("had {others}") };
     Some(format!(
-        "the worker had been given {before} other jobs before this one, and this replay {now}; a job may go wrong only \
+        "the worker had been given {before} other {jobs} before this one, and this replay {now}; a job may go wrong only \
          after others: {way_out}"
     ))
 }

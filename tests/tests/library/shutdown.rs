@@ -1,6 +1,6 @@
 //! The end of a pool: asked for, dropped, or its runtime gone; never a process left behind.
 
-use procpool::{JobError, Refusal, Stage};
+use procpool::{JobError, Refusal, ReloadError, Stage};
 use procpool_tests::library::{begin, echo, verbs};
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, process};
@@ -79,4 +79,7 @@ fn everything_ends_when_the_runtime_does() {
         "{error}"
     );
     assert!(error.to_string().contains("the runtime on which pool `verbs` was started has ended"), "{error}");
+    let error = watch.block_on(pool.reload()).unwrap_err();
+    assert!(matches!(&error, ReloadError::RuntimeEnded { pool } if pool == "verbs"), "{error}");
+    assert!(error.to_string().contains("the runtime on which it was started has ended"), "{error}");
 }

@@ -15,6 +15,7 @@ use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
+use procpool_protocol::engine::ReloadError;
 use procpool_protocol::outcome::Refusal;
 use procpool_protocol::{JobError, JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
@@ -124,6 +125,16 @@ impl Core {
     pub(super) fn what_ended(&self) -> Refusal {
         let has_runtime_ended = self.has_runtime_ended.load(Ordering::Relaxed);
         if has_runtime_ended { Refusal::RuntimeEnded } else { Refusal::ShuttingDown }
+    }
+
+    /// The same of a reload that came to nothing.
+    pub(super) fn why_not_reloaded(&self, error: ReloadError) -> ReloadError {
+        match error {
+            ReloadError::ShutDown { pool } if self.what_ended() == Refusal::RuntimeEnded => {
+                ReloadError::RuntimeEnded { pool }
+            }
+            error => error,
+        }
     }
 
     /// Feeds an event about which nothing else is known.

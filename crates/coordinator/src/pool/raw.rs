@@ -292,9 +292,11 @@ impl RawPool {
         let begun = core.runtime().spawn_blocking(move || pool.begin_reload(caller)).await;
         begun
             .unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
+            .map_err(|error| core.why_not_reloaded(error))
             .inspect_err(|error| tracing::error!("{error}"))?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
-        ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
+        let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }));
+        ended.map_err(|error| core.why_not_reloaded(error))
     }
 
     fn begin_reload(&self, caller: Reloading) -> Result<(), ReloadError> {

@@ -78,7 +78,7 @@ pub(super) async fn reload(
 fn reload_failed(error: &ReloadError) -> Problem {
     let status = match error {
         ReloadError::Superseded { .. } => StatusCode::CONFLICT,
-        ReloadError::ShutDown { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        ReloadError::ShutDown { .. } | ReloadError::RuntimeEnded { .. } => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     };
     Problem::new(Kind::ReloadFailed, status, error.to_string()).with("reason", error.name())

@@ -217,7 +217,7 @@ fn a_replay_that_ends_well_says_that_the_worker_had_run_others() {
     for end in [Ok(7), Err(Failure::new("no"))] {
         let (_, _, notes) = again(lonely.clone(), |_, _, _| end.clone());
         let last = notes.lines().last().unwrap();
-        assert!(last.contains("the worker had been given 1 other jobs before this one"), "{notes}");
+        assert!(last.contains("the worker had been given 1 other job before this one"), "{notes}");
         assert!(last.contains("where the pool has `save_history`"), "{notes}");
     }
 }
