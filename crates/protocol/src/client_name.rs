@@ -10,21 +10,24 @@ static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// A client's name. Making one costs more than a clone, which a job takes along for nothing.
 #[derive(Clone)]
-pub struct ClientName {
-    name: Arc<str>,
+pub struct ClientName(Arc<Named>);
+
+/// Behind one pointer, since every job has room for a client and most have none.
+struct Named {
     number: u64,
+    name: Box<str>,
 }
 
 impl ClientName {
     /// The number that stands for the name in this process: the same for the same name.
     pub fn number(&self) -> u64 {
-        self.number
+        self.0.number
     }
 }
 
 impl From<&str> for ClientName {
     fn from(name: &str) -> Self {
-        Self { name: name.into(), number: KEYS.hash_one(name) }
+        Self(Arc::new(Named { number: KEYS.hash_one(name), name: name.into() }))
     }
 }
 
@@ -32,13 +35,13 @@ impl Deref for ClientName {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 }
 
 impl fmt::Debug for ClientName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.fmt(out)
+        self.0.name.fmt(out)
     }
 }
 

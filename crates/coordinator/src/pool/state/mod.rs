@@ -230,7 +230,8 @@ impl State {
 
     /// Grants the worker of a running job more chunks; returns the lines to flush.
     pub(crate) fn grant(&mut self, key: Key, chunks: u32) -> Option<Arc<Outboxes>> {
-        let slot = self.slots.get(&self.entries.get(&key)?.worker?)?;
+        let (_, worker) = self.entries.get(&key)?.assigned?;
+        let slot = self.slots.get(&worker)?;
         let lines = slot.lines.clone()?;
         let frame = Credit { chunks }.to_frame(slot.sequence_of(key)?).ok()?;
         lines.control.push(&frame);
@@ -292,7 +293,7 @@ impl State {
         let (Some(entry), Some(slot)) = (self.entries.get_mut(&key), self.slots.get_mut(&worker)) else {
             return;
         };
-        (entry.assigned, entry.worker) = (Some(now), Some(worker));
+        entry.assigned = Some((now, worker));
         entry.attempt = attempt;
         if let Some(events) = &entry.job.events {
             events.begin();

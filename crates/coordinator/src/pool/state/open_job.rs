@@ -41,10 +41,8 @@ pub(crate) struct OpenJob {
     pub(crate) id: JobId,
     pub(crate) job: NewJob,
     pub(crate) accepted: Time,
-    /// When it was last given to a worker.
-    pub(crate) assigned: Option<Time>,
-    /// The worker that it was last given to.
-    pub(crate) worker: Option<WorkerId>,
+    /// When it was last given to a worker, and to which.
+    pub(crate) assigned: Option<(Time, WorkerId)>,
     /// The attempt that this was, from 1.
     pub(crate) attempt: u32,
     /// What its worker was sent, where failed jobs are saved.
@@ -55,12 +53,12 @@ pub(crate) struct OpenJob {
 impl OpenJob {
     /// A job that is accepted `now`.
     pub(crate) fn new(id: JobId, job: NewJob, now: Time, outcome: oneshot::Sender<Finished>) -> Self {
-        Self { id, job, accepted: now, assigned: None, worker: None, attempt: 0, sent: None, outcome }
+        Self { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome }
     }
 
     /// Where the job's time went, `now` being its end.
     pub(crate) fn timing(&self, now: Time) -> Timing {
-        let assigned = self.assigned.unwrap_or(now);
+        let assigned = self.assigned.map_or(now, |(at, _)| at);
         Timing { wait: assigned.since(self.accepted), run: now.since(assigned) }
     }
 
