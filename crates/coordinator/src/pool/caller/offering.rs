@@ -55,25 +55,15 @@ impl Core {
     }
 
     /// Offers a job and waits for a queue slot, and for room for its bytes, inside its deadline. Of those that wait, the one
-    /// that came first is woken among those that fit, but a newcomer may be quicker. Makes the first offer before it returns
-    /// the future, which therefore needs no room for the job.
-    pub(crate) fn submit_patiently(
-        &self,
-        job: NewJob,
-    ) -> impl Future<Output = Result<Submitted, Box<Rejected>>> + Send {
-        let offered = self.offer(job);
-        async move {
-            match offered {
-                // Boxed, so that nobody else's future has room for it.
-                Err(rejected) => Box::pin(self.insist(rejected)).await,
-                accepted => accepted,
-            }
-        }
-    }
-
-    async fn insist(&self, rejected: Box<Rejected>) -> Result<Submitted, Box<Rejected>> {
+    /// that came first is woken among those that fit, but a newcomer may be quicker.
+    pub(crate) async fn submit_patiently(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        let rejected = match self.offer(job) {
+            Err(rejected) => rejected,
+            accepted => return accepted,
+        };
         let again = match rejected.reason {
-            ref reason if reason.is_full_queue() => self.offer_again(rejected.job).await,
+            // Boxed, so that nobody else's future has room for it.
+            ref reason if reason.is_full_queue() => Box::pin(self.offer_again(rejected.job)).await,
             _ => Err(rejected),
         };
         again.inspect_err(|rejected| self.count_refusal(&rejected.reason))
