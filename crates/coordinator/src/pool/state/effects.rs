@@ -12,15 +12,16 @@ use procpool_process::{KillSwitch, Outboxes, Recipe};
 use procpool_protocol::Payload;
 use procpool_protocol::outcome::Finished;
 use procpool_scheduler::{JobId as Key, WorkerId};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Collected under the lock, performed after it. Passed on by reference: it is large, and most of it is mostly empty.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    pub(crate) flush_jobs: Vec<Arc<Outboxes>>,
+    pub(crate) flush_jobs: Flushes,
     /// Workers that have something to do until then: others may join what is written.
-    pub(crate) flush_soon: Vec<Arc<Outboxes>>,
+    pub(crate) flush_soon: Flushes,
     pub(crate) flush_control: Vec<Arc<Outboxes>>,
     pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
     /// Outcomes whose jobs are saved first.
@@ -48,13 +49,20 @@ pub(crate) struct Effects {
     pub(crate) drained: bool,
 }
 
+/// Nearly every job that is submitted has one worker written to, and none needs an allocation for that.
+type Flushes = SmallVec<[Arc<Outboxes>; 2]>;
+
 impl Effects {
     /// Has what was appended for a worker written.
     pub(crate) fn flush(&mut self, lines: &Arc<Outboxes>, flush: Flush) {
-        match flush {
-            Flush::Now => self.flush_jobs.push(lines.clone()),
-            Flush::Soon => self.flush_soon.push(lines.clone()),
-            Flush::ByOthers => {}
+        let flushes = match flush {
+            Flush::Now => &mut self.flush_jobs,
+            Flush::Soon => &mut self.flush_soon,
+            Flush::ByOthers => return,
+        };
+        // Many answers of one worker come together, and each lets it have another job.
+        if flushes.last().is_none_or(|last| !Arc::ptr_eq(last, lines)) {
+            flushes.push(lines.clone());
         }
     }
 }

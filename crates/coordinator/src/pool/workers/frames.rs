@@ -191,8 +191,8 @@ impl FrameHandler<'_> {
         let told = self.core.with(|state, now| {
             state.answered(now, worker, answers.drain(..), spent == Spent::All, &mut effects)
         });
-        self.unflushed.append(&mut effects.flush_jobs);
-        self.unflushed.append(&mut effects.flush_soon);
+        self.unflushed.extend(effects.flush_jobs.drain(..));
+        self.unflushed.extend(effects.flush_soon.drain(..));
         self.core.perform(&mut effects);
         if spent == Spent::Much {
             self.core.feed(Event::Outgrown { worker });
