@@ -58,7 +58,7 @@
 #![forbid(unsafe_code)]
 
 #[cfg(any(test, doctest))]
-mod readme;
+mod guide;
 
 pub use procpool_coordinator::{
     AttachSocket, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch, Executable,

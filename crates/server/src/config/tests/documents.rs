@@ -1,10 +1,11 @@
-//! What the example and the README say of the configuration is so.
+//! Compares the example configuration and the guide with the code.
 
 use super::{mistake, parse};
 use procpool_coordinator::PoolLimits;
 
 const EXAMPLE: &str = include_str!("../../../procpool.example.toml");
-const README: &str = include_str!("../../../../../README.md");
+const CONFIGURATION: &str = include_str!("../../../../../docs/configuration.md");
+const SERVER: &str = include_str!("../../../../../docs/server.md");
 
 /// The example with the lines that `mark` begins taken as settings.
 fn example_with(marks: &[&str]) -> String {
@@ -39,7 +40,7 @@ fn what_the_example_calls_a_default_is_the_default() {
 }
 
 #[test]
-fn the_example_shows_every_key_and_so_do_the_tables_of_the_readme() {
+fn the_example_shows_every_key_and_so_do_the_tables_of_the_guide() {
     let known_in = |text: &str| {
         let message = mistake(&format!("{text}\nno_such_key_at_all = 1"));
         let line = message.lines().next().expect("a line");
@@ -53,18 +54,19 @@ fn the_example_shows_every_key_and_so_do_the_tables_of_the_readme() {
             let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));
             assert!(is_shown, "{key} is not in the example");
             let row = format!("| `{key}` | ");
-            assert!(README.lines().any(|line| line.starts_with(&row)), "{key} is not in the README");
+            let is_listed = CONFIGURATION.lines().any(|line| line.starts_with(&row));
+            assert!(is_listed, "{key} is not in docs/configuration.md");
         }
     }
 }
 
-/// What stands in the block of the README that is fenced as a `procpool.toml`.
-fn readme_block() -> &'static str {
-    let (_, rest) = README.split_once("```toml procpool.toml\n").expect("a block");
+/// The block of the guide that is fenced as a `procpool.toml`.
+fn guide_block() -> &'static str {
+    let (_, rest) = SERVER.split_once("```toml procpool.toml\n").expect("a block");
     rest.split_once("```").expect("an end of the block").0
 }
 
 #[test]
-fn the_configuration_in_the_readme_parses() {
-    assert_eq!(parse(readme_block()).unwrap().names(), ["word-count"]);
+fn the_configuration_in_the_guide_parses() {
+    assert_eq!(parse(guide_block()).unwrap().names(), ["word-count"]);
 }

@@ -1,10 +1,35 @@
-//! The README held to the code: its Rust blocks are doc tests, its tables are compared with what the code says. Not
-//! part of the library.
+//! Compiles every Rust block of the README and of the guide as a doc test, and compares the guide's tables with the
+//! code. Not part of the library.
 
 /// The README, for its blocks of Rust.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
+
+/// The pages of the guide that have blocks of Rust.
+macro_rules! pages {
+    ($($name:ident: $page:literal),* $(,)?) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!(concat!("../../../docs/", $page))]
+            pub struct $name;
+        )*
+
+        #[cfg(test)]
+        const PAGES: &[&str] = &[$($page),*];
+    };
+}
+
+pages! {
+    AttachedWorkers: "attached-workers.md",
+    Batch: "batch.md",
+    ErrorsToHttp: "errors-to-http.md",
+    LargePayloads: "large-payloads.md",
+    Library: "library.md",
+    NativeLibraries: "native-libraries.md",
+    Testing: "testing.md",
+    WritingAWorker: "writing-a-worker.md",
+}
 
 #[cfg(test)]
 mod tests {
@@ -13,25 +38,45 @@ mod tests {
         Refused, Stage,
     };
     use procpool_protocol::limits;
+    use std::path::Path;
     use std::time::Duration;
+    use std::{env, fs};
 
-    const README: &str = include_str!("../../../README.md");
+    const CONFIGURATION: &str = include_str!("../../../docs/configuration.md");
+    const LIMITS: &str = include_str!("../../../docs/limits.md");
+    const OUTCOMES: &str = include_str!("../../../docs/outcomes.md");
 
-    /// The cells of the rows whose first cell begins with `first`.
-    fn rows(first: &str) -> Vec<Vec<&'static str>> {
+    /// The cells of the rows of `page` whose first cell begins with `first`.
+    fn rows(page: &'static str, first: &str) -> Vec<Vec<&'static str>> {
         let cells = |line: &'static str| -> Vec<&str> { line.split('|').skip(1).map(str::trim).collect() };
-        let tables = README.lines().filter(|line| line.starts_with('|'));
+        let tables = page.lines().filter(|line| line.starts_with('|'));
         tables.map(cells).filter(|cells| cells.first().is_some_and(|cell| cell.starts_with(first))).collect()
     }
 
-    /// The second cell of the only row that begins with `first`.
-    fn second(first: &str) -> &'static str {
-        let rows = rows(first);
+    /// The second cell of the only row of `page` that begins with `first`.
+    fn second(page: &'static str, first: &str) -> &'static str {
+        let rows = rows(page, first);
         assert_eq!(rows.len(), 1, "rows of {first}: {rows:?}");
         rows[0][1]
     }
 
-    /// As the README writes durations and sizes.
+    #[test]
+    fn every_page_with_rust_is_compiled() {
+        let package = env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+        let docs = Path::new(&package).join("../../docs");
+        let has_rust = |page: &Path| {
+            let is_page = page.extension().is_some_and(|extension| extension == "md");
+            is_page && fs::read_to_string(page).expect("a page").contains("```rust")
+        };
+        let entries = fs::read_dir(docs).expect("the guide").map(|entry| entry.expect("a file").path());
+        let with_rust = entries.filter(|page| has_rust(page));
+        let mut names: Vec<_> =
+            with_rust.map(|page| page.file_name().expect("a name").to_string_lossy().into_owned()).collect();
+        names.sort();
+        assert_eq!(names, super::PAGES, "name each in `pages!` above");
+    }
+
+    /// As the guide writes durations and sizes.
     fn written(duration: Duration) -> String {
         match duration.subsec_millis() {
             0 => format!("{} s", duration.as_secs()),
@@ -80,18 +125,18 @@ mod tests {
             ("`file_size_limit`", none(limits.worker.file_size_limit.is_none())),
             ("`nice`", limits.worker.nice.to_string()),
         ] {
-            assert_eq!(second(key), default, "{key}");
+            assert_eq!(second(CONFIGURATION, key), default, "{key}");
         }
     }
 
     #[test]
     fn the_limits_of_the_wire_are_the_codes() {
-        assert_eq!(second("header message of a frame"), format!("{} KiB", limits::MAX_HEADER >> 10));
-        assert_eq!(second("one chunk of a stream"), mebibytes(limits::MAX_CHUNK));
-        assert_eq!(second("chunks that a job may be ahead"), limits::CHUNK_CREDIT.to_string());
-        assert_eq!(second("text of an error or panic"), format!("{} KiB", limits::MAX_TEXT >> 10));
+        assert_eq!(second(LIMITS, "header message of a frame"), format!("{} KiB", limits::MAX_HEADER >> 10));
+        assert_eq!(second(LIMITS, "one chunk of a stream"), mebibytes(limits::MAX_CHUNK));
+        assert_eq!(second(LIMITS, "chunks that a job may be ahead"), limits::CHUNK_CREDIT.to_string());
+        assert_eq!(second(LIMITS, "text of an error or panic"), format!("{} KiB", limits::MAX_TEXT >> 10));
         let depth = format!("{} levels (JSON: {})", limits::MAX_DEPTH, limits::MAX_DEPTH - 1);
-        assert_eq!(second("nesting of a typed value"), depth);
+        assert_eq!(second(LIMITS, "nesting of a typed value"), depth);
     }
 
     /// The error of every outcome that is one, as it is with a worker.
@@ -120,7 +165,8 @@ mod tests {
             let variant: String =
                 format!("{running:?}").chars().take_while(char::is_ascii_alphabetic).collect();
             let variant = format!("`JobError::{variant}`");
-            let rows: Vec<_> = rows("`").into_iter().filter(|row| row.get(1) == Some(&&*variant)).collect();
+            let rows: Vec<_> =
+                rows(OUTCOMES, "`").into_iter().filter(|row| row.get(1) == Some(&&*variant)).collect();
             assert_eq!(rows.len(), 1, "rows of {variant}");
             let (first, status, may_have_run) = (rows[0][0], rows[0][2], rows[0][3]);
             assert!(first.starts_with(&format!("`{}`", running.name())), "{first}");
@@ -152,7 +198,7 @@ mod tests {
         ] {
             let row = format!("`{}`", reason.name());
             let error = JobError::from(Refused { pool: "fib".into(), reason });
-            assert_eq!(second(&row), error.http_status().to_string(), "{row}");
+            assert_eq!(second(OUTCOMES, &row), error.http_status().to_string(), "{row}");
         }
     }
 }
