@@ -5,6 +5,11 @@
 
 mod arrows;
 mod code;
+mod documents;
+mod guide;
+mod links;
+mod promises;
+mod prose;
 mod rules;
 mod survival;
 mod workspace;
@@ -38,7 +43,32 @@ fn no_file_has_room_for_a_second_idea() {
 
 #[test]
 fn every_fault_has_its_row_and_every_named_test_exists() {
-    no_findings(&survival::check(&workspace::document("SURVIVAL.md"), &workspace::sources()));
+    no_findings(&survival::check(&workspace::document("SURVIVAL.md"), workspace::sources()));
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    no_findings(&promises::check(&workspace::document("docs/promises.md"), workspace::sources()));
+}
+
+#[test]
+fn the_code_map_names_files_that_exist() {
+    no_findings(&promises::named_files(&workspace::document("ARCHITECTURE.md"), workspace::sources()));
+}
+
+#[test]
+fn no_link_in_a_document_is_dead() {
+    no_findings(&links::check(&workspace::documents(), workspace::has));
+}
+
+#[test]
+fn every_page_of_the_guide_is_in_its_summary() {
+    no_findings(&guide::check(&workspace::documents()));
+}
+
+#[test]
+fn readme_guide_and_architecture_are_easy_to_read() {
+    no_findings(&workspace::documents().iter().flat_map(prose::check).collect::<Vec<_>>());
 }
 
 #[test]
@@ -53,7 +83,7 @@ fn unsafe_stands_only_where_the_kernel_is_asked() {
 
 #[test]
 fn every_file_that_may_hold_unsafe_needs_to() {
-    no_findings(&rules::idle_permissions(&workspace::sources()));
+    no_findings(&rules::idle_permissions(workspace::sources()));
 }
 
 #[test]

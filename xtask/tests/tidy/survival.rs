@@ -57,7 +57,7 @@ impl Row<'_> {
 }
 
 /// The functions that stand under a test attribute.
-fn tests_in(code: &str) -> Vec<&str> {
+pub(crate) fn tests_in(code: &str) -> Vec<&str> {
     let mut tests = Vec::new();
     let mut is_test = false;
     for line in code.lines().map(str::trim) {

@@ -1,14 +1,16 @@
-//! The workspace as the rules see it: its Rust files, and its packages as cargo describes them.
+//! The workspace as the rules see it: its Rust files, its documents, and its packages as cargo describes them.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::arrows::{Dependency, Package};
 use crate::code;
+use crate::documents::Document;
 
 /// A Rust file.
 pub(crate) struct Source {
@@ -26,24 +28,44 @@ impl Source {
     }
 }
 
-/// Every Rust file of the checkout, whether git knows it yet or not.
-pub(crate) fn sources() -> Vec<Source> {
-    let root = root();
-    let mut sources = Vec::new();
-    walk(&root, &mut |file| {
-        let path = file.strip_prefix(&root).expect("a file below the root");
-        let path = path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
-        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("failed to read {path}: {error}"));
-        sources.push(Source::new(&path, &text));
-    });
-    assert!(sources.len() > 10, "only {} Rust files under {}", sources.len(), root.display());
-    sources
+/// Every Rust file of the checkout, whether git knows it yet or not. Read once for all rules.
+pub(crate) fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> =
+        LazyLock::new(|| files("rs").iter().map(|(path, text)| Source::new(path, text)).collect());
+    assert!(SOURCES.len() > 10, "only {} Rust files under {}", SOURCES.len(), root().display());
+    &SOURCES
+}
+
+/// Every Markdown file of the checkout.
+pub(crate) fn documents() -> Vec<Document> {
+    let documents: Vec<_> = files("md").into_iter().map(|(path, text)| Document { path, text }).collect();
+    assert!(documents.len() > 10, "only {} documents under {}", documents.len(), root().display());
+    documents
 }
 
 /// A document of the workspace.
 pub(crate) fn document(name: &str) -> String {
     let file = root().join(name);
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read {name}: {error}"))
+}
+
+/// Whether there is a file or folder at this path from the root.
+pub(crate) fn has(path: &str) -> bool {
+    root().join(path).exists()
+}
+
+/// Path and text of every file with this extension.
+fn files(extension: &str) -> Vec<(String, String)> {
+    let root = root();
+    let mut files = Vec::new();
+    walk(&root, extension, &mut |file| {
+        let path = file.strip_prefix(&root).expect("a file below the root");
+        let path = path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("failed to read {path}: {error}"));
+        files.push((path, text));
+    });
+    files.sort();
+    files
 }
 
 /// The packages of the workspace and what each depends on in normal use; needs no network.
@@ -83,7 +105,7 @@ fn root() -> PathBuf {
     Path::new(&xtask).parent().expect("xtask lies in the workspace").to_owned()
 }
 
-fn walk(folder: &Path, found: &mut impl FnMut(&Path)) {
+fn walk(folder: &Path, extension: &str, found: &mut impl FnMut(&Path)) {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("failed to list {}: {error}", folder.display()));
     for entry in entries {
@@ -91,8 +113,8 @@ fn walk(folder: &Path, found: &mut impl FnMut(&Path)) {
         let path = entry.path();
         let is_folder = entry.file_type().expect("a file type").is_dir();
         if is_folder && !is_somebody_elses(&path) {
-            walk(&path, found);
-        } else if !is_folder && path.extension().is_some_and(|extension| extension == "rs") {
+            walk(&path, extension, found);
+        } else if !is_folder && path.extension().is_some_and(|it| it == extension) {
             found(&path);
         }
     }
