@@ -5,6 +5,7 @@
 use std::env;
 
 use crate::bench;
+use crate::book;
 use crate::cargo::{self, cargo};
 use crate::error::Error;
 use crate::fuzz;
@@ -20,6 +21,7 @@ Usage: cargo xtask ci
   format    cargo fmt --all --check
   clippy    every target, warnings denied
   docs      cargo doc, warnings denied
+  guide     cargo xtask book, where mdbook is installed
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
@@ -38,6 +40,7 @@ pub(crate) fn run() -> Result<(), Error> {
     journal.attempt("format", || cargo::run(cargo(["fmt", "--all", "--check"])));
     journal.attempt("clippy", clippy);
     journal.attempt("docs", docs);
+    book::in_ci(&mut journal);
     licences(&mut journal);
     counts(&mut journal);
     fuzz::in_ci(&mut journal);

@@ -6,6 +6,7 @@
 
 mod artifact;
 mod bench;
+mod book;
 mod cargo;
 mod chaos;
 mod ci;
@@ -35,7 +36,8 @@ Commands:
   bench  measure beside peers and floors, and say which goals are met
   chaos  kill workers under load and compare every ledger
   fuzz   feed random bytes to what reads bytes of others
-  ci     format, clippy, docs, licences, then test
+  ci     format, clippy, docs, guide, licences, then test
+  book   render the guide into target/book/
   dist   pack each executable as an artifact of its own into dist/
   help   print this
 
@@ -70,6 +72,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "fuzz" => fuzz::run(&args),
         "ci" if asks_for_help(&args) => say(ci::HELP),
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
+        "book" if asks_for_help(&args) => say(book::HELP),
+        "book" => takes_nothing("book", &args).and_then(|()| book::run()),
         "dist" if asks_for_help(&args) => say(dist::HELP),
         "dist" => takes_nothing("dist", &args).and_then(|()| dist::run()),
         _ => Err(Error::Usage(format!("there is no command `{command}`\n\n{USAGE}"))),

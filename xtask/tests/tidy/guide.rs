@@ -8,7 +8,7 @@ use crate::rules::Finding;
 const SUMMARY: &str = "docs/SUMMARY.md";
 
 /// The list of decisions.
-const DECISIONS: &str = "docs/decisions/README.md";
+const DECISIONS: &str = "docs/decisions/index.md";
 
 /// The pages that the summary or the list of decisions leaves out or names twice.
 pub(crate) fn check(documents: &[Document]) -> Vec<Finding> {
@@ -49,7 +49,7 @@ mod tests {
         check(&documents).iter().map(ToString::to_string).collect()
     }
 
-    const LIST: &str = "- [A](a.md)\n- [Decisions](decisions/README.md)\n  - [B](decisions/0001-b.md)\n";
+    const LIST: &str = "- [A](a.md)\n- [Decisions](decisions/index.md)\n  - [B](decisions/0001-b.md)\n";
 
     #[test]
     fn a_page_that_is_named_once_is_fine() {
@@ -65,7 +65,7 @@ mod tests {
             findings(&orphan, "[B](0001-b.md)"),
             ["docs/a.md: name this page once in docs/SUMMARY.md"]
         );
-        let expected = "docs/decisions/0001-b.md: name this page once in docs/decisions/README.md";
+        let expected = "docs/decisions/0001-b.md: name this page once in docs/decisions/index.md";
         assert_eq!(findings(LIST, ""), [expected]);
     }
 }
