@@ -10,27 +10,45 @@ const SUMMARY: &str = "docs/SUMMARY.md";
 /// The list of decisions.
 const DECISIONS: &str = "docs/decisions/index.md";
 
-/// The pages that the summary or the list of decisions leaves out or names twice.
+/// The pages that the summary or the list of decisions leaves out or names twice, each with the line that it needs.
 pub(crate) fn check(documents: &[Document]) -> Vec<Finding> {
-    let pages = documents.iter().map(|document| document.path.as_str());
-    let pages: Vec<_> = pages.filter(|path| path.starts_with("docs/") && *path != SUMMARY).collect();
-    let is_decision = |path: &&&str| path.starts_with("docs/decisions/") && **path != DECISIONS;
-    let mut findings = miscounted(documents, SUMMARY, pages.iter());
-    findings.extend(miscounted(documents, DECISIONS, pages.iter().filter(is_decision)));
+    let pages = || documents.iter().filter(|page| page.path.starts_with("docs/") && page.path != SUMMARY);
+    let decisions = pages().filter(|page| page.path.starts_with("docs/decisions/") && page.path != DECISIONS);
+    let mut findings = miscounted(documents, SUMMARY, pages(), entry);
+    findings.extend(miscounted(documents, DECISIONS, decisions, row));
     findings
 }
 
 fn miscounted<'a>(
     documents: &[Document],
     list: &str,
-    pages: impl Iterator<Item = &'a &'a str>,
+    pages: impl Iterator<Item = &'a Document>,
+    line: impl Fn(&Document) -> String,
 ) -> Vec<Finding> {
     let lists = documents.iter().filter(|document| document.path == list);
     let listed = lists.flat_map(links::links).map(|(_, target)| links::resolve(list, &target));
     let listed: Vec<_> = listed.collect();
-    let count = |page: &str| listed.iter().filter(|it| *it == page).count();
+    let count = |page: &Document| listed.iter().filter(|it| **it == page.path).count();
     let miscounted = pages.filter(|page| count(page) != 1);
-    miscounted.map(|page| Finding::in_file(page, &format!("name this page once in {list}"))).collect()
+    let advice = |page| format!("write it into {list} once: {}", line(page));
+    miscounted.map(|page| Finding::in_file(&page.path, &advice(page))).collect()
+}
+
+/// A page's line in the summary.
+fn entry(page: &Document) -> String {
+    format!("- [{}]({})", title(page), page.path.trim_start_matches("docs/"))
+}
+
+/// A decision's row in the list of decisions.
+fn row(page: &Document) -> String {
+    let title = title(page);
+    let (number, title) = title.split_once(". ").unwrap_or(("?", title));
+    let date = page.text.split("Date: ").nth(1).and_then(|rest| rest.get(..10)).unwrap_or("?");
+    format!("| {number} | [{title}]({}) | {date} |", page.path.trim_start_matches("docs/decisions/"))
+}
+
+fn title(page: &Document) -> &str {
+    page.text.lines().next().unwrap_or_default().trim_start_matches("# ")
 }
 
 #[cfg(test)]
@@ -42,9 +60,9 @@ mod tests {
         let documents = [
             document("README.md", ""),
             document(SUMMARY, summary),
-            document("docs/a.md", ""),
+            document("docs/a.md", "# A page\n"),
             document(DECISIONS, decisions),
-            document("docs/decisions/0001-b.md", ""),
+            document("docs/decisions/0001-b.md", "# 1. B\n\nDate: 2026-11-29. Replaces: nothing.\n"),
         ];
         check(&documents).iter().map(ToString::to_string).collect()
     }
@@ -58,14 +76,15 @@ mod tests {
 
     #[test]
     fn an_orphan_is_found_and_so_is_a_page_that_is_named_twice() {
-        let twice = format!("{LIST}- [A](a.md)");
-        assert_eq!(findings(&twice, "[B](0001-b.md)"), ["docs/a.md: name this page once in docs/SUMMARY.md"]);
-        let orphan = LIST.replace("- [A](a.md)\n", "");
-        assert_eq!(
-            findings(&orphan, "[B](0001-b.md)"),
-            ["docs/a.md: name this page once in docs/SUMMARY.md"]
-        );
-        let expected = "docs/decisions/0001-b.md: name this page once in docs/decisions/index.md";
+        let expected = "docs/a.md: write it into docs/SUMMARY.md once: - [A page](a.md)";
+        assert_eq!(findings(&format!("{LIST}- [A](a.md)"), "[B](0001-b.md)"), [expected]);
+        assert_eq!(findings(&LIST.replace("- [A](a.md)\n", ""), "[B](0001-b.md)"), [expected]);
+    }
+
+    #[test]
+    fn a_decision_that_is_not_listed_is_found_with_its_row() {
+        let expected = "docs/decisions/0001-b.md: write it into docs/decisions/index.md once: \
+                        | 1 | [B](0001-b.md) | 2026-11-29 |";
         assert_eq!(findings(LIST, ""), [expected]);
     }
 }

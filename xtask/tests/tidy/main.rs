@@ -57,6 +57,12 @@ fn the_code_map_names_files_that_exist() {
 }
 
 #[test]
+fn the_readme_s_figures_are_those_that_were_measured() {
+    let (readme, performance) = (workspace::document("README.md"), workspace::document("PERFORMANCE.md"));
+    no_findings(&promises::figures(&readme, &performance));
+}
+
+#[test]
 fn no_link_in_a_document_is_dead() {
     no_findings(&links::check(&workspace::documents(), workspace::has));
 }

@@ -1,4 +1,5 @@
-//! What documents say of the code: promises name tests that exist, and the code map names files that exist.
+//! What documents say of the code: promises name tests that exist, the code map names files that exist, and the figures of
+//! the README are those that were measured.
 
 use std::collections::BTreeSet;
 
@@ -47,6 +48,22 @@ pub(crate) fn named_files(architecture: &str, sources: &[Source]) -> Vec<Finding
     findings
 }
 
+/// The figures of the README that PERFORMANCE.md does not have.
+pub(crate) fn figures(readme: &str, performance: &str) -> Vec<Finding> {
+    let measured: BTreeSet<_> = numbers(performance).collect();
+    let table = readme.split_once("## Figures").map_or("", |(_, rest)| rest);
+    let rows = table.split("\n## ").next().unwrap_or_default().lines().filter(|line| line.starts_with('|'));
+    let unknown = rows.flat_map(numbers).filter(|number| !measured.contains(number));
+    let advice = |number| format!("says {number}, which PERFORMANCE.md does not: take its figure");
+    unknown.map(|number| Finding::in_file("README.md", &advice(number))).collect()
+}
+
+/// The numbers of a text, as they are written: `1,136,000`, `3.7`.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == ',' || c == '.'));
+    words.map(|word| word.trim_matches(['.', ','])).filter(|word| !word.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +93,13 @@ mod tests {
         let expected = ["gone.rs", "ore.rs"]
             .map(|name| format!("ARCHITECTURE.md:1: names {name}, which is not there: follow the code"));
         assert_eq!(texts(&named_files(text, &sources())), expected);
+    }
+
+    #[test]
+    fn a_figure_that_was_not_measured_is_found() {
+        let readme = "| 5 |\n## Figures\n\nOn 9 processors:\n\n| job, 256 at once | 1,136,000/s, 41.6 µs | 16 MiB |\n\n## More\n| 7 |";
+        let found = figures(readme, "256 jobs: 1,136,000/s. 16 MiB");
+        assert_eq!(texts(&found), ["README.md: says 41.6, which PERFORMANCE.md does not: take its figure"]);
+        assert_eq!(texts(&figures(readme, "256 jobs: 1,136,000/s, in 41.6. 16 MiB")), [""; 0]);
     }
 }
