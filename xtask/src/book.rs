@@ -70,7 +70,7 @@ pub(crate) fn in_ci(journal: &mut Journal) {
     }
 }
 
-/// The pages below a folder of the book, by their paths in it.
+/// Reads the pages below a folder of the book, by their paths in it.
 fn read(folder: &Path, prefix: &str, pages: &mut BTreeMap<String, String>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::file("list", folder))? {
         let path: PathBuf = entry.map_err(Error::file("list", folder))?.path();
@@ -85,8 +85,8 @@ fn read(folder: &Path, prefix: &str, pages: &mut BTreeMap<String, String>) -> Re
     Ok(())
 }
 
-/// The pages with links to other documents turned to the repository, or every link that leads nowhere. `exists` knows the
-/// files of the repository.
+/// Turns links to other documents to the repository, or returns every link that leads nowhere. `exists` knows the files of
+/// the repository.
 fn turn(
     pages: &BTreeMap<String, String>,
     exists: impl Fn(&str) -> bool,
@@ -117,7 +117,7 @@ fn turn(
     if dead.is_empty() { Ok(turned) } else { Err(dead) }
 }
 
-/// What a link of the book leads to.
+/// The end of a link of the book.
 enum Target {
     Page,
     /// Another file of the repository: its path, and the place in it.
@@ -149,7 +149,7 @@ fn target(
     }
 }
 
-/// The path of a link from the root of the repository.
+/// Resolves a link to its path from the root of the repository.
 fn resolve(page: &str, link: &str) -> String {
     let mut parts: Vec<_> = page.split('/').collect();
     parts.pop();
@@ -163,7 +163,7 @@ fn resolve(page: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// The values of an attribute, of which `mark` is the beginning: `href="`.
+/// Returns the values of an attribute, of which `mark` is the beginning: `href="`.
 fn values<'a>(html: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
     html.split(mark).skip(1).filter_map(|rest| rest.split_once('"')).map(|(value, _)| value)
 }

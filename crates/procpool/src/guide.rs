@@ -46,14 +46,14 @@ mod tests {
     const LIMITS: &str = include_str!("../../../docs/limits.md");
     const OUTCOMES: &str = include_str!("../../../docs/outcomes.md");
 
-    /// The cells of the rows of `page` whose first cell begins with `first`.
+    /// Returns the cells of the rows of `page` whose first cell begins with `first`.
     fn rows(page: &'static str, first: &str) -> Vec<Vec<&'static str>> {
         let cells = |line: &'static str| -> Vec<&str> { line.split('|').skip(1).map(str::trim).collect() };
         let tables = page.lines().filter(|line| line.starts_with('|'));
         tables.map(cells).filter(|cells| cells.first().is_some_and(|cell| cell.starts_with(first))).collect()
     }
 
-    /// The second cell of the only row of `page` that begins with `first`.
+    /// Returns the second cell of the only row of `page` that begins with `first`.
     fn second(page: &'static str, first: &str) -> &'static str {
         let rows = rows(page, first);
         assert_eq!(rows.len(), 1, "rows of {first}: {rows:?}");
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(names, super::PAGES, "name each in `pages!` above");
     }
 
-    /// As the guide writes durations and sizes.
+    /// Writes a duration as the guide does.
     fn written(duration: Duration) -> String {
         match duration.subsec_millis() {
             0 => format!("{} s", duration.as_secs()),

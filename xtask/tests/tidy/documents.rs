@@ -8,11 +8,11 @@ pub(crate) struct Document {
     pub(crate) text: String,
 }
 
-/// What stands for a code span. It counts as one word.
+/// Stands for a code span, and counts as one word.
 const CODE: &str = "`…`";
 
 impl Document {
-    /// The lines outside of fenced blocks, with their numbers.
+    /// Returns the lines outside of fenced blocks, with their numbers.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut is_code = false;
         self.text.lines().zip(1..).filter_map(move |(line, number)| {
@@ -22,7 +22,7 @@ impl Document {
         })
     }
 
-    /// Paragraphs and items of lists, each with the number of its first line, without code and the targets of links.
+    /// Returns paragraphs and items of lists, each with the number of its first line, without code and the targets of links.
     pub(crate) fn paragraphs(&self) -> Vec<(usize, String)> {
         let mut paragraphs: Vec<(usize, String)> = Vec::new();
         let mut last = 0;
@@ -45,24 +45,24 @@ impl Document {
     }
 }
 
-/// Whether a line belongs to a table.
+/// Returns whether a line belongs to a table.
 pub(crate) fn is_table(line: &str) -> bool {
     line.trim_start().starts_with('|')
 }
 
-/// The line with [`CODE`] instead of each code span.
+/// Replaces each code span by [`CODE`].
 pub(crate) fn without_code(line: &str) -> String {
     let parts: Vec<_> = line.split('`').collect();
     let parts = parts.iter().enumerate().map(|(at, part)| if at % 2 == 0 { part } else { CODE });
     parts.collect()
 }
 
-/// The code spans of a line.
+/// Returns the code spans of a line.
 pub(crate) fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// What follows the mark of a list's item.
+/// Returns the text after the mark of a list's item.
 fn item(line: &str) -> Option<&str> {
     let bullet = line.strip_prefix("- ").or_else(|| line.strip_prefix("* "));
     bullet.or_else(|| {

@@ -10,7 +10,7 @@ const SUMMARY: &str = "docs/SUMMARY.md";
 /// The list of decisions.
 const DECISIONS: &str = "docs/decisions/index.md";
 
-/// The pages that the summary or the list of decisions leaves out or names twice, each with the line that it needs.
+/// Finds the pages that the summary or the list of decisions leaves out or names twice, each with the line that it needs.
 pub(crate) fn check(documents: &[Document]) -> Vec<Finding> {
     let pages = || documents.iter().filter(|page| page.path.starts_with("docs/") && page.path != SUMMARY);
     let decisions = pages().filter(|page| page.path.starts_with("docs/decisions/") && page.path != DECISIONS);
@@ -34,12 +34,12 @@ fn miscounted<'a>(
     miscounted.map(|page| Finding::in_file(&page.path, &advice(page))).collect()
 }
 
-/// A page's line in the summary.
+/// Returns a page's line for the summary.
 fn entry(page: &Document) -> String {
     format!("- [{}]({})", title(page), page.path.trim_start_matches("docs/"))
 }
 
-/// A decision's row in the list of decisions.
+/// Returns a decision's row for the list of decisions.
 fn row(page: &Document) -> String {
     let title = title(page);
     let (number, title) = title.split_once(". ").unwrap_or(("?", title));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::documents::{Document, without_code};
 use crate::rules::Finding;
 
-/// The dead links of all documents. `exists` knows every file and folder, by its path from the root.
+/// Finds the dead links of all documents. `exists` knows every file and folder, by its path from the root.
 pub(crate) fn check(documents: &[Document], exists: impl Fn(&str) -> bool) -> Vec<Finding> {
     let anchors: BTreeMap<_, _> =
         documents.iter().map(|document| (document.path.as_str(), anchors(document))).collect();
@@ -27,7 +27,7 @@ pub(crate) fn check(documents: &[Document], exists: impl Fn(&str) -> bool) -> Ve
     findings
 }
 
-/// The relative targets of a document's links, with the lines on which they stand.
+/// Returns the relative targets of a document's links, with the lines on which they stand.
 pub(crate) fn links(document: &Document) -> Vec<(usize, String)> {
     let mut links = Vec::new();
     for (number, line) in document.lines() {
@@ -42,7 +42,7 @@ pub(crate) fn links(document: &Document) -> Vec<(usize, String)> {
     links
 }
 
-/// The path of a link from the root.
+/// Resolves a link to its path from the root.
 pub(crate) fn resolve(document: &str, target: &str) -> String {
     let mut parts: Vec<_> = document.split('/').collect();
     parts.pop();
@@ -55,13 +55,13 @@ pub(crate) fn resolve(document: &str, target: &str) -> String {
     parts.join("/")
 }
 
-/// The names that headings have in links.
+/// Returns the names that headings have in links.
 fn anchors(document: &Document) -> BTreeSet<String> {
     let headings = document.lines().filter_map(|(_, line)| line.strip_prefix('#'));
     headings.map(|heading| anchor(heading.trim_start_matches('#').trim())).collect()
 }
 
-/// As GitHub and mdBook make it of a heading.
+/// Names a heading as GitHub and mdBook do.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()

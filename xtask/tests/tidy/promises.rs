@@ -1,4 +1,4 @@
-//! What documents say of the code: promises name tests that exist, the code map names files that exist, and the figures of
+//! Compares documents with the code: promises name tests that exist, the code map names files that exist, and the figures of
 //! the README are those that were measured.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::rules::Finding;
 use crate::survival::tests_in;
 use crate::workspace::Source;
 
-/// The promises that name no test, or one that does not exist.
+/// Finds the promises that name no test, or one that does not exist.
 pub(crate) fn check(promises: &str, sources: &[Source]) -> Vec<Finding> {
     let tests: BTreeSet<_> = sources.iter().flat_map(|source| tests_in(&source.code)).collect();
     let rows = promises.lines().zip(1..).filter(|(line, _)| line.starts_with('|') && !is_heading(line));
@@ -30,7 +30,7 @@ fn is_heading(line: &str) -> bool {
     line.starts_with("| promise |") || line.starts_with("| ---")
 }
 
-/// The files and folders that the code map names and the workspace does not have.
+/// Finds the files and folders that the code map names and the workspace does not have.
 pub(crate) fn named_files(architecture: &str, sources: &[Source]) -> Vec<Finding> {
     let document = Document { path: "ARCHITECTURE.md".into(), text: architecture.into() };
     let is_there = |name: &str| {
@@ -48,7 +48,7 @@ pub(crate) fn named_files(architecture: &str, sources: &[Source]) -> Vec<Finding
     findings
 }
 
-/// The figures of the README that PERFORMANCE.md does not have.
+/// Finds the figures of the README that PERFORMANCE.md does not have.
 pub(crate) fn figures(readme: &str, performance: &str) -> Vec<Finding> {
     let measured: BTreeSet<_> = numbers(performance).collect();
     let table = readme.split_once("## Figures").map_or("", |(_, rest)| rest);
@@ -58,7 +58,7 @@ pub(crate) fn figures(readme: &str, performance: &str) -> Vec<Finding> {
     unknown.map(|number| Finding::in_file("README.md", &advice(number))).collect()
 }
 
-/// The numbers of a text, as they are written: `1,136,000`, `3.7`.
+/// Returns the numbers of a text, as they are written: `1,136,000`, `3.7`.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !(c.is_ascii_digit() || c == ',' || c == '.'));
     words.map(|word| word.trim_matches(['.', ','])).filter(|word| !word.is_empty())

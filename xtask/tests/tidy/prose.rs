@@ -29,7 +29,7 @@ const PHRASES: &[(&str, &str)] = &[
 /// Words that begin no sentence but a question.
 const OPENINGS: &[&str] = &["What", "Whatever", "Whoever", "Whichever"];
 
-/// What is wrong with the prose of a document. Others than README, guide and ARCHITECTURE are not looked at.
+/// Checks the prose of a document, if it is README, ARCHITECTURE or a page of the guide.
 pub(crate) fn check(document: &Document) -> Vec<Finding> {
     let is_short = LENGTHS.iter().any(|(path, _)| *path == document.path);
     let is_page = document.path.starts_with("docs/") && document.path != "docs/SUMMARY.md";
@@ -68,7 +68,7 @@ fn lines(document: &Document) -> Vec<Finding> {
     findings
 }
 
-/// The words of a text, each between two spaces.
+/// Returns the words of a text, each between two spaces.
 fn words(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
     words.fold(String::from(" "), |text, word| text + word + " ")
@@ -95,7 +95,7 @@ fn sentences(document: &Document) -> Vec<Finding> {
     findings
 }
 
-/// The sentences of a paragraph, as their words.
+/// Splits a paragraph into sentences, as their words.
 fn split(paragraph: &str) -> Vec<Vec<&str>> {
     let mut sentences: Vec<Vec<&str>> = Vec::new();
     let mut ended = true;

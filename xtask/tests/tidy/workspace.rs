@@ -28,7 +28,7 @@ impl Source {
     }
 }
 
-/// Every Rust file of the checkout, whether git knows it yet or not. Read once for all rules.
+/// Returns every Rust file of the checkout, whether git knows it yet or not. Reads them once for all rules.
 pub(crate) fn sources() -> &'static [Source] {
     static SOURCES: LazyLock<Vec<Source>> =
         LazyLock::new(|| files("rs").iter().map(|(path, text)| Source::new(path, text)).collect());
@@ -36,7 +36,7 @@ pub(crate) fn sources() -> &'static [Source] {
     &SOURCES
 }
 
-/// Every Markdown file of the checkout.
+/// Returns every Markdown file of the checkout.
 pub(crate) fn documents() -> Vec<Document> {
     let documents: Vec<_> = files("md").into_iter().map(|(path, text)| Document { path, text }).collect();
     assert!(documents.len() > 10, "only {} documents under {}", documents.len(), root().display());
@@ -49,12 +49,12 @@ pub(crate) fn document(name: &str) -> String {
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read {name}: {error}"))
 }
 
-/// Whether there is a file or folder at this path from the root.
+/// Returns whether there is a file or folder at this path from the root.
 pub(crate) fn has(path: &str) -> bool {
     root().join(path).exists()
 }
 
-/// Path and text of every file with this extension.
+/// Reads path and text of every file with this extension.
 fn files(extension: &str) -> Vec<(String, String)> {
     let root = root();
     let mut files = Vec::new();
