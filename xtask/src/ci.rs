@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::fuzz;
 use crate::journal::Journal;
 use crate::needs;
+use crate::package;
 use crate::test;
 
 pub(crate) const HELP: &str = "\
@@ -24,6 +25,8 @@ Usage: cargo xtask ci
   guide     cargo xtask book, where mdbook is installed
   licences  cargo deny check licenses bans sources, where cargo-deny is installed
   counts    instructions of the hot path against those that were recorded, where valgrind is installed
+  packages  as cargo xtask package
+  oldest    cargo check with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
 
@@ -43,6 +46,8 @@ pub(crate) fn run() -> Result<(), Error> {
     book::in_ci(&mut journal);
     licences(&mut journal);
     counts(&mut journal);
+    journal.attempt("packages", package::run);
+    package::with_oldest(&mut journal);
     fuzz::in_ci(&mut journal);
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");

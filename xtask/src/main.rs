@@ -16,6 +16,7 @@ mod fuzz;
 mod journal;
 mod needs;
 mod os;
+mod package;
 mod run;
 mod skips;
 mod test;
@@ -31,15 +32,16 @@ procpool's tasks
 Usage: cargo xtask <COMMAND> [ARGS]
 
 Commands:
-  run    build everything in release and serve on 127.0.0.1:3000
-  test   build what the tests need and run all of them
-  bench  measure beside peers and floors, and say which goals are met
-  chaos  kill workers under load and compare every ledger
-  fuzz   feed random bytes to what reads bytes of others
-  ci     format, clippy, docs, guide, licences, then test
-  book   render the guide into target/book/
-  dist   pack each executable as an artifact of its own into dist/
-  help   print this
+  run      build everything in release and serve on 127.0.0.1:3000
+  test     build what the tests need and run all of them
+  bench    measure beside peers and floors, and say which goals are met
+  chaos    kill workers under load and compare every ledger
+  fuzz     feed random bytes to what reads bytes of others
+  ci       format, clippy, docs, guide, licences, packages, then test
+  book     render the guide into target/book/
+  package  pack every published crate and build it from its package
+  dist     pack each executable as an artifact of its own into dist/
+  help     print this
 
 `cargo xtask <COMMAND> --help` says more about one of them.";
 
@@ -74,6 +76,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
         "book" if asks_for_help(&args) => say(book::HELP),
         "book" => takes_nothing("book", &args).and_then(|()| book::run()),
+        "package" if asks_for_help(&args) => say(package::HELP),
+        "package" => takes_nothing("package", &args).and_then(|()| package::run()),
         "dist" if asks_for_help(&args) => say(dist::HELP),
         "dist" => takes_nothing("dist", &args).and_then(|()| dist::run()),
         _ => Err(Error::Usage(format!("there is no command `{command}`\n\n{USAGE}"))),

@@ -8,6 +8,7 @@ mod code;
 mod documents;
 mod guide;
 mod links;
+mod packages;
 mod promises;
 mod prose;
 mod rules;
@@ -29,6 +30,20 @@ fn hold(rule: fn(&Source) -> Vec<Finding>) {
 #[test]
 fn arrows_point_to_simpler_crates() {
     no_findings(&arrows::check(&workspace::packages()));
+}
+
+#[test]
+fn every_published_package_has_what_crates_io_shows() {
+    no_findings(&packages::check(&workspace::manifests(), &workspace::document(packages::GATE)));
+}
+
+#[test]
+fn the_oldest_toolchain_of_the_gate_is_that_of_the_manifest() {
+    let manifest = workspace::document("Cargo.toml");
+    let declared = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
+    let declared = declared.and_then(|rest| rest.strip_suffix('"')).expect("a rust-version");
+    let gate = workspace::document(packages::GATE);
+    assert!(gate.contains(&format!("\"{declared}.0\"")), "{} builds with another Rust", packages::GATE);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::arrows::{Dependency, Package};
 use crate::code;
 use crate::documents::Document;
+use crate::packages::Manifest;
 
 /// A Rust file.
 pub(crate) struct Source {
@@ -70,12 +71,34 @@ fn files(extension: &str) -> Vec<(String, String)> {
 
 /// The packages of the workspace and what each depends on in normal use; needs no network.
 pub(crate) fn packages() -> Vec<Package> {
+    list(&metadata()["packages"]).map(package).collect()
+}
+
+/// The packages of the workspace as crates.io would show them.
+pub(crate) fn manifests() -> Vec<Manifest> {
+    let metadata = metadata();
+    let packages = &metadata["packages"];
+    let is_published = |name: &str| list(packages).any(|it| it["name"] == name && it["publish"].is_null());
+    let manifest = |json: &Value| Manifest {
+        name: text(&json["name"]),
+        is_published: json["publish"].is_null(),
+        has_readme: json["readme"].is_string(),
+        keywords: list(&json["keywords"]).count(),
+        categories: list(&json["categories"]).count(),
+        unpublished: list(&json["dependencies"])
+            .filter(|it| it["path"].is_string() && it["req"] != "*" && !is_published(&text(&it["name"])))
+            .map(|it| text(&it["name"]))
+            .collect(),
+    };
+    list(packages).map(manifest).collect()
+}
+
+fn metadata() -> Value {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
     let output = cargo.output().expect("failed to start cargo metadata");
     assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
-    list(&metadata["packages"]).map(package).collect()
+    serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON")
 }
 
 fn package(json: &Value) -> Package {

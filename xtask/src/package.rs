@@ -1,0 +1,75 @@
+//! `cargo xtask package`: every published crate as crates.io would get it, built from its own package.
+//! Beside it, the gate that builds with the oldest supported toolchain.
+
+use std::process::{Command, Stdio};
+
+use crate::cargo::{self, cargo};
+use crate::error::Error;
+use crate::journal::Journal;
+
+pub(crate) const HELP: &str = "\
+Packs every published crate and builds each from its package
+
+Usage: cargo xtask package
+
+The crates are packed in the order in which they are published. Each is built against the packages of
+those before it, so that a file or a version that a package lacks is noticed here. Nothing is uploaded.
+CONTRIBUTING.md describes a release.";
+
+/// The published crates, each behind those that it depends on.
+const PUBLISHED: &[&str] = &[
+    "procpool-memory",
+    "procpool-protocol",
+    "procpool-birth",
+    "procpool-scheduler",
+    "procpool-process",
+    "procpool-coordinator",
+    "procpool-worker",
+    "procpool",
+    "procpool-frontend",
+    "procpool-server",
+    "procpool-ping",
+    "procpool-fib",
+    "procpool-compute",
+];
+
+/// The oldest supported toolchain, which is `rust-version` of the workspace.
+const OLDEST: &str = "1.90.0";
+
+const OLDEST_STEP: &str = "build with Rust 1.90";
+
+pub(crate) fn run() -> Result<(), Error> {
+    // What is not committed is packed, too: the gate is for those who are about to commit.
+    let mut command = cargo(["package", "--locked", "--allow-dirty"]);
+    command.args(PUBLISHED.iter().flat_map(|name| ["-p", name]));
+    cargo::run(command)
+}
+
+/// Builds everything with the oldest supported toolchain, where it is installed.
+pub(crate) fn with_oldest(journal: &mut Journal) {
+    if !has_oldest() {
+        let why = "it is not installed; `rustup toolchain install 1.90.0 --profile minimal` installs it";
+        return journal.skip(OLDEST_STEP, why);
+    }
+    journal.attempt(OLDEST_STEP, || {
+        let mut check = oldest();
+        check.args(["check", "--workspace", "--all-targets", "--locked"]);
+        // A folder of its own: two compilers would rebuild each other's work.
+        check.args(["--target-dir", "target/oldest"]);
+        cargo::run(check)
+    });
+}
+
+fn oldest() -> Command {
+    let mut command = Command::new("rustup");
+    // This process was started by another cargo, which says so in its environment.
+    command.current_dir(cargo::root()).args(["run", OLDEST, "cargo"]).env_remove("CARGO");
+    command.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+    command
+}
+
+fn has_oldest() -> bool {
+    let mut probe = oldest();
+    probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
