@@ -5,7 +5,7 @@ use crate::limits::{MAX_TEXT, cut};
 use crate::payload::Encoding;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::any::Any;
+use std::error::Error;
 use std::fmt;
 
 /// Most sources of an error that are asked for; a chain may lead back to itself.
@@ -128,17 +128,51 @@ fn separate(index: usize, out: &mut String) {
 
 /// An application's own error: the function ran and said no.
 ///
-/// Every `std::error::Error` converts with `?`; the chain of its sources becomes the message, without
+/// Every error converts with `?` that converts to a `Box<dyn Error + Send + Sync>`: each `std::error::Error` that
+/// threads may share, such a box itself, `anyhow::Error`, a text. The chain of its sources becomes the message, without
 /// those that the message already ends with.
 ///
 /// ```
 /// use procpool_protocol::Failure;
 ///
 /// fn parse(text: &str) -> Result<u64, Failure> {
-///     Ok(text.parse::<u64>()?)
+///     if text.is_empty() {
+///         Err("a number is needed")?;
+///     }
+///     Ok(text.parse()?)
 /// }
 /// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
 /// ```
+///
+/// An error type of one's own that chooses the code implements `From` for `Failure` instead of `std::error::Error`:
+///
+/// ```
+/// use procpool_protocol::Failure;
+///
+/// enum Refusal {
+///     NotAnImage,
+///     Io(std::io::Error),
+/// }
+///
+/// impl From<Refusal> for Failure {
+///     fn from(refusal: Refusal) -> Self {
+///         match refusal {
+///             Refusal::NotAnImage => Failure::new("this is no image").with_code("not_an_image"),
+///             Refusal::Io(error) => Failure::from(error).as_broken(),
+///         }
+///     }
+/// }
+///
+/// fn thumbnail(image: &[u8]) -> Result<(), Failure> {
+///     if !image.starts_with(b"P5 ") {
+///         Err(Refusal::NotAnImage)?;
+///     }
+///     Ok(())
+/// }
+/// assert_eq!(thumbnail(b"GIF").unwrap_err().code(), "not_an_image");
+/// ```
+///
+/// [`Cancelled`] ends the job as cancelled, also as the source of another error or in an `anyhow::Error`.
 ///
 /// A failure says that the input is to blame: the caller gets `JobError::Failed`, an HTTP client 422. One that is
 /// marked with [`as_broken`](Self::as_broken) says that the job itself broke: `JobError::Broke`, 500.
@@ -250,20 +284,38 @@ impl fmt::Display for Failure {
 }
 
 /// The job's caller no longer wants its outcome. `?` ends the job as cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the job was cancelled")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the job was cancelled")
+    }
+}
+
+impl Error for Cancelled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&Unwanted)
+    }
+}
+
+/// By this source a [`Cancelled`] is known in an error that hides the type of what it holds, as `anyhow::Error` does.
+#[derive(Debug, thiserror::Error)]
+#[error("its caller wants it no longer, or its time is up")]
+struct Unwanted;
 
 // `Failure` itself is not a `std::error::Error`, or this conversion could not exist; `JobError::Failed`
 // carries it where an error is needed. (The same choice as `anyhow::Error`.)
-impl<E: std::error::Error + 'static> From<E> for Failure {
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
-        if (&error as &dyn Any).is::<Cancelled>() {
-            return Self::new(error.to_string()).with_code(Self::CANCELLED);
-        }
+        let error = error.into();
         let mut message = error.to_string();
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        for text in causes.take(MAX_CAUSES).map(ToString::to_string) {
+        let causes = std::iter::successors(error.source(), |&cause: &&(dyn Error + 'static)| cause.source());
+        for cause in causes.take(MAX_CAUSES) {
+            if cause.is::<Unwanted>() {
+                return Self::new(message).with_code(Self::CANCELLED);
+            }
+            let text = cause.to_string();
             if !message.ends_with(&text) {
                 message.push_str(": ");
                 message.push_str(&text);

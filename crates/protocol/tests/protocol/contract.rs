@@ -84,6 +84,28 @@ fn only_cancelled_converts_to_the_cancelled_code() {
     assert_ne!(Failure::from(layers(&["the job was cancelled"])).code(), Failure::CANCELLED);
 }
 
+/// An error whose source is that the job was cancelled.
+#[derive(Debug, thiserror::Error)]
+#[error("no thumbnail: {0}")]
+struct GivenUp(#[from] Cancelled);
+
+#[test]
+fn cancelled_is_found_in_other_errors() {
+    let boxed = Box::<dyn Error + Send + Sync>::from(Cancelled);
+    for failure in [Failure::from(GivenUp(Cancelled)), Failure::from(boxed)] {
+        assert_eq!(failure.code(), Failure::CANCELLED, "{failure}");
+    }
+    assert_eq!(Failure::from(GivenUp(Cancelled)).message(), "no thumbnail: the job was cancelled");
+}
+
+#[test]
+fn texts_and_boxed_errors_convert_with_a_question_mark() {
+    let text = || -> Result<(), Failure> { Err("no image")? };
+    let boxed = || -> Result<(), Failure> { Err(Box::<dyn Error + Send + Sync>::from("no file"))? };
+    assert_eq!(text().expect_err("no image").message(), "no image");
+    assert_eq!(boxed().expect_err("no file").message(), "no file");
+}
+
 #[test]
 fn details_come_back_typed_and_are_left_out_when_too_long() {
     let failure = Failure::new("no").with_details(&vec![1, 2]).with_code("x").retryable();

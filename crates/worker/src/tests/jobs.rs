@@ -120,6 +120,25 @@ fn a_job_that_gives_up_is_cancelled_not_failed() {
 }
 
 #[test]
+fn a_function_may_return_an_anyhow_error_with_a_question_mark() {
+    fn work(n: u64, cx: &Context<Number>) -> anyhow::Result<u64> {
+        use anyhow::Context as _;
+        match n {
+            0 => Err(procpool_protocol::Cancelled)?,
+            1 => Err(procpool_protocol::Cancelled).context("failed to count")?,
+            _ => cx.check().context("failed to count")?,
+        }
+        "many".parse().with_context(|| format!("failed to count to {n}"))
+    }
+    let mut double = Double::numbers(|n, cx| Ok(work(n, cx)?));
+    for n in [0, 1] {
+        assert_eq!(double.run(n + 1, number(n)).0.status, Status::Cancelled);
+    }
+    let Status::Failed(failure) = double.run(3, number(2)).0.status else { panic!() };
+    assert_eq!(failure.message(), "failed to count to 2: invalid digit found in string");
+}
+
+#[test]
 fn time_that_is_up_is_seen_but_only_the_coordinator_cancels() {
     let mut double = Double::numbers(|n, cx| {
         assert!(cx.remaining().is_some_and(|left| left.is_zero()));
