@@ -28,6 +28,7 @@ pub mod extras;
 mod figures;
 pub mod frame;
 pub mod handshake;
+mod in_place;
 pub mod job;
 mod job_id;
 mod last_words;

@@ -7,6 +7,7 @@ use crate::attachments::{Attachments, TooManyAttachments};
 use crate::bounded;
 use crate::carriage::{self, Numeric, Strict, Uncarried};
 use crate::codec::{self, CodecError};
+use crate::in_place;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::any::{Any, TypeId, type_name};
 
@@ -65,8 +66,28 @@ pub struct Payload {
 /// Raw bytes as a job's input or output: never re-encoded, `application/octet-stream` over HTTP.
 ///
 /// A job whose `Input` or `Output` is exactly this type exchanges it as [`Encoding::Bytes`],
-/// whatever its `ENCODING` says. Nested in another type it is an ordinary byte string of that
-/// type's encoding.
+/// whatever its `ENCODING` says.
+///
+/// Nested in another type, as in `(Params, Bytes)`, it is an ordinary byte string of that type's encoding. The receiver
+/// reads one of at least 64 KiB in place where it came as bincode: such a `Bytes` is a part of its payload, and keeps all
+/// of it. A `Vec<u8>` in its place is copied byte by byte.
+///
+/// ```
+/// use procpool_protocol::{Bytes, Encoding, Job, Payload};
+///
+/// struct Thumbnail;
+/// impl Job for Thumbnail {
+///     const NAME: &'static str = "thumbnail";
+///     type Input = (u32, Bytes);
+///     type Output = Bytes;
+/// }
+///
+/// let payload = Payload::encode(&(64, Bytes::from(vec![7; 1 << 20])), Encoding::Bincode)?;
+/// let (width, image): <Thumbnail as Job>::Input = payload.decode()?;
+/// assert_eq!(width, 64);
+/// assert!(payload.bytes.as_ptr_range().contains(&image.as_ptr()));
+/// # Ok::<(), procpool_protocol::PayloadError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(pub bytes::Bytes);
 
@@ -104,6 +125,10 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(bytes.to_vec().into())
             }
 
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Bytes, E> {
+                Ok(Bytes(in_place::taken(bytes)))
+            }
+
             fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
                 Ok(bytes.into())
             }
@@ -116,7 +141,8 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(bytes.into())
             }
         }
-        deserializer.deserialize_byte_buf(Visitor)
+        // Not `byte_buf`, which would ask for a copy.
+        deserializer.deserialize_bytes(Visitor)
     }
 }
 
@@ -228,10 +254,13 @@ impl Payload {
             reason,
         };
         match self.encoding {
-            Encoding::Bincode => bounded::from_bincode(&self.bytes).map_err(|error| match error {
-                CodecError::Uncarried { reason } => uncarried::<T>(reason),
-                other => failed(other.to_string()),
-            }),
+            Encoding::Bincode => {
+                let decoded = in_place::of(&self.bytes, || bounded::from_bincode(&self.bytes));
+                decoded.map_err(|error| match error {
+                    CodecError::Uncarried { reason } => uncarried::<T>(reason),
+                    other => failed(other.to_string()),
+                })
+            }
             Encoding::Json => serde_json::from_slice(&self.bytes).map_err(|e| failed(e.to_string())),
             got @ (Encoding::None | Encoding::Bytes) => {
                 Err(PayloadError::WrongEncoding { expected: "JSON or bincode", got })

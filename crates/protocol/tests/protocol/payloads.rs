@@ -57,6 +57,42 @@ fn bytes_pass_untouched_and_uncopied_whatever_the_encoding() {
 }
 
 #[test]
+fn large_bytes_in_a_value_are_read_in_place() {
+    let pixels = Bytes::from(vec![9; 100_000]);
+    let parent = Image { pixels: pixels.clone(), ..image() };
+    let value = ("rotated".to_owned(), Image { parent: Some(Box::new(parent)), ..image() }, pixels);
+    let payload = Payload::encode(&value, Encoding::Bincode).expect("it encodes");
+    let back: (String, Image, Bytes) = payload.decode().expect("it decodes");
+    assert_eq!(back, value);
+    let is_in_place = |bytes: &Bytes| payload.bytes.as_ptr_range().contains(&bytes.as_ptr());
+    assert!(is_in_place(&back.2) && is_in_place(&back.1.parent.expect("a parent").pixels));
+    assert!(!is_in_place(&back.1.pixels), "three bytes would keep the whole payload");
+}
+
+#[test]
+fn bytes_that_are_not_a_part_of_the_payload_are_copied() {
+    /// Decodes a value of its own while it is decoded itself.
+    #[derive(Serialize)]
+    struct Nested(Bytes);
+    impl<'de> Deserialize<'de> for Nested {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let inner = Payload::encode(&(1_u8, Bytes::from(vec![2; 100_000])), Encoding::Bincode);
+            let (_, inner): (u8, Bytes) = inner.and_then(|it| it.decode()).map_err(serde::de::Error::custom)?;
+            let outer = Bytes::deserialize(deserializer)?;
+            assert_ne!(inner.as_ptr(), outer.as_ptr());
+            Ok(Self(outer))
+        }
+    }
+    let payload = Payload::encode(&Nested(vec![1; 100_000].into()), Encoding::Bincode).expect("it encodes");
+    let Nested(outer) = payload.decode().expect("it decodes");
+    assert_eq!(*outer, [1; 100_000]);
+    assert!(payload.bytes.as_ptr_range().contains(&outer.as_ptr()));
+    // Another format's bytes, on a thread that has just decoded.
+    let foreign = serde::de::value::BorrowedBytesDeserializer::<serde::de::value::Error>::new(&[3; 100_000]);
+    assert_eq!(*Bytes::deserialize(foreign).expect("bytes"), [3; 100_000]);
+}
+
+#[test]
 fn bytes_are_read_from_the_other_encodings_too() {
     let bincode = Payload::new(Encoding::Bincode, vec![3, 1, 2, 3]);
     assert_eq!(*bincode.decode::<Bytes>().expect("a byte string"), [1, 2, 3]);

@@ -1,0 +1,44 @@
+//! Byte strings of a typed value that stay where its payload was received, instead of being copied out of it.
+//!
+//! Serde shows a `Deserialize` a slice, and not to whom the memory belongs. So the thread that decodes a value remembers
+//! its payload, of which a slice can then be a part. Knows no format.
+
+use bytes::Bytes;
+use std::cell::RefCell;
+
+/// Shortest byte string that stays in place, in bytes. It keeps all of its payload alive; a shorter one is copied sooner
+/// than it is worth that.
+pub(crate) const MIN_LENGTH: usize = 64 * 1024;
+
+thread_local! {
+    /// The payload of the value that is being decoded.
+    static SOURCE: RefCell<Bytes> = const { RefCell::new(Bytes::new()) };
+}
+
+/// Runs `decode`, in which slices of `source` may become parts of it.
+pub(crate) fn of<T>(source: &Bytes, decode: impl FnOnce() -> T) -> T {
+    struct Outer(Bytes);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            SOURCE.replace(std::mem::take(&mut self.0));
+        }
+    }
+    if source.len() < MIN_LENGTH {
+        return decode();
+    }
+    // A value may be decoded while another one is, and its code may panic.
+    let _outer = Outer(SOURCE.replace(source.clone()));
+    decode()
+}
+
+/// These bytes, as a part of the payload if they are one and long enough.
+pub(crate) fn taken(bytes: &[u8]) -> Bytes {
+    let part = || SOURCE.with_borrow(|source| is_part(bytes, source).then(|| source.slice_ref(bytes)));
+    let part = if bytes.len() < MIN_LENGTH { None } else { part() };
+    part.unwrap_or_else(|| Bytes::copy_from_slice(bytes))
+}
+
+fn is_part(bytes: &[u8], source: &[u8]) -> bool {
+    let (bytes, source) = (bytes.as_ptr_range(), source.as_ptr_range());
+    source.start <= bytes.start && bytes.end <= source.end
+}
