@@ -17,7 +17,7 @@ impl Streaming for Primes {
 }
 
 /// Emits the primes below `limit` in chunks of a hundred and returns how many there are.
-fn primes(limit: u64, cx: &mut Context<Primes>) -> Result<u64, Failure> {
+fn primes(limit: u64, cx: &Context<Primes>) -> Result<u64, Failure> {
     let (mut count, mut chunk) = (0, Vec::new());
     for n in 2..limit {
         // Ends the job as cancelled as soon as nobody wants it any more; else SIGKILL would.

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 /// One job as its function sees it.
 ///
-/// Its methods take `&self`, and a `&Context` may be given to threads that end before the job does.
-/// For other threads there is [`cancel_flag`](Self::cancel_flag).
+/// A function takes it as `&Context`, which threads may share that end before the job does. For other threads there
+/// is [`cancel_flag`](Self::cancel_flag).
 pub struct Context<J: Job> {
     facts: Facts,
     flag: CancelFlag,
@@ -105,7 +105,7 @@ impl<J: Job> Context<J> {
     ///     type Output = Bytes;
     /// }
     ///
-    /// fn invert(image: Bytes, cx: &mut Context<Invert>) -> Result<Bytes, Failure> {
+    /// fn invert(image: Bytes, cx: &Context<Invert>) -> Result<Bytes, Failure> {
     ///     let mut inverted = cx.buffer(image.len());
     ///     for (new, old) in inverted.iter_mut().zip(image.iter()) {
     ///         *new = !old;
@@ -131,7 +131,7 @@ impl<J: Job> Context<J> {
     ///     type Output = Bytes;
     /// }
     ///
-    /// fn thumbnail(image: Bytes, cx: &mut Context<Thumbnail>) -> Result<Bytes, Failure> {
+    /// fn thumbnail(image: Bytes, cx: &Context<Thumbnail>) -> Result<Bytes, Failure> {
     ///     cx.content_type("image/png")?;
     ///     Ok(image)
     /// }
@@ -159,7 +159,7 @@ impl<J: Job> Context<J> {
     /// #     type Input = String;
     /// #     type Output = ();
     /// # }
-    /// fn fetch(url: String, cx: &mut Context<Fetch>) -> Result<(), Failure> {
+    /// fn fetch(url: String, cx: &Context<Fetch>) -> Result<(), Failure> {
     ///     cx.log(Level::Warn, format_args!("{url} is slow today"));
     ///     Ok(())
     /// }
@@ -295,8 +295,8 @@ impl<J: Job> Context<J> {
     }
 
     /// What made it impossible for the job to succeed, if anything did.
-    pub(crate) fn take_doom(&mut self) -> Option<Failure> {
-        self.doom.take()
+    pub(crate) fn doom(&self) -> Option<Failure> {
+        self.doom.get().cloned()
     }
 }
 

@@ -14,7 +14,7 @@ use procpool_protocol::{Failure, Job, Payload};
 /// Answers messages until there are no more, or the function has panicked.
 pub(crate) fn run<J: Job>(
     session: &mut Session,
-    mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
     while let Some(frame) = session.reader.frame()? {
         if frame.kind != Kind::Message {
@@ -36,12 +36,12 @@ pub(crate) fn run<J: Job>(
 fn answer<J: Job>(
     session: &Session,
     input: Payload,
-    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Payload, Failure> {
-    let mut context = Context::<J>::of_message(&session.bench, input.encoding);
+    let context = Context::<J>::of_message(&session.bench, input.encoding);
     let value = regions::decode(&input).map_err(|error| Failure::from(error).with_code("bad_input"))?;
     drop(input);
-    let output = f(value, &mut context)?;
+    let output = f(value, &context)?;
     let output = jobs::encode(&output, context.reply())
         .map_err(|error| Failure::from(error).with_code("bad_output"))?;
     let (size, limit) = (output.bytes.len() as u64, u64::from(session.bench.startup.max_payload));

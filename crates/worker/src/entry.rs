@@ -38,7 +38,7 @@ const PARTING: Duration = Duration::from_secs(1);
 ///     serve::<Double>(|n, _cx| Ok(2 * n))
 /// }
 /// ```
-pub fn serve<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) -> ExitCode {
+pub fn serve<J: Job>(mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>) -> ExitCode {
     let init = |_startup: &Startup| Ok(());
     start::<J, ()>(Introduction::WithReady, init, move |(), input, context| f(input, context))
 }
@@ -68,7 +68,7 @@ pub fn serve<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::O
 /// ```
 pub fn serve_with<J: Job, S>(
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> ExitCode {
     start::<J, S>(Introduction::Ahead, init, f)
 }
@@ -85,7 +85,7 @@ pub(crate) enum Introduction {
 fn start<J: Job, S>(
     introduction: Introduction,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> ExitCode {
     if let Some(jobs) = arguments::replay() {
         return replay::replay::<J, S>(replay::read(&jobs), init, f).into();
@@ -113,9 +113,9 @@ fn start<J: Job, S>(
 ///     // From here on this is the service.
 /// }
 /// ```
-pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>) {
+pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>) {
     let init = |_startup: &Startup| Ok(());
-    let f = move |(): &mut (), input, context: &mut Context<J>| f(input, context);
+    let f = move |(): &mut (), input, context: &Context<J>| f(input, context);
     if procpool_birth::was_spawned() || arguments::attach().is_some() {
         // The arguments are the executable's own.
         match spawned::is_wanted(J::NAME) {
@@ -185,7 +185,7 @@ fn work<J: Job, S>(
     identity: &Identity,
     introduction: Introduction,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> u8 {
     conclude(employed(identity, |session| answer::<J, S>(session, introduction, init, f)))
 }
@@ -195,7 +195,7 @@ pub(crate) fn answer<J: Job, S>(
     mut session: Session,
     introduction: Introduction,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    mut f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    mut f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
     if introduction == Introduction::Ahead {
         session.introduce()?;
@@ -204,7 +204,7 @@ pub(crate) fn answer<J: Job, S>(
         Ok(state) => state,
         Err(ending) => return Ok(ending),
     };
-    let f = |input: J::Input, context: &mut Context<J>| f(&mut state, input, context);
+    let f = |input: J::Input, context: &Context<J>| f(&mut state, input, context);
     let end = match session.mode {
         Mode::Jobs => jobs::run::<J>(&mut session, f),
         Mode::Messages => conversation::run::<J>(&mut session, f),

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// Runs jobs until there are no more, or one has panicked.
 pub(crate) fn run<J: Job>(
     session: &mut Session,
-    mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
     let mut next = session.reader.frame()?;
     while let Some(frame) = next {
@@ -78,7 +78,7 @@ fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), W
 pub(crate) fn run_one<J: Job>(
     bench: &Workbench,
     frame: Frame,
-    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Option<Verdict>, WorkerError> {
     let job = message::Job::checked(&frame)?;
     // The header shares the payload's buffer, and would keep it while the job runs.
@@ -92,7 +92,7 @@ pub(crate) fn run_one<J: Job>(
     }
     bench.outlet.begin_job();
     let meter = Meter::start(&job);
-    let mut verdict = judge(payload, &mut context, bench.startup.max_payload, f);
+    let mut verdict = judge(payload, &context, bench.startup.max_payload, f);
     // Of an output of another kind the encoding says all.
     if verdict.output.encoding == Encoding::Bytes {
         verdict.extras.extend(context.take_content_type().as_ref().map(Extra::from));
@@ -138,9 +138,9 @@ impl Verdict {
 /// Decodes, runs, encodes. All three are the user's code, and each may panic.
 fn judge<J: Job>(
     input: Payload,
-    context: &mut Context<J>,
+    context: &Context<J>,
     max_payload: u32,
-    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Verdict {
     // By value: the encoded input is not kept while the function runs.
     let input = match caught(move || regions::decode::<J::Input>(&input)) {
@@ -151,7 +151,7 @@ fn judge<J: Job>(
     let started = Instant::now();
     let result = caught(|| f(input, context));
     let run = started.elapsed();
-    let verdict = match (result, context.take_doom()) {
+    let verdict = match (result, context.doom()) {
         (Err(report), _) => report.into(),
         (Ok(_), Some(doom)) => refusal(doom).into(),
         (Ok(Err(failure)), None) => refusal(failure).into(),

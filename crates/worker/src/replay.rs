@@ -74,7 +74,7 @@ pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
 pub(crate) fn replay<J: Job, S>(
     sitting: Result<Sitting, ReplayError>,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> u8 {
     match sitting.and_then(|sitting| check(sitting, &Identity::of_job::<J>())) {
         Ok(sitting) => conclude(again::<J, S>(sitting, Transcript::standard(), init, f)),
@@ -108,7 +108,7 @@ pub(crate) fn again<J: Job, S>(
     sitting: Sitting,
     mut transcript: Transcript,
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    mut f: impl FnMut(&mut S, J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    mut f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
     let Sitting { jobs, with_history } = sitting;
     let Some((_, first)) = jobs.first() else { return Ok(Ending::Finished) };
@@ -124,7 +124,7 @@ pub(crate) fn again<J: Job, S>(
         Err(report) => return Ok(not_begun(&mut transcript, &report.to_string(), Ending::Panicked)),
     };
     let bench = Workbench::new(startup, Outlet::new(transcript), Arc::default());
-    let mut f = |input, context: &mut Context<J>| f(&mut state, input, context);
+    let mut f = |input, context: &Context<J>| f(&mut state, input, context);
     let mut ending = Ending::Finished;
     for (others, Turn { heading, job, wrong }) in turns(jobs, with_history).into_iter().enumerate() {
         if let Some(heading) = heading {
@@ -180,7 +180,7 @@ fn run<J: Job>(
     job: Frame,
     sequence: u64,
     is_wanted: bool,
-    f: &mut impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure>,
+    f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
     // Nobody recalls it.
     let verdict =

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     serve::<Large>(perform)
 }
 
-fn perform(input: Bytes, cx: &mut Context<Large>) -> Result<Bytes, Failure> {
+fn perform(input: Bytes, cx: &Context<Large>) -> Result<Bytes, Failure> {
     let mut kept = KEPT_INPUT.lock().expect("nobody panics");
     Ok(match input[0] {
         ECHO => input,

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 /// Whether a job has left behind what the next one dies of.
 static DAMAGED: AtomicBool = AtomicBool::new(false);
 
-fn perform(verb: Verb, cx: &mut Context<Verbs>) -> Result<String, Failure> {
+fn perform(verb: Verb, cx: &Context<Verbs>) -> Result<String, Failure> {
     if DAMAGED.load(Relaxed) {
         std::io::stderr().write_all(b"free(): invalid next size (normal)\n")?;
         std::process::abort()

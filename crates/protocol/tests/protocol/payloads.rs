@@ -77,7 +77,8 @@ fn bytes_that_are_not_a_part_of_the_payload_are_copied() {
     impl<'de> Deserialize<'de> for Nested {
         fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let inner = Payload::encode(&(1_u8, Bytes::from(vec![2; 100_000])), Encoding::Bincode);
-            let (_, inner): (u8, Bytes) = inner.and_then(|it| it.decode()).map_err(serde::de::Error::custom)?;
+            let (_, inner): (u8, Bytes) =
+                inner.and_then(|it| it.decode()).map_err(serde::de::Error::custom)?;
             let outer = Bytes::deserialize(deserializer)?;
             assert_ne!(inner.as_ptr(), outer.as_ptr());
             Ok(Self(outer))

@@ -5,7 +5,7 @@ use procpool_protocol::extras::{Extra, JobReport, of_done, of_job};
 use procpool_protocol::log::{LogLevel as Level, LogRecord};
 use procpool_protocol::message::Status;
 
-fn double_of(n: u64, _: &mut Context<Number>) -> Result<u64, Failure> {
+fn double_of(n: u64, _: &Context<Number>) -> Result<u64, Failure> {
     n.checked_mul(2).ok_or_else(|| Failure::new("too much").with_code("overflow"))
 }
 

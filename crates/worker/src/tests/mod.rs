@@ -161,7 +161,7 @@ impl Double {
     /// A ready worker of `J` that runs `f`.
     fn with<J: Job>(
         mode: Mode,
-        mut f: impl FnMut(J::Input, &mut Context<J>) -> Result<J::Output, Failure> + Send + 'static,
+        mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure> + Send + 'static,
     ) -> Self {
         let work = move |session| {
             entry::answer::<J, ()>(session, Introduction::Ahead, |_| Ok(()), move |(), n, cx| f(n, cx))
@@ -172,7 +172,7 @@ impl Double {
     }
 
     /// A ready worker for numbers.
-    fn numbers(f: impl FnMut(u64, &mut Context<Number>) -> Result<u64, Failure> + Send + 'static) -> Self {
+    fn numbers(f: impl FnMut(u64, &Context<Number>) -> Result<u64, Failure> + Send + 'static) -> Self {
         Self::with::<Number>(Mode::Jobs, f)
     }
 

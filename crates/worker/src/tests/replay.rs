@@ -61,14 +61,14 @@ fn saved(message: &message::Job, input: Payload) -> SavedJob {
 /// How a job ended that was run again with the worker data as its state, what it put out, what was said beside.
 fn again(
     saved: SavedJob,
-    f: impl FnMut(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>,
+    f: impl FnMut(&mut u64, u64, &Context<Number>) -> Result<u64, Failure>,
 ) -> (Ending, String, String) {
     again_all(sitting(vec![saved], false), f)
 }
 
 fn again_all(
     sitting: Sitting,
-    f: impl FnMut(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>,
+    f: impl FnMut(&mut u64, u64, &Context<Number>) -> Result<u64, Failure>,
 ) -> (Ending, String, String) {
     let (notes, output) = (Page::default(), Page::default());
     let transcript = Transcript::new(notes.clone(), output.clone());
@@ -128,7 +128,7 @@ fn an_output_that_nobody_reads_is_told_by_its_size() {
 
 #[test]
 fn every_other_end_is_told_and_is_no_success() {
-    let told = |input, f: fn(&mut u64, u64, &mut Context<Number>) -> Result<u64, Failure>| {
+    let told = |input, f: fn(&mut u64, u64, &Context<Number>) -> Result<u64, Failure>| {
         let (ending, output, notes) = again(saved(&message(), input), f);
         assert_eq!(output, "");
         (ending, notes.lines().last().unwrap().to_owned())
