@@ -56,7 +56,8 @@ impl OutputWriter {
         Ok(Self(Arc::new(Written::new(file, length)?)))
     }
 
-    /// Its first `length` bytes, to be filled. None if there are fewer, or somebody has them.
+    /// Its first `length` bytes, to be filled. An earlier output may be in them. `None` if there are fewer, or somebody has
+    /// them.
     pub fn buffer(&self, length: usize) -> Option<Buffer> {
         self.0.lease(length).map(|lease| Buffer(Inner::Leased(lease)))
     }
@@ -68,7 +69,7 @@ impl OutputWriter {
 }
 
 /// Bytes that a job fills and returns: where there is an arena in it, so that they need not be copied there, else ordinary
-/// memory. What is in it before is left over from an earlier job, or zero.
+/// memory.
 #[derive(Debug)]
 pub struct Buffer(Inner);
 
@@ -79,7 +80,7 @@ enum Inner {
 }
 
 impl Buffer {
-    /// Ordinary memory.
+    /// Ordinary memory, all zeros.
     pub fn owned(length: usize) -> Self {
         Self(Inner::Owned(vec![0; length]))
     }

@@ -98,11 +98,11 @@ impl Arenas {
         is_held
     }
 
-    /// Memory for an output of so many bytes: in the arena if that is worth it, else this process's own.
-    pub(crate) fn buffer(&self, length: usize) -> Buffer {
+    /// Memory in the arena for an output of this length, if that is worth it. Bytes of an earlier output may be in it.
+    pub(crate) fn buffer(&self, length: usize) -> Option<Buffer> {
         let state = self.lock();
         let arena = state.output.as_ref().filter(|_| length >= MIN_SHARED && !state.is_unread);
-        arena.and_then(|(_, arena)| arena.buffer(length)).unwrap_or_else(|| Buffer::owned(length))
+        arena.and_then(|(_, arena)| arena.buffer(length))
     }
 
     /// Leaves a large output in the arena, unless it is there already, and has the frame refer to it.

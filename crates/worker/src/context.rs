@@ -91,9 +91,8 @@ impl<J: Job> Context<J> {
         self.flag.clone()
     }
 
-    /// Memory for a large output, to be filled in place and returned as [`Bytes`]: where the worker shares memory with its
-    /// coordinator it lies there, and the output is not copied on this side. What is in it before is left over from
-    /// earlier jobs, or zero.
+    /// Returns memory of `length` zeros for a large output, to be filled in place and returned as [`Bytes`]. Where the worker
+    /// shares memory with its coordinator it lies there, and the output is not copied on this side.
     ///
     /// ```
     /// use procpool_worker::{Bytes, Context, Failure, Job};
@@ -114,7 +113,36 @@ impl<J: Job> Context<J> {
     /// }
     /// ```
     pub fn buffer(&self, length: usize) -> Buffer {
-        self.bench.arenas.buffer(length)
+        match self.bench.arenas.buffer(length) {
+            Some(mut used) => {
+                used.fill(0);
+                used
+            }
+            None => Buffer::owned(length),
+        }
+    }
+
+    /// The same for a job that writes every byte: spares the time of zeroing, some 0.1 ms for 1 MiB.
+    ///
+    /// Bytes of earlier jobs' outputs may be in it. A job that stops early and returns it gives one caller another
+    /// caller's data.
+    ///
+    /// ```
+    /// use procpool_worker::{Bytes, Context, Failure, Job};
+    /// # struct Copy;
+    /// # impl Job for Copy {
+    /// #     const NAME: &'static str = "copy";
+    /// #     type Input = Bytes;
+    /// #     type Output = Bytes;
+    /// # }
+    /// fn copy(image: Bytes, cx: &Context<Copy>) -> Result<Bytes, Failure> {
+    ///     let mut copy = cx.dirty_buffer(image.len());
+    ///     copy.copy_from_slice(&image);
+    ///     Ok(copy.into())
+    /// }
+    /// ```
+    pub fn dirty_buffer(&self, length: usize) -> Buffer {
+        self.bench.arenas.buffer(length).unwrap_or_else(|| Buffer::owned(length))
     }
 
     /// Says what a raw output is: `image/png`. It becomes the content type of the HTTP answer, which is

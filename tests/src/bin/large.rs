@@ -20,7 +20,7 @@ fn perform(input: Bytes, cx: &Context<Large>) -> Result<Bytes, Failure> {
             if input[0] == LAST {
                 die_at_rest();
             }
-            let mut buffer = cx.buffer(input.len());
+            let mut buffer = cx.dirty_buffer(input.len());
             buffer.fill(input[1]);
             buffer.into()
         }

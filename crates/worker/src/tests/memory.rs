@@ -76,18 +76,26 @@ fn adder() -> Double {
     })
 }
 
-#[test]
-fn an_arena_that_came_with_its_offer_holds_inputs_and_outputs() {
+/// A worker of `J` with an arena in each direction, 1 and 2.
+fn with_arenas<J: Job>(
+    mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure> + Send + 'static,
+) -> (Double, InputWriter, OutputReader) {
     let welcome = Welcome { max_payload: 1 << 20, ..welcome(Mode::Jobs) };
-    let work = |session| {
-        entry::answer::<Raw, ()>(session, Introduction::Ahead, |_| Ok(()), |(), input, _| Ok(input))
+    let work = move |session| {
+        entry::answer::<J, ()>(session, Introduction::Ahead, |_| Ok(()), move |(), input, cx| f(input, cx))
     };
-    let mut double = Double::hire(Identity::of_job::<Raw>(), &welcome, Payload::none(), work);
+    let mut double = Double::hire(Identity::of_job::<J>(), &welcome, Payload::none(), work);
     double.jobs.hear(Kind::Ready);
     let input = InputWriter::create("test", LENGTH).unwrap();
     let output = OutputReader::create("test", LENGTH).unwrap();
     assert!(double.share(1, &an_arena(Direction::Input), Some(input.as_fd())));
     assert!(double.share(2, &an_arena(Direction::Output), Some(output.as_fd())));
+    (double, input, output)
+}
+
+#[test]
+fn an_arena_that_came_with_its_offer_holds_inputs_and_outputs() {
+    let (mut double, input, output) = with_arenas::<Raw>(|input, _| Ok(input));
     assert!(input.write(&[7; MIN_SHARED]));
     let place = Place { arena: 1, offset: 0, length: MIN_SHARED as u64 };
     double.jobs.send(&job(1, &message(), Payload::raw("")).referring_to(place));
@@ -98,6 +106,29 @@ fn an_arena_that_came_with_its_offer_holds_inputs_and_outputs() {
     let mut found = [0; MIN_SHARED];
     output.read(0, &mut found).unwrap();
     assert_eq!(found, [7; MIN_SHARED]);
+}
+
+#[test]
+fn only_a_dirty_buffer_shows_what_an_earlier_job_has_left() {
+    let (mut double, _input, output) = with_arenas::<Raw>(|input, cx| {
+        Ok(match &*input {
+            b"write" => {
+                let mut buffer = cx.dirty_buffer(MIN_SHARED);
+                buffer.fill(7);
+                buffer.into()
+            }
+            b"dirty" => cx.dirty_buffer(MIN_SHARED).into(),
+            _ => cx.buffer(MIN_SHARED).into(),
+        })
+    });
+    for (sequence, input, expected) in [(1, "write", 7), (2, "dirty", 7), (3, "clean", 0)] {
+        let frame = job(sequence, &message(), Payload::raw(input));
+        double.jobs.send(&Frame { taken: sequence > 1, ..frame });
+        assert!(double.jobs.hear(Kind::Done).place.is_some_and(|place| place.offset == 0), "{input}");
+        let mut found = [1; MIN_SHARED];
+        output.read(0, &mut found).unwrap();
+        assert_eq!(found, [expected; MIN_SHARED], "{input}");
+    }
 }
 
 #[test]
