@@ -7,6 +7,7 @@ use crate::ending::BY_HAND;
 use crate::identity::{Identity, SDK, executable};
 use procpool_birth::was_spawned;
 use procpool_protocol::handshake::Mode;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -51,10 +52,10 @@ fn last_two(word: &str, arguments: impl Iterator<Item = OsString>, was_spawned: 
 }
 
 /// Answers a person, with the exit code; none if this process was spawned to work.
-pub(crate) fn answer(identity: &Identity) -> Option<u8> {
+pub(crate) fn answer(identities: &[&Identity]) -> Option<u8> {
     let argument = std::env::args_os().nth(1);
     let answer = Answer::to(argument.as_deref(), was_spawned() || attach().is_some())?;
-    let text = answer.text(identity, &executable());
+    let text = answer.text(identities, &executable());
     // A reader that went away (`--describe | head -1`) has what it wanted.
     let _ = match answer {
         Answer::Explain => io::stderr().write_all(text.as_bytes()),
@@ -93,42 +94,47 @@ impl Answer {
         }
     }
 
-    fn text(self, identity: &Identity, program: &str) -> String {
+    fn text(self, identities: &[&Identity], program: &str) -> String {
         match self {
-            Self::Describe => description(identity),
-            Self::Version => format!("{}\n", headline(identity, program)),
-            Self::Help | Self::Explain => explanation(identity, program),
+            Self::Describe => description(identities),
+            Self::Version => format!("{}\n", headline(identities, program)),
+            Self::Help | Self::Explain => explanation(identities, program),
         }
     }
 }
 
-fn description(identity: &Identity) -> String {
+fn description(identities: &[&Identity]) -> String {
+    let text = match identities {
+        [only] => serde_json::to_string_pretty(&only.description()),
+        several => {
+            let jobs: Vec<_> = several.iter().map(|it| it.description()).collect();
+            serde_json::to_string_pretty(&BTreeMap::from([("jobs", jobs)]))
+        }
+    };
     // A description is strings, numbers and JSON values: it always serializes.
-    let text = serde_json::to_string_pretty(&identity.description()).unwrap_or_default();
-    format!("{text}\n")
+    format!("{}\n", text.unwrap_or_default())
 }
 
-fn headline(identity: &Identity, program: &str) -> String {
-    let Identity { job, contract, .. } = identity;
-    let build = identity.build.map(|build| format!(", build {build}")).unwrap_or_default();
-    match takes_jobs(identity) {
-        true => {
-            format!(
-                "{program}: a procpool worker for job `{job}`, contract version {contract}{build} ({SDK})"
-            )
+fn headline(identities: &[&Identity], program: &str) -> String {
+    let offer = |it: &&Identity| {
+        let build = it.build.map(|build| format!(", build {build}")).unwrap_or_default();
+        match takes_jobs(it) {
+            true => format!("job `{}`, contract version {}{build}", it.job, it.contract),
+            false => format!("free messages{build}"),
         }
-        false => format!("{program}: a procpool worker for free messages{build} ({SDK})"),
-    }
+    };
+    let offers: Vec<_> = identities.iter().map(offer).collect();
+    format!("{program}: a procpool worker for {} ({SDK})", offers.join("; "))
 }
 
 fn takes_jobs(identity: &Identity) -> bool {
     identity.modes.contains(&Mode::Jobs)
 }
 
-fn explanation(identity: &Identity, program: &str) -> String {
-    let uses = match takes_jobs(identity) {
-        true => uses_of_jobs(&identity.job, program),
-        false => format!(
+fn explanation(identities: &[&Identity], program: &str) -> String {
+    let uses = match identities {
+        [first, others @ ..] if takes_jobs(first) => uses_of_jobs(&first.job, !others.is_empty(), program),
+        _ => format!(
             "    in a Rust service   Worker::<String, String>::builder(Executable::find(\"{program}\")?).spawn().await?\n"
         ),
     };
@@ -138,15 +144,18 @@ fn explanation(identity: &Identity, program: &str) -> String {
          Started by hand it has nobody to work for. How it is meant to be started:\n\n\
          {uses}\n\
          What it takes and gives: {program} --describe\n",
-        headline(identity, program)
+        headline(identities, program)
     )
 }
 
-fn uses_of_jobs(job: &str, program: &str) -> String {
+fn uses_of_jobs(job: &str, is_named: bool, program: &str) -> String {
+    let name =
+        if is_named { format!("                            job = \"{job}\"\n") } else { String::new() };
     format!(
         "    over HTTP           procpool serve --config procpool.toml, and in that file\n\
         \x20                           [pools.{job}]\n\
         \x20                           command = [\"{program}\"]\n\
+         {name}\
         \x20   for one job         procpool run {job} INPUT\n\
         \x20   in a Rust service   Pool::<J>::builder(Executable::find(\"{program}\")?).start().await?\n\
          \x20   for a saved job     {program} --replay FILE [--history]\n\
@@ -211,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_explanation_names_the_job_and_every_way_to_start_it() {
-        let text = Answer::Explain.text(&Identity::of_job::<Echo>(), "my-echo");
+        let text = Answer::Explain.text(&[&Identity::of_job::<Echo>()], "my-echo");
         assert!(
             text.starts_with("my-echo: a procpool worker for job `echo`, contract version 3, build 1.4.2 ("),
             "{text}"
@@ -230,14 +239,32 @@ mod tests {
     }
 
     #[test]
+    fn several_jobs_are_all_described_and_explained() {
+        struct Other;
+        impl Job for Other {
+            const NAME: &'static str = "other";
+            type Input = u64;
+            type Output = u64;
+        }
+        let jobs = [&Identity::of_job::<Echo>(), &Identity::of_job::<Other>()];
+        let described = Answer::Describe.text(&jobs, "both");
+        let described: serde_json::Value = serde_json::from_str(&described).unwrap();
+        assert_eq!([&described["jobs"][0]["job"], &described["jobs"][1]["job"]], ["echo", "other"]);
+        let text = Answer::Explain.text(&jobs, "both");
+        let headline = "both: a procpool worker for job `echo`, contract version 3, build 1.4.2; job `other`, contract version 1 (";
+        assert!(text.starts_with(headline), "{text}");
+        assert!(text.contains("\n                            job = \"echo\"\n    for one job "), "{text}");
+    }
+
+    #[test]
     fn a_worker_of_messages_explains_itself_without_a_pool() {
-        let text = Answer::Explain.text(&Identity::of_messages(), "talk");
+        let text = Answer::Explain.text(&[&Identity::of_messages()], "talk");
         assert!(text.contains("Worker::<String, String>") && !text.contains("pools."), "{text}");
     }
 
     #[test]
     fn the_description_is_json_with_both_schemas() {
-        let text = Answer::Describe.text(&Identity::of_job::<Echo>(), "my-echo");
+        let text = Answer::Describe.text(&[&Identity::of_job::<Echo>()], "my-echo");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["job"], "echo");
         assert_eq!(read["contract"], 3);

@@ -45,6 +45,8 @@ pub(crate) enum WorkerError {
     Refused { reason: String, detail: String },
     #[error("the coordinator wants a worker for {wanted:?}; this one can be used for {offered:?}")]
     WrongMode { wanted: Mode, offered: &'static [Mode] },
+    #[error("{0}")]
+    NoJob(String),
     #[error(
         "the descriptors 3 and 4 are no connections to a coordinator any more; serve before anything else \
          takes them"

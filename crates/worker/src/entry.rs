@@ -4,10 +4,11 @@ use crate::arguments;
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError, conclude};
 use crate::identity::Identity;
+use crate::offers::Jobs;
 use crate::port::{self, ParentPort};
 use crate::session::Session;
 use crate::startup::Startup;
-use crate::{conversation, jobs, os, replay, spawned};
+use crate::{conversation, jobs, os, spawned};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Failure, Job};
 use serde::{Serialize, de::DeserializeOwned};
@@ -38,9 +39,8 @@ const PARTING: Duration = Duration::from_secs(1);
 ///     serve::<Double>(|n, _cx| Ok(2 * n))
 /// }
 /// ```
-pub fn serve<J: Job>(mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>) -> ExitCode {
-    let init = |_startup: &Startup| Ok(());
-    start::<J, ()>(Introduction::WithReady, init, move |(), input, context| f(input, context))
+pub fn serve<J: Job>(f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>) -> ExitCode {
+    Jobs::new().job::<J>(f).serve()
 }
 
 /// Like [`serve`], with state that `init` makes once and every job may use and change: a model, a
@@ -70,7 +70,7 @@ pub fn serve_with<J: Job, S>(
     init: impl FnOnce(&Startup) -> Result<S, Failure>,
     f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> ExitCode {
-    start::<J, S>(Introduction::Ahead, init, f)
+    Jobs::new().job_with::<J, S>(init, f).serve()
 }
 
 /// When a worker introduces itself.
@@ -82,23 +82,12 @@ pub(crate) enum Introduction {
     WithReady,
 }
 
-fn start<J: Job, S>(
-    introduction: Introduction,
-    init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
-) -> ExitCode {
-    if let Some(jobs) = arguments::replay() {
-        return replay::replay::<J, S>(replay::read(&jobs), init, f).into();
-    }
-    let identity = Identity::of_job::<J>();
-    arguments::answer(&identity).unwrap_or_else(|| work::<J, S>(&identity, introduction, init, f)).into()
-}
-
 /// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. Likewise it runs a
 /// saved job of `J` and exits, where the last arguments are `--replay` and its file.
 ///
 /// For executables that are their own worker, such as examples and tests: call it first in `main`. It
-/// is a worker of `J` that was spawned where the coordinator asked for `J`, or for no job in particular.
+/// is a worker of `J` that was spawned where the coordinator asked for `J`, or for no job in particular. Where an executable
+/// has several jobs, [`Jobs`] knows all of them, and refuses to guess.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_if_spawned};
@@ -113,27 +102,49 @@ fn start<J: Job, S>(
 ///     // From here on this is the service.
 /// }
 /// ```
-pub fn serve_if_spawned<J: Job>(mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>) {
-    let init = |_startup: &Startup| Ok(());
-    let f = move |(): &mut (), input, context: &Context<J>| f(input, context);
-    if procpool_birth::was_spawned() || arguments::attach().is_some() {
-        // The arguments are the executable's own.
-        match spawned::is_wanted(J::NAME) {
-            Ok(true) => {
-                let introduction = Introduction::WithReady;
-                std::process::exit(work::<J, ()>(&Identity::of_job::<J>(), introduction, init, f).into())
-            }
-            Ok(false) => return,
-            Err(error) => error.exit(),
-        }
-    }
-    // So they may be, even if they look like a saved job's: the file decides.
-    if let Some(jobs) = arguments::replay()
-        && let Ok(sitting) = replay::read(&jobs)
-        && sitting.is_of(J::NAME)
-    {
-        std::process::exit(replay::replay::<J, ()>(Ok(sitting), init, f).into());
-    }
+pub fn serve_if_spawned<J: Job>(f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>) {
+    Jobs::new().job::<J>(f).serve_if_spawned();
+}
+
+/// Like [`serve_if_spawned`], with state that `init` makes once, as [`serve_with`] has. It is made in workers only.
+///
+/// ```no_run
+/// # use procpool_worker::{Job, serve_if_spawned_with};
+/// # struct Lookup;
+/// # impl Job for Lookup {
+/// #     const NAME: &'static str = "lookup";
+/// #     type Input = String;
+/// #     type Output = Option<String>;
+/// # }
+/// use std::collections::HashMap;
+///
+/// fn main() {
+///     serve_if_spawned_with::<Lookup, HashMap<String, String>>(
+///         |startup| Ok(startup.worker_data()?),
+///         |words, word, _cx| Ok(words.get(&word).cloned()),
+///     );
+///     // From here on this is the service.
+/// }
+/// ```
+pub fn serve_if_spawned_with<J: Job, S>(
+    init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
+) {
+    Jobs::new().job_with::<J, S>(init, f).serve_if_spawned();
+}
+
+/// Returns whether this process is a worker: a coordinator spawned it, or it was started with `--attach SOCKET`.
+///
+/// For what a program that is its own worker does before it calls [`serve_if_spawned`], such as setting up its log.
+///
+/// ```
+/// use procpool_worker::is_worker;
+///
+/// let log = if is_worker() { "worker" } else { "service" };
+/// assert_eq!(log, "service");
+/// ```
+pub fn is_worker() -> bool {
+    procpool_birth::was_spawned() || arguments::attach().is_some()
 }
 
 /// Hands `f` the port to the coordinator's `Worker`, as in the first program of Node's worker-threads
@@ -160,17 +171,18 @@ where
     Out: Serialize + 'static,
 {
     let identity = Identity::of_messages();
-    arguments::answer(&identity)
-        .unwrap_or_else(|| conclude(employed(&identity, |session| talk(session, f))))
-        .into()
+    let talk = || {
+        let session = spawned::join(spawned::meet()?, &identity)?;
+        attend(session, |session| talk(session, f))
+    };
+    arguments::answer(&[&identity]).unwrap_or_else(|| conclude(talk())).into()
 }
 
-/// Joins the coordinator, works, and leaves when the coordinator knows of it.
-fn employed(
-    identity: &Identity,
+/// Works, and leaves when the coordinator knows of it.
+pub(crate) fn attend(
+    session: Session,
     work: impl FnOnce(Session) -> Result<Ending, WorkerError>,
 ) -> Result<Ending, WorkerError> {
-    let session = spawned::join(identity)?;
     let board = session.bench.board.clone();
     let end = work(session);
     if let Ok(Ending::Finished) | Err(WorkerError::Orphaned) = end
@@ -179,15 +191,6 @@ fn employed(
         board.await_shutdown(PARTING);
     }
     end
-}
-
-fn work<J: Job, S>(
-    identity: &Identity,
-    introduction: Introduction,
-    init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
-) -> u8 {
-    conclude(employed(identity, |session| answer::<J, S>(session, introduction, init, f)))
 }
 
 /// Makes the state and works with it in the way that the coordinator asked for.

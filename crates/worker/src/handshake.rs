@@ -5,12 +5,12 @@ use crate::frames::{FrameReader, FrameWriter, ReadError};
 use crate::identity::Identity;
 use crate::os::Socket;
 use crate::startup::Startup;
-use procpool_protocol::Payload;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Mode, Refused, Welcome};
 use procpool_protocol::limits::MAX_CONTROL_PAYLOAD;
-use procpool_protocol::message::{json_frame, json_of};
+use procpool_protocol::message::{failure_frame, json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
+use procpool_protocol::{Failure, Payload};
 use std::io;
 use std::time::Duration;
 
@@ -84,6 +84,18 @@ impl Opening {
         jobs.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
         jobs.reader.set_max_payload(welcome.max_payload);
         Ok(Self { welcome, worker_data, jobs, control, was_attached })
+    }
+
+    /// Tells the coordinator why none of this executable's jobs is served.
+    pub(crate) fn decline(self, failure: &Failure) {
+        let mut writer = self.jobs.writer;
+        if !self.was_attached {
+            writer.queue_preamble(Preamble::ours());
+        }
+        if let Ok(frame) = failure_frame(Kind::StartFailed, failure) {
+            // Without a coordinator nobody has to be told.
+            let _ = writer.send(&frame);
+        }
     }
 
     /// Prepares the introduction of the worker, which goes in front of what it sends first.

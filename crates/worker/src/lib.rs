@@ -25,8 +25,9 @@
 //! ```
 //!
 //! [`serve`] runs a function, [`serve_with`] a function with state that is loaded once, [`messages`] a
-//! free conversation; [`serve_if_spawned`] lets a service be its own worker. The function's [`Context`]
-//! tells of deadline and cancellation and takes progress and, for a [`Streaming`] job, chunks.
+//! free conversation. [`serve_if_spawned`] lets a service be its own worker, and [`Jobs`] has several jobs in one
+//! executable. The function's [`Context`] tells of deadline and cancellation and takes progress and, for a [`Streaming`]
+//! job, chunks.
 //!
 //! # The process
 //! - Jobs run on the thread that called `serve`, one after the other. A second thread, the guard, reads
@@ -94,6 +95,7 @@ mod guard;
 mod handshake;
 mod identity;
 mod jobs;
+mod offers;
 mod os;
 mod outlet;
 mod page;
@@ -113,7 +115,8 @@ mod workbench;
 
 pub use cancel::CancelFlag;
 pub use context::Context;
-pub use entry::{messages, serve, serve_if_spawned, serve_with};
+pub use entry::{is_worker, messages, serve, serve_if_spawned, serve_if_spawned_with, serve_with};
+pub use offers::Jobs;
 pub use port::{Messages, ParentPort, PostError};
 pub use procpool_memory::output::Buffer;
 pub use procpool_memory::{RegionCell, SharedRegion};

@@ -6,7 +6,7 @@
 
 use crate::arguments::SavedJobs;
 use crate::context::Context;
-use crate::ending::{BY_HAND, Ending, WorkerError, complain, conclude};
+use crate::ending::{Ending, WorkerError, complain};
 use crate::identity::Identity;
 use crate::jobs;
 use crate::outlet::Outlet;
@@ -20,7 +20,7 @@ use procpool_protocol::recording::{FORMAT_WITH_HISTORY, Recording, RecordingErro
 use procpool_protocol::{Failure, Job, Payload};
 use std::fs::File;
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file cannot be run again by this worker.
@@ -29,11 +29,11 @@ pub(crate) enum ReplayError {
     #[error("failed to read the saved job {}: {source}", path.display())]
     Read { path: PathBuf, source: RecordingError },
     #[error(
-        "failed to run the saved job {} again: it is of job `{}`, contract version {}, and this worker of `{}`, \
-         version {}; it was saved from {}",
-        path.display(), saved.job, saved.contract, ours.job, ours.contract, saved.executable
+        "failed to run the saved job {} again: it is of job `{}`, contract version {}, and this worker of {ours}; it was \
+         saved from {}",
+        path.display(), saved.job, saved.contract, saved.executable
     )]
-    OtherJob { path: PathBuf, saved: Box<Recording>, ours: Box<Identity> },
+    OtherJob { path: PathBuf, saved: Box<Recording>, ours: String },
     #[error(
         "failed to run the saved job {} again: it was given {count} shared regions, whose memory is not saved",
         path.display()
@@ -54,8 +54,17 @@ impl Sitting {
         Self { jobs, with_history }
     }
 
-    pub(crate) fn is_of(&self, job: &str) -> bool {
-        self.jobs.iter().all(|(_, saved)| saved.recording.job == job)
+    /// The job of the first file.
+    pub(crate) fn job(&self) -> &str {
+        self.jobs.first().map_or("", |(_, saved)| &saved.recording.job)
+    }
+
+    /// The error of a worker that has only these jobs.
+    pub(crate) fn is_strange_to(&self, ours: &[&Identity]) -> ReplayError {
+        match self.jobs.first() {
+            Some((path, saved)) => other_job(path, &saved.recording, ours),
+            None => unreachable!("an argument names one file at least"),
+        }
     }
 }
 
@@ -70,28 +79,12 @@ pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
     Ok(Sitting::new(jobs, saved.with_history))
 }
 
-/// Runs the jobs of files on this process's own streams, and gives the exit code.
-pub(crate) fn replay<J: Job, S>(
-    sitting: Result<Sitting, ReplayError>,
-    init: impl FnOnce(&Startup) -> Result<S, Failure>,
-    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
-) -> u8 {
-    match sitting.and_then(|sitting| check(sitting, &Identity::of_job::<J>())) {
-        Ok(sitting) => conclude(again::<J, S>(sitting, Transcript::standard(), init, f)),
-        Err(error) => {
-            complain(&error.to_string());
-            BY_HAND
-        }
-    }
-}
-
 /// Their name and version have to be ours. Their schemas need not: whoever mends a worker may mend those.
 pub(crate) fn check(sitting: Sitting, ours: &Identity) -> Result<Sitting, ReplayError> {
     for (path, saved) in &sitting.jobs {
         let Recording { job, contract, .. } = &saved.recording;
         if (job, contract) != (&ours.job, &ours.contract) {
-            let (saved, ours) = (Box::new(saved.recording.clone()), Box::new(ours.clone()));
-            return Err(ReplayError::OtherJob { path: path.clone(), saved, ours });
+            return Err(other_job(path, &saved.recording, &[ours]));
         }
         let frames = saved.history.iter().filter(|_| sitting.with_history).chain([&saved.job]);
         let payloads = frames.map(|frame| &frame.payload).chain([&saved.worker_data]);
@@ -101,6 +94,11 @@ pub(crate) fn check(sitting: Sitting, ours: &Identity) -> Result<Sitting, Replay
         }
     }
     Ok(sitting)
+}
+
+fn other_job(path: &Path, saved: &Recording, ours: &[&Identity]) -> ReplayError {
+    let ours: Vec<_> = ours.iter().map(|it| format!("`{}`, version {}", it.job, it.contract)).collect();
+    ReplayError::OtherJob { path: path.into(), saved: Box::new(saved.clone()), ours: ours.join(", or of ") }
 }
 
 /// Makes the state, runs the jobs, tells what comes of each. The ending is that of the last.

@@ -17,33 +17,44 @@ use std::sync::{Mutex, PoisonError};
 /// which the next may be the one that is wanted.
 static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
 
-/// Joins the coordinator that spawned this process, or that it shall attach to. From here on the worker does not outlive it.
-pub(crate) fn join(identity: &Identity) -> Result<Session, WorkerError> {
-    let was_spawned = arguments::attach().is_none();
-    if was_spawned {
+/// Hears what the coordinator says that spawned this process, or that it shall attach to. From here on the worker does not
+/// outlive it.
+pub(crate) fn meet() -> Result<Opening, WorkerError> {
+    if was_spawned() {
         os::outlive_stops();
         // A stopped process cannot see the end of file that tells of its coordinator's end.
         os::wake_with_parent().map_err(WorkerError::DeathSignal)?;
     }
+    opening()
+}
+
+/// Joins it as a worker of this job.
+pub(crate) fn join(opening: Opening, identity: &Identity) -> Result<Session, WorkerError> {
     os::name_thread(&identity.job);
-    let opening = opening()?;
     procpool_birth::serves();
     let session = Session::open(identity, opening, end)?;
-    if !was_spawned {
+    if !was_spawned() {
         // Its own supervisor may stop it, and then addresses it alone.
         os::drain_at_stop(session.reader.source());
     }
     Ok(session)
 }
 
-/// Notes that this program can serve `job`, and tells whether the coordinator wants that one.
-pub(crate) fn is_wanted(job: &'static str) -> Result<bool, WorkerError> {
+/// Notes that this program can serve `jobs`, and tells whether the coordinator wants one of them.
+pub(crate) fn is_wanted(jobs: impl Iterator<Item = &'static str>) -> Result<bool, WorkerError> {
     let opening = opening()?;
     let wanted = opening.welcome.job.as_deref();
-    let is_wanted = wanted.is_none_or(|wanted| wanted == job);
-    procpool_birth::offers(job, wanted);
+    let mut is_wanted = wanted.is_none();
+    for job in jobs {
+        is_wanted |= wanted == Some(job);
+        procpool_birth::offers(job, wanted);
+    }
     *OPENING.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
     Ok(is_wanted)
+}
+
+fn was_spawned() -> bool {
+    arguments::attach().is_none()
 }
 
 fn opening() -> Result<Opening, WorkerError> {

@@ -7,6 +7,7 @@ mod handshake;
 mod jobs;
 mod memory;
 mod messages;
+mod offers;
 mod replay;
 mod streams;
 
