@@ -17,6 +17,7 @@ pub mod program;
 pub mod replaceable;
 pub mod served;
 pub mod server;
+pub mod several;
 pub mod terminal;
 pub mod verbs;
 

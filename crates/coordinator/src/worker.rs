@@ -67,6 +67,7 @@ pub enum WorkerEvent<In> {
 pub struct WorkerBuilder<Out, In> {
     executable: Executable,
     worker_data: Result<WorkerData, PayloadError>,
+    job: Option<String>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
     limits: WorkerLimits,
@@ -82,6 +83,12 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// JSON, for a worker that reads no bincode.
     pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
         self.worker_data = WorkerData::encode(self.encoding, |encoding| regions::encode(data, encoding));
+        self
+    }
+
+    /// Names the job that answers the messages, where the executable has several. Default: the only one.
+    pub fn job(mut self, name: impl Into<String>) -> Self {
+        self.job = Some(name.into());
         self
     }
 
@@ -151,6 +158,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
             limits: self.limits,
             sends_ahead: false,
             mode: Mode::Messages,
+            job: self.job,
             expects: Arc::default(),
             takes_arenas: Arc::default(),
             worker_data: self.worker_data?,
@@ -228,6 +236,7 @@ impl<Out, In> Worker<Out, In> {
         WorkerBuilder {
             executable,
             worker_data: Ok(WorkerData::default()),
+            job: None,
             env: Vec::new(),
             current_dir: None,
             limits: WorkerLimits::default(),

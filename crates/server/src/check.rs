@@ -43,9 +43,10 @@ fn report(pools: &[PoolConfig]) -> String {
         for arg in pool.workers.executable().map_or(&[][..], Executable::args) {
             let _ = write!(Escaping(&mut text), " {}", arg.display());
         }
+        let job = pool.job.as_ref().map(|job| format!("job {job}, ")).unwrap_or_default();
+        let _ = write!(Escaping(&mut text), " ({job}");
         let (min, max, queue) = (limits.min_workers, limits.max_workers, limits.queue);
-        let _ =
-            writeln!(text, " ({min} to {max} workers, queue {queue}, timeout {})", written(limits.timeout));
+        let _ = writeln!(text, "{min} to {max} workers, queue {queue}, timeout {})", written(limits.timeout));
     }
     text
 }
@@ -71,6 +72,8 @@ mod tests {
         let turned =
             PoolConfig::new("turned", Executable::path("/bin/sh").unwrap().with_args(["\u{202e}\n"]));
         assert!(report(&[turned]).contains(r"/bin/sh \u{202e}\n ("));
+        pool.job = Some("turn".into());
+        assert!(report(std::slice::from_ref(&pool)).contains("(job turn, 1 to 3 workers, "));
         pool.limits.timeout = None;
         assert!(report(&[pool]).ends_with("timeout none)\n"));
     }

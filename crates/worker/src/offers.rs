@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::spawned;
 use crate::startup::Startup;
 use crate::transcript::Transcript;
-use procpool_protocol::handshake::Welcome;
+use procpool_protocol::handshake::{Mode, Welcome};
 use procpool_protocol::{Failure, Job};
 use std::fmt;
 use std::process::ExitCode;
@@ -196,14 +196,17 @@ impl<'f> Jobs<'f> {
         self.chosen(welcome).map(|offer| offer.name)
     }
 
-    fn refusal(&self, Welcome { job, pool, .. }: &Welcome) -> String {
+    fn refusal(&self, Welcome { mode, job, pool, .. }: &Welcome) -> String {
         let asked = match job {
             Some(job) => format!("pool `{pool}` asks for job `{job}`"),
             None => format!("pool `{pool}` asks for no job by its name"),
         };
+        let way_out = match mode {
+            Mode::Jobs => format!("with `job = \"…\"` in `[pools.{pool}]`, or by the type of the pool"),
+            Mode::Messages => "with `WorkerBuilder::job`".into(),
+        };
         format!(
-            "{asked}, and this executable has {}: name one of them, with `job = \"…\"` in `[pools.{pool}]` or by the type of \
-             the pool",
+            "{asked}, and this executable has {}: name one of them, {way_out}",
             listed(&self.identities())
         )
     }

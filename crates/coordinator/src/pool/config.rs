@@ -62,6 +62,9 @@ pub struct PoolConfig {
     /// they ran, to be run again with `procpool replay`; none to keep none. Made with mode 0700 where it is
     /// missing; one of another user, or in which others may write, is refused. The files hold the jobs' inputs and the pool's [`env`](Self::env).
     pub save_failed_jobs: Option<PathBuf>,
+    /// The job that its workers serve, by its name. `None` for the only one that the executable has, or the one that
+    /// [`expects`](Self::expects) names.
+    pub job: Option<String>,
     /// What its workers have to be; none if any will do.
     pub expects: Option<Contract>,
     /// One worker is started, at once, and no other after it: nothing is gained by a copy of its executable.
@@ -82,6 +85,7 @@ impl PoolConfig {
             current_dir: None,
             worker_data: WorkerData::default(),
             save_failed_jobs: None,
+            job: None,
             expects: None,
             starts_once: false,
             needs: None,

@@ -110,6 +110,7 @@ impl RawPool {
             current_dir,
             worker_data,
             save_failed_jobs,
+            job,
             expects,
             starts_once,
             needs,
@@ -153,6 +154,7 @@ impl RawPool {
                 limits.worker.replaced_in_time()
             },
             mode: Mode::Jobs,
+            job,
             expects: contract.clone(),
             takes_arenas: Arc::default(),
             worker_data,

@@ -47,6 +47,19 @@ pub enum StartError {
         /// What was expected and found.
         mismatch: Box<ContractMismatch>,
     },
+    /// It is a worker of another job than the one that the pool names.
+    #[error(
+        "failed to start a worker of `{pool}`: the pool names job `{wanted}`, and the executable has only job `{found}`: \
+         name that one, or none"
+    )]
+    OtherJob {
+        /// The pool.
+        pool: String,
+        /// The job that the pool names.
+        wanted: String,
+        /// The job of the worker.
+        found: String,
+    },
     /// It does not read what it would be sent.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
     Encoding {

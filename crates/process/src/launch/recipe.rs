@@ -42,6 +42,8 @@ pub struct Recipe {
     pub sends_ahead: bool,
     /// What its workers are for.
     pub mode: Mode,
+    /// The job that its workers serve, by its name, where the executable may have others.
+    pub job: Option<String>,
     /// What the workers have to be: what the caller was built with, or what the first worker was.
     pub expects: Arc<OnceLock<Contract>>,
     /// How the workers come by arenas, once the first has said so. Belongs to the executable.
@@ -85,6 +87,10 @@ impl Recipe {
     /// Whether the worker is what the pool is for, and reads what it is sent; it was given data in the encoding
     /// `given`.
     pub(super) fn judge(&self, hello: &Hello, given: Encoding) -> Result<(), Refusal> {
+        if let Some(wanted) = self.job.as_ref().filter(|wanted| **wanted != hello.job) {
+            let (pool, wanted, found) = (self.name.clone(), wanted.clone(), hello.job.clone());
+            return Err(Refusal { reason: "contract", error: StartError::OtherJob { pool, wanted, found } });
+        }
         let found = Contract::said_by(hello);
         let expected = self.expects.get_or_init(|| found.clone());
         expected.check(&found).map_err(|mismatch| Refusal {
@@ -125,7 +131,7 @@ impl Recipe {
             owned: self.origin.pinned().is_some(),
             worker: worker.into(),
             pool: self.name.clone(),
-            job: self.expects.get().map(|contract| contract.job.clone()),
+            job: self.job.clone().or_else(|| self.expects.get().map(|contract| contract.job.clone())),
             max_payload: self.max_payload,
             page: false,
             arenas: false,

@@ -49,6 +49,7 @@ pub(super) struct ServerTable {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct PoolTable {
     pub(super) command: Option<Command>,
+    pub(super) job: Option<String>,
     #[serde(default)]
     pub(super) attach: bool,
     #[serde(default)]

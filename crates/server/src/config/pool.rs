@@ -22,6 +22,7 @@ pub(crate) struct PoolSpec {
     pub(crate) name: String,
     pub(crate) limits: PoolLimits,
     source: WorkersFrom,
+    job: Option<String>,
     inherit_env: Vec<String>,
     env: Vec<(OsString, OsString)>,
     current_dir: Option<PathBuf>,
@@ -45,6 +46,7 @@ impl PoolSpec {
             name: name.into(),
             limits: PoolLimits::default(),
             source: WorkersFrom::Command(Command::program(&format!("procpool-{name}"))),
+            job: None,
             inherit_env: Vec::new(),
             env: Vec::new(),
             current_dir: None,
@@ -90,6 +92,7 @@ impl PoolSpec {
         Ok(Self {
             limits,
             source: workers,
+            job: table.job,
             inherit_env: table.inherit_env,
             env,
             current_dir: table.current_dir,
@@ -108,6 +111,7 @@ impl PoolSpec {
             WorkersFrom::Command(command) => PoolConfig::new(&self.name, self.executable(command)?),
             WorkersFrom::Socket(socket) => PoolConfig::attached(&self.name, socket.clone()),
         };
+        config.job = self.job.clone();
         config.limits = self.limits.clone();
         config.inherit_env = self.inherit_env.clone();
         config.env = self.env.clone();

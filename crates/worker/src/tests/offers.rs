@@ -25,7 +25,7 @@ fn a_pool_that_asks_for_none_of_several_is_told_which_there_are() {
     assert_eq!(
         refusal,
         "pool `numbers` asks for no job by its name, and this executable has the jobs `number` and `raw`: name one of \
-         them, with `job = \"…\"` in `[pools.numbers]` or by the type of the pool"
+         them, with `job = \"…\"` in `[pools.numbers]`, or by the type of the pool"
     );
     let refusal = both().chosen_name(&asking(Some("letters"))).unwrap_err();
     assert!(

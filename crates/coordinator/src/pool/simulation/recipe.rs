@@ -28,6 +28,7 @@ pub(crate) fn recipe() -> Recipe {
         sends_ahead: true,
         limits: limits.worker,
         mode: Mode::Jobs,
+        job: None,
         expects: Arc::default(),
         takes_arenas: Arc::default(),
         worker_data: WorkerData::from(Payload::none()),

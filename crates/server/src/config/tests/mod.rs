@@ -114,6 +114,7 @@ fn every_key_of_a_pool_arrives() {
         nice = -3
         inherit_env = ["PROXY", "TOKEN"]
         env = { A = "1", B = "" }
+        job = "exit"
         current_dir = "/"
         save_failed_jobs = "/var/jobs"
         saved_jobs = 7
@@ -141,7 +142,7 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!(pool.inherit_env, ["PROXY", "TOKEN"]);
     assert_eq!(pool.workers.executable().unwrap().args(), ["-c", "exit"].map(OsString::from));
     assert_eq!(pool.env, [("A", "1"), ("B", "")].map(|(name, value)| (name.into(), value.into())));
-    assert_eq!(pool.current_dir.as_deref(), Some(Path::new("/")));
+    assert_eq!((pool.job.as_deref(), pool.current_dir.as_deref()), (Some("exit"), Some(Path::new("/"))));
     assert_eq!((pool.save_failed_jobs.as_deref(), limits.saved_jobs), (Some(Path::new("/var/jobs")), 7));
 }
 
