@@ -29,6 +29,19 @@ async fn fib_prints_its_result_after_the_ticks_of_a_responsive_loop() {
 }
 
 #[tokio::test]
+async fn a_worker_and_its_caller_take_twelve_lines() {
+    assert_eq!(printed("twelve_lines").await, "Fib result: 102334155\n");
+    let source = include_str!("../../crates/procpool/examples/twelve_lines.rs");
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
+    assert_eq!(source.lines().filter(is_code).count(), 12);
+}
+
+#[tokio::test]
+async fn several_jobs_of_one_executable_run_side_by_side() {
+    assert_eq!(printed("several_jobs").await, "7 words, unknown: [\"sistem\"]\n");
+}
+
+#[tokio::test]
 async fn web_server_answers_as_the_seeds_does() {
     let server = Program::example("web_server").await;
     let root = get(server.address, "/").await;

@@ -3,16 +3,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Job, run_once};
+use procpool::{Executable, job, run_once};
 use std::time::Duration;
 
-struct Fib;
-
-impl Job for Fib {
-    const NAME: &'static str = "fib";
-    type Input = u64;
-    type Output = u64;
-}
+job!(Fib, "fib", u64 => u64);
 
 // The tutorial's fibWorker.js: what the child process runs.
 fn fib(n: u64) -> u64 {

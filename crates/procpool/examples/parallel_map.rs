@@ -3,15 +3,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Failure, Job, Pool};
+use procpool::{Executable, Failure, Pool, job};
 
-struct Collatz;
-
-impl Job for Collatz {
-    const NAME: &'static str = "collatz";
-    type Input = u64;
-    type Output = u32;
-}
+job!(Collatz, "collatz", u64 => u32);
 
 /// Steps of the Collatz sequence from `n` to 1.
 fn steps(n: u64) -> Result<u32, Failure> {

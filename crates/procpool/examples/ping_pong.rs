@@ -3,15 +3,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Failure, Job, Worker};
+use procpool::{Executable, Failure, Worker, job};
 
-struct Ping;
-
-impl Job for Ping {
-    const NAME: &'static str = "ping";
-    type Input = String;
-    type Output = String;
-}
+job!(Ping, "ping", String => String);
 
 // The tutorial's pingWorker.js: what the child process runs.
 fn main() -> Result<(), Box<dyn std::error::Error>> {

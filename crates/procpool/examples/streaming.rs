@@ -2,19 +2,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use procpool::worker::{Context, serve_if_spawned};
-use procpool::{Executable, Failure, Job, JobError, JobEvent, Pool, Streaming};
+use procpool::{Executable, Failure, JobError, JobEvent, Pool, job};
 
-struct Primes;
-
-impl Job for Primes {
-    const NAME: &'static str = "primes";
-    type Input = u64;
-    type Output = u64;
-}
-
-impl Streaming for Primes {
-    type Chunk = Vec<u64>;
-}
+job!(Primes, "primes", u64 => u64, chunks Vec<u64>);
 
 /// Emits the primes below `limit` in chunks of a hundred and returns how many there are.
 fn primes(limit: u64, cx: &Context<Primes>) -> Result<u64, Failure> {

@@ -9,16 +9,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Job, Pool};
+use procpool::{Executable, Pool, job};
 use tokio::net::TcpListener;
 
-struct Compute;
-
-impl Job for Compute {
-    const NAME: &'static str = "compute";
-    type Input = u64;
-    type Output = f64;
-}
+job!(Compute, "compute", u64 => f64);
 
 // The tutorial's computeWorker.js: what the child processes run.
 fn heavy_compute(n: u64) -> f64 {

@@ -72,7 +72,7 @@ pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, Suspe
 pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,
-    Payload, PayloadError, Schema, Stage, Streaming, engine,
+    Payload, PayloadError, Schema, Stage, Streaming, engine, job,
 };
 
 /// The SDK for worker executables.

@@ -6,7 +6,7 @@
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
 //! [`message`] know what frames say, [`extras`] what may come and go in them, [`log`] what a worker writes
-//! down; [`payload`] carries typed values; [`job`] is the contract; [`page`] and [`arena`] are the memory
+//! down; [`payload`] carries typed values; [`Job`] is the contract; [`page`] and [`arena`] are the memory
 //! that both sides share, [`attachments`] and [`birth`] the descriptors by which it is passed; [`outcome`]
 //! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong; [`printable`] makes
 //! text of others fit for a log; [`engine`] is the seam at which a frontend meets whatever runs the jobs.
@@ -21,6 +21,7 @@ pub mod carriage;
 mod client_name;
 pub mod codec;
 pub mod crash;
+mod declare;
 pub mod decoder;
 pub mod encodings;
 pub mod engine;
@@ -29,7 +30,7 @@ mod figures;
 pub mod frame;
 pub mod handshake;
 mod in_place;
-pub mod job;
+mod job;
 mod job_id;
 mod last_words;
 mod limit_hit;
