@@ -13,7 +13,7 @@ job!(Correct, "correct", String => Vec<String>);
 struct Dictionary(HashSet<String>);
 
 impl Dictionary {
-    fn load(words: String) -> Result<Self, Failure> {
+    fn load(words: &str) -> Result<Self, Failure> {
         match words.is_empty() {
             true => Err("a dictionary without words")?,
             false => Ok(Self(words.split_whitespace().map(str::to_owned).collect())),
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Jobs::new()
         .job::<CountWords>(|text, _| Ok(text.split_whitespace().count() as u64))
         .job_with::<Correct, _>(
-            |startup| Dictionary::load(startup.worker_data()?),
+            |startup| Dictionary::load(&startup.worker_data::<String>()?),
             |dictionary, text, _| Ok(dictionary.unknown(&text)),
         )
         .serve_if_spawned();

@@ -1,4 +1,4 @@
-//! The macro [`job!`](crate::job): a contract in a line.
+//! The macro [`job!`](crate::job!): a contract in a line.
 
 /// Declares a job: a unit struct that implements [`Job`](crate::Job).
 ///

@@ -154,7 +154,6 @@ fn the_first_reports_are_sent_and_the_latest_comes_before_the_end() {
 #[test]
 fn threads_of_a_job_may_report_and_emit() {
     let mut double = Double::numbers(|n, cx| {
-        let cx = &*cx;
         thread::scope(|scope| {
             scope.spawn(move || cx.progress(1, None));
         });
