@@ -7,12 +7,30 @@ use serde::Serialize;
 
 /// Encodes a value, and attaches the memory of the shared regions in it.
 pub(crate) fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Payload, PayloadError> {
-    let (payload, descriptors) = passing::collect(|| Payload::encode(value, encoding));
+    attached(|| Payload::encode(value, encoding))
+}
+
+/// The same for the input of a job, of which a large byte string may stay apart from the rest.
+pub(crate) fn encode_input<T: Serialize + 'static>(
+    value: &T,
+    encoding: Encoding,
+) -> Result<Payload, PayloadError> {
+    attached(|| Payload::encode_apart(value, encoding))
+}
+
+fn attached(encode: impl FnOnce() -> Result<Payload, PayloadError>) -> Result<Payload, PayloadError> {
+    let (payload, descriptors) = passing::collect(encode);
     if descriptors.is_empty() {
         return payload;
     }
     let attachments: Vec<_> = descriptors.into_iter().map(Attachment::from).collect();
-    Ok(Payload { attachments: attachments.try_into()?, ..payload? })
+    let payload = payload?;
+    let rest = payload.rest().cloned();
+    let payload = Payload { attachments: attachments.try_into()?, ..payload };
+    Ok(match rest {
+        Some(rest) => payload.with_rest(rest),
+        None => payload,
+    })
 }
 
 #[cfg(test)]

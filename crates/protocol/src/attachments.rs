@@ -4,6 +4,7 @@
 //! header, so that a receiver knows which descriptor belongs to which frame.
 
 use crate::limits::MAX_ATTACHMENTS;
+use bytes::Bytes;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -51,14 +52,20 @@ impl PartialEq for Attachment {
 
 impl Eq for Attachment {}
 
-/// What goes along with a payload. As small as a pointer, as it stands in each payload and is most often nothing.
+/// What goes along with a payload: descriptors, and the rest of a value of which the payload is a part. As small as a
+/// pointer, as it stands in each payload and is most often nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attachments(Option<Arc<Known>>);
+pub struct Attachments(Option<Arc<Beside>>);
 
-#[derive(Debug, PartialEq, Eq)]
-enum Known {
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Beside {
+    descriptors: Descriptors,
+    rest: Option<Bytes>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Descriptors {
     Absent(u8),
-    /// At least one.
     Here(Vec<Attachment>),
 }
 
@@ -68,42 +75,58 @@ impl Attachments {
 
     /// A single one.
     pub fn one(attachment: Attachment) -> Self {
-        Self(Some(Arc::new(Known::Here(vec![attachment]))))
+        Self::of(Descriptors::Here(vec![attachment]))
     }
 
     /// This number was announced, and they are not here: they have not been taken from the connection, or never came, or the
     /// payload was read from a file.
     pub fn absent(count: u8) -> Self {
-        Self((count > 0).then(|| Arc::new(Known::Absent(count))))
+        if count == 0 { Self::NONE } else { Self::of(Descriptors::Absent(count)) }
     }
 
-    /// Whether there are none, here or elsewhere.
+    fn of(descriptors: Descriptors) -> Self {
+        Self(Some(Arc::new(Beside { descriptors, rest: None })))
+    }
+
+    /// The same descriptors beside the rest of a value.
+    #[must_use]
+    pub(crate) fn with_rest(self, rest: Bytes) -> Self {
+        let descriptors = self.0.map_or(Descriptors::Absent(0), |beside| beside.descriptors.clone());
+        Self(Some(Arc::new(Beside { descriptors, rest: Some(rest) })))
+    }
+
+    /// The rest of a value, if the payload is a part of one.
+    pub(crate) fn rest(&self) -> Option<&Bytes> {
+        self.0.as_deref()?.rest.as_ref()
+    }
+
+    /// Whether there are no descriptors, here or elsewhere.
     pub fn is_none(&self) -> bool {
-        self.0.is_none()
+        self.count() == 0
     }
 
     /// Number of those that are [`absent`](Self::absent), if any are.
     pub fn absentees(&self) -> Option<u8> {
-        match self.0.as_deref() {
-            Some(Known::Absent(count)) => Some(*count),
-            _ => None,
+        match self.0.as_deref()?.descriptors {
+            Descriptors::Absent(count) => Some(count).filter(|&count| count > 0),
+            Descriptors::Here(_) => None,
         }
     }
 
     /// Number of them, as it stands in a frame's header.
     pub fn count(&self) -> u8 {
-        match self.0.as_deref() {
+        match self.0.as_deref().map(|beside| &beside.descriptors) {
             None => 0,
-            Some(Known::Absent(count)) => *count,
+            Some(Descriptors::Absent(count)) => *count,
             // `try_from` holds it to the bound, which fits.
-            Some(Known::Here(attachments)) => u8::try_from(attachments.len()).unwrap_or(u8::MAX),
+            Some(Descriptors::Here(attachments)) => u8::try_from(attachments.len()).unwrap_or(u8::MAX),
         }
     }
 
     /// Those that are here.
     pub fn as_slice(&self) -> &[Attachment] {
         match self.0.as_deref() {
-            Some(Known::Here(attachments)) => attachments,
+            Some(Beside { descriptors: Descriptors::Here(attachments), .. }) => attachments,
             _ => &[],
         }
     }
@@ -124,7 +147,7 @@ impl TryFrom<Vec<Attachment>> for Attachments {
         match attachments.len() {
             0 => Ok(Self::NONE),
             count if count > MAX_ATTACHMENTS => Err(TooManyAttachments { count }),
-            _ => Ok(Self(Some(Arc::new(Known::Here(attachments))))),
+            _ => Ok(Self::of(Descriptors::Here(attachments))),
         }
     }
 }

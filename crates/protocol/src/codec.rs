@@ -9,6 +9,7 @@ use bincode::enc::Encoder;
 use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 
+use crate::apart;
 use crate::carriage::{self, Complete, Shape, Strict};
 pub use bincode::{Decode, Encode};
 use bytes::Bytes;
@@ -136,27 +137,77 @@ pub(crate) fn encode_as<T: Serialize + ?Sized>(
     value: &T,
     shape: &'static Shape,
 ) -> Result<Bytes, CodecError> {
-    let mut collected = Collected(SmallVec::new());
+    let mut collected = Collected::default();
+    encode_into(value, shape, &mut collected)?;
+    Ok(collected.into_bytes())
+}
+
+/// The same, except that a large [`Bytes`](crate::Bytes) in the value may be left out: then it comes with the offset of the
+/// empty string that stands in its place.
+pub(crate) fn encode_apart<T: Serialize + ?Sized>(
+    value: &T,
+    shape: &'static Shape,
+) -> Result<(Bytes, Option<(usize, Bytes)>), CodecError> {
+    let mut collected = Collected { leaves_out: true, ..Collected::default() };
+    encode_into(value, shape, &mut collected)?;
+    let apart = collected.apart.take();
+    Ok((collected.into_bytes(), apart))
+}
+
+fn encode_into<T: Serialize + ?Sized>(
+    value: &T,
+    shape: &'static Shape,
+    collected: &mut Collected,
+) -> Result<(), CodecError> {
     let refused = RefCell::new(None);
     let strict = Strict { inner: value, rules: Complete { shape, refused: &refused } };
-    let encoded = bincode::serde::encode_into_writer(strict, &mut collected, config::standard());
+    let encoded = bincode::serde::encode_into_writer(strict, collected, config::standard());
     encoded.map_err(|error| match refused.take() {
         Some(reason) => CodecError::Uncarried { reason },
         None => encode_error(error),
-    })?;
-    let Collected(bytes) = collected;
-    Ok(if bytes.spilled() { bytes.into_vec().into() } else { Bytes::copy_from_slice(&bytes) })
+    })
 }
 
 /// What was written so far. Most values are short: one that never grew out of the stack becomes `Bytes` by a single
 /// allocation of its own length, where a `Vec` with room to spare needs two.
-struct Collected(SmallVec<[u8; 128]>);
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) bytes: SmallVec<[u8; 128]>,
+    leaves_out: bool,
+    /// The string that was left out, and where it was.
+    pub(crate) apart: Option<(usize, Bytes)>,
+}
+
+impl Collected {
+    fn into_bytes(self) -> Bytes {
+        let bytes = self.bytes;
+        if bytes.spilled() { bytes.into_vec().into() } else { Bytes::copy_from_slice(&bytes) }
+    }
+}
 
 impl Writer for Collected {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
+        // The length first: that of most writes is known where they are compiled.
+        if bytes.len() >= apart::MIN_LENGTH
+            && self.leaves_out
+            && self.apart.is_none()
+            && let Some(string) = apart::offered(bytes)
+            && apart::leave_out(self, string)
+        {
+            return Ok(());
+        }
+        self.bytes.extend_from_slice(bytes);
         Ok(())
     }
+}
+
+/// How the length of a string of `length` bytes is written in front of it.
+pub(crate) fn length(length: usize) -> SmallVec<[u8; 16]> {
+    let mut written = [0; 9];
+    // Nine bytes are enough for every number.
+    let end = bincode::encode_into_slice(length as u64, &mut written, config::standard()).unwrap_or(0);
+    SmallVec::from_slice(&written[..end])
 }
 
 /// Decodes what `seed` makes of exactly all of `bytes`. bincode bounds nothing here and allocates

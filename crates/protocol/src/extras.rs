@@ -1,5 +1,6 @@
 //! Tagged additions to a job and to its end: what may come and go within a version. Unknown tags are skipped.
 
+use crate::Payload;
 use crate::codec::{CodecError, Decode, Encode};
 use crate::limits::MAX_EXTRAS;
 use std::fmt;
@@ -20,6 +21,8 @@ pub mod of_job {
     pub const TRACEPARENT: u16 = 1;
     /// Asks for [`CPU_TIME`](super::of_done::CPU_TIME) and [`PEAK_MEMORY`](super::of_done::PEAK_MEMORY). No value.
     pub const REPORT_USAGE: u16 = 2;
+    /// The rest of the input, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
+    pub const REST: u16 = 3;
 }
 
 /// Tags in a [`Done`](crate::message::Done).
@@ -32,6 +35,8 @@ pub mod of_done {
     pub const PEAK_MEMORY: u16 = 3;
     /// Chunks that the job emitted and that nobody listened to: a little-endian `u64`.
     pub const CHUNKS_DROPPED: u16 = 4;
+    /// The rest of the output, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
+    pub const REST: u16 = 5;
 }
 
 impl Extra {
@@ -40,9 +45,22 @@ impl Extra {
         Self { tag, value: Vec::new() }
     }
 
+    /// The rest of a payload's value, where it has one.
+    pub fn rest(tag: u16, payload: &Payload) -> Option<Self> {
+        payload.rest().map(|rest| Self { tag, value: rest.to_vec() })
+    }
+
     /// An addition that is a number.
     pub fn number(tag: u16, number: u64) -> Self {
         Self { tag, value: number.to_le_bytes().to_vec() }
+    }
+}
+
+/// The payload, with the rest of its value, if that stands in the extra with this tag.
+pub fn with_rest(payload: Payload, extras: Vec<Extra>, tag: u16) -> Payload {
+    match extras.into_iter().find(|extra| extra.tag == tag) {
+        Some(Extra { value, .. }) => payload.with_rest(value),
+        None => payload,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Serde shows a `Deserialize` a slice, and not to whom the memory belongs. So the thread that decodes a value remembers
 //! its payload, of which a slice can then be a part. Knows no format.
 
+use crate::apart;
 use bytes::Bytes;
 use std::cell::RefCell;
 
@@ -31,8 +32,12 @@ pub(crate) fn of<T>(source: &Bytes, decode: impl FnOnce() -> T) -> T {
     decode()
 }
 
-/// These bytes, as a part of the payload if they are one and long enough.
+/// These bytes, as a part of the payload if they are one and long enough; or the string that travelled apart, if they are
+/// its empty place.
 pub(crate) fn taken(bytes: &[u8]) -> Bytes {
+    if bytes.is_empty() {
+        return apart::awaited(bytes).unwrap_or_default();
+    }
     let part = || SOURCE.with_borrow(|source| is_part(bytes, source).then(|| source.slice_ref(bytes)));
     let part = if bytes.len() < MIN_LENGTH { None } else { part() };
     part.unwrap_or_else(|| Bytes::copy_from_slice(bytes))

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod apart;
 pub mod arena;
 pub mod attachments;
 pub mod birth;
@@ -43,6 +44,7 @@ pub mod payload;
 pub mod preamble;
 pub mod printable;
 mod quarantine;
+mod raw;
 pub mod recording;
 mod refusal;
 mod reload;
@@ -52,4 +54,5 @@ pub use crash::{CrashReport, Exit, ExitReport};
 pub use job::{Cancelled, Failure, Job, Schema, Streaming};
 pub use limit_hit::LimitHit;
 pub use outcome::{JobError, JobId, Stage};
-pub use payload::{Bytes, Encoding, Payload, PayloadError};
+pub use payload::{Encoding, Payload, PayloadError};
+pub use raw::Bytes;

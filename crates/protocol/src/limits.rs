@@ -38,6 +38,10 @@ pub const MAX_JSON: usize = MAX_HEADER as usize;
 /// Maximum number of tagged extras (trace context, content type and the like) of a job, and of its end.
 pub const MAX_EXTRAS: usize = 16;
 
+/// Longest rest of a value of which a byte string travels apart, in bytes: an extra of a job or its end. A value with a
+/// longer one travels in one piece.
+pub const MAX_REST: usize = 16 * 1024;
+
 /// Maximum number of descriptors that are sent with one frame.
 ///
 /// A kernel takes 253 at once; a receiver may be allowed to have no more than a few hundred open.

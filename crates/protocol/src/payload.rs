@@ -3,12 +3,14 @@
 //! The coordinator and the frontend pass payloads on unread. Only the two ends, a typed caller and
 //! the worker's function, look inside.
 
+use crate::apart::{self, Parts};
 use crate::attachments::{Attachments, TooManyAttachments};
 use crate::bounded;
-use crate::carriage::{self, Numeric, Strict, Uncarried};
+use crate::carriage::{self, Numeric, Shape, Strict, Uncarried};
 use crate::codec::{self, CodecError};
 use crate::in_place;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use crate::raw::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, TypeId, type_name};
 
 /// How a payload is encoded. The numbers are the wire's.
@@ -61,89 +63,6 @@ pub struct Payload {
     pub bytes: bytes::Bytes,
     /// What the bytes refer to and is sent beside them.
     pub attachments: Attachments,
-}
-
-/// Raw bytes as a job's input or output: never re-encoded, `application/octet-stream` over HTTP.
-///
-/// A job whose `Input` or `Output` is exactly this type exchanges it as [`Encoding::Bytes`],
-/// whatever its `ENCODING` says.
-///
-/// Nested in another type, as in `(Params, Bytes)`, it is an ordinary byte string of that type's encoding. The receiver
-/// reads one of at least 64 KiB in place where it came as bincode: such a `Bytes` is a part of its payload, and keeps all
-/// of it. A `Vec<u8>` in its place is copied byte by byte.
-///
-/// ```
-/// use procpool_protocol::{Bytes, Encoding, Job, Payload};
-///
-/// struct Thumbnail;
-/// impl Job for Thumbnail {
-///     const NAME: &'static str = "thumbnail";
-///     type Input = (u32, Bytes);
-///     type Output = Bytes;
-/// }
-///
-/// let payload = Payload::encode(&(64, Bytes::from(vec![7; 1 << 20])), Encoding::Bincode)?;
-/// let (width, image): <Thumbnail as Job>::Input = payload.decode()?;
-/// assert_eq!(width, 64);
-/// assert!(payload.bytes.as_ptr_range().contains(&image.as_ptr()));
-/// # Ok::<(), procpool_protocol::PayloadError>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Bytes(pub bytes::Bytes);
-
-impl<T: Into<bytes::Bytes>> From<T> for Bytes {
-    fn from(bytes: T) -> Self {
-        Self(bytes.into())
-    }
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Serialize for Bytes {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Bytes;
-
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("bytes")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(bytes.to_vec().into())
-            }
-
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Bytes, E> {
-                Ok(Bytes(in_place::taken(bytes)))
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(bytes.into())
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(byte) = seq.next_element::<u8>()? {
-                    bytes.push(byte);
-                }
-                Ok(bytes.into())
-            }
-        }
-        // Not `byte_buf`, which would ask for a copy.
-        deserializer.deserialize_bytes(Visitor)
-    }
 }
 
 /// A value does not fit its encoding, or bytes do not hold the value that was expected.
@@ -216,7 +135,7 @@ impl Payload {
         }
         let failed = |reason: String| PayloadError::Encode { encoding, reason };
         let bytes = match encoding {
-            Encoding::Bincode => encode_bincode(value)?,
+            Encoding::Bincode => codec::encode_as(value, shape_of::<T>()?).map_err(unencoded::<T>)?,
             Encoding::Json => {
                 let strict = Strict { inner: value, rules: Numeric };
                 serde_json::to_vec(&strict).map_err(|e| failed(e.to_string()))?.into()
@@ -226,6 +145,38 @@ impl Payload {
             }
         };
         Ok(Self::new(encoding, bytes))
+    }
+
+    /// Encodes a job's input or output. It is as [`encode`](Self::encode) does it, but for the first [`Bytes`] of at least
+    /// 256 KiB in a value that goes as bincode: that one becomes the payload, uncopied, and the [`rest`](Self::rest) of the
+    /// value goes beside it.
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode).
+    pub fn encode_apart<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Self, PayloadError> {
+        if encoding != Encoding::Bincode || (value as &dyn Any).is::<Bytes>() {
+            return Self::encode(value, encoding);
+        }
+        match codec::encode_apart(value, shape_of::<T>()?).map_err(unencoded::<T>)? {
+            (encoded, None) => Ok(Self::new(encoding, encoded)),
+            (encoded, Some((offset, string))) => match apart::rest(&encoded, offset) {
+                Some(rest) => Ok(Self::new(encoding, string).with_rest(rest)),
+                None => Self::encode(value, encoding),
+            },
+        }
+    }
+
+    /// The rest of a value of which [`bytes`](Self::bytes) is a part; `None` for a value in one piece. It is sent as an
+    /// [extra](crate::extras).
+    pub fn rest(&self) -> Option<&bytes::Bytes> {
+        self.attachments.rest()
+    }
+
+    /// The same payload as a part of a value with this rest.
+    #[must_use]
+    pub fn with_rest(mut self, rest: impl Into<bytes::Bytes>) -> Self {
+        self.attachments = self.attachments.with_rest(rest.into());
+        self
     }
 
     /// Decodes a value that came from a peer.
@@ -254,6 +205,7 @@ impl Payload {
             reason,
         };
         match self.encoding {
+            Encoding::Bincode if self.rest().is_some() => self.decode_parts(),
             Encoding::Bincode => {
                 let decoded = in_place::of(&self.bytes, || bounded::from_bincode(&self.bytes));
                 decoded.map_err(|error| match error {
@@ -267,15 +219,32 @@ impl Payload {
             }
         }
     }
+
+    /// Decodes a value in two parts.
+    fn decode_parts<T: DeserializeOwned + 'static>(&self) -> Result<T, PayloadError> {
+        let parts = self.rest().and_then(|rest| Parts::of(rest, &self.bytes));
+        let parts = parts.ok_or_else(|| PayloadError::Decode {
+            encoding: self.encoding,
+            length: self.bytes.len(),
+            reason: "they are a part of a value without a rest".into(),
+        })?;
+        match parts.decode(bounded::from_bincode) {
+            Some(value) => Ok(value),
+            // The type has a list of numbers there, or the error is that of the whole.
+            None => Self::new(self.encoding, parts.join()).decode(),
+        }
+    }
 }
 
-fn encode_bincode<T: Serialize + 'static>(value: &T) -> Result<bytes::Bytes, PayloadError> {
-    let shape =
-        carriage::shape_of(TypeId::of::<T>()).map_err(|refused| PayloadError::Uncarried(refused.clone()))?;
-    codec::encode_as(value, shape).map_err(|error| match error {
+fn shape_of<T: 'static>() -> Result<&'static Shape, PayloadError> {
+    carriage::shape_of(TypeId::of::<T>()).map_err(|refused| PayloadError::Uncarried(refused.clone()))
+}
+
+fn unencoded<T>(error: CodecError) -> PayloadError {
+    match error {
         CodecError::Uncarried { reason } => uncarried::<T>(reason),
         other => PayloadError::Encode { encoding: Encoding::Bincode, reason: other.to_string() },
-    })
+    }
 }
 
 fn uncarried<T>(reason: String) -> PayloadError {

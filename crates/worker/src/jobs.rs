@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::usage::Meter;
 use crate::workbench::Workbench;
 use procpool_protocol::carriage;
-use procpool_protocol::extras::{Extra, of_done};
+use procpool_protocol::extras::{self, Extra, of_done, of_job};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Done, Status};
 use procpool_protocol::{Encoding, Failure, Job, Payload, PayloadError};
@@ -92,11 +92,13 @@ pub(crate) fn run_one<J: Job>(
     }
     bench.outlet.begin_job();
     let meter = Meter::start(&job);
-    let mut verdict = judge(payload, &context, bench.startup.max_payload, f);
+    let input = extras::with_rest(payload, job.extras, of_job::REST);
+    let mut verdict = judge(input, &context, bench.startup.max_payload, f);
     // Of an output of another kind the encoding says all.
     if verdict.output.encoding == Encoding::Bytes {
         verdict.extras.extend(context.take_content_type().as_ref().map(Extra::from));
     }
+    verdict.extras.extend(Extra::rest(of_done::REST, &verdict.output));
     let dropped = context.dropped_chunks();
     verdict.extras.extend(dropped.map(|chunks| Extra::number(of_done::CHUNKS_DROPPED, chunks)));
     meter.stop(&mut verdict.extras);
@@ -177,7 +179,7 @@ fn refusal(failure: Failure) -> Status {
 }
 
 fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) -> Verdict {
-    let output = match caught(move || encode(&output, context.reply())) {
+    let output = match caught(move || encode_output(&output, context.reply())) {
         Ok(Ok(output)) => output,
         // What cannot be sent is the job's own doing, and not its input's.
         Ok(Err(error)) => {
@@ -197,8 +199,24 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
     value: &T,
     encoding: Encoding,
 ) -> Result<Payload, PayloadError> {
-    if encoding == Encoding::Bincode {
-        carriage::check::<T>().map_err(|refused| PayloadError::Uncarried(refused.clone()))?;
-    }
+    check::<T>(encoding)?;
     Payload::encode(value, encoding)
+}
+
+/// The same for a job's output, of which a large byte string may stay apart from the rest.
+fn encode_output<T: Serialize + DeserializeOwned + 'static>(
+    value: &T,
+    encoding: Encoding,
+) -> Result<Payload, PayloadError> {
+    check::<T>(encoding)?;
+    Payload::encode_apart(value, encoding)
+}
+
+fn check<T: DeserializeOwned + 'static>(encoding: Encoding) -> Result<(), PayloadError> {
+    match encoding {
+        Encoding::Bincode => {
+            carriage::check::<T>().map_err(|refused| PayloadError::Uncarried(refused.clone()))
+        }
+        _ => Ok(()),
+    }
 }

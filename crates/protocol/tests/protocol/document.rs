@@ -94,6 +94,7 @@ fn the_table_of_limits_is_the_code_s() {
         ("MAX_TEXT", limits::MAX_TEXT as u64),
         ("MAX_JSON", limits::MAX_JSON as u64),
         ("MAX_EXTRAS", limits::MAX_EXTRAS as u64),
+        ("MAX_REST", limits::MAX_REST as u64),
         ("MAX_ATTACHMENTS", limits::MAX_ATTACHMENTS as u64),
         ("MAX_EARLY_CANCELS", limits::MAX_EARLY_CANCELS as u64),
         ("MAX_DEPTH", u64::from(limits::MAX_DEPTH)),

@@ -5,7 +5,7 @@ use procpool_protocol::extras::{ContentType, of_done};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::{self, Credit, Done, Extra, Job, Progress, Status};
 use procpool_protocol::preamble::Preamble;
-use procpool_protocol::{Failure, Payload, bounded, codec};
+use procpool_protocol::{Bytes, Encoding, Failure, Payload, bounded, codec};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -56,6 +56,15 @@ fn failure() -> Failure {
     Failure::new("nope").retryable()
 }
 
+/// A value of which a byte string travels apart.
+fn framed() -> (u32, Bytes, String) {
+    (64, vec![7; 256 * 1024].into(), "end".into())
+}
+
+fn in_two_parts() -> Payload {
+    Payload::encode_apart(&framed(), Encoding::Bincode).expect("it encodes")
+}
+
 const PROGRESS: [(&str, Progress); 2] = [
     ("progress", Progress { done: 3, total: Some(10) }),
     ("progress-of-unknown-total", Progress { done: 251, total: None }),
@@ -88,6 +97,7 @@ pub(crate) fn examples() -> BTreeMap<&'static str, Vec<u8>> {
         ("job", header(job().to_frame(1).expect("a job"))),
         ("job-with-extra", header(job_with_extra().to_frame(1).expect("a job"))),
         ("failure", header(message::failure_frame(Kind::StartFailed, &failure()).expect("a failure"))),
+        ("rest", in_two_parts().rest().expect("a rest").to_vec()),
         ("credit", header(Credit { chunks: 8 }.to_frame(1).expect("credit"))),
     ]);
     all.extend(PROGRESS.map(|(name, progress)| (name, header(progress.to_frame(1).expect("progress")))));
@@ -114,6 +124,10 @@ pub(crate) fn read(mut check: impl FnMut(&'static str, &dyn Fn(&[u8]) -> Result<
     check("job", &|bytes| same(Job::checked(&frame(Kind::Job, bytes)), &job()));
     check("job-with-extra", &|bytes| same(Job::checked(&frame(Kind::Job, bytes)), &job_with_extra()));
     check("failure", &|bytes| same(message::failure_of(&frame(Kind::StartFailed, bytes)), &failure()));
+    check("rest", &|bytes| {
+        let payload = in_two_parts().with_rest(bytes.to_vec());
+        same(payload.decode::<(u32, Bytes, String)>(), &framed())
+    });
     check("credit", &|bytes| same(Credit::from_frame(&frame(Kind::Credit, bytes)), &Credit { chunks: 8 }));
     for (name, progress) in PROGRESS {
         check(name, &|bytes| same(Progress::from_frame(&frame(Kind::Progress, bytes)), &progress));

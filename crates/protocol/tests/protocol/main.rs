@@ -1,5 +1,6 @@
 //! The protocol crate from outside, in one program: a module for each promise.
 
+mod apart;
 mod bounds;
 mod carriage;
 mod carried;

@@ -8,6 +8,7 @@ use procpool_memory::output::OutputReader;
 use procpool_memory::passing;
 use procpool_protocol::arena::{Direction, MIN_SHARED, Place, Share, Shared};
 use procpool_protocol::attachments::{Attachment, Attachments};
+use procpool_protocol::extras::{Extra, of_done, of_job, with_rest};
 use procpool_protocol::message::Status;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::IoSlice;
@@ -106,6 +107,46 @@ fn an_arena_that_came_with_its_offer_holds_inputs_and_outputs() {
     let mut found = [0; MIN_SHARED];
     output.read(0, &mut found).unwrap();
     assert_eq!(found, [7; MIN_SHARED]);
+}
+
+/// A job for raw bytes with a number beside them.
+pub(super) struct Marked;
+
+impl Job for Marked {
+    const NAME: &'static str = "marked";
+    type Input = (u64, Bytes);
+    type Output = (u64, Bytes);
+}
+
+#[test]
+fn bytes_beside_parameters_lie_in_the_arenas_as_bytes_alone_do() {
+    let (tell, places) = mpsc::channel();
+    let (mut double, input, output) = with_arenas::<Marked>(move |(mark, bytes), cx| {
+        let mut buffer = cx.buffer(bytes.len());
+        buffer.copy_from_slice(&bytes);
+        tell.send((bytes.as_ptr() as usize, buffer.as_ptr() as usize)).unwrap();
+        Ok((mark + 1, buffer.into()))
+    });
+    let value = (41_u64, Bytes::from(vec![7; MIN_SHARED]));
+    let payload = Payload::encode_apart(&value, Encoding::Bincode).unwrap();
+    let extras = vec![Extra::rest(of_job::REST, &payload).expect("a rest")];
+    let message = message::Job { extras, reply: Encoding::Bincode.into(), ..message() };
+    assert!(input.write(&payload.bytes));
+    let place = Place { arena: 1, offset: 0, length: MIN_SHARED as u64 };
+    for sequence in [1, 2] {
+        let frame = job(sequence, &message, Payload::new(Encoding::Bincode, "")).referring_to(place);
+        double.jobs.send(&Frame { taken: sequence > 1, ..frame });
+        let frame = double.jobs.hear(Kind::Done);
+        assert_eq!((frame.sequence, frame.place), (sequence, Some(Place { arena: 2, ..place })));
+        let done = Done::from_frame(&frame).unwrap();
+        assert_eq!(done.status, Status::Ok);
+        let mut found = vec![0; MIN_SHARED];
+        output.read(0, &mut found).unwrap();
+        let found = with_rest(Payload::new(Encoding::Bincode, found), done.extras, of_done::REST);
+        assert_eq!(found.decode::<(u64, Bytes)>().unwrap(), (42, value.1.clone()));
+    }
+    // Both times in the same mappings.
+    assert_eq!(places.recv().unwrap(), places.recv().unwrap());
 }
 
 #[test]

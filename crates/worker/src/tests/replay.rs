@@ -1,11 +1,14 @@
 //! A saved job run again without a coordinator.
 
+use super::memory::Marked;
 use super::*;
 use crate::arguments::SavedJobs;
 use crate::replay::{self, ReplayError, Sitting};
 use crate::transcript::Transcript;
 use procpool_protocol::JobId;
+use procpool_protocol::arena::MIN_SHARED;
 use procpool_protocol::attachments::Attachments;
+use procpool_protocol::extras::{Extra, of_job};
 use procpool_protocol::recording::{FORMAT, FORMAT_WITH_HISTORY, Recording, SavedJob, SavedLimits};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -100,6 +103,30 @@ fn the_function_runs_with_the_saved_state_input_and_facts() {
     assert!(notes.contains("saved from build 1.4.1; this is build 1.4.2"), "{notes}");
     assert!(notes.contains("procpool-worker: warn: odd\\u{1b}[2J\n"), "{notes}");
     assert!(notes.contains("progress: 1 of 2\n") && notes.contains("the job ended well after "), "{notes}");
+}
+
+#[test]
+fn a_job_whose_bytes_travelled_apart_is_run_with_its_parameters() {
+    let value = (41_u64, Bytes::from(vec![7; MIN_SHARED]));
+    let input = Payload::encode_apart(&value, Encoding::Bincode).unwrap();
+    let extras = vec![Extra::rest(of_job::REST, &input).expect("a rest")];
+    let input = Payload::new(Encoding::Bincode, input.bytes);
+    let mut saved = saved(&message::Job { extras, ..message() }, input);
+    saved.welcome.max_payload = 1 << 20;
+    let mut file = Vec::new();
+    saved.write(&mut file).unwrap();
+    let sitting = sitting(vec![SavedJob::read(&file[..]).unwrap()], false);
+    let transcript = Transcript::new(Page::default(), Page::default());
+    let again = replay::again::<Marked, ()>(
+        sitting,
+        transcript,
+        |_| Ok(()),
+        |(), input, _| {
+            assert_eq!(input, value);
+            Ok(input)
+        },
+    );
+    assert_eq!(again.unwrap(), Ending::Finished);
 }
 
 #[test]

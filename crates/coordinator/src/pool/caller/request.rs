@@ -96,7 +96,7 @@ impl<'a, J: Job> JobRequest<'a, J> {
     fn encode(self, events: Option<Arc<Events>>) -> Result<NewJob, JobError> {
         // Bincode gives way to JSON where the workers read no bincode.
         let encoding = self.pool.encodings().encoding(J::ENCODING);
-        let input = regions::encode(&self.input, encoding).map_err(|error| {
+        let input = regions::encode_input(&self.input, encoding).map_err(|error| {
             let reason = Refusal::InputEncoding(error.to_string());
             self.pool.core().count_refusal(&reason);
             self.pool.core().refused(reason)

@@ -43,7 +43,7 @@ impl Fingerprints {
             Encoding::Json => value_hash::of_json(&self.keys, &payload.bytes),
             _ => None,
         };
-        let by_bytes = || self.keys.hash_one(&payload.bytes[..]);
+        let by_bytes = || self.keys.hash_one((&payload.bytes[..], payload.rest()));
         Fingerprint(self.keys.hash_one((payload.encoding as u8, by_value.unwrap_or_else(by_bytes))))
     }
 
@@ -67,6 +67,15 @@ mod tests {
         assert_ne!(prints.of(&json), prints.of(&raw));
         assert_eq!(prints.of(&json), prints.of(&Payload::json(" 7\n")));
         assert_ne!(prints.of(&raw), prints.of(&Payload::raw(" 7\n".as_bytes())));
+    }
+
+    #[test]
+    fn the_same_bytes_beside_other_parameters_are_another_payload() {
+        let prints = Fingerprints::default();
+        let image = procpool_protocol::Bytes::from(vec![7; 1 << 20]);
+        let payload = |width: u32| Payload::encode_apart(&(width, image.clone()), Encoding::Bincode).unwrap();
+        assert_eq!(prints.of(&payload(1)), prints.of(&payload(1)));
+        assert_ne!(prints.of(&payload(1)), prints.of(&payload(2)));
     }
 
     #[test]

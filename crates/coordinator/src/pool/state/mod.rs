@@ -36,7 +36,6 @@ use crate::limits::PoolLimits;
 use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_process::{Outboxes, Pinned, Recipe};
 use procpool_protocol::arena::Direction;
-use procpool_protocol::extras::{Extra, of_job::REPORT_USAGE};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
@@ -304,11 +303,11 @@ impl State {
             remaining_nanos: remaining.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
             reply: entry.job.reply as u8,
             credit: entry.job.events.as_ref().map(|_| CHUNK_CREDIT),
-            extras: entry.job.reports_usage.then(|| Extra::flag(REPORT_USAGE)).into_iter().collect(),
+            extras: entry.job.extras(),
         };
         slot.last_sequence += 1;
         let sequence = slot.last_sequence;
-        // A job header without extras has a few dozen bytes; it cannot exceed the limit of a header.
+        // A few dozen bytes, and at most the rest of a value: it cannot exceed the limit of a header.
         if let Ok(mut frame) = header.to_frame(sequence) {
             // Lent and given back: a clone would cost a small input an allocation.
             frame.payload = std::mem::take(&mut entry.job.input);

@@ -4,6 +4,7 @@ use super::context::Told;
 use super::events::Events;
 use crate::recorder::Sent;
 use procpool_protocol::engine::{ClientName, JobLimits};
+use procpool_protocol::extras::{Extra, of_job};
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
 use procpool_scheduler::{Time, WorkerId};
@@ -26,6 +27,14 @@ pub(crate) struct NewJob {
     pub(crate) client: Option<ClientName>,
     /// Where progress and chunks go; none if nobody listens.
     pub(crate) events: Option<Arc<Events>>,
+}
+
+impl NewJob {
+    /// What its worker is told of it beside its header.
+    pub(crate) fn extras(&self) -> Vec<Extra> {
+        let usage = self.reports_usage.then(|| Extra::flag(of_job::REPORT_USAGE));
+        usage.into_iter().chain(Extra::rest(of_job::REST, &self.input)).collect()
+    }
 }
 
 /// A job that was not accepted.

@@ -7,7 +7,7 @@ use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
 use crate::pool::state::slot::Answer;
 use procpool_process::{FrameSink, KillSwitch, Outboxes};
-use procpool_protocol::extras::JobReport;
+use procpool_protocol::extras::{self, JobReport, of_done};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::message::{Done, Progress, Status, json_of};
@@ -299,7 +299,8 @@ pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
         Status::Panicked { .. } => Health::Suspect,
         _ => Health::Sound,
     };
-    Ok((Told { result: result(done.status, std::mem::take(&mut frame.payload)), report }, health))
+    let output = extras::with_rest(std::mem::take(&mut frame.payload), done.extras, of_done::REST);
+    Ok((Told { result: result(done.status, output), report }, health))
 }
 
 fn result(status: Status, output: Payload) -> Outcome {

@@ -1,0 +1,105 @@
+//! A typed value whose large byte string travels as it is, apart from the rest of the value.
+//!
+//! The rest is the value's bincode, in which that string is empty, behind the offset of the empty string as a `u32`. So the
+//! string is not copied to be encoded, and where it was received it is the [`Bytes`] of the decoded value. Knows no wire:
+//! the rest is a part of a payload, and its [extra](crate::extras) of a job or its end.
+
+use crate::arena::MIN_SHARED;
+use crate::codec::{self, Collected};
+use crate::limits::MAX_REST;
+use bytes::Bytes;
+use std::cell::RefCell;
+
+/// Shortest byte string that travels apart, in bytes. Shorter ones go through the socket, and are copied there anyway.
+pub(crate) const MIN_LENGTH: usize = MIN_SHARED;
+
+thread_local! {
+    /// The byte string that is being serialized.
+    static OFFERED: RefCell<Option<Bytes>> = const { RefCell::new(None) };
+    /// The string of the value that is being decoded, and where its empty place is.
+    static AWAITED: RefCell<Option<(usize, Bytes)>> = const { RefCell::new(None) };
+}
+
+/// Puts back what a thread's cell held. A value may be coded while another one is, and its code may panic.
+struct Outer<T: Clone + 'static>(&'static std::thread::LocalKey<RefCell<Option<T>>>, Option<T>);
+
+impl<T: Clone> Drop for Outer<T> {
+    fn drop(&mut self) {
+        self.0.replace(self.1.take());
+    }
+}
+
+/// Runs `serialize`, which writes `string`, and may find it as a whole meanwhile.
+pub(crate) fn offering<T>(string: &Bytes, serialize: impl FnOnce() -> T) -> T {
+    if string.len() < MIN_LENGTH {
+        return serialize();
+    }
+    let _outer = Outer(&OFFERED, OFFERED.replace(Some(string.clone())));
+    serialize()
+}
+
+/// The byte string that is being serialized, if these are its bytes.
+pub(crate) fn offered(bytes: &[u8]) -> Option<Bytes> {
+    let is_it = |it: &&Bytes| it.as_ptr() == bytes.as_ptr() && it.len() == bytes.len();
+    OFFERED.with_borrow(|offered| offered.as_ref().filter(is_it).cloned())
+}
+
+/// The byte string that belongs in the place of this empty one, once.
+pub(crate) fn awaited(empty: &[u8]) -> Option<Bytes> {
+    let place = empty.as_ptr() as usize;
+    AWAITED.with_borrow_mut(|awaited| awaited.take_if(|(it, _)| *it == place).map(|(_, string)| string))
+}
+
+/// What is encoded of a value whose string was left out, if it is short enough for a header. `offset` is the place behind
+/// the length of the string, which is 0 there.
+pub(crate) fn rest(encoded: &[u8], offset: usize) -> Option<Bytes> {
+    let offset = u32::try_from(offset).ok()?.to_le_bytes();
+    (offset.len() + encoded.len() <= MAX_REST).then(|| [&offset, encoded].concat().into())
+}
+
+/// The rest of a value, as it was received.
+#[derive(Debug)]
+pub(crate) struct Parts<'p> {
+    encoded: &'p [u8],
+    offset: usize,
+    string: &'p Bytes,
+}
+
+impl<'p> Parts<'p> {
+    /// `None` if no value has such a rest.
+    pub(crate) fn of(rest: &'p [u8], string: &'p Bytes) -> Option<Self> {
+        let (offset, encoded) = rest.split_first_chunk()?;
+        let offset = usize::try_from(u32::from_le_bytes(*offset)).ok()?;
+        let is_empty_string = offset > 0 && *encoded.get(offset - 1)? == 0;
+        is_empty_string.then_some(Self { encoded, offset, string })
+    }
+
+    /// Decodes the value without copying the string. `None` if the type has something else than a
+    /// [`Bytes`](crate::Bytes) in that place, or cannot be decoded at all.
+    pub(crate) fn decode<T, E>(&self, decode: impl FnOnce(&'p [u8]) -> Result<T, E>) -> Option<T> {
+        let place = self.encoded[self.offset..].as_ptr() as usize;
+        let _outer = Outer(&AWAITED, AWAITED.replace(Some((place, self.string.clone()))));
+        let value = decode(self.encoded).ok()?;
+        AWAITED.with_borrow(Option::is_none).then_some(value)
+    }
+
+    /// The value in one piece, as it is without anything apart.
+    pub(crate) fn join(&self) -> Bytes {
+        let (before, after) = self.encoded.split_at(self.offset);
+        let length = codec::length(self.string.len());
+        [&before[..self.offset - 1], &length, self.string, after].concat().into()
+    }
+}
+
+/// Takes the length of a string off the end of what was written, as the string is left out.
+pub(crate) fn leave_out(collected: &mut Collected, string: Bytes) -> bool {
+    let length = codec::length(string.len());
+    let Some(end) = collected.bytes.len().checked_sub(length.len()) else { return false };
+    if collected.bytes[end..] != length[..] {
+        return false;
+    }
+    collected.bytes.truncate(end);
+    collected.bytes.push(0);
+    collected.apart = Some((end + 1, string));
+    true
+}
