@@ -53,7 +53,7 @@ pub fn outcomes<J: Job>(pool: &Pool<J>) -> Vec<(&'static str, u64)> {
 /// # Panics
 /// When the job ends before it begins.
 pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
-    let mut job = pool.submit(verb);
+    let mut job = pool.submit(verb).await.expect("a job that is accepted");
     job.next_progress().await.expect("the job begins");
     let busy = pool.workers().into_iter().find(|worker| worker.state == "busy");
     (job, busy.and_then(|worker| worker.pid).expect("a busy worker"))
@@ -62,10 +62,10 @@ pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
 /// Whether this number of jobs, all in flight at the same time, have their own answers.
 pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
     let texts: Vec<_> = (0..jobs).map(|number| format!("job {number}")).collect();
-    let jobs: Vec<_> = texts.iter().map(|text| pool.submit(echo(text))).collect();
+    let jobs: Vec<_> = texts.iter().map(|text| tokio::spawn(pool.run(echo(text)))).collect();
     let mut right = 0;
     for (job, text) in jobs.into_iter().zip(&texts) {
-        right += usize::from(job.await.is_ok_and(|answer| answer == *text));
+        right += usize::from(job.await.is_ok_and(|answer| answer.is_ok_and(|answer| answer == *text)));
     }
     right == texts.len()
 }

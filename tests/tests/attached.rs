@@ -80,7 +80,7 @@ impl Place {
 async fn a_worker_that_somebody_else_started_runs_jobs() {
     let place = Place::new();
     let pool = place.pool(2).await;
-    let waiting = pool.submit(echo("early"));
+    let waiting = pool.try_submit(echo("early")).unwrap();
     let worker = Worker::attach(&place.socket);
     assert_eq!(waiting.await.unwrap(), "early", "a job waits for a worker");
     assert_eq!(pool.run(Verb::Pid).await.unwrap(), worker.pid().to_string());
@@ -100,7 +100,7 @@ async fn one_that_dies_costs_its_job_and_another_may_take_its_place() {
     let place = Place::new();
     let pool = place.pool(1).await;
     let worker = Worker::attach(&place.socket);
-    let mut job = pool.submit(Verb::Spin);
+    let mut job = pool.try_submit(Verb::Spin).unwrap();
     job.next_progress().await.expect("it begins");
     process::kill(worker.pid());
     assert!(matches!(job.await.unwrap_err(), JobError::Crashed(_)));
@@ -139,10 +139,10 @@ async fn one_that_its_own_supervisor_stops_finishes_its_job_first() {
         let worker = Worker::attach(&place.socket);
         let [begun, go] = ["begun", "go"].map(|name| place.socket.with_file_name(name));
         let line = format!("touch {begun:?}; until test -e {go:?}; do sleep 0.01; done");
-        let job = pool.submit(Verb::Shell(line));
+        let job = pool.try_submit(Verb::Shell(line)).unwrap();
         eventually("the job to begin", async || begun.exists().then_some(())).await;
         process::signal(worker.pid(), stop);
-        let next = pool.submit(echo("next"));
+        let next = pool.try_submit(echo("next")).unwrap();
         std::fs::write(&go, "").expect("a file is made");
         assert_eq!(job.await.expect("it is finished"), "exit status: 0", "{stop:?}");
         assert_eq!(worker.ended(), (Some(0), String::new()), "{stop:?}");
@@ -166,7 +166,7 @@ async fn a_second_stop_ends_one_amid_its_job_and_so_does_one_before_it_has_a_pla
     let place = Place::new();
     let pool = place.pool(1).await;
     let worker = Worker::attach(&place.socket);
-    let mut job = pool.submit(Verb::Spin);
+    let mut job = pool.try_submit(Verb::Spin).unwrap();
     job.next_progress().await.expect("it begins");
     let standing_by = Worker::attach(&place.socket);
     for pid in [standing_by.pid(), worker.pid()] {

@@ -39,7 +39,7 @@ async fn a_worker_whose_coordinator_lives_is_not_ended_by_a_stop_signal() {
     let pid = pool.workers()[0].pid.unwrap();
     for stop in STOPS {
         process::signal(pid, stop);
-        let mut job = pool.submit(Verb::Obey);
+        let mut job = pool.try_submit(Verb::Obey).unwrap();
         job.next_progress().await.unwrap();
         process::signal(pid, stop);
         // The job goes on: further reports come from behind the signal.

@@ -7,7 +7,6 @@ use procpool_tests::process;
 use procpool_tests::verbs::Verb;
 use rustix::process::Pid;
 use rustix::thread::gettid;
-use std::future::IntoFuture;
 use std::time::Duration;
 
 /// Whether this process has such a thread.
@@ -47,7 +46,7 @@ fn a_worker_on_its_way_up_outlives_the_thread_that_asked_for_it() {
     let start = move || {
         let (pool, job, pid) = runtime.block_on(async {
             let pool = verbs(1).start_lazy().unwrap();
-            let job = pool.submit(Verb::Pid);
+            let job = pool.try_submit(Verb::Pid).unwrap();
             // Looking again and again, for it must not come further than that.
             let pid = loop {
                 match pool.workers().first().and_then(|worker| worker.pid) {
@@ -67,6 +66,6 @@ fn a_worker_on_its_way_up_outlives_the_thread_that_asked_for_it() {
         (runtime, pool, job, pid)
     };
     let (runtime, pool, job, pid) = std::thread::spawn(start).join().unwrap();
-    assert_eq!(runtime.block_on(job.into_future()).unwrap(), pid.to_string());
+    assert_eq!(runtime.block_on(job).unwrap(), pid.to_string());
     assert_eq!(pool.status().deaths, 0);
 }

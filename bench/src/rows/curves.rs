@@ -97,8 +97,8 @@ pub(super) async fn by_queue(kit: Kit) -> Result<Curve> {
         for _ in 0..=TURNS {
             let begun = Instant::now();
             for _ in 0..repeat {
-                let jobs: Vec<_> = (0..queued).map(|_| pool.job("ping".into()).submit()).collect();
-                for job in jobs {
+                let jobs = (0..queued).map(|_| pool.try_submit("ping".into()));
+                for job in jobs.collect::<std::result::Result<Vec<_>, _>>()? {
                     job.await?;
                 }
             }

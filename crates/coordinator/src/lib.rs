@@ -26,8 +26,8 @@ pub use coordinator::{Coordinator, CoordinatorConfig, NoPool};
 pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
 pub use pool::{
-    JobEvent, JobFuture, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, RawPool,
-    ShutdownReport, WorkerSource,
+    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
+    RawPool, ShutdownReport, WorkerRange, WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

@@ -37,10 +37,13 @@ pub enum RunError {
 /// When the process does not come up, or the job has no output.
 pub async fn run_once<J: Job>(executable: Executable, input: J::Input) -> Result<J::Output, RunError> {
     let pool = Pool::<J>::builder(executable).workers(1..=1).no_timeout().starts_once().start().await?;
-    let job = pool.submit(input);
+    let job = pool.try_submit(input);
     // One job: its worker exits after it, and none is started in its place if it dies.
     pool.raw().drain();
-    let output = job.await;
+    let output = match job {
+        Ok(job) => job.await,
+        Err(refused) => Err(refused.into()),
+    };
     // The output is not kept waiting for the process to exit.
     tokio::spawn(async move { pool.shutdown(EXIT).await });
     Ok(output?)

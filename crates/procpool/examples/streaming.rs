@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn stream() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::<Primes>::builder(Executable::current()).start().await?;
 
-    let mut job = pool.submit(10_000);
+    let mut job = pool.submit(10_000).await?;
     while let Some(event) = job.next_event().await {
         match event? {
             JobEvent::Chunk(primes) => println!("{} more, up to {:?}", primes.len(), primes.last()),
@@ -46,7 +46,7 @@ async fn stream() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} primes in all", job.await?);
 
     // A job that would take for ever, and a caller who has seen enough.
-    let mut job = pool.submit(u64::MAX);
+    let mut job = pool.submit(u64::MAX).await?;
     let _first = job.next_event().await;
     job.cancel();
     match job.await {

@@ -61,11 +61,11 @@
 mod guide;
 
 pub use procpool_coordinator::{
-    AttachSocket, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch, Executable,
-    ExecutableError, InvalidLimits, InvalidWorkerLimits, JobEvent, JobFuture, JobHandle, JobRequest, Map,
-    NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, RawPool, RunError, SaveError,
-    ShutdownReport, SpawnError, StartError, Supervision, Worker, WorkerBuilder, WorkerData, WorkerError,
-    WorkerEvent, WorkerLimits, WorkerSource, run_once,
+    AttachSocket, Canceller, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch,
+    Executable, ExecutableError, InvalidLimits, InvalidWorkerLimits, JobEvent, JobEvents, JobHandle,
+    JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, RawPool, RunError,
+    SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker, WorkerBuilder, WorkerData,
+    WorkerError, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, SuspectPayload};

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = start(&runtime, &worker)?;
     let job = runtime.block_on(async {
         pool.run(Verb::Pid).await?;
-        Ok::<_, JobError>(pool.submit(Verb::WaitFor(marker.clone())))
+        Ok::<_, JobError>(pool.submit(Verb::WaitFor(marker.clone())).await?)
     })?;
     runtime.block_on(procpool_tests::eventually("the job to begin", async || {
         (pool.status().workers.busy == 1).then_some(())
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Side::Parent(child) => {
             println!("parent: child ended with {:?}", child.wait()?);
             File::create(&marker)?;
-            println!("parent: job {}", runtime.block_on(async { job.await })?);
+            println!("parent: job {}", runtime.block_on(job)?);
             println!("parent: same worker {}", pids(&pool) == before);
             println!("parent: deaths {}", pool.status().deaths);
             runtime.block_on(messages.post(Verb::Echo("lives".into())))?;
@@ -56,7 +56,7 @@ fn child(
     let runtime = runtime()?;
     let is_forked = |error: &JobError| matches!(error, JobError::Refused(it) if it.reason == Refusal::Forked);
     println!("child: run {}", runtime.block_on(pool.run(Verb::Pid)).is_err_and(|it| is_forked(&it)));
-    println!("child: job {}", runtime.block_on(async { job.await }).is_err_and(|it| is_forked(&it)));
+    println!("child: job {}", runtime.block_on(job).is_err_and(|it| is_forked(&it)));
     let reloaded = runtime.block_on(pool.reload());
     println!("child: reload {}", matches!(reloaded, Err(ReloadError::Forked { .. })));
     println!("child: workers {} {}", pool.workers().len(), pool.status().workers.busy);

@@ -128,14 +128,16 @@ impl Reader {
     async fn round(&mut self) {
         let most = if self.is_brisk { CREDIT } else { MOST };
         let count = u32::try_from(self.random.below(most)).unwrap_or(0);
-        let before: Vec<_> =
-            (0..self.random.below(BEFORE)).map(|_| self.pool.submit(echo("small"))).collect();
-        let emits = self.pool.submit(Verb::Count(count));
+        let mut before = Vec::new();
+        for _ in 0..self.random.below(BEFORE) {
+            before.extend(self.submit(echo("small")).await);
+        }
+        let Some(emits) = self.submit(Verb::Count(count)).await else { return };
         // It kills its worker while others' chunks, and answers, may wait to be read.
         let kind = self.random.below(6);
         let killer = match kind {
-            0 => Some(self.pool.submit(Verb::Abort)),
-            1 => Some(self.pool.submit(Verb::AbortAfter(count))),
+            0 => self.submit(Verb::Abort).await,
+            1 => self.submit(Verb::AbortAfter(count)).await,
             _ => None,
         };
         if self.is_brisk && kind == 0 {
@@ -167,6 +169,11 @@ impl Reader {
                 other => self.seen.note(|| format!("a small job ended as {other:?}")),
             }
         }
+    }
+
+    async fn submit(&mut self, verb: Verb) -> Option<JobHandle<Verbs>> {
+        let submitted = self.pool.submit(verb).await;
+        submitted.map_err(|refused| self.seen.note(|| format!("refused: {refused}"))).ok()
     }
 
     /// Has this program, which has one thread, read nothing while a worker does all that it has, and dies of it.

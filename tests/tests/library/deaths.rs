@@ -12,7 +12,7 @@ async fn a_killed_worker_fails_only_its_own_job() {
     let pool = verbs(2).start().await.unwrap();
     idle(&pool, 2).await;
     let (victim, pid) = begin(&pool, Verb::Spin).await;
-    let neighbours: Vec<_> = (0..100).map(|n| pool.submit(echo(&n.to_string()))).collect();
+    let neighbours: Vec<_> = (0..100).map(|n| pool.try_submit(echo(&n.to_string())).unwrap()).collect();
     process::kill(pid);
 
     let error = victim.await.unwrap_err();
@@ -139,7 +139,7 @@ async fn a_job_that_may_not_be_repeated_is_handed_out_once() {
         // Of five jobs one is killed when it has begun, and one loses its worker at any time or not at all.
         let (is_hit, may_be_hit) = (n % 5 == 0, n % 5 == 1);
         let nap = if is_hit { 10_000_000 } else { 0 };
-        let job = pool.submit(Verb::LogThenNap(log.display().to_string(), n.to_string(), nap));
+        let job = pool.try_submit(Verb::LogThenNap(log.display().to_string(), n.to_string(), nap)).unwrap();
         if is_hit {
             eventually("the job to begin", async || lines().contains(&n.to_string()).then_some(())).await;
         }

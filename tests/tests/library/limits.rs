@@ -11,7 +11,7 @@ use std::time::Duration;
 async fn a_deadline_ends_in_a_kill() {
     let pool = verbs(1).start().await.unwrap();
     // Long enough for the job to begin on any machine, or there would be nothing to kill.
-    let mut job = pool.job(Verb::Spin).timeout(Duration::from_secs(2)).submit();
+    let mut job = pool.job(Verb::Spin).timeout(Duration::from_secs(2)).try_submit().unwrap();
     job.next_progress().await.expect("the job begins");
     let pid = pool.workers()[0].pid.unwrap();
     let error = job.await.unwrap_err();
@@ -25,12 +25,12 @@ async fn a_deadline_ends_in_a_kill() {
 async fn a_run_timeout_does_not_count_the_queue() {
     let pool = verbs(1).start().await.unwrap();
     // Longer than the one behind it may run.
-    let blocker = pool.submit(Verb::Nap(1_500_000));
+    let blocker = pool.try_submit(Verb::Nap(1_500_000)).unwrap();
     // And long enough that its timer rings first, if that is too early.
-    let waited = pool.job(Verb::Nap(100_000)).run_timeout(Duration::from_secs(1)).submit();
+    let waited = pool.job(Verb::Nap(100_000)).run_timeout(Duration::from_secs(1)).try_submit().unwrap();
     waited.await.expect("it waits for longer than it may run, and runs for less");
     blocker.await.unwrap();
-    let job = pool.job(Verb::Spin).run_timeout(Duration::from_millis(50)).submit();
+    let job = pool.job(Verb::Spin).run_timeout(Duration::from_millis(50)).try_submit().unwrap();
     let error = job.await.unwrap_err();
     assert!(
         matches!(error, JobError::TimedOut { stage: Stage::Running, limit, .. } if limit == Duration::from_millis(50)),
@@ -73,7 +73,7 @@ async fn a_cancelled_job_that_obeys_keeps_its_worker() {
 async fn a_cancelled_job_that_does_not_obey_is_killed() {
     let pool = verbs(1).start().await.unwrap();
     let (job, pid) = begin(&pool, Verb::Spin).await;
-    let id = job.id().unwrap();
+    let id = job.id();
     assert!(pool.cancel(id));
     assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
     eventually("the kill", async || (!process::is_alive(pid)).then_some(())).await;
@@ -96,7 +96,7 @@ async fn a_detached_job_goes_on() {
     let scratch = Scratch::new();
     let log = scratch.path().join("log");
     let pool = verbs(1).start().await.unwrap();
-    pool.submit(Verb::Log(log.display().to_string(), "ran".into())).detach();
+    pool.try_submit(Verb::Log(log.display().to_string(), "ran".into())).unwrap().detach();
     eventually("the job's effect", async || {
         std::fs::read_to_string(&log).ok().filter(|text| text == "ran\n")
     })
@@ -107,7 +107,7 @@ async fn a_detached_job_goes_on() {
 async fn a_full_queue_refuses_at_once_or_keeps_the_patient_waiting() {
     let pool = verbs(1).queue(1).start().await.unwrap();
     let (running, _) = begin(&pool, Verb::Obey).await;
-    let queued = pool.submit(echo("queued"));
+    let queued = pool.try_submit(echo("queued")).unwrap();
 
     let error = pool.try_run(echo("refused")).await.unwrap_err();
     assert!(
@@ -136,7 +136,7 @@ async fn inputs_beyond_the_bytes_of_the_queue_are_refused_at_once_or_wait_patien
     let pool = verbs(1).queue_bytes(100_000).start().await.unwrap();
     let (running, _) = begin(&pool, Verb::Obey).await;
     // A job of any size may wait alone.
-    let queued = pool.submit(text(200_000));
+    let queued = pool.try_submit(text(200_000)).unwrap();
 
     let error = pool.try_run(text(10)).await.unwrap_err();
     let JobError::Refused(refused) = &error else { panic!("{error}") };
@@ -172,8 +172,8 @@ async fn inputs_beyond_the_bytes_of_the_queue_are_refused_at_once_or_wait_patien
 async fn outputs_that_nobody_takes_are_counted_and_stop_nobody_else() {
     let text = "x".repeat(100_000);
     let pool = verbs(1).start().await.unwrap();
-    let kept: Vec<_> = (0..8).map(|_| pool.submit(echo(&text))).collect();
-    let dropped = pool.submit(echo(&text));
+    let kept: Vec<_> = (0..8).map(|_| pool.try_submit(echo(&text)).unwrap()).collect();
+    let dropped = pool.try_submit(echo(&text)).unwrap();
     let ended = async || (pool.status().jobs.get("ok") == Some(&9)).then(|| pool.status().output_bytes);
     let bytes = eventually("the jobs to end", ended).await;
     assert!(bytes >= 9 * 100_000, "{bytes}");

@@ -30,7 +30,7 @@ async fn one_process_runs_one_job() {
 async fn a_lazy_pool_starts_with_its_first_job_and_grows_with_the_queue() {
     let pool = Pool::<Verbs>::builder(executable("verbs")).workers(1..=3).start_lazy().unwrap();
     assert!(pool.workers().is_empty());
-    let jobs: Vec<_> = (0..3).map(|_| pool.submit(Verb::Obey)).collect();
+    let jobs: Vec<_> = (0..3).map(|_| pool.try_submit(Verb::Obey).unwrap()).collect();
     eventually("three busy workers", async || (pool.status().workers.busy == 3).then_some(())).await;
     drop(jobs);
     idle(&pool, 3).await;

@@ -112,7 +112,7 @@ async fn a_worker_that_does_not_read_runs_into_the_deadline() {
 #[tokio::test]
 async fn a_worker_that_never_stops_talking_holds_up_neither_its_deadline_nor_its_neighbours() {
     let pool = misbehaving("flood").start().await.unwrap();
-    let job = pool.job(Verb::Pid).timeout(Duration::from_millis(200)).submit();
+    let job = pool.job(Verb::Pid).timeout(Duration::from_millis(200)).try_submit().unwrap();
     let neighbours = procpool_tests::library::verbs(1).start().await.unwrap();
     assert_eq!(neighbours.run(Verb::Echo("hello".into())).await.unwrap(), "hello");
     assert!(job.await.unwrap_err().is_timeout());

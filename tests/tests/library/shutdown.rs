@@ -9,7 +9,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn shutting_down_finishes_what_was_accepted_and_leaves_no_process() {
     let pool = verbs(2).start().await.unwrap();
-    let jobs: Vec<_> = (0..20).map(|n| pool.submit(echo(&n.to_string()))).collect();
+    let jobs: Vec<_> = (0..20).map(|n| pool.try_submit(echo(&n.to_string())).unwrap()).collect();
     let pids: Vec<u32> = pool.workers().iter().filter_map(|worker| worker.pid).collect();
     let report = pool.shutdown(Duration::from_secs(20)).await;
     assert_eq!(report.shut_down, 0);
@@ -28,7 +28,7 @@ async fn shutting_down_finishes_what_was_accepted_and_leaves_no_process() {
 async fn a_drain_that_takes_too_long_is_cut() {
     let pool = verbs(1).start().await.unwrap();
     let (running, _) = begin(&pool, Verb::Spin).await;
-    let queued = pool.submit(echo("queued"));
+    let queued = pool.try_submit(echo("queued")).unwrap();
     let report = pool.shutdown(Duration::from_millis(20)).await;
     assert_eq!(report.shut_down, 2);
     assert!(matches!(running.await.unwrap_err(), JobError::ShutDown { stage: Stage::Running }));

@@ -26,7 +26,7 @@ async fn brisk() -> Pool<Large> {
 }
 
 async fn small(pool: &Pool<Large>, jobs: usize) {
-    let jobs: Vec<_> = (0..jobs).map(|_| pool.submit(input(ECHO, 0, 10))).collect();
+    let jobs: Vec<_> = (0..jobs).map(|_| pool.try_submit(input(ECHO, 0, 10)).unwrap()).collect();
     for job in jobs {
         job.await.unwrap();
     }
@@ -43,7 +43,7 @@ async fn large_jobs_after_small_ones_are_sent_once() {
         let pool = brisk().await;
         let (before, payload) = (written(), input(PART, 1, size));
         all_end(async {
-            let jobs: Vec<_> = (0..count).map(|_| pool.submit(payload.clone())).collect();
+            let jobs: Vec<_> = (0..count).map(|_| pool.try_submit(payload.clone()).unwrap()).collect();
             for job in jobs {
                 job.await.unwrap();
             }
@@ -62,7 +62,7 @@ async fn a_worker_without_a_processor_for_a_while_gets_and_ends_its_jobs() {
         let pid = pool.workers()[0].pid.unwrap();
         let payload = input(PART, 1, size);
         process::signal(pid, Signal::STOP);
-        let jobs: Vec<_> = (0..64).map(|_| pool.submit(payload.clone())).collect();
+        let jobs: Vec<_> = (0..64).map(|_| pool.try_submit(payload.clone()).unwrap()).collect();
         // sleep: ten times as long as a job may keep others waiting.
         tokio::time::sleep(Duration::from_millis(20)).await;
         // It may have been found stopped, which costs no job.
@@ -80,9 +80,10 @@ async fn a_worker_without_a_processor_for_a_while_gets_and_ends_its_jobs() {
 async fn large_jobs_behind_small_ones_do_not_stand_still() {
     let pool = brisk().await;
     for _ in 0..30 {
-        let before: Vec<_> = (0..1_000).map(|_| pool.submit(input(ECHO, 0, 10))).collect();
+        let before: Vec<_> = (0..1_000).map(|_| pool.try_submit(input(ECHO, 0, 10)).unwrap()).collect();
         let large = (0..20).map(|number| (number, if number % 2 == 0 { ECHO } else { FILL }));
-        let large: Vec<_> = large.map(|(fill, what)| pool.submit(input(what, fill, MIB / 2))).collect();
+        let large: Vec<_> =
+            large.map(|(fill, what)| pool.try_submit(input(what, fill, MIB / 2)).unwrap()).collect();
         all_end(async {
             for job in before.into_iter().chain(large) {
                 job.await.unwrap();

@@ -74,7 +74,7 @@ async fn answers_behind_a_long_output_are_those_of_their_jobs() {
     let jobs: Vec<_> = (0..120_u8)
         .map(|number| {
             let length = if number % 5 == 0 { 2 * MIB } else { 100 + usize::from(number) };
-            (number, length, pool.submit(input(FILL, number, length)))
+            (number, length, pool.try_submit(input(FILL, number, length)).unwrap())
         })
         .collect();
     for (number, length, job) in jobs {

@@ -52,7 +52,7 @@ async fn inputs_of_different_lengths_that_are_sent_at_once_are_not_mixed_up() {
         // Arenas grow meanwhile: each round asks for longer ones.
         let jobs: Vec<_> = (0..40_u8)
             .map(|number| (number, (MIB / 2) * round + usize::from(number)))
-            .map(|(number, length)| (number, length, pool.submit(input(ECHO, number, length))))
+            .map(|(number, length)| (number, length, pool.try_submit(input(ECHO, number, length)).unwrap()))
             .collect();
         for (number, length, job) in jobs {
             let output = job.await.unwrap();

@@ -79,7 +79,7 @@ async fn many_at_once_are_not_mixed_up() {
     let pool = large(2).start().await.unwrap();
     shares(&pool, MIB).await;
     let jobs: Vec<_> = (0..200_u8)
-        .map(|number| (number, pool.submit(input(ECHO, number, MIB + usize::from(number)))))
+        .map(|number| (number, pool.try_submit(input(ECHO, number, MIB + usize::from(number))).unwrap()))
         .collect();
     for (number, job) in jobs {
         let output = job.await.unwrap();
@@ -94,10 +94,10 @@ async fn large_payloads_that_are_sent_ahead_are_not_mixed_up() {
     shares(&pool, MIB).await;
     for round in 0..10_u8 {
         // Small ones first, so that the large ones are taken for small.
-        let small: Vec<_> = (0..1_000).map(|_| pool.submit(input(ECHO, 0, 10))).collect();
+        let small: Vec<_> = (0..1_000).map(|_| pool.try_submit(input(ECHO, 0, 10)).unwrap()).collect();
         let large: Vec<_> = (0..20)
             .map(|number| (round * 20 + number, if number % 2 == 0 { ECHO } else { FILL }))
-            .map(|(fill, what)| (fill, pool.submit(input(what, fill, MIB / 2))))
+            .map(|(fill, what)| (fill, pool.try_submit(input(what, fill, MIB / 2)).unwrap()))
             .collect();
         for job in small {
             job.await.unwrap();

@@ -17,7 +17,7 @@ async fn workers_and_service_add_to_one_number() {
     idle(&pool, 2).await;
     let region = SharedRegion::new(16 << 20).unwrap();
     let add = || Add { region: region.clone(), times: 100_000, then_dies: false };
-    let jobs: Vec<_> = (0..8).map(|_| pool.submit(add())).collect();
+    let jobs: Vec<_> = (0..8).map(|_| pool.try_submit(add()).unwrap()).collect();
     for _ in 0..100_000 {
         region[0].fetch_add(1, Relaxed);
     }
@@ -42,7 +42,7 @@ async fn what_a_worker_had_written_is_there_after_its_death_and_the_next_goes_on
 async fn a_job_keeps_its_region_until_it_has_ended() {
     let pool = adders(1).start().await.unwrap();
     let (kept, dropped) = (SharedRegion::new(1024).unwrap(), SharedRegion::new(1024).unwrap());
-    let long = pool.submit(Add { region: kept.clone(), times: 20_000_000, then_dies: false });
+    let long = pool.try_submit(Add { region: kept.clone(), times: 20_000_000, then_dies: false }).unwrap();
     // It waits for the one before, and nobody but its input has the region. The job has it; its output comes too late.
     let error = pool.run(Add { region: dropped, times: 1, then_dies: false }).await.unwrap_err();
     assert!(
@@ -91,7 +91,7 @@ async fn thousands_of_jobs_that_are_sent_ahead_find_their_own_regions() {
     let regions: [SharedRegion<AtomicU32>; 3] = std::array::from_fn(|_| SharedRegion::new(1024).unwrap());
     let jobs: Vec<_> = (0..3_000)
         .map(|number| regions[number % 3].clone())
-        .map(|region| pool.submit(Add { region, times: 1, then_dies: false }))
+        .map(|region| pool.try_submit(Add { region, times: 1, then_dies: false }).unwrap())
         .collect();
     for job in jobs {
         job.await.unwrap();

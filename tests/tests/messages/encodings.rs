@@ -77,7 +77,7 @@ async fn worker_data_that_a_worker_cannot_be_given_fails_the_start() {
 #[tokio::test]
 async fn a_job_that_was_encoded_before_there_was_a_worker_decides_what_workers_have_to_read() {
     let lazy = misbehaving("encodings=json").breaker_failures(1).start_lazy().unwrap();
-    let waiting = lazy.submit(Verb::Pid);
+    let waiting = lazy.try_submit(Verb::Pid).unwrap();
     procpool_tests::eventually("the breaker", async || lazy.status().breaker_open.then_some(())).await;
     let error = lazy.run(Verb::Pid).await.unwrap_err();
     let text = error.to_string();

@@ -96,8 +96,8 @@ async fn jobs_ahead_and_retries_have_the_history_of_the_worker_that_they_died_in
     let scratch = Scratch::new();
     let pool = library::verbs(1).save_failed_jobs(scratch.path().join("failed")).save_history(4);
     let pool = pool.start().await.unwrap();
-    let jobs: Vec<_> = (0..40).map(|n| pool.submit(echo(&n.to_string()))).collect();
-    let last = pool.submit(Verb::Abort);
+    let jobs: Vec<_> = (0..40).map(|n| pool.try_submit(echo(&n.to_string())).unwrap()).collect();
+    let last = pool.try_submit(Verb::Abort).unwrap();
     for job in jobs {
         job.await.unwrap();
     }

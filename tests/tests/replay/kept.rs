@@ -135,8 +135,9 @@ async fn every_job_of_a_crowd_that_crashes_has_its_outcome() {
     let pool = library::verbs(4).save_failed_jobs(scratch.path().join("failed")).saved_jobs(5);
     let pool = pool.start().await.unwrap();
     // A job that ends well proves the workers, so that no start is put off.
-    let pairs: Vec<_> =
-        (0..25).map(|n| [echo("on we go"), Verb::Exit(n + 1)].map(|verb| pool.submit(verb))).collect();
+    let pairs: Vec<_> = (0..25)
+        .map(|n| [echo("on we go"), Verb::Exit(n + 1)].map(|verb| pool.try_submit(verb).unwrap()))
+        .collect();
     for [well, ill] in pairs {
         assert_eq!(well.await.unwrap(), "on we go");
         assert_eq!(ill.await.unwrap_err().name(), "crashed");

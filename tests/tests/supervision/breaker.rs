@@ -29,7 +29,7 @@ fn refusal(error: &JobError) -> (&'static str, Option<Duration>) {
 async fn workers_that_cannot_start_open_the_breaker_and_jobs_are_refused_at_once() {
     let worker = Replaceable::new("verbs");
     let pool = broken(&worker).start_lazy().unwrap();
-    let waiting = pool.submit(echo("patience"));
+    let waiting = pool.try_submit(echo("patience")).unwrap();
     breaker_opens(&pool).await;
 
     let error = pool.run(Verb::Pid).await.unwrap_err();
@@ -46,7 +46,7 @@ async fn workers_that_cannot_start_open_the_breaker_and_jobs_are_refused_at_once
 async fn a_breaker_closes_when_the_executable_is_mended() {
     let worker = Replaceable::new("verbs");
     let pool = broken(&worker).start_lazy().unwrap();
-    let waiting = pool.submit(echo("patience"));
+    let waiting = pool.try_submit(echo("patience")).unwrap();
     breaker_opens(&pool).await;
     worker.become_binary("verbs");
     pool.reload().await.unwrap();
@@ -61,7 +61,7 @@ async fn a_missing_executable_is_like_one_that_does_not_start() {
     worker.become_script("exit 1");
     let pool = Pool::<Verbs>::builder(worker.executable(&[])).workers(0..=1).start_lazy().unwrap();
     worker.vanish();
-    let waiting = pool.submit(echo("patience"));
+    let waiting = pool.try_submit(echo("patience")).unwrap();
     breaker_opens(&pool).await;
     let refused = pool.run(Verb::Pid).await.unwrap_err();
     assert!(

@@ -77,8 +77,9 @@ async fn a_library_user_names_clients_and_those_that_do_no_harm_are_served() {
 async fn what_a_refused_client_has_waiting_is_given_back_and_kills_no_worker() {
     let pool = verbs(1).client_deaths(2).start().await.unwrap();
     idle(&pool, 1).await;
-    let jobs: Vec<_> = (0..20).map(|number| pool.job(killer(number)).client("mallory").submit()).collect();
-    let good = pool.job(echo("good")).client("alice").submit();
+    let jobs: Vec<_> =
+        (0..20).map(|number| pool.job(killer(number)).client("mallory").try_submit().unwrap()).collect();
+    let good = pool.job(echo("good")).client("alice").try_submit().unwrap();
     let mut ends = Vec::new();
     for job in jobs {
         ends.push(job.await.unwrap_err().name());

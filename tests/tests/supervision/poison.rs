@@ -47,9 +47,9 @@ async fn copies_that_waited_before_the_first_death_kill_no_more_workers_than_tho
     let scratch = Scratch::new();
     let gate = scratch.path().join("gate");
     let pool = verbs(1).start().await.unwrap();
-    let first = pool.submit(Verb::WaitFor(gate.display().to_string()));
-    let copies: Vec<_> = (0..10).map(|_| pool.submit(Verb::Abort)).collect();
-    let innocent = pool.submit(echo("another payload"));
+    let first = pool.try_submit(Verb::WaitFor(gate.display().to_string())).unwrap();
+    let copies: Vec<_> = (0..10).map(|_| pool.try_submit(Verb::Abort).unwrap()).collect();
+    let innocent = pool.try_submit(echo("another payload")).unwrap();
     assert_eq!(pool.status().queued, 11);
     std::fs::write(&gate, "").unwrap();
     first.await.unwrap();

@@ -73,7 +73,7 @@ async fn a_running_job_is_finished_by_the_worker_from_before() {
     let worker = Replaceable::new("verbs");
     let pool = pool(&worker, 1, &[]).start().await.unwrap();
     let file = worker.path().with_extension("go");
-    let job = pool.submit(Verb::WaitFor(file.display().to_string()));
+    let job = pool.try_submit(Verb::WaitFor(file.display().to_string())).unwrap();
     eventually("the job to run", async || (pool.status().running == 1).then_some(())).await;
     let reloading = tokio::spawn({
         let pool = pool.clone();

@@ -10,7 +10,7 @@ use std::time::Duration;
 async fn a_pool_grows_with_its_jobs_and_shrinks_when_there_are_none() {
     let pool = Pool::<Verbs>::builder(executable("verbs")).workers(1..=3);
     let pool = pool.idle_timeout(Duration::from_millis(100)).start().await.unwrap();
-    let busy: Vec<_> = (0..3).map(|_| pool.submit(Verb::Obey)).collect();
+    let busy: Vec<_> = (0..3).map(|_| pool.try_submit(Verb::Obey).unwrap()).collect();
     eventually("three busy workers", async || (pool.status().workers.busy == 3).then_some(())).await;
     drop(busy);
     let shrunk = async || (pool.workers().len() == 1).then_some(());
@@ -34,7 +34,7 @@ async fn a_pool_may_shrink_to_nothing_and_come_back() {
 async fn a_spare_is_ready_before_it_is_needed() {
     let pool = Pool::<Verbs>::builder(executable("verbs")).workers(0..=3).spares(1).start().await.unwrap();
     idle(&pool, 1).await;
-    let _busy = pool.submit(Verb::Obey);
+    let _busy = pool.try_submit(Verb::Obey).unwrap();
     let spare = async || {
         let workers = pool.status().workers;
         (workers.busy == 1 && workers.idle == 1).then_some(())

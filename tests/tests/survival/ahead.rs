@@ -25,7 +25,7 @@ pub(crate) async fn brisk(workers: usize) -> Pool<Verbs> {
 
 /// Has a pool run jobs that take no time.
 pub(crate) async fn warm(pool: &Pool<Verbs>) {
-    let warm: Vec<_> = (0..2_000).map(|_| pool.submit(echo("warm"))).collect();
+    let warm: Vec<_> = (0..2_000).map(|_| pool.try_submit(echo("warm")).unwrap()).collect();
     for job in warm {
         job.await.unwrap();
     }
@@ -52,7 +52,7 @@ async fn of_many_small_jobs_under_kills_none_is_lost_and_none_runs_twice() {
         }
     });
     let jobs: Vec<_> = (0..9_000)
-        .map(|number| (number, pool.submit(Verb::Log(log.clone(), format!("<{number}>")))))
+        .map(|number| (number, pool.try_submit(Verb::Log(log.clone(), format!("<{number}>"))).unwrap()))
         .collect();
     let mut told: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, job) in jobs {
@@ -87,11 +87,11 @@ async fn jobs_behind_one_that_takes_long_are_run_by_another_worker() {
         (0..200).map(|number| (number == 20, number)).partition(|(is_long, _)| *is_long);
     let mut handles = Vec::new();
     for _ in 0..20 {
-        handles.push(pool.submit(echo("before")));
+        handles.push(pool.try_submit(echo("before")).unwrap());
     }
-    let spinning = long.iter().map(|_| pool.submit(Verb::Spin)).collect::<Vec<_>>();
+    let spinning = long.iter().map(|_| pool.try_submit(Verb::Spin).unwrap()).collect::<Vec<_>>();
     for _ in &short {
-        handles.push(pool.submit(echo("behind")));
+        handles.push(pool.try_submit(echo("behind")).unwrap());
     }
     for handle in handles {
         handle.await.unwrap();
@@ -108,11 +108,11 @@ async fn jobs_behind_one_that_takes_long_are_run_by_another_worker() {
 async fn a_worker_that_dies_of_a_job_loses_that_one_and_no_answer_that_waited_to_be_sent() {
     let pool = brisk(1).await;
     for round in 0..20 {
-        let before: Vec<_> = (0..30).map(|_| pool.submit(echo("before"))).collect();
+        let before: Vec<_> = (0..30).map(|_| pool.try_submit(echo("before")).unwrap()).collect();
         // It says nothing before it dies, so that nothing takes the answers along. Each time another payload: three deaths of
         // one would be the last.
-        let dies = pool.submit(Verb::Exit(round));
-        let behind: Vec<_> = (0..30).map(|_| pool.submit(echo("behind"))).collect();
+        let dies = pool.try_submit(Verb::Exit(round)).unwrap();
+        let behind: Vec<_> = (0..30).map(|_| pool.try_submit(echo("behind")).unwrap()).collect();
         for job in before.into_iter().chain(behind) {
             job.await.unwrap();
         }
@@ -128,7 +128,7 @@ async fn a_worker_that_dies_of_a_job_loses_that_one_and_no_answer_that_waited_to
 async fn jobs_ahead_that_are_cancelled_cost_no_other_job_anything() {
     let pool = brisk(1).await;
     for _ in 0..20 {
-        let jobs: Vec<_> = (0..60).map(|_| pool.submit(echo("hello"))).collect();
+        let jobs: Vec<_> = (0..60).map(|_| pool.try_submit(echo("hello")).unwrap()).collect();
         for (number, job) in jobs.into_iter().enumerate() {
             if number % 3 == 0 {
                 drop(job);
@@ -145,8 +145,9 @@ async fn jobs_ahead_that_are_cancelled_cost_no_other_job_anything() {
 async fn a_worker_that_is_stopped_before_its_jobs_come_costs_none_of_them() {
     let pool = brisk(2).await;
     process::signal(pool.workers()[0].pid.unwrap(), Signal::STOP);
-    let jobs: Vec<_> =
-        (0..500).map(|_| pool.job(echo("x")).timeout(Duration::from_secs(10)).submit()).collect();
+    let jobs: Vec<_> = (0..500)
+        .map(|_| pool.job(echo("x")).timeout(Duration::from_secs(10)).try_submit().unwrap())
+        .collect();
     for job in jobs {
         assert_eq!(job.await.unwrap(), "x");
     }
@@ -160,8 +161,10 @@ async fn a_worker_that_is_stopped_amid_a_job_costs_that_one_and_none_behind_it()
     for round in 0..10 {
         let begun = scratch.path().join(format!("begun {round}"));
         let minute = Duration::from_secs(60);
-        let stops = pool.job(Verb::StopItself(begun.display().to_string())).timeout(minute).submit();
-        let jobs: Vec<_> = (0..200).map(|_| pool.job(echo("behind")).timeout(minute).submit()).collect();
+        let stops =
+            pool.job(Verb::StopItself(begun.display().to_string())).timeout(minute).try_submit().unwrap();
+        let jobs: Vec<_> =
+            (0..200).map(|_| pool.job(echo("behind")).timeout(minute).try_submit().unwrap()).collect();
         for job in jobs {
             assert_eq!(job.await.unwrap(), "behind");
         }

@@ -53,7 +53,8 @@ async fn an_answer_at_the_deadline_or_the_deadline_whichever_is_first_and_never_
     // Naps of the deadline ± 2 ms, four at a time.
     for first in (0..count).step_by(4) {
         let submitted = Instant::now();
-        let nap = |n: u64| pool.job(Verb::Nap(4_000 + n % 41 * 100)).run_timeout(deadline).submit();
+        let nap =
+            |n: u64| pool.job(Verb::Nap(4_000 + n % 41 * 100)).run_timeout(deadline).try_submit().unwrap();
         for job in [nap(first), nap(first + 1), nap(first + 2), nap(first + 3)] {
             match job.await {
                 Ok(_) => ok += 1,
@@ -122,9 +123,9 @@ async fn a_cancel_at_the_moment_of_the_answer_never_hits_the_next_job() {
     let worker = pool.workers()[0].pid;
     let mut moment = Moment::new(Duration::from_micros(10));
     for round in 0..1000_u64 {
-        let job = pool.submit(Verb::Attend(round % 20 * 10));
+        let job = pool.try_submit(Verb::Attend(round % 20 * 10)).unwrap();
         // What looks at its flag for longer is the one that a stray cancel would hit.
-        let next = pool.submit(Verb::Attend(300));
+        let next = pool.try_submit(Verb::Attend(300)).unwrap();
         moment.cancel(job).await;
         assert_eq!(next.await.unwrap(), "undisturbed", "round {round}");
     }
@@ -140,8 +141,8 @@ async fn a_cancel_that_ends_in_a_kill_never_costs_the_next_job() {
     let mut workers = BTreeSet::new();
     for round in 0..100_u64 {
         workers.extend(pool.workers().into_iter().filter_map(|worker| worker.pid));
-        let job = pool.submit(Verb::Nap(round % 10 * 100));
-        let next = pool.submit(echo("next"));
+        let job = pool.try_submit(Verb::Nap(round % 10 * 100)).unwrap();
+        let next = pool.try_submit(echo("next")).unwrap();
         moment.cancel(job).await;
         assert_eq!(next.await.unwrap(), "next", "round {round}");
     }
@@ -156,7 +157,7 @@ async fn a_large_job_to_a_worker_that_does_not_read_runs_into_its_deadline_and_d
     let scratch = Scratch::new();
     let pool = misbehaving_once("deaf", 2, &scratch).start().await.unwrap();
     idle(&pool, 2).await;
-    let large = || pool.job(echo(&"x".repeat(1 << 20))).timeout(Duration::from_secs(1)).submit();
+    let large = || pool.job(echo(&"x".repeat(1 << 20))).timeout(Duration::from_secs(1)).try_submit().unwrap();
     // One of them meets the deaf worker. The other one's worker does all the rest meanwhile.
     let (one, other) = (large(), large());
     for _ in 0..200 {
@@ -176,21 +177,21 @@ async fn a_cancel_says_whether_it_was_in_time_in_every_state() {
     let log = scratch.path().join("log");
     let pool = verbs(1).grace(Duration::from_secs(20)).start_lazy().unwrap();
     // Queued, for a worker that is not there yet, and behind one that runs: it is never begun.
-    let unborn = pool.submit(Verb::Log(log.display().to_string(), "ran".into()));
+    let unborn = pool.try_submit(Verb::Log(log.display().to_string(), "ran".into())).unwrap();
     assert!(unborn.cancel() && !unborn.cancel());
     assert!(matches!(unborn.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued }));
     idle(&pool, 1).await;
     let worker = pool.workers()[0].pid;
     let (running, _) = begin(&pool, Verb::Obey).await;
-    let queued = pool.submit(Verb::Log(log.display().to_string(), "ran".into()));
+    let queued = pool.try_submit(Verb::Log(log.display().to_string(), "ran".into())).unwrap();
     assert!(queued.cancel() && !queued.cancel());
     assert!(matches!(queued.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued }));
     // Running, and obedient.
     assert!(running.cancel() && !running.cancel());
     assert!(matches!(running.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
     // Done.
-    let done = pool.submit(echo("done"));
-    let id = done.id().unwrap();
+    let done = pool.try_submit(echo("done")).unwrap();
+    let id = done.id();
     assert_eq!(done.await.unwrap(), "done");
     assert!(!pool.cancel(id) && !pool.cancel(id));
     assert_eq!(outcomes(&pool), [("cancelled", 3), ("ok", 1)]);

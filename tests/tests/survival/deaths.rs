@@ -54,7 +54,7 @@ async fn a_panic_is_panicked_and_no_crash() {
 async fn the_death_after_an_answer_is_charged_to_the_worker_and_not_to_the_next_job() {
     let pool = misbehaving("reply_then_die").timeout(Duration::from_secs(20)).start().await.unwrap();
     let count = 50;
-    let jobs: Vec<_> = (0..count).map(|_| pool.submit(Verb::Pid)).collect();
+    let jobs: Vec<_> = (0..count).map(|_| pool.try_submit(Verb::Pid).unwrap()).collect();
     for job in jobs {
         assert_eq!(job.await.unwrap(), "done");
     }
@@ -85,11 +85,11 @@ async fn all_workers_killed_at_once_cost_their_jobs_and_none_that_waits() {
     idle(&pool, 4).await;
     let mut spinning = Vec::new();
     for _ in 0..4 {
-        let mut job = pool.submit(Verb::Spin);
+        let mut job = pool.try_submit(Verb::Spin).unwrap();
         job.next_progress().await.expect("the job begins");
         spinning.push(job);
     }
-    let waiting: Vec<_> = (0..50).map(|n| pool.submit(echo(&n.to_string()))).collect();
+    let waiting: Vec<_> = (0..50).map(|n| pool.try_submit(echo(&n.to_string())).unwrap()).collect();
     pool.workers().iter().filter_map(|worker| worker.pid).for_each(process::kill);
     for job in spinning {
         let error = job.await.unwrap_err();

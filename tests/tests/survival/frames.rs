@@ -78,7 +78,7 @@ async fn an_answer_after_the_cancel_is_only_counted() {
     let pool = misbehaving("after_the_cancel").grace(LONG).start().await.unwrap();
     let worker = pool.workers()[0].pid;
     for round in 1..=20 {
-        let job = pool.submit(Verb::Pid);
+        let job = pool.try_submit(Verb::Pid).unwrap();
         procpool_tests::eventually("the job to be handed over", async || {
             (pool.status().workers.busy == 1).then_some(())
         })

@@ -41,7 +41,7 @@ async fn worker_and_heir(how: &str) -> (Pool<Verbs>, u32, u32) {
 
 /// Kills the worker amid a job, and says how long it took until the job had crashed.
 async fn kill_amid_a_job(pool: &Pool<Verbs>, worker: u32) -> Duration {
-    let mut job = pool.submit(Verb::Pid);
+    let mut job = pool.try_submit(Verb::Pid).unwrap();
     job.next_progress().await.expect("the job begins");
     let killed = Instant::now();
     process::kill(worker);

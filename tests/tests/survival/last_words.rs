@@ -42,7 +42,7 @@ async fn a_payload_that_kills_behind_a_small_job_goes_into_quarantine() {
     for _ in 0..5 {
         idle(&pool, 1).await;
         warm(&pool).await;
-        let submit = || (pool.submit(echo("warm")), pool.submit(Verb::Exit(7)));
+        let submit = || (pool.try_submit(echo("warm")).unwrap(), pool.try_submit(Verb::Exit(7)).unwrap());
         let ((before, killer), _) = hear_the_dead(&pool, submit).await;
         assert_eq!(before.await.unwrap(), "warm");
         told.push(match killer.await.unwrap_err() {
@@ -60,8 +60,8 @@ async fn a_payload_that_only_ran_before_three_that_kill_is_not_held_responsible(
         let pool = brisk(3).await;
         // Each worker gets an innocent job, and one that kills behind it.
         let submit = || {
-            let innocent = [0, 1, 2].map(|_| pool.submit(echo("innocent")));
-            (innocent, [1, 2, 3].map(|code| pool.submit(Verb::Exit(code))))
+            let innocent = [0, 1, 2].map(|_| pool.try_submit(echo("innocent")).unwrap());
+            (innocent, [1, 2, 3].map(|code| pool.try_submit(Verb::Exit(code)).unwrap()))
         };
         let ((innocent, killers), is_late) = hear_the_dead(&pool, submit).await;
         for job in innocent {
@@ -85,8 +85,13 @@ async fn chunks_of_a_job_that_ended_well_arrive_though_its_worker_is_dead() {
     for _ in 0..10 {
         idle(&pool, 1).await;
         warm(&pool).await;
-        let submit =
-            || (pool.submit(echo("before")), pool.submit(Verb::Count(3)), pool.submit(Verb::Exit(7)));
+        let submit = || {
+            (
+                pool.try_submit(echo("before")).unwrap(),
+                pool.try_submit(Verb::Count(3)).unwrap(),
+                pool.try_submit(Verb::Exit(7)).unwrap(),
+            )
+        };
         let ((before, mut counting, killer), _) = hear_the_dead(&pool, submit).await;
         let mut chunks = Vec::new();
         while let Some(event) = counting.next_event().await {

@@ -50,7 +50,7 @@ async fn workers_that_are_killed_amid_a_reload_lose_their_jobs_and_hold_up_nobod
     let file = Replaceable::new("verbs");
     let pool = Pool::builder(file.executable(&[])).workers(2..=2).start().await.unwrap();
     idle(&pool, 2).await;
-    let jobs = [pool.submit(Verb::Spin), pool.submit(Verb::Spin)];
+    let jobs = [pool.try_submit(Verb::Spin).unwrap(), pool.try_submit(Verb::Spin).unwrap()];
     eventually("both to run", async || (pool.status().running == 2).then_some(())).await;
     let old: Vec<_> = pool.workers().iter().filter_map(|worker| worker.pid).collect();
     let reloading = reload(&pool);

@@ -90,7 +90,7 @@ async fn a_worker_killed_amid_its_function_crashes_its_job_or_costs_an_attempt()
 async fn a_retry_that_the_deadline_does_not_allow_is_timed_out_and_not_crashed() {
     let pool = verbs(1).idempotent(true).max_attempts(100).start().await.unwrap();
     let limit = Duration::from_secs(2);
-    let mut job = pool.job(Verb::Spin).timeout(limit).submit();
+    let mut job = pool.job(Verb::Spin).timeout(limit).try_submit().unwrap();
     job.next_progress().await.expect("the job begins");
     process::kill(pool.workers()[0].pid.unwrap());
     let error = job.await.unwrap_err();

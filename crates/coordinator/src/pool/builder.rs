@@ -1,6 +1,6 @@
 //! [`PoolBuilder`]: what a pool shall be. Its methods are named like the keys of the configuration file.
 
-use super::{Pool, PoolConfig, PoolError, RawPool};
+use super::{Pool, PoolConfig, PoolError, RawPool, WorkerRange};
 use crate::limits::PoolLimits;
 use crate::regions;
 use procpool_process::Executable;
@@ -11,7 +11,6 @@ use procpool_protocol::{Job, PayloadError};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::marker::PhantomData;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -70,10 +69,12 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// Fewest and most workers. Default: 1 to the processors that this process may use.
-    pub fn workers(mut self, workers: RangeInclusive<usize>) -> Self {
-        self.config.limits.min_workers = *workers.start();
-        self.config.limits.max_workers = *workers.end();
+    /// Minimum and maximum number of workers: `4`, or `1..=4`. Default: 1 to the number of processors
+    /// that this process may use.
+    pub fn workers(mut self, workers: impl Into<WorkerRange>) -> Self {
+        let workers = workers.into();
+        self.config.limits.min_workers = workers.min();
+        self.config.limits.max_workers = workers.max();
         self
     }
 

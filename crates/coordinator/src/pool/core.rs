@@ -16,8 +16,8 @@ use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
 use procpool_protocol::engine::ReloadError;
-use procpool_protocol::outcome::Refusal;
-use procpool_protocol::{JobError, JobId, Payload};
+use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -302,8 +302,8 @@ impl Core {
     }
 
     /// The error of a caller whose job was not accepted.
-    pub(crate) fn refused(&self, reason: Refusal) -> JobError {
-        procpool_protocol::outcome::Refused { pool: self.name.clone(), reason }.into()
+    pub(crate) fn refused(&self, reason: Refusal) -> Refused {
+        Refused { pool: self.name.clone(), reason }
     }
 
     fn time(&self, instant: Instant) -> Time {
@@ -371,7 +371,8 @@ mod tests {
         let refused = core.submit(job()).unwrap_err();
         assert_eq!(refused.reason, Refusal::ShuttingDown);
         open.outcome.await.unwrap_err();
-        assert!(events.next().await.is_none(), "its reader does not wait for ever");
+        let end = std::future::poll_fn(|context| events.poll_next(context)).await;
+        assert!(end.is_none(), "its reader does not wait for ever");
         reloaded.await.unwrap_err();
         assert!(*core.drained().borrow(), "and the supervisor ends");
     }

@@ -16,18 +16,24 @@ mod rounds;
 mod simulation;
 mod state;
 mod status;
+mod worker_range;
 mod workers;
 
 pub use builder::PoolBuilder;
-pub use caller::handle::{JobEvent, JobFuture, JobHandle};
+pub use caller::canceller::Canceller;
+pub use caller::handle::{JobEvent, JobHandle};
+pub use caller::job_events::JobEvents;
 pub use caller::map::Map;
 pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
 pub use raw::{RawPool, ShutdownReport};
+pub use worker_range::WorkerRange;
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};
 use procpool_protocol::engine::{PoolStatus, Quarantine, ReloadError, ReloadReport, WorkerStatus};
+use procpool_protocol::outcome::Refused;
 use procpool_protocol::{Job, JobError, JobId};
+use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -107,32 +113,66 @@ impl<J: Job> Pool<J> {
         Self { raw, job: PhantomData }
     }
 
-    /// A job with options of its own; ends in `run`, `try_run` or `submit`.
-    pub fn job(&self, input: J::Input) -> JobRequest<'_, J> {
-        JobRequest::new(&self.raw, input)
+    /// A job with options of its own; ends in `run`, `try_run`, `submit` or `try_submit`.
+    pub fn job(&self, input: J::Input) -> JobRequest<J> {
+        JobRequest::new(self.raw.clone(), input)
     }
 
     /// Runs a job. Waits for a queue slot if need be, inside the job's deadline.
     ///
-    /// Dropping the future cancels the job.
+    /// The future borrows nothing, and can be spawned. It keeps the pool alive. Dropping it cancels
+    /// the job.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::Job;
+    /// # struct Fib;
+    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = (tokio::spawn(pool.run(39)), tokio::spawn(pool.run(40)));
+    /// println!("{} {}", one.await??, other.await??);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Every [`JobError`], each saying what is known.
-    pub async fn run(&self, input: J::Input) -> Result<J::Output, JobError> {
-        self.job(input).run().await
+    pub fn run(
+        &self,
+        input: J::Input,
+    ) -> impl Future<Output = Result<J::Output, JobError>> + Send + 'static + use<J> {
+        self.job(input).run()
     }
 
-    /// Runs a job, unless the queue is full now.
+    /// Runs a job, unless the queue is full now. The future is like that of [`run`](Self::run).
     ///
     /// # Errors
     /// As [`run`](Self::run), and [`JobError::Refused`] at once when the queue is full.
-    pub async fn try_run(&self, input: J::Input) -> Result<J::Output, JobError> {
-        self.job(input).try_run().await
+    pub fn try_run(
+        &self,
+        input: J::Input,
+    ) -> impl Future<Output = Result<J::Output, JobError>> + Send + 'static + use<J> {
+        self.job(input).try_run()
     }
 
-    /// Offers a job and returns its handle at once. A refusal is the handle's outcome.
-    pub fn submit(&self, input: J::Input) -> JobHandle<J> {
+    /// Submits a job and returns its handle. Waits for a queue slot if need be, inside the job's
+    /// deadline. Dropping the future submits nothing.
+    ///
+    /// # Errors
+    /// When the pool does not accept the job, or its input cannot be encoded.
+    pub fn submit(
+        &self,
+        input: J::Input,
+    ) -> impl Future<Output = Result<JobHandle<J>, Refused>> + Send + 'static + use<J> {
         self.job(input).submit()
+    }
+
+    /// Submits a job and returns its handle at once, unless the queue is full now.
+    ///
+    /// # Errors
+    /// When the pool does not accept the job now, or its input cannot be encoded.
+    pub fn try_submit(&self, input: J::Input) -> Result<JobHandle<J>, Refused> {
+        self.job(input).try_submit()
     }
 
     /// Runs a job for each input and gives their outcomes in the inputs' order, as a stream.

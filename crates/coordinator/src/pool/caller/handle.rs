@@ -1,24 +1,52 @@
-//! [`JobHandle`]: a submitted job, its events and its outcome.
+//! [`JobHandle`]: an accepted job, its events and its outcome.
 
+use super::canceller::Canceller;
+use super::job_events::JobEvents;
+use super::offering::Submitted;
 use super::pending::Pending;
-use crate::pool::state::events::{Events, Next};
+use crate::pool::core::Core;
+use crate::pool::state::events::Events;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{Job, JobError, JobId, PayloadError, Streaming};
-use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A job that was submitted. Await it for its outcome; drop it to cancel the job.
+/// A job that its pool has accepted: a future of the job's outcome. Dropping it cancels the job.
 ///
-/// Chunks that a [`Streaming`] job emits wait here, and the job with them, until
-/// [`next_event`](Self::next_event) takes them. Awaiting the handle itself drops them.
+/// It can be polled by reference, collected, and spawned like any other future. Chunks that a
+/// [`Streaming`] job emits wait here, and the job with them, until they are taken:
+/// [`take_events`](Self::take_events) returns them as a stream. A handle that is awaited while it
+/// still has its events discards their chunks.
+///
+/// ```no_run
+/// # use procpool_coordinator::Pool;
+/// # use procpool_protocol::{Job, JobError};
+/// # use std::time::Duration;
+/// # struct Fib;
+/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+/// let mut job = pool.submit(40).await?;
+/// tokio::select! {
+///     f = &mut job => println!("{}", f?),
+///     () = tokio::time::sleep(Duration::from_secs(1)) => {
+///         job.cancel();
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+/// When it is polled again after it has returned the outcome.
 #[must_use = "dropping a handle cancels its job; see `detach`"]
 pub struct JobHandle<J: Job> {
-    job: Result<Pending, JobError>,
-    events: Arc<Events>,
-    types: PhantomData<fn() -> J>,
+    id: JobId,
+    job: Pending,
+    /// `None` once they were taken.
+    events: Option<JobEvents<J>>,
+    is_awaited: bool,
 }
 
 /// What a running job lets its caller know.
@@ -38,110 +66,78 @@ pub enum JobEvent<C> {
 
 impl<J: Job> std::fmt::Debug for JobHandle<J> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("JobHandle").field("id", &self.id()).finish_non_exhaustive()
+        out.debug_struct("JobHandle").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
 impl<J: Job> JobHandle<J> {
-    pub(crate) fn new(job: Result<Pending, JobError>, events: Arc<Events>) -> Self {
-        if job.is_err() {
-            events.end();
-        }
-        Self { job, events, types: PhantomData }
+    pub(crate) fn new(core: &Arc<Core>, job: Submitted, events: Arc<Events>) -> Self {
+        let (id, key) = (job.id, job.key);
+        let events = Some(JobEvents::new(core.clone(), key, events));
+        Self { id, job: Pending::new(core.clone(), job), events, is_awaited: false }
     }
 
-    /// The job's id; none if it was refused.
-    pub fn id(&self) -> Option<JobId> {
-        self.job.as_ref().ok().and_then(Pending::id)
+    /// Returns the job's id.
+    pub fn id(&self) -> JobId {
+        self.id
     }
 
-    /// Cancels the job; its outcome is still to be awaited. `true` if it had none yet.
+    /// Cancels the job. Its outcome can still be awaited. Returns `true` if it had none yet.
     pub fn cancel(&self) -> bool {
-        self.job.as_ref().is_ok_and(Pending::cancel)
+        self.job.cancel()
+    }
+
+    /// Returns what cancels the job beside whoever awaits this handle.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(self.job.core().clone(), self.id)
     }
 
     /// Lets the job go on though nobody waits for its outcome.
     pub fn detach(self) {
-        if let Ok(job) = self.job {
-            job.grant(self.events.discard());
-            job.detach();
-        }
+        self.job.detach();
     }
 
-    /// How far the job is, once it says something new; none once it has its outcome. Safe to drop and
-    /// call again. Chunks are dropped.
+    /// Takes the job's events out of the handle, to be read while the handle is awaited. Returns
+    /// `None` where they were taken before.
+    pub fn take_events(&mut self) -> Option<JobEvents<J>> {
+        self.events.take()
+    }
+
+    /// Returns how far the job is, once it says something new, or `None` once it has its outcome or
+    /// its events were taken. Discards the chunks that come before that. Safe to drop and call again.
     pub async fn next_progress(&mut self) -> Option<(u64, Option<u64>)> {
-        loop {
-            match self.next().await? {
-                Next::Progress(progress) => return Some((progress.done, progress.total)),
-                Next::Chunk(_, grant) => self.grant(grant),
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Option<Next> {
-        // In a fork nothing ever comes.
-        let comes = self.job.as_ref().map_or(true, Pending::is_here);
-        if comes { self.events.next().await } else { None }
-    }
-
-    fn grant(&self, chunks: u32) {
-        if let Ok(job) = &self.job {
-            job.grant(chunks);
-        }
+        self.events.as_mut()?.next_progress().await
     }
 }
 
 impl<J: Streaming> JobHandle<J> {
-    /// The job's next event, or none once it has its outcome and every event was taken. Safe to drop
-    /// and call again.
+    /// Returns the job's next event, or `None` once the job has its outcome and every event was
+    /// taken. Safe to drop and call again.
     ///
     /// # Errors
     /// When a chunk does not decode.
     pub async fn next_event(&mut self) -> Option<Result<JobEvent<J::Chunk>, PayloadError>> {
-        match self.next().await? {
-            Next::Progress(progress) => {
-                Some(Ok(JobEvent::Progress { done: progress.done, total: progress.total }))
-            }
-            Next::Chunk(chunk, grant) => {
-                self.grant(grant);
-                Some(chunk.decode().map(JobEvent::Chunk))
-            }
-        }
-    }
-}
-
-impl<J: Job> IntoFuture for JobHandle<J> {
-    type Output = Result<J::Output, JobError>;
-    type IntoFuture = JobFuture<J>;
-
-    fn into_future(self) -> JobFuture<J> {
-        self.grant(self.events.discard());
-        JobFuture(Box::pin(async { decode::<J>(self.job?.outcome().await) }))
+        self.events.as_mut()?.next().await
     }
 }
 
 type Outcome<J> = Result<<J as Job>::Output, JobError>;
 
-/// A job's outcome in the making. Dropping it cancels the job.
-#[must_use = "futures do nothing unless awaited"]
-pub struct JobFuture<J: Job>(Pin<Box<dyn Future<Output = Outcome<J>> + Send>>);
-
-impl<J: Job> std::fmt::Debug for JobFuture<J> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("JobFuture(..)")
-    }
-}
-
-impl<J: Job> Future for JobFuture<J> {
+impl<J: Job> Future for JobHandle<J> {
     type Output = Outcome<J>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+        let this = &mut *self;
+        if !std::mem::replace(&mut this.is_awaited, true)
+            && let Some(events) = &this.events
+        {
+            events.discard();
+        }
+        Pin::new(&mut this.job).poll(context).map(decode::<J>)
     }
 }
 
-/// The typed outcome. An output that does not decode leaves the job's own outcome as it is.
+/// Decodes the outcome. An output that does not decode leaves the job's own outcome as it is.
 pub(crate) fn decode<J: Job>(finished: Finished) -> Outcome<J> {
     match finished.result {
         Ok(output) => output.decode().map_err(JobError::Output),

@@ -3,12 +3,15 @@
 use super::offering::Submitted;
 use crate::pool::core::Core;
 use procpool_protocol::outcome::{Finished, Refusal, Timing};
-use procpool_protocol::{JobError, JobId, Stage};
+use procpool_protocol::{JobError, Stage};
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 
-/// An accepted job whose outcome somebody waits for; dropped before that, it is cancelled.
+/// An accepted job whose outcome somebody waits for: the future of that outcome. Dropping it before that cancels the job.
 #[derive(Debug)]
 pub(crate) struct Pending<C: Deref<Target = Core> = Arc<Core>> {
     core: C,
@@ -18,29 +21,6 @@ pub(crate) struct Pending<C: Deref<Target = Core> = Arc<Core>> {
 impl<C: Deref<Target = Core>> Pending<C> {
     pub(crate) fn new(core: C, job: Submitted) -> Self {
         Self { core, job: Some(job) }
-    }
-
-    pub(crate) async fn outcome(mut self) -> Finished {
-        let Some(job) = &mut self.job else { unreachable!("a pending job is taken only by this method") };
-        let id = job.id;
-        if !self.core.is_here() {
-            // Its parent hears of the outcome, and this process never will.
-            let result = Err(self.core.refused(Refusal::Forked).into());
-            return Finished { id, timing: Timing::default(), result, report: None };
-        }
-        let outcome = (&mut job.outcome).await;
-        self.job = None;
-        if let Ok(finished) = &outcome {
-            self.core.untaken.taken(finished);
-        }
-        // The pool answers every job before it lets go of it; this is for a pool that was torn down by
-        // a panic.
-        outcome.unwrap_or_else(|oneshot::error::RecvError { .. }| Finished {
-            id,
-            timing: Timing::default(),
-            result: Err(JobError::ShutDown { stage: Stage::Running }.into()),
-            report: None,
-        })
     }
 
     /// Lets the job go on though nobody waits for its outcome.
@@ -54,25 +34,42 @@ impl<C: Deref<Target = Core>> Pending<C> {
         }
     }
 
-    /// Allows the job to send more chunks.
-    pub(crate) fn grant(&self, chunks: u32) {
-        if let Some(job) = &self.job {
-            // A worker that does not read its credit is found out when it sends its next chunk.
-            let _ = self.core.grant(job.key, chunks);
-        }
-    }
-
     pub(crate) fn cancel(&self) -> bool {
         self.job.as_ref().is_some_and(|job| self.core.cancel_key(job.key))
     }
 
-    /// Whether this process is the one that submitted the job, and no fork of it.
-    pub(crate) fn is_here(&self) -> bool {
-        self.core.is_here()
+    pub(crate) fn core(&self) -> &C {
+        &self.core
     }
+}
 
-    pub(crate) fn id(&self) -> Option<JobId> {
-        self.job.as_ref().map(|job| job.id)
+impl<C: Deref<Target = Core> + Unpin> Future for Pending<C> {
+    type Output = Finished;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
+        let this = self.get_mut();
+        let Some(job) = &mut this.job else { panic!("a job's outcome is polled after it was returned") };
+        let id = job.id;
+        let without_outcome = |error: JobError| Finished {
+            id,
+            timing: Timing::default(),
+            result: Err(error.into()),
+            report: None,
+        };
+        if !this.core.is_here() {
+            // Its parent hears of the outcome, and this process never will.
+            return Poll::Ready(without_outcome(this.core.refused(Refusal::Forked).into()));
+        }
+        let outcome = ready!(Pin::new(&mut job.outcome).poll(context));
+        this.job = None;
+        if let Ok(finished) = &outcome {
+            this.core.untaken.taken(finished);
+        }
+        // The pool answers every job before it lets go of it; this is for a pool that was torn down by
+        // a panic.
+        Poll::Ready(outcome.unwrap_or_else(|oneshot::error::RecvError { .. }| {
+            without_outcome(JobError::ShutDown { stage: Stage::Running })
+        }))
     }
 }
 

@@ -4,32 +4,33 @@ use super::handle::{self, JobHandle};
 use super::pending::Pending;
 use crate::pool::raw::RawPool;
 use crate::pool::state::events::Events;
-use crate::pool::state::open_job::{NewJob, Rejected};
+use crate::pool::state::open_job::NewJob;
 use crate::regions;
 use procpool_protocol::engine::{ClientName, JobLimits};
-use procpool_protocol::outcome::Refusal;
+use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A job that is not submitted yet.
 #[must_use = "a request does nothing until it is run or submitted"]
-pub struct JobRequest<'a, J: Job> {
-    pool: &'a RawPool,
+pub struct JobRequest<J: Job> {
+    /// Keeps the pool alive, as a borrow would.
+    pool: RawPool,
     input: J::Input,
     limits: JobLimits,
     idempotent: Option<bool>,
     client: Option<ClientName>,
 }
 
-impl<J: Job> std::fmt::Debug for JobRequest<'_, J> {
+impl<J: Job> std::fmt::Debug for JobRequest<J> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("JobRequest").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
-impl<'a, J: Job> JobRequest<'a, J> {
-    pub(crate) fn new(pool: &'a RawPool, input: J::Input) -> Self {
+impl<J: Job> JobRequest<J> {
+    pub(crate) fn new(pool: RawPool, input: J::Input) -> Self {
         Self { pool, input, limits: JobLimits::default(), idempotent: None, client: None }
     }
 
@@ -65,11 +66,10 @@ impl<'a, J: Job> JobRequest<'a, J> {
     /// # Errors
     /// Every [`JobError`], each saying what is known.
     pub async fn run(self) -> Result<J::Output, JobError> {
-        let pool = self.pool;
-        let job = self.encode(None)?;
-        let submitted =
-            pool.core().submit_patiently(job).await.map_err(|rejected| refused(pool, *rejected))?;
-        handle::decode::<J>(Pending::new(&**pool.core(), submitted).outcome().await)
+        let (pool, job) = self.encode(None)?;
+        let core = pool.core();
+        let submitted = core.submit_patiently(job).await.map_err(|it| core.refused(it.reason))?;
+        handle::decode::<J>(Pending::new(&**core, submitted).await)
     }
 
     /// Runs the job, unless the queue is full now.
@@ -77,36 +77,48 @@ impl<'a, J: Job> JobRequest<'a, J> {
     /// # Errors
     /// As [`run`](Self::run), and [`JobError::Refused`] at once when the queue is full.
     pub async fn try_run(self) -> Result<J::Output, JobError> {
-        let pool = self.pool;
-        let job = self.encode(None)?;
-        let submitted = pool.core().submit(job).map_err(|rejected| refused(pool, *rejected))?;
-        handle::decode::<J>(Pending::new(&**pool.core(), submitted).outcome().await)
+        let (pool, job) = self.encode(None)?;
+        let core = pool.core();
+        let submitted = core.submit(job).map_err(|it| core.refused(it.reason))?;
+        handle::decode::<J>(Pending::new(&**core, submitted).await)
     }
 
-    /// Offers the job and returns its handle at once. A refusal is the handle's outcome.
-    pub fn submit(self) -> JobHandle<J> {
-        let pool = self.pool;
+    /// Submits the job and returns its handle. Waits for a queue slot if need be, inside the job's
+    /// deadline. Dropping the future submits nothing.
+    ///
+    /// # Errors
+    /// When the pool does not accept the job, or its input cannot be encoded.
+    pub async fn submit(self) -> Result<JobHandle<J>, Refused> {
         let events = Arc::<Events>::default();
-        let submitted = self
-            .encode(Some(events.clone()))
-            .and_then(|job| pool.core().submit(job).map_err(|rejected| refused(pool, *rejected)));
-        JobHandle::new(submitted.map(|submitted| Pending::new(pool.core().clone(), submitted)), events)
+        let (pool, job) = self.encode(Some(events.clone()))?;
+        let core = pool.core();
+        let submitted = core.submit_patiently(job).await.map_err(|it| core.refused(it.reason))?;
+        Ok(JobHandle::new(core, submitted, events))
     }
 
-    fn encode(self, events: Option<Arc<Events>>) -> Result<NewJob, JobError> {
+    /// Submits the job and returns its handle at once, unless the queue is full now.
+    ///
+    /// # Errors
+    /// When the pool does not accept the job now, or its input cannot be encoded.
+    pub fn try_submit(self) -> Result<JobHandle<J>, Refused> {
+        let events = Arc::<Events>::default();
+        let (pool, job) = self.encode(Some(events.clone()))?;
+        let core = pool.core();
+        let submitted = core.submit(job).map_err(|it| core.refused(it.reason))?;
+        Ok(JobHandle::new(core, submitted, events))
+    }
+
+    fn encode(self, events: Option<Arc<Events>>) -> Result<(RawPool, NewJob), Refused> {
+        let Self { pool, input, limits, idempotent, client } = self;
         // Bincode gives way to JSON where the workers read no bincode.
-        let encoding = self.pool.encodings().encoding(J::ENCODING);
-        let input = regions::encode_input(&self.input, encoding).map_err(|error| {
+        let encoding = pool.encodings().encoding(J::ENCODING);
+        let input = regions::encode_input(&input, encoding).map_err(|error| {
             let reason = Refusal::InputEncoding(error.to_string());
-            self.pool.core().count_refusal(&reason);
-            self.pool.core().refused(reason)
+            pool.core().count_refusal(&reason);
+            pool.core().refused(reason)
         })?;
-        let mut job = self.pool.new_job(input, encoding, self.limits, self.idempotent, events);
-        job.client = self.client;
-        Ok(job)
+        let mut job = pool.new_job(input, encoding, limits, idempotent, events);
+        job.client = client;
+        Ok((pool, job))
     }
-}
-
-fn refused(pool: &RawPool, rejected: Rejected) -> JobError {
-    pool.core().refused(rejected.reason)
 }

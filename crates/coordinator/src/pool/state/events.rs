@@ -6,13 +6,12 @@ use procpool_protocol::limits::{CHUNK_CREDIT, MAX_CHUNK};
 use procpool_protocol::message::Progress;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use std::task::{Context, Poll, Waker};
 
 /// A job's events on their way from the session to the handle.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     state: Mutex<State>,
-    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +25,8 @@ struct State {
     /// A chunk was kept for the reader.
     begun: bool,
     ended: bool,
+    /// Whoever waits for the next event: one, the handle or the stream that was taken from it.
+    reader: Option<Waker>,
 }
 
 /// What follows from a chunk that was taken.
@@ -52,8 +53,9 @@ impl Events {
 
     /// Takes progress from the session.
     pub(crate) fn progress(&self, progress: Progress) {
-        self.lock().progress = Some(progress);
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.progress = Some(progress);
+        wake(state);
     }
 
     /// Another attempt begins, with all of its credit.
@@ -75,15 +77,15 @@ impl Events {
         }
         state.chunks.push_back(chunk);
         let is_first = !std::mem::replace(&mut state.begun, true);
-        drop(state);
-        self.changed.notify_one();
+        wake(state);
         Ok(Taken { grant: 0, is_first })
     }
 
     /// The job has its outcome; what is here is all that comes.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.ended = true;
+        wake(state);
     }
 
     /// Chunks are not wanted any more; returns the credit to grant for those that were waiting.
@@ -106,28 +108,36 @@ impl Events {
         Some(state.take())
     }
 
-    /// The next event; none once the job has ended and everything was taken. Safe to drop and to call
-    /// again.
-    pub(crate) async fn next(&self) -> Option<Next> {
-        loop {
-            {
-                let mut state = self.lock();
-                if let Some(progress) = state.progress.take() {
-                    return Some(Next::Progress(progress));
-                }
-                if let Some(chunk) = state.chunks.pop_front() {
-                    return Some(Next::Chunk(chunk, state.take()));
-                }
-                if state.ended {
-                    return None;
-                }
-            }
-            self.changed.notified().await;
+    /// The next event; none once the job has ended and everything was taken. Only the last caller is woken.
+    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        let mut state = self.lock();
+        if let Some(progress) = state.progress.take() {
+            return Poll::Ready(Some(Next::Progress(progress)));
         }
+        if let Some(chunk) = state.chunks.pop_front() {
+            return Poll::Ready(Some(Next::Chunk(chunk, state.take())));
+        }
+        if state.ended {
+            return Poll::Ready(None);
+        }
+        match &mut state.reader {
+            Some(reader) => reader.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the reader, out of the lock: it may be woken by being polled.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let reader = state.reader.take();
+    drop(state);
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }
 
@@ -150,15 +160,19 @@ mod tests {
         Payload::raw(vec![byte])
     }
 
+    async fn next(events: &Events) -> Option<Next> {
+        std::future::poll_fn(|context| events.poll_next(context)).await
+    }
+
     #[tokio::test]
     async fn chunks_come_in_order_and_the_end_comes_last() {
         let events = Events::default();
         events.chunk(chunk(1)).unwrap();
         events.chunk(chunk(2)).unwrap();
         events.end();
-        assert_eq!(events.next().await, Some(Next::Chunk(chunk(1), 0)));
-        assert_eq!(events.next().await, Some(Next::Chunk(chunk(2), 0)));
-        assert_eq!(events.next().await, None);
+        assert_eq!(next(&events).await, Some(Next::Chunk(chunk(1), 0)));
+        assert_eq!(next(&events).await, Some(Next::Chunk(chunk(2), 0)));
+        assert_eq!(next(&events).await, None);
     }
 
     #[tokio::test]
@@ -166,7 +180,7 @@ mod tests {
         let events = Events::default();
         events.progress(Progress { done: 1, total: None });
         events.progress(Progress { done: 2, total: None });
-        assert_eq!(events.next().await, Some(Next::Progress(Progress { done: 2, total: None })));
+        assert_eq!(next(&events).await, Some(Next::Progress(Progress { done: 2, total: None })));
     }
 
     #[tokio::test]
@@ -177,9 +191,34 @@ mod tests {
             assert!(credit > 0, "the job would stall though everything is read");
             credit -= 1;
             events.chunk(chunk(0)).unwrap();
-            let Some(Next::Chunk(_, grant)) = events.next().await else { panic!("no chunk") };
+            let Some(Next::Chunk(_, grant)) = next(&events).await else { panic!("no chunk") };
             credit += grant;
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_each_kind_of_event() {
+        let events = std::sync::Arc::new(Events::default());
+        let theirs = events.clone();
+        let reader = tokio::spawn(async move {
+            let mut seen = 0;
+            while next(&theirs).await.is_some() {
+                seen += 1;
+            }
+            seen
+        });
+        let is_waiting = || events.lock().reader.is_some();
+        for event in 0..3 {
+            while !is_waiting() {
+                tokio::task::yield_now().await;
+            }
+            match event {
+                0 => events.progress(Progress { done: 1, total: None }),
+                1 => assert!(events.chunk(chunk(1)).is_ok()),
+                _ => events.end(),
+            }
+        }
+        assert_eq!(reader.await.unwrap(), 2);
     }
 
     #[test]
