@@ -164,6 +164,17 @@ impl PoolLimits {
         }
     }
 
+    /// Returns what applies to one of many jobs, of which nobody waits for one alone: its time counts from the moment at which
+    /// it is given to a worker, unless `job` says how long it may wait.
+    pub(crate) fn of_batched_job(&self, job: JobLimits) -> JobLimits {
+        let limits = self.of_job(job);
+        let run_timeout = match (job.run_timeout, job.timeout) {
+            (None, None) => limits.run_timeout.into_iter().chain(limits.timeout).min(),
+            _ => limits.run_timeout,
+        };
+        JobLimits { timeout: job.timeout.and(limits.timeout), run_timeout }
+    }
+
     /// Longest payload that goes through shared memory, in bytes; 0 if none does.
     pub(crate) fn shares(&self) -> usize {
         // A process that runs one job has no use for what takes a job to agree on.
@@ -225,6 +236,24 @@ mod tests {
         assert_eq!(granted(seconds(30), seconds(5)), seconds(5));
         let unbounded = PoolLimits { timeout: None, ..PoolLimits::default() };
         assert_eq!(unbounded.of_job(JobLimits::default()), JobLimits::default());
+    }
+
+    #[test]
+    fn the_time_of_a_job_among_many_counts_from_its_start() {
+        let of = |timeout, run_timeout, job: JobLimits| {
+            PoolLimits { timeout, run_timeout, ..PoolLimits::default() }.of_batched_job(job)
+        };
+        let runs = |run_timeout| JobLimits { timeout: None, run_timeout };
+        let job = JobLimits::default();
+        assert_eq!(of(seconds(30), None, job), runs(seconds(30)));
+        assert_eq!(of(seconds(30), seconds(5), job), runs(seconds(5)));
+        assert_eq!(of(seconds(5), seconds(30), job), runs(seconds(5)));
+        assert_eq!(of(None, None, job), runs(None));
+        assert_eq!(of(seconds(30), None, runs(seconds(60))), runs(seconds(60)));
+        assert_eq!(of(seconds(30), None, runs(seconds(6000))), runs(seconds(600)));
+        let waits = JobLimits { timeout: seconds(60), run_timeout: None };
+        assert_eq!(of(seconds(30), None, waits), waits);
+        assert_eq!(of(seconds(30), seconds(5), waits).run_timeout, seconds(5));
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn count(to: u64, cx: &mut Context<Count>) -> Result<u64, Failure> {
     if to > FOR_EVER {
         loop {
             cx.check()?;
+            // sleep: between two looks at the flag.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -175,11 +175,12 @@ impl<J: Job> Pool<J> {
         self.job(input).try_submit()
     }
 
-    /// Runs a job for each input and gives their outcomes in the inputs' order, as a stream.
+    /// Runs a job for each input and returns their outcomes as a stream, in the order of the inputs.
     ///
-    /// Inputs are taken as results are, twice as many ahead as the pool has workers (16 at least), so
-    /// that neither a million inputs nor a slow reader fills the memory. Dropping the stream cancels
-    /// what is open.
+    /// The stream takes inputs as it returns outcomes, so that neither a million inputs nor a slow
+    /// reader fills the memory. [`Map`] has options: how many jobs are under way, and in which order
+    /// outcomes come. A job waits in the queue as long as it has to, and the pool's `timeout` bounds
+    /// its run. The stream keeps the pool alive. Dropping it cancels what is open.
     pub fn map<I>(&self, inputs: I) -> Map<J, I::IntoIter>
     where
         I: IntoIterator<Item = J::Input>,

@@ -33,7 +33,8 @@ impl Core {
         self.with(|state, _| state.stats.refused(reason));
     }
 
-    fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+    /// Offers a job and does not count it if it is refused.
+    pub(super) fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         if !self.is_here() {
             return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
         }

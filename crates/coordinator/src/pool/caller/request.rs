@@ -110,15 +110,28 @@ impl<J: Job> JobRequest<J> {
 
     fn encode(self, events: Option<Arc<Events>>) -> Result<(RawPool, NewJob), Refused> {
         let Self { pool, input, limits, idempotent, client } = self;
-        // Bincode gives way to JSON where the workers read no bincode.
-        let encoding = pool.encodings().encoding(J::ENCODING);
-        let input = regions::encode_input(&input, encoding).map_err(|error| {
-            let reason = Refusal::InputEncoding(error.to_string());
-            pool.core().count_refusal(&reason);
-            pool.core().refused(reason)
-        })?;
-        let mut job = pool.new_job(input, encoding, limits, idempotent, events);
+        let mut job = pool.encoded::<J>(&input, limits, idempotent, events)?;
         job.client = client;
         Ok((pool, job))
+    }
+}
+
+impl RawPool {
+    /// A job of this input, in the encoding that the pool's workers read.
+    pub(super) fn encoded<J: Job>(
+        &self,
+        input: &J::Input,
+        limits: JobLimits,
+        idempotent: Option<bool>,
+        events: Option<Arc<Events>>,
+    ) -> Result<NewJob, Refused> {
+        // Bincode gives way to JSON where the workers read no bincode.
+        let encoding = self.encodings().encoding(J::ENCODING);
+        let input = regions::encode_input(input, encoding).map_err(|error| {
+            let reason = Refusal::InputEncoding(error.to_string());
+            self.core().count_refusal(&reason);
+            self.core().refused(reason)
+        })?;
+        Ok(self.new_job(input, encoding, limits, idempotent, events))
     }
 }

@@ -1,0 +1,110 @@
+//! How many jobs of a map are under way: enough that no worker runs dry, and not so many that their payloads fill the
+//! memory.
+
+use crate::limits::PoolLimits;
+
+/// Number of jobs for each worker: as many as the pool sends ahead.
+const FOR_EACH: usize = 64;
+
+/// Minimum for short jobs, in jobs, however few workers there are.
+const SHORT: usize = 256;
+
+/// Number of jobs while nothing is known of their size.
+const FIRST: usize = 16;
+
+/// What the inputs, and the outputs, of the jobs under way may come to together, in bytes.
+const BYTES: usize = 64 << 20;
+
+/// Decides how many jobs are under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// What the caller wants.
+    pub(super) ahead: Option<usize>,
+    workers: usize,
+    /// Maximum for a caller that shares the queue with others.
+    share: usize,
+    /// Size of the largest payload so far, in bytes, once a job has ended.
+    largest: Option<usize>,
+    largest_input: usize,
+}
+
+impl Window {
+    pub(super) fn of(limits: &PoolLimits) -> Self {
+        let workers = limits.max_workers;
+        let share = (limits.queue / 2).max(2 * workers);
+        Self { ahead: None, workers, share, largest: None, largest_input: 0 }
+    }
+
+    /// Takes note of the size of an input, in bytes.
+    pub(super) fn give(&mut self, bytes: usize) {
+        self.largest_input = self.largest_input.max(bytes);
+    }
+
+    /// Takes note of the size of an output, in bytes.
+    pub(super) fn take(&mut self, bytes: usize) {
+        self.largest = self.largest.max(Some(bytes));
+    }
+
+    /// Returns the number of jobs that may be under way.
+    pub(super) fn jobs(&self) -> usize {
+        if let Some(ahead) = self.ahead {
+            return ahead;
+        }
+        let busy = 2 * self.workers;
+        let most = match self.largest {
+            None => FIRST,
+            Some(_) => (FOR_EACH * self.workers).max(SHORT).min(self.share),
+        };
+        let largest = self.largest.unwrap_or_default().max(self.largest_input).max(1);
+        most.min(BYTES / largest).max(busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(workers: usize, queue: usize) -> Window {
+        Window::of(&PoolLimits { max_workers: workers, queue, ..PoolLimits::default() })
+    }
+
+    #[test]
+    fn few_jobs_are_under_way_until_one_has_shown_how_large_its_output_is() {
+        let mut window = window(2, 1024);
+        window.give(10);
+        assert_eq!(window.jobs(), 16);
+        window.take(10);
+        assert_eq!(window.jobs(), 256);
+    }
+
+    #[test]
+    fn large_payloads_make_it_narrow_and_workers_do_not_run_dry() {
+        for (input, output) in [(10, 10 << 20), (10 << 20, 10)] {
+            let mut window = window(2, 1024);
+            window.give(input);
+            window.take(output);
+            assert_eq!(window.jobs(), 6);
+            window.take(1 << 30);
+            assert_eq!(window.jobs(), 4);
+        }
+    }
+
+    #[test]
+    fn others_find_room_in_the_queue() {
+        let known = |workers, queue| {
+            let mut window = window(workers, queue);
+            window.take(0);
+            window.jobs()
+        };
+        assert_eq!(known(2, 100), 50);
+        assert_eq!(known(2, 0), 4);
+        assert_eq!(known(64, 100_000), 64 * 64);
+    }
+
+    #[test]
+    fn the_callers_word_counts() {
+        let mut window = Window { ahead: Some(3), ..window(8, 1024) };
+        window.take(1 << 30);
+        assert_eq!(window.jobs(), 3);
+    }
+}

@@ -1,0 +1,138 @@
+//! `Pool::map`: order, failures, time, a full queue, and the options.
+
+use procpool::worker::serve_if_spawned;
+use procpool::{Executable, Failure, Job, JobError, Pool, PoolBuilder, Refusal};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+struct Work;
+
+impl Job for Work {
+    const NAME: &'static str = "work";
+    type Input = u64;
+    type Output = u64;
+}
+
+/// Inputs above this sleep for as many milliseconds as they are above it.
+const SLEEP: u64 = 1_000_000;
+
+fn work(input: u64) -> Result<u64, Failure> {
+    match input {
+        13 => Err(Failure::new("thirteen")),
+        14 => panic!("fourteen"),
+        15 => std::process::abort(),
+        _ => {
+            // sleep: what makes a job long.
+            std::thread::sleep(Duration::from_millis(input.saturating_sub(SLEEP)));
+            Ok(2 * input)
+        }
+    }
+}
+
+/// Not a test of its own: returns at once, unless this process was spawned as a worker.
+#[test]
+fn worker() {
+    serve_if_spawned::<Work>(|input, _| work(input));
+}
+
+fn builder(workers: usize) -> PoolBuilder<Work> {
+    Pool::<Work>::builder(Executable::this_test("worker")).workers(workers)
+}
+
+#[tokio::test]
+async fn outcomes_come_in_the_order_of_the_inputs_each_with_its_own() {
+    let pool = builder(2).start().await.unwrap();
+    let mut outcomes = pool.map(0..1_000);
+    for input in 0..1_000 {
+        let outcome = outcomes.next().await.expect("one for each input");
+        match (input, outcome) {
+            (13, Err(JobError::Failed(failure))) => assert_eq!(failure.message(), "thirteen"),
+            (14, Err(JobError::Panicked { message, .. })) => assert_eq!(message, "fourteen"),
+            (15, Err(JobError::Crashed(_))) => {}
+            (_, Ok(output)) => assert_eq!(output, 2 * input),
+            (_, other) => panic!("{input}: {other:?}"),
+        }
+    }
+    assert!(outcomes.next().await.is_none());
+    assert!(outcomes.next().await.is_none(), "and it stays so");
+}
+
+#[tokio::test]
+async fn unordered_outcomes_are_not_held_up_by_a_long_job() {
+    let pool = builder(2).start().await.unwrap();
+    let inputs = std::iter::once(SLEEP + 1_000).chain(100..200);
+    let mut outcomes = pool.map(inputs).unordered();
+    let mut seen = Vec::new();
+    while let Some(outcome) = outcomes.next().await {
+        seen.push(outcome.unwrap());
+    }
+    assert_eq!(seen.last(), Some(&(2 * (SLEEP + 1_000))), "the long one is the last");
+    let rest: BTreeSet<_> = seen[..100].iter().copied().collect();
+    assert_eq!(rest, (100..200).map(|input| 2 * input).collect());
+}
+
+/// Each job runs a quarter of the pool's `timeout`, and the last one waits for longer than that.
+#[tokio::test]
+async fn the_time_of_a_job_counts_from_its_start() {
+    let pool = builder(1).timeout(Duration::from_secs(2)).start().await.unwrap();
+    let mut outcomes = pool.map([SLEEP + 500; 6]);
+    while let Some(outcome) = outcomes.next().await {
+        outcome.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_runs_too_long_ends_as_timed_out() {
+    let pool = builder(1).start().await.unwrap();
+    let mut outcomes = pool.map([SLEEP + 60_000, 1]).run_timeout(Duration::from_millis(50));
+    let end = outcomes.next().await.unwrap();
+    assert!(matches!(end, Err(JobError::TimedOut { .. })), "{end:?}");
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_it_wait_and_refuses_nobody() {
+    let pool = builder(1).queue(1).start().await.unwrap();
+    for ahead in [1, 100] {
+        let mut outcomes = pool.map(100..300).ahead(ahead);
+        for input in 100..300 {
+            assert_eq!(outcomes.next().await.unwrap().unwrap(), 2 * input);
+        }
+        assert!(outcomes.next().await.is_none());
+    }
+    assert_eq!(pool.status().jobs["refused"], 0);
+}
+
+#[tokio::test]
+async fn it_is_a_stream_that_can_be_spawned() {
+    use futures_util::TryStreamExt as _;
+    let pool = builder(2).start().await.unwrap();
+    let outputs = tokio::spawn(pool.map(100..200).try_collect::<Vec<_>>());
+    drop(pool);
+    assert_eq!(outputs.await.unwrap().unwrap(), Vec::from_iter((100..200).map(|input| 2 * input)));
+}
+
+#[tokio::test]
+async fn dropping_it_cancels_what_is_open() {
+    let pool = builder(1).start().await.unwrap();
+    let mut outcomes = pool.map([1, SLEEP + 60_000, 2]);
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 2);
+    drop(outcomes);
+    assert_eq!(pool.run(3).await.unwrap(), 6);
+    assert_eq!(pool.status().jobs["cancelled"], 2);
+}
+
+#[tokio::test]
+async fn a_pool_that_shuts_down_refuses_the_rest() {
+    let pool = builder(1).start().await.unwrap();
+    let mut outcomes = pool.map(100..200).ahead(1);
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 200);
+    pool.shutdown(Duration::from_secs(10)).await;
+    let end = loop {
+        match outcomes.next().await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(end, JobError::Refused(refused) if refused.reason == Refusal::ShuttingDown));
+}
