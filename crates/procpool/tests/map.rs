@@ -1,7 +1,7 @@
 //! `Pool::map`: order, failures, time, a full queue, and the options.
 
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Failure, Job, JobError, Pool, PoolBuilder, Refusal};
+use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder, Refusal};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -29,10 +29,19 @@ fn work(input: u64) -> Result<u64, Failure> {
     }
 }
 
+struct Double;
+
+impl Job for Double {
+    const NAME: &'static str = "double";
+    type Input = Bytes;
+    type Output = Bytes;
+}
+
 /// Not a test of its own: returns at once, unless this process was spawned as a worker.
 #[test]
 fn worker() {
     serve_if_spawned::<Work>(|input, _| work(input));
+    serve_if_spawned::<Double>(|input, _| Ok([&input[..], &input[..]].concat().into()));
 }
 
 fn builder(workers: usize) -> PoolBuilder<Work> {
@@ -135,4 +144,103 @@ async fn a_pool_that_shuts_down_refuses_the_rest() {
         }
     };
     assert!(matches!(end, JobError::Refused(refused) if refused.reason == Refusal::ShuttingDown));
+}
+
+/// Jobs that the pool has run: a chunk is one.
+fn ended(pool: &Pool<Work>) -> u64 {
+    pool.status().jobs.values().sum()
+}
+
+#[tokio::test]
+async fn the_inputs_of_a_chunk_have_their_own_outcomes() {
+    let pool = builder(2).start().await.unwrap();
+    let inputs = || (0..1_000).filter(|&input| input != 15);
+    let mut outcomes = pool.map(inputs()).chunks(100);
+    for input in inputs() {
+        let outcome = outcomes.next().await.expect("one for each input");
+        match (input, outcome) {
+            (13, Err(JobError::Failed(failure))) => assert_eq!(failure.message(), "thirteen"),
+            (14, Err(JobError::Panicked { message, .. })) => assert_eq!(message, "fourteen"),
+            (_, Ok(output)) => assert_eq!(output, 2 * input),
+            (_, other) => panic!("{input}: {other:?}"),
+        }
+    }
+    assert!(outcomes.next().await.is_none());
+    assert_eq!(ended(&pool), 11, "ten chunks, and the rest of that which panicked");
+}
+
+#[tokio::test]
+async fn unordered_chunks_lose_nothing() {
+    let pool = builder(2).start().await.unwrap();
+    let mut outcomes = pool.map(100..1_105).chunks(10).unordered();
+    let mut seen = BTreeSet::new();
+    while let Some(outcome) = outcomes.next().await {
+        assert!(seen.insert(outcome.unwrap()));
+    }
+    assert_eq!(seen, (100..1_105).map(|input| 2 * input).collect());
+}
+
+#[tokio::test]
+async fn a_crash_costs_its_chunk_and_no_other() {
+    let pool = builder(1).start().await.unwrap();
+    let mut outcomes = pool.map((0..50).filter(|input| *input != 13 && *input != 14)).chunks(10);
+    let mut crashed = 0;
+    while let Some(outcome) = outcomes.next().await {
+        match outcome {
+            Ok(_) => {}
+            Err(JobError::Crashed(_)) => crashed += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(crashed, 10);
+    assert_eq!(pool.status().deaths, 1);
+}
+
+#[tokio::test]
+async fn a_crash_costs_one_input_if_jobs_may_be_repeated() {
+    let pool = builder(1).idempotent(true).max_attempts(2).start().await.unwrap();
+    let inputs = || (0..50).filter(|input| *input != 13 && *input != 14);
+    let mut outcomes = pool.map(inputs()).chunks(10);
+    for input in inputs() {
+        match (input, outcomes.next().await.unwrap()) {
+            (15, Err(error)) => assert!(error.crash_report().is_some(), "{error:?}"),
+            (_, outcome) => assert_eq!(outcome.unwrap(), 2 * input),
+        }
+    }
+    assert!(outcomes.next().await.is_none());
+}
+
+#[tokio::test]
+async fn raw_and_large_inputs_and_outputs_are_chunked_as_far_as_they_fit() {
+    let builder = Pool::<Double>::builder(Executable::this_test("worker")).workers(2);
+    let pool = builder.max_payload(4 << 20).start().await.unwrap();
+    let input = |number: usize| vec![u8::try_from(number).unwrap(); number * 20_000];
+    let mut outcomes = pool.map((0..100).map(|number| input(number).into())).chunks(1_000);
+    for number in 0..100 {
+        let output = outcomes.next().await.unwrap().unwrap();
+        assert_eq!(output.len(), 2 * input(number).len());
+        assert!(output.iter().all(|&byte| usize::from(byte) == number));
+    }
+    assert!(outcomes.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_lazy_pool_takes_chunks_too() {
+    let pool = builder(1).start_lazy().unwrap();
+    let mut outcomes = pool.map(100..1_100).chunks(100);
+    for input in 100..1_100 {
+        assert_eq!(outcomes.next().await.unwrap().unwrap(), 2 * input);
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_runs_too_long_is_cancelled_between_two_inputs() {
+    let pool = builder(1).grace(Duration::from_secs(20)).start().await.unwrap();
+    let before = pool.workers()[0].pid;
+    let mut outcomes = pool.map([SLEEP + 200; 100]).chunks(100).run_timeout(Duration::from_millis(50));
+    while let Some(outcome) = outcomes.next().await {
+        assert!(matches!(outcome, Err(JobError::TimedOut { .. })), "{outcome:?}");
+    }
+    assert_eq!(pool.run(100).await.unwrap(), 200);
+    assert_eq!(pool.workers()[0].pid, before);
 }

@@ -23,6 +23,9 @@ pub mod of_job {
     pub const REPORT_USAGE: u16 = 2;
     /// The rest of the input, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
     pub const REST: u16 = 3;
+    /// The payload is a [batch](crate::batch), and the answer has to be one. One byte: the wire number of the inputs'
+    /// encoding. Only for workers that say in their hello that they take it.
+    pub const BATCH: u16 = 4;
 }
 
 /// Tags in a [`Done`](crate::message::Done).
@@ -147,6 +150,8 @@ pub struct JobReport {
     pub peak_memory: Option<u64>,
     /// Chunks that were dropped because nobody listened, where there were any.
     pub chunks_dropped: Option<u64>,
+    /// What a [batch](crate::batch) had answered before its job panicked, if anything. Not an extra.
+    pub answers: Option<Payload>,
 }
 
 /// A known extra has a value that it cannot have.

@@ -68,6 +68,9 @@ pub struct Hello {
     /// How the worker comes by [arenas](crate::arena), if it takes any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arenas: Option<TakesArenas>,
+    /// Whether the worker takes [batches](crate::batch).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batches: bool,
     /// Which payloads the worker reads and writes; all where it does not say.
     #[serde(default, skip_serializing_if = "Encodings::is_all")]
     pub encodings: Encodings,

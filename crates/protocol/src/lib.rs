@@ -5,8 +5,9 @@
 //! can be written in another language.
 //!
 //! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
-//! [`message`] know what frames say, [`extras`] what may come and go in them, [`log`] what a worker writes
-//! down; [`payload`] carries typed values; [`Job`] is the contract; [`page`] and [`arena`] are the memory
+//! [`message`] know what frames say, [`extras`] what may come and go in them, [`batch`] several jobs in
+//! one, [`log`] what a worker writes down; [`payload`] carries typed values; [`Job`] is the contract;
+//! [`page`] and [`arena`] are the memory
 //! that both sides share, [`attachments`] and [`birth`] the descriptors by which it is passed; [`outcome`]
 //! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong; [`printable`] makes
 //! text of others fit for a log; [`engine`] is the seam at which a frontend meets whatever runs the jobs.
@@ -16,6 +17,7 @@
 mod apart;
 pub mod arena;
 pub mod attachments;
+pub mod batch;
 pub mod birth;
 pub mod bounded;
 pub mod carriage;

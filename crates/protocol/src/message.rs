@@ -43,6 +43,12 @@ impl Job {
         self.extras.iter().any(|extra| extra.tag == extras::of_job::REPORT_USAGE)
     }
 
+    /// The encoding of the inputs, if the payload is a [batch](crate::batch) of them.
+    pub fn batch(&self) -> Option<Encoding> {
+        let extra = self.extras.iter().find(|extra| extra.tag == extras::of_job::BATCH)?;
+        Encoding::from_wire(*extra.value.first()?)
+    }
+
     /// The encoding in which the caller wants a typed output.
     pub fn reply_encoding(&self) -> Option<Encoding> {
         Encoding::from_wire(self.reply)

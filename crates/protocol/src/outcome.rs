@@ -41,7 +41,7 @@ pub struct Finished {
 ///
 /// [`Refused`](Self::Refused) means that the job was never accepted; every other variant is the one
 /// outcome of an accepted job.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
     /// The pool did not accept the job.

@@ -66,7 +66,7 @@ pub struct Payload {
 }
 
 /// A value does not fit its encoding, or bytes do not hold the value that was expected.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
     /// The value cannot be encoded.
@@ -177,6 +177,15 @@ impl Payload {
     pub fn with_rest(mut self, rest: impl Into<bytes::Bytes>) -> Self {
         self.attachments = self.attachments.with_rest(rest.into());
         self
+    }
+
+    /// Returns the same value in one piece, for where no [`rest`](Self::rest) can go beside it.
+    #[must_use]
+    pub fn joined(self) -> Self {
+        match self.rest().and_then(|rest| Some(Parts::of(rest, &self.bytes)?.join())) {
+            Some(bytes) => Self::new(self.encoding, bytes),
+            None => self,
+        }
     }
 
     /// Decodes a value that came from a peer.

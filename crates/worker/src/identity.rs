@@ -46,6 +46,7 @@ impl Identity {
             sdk: SDK.into(),
             build: self.build.map(str::to_owned),
             page: true,
+            batches: self.modes.contains(&Mode::Jobs),
             arenas: Some(TakesArenas::Received),
             encodings: Encodings::ALL,
             concurrency: 1,

@@ -1,5 +1,6 @@
 //! The loop of a worker that runs jobs: one job in, one outcome out.
 
+use crate::batch;
 use crate::board::Start;
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
@@ -92,10 +93,14 @@ pub(crate) fn run_one<J: Job>(
     }
     bench.outlet.begin_job();
     let meter = Meter::start(&job);
+    let (batch, max_payload) = (job.batch(), bench.startup.max_payload);
     let input = extras::with_rest(payload, job.extras, of_job::REST);
-    let mut verdict = judge(input, &context, bench.startup.max_payload, f);
+    let mut verdict = match batch {
+        None => judge(input, &context, max_payload, f),
+        Some(encoding) => batch::judge(input, encoding, &context, max_payload, f)?,
+    };
     // Of an output of another kind the encoding says all.
-    if verdict.output.encoding == Encoding::Bytes {
+    if verdict.output.encoding == Encoding::Bytes && batch.is_none() {
         verdict.extras.extend(context.take_content_type().as_ref().map(Extra::from));
     }
     verdict.extras.extend(Extra::rest(of_done::REST, &verdict.output));
@@ -138,7 +143,7 @@ impl Verdict {
 }
 
 /// Decodes, runs, encodes. All three are the user's code, and each may panic.
-fn judge<J: Job>(
+pub(crate) fn judge<J: Job>(
     input: Payload,
     context: &Context<J>,
     max_payload: u32,

@@ -84,6 +84,7 @@
 mod arenas;
 mod arguments;
 mod attached;
+mod batch;
 mod board;
 mod cancel;
 mod context;

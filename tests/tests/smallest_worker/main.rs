@@ -81,6 +81,12 @@ async fn behind_the_library_a_typed_caller_understands_it() {
         Err(JobError::Broke(failure)) => assert_eq!(failure.code(), "ZeroDivisionError"),
         other => panic!("{other:?}"),
     }
+    // It takes no batches, so each input is a job.
+    let mut means = pool.map(["to be", "or", "not"].map(|text| json!(text))).chunks(3);
+    for mean in [2.0_f64, 2.0, 3.0] {
+        assert_eq!(means.next().await.expect("one more").expect("a mean").to_bits(), mean.to_bits());
+    }
+    assert_eq!(pool.status().jobs["ok"], 4);
     let report = pool.shutdown(PATIENCE).await;
     assert_eq!(report.shut_down, 0);
 }

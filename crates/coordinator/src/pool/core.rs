@@ -350,6 +350,7 @@ mod tests {
             limits,
             attempts: 1,
             reports_usage: false,
+            batch: None,
             client: None,
             events: None,
         }

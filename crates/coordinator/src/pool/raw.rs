@@ -242,6 +242,7 @@ impl RawPool {
             limits: pool.of_job(limits),
             attempts,
             reports_usage: false,
+            batch: None,
             client: None,
             events,
         }

@@ -1,5 +1,6 @@
 //! The examples of `WIRE.md` as values: what the code must write for each, and read from each.
 
+use procpool_protocol::batch;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::extras::{ContentType, of_done};
 use procpool_protocol::frame::{Frame, Kind};
@@ -65,6 +66,24 @@ fn in_two_parts() -> Payload {
     Payload::encode_apart(&framed(), Encoding::Bincode).expect("it encodes")
 }
 
+fn inputs() -> bytes::Bytes {
+    let mut inputs = batch::Inputs::default();
+    inputs.push(b"7");
+    inputs.push(b"40");
+    inputs.into()
+}
+
+const ANSWERS: [fn() -> (Status, Payload); 2] =
+    [|| (Status::Ok, Payload::json("13")), || (Status::Failed(failure()), Payload::none())];
+
+fn answers() -> Payload {
+    let mut answers = batch::Answers::default();
+    for (status, output) in ANSWERS.map(|answer| answer()) {
+        answers.push(status, &output).expect("a short status");
+    }
+    answers.into()
+}
+
 const PROGRESS: [(&str, Progress); 2] = [
     ("progress", Progress { done: 3, total: Some(10) }),
     ("progress-of-unknown-total", Progress { done: 251, total: None }),
@@ -99,6 +118,8 @@ pub(crate) fn examples() -> BTreeMap<&'static str, Vec<u8>> {
         ("failure", header(message::failure_frame(Kind::StartFailed, &failure()).expect("a failure"))),
         ("rest", in_two_parts().rest().expect("a rest").to_vec()),
         ("credit", header(Credit { chunks: 8 }.to_frame(1).expect("credit"))),
+        ("batch-inputs", inputs().to_vec()),
+        ("batch-answers", answers().bytes.to_vec()),
     ]);
     all.extend(PROGRESS.map(|(name, progress)| (name, header(progress.to_frame(1).expect("progress")))));
     all.extend(endings().into_iter().map(|(name, done)| {
@@ -129,6 +150,12 @@ pub(crate) fn read(mut check: impl FnMut(&'static str, &dyn Fn(&[u8]) -> Result<
         same(payload.decode::<(u32, Bytes, String)>(), &framed())
     });
     check("credit", &|bytes| same(Credit::from_frame(&frame(Kind::Credit, bytes)), &Credit { chunks: 8 }));
+    check("batch-inputs", &|bytes| same(Ok::<_, ()>(bytes::Bytes::copy_from_slice(bytes)), &inputs()));
+    check("batch-answers", &|bytes| {
+        let mut rest = bytes::Bytes::copy_from_slice(bytes);
+        let read: Result<Vec<_>, _> = std::iter::from_fn(|| batch::next_answer(&mut rest)).collect();
+        same(read, &ANSWERS.map(|answer| answer()).to_vec())
+    });
     for (name, progress) in PROGRESS {
         check(name, &|bytes| same(Progress::from_frame(&frame(Kind::Progress, bytes)), &progress));
     }

@@ -61,6 +61,16 @@ fn encodings_are_named_as_in_a_sentence() {
 }
 
 #[test]
+fn a_worker_takes_no_batches_unless_it_says_so() {
+    let none = read(&hello(&json!({})));
+    assert!(!none.batches);
+    assert_eq!(written(&none).get("batches"), None);
+    let takes = hello(&json!({ "batches": true }));
+    assert!(read(&takes).batches);
+    assert_eq!(written(&read(&takes)), takes);
+}
+
+#[test]
 fn a_worker_runs_one_job_at_a_time_unless_it_says_more() {
     let one = read(&hello(&json!({})));
     assert_eq!(one.concurrency, 1);

@@ -1,6 +1,7 @@
 //! The protocol crate from outside, in one program: a module for each promise.
 
 mod apart;
+mod batches;
 mod bounds;
 mod carriage;
 mod carried;

@@ -6,7 +6,7 @@ use super::offering::Submitted;
 use super::pending::Pending;
 use crate::pool::core::Core;
 use crate::pool::state::events::Events;
-use procpool_protocol::outcome::Finished;
+use procpool_protocol::outcome::{self, Finished};
 use procpool_protocol::{Job, JobError, JobId, PayloadError, Streaming};
 use std::future::Future;
 use std::pin::Pin;
@@ -139,7 +139,11 @@ impl<J: Job> Future for JobHandle<J> {
 
 /// Decodes the outcome. An output that does not decode leaves the job's own outcome as it is.
 pub(crate) fn decode<J: Job>(finished: Finished) -> Outcome<J> {
-    match finished.result {
+    decoded::<J>(finished.result)
+}
+
+pub(super) fn decoded<J: Job>(result: outcome::Outcome) -> Outcome<J> {
+    match result {
         Ok(output) => output.decode().map_err(JobError::Output),
         Err(error) => Err(*error),
     }

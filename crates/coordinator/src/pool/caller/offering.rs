@@ -33,6 +33,11 @@ impl Core {
         self.with(|state, _| state.stats.refused(reason));
     }
 
+    /// Returns whether the pool's workers take batches, as far as is known now.
+    pub(super) fn takes_batches(&self) -> bool {
+        self.is_here() && self.with(|state, _| state.takes_batches())
+    }
+
     /// Offers a job and does not count it if it is refused.
     pub(super) fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         if !self.is_here() {

@@ -8,7 +8,7 @@ use crate::pool::state::open_job::NewJob;
 use crate::regions;
 use procpool_protocol::engine::{ClientName, JobLimits};
 use procpool_protocol::outcome::{Refusal, Refused};
-use procpool_protocol::{Job, JobError};
+use procpool_protocol::{Encoding, Job, JobError, Payload};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,21 +110,16 @@ impl<J: Job> JobRequest<J> {
 
     fn encode(self, events: Option<Arc<Events>>) -> Result<(RawPool, NewJob), Refused> {
         let Self { pool, input, limits, idempotent, client } = self;
-        let mut job = pool.encoded::<J>(&input, limits, idempotent, events)?;
+        let (input, encoding) = pool.encoded::<J>(&input)?;
+        let mut job = pool.new_job(input, encoding, limits, idempotent, events);
         job.client = client;
         Ok((pool, job))
     }
 }
 
 impl RawPool {
-    /// A job of this input, in the encoding that the pool's workers read.
-    pub(super) fn encoded<J: Job>(
-        &self,
-        input: &J::Input,
-        limits: JobLimits,
-        idempotent: Option<bool>,
-        events: Option<Arc<Events>>,
-    ) -> Result<NewJob, Refused> {
+    /// Returns this input in the encoding that the pool's workers read, and the encoding that is wanted for the output.
+    pub(super) fn encoded<J: Job>(&self, input: &J::Input) -> Result<(Payload, Encoding), Refused> {
         // Bincode gives way to JSON where the workers read no bincode.
         let encoding = self.encodings().encoding(J::ENCODING);
         let input = regions::encode_input(input, encoding).map_err(|error| {
@@ -132,6 +127,6 @@ impl RawPool {
             self.core().count_refusal(&reason);
             self.core().refused(reason)
         })?;
-        Ok(self.new_job(input, encoding, limits, idempotent, events))
+        Ok((input, encoding))
     }
 }

@@ -46,6 +46,7 @@ impl Run {
             limits: JobLimits::default(),
             attempts: 1,
             reports_usage: false,
+            batch: None,
             client: None,
             events: events.clone(),
         };

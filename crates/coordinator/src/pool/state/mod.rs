@@ -4,6 +4,7 @@
 //! dropped is collected in [`Effects`].
 
 pub(super) mod answers;
+mod batches;
 pub(super) mod context;
 pub(super) mod effects;
 pub(super) mod events;
@@ -40,7 +41,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobError, JobId, Stage};
+use procpool_protocol::{JobError, JobId, Payload, Stage};
 use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Terms, Time, Verdict,
     WorkerId,
@@ -303,7 +304,7 @@ impl State {
             remaining_nanos: remaining.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
             reply: entry.job.reply as u8,
             credit: entry.job.events.as_ref().map(|_| CHUNK_CREDIT),
-            extras: entry.job.extras(),
+            extras: entry.job.extras(slot.takes_batches),
         };
         slot.last_sequence += 1;
         let sequence = slot.last_sequence;
@@ -311,6 +312,10 @@ impl State {
         if let Ok(mut frame) = header.to_frame(sequence) {
             // Lent and given back: a clone would cost a small input an allocation.
             frame.payload = std::mem::take(&mut entry.job.input);
+            let withheld = entry.withholds(slot.takes_batches).then(|| {
+                // No JSON, so that no function runs on it.
+                std::mem::replace(&mut frame.payload, Payload::json(""))
+            });
             if self.keeps_sent {
                 entry.sent = Some(Box::new(slot.sent(attempt, frame.clone())));
             }
@@ -320,7 +325,7 @@ impl State {
             if let Some(lines) = &slot.lines {
                 effects.flush(lines, flush);
             }
-            entry.job.input = frame.payload;
+            entry.job.input = withheld.unwrap_or(frame.payload);
         }
     }
 

@@ -4,7 +4,6 @@ use super::context::Told;
 use super::events::Events;
 use crate::recorder::Sent;
 use procpool_protocol::engine::{ClientName, JobLimits};
-use procpool_protocol::extras::{Extra, of_job};
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
 use procpool_scheduler::{Time, WorkerId};
@@ -23,18 +22,12 @@ pub(crate) struct NewJob {
     pub(crate) attempts: u32,
     /// Whether its worker is asked for processor time and peak memory.
     pub(crate) reports_usage: bool,
+    /// The encoding of the inputs in it, if it is a batch of them.
+    pub(crate) batch: Option<Encoding>,
     /// Who wants it done, if that is known.
     pub(crate) client: Option<ClientName>,
     /// Where progress and chunks go; none if nobody listens.
     pub(crate) events: Option<Arc<Events>>,
-}
-
-impl NewJob {
-    /// What its worker is told of it beside its header.
-    pub(crate) fn extras(&self) -> Vec<Extra> {
-        let usage = self.reports_usage.then(|| Extra::flag(of_job::REPORT_USAGE));
-        usage.into_iter().chain(Extra::rest(of_job::REST, &self.input)).collect()
-    }
 }
 
 /// A job that was not accepted.
@@ -54,6 +47,8 @@ pub(crate) struct OpenJob {
     pub(crate) assigned: Option<(Time, WorkerId)>,
     /// The attempt that this was, from 1.
     pub(crate) attempt: u32,
+    /// Its worker takes no batches, and was sent nothing that it could run.
+    pub(crate) was_withheld: bool,
     /// What its worker was sent, where failed jobs are saved.
     pub(crate) sent: Option<Box<Sent>>,
     pub(crate) outcome: oneshot::Sender<Finished>,
@@ -62,7 +57,7 @@ pub(crate) struct OpenJob {
 impl OpenJob {
     /// A job that is accepted `now`.
     pub(crate) fn new(id: JobId, job: NewJob, now: Time, outcome: oneshot::Sender<Finished>) -> Self {
-        Self { id, job, accepted: now, assigned: None, attempt: 0, sent: None, outcome }
+        Self { id, job, accepted: now, assigned: None, attempt: 0, was_withheld: false, sent: None, outcome }
     }
 
     /// Where the job's time went, `now` being its end.
@@ -84,6 +79,9 @@ impl OpenJob {
     /// What a worker says of the job, in the light of earlier attempts. Bad input means that the job cannot have run,
     /// and a worker that died with all of it may well have begun to run it, being of another make.
     pub(crate) fn judge(&self, answer: Outcome) -> Outcome {
+        if self.was_withheld {
+            return Err(JobError::BadInput { message: "the worker takes no batches".into() }.into());
+        }
         answer.map_err(|mut error| {
             if let JobError::BadInput { message } = &*error
                 && self.attempt > 1
@@ -120,6 +118,7 @@ mod tests {
             limits: JobLimits::default(),
             attempts: 2,
             reports_usage: false,
+            batch: None,
             client: None,
             events: None,
         };

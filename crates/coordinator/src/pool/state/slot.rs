@@ -32,6 +32,8 @@ pub(crate) struct WorkerSlot {
     pub(crate) build: Option<String>,
     /// What it reads and writes, once it said hello.
     pub(crate) encodings: Encodings,
+    /// Whether it takes batches, once it said hello.
+    pub(crate) takes_batches: bool,
     /// What it was given, where that is kept.
     pub(crate) history: Option<Arc<History>>,
 }
@@ -84,6 +86,7 @@ impl WorkerSlot {
             version: None,
             build: None,
             encodings: Encodings::ALL,
+            takes_batches: false,
             history: None,
         }
     }

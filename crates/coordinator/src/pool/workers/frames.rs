@@ -12,7 +12,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::Connection;
 use procpool_protocol::message::{Done, Progress, Status, json_of};
 use procpool_protocol::outcome::Outcome;
-use procpool_protocol::{JobError, Payload, Stage};
+use procpool_protocol::{Encoding, JobError, Payload, Stage};
 use procpool_scheduler::{Event, Health, JobId, WorkerId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -294,16 +294,21 @@ impl FrameHandler<'_> {
 /// payload. The error says how the worker broke the protocol.
 pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
     let done = Done::checked(frame).map_err(|error| error.to_string())?;
-    let report = JobReport::of(&done.extras).map_err(|error| error.to_string())?;
+    let mut report = JobReport::of(&done.extras).map_err(|error| error.to_string())?;
+    let output = std::mem::take(&mut frame.payload);
     let health = match done.status {
         Status::Panicked { .. } => Health::Suspect,
         _ => Health::Sound,
     };
-    let output = extras::with_rest(std::mem::take(&mut frame.payload), done.extras, of_done::REST);
+    let output = extras::with_rest(output, done.extras, of_done::REST);
+    if health == Health::Suspect && output.encoding == Encoding::Bytes {
+        report.get_or_insert_default().answers = Some(output.clone());
+    }
     Ok((Told { result: result(done.status, output), report }, health))
 }
 
-fn result(status: Status, output: Payload) -> Outcome {
+/// A job's end as its caller sees it.
+pub(crate) fn result(status: Status, output: Payload) -> Outcome {
     Err(Box::new(match status {
         Status::Ok => return Ok(output),
         Status::BadInput { message } => JobError::BadInput { message },

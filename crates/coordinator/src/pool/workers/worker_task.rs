@@ -124,6 +124,7 @@ impl Member {
     fn join(&self, link: ReadyWorker) -> Session {
         let takes_ahead = link.takes_ahead();
         let (takes_arenas, born) = (link.hello.arenas, link.arenas.clone());
+        let takes_batches = link.hello.batches;
         let (version, build, encodings) =
             (link.hello.contract, link.hello.build.clone(), link.hello.encodings);
         let (lines, session) = Session::new(link);
@@ -138,6 +139,7 @@ impl Member {
                 slot.build = build;
                 slot.sharing.settle(takes_arenas, born);
                 slot.encodings = encodings;
+                slot.takes_batches = takes_batches;
             }
             state.handle(now, Event::Ready { worker: self.worker, takes_ahead }, effects);
         });

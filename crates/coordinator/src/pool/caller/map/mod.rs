@@ -1,9 +1,15 @@
 //! [`Map`]: many inputs, their outcomes as a stream, a bounded number under way.
 
+mod arriving;
+mod chunk;
 mod lanes;
+mod under_way;
 mod window;
 
+use self::arriving::{Arriving, End};
+use self::chunk::{Chunk, Filling};
 use self::lanes::Lanes;
+use self::under_way::{Cargo, Prepared, UnderWay};
 use self::window::Window;
 use super::handle;
 use super::offering::Submitted;
@@ -13,7 +19,8 @@ use crate::pool::state::open_job::{NewJob, Rejected};
 use futures_core::Stream;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, Refused};
-use procpool_protocol::{Job, JobError};
+use procpool_protocol::{Job, JobError, Payload};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -44,32 +51,20 @@ pub struct Map<J: Job, I> {
     inputs: std::iter::Fuse<I>,
     limits: JobLimits,
     window: Window,
-    under_way: Lanes<UnderWay>,
+    /// Jobs, and refused inputs between them, that are still to be submitted.
+    prepared: VecDeque<Result<Prepared, Refused>>,
     /// A job that waits for a queue slot.
-    offer: Option<Offer>,
+    offer: Option<(Offer, Cargo)>,
+    under_way: Lanes<UnderWay>,
+    /// What has ended and is being returned.
+    arriving: Option<Arriving>,
+    /// What was in a chunk and has to be sent again, before anything else is returned.
+    again: VecDeque<Prepared>,
+    repeating: Option<(Repeat, Cargo)>,
 }
 
 type Offer = Pin<Box<dyn Future<Output = Result<Submitted, Box<Rejected>>> + Send>>;
-
-/// A job that was submitted, or refused and waiting for its turn.
-#[derive(Debug)]
-enum UnderWay {
-    Accepted(Pending),
-    Refused(Option<Refused>),
-}
-
-impl Future for UnderWay {
-    type Output = Result<Finished, Refused>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Accepted(job) => Pin::new(job).poll(context).map(Ok),
-            Self::Refused(refused) => {
-                Poll::Ready(Err(refused.take().unwrap_or_else(|| unreachable!("polled after its end"))))
-            }
-        }
-    }
-}
+type Repeat = Pin<Box<dyn Future<Output = Result<Finished, Refused>> + Send>>;
 
 // Nothing in it is pinned in place: the one future that is not `Unpin` is boxed.
 impl<J: Job, I> Unpin for Map<J, I> {}
@@ -83,9 +78,18 @@ impl<J: Job, I> std::fmt::Debug for Map<J, I> {
 impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     pub(crate) fn new(pool: Pool<J>, inputs: I) -> Self {
         let window = Window::of(pool.raw().limits());
-        let under_way = Lanes::Ordered(Default::default());
-        let limits = JobLimits::default();
-        Self { pool, inputs: inputs.fuse(), limits, window, under_way, offer: None }
+        Self {
+            pool,
+            inputs: inputs.fuse(),
+            limits: JobLimits::default(),
+            window,
+            prepared: VecDeque::new(),
+            offer: None,
+            under_way: Lanes::Ordered(VecDeque::new()),
+            arriving: None,
+            again: VecDeque::new(),
+            repeating: None,
+        }
     }
 
     /// Sets the number of jobs under way, at least 1. Default: so many that no worker runs dry, 256 or
@@ -93,6 +97,20 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// their payloads would exceed 64 MiB.
     pub fn ahead(mut self, jobs: usize) -> Self {
         self.window.ahead = Some(jobs.max(1));
+        self
+    }
+
+    /// Sends up to `inputs` inputs together, as one job, where they take less than 1 MiB: for jobs of a
+    /// few microseconds, each of which costs more on its way than at its work. Each input has an outcome
+    /// of its own. Default: 1.
+    ///
+    /// One job means: one queue slot, one `run_timeout`, one count in the pool's figures. A worker that
+    /// dies costs all inputs of its chunk, unless the job may be repeated and
+    /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1; then each of them is run once more,
+    /// alone. An input at which the function fails or panics costs no other. Outputs of a chunk share the
+    /// pool's `max_payload`. Workers in other languages get each input as a job.
+    pub fn chunks(mut self, inputs: usize) -> Self {
+        self.window.chunk = inputs.max(1);
         self
     }
 
@@ -124,67 +142,142 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     }
 
     fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<J::Output, JobError>>> {
-        self.fill(context);
-        match ready!(self.under_way.poll_next(context)) {
-            Some(Ok(finished)) => {
-                self.window.take(finished.result.as_ref().map_or(0, |output| output.bytes.len()));
-                Poll::Ready(Some(handle::decode::<J>(finished)))
+        loop {
+            self.fill(context);
+            if let Some(arriving) = &mut self.arriving {
+                if let Some(outcome) = arriving.next::<J>() {
+                    return Poll::Ready(Some(outcome));
+                }
+                let left = self.arriving.take().and_then(Arriving::left);
+                left.into_iter().for_each(|left| self.again.push_front(self.together(left)));
             }
-            Some(Err(refused)) => Poll::Ready(Some(Err(refused.into()))),
-            None if self.offer.is_some() => Poll::Pending,
-            None => Poll::Ready(None),
+            let (end, cargo) = match ready!(self.poll_end(context)) {
+                Some(end) => end,
+                None if self.offer.is_some() => return Poll::Pending,
+                None => return Poll::Ready(None),
+            };
+            if let Ok(Finished { result: Ok(output), .. }) = &end {
+                self.window.take(output.bytes.len());
+            }
+            match cargo {
+                Cargo::One => {
+                    let end = end.map_err(JobError::from);
+                    return Poll::Ready(Some(end.and_then(handle::decode::<J>)));
+                }
+                Cargo::Many(chunk) => match End::of(end, chunk, self.may_repeat()) {
+                    End::Arrives(arriving) => self.arriving = Some(arriving),
+                    End::Apart(chunk) => {
+                        let apart: Vec<_> = chunk.apart().map(|input| self.alone(input)).collect();
+                        apart.into_iter().rev().for_each(|job| self.again.push_front(job));
+                    }
+                },
+            }
         }
+    }
+
+    /// Returns the next job that has ended: what is sent again comes before all others.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<(Result<Finished, Refused>, Cargo)>> {
+        if self.repeating.is_none()
+            && let Some(Prepared { job, cargo }) = self.again.pop_front()
+        {
+            let core = self.pool.raw().core().clone();
+            let repeat = async move {
+                match core.submit_patiently(job).await {
+                    Ok(job) => Ok(Pending::new(&*core, job).await),
+                    Err(rejected) => Err(core.refused(rejected.reason)),
+                }
+            };
+            self.repeating = Some((Box::pin(repeat), cargo));
+        }
+        let Some((repeat, _)) = &mut self.repeating else { return self.under_way.poll_next(context) };
+        let end = ready!(repeat.as_mut().poll(context));
+        let cargo = self.repeating.take().map_or(Cargo::One, |(_, cargo)| cargo);
+        Poll::Ready(Some((end, cargo)))
     }
 
     /// Submits jobs until as many are under way as may be, or the queue is full.
     fn fill(&mut self, context: &mut Context<'_>) {
         while self.under_way.len() < self.window.jobs() {
-            let accepted = match &mut self.offer {
-                Some(offer) => {
-                    let Poll::Ready(end) = offer.as_mut().poll(context) else { return };
-                    self.offer = None;
-                    Some(end)
-                }
-                None => match self.inputs.next().map(|input| self.encode(&input)) {
-                    Some(Ok(job)) => self.submit(job),
-                    Some(Err(refused)) => {
-                        self.under_way.push(UnderWay::Refused(Some(refused)));
-                        None
-                    }
+            let job = if let Some((offer, _)) = &mut self.offer {
+                let Poll::Ready(end) = offer.as_mut().poll(context) else { return };
+                let cargo = self.offer.take().map_or(Cargo::One, |(_, cargo)| cargo);
+                UnderWay::of(self.pool.raw().core(), end, cargo)
+            } else {
+                match self.prepared.pop_front() {
+                    Some(Ok(prepared)) => match self.submit(prepared) {
+                        Some(job) => job,
+                        None => continue,
+                    },
+                    Some(Err(refused)) => UnderWay::refused(refused),
+                    None if self.prepare() => continue,
                     None => return,
-                },
+                }
             };
-            let core = self.pool.raw().core();
-            match accepted {
-                Some(Ok(job)) => {
-                    self.under_way.push(UnderWay::Accepted(Pending::new(core.clone(), job)));
-                }
-                Some(Err(rejected)) => {
-                    self.under_way.push(UnderWay::Refused(Some(core.refused(rejected.reason))));
-                }
-                None => {}
-            }
+            self.under_way.push(job);
         }
     }
 
-    fn encode(&mut self, input: &J::Input) -> Result<NewJob, Refused> {
-        let pool = self.pool.raw();
-        let job = pool.encoded::<J>(input, JobLimits::default(), None, None)?;
-        self.window.give(job.input.bytes.len());
-        Ok(NewJob { limits: pool.limits().of_batched_job(self.limits), ..job })
-    }
-
     /// Submits a job, or sets it aside until the queue has room.
-    fn submit(&mut self, job: NewJob) -> Option<Result<Submitted, Box<Rejected>>> {
+    fn submit(&mut self, Prepared { job, cargo }: Prepared) -> Option<UnderWay> {
         let core = self.pool.raw().core();
         match core.offer(job) {
             Err(rejected) if rejected.reason.is_full_queue() => {
                 let core = core.clone();
-                self.offer = Some(Box::pin(async move { core.submit_patiently(rejected.job).await }));
+                let offer = async move { core.submit_patiently(rejected.job).await };
+                self.offer = Some((Box::pin(offer), cargo));
                 None
             }
-            end => Some(end.inspect_err(|rejected| core.count_refusal(&rejected.reason))),
+            end => {
+                let end = end.inspect_err(|rejected| core.count_refusal(&rejected.reason));
+                Some(UnderWay::of(core, end, cargo))
+            }
         }
+    }
+
+    /// Makes jobs of the next inputs. Returns `false` if there are none.
+    fn prepare(&mut self) -> bool {
+        let pool = self.pool.raw();
+        let most = self.window.chunk;
+        let most = if most > 1 && pool.core().takes_batches() { most } else { 1 };
+        let mut filling = Filling::new(pool.limits().max_payload);
+        let mut last = None;
+        while last.is_none() && filling.count() < most {
+            let Some(input) = self.inputs.next() else { break };
+            match self.pool.raw().encoded::<J>(&input) {
+                Ok((input, _)) if most == 1 => last = Some(Ok(input)),
+                Ok((input, _)) => last = filling.add(input).err().map(Ok),
+                Err(refused) => last = Some(Err(refused)),
+            }
+        }
+        let chunk = filling.chunk().map(|chunk| Ok(self.together(chunk)));
+        self.prepared.extend(chunk);
+        self.prepared.extend(last.map(|last| last.map(|input| self.alone(input))));
+        let sizes = self.prepared.iter().flatten().map(|it| it.job.input.bytes.len());
+        self.window.give(sizes.max().unwrap_or_default());
+        !self.prepared.is_empty()
+    }
+
+    fn together(&self, chunk: Chunk) -> Prepared {
+        if chunk.count == 1 {
+            return chunk.apart().map(|input| self.alone(input)).next().unwrap_or_else(|| unreachable!());
+        }
+        let (job, batch) = (self.job(chunk.payload()), Some(chunk.encoding));
+        Prepared { job: NewJob { batch, ..job }, cargo: Cargo::Many(chunk) }
+    }
+
+    fn alone(&self, input: Payload) -> Prepared {
+        Prepared { job: self.job(input), cargo: Cargo::One }
+    }
+
+    fn job(&self, input: Payload) -> NewJob {
+        let pool = self.pool.raw();
+        let reply = pool.encodings().encoding(J::ENCODING);
+        let job = pool.new_job(input, reply, JobLimits::default(), None, None);
+        NewJob { limits: pool.limits().of_batched_job(self.limits), ..job }
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.job(Payload::none()).attempts > 1
     }
 }
 

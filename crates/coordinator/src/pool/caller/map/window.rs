@@ -20,6 +20,8 @@ const BYTES: usize = 64 << 20;
 pub(super) struct Window {
     /// What the caller wants.
     pub(super) ahead: Option<usize>,
+    /// Number of inputs that are one job.
+    pub(super) chunk: usize,
     workers: usize,
     /// Maximum for a caller that shares the queue with others.
     share: usize,
@@ -32,7 +34,7 @@ impl Window {
     pub(super) fn of(limits: &PoolLimits) -> Self {
         let workers = limits.max_workers;
         let share = (limits.queue / 2).max(2 * workers);
-        Self { ahead: None, workers, share, largest: None, largest_input: 0 }
+        Self { ahead: None, chunk: 1, workers, share, largest: None, largest_input: 0 }
     }
 
     /// Takes note of the size of an input, in bytes.
@@ -53,7 +55,9 @@ impl Window {
         let busy = 2 * self.workers;
         let most = match self.largest {
             None => FIRST,
-            Some(_) => (FOR_EACH * self.workers).max(SHORT).min(self.share),
+            Some(_) => {
+                (FOR_EACH * self.workers).max(SHORT).div_ceil(self.chunk).max(2 * busy).min(self.share)
+            }
         };
         let largest = self.largest.unwrap_or_default().max(self.largest_input).max(1);
         most.min(BYTES / largest).max(busy)
@@ -99,6 +103,13 @@ mod tests {
         assert_eq!(known(2, 100), 50);
         assert_eq!(known(2, 0), 4);
         assert_eq!(known(64, 100_000), 64 * 64);
+    }
+
+    #[test]
+    fn few_chunks_are_enough() {
+        let mut window = Window { chunk: 1000, ..window(2, 1024) };
+        window.take(10_000);
+        assert_eq!(window.jobs(), 8);
     }
 
     #[test]

@@ -1,0 +1,79 @@
+//! Batches among the jobs: only workers that take them are given any.
+
+use super::State;
+use super::open_job::{NewJob, OpenJob};
+use procpool_protocol::extras::{Extra, of_job};
+
+impl State {
+    /// Returns whether a batch that is submitted now will find a worker that takes it: some worker serves, and all that do
+    /// take batches.
+    pub(crate) fn takes_batches(&self) -> bool {
+        let mut serving = self.slots.values().filter(|slot| slot.lines.is_some()).peekable();
+        serving.peek().is_some() && serving.all(|slot| slot.takes_batches)
+    }
+}
+
+impl NewJob {
+    /// Returns what its worker is told of it besides the rest.
+    pub(super) fn extras(&self, takes_batches: bool) -> Vec<Extra> {
+        let usage = self.reports_usage.then(|| Extra::flag(of_job::REPORT_USAGE));
+        let batch = self.batch.filter(|_| takes_batches);
+        let batch = batch.map(|encoding| Extra { tag: of_job::BATCH, value: vec![encoding as u8] });
+        usage.into_iter().chain(batch).chain(Extra::rest(of_job::REST, &self.input)).collect()
+    }
+}
+
+impl OpenJob {
+    /// Notes, and returns, whether the worker that the job is given to could not run it, since it is a batch. That worker came
+    /// when the batch was on its way.
+    pub(super) fn withholds(&mut self, takes_batches: bool) -> bool {
+        self.was_withheld = self.job.batch.is_some() && !takes_batches;
+        self.was_withheld
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::engine::JobLimits;
+    use procpool_protocol::{Encoding, JobError, JobId, Payload};
+    use procpool_scheduler::Time;
+    use tokio::sync::oneshot;
+
+    fn batch() -> OpenJob {
+        let job = NewJob {
+            input: Payload::raw("abc"),
+            reply: Encoding::Json,
+            limits: JobLimits::default(),
+            attempts: 2,
+            reports_usage: true,
+            batch: Some(Encoding::Json),
+            client: None,
+            events: None,
+        };
+        OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0)
+    }
+
+    #[test]
+    fn a_worker_that_takes_batches_is_told_of_one() {
+        let mut job = batch();
+        let tags: Vec<_> = job.job.extras(true).iter().map(|extra| extra.tag).collect();
+        assert_eq!(tags, [of_job::REPORT_USAGE, of_job::BATCH]);
+        assert!(!job.withholds(true));
+        assert_eq!(job.judge(Ok(Payload::raw("7"))).expect("its answer"), Payload::raw("7"));
+    }
+
+    #[test]
+    fn a_batch_that_came_to_a_worker_of_another_make_has_not_run_whatever_it_says() {
+        let mut job = batch();
+        let tags: Vec<_> = job.job.extras(false).iter().map(|extra| extra.tag).collect();
+        assert_eq!(tags, [of_job::REPORT_USAGE]);
+        assert!(job.withholds(false));
+        job.attempt = 2;
+        for answer in [Ok(Payload::json("7")), Err(JobError::BadInput { message: "empty".into() }.into())] {
+            assert!(!job.judge(answer).expect_err("nothing was run").may_have_run());
+        }
+        assert!(!job.withholds(true), "the next worker decides anew");
+        assert!(job.judge(Ok(Payload::json("7"))).is_ok());
+    }
+}

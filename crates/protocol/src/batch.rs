@@ -1,0 +1,172 @@
+//! Several inputs in one job, and what came of each in one answer: what `Pool::map` sends in chunks.
+//!
+//! Both are the raw payloads of an ordinary job frame and of its `Done`, so that a batch is one job to everything between
+//! the two ends.
+
+use crate::codec::{self, CodecError};
+use crate::limits::cut;
+use crate::message::Status;
+use crate::payload::{Encoding, Payload};
+use bytes::{Buf as _, Bytes};
+
+/// What stands before each input: its length.
+const INPUT_HEAD: usize = 4;
+
+/// What stands before each answer: the output's encoding, the lengths of status and output.
+const ANSWER_HEAD: usize = 9;
+
+/// Bytes are not a batch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidBatch {
+    /// A length that exceeds what is there.
+    #[error("a batch with {left} bytes left has an item of {length}")]
+    Short {
+        /// Number of bytes that are announced.
+        length: u64,
+        /// Number of bytes that are left.
+        left: usize,
+    },
+    /// A status that is none.
+    #[error("a batch with a status that is none: {0}")]
+    Status(String),
+    /// An encoding that is none.
+    #[error("a batch with the encoding {0}, which is none")]
+    Encoding(u8),
+}
+
+/// Inputs that are written one after the other, each as the payload of a job would be.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Inputs {
+    /// Adds one. Inputs of more than 4 GiB, which no pool takes, are cut.
+    pub fn push(&mut self, input: &[u8]) {
+        let length = u32::try_from(input.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(&input[..length as usize]);
+        self.count += 1;
+    }
+
+    /// Returns their number.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Returns their length, in bytes.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl From<Inputs> for Bytes {
+    fn from(inputs: Inputs) -> Self {
+        inputs.bytes.into()
+    }
+}
+
+/// Takes the next input, or returns `None` after the last.
+///
+/// # Errors
+/// When fewer bytes are left than its length says.
+pub fn next_input(rest: &mut Bytes) -> Option<Result<Bytes, InvalidBatch>> {
+    let head: [u8; INPUT_HEAD] = match head(rest)? {
+        Ok(head) => head,
+        Err(error) => return Some(Err(error)),
+    };
+    Some(take(rest, u32::from_le_bytes(head)))
+}
+
+/// Reads over all inputs.
+///
+/// # Errors
+/// When they do not fill the bytes exactly.
+pub fn check(inputs: &Bytes) -> Result<(), InvalidBatch> {
+    let mut rest = inputs.clone();
+    while let Some(input) = next_input(&mut rest) {
+        input?;
+    }
+    Ok(())
+}
+
+/// Answers that are written one after the other, each with what the `Done` of a job would say.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    bytes: Vec<u8>,
+}
+
+impl Answers {
+    /// Adds one.
+    ///
+    /// # Errors
+    /// When the status is larger than a header may be.
+    pub fn push(&mut self, mut status: Status, output: &Payload) -> Result<(), CodecError> {
+        if let Status::BadInput { message } = &mut status {
+            *message = cut(std::mem::take(message));
+        }
+        let status = codec::encode_header(&status)?;
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+        self.bytes.push(output.encoding as u8);
+        self.bytes.extend_from_slice(&length(&status));
+        self.bytes.extend_from_slice(&length(&output.bytes));
+        self.bytes.extend_from_slice(&status);
+        self.bytes.extend_from_slice(&output.bytes);
+        Ok(())
+    }
+
+    /// Returns the length that they would have with an output of `more` bytes, if its job ended well.
+    pub fn length_with(&self, more: usize) -> usize {
+        self.bytes.len() + ANSWER_HEAD + 1 + more
+    }
+}
+
+impl From<Answers> for Payload {
+    fn from(answers: Answers) -> Self {
+        match answers.bytes.is_empty() {
+            true => Self::none(),
+            false => Self::raw(answers.bytes),
+        }
+    }
+}
+
+/// Takes the next answer, or returns `None` after the last.
+///
+/// # Errors
+/// When it is none.
+pub fn next_answer(rest: &mut Bytes) -> Option<Result<(Status, Payload), InvalidBatch>> {
+    let head: [u8; ANSWER_HEAD] = match head(rest)? {
+        Ok(head) => head,
+        Err(error) => return Some(Err(error)),
+    };
+    let [encoding, a, b, c, d, e, f, g, h] = head;
+    let answer = take(rest, u32::from_le_bytes([a, b, c, d])).and_then(|status| {
+        let output = take(rest, u32::from_le_bytes([e, f, g, h]))?;
+        let encoding = Encoding::from_wire(encoding).ok_or(InvalidBatch::Encoding(encoding))?;
+        // Most often it is one byte.
+        let status = match *status {
+            [0] => Status::Ok,
+            _ => codec::decode_header(&status).map_err(|error| InvalidBatch::Status(error.to_string()))?,
+        };
+        Ok((status, Payload::new(encoding, output)))
+    });
+    Some(answer)
+}
+
+fn head<const N: usize>(rest: &mut Bytes) -> Option<Result<[u8; N], InvalidBatch>> {
+    if rest.is_empty() {
+        return None;
+    }
+    let short = || InvalidBatch::Short { length: N as u64, left: rest.len() };
+    let head = rest.first_chunk().copied().ok_or_else(short);
+    Some(head.inspect(|_| rest.advance(N)))
+}
+
+fn take(rest: &mut Bytes, length: u32) -> Result<Bytes, InvalidBatch> {
+    match usize::try_from(length).ok().filter(|&length| length <= rest.len()) {
+        Some(length) => Ok(rest.split_to(length)),
+        None => Err(InvalidBatch::Short { length: length.into(), left: rest.len() }),
+    }
+}
