@@ -1,18 +1,19 @@
-// Jobs through Piscina with two threads: `piscina.js LANES COUNT`. With one lane the time of a job, in µs; with more of them
+// Jobs through Piscina with two threads: `piscina.js LANES COUNT [JOB]`. With one lane the time of a job, in µs; with more of them
 // jobs a second.
 const { Piscina } = require("piscina");
 const [lanes, count] = process.argv.slice(2).map(Number);
+const job = process.argv[4] || "ping";
 
 (async () => {
   const pool = new Piscina({ filename: __dirname + "/piscina_worker.js", minThreads: 2, maxThreads: 2, recordTiming: false });
-  for (let i = 0; i < 3000; i++) await pool.run("ping");
+  for (let i = 0; i < 3000; i++) await pool.run(job);
   const nanos = [];
   let sent = 0;
   const begun = process.hrtime.bigint();
   const lane = async () => {
     while (sent++ < count) {
       const begun = process.hrtime.bigint();
-      await pool.run("ping");
+      await pool.run(job);
       nanos.push(Number(process.hrtime.bigint() - begun));
     }
   };

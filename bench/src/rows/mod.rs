@@ -7,6 +7,7 @@ mod http;
 mod idle;
 mod in_flight;
 mod livez;
+mod map;
 mod payload;
 mod replaced;
 mod sandboxed;
@@ -14,6 +15,7 @@ mod sequential;
 mod thousand;
 
 pub use curves::Curve;
+pub use map::{Mix, mix};
 
 use crate::args::Args;
 use crate::contest::Row;
@@ -44,6 +46,8 @@ pub const ROWS: &[Named<Row>] = &[
     ("sequential", |kit| Box::pin(sequential::row(kit))),
     ("sequential-together", |kit| Box::pin(sequential::together(kit))),
     ("in-flight", |kit| Box::pin(in_flight::row(kit))),
+    ("map", |kit| Box::pin(map::row(kit))),
+    ("map-single", |kit| Box::pin(map::single(kit))),
     ("fresh", |kit| Box::pin(fresh::row(kit))),
     ("warm-spare", |kit| Box::pin(fresh::warm(kit))),
     ("http", |kit| Box::pin(http::row(kit))),
