@@ -2,6 +2,6 @@
 module.exports = (input) => (input === "mix" ? mix(1) : input);
 
 function mix(number) {
-  for (let i = 0; i < 280; i++) number = (Math.imul(number ^ (number >>> 15), 0x85ebca6b) + i) | 0;
+  for (let i = 0; i < 720; i++) number = (Math.imul(number ^ (number >>> 15), 0x85ebca6b) + i) | 0;
   return number;
 }

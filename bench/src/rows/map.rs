@@ -25,7 +25,7 @@ impl Job for Mix {
 
 /// Takes about a microsecond.
 pub fn mix(mut number: u64) -> u64 {
-    for _ in 0..150 {
+    for _ in 0..340 {
         number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
