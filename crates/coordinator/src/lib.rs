@@ -27,7 +27,7 @@ pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
 pub use pool::{
     Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
-    RawPool, ShutdownReport, WorkerRange, WorkerSource,
+    RawPool, Reported, RunReport, ShutdownReport, WorkerRange, WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

@@ -63,9 +63,9 @@ mod guide;
 pub use procpool_coordinator::{
     AttachSocket, Canceller, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch,
     Executable, ExecutableError, InvalidLimits, InvalidWorkerLimits, JobEvent, JobEvents, JobHandle,
-    JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, RawPool, RunError,
-    SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker, WorkerBuilder, WorkerData,
-    WorkerError, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
+    JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, RawPool, Reported,
+    RunError, RunReport, SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker,
+    WorkerBuilder, WorkerData, WorkerError, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, SuspectPayload};

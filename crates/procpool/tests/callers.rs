@@ -227,3 +227,41 @@ async fn a_handle_that_is_polled_after_its_end_says_so() {
     assert_eq!((&mut job).await.unwrap(), 1);
     let _ = (&mut job).await;
 }
+
+#[tokio::test]
+async fn a_report_says_what_a_job_took() {
+    let pool = pool().await;
+    let pid = pool.workers()[0].pid;
+    let reported = pool.job(7).run_reported().await;
+    assert_eq!(reported.outcome.unwrap(), 7);
+    let report = reported.report;
+    assert_eq!((report.attempts, report.worker), (Some(1), pid));
+    assert!(report.id.is_some() && report.run > Duration::ZERO);
+    assert!(report.cpu_time.is_some() && report.peak_memory.is_some_and(|bytes| bytes > 0), "{report:?}");
+
+    let job = pool.job(8).report_usage().submit().await.unwrap();
+    let id = job.id();
+    let reported = job.reported().await;
+    assert_eq!(reported.outcome.unwrap(), 8);
+    assert_eq!((reported.report.id, reported.report.worker), (Some(id), pid));
+    assert!(reported.report.cpu_time.is_some());
+
+    let reported = pool.submit(9).await.unwrap().reported().await;
+    assert_eq!(reported.outcome.unwrap(), 9);
+    assert!(reported.report.cpu_time.is_none() && reported.report.attempts.is_none(), "nobody asked");
+}
+
+#[tokio::test]
+async fn a_report_comes_with_an_error_too() {
+    let pool = pool().await;
+    let limit = Duration::from_millis(50);
+    let reported = pool.job(FOR_EVER + 1).run_timeout(limit).run_reported().await;
+    assert!(matches!(reported.outcome, Err(JobError::TimedOut { .. })));
+    assert!(reported.report.run >= limit && reported.report.worker.is_some());
+    assert_eq!(reported.report.attempts, Some(1));
+
+    pool.shutdown(Duration::ZERO).await;
+    let reported = pool.job(1).run_reported().await;
+    assert!(matches!(reported.outcome, Err(JobError::Refused(_))));
+    assert_eq!(reported.report, procpool::RunReport::default());
+}

@@ -138,7 +138,7 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What a worker told of a job beside its status and output.
+/// What is known of a job beside its status and output: what its worker told, and what the coordinator adds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobReport {
@@ -150,6 +150,10 @@ pub struct JobReport {
     pub peak_memory: Option<u64>,
     /// Chunks that were dropped because nobody listened, where there were any.
     pub chunks_dropped: Option<u64>,
+    /// Number of times that the job was handed to a worker, where processor time and memory were asked for. Not an extra.
+    pub attempts: Option<u32>,
+    /// Process id of the worker that it was handed to last, where processor time and memory were asked for. Not an extra.
+    pub worker: Option<u32>,
     /// What a [batch](crate::batch) had answered before its job panicked, if anything. Not an extra.
     pub answers: Option<Payload>,
 }

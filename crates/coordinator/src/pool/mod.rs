@@ -24,6 +24,7 @@ pub use caller::canceller::Canceller;
 pub use caller::handle::{JobEvent, JobHandle};
 pub use caller::job_events::JobEvents;
 pub use caller::map::Map;
+pub use caller::reported::{Reported, RunReport};
 pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
 pub use raw::{RawPool, ShutdownReport};

@@ -4,11 +4,12 @@ use super::canceller::Canceller;
 use super::job_events::JobEvents;
 use super::offering::Submitted;
 use super::pending::Pending;
+use super::reported::Reported;
 use crate::pool::core::Core;
 use crate::pool::state::events::Events;
 use procpool_protocol::outcome::{self, Finished};
 use procpool_protocol::{Job, JobError, JobId, PayloadError, Streaming};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -97,6 +98,22 @@ impl<J: Job> JobHandle<J> {
         self.job.detach();
     }
 
+    /// Awaits the outcome, and returns what the job took beside it. More than its time is known where
+    /// [`JobRequest::report_usage`](crate::JobRequest::report_usage) asked for it. Dropping the future
+    /// cancels the job.
+    pub async fn reported(mut self) -> Reported<J::Output> {
+        Reported::of::<J>(poll_fn(|context| self.poll_end(context)).await)
+    }
+
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Finished> {
+        if !std::mem::replace(&mut self.is_awaited, true)
+            && let Some(events) = &self.events
+        {
+            events.discard();
+        }
+        Pin::new(&mut self.job).poll(context)
+    }
+
     /// Takes the job's events out of the handle, to be read while the handle is awaited. Returns
     /// `None` where they were taken before.
     pub fn take_events(&mut self) -> Option<JobEvents<J>> {
@@ -127,13 +144,7 @@ impl<J: Job> Future for JobHandle<J> {
     type Output = Outcome<J>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if !std::mem::replace(&mut this.is_awaited, true)
-            && let Some(events) = &this.events
-        {
-            events.discard();
-        }
-        Pin::new(&mut this.job).poll(context).map(decode::<J>)
+        self.poll_end(context).map(decode::<J>)
     }
 }
 

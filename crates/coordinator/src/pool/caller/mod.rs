@@ -6,6 +6,7 @@ pub(super) mod job_events;
 pub(super) mod map;
 pub(super) mod offering;
 pub(super) mod pending;
+pub(super) mod reported;
 pub(super) mod request;
 pub(super) mod untaken;
 pub(super) mod waiting;

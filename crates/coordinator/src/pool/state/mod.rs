@@ -293,8 +293,7 @@ impl State {
         let (Some(entry), Some(slot)) = (self.entries.get_mut(&key), self.slots.get_mut(&worker)) else {
             return;
         };
-        entry.assigned = Some((now, worker));
-        entry.attempt = attempt;
+        entry.given(now, worker, attempt, slot);
         if let Some(events) = &entry.job.events {
             events.begin();
         }

@@ -2,6 +2,7 @@
 
 use super::context::Told;
 use super::events::Events;
+use super::slot::WorkerSlot;
 use crate::recorder::Sent;
 use procpool_protocol::engine::{ClientName, JobLimits};
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
@@ -49,6 +50,8 @@ pub(crate) struct OpenJob {
     pub(crate) attempt: u32,
     /// Its worker takes no batches, and was sent nothing that it could run.
     pub(crate) was_withheld: bool,
+    /// Process id of that worker, if the job's usage is reported.
+    pub(crate) pid: Option<u32>,
     /// What its worker was sent, where failed jobs are saved.
     pub(crate) sent: Option<Box<Sent>>,
     pub(crate) outcome: oneshot::Sender<Finished>,
@@ -57,7 +60,23 @@ pub(crate) struct OpenJob {
 impl OpenJob {
     /// A job that is accepted `now`.
     pub(crate) fn new(id: JobId, job: NewJob, now: Time, outcome: oneshot::Sender<Finished>) -> Self {
-        Self { id, job, accepted: now, assigned: None, attempt: 0, was_withheld: false, sent: None, outcome }
+        Self {
+            id,
+            job,
+            accepted: now,
+            assigned: None,
+            attempt: 0,
+            was_withheld: false,
+            pid: None,
+            sent: None,
+            outcome,
+        }
+    }
+
+    /// Notes that the job is given to a worker.
+    pub(super) fn given(&mut self, now: Time, worker: WorkerId, attempt: u32, slot: &WorkerSlot) {
+        (self.assigned, self.attempt) = (Some((now, worker)), attempt);
+        self.pid = self.job.reports_usage.then(|| slot.kill_switch.pid()).flatten();
     }
 
     /// Where the job's time went, `now` being its end.
@@ -100,9 +119,13 @@ impl OpenJob {
     pub(crate) fn finish(
         self,
         now: Time,
-        Told { result, report }: Told,
+        Told { result, mut report }: Told,
     ) -> (oneshot::Sender<Finished>, Finished) {
         let timing = self.timing(now);
+        if self.job.reports_usage {
+            let report = report.get_or_insert_default();
+            (report.attempts, report.worker) = (Some(self.attempt), self.pid);
+        }
         (self.outcome, Finished { id: self.id, timing, result, report })
     }
 }
