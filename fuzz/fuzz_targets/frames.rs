@@ -5,6 +5,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
+use procpool_protocol::batch;
 use procpool_protocol::decoder::{Decoder, FrameError};
 use procpool_protocol::frame::Frame;
 use procpool_protocol::message::{self, Credit, Done, Job, Progress};
@@ -76,4 +77,9 @@ fn read_as_everything(frame: &Frame) {
     same_again!(Job::checked, Done::checked, Progress::from_frame, Credit::from_frame);
     let _ = message::failure_of(frame);
     let _ = frame.payload.decode::<Vec<Option<(String, u8)>>>();
+    // Each takes its head at least, so that these end.
+    let mut inputs = frame.payload.bytes.clone();
+    while let Some(Ok(_)) = batch::next_input(&mut inputs) {}
+    let mut answers = frame.payload.bytes.clone();
+    while let Some(Ok(_)) = batch::next_answer(&mut answers) {}
 }

@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[tokio::main(flavor = "current_thread")]
 async fn map() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::<Collatz>::builder(Executable::current()).start().await?;
-    let mut outcomes = pool.map(0..10_000);
+    // A job of a microsecond costs more on its way than at its work, so a hundred of them travel together.
+    let mut outcomes = pool.map(0..10_000).chunks(100);
     let (mut n, mut longest, mut failures) = (0, (0, 0), 0);
     while let Some(outcome) = outcomes.next().await {
         match outcome {

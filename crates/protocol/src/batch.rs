@@ -142,17 +142,24 @@ pub fn next_answer(rest: &mut Bytes) -> Option<Result<(Status, Payload), Invalid
         Err(error) => return Some(Err(error)),
     };
     let [encoding, a, b, c, d, e, f, g, h] = head;
-    let answer = take(rest, u32::from_le_bytes([a, b, c, d])).and_then(|status| {
+    let answer = status(rest, u32::from_le_bytes([a, b, c, d])).and_then(|status| {
         let output = take(rest, u32::from_le_bytes([e, f, g, h]))?;
         let encoding = Encoding::from_wire(encoding).ok_or(InvalidBatch::Encoding(encoding))?;
-        // Most often it is one byte.
-        let status = match *status {
-            [0] => Status::Ok,
-            _ => codec::decode_header(&status).map_err(|error| InvalidBatch::Status(error.to_string()))?,
-        };
         Ok((status, Payload::new(encoding, output)))
     });
     Some(answer)
+}
+
+fn status(rest: &mut Bytes, length: u32) -> Result<Status, InvalidBatch> {
+    let short = || InvalidBatch::Short { length: length.into(), left: rest.len() };
+    let status = rest.get(..length as usize).ok_or_else(short)?;
+    let status = match status {
+        // Most often it is this one.
+        [0] => Status::Ok,
+        _ => codec::decode_header(status).map_err(|error| InvalidBatch::Status(error.to_string()))?,
+    };
+    rest.advance(length as usize);
+    Ok(status)
 }
 
 fn head<const N: usize>(rest: &mut Bytes) -> Option<Result<[u8; N], InvalidBatch>> {

@@ -159,6 +159,23 @@ impl<J: Job> Pool<J> {
     /// Submits a job and returns its handle. Waits for a queue slot if need be, inside the job's
     /// deadline. Dropping the future submits nothing.
     ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::{Job, JobError};
+    /// # struct Fib;
+    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// let mut jobs = Vec::new();
+    /// for n in 30..40 {
+    ///     jobs.push(pool.submit(n).await?);
+    /// }
+    /// for job in jobs {
+    ///     println!("{}: {}", job.id(), job.await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the pool does not accept the job, or its input cannot be encoded.
     pub fn submit(

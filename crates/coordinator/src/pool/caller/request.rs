@@ -13,7 +13,19 @@ use procpool_protocol::{Encoding, Job, JobError, Payload};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A job that is not submitted yet.
+/// A job that is not submitted yet, with options of its own. It keeps its pool alive.
+///
+/// ```no_run
+/// # use procpool_coordinator::Pool;
+/// # use procpool_protocol::{Job, JobError};
+/// # use std::time::Duration;
+/// # struct Fib;
+/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+/// let f = pool.job(40).timeout(Duration::from_secs(2)).client("192.0.2.7").run().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request does nothing until it is run or submitted"]
 pub struct JobRequest<J: Job> {
     /// Keeps the pool alive, as a borrow would.

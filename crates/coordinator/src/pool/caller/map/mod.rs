@@ -109,6 +109,23 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1; then each of them is run once more,
     /// alone. An input at which the function fails or panics costs no other. Outputs of a chunk share the
     /// pool's `max_payload`. Workers in other languages get each input as a job.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::Job;
+    /// # struct Parse;
+    /// # impl Job for Parse { const NAME: &'static str = "parse"; type Input = String; type Output = u64; }
+    /// # async fn example(pool: Pool<Parse>, text: String) {
+    /// let lines = text.lines().map(str::to_owned);
+    /// let mut outcomes = pool.map(lines).chunks(1_000);
+    /// while let Some(outcome) = outcomes.next().await {
+    ///     match outcome {
+    ///         Ok(number) => println!("{number}"),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     pub fn chunks(mut self, inputs: usize) -> Self {
         self.window.chunk = inputs.max(1);
         self
@@ -258,8 +275,10 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     }
 
     fn together(&self, chunk: Chunk) -> Prepared {
-        if chunk.count == 1 {
-            return chunk.apart().map(|input| self.alone(input)).next().unwrap_or_else(|| unreachable!());
+        if chunk.count == 1
+            && let Some(input) = chunk.clone().apart().next()
+        {
+            return self.alone(input);
         }
         let (job, batch) = (self.job(chunk.payload()), Some(chunk.encoding));
         Prepared { job: NewJob { batch, ..job }, cargo: Cargo::Many(chunk) }
