@@ -112,6 +112,24 @@ async fn a_full_queue_makes_it_wait_and_refuses_nobody() {
     assert_eq!(pool.status().jobs["refused"], 0);
 }
 
+/// A slot that comes free is offered to whoever waits for one, and a map that nobody reads takes none.
+#[tokio::test]
+async fn a_map_that_is_not_read_stands_in_nobodys_way() {
+    use futures_util::Stream as _;
+    let pool = builder(1).queue(0).start().await.unwrap();
+    let mut outcomes = pool.map([100, 200, 300]).ahead(3);
+    let mut outcome = std::pin::pin!(&mut outcomes);
+    std::future::poll_fn(|context| {
+        assert!(outcome.as_mut().poll_next(context).is_pending(), "the first job is under way");
+        std::task::Poll::Ready(())
+    })
+    .await;
+    assert_eq!(pool.job(400).timeout(Duration::from_secs(5)).run().await.unwrap(), 800);
+    for input in [100, 200, 300] {
+        assert_eq!(outcomes.next().await.unwrap().unwrap(), 2 * input);
+    }
+}
+
 #[tokio::test]
 async fn it_is_a_stream_that_can_be_spawned() {
     use futures_util::TryStreamExt as _;

@@ -53,7 +53,7 @@ pub struct Map<J: Job, I> {
     window: Window,
     /// Jobs, and refused inputs between them, that are still to be submitted.
     prepared: VecDeque<Result<Prepared, Refused>>,
-    /// A job that waits for a queue slot.
+    /// A job that waits for a queue slot, while none is under way.
     offer: Option<(Offer, Cargo)>,
     under_way: Lanes<UnderWay>,
     /// What has ended and is being returned.
@@ -223,7 +223,8 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
                 match self.prepared.pop_front() {
                     Some(Ok(prepared)) => match self.submit(prepared) {
                         Some(job) => job,
-                        None => continue,
+                        None if self.offer.is_some() => continue,
+                        None => return,
                     },
                     Some(Err(refused)) => UnderWay::refused(refused),
                     None if self.prepare() => continue,
@@ -234,10 +235,15 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
     }
 
-    /// Submits a job, or sets it aside until the queue has room.
+    /// Submits a job, or sets it aside until the queue has room: until a job of this map ends, or where there is none, until
+    /// anybody's does. A caller that waits for a slot and is not polled would keep it from others.
     fn submit(&mut self, Prepared { job, cargo }: Prepared) -> Option<UnderWay> {
         let core = self.pool.raw().core();
         match core.offer(job) {
+            Err(rejected) if rejected.reason.is_full_queue() && self.under_way.len() > 0 => {
+                self.prepared.push_front(Ok(Prepared { job: rejected.job, cargo }));
+                None
+            }
             Err(rejected) if rejected.reason.is_full_queue() => {
                 let core = core.clone();
                 let offer = async move { core.submit_patiently(rejected.job).await };
