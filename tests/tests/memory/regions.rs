@@ -27,6 +27,20 @@ async fn workers_and_service_add_to_one_number() {
     assert_eq!(region[0].load(Relaxed), 900_000);
 }
 
+/// Memory is sent beside a frame, so that each of these is a job of its own.
+#[tokio::test]
+async fn a_map_in_chunks_sends_regions_too() {
+    let pool = adders(2).start().await.unwrap();
+    let region = SharedRegion::new(4096).unwrap();
+    let add = || Add { region: region.clone(), times: 10, then_dies: false };
+    let mut ends = pool.map(std::iter::repeat_with(add).take(40)).chunks(10);
+    while let Some(end) = ends.next().await {
+        end.unwrap();
+    }
+    assert_eq!(region[0].load(Relaxed), 400);
+    assert_eq!(outcomes(&pool), [("ok", 40)]);
+}
+
 #[tokio::test]
 async fn what_a_worker_had_written_is_there_after_its_death_and_the_next_goes_on() {
     let pool = adders(1).start().await.unwrap();
