@@ -23,7 +23,7 @@ impl Streaming for Count {
 /// A number above this is a job that runs until it is cancelled.
 const FOR_EVER: u64 = 1_000_000;
 
-fn count(to: u64, cx: &mut Context<Count>) -> Result<u64, Failure> {
+fn count(to: u64, cx: &Context<Count>) -> Result<u64, Failure> {
     cx.progress(0, Some(to));
     if to > FOR_EVER {
         loop {
