@@ -10,29 +10,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use procpool::worker::serve_if_spawned;
-use procpool::{Bytes, Executable, Failure, Job, JobError, Pool};
-use serde::{Deserialize, Serialize};
+use procpool::{Bytes, Executable, Failure, JobError, Pool, job};
+use serde::Deserialize;
 use std::time::Duration;
 
-struct Thumbnail;
-
-#[derive(Serialize, Deserialize)]
-struct Picture {
-    width: usize,
-    image: Bytes,
-}
-
-impl Job for Thumbnail {
-    const NAME: &'static str = "thumbnail";
-    const IDEMPOTENT: bool = true;
-    type Input = Picture;
-    type Output = Bytes;
-}
+// The width that is wanted, and the image, which nobody copies on its way.
+job!(Thumbnail, "thumbnail", (usize, Bytes) => Bytes { const IDEMPOTENT: bool = true; });
 
 /// Shrinks a binary PGM image (P5, one byte a pixel) by leaving out pixels.
-fn shrink(picture: &Picture) -> Result<Bytes, Failure> {
+fn shrink(wanted: usize, image: &[u8]) -> Result<Bytes, Failure> {
     let broken = |what: &str| Failure::new(what).with_code("not_an_image");
-    let mut parts = picture.image.splitn(5, u8::is_ascii_whitespace);
+    let mut parts = image.splitn(5, u8::is_ascii_whitespace);
     let mut number = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
     let (Some("P5"), Some(width), Some(height), Some("255")) = (number(), number(), number(), number())
     else {
@@ -40,10 +28,10 @@ fn shrink(picture: &Picture) -> Result<Bytes, Failure> {
     };
     let (width, height): (usize, usize) = (width.parse()?, height.parse()?);
     let pixels = parts.next().unwrap_or_default();
-    if width.checked_mul(height) != Some(pixels.len()) || picture.width == 0 {
+    if width.checked_mul(height) != Some(pixels.len()) || wanted == 0 {
         return Err(broken("the header does not fit the number of pixels, or the width is 0"));
     }
-    let step = width.div_ceil(picture.width).max(1);
+    let step = width.div_ceil(wanted).max(1);
     let rows = pixels.chunks_exact(width.max(1)).step_by(step);
     let small: Vec<u8> = rows.flat_map(|row| row.iter().step_by(step).copied()).collect();
     let header = format!("P5 {} {} 255\n", width.div_ceil(step), height.div_ceil(step));
@@ -51,7 +39,7 @@ fn shrink(picture: &Picture) -> Result<Bytes, Failure> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    serve_if_spawned::<Thumbnail>(|picture, _| shrink(&picture));
+    serve_if_spawned::<Thumbnail>(|(width, image), _| shrink(width, &image));
     serve()
 }
 
@@ -77,7 +65,7 @@ async fn thumbnail(
     Query(Size { width }): Query<Size>,
     image: axum::body::Bytes,
 ) -> Result<Vec<u8>, Answer> {
-    let small = pool.try_run(Picture { width, image: image.into() }).await?;
+    let small = pool.try_run((width, image.into())).await?;
     Ok(small.to_vec())
 }
 

@@ -14,15 +14,10 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "worker")] {
-//! use procpool::Job;
+//! use procpool::job;
 //! use procpool::worker::serve;
 //!
-//! struct Fib;
-//! impl Job for Fib {
-//!     const NAME: &'static str = "fib";
-//!     type Input = u64;
-//!     type Output = u64;
-//! }
+//! job!(Fib, "fib", u64 => u64);
 //!
 //! fn fib(n: u64) -> u64 {
 //!     if n <= 1 { n } else { fib(n - 1) + fib(n - 2) }
@@ -37,9 +32,8 @@
 //! and a service uses it like this:
 //!
 //! ```no_run
-//! # use procpool::{Executable, Job, Pool};
-//! # struct Fib;
-//! # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+//! # use procpool::{Executable, Pool, job};
+//! # job!(Fib, "fib", u64 => u64);
 //! # async fn service() -> Result<(), Box<dyn std::error::Error>> {
 //! let pool = Pool::<Fib>::builder(Executable::find("procpool-fib")?).workers(1..=4).start().await?;
 //! assert_eq!(pool.run(40).await?, 102_334_155);

@@ -1,15 +1,8 @@
-//! The contract that a caller and a worker share: [`Job`], and [`Failure`], its application error.
+//! The contract that a caller and a worker share: [`Job`].
 
-use crate::codec::{Decode, Encode, LocalFlag};
-use crate::limits::{MAX_TEXT, cut};
 use crate::payload::Encoding;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::error::Error;
-use std::fmt;
-
-/// Most sources of an error that are asked for; a chain may lead back to itself.
-const MAX_CAUSES: usize = 64;
 
 /// A unit of work that a worker executable offers: its name, its version and its types.
 ///
@@ -54,13 +47,43 @@ pub trait Job: 'static {
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
     /// JSON Schemas of input and output, so that a server can describe the pool without knowing its
-    /// types. Made only when somebody asks.
+    /// types. Made only when somebody asks. The crate `schemars` makes them from types.
+    ///
+    /// ```
+    /// use procpool_protocol::{Job, Schema, job};
+    /// use serde_json::json;
+    ///
+    /// job!(Fib, "fib", u64 => u64 {
+    ///     fn schema() -> Option<Schema> {
+    ///         let input = json!({"type": "integer", "minimum": 0, "maximum": 93});
+    ///         Some(Schema { input, output: json!({"type": "integer"}) })
+    ///     }
+    /// });
+    /// assert!(Fib::schema().is_some_and(|schema| schema.input["maximum"] == 93));
+    /// ```
     fn schema() -> Option<Schema> {
         None
     }
 }
 
 /// A [`Job`] that emits chunks of output while it runs.
+///
+/// ```
+/// use procpool_protocol::{Job, Streaming, job};
+///
+/// struct Tail;
+/// impl Job for Tail {
+///     const NAME: &'static str = "tail";
+///     type Input = String;
+///     type Output = ();
+/// }
+/// impl Streaming for Tail {
+///     type Chunk = String;
+/// }
+///
+/// // The same in a line.
+/// job!(Tail2, "tail", String => (), chunks String);
+/// ```
 pub trait Streaming: Job {
     /// One piece of the streamed output.
     type Chunk: Serialize + DeserializeOwned + Send + 'static;
@@ -123,204 +146,5 @@ fn write_canonical(value: &Value, out: &mut String) {
 fn separate(index: usize, out: &mut String) {
     if index > 0 {
         out.push(',');
-    }
-}
-
-/// An application's own error: the function ran and said no.
-///
-/// Every error converts with `?` that converts to a `Box<dyn Error + Send + Sync>`: each `std::error::Error` that
-/// threads may share, such a box itself, `anyhow::Error`, a text. The chain of its sources becomes the message, without
-/// those that the message already ends with.
-///
-/// ```
-/// use procpool_protocol::Failure;
-///
-/// fn parse(text: &str) -> Result<u64, Failure> {
-///     if text.is_empty() {
-///         Err("a number is needed")?;
-///     }
-///     Ok(text.parse()?)
-/// }
-/// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
-/// ```
-///
-/// An error type of one's own that chooses the code implements `From` for `Failure` instead of `std::error::Error`:
-///
-/// ```
-/// use procpool_protocol::Failure;
-///
-/// enum Refusal {
-///     NotAnImage,
-///     Io(std::io::Error),
-/// }
-///
-/// impl From<Refusal> for Failure {
-///     fn from(refusal: Refusal) -> Self {
-///         match refusal {
-///             Refusal::NotAnImage => Failure::new("this is no image").with_code("not_an_image"),
-///             Refusal::Io(error) => Failure::from(error).as_broken(),
-///         }
-///     }
-/// }
-///
-/// fn thumbnail(image: &[u8]) -> Result<(), Failure> {
-///     if !image.starts_with(b"P5 ") {
-///         Err(Refusal::NotAnImage)?;
-///     }
-///     Ok(())
-/// }
-/// assert_eq!(thumbnail(b"GIF").unwrap_err().code(), "not_an_image");
-/// ```
-///
-/// [`Cancelled`] ends the job as cancelled, also as the source of another error or in an `anyhow::Error`.
-///
-/// A failure says that the input is to blame: the caller gets `JobError::Failed`, an HTTP client 422. One that is
-/// marked with [`as_broken`](Self::as_broken) says that the job itself broke: `JobError::Broke`, 500.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
-pub struct Failure(
-    /// As small as a pointer: each outcome has room for a failure, and most are none.
-    Box<Parts>,
-);
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
-struct Parts {
-    code: String,
-    message: String,
-    details: Option<String>,
-    retryable: bool,
-    /// Selects the status under which the failure travels, and is no part of it.
-    #[serde(skip)]
-    broken: LocalFlag,
-}
-
-impl Failure {
-    /// The code that ends a job as cancelled; what [`Cancelled`] converts to.
-    pub const CANCELLED: &'static str = "cancelled";
-
-    /// A failure with the code `failed`.
-    pub fn new(message: impl Into<String>) -> Self {
-        let broken = LocalFlag::default();
-        let (code, message) = ("failed".into(), cut(message.into()));
-        Self(Box::new(Parts { code, message, details: None, retryable: false, broken }))
-    }
-
-    /// The same failure with a short word for programs to compare.
-    #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.0.code = cut(code.into());
-        self
-    }
-
-    /// The same failure with anything serializable for programs to read.
-    #[must_use]
-    pub fn with_details<T: Serialize + ?Sized>(mut self, details: &T) -> Self {
-        // Details explain an error; failing to write them down must not replace it.
-        self.0.details = serde_json::to_string(details).ok().filter(|text| text.len() <= MAX_TEXT);
-        self
-    }
-
-    /// The same failure, saying that the same job may succeed later.
-    #[must_use]
-    pub fn retryable(mut self) -> Self {
-        self.0.retryable = true;
-        self
-    }
-
-    /// The same failure, saying that the job broke and its input is not to blame: an exception, a bug, a database that is
-    /// gone. The caller gets the outcome `broke` instead of `failed`, over HTTP 500 instead of 422. The worker is kept.
-    ///
-    /// A free message's handler has no outcomes; there the mark says nothing.
-    ///
-    /// ```
-    /// use procpool_protocol::Failure;
-    ///
-    /// fn look_up(path: &str) -> Result<String, Failure> {
-    ///     std::fs::read_to_string(path).map_err(|error| Failure::from(error).as_broken())
-    /// }
-    /// assert!(look_up("/no/such/file").unwrap_err().is_broken());
-    /// ```
-    #[must_use]
-    pub fn as_broken(mut self) -> Self {
-        self.0.broken = LocalFlag(true);
-        self
-    }
-
-    /// The word for programs.
-    pub fn code(&self) -> &str {
-        &self.0.code
-    }
-
-    /// The sentence for people.
-    pub fn message(&self) -> &str {
-        &self.0.message
-    }
-
-    /// The details, if there are any that a `T` can be read from.
-    pub fn details<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(self.0.details.as_deref()?).ok()
-    }
-
-    /// Whether the same job may succeed later.
-    pub fn is_retryable(&self) -> bool {
-        self.0.retryable
-    }
-
-    /// Whether the job broke, and its input is not to blame.
-    pub fn is_broken(&self) -> bool {
-        self.0.broken.0
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Failure({}: {:?})", self.0.code, self.0.message)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0.message)
-    }
-}
-
-/// The job's caller no longer wants its outcome. `?` ends the job as cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cancelled;
-
-impl fmt::Display for Cancelled {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the job was cancelled")
-    }
-}
-
-impl Error for Cancelled {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&Unwanted)
-    }
-}
-
-/// By this source a [`Cancelled`] is known in an error that hides the type of what it holds, as `anyhow::Error` does.
-#[derive(Debug, thiserror::Error)]
-#[error("its caller wants it no longer, or its time is up")]
-struct Unwanted;
-
-// `Failure` itself is not a `std::error::Error`, or this conversion could not exist; `JobError::Failed`
-// carries it where an error is needed. (The same choice as `anyhow::Error`.)
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let error = error.into();
-        let mut message = error.to_string();
-        let causes = std::iter::successors(error.source(), |&cause: &&(dyn Error + 'static)| cause.source());
-        for cause in causes.take(MAX_CAUSES) {
-            if cause.is::<Unwanted>() {
-                return Self::new(message).with_code(Self::CANCELLED);
-            }
-            let text = cause.to_string();
-            if !message.ends_with(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-        }
-        Self::new(message)
     }
 }

@@ -29,6 +29,7 @@ pub mod decoder;
 pub mod encodings;
 pub mod engine;
 pub mod extras;
+mod failure;
 mod figures;
 pub mod frame;
 pub mod handshake;
@@ -53,7 +54,8 @@ mod reload;
 mod stage;
 
 pub use crash::{CrashReport, Exit, ExitReport};
-pub use job::{Cancelled, Failure, Job, Schema, Streaming};
+pub use failure::{Cancelled, Failure};
+pub use job::{Job, Schema, Streaming};
 pub use limit_hit::LimitHit;
 pub use outcome::{JobError, JobId, Stage};
 pub use payload::{Encoding, Payload, PayloadError};

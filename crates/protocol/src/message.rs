@@ -6,8 +6,8 @@
 use crate::codec::{self, CodecError, Decode, Encode};
 use crate::extras;
 pub use crate::extras::Extra;
+use crate::failure::Failure;
 use crate::frame::{Frame, Kind};
-use crate::job::Failure;
 #[cfg(doc)]
 use crate::limits::MAX_EXTRAS;
 use crate::limits::{MAX_JSON, cut};

@@ -2,7 +2,7 @@
 
 use crate::crash::{CrashReport, again};
 use crate::extras::JobReport;
-use crate::job::Failure;
+use crate::failure::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
 use crate::payload::{Payload, PayloadError};
 use crate::refusal::humane;

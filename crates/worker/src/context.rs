@@ -1,19 +1,18 @@
 //! What a job's function knows and may do besides computing: [`Context`].
 
-use crate::board::Grant;
+mod emit;
+
 use crate::cancel::CancelFlag;
-use crate::jobs;
 use crate::startup::WorkerDataError;
 use crate::workbench::Workbench;
 use procpool_memory::output::Buffer;
 use procpool_protocol::extras::{ContentType, InvalidContentType};
-use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::log::LogLevel as Level;
 use procpool_protocol::message::{self, Progress};
-use procpool_protocol::{Bytes, Cancelled, Encoding, Failure, Job, JobId, Payload, Streaming};
+#[cfg(doc)]
+use procpool_protocol::{Bytes, Streaming};
+use procpool_protocol::{Cancelled, Encoding, Failure, Job, JobId};
 use serde::de::DeserializeOwned;
-use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +23,23 @@ use std::time::{Duration, Instant};
 ///
 /// A function takes it as `&Context`, which threads may share that end before the job does. For other threads there
 /// is [`cancel_flag`](Self::cancel_flag).
+///
+/// ```
+/// use procpool_worker::{Context, Failure, job};
+///
+/// job!(Digest, "digest", Vec<Vec<u8>> => u64);
+///
+/// fn digest(files: Vec<Vec<u8>>, cx: &Context<Digest>) -> Result<u64, Failure> {
+///     let total = files.len() as u64;
+///     let mut sum = 0_u64;
+///     for (done, file) in (1..).zip(files) {
+///         cx.check()?;
+///         sum = file.iter().fold(sum, |sum, &byte| sum.rotate_left(5) ^ u64::from(byte));
+///         cx.progress(done, Some(total));
+///     }
+///     Ok(sum)
+/// }
+/// ```
 pub struct Context<J: Job> {
     facts: Facts,
     flag: CancelFlag,
@@ -53,12 +69,32 @@ impl<J: Job> Context<J> {
     }
 
     /// 1 for the first time that this job is run, 2 for the first retry.
+    ///
+    /// ```
+    /// # use procpool_worker::{Context, job};
+    /// # job!(Solve, "solve", u64 => u64);
+    /// /// A retry takes the slow way, which needs less memory.
+    /// fn is_careful(cx: &Context<Solve>) -> bool {
+    ///     cx.attempt() > 1
+    /// }
+    /// ```
     pub fn attempt(&self) -> u32 {
         self.facts.attempt
     }
 
-    /// What is left of the job's time, zero once it is up; none if there is no limit. Counted by the
+    /// Returns what is left of the job's time, zero once it is up; `None` if there is no limit. Counted by the
     /// monotonic clock from the job's arrival.
+    ///
+    /// ```
+    /// # use procpool_worker::{Context, job};
+    /// # use std::time::Duration;
+    /// # job!(Search, "search", String => Vec<String>);
+    /// /// The time for a query: some of it stays for the answer.
+    /// fn query_timeout(cx: &Context<Search>) -> Duration {
+    ///     let most = Duration::from_secs(5);
+    ///     cx.remaining().map_or(most, |left| most.min(left.mul_f32(0.9)))
+    /// }
+    /// ```
     pub fn remaining(&self) -> Option<Duration> {
         self.flag.remaining()
     }
@@ -86,7 +122,16 @@ impl<J: Job> Context<J> {
         self.flag.check()
     }
 
-    /// The same flag for threads that the job starts.
+    /// Returns the same flag for threads that the job starts and that may outlive it.
+    ///
+    /// ```
+    /// # use procpool_worker::{Context, job};
+    /// # job!(Watch, "watch", String => u64);
+    /// fn watch(cx: &Context<Watch>) -> std::thread::JoinHandle<u64> {
+    ///     let flag = cx.cancel_flag();
+    ///     std::thread::spawn(move || (0..).take_while(|_| !flag.is_cancelled()).take(1_000_000).count() as u64)
+    /// }
+    /// ```
     pub fn cancel_flag(&self) -> CancelFlag {
         self.flag.clone()
     }
@@ -209,68 +254,6 @@ impl<J: Job> Context<J> {
             // If nobody is there to read it, the job's end will find out.
             let _ = self.bench.outlet.progress(report);
         }
-    }
-}
-
-impl<J: Streaming> Context<J> {
-    /// Sends one chunk of the job's streamed output.
-    ///
-    /// No chunk is lost: when the reader falls 16 chunks behind, this blocks until it reads on, the job
-    /// is cancelled or its time is up. Where nobody reads chunks at all, as over HTTP, they are dropped without
-    /// being encoded, and the answer says how many. A [`Bytes`] larger than 1 MiB is sent as several chunks.
-    ///
-    /// # Errors
-    /// [`Cancelled`] when the job is to give up. Also when a chunk cannot be sent at all: its encoding
-    /// fails, or gives more than 1 MiB or than the pool's `max_payload`. Then the job breaks, with code
-    /// `bad_chunk`, whatever its function returns.
-    pub fn emit(&self, chunk: J::Chunk) -> Result<(), Cancelled> {
-        if let Some(Bytes(bytes)) = (&chunk as &dyn Any).downcast_ref() {
-            let mut rest = bytes.clone();
-            loop {
-                let piece = rest.split_to(rest.len().min(self.max_chunk()));
-                self.emit_payload(|| Ok(Payload::raw(piece)))?;
-                if rest.is_empty() {
-                    return Ok(());
-                }
-            }
-        }
-        let reply = self.facts.reply;
-        self.emit_payload(move || Ok(jobs::encode(&chunk, reply)?))
-    }
-
-    fn emit_payload(&self, encode: impl FnOnce() -> Result<Payload, Failure>) -> Result<(), Cancelled> {
-        let Some(sequence) = self.facts.sequence else {
-            return self.check();
-        };
-        if self.bench.board.take_credit(&self.flag)? == Grant::Drop {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
-        }
-        let payload =
-            encode().and_then(|payload| self.fitting(payload)).map_err(|failure| self.fail(failure))?;
-        let frame = Frame::new(Kind::Chunk, sequence, "").with_payload(payload);
-        // Without a coordinator nobody wants the rest either.
-        self.bench.outlet.send(&frame).map_err(|_| Cancelled)
-    }
-
-    fn fitting(&self, payload: Payload) -> Result<Payload, Failure> {
-        let (size, limit) = (payload.bytes.len(), self.max_chunk());
-        match size <= limit {
-            true => Ok(payload),
-            false => Err(Failure::new(format!("a chunk has {size} bytes; the limit is {limit}"))),
-        }
-    }
-
-    fn fail(&self, failure: Failure) -> Cancelled {
-        // The first reason counts; a job that goes on emitting does not hide it.
-        let _ = self.doom.set(failure.with_code("bad_chunk").as_broken());
-        Cancelled
-    }
-
-    /// Largest chunk, in bytes; never 0, or nothing could be split.
-    fn max_chunk(&self) -> usize {
-        let limit = self.bench.startup.max_payload.clamp(1, MAX_CHUNK);
-        usize::try_from(limit).unwrap_or(usize::MAX)
     }
 }
 

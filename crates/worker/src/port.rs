@@ -24,6 +24,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// It may be shared by threads, some that receive and some that post. `for message in &port` ends when
 /// there will be no more messages.
+///
+/// ```
+/// use procpool_worker::{Failure, ParentPort};
+///
+/// /// Sums what it receives, and posts the sum after each message.
+/// fn sums(port: ParentPort<u64, u64>) -> Result<(), Failure> {
+///     let mut sum = 0_u64;
+///     for n in &port {
+///         sum = sum.checked_add(n).ok_or("the sum is too large")?;
+///         port.post(&sum)?;
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct ParentPort<In, Out> {
     ends: Arc<Ends>,
     messages: PhantomData<fn(Out) -> In>,

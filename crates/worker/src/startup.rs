@@ -38,6 +38,17 @@ impl Startup {
     /// Decoded at each call; what is dear to decode belongs in the state that
     /// [`serve_with`](crate::serve_with) makes once.
     ///
+    /// ```
+    /// use procpool_worker::{Failure, Startup};
+    ///
+    /// struct Model(Vec<u8>);
+    ///
+    /// fn load(startup: &Startup) -> Result<Model, Failure> {
+    ///     let path: String = startup.worker_data()?;
+    ///     Ok(Model(std::fs::read(path)?))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// When there is none, or it is not a `T`.
     pub fn worker_data<T: DeserializeOwned + 'static>(&self) -> Result<T, WorkerDataError> {
