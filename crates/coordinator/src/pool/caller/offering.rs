@@ -127,6 +127,7 @@ mod tests {
             limits: JobLimits { timeout: Some(Duration::from_secs(10)), ..JobLimits::default() },
             attempts: 1,
             reports_usage: false,
+            batch: None,
             client: None,
             events: None,
         }

@@ -47,6 +47,7 @@ fn a_caller_whose_payload_has_killed_is_not_woken_by_its_own_refusal() {
         limits: JobLimits::default(),
         attempts: 1,
         reports_usage: false,
+        batch: None,
         client: None,
         events: None,
     };
