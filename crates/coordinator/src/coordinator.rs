@@ -83,8 +83,8 @@ impl Coordinator {
             let pool = match started {
                 Ok(pool) => pool?,
                 Err(error) => {
-                    let source = std::io::Error::other(error);
-                    return Err(StartError::Prepare { pool: "the coordinator".into(), source }.into());
+                    let reason = std::io::Error::other(error);
+                    return Err(StartError::Prepare { pool: "the coordinator".into(), reason }.into());
                 }
             };
             pools.insert(pool.name().to_owned(), pool);

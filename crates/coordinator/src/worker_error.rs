@@ -42,11 +42,23 @@ pub enum SpawnError {
     Executable(#[from] ExecutableError),
     /// Its limits make no sense.
     #[error("failed to spawn a worker: {0}")]
-    Limits(#[from] InvalidLimits),
+    Limits(InvalidLimits),
     /// It did not come up.
     #[error(transparent)]
     Start(#[from] StartError),
     /// Its worker data does not encode.
     #[error("failed to pass worker data: {0}")]
-    WorkerData(#[from] PayloadError),
+    WorkerData(PayloadError),
+}
+
+impl From<InvalidLimits> for SpawnError {
+    fn from(error: InvalidLimits) -> Self {
+        Self::Limits(error)
+    }
+}
+
+impl From<PayloadError> for SpawnError {
+    fn from(error: PayloadError) -> Self {
+        Self::WorkerData(error)
+    }
 }

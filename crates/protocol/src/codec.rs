@@ -53,10 +53,10 @@ fn header_config() -> impl Config {
 pub enum CodecError {
     /// The value does not encode.
     #[error("failed to encode a header message: {0}")]
-    Encode(#[from] EncodeError),
+    Encode(EncodeError),
     /// The bytes are not the message.
     #[error("failed to decode a header message: {0}")]
-    Decode(#[from] DecodeError),
+    Decode(DecodeError),
     /// The bytes are not the typed value, or exceed a bound of [`crate::bounded`].
     #[error("{reason}")]
     Value {
@@ -94,6 +94,18 @@ pub enum CodecError {
         /// How many there were.
         count: usize,
     },
+}
+
+impl From<EncodeError> for CodecError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+impl From<DecodeError> for CodecError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
 }
 
 /// Encodes a header message.

@@ -46,7 +46,7 @@ pub struct Finished {
 pub enum JobError {
     /// The pool did not accept the job.
     #[error("failed to submit the job: {0}")]
-    Refused(#[source] Box<Refused>),
+    Refused(Box<Refused>),
     /// The input does not decode to what the job takes; the function did not run.
     #[error("bad input: {message}")]
     BadInput {
@@ -238,6 +238,14 @@ impl JobError {
         match self {
             Self::Crashed(report) => Some(report),
             Self::Poisoned { crash, .. } => crash.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the function's own error, if that is what happened.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Broke(failure) => Some(failure),
             _ => None,
         }
     }

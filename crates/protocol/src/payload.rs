@@ -92,7 +92,7 @@ pub enum PayloadError {
     Uncarried(Uncarried),
     /// The value refers to too much that has to be sent beside it.
     #[error("failed to encode the value: {0}")]
-    TooManyAttachments(#[from] TooManyAttachments),
+    TooManyAttachments(TooManyAttachments),
     /// Raw bytes were sent where a typed value is expected, or the other way round.
     #[error("expected {expected}, got {}", got.name())]
     WrongEncoding {
@@ -101,6 +101,12 @@ pub enum PayloadError {
         /// What came.
         got: Encoding,
     },
+}
+
+impl From<TooManyAttachments> for PayloadError {
+    fn from(error: TooManyAttachments) -> Self {
+        Self::TooManyAttachments(error)
+    }
 }
 
 impl Payload {

@@ -143,10 +143,10 @@ pub enum RecordingError {
     CutShort,
     /// Its bytes are not frames.
     #[error("it is damaged: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
     /// A frame does not say what it should.
     #[error("it is damaged: {0}")]
-    Message(#[from] CodecError),
+    Message(CodecError),
     /// Another frame than the one that has its place there.
     #[error("it is damaged: it has {found:?} where {expected:?} should be")]
     Unexpected {
@@ -161,6 +161,18 @@ pub enum RecordingError {
     /// More jobs than a pool keeps.
     #[error("it has more than {MAX_HISTORY} jobs in front of the one that went wrong")]
     TooManyJobs,
+}
+
+impl From<FrameError> for RecordingError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<CodecError> for RecordingError {
+    fn from(error: CodecError) -> Self {
+        Self::Message(error)
+    }
 }
 
 impl SavedJob {

@@ -30,7 +30,7 @@ fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {
     let pool = spec.resolve()?;
     spec.inspect(&pool)?;
     preflight(&pool.limits.worker)
-        .map_err(|source| Error::Surroundings { pool: pool.name.clone(), source })?;
+        .map_err(|reason| Error::Surroundings { pool: pool.name.clone(), reason })?;
     Ok(pool)
 }
 

@@ -20,35 +20,35 @@ pub(crate) enum Error {
     #[error(transparent)]
     Logs(#[from] LogError),
     /// The address cannot be listened on.
-    #[error("failed to listen on {address}: {source}{}", way_out(source))]
+    #[error("failed to listen on {address}: {reason}{}", way_out(reason))]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The orders socket cannot be had.
-    #[error("failed to take orders at {}: {source}", path.display())]
+    #[error("failed to take orders at {}: {reason}", path.display())]
     Orders {
         /// The socket.
         path: PathBuf,
         /// What is in the way.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A pool does not start.
     #[error(transparent)]
     Pool(#[from] PoolError),
     /// No worker of a pool could be started where this command runs.
-    #[error("workers of pool `{pool}` cannot be started here: {source}")]
+    #[error("workers of pool `{pool}` cannot be started here: {reason}")]
     Surroundings {
         /// The pool.
         pool: String,
         /// What is forbidden or missing.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The frontend panicked.
     #[error("the HTTP frontend ended unexpectedly: {0}; this is a bug")]
-    Frontend(#[source] tokio::task::JoinError),
+    Frontend(tokio::task::JoinError),
     /// There is no such pool.
     #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
     UnknownPool {
@@ -68,13 +68,13 @@ pub(crate) enum Error {
     Job(#[from] JobError),
     /// The output cannot be written.
     #[error("failed to write to standard output: {0}")]
-    Output(#[source] io::Error),
+    Output(io::Error),
     /// The system gives no threads or timers.
     #[error("failed to start the runtime: {0}")]
-    Runtime(#[source] io::Error),
+    Runtime(io::Error),
     /// The system takes no signal handlers.
     #[error("failed to listen for signals: {0}")]
-    Signals(#[source] io::Error),
+    Signals(io::Error),
 }
 
 /// What to do about an address that cannot be had.

@@ -13,7 +13,7 @@ const MAX_QUOTED: usize = 40;
 pub(crate) enum InputError {
     /// Standard input cannot be read.
     #[error("failed to read the input from standard input: {0}")]
-    Read(#[from] io::Error),
+    Read(io::Error),
     /// There is more of it than the pool takes.
     #[error("failed to read the input: it is longer than the pool's max_payload of {limit} bytes")]
     TooLong {
@@ -21,13 +21,19 @@ pub(crate) enum InputError {
         limit: u32,
     },
     /// It is not JSON.
-    #[error("the input is not JSON: {source}{}", hint(input))]
+    #[error("the input is not JSON: {reason}{}", hint(input))]
     NotJson {
         /// The input, or its beginning.
         input: String,
         /// What the parser says, with the position.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
+}
+
+impl From<io::Error> for InputError {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
 }
 
 /// Reads all of `source`, which may hold at most `limit` bytes.
@@ -44,9 +50,9 @@ pub(crate) fn read_all(source: impl Read, limit: u32) -> Result<Vec<u8>, InputEr
 pub(crate) fn checked(input: Vec<u8>) -> Result<Payload, InputError> {
     match serde_json::from_slice::<IgnoredAny>(&input) {
         Ok(IgnoredAny) => Ok(Payload::json(input)),
-        Err(source) => {
+        Err(reason) => {
             let input = String::from_utf8_lossy(&input).chars().take(MAX_QUOTED + 1).collect();
-            Err(InputError::NotJson { input, source })
+            Err(InputError::NotJson { input, reason })
         }
     }
 }

@@ -18,9 +18,9 @@ use std::process::Command;
 pub(crate) fn replay(args: &ReplayArgs) -> Error {
     match prepare(args) {
         Ok(mut command) => {
-            let source = command.exec();
+            let reason = command.exec();
             let program = command.get_program().to_owned();
-            ReplayError::Start { program, is_wrapped: args.wrap.is_some(), source }.into()
+            ReplayError::Start { program, is_wrapped: args.wrap.is_some(), reason }.into()
         }
         Err(error) => error.into(),
     }
@@ -57,13 +57,13 @@ struct Saved {
 }
 
 fn read(path: &Path, trust: bool) -> Result<Saved, ReplayError> {
-    let unreadable = |source| ReplayError::Read { path: path.to_owned(), source };
+    let unreadable = |reason| ReplayError::Read { path: path.to_owned(), reason };
     let opened = if trust { File::open(path).map(Ok) } else { trust::open(path, user()) };
     let opened = opened
-        .map_err(|source| unreadable(source.into()))?
+        .map_err(|reason| unreadable(reason.into()))?
         .map_err(|reason| ReplayError::Untrusted { path: path.to_owned(), reason })?;
     let recording = SavedJob::read(opened).map_err(unreadable)?.recording;
-    let file = std::path::absolute(path).map_err(|source| unreadable(source.into()))?;
+    let file = std::path::absolute(path).map_err(|reason| unreadable(reason.into()))?;
     Ok(Saved { recording, file })
 }
 
@@ -86,7 +86,7 @@ fn hold_to(limits: &SavedLimits) -> Result<(), ReplayError> {
             setrlimit(resource, limit).map_err(|reason| ReplayError::Limit {
                 key,
                 value,
-                source: reason.into(),
+                reason: reason.into(),
             })?;
         }
     }
@@ -110,7 +110,7 @@ fn look_for(recording: &Recording, file: &Path) -> Result<(), ReplayError> {
     let executable = Path::new(&recording.executable);
     let gone = |what, path: &Path| {
         let (path, file) = (path.to_owned(), file.to_owned());
-        move |source| ReplayError::Gone { what, path, source, file }
+        move |reason| ReplayError::Gone { what, path, reason, file }
     };
     fs::metadata(executable).map_err(gone("worker executable", executable))?;
     match recording.current_dir.as_deref().map(Path::new) {

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
     /// The file cannot be read, or is none.
-    #[error("failed to read the saved job {}: {source}", path.display())]
+    #[error("failed to read the saved job {}: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: RecordingError,
+        reason: RecordingError,
     },
     /// Somebody else may have chosen the program.
     #[error("failed to trust the saved job {}, which names the program to run: {reason}, or replay it with --trust", path.display())]
@@ -40,7 +40,7 @@ pub(crate) enum ReplayError {
     NoLimits,
     /// The system does not allow it.
     #[error(
-        "failed to hold the job to {key} = {value}: {source}; raise your own limit (`ulimit -H`), or replay it without --limits"
+        "failed to hold the job to {key} = {value}: {reason}; raise your own limit (`ulimit -H`), or replay it without --limits"
     )]
     Limit {
         /// The limit's key.
@@ -48,28 +48,28 @@ pub(crate) enum ReplayError {
         /// What it is to be.
         value: u64,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// What was there when the job was saved is not there now.
-    #[error("failed to use the {what} that the job was saved from, {}: {source}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
+    #[error("failed to use the {what} that the job was saved from, {}: {reason}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
     Gone {
         /// The worker executable, or its directory.
         what: &'static str,
         /// Where it was.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
         /// The saved job.
         file: PathBuf,
     },
     /// The program cannot be started.
-    #[error("failed to start `{}`: {source}{}", program.display(), if *is_wrapped { "; --wrap begins with a program, by path or on PATH" } else { "" })]
+    #[error("failed to start `{}`: {reason}{}", program.display(), if *is_wrapped { "; --wrap begins with a program, by path or on PATH" } else { "" })]
     Start {
         /// The program.
         program: OsString,
         /// Whether it was named by `--wrap`.
         is_wrapped: bool,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }

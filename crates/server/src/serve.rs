@@ -71,13 +71,13 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|reason| Error::Listen { address, reason })
 }
 
 /// The orders socket, and its name, which goes when that is dropped.
 fn listen_for_orders(path: &Path) -> Result<(UnixListener, SocketName), Error> {
     let bound = SocketName::bind(path).and_then(|(socket, name)| Ok((UnixListener::from_std(socket)?, name)));
-    bound.map_err(|source| Error::Orders { path: path.to_owned(), source })
+    bound.map_err(|reason| Error::Orders { path: path.to_owned(), reason })
 }
 
 /// Pools with a frontend before them.

@@ -20,7 +20,7 @@ const TOKEN_FILE: &str = "PROCPOOL_TOKEN_FILE";
 pub(crate) fn attach(socket: &Path) -> Result<Opening, WorkerError> {
     let token = token(socket)?;
     let connect = |connection| -> Result<Socket, WorkerError> {
-        let failed = |source| WorkerError::Attach { path: socket.into(), source };
+        let failed = |reason| WorkerError::Attach { path: socket.into(), reason };
         let attach = Attach { connection, token: token.clone(), process: std::process::id().to_string() };
         let attach = json_frame(Kind::Attach, &attach).map_err(WorkerError::Send)?;
         let stream = Socket::connect(socket).map_err(failed)?;
@@ -39,6 +39,6 @@ fn token(socket: &Path) -> Result<String, WorkerError> {
     };
     let file = std::env::var_os(TOKEN_FILE).map_or_else(beside, PathBuf::from);
     let token = std::fs::read_to_string(&file);
-    let token = token.map_err(|source| WorkerError::Token { socket: socket.into(), file, source })?;
+    let token = token.map_err(|reason| WorkerError::Token { socket: socket.into(), file, reason })?;
     Ok(token.trim().to_owned())
 }

@@ -32,15 +32,15 @@ pub(crate) enum WorkerError {
     #[error("the coordinator is gone")]
     Orphaned,
     #[error("failed to ask the system for a signal when the parent dies: {0}")]
-    DeathSignal(#[source] io::Error),
+    DeathSignal(io::Error),
     #[error("failed to shake hands with the coordinator: {0}")]
-    Handshake(#[source] io::Error),
+    Handshake(io::Error),
     #[error("failed to shake hands with the coordinator: it did not answer within {0:?}")]
     Silence(Duration),
     #[error("failed to shake hands with the coordinator: it closed the connection")]
     HungUp,
     #[error("failed to shake hands with the coordinator: {0}")]
-    Preamble(#[from] PreambleError),
+    Preamble(PreambleError),
     #[error("the coordinator refused this worker ({reason}): {detail}")]
     Refused { reason: String, detail: String },
     #[error("the coordinator wants a worker for {wanted:?}; this one can be used for {offered:?}")]
@@ -52,16 +52,16 @@ pub(crate) enum WorkerError {
          takes them"
     )]
     Taken,
-    #[error("failed to read the token of {}: {}: {source}", socket.display(), file.display())]
-    Token { socket: PathBuf, file: PathBuf, source: io::Error },
-    #[error("failed to attach at {}: {source}", path.display())]
-    Attach { path: PathBuf, source: io::Error },
+    #[error("failed to read the token of {}: {}: {reason}", socket.display(), file.display())]
+    Token { socket: PathBuf, file: PathBuf, reason: io::Error },
+    #[error("failed to attach at {}: {reason}", path.display())]
+    Attach { path: PathBuf, reason: io::Error },
     #[error("failed to start the guard thread: {0}")]
-    Guard(#[source] io::Error),
+    Guard(io::Error),
     #[error("the coordinator broke the protocol: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
     #[error("the coordinator broke the protocol: {0}")]
-    Codec(#[from] CodecError),
+    Codec(CodecError),
     #[error("the coordinator broke the protocol: it sent {got:?} where {expected} was expected")]
     Unexpected { got: Kind, expected: &'static str },
     #[error(
@@ -73,7 +73,25 @@ pub(crate) enum WorkerError {
     )]
     NoInput { sequence: u64 },
     #[error("failed to send to the coordinator: {0}")]
-    Send(#[source] CodecError),
+    Send(CodecError),
+}
+
+impl From<PreambleError> for WorkerError {
+    fn from(error: PreambleError) -> Self {
+        Self::Preamble(error)
+    }
+}
+
+impl From<FrameError> for WorkerError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<CodecError> for WorkerError {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
+    }
 }
 
 impl Ending {

@@ -62,7 +62,7 @@ struct Ends {
 pub enum PostError {
     /// It does not encode.
     #[error("failed to post a message: {0}")]
-    Encode(#[from] PayloadError),
+    Encode(PayloadError),
     /// It is larger than a message may be.
     #[error("failed to post a message of {size} bytes: the limit is {limit}")]
     TooLarge {
@@ -74,6 +74,12 @@ pub enum PostError {
     /// There is nobody to read it; this process is about to be ended.
     #[error("failed to post a message: the coordinator is gone")]
     Gone,
+}
+
+impl From<PayloadError> for PostError {
+    fn from(error: PayloadError) -> Self {
+        Self::Encode(error)
+    }
 }
 
 impl<In, Out> ParentPort<In, Out> {

@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// A file cannot be run again by this worker.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
-    #[error("failed to read the saved job {}: {source}", path.display())]
-    Read { path: PathBuf, source: RecordingError },
+    #[error("failed to read the saved job {}: {reason}", path.display())]
+    Read { path: PathBuf, reason: RecordingError },
     #[error(
         "failed to run the saved job {} again: it is of job `{}`, contract version {}, and this worker of {ours}; it was \
          saved from {}",
@@ -72,7 +72,7 @@ impl Sitting {
 pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
     let read = |path: &PathBuf| {
         let saved = File::open(path).map_err(RecordingError::Io).and_then(SavedJob::read);
-        let saved = saved.map_err(|source| ReplayError::Read { path: path.clone(), source })?;
+        let saved = saved.map_err(|reason| ReplayError::Read { path: path.clone(), reason })?;
         Ok((path.clone(), saved))
     };
     let jobs = saved.files.iter().map(read).collect::<Result<_, _>>()?;

@@ -24,7 +24,13 @@ pub enum WorkerDataError {
     Absent,
     /// It does not decode to the expected type.
     #[error("failed to read the worker data: {0}")]
-    Unreadable(#[from] PayloadError),
+    Unreadable(PayloadError),
+}
+
+impl From<PayloadError> for WorkerDataError {
+    fn from(error: PayloadError) -> Self {
+        Self::Unreadable(error)
+    }
 }
 
 impl Startup {

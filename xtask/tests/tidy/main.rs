@@ -131,3 +131,8 @@ fn no_test_is_skipped_in_silence() {
 fn tests_wait_for_events_and_do_not_sleep() {
     hold(rules::sleep);
 }
+
+#[test]
+fn no_error_says_in_its_text_what_its_source_says_again() {
+    hold(rules::told_twice);
+}

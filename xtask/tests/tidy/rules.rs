@@ -177,6 +177,22 @@ pub(crate) fn silent_skip(source: &Source) -> Vec<Finding> {
     lines.map(|(_, number)| Finding::line(source, number, advice)).collect()
 }
 
+/// An error's text is whole, so its source is nothing that it says: `source` goes with `transparent` alone.
+pub(crate) fn told_twice(source: &Source) -> Vec<Finding> {
+    const ATTRIBUTE: &str = "#[error(";
+    let advice = "an error's text holds its cause: call the field `reason`, leave `#[source]` and `#[from]` out and write \
+                  the `From`, or have it `transparent`, so that a chain of errors says nothing twice";
+    let found = |(at, _): (usize, &str)| {
+        let rest = &source.code[at + ATTRIBUTE.len()..];
+        let variant = &rest[..rest.find(ATTRIBUTE).or(rest.find("\n}")).unwrap_or(rest.len())];
+        let has_field = words(variant, "source").any(|(_, after)| after.starts_with(':'));
+        let is_told = has_field || variant.contains("#[source]") || variant.contains("#[from]");
+        let line = source.code[..at].lines().count();
+        (is_told && !variant.starts_with("transparent")).then(|| Finding::line(source, line, advice))
+    };
+    source.code.match_indices(ATTRIBUTE).filter_map(found).collect()
+}
+
 fn has_reason(line: &str) -> bool {
     line.split_once("// sleep:").is_some_and(|(_, reason)| !reason.trim().is_empty())
 }

@@ -137,12 +137,12 @@ pub enum PoolError {
         limit: u32,
     },
     /// Its workers cannot attach there.
-    #[error("failed to start pool `{pool}`: {source}")]
+    #[error("failed to start pool `{pool}`: {reason}")]
     Attach {
         /// The pool.
         pool: String,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Its failed jobs cannot be saved where, or as, they should be.
     #[error("failed to start pool `{pool}`: {reason}")]

@@ -81,8 +81,8 @@ impl RawPool {
         };
         if min_workers > 0 && pool.owner.workers.executable().is_some() {
             outcome.await.unwrap_or_else(|_| {
-                let source = std::io::Error::other("the runtime is shutting down");
-                Err(StartError::Prepare { pool: name, source })
+                let reason = std::io::Error::other("the runtime is shutting down");
+                Err(StartError::Prepare { pool: name, reason })
             })?;
         }
         Ok(pool)
@@ -125,7 +125,7 @@ impl RawPool {
                 limits.min_workers = limits.max_workers;
                 limits.supervision.idle_timeout = None;
                 let point = AttachPoint::open(&name, socket);
-                Origin::Attached(point.map_err(|source| PoolError::Attach { pool: name.clone(), source })?)
+                Origin::Attached(point.map_err(|reason| PoolError::Attach { pool: name.clone(), reason })?)
             }
         };
         let limit = limits.max_payload;

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum SaveError {
     /// There is no such directory, and none can be made; or others can write in it.
-    #[error("save_failed_jobs cannot be the directory {}: {source}", dir.display())]
+    #[error("save_failed_jobs cannot be the directory {}: {reason}", dir.display())]
     Dir {
         /// The directory.
         dir: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The files would be called after a pool whose name is no part of a file's name.
     #[error("save_failed_jobs names files after the pool, so the pool's name cannot hold `/` or NUL")]
@@ -31,7 +31,7 @@ pub enum SaveError {
     Attached,
     /// The system gives no thread.
     #[error("failed to start the thread that saves jobs: {0}")]
-    Thread(#[source] io::Error),
+    Thread(io::Error),
 }
 
 /// A directory is no place for saved jobs, which name what `procpool replay` runs.

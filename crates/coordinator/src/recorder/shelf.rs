@@ -32,7 +32,7 @@ impl Shelf {
         if pool.contains(['/', '\0']) {
             return Err(SaveError::PoolName);
         }
-        let unusable = |source| SaveError::Dir { dir: dir.to_owned(), source };
+        let unusable = |reason| SaveError::Dir { dir: dir.to_owned(), reason };
         let absolute = std::path::absolute(dir).map_err(unusable)?;
         let shelf = Self { dir: absolute, pool: pool.into(), most };
         shelf.make_dir().and_then(|()| shelf.sweep()).map_err(unusable)?;

@@ -25,11 +25,7 @@ impl fmt::Display for Explained {
     }
 }
 
-impl std::error::Error for Explained {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.reason)
-    }
-}
+impl std::error::Error for Explained {}
 
 fn explained(reason: Errno, sentence: impl Into<String>) -> io::Error {
     io::Error::new(reason.kind(), Explained { sentence: sentence.into(), reason })

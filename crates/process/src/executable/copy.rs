@@ -25,7 +25,13 @@ pub(crate) enum NoCopy {
     TooLong { size: u64, limit: u64 },
     /// The system has no memory for it, or does not allow it.
     #[error("{}", crate::cause::memfd(*.0))]
-    System(#[from] Errno),
+    System(Errno),
+}
+
+impl From<Errno> for NoCopy {
+    fn from(error: Errno) -> Self {
+        Self::System(error)
+    }
 }
 
 /// Longest name of a file in memory, in bytes.

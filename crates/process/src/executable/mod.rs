@@ -50,12 +50,12 @@ pub enum ExecutableError {
         looked_in: Vec<PathBuf>,
     },
     /// The file is there, but cannot be opened or is not executable.
-    #[error("failed to use the worker executable {}: {source}", path.display())]
+    #[error("failed to use the worker executable {}: {reason}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -87,7 +87,7 @@ impl Executable {
     /// # Errors
     /// [`ExecutableError::Unusable`] when there is no executable file at `path`.
     pub fn path(path: impl AsRef<Path>) -> Result<Self, ExecutableError> {
-        let unusable = |source| ExecutableError::Unusable { path: path.as_ref().to_owned(), source };
+        let unusable = |reason| ExecutableError::Unusable { path: path.as_ref().to_owned(), reason };
         let absolute = absolute(path.as_ref()).map_err(unusable)?;
         std::fs::metadata(&absolute).and_then(|metadata| check_kind(&metadata)).map_err(unusable)?;
         Ok(Self { path: absolute, args: Vec::new() })
@@ -144,7 +144,7 @@ impl Executable {
         let search_path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         cause::inspect(&self.path, current_dir, search_path).map_err(|obstacle| ExecutableError::Unusable {
             path: self.path.clone(),
-            source: cause::obstructed(obstacle),
+            reason: cause::obstructed(obstacle),
         })
     }
 }

@@ -121,8 +121,8 @@ impl Executable {
         Ok(Ok(Candidate { file, metadata, identity, elf }))
     }
 
-    fn unusable(&self, source: io::Error) -> ExecutableError {
-        ExecutableError::Unusable { path: self.path.clone(), source }
+    fn unusable(&self, reason: io::Error) -> ExecutableError {
+        ExecutableError::Unusable { path: self.path.clone(), reason }
     }
 
     fn pinned(&self, identity: Identity, hold: Hold) -> Pinned {

@@ -12,12 +12,12 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum StartError {
     /// The system does not spawn it.
-    #[error("failed to spawn {}: {source}", path.display())]
+    #[error("failed to spawn {}: {reason}", path.display())]
     Spawn {
         /// The executable.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It ended before it was ready.
     #[error("failed to start a worker of `{pool}`: {report}{hint}")]
@@ -110,11 +110,11 @@ pub enum StartError {
         advice: String,
     },
     /// The coordinator's own side cannot be set up.
-    #[error("failed to prepare for workers of `{pool}`: {source}")]
+    #[error("failed to prepare for workers of `{pool}`: {reason}")]
     Prepare {
         /// The pool.
         pool: String,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }

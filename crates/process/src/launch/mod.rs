@@ -139,7 +139,7 @@ impl<'a> Begun<'a> {
         data: Payload,
     ) -> Result<Self, StartError> {
         let path = pinned.executable().as_path();
-        let failed = |source| StartError::Spawn { path: path.to_owned(), source };
+        let failed = |reason| StartError::Spawn { path: path.to_owned(), reason };
         let (page, given) = (recipe.page_for(&name), data.encoding);
         let arenas = recipe.arenas_for(&name);
         let descriptors = descriptors(page.as_ref(), arenas.as_ref()).map_err(failed)?;
@@ -192,7 +192,7 @@ impl<'a> Begun<'a> {
             arrival = point.next() => arrival.ok_or_else(withdrawn)?,
             () = kill_switch.used() => return Err(withdrawn()),
         };
-        let failed = |source| StartError::Prepare { pool: recipe.name.clone(), source };
+        let failed = |reason| StartError::Prepare { pool: recipe.name.clone(), reason };
         let given = data.encoding;
         let welcome =
             recipe.first_frame(&name, None, false, data).map_err(io::Error::other).map_err(failed)?;

@@ -25,7 +25,7 @@ pub async fn opened<T: Send + 'static>(
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(error)) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(StartError::Spawn { path: path.to_owned(), source: io::Error::other(error) }),
+            Err(error) => Err(StartError::Spawn { path: path.to_owned(), reason: io::Error::other(error) }),
         },
         Err(_) => Err(StartError::Hangs { path: path.to_owned(), timeout }),
     }

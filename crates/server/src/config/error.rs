@@ -11,12 +11,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// The file cannot be read.
-    #[error("failed to read the configuration {}: {source}", path.display())]
+    #[error("failed to read the configuration {}: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file is too long to be a configuration.
     #[error("failed to read the configuration {}: it is longer than {limit} bytes", path.display())]
@@ -36,7 +36,13 @@ pub(crate) enum ConfigError {
     },
     /// A worker executable of the built-in configuration is missing.
     #[error("{0}; build the workers, or name your own with --config")]
-    BuiltIn(#[from] ExecutableError),
+    BuiltIn(ExecutableError),
+}
+
+impl From<ExecutableError> for ConfigError {
+    fn from(error: ExecutableError) -> Self {
+        Self::BuiltIn(error)
+    }
 }
 
 /// Something in a configuration file that is wrong.
@@ -74,7 +80,7 @@ pub(crate) enum Mistake {
     #[error("`{0}` cannot be a pool's name; a name has 1 to 64 of the characters a-z, 0-9, _ and -")]
     PoolName(String),
     /// Limits that contradict each other.
-    #[error("{0}")]
+    #[error(transparent)]
     Limits(#[from] InvalidLimits),
     /// The largest payload does not fit the wire.
     #[error("max_payload is {0} bytes; the most that the wire carries is {max}", max = u32::MAX)]
@@ -88,20 +94,20 @@ pub(crate) enum Mistake {
     #[error("`{0}` cannot be inherited: inherit_env takes whole names of variables, one by one")]
     InheritEnv(String),
     /// The directory to start in is none.
-    #[error("failed to use {} as current_dir: {source}", path.display())]
+    #[error("failed to use {} as current_dir: {reason}", path.display())]
     CurrentDir {
         /// The directory.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The token of the orders cannot be read.
-    #[error("failed to read the token in {}: {source}", path.display())]
+    #[error("failed to read the token in {}: {reason}", path.display())]
     ReadToken {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Others know or choose the token.
     #[error(
@@ -128,7 +134,7 @@ pub(crate) enum Mistake {
         invalid: InvalidToken,
     },
     /// The worker executable cannot be had.
-    #[error("{0}")]
+    #[error(transparent)]
     Executable(#[from] ExecutableError),
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn parse(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let failed = |reason| ConfigError::Read { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
     file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;

@@ -59,7 +59,7 @@ impl Visitor<'_> for Written {
 
 /// Reads the token that a file holds, alone on its only line.
 pub(super) fn token(path: &Path) -> Result<OrdersToken, Mistake> {
-    let failed = |source| Mistake::ReadToken { path: path.to_owned(), source };
+    let failed = |reason| Mistake::ReadToken { path: path.to_owned(), reason };
     let file = File::open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
     let user = rustix::process::geteuid().as_raw();

@@ -160,8 +160,8 @@ impl PoolSpec {
             let is_directory = std::fs::metadata(&path)?.is_dir();
             is_directory.then_some(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotADirectory))
         });
-        found.map(Some).map_err(|source| {
-            ConfigError::at(origin.current_dir.clone(), Mistake::CurrentDir { path, source })
+        found.map(Some).map_err(|reason| {
+            ConfigError::at(origin.current_dir.clone(), Mistake::CurrentDir { path, reason })
         })
     }
 

@@ -107,9 +107,18 @@ mod tests {
 
     #[test]
     fn values_and_errors_with_their_causes_are_shown_as_before() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("outside")]
-        struct Outside(#[source] io::Error);
+        #[derive(Debug)]
+        struct Outside(io::Error);
+        impl std::fmt::Display for Outside {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("outside")
+            }
+        }
+        impl Error for Outside {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
         let error = Outside(io::Error::other("inside"));
         let error: &(dyn Error + 'static) = &error;
         let line = logged(false, || tracing::warn!(target: "t", pid = 7, is_it = true, error, "an end"));

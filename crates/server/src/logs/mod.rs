@@ -24,13 +24,13 @@ const VARIABLE: &str = "RUST_LOG";
 pub(crate) enum LogError {
     /// `RUST_LOG` does not parse.
     #[error(
-        "failed to read {VARIABLE}={text:?}: {source}; write something like {VARIABLE}=info or {VARIABLE}=procpool_coordinator=debug"
+        "failed to read {VARIABLE}={text:?}: {reason}; write something like {VARIABLE}=info or {VARIABLE}=procpool_coordinator=debug"
     )]
     Filter {
         /// What it is set to.
         text: String,
         /// What the parser says.
-        source: ParseError,
+        reason: ParseError,
     },
     /// No thread for the logs.
     #[error("failed to start the thread that writes logs: {0}")]
@@ -58,7 +58,7 @@ pub(crate) fn start(verbose: u8, quiet: bool) -> Result<Flush, LogError> {
 fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
     match std::env::var(VARIABLE) {
         Ok(text) if !text.trim().is_empty() => {
-            EnvFilter::builder().parse(&text).map_err(|source| LogError::Filter { text, source })
+            EnvFilter::builder().parse(&text).map_err(|reason| LogError::Filter { text, reason })
         }
         Err(std::env::VarError::NotUnicode(_)) => Err(LogError::Encoding),
         _ => Ok(EnvFilter::new(directives(verbose, quiet))),

@@ -105,3 +105,13 @@ fn a_skip_that_nobody_counts_is_found() {
     assert_eq!(lines(silent_skip, "tests/tests/a.rs", text), [1, 2]);
     assert_eq!(lines(silent_skip, "tests/needs/src/record.rs", text), NONE);
 }
+
+#[test]
+fn an_error_that_tells_its_source_twice_is_found() {
+    let text = "enum E {\n    #[error(\"a: {0}\")]\n    A(#[from] io::Error),\n    #[error(\"b: {source}\")]\n    \
+                B { source: io::Error },\n    #[error(\"c: {0}\")]\n    C(#[source] io::Error),\n}\n";
+    assert_eq!(lines(told_twice, "a.rs", text), [2, 4, 6]);
+    let text = "enum E {\n    #[error(transparent)]\n    A(#[from] io::Error),\n    #[error(\"b: {reason}\")]\n    \
+                B { reason: io::Error },\n}\nstruct S { source: io::Error }\n";
+    assert_eq!(lines(told_twice, "a.rs", text), NONE);
+}
