@@ -1,21 +1,18 @@
 //! [`Worker`]: one process, free messages both ways. Node's `worker_threads`, with a process for a thread.
 
-use crate::invalid::InvalidLimits;
+mod builder;
+
+pub use builder::WorkerBuilder;
+
 use crate::mailbox::{Mail, Mailbox};
 use crate::regions;
 use crate::worker_error::{SpawnError, WorkerError};
-use procpool_process::{
-    EncodingAgreement, Executable, FrameSink, Home, KillSwitch, Needs, Origin, Outboxes, Recipe, Session,
-    WorkerData, WorkerLimits, clock, launch, opened, refuse_unserved,
-};
+use procpool_process::{Executable, FrameSink, Home, KillSwitch, Outboxes, Session, clock};
 use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::handshake::{Connection, Mode};
-use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
-use procpool_protocol::{Encoding, Exit, ExitReport, Failure, PayloadError};
+use procpool_protocol::handshake::Connection;
+use procpool_protocol::{Encoding, Exit, ExitReport, Failure};
 use serde::{Serialize, de::DeserializeOwned};
-use std::ffi::OsString;
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,141 +58,6 @@ pub enum WorkerEvent<In> {
     Exit(ExitReport),
 }
 
-/// Describes a worker; [`spawn`](Self::spawn) makes it.
-#[derive(Debug)]
-#[must_use = "a builder does nothing until `spawn` is called"]
-pub struct WorkerBuilder<Out, In> {
-    executable: Executable,
-    worker_data: Result<WorkerData, PayloadError>,
-    job: Option<String>,
-    env: Vec<(OsString, OsString)>,
-    current_dir: Option<PathBuf>,
-    limits: WorkerLimits,
-    encoding: Encoding,
-    max_payload: u32,
-    mailbox_bytes: usize,
-    start_timeout: Duration,
-    types: PhantomData<fn(Out) -> In>,
-}
-
-impl<Out, In> WorkerBuilder<Out, In> {
-    /// What the worker is given at its start, in the encoding that is set by now. Up to 1 MiB of bincode are also encoded as
-    /// JSON, for a worker that reads no bincode.
-    pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        self.worker_data = WorkerData::encode(self.encoding, |encoding| regions::encode(data, encoding));
-        self
-    }
-
-    /// Names the job that answers the messages, where the executable has several. Default: the only one.
-    pub fn job(mut self, name: impl Into<String>) -> Self {
-        self.job = Some(name.into());
-        self
-    }
-
-    /// Sets an environment variable of the worker, which inherits only a few.
-    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.env.push((key.into(), value.into()));
-        self
-    }
-
-    /// The directory that the worker starts in. Default: the coordinator's.
-    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.current_dir = Some(dir.into());
-        self
-    }
-
-    /// What the worker may use. Default: as much as it likes. Checked when it is spawned.
-    pub fn limits(mut self, limits: WorkerLimits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// How messages are encoded. Default: bincode, or JSON for a worker that reads no bincode.
-    pub fn encoding(mut self, encoding: Encoding) -> Self {
-        self.encoding = encoding;
-        self
-    }
-
-    /// Largest encoded message, in bytes. Default: 64 MiB.
-    pub fn max_payload(mut self, bytes: u32) -> Self {
-        self.max_payload = bytes;
-        self
-    }
-
-    /// Maximum size of the messages together, in bytes, that wait to be received. Beyond it the worker's next `post` blocks,
-    /// as it does while 256 messages wait. One message of any size always passes. Default: 64 MiB.
-    pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
-        self.mailbox_bytes = bytes.max(1);
-        self
-    }
-
-    /// Bounds each step of the start. Default: 30 s.
-    pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.start_timeout = timeout;
-        self
-    }
-
-    /// Spawns the worker and waits until it takes messages. Needs a tokio runtime with time and I/O.
-    ///
-    /// # Errors
-    /// When the executable cannot be used, or the worker does not come up: then with the report of its
-    /// death.
-    pub async fn spawn(self) -> Result<Worker<Out, In>, SpawnError> {
-        let file = self.executable.as_path().file_name().unwrap_or_default();
-        let name = file.to_string_lossy().into_owned();
-        refuse_unserved(&name)?;
-        self.limits.check().map_err(InvalidLimits::from)?;
-        let encodings = Arc::new(EncodingAgreement::new(Some(Needs::of_values(self.encoding))));
-        let executable = self.executable.clone();
-        let open = move || executable.open();
-        let pinned = opened(self.executable.as_path(), self.start_timeout, open).await??;
-        let recipe = Recipe {
-            name: name.clone(),
-            origin: Origin::Spawned(pinned),
-            inherit_env: Vec::new(),
-            env: self.env,
-            current_dir: self.current_dir,
-            limits: self.limits,
-            sends_ahead: false,
-            mode: Mode::Messages,
-            job: self.job,
-            expects: Arc::default(),
-            takes_arenas: Arc::default(),
-            worker_data: self.worker_data?,
-            encodings: encodings.clone(),
-            max_payload: self.max_payload,
-            step_timeout: self.start_timeout,
-        };
-        let kill_switch = Arc::<KillSwitch>::default();
-        let link = launch(&recipe, name.clone(), &kill_switch).await?;
-        let pid = link.pid();
-        let (lines, session) = Session::new(link);
-        let mailbox = Arc::new(Mailbox::of(&name, self.mailbox_bytes));
-        mailbox.put(Mail::Online);
-        let served = Served {
-            name: name.clone(),
-            pid,
-            lines: lines.clone(),
-            kill_switch: kill_switch.clone(),
-            mailbox: mailbox.clone(),
-            exit: None,
-        };
-        tokio::spawn(serve(session, served));
-        Ok(Worker {
-            name,
-            pid,
-            encoding: encodings.encoding(self.encoding),
-            max_payload: self.max_payload,
-            lines,
-            kill_switch,
-            mailbox,
-            exit: None,
-            home: Home::here(),
-            types: PhantomData,
-        })
-    }
-}
-
 async fn serve(session: Session, mut served: Served) {
     let mailbox = served.mailbox.clone();
     let mut sink = &*mailbox;
@@ -233,19 +95,7 @@ impl Drop for Served {
 impl<Out, In> Worker<Out, In> {
     /// Describes a worker that `executable` makes.
     pub fn builder(executable: Executable) -> WorkerBuilder<Out, In> {
-        WorkerBuilder {
-            executable,
-            worker_data: Ok(WorkerData::default()),
-            job: None,
-            env: Vec::new(),
-            current_dir: None,
-            limits: WorkerLimits::default(),
-            encoding: Encoding::Bincode,
-            max_payload: DEFAULT_MAX_PAYLOAD,
-            mailbox_bytes: 64 << 20,
-            start_timeout: Duration::from_secs(30),
-            types: PhantomData,
-        }
+        WorkerBuilder::new(executable)
     }
 
     /// Spawns a worker and waits until it takes messages.

@@ -49,6 +49,14 @@ pub enum SpawnError {
     /// Its worker data does not encode.
     #[error("failed to pass worker data: {0}")]
     WorkerData(PayloadError),
+    /// Its worker data is larger than a message may be.
+    #[error("failed to pass worker data of {size} bytes: max_payload is {limit}")]
+    LargeWorkerData {
+        /// Its size, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: u32,
+    },
 }
 
 impl From<InvalidLimits> for SpawnError {

@@ -19,7 +19,7 @@ async fn are_made() -> bool {
         skip(Need::Root, "workers of this user are counted by RLIMIT_NPROC");
         return false;
     }
-    let started = verbs(1).process_limit(PROCESSES.into()).start().await;
+    let started = verbs(1).process_limit(u64::from(PROCESSES)).start().await;
     let Err(error) = started else { return true };
     let error = error.to_string();
     assert!(error.contains("process_limit") && error.contains("no cgroup can be made that does"), "{error}");

@@ -214,7 +214,7 @@ async fn one_worker_with_messages_has_limits_too() {
     let mut limits = WorkerLimits::default();
     limits.memory_limit = Some(0);
     let spawn = async |limits| {
-        Worker::<String, String>::builder(executable("procpool-ping")).limits(limits).spawn().await
+        Worker::<String, String>::builder(executable("procpool-ping")).worker_limits(limits).spawn().await
     };
     let error = spawn(limits).await.unwrap_err();
     assert_eq!(

@@ -70,7 +70,7 @@ async fn a_job_keeps_its_region_until_it_has_ended() {
 #[tokio::test]
 async fn worker_data_may_have_a_region_that_all_workers_keep() {
     let region = SharedRegion::<AtomicU32>::new(1024).unwrap();
-    let pool = adders(2).worker_data(&region).start().await.unwrap();
+    let pool = adders(2).worker_data(region.clone()).start().await.unwrap();
     idle(&pool, 2).await;
     let own = SharedRegion::new(1).unwrap();
     for _ in 0..10 {

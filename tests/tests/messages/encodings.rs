@@ -13,7 +13,7 @@ const AS_JSON: &str = "JSON {\"echo\":\"hello\"}; reply as JSON; worker data: ";
 
 #[tokio::test]
 async fn a_typed_caller_of_a_worker_without_bincode_sends_and_is_answered_json() {
-    let pool = misbehaving("encodings=json,raw").worker_data(&[1, 2]).start().await.unwrap();
+    let pool = misbehaving("encodings=json,raw").worker_data([1, 2]).start().await.unwrap();
     for _ in 0..3 {
         assert_eq!(pool.run(echo("hello")).await.unwrap(), format!("{AS_JSON}JSON [1,2]"));
     }
@@ -30,7 +30,7 @@ async fn a_typed_caller_of_a_worker_without_bincode_sends_and_is_answered_json()
 
 #[tokio::test]
 async fn a_worker_that_says_nothing_of_encodings_is_sent_what_the_job_prefers() {
-    let pool = misbehaving("encodings=bincode,json,raw").worker_data(&7_u8).start().await.unwrap();
+    let pool = misbehaving("encodings=bincode,json,raw").worker_data(7_u8).start().await.unwrap();
     let told = pool.run(echo("hello")).await.unwrap();
     assert!(
         told.starts_with("bincode ") && told.contains("; reply as bincode; worker data: bincode "),
@@ -67,7 +67,7 @@ async fn a_worker_that_reads_nothing_its_callers_send_does_not_start_and_both_si
 #[tokio::test]
 async fn worker_data_that_a_worker_cannot_be_given_fails_the_start() {
     let much = vec![0_u8; 2 << 20];
-    let error = misbehaving("encodings=json").worker_data(&much).start().await.unwrap_err().to_string();
+    let error = misbehaving("encodings=json").worker_data(much).start().await.unwrap_err().to_string();
     assert!(
         error.contains("its worker data is bincode, and the worker (misbehave) takes JSON only"),
         "{error}"

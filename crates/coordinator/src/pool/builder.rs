@@ -2,35 +2,27 @@
 
 use super::{Pool, PoolConfig, PoolError, RawPool, WorkerRange};
 use crate::limits::PoolLimits;
-use crate::regions;
-use procpool_process::Executable;
-#[cfg(doc)]
-use procpool_process::WorkerLimits;
-use procpool_process::{AttachSocket, Contract, Needs, WorkerData};
-use procpool_protocol::{Job, PayloadError};
+use crate::setters::worker_setters;
+use crate::start_data::StartData;
+use procpool_process::{AttachSocket, Contract, Executable, Needs, WorkerLimits};
+use procpool_protocol::Job;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Describes a pool; [`start`](Self::start) makes it. See [`PoolLimits`] for the defaults.
+/// Describes a pool; [`start`](Self::start) makes it. See [`PoolLimits`] for the defaults. The order of calls does not
+/// matter; of several calls of one method the last counts, and those of `env` and `inherit_env` add up.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PoolBuilder<J> {
     config: PoolConfig,
-    worker_data: Option<PayloadError>,
+    worker_data: StartData,
     job: PhantomData<fn() -> J>,
 }
 
 macro_rules! limit {
-    ($(#[$doc:meta])* worker.$name:ident: $type:ty, $value:ident => $stored:expr) => {
-        $(#[$doc])*
-        pub fn $name(mut self, $value: $type) -> Self {
-            self.config.limits.worker.$name = $stored;
-            self
-        }
-    };
     ($(#[$doc:meta])* supervision.$name:ident: $type:ty, $value:ident => $stored:expr) => {
         $(#[$doc])*
         pub fn $name(mut self, $value: $type) -> Self {
@@ -60,10 +52,14 @@ impl<J: Job> PoolBuilder<J> {
         let limits = PoolLimits { idempotent: Some(J::IDEMPOTENT), ..PoolLimits::default() };
         let (expects, needs) = (Some(Contract::of::<J>()), Some(Needs::of::<J>()));
         let config = PoolConfig { limits, expects, needs, ..config };
-        Self { config, worker_data: None, job: PhantomData }
+        Self { config, worker_data: StartData::default(), job: PhantomData }
     }
 
-    /// The pool's name in logs and reports. Default: the job's.
+    worker_setters! {
+        limits: config.limits.worker, inherit_env: config.inherit_env, env: config.env, current_dir: config.current_dir
+    }
+
+    /// Sets the pool's name in logs and reports. Default: the job's.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
         self
@@ -88,12 +84,12 @@ impl<J: Job> PoolBuilder<J> {
         queue_bytes: usize, bytes => bytes
     }
     limit! {
-        /// Bounds queue and run of a job together. Default: 30 s.
-        timeout: Duration, timeout => Some(timeout)
+        /// Bounds queue and run of a job together; `None` for no bound. Default: 30 s.
+        timeout: impl Into<Option<Duration>>, timeout => timeout.into()
     }
     limit! {
         /// Bounds the run of a job alone. Default: none.
-        run_timeout: Duration, timeout => Some(timeout)
+        run_timeout: impl Into<Option<Duration>>, timeout => timeout.into()
     }
     limit! {
         /// The longest timeout that a job may ask for; `Duration::MAX` for any. Default: 10 min, or `timeout` if that is longer or
@@ -124,31 +120,6 @@ impl<J: Job> PoolBuilder<J> {
         /// Whether jobs may be handed out again after a worker died with them. Default: the job's word.
         idempotent: bool, idempotent => Some(idempotent)
     }
-    limit! {
-        /// Most address space of one worker, in bytes; at least 16 MiB. Default: none.
-        worker.memory_limit: u64, bytes => Some(bytes)
-    }
-    limit! {
-        /// Time on a processor that a job may use, in whole seconds; see [`WorkerLimits::cpu_limit`]. Default: none.
-        worker.cpu_limit: Duration, time => Some(time)
-    }
-    limit! {
-        /// Most file descriptors that one worker has open. Default: the coordinator's own limit.
-        worker.open_files_limit: u64, files => Some(files)
-    }
-    limit! {
-        /// Most processes and threads of one worker; see [`WorkerLimits::process_limit`]. Default: none.
-        worker.process_limit: u64, tasks => Some(tasks)
-    }
-    limit! {
-        /// Largest file that a worker writes, in bytes. Default: none.
-        worker.file_size_limit: u64, bytes => Some(bytes)
-    }
-    limit! {
-        /// Added to the coordinator's nice level, -20 to 19: above zero, workers give way. Default: 0.
-        worker.nice: i32, levels => levels
-    }
-
     limit! {
         /// Most failed jobs that are kept as files, where they are saved at all. Default: 100.
         saved_jobs: usize, jobs => jobs
@@ -187,15 +158,15 @@ impl<J: Job> PoolBuilder<J> {
     }
     limit! {
         /// Jobs after which a worker is replaced, the replacement first. Default: none.
-        supervision.recycle_jobs: u64, jobs => Some(jobs)
+        supervision.recycle_jobs: impl Into<Option<u64>>, jobs => jobs.into()
     }
     limit! {
         /// Time after which a worker is replaced, the replacement first. Default: none.
-        supervision.recycle_lifetime: Duration, lifetime => Some(lifetime)
+        supervision.recycle_lifetime: impl Into<Option<Duration>>, lifetime => lifetime.into()
     }
     limit! {
         /// Resident memory, in bytes, above which a worker is replaced between two jobs. Default: none.
-        supervision.recycle_memory: u64, bytes => Some(bytes)
+        supervision.recycle_memory: impl Into<Option<u64>>, bytes => bytes.into()
     }
     limit! {
         /// A new process for every job. Default: false.
@@ -206,8 +177,9 @@ impl<J: Job> PoolBuilder<J> {
         supervision.spares: usize, workers => workers
     }
     limit! {
-        /// A worker that no job has needed for so long exits, down to the fewest. Default: 60 s.
-        supervision.idle_timeout: Duration, timeout => Some(timeout)
+        /// Time after which a worker that no job has needed exits, down to the minimum; `None` keeps it for ever. Default:
+        /// 60 s.
+        supervision.idle_timeout: impl Into<Option<Duration>>, timeout => timeout.into()
     }
 
     /// Says that one worker is started, at once, and no other after it.
@@ -222,24 +194,6 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// Lets the workers inherit these environment variables too, where they are set.
-    pub fn inherit_env(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.config.inherit_env.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Sets an environment variable of the workers, which inherit only a few.
-    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.config.env.push((key.into(), value.into()));
-        self
-    }
-
-    /// The directory that the workers start in. Default: the coordinator's.
-    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.config.current_dir = Some(dir.into());
-        self
-    }
-
     /// Keeps jobs that crashed, panicked, broke the protocol or timed out while they ran as files in `dir`, to be
     /// run again with `procpool replay`. See [`PoolConfig::save_failed_jobs`]. Default: keeps none.
     pub fn save_failed_jobs(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -247,13 +201,10 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// What each worker is given at its start, in the job's encoding. Up to 1 MiB of it are also kept as JSON, for workers
-    /// that read no bincode.
-    pub fn worker_data<T: Serialize + 'static>(mut self, data: &T) -> Self {
-        match WorkerData::encode(J::ENCODING, |encoding| regions::encode(data, encoding)) {
-            Ok(data) => self.config.worker_data = data,
-            Err(error) => self.worker_data = Some(error),
-        }
+    /// Sets what each worker is given at its start. It is encoded in the job's encoding when the pool starts. Up to 1 MiB of
+    /// bincode are also kept as JSON, for workers that read no bincode.
+    pub fn worker_data<T: Serialize + Send + 'static>(mut self, data: T) -> Self {
+        self.worker_data = StartData::of(data);
         self
     }
 
@@ -263,7 +214,7 @@ impl<J: Job> PoolBuilder<J> {
     /// When the limits contradict each other, the executable cannot be used, or the first worker does
     /// not come up: then with the report of its death.
     pub async fn start(self) -> Result<Pool<J>, PoolError> {
-        Ok(Pool::assume(RawPool::start(self.checked()?).await?))
+        Ok(Pool::assume(RawPool::start(self.config()?).await?))
     }
 
     /// Starts the pool without a worker; the first one is started for the first job.
@@ -274,13 +225,77 @@ impl<J: Job> PoolBuilder<J> {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start_lazy(self) -> Result<Pool<J>, PoolError> {
-        Ok(Pool::assume(RawPool::start_lazy(self.checked()?)?))
+        Ok(Pool::assume(RawPool::start_lazy(self.config()?)?))
     }
 
-    fn checked(self) -> Result<PoolConfig, PoolError> {
-        match self.worker_data {
-            None => Ok(self.config),
-            Some(reason) => Err(PoolError::WorkerData { pool: self.config.name, reason }),
+    /// Returns what has been described, for a [`Coordinator`](crate::Coordinator) to start with others.
+    ///
+    /// # Errors
+    /// When the worker data does not encode.
+    pub fn config(self) -> Result<PoolConfig, PoolError> {
+        let Self { mut config, worker_data, job: _ } = self;
+        match worker_data.encode(J::ENCODING) {
+            Ok(data) => config.worker_data = data.unwrap_or(config.worker_data),
+            Err(reason) => return Err(PoolError::WorkerData { pool: config.name, reason }),
         }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_protocol::Payload;
+    use procpool_protocol::encodings::Encodings;
+    use serde::Serializer;
+    use serde::ser::Error;
+
+    struct Fib;
+    impl Job for Fib {
+        const NAME: &'static str = "fib";
+        type Input = u64;
+        type Output = u64;
+    }
+
+    struct Unwritable;
+    impl Serialize for Unwritable {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(S::Error::custom("no"))
+        }
+    }
+
+    fn described() -> PoolBuilder<Fib> {
+        Pool::<Fib>::builder(Executable::path("/bin/true").unwrap())
+    }
+
+    #[test]
+    fn of_several_worker_data_the_last_counts_whatever_came_before() {
+        let config = described().worker_data(Unwritable).worker_data(7_u8).config().unwrap();
+        assert_eq!(
+            config.worker_data.given_to(Encodings::ALL),
+            &Payload::encode(&7_u8, Fib::ENCODING).unwrap()
+        );
+        let error = described().worker_data(7_u8).worker_data(Unwritable).config().unwrap_err();
+        assert!(matches!(error, PoolError::WorkerData { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_may_be_without_a_bound_takes_none() {
+        let limits = described()
+            .timeout(None)
+            .run_timeout(Duration::from_secs(1))
+            .idle_timeout(None)
+            .recycle_jobs(1_000)
+            .memory_limit(512 << 20)
+            .cpu_limit(None)
+            .config()
+            .unwrap()
+            .limits;
+        assert_eq!((limits.timeout, limits.supervision.idle_timeout), (None, None));
+        assert_eq!(
+            (limits.run_timeout, limits.supervision.recycle_jobs),
+            (Some(Duration::from_secs(1)), Some(1_000))
+        );
+        assert_eq!((limits.worker.memory_limit, limits.worker.cpu_limit), (Some(512 << 20), None));
     }
 }
