@@ -4,7 +4,7 @@ use crate::binaries::binary;
 use crate::eventually;
 use crate::server::Scratch;
 use crate::verbs::{Verb, Verbs};
-use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder, SharedRegion};
+use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder, SharedRegion, WorkerState};
 use std::sync::atomic::AtomicU8;
 
 /// A worker executable of this workspace.
@@ -44,7 +44,8 @@ pub async fn idle<J: Job>(pool: &Pool<J>, count: usize) {
 
 /// How many jobs had which outcome so far; those that never occurred are left out.
 pub fn outcomes<J: Job>(pool: &Pool<J>) -> Vec<(&'static str, u64)> {
-    pool.status().jobs.into_iter().filter(|&(_, count)| count > 0).collect()
+    let jobs = pool.status().jobs.into_iter().filter(|&(_, count)| count > 0);
+    jobs.map(|(kind, count)| (kind.name(), count)).collect()
 }
 
 /// Submits a verb that reports progress, waits until its function has begun, and returns its worker's
@@ -55,7 +56,7 @@ pub fn outcomes<J: Job>(pool: &Pool<J>) -> Vec<(&'static str, u64)> {
 pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
     let mut job = pool.submit(verb).await.expect("a job that is accepted");
     job.next_progress().await.expect("the job begins");
-    let busy = pool.workers().into_iter().find(|worker| worker.state == "busy");
+    let busy = pool.workers().into_iter().find(|worker| worker.state == WorkerState::Busy);
     (job, busy.and_then(|worker| worker.pid).expect("a busy worker"))
 }
 

@@ -18,7 +18,7 @@ fn pool<J: Job>() -> PoolBuilder<J> {
 #[tokio::test]
 async fn a_typed_pool_gets_the_job_of_its_type() {
     let double = pool::<Double>().start().await.unwrap();
-    let shout = pool::<Shout>().worker_data(&"?".to_owned()).start().await.unwrap();
+    let shout = pool::<Shout>().worker_data("?".to_owned()).start().await.unwrap();
     assert_eq!(double.run(21).await.unwrap(), 42);
     assert_eq!(shout.run("why".into()).await.unwrap(), "WHY?");
 }

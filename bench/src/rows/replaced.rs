@@ -4,7 +4,7 @@
 use super::{Kit, ping};
 use crate::contest::{Goal, Row};
 use crate::contestant::{Contestant, Measured, Result, Turn};
-use procpool::Pool;
+use procpool::{Pool, WorkerState};
 use procpool_ping::Ping;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +76,7 @@ impl Ours {
         let workers = self.pool.workers();
         workers
             .iter()
-            .filter(|worker| ["idle", "busy"].contains(&worker.state))
+            .filter(|worker| [WorkerState::Idle, WorkerState::Busy].contains(&worker.state))
             .filter_map(|worker| worker.pid)
             .collect()
     }

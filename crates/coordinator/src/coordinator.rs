@@ -154,7 +154,7 @@ impl Engine for Coordinator {
             Some(pool) => pool.submit_for(job),
             None => {
                 let reason = Refusal::UnknownPool { known: self.names() };
-                Err(Refused { pool: job.pool, reason }.into())
+                Err(Refused::new(job.pool, reason).into())
             }
         }
     }

@@ -158,10 +158,10 @@ impl PoolLimits {
             (asked, None) => asked,
             (None, max) => max,
         };
-        JobLimits {
-            timeout: cut(job.timeout.or(self.timeout)),
-            run_timeout: job.run_timeout.or(self.run_timeout).map(|run| run.min(max.unwrap_or(run))),
-        }
+        let run_timeout = job.run_timeout.or(self.run_timeout);
+        JobLimits::new()
+            .timeout(cut(job.timeout.or(self.timeout)))
+            .run_timeout(run_timeout.map(|run| run.min(max.unwrap_or(run))))
     }
 
     /// Returns what applies to one of many jobs, of which nobody waits for one alone: its time counts from the moment at which
@@ -172,7 +172,7 @@ impl PoolLimits {
             (None, None) => limits.run_timeout.into_iter().chain(limits.timeout).min(),
             _ => limits.run_timeout,
         };
-        JobLimits { timeout: job.timeout.and(limits.timeout), run_timeout }
+        JobLimits::new().timeout(job.timeout.and(limits.timeout)).run_timeout(run_timeout)
     }
 
     /// Longest payload that goes through shared memory, in bytes; 0 if none does.
@@ -211,21 +211,22 @@ mod tests {
     #[test]
     fn nothing_lifts_the_operators_bound() {
         let limits = PoolLimits { timeout: None, max_timeout: seconds(10), ..PoolLimits::default() };
-        let asks = |timeout, run_timeout| limits.of_job(JobLimits { timeout, run_timeout });
+        let asks =
+            |timeout, run_timeout| limits.of_job(JobLimits::new().timeout(timeout).run_timeout(run_timeout));
         assert_eq!(
             asks(seconds(60), seconds(60)),
-            JobLimits { timeout: seconds(10), run_timeout: seconds(10) }
+            JobLimits::new().timeout(seconds(10)).run_timeout(seconds(10))
         );
-        assert_eq!(asks(seconds(2), None), JobLimits { timeout: seconds(2), run_timeout: None });
-        assert_eq!(asks(None, None), JobLimits { timeout: seconds(10), run_timeout: None });
+        assert_eq!(asks(seconds(2), None), JobLimits::new().timeout(seconds(2)).run_timeout(None));
+        assert_eq!(asks(None, None), JobLimits::new().timeout(seconds(10)).run_timeout(None));
     }
 
     #[test]
     fn nobody_asks_for_more_than_ten_minutes_unless_the_pool_says_so() {
         let granted = |timeout, max_timeout| {
             let limits = PoolLimits { timeout, max_timeout, ..PoolLimits::default() };
-            let hour = JobLimits { timeout: seconds(3600), run_timeout: seconds(3600) };
-            let JobLimits { timeout, run_timeout } = limits.of_job(hour);
+            let hour = JobLimits::new().timeout(seconds(3600)).run_timeout(seconds(3600));
+            let JobLimits { timeout, run_timeout, .. } = limits.of_job(hour);
             assert_eq!(timeout, run_timeout);
             timeout
         };
@@ -243,7 +244,7 @@ mod tests {
         let of = |timeout, run_timeout, job: JobLimits| {
             PoolLimits { timeout, run_timeout, ..PoolLimits::default() }.of_batched_job(job)
         };
-        let runs = |run_timeout| JobLimits { timeout: None, run_timeout };
+        let runs = |run_timeout: Option<Duration>| JobLimits::new().run_timeout(run_timeout);
         let job = JobLimits::default();
         assert_eq!(of(seconds(30), None, job), runs(seconds(30)));
         assert_eq!(of(seconds(30), seconds(5), job), runs(seconds(5)));
@@ -251,7 +252,7 @@ mod tests {
         assert_eq!(of(None, None, job), runs(None));
         assert_eq!(of(seconds(30), None, runs(seconds(60))), runs(seconds(60)));
         assert_eq!(of(seconds(30), None, runs(seconds(6000))), runs(seconds(600)));
-        let waits = JobLimits { timeout: seconds(60), run_timeout: None };
+        let waits = JobLimits::new().timeout(seconds(60));
         assert_eq!(of(seconds(30), None, waits), waits);
         assert_eq!(of(seconds(30), seconds(5), waits).run_timeout, seconds(5));
     }

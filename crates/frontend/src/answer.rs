@@ -65,7 +65,7 @@ pub(crate) fn as_is(output: Payload, report: Option<&JobReport>) -> Result<Respo
         (Encoding::Bytes, Some(told)) => Some(ascii(told.to_string())),
         (Encoding::Bytes, None) => Some(HeaderValue::from_static("application/octet-stream")),
         (Encoding::None, _) => None,
-        (got @ Encoding::Bincode, _) => return Err(unreadable("JSON or raw bytes", got)),
+        (got, _) => return Err(unreadable("JSON or raw bytes", got)),
     };
     let is_told = output.encoding == Encoding::Bytes && told.is_some();
     let mut response = Response::new(Body::from(output.bytes));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn server_timing_counts_milliseconds_with_decimals() {
-        let timing = Timing { wait: Duration::from_micros(250), run: Duration::from_millis(1500) };
+        let timing = Timing::new(Duration::from_micros(250), Duration::from_millis(1500));
         assert_eq!(server_timing(timing, None), "wait;dur=0.250, run;dur=1500.000");
         assert_eq!(server_timing(timing, Some(&JobReport::default())), "wait;dur=0.250, run;dur=1500.000");
     }

@@ -77,8 +77,8 @@
 //! impl Engine for Echo {
 //!     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
 //!         let id = JobId::from_bits(1);
-//!         let finished = Finished { id, timing: Timing::default(), result: Ok(job.input), report: None };
-//!         Ok(Accepted { id, outcome: Box::pin(async { finished }) })
+//!         let finished = Finished::new(id, Timing::default(), Ok(job.input));
+//!         Ok(Accepted::new(id, async { finished }))
 //!     }
 //!     fn cancel(&self, _: JobId) -> bool {
 //!         false

@@ -72,7 +72,7 @@ impl Parameters {
     /// The limits that the client sets for its job.
     pub(crate) fn job_limits(&self) -> Result<JobLimits, Problem> {
         let [timeout, run_timeout] = JOB_LIMITS;
-        Ok(JobLimits { timeout: self.duration(timeout)?, run_timeout: self.duration(run_timeout)? })
+        Ok(JobLimits::new().timeout(self.duration(timeout)?).run_timeout(self.duration(run_timeout)?))
     }
 
     fn duration(&self, name: &str) -> Result<Option<Duration>, Problem> {

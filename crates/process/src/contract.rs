@@ -8,6 +8,7 @@ use procpool_protocol::handshake::Hello;
 
 /// A job's name, version and schema hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Contract {
     /// [`Job::NAME`].
     pub job: String,
@@ -24,6 +25,7 @@ pub struct Contract {
     describe(expected),
     describe(found)
 )]
+#[non_exhaustive]
 pub struct ContractMismatch {
     /// What the caller was built with.
     pub expected: Contract,
@@ -32,7 +34,12 @@ pub struct ContractMismatch {
 }
 
 impl Contract {
-    /// The contract of `J`.
+    /// Returns a contract without a schema.
+    pub fn new(job: impl Into<String>, version: u32) -> Self {
+        Self { job: job.into(), version, schema_hash: None }
+    }
+
+    /// Returns the contract of `J`.
     pub fn of<J: Job>() -> Self {
         Self {
             job: J::NAME.into(),

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn correct() -> Result<(), Box<dyn std::error::Error>> {
     let count = Pool::<CountWords>::builder(Executable::current()).start().await?;
     let correct = Pool::<Correct>::builder(Executable::current())
-        .worker_data(&"a worker is an operating system process".to_owned())
+        .worker_data("a worker is an operating system process".to_owned())
         .start()
         .await?;
     let text = "a worker is an operating sistem process";

@@ -197,7 +197,7 @@ mod tests {
             Refusal::Forked,
         ] {
             let row = format!("`{}`", reason.name());
-            let error = JobError::from(Refused { pool: "fib".into(), reason });
+            let error = JobError::from(Refused::new("fib", reason));
             assert_eq!(second(OUTCOMES, &row), error.http_status().to_string(), "{row}");
         }
     }

@@ -63,7 +63,8 @@ pub use procpool_coordinator::{
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, SuspectPayload};
-pub use procpool_protocol::outcome::{Refusal, Refused, Timing};
+pub use procpool_protocol::outcome::{OutcomeKind, Refusal, Refused, Timing};
+pub use procpool_protocol::status::WorkerState;
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,
     Payload, PayloadError, Schema, Stage, Streaming, engine, job,

@@ -109,7 +109,7 @@ async fn a_full_queue_makes_it_wait_and_refuses_nobody() {
         }
         assert!(outcomes.next().await.is_none());
     }
-    assert_eq!(pool.status().jobs["refused"], 0);
+    assert_eq!(pool.status().jobs[&procpool::OutcomeKind::Refused], 0);
 }
 
 /// A slot that comes free is offered to whoever waits for one, and a map that nobody reads takes none.
@@ -146,7 +146,7 @@ async fn dropping_it_cancels_what_is_open() {
     assert_eq!(outcomes.next().await.unwrap().unwrap(), 2);
     drop(outcomes);
     assert_eq!(pool.run(3).await.unwrap(), 6);
-    assert_eq!(pool.status().jobs["cancelled"], 2);
+    assert_eq!(pool.status().jobs[&procpool::OutcomeKind::Cancelled], 2);
 }
 
 #[tokio::test]

@@ -4,15 +4,13 @@
 //! (a distributed one, a fake in a test) can stand where the local coordinator stands.
 
 pub use crate::client_name::ClientName;
-pub use crate::figures::{Latency, PoolCounters};
-use crate::handshake::Description;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
-pub use crate::quarantine::{Quarantine, SuspectClient, SuspectPayload};
 pub use crate::reload::{ReloadError, ReloadReport};
-use serde::Serialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
+pub use crate::status::{
+    Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
+    WorkerState, WorkerStatus,
+};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +22,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A job on its way to a pool.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Submission {
     /// The pool that shall run it.
     pub pool: String,
@@ -40,8 +39,17 @@ pub struct Submission {
     pub client: Option<ClientName>,
 }
 
+impl Submission {
+    /// Returns a job with the pool's limits, of nobody in particular.
+    pub fn new(pool: impl Into<String>, input: Payload, reply: Encoding) -> Self {
+        let limits = JobLimits::default();
+        Self { pool: pool.into(), input, reply, limits, reports_usage: false, client: None }
+    }
+}
+
 /// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JobLimits {
     /// Bounds queue and run together.
     pub timeout: Option<Duration>,
@@ -49,12 +57,44 @@ pub struct JobLimits {
     pub run_timeout: Option<Duration>,
 }
 
+impl JobLimits {
+    /// Returns limits that all come from the pool.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { timeout: None, run_timeout: None }
+    }
+
+    /// Bounds queue and run together.
+    #[must_use]
+    #[inline]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// Bounds the run alone.
+    #[must_use]
+    #[inline]
+    pub fn run_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.run_timeout = timeout.into();
+        self
+    }
+}
+
 /// A job that a pool has accepted.
+#[non_exhaustive]
 pub struct Accepted {
     /// The job's id.
     pub id: JobId,
     /// Its one outcome. Dropping this future before it is ready cancels the job.
     pub outcome: BoxFuture<'static, Finished>,
+}
+
+impl Accepted {
+    /// Returns an accepted job with the future of its outcome.
+    pub fn new(id: JobId, outcome: impl Future<Output = Finished> + Send + 'static) -> Self {
+        Self { id, outcome: Box::pin(outcome) }
+    }
 }
 
 impl fmt::Debug for Accepted {
@@ -99,174 +139,4 @@ pub trait Admin: Send + Sync + 'static {
     /// Forgets what a pool holds against the payload or client of this fingerprint, or against all. Returns how many it has
     /// forgotten; `None` if there is no such pool.
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize>;
-}
-
-/// A pool at one moment, in the shape that HTTP clients rely on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct PoolStatus {
-    /// Its name.
-    pub name: String,
-    /// The worker executable.
-    pub executable: String,
-    /// Jobs that wait for a worker.
-    pub queued: usize,
-    /// Jobs that a worker has.
-    pub running: usize,
-    /// Most jobs that may wait.
-    pub queue_limit: usize,
-    /// Bytes of the inputs that wait for a worker.
-    pub queued_bytes: usize,
-    /// Maximum number of bytes of inputs that may wait together.
-    pub queue_bytes_limit: usize,
-    /// Bytes of the outputs that their callers have not taken, those of less than 4 KiB apart. They are not bounded: each
-    /// belongs to the caller that holds the job's handle.
-    pub output_bytes: u64,
-    /// Fewest workers that are kept.
-    pub min_workers: usize,
-    /// Most workers that are started.
-    pub max_workers: usize,
-    /// Workers by state.
-    pub workers: WorkerCounts,
-    /// Whether it is shutting down.
-    pub draining: bool,
-    /// The make of the executable that workers are started from, counted from 0 at the pool's start.
-    pub generation: u64,
-    /// Whether another make is being tried or given to all workers.
-    pub reloading: bool,
-    /// Milliseconds until the next start is tried, where starts have been failing.
-    pub backoff_ms: Option<u64>,
-    /// Whether starts have failed so often that one worker at a time is tried, and jobs are refused while none is there.
-    pub breaker_open: bool,
-    /// Jobs so far, by outcome's name, `refused` among them. All names are listed from the start.
-    pub jobs: BTreeMap<&'static str, u64>,
-    /// Jobs that were refused so far, by [reason](crate::outcome::Refusal::name). All reasons are listed from the start.
-    pub refusals: BTreeMap<&'static str, u64>,
-    /// Deaths of workers so far that the pool itself did not ask for: `crashed`, `out_of_memory`, `killed` and `start` of
-    /// [`deaths_by_cause`](Self::deaths_by_cause).
-    pub deaths: u64,
-    /// All workers that are gone, by cause: also those that the pool killed or asked to exit. All causes are listed from
-    /// the start.
-    pub deaths_by_cause: BTreeMap<&'static str, u64>,
-    /// Totals of what else happened.
-    pub counters: PoolCounters,
-    /// Time in the queue, of finished jobs.
-    pub wait: Latency,
-    /// Time with a worker, of finished jobs.
-    pub run: Latency,
-}
-
-impl PoolStatus {
-    /// A pool of which nothing but name and executable is known.
-    pub fn new(name: impl Into<String>, executable: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            executable: executable.into(),
-            queued: 0,
-            running: 0,
-            queue_limit: 0,
-            queued_bytes: 0,
-            queue_bytes_limit: 0,
-            output_bytes: 0,
-            min_workers: 0,
-            max_workers: 0,
-            workers: WorkerCounts::default(),
-            draining: false,
-            generation: 0,
-            reloading: false,
-            backoff_ms: None,
-            breaker_open: false,
-            jobs: BTreeMap::new(),
-            refusals: BTreeMap::new(),
-            deaths: 0,
-            deaths_by_cause: BTreeMap::new(),
-            counters: PoolCounters::default(),
-            wait: Latency::default(),
-            run: Latency::default(),
-        }
-    }
-
-    /// Whether a worker could take a job now or is at one.
-    pub fn is_ready(&self) -> bool {
-        !self.draining && self.workers.idle + self.workers.busy > 0
-    }
-}
-
-/// What a pool's job takes and gives, as its workers say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct PoolSchemas {
-    /// JSON Schema of the input.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input: Option<Value>,
-    /// JSON Schema of the output.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
-    /// Hash of both, 16 hexadecimal digits: see [`Schema::hash`](crate::Schema::hash).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
-}
-
-impl PoolSchemas {
-    /// The schemas that a worker's description has, if any.
-    pub fn of(description: Description) -> Self {
-        let Description { schema_hash: hash, input, output, .. } = description;
-        Self { input, output, hash }
-    }
-}
-
-/// Workers by state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct WorkerCounts {
-    /// Spawned, not ready.
-    pub starting: usize,
-    /// Ready, without a job.
-    pub idle: usize,
-    /// With a job.
-    pub busy: usize,
-    /// Asked to leave a job whose outcome is already decided.
-    pub stopping: usize,
-    /// Asked to exit.
-    pub retiring: usize,
-}
-
-/// A worker at one moment, in the shape that HTTP clients rely on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct WorkerStatus {
-    /// Its name, never used twice: `fib-3`.
-    pub id: String,
-    /// Its process id, once it is spawned.
-    pub pid: Option<u32>,
-    /// `starting`, `idle`, `busy`, `stopping` or `retiring`.
-    pub state: &'static str,
-    /// The job that it has.
-    pub job: Option<JobId>,
-    /// Jobs that it has finished.
-    pub jobs_done: u64,
-    /// Milliseconds since it was spawned.
-    pub uptime_ms: u64,
-    /// The make of the executable that it was started from.
-    pub generation: u64,
-    /// Contract version, once it said hello.
-    pub version: Option<u32>,
-    /// Version of the executable's package, where it told.
-    pub build: Option<String>,
-}
-
-impl WorkerStatus {
-    /// A worker of which nothing but name and state is known.
-    pub fn new(id: impl Into<String>, state: &'static str) -> Self {
-        Self {
-            id: id.into(),
-            pid: None,
-            state,
-            job: None,
-            jobs_done: 0,
-            uptime_ms: 0,
-            generation: 0,
-            version: None,
-            build: None,
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// A distribution of times in microseconds, each within 7 % of the truth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Latency {
     /// How many were measured.
     pub count: u64,

@@ -10,7 +10,7 @@
 //! [`page`] and [`arena`] are the memory
 //! that both sides share, [`attachments`] and [`birth`] the descriptors by which it is passed; [`outcome`]
 //! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong; [`printable`] makes
-//! text of others fit for a log; [`engine`] is the seam at which a frontend meets whatever runs the jobs.
+//! text of others fit for a log; [`status`] is what a pool is at one moment, and [`engine`] is the seam at which a frontend meets whatever runs the jobs.
 
 #![forbid(unsafe_code)]
 
@@ -42,6 +42,7 @@ pub mod limits;
 pub mod log;
 pub mod message;
 pub mod outcome;
+mod outcome_kind;
 pub mod page;
 pub mod payload;
 pub mod preamble;
@@ -52,11 +53,13 @@ pub mod recording;
 mod refusal;
 mod reload;
 mod stage;
+pub mod status;
 
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use failure::{Cancelled, Failure};
 pub use job::{Job, Schema, Streaming};
 pub use limit_hit::LimitHit;
 pub use outcome::{JobError, JobId, Stage};
+pub use outcome_kind::OutcomeKind;
 pub use payload::{Encoding, Payload, PayloadError};
 pub use raw::Bytes;

@@ -4,6 +4,7 @@ use crate::crash::{CrashReport, again};
 use crate::extras::JobReport;
 use crate::failure::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
+pub use crate::outcome_kind::OutcomeKind;
 use crate::payload::{Payload, PayloadError};
 use crate::refusal::humane;
 pub use crate::refusal::{Refusal, Refused};
@@ -13,11 +14,20 @@ use std::time::Duration;
 
 /// Where a job's time went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timing {
     /// From being accepted to being given to a worker, or to the end if it never was.
     pub wait: Duration,
     /// From being given to a worker to the end, by the coordinator's clock.
     pub run: Duration,
+}
+
+impl Timing {
+    /// Returns the timing of a job that waited and ran for so long.
+    #[inline]
+    pub const fn new(wait: Duration, run: Duration) -> Self {
+        Self { wait, run }
+    }
 }
 
 /// A job's output, or what happened instead. It passes through many hands, and most often it is an output: the error has a
@@ -26,6 +36,7 @@ pub type Outcome = Result<Payload, Box<JobError>>;
 
 /// The one outcome of an accepted job, undecoded.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Finished {
     /// The job.
     pub id: JobId,
@@ -35,6 +46,14 @@ pub struct Finished {
     pub result: Outcome,
     /// What the worker told of the job beside that, if anything.
     pub report: Option<Box<JobReport>>,
+}
+
+impl Finished {
+    /// Returns the outcome of a job of which the worker told nothing beside.
+    #[inline]
+    pub fn new(id: JobId, timing: Timing, result: Outcome) -> Self {
+        Self { id, timing, result, report: None }
+    }
 }
 
 /// Why a job has no output.
@@ -135,39 +154,28 @@ impl From<Refused> for JobError {
 }
 
 impl JobError {
-    /// Every [`name`](Self::name) that an accepted job may end with, `ok` among them.
-    pub const OUTCOMES: [&str; 12] = [
-        "ok",
-        "bad_input",
-        "failed",
-        "broke",
-        "panicked",
-        "crashed",
-        "timed_out",
-        "cancelled",
-        "protocol_error",
-        "output_too_large",
-        "poisoned",
-        "shut_down",
-    ];
-
-    /// The outcome as a short word for programs; `refused` where there is no outcome.
-    pub fn name(&self) -> &'static str {
+    /// Returns the outcome in one word. That of an output which its caller cannot read is `Ok`: the job ended well.
+    pub fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Refused(_) => "refused",
-            Self::BadInput { .. } => "bad_input",
-            Self::Failed(_) => "failed",
-            Self::Broke(_) => "broke",
-            Self::Panicked { .. } => "panicked",
-            Self::Crashed(_) => "crashed",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Cancelled { .. } => "cancelled",
-            Self::Protocol { .. } => "protocol_error",
-            Self::OutputTooLarge { .. } => "output_too_large",
-            Self::Output(_) => "ok",
-            Self::Poisoned { .. } => "poisoned",
-            Self::ShutDown { .. } => "shut_down",
+            Self::Refused(_) => OutcomeKind::Refused,
+            Self::BadInput { .. } => OutcomeKind::BadInput,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Broke(_) => OutcomeKind::Broke,
+            Self::Panicked { .. } => OutcomeKind::Panicked,
+            Self::Crashed(_) => OutcomeKind::Crashed,
+            Self::TimedOut { .. } => OutcomeKind::TimedOut,
+            Self::Cancelled { .. } => OutcomeKind::Cancelled,
+            Self::Protocol { .. } => OutcomeKind::ProtocolError,
+            Self::OutputTooLarge { .. } => OutcomeKind::OutputTooLarge,
+            Self::Output(_) => OutcomeKind::Ok,
+            Self::Poisoned { .. } => OutcomeKind::Poisoned,
+            Self::ShutDown { .. } => OutcomeKind::ShutDown,
         }
+    }
+
+    /// Returns [`kind`](Self::kind) as a short word for programs.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     /// Whether the function may have had side effects. `false` is certain, `true` is not.

@@ -19,6 +19,7 @@ use std::any::{Any, TypeId, type_name};
 // its other variants; then each move copies those bytes in unaligned pieces that the next one has to wait for, and a pool
 // runs 6 % fewer jobs a second.
 #[repr(u64)]
+#[non_exhaustive]
 pub enum Encoding {
     /// There is no payload.
     #[default]

@@ -5,11 +5,19 @@ use std::time::Duration;
 /// A pool did not accept a job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", reason.of(pool))]
+#[non_exhaustive]
 pub struct Refused {
     /// The pool.
     pub pool: String,
     /// Why.
     pub reason: Refusal,
+}
+
+impl Refused {
+    /// Returns the refusal of this pool.
+    pub fn new(pool: impl Into<String>, reason: Refusal) -> Self {
+        Self { pool: pool.into(), reason }
+    }
 }
 
 /// Why a pool did not accept a job.

@@ -5,6 +5,7 @@ use serde::Serialize;
 /// How far a job had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Stage {
     /// No worker has had it.
     Queued,

@@ -31,7 +31,7 @@ impl Engine for Late {
     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
         match self.get() {
             Some(coordinator) => coordinator.submit(job),
-            None => Err(Refused { pool: job.pool, reason: Refusal::Starting }.into()),
+            None => Err(Refused::new(job.pool, Refusal::Starting).into()),
         }
     }
 
@@ -72,20 +72,10 @@ impl Admin for Late {
 mod tests {
     use super::*;
     use procpool_coordinator::CoordinatorConfig;
-    use procpool_protocol::engine::JobLimits;
     use procpool_protocol::{Encoding, Payload};
 
     fn reason(late: &Late) -> Refusal {
-        let (input, limits) = (Payload::json("1"), JobLimits::default());
-        let job = Submission {
-            pool: "fib".into(),
-            input,
-            reply: Encoding::Json,
-            limits,
-            reports_usage: false,
-            client: None,
-        };
-        match late.submit(job) {
+        match late.submit(Submission::new("fib", Payload::json("1"), Encoding::Json)) {
             Err(JobError::Refused(refused)) => refused.reason,
             other => panic!("not refused: {other:?}"),
         }

@@ -67,7 +67,7 @@ impl Transcript {
                 writeln!(self.output, "{}", printable_json(&String::from_utf8_lossy(&output.bytes)))?;
             }
             Encoding::Bytes => self.output.write_all(&output.bytes)?,
-            Encoding::None | Encoding::Bincode => {}
+            _ => {}
         }
         self.output.flush()
     }
@@ -104,7 +104,7 @@ fn described(payload: &Payload) -> String {
     match payload.encoding {
         Encoding::Json => String::from_utf8_lossy(&payload.bytes).into_owned(),
         Encoding::Bytes => format!("{length} raw bytes"),
-        Encoding::None | Encoding::Bincode => format!("{length} bytes of {}", payload.encoding.name()),
+        _ => format!("{length} bytes of {}", payload.encoding.name()),
     }
 }
 

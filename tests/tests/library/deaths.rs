@@ -1,6 +1,6 @@
 //! Every way for a worker to die, and the pool unharmed after each.
 
-use procpool::{Exit, JobError, Stage};
+use procpool::{Exit, JobError, Stage, WorkerState};
 use procpool_tests::library::{begin, echo, idle, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::Verb;
@@ -33,7 +33,10 @@ async fn an_idle_worker_that_is_killed_is_replaced() {
     process::kill(pid);
     eventually("another worker", async || {
         let workers = pool.workers();
-        workers.iter().any(|worker| worker.state == "idle" && worker.pid != Some(pid)).then_some(())
+        workers
+            .iter()
+            .any(|worker| worker.state == WorkerState::Idle && worker.pid != Some(pid))
+            .then_some(())
     })
     .await;
     assert_eq!(pool.run(echo("on we go")).await.unwrap(), "on we go");
@@ -145,7 +148,7 @@ async fn a_job_that_may_not_be_repeated_is_handed_out_once() {
         }
         if is_hit || may_be_hit {
             // It may be dead already, and the job may have no worker yet.
-            let busy = pool.workers().into_iter().find(|worker| worker.state == "busy");
+            let busy = pool.workers().into_iter().find(|worker| worker.state == WorkerState::Busy);
             let _ = busy.and_then(|worker| worker.pid).map(|pid| process::try_signal(pid, Signal::KILL));
         }
         match job.await {

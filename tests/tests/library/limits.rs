@@ -1,6 +1,6 @@
 //! Deadlines, cancels and the bounded queue, with real workers.
 
-use procpool::{JobError, Refusal, Stage};
+use procpool::{JobError, OutcomeKind, Refusal, Stage};
 use procpool_tests::library::{begin, echo, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::Verb;
@@ -88,7 +88,7 @@ async fn dropping_a_caller_cancels_its_job() {
         () = eventually("the job to be running", async || (pool.status().running == 1).then_some(())) => {}
     }
     assert_eq!(pool.run(echo("the worker is free again")).await.unwrap(), "the worker is free again");
-    assert_eq!(pool.status().jobs["cancelled"], 1);
+    assert_eq!(pool.status().jobs[&OutcomeKind::Cancelled], 1);
 }
 
 #[tokio::test]
@@ -174,7 +174,8 @@ async fn outputs_that_nobody_takes_are_counted_and_stop_nobody_else() {
     let pool = verbs(1).start().await.unwrap();
     let kept: Vec<_> = (0..8).map(|_| pool.try_submit(echo(&text)).unwrap()).collect();
     let dropped = pool.try_submit(echo(&text)).unwrap();
-    let ended = async || (pool.status().jobs.get("ok") == Some(&9)).then(|| pool.status().output_bytes);
+    let ended =
+        async || (pool.status().jobs.get(&OutcomeKind::Ok) == Some(&9)).then(|| pool.status().output_bytes);
     let bytes = eventually("the jobs to end", ended).await;
     assert!(bytes >= 9 * 100_000, "{bytes}");
     assert_eq!(pool.run(echo("somebody else's")).await.unwrap(), "somebody else's");

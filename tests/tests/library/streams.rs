@@ -1,6 +1,6 @@
 //! Progress and chunks from real workers.
 
-use procpool::{JobError, JobEvent};
+use procpool::{JobError, JobEvent, OutcomeKind};
 use procpool_tests::library::{echo, verbs};
 use procpool_tests::verbs::Verb;
 
@@ -27,7 +27,7 @@ async fn a_job_whose_chunks_nobody_reads_waits_under_its_deadline() {
     // Nothing more is taken until the time is up, so the job has no credit left by then.
     let id = job.id();
     procpool_tests::eventually("the deadline", async || {
-        (pool.status().jobs.get("timed_out") == Some(&1)).then_some(())
+        (pool.status().jobs.get(&OutcomeKind::TimedOut) == Some(&1)).then_some(())
     })
     .await;
     assert!(!pool.cancel(id), "it has its outcome");

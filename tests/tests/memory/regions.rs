@@ -133,7 +133,7 @@ async fn text_from_outside_names_no_memory() {
         let mut reference = known.clone();
         reference["descriptor"] = descriptor;
         let input = json!({"region": reference, "times": 1, "then_dies": false}).to_string();
-        let limits = JobLimits { timeout: None, run_timeout: None };
+        let limits = JobLimits::new();
         let job = pool.raw().submit(Payload::json(input), Encoding::Json, limits).unwrap();
         match job.outcome.await.result.map_err(|error| *error) {
             Err(JobError::BadInput { message }) => {
@@ -153,7 +153,7 @@ async fn a_region_of_other_cells_is_bad_input() {
     let pool = adders(1).start().await.unwrap();
     let region = SharedRegion::<AtomicU64>::new(1024).unwrap();
     let input = json!({"region": region, "times": 1, "then_dies": false}).to_string();
-    let limits = JobLimits { timeout: None, run_timeout: None };
+    let limits = JobLimits::new();
     let job = pool.raw().submit(Payload::json(input), Encoding::Json, limits).unwrap();
     match job.outcome.await.result.map_err(|error| *error) {
         Err(JobError::BadInput { message }) => {

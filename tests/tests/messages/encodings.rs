@@ -1,6 +1,8 @@
 //! Workers that read less than everything, as those of other languages do, and typed callers.
 
-use procpool::{Bytes, Coordinator, CoordinatorConfig, Executable, Job, JobError, Pool, PoolConfig};
+use procpool::{
+    Bytes, Coordinator, CoordinatorConfig, Executable, Job, JobError, Pool, PoolConfig, WorkerState,
+};
 use procpool_tests::library::{echo, executable, misbehaving, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
@@ -22,7 +24,7 @@ async fn a_typed_caller_of_a_worker_without_bincode_sends_and_is_answered_json()
     procpool_tests::process::signal(pid, rustix::process::Signal::KILL);
     procpool_tests::eventually("another worker", async || {
         let workers = pool.workers();
-        workers.first().is_some_and(|it| it.pid != Some(pid) && it.state == "idle").then_some(())
+        workers.first().is_some_and(|it| it.pid != Some(pid) && it.state == WorkerState::Idle).then_some(())
     })
     .await;
     assert_eq!(pool.run(echo("hello")).await.unwrap(), format!("{AS_JSON}JSON [1,2]"));

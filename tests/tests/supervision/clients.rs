@@ -1,6 +1,6 @@
 //! Clients whose jobs kill their workers, each with another payload.
 
-use procpool::{JobError, Refusal};
+use procpool::{JobError, OutcomeKind, Refusal};
 use procpool_tests::http::Answer;
 use procpool_tests::library::{echo, idle, verbs};
 use procpool_tests::served;
@@ -88,9 +88,12 @@ async fn what_a_refused_client_has_waiting_is_given_back_and_kills_no_worker() {
     assert_eq!(ends[2..], ["refused"; 18]);
     assert_eq!(good.await.unwrap(), "good");
     let status = pool.status();
-    assert_eq!((status.deaths, status.refusals["client_quarantined"], status.jobs["refused"]), (2, 18, 18));
+    assert_eq!(
+        (status.deaths, status.refusals["client_quarantined"], status.jobs[&OutcomeKind::Refused]),
+        (2, 18, 18)
+    );
     let outcomes: u64 =
-        status.jobs.iter().filter(|(name, _)| **name != "refused").map(|(_, count)| count).sum();
+        status.jobs.iter().filter(|(kind, _)| **kind != OutcomeKind::Refused).map(|(_, count)| count).sum();
     let open = (status.queued + status.running) as u64;
     assert_eq!((status.counters.accepted, outcomes), (outcomes + open, 3), "{status:?}");
 }

@@ -1,6 +1,6 @@
 //! What a pool counts: every figure is there from the start, and each death, refusal and outcome is told by its cause.
 
-use procpool::Refusal;
+use procpool::{OutcomeKind, Refusal};
 use procpool_tests::eventually;
 use procpool_tests::library::{begin, echo, idle, verbs};
 use procpool_tests::served;
@@ -110,7 +110,7 @@ async fn refusals_are_counted_by_reason_and_times_have_a_sum() {
     drop(job);
     let status = pool.status();
     assert_eq!(counted(&status.refusals), [("no_slot_in_time", 1), ("queue_full", 2)]);
-    assert_eq!((status.jobs["refused"], status.jobs["ok"]), (3, 1));
+    assert_eq!((status.jobs[&OutcomeKind::Refused], status.jobs[&OutcomeKind::Ok]), (3, 1));
     assert!(status.run.sum >= Duration::from_millis(20), "{status:?}");
 }
 

@@ -1,6 +1,6 @@
 //! A worker executable that is replaced while it serves: by one that works, and by several that do not.
 
-use procpool::{Pool, PoolBuilder, ReloadError};
+use procpool::{Pool, PoolBuilder, ReloadError, WorkerState};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{echo, idle};
 use procpool_tests::replaceable::Replaceable;
@@ -79,7 +79,9 @@ async fn a_running_job_is_finished_by_the_worker_from_before() {
         let pool = pool.clone();
         async move { pool.reload().await }
     });
-    let new = async || pool.workers().iter().any(|it| it.generation == 1 && it.state == "idle").then_some(());
+    let new = async || {
+        pool.workers().iter().any(|it| it.generation == 1 && it.state == WorkerState::Idle).then_some(())
+    };
     eventually("a worker of the new make", new).await;
     assert_eq!(pool.run(echo("meanwhile")).await.unwrap(), "meanwhile");
     assert!(!reloading.is_finished());
@@ -142,7 +144,7 @@ async fn of_many_reloads_at_once_the_last_wins() {
     assert!(others, "{outcomes:?}");
     idle(&pool, 2).await;
     let mut workers = pool.workers();
-    workers.retain(|worker| worker.state != "retiring");
+    workers.retain(|worker| worker.state != WorkerState::Retiring);
     assert!(workers.iter().all(|worker| worker.generation == 25), "{workers:?}");
     assert_eq!(pool.status().deaths, 0);
 }

@@ -1,5 +1,6 @@
 //! Workers that somebody has stopped (F05). Within two seconds is the promise, so here a time is asserted.
 
+use procpool::WorkerState;
 use procpool_tests::library::{echo, idle, verbs};
 use procpool_tests::{eventually, process};
 use rustix::process::Signal;
@@ -15,7 +16,10 @@ async fn an_idle_worker_that_is_stopped_is_found_and_replaced_within_two_seconds
     let stopped = Instant::now();
     let replaced = async || {
         let workers = pool.workers();
-        workers.iter().any(|worker| worker.state == "idle" && worker.pid != Some(pid)).then_some(())
+        workers
+            .iter()
+            .any(|worker| worker.state == WorkerState::Idle && worker.pid != Some(pid))
+            .then_some(())
     };
     eventually("another worker", replaced).await;
     let took = stopped.elapsed();

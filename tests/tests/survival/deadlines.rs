@@ -30,7 +30,7 @@ async fn a_worker_that_ignores_sigterm_and_spins_is_timed_out_in_time() {
     let pid = pool.workers()[0].pid.unwrap();
     process::signal(pid, Signal::TERM);
     let input = Payload::encode(&Verb::Spin, Encoding::Bincode).unwrap();
-    let limits = JobLimits { timeout: Some(deadline), run_timeout: None };
+    let limits = JobLimits::new().timeout(deadline);
     let job = pool.raw().submit(input, Encoding::Bincode, limits).unwrap();
     let finished = job.outcome.await;
     let error = finished.result.unwrap_err();

@@ -3,7 +3,7 @@
 
 use crate::recovers;
 use procpool::engine::WorkerStatus;
-use procpool::{Pool, ReloadError, ReloadReport};
+use procpool::{Pool, ReloadError, ReloadReport, WorkerState};
 use procpool_tests::library::{echo, idle, outcomes, verbs};
 use procpool_tests::replaceable::Replaceable;
 use procpool_tests::server::{Server, TAKES_ORDERS};
@@ -22,7 +22,7 @@ fn reload(pool: &Pool<Verbs>) -> JoinHandle<Result<ReloadReport, ReloadError>> {
 }
 
 /// The one worker of this generation that is in this state.
-async fn worker(pool: &Pool<Verbs>, generation: u64, state: &str) -> u32 {
+async fn worker(pool: &Pool<Verbs>, generation: u64, state: WorkerState) -> u32 {
     let is_it = |worker: &WorkerStatus| worker.generation == generation && worker.state == state;
     eventually("such a worker", async || pool.workers().iter().find(|it| is_it(it))?.pid).await
 }
@@ -34,7 +34,7 @@ async fn a_canary_that_is_killed_changes_nothing_and_the_next_reload_is_a_new_on
     idle(&pool, 2).await;
     file.become_script(HANGS);
     let reloading = reload(&pool);
-    process::kill(worker(&pool, 1, "starting").await);
+    process::kill(worker(&pool, 1, WorkerState::Starting).await);
     let error = reloading.await.unwrap().unwrap_err();
     assert!(matches!(error, ReloadError::Canary { .. }) && error.to_string().contains("SIGKILL"), "{error}");
     assert_eq!(pool.run(echo("as before")).await.unwrap(), "as before");
@@ -54,7 +54,7 @@ async fn workers_that_are_killed_amid_a_reload_lose_their_jobs_and_hold_up_nobod
     eventually("both to run", async || (pool.status().running == 2).then_some(())).await;
     let old: Vec<_> = pool.workers().iter().filter_map(|worker| worker.pid).collect();
     let reloading = reload(&pool);
-    let new = worker(&pool, 1, "idle").await;
+    let new = worker(&pool, 1, WorkerState::Idle).await;
     assert!(!reloading.is_finished(), "the old ones are busy");
     // The new one first: it has proven its make, and another one takes its place.
     for pid in [new, old[0], old[1]] {
@@ -76,7 +76,9 @@ async fn a_worker_that_is_killed_when_it_has_done_its_share_costs_no_job() {
         let text = number.to_string();
         assert_eq!(pool.run(echo(&text)).await.unwrap(), text);
         // Whoever is about to go, if there still is anybody.
-        for going in pool.workers().iter().filter(|it| it.state == "retiring").filter_map(|it| it.pid) {
+        for going in
+            pool.workers().iter().filter(|it| it.state == WorkerState::Retiring).filter_map(|it| it.pid)
+        {
             let _ = process::try_signal(going, Signal::KILL);
         }
     }

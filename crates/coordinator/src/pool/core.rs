@@ -303,7 +303,7 @@ impl Core {
 
     /// The error of a caller whose job was not accepted.
     pub(crate) fn refused(&self, reason: Refusal) -> Refused {
-        Refused { pool: self.name.clone(), reason }
+        Refused::new(&self.name, reason)
     }
 
     fn time(&self, instant: Instant) -> Time {

@@ -221,7 +221,7 @@ impl RawPool {
     fn offer(&self, job: NewJob) -> Result<Accepted, JobError> {
         let submitted = self.core().submit(job).map_err(|rejected| self.core().refused(rejected.reason))?;
         let id = submitted.id;
-        Ok(Accepted { id, outcome: Box::pin(Pending::new(self.core().clone(), submitted)) })
+        Ok(Accepted::new(id, Pending::new(self.core().clone(), submitted)))
     }
 
     /// A job with what the pool adds to it. `idempotent` is the job's own word.

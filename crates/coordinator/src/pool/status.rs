@@ -2,8 +2,8 @@
 
 use super::config::WorkerSource;
 use super::core::Core;
-use procpool_protocol::engine::{PoolCounters, PoolStatus, WorkerCounts, WorkerStatus};
-use procpool_scheduler::{Cause, Counters, WorkerState};
+use procpool_protocol::status::{PoolCounters, PoolStatus, WorkerCounts, WorkerState, WorkerStatus};
+use procpool_scheduler::{self as scheduler, Cause, Counters};
 use std::time::Duration;
 
 pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
@@ -42,7 +42,7 @@ pub(crate) fn workers(core: &Core) -> Vec<WorkerStatus> {
     core.with(|state, now| {
         let workers = state.scheduler.workers().filter_map(|(id, worker, job)| {
             let slot = state.slots.get(&id)?;
-            let mut status = WorkerStatus::new(&slot.name, name(worker));
+            let mut status = WorkerStatus::new(&slot.name, public(worker));
             status.pid = slot.kill_switch.pid();
             status.job = job.and_then(|job| state.id(job));
             status.jobs_done = slot.jobs_done;
@@ -72,23 +72,23 @@ fn counters(counted: Counters) -> PoolCounters {
     counters
 }
 
-fn count(counts: &mut WorkerCounts, state: WorkerState) -> &mut usize {
+fn count(counts: &mut WorkerCounts, state: scheduler::WorkerState) -> &mut usize {
     match state {
-        WorkerState::Starting => &mut counts.starting,
-        WorkerState::Idle => &mut counts.idle,
-        WorkerState::Busy => &mut counts.busy,
-        WorkerState::Stopping => &mut counts.stopping,
-        WorkerState::Retiring => &mut counts.retiring,
+        scheduler::WorkerState::Starting => &mut counts.starting,
+        scheduler::WorkerState::Idle => &mut counts.idle,
+        scheduler::WorkerState::Busy => &mut counts.busy,
+        scheduler::WorkerState::Stopping => &mut counts.stopping,
+        scheduler::WorkerState::Retiring => &mut counts.retiring,
     }
 }
 
-fn name(state: WorkerState) -> &'static str {
+fn public(state: scheduler::WorkerState) -> WorkerState {
     match state {
-        WorkerState::Starting => "starting",
-        WorkerState::Idle => "idle",
-        WorkerState::Busy => "busy",
-        WorkerState::Stopping => "stopping",
-        WorkerState::Retiring => "retiring",
+        scheduler::WorkerState::Starting => WorkerState::Starting,
+        scheduler::WorkerState::Idle => WorkerState::Idle,
+        scheduler::WorkerState::Busy => WorkerState::Busy,
+        scheduler::WorkerState::Stopping => WorkerState::Stopping,
+        scheduler::WorkerState::Retiring => WorkerState::Retiring,
     }
 }
 

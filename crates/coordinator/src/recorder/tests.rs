@@ -35,7 +35,7 @@ fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
         frame,
     };
     let (id, result) = (JobId::from_bits(1), Err(crash().into()));
-    let finished = Finished { id, timing: Timing::default(), result, report: None };
+    let finished = Finished::new(id, Timing::default(), result);
     recorder.save(FailedJob { sent: Box::new(sent), outcome: PendingOutcome::new(caller, finished) });
     outcome
 }

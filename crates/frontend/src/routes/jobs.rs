@@ -25,7 +25,8 @@ pub(super) async fn create(
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
     let client = local::client(request.extensions());
     let input = input(&shared, request).await?;
-    let job = Submission { pool, input, reply: Encoding::Json, limits, reports_usage, client };
+    let mut job = Submission::new(pool, input, Encoding::Json);
+    (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
     answer::run(&shared, job, answer::as_is).await
 }
 

@@ -44,14 +44,8 @@ pub(super) async fn compute(
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(&uri, &["n", timeout, run_timeout])?;
     let n = parameters.number("n")?.unwrap_or(DEFAULT_N);
-    let job = Submission {
-        pool: POOL.into(),
-        input: Payload::json(n.to_string()),
-        reply: Encoding::Json,
-        limits: parameters.job_limits()?,
-        reports_usage: false,
-        client: local::client(&extensions),
-    };
+    let mut job = Submission::new(POOL, Payload::json(n.to_string()), Encoding::Json);
+    (job.limits, job.client) = (parameters.job_limits()?, local::client(&extensions));
     answer::run(&shared, job, result).await
 }
 

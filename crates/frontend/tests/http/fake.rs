@@ -2,7 +2,7 @@
 
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport,
-    Reloaded, Submission, SuspectClient, SuspectPayload, WorkerCounts, WorkerStatus,
+    Reloaded, Submission, SuspectClient, SuspectPayload, WorkerState, WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
@@ -111,14 +111,13 @@ fn accepted(
     report: Option<Box<JobReport>>,
 ) -> Accepted {
     let id = JobId::from_bits(ID);
-    let timing = Timing { wait: Duration::from_micros(1_500), run: Duration::from_millis(20) };
-    Accepted {
-        id,
-        outcome: Box::pin(async move {
-            let result = running.await.map_err(Box::new);
-            Finished { id, timing, result, report }
-        }),
-    }
+    let timing = Timing::new(Duration::from_micros(1_500), Duration::from_millis(20));
+    Accepted::new(id, async move {
+        let result = running.await.map_err(Box::new);
+        let mut finished = Finished::new(id, timing, result);
+        finished.report = report;
+        finished
+    })
 }
 
 /// Two pools: `fib` has an idle worker and a busy one, `down` has none that is ready.
@@ -126,7 +125,7 @@ impl Admin for Fake {
     fn pools(&self) -> Vec<PoolStatus> {
         let mut fib = PoolStatus::new("fib", "/bin/procpool-fib");
         fib.running = 1;
-        fib.workers = WorkerCounts { idle: 1, busy: 1, ..WorkerCounts::default() };
+        (fib.workers.idle, fib.workers.busy) = (1, 1);
         let mut down = PoolStatus::new("down", "/bin/procpool-down");
         down.workers.starting = 1;
         vec![down, fib]
@@ -134,10 +133,10 @@ impl Admin for Fake {
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         (pool == "fib").then(|| {
-            let mut busy = WorkerStatus::new("fib-1", "busy");
+            let mut busy = WorkerStatus::new("fib-1", WorkerState::Busy);
             busy.pid = Some(1234);
             busy.job = Some(JobId::from_bits(ID));
-            vec![busy, WorkerStatus::new("fib-2", "idle")]
+            vec![busy, WorkerStatus::new("fib-2", WorkerState::Idle)]
         })
     }
 

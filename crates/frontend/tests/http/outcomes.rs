@@ -53,7 +53,7 @@ async fn every_outcome_has_its_status_its_type_and_what_belongs_to_it() {
 #[tokio::test]
 async fn every_refusal_has_its_status_and_its_reason_and_no_outcome() {
     for (reason, status, name, members) in refusals() {
-        let error = Refused { pool: "fib".into(), reason };
+        let error = Refused::new("fib", reason);
         let reply = reply_to(error.into()).await;
         assert_eq!((reply.status, reply.kind().as_str()), (status, "refused"), "{name}");
         let problem = reply.problem();
@@ -68,7 +68,7 @@ async fn every_refusal_has_its_status_and_its_reason_and_no_outcome() {
 
 #[tokio::test]
 async fn retry_after_stands_only_where_the_job_cannot_have_run_and_waiting_helps() {
-    let refused = |reason| JobError::from(Refused { pool: "fib".into(), reason });
+    let refused = |reason| JobError::from(Refused::new("fib", reason));
     for (error, expected) in [
         (refused(Refusal::QueueFull { limit: 8 }), Some("1")),
         (refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }), Some("1")),

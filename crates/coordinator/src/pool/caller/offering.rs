@@ -4,7 +4,6 @@ use crate::pool::core::Core;
 use crate::pool::state::open_job::{NewJob, Rejected};
 use procpool_process::clock;
 use procpool_protocol::JobId;
-use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_scheduler::JobId as Key;
 use std::time::Instant;
@@ -102,7 +101,7 @@ impl Core {
             if left.is_zero() || in_time.await.is_err() {
                 return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
             }
-            job.limits = JobLimits { timeout: Some(limit.saturating_sub(since.elapsed())), ..job.limits };
+            job.limits = job.limits.timeout(limit.saturating_sub(since.elapsed()));
         }
     }
 }
@@ -112,6 +111,7 @@ mod tests {
     use super::*;
     use crate::limits::PoolLimits;
     use crate::pool::simulation::recipe::recipe;
+    use procpool_protocol::engine::JobLimits;
     use procpool_protocol::{Encoding, Payload};
     use procpool_scheduler::{Config, Scheduler};
     use std::sync::Arc;
@@ -124,7 +124,7 @@ mod tests {
             input: Payload::new(Encoding::Bytes, vec![0; bytes]),
             reply: Encoding::Json,
             // No job of these tests waits for so long unless it is forgotten.
-            limits: JobLimits { timeout: Some(Duration::from_secs(10)), ..JobLimits::default() },
+            limits: JobLimits::new().timeout(Duration::from_secs(10)),
             attempts: 1,
             reports_usage: false,
             batch: None,

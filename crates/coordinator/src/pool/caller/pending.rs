@@ -50,12 +50,7 @@ impl<C: Deref<Target = Core> + Unpin> Future for Pending<C> {
         let this = self.get_mut();
         let Some(job) = &mut this.job else { panic!("a job's outcome is polled after it was returned") };
         let id = job.id;
-        let without_outcome = |error: JobError| Finished {
-            id,
-            timing: Timing::default(),
-            result: Err(error.into()),
-            report: None,
-        };
+        let without_outcome = |error: JobError| Finished::new(id, Timing::default(), Err(error.into()));
         if !this.core.is_here() {
             // Its parent hears of the outcome, and this process never will.
             return Poll::Ready(without_outcome(this.core.refused(Refusal::Forked).into()));

@@ -68,7 +68,7 @@ mod tests {
 
     fn ended(length: usize) -> Finished {
         let result = Ok(Payload::raw(vec![0; length]));
-        Finished { id: JobId::from_bits(1), timing: Timing::default(), result, report: None }
+        Finished::new(JobId::from_bits(1), Timing::default(), result)
     }
 
     #[test]

@@ -34,13 +34,13 @@ impl Histogram {
     }
 
     pub(crate) fn latency(&self) -> Latency {
-        Latency {
-            count: self.count,
-            sum: self.sum,
-            p50_us: self.quantile(50),
-            p99_us: self.quantile(99),
-            max_us: self.max,
-        }
+        let mut latency = Latency::default();
+        latency.count = self.count;
+        latency.sum = self.sum;
+        latency.p50_us = self.quantile(50);
+        latency.p99_us = self.quantile(99);
+        latency.max_us = self.max;
+        latency
     }
 
     /// A duration, in microseconds, that `percent` of all do not exceed.

@@ -82,7 +82,7 @@ impl OpenJob {
     /// Where the job's time went, `now` being its end.
     pub(crate) fn timing(&self, now: Time) -> Timing {
         let assigned = self.assigned.map_or(now, |(at, _)| at);
-        Timing { wait: assigned.since(self.accepted), run: now.since(assigned) }
+        Timing::new(assigned.since(self.accepted), now.since(assigned))
     }
 
     /// The limit that the job ran into.
@@ -126,7 +126,9 @@ impl OpenJob {
             let report = report.get_or_insert_default();
             (report.attempts, report.worker) = (Some(self.attempt), self.pid);
         }
-        (self.outcome, Finished { id: self.id, timing, result, report })
+        let mut finished = Finished::new(self.id, timing, result);
+        finished.report = report;
+        (self.outcome, finished)
     }
 }
 

@@ -44,5 +44,5 @@ fn of_client(job: &NewJob, deaths: u32, retry: Duration) -> Refusal {
 
 /// The end of a job that waited when its client was refused.
 pub(super) fn given_back(pool: &str, job: &NewJob, deaths: u32, retry: Duration) -> JobError {
-    Refused { pool: pool.into(), reason: of_client(job, deaths, retry) }.into()
+    Refused::new(pool, of_client(job, deaths, retry)).into()
 }

@@ -2,7 +2,7 @@
 
 use super::histogram::Histogram;
 use procpool_protocol::engine::Latency;
-use procpool_protocol::outcome::{JobError, Outcome, Refusal, Timing};
+use procpool_protocol::outcome::{JobError, Outcome, OutcomeKind, Refusal, Timing};
 use std::collections::BTreeMap;
 
 /// Counters and distributions since the pool's start.
@@ -13,7 +13,7 @@ pub(crate) struct Stats {
     /// Those of the refused that had been accepted before.
     given_back: u64,
     refusals: BTreeMap<&'static str, u64>,
-    errors: BTreeMap<&'static str, u64>,
+    errors: BTreeMap<OutcomeKind, u64>,
     wait: Histogram,
     run: Histogram,
 }
@@ -39,15 +39,15 @@ impl Stats {
         }
         match result {
             Ok(_) => self.ok += 1,
-            Err(error) => *self.errors.entry(error.name()).or_default() += 1,
+            Err(error) => *self.errors.entry(error.kind()).or_default() += 1,
         }
     }
 
-    /// Jobs so far by outcome's name, those that were refused among them.
-    pub(crate) fn jobs(&self) -> BTreeMap<&'static str, u64> {
-        let mut jobs = all(&JobError::OUTCOMES, &self.errors);
-        jobs.insert("ok", self.ok);
-        jobs.insert("refused", self.refused);
+    /// Jobs so far by outcome, those that were refused among them.
+    pub(crate) fn jobs(&self) -> BTreeMap<OutcomeKind, u64> {
+        let mut jobs = all(&OutcomeKind::ALL, &self.errors);
+        jobs.insert(OutcomeKind::Ok, self.ok);
+        jobs.insert(OutcomeKind::Refused, self.refused);
         jobs
     }
 
@@ -68,7 +68,7 @@ impl Stats {
 
     /// Jobs that were ended as shut down.
     pub(crate) fn shut_down(&self) -> u64 {
-        self.errors.get("shut_down").copied().unwrap_or(0)
+        self.errors.get(&OutcomeKind::ShutDown).copied().unwrap_or(0)
     }
 
     pub(crate) fn wait(&self) -> Latency {
@@ -81,7 +81,7 @@ impl Stats {
 }
 
 /// What was counted, and zero for every other name: a figure that appears with its first occurrence has no rate before.
-fn all(names: &[&'static str], counted: &BTreeMap<&'static str, u64>) -> BTreeMap<&'static str, u64> {
+fn all<N: Copy + Ord>(names: &[N], counted: &BTreeMap<N, u64>) -> BTreeMap<N, u64> {
     let mut all: BTreeMap<_, _> = names.iter().map(|&name| (name, 0)).collect();
     all.extend(counted);
     all
@@ -97,19 +97,22 @@ mod tests {
     #[test]
     fn every_outcome_and_every_refusal_is_listed_before_there_is_one() {
         let mut stats = Stats::default();
-        assert!(JobError::OUTCOMES.iter().chain(&["refused"]).all(|name| stats.jobs().get(name) == Some(&0)));
+        assert!(OutcomeKind::ALL.iter().all(|kind| stats.jobs().get(kind) == Some(&0)));
         assert!(Refusal::OF_POOLS.iter().all(|name| stats.refusals().get(name) == Some(&0)));
         stats.refused(&Refusal::QueueFull { limit: 1 });
         stats.refused(&Refusal::Starting);
         let refusals = stats.refusals();
-        assert_eq!((stats.jobs()["refused"], refusals["queue_full"], refusals["starting"]), (2, 1, 1));
+        assert_eq!(
+            (stats.jobs()[&OutcomeKind::Refused], refusals["queue_full"], refusals["starting"]),
+            (2, 1, 1)
+        );
         assert_eq!(stats.outcomes(), 0);
     }
 
     #[test]
     fn a_job_that_no_worker_has_begun_was_not_run() {
         let mut stats = Stats::default();
-        let timing = Timing { wait: Duration::from_secs(3), run: Duration::ZERO };
+        let timing = Timing::new(Duration::from_secs(3), Duration::ZERO);
         let queued = JobError::Cancelled { stage: Stage::Queued };
         stats.finished(timing, false, &Err(queued.into()));
         assert_eq!((stats.wait().count, stats.run().count), (1, 0));
@@ -120,10 +123,10 @@ mod tests {
     #[test]
     fn a_job_that_is_given_back_is_refused_and_has_no_outcome() {
         let (mut stats, timing) = (Stats::default(), Timing::default());
-        let given_back = Refused { pool: "p".into(), reason: Refusal::QueueFull { limit: 1 } };
+        let given_back = Refused::new("p", Refusal::QueueFull { limit: 1 });
         stats.finished(timing, false, &Err(JobError::from(given_back).into()));
         stats.refused(&Refusal::QueueFull { limit: 1 });
-        assert_eq!((stats.jobs()["refused"], stats.outcomes(), stats.given_back()), (2, 0, 1));
+        assert_eq!((stats.jobs()[&OutcomeKind::Refused], stats.outcomes(), stats.given_back()), (2, 0, 1));
         assert_eq!(stats.wait().count, 0);
     }
 }

@@ -1,0 +1,198 @@
+//! What a pool and its workers are at one moment, in the shape that HTTP clients rely on. Decides nothing.
+
+pub use crate::figures::{Latency, PoolCounters};
+use crate::handshake::Description;
+use crate::job_id::JobId;
+pub use crate::outcome_kind::OutcomeKind;
+pub use crate::quarantine::{Quarantine, SuspectClient, SuspectPayload};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A pool at one moment, in the shape that HTTP clients rely on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PoolStatus {
+    /// Its name.
+    pub name: String,
+    /// The worker executable.
+    pub executable: String,
+    /// Jobs that wait for a worker.
+    pub queued: usize,
+    /// Jobs that a worker has.
+    pub running: usize,
+    /// Most jobs that may wait.
+    pub queue_limit: usize,
+    /// Bytes of the inputs that wait for a worker.
+    pub queued_bytes: usize,
+    /// Maximum number of bytes of inputs that may wait together.
+    pub queue_bytes_limit: usize,
+    /// Bytes of the outputs that their callers have not taken, those of less than 4 KiB apart. They are not bounded: each
+    /// belongs to the caller that holds the job's handle.
+    pub output_bytes: u64,
+    /// Fewest workers that are kept.
+    pub min_workers: usize,
+    /// Most workers that are started.
+    pub max_workers: usize,
+    /// Workers by state.
+    pub workers: WorkerCounts,
+    /// Whether it is shutting down.
+    pub draining: bool,
+    /// The make of the executable that workers are started from, counted from 0 at the pool's start.
+    pub generation: u64,
+    /// Whether another make is being tried or given to all workers.
+    pub reloading: bool,
+    /// Milliseconds until the next start is tried, where starts have been failing.
+    pub backoff_ms: Option<u64>,
+    /// Whether starts have failed so often that one worker at a time is tried, and jobs are refused while none is there.
+    pub breaker_open: bool,
+    /// Jobs so far, by outcome, those that were refused among them. All kinds are listed from the start.
+    pub jobs: BTreeMap<OutcomeKind, u64>,
+    /// Jobs that were refused so far, by [reason](crate::outcome::Refusal::name). All reasons are listed from the start.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Deaths of workers so far that the pool itself did not ask for: `crashed`, `out_of_memory`, `killed` and `start` of
+    /// [`deaths_by_cause`](Self::deaths_by_cause).
+    pub deaths: u64,
+    /// All workers that are gone, by cause: also those that the pool killed or asked to exit. All causes are listed from
+    /// the start.
+    pub deaths_by_cause: BTreeMap<&'static str, u64>,
+    /// Totals of what else happened.
+    pub counters: PoolCounters,
+    /// Time in the queue, of finished jobs.
+    pub wait: Latency,
+    /// Time with a worker, of finished jobs.
+    pub run: Latency,
+}
+
+impl PoolStatus {
+    /// A pool of which nothing but name and executable is known.
+    pub fn new(name: impl Into<String>, executable: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            executable: executable.into(),
+            queued: 0,
+            running: 0,
+            queue_limit: 0,
+            queued_bytes: 0,
+            queue_bytes_limit: 0,
+            output_bytes: 0,
+            min_workers: 0,
+            max_workers: 0,
+            workers: WorkerCounts::default(),
+            draining: false,
+            generation: 0,
+            reloading: false,
+            backoff_ms: None,
+            breaker_open: false,
+            jobs: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            deaths: 0,
+            deaths_by_cause: BTreeMap::new(),
+            counters: PoolCounters::default(),
+            wait: Latency::default(),
+            run: Latency::default(),
+        }
+    }
+
+    /// Whether a worker could take a job now or is at one.
+    pub fn is_ready(&self) -> bool {
+        !self.draining && self.workers.idle + self.workers.busy > 0
+    }
+}
+
+/// What a pool's job takes and gives, as its workers say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PoolSchemas {
+    /// JSON Schema of the input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// JSON Schema of the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Hash of both, 16 hexadecimal digits: see [`Schema::hash`](crate::Schema::hash).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
+impl PoolSchemas {
+    /// The schemas that a worker's description has, if any.
+    pub fn of(description: Description) -> Self {
+        let Description { schema_hash: hash, input, output, .. } = description;
+        Self { input, output, hash }
+    }
+}
+
+/// Workers by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WorkerCounts {
+    /// Spawned, not ready.
+    pub starting: usize,
+    /// Ready, without a job.
+    pub idle: usize,
+    /// With a job.
+    pub busy: usize,
+    /// Asked to leave a job whose outcome is already decided.
+    pub stopping: usize,
+    /// Asked to exit.
+    pub retiring: usize,
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// It is spawned and not ready.
+    Starting,
+    /// It is ready and has no job.
+    Idle,
+    /// It has a job.
+    Busy,
+    /// It was asked to leave a job whose outcome is already decided.
+    Stopping,
+    /// It was asked to exit.
+    Retiring,
+}
+
+/// A worker at one moment, in the shape that HTTP clients rely on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// Its name, never used twice: `fib-3`.
+    pub id: String,
+    /// Its process id, once it is spawned.
+    pub pid: Option<u32>,
+    /// What it does. In JSON `starting`, `idle`, `busy`, `stopping` or `retiring`.
+    pub state: WorkerState,
+    /// The job that it has.
+    pub job: Option<JobId>,
+    /// Jobs that it has finished.
+    pub jobs_done: u64,
+    /// Milliseconds since it was spawned.
+    pub uptime_ms: u64,
+    /// The make of the executable that it was started from.
+    pub generation: u64,
+    /// Contract version, once it said hello.
+    pub version: Option<u32>,
+    /// Version of the executable's package, where it told.
+    pub build: Option<String>,
+}
+
+impl WorkerStatus {
+    /// A worker of which nothing but name and state is known.
+    pub fn new(id: impl Into<String>, state: WorkerState) -> Self {
+        Self {
+            id: id.into(),
+            pid: None,
+            state,
+            job: None,
+            jobs_done: 0,
+            uptime_ms: 0,
+            generation: 0,
+            version: None,
+            build: None,
+        }
+    }
+}
