@@ -88,10 +88,9 @@ fn with_outcome(problem: Problem, error: &JobError) -> Problem {
             with_replay(problem, replay.as_deref())
         }
         JobError::Cancelled { stage } | JobError::ShutDown { stage } => with_stage(problem, *stage),
-        JobError::Poisoned { stage, payload_deaths, remaining, crash } => with_stage(problem, *stage)
+        JobError::Poisoned { stage, payload_deaths, remaining } => with_stage(problem, *stage)
             .with("payload_deaths", payload_deaths)
-            .with("remaining_ms", &remaining.as_millis())
-            .with("crash", crash),
+            .with("remaining_ms", &remaining.as_millis()),
         JobError::Protocol { violation, replay } => {
             with_replay(problem.with("violation", violation), replay.as_deref())
         }

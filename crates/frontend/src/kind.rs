@@ -101,7 +101,8 @@ kinds! {
     Crashed "crashed" "The worker died"
         "The process that had the job ended before it answered: by a signal, by exiting, by running out of memory. \
          `crash` has what is known of it: `signal` or `exit_code`, its first and last lines of standard error, its memory \
-         and time, and as `replay` the file that `procpool replay` runs again, where jobs are saved. Unless \
+         and time, and as `replay` the file that `procpool replay` runs again, where jobs are saved. If `quarantined` is true, the payload has \
+         killed so many workers that it is not run for `quarantined_ms` milliseconds. Unless \
          `may_have_run` is false, the job may have had side effects. The worker is replaced."
     TimedOut "timed_out" "The job's time is up"
         "The job was not finished within `limit_ms` milliseconds: what the request asked for (`timeout=`, `run_timeout=`), but \
@@ -112,8 +113,8 @@ kinds! {
         "Somebody cancelled the job, or the function ended itself as cancelled. `stage` says where it was then."
     Poisoned "poisoned" "The payload kills its workers"
         "Workers that were given this payload died of it, `payload_deaths` of them lately, so the pool does not run it \
-         for `remaining_ms` milliseconds. If `stage` is `queued` it was not run this time; if it is `running`, `crash` \
-         has what is known of the last death. Another payload is not affected."
+         for `remaining_ms` milliseconds. This job was not run; if `stage` is `running`, an earlier attempt at it was. \
+         Another payload is not affected."
     ProtocolError "protocol_error" "The worker broke the protocol"
         "The worker sent something that it must not send and was killed for it; `violation` says what, and \
          `replay` is the file that `procpool replay` runs again, where jobs are saved. This is a bug of the worker \

@@ -154,7 +154,7 @@ mod tests {
             JobError::Protocol { violation: String::new(), replay: None },
             JobError::OutputTooLarge { size: 2, limit: 1 },
             JobError::Output(PayloadError::WrongEncoding { expected: "JSON", got: Encoding::Bytes }),
-            JobError::Poisoned { stage, payload_deaths: 3, remaining: limit, crash: None },
+            JobError::Poisoned { stage, payload_deaths: 3, remaining: limit },
             JobError::ShutDown { stage },
         ]
     }

@@ -193,6 +193,9 @@ pub struct CrashReport {
     /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
     /// doing and there was none before.
     pub payload_deaths: u32,
+    /// How long the pool does not run the payload again, if it has killed so many workers that it is in quarantine. Jobs with
+    /// it end as `Poisoned` until then.
+    pub quarantined: Option<Duration>,
     /// Where the job was saved, to be run again with `procpool replay FILE` or `WORKER --replay FILE`; `None` where it was not.
     pub replay: Option<PathBuf>,
 }
@@ -201,7 +204,7 @@ impl CrashReport {
     /// The report of `death` for one job.
     pub fn new(job: JobId, stage: Stage, death: ExitReport) -> Self {
         let first_job = death.jobs_done == 0;
-        Self { job, stage, death, first_job, payload_deaths: 0, replay: None }
+        Self { job, stage, death, first_job, payload_deaths: 0, quarantined: None, replay: None }
     }
 }
 
@@ -214,8 +217,17 @@ impl fmt::Display for CrashReport {
                  that it did not open?",
             )?;
         }
+        if let Some(remaining) = self.quarantined {
+            write!(out, "; {}", quarantined(self.payload_deaths, remaining))?;
+        }
         out.write_str(&again(self.replay.as_deref()))
     }
+}
+
+/// What a payload is kept from, and for how long.
+pub(crate) fn quarantined(deaths: u32, remaining: Duration) -> String {
+    let remaining = Duration::from_secs(remaining.as_secs().max(1));
+    format!("the payload has killed {deaths} workers and is not run again for {remaining:?}")
 }
 
 /// How to run a saved job again: with the command, or with the worker where somebody has but the library.
@@ -245,6 +257,8 @@ impl Serialize for CrashReport {
             jobs_done: self.death.jobs_done,
             first_job: self.first_job,
             payload_deaths: self.payload_deaths,
+            quarantined: self.quarantined.is_some(),
+            quarantined_ms: self.quarantined.map(millis),
             replay: self.replay.as_deref().map(Path::to_string_lossy),
         }
         .serialize(serializer)
@@ -270,6 +284,9 @@ struct CrashJson<'a> {
     jobs_done: u64,
     first_job: bool,
     payload_deaths: u32,
+    quarantined: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<Cow<'a, str>>,
 }

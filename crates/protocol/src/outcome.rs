@@ -1,6 +1,6 @@
 //! How a job ends, as its caller sees it: an output, or a [`JobError`] that says what is known.
 
-use crate::crash::{CrashReport, again};
+use crate::crash::{CrashReport, again, quarantined};
 use crate::extras::JobReport;
 use crate::failure::Failure;
 pub use crate::job_id::{InvalidJobId, JobId};
@@ -127,17 +127,16 @@ pub enum JobError {
     /// The job ended well, but its output does not decode to the caller's type.
     #[error("the job succeeded but its output is unreadable: {0}")]
     Output(PayloadError),
-    /// The payload has killed so many workers that the pool does not run it for a while.
-    #[error("{}", poisoned(*payload_deaths, *remaining, crash.as_deref()))]
+    /// The payload has killed so many workers that the pool did not run the job, and does not run it for a while. The job
+    /// whose death was the last of them is [`Crashed`](Self::Crashed), with [`CrashReport::quarantined`].
+    #[error("{}", quarantined(*payload_deaths, *remaining))]
     Poisoned {
-        /// Where the job was: [`Stage::Queued`] if it was not run this time.
+        /// How far the job had come: [`Stage::Running`] if an earlier attempt had been handed to a worker.
         stage: Stage,
         /// How many workers the payload has killed.
         payload_deaths: u32,
         /// How long the pool remembers that.
         remaining: Duration,
-        /// The last of these deaths, if it was this job's.
-        crash: Option<Box<CrashReport>>,
     },
     /// The pool shut down before the job ended.
     #[error("the pool shut down while the job was {}", stage.describe())]
@@ -245,7 +244,6 @@ impl JobError {
     pub fn crash_report(&self) -> Option<&CrashReport> {
         match self {
             Self::Crashed(report) => Some(report),
-            Self::Poisoned { crash, .. } => crash.as_deref(),
             _ => None,
         }
     }
@@ -274,9 +272,7 @@ impl JobError {
             Self::Panicked { replay, .. } | Self::TimedOut { replay, .. } | Self::Protocol { replay, .. } => {
                 *replay = Some(file);
             }
-            Self::Crashed(report) | Self::Poisoned { crash: Some(report), .. } => {
-                report.replay = Some(file);
-            }
+            Self::Crashed(report) => report.replay = Some(file),
             _ => {}
         }
     }
@@ -312,10 +308,4 @@ impl JobError {
 
 fn at(location: Option<&str>) -> String {
     location.map(|location| format!(" (at {location})")).unwrap_or_default()
-}
-
-fn poisoned(deaths: u32, remaining: Duration, crash: Option<&CrashReport>) -> String {
-    let remaining = Duration::from_secs(remaining.as_secs().max(1));
-    let what = format!("the payload has killed {deaths} workers and is not run again for {remaining:?}");
-    crash.map_or_else(|| what.clone(), |crash| format!("{crash}; {what}"))
 }

@@ -128,10 +128,13 @@ pub enum Verdict {
         handed_over: bool,
         /// How many workers this payload has killed lately, this one among them if it was the payload's doing.
         payload_deaths: u32,
+        /// How long the payload is not run again, if it has killed so many that it is in quarantine: then the job is not
+        /// tried again, however many attempts it has left.
+        quarantined: Option<Duration>,
     },
-    /// Its payload has killed so many workers that it is not run again for a while.
+    /// Its payload has killed so many workers that the job is not run this time, nor for a while.
     Poisoned {
-        /// Where it was: [`Stage::Running`] if it has just killed one more, or had before.
+        /// Where it was: [`Stage::Running`] if an earlier attempt had been handed over.
         stage: Stage,
         /// How many workers the payload has killed.
         payload_deaths: u32,

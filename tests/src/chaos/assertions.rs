@@ -165,12 +165,12 @@ fn quarantine(evidence: &Evidence) -> Finding {
     let pool = evidence.quiet.pools.iter().find(|pool| pool.name == ATTACKED);
     let makes = pool.map_or(0, |pool| pool.generation + 1);
     let workers = PLANS.iter().find(|plan| plan.name == ATTACKED).map_or(0, |plan| plan.workers as u64);
-    let most = makes * (POISON_DEATHS - 1 + workers);
+    let most = makes * (POISON_DEATHS + workers);
     let detail = format!(
         "{} of it crashed, {most} may in {makes} makes; {} were poisoned",
         attack.crashed, attack.poisoned
     );
-    let is_known = attack.poisoned > 0 || attack.crashed <= makes * (POISON_DEATHS - 1);
+    let is_known = attack.poisoned > 0 || attack.crashed <= makes * POISON_DEATHS;
     (attack.crashed <= most && is_known, detail)
 }
 

@@ -58,6 +58,6 @@ async fn a_payload_that_kills_is_known_however_its_json_is_written() {
         let answer = http::post(server.address(), "/v1/pools/verbs/jobs", way).await;
         outcomes.push(answer.problem()["outcome"].as_str().unwrap().to_owned());
     }
-    assert_eq!(outcomes, ["crashed", "poisoned", "poisoned"]);
+    assert_eq!(outcomes, ["crashed", "crashed", "poisoned"]);
     assert_eq!(server.pool("verbs").await["deaths"], 2);
 }

@@ -12,16 +12,17 @@ async fn a_poisonous_job_kills_as_many_workers_as_it_has_attempts_and_no_more_wh
     let pool = verbs(2).idempotent(true).max_attempts(3).start().await.unwrap();
     let error = pool.run(Verb::Abort).await.unwrap_err();
     match &error {
-        JobError::Poisoned { stage: Stage::Running, payload_deaths: 3, crash: Some(crash), .. } => {
+        JobError::Crashed(crash) => {
             assert_eq!((crash.death.exit.signal(), crash.payload_deaths), (Some(6), 3));
+            assert!(crash.quarantined.is_some(), "{crash}");
         }
-        other => panic!("not poisoned: {other}"),
+        other => panic!("not crashed: {other}"),
     }
     assert!(error.may_have_run());
     for _ in 0..5 {
         let again = pool.run(Verb::Abort).await.unwrap_err();
         let stage = Stage::Queued;
-        assert!(matches!(again, JobError::Poisoned { stage: it, crash: None, .. } if it == stage), "{again}");
+        assert!(matches!(again, JobError::Poisoned { stage: it, .. } if it == stage), "{again}");
         assert!(!again.may_have_run() && again.http_status() == 422);
     }
     assert_eq!(pool.status().deaths, 3);
@@ -32,9 +33,10 @@ async fn a_poisonous_job_kills_as_many_workers_as_it_has_attempts_and_no_more_wh
 #[tokio::test]
 async fn a_payload_that_is_not_repeated_by_the_pool_is_given_up_all_the_same() {
     let pool = verbs(1).start().await.unwrap();
-    for deaths in 1..3 {
+    for deaths in 1..4 {
         let error = pool.run(Verb::Abort).await.unwrap_err();
-        assert!(matches!(&error, JobError::Crashed(it) if it.payload_deaths == deaths), "{error:?}");
+        let JobError::Crashed(crash) = &error else { panic!("not crashed: {error}") };
+        assert_eq!((crash.payload_deaths, crash.quarantined.is_some()), (deaths, deaths == 3));
     }
     for _ in 0..3 {
         assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "poisoned");
@@ -58,8 +60,7 @@ async fn copies_that_waited_before_the_first_death_kill_no_more_workers_than_tho
         let error = copy.await.unwrap_err();
         ends.push((error.name(), error.may_have_run(), error.crash_report().is_some()));
     }
-    assert_eq!(ends[..2], [("crashed", true, true); 2]);
-    assert_eq!(ends[2], ("poisoned", true, true));
+    assert_eq!(ends[..3], [("crashed", true, true); 3]);
     assert_eq!(ends[3..], [("poisoned", false, false); 7]);
     assert_eq!(innocent.await.unwrap(), "another payload");
     assert_eq!(pool.status().deaths, 3);
@@ -72,7 +73,7 @@ async fn a_payload_at_which_workers_hang_up_and_have_to_be_killed_is_given_up() 
     for _ in 0..4 {
         ends.push(pool.run(Verb::Pid).await.unwrap_err().name());
     }
-    assert_eq!(ends, ["crashed", "crashed", "poisoned", "poisoned"]);
+    assert_eq!(ends, ["crashed", "crashed", "crashed", "poisoned"]);
 }
 
 #[tokio::test]
@@ -108,15 +109,16 @@ async fn a_pool_may_go_without_a_quarantine() {
 }
 
 #[tokio::test]
-async fn a_poisonous_payload_is_422_with_the_last_death() {
+async fn a_payloads_last_death_is_502_and_the_payload_422_from_then_on() {
     let server = Server::of_verbs(1, "poison_deaths = 1").await;
     let answer = server.perform(&Verb::Abort).await;
     let problem = answer.problem();
     assert_eq!(
         (answer.status, &problem["outcome"], &problem["stage"]),
-        (422, &"poisoned".into(), &"running".into())
+        (502, &"crashed".into(), &"running".into())
     );
-    assert_eq!(problem["crash"]["signal_name"], "SIGABRT");
+    let crash = &problem["crash"];
+    assert_eq!((&crash["signal_name"], &crash["quarantined"]), (&"SIGABRT".into(), &true.into()));
     let again = server.perform(&Verb::Abort).await;
     let problem = again.problem();
     assert_eq!(

@@ -14,7 +14,7 @@ async fn an_operator_lists_the_payloads_that_killed_and_clears_one() {
     let killed = async |verb: &Verb| server.perform(verb).await;
     let [first, second] = [killed(&Verb::Abort).await, killed(&Verb::Abort).await];
     let outcome = |answer: &procpool_tests::http::Answer| answer.problem()["outcome"].clone();
-    assert_eq!((outcome(&first), outcome(&second)), ("crashed".into(), "poisoned".into()));
+    assert_eq!((outcome(&first), outcome(&second)), ("crashed".into(), "crashed".into()));
 
     let listed = server.order_by("GET", QUARANTINE).await.json();
     let [suspect] = listed["payloads"].as_array().unwrap().as_slice() else { panic!("{listed}") };
@@ -39,12 +39,12 @@ async fn an_operator_lists_the_payloads_that_killed_and_clears_one() {
 async fn a_library_user_lists_the_payloads_that_killed_and_clears_them() {
     let pool = verbs(1).poison_deaths(1).start().await.unwrap();
     assert_eq!(pool.quarantine().payloads, []);
-    assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "poisoned");
+    assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "crashed");
     let suspect = pool.quarantine().payloads.remove(0);
     assert!(suspect.quarantined && suspect.deaths == 1 && suspect.last_job.is_some(), "{suspect:?}");
     assert_eq!(pool.clear_quarantine(Some("0000000000000000")), 0);
     assert_eq!(pool.clear_quarantine(Some(&suspect.fingerprint)), 1);
     assert_eq!(pool.quarantine().payloads, []);
-    assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "poisoned");
+    assert_eq!(pool.run(Verb::Abort).await.unwrap_err().name(), "crashed");
     assert_eq!(pool.status().deaths, 2, "it was run again");
 }

@@ -50,7 +50,7 @@ async fn a_payload_that_kills_behind_a_small_job_goes_into_quarantine() {
             other => other.name().into(),
         });
     }
-    assert_eq!(told, ["crashed 1", "crashed 2", "poisoned", "poisoned", "poisoned"]);
+    assert_eq!(told, ["crashed 1", "crashed 2", "crashed 3", "poisoned", "poisoned"]);
     assert_eq!(pool.status().deaths, 3);
 }
 

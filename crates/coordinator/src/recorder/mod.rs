@@ -79,7 +79,6 @@ pub(crate) fn is_worth_saving(error: &JobError) -> bool {
     matches!(
         error,
         JobError::Crashed(_)
-            | JobError::Poisoned { crash: Some(_), .. }
             | JobError::Panicked { .. }
             | JobError::Protocol { .. }
             | JobError::TimedOut { stage: Stage::Running, .. }

@@ -175,7 +175,7 @@ fn outcomes() -> Vec<Row> {
                 "worker": "fib-3", "pid": 1234, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
                 "limit_hit": null, "oom_killed": false, "stage": "running", "job": ID_TEXT, "stderr": ["last words"],
                 "peak_memory_bytes": null, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0, "first_job": true,
-                "payload_deaths": 0}}),
+                "payload_deaths": 0, "quarantined": false,}}),
         ),
         Row(crashed(queued), 502, "crashed", json!({"stage": "queued", "may_have_run": false})),
         Row(
@@ -198,10 +198,10 @@ fn outcomes() -> Vec<Row> {
             json!({"violation": "a frame too many", "may_have_run": true}),
         ),
         Row(
-            JobError::Poisoned { stage: queued, payload_deaths: 3, remaining: limit, crash: None },
+            JobError::Poisoned { stage: queued, payload_deaths: 3, remaining: limit },
             422,
             "poisoned",
-            json!({"stage": "queued", "payload_deaths": 3, "remaining_ms": 1500, "crash": null,
+            json!({"stage": "queued", "payload_deaths": 3, "remaining_ms": 1500,
                    "may_have_run": false}),
         ),
         Row(

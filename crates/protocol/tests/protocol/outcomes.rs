@@ -17,11 +17,7 @@ fn crashed(stage: Stage) -> JobError {
 }
 
 fn poisoned(stage: Stage) -> JobError {
-    let crash = match crashed(stage) {
-        JobError::Crashed(crash) if stage == Stage::Running => Some(crash),
-        _ => None,
-    };
-    JobError::Poisoned { stage, payload_deaths: 3, remaining: Duration::from_secs(600), crash }
+    JobError::Poisoned { stage, payload_deaths: 3, remaining: Duration::from_secs(600) }
 }
 
 fn breaker_open() -> Refusal {
@@ -69,7 +65,7 @@ fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
         (JobError::Protocol { violation: "no".into(), replay: None }, "protocol_error", 502, "m"),
         (JobError::OutputTooLarge { size: 2, limit: 1 }, "output_too_large", 500, "m"),
         (JobError::Output(unreadable), "ok", 500, "m"),
-        (poisoned(Running), "poisoned", 422, "mc"),
+        (poisoned(Running), "poisoned", 422, "m"),
         (poisoned(Queued), "poisoned", 422, ""),
         (JobError::ShutDown { stage: Running }, "shut_down", 503, "m"),
         (JobError::ShutDown { stage: Queued }, "shut_down", 503, "ra"),
@@ -164,7 +160,6 @@ fn people_are_told_what_happened_and_to_whom() {
         said(poisoned(Stage::Queued)),
         "the payload has killed 3 workers and is not run again for 600s"
     );
-    assert!(said(poisoned(Stage::Running)).starts_with("the worker crashed: worker fib-3"));
     assert_eq!(
         said(refused(client_quarantined())),
         "failed to submit the job: pool `fib` takes no jobs of `192.0.2.7` for another 540s: its jobs have killed 3 \
@@ -192,9 +187,20 @@ fn a_crash_report_is_json_that_clients_rely_on() {
             "worker": "fib-3", "pid": 4711, "signal": 9, "signal_name": "SIGKILL", "exit_code": null,
             "limit_hit": null, "oom_killed": false, "stage": "running", "job": "00000000000000000000000000000001", "stderr": [],
             "peak_memory_bytes": null, "cpu_ms": 0, "uptime_ms": 0, "jobs_done": 0, "first_job": true,
-            "payload_deaths": 0,
+            "payload_deaths": 0, "quarantined": false,
         })
     );
+}
+
+#[test]
+fn a_crash_that_was_once_too_often_says_for_how_long_the_payload_is_not_run() {
+    let JobError::Crashed(mut report) = crashed(Stage::Running) else { unreachable!("it is a crash") };
+    (report.payload_deaths, report.quarantined) = (3, Some(Duration::from_secs(600)));
+    let text = report.to_string();
+    assert!(text.starts_with("the worker crashed: worker fib-3"), "{text}");
+    assert!(text.ends_with("; the payload has killed 3 workers and is not run again for 600s"), "{text}");
+    let json = serde_json::to_value(&report).expect("JSON");
+    assert_eq!((&json["quarantined"], &json["quarantined_ms"]), (&true.into(), &600_000.into()));
 }
 
 #[test]
@@ -211,7 +217,6 @@ fn every_outcome_that_is_saved_names_its_file() {
     let limit = Duration::from_millis(1500);
     let mut saved = [
         crashed(Stage::Running),
-        poisoned(Stage::Running),
         JobError::Panicked { message: "boom".into(), location: None, replay: None },
         JobError::TimedOut { stage: Stage::Running, limit, replay: None },
         JobError::Protocol { violation: "no".into(), replay: None },

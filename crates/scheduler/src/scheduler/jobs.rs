@@ -260,15 +260,15 @@ impl Scheduler {
         if job.returns == MAX_RETURNS {
             // An earlier attempt may have had its effects.
             let handed_over = job.attempt > 1;
-            return self.resolve(id, Verdict::Crashed { handed_over, payload_deaths: self.deaths(id) });
+            return self.resolve(id, self.crashed(id, handed_over));
         }
         job.returns += 1;
         self.counters.returned += 1;
         self.requeue(id);
     }
 
-    /// Its worker, which had run none before if `is_first`, died with all of the job: tried again if that was allowed, else
-    /// crashed, or poisoned if it has killed too many.
+    /// Its worker, which had run none before if `is_first`, died with all of the job: tried again if that was allowed
+    /// and it has not killed too many, else crashed.
     pub(super) fn crash(
         &mut self,
         id: JobId,
@@ -281,14 +281,11 @@ impl Scheduler {
         if death != Death::Killed {
             self.strike(id, is_first);
         }
-        if self.convict(id) {
-            return;
-        }
         let Some(job) = self.jobs.get(&id) else { return };
         let is_hopeless = death == Death::OutOfMemory && !self.config.retry_out_of_memory;
         let is_last = job.attempt == job.last_attempt;
-        if is_last || is_hopeless || self.is_shunned(id) {
-            return self.resolve(id, Verdict::Crashed { handed_over: true, payload_deaths: self.deaths(id) });
+        if is_last || is_hopeless || self.is_shunned(id) || self.sentence(id).is_some() {
+            return self.resolve(id, self.crashed(id, true));
         }
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.attempt += 1;

@@ -1,9 +1,10 @@
 //! Jobs whose payloads have killed: given up rather than run. Refuses to know a payload: whoever has it is asked for its
 //! fingerprint when the job's turn comes.
 
+use super::job::Job;
 use super::{Due, Scheduler};
 use crate::quarantine::Sentence;
-use crate::{Action, Fingerprint, JobId, Verdict};
+use crate::{Action, Fingerprint, JobId, Stage, Verdict};
 
 /// What is known of a job's payload.
 #[derive(Clone, Copy, Debug)]
@@ -115,16 +116,21 @@ impl Scheduler {
     }
 
     fn quarantined(&mut self, id: JobId) -> bool {
-        let Some(job) = self.jobs.get(&id) else { return false };
-        let Some(sentence) =
-            job.print.known().and_then(|payload| self.quarantine.sentence(payload, self.now))
-        else {
-            return false;
-        };
-        let stage = job.stage();
-        let Sentence { deaths: payload_deaths, remaining } = sentence;
+        let Some(Sentence { deaths: payload_deaths, remaining }) = self.sentence(id) else { return false };
+        let stage = self.jobs.get(&id).map_or(Stage::Queued, Job::stage);
         self.resolve(id, Verdict::Poisoned { stage, payload_deaths, remaining });
         true
+    }
+
+    /// For how long the job's payload is not run, if it is in quarantine.
+    pub(super) fn sentence(&self, id: JobId) -> Option<Sentence> {
+        self.payload(id).and_then(|payload| self.quarantine.sentence(payload, self.now))
+    }
+
+    /// The verdict on a job whose worker has died.
+    pub(super) fn crashed(&self, id: JobId, handed_over: bool) -> Verdict {
+        let quarantined = self.sentence(id).map(|sentence| sentence.remaining);
+        Verdict::Crashed { handed_over, payload_deaths: self.deaths(id), quarantined }
     }
 
     /// Some payload is old enough to be forgotten; once all are, nobody has to be identified any more.

@@ -105,7 +105,7 @@ fn a_job_that_may_be_repeated_is_not_where_its_client_is_refused() {
     submit(&mut pool, 0, ATTACKER, 9);
     assert_eq!(pool.died_of(0, Death::Own, Some(1_000)), [start(1)]);
     pool.up(1);
-    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 2 };
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: None };
     assert_eq!(pool.died_of(1, Death::Own, Some(1_000)), [resolve(0, crashed), start(2)]);
 }
 

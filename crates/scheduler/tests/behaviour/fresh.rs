@@ -3,10 +3,15 @@
 use procpool_scheduler::{
     Action, Config, Death, Event, Fingerprint, JobId, Poison, Refusal, Stage, Terms, Verdict, WorkerId,
 };
+use std::time::Duration;
 
 use crate::pool::*;
 
 const PAYLOAD: u64 = 77;
+
+/// The second death was enough.
+const CONDEMNED: Verdict =
+    Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: Some(Duration::from_secs(60)) };
 
 /// Two deaths are enough, and are remembered for a minute.
 fn careful(workers: usize) -> Config {
@@ -22,7 +27,7 @@ fn used_with(config: Config) -> Pool {
     let (mut pool, workers) = (Pool::ready(config), config.max_workers as u64);
     use_up(&mut pool, 100, workers);
     pool.submit_payload(0, PAYLOAD, 1);
-    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1, quarantined: None };
     assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [resolve(0, crashed), start(workers)]);
     pool.up(workers);
     use_up(&mut pool, 200, workers);
@@ -85,9 +90,9 @@ fn a_payload_is_condemned_by_a_worker_that_had_run_nothing() {
     pool.submit_payload(1, PAYLOAD, 1);
     pool.submit_payload(2, PAYLOAD, 1);
     assert_eq!(pool.up(2), [retire(1), assign(2, 1), start(3)]);
-    let poisoned = |stage| Verdict::Poisoned { stage, payload_deaths: 2, remaining: ms(60_000) };
+    let poisoned = Verdict::Poisoned { stage: Stage::Queued, payload_deaths: 2, remaining: ms(60_000) };
     let actions = pool.died_of(2, Death::Own, Some(PAYLOAD));
-    let ends = [resolve(1, poisoned(Stage::Running)), resolve(2, poisoned(Stage::Queued))];
+    let ends = [resolve(1, CONDEMNED), resolve(2, poisoned)];
     assert_eq!(actions[..2], ends, "whoever waits for a worker need not any more");
 }
 
@@ -97,12 +102,11 @@ fn one_death_is_not_enough_where_the_worker_had_run_others() {
     let mut pool = Pool::ready(config);
     use_up(&mut pool, 100, 1);
     pool.submit_payload(0, PAYLOAD, 1);
-    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1, quarantined: None };
     assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [resolve(0, crashed), start(1)]);
     pool.up(1);
     assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [assign(1, 1)], "it is the first job of this one");
-    let poisoned = Verdict::Poisoned { stage: Stage::Running, payload_deaths: 2, remaining: ms(60_000) };
-    assert_eq!(pool.died_of(1, Death::Own, Some(PAYLOAD))[0], resolve(1, poisoned));
+    assert_eq!(pool.died_of(1, Death::Own, Some(PAYLOAD))[0], resolve(1, CONDEMNED));
 }
 
 #[test]
@@ -174,10 +178,10 @@ fn one_that_is_condemned_while_it_waits_is_given_up_at_its_turn_and_has_no_worke
     assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [start(3)]);
     assert_eq!(pool.up(3), [retire(2), assign(3, 2)]);
     assert_eq!(pool.submit_payload(4, PAYLOAD, 1), []);
-    let poisoned = |stage| Verdict::Poisoned { stage, payload_deaths: 2, remaining: ms(60_000) };
+    let poisoned = Verdict::Poisoned { stage: Stage::Queued, payload_deaths: 2, remaining: ms(60_000) };
     let actions = pool.died_of(3, Death::Own, Some(PAYLOAD));
-    assert_eq!(actions, [resolve(2, poisoned(Stage::Running)), start(4)]);
-    assert_eq!(pool.done(1, 1), [resolve(1, FINISHED), resolve(4, poisoned(Stage::Queued))]);
+    assert_eq!(actions, [resolve(2, CONDEMNED), start(4)]);
+    assert_eq!(pool.done(1, 1), [resolve(1, FINISHED), resolve(4, poisoned)]);
 }
 
 #[test]
@@ -226,7 +230,7 @@ fn one_that_kills_after_others_of_it_were_accepted_runs_anywhere_rather_than_tak
     assert_eq!(pool.submit_payload(2, 9, 1), [assign(1, 2)]);
     assert_eq!(pool.submit_payload(3, 5, 1), [assign(2, 3)]);
     assert_eq!(pool.submit_payload(4, 9, 1), [], "nobody knows anything against it");
-    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1 };
+    let crashed = Verdict::Crashed { handed_over: true, payload_deaths: 1, quarantined: None };
     assert_eq!(pool.died_of(1, Death::Own, Some(9)), [resolve(2, crashed), start(4)]);
     assert_eq!(pool.done(2, 3), [resolve(3, FINISHED), assign(2, 4)]);
     assert_eq!((pool.scheduler.queued(), pool.scheduler.set_apart()), (1, 1));
@@ -237,7 +241,7 @@ fn one_that_is_not_run_at_all_is_told_so_however_many_wait() {
     let mut pool = used_with(Config { queue: 0, ..careful(2) });
     assert_eq!(pool.submit_payload(1, PAYLOAD, 1), [start(3)]);
     assert_eq!(pool.up(3), [retire(2), assign(3, 1)]);
-    let poisoned = |stage| Verdict::Poisoned { stage, payload_deaths: 2, remaining: ms(60_000) };
-    assert_eq!(pool.died_of(3, Death::Own, Some(PAYLOAD))[0], resolve(1, poisoned(Stage::Running)));
-    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [resolve(2, poisoned(Stage::Queued))]);
+    let poisoned = Verdict::Poisoned { stage: Stage::Queued, payload_deaths: 2, remaining: ms(60_000) };
+    assert_eq!(pool.died_of(3, Death::Own, Some(PAYLOAD))[0], resolve(1, CONDEMNED));
+    assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [resolve(2, poisoned)]);
 }

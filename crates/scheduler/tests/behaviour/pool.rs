@@ -182,7 +182,8 @@ impl Pool {
 
 pub(crate) const QUEUE_FULL: Refusal = Refusal::QueueFull;
 pub(crate) const FINISHED: Verdict = Verdict::Finished;
-pub(crate) const CRASHED: Verdict = Verdict::Crashed { handed_over: true, payload_deaths: 0 };
+pub(crate) const CRASHED: Verdict =
+    Verdict::Crashed { handed_over: true, payload_deaths: 0, quarantined: None };
 pub(crate) const CANCELLED_QUEUED: Verdict = Verdict::Cancelled { stage: Stage::Queued };
 pub(crate) const CANCELLED_RUNNING: Verdict = Verdict::Cancelled { stage: Stage::Running };
 pub(crate) const SHUT_DOWN_QUEUED: Verdict = Verdict::ShutDown { stage: Stage::Queued };

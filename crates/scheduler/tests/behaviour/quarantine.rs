@@ -16,7 +16,12 @@ fn poisoned(stage: Stage, payload_deaths: u32, remaining: u64) -> Verdict {
 }
 
 fn crashed(payload_deaths: u32) -> Verdict {
-    Verdict::Crashed { handed_over: true, payload_deaths }
+    Verdict::Crashed { handed_over: true, payload_deaths, quarantined: None }
+}
+
+/// The second death was enough.
+fn condemned() -> Verdict {
+    Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: Some(ms(60_000)) }
 }
 
 /// A worker has the payload and dies of it. Gives what becomes of the job.
@@ -34,7 +39,7 @@ fn a_job_that_may_be_repeated_is_not_tried_once_too_often() {
     pool.submit_payload(0, PAYLOAD, 5);
     assert_eq!(pool.died_of(0, Death::Own, Some(PAYLOAD)), [start(1)]);
     pool.up(1);
-    let verdict = poisoned(Stage::Running, 2, 60_000);
+    let verdict = condemned();
     assert_eq!(pool.died_of(1, Death::Own, Some(PAYLOAD)), [resolve(0, verdict), start(2)]);
 }
 
@@ -42,7 +47,7 @@ fn a_job_that_may_be_repeated_is_not_tried_once_too_often() {
 fn the_same_payload_sent_again_is_not_run_for_a_while() {
     let mut pool = Pool::ready(careful(1));
     assert_eq!(kill_one(&mut pool, 0, 0), crashed(1));
-    assert_eq!(kill_one(&mut pool, 1, 1), poisoned(Stage::Running, 2, 60_000));
+    assert_eq!(kill_one(&mut pool, 1, 1), condemned());
     pool.at(10_000);
     assert_eq!(pool.submit_payload(2, PAYLOAD, 1), [resolve(2, poisoned(Stage::Queued, 2, 50_000))]);
     assert_eq!(pool.submit_payload(3, PAYLOAD + 1, 1), [assign(2, 3)]);
@@ -59,7 +64,7 @@ fn jobs_that_wait_with_the_payload_are_given_up_too() {
     }
     pool.died_of(0, Death::Own, None);
     assert_eq!(pool.up(1), [assign(1, 1)]);
-    assert_eq!(pool.died_of(1, Death::Own, None)[0], resolve(1, poisoned(Stage::Running, 2, 60_000)));
+    assert_eq!(pool.died_of(1, Death::Own, None)[0], resolve(1, condemned()));
     assert_eq!(pool.up(2), [resolve(2, poisoned(Stage::Queued, 2, 60_000))]);
 }
 
@@ -122,7 +127,7 @@ fn after_two_deaths(waiting: u64) -> Pool {
     pool.died_of(0, Death::Own, Some(PAYLOAD));
     assert_eq!(pool.up(1), [identify(1)]);
     assert_eq!(identified(&mut pool, 1, PAYLOAD), [assign(1, 1)], "one death is not enough");
-    let verdict = poisoned(Stage::Running, 2, 60_000);
+    let verdict = condemned();
     assert_eq!(pool.died_of(1, Death::Own, None), [resolve(1, verdict), start(2)]);
     pool
 }
@@ -183,7 +188,7 @@ fn a_job_that_is_running_when_its_payload_becomes_known_goes_on() {
     assert_eq!(pool.at(60_000).tick(), [assign(2, 2)], "what had killed is forgotten");
     pool.died_of(0, Death::Own, Some(PAYLOAD));
     pool.up(3);
-    assert_eq!(kill_one(&mut pool, 3, 3), poisoned(Stage::Running, 2, 60_000));
+    assert_eq!(kill_one(&mut pool, 3, 3), condemned());
     assert_eq!(identified(&mut pool, 2, PAYLOAD), []);
     assert_eq!(pool.done(2, 2), [resolve(2, FINISHED)]);
 }

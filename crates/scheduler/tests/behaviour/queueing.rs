@@ -173,7 +173,7 @@ fn die_on_the_way_in(pool: &mut Pool, first: u64) -> (u64, Verdict) {
 fn a_job_that_kills_every_worker_on_the_way_in_is_given_up() {
     let mut pool = Pool::ready(fixed(1));
     pool.submit(0);
-    let given_up = Verdict::Crashed { handed_over: false, payload_deaths: 0 };
+    let given_up = Verdict::Crashed { handed_over: false, payload_deaths: 0, quarantined: None };
     assert_eq!(die_on_the_way_in(&mut pool, 0), (9, given_up));
     assert_eq!(pool.scheduler.queued() + pool.scheduler.running(), 0);
 }
@@ -184,6 +184,6 @@ fn it_may_have_run_if_an_earlier_attempt_had_all_of_it() {
     pool.submit_repeatable(0, None, 2);
     assert_eq!(pool.died(0), [start(1)]);
     pool.up(1);
-    let given_up = Verdict::Crashed { handed_over: true, payload_deaths: 0 };
+    let given_up = Verdict::Crashed { handed_over: true, payload_deaths: 0, quarantined: None };
     assert_eq!(die_on_the_way_in(&mut pool, 1), (9, given_up));
 }

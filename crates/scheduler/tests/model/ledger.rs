@@ -156,10 +156,11 @@ impl Ledger {
         assert_eq!(entry.verdict.replace(verdict), None, "job {id} ends again as {verdict:?}");
         match verdict {
             Verdict::Finished | Verdict::Protocol => assert!(entry.is_out, "job {id} never ran: {verdict:?}"),
-            Verdict::Crashed { handed_over, .. } => {
+            Verdict::Crashed { handed_over, quarantined, .. } => {
+                let is_condemned = quarantined.is_some();
                 let is_spent = entry.spent == entry.attempts || entry.is_hopeless || is_shunned;
                 assert_eq!(entry.spent > 0, handed_over, "job {id}");
-                assert!(is_spent || entry.returns > MAX_RETURNS, "job {id}");
+                assert!(is_spent || is_condemned || entry.returns > MAX_RETURNS, "job {id}");
             }
             Verdict::GivenBack { .. } => {
                 assert!(is_shunned && entry.spent == 0 && !entry.is_out, "job {id} is given back");

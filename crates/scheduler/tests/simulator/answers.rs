@@ -92,19 +92,23 @@ impl Run {
         let died_with = self.obituary.and_then(|it| it.job) == Some(job) || self.also_lost.contains(&job);
         Ok(match verdict {
             Verdict::Finished => matches!(self.cause, Event::Done { job: it, .. } if it == job),
-            Verdict::Crashed { handed_over: true, payload_deaths } => {
-                let is_spent = entry.runs >= entry.allowed || entry.is_hopeless || shunned.is_some();
+            Verdict::Crashed { handed_over: true, payload_deaths, quarantined } => {
+                let is_condemned = strikes.filter(|strikes| strikes.are_enough(poison) && entry.is_known);
+                let left = is_condemned.map(|strikes| (strikes.last + poison.memory).since(now));
+                let is_spent =
+                    entry.runs >= entry.allowed || entry.is_hopeless || shunned.is_some() || left.is_some();
                 let known = strikes.map_or(0, |strikes| strikes.deaths);
                 // Nobody tells the payloads of those that went along.
                 let is_told =
                     payload_deaths == known || (payload_deaths == 0 && self.also_lost.contains(&job));
-                died_with && is_spent && is_told
+                died_with && is_spent && is_told && quarantined == left
             }
             Verdict::Crashed { handed_over: false, .. } => died_with && entry.returns > MAX_RETURNS,
             Verdict::Poisoned { payload_deaths, remaining, .. } => strikes.is_some_and(|strikes| {
                 let is_enough = strikes.are_enough(poison) && entry.is_known;
                 let left = (strikes.last + poison.memory).since(now);
-                is_enough && payload_deaths == strikes.deaths && remaining == left
+                // A job with which a worker has just died is crashed.
+                !died_with && is_enough && payload_deaths == strikes.deaths && remaining == left
             }),
             Verdict::GivenBack { client_deaths, retry } => {
                 entry.runs == 0 && !entry.is_running && shunned == Some((client_deaths, retry))

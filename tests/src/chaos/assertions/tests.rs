@@ -162,10 +162,10 @@ fn a_crash_without_a_death_is_found() {
 fn a_payload_that_kills_again_and_again_is_found() {
     let quarantine = ["a payload that kills is soon not run any more"];
     // Two workers and three deaths for the one make that there was.
-    assert_eq!(failing(|it| it.books.attack.crashed = 4), [] as [&str; 0]);
-    assert_eq!(failing(|it| it.books.attack.crashed = 5), quarantine);
+    assert_eq!(failing(|it| it.books.attack.crashed = 5), [] as [&str; 0]);
+    assert_eq!(failing(|it| it.books.attack.crashed = 6), quarantine);
     let never_poisoned = |it: &mut Evidence| {
-        (it.books.attack.crashed, it.books.attack.poisoned) = (3, 0);
+        (it.books.attack.crashed, it.books.attack.poisoned) = (4, 0);
     };
     assert_eq!(failing(never_poisoned), quarantine);
 }

@@ -5,6 +5,7 @@ use procpool_protocol::outcome::Outcome;
 use procpool_protocol::{CrashReport, ExitReport, JobError, JobId, Stage};
 use procpool_scheduler::JobId as Key;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// What is known beyond the event: what the caller of a job that ends by it is to be told.
 #[derive(Debug, Default)]
@@ -35,19 +36,25 @@ pub(crate) struct Death {
 }
 
 impl EventContext {
-    /// The report of the death that ends this job; none if it ends for another reason, though at the same moment.
-    pub(crate) fn crash(
+    /// The outcome of a job whose worker has died, and whose payload has killed so many workers and is not run for so long.
+    pub(crate) fn crashed(
         &self,
         key: Key,
         id: JobId,
         stage: Stage,
-        payload_deaths: u32,
-    ) -> Option<Box<CrashReport>> {
-        let death = self.death.as_ref().filter(|death| death.job == Some(key))?;
+        (payload_deaths, quarantined): (u32, Option<Duration>),
+    ) -> Outcome {
+        let death = self.death.as_ref().filter(|death| death.job == Some(key));
+        let Some(death) = death else {
+            // It went along with another, of which the report is.
+            let poisoned =
+                quarantined.map(|remaining| JobError::Poisoned { stage, payload_deaths, remaining }.into());
+            return poisoned.map_or_else(|| self.lost(), Err);
+        };
         let mut report = CrashReport::new(id, stage, death.report.clone());
         report.first_job = death.is_first;
-        report.payload_deaths = payload_deaths;
-        Some(Box::new(report))
+        (report.payload_deaths, report.quarantined) = (payload_deaths, quarantined);
+        Err(JobError::Crashed(Box::new(report)).into())
     }
 
     /// What its worker said of this job.
@@ -75,7 +82,12 @@ mod tests {
         let report = ExitReport::new("fib-0", 1, Exit::Code(0));
         let death = Death { report, job: Some(Key(1)), is_first: true };
         let known = EventContext { death: Some(Box::new(death)), ..EventContext::default() };
-        let tells = |key| known.crash(Key(key), JobId::from_bits(7), Stage::Queued, 3).is_some();
-        assert!(tells(1) && !tells(2));
+        let told = |key, quarantined| {
+            let outcome = known.crashed(Key(key), JobId::from_bits(7), Stage::Queued, (3, quarantined));
+            outcome.unwrap_err().name()
+        };
+        let remaining = Some(Duration::from_secs(9));
+        assert_eq!((told(1, None), told(1, remaining)), ("crashed", "crashed"));
+        assert_eq!((told(2, None), told(2, remaining)), ("protocol_error", "poisoned"));
     }
 }

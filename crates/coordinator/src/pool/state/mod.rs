@@ -363,17 +363,12 @@ impl State {
                 report = told.report;
                 entry.judge(told.result)
             }
-            Verdict::Crashed { handed_over, payload_deaths } => {
+            Verdict::Crashed { handed_over, payload_deaths, quarantined } => {
                 let stage = if handed_over { Stage::Running } else { Stage::Queued };
-                match context.crash(key, entry.id, stage, payload_deaths) {
-                    Some(report) => Err(JobError::Crashed(report).into()),
-                    None => context.lost(),
-                }
+                context.crashed(key, entry.id, stage, (payload_deaths, quarantined))
             }
             Verdict::Poisoned { stage, payload_deaths, remaining } => {
-                let stage = public(stage);
-                let crash = context.crash(key, entry.id, stage, payload_deaths);
-                Err(JobError::Poisoned { stage, payload_deaths, remaining, crash }.into())
+                Err(JobError::Poisoned { stage: public(stage), payload_deaths, remaining }.into())
             }
             Verdict::GivenBack { client_deaths, retry } => {
                 Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
