@@ -80,12 +80,13 @@ impl From<JobError> for Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let status = match &self.0 {
-            JobError::Failed(failure) if failure.code() == "not_an_image" => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
-            error => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        // The error's whole text is for the log; a client reads what holds nothing of this machine.
+        eprintln!("{}", self.0);
+        let public = self.0.public();
+        let status = match public.code.as_str() {
+            "not_an_image" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            _ => StatusCode::from_u16(public.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         };
-        (status, format!("{}\n", self.0)).into_response()
+        (status, format!("{}: {}\n", public.code, public.message)).into_response()
     }
 }

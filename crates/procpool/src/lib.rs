@@ -67,7 +67,7 @@ pub use procpool_protocol::outcome::{OutcomeKind, Refusal, Refused, Timing};
 pub use procpool_protocol::status::WorkerState;
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,
-    Payload, PayloadError, Schema, Stage, Streaming, engine, job,
+    Payload, PayloadError, PublicError, Schema, Stage, Streaming, engine, job,
 };
 
 /// The SDK for worker executables.

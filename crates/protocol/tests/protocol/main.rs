@@ -17,4 +17,5 @@ mod logs;
 mod outcomes;
 mod payloads;
 mod printable;
+mod public;
 mod recordings;

@@ -1,0 +1,39 @@
+//! A job's error as JSON for logs: its kind, its whole text, and what programs look for. Not for clients, who are told
+//! [`JobError::public`].
+
+use crate::outcome::JobError;
+use crate::{CrashReport, Failure, OutcomeKind};
+use serde::{Serialize, Serializer};
+
+#[derive(Serialize)]
+struct Json<'a> {
+    outcome: OutcomeKind,
+    message: String,
+    may_have_run: bool,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a Failure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crash: Option<&'a CrashReport>,
+}
+
+impl Serialize for JobError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reason = match self {
+            Self::Refused(refused) => Some(refused.reason.name()),
+            _ => None,
+        };
+        Json {
+            outcome: self.kind(),
+            message: self.to_string(),
+            may_have_run: self.may_have_run(),
+            retryable: self.is_retryable(),
+            reason,
+            failure: self.failure(),
+            crash: self.crash_report(),
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,107 @@
+//! [`PublicError`]: what a client may read of a job's error. Holds no process id, no path, no standard error and no text of
+//! a panic: those are for logs.
+
+use crate::outcome::{JobError, Refusal};
+use serde::Serialize;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The code of a failure that set none.
+const NO_CODE: &str = "failed";
+
+/// What a client may read of a [`JobError`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PublicError {
+    /// A short word for programs: the function's own code where it set one, the reason of a refusal, or the kind of outcome.
+    pub code: String,
+    /// A sentence for people: the function's own message where it set a code, else one that names nothing of this machine.
+    pub message: String,
+    /// The HTTP status that tells it.
+    pub status: u16,
+    /// Whether the function may have had side effects.
+    pub may_have_run: bool,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// When to try again, where that is sensible; in JSON `retry_after`, in whole seconds.
+    #[serde(serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
+}
+
+impl JobError {
+    /// Returns what a client may read of this error. The text of the error itself is for logs: it may hold process ids, paths
+    /// and lines that a library wrote to standard error.
+    ///
+    /// A function's message is passed on where the function set a code ([`Failure::with_code`](crate::Failure::with_code)).
+    /// Without one it may be the text of any error that `?` converted.
+    ///
+    /// ```
+    /// use procpool_protocol::{Failure, JobError};
+    ///
+    /// let error = JobError::Failed(Failure::new("the picture is empty").with_code("empty"));
+    /// assert_eq!((error.public().code.as_str(), error.public().status), ("empty", 422));
+    /// let error = JobError::Failed(Failure::new("failed to open /srv/models/7"));
+    /// assert_eq!(error.public().message, "the input was rejected");
+    /// ```
+    pub fn public(&self) -> PublicError {
+        PublicError {
+            code: self.public_code().to_owned(),
+            message: self.public_message().into_owned(),
+            status: self.http_status(),
+            may_have_run: self.may_have_run(),
+            retryable: self.is_retryable(),
+            retry_after: self.retry_after(),
+        }
+    }
+
+    fn public_code(&self) -> &str {
+        match self {
+            Self::Failed(failure) => failure.code(),
+            Self::Refused(refused) => refused.reason.name(),
+            other => other.name(),
+        }
+    }
+
+    fn public_message(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::Refused(refused) => return public_reason(&refused.reason),
+            Self::Failed(failure) if failure.code() != NO_CODE => failure.message(),
+            Self::Failed(_) => "the input was rejected",
+            Self::BadInput { .. } => "the input is malformed",
+            Self::Broke(_) | Self::Panicked { .. } | Self::Protocol { .. } | Self::Output(_) => {
+                "the service failed; its operators know more"
+            }
+            Self::Crashed(_) => "the service failed on this input; its operators know more",
+            Self::Poisoned { .. } => {
+                "the service has failed on this input too often, and does not try it for a while"
+            }
+            Self::TimedOut { limit, .. } => return format!("it took longer than {limit:?}").into(),
+            Self::Cancelled { .. } => "it was cancelled",
+            Self::OutputTooLarge { .. } => "the result is too large",
+            Self::ShutDown { .. } => "the service is shutting down; try again later",
+        })
+    }
+}
+
+fn public_reason(reason: &Refusal) -> Cow<'static, str> {
+    Cow::Borrowed(match reason {
+        Refusal::UnknownPool { .. } => "there is no such service",
+        Refusal::QueueFull { .. } | Refusal::QueueBytesFull { .. } | Refusal::NoSlotInTime { .. } => {
+            "the service is busy; try again later"
+        }
+        Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::ShuttingDown => {
+            "the service is not available; try again later"
+        }
+        Refusal::ClientQuarantined { .. } => {
+            "the service has failed on this client's inputs too often; try again later"
+        }
+        Refusal::InputTooLarge { limit, .. } => return format!("the input exceeds {limit} bytes").into(),
+        Refusal::RuntimeEnded | Refusal::Forked | Refusal::InputEncoding(_) => {
+            "the service failed; its operators know more"
+        }
+    })
+}
+
+fn seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(|duration| duration.as_secs_f64().ceil() as u64).serialize(serializer)
+}
