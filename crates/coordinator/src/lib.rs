@@ -27,6 +27,8 @@ mod worker_error;
 pub use coordinator::{Coordinator, CoordinatorConfig, NoPool};
 pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
+#[cfg(feature = "tower")]
+pub use pool::PoolService;
 pub use pool::{
     Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
     RawPool, Reported, RunReport, ShutdownReport, WorkerRange, WorkerSource,

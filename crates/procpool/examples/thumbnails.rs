@@ -6,11 +6,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
 
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use procpool::worker::serve_if_spawned;
-use procpool::{Bytes, Executable, Failure, JobError, Pool, job};
+use procpool::{Bytes, Executable, Failure, Pool, PublicError, job};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -64,29 +62,15 @@ async fn thumbnail(
     State(pool): State<Pool<Thumbnail>>,
     Query(Size { width }): Query<Size>,
     image: axum::body::Bytes,
-) -> Result<Vec<u8>, Answer> {
-    let small = pool.try_run((width, image.into())).await?;
+) -> Result<Vec<u8>, PublicError> {
+    let small = pool.try_run((width, image.into())).await.map_err(|error| {
+        // The error's whole text is for the log. A client reads what holds nothing of this machine, as problem JSON.
+        eprintln!("{error}");
+        let mut public = error.public();
+        if public.code == "not_an_image" {
+            public.status = 415;
+        }
+        public
+    })?;
     Ok(small.to_vec())
-}
-
-/// A job's error as an HTTP answer.
-struct Answer(JobError);
-
-impl From<JobError> for Answer {
-    fn from(error: JobError) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        // The error's whole text is for the log; a client reads what holds nothing of this machine.
-        eprintln!("{}", self.0);
-        let public = self.0.public();
-        let status = match public.code.as_str() {
-            "not_an_image" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            _ => StatusCode::from_u16(public.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        };
-        (status, format!("{}: {}\n", public.code, public.message)).into_response()
-    }
 }

@@ -54,6 +54,8 @@
 #[cfg(any(test, doctest))]
 mod guide;
 
+#[cfg(feature = "tower")]
+pub use procpool_coordinator::PoolService;
 pub use procpool_coordinator::{
     AttachSocket, Canceller, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch,
     Executable, ExecutableError, InvalidLimits, InvalidWorkerLimits, JobEvent, JobEvents, JobHandle,

@@ -17,6 +17,8 @@
 mod apart;
 pub mod arena;
 pub mod attachments;
+#[cfg(feature = "axum")]
+mod axum;
 pub mod batch;
 pub mod birth;
 pub mod bounded;

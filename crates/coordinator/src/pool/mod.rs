@@ -12,6 +12,8 @@ mod config;
 mod core;
 mod raw;
 mod rounds;
+#[cfg(feature = "tower")]
+mod service;
 #[cfg(test)]
 mod simulation;
 mod state;
@@ -28,6 +30,8 @@ pub use caller::reported::{Reported, RunReport};
 pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
 pub use raw::{RawPool, ShutdownReport};
+#[cfg(feature = "tower")]
+pub use service::PoolService;
 pub use worker_range::WorkerRange;
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};
