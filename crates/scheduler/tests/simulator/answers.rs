@@ -107,8 +107,9 @@ impl Run {
             Verdict::Poisoned { payload_deaths, remaining, .. } => strikes.is_some_and(|strikes| {
                 let is_enough = strikes.are_enough(poison) && entry.is_known;
                 let left = (strikes.last + poison.memory).since(now);
-                // A job with which a worker has just died is crashed.
-                !died_with && is_enough && payload_deaths == strikes.deaths && remaining == left
+                // A job that a worker had begun, and has just died with, is crashed.
+                let had_begun = matches!(self.cause, Event::Died { begun, .. } if begun > 0);
+                !(died_with && had_begun) && is_enough && payload_deaths == strikes.deaths && remaining == left
             }),
             Verdict::GivenBack { client_deaths, retry } => {
                 entry.runs == 0 && !entry.is_running && shunned == Some((client_deaths, retry))
