@@ -25,7 +25,7 @@ pub enum Cause {
     Recycled,
     /// A newer make of its executable is in service.
     Reloaded,
-    /// No job had needed it for long.
+    /// No job had needed it for long, or the pool became smaller.
     Idle,
     /// The pool shuts down.
     ShutDown,

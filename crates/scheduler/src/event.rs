@@ -118,6 +118,13 @@ pub enum Event {
         /// Its number, higher than any before.
         generation: Generation,
     },
+    /// There shall be another number of workers from now on. Those that are too many go between two jobs.
+    Resize {
+        /// Workers kept even when there is nothing to do; counts as `max` if it is higher.
+        min: usize,
+        /// Workers in service at most. 0 counts as 1.
+        max: usize,
+    },
     /// An operator forgives a payload that has killed, or all payloads and clients: they are run again.
     Pardon {
         /// The one; `None` for all.

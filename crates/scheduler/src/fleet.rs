@@ -155,6 +155,11 @@ impl Fleet {
         Some((id, self.workers.get(&id)?.idle_since))
     }
 
+    /// The worker that has been idle for longest, other than this one.
+    pub(crate) fn coldest_but(&self, other: Option<WorkerId>) -> Option<WorkerId> {
+        self.census.idle.iter().copied().find(|&id| Some(id) != other)
+    }
+
     /// An idle worker that is to be replaced, and why.
     pub(crate) fn idle_and_tired(&self) -> Option<(WorkerId, Tired)> {
         if self.census.tired == 0 {

@@ -59,6 +59,11 @@ impl Restarts {
         }
     }
 
+    /// There may be so many workers from now on.
+    pub(crate) const fn resize(&mut self, max_workers: usize) {
+        self.allowance = max_workers.saturating_add(3);
+    }
+
     /// Until when no worker is started.
     pub(crate) const fn until(&self) -> Option<Time> {
         self.until

@@ -71,7 +71,8 @@ impl Scheduler {
 
     /// Sends waiting jobs to busy workers, one to each in turn, where nobody is or will be idle.
     pub(super) fn send_ahead(&mut self) {
-        if self.on_offer.is_empty() || self.fleet.starting() > 0 || self.regulars() < self.config.max_workers
+        // Where there are too many, one goes as soon as it has nothing to do.
+        if self.on_offer.is_empty() || self.fleet.starting() > 0 || self.regulars() != self.config.max_workers
         {
             return;
         }

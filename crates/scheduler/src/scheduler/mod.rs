@@ -217,6 +217,7 @@ impl Scheduler {
             Event::Stalled { worker, has_begun } => self.stalled(worker, has_begun),
             Event::Outgrown { worker } => self.outgrown(worker),
             Event::Reload { generation } => self.reload(generation),
+            Event::Resize { min, max } => self.resize(min, max),
             Event::Pardon { payload } => self.pardon(payload),
             Event::PardonClient { client } => self.clients.pardon(client),
             Event::Kill { worker } => self.operator_kills(worker),
@@ -380,6 +381,7 @@ impl Scheduler {
     fn settle(&mut self) {
         self.relieve();
         self.finish_rolling();
+        self.shrink();
         self.dispatch();
         if self.is_draining() {
             self.recruit(0);

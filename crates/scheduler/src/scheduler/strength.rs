@@ -10,6 +10,28 @@ impl Scheduler {
         self.awake |= !self.config.lazy;
     }
 
+    /// How many workers are kept, and how many there may be.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.config.min_workers, self.config.max_workers)
+    }
+
+    pub(super) fn resize(&mut self, min: usize, max: usize) {
+        let max = max.max(1);
+        (self.config.min_workers, self.config.max_workers) = (min.min(max), max);
+        self.restarts.resize(max);
+    }
+
+    /// Lets idle workers go that are more than there may be. Those that are busy or on their way up go when they are idle.
+    pub(super) fn shrink(&mut self) {
+        while self.regulars() > self.config.max_workers
+            && self.may_retire()
+            && let Some(worker) = self.fleet.coldest_but(self.replacement)
+        {
+            self.retire(worker, Cause::Idle);
+        }
+    }
+
     /// Starts workers until there are enough, or until no more may be started. `turned_away` jobs count like waiting
     /// ones, although they are gone.
     pub(super) fn recruit(&mut self, turned_away: usize) {

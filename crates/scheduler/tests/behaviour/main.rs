@@ -15,6 +15,7 @@ mod queueing;
 mod races;
 mod recycling;
 mod reloading;
+mod resizing;
 mod restarting;
 mod retrying;
 mod shutdown;

@@ -13,7 +13,41 @@ const BYTES_AHEAD: usize = 128 * 1024;
 /// Nobody is asked back for jobs before the first one has had so long.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// What a pool that has become smaller may have for a while.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The most workers that there ever might be.
+    pub(crate) peak: usize,
+    /// Workers in service when it became smaller, less those that have gone since.
+    pub(crate) in_service: usize,
+    pub(crate) retiring: usize,
+}
+
 impl Run {
+    /// Workers in service, and those that retire.
+    fn counts(&self) -> (usize, usize) {
+        let retiring =
+            self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Retiring).count();
+        (self.scheduler.workers().count() - retiring, retiring)
+    }
+
+    /// There may be another number of workers from the next event on.
+    pub(crate) fn resize(&mut self, min: usize, max: usize) {
+        let max = max.max(1);
+        (self.config.min_workers, self.config.max_workers) = (min.min(max), max);
+        let (in_service, retiring) = self.counts();
+        self.bounds = Bounds { peak: self.bounds.peak.max(max), in_service, retiring };
+    }
+
+    fn check_size(&mut self) {
+        let (max, workers) = (self.config.max_workers, self.counts());
+        let Bounds { in_service, retiring, .. } = &mut self.bounds;
+        // One more while one is being replaced.
+        assert!(workers.0 <= max.max(*in_service) + 1, "too many workers: {:?}", self.scheduler);
+        assert!(workers.1 <= max.max(*retiring), "too many retiring workers: {:?}", self.scheduler);
+        (*in_service, *retiring) = ((*in_service).min(workers.0), (*retiring).min(workers.1));
+    }
+
     /// Nobody is given more than is good for it, or while somebody else could take it.
     pub(crate) fn check_ahead(&self, worker: WorkerId) {
         let Config { ahead, process_per_job, .. } = self.config;
@@ -31,8 +65,9 @@ impl Run {
         assert!(turn + PATIENCE <= self.now, "{worker} is recalled though its job is brisk");
     }
 
-    pub(crate) fn check(&self, event: Event) {
-        let Config { max_workers: max, process_per_job, .. } = self.config;
+    pub(crate) fn check(&mut self, event: Event) {
+        self.check_size();
+        let Config { process_per_job, .. } = self.config;
         let (queued, running) = (self.scheduler.queued(), self.scheduler.running());
         assert_eq!(queued + running, self.ledger.open().count(), "the job tables disagree");
         assert_eq!(running, self.ledger.out(), "the job tables disagree about who has a worker");
@@ -47,9 +82,6 @@ impl Run {
             assert!(is_forgotten || job == process.first(), "{id} runs another job than is known");
         }
         let count = |state| workers.iter().filter(|&&(_, it, _)| it == state).count();
-        // One more while one is being replaced.
-        assert!(workers.len() - count(WorkerState::Retiring) <= max + 1, "too many workers: {workers:?}");
-        assert!(count(WorkerState::Retiring) <= max, "too many retiring workers: {workers:?}");
         let is_asked = self.world.asked.iter().any(|&job| self.ledger.is_open(job));
         let waiting = queued - self.scheduler.set_apart();
         assert!(waiting == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
@@ -71,11 +103,11 @@ impl Run {
 
     /// No more wait than may, in the queue and aside.
     fn check_bounds(&self) {
-        let Config { max_workers: max, queue, queue_bytes, ahead, poison, .. } = self.config;
+        let Config { queue, queue_bytes, ahead, poison, .. } = self.config;
         let (queued, apart) = (self.scheduler.queued(), self.scheduler.set_apart());
         let most_apart = if poison.deaths > 0 { queue.max(1) } else { 0 };
         // Those whose workers died before they had begun them have come back to the queue, those of a surplus worker too.
-        let most = queue + (max + 1) * (1 + ahead) + most_apart;
+        let most = queue + (self.bounds.peak + 1) * (1 + ahead) + most_apart;
         assert!(queued <= most, "{queued} jobs wait in a queue of {queue}");
         assert!(apart <= most_apart, "{apart} jobs are set apart, {most_apart} may wait");
         let bytes = self.scheduler.set_apart_bytes();

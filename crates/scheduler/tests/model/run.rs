@@ -12,12 +12,14 @@ use procpool_scheduler::{
 use crate::blame::Blame;
 use crate::coverage::Coverage;
 use crate::ledger::{Ledger, Loss};
+use crate::promises::Bounds;
 use crate::script::{Nonsense, Step};
 use crate::world::World;
 
 pub(crate) struct Run {
     pub(crate) scheduler: Scheduler,
     pub(crate) config: Config,
+    pub(crate) bounds: Bounds,
     pub(crate) now: Time,
     /// The latest time that the scheduler knows.
     told: Time,
@@ -41,6 +43,7 @@ impl Run {
         Self {
             scheduler: Scheduler::new(config, seed).expect("a valid configuration"),
             config,
+            bounds: Bounds { peak: config.max_workers, in_service: 0, retiring: 0 },
             now: Time::ZERO,
             told: Time::ZERO,
             world: World::default(),
@@ -123,6 +126,7 @@ impl Run {
                 self.last_generation += 1;
                 Some(Event::Reload { generation: Generation(self.last_generation) })
             }
+            Step::Resize { min, max } => Some(Event::Resize { min, max }),
             Step::Pardon { payload } => Some(Event::Pardon { payload: payload.map(Fingerprint) }),
             Step::PardonClient { client } => Some(Event::PardonClient { client: Client(client) }),
             Step::Violate { pick } => Some(Event::Violated { worker: self.world.pick(pick)? }),
@@ -175,6 +179,7 @@ impl Run {
             Event::Submit { .. } => self.has_submitted = true,
             Event::Drain { .. } => self.is_draining = true,
             Event::Stop => (self.is_draining, self.is_stopped) = (true, true),
+            Event::Resize { min, max } => self.resize(min, max),
             Event::Reload { generation } => assert!(self.open_reloads.insert(generation)),
             _ => {}
         }

@@ -64,6 +64,11 @@ pub(crate) enum Step {
         pick: usize,
     },
     Reload,
+    /// Somebody wants another number of workers.
+    Resize {
+        min: usize,
+        max: usize,
+    },
     /// An operator forgives a payload, or all.
     Pardon {
         payload: Option<u64>,
@@ -237,6 +242,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pick.clone().prop_map(|pick| Step::Stall { pick }),
         1 => pick.clone().prop_map(|pick| Step::Outgrow { pick }),
         3 => Just(Step::Reload),
+        2 => (0..=5usize, 0..=4usize).prop_map(|(min, max)| Step::Resize { min, max }),
         1 => prop::option::of(0..4u64).prop_map(|payload| Step::Pardon { payload }),
         1 => (0..2u64).prop_map(|client| Step::PardonClient { client }),
         2 => pick.clone().prop_map(|pick| Step::Violate { pick }),

@@ -53,6 +53,11 @@ pub(crate) enum Happening {
     /// Something from outside.
     Outside,
     Reload,
+    /// Somebody wants another number of workers.
+    Resize {
+        min: usize,
+        max: usize,
+    },
     Drain,
 }
 

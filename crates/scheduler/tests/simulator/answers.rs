@@ -109,7 +109,10 @@ impl Run {
                 let left = (strikes.last + poison.memory).since(now);
                 // A job that a worker had begun, and has just died with, is crashed.
                 let had_begun = matches!(self.cause, Event::Died { begun, .. } if begun > 0);
-                !(died_with && had_begun) && is_enough && payload_deaths == strikes.deaths && remaining == left
+                !(died_with && had_begun)
+                    && is_enough
+                    && payload_deaths == strikes.deaths
+                    && remaining == left
             }),
             Verdict::GivenBack { client_deaths, retry } => {
                 entry.runs == 0 && !entry.is_running && shunned == Some((client_deaths, retry))

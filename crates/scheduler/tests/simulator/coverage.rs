@@ -48,6 +48,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "recalled too early",
     "passed over",
     "taken back",
+    "resized",
 ];
 
 impl Coverage {

@@ -61,6 +61,7 @@ impl Run {
             }
             Happening::Outside => self.outside(),
             Happening::Reload => self.reload(),
+            Happening::Resize { min, max } => self.resize(min, max),
             Happening::Drain => self.end(),
         }
     }

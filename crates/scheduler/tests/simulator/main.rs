@@ -28,6 +28,7 @@ mod reasons;
 mod recalls;
 mod rest;
 mod run;
+mod sizes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

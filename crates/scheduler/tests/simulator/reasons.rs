@@ -51,8 +51,13 @@ impl Run {
             config.idle_timeout.is_some_and(|timeout| idle_since + timeout <= now) && others >= least;
         // The first of a new make takes the place of a surplus worker.
         let gives_way = !self.reloads.is_empty() && others >= config.max_workers;
-        let has_reason =
-            self.was_set_apart() || self.is_ending || is_spent || is_old || is_unused || gives_way;
+        let has_reason = self.are_too_many(others)
+            || self.was_set_apart()
+            || self.is_ending
+            || is_spent
+            || is_old
+            || is_unused
+            || gives_way;
         holds(has_reason, "who_works_stays", || format!("{id} retires, idle since {idle_since:?}"))
     }
 
@@ -109,7 +114,12 @@ impl Run {
         let recycling = self.plan.config.recycling;
         let renews = recycling.jobs.is_some() || recycling.lifetime.is_some();
         let has_reason = self.processes.iter().any(|(_, it)| it.generation != current || it.is_outgrown);
-        let is_fine = !is_above || self.was_set_apart() || renews || has_reason || self.is_ending;
+        let is_fine = !is_above
+            || self.is_shrinking()
+            || self.was_set_apart()
+            || renews
+            || has_reason
+            || self.is_ending;
         holds(is_fine, "strength_is_bounded", || format!("one more than {max}, and nobody is replaced"))
     }
 }

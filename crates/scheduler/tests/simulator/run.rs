@@ -18,12 +18,15 @@ use crate::pauses::{Obituary, Pauses, Shown};
 use crate::plan::{Plan, Story};
 use crate::processes::Processes;
 use crate::random::Random;
+use crate::sizes::Sizes;
 
 /// A run that takes more steps than this goes round in circles.
 const MOST_STEPS: u64 = 200_000;
 
 pub(crate) struct Run {
+    seed: u64,
     pub(crate) plan: Plan,
+    pub(crate) sizes: Sizes,
     pub(crate) random: Random,
     pub(crate) now: Time,
     pub(crate) pool: Faulty,
@@ -80,7 +83,10 @@ impl Run {
         let plan = Plan::draw(&mut random);
         let pool = Faulty::new(plan.config, seed, bug);
         let plan_is_lazy = plan.config.lazy;
+        let sizes = Sizes::of(plan.config.max_workers);
         Self {
+            seed,
+            sizes,
             plan,
             random,
             now: Time::ZERO,
@@ -120,7 +126,8 @@ impl Run {
 
     /// From the first event to the last death.
     pub(crate) fn play(&mut self) -> Result<(), Broken> {
-        self.schedule();
+        let end = self.schedule();
+        self.schedule_sizes(self.seed, end);
         self.feed(Event::Start)?;
         for _ in 0..MOST_STEPS {
             let Some((at, happening)) = self.agenda.next() else { return self.check_end() };
@@ -139,7 +146,7 @@ impl Run {
     }
 
     /// Puts down what is going to come from outside.
-    fn schedule(&mut self) {
+    fn schedule(&mut self) -> Time {
         let mut at = Time::ZERO;
         for _ in 0..self.plan.jobs {
             at = at + self.random.millis(0, 1).min(self.plan.gap) + self.plan.gap.mul_f64(self.fraction());
@@ -163,6 +170,7 @@ impl Run {
         for late in 1..4 {
             self.agenda.put(end + Duration::from_micros(late * 700), Happening::Submit);
         }
+        at
     }
 
     /// From 0 to 1.
@@ -225,15 +233,15 @@ impl Run {
         let (queued, apart) = (scheduler.queued(), scheduler.set_apart());
         // What had been set apart may have come back to the queue.
         let most_apart = if self.last_apart.is_some() { queue.max(1) } else { 0 };
-        let has_room = queued <= queue + (max + 1) * (1 + self.plan.config.ahead) + most_apart;
+        let most = (self.sizes.peak + 1) * (1 + self.plan.config.ahead);
+        let has_room = queued <= queue + most + most_apart;
         holds(has_room, "the_queue_is_bounded", || format!("{queued} jobs wait in a queue of {queue}"))?;
         let bytes = scheduler.set_apart_bytes();
         let is_bounded = apart <= queue.max(1) && (apart <= 1 || bytes <= self.plan.config.queue_bytes);
         holds(is_bounded, "the_queue_is_bounded", || format!("{apart} jobs of {bytes} bytes wait aside"))?;
         let in_service = self.processes.len() - self.processes.retiring();
-        holds(in_service <= max + 1, "strength_is_bounded", || format!("{in_service} workers of {max}"))?;
-        let retiring = self.processes.retiring();
-        holds(retiring <= max, "strength_is_bounded", || format!("{retiring} workers of {max} retire"))?;
+        self.check_size()?;
+        let scheduler = &self.pool.scheduler;
         if self.pool.scheduler.set_apart() > 0 {
             self.last_apart = Some(self.now);
             self.coverage.met("set apart");

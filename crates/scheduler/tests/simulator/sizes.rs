@@ -1,0 +1,78 @@
+//! A pool that becomes larger and smaller while it runs, and how many workers there may be then.
+
+use std::time::Duration;
+
+use procpool_scheduler::{Event, Time};
+
+use crate::agenda::Happening;
+use crate::broken::Broken;
+use crate::ledger::holds;
+use crate::plan::Story;
+use crate::random::Random;
+use crate::run::Run;
+
+/// What a pool that has become smaller may have for a while.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sizes {
+    /// The most workers that there ever might be.
+    pub(crate) peak: usize,
+    /// Workers in service when it became smaller, less those that have gone since.
+    in_service: usize,
+    retiring: usize,
+    was_resized: bool,
+}
+
+impl Sizes {
+    pub(crate) fn of(max: usize) -> Self {
+        Self { peak: max, ..Self::default() }
+    }
+}
+
+impl Run {
+    /// Puts down when the pool is resized. Of numbers of its own: what a seed is otherwise stays the same.
+    pub(crate) fn schedule_sizes(&mut self, seed: u64, end: Time) {
+        let mut random = Random::new(seed ^ 0x517e);
+        if self.plan.story != Story::Storm || !random.percent(40) {
+            return;
+        }
+        for _ in 0..random.between(1, 3) {
+            let at = end.since(Time::ZERO).mul_f64(random.between(0, 1_000) as f64 / 1_000.0);
+            let max = random.count(1, 6);
+            let min = random.count(0, max as u64);
+            self.agenda.put(Time::ZERO + at.max(Duration::from_micros(1)), Happening::Resize { min, max });
+        }
+    }
+
+    pub(crate) fn resize(&mut self, min: usize, max: usize) -> Result<(), Broken> {
+        (self.plan.config.min_workers, self.plan.config.max_workers) = (min, max);
+        let retiring = self.processes.retiring();
+        let in_service = self.processes.len() - retiring;
+        self.sizes = Sizes { peak: self.sizes.peak.max(max), in_service, retiring, was_resized: true };
+        self.coverage.met("resized");
+        self.feed(Event::Resize { min, max })
+    }
+
+    /// Whether a worker may be let go only because there are too many.
+    pub(crate) fn are_too_many(&self, others: usize) -> bool {
+        self.sizes.was_resized && others >= self.plan.config.max_workers
+    }
+
+    /// Whether more may be in service than there shall be, as the pool has become smaller.
+    pub(crate) fn is_shrinking(&self) -> bool {
+        self.sizes.in_service > self.plan.config.max_workers
+    }
+
+    pub(crate) fn check_size(&mut self) -> Result<(), Broken> {
+        let (max, retiring) = (self.plan.config.max_workers, self.processes.retiring());
+        let in_service = self.processes.len() - retiring;
+        let Sizes { in_service: before, retiring: retired, .. } = self.sizes;
+        holds(in_service <= max.max(before) + 1, "strength_is_bounded", || {
+            format!("{in_service} workers of {max}")
+        })?;
+        holds(retiring <= max.max(retired), "strength_is_bounded", || {
+            format!("{retiring} workers of {max} retire")
+        })?;
+        (self.sizes.in_service, self.sizes.retiring) = (before.min(in_service), retired.min(retiring));
+        Ok(())
+    }
+}
