@@ -27,6 +27,12 @@ pub enum InvalidLimits {
         /// `max_workers`.
         max: usize,
     },
+    /// Workers that somebody else starts.
+    #[error(
+        "the workers of the pool attach to it, and it has as many places as it was started with; start it with another \
+         max_workers"
+    )]
+    Attached,
     /// A duration that must be longer than nothing.
     #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
     Zero {

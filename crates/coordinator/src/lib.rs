@@ -31,7 +31,7 @@ pub use limits::PoolLimits;
 pub use pool::PoolService;
 pub use pool::{
     Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
-    RawPool, Reported, RunReport, ShutdownReport, WorkerRange, WorkerSource,
+    PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

@@ -39,7 +39,7 @@ pub async fn run_once<J: Job>(executable: Executable, input: J::Input) -> Result
     let pool = Pool::<J>::builder(executable).workers(1..=1).no_timeout().starts_once().start().await?;
     let job = pool.try_submit(input);
     // One job: its worker exits after it, and none is started in its place if it dies.
-    pool.raw().drain();
+    pool.close();
     let output = match job {
         Ok(job) => job.await,
         Err(refused) => Err(refused.into()),

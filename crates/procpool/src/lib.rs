@@ -59,9 +59,10 @@ pub use procpool_coordinator::PoolService;
 pub use procpool_coordinator::{
     AttachSocket, Canceller, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch,
     Executable, ExecutableError, InvalidLimits, InvalidWorkerLimits, JobEvent, JobEvents, JobHandle,
-    JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, RawPool, Reported,
-    RunError, RunReport, SaveError, ShutdownReport, SpawnError, StartError, Supervision, Worker,
-    WorkerBuilder, WorkerData, WorkerError, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
+    JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolEvent, PoolEvents, PoolLimits,
+    RawPool, Reported, RunError, RunReport, SaveError, ShutdownReport, SpawnError, StartError, Supervision,
+    WeakPool, Worker, WorkerBuilder, WorkerData, WorkerError, WorkerEvent, WorkerLimits, WorkerRange,
+    WorkerSource, run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
 pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, SuspectPayload};

@@ -1,7 +1,7 @@
 //! A job's error as an answer of axum: problem JSON (RFC 9457) of what a client may read. Feature `axum`.
 
 use crate::outcome::JobError;
-use crate::public_error::PublicError;
+use crate::public_error::{PublicError, whole_seconds};
 use axum_core::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -43,7 +43,7 @@ impl IntoResponse for PublicError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(retry_after) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs_f64().ceil() as u64));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
         }
         response
     }

@@ -23,7 +23,7 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Returns the timing of a job that waited and ran for so long.
+    /// Returns the timing of a job.
     #[inline]
     pub const fn new(wait: Duration, run: Duration) -> Self {
         Self { wait, run }

@@ -102,6 +102,11 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
     })
 }
 
+/// Rounded up: nobody is to come back too early.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
 fn seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    duration.map(|duration| duration.as_secs_f64().ceil() as u64).serialize(serializer)
+    duration.map(whole_seconds).serialize(serializer)
 }

@@ -152,7 +152,7 @@ impl Refusal {
         match self {
             Self::RuntimeEnded => format!(
                 "the runtime on which pool `{pool}` was started has ended; start the pool on one that outlives all that use \
-                 it (every `#[tokio::test]` has a runtime of its own)"
+                 it (every `#[tokio::test]` has a runtime of its own), or with `start_blocking`, which gives it one"
             ),
             reason => format!("pool `{pool}` {reason}"),
         }

@@ -59,7 +59,7 @@ impl Restarts {
         }
     }
 
-    /// There may be so many workers from now on.
+    /// Changes the maximum number of workers.
     pub(crate) const fn resize(&mut self, max_workers: usize) {
         self.allowance = max_workers.saturating_add(3);
     }

@@ -6,5 +6,6 @@ mod pools;
 mod protocol;
 mod retries;
 mod shutdown;
+mod sizes;
 mod streams;
 mod worker;

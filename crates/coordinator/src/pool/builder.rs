@@ -1,6 +1,6 @@
 //! [`PoolBuilder`]: what a pool shall be. Its methods are named like the keys of the configuration file.
 
-use super::{Pool, PoolConfig, PoolError, RawPool, WorkerRange};
+use super::{Pool, PoolConfig, PoolError, RawPool, WorkerRange, own_runtime};
 use crate::limits::PoolLimits;
 use crate::setters::worker_setters;
 use crate::start_data::StartData;
@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// Describes a pool; [`start`](Self::start) makes it. See [`PoolLimits`] for the defaults. The order of calls does not
 /// matter; of several calls of one method the last counts, and those of `env` and `inherit_env` add up.
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub struct PoolBuilder<J> {
     config: PoolConfig,
     worker_data: StartData,
+    runtime: Option<Handle>,
     job: PhantomData<fn() -> J>,
 }
 
@@ -52,7 +54,7 @@ impl<J: Job> PoolBuilder<J> {
         let limits = PoolLimits { idempotent: Some(J::IDEMPOTENT), ..PoolLimits::default() };
         let (expects, needs) = (Some(Contract::of::<J>()), Some(Needs::of::<J>()));
         let config = PoolConfig { limits, expects, needs, ..config };
-        Self { config, worker_data: StartData::default(), job: PhantomData }
+        Self { config, worker_data: StartData::default(), runtime: None, job: PhantomData }
     }
 
     worker_setters! {
@@ -208,13 +210,46 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// Starts the pool and waits until one worker is ready. Needs a tokio runtime with time and I/O.
+    /// Has the pool live on this runtime, which needs time and I/O. Default: the runtime on which it is started, or one of its
+    /// own with [`start_blocking`](Self::start_blocking).
+    pub fn on(mut self, runtime: &Handle) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    /// Starts the pool and waits until one worker is ready. Needs a tokio runtime with time and I/O, on which the pool lives;
+    /// the pool ends with it.
     ///
     /// # Errors
     /// When the limits contradict each other, the executable cannot be used, or the first worker does
     /// not come up: then with the report of its death.
     pub async fn start(self) -> Result<Pool<J>, PoolError> {
-        Ok(Pool::assume(RawPool::start(self.config()?).await?))
+        let runtime = self.runtime.clone();
+        let config = self.config()?;
+        Ok(Pool::assume(match runtime {
+            Some(runtime) => own_runtime::start_on(&runtime, config).await?,
+            None => RawPool::start(config).await?,
+        }))
+    }
+
+    /// Starts the pool on a thread and a runtime of its own, which end with the pool, and blocks until one worker is ready.
+    /// For a pool in a `static`, in tests above all, and for programs without a runtime. Its jobs may be awaited anywhere.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::{Executable, Pool};
+    /// # use procpool_protocol::Job;
+    /// # struct Fib;
+    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// use std::sync::LazyLock;
+    ///
+    /// static POOL: LazyLock<Pool<Fib>> =
+    ///     LazyLock::new(|| Pool::builder(Executable::this_test("worker")).start_blocking().expect("a pool"));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when the system gives no thread.
+    pub fn start_blocking(self) -> Result<Pool<J>, PoolError> {
+        Ok(Pool::assume(own_runtime::start(self.config()?)?))
     }
 
     /// Starts the pool without a worker; the first one is started for the first job.
@@ -223,8 +258,10 @@ impl<J: Job> PoolBuilder<J> {
     /// When the limits contradict each other or the executable cannot be used.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, unless it was given one with [`on`](Self::on).
     pub fn start_lazy(self) -> Result<Pool<J>, PoolError> {
+        let runtime = self.runtime.clone();
+        let _inside = runtime.as_ref().map(Handle::enter);
         Ok(Pool::assume(RawPool::start_lazy(self.config()?)?))
     }
 
@@ -233,7 +270,7 @@ impl<J: Job> PoolBuilder<J> {
     /// # Errors
     /// When the worker data does not encode.
     pub fn config(self) -> Result<PoolConfig, PoolError> {
-        let Self { mut config, worker_data, job: _ } = self;
+        let Self { mut config, worker_data, .. } = self;
         match worker_data.encode(J::ENCODING) {
             Ok(data) => config.worker_data = data.unwrap_or(config.worker_data),
             Err(reason) => return Err(PoolError::WorkerData { pool: config.name, reason }),

@@ -7,6 +7,7 @@
 use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
 use super::catch_up::CatchUp;
+use super::news::News;
 use super::state::State;
 use super::state::context::EventContext;
 use super::state::effects::Effects;
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) buffers: Buffers,
     pub(crate) untaken: Untaken,
+    pub(crate) news: News,
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
@@ -70,6 +72,7 @@ impl Core {
             state: Mutex::new(State::new(recipe, &limits, recorder.is_some(), scheduler)),
             buffers: Buffers::default(),
             untaken: Untaken::default(),
+            news: News::default(),
             fingerprints: Arc::default(),
             limits,
             spawns,
@@ -159,7 +162,7 @@ impl Core {
         self.feed(Event::Stop);
         let slots = self.with(|state, _| std::mem::take(&mut state.slots));
         drop(slots);
-        self.drained.send_replace(true);
+        self.end();
     }
 
     /// Runs `work` under the lock, with the time read inside of it.
@@ -168,6 +171,9 @@ impl Core {
         let now = self.time(Instant::now());
         let done = work(&mut state, now);
         self.fingerprints.want(state.scheduler.knows_poison());
+        let is_breaker_open = state.scheduler.is_open();
+        drop(state);
+        self.news.breaker(is_breaker_open);
         done
     }
 
@@ -261,8 +267,14 @@ impl Core {
             self.patient.wake(room);
         }
         if effects.drained {
-            self.drained.send_replace(true);
+            self.end();
         }
+    }
+
+    /// No job and no worker is left, and nothing follows.
+    fn end(&self) {
+        self.drained.send_replace(true);
+        self.news.end();
     }
 
     /// Waits until the scheduler's next timeout. If this process was held up for long, results have piled up that were in

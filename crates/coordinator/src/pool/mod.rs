@@ -10,12 +10,15 @@ mod caller;
 mod catch_up;
 mod config;
 mod core;
+mod news;
+mod own_runtime;
 mod raw;
 mod rounds;
 #[cfg(feature = "tower")]
 mod service;
 #[cfg(test)]
 mod simulation;
+mod size;
 mod state;
 mod status;
 mod worker_range;
@@ -29,9 +32,11 @@ pub use caller::map::Map;
 pub use caller::reported::{Reported, RunReport};
 pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
+pub use news::{PoolEvent, PoolEvents};
 pub use raw::{RawPool, ShutdownReport};
 #[cfg(feature = "tower")]
 pub use service::PoolService;
+pub use size::WeakPool;
 pub use worker_range::WorkerRange;
 
 use procpool_process::{AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, Needs};

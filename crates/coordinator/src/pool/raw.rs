@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 /// shut down.
 #[derive(Clone, Debug)]
 pub struct RawPool {
-    owner: Arc<Owner>,
+    pub(super) owner: Arc<Owner>,
 }
 
 /// How a pool's shutdown went.
@@ -47,10 +47,10 @@ pub struct ShutdownReport {
 }
 
 #[derive(Debug)]
-struct Owner {
+pub(super) struct Owner {
     core: Arc<Core>,
     contract: Arc<OnceLock<Contract>>,
-    workers: WorkerSource,
+    pub(super) workers: WorkerSource,
     encodings: Arc<EncodingAgreement>,
     /// Held from the look at the file until the reload has its number, so that whoever looks last is last.
     reloading: Mutex<()>,
@@ -199,7 +199,7 @@ impl RawPool {
         &self.core().name
     }
 
-    /// The pool's limits.
+    /// The pool's limits, as it was started with; [`status`](Self::status) tells the number of workers.
     pub fn limits(&self) -> &PoolLimits {
         &self.core().limits
     }
@@ -270,11 +270,6 @@ impl RawPool {
         let _ = drained.wait_for(|drained| *drained).await;
         let after = count();
         ShutdownReport { finished: after.0 - before.0, shut_down: after.1 - before.1 }
-    }
-
-    /// Takes no more jobs; the workers exit after those that were accepted.
-    pub(crate) fn drain(&self) {
-        self.core().feed(Event::Drain { limit: None });
     }
 
     /// Puts the executable that the pool's file name now stands for into service, without failing a job: one worker is

@@ -18,8 +18,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         status.queued_bytes = state.scheduler.queued_bytes();
         status.queue_bytes_limit = core.limits.queue_bytes;
         status.output_bytes = core.untaken.bytes();
-        status.min_workers = core.limits.min_workers;
-        status.max_workers = core.limits.max_workers;
+        (status.min_workers, status.max_workers) = state.scheduler.size();
         status.draining = state.scheduler.is_draining();
         status.generation = state.scheduler.generation().0;
         status.reloading = state.scheduler.is_reloading();

@@ -84,7 +84,7 @@ impl Scheduler {
 
     /// Starts a replacement for one of the tired workers.
     pub(super) fn renew(&mut self) {
-        // Where there are too many, whoever is tired may be the one that goes.
+        // Where there are too many, a tired worker may be the one that goes.
         let has_place = self.regulars() <= self.config.max_workers;
         let is_wanted = self.replacement.is_none() && self.fleet.tired() > 0 && has_place;
         if self.life == Life::Open && is_wanted && self.may_try() {

@@ -36,7 +36,8 @@ pub(crate) struct Death {
 }
 
 impl EventContext {
-    /// The outcome of a job whose worker has died, and whose payload has killed so many workers and is not run for so long.
+    /// The outcome of a job whose worker has died, with the number of workers that its payload has killed, and for how long it is
+    /// in quarantine.
     pub(crate) fn crashed(
         &self,
         key: Key,

@@ -62,6 +62,12 @@ impl State {
         quarantine
     }
 
+    /// What is held against this payload, if it is in quarantine.
+    pub(crate) fn condemned(&self, now: Time, payload: Fingerprint) -> Option<SuspectPayload> {
+        let suspect = self.scheduler.suspects(now).find(|it| it.payload == payload && !it.is_run)?;
+        Some(self.payload(suspect))
+    }
+
     fn payload(&self, suspect: Suspect) -> SuspectPayload {
         let mut shown = SuspectPayload::new(name(suspect.payload.0));
         shown.deaths = suspect.deaths;

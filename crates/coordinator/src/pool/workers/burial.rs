@@ -8,6 +8,7 @@ use crate::pool::state::effects::Effects;
 use crate::pool::state::events::Events;
 use procpool_process::Ending;
 use procpool_protocol::frame::{Frame, Kind};
+use procpool_protocol::status::SuspectPayload;
 use procpool_protocol::{ExitReport, JobId, Payload, message};
 use procpool_scheduler::{Cause, Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
 use std::sync::Arc;
@@ -68,6 +69,17 @@ impl Found {
     }
 }
 
+/// What is told of a death.
+pub(crate) struct Buried {
+    pub(crate) report: ExitReport,
+    /// What the pool had killed the worker for, or asked it to exit for, if it had.
+    pub(crate) reason: Option<Cause>,
+    /// The job that it was running.
+    pub(crate) job: Option<JobId>,
+    /// The payload of that job, if it is in quarantine.
+    pub(crate) quarantined: Option<SuspectPayload>,
+}
+
 /// One thing that a dead worker had said of a job, or of none.
 struct Said {
     worker: String,
@@ -101,15 +113,14 @@ impl Said {
     }
 }
 
-/// All completions, then the death, in one critical section. Says also what the pool had killed the worker for, or asked it to
-/// exit for, if it had.
+/// All completions, then the death, in one critical section.
 pub(crate) fn died(
     state: &mut State,
     now: Time,
     found: Found,
     fingerprint: Option<Fingerprint>,
     effects: &mut Effects,
-) -> Option<(ExitReport, Option<Cause>)> {
+) -> Option<Buried> {
     let Found { worker, words, begun, running, report, death, is_expected, .. } = found;
     let slot = state.slots.remove(&worker)?;
     let reason = state.scheduler.reason(worker);
@@ -123,11 +134,11 @@ pub(crate) fn died(
     if !is_expected {
         state.last_death = report.to_string();
     }
-    if let Some(entry) =
-        running.filter(|_| !is_expected && death != Death::Killed).and_then(|job| state.entry(job))
-    {
-        let (job, client) = (entry.id, entry.job.client.clone());
-        state.died_of(now, job, client, fingerprint);
+    let entry = running.and_then(|job| state.entry(job));
+    let (id, client) = entry.map(|entry| (entry.id, entry.job.client.clone())).unzip();
+    let culprit = id.filter(|_| !is_expected && death != Death::Killed);
+    if let Some(job) = culprit {
+        state.died_of(now, job, client.flatten(), fingerprint);
     }
     // Where no job was running, it is the first one's that it did not begin.
     let job = running.or_else(|| slot.held.front().map(|held| held.job));
@@ -136,5 +147,6 @@ pub(crate) fn died(
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, context, effects);
     effects.buried.push(slot);
-    Some((report, reason))
+    let quarantined = culprit.and(fingerprint).and_then(|payload| state.condemned(now, payload));
+    Some(Buried { report, reason, job: id, quarantined })
 }

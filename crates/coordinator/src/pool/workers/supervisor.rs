@@ -48,6 +48,8 @@ pub(crate) async fn supervise(
         }
     }
     while members.join_next().await.is_some() {}
+    // After a bug of the pool's own nobody else has said so.
+    core.news.end();
 }
 
 /// The count, once it is there; nothing is being counted then. Safe to drop and call again.

@@ -1,8 +1,9 @@
 //! One worker's life in a pool: launched, serving, dead.
 
 use super::blame;
-use super::burial::{self, Found};
+use super::burial::{self, Buried, Found};
 use super::frames::FrameHandler;
+use crate::pool::PoolEvent;
 use crate::pool::core::Core;
 use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
@@ -26,6 +27,8 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     };
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
+            let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
+            member.core.clone().news.tell(news);
             member.bury_unready(&error);
             // Whoever waits for the pool's start reports it.
             if matches!(error, StartError::Withdrawn { .. }) {
@@ -39,6 +42,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             let session = member.join(link);
             // Not before the worker is in: what logs are written to is not ours, and may fail in ways of its own.
             tracing::info!(pool = member.core.name, worker = name, pid, "ready");
+            member.core.news.tell(|| PoolEvent::Started { worker: name.clone(), pid });
             // That nobody waits any more is no news.
             let _ = start.tell(Ok(()));
             let mut serving = FrameHandler::new(&member.core, worker, kill_switch);
@@ -146,6 +150,18 @@ impl Member {
         session
     }
 
+    fn tell_death(&self, death: Buried) {
+        let Buried { report, reason, job, quarantined } = death;
+        let (news, report) = (&self.core.news, Arc::new(report));
+        news.tell(|| PoolEvent::Died { job, reason: reason.map(Cause::name), report: report.clone() });
+        if let Some(limit) = report.limit {
+            news.tell(|| PoolEvent::LimitHit { worker: report.worker.clone(), limit });
+        }
+        if let Some(payload) = quarantined {
+            news.tell(|| PoolEvent::Quarantined(payload));
+        }
+    }
+
     /// The process did not get ready. Whatever there was of it is dead and reaped.
     fn bury_unready(mut self, error: &StartError) {
         let death = match error {
@@ -174,8 +190,9 @@ impl Member {
             });
             self.buried = true;
             // Last: what logs are written to is not ours, and may fail in ways of its own.
-            if let Some((report, reason)) = report {
-                log_death(&self.core.name, &report, reason);
+            if let Some(death) = report {
+                log_death(&self.core.name, &death.report, death.reason);
+                self.tell_death(death);
             }
         }
         self.buried = true;

@@ -1,0 +1,162 @@
+//! The size and the life of a pool: resized, waited for, closed, listened to, and held without being kept alive.
+
+use super::news::PoolEvents;
+use super::raw::{Owner, RawPool};
+use super::{Pool, PoolEvent, WorkerRange};
+use crate::invalid::{InvalidLimits, MAX_WORKERS};
+use procpool_protocol::Job;
+use procpool_protocol::outcome::{Refusal, Refused};
+use procpool_scheduler::Event;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Weak;
+
+/// A handle of a pool that does not keep it alive.
+pub struct WeakPool<J> {
+    owner: Weak<Owner>,
+    job: PhantomData<fn() -> J>,
+}
+
+impl<J> WeakPool<J> {
+    /// Returns the pool, if somebody still has it.
+    pub fn upgrade(&self) -> Option<Pool<J>> {
+        Some(Pool { raw: RawPool { owner: self.owner.upgrade()? }, job: PhantomData })
+    }
+}
+
+impl<J> Clone for WeakPool<J> {
+    fn clone(&self) -> Self {
+        Self { owner: self.owner.clone(), job: PhantomData }
+    }
+}
+
+impl<J> fmt::Debug for WeakPool<J> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("WeakPool")
+    }
+}
+
+impl<J: Job> Pool<J> {
+    /// Returns a handle that does not keep the pool alive.
+    pub fn downgrade(&self) -> WeakPool<J> {
+        WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner), job: PhantomData }
+    }
+
+    /// Changes the number of workers, and returns at once. A larger pool starts what it lacks. A smaller one lets workers go as
+    /// they become idle, one after the other: no job is disturbed.
+    ///
+    /// # Errors
+    /// When there is none, or the workers attach to the pool.
+    pub fn resize(&self, workers: impl Into<WorkerRange>) -> Result<(), InvalidLimits> {
+        self.raw.resize(workers)
+    }
+
+    /// Waits until this number of workers is ready, at most the maximum that the pool may have.
+    ///
+    /// # Errors
+    /// When the pool has stopped taking jobs.
+    pub async fn ready(&self, workers: usize) -> Result<(), Refused> {
+        self.raw.ready(workers).await
+    }
+
+    /// Stops taking jobs, and returns at once. Jobs that were accepted go on. Workers exit as they are no longer needed.
+    pub fn close(&self) {
+        self.raw.close();
+    }
+
+    /// Whether the pool has stopped taking jobs: it was closed or shut down, its runtime has ended, or this is a fork.
+    pub fn is_closed(&self) -> bool {
+        self.raw.is_closed()
+    }
+
+    /// Returns what happens to the pool's workers from now on, as a stream.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::{Executable, Pool, PoolEvent};
+    /// # use procpool_protocol::Job;
+    /// # struct Fib;
+    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # async fn example(pool: Pool<Fib>) {
+    /// let mut events = pool.events();
+    /// tokio::spawn(async move {
+    ///     while let Some(event) = events.next().await {
+    ///         if let PoolEvent::Died { report, reason: None, .. } = event {
+    ///             eprintln!("a worker died: {report}");
+    ///         }
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn events(&self) -> PoolEvents {
+        self.raw.events()
+    }
+}
+
+impl RawPool {
+    /// Changes the number of workers; see [`Pool::resize`].
+    ///
+    /// # Errors
+    /// When there is none, or the workers attach to the pool.
+    pub fn resize(&self, workers: impl Into<WorkerRange>) -> Result<(), InvalidLimits> {
+        let workers = workers.into();
+        let (min, max) = (workers.min(), workers.max());
+        if self.owner.workers.executable().is_none() {
+            return Err(InvalidLimits::Attached);
+        }
+        if max == 0 || min > max {
+            return Err(InvalidLimits::Workers { min, max });
+        }
+        if max > MAX_WORKERS {
+            return Err(InvalidLimits::TooManyWorkers { max });
+        }
+        self.core().feed(Event::Resize { min, max });
+        Ok(())
+    }
+
+    /// Waits until this number of workers is ready; see [`Pool::ready`].
+    ///
+    /// # Errors
+    /// When the pool has stopped taking jobs.
+    pub async fn ready(&self, workers: usize) -> Result<(), Refused> {
+        // Before the look, so that a worker that gets ready in between is not missed.
+        let mut events = self.events();
+        loop {
+            if self.is_closed() {
+                let core = self.core();
+                let reason = if core.is_here() { core.what_ended() } else { Refusal::Forked };
+                return Err(Refused::new(self.name(), reason));
+            }
+            let counts = self.status();
+            let ready = counts.workers.idle + counts.workers.busy + counts.workers.stopping;
+            if ready >= workers.min(counts.max_workers) {
+                return Ok(());
+            }
+            while !matches!(
+                events.next().await,
+                None | Some(PoolEvent::Started { .. } | PoolEvent::Missed { .. })
+            ) {}
+        }
+    }
+
+    /// Stops taking jobs; the workers exit after those that were accepted.
+    pub fn close(&self) {
+        self.core().feed(Event::Drain { limit: None });
+    }
+
+    /// Whether the pool has stopped taking jobs.
+    pub fn is_closed(&self) -> bool {
+        let core = self.core();
+        !core.is_here() || core.with(|state, _| state.scheduler.is_draining())
+    }
+
+    /// Returns what happens to the pool's workers from now on. A fork, and who comes after the pool's end, hears nothing.
+    pub fn events(&self) -> PoolEvents {
+        let core = self.core();
+        if !core.is_here() {
+            return PoolEvents::none();
+        }
+        let events = core.news.listen();
+        // After the listener is in, so that an end in between is not missed.
+        if *core.drained().borrow() { PoolEvents::none() } else { events }
+    }
+}

@@ -1,0 +1,84 @@
+//! The size and the life of a pool: resized, waited for, closed, listened to.
+
+use procpool::{OutcomeKind, Pool, PoolEvent, PoolEvents, Refusal};
+use procpool_tests::library::{begin, echo, executable, idle, verbs};
+use procpool_tests::verbs::{Verb, Verbs};
+use procpool_tests::{eventually, process};
+
+#[tokio::test]
+async fn a_pool_is_resized_and_no_job_is_disturbed() {
+    let pool = verbs(1).start().await.unwrap();
+    pool.resize(3).unwrap();
+    pool.ready(3).await.unwrap();
+    let (job, pid) = begin(&pool, Verb::Spin).await;
+    pool.resize(1).unwrap();
+    let only = async || match pool.workers().as_slice() {
+        [worker] => Some(worker.pid),
+        _ => None,
+    };
+    assert_eq!(eventually("one worker to be left", only).await, Some(pid));
+    let status = pool.status();
+    assert_eq!((status.min_workers, status.max_workers, status.running), (1, 1, 1));
+    drop(job);
+    idle(&pool, 1).await;
+    let none = pool.resize(0).unwrap_err().to_string();
+    assert!(none.contains("min_workers is 0 and max_workers is 0"), "{none}");
+    // No more than there may be.
+    pool.ready(9).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_pool_finishes_its_jobs_and_ends() {
+    let pool = verbs(1).start().await.unwrap();
+    let (weak, mut events) = (pool.downgrade(), pool.events());
+    let job = pool.try_submit(echo("accepted before")).unwrap();
+    assert!(!pool.is_closed());
+    pool.close();
+    assert!(pool.is_closed() && weak.upgrade().is_some());
+    assert_eq!(pool.run(echo("too late")).await.unwrap_err().kind(), OutcomeKind::Refused);
+    assert_eq!(pool.ready(1).await.unwrap_err().reason, Refusal::ShuttingDown);
+    assert_eq!(job.await.unwrap(), "accepted before");
+    while events.next().await.is_some() {}
+    drop(pool);
+    assert!(weak.upgrade().is_none());
+}
+
+/// The next event that is not about a start.
+async fn next(events: &mut PoolEvents) -> PoolEvent {
+    loop {
+        match events.next().await.expect("another event") {
+            PoolEvent::Started { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listener_hears_of_deaths_of_what_they_lead_to_and_of_replacements() {
+    let pool = verbs(1).poison_deaths(1).start().await.unwrap();
+    let mut events = pool.events();
+    pool.run(Verb::Abort).await.unwrap_err();
+    let PoolEvent::Died { job: Some(job), reason: None, report } = next(&mut events).await else {
+        panic!("no death of its own")
+    };
+    assert_eq!(report.exit.signal(), Some(6));
+    let PoolEvent::Quarantined(payload) = next(&mut events).await else { panic!("no quarantine") };
+    assert_eq!((payload.deaths, payload.last_job), (1, Some(job)));
+    let started = events.next().await;
+    let Some(PoolEvent::Started { worker, pid }) = started else { panic!("{started:?}") };
+    assert_eq!(pool.workers()[0].pid, Some(pid), "{worker}");
+    pool.close();
+    let PoolEvent::Died { reason, .. } = next(&mut events).await else { panic!("no death") };
+    assert_eq!(reason, Some("shut_down"));
+    assert!(events.next().await.is_none());
+}
+
+#[test]
+fn a_pool_on_a_thread_of_its_own_ends_with_its_last_handle() {
+    let pool = Pool::<Verbs>::builder(executable("verbs")).workers(1..=1).start_blocking().unwrap();
+    let pid = pool.workers()[0].pid.unwrap();
+    assert!(process::is_alive(pid));
+    drop(pool);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(eventually("its worker to be gone", async || (!process::is_alive(pid)).then_some(())));
+}
