@@ -4,7 +4,8 @@ use crate::binaries::binary;
 use crate::eventually;
 use crate::server::Scratch;
 use crate::verbs::{Verb, Verbs};
-use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder, SharedRegion, WorkerState};
+use procpool::status::WorkerState;
+use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder, SharedRegion};
 use std::sync::atomic::AtomicU8;
 
 /// A worker executable of this workspace.

@@ -1,7 +1,8 @@
 //! A coordinator with a lot of memory, alone in its process: the kernel counts what it ever had resident to each
 //! worker that it spawns, because a process that is no copy of its parent has the parent's memory until its `exec`.
 
-use procpool::{ExitReport, Pool};
+use procpool::Pool;
+use procpool::error::ExitReport;
 use procpool_tests::library::verbs;
 use procpool_tests::verbs::{Verb, Verbs};
 

@@ -4,7 +4,8 @@
 use super::{Kit, ping};
 use crate::contest::{Goal, Row};
 use crate::contestant::{Contestant, Measured, Result, Turn};
-use procpool::{Pool, WorkerState};
+use procpool::Pool;
+use procpool::status::WorkerState;
 use procpool_ping::Ping;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};

@@ -33,10 +33,8 @@ pages! {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        CrashReport, Encoding, Exit, ExitReport, Failure, JobError, JobId, PayloadError, PoolLimits, Refusal,
-        Refused, Stage,
-    };
+    use crate::error::{Exit, ExitReport, PayloadError, Refusal, Refused, Stage};
+    use crate::{CrashReport, Encoding, Failure, JobError, JobId, PoolLimits};
     use procpool_protocol::limits;
     use std::path::Path;
     use std::time::Duration;

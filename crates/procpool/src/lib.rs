@@ -41,6 +41,9 @@
 //! # }
 //! ```
 //!
+//! What a program needs daily is here. [`error`] has the types of errors and what they are made of, [`status`] what a pool tells
+//! of itself, and [`raw`] what passes encoded bytes on, for frontends and engines.
+//!
 //! Pools and workers live on the tokio runtime in which they were started: deadlines and kills need it to
 //! be driven, and everything ends when it does. A worker inherits no descriptor that this process has open.
 //! Nothing process-wide is changed for that: children that the program starts itself keep what it gives them.
@@ -51,26 +54,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod error;
 #[cfg(any(test, doctest))]
 mod guide;
+pub mod raw;
+pub mod status;
 
 #[cfg(feature = "tower")]
 pub use procpool_coordinator::PoolService;
 pub use procpool_coordinator::{
-    AttachSocket, Canceller, Contract, ContractMismatch, Coordinator, CoordinatorConfig, EncodingMismatch,
-    Executable, ExecutableError, InvalidLimits, InvalidWorkerLimits, JobEvent, JobEvents, JobHandle,
-    JobRequest, Map, NoPool, Pool, PoolBuilder, PoolConfig, PoolError, PoolEvent, PoolEvents, PoolLimits,
-    RawPool, Reported, RunError, RunReport, SaveError, ShutdownReport, SpawnError, StartError, Supervision,
-    WeakPool, Worker, WorkerBuilder, WorkerData, WorkerError, WorkerEvent, WorkerLimits, WorkerRange,
-    WorkerSource, run_once,
+    AttachSocket, Canceller, Coordinator, CoordinatorConfig, Executable, JobEvent, JobEvents, JobHandle,
+    JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError, PoolLimits, Reported, RunReport, Supervision,
+    WeakPool, Worker, WorkerBuilder, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
-pub use procpool_protocol::engine::{Quarantine, ReloadError, ReloadReport, SuspectPayload};
-pub use procpool_protocol::outcome::{OutcomeKind, Refusal, Refused, Timing};
-pub use procpool_protocol::status::WorkerState;
 pub use procpool_protocol::{
-    Bytes, Cancelled, CrashReport, Encoding, Exit, ExitReport, Failure, Job, JobError, JobId, LimitHit,
-    Payload, PayloadError, PublicError, Schema, Stage, Streaming, engine, job,
+    Bytes, Cancelled, CrashReport, Encoding, Failure, Job, JobError, JobId, OutcomeKind, PublicError, Schema,
+    Streaming, job,
 };
 
 /// The SDK for worker executables.

@@ -1,9 +1,10 @@
 //! What callers write: futures that are spawned, selected over, joined and collected.
 
+use procpool::error::Refusal;
 use procpool::worker::{Context, serve_if_spawned};
 use procpool::{
     Canceller, Executable, Failure, Job, JobError, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool,
-    Refusal, Streaming,
+    Streaming,
 };
 use std::time::Duration;
 use tokio::task::JoinSet;

@@ -1,7 +1,8 @@
 //! `Pool::map`: order, failures, time, a full queue, and the options.
 
+use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
-use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder, Refusal};
+use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

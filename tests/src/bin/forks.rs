@@ -4,7 +4,8 @@
 //! the marker file exists, which the parent makes after the child has ended.
 #![allow(clippy::print_stdout)] // what it prints is what the test reads
 
-use procpool::{Executable, JobError, JobHandle, Pool, Refusal, ReloadError, Worker, WorkerError};
+use procpool::error::{Refusal, ReloadError, WorkerError};
+use procpool::{Executable, JobError, JobHandle, Pool, Worker};
 use procpool_tests::fork::{Side, fork};
 use procpool_tests::verbs::{Verb, Verbs};
 use std::error::Error;

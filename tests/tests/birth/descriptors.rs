@@ -1,7 +1,8 @@
 //! The exact set of descriptors of a worker: in the first one, and in one that is started after its host
 //! has opened files that every child would inherit.
 
-use procpool::{Executable, Pool, PoolError, StartError};
+use procpool::error::StartError;
+use procpool::{Executable, Pool, PoolError};
 use procpool_tests::host::Host;
 use procpool_tests::process;
 use procpool_tests::verbs::Verbs;

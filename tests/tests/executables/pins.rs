@@ -1,6 +1,7 @@
 //! What runs is what was pinned, whatever is written into the file.
 
-use procpool::{Pool, PoolBuilder, ReloadError};
+use procpool::error::ReloadError;
+use procpool::{Pool, PoolBuilder};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::echo;
 use procpool_tests::replaceable::Replaceable;

@@ -1,6 +1,8 @@
 //! Every way for a worker to die, and the pool unharmed after each.
 
-use procpool::{Exit, JobError, Stage, WorkerState};
+use procpool::JobError;
+use procpool::error::{Exit, Stage};
+use procpool::status::WorkerState;
 use procpool_tests::library::{begin, echo, idle, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::Verb;

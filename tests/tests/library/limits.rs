@@ -1,6 +1,7 @@
 //! Deadlines, cancels and the bounded queue, with real workers.
 
-use procpool::{JobError, OutcomeKind, Refusal, Stage};
+use procpool::error::{Refusal, Stage};
+use procpool::{JobError, OutcomeKind};
 use procpool_tests::library::{begin, echo, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::Verb;

@@ -1,6 +1,7 @@
 //! The end of a pool: asked for, dropped, or its runtime gone; never a process left behind.
 
-use procpool::{JobError, Refusal, ReloadError, Stage};
+use procpool::JobError;
+use procpool::error::{Refusal, ReloadError, Stage};
 use procpool_tests::library::{begin, echo, verbs};
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, process};

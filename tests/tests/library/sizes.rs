@@ -1,6 +1,8 @@
 //! The size and the life of a pool: resized, waited for, closed, listened to.
 
-use procpool::{OutcomeKind, Pool, PoolEvent, PoolEvents, Refusal};
+use procpool::error::Refusal;
+use procpool::status::{PoolEvent, PoolEvents};
+use procpool::{OutcomeKind, Pool};
 use procpool_tests::library::{begin, echo, executable, idle, verbs};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};

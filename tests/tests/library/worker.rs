@@ -1,6 +1,7 @@
 //! The `Worker` layer: one process, free messages, Node's events.
 
-use procpool::{Exit, Worker, WorkerError, WorkerEvent};
+use procpool::error::{Exit, WorkerError};
+use procpool::{Worker, WorkerEvent};
 use procpool_tests::library::executable;
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, process};

@@ -3,7 +3,8 @@
 use crate::bombs::{
     PROCESSES, a_bomb_is_contained_by, greedy, three_greedy, three_greedy_workers_harm_nobody_on,
 };
-use procpool::{Executable, Pool, PoolError, StartError};
+use procpool::error::StartError;
+use procpool::{Executable, Pool, PoolError};
 use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::verbs;

@@ -1,6 +1,7 @@
 //! A verb for each limit: it holds, its owner is told, the pool goes on.
 
-use procpool::{Executable, Exit, ExitReport, JobError, LimitHit, Pool, PoolError, StartError, Worker};
+use procpool::error::{Exit, ExitReport, LimitHit, StartError};
+use procpool::{Executable, JobError, Pool, PoolError, Worker};
 use procpool::{PoolBuilder, WorkerLimits};
 use procpool_tests::library::{echo, executable, idle, verbs};
 use procpool_tests::server::{Scratch, Server};

@@ -1,7 +1,8 @@
 //! A shared region: several workers and the service add to the same number, and none can harm another by it.
 
-use procpool::engine::JobLimits;
-use procpool::{Encoding, JobError, Payload, Pool, PoolBuilder, SharedRegion, Worker};
+use procpool::raw::JobLimits;
+use procpool::raw::Payload;
+use procpool::{Encoding, JobError, Pool, PoolBuilder, SharedRegion, Worker};
 use procpool_tests::large::{Add, Adder};
 use procpool_tests::library::{executable, idle, outcomes};
 use serde_json::json;

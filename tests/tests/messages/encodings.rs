@@ -1,8 +1,7 @@
 //! Workers that read less than everything, as those of other languages do, and typed callers.
 
-use procpool::{
-    Bytes, Coordinator, CoordinatorConfig, Executable, Job, JobError, Pool, PoolConfig, WorkerState,
-};
+use procpool::status::WorkerState;
+use procpool::{Bytes, Coordinator, CoordinatorConfig, Executable, Job, JobError, Pool, PoolConfig};
 use procpool_tests::library::{echo, executable, misbehaving, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};

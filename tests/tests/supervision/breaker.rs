@@ -1,6 +1,7 @@
 //! Workers that cannot start: pauses, then a breaker, then 503 with a time to come back; and the way out of it.
 
-use procpool::{JobError, Pool, PoolBuilder, Refusal};
+use procpool::error::Refusal;
+use procpool::{JobError, Pool, PoolBuilder};
 use procpool_tests::eventually;
 use procpool_tests::library::{echo, idle};
 use procpool_tests::replaceable::Replaceable;

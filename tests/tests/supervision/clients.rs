@@ -1,6 +1,7 @@
 //! Clients whose jobs kill their workers, each with another payload.
 
-use procpool::{JobError, OutcomeKind, Refusal};
+use procpool::error::Refusal;
+use procpool::{JobError, OutcomeKind};
 use procpool_tests::http::Answer;
 use procpool_tests::library::{echo, idle, verbs};
 use procpool_tests::served;

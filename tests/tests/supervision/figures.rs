@@ -1,6 +1,7 @@
 //! What a pool counts: every figure is there from the start, and each death, refusal and outcome is told by its cause.
 
-use procpool::{OutcomeKind, Refusal};
+use procpool::OutcomeKind;
+use procpool::error::Refusal;
 use procpool_tests::eventually;
 use procpool_tests::library::{begin, echo, idle, verbs};
 use procpool_tests::served;

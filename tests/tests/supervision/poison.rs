@@ -1,6 +1,7 @@
 //! Payloads that kill whoever runs them.
 
-use procpool::{JobError, Stage};
+use procpool::JobError;
+use procpool::error::Stage;
 use procpool_tests::library::{begin, echo, idle, misbehaving, verbs};
 use procpool_tests::process;
 use procpool_tests::server::{Scratch, Server};

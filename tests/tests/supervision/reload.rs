@@ -1,6 +1,8 @@
 //! A worker executable that is replaced while it serves: by one that works, and by several that do not.
 
-use procpool::{Pool, PoolBuilder, ReloadError, WorkerState};
+use procpool::error::ReloadError;
+use procpool::status::WorkerState;
+use procpool::{Pool, PoolBuilder};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{echo, idle};
 use procpool_tests::replaceable::Replaceable;

@@ -1,6 +1,6 @@
 //! Workers that somebody has stopped (F05). Within two seconds is the promise, so here a time is asserted.
 
-use procpool::WorkerState;
+use procpool::status::WorkerState;
 use procpool_tests::library::{echo, idle, verbs};
 use procpool_tests::{eventually, process};
 use rustix::process::Signal;

@@ -2,8 +2,10 @@
 //! very moment of the answer, and with a coordinator that sleeps over them.
 
 use crate::recovers;
-use procpool::engine::JobLimits;
-use procpool::{Encoding, Executable, JobError, JobHandle, Payload, Pool, Stage};
+use procpool::error::Stage;
+use procpool::raw::JobLimits;
+use procpool::raw::Payload;
+use procpool::{Encoding, Executable, JobError, JobHandle, Pool};
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{begin, echo, idle, misbehaving_once, outcomes, verbs};
 use procpool_tests::server::{Scratch, Server};

@@ -2,7 +2,8 @@
 //! all the others.
 
 use crate::recovers;
-use procpool::{JobError, Stage};
+use procpool::JobError;
+use procpool::error::Stage;
 use procpool_tests::library::{echo, idle, misbehaving, outcomes, verbs};
 use procpool_tests::server::Server;
 use procpool_tests::verbs::Verb;

@@ -2,7 +2,8 @@
 //! another job. The job has one outcome, the worker dies where it broke the protocol, the pool recovers.
 
 use crate::recovers;
-use procpool::{Encoding, Job, JobError, Payload, Pool};
+use procpool::raw::Payload;
+use procpool::{Encoding, Job, JobError, Pool};
 use procpool_tests::library::{executable, misbehaving, misbehaving_once, outcomes};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};

@@ -1,7 +1,8 @@
 //! F16, F17, F43: what a worker starts, what that holds on to, and a worker whose parent was quicker to die.
 
 use crate::recovers;
-use procpool::{Pool, Stage};
+use procpool::Pool;
+use procpool::error::Stage;
 use procpool_protocol::preamble::Preamble;
 use procpool_tests::binaries::binary;
 use procpool_tests::library::{misbehaving_once, outcomes, verbs};

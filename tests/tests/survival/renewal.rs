@@ -2,8 +2,10 @@
 //! exit; and a server that is told to stop amid a reload.
 
 use crate::recovers;
-use procpool::engine::WorkerStatus;
-use procpool::{Pool, ReloadError, ReloadReport, WorkerState};
+use procpool::Pool;
+use procpool::error::ReloadError;
+use procpool::status::WorkerStatus;
+use procpool::status::{ReloadReport, WorkerState};
 use procpool_tests::library::{echo, idle, outcomes, verbs};
 use procpool_tests::replaceable::Replaceable;
 use procpool_tests::server::{Server, TAKES_ORDERS};

@@ -2,7 +2,8 @@
 //! one; a whole result counts; anything in between is a crash, or another attempt where that is allowed.
 
 use crate::recovers;
-use procpool::{JobError, Pool, Stage};
+use procpool::error::Stage;
+use procpool::{JobError, Pool};
 use procpool_tests::library::{begin, echo, misbehaving_once, outcomes, verbs};
 use procpool_tests::process;
 use procpool_tests::server::Scratch;
