@@ -5,7 +5,7 @@ mod by_hand;
 mod double;
 mod program;
 
-use procpool::{Executable, Job, JobError, Pool};
+use procpool::{Executable, Job, JobError, OutcomeKind, Pool};
 use procpool_tests::http::{self, Answer, post};
 use procpool_tests::process::{children, kill, signal};
 use procpool_tests::served::gone;
@@ -86,7 +86,7 @@ async fn behind_the_library_a_typed_caller_understands_it() {
     for mean in [2.0_f64, 2.0, 3.0] {
         assert_eq!(means.next().await.expect("one more").expect("a mean").to_bits(), mean.to_bits());
     }
-    assert_eq!(pool.status().jobs["ok"], 4);
+    assert_eq!(pool.status().jobs[&OutcomeKind::Ok], 4);
     let report = pool.shutdown(PATIENCE).await;
     assert_eq!(report.shut_down, 0);
 }

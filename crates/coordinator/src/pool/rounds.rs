@@ -3,11 +3,10 @@
 
 use super::core::Core;
 use super::state::recall::Waiting;
-use procpool_process::{KillSwitch, OomKills};
+use procpool_process::KillSwitch;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::Event;
 use std::sync::Arc;
-use tokio::task::JoinHandle;
 
 impl Core {
     /// Kills workers that somebody has stopped before they have begun their job: they would sit on it, or on the next, until
@@ -38,18 +37,18 @@ impl Core {
         }
     }
 
-    /// Begins to count what the kernel's OOM killer has taken of the control groups of idle workers. Files are read for that,
-    /// each group's once, on a thread for such work. `None` where no group counts.
-    pub(crate) fn count_oom_kills(&self) -> Option<JoinHandle<OomKills>> {
+    /// Counts what the kernel's OOM killer has taken of the control groups of idle workers. A file of each group is read for
+    /// that, once. The kernel writes it from its memory within microseconds; a thread for that would stay.
+    pub(crate) fn count_oom_kills(&self) {
         let idle = self.idle();
         let groups = KillSwitch::oom_groups(idle.iter().map(|it| &**it));
-        (!groups.is_empty()).then(|| self.runtime().spawn_blocking(move || groups.read()))
-    }
-
-    /// Takes in that count. Workers that are idle now were none of those.
-    pub(crate) fn counted_oom_kills(&self, kills: &OomKills) {
+        if groups.is_empty() {
+            return;
+        }
+        let kills = groups.read();
+        // Those that are idle after the count were none of the killed.
         for kill_switch in self.idle() {
-            kill_switch.rests(kills);
+            kill_switch.rests(&kills);
         }
     }
 

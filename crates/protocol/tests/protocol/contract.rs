@@ -86,7 +86,7 @@ fn only_cancelled_converts_to_the_cancelled_code() {
 
 /// An error whose source is that the job was cancelled.
 #[derive(Debug, thiserror::Error)]
-#[error("no thumbnail: {0}")]
+#[error("no thumbnail")]
 struct GivenUp(#[from] Cancelled);
 
 #[test]

@@ -3,12 +3,12 @@
 use super::worker_task::{self, FirstStart};
 use crate::pool::catch_up::CatchUp;
 use crate::pool::core::Core;
-use procpool_process::{OomKills, Recipe, clock};
+use procpool_process::{Recipe, clock};
 use procpool_scheduler::{Event, WorkerId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// Between two looks at the idle workers. One that was stopped is to be replaced within two seconds.
 const ROUND: Duration = Duration::from_secs(1);
@@ -24,7 +24,6 @@ pub(crate) async fn supervise(
     let mut members = JoinSet::new();
     let mut catch_up = CatchUp::default();
     let mut round = Instant::now() + ROUND;
-    let mut counting = None;
     loop {
         tokio::select! {
             biased;
@@ -39,25 +38,15 @@ pub(crate) async fn supervise(
             }
             () = clock::sleep_until(round) => {
                 core.look_for_stopped();
-                // The last count is under way where files are slow.
-                counting = counting.or_else(|| core.count_oom_kills());
+                core.count_oom_kills();
                 round = Instant::now() + ROUND;
             }
-            Some(kills) = counted(&mut counting) => core.counted_oom_kills(&kills),
             _ = drained.wait_for(|drained| *drained) => break,
         }
     }
     while members.join_next().await.is_some() {}
     // After a bug of the pool's own nobody else has said so.
     core.news.end();
-}
-
-/// The count, once it is there; nothing is being counted then. Safe to drop and call again.
-async fn counted(counting: &mut Option<JoinHandle<OomKills>>) -> Option<OomKills> {
-    let Some(count) = counting else { return std::future::pending().await };
-    let kills = count.await.ok();
-    *counting = None;
-    kills
 }
 
 /// When the user's runtime shuts down, this task is dropped wherever it is; then everything that is
