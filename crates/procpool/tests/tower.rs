@@ -41,7 +41,7 @@ async fn a_service_runs_jobs_and_passes_their_errors_on() {
 #[tokio::test]
 async fn a_service_is_ready_while_the_pool_takes_jobs_and_again_when_it_does() {
     let pool = pool().await;
-    let long = pool.submit(true);
+    let long = pool.try_submit(true).unwrap();
     let mut shedding = tower::load_shed::LoadShed::new(pool.service());
     let shed = shedding.ready().await.unwrap().call(false).await.unwrap_err();
     assert!(shed.is::<tower::load_shed::error::Overloaded>(), "{shed}");
