@@ -16,7 +16,7 @@ const ENOUGH: usize = 1 << 20;
 pub(crate) fn judge<J: Job>(
     inputs: Payload,
     encoding: Encoding,
-    context: &Context<J>,
+    context: &mut Context<J>,
     max_payload: u32,
     f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Verdict, WorkerError> {
@@ -31,6 +31,7 @@ pub(crate) fn judge<J: Job>(
         if context.is_cancelled() {
             return Ok(Verdict { run, ..Status::Cancelled.into() });
         }
+        context.next_input();
         let verdict = jobs::judge::<J>(Payload::new(encoding, input), context, max_payload, f);
         run += verdict.run;
         let (status, output) = match (verdict.status, verdict.output.joined()) {

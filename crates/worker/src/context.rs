@@ -305,6 +305,11 @@ impl<J: Job> Context<J> {
         Some(self.dropped.load(Ordering::Relaxed)).filter(|&dropped| dropped > 0)
     }
 
+    /// Forgets what the function did with one input of a batch, before the next one.
+    pub(crate) fn next_input(&mut self) {
+        self.doom = OnceLock::new();
+    }
+
     /// What made it impossible for the job to succeed, if anything did.
     pub(crate) fn doom(&self) -> Option<Failure> {
         self.doom.get().cloned()

@@ -97,7 +97,7 @@ pub(crate) fn run_one<J: Job>(
     let input = extras::with_rest(payload, job.extras, of_job::REST);
     let mut verdict = match batch {
         None => judge(input, &context, max_payload, f),
-        Some(encoding) => batch::judge(input, encoding, &context, max_payload, f)?,
+        Some(encoding) => batch::judge(input, encoding, &mut context, max_payload, f)?,
     };
     // Of an output of another kind the encoding says all.
     if verdict.output.encoding == Encoding::Bytes && batch.is_none() {

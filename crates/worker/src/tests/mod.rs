@@ -1,6 +1,7 @@
 //! The worker without processes: its side of two socket pairs on a thread, a coordinator's double on
 //! the other.
 
+mod batches;
 mod carriage;
 mod guard;
 mod handshake;
