@@ -85,9 +85,20 @@ fn only_cancelled_converts_to_the_cancelled_code() {
 }
 
 /// An error whose source is that the job was cancelled.
-#[derive(Debug, thiserror::Error)]
-#[error("no thumbnail")]
-struct GivenUp(#[from] Cancelled);
+#[derive(Debug)]
+struct GivenUp(Cancelled);
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("no thumbnail")
+    }
+}
+
+impl Error for GivenUp {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
 
 #[test]
 fn cancelled_is_found_in_other_errors() {
