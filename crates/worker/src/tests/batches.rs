@@ -76,6 +76,6 @@ fn a_chunk_that_cannot_be_sent_breaks_its_own_input() {
 #[test]
 fn bytes_that_are_no_batch_never_reach_the_function() {
     let mut double = Double::numbers(|_, _| panic!("it was called"));
-    double.jobs.send(&raw(1, Payload::raw("\u{1}\0\0\07\u{9}\0")));
+    double.jobs.send(&raw(1, Payload::raw(&[1, 0, 0, 0, b'7', 9, 0][..])));
     assert!(matches!(double.done(1).0.status, Status::BadInput { .. }));
 }

@@ -1,8 +1,8 @@
 //! Batches among the jobs: only workers that take them are given any.
 
 use super::State;
-use super::open_job::{NewJob, OpenJob};
-use procpool_protocol::extras::{Extra, of_job};
+use super::open_job::OpenJob;
+use procpool_protocol::Payload;
 
 impl State {
     /// Returns whether a batch that is submitted now will find a worker that takes it: some worker serves, and all that do
@@ -13,30 +13,29 @@ impl State {
     }
 }
 
-impl NewJob {
-    /// Returns what its worker is told of it besides the rest.
-    pub(super) fn extras(&self, takes_batches: bool) -> Vec<Extra> {
-        let usage = self.reports_usage.then(|| Extra::flag(of_job::REPORT_USAGE));
-        let batch = self.batch.filter(|_| takes_batches);
-        let batch = batch.map(|encoding| Extra { tag: of_job::BATCH, value: vec![encoding as u8] });
-        usage.into_iter().chain(batch).chain(Extra::rest(of_job::REST, &self.input)).collect()
-    }
-}
-
 impl OpenJob {
-    /// Notes, and returns, whether the worker that the job is given to could not run it, since it is a batch. That worker came
-    /// when the batch was on its way.
-    pub(super) fn withholds(&mut self, takes_batches: bool) -> bool {
+    /// Gives the input away for a while. A worker that cannot run it, since it is a batch and the worker takes none, gets what
+    /// no function runs on: an empty text in the place of JSON. That worker came when the batch was on its way.
+    pub(super) fn lend_input(&mut self, takes_batches: bool) -> Payload {
         self.was_withheld = self.job.batch.is_some() && !takes_batches;
-        self.was_withheld
+        if self.was_withheld { Payload::json("") } else { std::mem::take(&mut self.job.input) }
+    }
+
+    /// Takes the input back.
+    pub(super) fn take_back_input(&mut self, lent: Payload) {
+        if !self.was_withheld {
+            self.job.input = lent;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::state::open_job::NewJob;
     use procpool_protocol::engine::JobLimits;
-    use procpool_protocol::{Encoding, JobError, JobId, Payload};
+    use procpool_protocol::extras::of_job;
+    use procpool_protocol::{Encoding, JobError, JobId};
     use procpool_scheduler::Time;
     use tokio::sync::oneshot;
 
@@ -59,7 +58,10 @@ mod tests {
         let mut job = batch();
         let tags: Vec<_> = job.job.extras(true).iter().map(|extra| extra.tag).collect();
         assert_eq!(tags, [of_job::REPORT_USAGE, of_job::BATCH]);
-        assert!(!job.withholds(true));
+        let input = job.lend_input(true);
+        assert_eq!(input, Payload::raw("abc"));
+        job.take_back_input(input);
+        assert_eq!(job.job.input, Payload::raw("abc"));
         assert_eq!(job.judge(Ok(Payload::raw("7"))).expect("its answer"), Payload::raw("7"));
     }
 
@@ -68,12 +70,16 @@ mod tests {
         let mut job = batch();
         let tags: Vec<_> = job.job.extras(false).iter().map(|extra| extra.tag).collect();
         assert_eq!(tags, [of_job::REPORT_USAGE]);
-        assert!(job.withholds(false));
+        let lent = job.lend_input(false);
+        assert_eq!(lent, Payload::json(""));
+        job.take_back_input(lent);
+        assert_eq!(job.job.input, Payload::raw("abc"));
         job.attempt = 2;
         for answer in [Ok(Payload::json("7")), Err(JobError::BadInput { message: "empty".into() }.into())] {
             assert!(!job.judge(answer).expect_err("nothing was run").may_have_run());
         }
-        assert!(!job.withholds(true), "the next worker decides anew");
+        // The next worker decides anew.
+        let _ = job.lend_input(true);
         assert!(job.judge(Ok(Payload::json("7"))).is_ok());
     }
 }
