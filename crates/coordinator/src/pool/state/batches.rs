@@ -1,8 +1,9 @@
 //! Batches among the jobs: only workers that take them are given any.
 
 use super::State;
-use super::open_job::OpenJob;
+use super::open_job::{NewJob, OpenJob};
 use procpool_protocol::Payload;
+use procpool_protocol::extras::{Extra, of_job};
 
 impl State {
     /// Returns whether a batch that is submitted now will find a worker that takes it: some worker serves, and all that do
@@ -10,6 +11,16 @@ impl State {
     pub(crate) fn takes_batches(&self) -> bool {
         let mut serving = self.slots.values().filter(|slot| slot.lines.is_some()).peekable();
         serving.peek().is_some() && serving.all(|slot| slot.takes_batches)
+    }
+}
+
+impl NewJob {
+    /// Returns what its worker is told of it besides the rest.
+    pub(super) fn extras(&self, takes_batches: bool) -> Vec<Extra> {
+        let usage = self.reports_usage.then(|| Extra::flag(of_job::REPORT_USAGE));
+        let batch = self.batch.filter(|_| takes_batches);
+        let batch = batch.map(|encoding| Extra { tag: of_job::BATCH, value: vec![encoding as u8] });
+        usage.into_iter().chain(batch).chain(Extra::rest(of_job::REST, &self.input)).collect()
     }
 }
 
@@ -32,9 +43,7 @@ impl OpenJob {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::state::open_job::NewJob;
     use procpool_protocol::engine::JobLimits;
-    use procpool_protocol::extras::of_job;
     use procpool_protocol::{Encoding, JobError, JobId};
     use procpool_scheduler::Time;
     use tokio::sync::oneshot;

@@ -41,7 +41,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::{Credit, Job};
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobError, JobId, Payload, Stage};
+use procpool_protocol::{JobError, JobId, Stage};
 use procpool_scheduler::{
     Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Terms, Time, Verdict,
     WorkerId,
@@ -310,11 +310,7 @@ impl State {
         // A few dozen bytes, and at most the rest of a value: it cannot exceed the limit of a header.
         if let Ok(mut frame) = header.to_frame(sequence) {
             // Lent and given back: a clone would cost a small input an allocation.
-            frame.payload = std::mem::take(&mut entry.job.input);
-            let withheld = entry.withholds(slot.takes_batches).then(|| {
-                // No JSON, so that no function runs on it.
-                std::mem::replace(&mut frame.payload, Payload::json(""))
-            });
+            frame.payload = entry.lend_input(slot.takes_batches);
             if self.keeps_sent {
                 entry.sent = Some(Box::new(slot.sent(attempt, frame.clone())));
             }
@@ -324,7 +320,7 @@ impl State {
             if let Some(lines) = &slot.lines {
                 effects.flush(lines, flush);
             }
-            entry.job.input = withheld.unwrap_or(frame.payload);
+            entry.take_back_input(frame.payload);
         }
     }
 
