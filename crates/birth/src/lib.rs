@@ -43,7 +43,10 @@ pub struct Unserved {
 
 #[derive(Debug)]
 struct State {
-    stage: Stage,
+    /// Somebody has taken the connections.
+    is_claimed: bool,
+    /// An attached worker does, too, and has no connections to claim.
+    is_serving: bool,
     /// The descriptors were not there when that was asked first, and will not be.
     is_no_worker: bool,
     /// Descriptors beside the connections that were taken.
@@ -54,7 +57,7 @@ struct State {
 
 impl State {
     fn was_spawned(&mut self) -> bool {
-        if self.stage != Stage::Untouched {
+        if self.is_claimed {
             return true;
         }
         self.is_no_worker = self.is_no_worker || !is_born();
@@ -62,17 +65,9 @@ impl State {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nobody has taken the connections, if there are any.
-    Untouched,
-    /// Taken, and nobody serves.
-    Claimed,
-    Serving,
-}
-
 static STATE: Mutex<State> = Mutex::new(State {
-    stage: Stage::Untouched,
+    is_claimed: false,
+    is_serving: false,
     is_no_worker: false,
     taken: Vec::new(),
     wanted: None,
@@ -90,11 +85,11 @@ pub fn was_spawned() -> bool {
 /// From then on they are close-on-exec: what the worker starts does not inherit them.
 pub fn claim() -> Option<Connections> {
     let mut state = state();
-    if state.stage != Stage::Untouched || !is_born() {
+    if state.is_claimed || !is_born() {
         return None;
     }
     let (jobs, control) = (inherited::take(JOBS_FD)?, inherited::take(CONTROL_FD)?);
-    state.stage = Stage::Claimed;
+    state.is_claimed = true;
     Some(Connections { jobs: jobs.into(), control: control.into() })
 }
 
@@ -103,7 +98,7 @@ pub fn claim() -> Option<Connections> {
 /// opened something, and if it was taken, or the connections were not claimed.
 pub fn take(number: RawFd) -> Option<OwnedFd> {
     let mut state = state();
-    let is_born = [PAGE_FD, INPUT_FD, OUTPUT_FD].contains(&number) && state.stage != Stage::Untouched;
+    let is_born = [PAGE_FD, INPUT_FD, OUTPUT_FD].contains(&number) && state.is_claimed;
     if !is_born || state.taken.contains(&number) || !inherited::is_memory(number) {
         return None;
     }
@@ -120,7 +115,7 @@ pub fn offers(job: &'static str, wanted: Option<&str>) {
 
 /// Notes that the worker serves.
 pub fn serves() {
-    state().stage = Stage::Serving;
+    state().is_serving = true;
 }
 
 /// Returns what is known of a worker that has not begun to serve; `None` for every other process.
@@ -128,7 +123,7 @@ pub fn serves() {
 /// Such a process must not start workers: it would be a fork bomb where it is its own worker.
 pub fn unserved() -> Option<Unserved> {
     let mut state = state();
-    let is_unserved = state.stage != Stage::Serving && state.was_spawned();
+    let is_unserved = !state.is_serving && state.was_spawned();
     is_unserved.then(|| Unserved { wanted: state.wanted.clone(), offered: state.offered.clone() })
 }
 
@@ -164,5 +159,8 @@ mod tests {
         assert!(claim().is_none());
         assert_eq!(unserved(), None);
         assert!(take(5).is_none());
+        // As one that attaches does.
+        serves();
+        assert!(!was_spawned() && take(5).is_none());
     }
 }
