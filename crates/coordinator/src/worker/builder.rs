@@ -179,7 +179,11 @@ mod tests {
         let described = || Worker::<u8, u8>::builder(Executable::path("/bin/true").unwrap()).max_payload(10);
         // Five bytes of bincode, and seventeen of JSON.
         let data = vec![200_u8; 4];
-        let error = described().worker_data(data).encoding(Encoding::Json).spawn().await.unwrap_err();
+        fn may_be_spawned<T: Send>(task: T) -> T {
+            task
+        }
+        let error =
+            may_be_spawned(described().worker_data(data).encoding(Encoding::Json).spawn()).await.unwrap_err();
         assert!(matches!(error, SpawnError::LargeWorkerData { size: 17, limit: 10 }), "{error}");
     }
 }
