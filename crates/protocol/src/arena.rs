@@ -73,7 +73,7 @@ impl Place {
         out
     }
 
-    /// Reads a place. None if it is not so long.
+    /// Reads a place. Returns `None` if `bytes` has another length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::LEN] = bytes.try_into().ok()?;
         let [arena, offset, length] = [0, 8, 16].map(|at| {

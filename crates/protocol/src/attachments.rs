@@ -52,8 +52,8 @@ impl PartialEq for Attachment {
 
 impl Eq for Attachment {}
 
-/// What goes along with a payload: descriptors, and the rest of a value of which the payload is a part. As small as a
-/// pointer, as it stands in each payload and is most often nothing.
+/// The companions of a payload: descriptors, and the rest of a value of which the payload is a
+/// part. As small as a pointer, because every payload has this field and it is usually empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachments(Option<Arc<Beside>>);
 

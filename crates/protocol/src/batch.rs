@@ -154,7 +154,7 @@ fn status(rest: &mut Bytes, length: u32) -> Result<Status, InvalidBatch> {
     let short = || InvalidBatch::Short { length: length.into(), left: rest.len() };
     let status = rest.get(..length as usize).ok_or_else(short)?;
     let status = match status {
-        // Most often it is this one.
+        // Usually it is this one.
         [0] => Status::Ok,
         _ => codec::decode_header(status).map_err(|error| InvalidBatch::Status(error.to_string()))?,
     };

@@ -100,7 +100,7 @@ pub struct ExitReport {
     pub pid: u32,
     /// How it ended.
     pub exit: Exit,
-    /// The limit that it died of; none where there is no evidence for one.
+    /// The limit that it died of. `None` if there is no evidence for one.
     pub limit: Option<LimitHit>,
     /// The kernel killed it because memory had run out, in its control group or in the machine. Only where there is a control
     /// group of memory does the kernel tell; a kill that it tells of may be that of another process of the same group.
@@ -111,8 +111,9 @@ pub struct ExitReport {
     /// Some of these lines may have been written by a job before the one that the worker had: its jobs ended in quick
     /// succession. Otherwise earlier jobs' lines are left out.
     pub stderr_may_be_older: bool,
-    /// Most memory that it, or a child that it waited for, had resident, in bytes. `None` where the system does not tell its
-    /// own from its coordinator's: it was no more than that ever had.
+    /// Maximum resident memory of the worker, or of a child that it waited for, in bytes. `None`
+    /// where the system does not separate it from the coordinator's own maximum, which it did not
+    /// exceed.
     pub peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub cpu_time: Duration,
@@ -193,8 +194,8 @@ pub struct CrashReport {
     /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
     /// doing and there was none before.
     pub payload_deaths: u32,
-    /// How long the pool does not run the payload again, if it has killed so many workers that it is in quarantine. Jobs with
-    /// it end as `Poisoned` until then.
+    /// How long the payload stays in quarantine, if it has killed enough workers. Until then, jobs
+    /// with it end as `Poisoned`.
     pub quarantined: Option<Duration>,
     /// Where the job was saved, to be run again with `procpool replay FILE` or `WORKER --replay FILE`; `None` where it was not.
     pub replay: Option<PathBuf>,

@@ -2,8 +2,8 @@
 
 /// Declares a job: a unit struct that implements [`Job`](crate::Job).
 ///
-/// `job!(Name, "name", Input => Output)` is all that most jobs need. Attributes and a visibility come first. Types of
-/// several words, such as tuples, stand as they are.
+/// `job!(Name, "name", Input => Output)` is enough for a typical job. Attributes and a visibility
+/// come first. Types of several words, such as tuples, stand as they are.
 ///
 /// ```
 /// # mod procpool { pub use procpool_protocol::*; }

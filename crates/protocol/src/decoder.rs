@@ -1,4 +1,4 @@
-//! Frames out of bytes that arrive in any chunking. Sans-IO: whoever owns a socket feeds it.
+//! Frames out of bytes that arrive in any chunking. Sans-IO: the owner of a socket feeds it.
 //!
 //! Memory follows what has arrived, never what was announced: a peer that announces a payload of
 //! the full limit and sends ten bytes costs ten bytes and one read buffer. The buffer doubles when it
@@ -207,7 +207,7 @@ impl Decoder {
         }
     }
 
-    /// What a header is about, or nothing if its frame is to be skipped.
+    /// Returns the purpose of a header, or `None` if the decoder skips its frame.
     fn judge(&self, raw: &RawHeader) -> Result<Option<(Kind, Encoding)>, FrameError> {
         if raw.header_len > MAX_HEADER {
             return Err(FrameError::HeaderTooLarge { announced: raw.header_len, limit: MAX_HEADER });

@@ -115,7 +115,7 @@ pub trait Engine: Send + Sync + 'static {
     fn cancel(&self, job: JobId) -> bool;
 }
 
-/// What came of a reload, or none if there is no such pool.
+/// The result of a reload, or `None` if there is no such pool.
 pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
 
 /// Tells what is running, and has it changed.
@@ -123,7 +123,7 @@ pub trait Admin: Send + Sync + 'static {
     /// Every pool, by name.
     fn pools(&self) -> Vec<PoolStatus>;
 
-    /// The workers of one pool, or none if there is no such pool.
+    /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
     /// The schemas of one pool's job; `None` if there is no such pool, its job has none, or no worker has told them yet.

@@ -176,7 +176,8 @@ pub enum InvalidExtra {
 }
 
 impl JobReport {
-    /// Reads the extras of a [`Done`](crate::message::Done); `None` if there are none, which is most often so.
+    /// Reads the extras of a [`Done`](crate::message::Done). Returns `None` if there are none,
+    /// which is the usual case.
     ///
     /// # Errors
     /// When a known one has a value that it cannot have.

@@ -260,8 +260,8 @@ impl Frame {
     /// Appends everything but the payload's bytes to `out`.
     ///
     /// # Panics
-    /// If the header message or the payload is longer than `u32::MAX` bytes; whoever builds a frame
-    /// compares the payload with the limit of the connection first.
+    /// If the header message or the payload is longer than `u32::MAX` bytes. Compare the payload
+    /// with the limit of the connection first.
     pub fn put_head(&self, out: &mut BytesMut) {
         let length = |length: usize| u32::try_from(length).expect("a frame part above 4 GiB");
         let header = RawHeader {

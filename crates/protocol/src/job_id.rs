@@ -8,7 +8,7 @@ use std::fmt;
 pub struct JobId(u128);
 
 impl JobId {
-    /// The id with these bits; whoever makes one draws them from a secure random generator.
+    /// Returns the id with these bits. The caller draws them from a secure random generator.
     pub fn from_bits(bits: u128) -> Self {
         Self(bits)
     }

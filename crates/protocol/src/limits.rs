@@ -44,7 +44,7 @@ pub const MAX_REST: usize = 16 * 1024;
 
 /// Maximum number of descriptors that are sent with one frame.
 ///
-/// A kernel takes 253 at once; a receiver may be allowed to have no more than a few hundred open.
+/// A kernel takes 253 at once. A receiver may be limited to a few hundred open descriptors.
 pub const MAX_ATTACHMENTS: usize = 16;
 
 /// Maximum number of cancels that a worker remembers for jobs that have not come yet.

@@ -22,11 +22,12 @@ pub struct Job {
     pub id: [u8; 16],
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// What is left of the deadline, in nanoseconds; none if there is no deadline.
+    /// Remaining time until the deadline, in nanoseconds. `None` if there is no deadline.
     pub remaining_nanos: Option<u64>,
     /// The wire number of the encoding in which the caller wants a typed output.
     pub reply: u8,
-    /// Chunks that may be sent at once; none if nobody listens and chunks are to be dropped.
+    /// Number of chunks that the job may send at once. `None` if nobody listens: the worker drops
+    /// chunks.
     pub credit: Option<u32>,
     /// Tagged additions, at most [`MAX_EXTRAS`]: see [`extras::of_job`]. Unknown tags are skipped.
     pub extras: Vec<Extra>,
@@ -78,7 +79,7 @@ pub enum Status {
     },
     /// The function returned an error.
     Failed(Failure),
-    /// The function panicked; the worker is to be retired.
+    /// The function panicked. The coordinator retires the worker.
     Panicked {
         /// The panic's message.
         message: String,

@@ -30,8 +30,8 @@ impl Timing {
     }
 }
 
-/// A job's output, or what happened instead. It passes through many hands, and most often it is an output: the error has a
-/// box of its own, so that the rest is small.
+/// A job's output, or the error that replaced it. An outcome is moved often and usually is an
+/// output, so the error is boxed to keep the type small.
 pub type Outcome = Result<Payload, Box<JobError>>;
 
 /// The one outcome of an accepted job, undecoded.
@@ -127,8 +127,9 @@ pub enum JobError {
     /// The job ended well, but its output does not decode to the caller's type.
     #[error("the job succeeded but its output is unreadable: {0}")]
     Output(PayloadError),
-    /// The payload has killed so many workers that the pool did not run the job, and does not run it for a while. The job
-    /// whose death was the last of them is [`Crashed`](Self::Crashed), with [`CrashReport::quarantined`].
+    /// The payload has killed too many workers: it is in quarantine, and the pool did not run the
+    /// job. The job whose death was the last of them is [`Crashed`](Self::Crashed), with
+    /// [`CrashReport::quarantined`].
     #[error("{}", quarantined(*payload_deaths, *remaining))]
     Poisoned {
         /// How far the job had come: [`Stage::Running`] if an earlier attempt had been handed to a worker.

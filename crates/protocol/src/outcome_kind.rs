@@ -26,7 +26,7 @@ pub enum OutcomeKind {
     OutputTooLarge,
     /// The function panicked.
     Panicked,
-    /// The payload has killed so many workers that it was not run.
+    /// The pool did not run the job, because its payload has killed too many workers.
     Poisoned,
     /// The worker broke the protocol.
     ProtocolError,

@@ -47,8 +47,9 @@ pub const RING_LEN: u64 = 64 * 1024;
 /// Bytes in all.
 pub const LEN: u64 = RING + RING_LEN;
 
-/// The parts of the file that bytes `from` and on of the output lie in, so many of them: one, or two where the ring ends
-/// between. `length` is at most [`RING_LEN`].
+/// Returns the parts of the file that hold `length` bytes of the output, starting at byte `from`.
+/// The second part is empty unless the range wraps around the end of the ring. `length` is at most
+/// [`RING_LEN`].
 pub fn places(from: u64, length: u64) -> [(u64, u64); 2] {
     let at = from % RING_LEN;
     let first = length.min(RING_LEN - at);

@@ -58,7 +58,7 @@ impl Encoding {
 /// Encoded bytes with the name of their encoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// How `bytes` is to be read.
+    /// The encoding of `bytes`.
     pub encoding: Encoding,
     /// The bytes, shared and not copied on clone.
     pub bytes: bytes::Bytes,

@@ -1,8 +1,8 @@
 //! A job that went wrong, kept as a file: the bytes that its worker was sent, and in front of them one
 //! frame that says what they are.
 //!
-//! Knows the format, which `WIRE.md` describes, and no files: whoever opens one hands it in to be read
-//! or written. A file may come from anybody, so it is decoded like a peer's bytes.
+//! Knows the format, which `WIRE.md` describes, and no files: the caller opens a file and passes it
+//! in. A file may come from anybody, so it is decoded like a peer's bytes.
 
 use crate::codec::CodecError;
 use crate::decoder::{Decoder, FrameError};

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub enum Stage {
     /// No worker has had it.
     Queued,
-    /// A worker has it, or had it: one that is to be tried again counts as running while it waits.
+    /// A worker holds the job, or held it. A job that waits for a retry counts as running.
     Running,
 }
 

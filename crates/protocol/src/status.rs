@@ -21,7 +21,7 @@ pub struct PoolStatus {
     pub queued: usize,
     /// Jobs that a worker has.
     pub running: usize,
-    /// Most jobs that may wait.
+    /// Maximum number of jobs that may wait.
     pub queue_limit: usize,
     /// Bytes of the inputs that wait for a worker.
     pub queued_bytes: usize,
@@ -30,9 +30,9 @@ pub struct PoolStatus {
     /// Bytes of the outputs that their callers have not taken, those of less than 4 KiB apart. They are not bounded: each
     /// belongs to the caller that holds the job's handle.
     pub output_bytes: u64,
-    /// Fewest workers that are kept.
+    /// Minimum number of workers that the pool keeps.
     pub min_workers: usize,
-    /// Most workers that are started.
+    /// Maximum number of workers that the pool starts.
     pub max_workers: usize,
     /// Workers by state.
     pub workers: WorkerCounts,

@@ -15,7 +15,7 @@ pub(super) struct Choices {
     pub(super) open: Vec<Open>,
     /// Whether this run has chosen what no other has.
     pub(super) is_new: bool,
-    /// Whether this run found that an enum has no more variants.
+    /// Whether this run reached the end of an enum's variants.
     pub(super) has_ended: bool,
 }
 
@@ -88,7 +88,7 @@ impl Choices {
         Some(tried.good.get(tried.turn % tried.good.len().max(1)).copied().unwrap_or(0))
     }
 
-    /// There are no more variants than these.
+    /// Notes that the enum has no variants beyond these.
     pub(super) fn end(&mut self, kind: &'static str) {
         self.has_ended = true;
         self.enums.entry(kind).or_default().is_complete = true;

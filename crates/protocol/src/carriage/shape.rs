@@ -111,7 +111,7 @@ impl Variants {
     }
 }
 
-/// Compares names, most of which are the very same text.
+/// Compares names. Usually both are the very same text.
 #[inline]
 fn is_same(one: &str, other: &str) -> bool {
     std::ptr::eq(one, other) || one == other

@@ -1,4 +1,4 @@
-//! Bytes that somebody chose to do harm: they end in an error, and cost no more than they are.
+//! Bytes that somebody chose to do harm: they end in an error, and cost at most what they are.
 
 use bytes::{BufMut, BytesMut};
 use procpool_protocol::decoder::Decoder;

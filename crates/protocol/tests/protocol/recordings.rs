@@ -93,7 +93,7 @@ fn a_file_is_what_a_worker_was_sent_with_one_ignorable_frame_in_front() {
     assert_eq!(header.flags, flags::IGNORABLE);
 }
 
-/// With so many jobs in front.
+/// Returns a recording with this number of jobs in front.
 fn with_history(jobs: usize) -> SavedJob {
     let mut whole = saved();
     whole.job = whole.job.with_payload(Payload::json("40"));

@@ -16,7 +16,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Most parts that are made up for one type, in all runs together. What is larger stays unknown in part.
+/// Maximum number of parts that all runs together make up for one type. Larger types stay partly
+/// unknown.
 const MOST_PARTS: usize = 100_000;
 
 /// Most runs for one type, with either filling.
