@@ -81,8 +81,8 @@ impl Arenas {
         self.lock().is_unread = false;
     }
 
-    /// A job that had its input in this arena has ended, and this is its last frame. `true` if the job's code holds on to the
-    /// input; then the arena is the coordinator's no more.
+    /// Checks, when a job that had its input in this arena ends with the frame `last`, whether the job's
+    /// code still holds the input. If so, the coordinator no longer owns the arena.
     pub(crate) fn is_held(&self, number: u64, last: &mut Frame) -> bool {
         let mut state = self.lock();
         let Some(at) = state.inputs.iter().position(|(it, _)| *it == number) else { return false };

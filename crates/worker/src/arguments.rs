@@ -18,7 +18,7 @@ pub(crate) fn replay() -> Option<SavedJobs> {
     saved_jobs(std::env::args_os().skip(1), was_spawned())
 }
 
-/// Saved jobs that are to be run in one process, in their order.
+/// Saved jobs that one process runs, in their order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SavedJobs {
     /// One at least.
@@ -51,7 +51,7 @@ fn last_two(word: &str, arguments: impl Iterator<Item = OsString>, was_spawned: 
     }
 }
 
-/// Answers a person, with the exit code; none if this process was spawned to work.
+/// Answers a person and returns the exit code. Returns `None` if this process was spawned to work.
 pub(crate) fn answer(identities: &[&Identity]) -> Option<u8> {
     let argument = std::env::args_os().nth(1);
     let answer = Answer::to(argument.as_deref(), was_spawned() || attach().is_some())?;

@@ -34,7 +34,7 @@ struct State {
     shut_down: bool,
 }
 
-/// What is to become of a job.
+/// The fate of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     /// It is run.
@@ -49,11 +49,11 @@ pub(crate) enum Start {
 struct Running {
     sequence: u64,
     flag: CancelFlag,
-    /// Chunks that may be sent; none if nobody wants any.
+    /// Number of chunks that the job may send. `None` if nobody wants any.
     credit: Option<u64>,
 }
 
-/// What is to become of a chunk.
+/// The fate of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
     /// It may be sent.

@@ -27,7 +27,8 @@ impl CancelFlag {
         self.raised.store(true, Ordering::Release);
     }
 
-    /// What is left of the deadline, zero once it has passed; none if there is no deadline.
+    /// Returns the remaining time until the deadline, zero once it has passed. Returns `None` if
+    /// there is no deadline.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }

@@ -58,7 +58,7 @@ struct Facts {
     id: JobId,
     attempt: u32,
     reply: Encoding,
-    /// None for a free message: what belongs to no job cannot be told of one.
+    /// `None` for a free message, which belongs to no job.
     sequence: Option<u64>,
 }
 

@@ -11,7 +11,7 @@ use crate::session::{Session, panicked};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::{Failure, Job, Payload};
 
-/// Answers messages until there are no more, or the function has panicked.
+/// Answers messages until none are left, or the function has panicked.
 pub(crate) fn run<J: Job>(
     session: &mut Session,
     mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,

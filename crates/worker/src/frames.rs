@@ -10,7 +10,7 @@ use std::io::{self, IoSlice, Write};
 
 /// Largest frame after which the decoder's buffer is kept for the next one, in bytes: 1 MiB.
 ///
-/// An idle worker is to be small; fresh pages for the next large frame are cheap beside the frame.
+/// An idle worker stays small. Fresh pages for the next large frame are cheap beside the frame.
 const KEEP: usize = 1024 * 1024;
 
 /// Bytes that a reader takes at first.
@@ -73,7 +73,7 @@ impl<R: Source> FrameReader<R> {
         self.decoder.set_max_payload(max_payload);
     }
 
-    /// The preamble; none at the end of the connection.
+    /// Reads the preamble. Returns `None` at the end of the connection.
     pub(crate) fn preamble(&mut self) -> Result<Option<Preamble>, ReadError> {
         loop {
             if let Some(preamble) = self.decoder.poll_preamble()? {
@@ -85,7 +85,8 @@ impl<R: Source> FrameReader<R> {
         }
     }
 
-    /// The next frame; none at the end of the connection, even amid a frame that nobody will finish.
+    /// Reads the next frame. Returns `None` at the end of the connection, even amid a frame that
+    /// nobody will finish.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ReadError> {
         loop {
             if let Some(frame) = self.buffered()? {

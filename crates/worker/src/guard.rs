@@ -31,7 +31,7 @@ pub(crate) struct Guard {
     pub(crate) jobs: Socket,
 }
 
-/// Why the guard stopped. Without a guard there is to be no worker.
+/// Why the guard stopped. A worker without a guard must not run.
 #[derive(Debug)]
 pub(crate) enum Lost {
     /// The coordinator is gone.

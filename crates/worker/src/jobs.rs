@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
-/// Runs jobs until there are no more, or one has panicked.
+/// Runs jobs until none are left, or one has panicked.
 pub(crate) fn run<J: Job>(
     session: &mut Session,
     mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
@@ -75,7 +75,7 @@ fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), W
     }
 }
 
-/// Runs the job of one frame. None if it was asked back.
+/// Runs the job of one frame. Returns `None` if the coordinator took the job back.
 pub(crate) fn run_one<J: Job>(
     bench: &Workbench,
     frame: Frame,

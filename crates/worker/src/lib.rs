@@ -68,7 +68,7 @@
 //! # Exit codes
 //! | code | meaning |
 //! | --- | --- |
-//! | 0 | there was no more work |
+//! | 0 | no work was left |
 //! | 1 | the initialisation failed, or the function given to [`messages`] returned an error; a saved job ended otherwise than well |
 //! | 2 | started by hand, or with a saved job that this worker cannot run |
 //! | 3 | the coordinator is gone |

@@ -118,7 +118,7 @@ impl<'f> Jobs<'f> {
         self
     }
 
-    /// Runs jobs until the coordinator has no more. `main` returns the result.
+    /// Runs jobs until the coordinator has none left. `main` returns the result.
     ///
     /// Started by hand, the process explains itself, and `--describe` prints all jobs.
     pub fn serve(self) -> ExitCode {

@@ -28,7 +28,7 @@ impl Page {
         sequence <= self.0.number_after_writes(RECALLED)
     }
 
-    /// So many bytes of output are in the ring or were sent.
+    /// Notes the number of bytes of output that are in the ring or were sent.
     pub(crate) fn has_ended(&self, bytes: u64) {
         self.0.set(ENDED, bytes);
     }

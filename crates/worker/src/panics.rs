@@ -15,7 +15,7 @@ thread_local! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PanicReport {
     pub(crate) message: String,
-    /// `file:line:column`; none for a panic that was carried over from another thread.
+    /// `file:line:column`. `None` for a panic that was carried over from another thread.
     pub(crate) location: Option<String>,
 }
 

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// there.
 ///
 /// It may be shared by threads, some that receive and some that post. `for message in &port` ends when
-/// there will be no more messages.
+/// no further messages come.
 ///
 /// ```
 /// use procpool_worker::{Failure, ParentPort};
@@ -103,8 +103,8 @@ impl<In, Out> ParentPort<In, Out> {
 }
 
 impl<In: DeserializeOwned + 'static, Out> ParentPort<In, Out> {
-    /// Waits for the next message; none when there will be no more, because the other side closed the
-    /// conversation or asked the worker to shut down.
+    /// Waits for the next message. Returns `None` at the end of the conversation: the other side
+    /// closed it or asked the worker to shut down.
     ///
     /// A message that is not an `In` is answered with a failure of code `bad_input` and passed over.
     pub fn recv(&self) -> Option<In> {
@@ -195,8 +195,8 @@ pub(crate) fn run<In, Out>(
 }
 
 impl Ends {
-    /// The next message; none at the end, or when what came is none, which [`verdict`](Self::verdict)
-    /// tells apart.
+    /// Returns the next message. Returns `None` at the end, and also when the bytes received are
+    /// not a message. [`verdict`](Self::verdict) tells the two apart.
     fn next(&self) -> Option<Frame> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let frame = match reader.frame() {

@@ -79,7 +79,8 @@ pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
     Ok(Sitting::new(jobs, saved.with_history))
 }
 
-/// Their name and version have to be ours. Their schemas need not: whoever mends a worker may mend those.
+/// Their name and version have to be ours. Their schemas need not: a mended worker may have other
+/// schemas.
 pub(crate) fn check(sitting: Sitting, ours: &Identity) -> Result<Sitting, ReplayError> {
     for (path, saved) in &sitting.jobs {
         let Recording { job, contract, .. } = &saved.recording;

@@ -1,5 +1,5 @@
-//! [`Workbench`]: what a job is run with besides its function, whoever wants its outcome: a coordinator, or a
-//! person who runs a saved job again.
+//! [`Workbench`]: the means to run a job, besides its function. Both a coordinator and a person who
+//! runs a saved job again use it.
 
 use crate::arenas::Arenas;
 use crate::board::Board;

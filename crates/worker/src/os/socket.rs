@@ -65,7 +65,7 @@ impl Source for Socket {
                 descriptors.get_or_insert_with(Vec::new).extend(rights);
             }
         }
-        // None came where this process may open no more: their frame has to know.
+        // None came where this process may open no further descriptors: their frame has to know.
         let some_are_lost = received.flags.contains(ReturnFlags::CTRUNC);
         Ok((received.bytes, if some_are_lost { Some(descriptors.unwrap_or_default()) } else { descriptors }))
     }

@@ -207,7 +207,7 @@ impl Double {
         self.end.recv_timeout(HANG).expect("the worker did not end")
     }
 
-    /// How the worker ended, once it was told that there is no more.
+    /// Closes the jobs connection and returns how the worker ended.
     fn dismiss(self) -> Result<Ending, WorkerError> {
         self.jobs.close();
         self.end()
