@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct BornArena {
     file: File,
-    /// Its memory is to be given back, unless it is used before.
+    /// Its memory is given back, unless it is used before.
     is_resting: AtomicBool,
     /// Held while its length or its memory changes.
     changing: Mutex<()>,

@@ -1,6 +1,6 @@
-//! Keeps files within the limit of this process (`ulimit -f`). Whoever writes beyond it is sent SIGXFSZ beside the error, and
-//! the default action of that signal ends the process: a service's, for a payload. A library changes nobody's signals, so it
-//! asks first.
+//! Keeps files within the limit of this process (`ulimit -f`). The system answers a write beyond it
+//! with an error and sends SIGXFSZ. That signal's default action ends the process: a service's, for
+//! a payload. A library changes nobody's signals, so it checks first.
 
 use crate::rlimit;
 use rustix::process::Resource;

@@ -60,7 +60,8 @@ impl InputReader {
         Read::new(file, length).map(Self)
     }
 
-    /// The input of so many bytes that lies in it, in place. None if that is more than there is.
+    /// Returns the input of `length` bytes at the beginning of the arena, in place. Returns `None`
+    /// if the arena is shorter.
     pub fn input(self: &Arc<Self>, length: usize) -> Option<Bytes> {
         let in_place = || Bytes::from_owner(InPlace { arena: self.clone(), length });
         (length <= self.0.len()).then(in_place)
@@ -73,7 +74,7 @@ impl InputReader {
 
     /// Whether somebody holds on to an input, or a part of one.
     pub fn is_held(self: &Arc<Self>) -> bool {
-        // One is whoever asks, and each input is one more for all of its clones.
+        // The caller holds one, and each input is one more for all of its clones.
         let is_held = Arc::strong_count(self) > 1;
         // What the one that let go last has read, it read before the coordinator writes here again.
         fence(Ordering::Acquire);

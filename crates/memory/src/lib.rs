@@ -1,9 +1,10 @@
 //! Memory that a coordinator and its workers share: arenas for large payloads, one to each direction, a page of notes, and
 //! [`SharedRegion`], which a program's own code shares with several workers at once.
 //!
-//! All of it is files without a name, in memory (`memfd`), whose descriptors one process passes to another: nothing is opened
-//! by a path. When the last process that has one open or mapped is gone, so is the memory, whoever was killed at whatever
-//! moment. None can be made shorter, so that no access to a mapping meets its end.
+//! All of it is files without a name, in memory (`memfd`). One process passes their descriptors to
+//! another: nothing is opened by a path. The memory is freed with the last process that has one
+//! open or mapped, no matter which process is killed when. No file can be made shorter, so every
+//! access to a mapping stays within its file.
 //!
 //! | | written by | read by | as |
 //! | --- | --- | --- | --- |

@@ -42,7 +42,8 @@ impl<A: Atomic> Map<A> {
         let count = self.memory.len() / size_of::<A>();
         // SAFETY: mapped for writing and initialised for as long as `self` lives. A mapping begins at a page and the part at
         // a multiple of eight, which aligns it for every `Atomic`, each of which is as large as its integer and valid for
-        // any bits. Whoever else sees this memory has atomics of this width, or is another process or the kernel.
+        // any bits. Other users of this memory have atomics of this width, or are another process
+        // or the kernel.
         unsafe { slice::from_raw_parts(self.memory.as_mut_ptr().cast(), count) }
     }
 }
@@ -66,7 +67,8 @@ impl Written {
         offset_of(&self.map, bytes)
     }
 
-    /// The first `length` bytes. None if there are fewer, or somebody has them.
+    /// Leases the first `length` bytes. Returns `None` if there are fewer, or they are leased
+    /// already.
     pub(crate) fn lease(self: &Arc<Self>, length: usize) -> Option<Lease> {
         if length > self.map.len() || self.is_leased.swap(true, Ordering::Acquire) {
             return None;

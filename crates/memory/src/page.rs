@@ -1,5 +1,5 @@
-//! Numbers and a ring of bytes that one process writes and another one reads, also after the writer's death. Knows no meaning
-//! of them; the layout is whoever's who uses it.
+//! Numbers and a ring of bytes that one process writes and another one reads, also after the
+//! writer's death. Does not: know their meaning; the user of a page lays it out.
 //!
 //! The writer has the file mapped, so that a write is a few stores and no system call, and what was stored is there
 //! whatever becomes of the process. The reader reads with system calls, and so cannot be harmed.

@@ -62,7 +62,7 @@ pub(crate) fn collected(id: Id, descriptor: impl FnOnce() -> Descriptor) -> Opti
     })
 }
 
-/// The descriptor at this place, if so many came along.
+/// Returns the descriptor at this place, or `None` if fewer came along.
 pub(crate) fn offered(at: u8) -> Option<Descriptor> {
     OFFERED.with_borrow(|offered| offered.get(usize::from(at)).cloned())
 }

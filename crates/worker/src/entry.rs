@@ -21,8 +21,8 @@ use std::time::Duration;
 /// see its end of file first, just exited, the guard would have no time to take the process group along.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Runs jobs with `f`, one after the other, until the coordinator has none left. `main` returns the
-/// result.
+/// Runs jobs with `f`, one after the other, until the coordinator has none left. Return the result
+/// from `main`.
 ///
 /// Where the coordinator wants free messages instead of jobs, each message is answered with `f`'s
 /// output. Started by hand, it explains itself; see the [crate's documentation](crate) for that and for
