@@ -47,10 +47,11 @@ pub trait FrameSink {
     /// Completes when another frame of the jobs connection can be taken.
     fn room(&self) -> impl Future<Output = ()> + Send;
 
-    /// The worker broke the protocol. It is to be killed; nothing it says counts any more.
+    /// Notes that the worker broke the protocol. The owner kills it; nothing it says counts any
+    /// more.
     fn violated(&mut self, violation: String);
 
-    /// The worker closed a connection. It is to be given nothing more.
+    /// Notes that the worker closed a connection. It must be given nothing more.
     fn hung_up(&mut self);
 }
 
@@ -65,18 +66,18 @@ pub struct Ending {
     pub unread: bool,
     /// The number of the job that it began last, where it tells.
     pub begun: Option<u64>,
-    /// It was this process that killed it, be it that somebody asked for that or that it had hung up and would not die.
+    /// This process killed it: somebody asked for that, or it had hung up and would not die.
     pub was_killed: bool,
 }
 
-/// The output side of a serving worker, shared with whoever has something to send.
+/// The output side of a serving worker, shared with all that have something to send.
 #[derive(Debug)]
 pub struct Outboxes {
     /// Jobs and messages.
     pub jobs: Outbox,
     /// Cancels, credit, the shutdown.
     pub control: Outbox,
-    /// Where they lead; none in a simulation.
+    /// Where they lead. `None` in a simulation.
     ends: Option<Ends>,
 }
 
@@ -108,14 +109,17 @@ impl Outboxes {
         }
     }
 
-    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun `first`, the first of those that it
-    /// has not answered. Gives the number of the last one that it has begun; those beyond it will not be, whatever the worker
-    /// is up to. None: it has not begun that one, or cannot tell, and nothing was asked.
+    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun
+    /// `first`, the first of those that it has not answered. Returns the number of the last job
+    /// that it has begun; it begins none beyond that.
+    ///
+    /// Returns `None` if the worker has not begun `first` or cannot tell. Then nothing was asked.
     pub fn recall(&self, first: u64, last: u64) -> Option<u64> {
         self.page()?.recall(first, last)
     }
 
-    /// Returns the number of the job that the worker began last, 0 for none; none if it does not tell.
+    /// Returns the number of the job that the worker began last, or 0 if it began none. Returns
+    /// `None` if it does not tell.
     pub fn begun(&self) -> Option<u64> {
         Some(self.page()?.begun())
     }

@@ -1,7 +1,7 @@
 //! From a recipe to a worker that takes jobs: spawned → introduced → ready.
 //!
 //! Each step is a type, so none can be left out or done twice, and each has the same bound on its
-//! time. Whatever fails, the process is dead and reaped when the error is returned.
+//! time. If one fails, the process is dead and reaped when the error is returned.
 
 mod error;
 mod hint;
@@ -42,7 +42,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An `exec` that takes so long is worth a line in the log.
+/// An `exec` that takes longer is worth a line in the log.
 const SLOW_EXEC: Duration = Duration::from_secs(1);
 
 /// A worker that takes jobs or messages.
@@ -211,7 +211,7 @@ impl<'a> Begun<'a> {
         let first = heard(welcome, self.control.breach());
         let first = match step(&self.body.alive, self.recipe.step_timeout, first).await {
             Step::Done(Ok(first)) => first,
-            // A connection that breaks is most often the first sign of a death; that explains more.
+            // A connection that breaks is usually the first sign of a death; that explains more.
             Step::Done(Err(violation)) => return Err(self.recipe.broke_off(self.body, violation).await),
             Step::Died => return Err(self.recipe.died(self.body).await),
             Step::TimedOut => return Err(self.recipe.timed_out(self.body, "introduced").await),

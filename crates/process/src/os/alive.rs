@@ -31,8 +31,8 @@ impl Alive {
     /// Completes when the process is dead, or has to be treated so. Safe to drop and call again.
     pub(crate) async fn died(&self) {
         match (&self.watched, self.process.attached()) {
-            // An error means that the reactor is shutting down, and this task with it. Whoever goes on
-            // from here reaps, and reaping waits in the kernel.
+            // An error means that the reactor is shutting down, and this task with it. The caller
+            // goes on to reap, and reaping waits in the kernel.
             (Some(watched), None) => drop(watched.readable().await),
             (Some(watched), Some(attached)) => tokio::select! {
                 _ = watched.readable() => {}

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// A worker that is asked and says nothing for so long is stopped, or hangs.
+/// How long a worker that was asked may be silent. After that it counts as stopped or hung.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// See the module.
@@ -82,7 +82,7 @@ impl AttachedProcess {
         self.killed.load(Ordering::Relaxed)
     }
 
-    /// Completes when it cannot be killed, and is to be treated as dead.
+    /// Completes when the process cannot be killed, and has to be treated as dead.
     pub(crate) async fn given_up(&self) {
         // The sender lives as long as `self`.
         let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;

@@ -1,5 +1,6 @@
-//! SIGKILL to a process group by the pidfd of its leader, for which no safe wrapper exists: a pidfd goes on meaning the
-//! same process when the number is another one's, be it that the leader was reaped by somebody else.
+//! SIGKILL to a process group by the pidfd of its leader, for which no safe wrapper exists: a pidfd
+//! goes on meaning the same process even after somebody else reaped the leader and its number was
+//! reused.
 #![allow(unsafe_code)]
 
 use std::io;

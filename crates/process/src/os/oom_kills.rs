@@ -28,7 +28,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Of a worker that lives, in a group of its own at `dir` or else in this process's. None where nobody counts.
+    /// Watches a worker that lives, in a group of its own at `dir` or else in this process's.
+    /// Returns `None` where nobody counts.
     pub(super) fn begin(dir: Option<&Path>) -> Option<Self> {
         let group = dir.and_then(Group::at).map(Arc::new).or_else(Group::of_this_process)?;
         let before = group.kills()?;
@@ -66,7 +67,8 @@ impl OomGroups {
         self.0.is_empty()
     }
 
-    /// Reads a file of each group. Whoever is known to rest after that was none of those that were taken.
+    /// Reads a file of each group. A worker that is known to rest after that was none of those that
+    /// were killed.
     pub fn read(self) -> OomKills {
         let count = |(key, group): (usize, Arc<Group>)| group.kills().map(|kills| (key, (group, kills)));
         OomKills(self.0.into_iter().filter_map(count).collect())

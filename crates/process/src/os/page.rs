@@ -39,7 +39,8 @@ impl Page {
         self.0.withdraw(RECALLED, BEGUN, last).ok()
     }
 
-    /// The output that the worker had not sent, if it has sent so many bytes of it. Nothing, if what it says makes no sense.
+    /// Returns the output that the worker wrote after its first `sent` bytes, which it had not
+    /// sent. Returns nothing if its figures make no sense.
     pub(crate) fn unsent(&self, sent: u64) -> Vec<u8> {
         let length = self.0.number(ENDED).ok().and_then(|ended| ended.checked_sub(sent)).unwrap_or_default();
         let mut bytes = Vec::new();

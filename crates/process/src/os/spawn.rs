@@ -91,7 +91,8 @@ impl Task for Order {
         let Self { request, taken_up, reply } = *self;
         if !reply.is_closed() {
             let _ = taken_up.set(Instant::now());
-            // A process is most often made because another one was given a job, and both were woken at the same moment.
+            // Usually another process was given a job just now, and both were woken at the same
+            // moment.
             std::thread::yield_now();
             // If nobody waits any more, dropping the process kills it.
             let _ = reply.send(spawn_here(&request, birthplace).map_err(cause::resources));

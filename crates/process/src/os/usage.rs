@@ -15,7 +15,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// None if there is no such process, or no `/proc`.
+    /// Returns `None` if there is no such process, or no `/proc`.
     pub(crate) fn of(pid: Pid) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         Self::parse(&stat, rustix::param::clock_ticks_per_second())

@@ -44,7 +44,8 @@ pub(crate) enum Patience {
     Wait,
 }
 
-/// Reaps the child `pid`. None if it still lives, which happens only with [`Patience::Look`].
+/// Reaps the child `pid`. Returns `None` if it still lives, which happens only with
+/// [`Patience::Look`].
 ///
 /// Its peak of memory is the kernel's figure, which begins with what this process had: see [`Usage`](super::usage::Usage).
 pub(crate) fn reap(pid: Pid, patience: Patience) -> io::Result<Option<Reaped>> {

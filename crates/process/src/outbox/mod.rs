@@ -41,7 +41,7 @@ pub struct Ticket(u64);
 pub struct Appended {
     /// Its place.
     pub ticket: Ticket,
-    /// Nobody else will flush, or have it flushed soon: whoever appended it has to.
+    /// Nobody else will flush, or have it flushed soon: the caller has to.
     pub is_first: bool,
 }
 
@@ -78,8 +78,9 @@ impl Outbox {
         self.push_after(None, frame)
     }
 
-    /// Appends a frame whose payload is copied to `arena` first, by whoever writes it, and which says that it lies at `place`.
-    /// Nobody else may write to the arena until the worker has answered.
+    /// Appends a frame that says that its payload lies at `place`. The writer of the frame copies
+    /// the payload to `arena` first. Nobody else may write to the arena until the worker has
+    /// answered.
     pub fn push_shared(&self, frame: &Frame, arena: Arc<InputArena>, place: Place) -> Appended {
         let fill = Fill { arena, payload: frame.payload.bytes.clone() };
         self.push_after(Some(fill), &frame.clone().referring_to(place))

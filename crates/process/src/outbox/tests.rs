@@ -17,7 +17,7 @@ fn frame(length: usize) -> Frame {
     Frame::new(Kind::Job, 1, "").with_payload(Payload::raw(vec![7; length]))
 }
 
-/// A frame with so many descriptors.
+/// Returns a frame with `count` descriptors.
 fn with_descriptors(length: usize, count: usize) -> Frame {
     let file = || Attachment::from(OwnedFd::from(File::open("/dev/null").unwrap()));
     let mut frame = frame(length);
