@@ -1,10 +1,12 @@
-//! What the scheduler wants done. Refuses to know how: processes, sockets and reply channels are the caller's.
+//! The scheduler's orders. Does not: carry them out; processes, sockets and reply channels are the
+//! caller's.
 
 use std::time::Duration;
 
 use crate::{Generation, JobId, WorkerId};
 
-/// One thing for the caller to do, in the order in which [`poll_action`](crate::Scheduler::poll_action) gives them.
+/// One thing for the caller to do. Carry them out in the order in which
+/// [`poll_action`](crate::Scheduler::poll_action) returns them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Tell the submitter that the job was never accepted. It gets no [`Resolve`](Self::Resolve).
@@ -14,16 +16,17 @@ pub enum Action {
         /// Why not.
         reason: Refusal,
     },
-    /// Spawn a process and let it be known by this new id. A spawn that fails is reported as
+    /// Spawn a process and register it under this new id. Report a failed spawn as
     /// [`Died`](crate::Event::Died).
     Start {
-        /// The worker to be.
+        /// The new worker.
         worker: WorkerId,
-        /// The make of its executable.
+        /// The generation of its executable.
         generation: Generation,
     },
-    /// Say what the job's payload is, by [`Identified`](crate::Event::Identified): some payload has killed a worker, and
-    /// this may be it. The job waits for the answer, and all that came after it do; so does whoever is idle.
+    /// Say what the job's payload is, by [`Identified`](crate::Event::Identified): some payload has
+    /// killed a worker, and this may be it. The job waits for the answer. So do all later jobs, and
+    /// the idle workers.
     Identify {
         /// The job, which is the next to be assigned.
         job: JobId,
@@ -35,9 +38,9 @@ pub enum Action {
         worker: WorkerId,
         /// The job.
         job: JobId,
-        /// 1 for the first time that it is handed out.
+        /// 1 for the first attempt.
         attempt: u32,
-        /// How long it may run: until its deadline or for its `run_timeout`, whichever ends first.
+        /// Maximum run time: until its deadline or for its `run_timeout`, whichever ends first.
         remaining: Option<Duration>,
     },
     /// Have the worker pass over all jobs that it has not begun, and say how many it keeps, by
@@ -47,8 +50,9 @@ pub enum Action {
         /// The worker.
         worker: WorkerId,
     },
-    /// Set the worker's flag for this job, which has been resolved already. It may answer within the grace. One that was
-    /// assigned ahead and has not been begun is to be answered without being run.
+    /// Set the worker's flag for this job, which has been resolved already. It may answer within
+    /// the grace. The worker answers a job that was assigned ahead and has not begun without
+    /// running it.
     Cancel {
         /// The worker.
         worker: WorkerId,
@@ -75,11 +79,11 @@ pub enum Action {
         /// How it ended.
         verdict: Verdict,
     },
-    /// Tell whoever asked for a reload what came of it: exactly once for each.
+    /// Tell the requester of a reload its result: exactly once for each reload.
     Reloaded {
-        /// The generation that was to be.
+        /// The generation that the reload wanted.
         generation: Generation,
-        /// What came of it.
+        /// The result.
         end: ReloadEnd,
     },
     /// No job and no worker is left after a drain or a stop. Comes once, as the last action but for refusals of jobs
@@ -90,15 +94,17 @@ pub enum Action {
 /// Why a job was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No worker is there, none is started before the time is over, and then only one on trial.
+    /// No worker is there. The pool starts none before the time is over, and then only one on
+    /// trial.
     BreakerOpen {
         /// Until the next attempt.
         retry: Duration,
     },
-    /// No worker is idle and as many jobs as may wait are waiting. Or the job's payload has killed, and as many as may wait for a
-    /// worker that has run nothing.
+    /// No worker is idle and the queue is full. Or the job's payload has killed, and the maximum
+    /// number of jobs already waits for a worker that has run nothing.
     QueueFull,
-    /// With this job, more bytes would wait than may, in the queue or aside, and it would not be the only one.
+    /// This job would exceed the maximum number of waiting bytes, in the queue or aside, and it
+    /// would not be the only one.
     QueueBytesFull {
         /// Bytes that wait there.
         waiting: usize,
@@ -128,11 +134,12 @@ pub enum Verdict {
         handed_over: bool,
         /// How many workers this payload has killed lately, this one among them if it was the payload's doing.
         payload_deaths: u32,
-        /// How long the payload is not run again, if it has killed so many that it is in quarantine: then the job is not
-        /// tried again, however many attempts it has left.
+        /// How long the payload stays in quarantine, if it has killed enough workers. Then the job
+        /// is not retried, however many attempts it has left.
         quarantined: Option<Duration>,
     },
-    /// Its payload has killed so many workers that the job is not run this time, nor for a while.
+    /// Its payload has killed enough workers to be in quarantine: the job is not run this time, nor
+    /// for a while.
     Poisoned {
         /// Where it was: [`Stage::Running`] if an earlier attempt had been handed over.
         stage: Stage,

@@ -48,7 +48,7 @@ impl Census {
         }
     }
 
-    /// A worker in service is to be replaced for another reason than `before`.
+    /// Counts a worker in service that will be replaced for another reason than `before`.
     pub(crate) fn count_tired(&mut self, before: Option<Tired>, why: Tired) {
         self.tired += usize::from(before.is_none());
         self.outdated += usize::from(why == Tired::Outdated);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::id_map::IdMap;
 use crate::{Client, ClientDeaths, Time};
 
-/// Maximum number of clients that are remembered. Past that, one with the fewest deaths is forgotten.
+/// Maximum number of clients that are remembered. Past that, the pool forgets one with the smallest
+/// number of deaths.
 const CAPACITY: usize = 1024;
 
 /// The clients whose jobs have killed.

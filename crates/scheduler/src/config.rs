@@ -1,4 +1,4 @@
-//! What a pool is told once, at its birth. Refuses to know the machine: how many CPUs there are is the caller's.
+//! The settings of a pool, fixed at its start. Does not: count the machine's CPUs; the caller does.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -9,44 +9,52 @@ use crate::Backoff;
 /// The settings of one pool; checked by [`Scheduler::new`](crate::Scheduler::new).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Workers kept even when there is nothing to do. Default: 1.
+    /// Minimum number of workers kept, even when there is nothing to do. Default: 1.
     pub min_workers: usize,
-    /// Workers in service at most, and one more while one is being replaced; those that retire come on top, at most as
-    /// many again. Default: 1.
+    /// Maximum number of workers in service, plus one while one is being replaced. Retiring workers
+    /// come on top, at most as many again. Default: 1.
     pub max_workers: usize,
-    /// Jobs that may wait. A job whose worker died before the job was handed over waits again, so up to
-    /// `max_workers` and one more can be waiting. As many again, and at least one, may wait for a worker that has run nothing,
-    /// because their payloads have killed. Default: 1024.
+    /// Maximum number of jobs that may wait. A job whose worker died before the job was handed over
+    /// waits again, so up to `max_workers` plus one more can be waiting.
+    ///
+    /// As many again, and at least one, may wait for a worker that has run nothing, because their
+    /// payloads have killed. Default: 1024.
     pub queue: usize,
-    /// Bytes of payloads that may wait together; a job beyond it is refused, unless none waits. Jobs that a worker has do
-    /// not count. One whose worker died before the job was handed over waits again all the same. Those whose payloads have
-    /// killed are counted apart, against the same bound. Default: no bound.
+    /// Maximum total of bytes of the payloads that wait. A job beyond it is refused, unless none
+    /// waits. Jobs that a worker holds do not count. A job whose worker died before the job was
+    /// handed over waits again all the same.
+    ///
+    /// Jobs whose payloads have killed are counted apart, against the same bound. Default: no
+    /// bound.
     pub queue_bytes: usize,
-    /// Between asking a worker to give up a job and SIGKILL. Default: 1 s.
+    /// Time between asking a worker to give up a job and SIGKILL. Default: 1 s.
     pub grace: Duration,
-    /// Between asking a worker to exit and SIGKILL. Default: 5 s.
+    /// Time between asking a worker to exit and SIGKILL. Default: 5 s.
     pub stop_timeout: Duration,
     /// Pauses between starts while workers die before they did anything.
     pub backoff: Backoff,
-    /// No worker until the first job; from then on `min_workers` counts. Default: false.
+    /// Starts no worker until the first job; from then on `min_workers` counts. Default: `false`.
     pub lazy: bool,
     /// When workers that keep dying stop jobs from being accepted.
     pub breaker: Breaker,
-    /// When a payload that keeps killing workers is not run any more.
+    /// When a payload that keeps killing workers is no longer run.
     pub poison: Poison,
     /// When a client whose jobs keep killing workers is refused.
     pub client_deaths: ClientDeaths,
-    /// Whether a job whose worker ran into its memory limit may be tried again like any other. Default: false.
+    /// Whether a job whose worker reached its memory limit may be retried like any other. Default:
+    /// `false`.
     pub retry_out_of_memory: bool,
     /// When a worker is replaced though nothing is wrong with it.
     pub recycling: Recycling,
-    /// A new process for every job: a worker is asked to exit after its first. Default: false.
+    /// A new process for every job: a worker is asked to exit after its first. Default: `false`.
     pub process_per_job: bool,
-    /// Most jobs that are sent to a worker ahead of their turn, while jobs are so small that it is worth it; 0: none.
+    /// Maximum number of jobs that are sent to a worker ahead of their turn, while jobs are small
+    /// enough for it. `0` disables it.
     pub ahead: usize,
-    /// Workers kept idle and ready beside those that are busy, as far as `max_workers` allows. Default: 0.
+    /// Number of workers kept idle and ready beside those that are busy, as far as `max_workers`
+    /// allows. Default: 0.
     pub spares: usize,
-    /// A worker that no job has needed for so long exits, down to `min_workers`. Default: never.
+    /// Time without a job after which an idle worker exits, down to `min_workers`. Default: never.
     pub idle_timeout: Option<Duration>,
 }
 
@@ -54,40 +62,41 @@ pub struct Config {
 /// die before they have finished a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
-    /// So many failures open it. Default: 5.
+    /// Number of failures within `window` that open the breaker. Default: 5.
     pub failures: usize,
-    /// If they come within so long. Default: 10 s. A worker on trial that lives for so long closes it, as does its first
-    /// finished job.
+    /// Time within which the failures count. Default: 10 s. A worker on trial closes the breaker
+    /// when it has lived this long, or with its first finished job.
     pub window: Duration,
 }
 
 /// A quarantine for payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poison {
-    /// Number of deaths of a payload's own doing after which it is not run any more, if it was the first job of one of these
-    /// workers; twice as many if it never was. `0` disables it. Default: 3.
+    /// Number of deaths of a payload's own doing after which it is no longer run, if it was the
+    /// first job of one of these workers. Twice as many if it never was. `0` disables it. Default:
+    /// 3.
     pub deaths: u32,
-    /// A death is remembered for so long. Default: 10 min.
+    /// Time after which a death is forgotten. Default: 10 min.
     pub memory: Duration,
 }
 
 /// A bound on the workers that the jobs of one client kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientDeaths {
-    /// Number of deaths of its jobs' own doing after which a client is refused until the window ends. `0`: they are only
-    /// counted. Default: 0.
+    /// Number of deaths of its jobs' own doing after which a client is refused until the window
+    /// ends. `0`: deaths are only counted. Default: 0.
     pub deaths: u32,
-    /// Begins with a client's first death. Default: 10 min.
+    /// Length of the window, which begins with a client's first death. Default: 10 min.
     pub window: Duration,
 }
 
-/// Bounds after which a worker is replaced, between jobs and one at a time. Each worker's own is up to a tenth lower, so
-/// that workers which were started together do not retire together.
+/// Bounds after which a worker is replaced, between jobs and one at a time. Each worker's own bound
+/// is up to a tenth lower, so that workers that were started together do not retire together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recycling {
-    /// Jobs. Default: none.
+    /// Maximum number of jobs of a worker. Default: `None`.
     pub jobs: Option<NonZeroU64>,
-    /// Time since it was ready. Default: none.
+    /// Maximum time since the worker was ready. Default: `None`.
     pub lifetime: Option<Duration>,
 }
 
@@ -155,7 +164,7 @@ impl Config {
 pub enum ConfigError {
     /// `max_workers` is 0: no job could ever run.
     NoWorkers,
-    /// More workers are to be kept than are allowed.
+    /// `min_workers` is larger than `max_workers`.
     MinAboveMax {
         /// `min_workers` as given.
         min: usize,

@@ -19,7 +19,8 @@ pub struct Counters {
     pub late_results: u64,
     /// Cancels of jobs that had ended, or never were.
     pub late_cancels: u64,
-    /// Any other event that named a worker which is no more, or which it could not have been about.
+    /// Any other event that named a worker that no longer exists, or which it could not have been
+    /// about.
     pub stale_events: u64,
     /// Workers started.
     pub starts: u64,

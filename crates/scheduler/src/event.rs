@@ -6,8 +6,8 @@ use crate::{Client, Fingerprint, Generation, JobId, WorkerId};
 
 /// Something that happened, or that somebody wants.
 ///
-/// Any event may come at any time. One that names a worker or a job which is no more is only counted
-/// ([`Counters`](crate::Counters)).
+/// Any event may come at any time. One that names a worker or a job that no longer exists is only
+/// counted ([`Counters`](crate::Counters)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Open the pool: start the first `min_workers` workers, unless it is lazy.
@@ -158,8 +158,8 @@ pub enum Event {
 pub enum Health {
     /// As good as before.
     Sound,
-    /// Its state may be broken, for example by a panic that was caught: it gets no more jobs, and a replacement is
-    /// started at once.
+    /// Its state may be broken, for example by a panic that was caught. It gets no further jobs,
+    /// and the pool starts a replacement at once.
     Suspect,
     /// It has used up what it may use, and can do no other job: treated the same.
     Spent,

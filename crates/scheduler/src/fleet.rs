@@ -8,7 +8,7 @@ use crate::restarts::Standing;
 use crate::timers::Timer;
 use crate::{Cause, Generation, JobId, Time, WorkerId};
 
-/// Why a worker that works is to be replaced.
+/// Why a worker that works will be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tired {
     /// It has done its share of jobs, has lived for long, or has grown.
@@ -139,7 +139,7 @@ impl Fleet {
         self.census.idle.len()
     }
 
-    /// Workers in service that are to be replaced.
+    /// Returns the number of workers in service that will be replaced.
     pub(crate) const fn tired(&self) -> usize {
         self.census.tired
     }
@@ -160,7 +160,7 @@ impl Fleet {
         self.census.idle.iter().copied().find(|&id| Some(id) != other)
     }
 
-    /// An idle worker that is to be replaced, and why.
+    /// Returns an idle worker that will be replaced, and why.
     pub(crate) fn idle_and_tired(&self) -> Option<(WorkerId, Tired)> {
         if self.census.tired == 0 {
             return None;
@@ -203,7 +203,7 @@ impl Fleet {
         serving.max_by_key(|&(&id, worker)| (worker.began_at, id)).map(|(&id, _)| id)
     }
 
-    /// Oldest first, so that whoever goes through all workers does it in the same order every time.
+    /// Returns the ids, oldest first, so that every pass over all workers has the same order.
     pub(crate) fn ids(&self) -> Vec<WorkerId> {
         let mut ids: Vec<_> = self.workers.keys().copied().collect();
         ids.sort_unstable();
@@ -256,7 +256,7 @@ impl Fleet {
         id
     }
 
-    /// Moves a worker to another phase, and gives it; nothing happens to one that is no more.
+    /// Moves a worker to another phase and returns it. Does nothing if the worker no longer exists.
     pub(crate) fn enter(&mut self, id: WorkerId, phase: Phase) -> Option<&mut Worker> {
         let worker = self.workers.get_mut(&id)?;
         let left = std::mem::replace(&mut worker.phase, phase);

@@ -25,7 +25,7 @@ pub struct Generation(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u64);
 
-/// Whoever wants a job done, as the caller tells clients apart.
+/// The sender of a job, as the caller tells clients apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(pub u64);
 

@@ -120,7 +120,7 @@ impl Quarantine {
         self.records.get(&payload).copied().filter(|record| now < record.last + self.poison.memory)
     }
 
-    /// When the first of them is to be forgotten.
+    /// Returns the time at which the first of them is forgotten.
     pub(crate) fn end_of_memory(&self) -> Option<Time> {
         self.records.values().map(|record| record.last + self.poison.memory).min()
     }

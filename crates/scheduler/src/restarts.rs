@@ -1,5 +1,5 @@
-//! When a dead worker may be replaced, and when so many have died that nobody should wait for the next. Refuses to know
-//! how many workers are wanted: only whether to start any.
+//! When a dead worker may be replaced, and when jobs are refused because too many workers have
+//! died. Does not: know how many workers are wanted, only whether to start any.
 
 use std::collections::VecDeque;
 
@@ -91,7 +91,7 @@ impl Restarts {
         self.is_open = false;
     }
 
-    /// What is known is about an executable that is used no more.
+    /// Forgets what is known about an executable that is no longer used.
     pub(crate) fn forget(&mut self) {
         self.proven();
         self.streak = 0;

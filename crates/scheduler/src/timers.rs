@@ -12,9 +12,9 @@ use crate::slab::Slab;
 /// entry, stale. Entries are thrown away when stale ones outnumber live ones, which bounds them at twice the live timers
 /// plus [`SLACK`] and costs amortised constant time for each disarmed timer.
 ///
-/// Timers that are all armed for so long ahead ring in the order they were armed, and there are few such lengths at a
-/// time. So an entry goes behind another one where it can, as when patience is played, which costs the same however many
-/// there are. What fits nowhere goes on a heap.
+/// Timers that are armed for the same length ring in the order in which they were armed, and few
+/// such lengths are in use at a time. So an entry goes behind another one where it can, as when
+/// patience is played, which costs the same however many there are. The rest goes on a heap.
 ///
 /// Invariant: the first entry of each run and of the heap is live, and `first` is the first of these, so that
 /// [`next`](Self::next), which is asked after every event, only looks.
@@ -239,7 +239,8 @@ mod tests {
             }
             timers.pop_due(at(now));
         }
-        // One of a length that nobody has armed yet may get into the way of another, and then no more.
+        // One of a length that nobody has armed yet may get into the way of another, and later none
+        // does.
         assert!(timers.heap.len() <= 1, "{} on the heap", timers.heap.len());
     }
 

@@ -1,9 +1,10 @@
-//! Jobs that are sent to a busy worker ahead of their turn, so that a small one does not wait for two wake-ups. Refuses to
-//! send any where jobs take long, where a worker could be started instead, and to workers that cannot tell which job they
-//! have begun.
+//! Jobs that are sent to a busy worker ahead of their turn, so that a small one does not wait for
+//! two wake-ups. None are sent where jobs take long or where a worker could be started instead. Nor
+//! do workers receive any that cannot tell which job they have begun.
 //!
-//! A job ahead may be taken back until the worker has begun it, which only the worker knows. So whoever gives one up before
-//! is told that it may have run, and one that waits behind a job which turns out long is recalled.
+//! A job ahead may be taken back until the worker has begun it, which only the worker knows. So the
+//! caller that gives one up earlier is told that it may have run. A job that waits behind one that
+//! turns out long is recalled.
 
 use std::time::Duration;
 
@@ -17,11 +18,11 @@ use crate::{Action, Cause, JobId, Time, WorkerId};
 /// As much work a worker may have ahead, by what jobs have taken lately. A wake-up costs a fifth of it at the worst.
 const WORK_AHEAD: Duration = Duration::from_micros(250);
 
-/// Most bytes that a worker may have to run while it has anything ahead: what a socket holds, so that all of it has come when
-/// its turn does, and little is sent twice.
+/// Maximum number of bytes of a worker's jobs while it holds any ahead. A socket takes as many, so
+/// all of it has arrived when its turn comes, and little is sent twice.
 const BYTES_AHEAD: usize = 128 * 1024;
 
-/// A job that takes so long has nobody waiting behind it any more.
+/// Time after which nothing waits behind a running job any more.
 const PATIENCE: Duration = Duration::from_millis(2);
 
 /// A worker is brisk while its job has run for at most this long. At the end of the patience it is recalled, and no longer brisk.
@@ -143,7 +144,8 @@ impl Scheduler {
         true
     }
 
-    /// The worker has given back all but so many of the jobs that it has, the one that it runs included.
+    /// Notes that the worker has given back all but `keeps` of its jobs, the one that it runs
+    /// included.
     pub(super) fn recalled(&mut self, id: WorkerId, keeps: usize) {
         let Some(worker) = self.fleet.get_mut(id) else {
             self.counters.stale_events += 1;

@@ -92,7 +92,8 @@ impl Job {
 
     /// Has its timer ring then.
     pub(super) fn set_timer(&mut self, end: Option<Time>, timers: &mut Timers<Due>, id: JobId) {
-        // Most jobs have no run timeout of their own: the timer of their deadline serves from beginning to end.
+        // A job without a run timeout of its own is the usual case: the timer of its deadline
+        // serves from beginning to end.
         if self.timer.map(Timer::at) == end {
             return;
         }

@@ -9,8 +9,8 @@ use crate::phase::Phase;
 use crate::queue::Queue;
 use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
 
-/// So many times a job may go back to the queue because its worker died before the last byte had reached it. A frame
-/// that kills whoever begins to read it must not go through workers for ever.
+/// Maximum number of times that a job may go back to the queue because its worker died before the
+/// last byte had reached it. A frame that kills its reader must not go through workers for ever.
 const MAX_RETURNS: u32 = 8;
 
 /// What a job is handed over with.
@@ -99,7 +99,7 @@ impl Scheduler {
         self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
     }
 
-    /// Whether so many bytes more may wait.
+    /// Returns whether `bytes` more may wait.
     fn has_bytes(&self, bytes: usize) -> bool {
         may_join(&self.queue, bytes, self.config.queue_bytes)
     }
@@ -301,8 +301,8 @@ impl Scheduler {
     }
 }
 
-/// Whether a job with so many bytes may wait in this queue, in which `most` may. One of any size may be the only one
-/// that waits, or it could never run.
+/// Returns whether a job with this number of bytes may wait in this queue, whose maximum is `most`.
+/// A job of any size may be the only one that waits, or it could never run.
 pub(super) fn may_join(queue: &Queue, bytes: usize, most: usize) -> bool {
     queue.len() == 0 || queue.bytes().saturating_add(bytes) <= most
 }

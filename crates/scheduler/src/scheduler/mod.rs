@@ -63,21 +63,21 @@ use shutdown::Life;
 /// # What it promises
 ///
 /// - For each [`Event::Submit`] there is exactly one [`Action::Refuse`] or exactly one [`Action::Resolve`].
-/// - A worker runs one job at a time, and gets none unless it is ready. The longest-waiting job and the worker which was busy
-///   last come first. Only one that takes them ahead has more than one job, at most `ahead` more, and only while jobs are
-///   small, no worker is idle and none is to be started; what it has not begun goes to others when it dies, or when the job
-///   that it runs takes long. What it has to run has at most 128 KiB, unless that is one job.
+/// - A worker runs one job at a time, and gets none unless it is ready. The longest-waiting job and the worker that was busy
+///   last come first. Only a worker that takes jobs ahead has more than one, at most `ahead` more, and only while jobs are
+///   small, no worker is idle and none will be started. The jobs that it has not begun go to others when it dies, or when the
+///   job that it runs takes long. Its jobs have at most 128 KiB together, unless it has only one.
 /// - A job is handed over at most as often as it has attempts: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, one more while one of them is being replaced, and at most as many as
 ///   `max_workers` are retiring. A worker that is replaced goes only when its replacement is ready, and between two jobs.
 /// - For each [`Event::Reload`] there is exactly one [`Action::Reloaded`]. Until its first worker is ready, no other worker
-///   is started from the new make or goes because of it.
+///   is started from the new generation or goes because of it.
 /// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
 /// - A job whose payload is in quarantine is given to no worker, whenever it was submitted.
-/// - A payload that has killed is run as the first job of a worker, so that nothing which a job before left behind is held
-///   against it, and lets others pass while no such worker is there; except where none can be had, or where no more may wait for
-///   one. It goes into quarantine only if it has killed a worker as its first job, or twice as many as are enough.
+/// - A payload that has killed is run as the first job of a worker, so that nothing left behind by an earlier job is held
+///   against it. It lets others pass while no such worker is there, unless none can be had or no further job may wait for one.
+///   It goes into quarantine only if it has killed a worker as its first job, or has killed twice as many as are enough.
 /// - Jobs of a client whose jobs have killed as many workers as it may within a window are refused until that ends, those that
 ///   wait and have not been run are given back, and none is tried again.
 /// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
@@ -116,11 +116,11 @@ pub struct Scheduler {
     timers: Timers<Due>,
     drain_limit: Option<Timer>,
     idle_timer: Option<Timer>,
-    /// Rings when a payload that has killed is to be forgotten.
+    /// Rings when a payload that has killed is forgotten.
     memory_timer: Option<Timer>,
-    /// Rings when it is to be seen whether jobs ahead wait for long.
+    /// Rings when the pool checks whether jobs ahead wait for long.
     ahead_timer: Option<Timer>,
-    /// Workers that may be sent a job ahead, whoever had the last one at the back.
+    /// Workers that may be sent a job ahead. The one that had the last job ahead is at the back.
     on_offer: VecDeque<WorkerId>,
     /// Workers that have jobs ahead, or had some when the timer last rang.
     with_ahead: Vec<WorkerId>,
@@ -140,7 +140,7 @@ enum Due {
     Worker(WorkerId),
     /// The worker has lived for long enough.
     Lifetime(WorkerId),
-    /// There may have been no failure since there had been so many in all.
+    /// There may have been no failure since the total of failures was this.
     Lull { failures: u64 },
     /// A worker may have been idle for too long.
     Idle,
@@ -375,9 +375,9 @@ impl Scheduler {
         }
     }
 
-    /// What holds after every event: no job waits while a worker is idle, but one that is to be identified or that is set apart;
-    /// no worker is missing that may be started,
-    /// and a replacement, a reload or a drain goes on as far as it can.
+    /// Settles the pool after every event. No job waits while a worker is idle, unless it waits for
+    /// its identification or is set apart. No worker is missing that may be started. A replacement,
+    /// a reload or a drain goes on as far as it can.
     fn settle(&mut self) {
         self.relieve();
         self.finish_rolling();

@@ -10,9 +10,9 @@ use crate::{Action, Generation, ReloadEnd, WorkerId};
 pub(super) struct Rollout {
     /// What workers are started from.
     current: Generation,
-    /// What is being tried.
+    /// The generation being tried.
     candidate: Option<Candidate>,
-    /// What is to be tried next; only the latest wish counts.
+    /// The generation to try next; only the latest wish counts.
     next: Option<Generation>,
     /// The current one, while workers of older ones are in service.
     rolling: Option<Generation>,

@@ -32,8 +32,8 @@ impl Scheduler {
         }
     }
 
-    /// Starts workers until there are enough, or until no more may be started. `turned_away` jobs count like waiting
-    /// ones, although they are gone.
+    /// Starts workers until there are enough, or until the maximum is reached. `turned_away` jobs
+    /// count like waiting ones, although they are gone.
     pub(super) fn recruit(&mut self, turned_away: usize) {
         while self.may_start() && self.is_short(turned_away) {
             self.start_worker(self.rollout.current());

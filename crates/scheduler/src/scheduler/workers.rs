@@ -208,7 +208,7 @@ impl Scheduler {
         }
         if self.restarts.is_open() && !was_open {
             self.counters.breaker_opened += 1;
-            // Whoever was on trial before has nothing to do with this time.
+            // An earlier worker on trial has nothing to do with this time.
             self.on_trial = None;
         }
     }

@@ -1,4 +1,4 @@
-//! Why workers are gone: each counts for one reason, whoever wanted it.
+//! Why workers are gone: each counts for one reason, no matter who wanted it.
 
 use std::num::NonZeroU64;
 

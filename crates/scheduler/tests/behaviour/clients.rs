@@ -9,7 +9,7 @@ use crate::pool::*;
 const ATTACKER: Client = Client(1);
 const NEIGHBOUR: Client = Client(2);
 
-/// So many deaths within a minute are enough.
+/// Returns settings in which this number of deaths within a minute is enough.
 fn wary(deaths: u32) -> Config {
     Config { client_deaths: ClientDeaths { deaths, window: ms(60_000) }, ..fixed(1) }
 }

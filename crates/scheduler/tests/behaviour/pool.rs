@@ -89,7 +89,7 @@ impl Pool {
         self.offer(job, Terms { timeout: timeout.map(ms), attempts, ..Terms::default() })
     }
 
-    /// A job whose payload is known, of so many attempts.
+    /// Submits a job whose payload is known, with this number of attempts.
     pub(crate) fn submit_payload(&mut self, job: u64, payload: u64, attempts: u32) -> Vec<Action> {
         let fingerprint = Some(Fingerprint(payload));
         self.offer(job, Terms { attempts, fingerprint, ..Terms::default() })
@@ -164,7 +164,7 @@ impl Pool {
         self.now
     }
 
-    /// So many first workers that die before they are ready, one after the other.
+    /// Lets this number of first workers die before they are ready, one after the other.
     pub(crate) fn fail_to_start(&mut self, times: u64) {
         self.handle(Event::Start);
         for worker in 0..times {

@@ -1,4 +1,5 @@
-//! Payloads that kill their workers: given up after so many deaths, however often they are sent.
+//! Payloads that kill their workers: given up after a number of deaths, however often they are
+//! sent.
 
 use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Poison, Stage, Verdict};
 

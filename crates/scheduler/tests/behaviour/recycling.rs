@@ -1,5 +1,5 @@
-//! Workers that are replaced though nothing is wrong with them: after so many jobs, so long a life, or so much growth.
-//! The replacement comes first, and one at a time.
+//! Workers that are replaced though nothing is wrong with them: after a number of jobs, a length of
+//! life, or an amount of growth. The replacement comes first, and one at a time.
 
 use std::num::NonZeroU64;
 

@@ -1,4 +1,5 @@
-//! Workers that panic, break the protocol, are killed by an operator, or are talked about when they are no more.
+//! Workers that panic, break the protocol, are killed by an operator, or are named after they are
+//! gone.
 
 use procpool_scheduler::{Death, Event, Health, JobId, Verdict, WorkerId, WorkerState};
 

@@ -27,7 +27,7 @@ variants! { ACTIONS, action, Action:
     Refuse Start Identify Assign Recall Cancel Kill Retire Resolve Reloaded Drained
 }
 
-/// What else is to be met: the ways of jobs that are sent ahead.
+/// The ways of jobs that are sent ahead, which the scripts have to meet, too.
 pub(crate) const AHEAD: &[&str] = &[
     "sent ahead",
     "blamed among several",

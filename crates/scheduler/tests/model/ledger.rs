@@ -17,7 +17,7 @@ pub(crate) struct Entry {
     pub(crate) client: Option<Client>,
     pub(crate) is_refused: bool,
     pub(crate) verdict: Option<Verdict>,
-    /// Whether a worker has it, be it ahead of its turn.
+    /// Whether a worker holds it, perhaps ahead of its turn.
     pub(crate) is_out: bool,
     /// How often it may be handed over.
     pub(crate) attempts: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Entry {
     pub(crate) is_hopeless: bool,
 }
 
-/// How a worker can come to have a job no more, without an answer.
+/// How a worker can lose a job without an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Loss {
     /// It died after it had begun the job, and of this as far as the job can tell.

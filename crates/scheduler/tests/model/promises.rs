@@ -10,13 +10,13 @@ use crate::run::Run;
 /// All that a worker which has jobs ahead has to run, in bytes.
 const BYTES_AHEAD: usize = 128 * 1024;
 
-/// Nobody is asked back for jobs before the first one has had so long.
+/// Time that the first job has before its worker is asked back for jobs.
 const PATIENCE: Duration = Duration::from_millis(2);
 
 /// What a pool that has become smaller may have for a while.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// The most workers that there ever might be.
+    /// The maximum number of workers that there ever might be.
     pub(crate) peak: usize,
     /// Workers in service when it became smaller, less those that have gone since.
     pub(crate) in_service: usize,
@@ -101,7 +101,7 @@ impl Run {
         }
     }
 
-    /// No more wait than may, in the queue and aside.
+    /// The number of jobs that wait stays within its bounds, in the queue and aside.
     fn check_bounds(&self) {
         let Config { queue, queue_bytes, ahead, poison, .. } = self.config;
         let (queued, apart) = (self.scheduler.queued(), self.scheduler.set_apart());

@@ -197,7 +197,7 @@ impl Run {
         self.check(event);
     }
 
-    /// The payload that has killed by this death, and is to be blamed for it.
+    /// Returns the payload that has killed by this death, and takes the blame for it.
     fn earned(&mut self, event: Event) -> Option<u64> {
         let Event::Died { death, .. } = event else { return None };
         let dead = self.world.last_dead.take()?;
@@ -304,7 +304,7 @@ impl Run {
     }
 }
 
-/// An event that names a worker which is no more, or never was.
+/// Returns an event that names a worker that no longer exists, or never did.
 fn of_the_dead(worker: WorkerId, job: JobId, pick: usize, event: u8) -> Event {
     match event {
         0 => Event::Ready { worker, takes_ahead: true },

@@ -15,11 +15,12 @@ pub(crate) struct Process {
     pub(crate) generation: Generation,
     /// The jobs that it was given and that nobody knows to be done, in the order in which it runs them.
     pub(crate) held: VecDeque<JobId>,
-    /// So many of them it has begun. It runs the last of these, and has answers to the others that nobody has read.
+    /// Number of them that it has begun. It runs the last of these, and has answers to the others
+    /// that nobody has read.
     pub(crate) begun: usize,
     /// Since when the first of them has been the first.
     pub(crate) turn: Time,
-    /// Since when that one, and whoever has recalled it, has been waited for.
+    /// Since when that one, and the recall of it, has been waited for.
     pub(crate) waited_for: Time,
     /// It was asked to give back what it has not begun.
     pub(crate) is_recalled: bool,
@@ -72,7 +73,7 @@ pub(crate) struct World {
     pub(crate) dead: Vec<WorkerId>,
     /// The last to die.
     pub(crate) last_dead: Option<Process>,
-    /// Jobs that a worker has no more though nobody has answered them.
+    /// Jobs that a worker no longer holds though nobody has answered them.
     pub(crate) lost: Vec<(JobId, Loss)>,
     /// The payload of each job.
     pub(crate) payloads: Vec<u64>,

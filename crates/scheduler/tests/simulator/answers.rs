@@ -7,7 +7,7 @@ use crate::ledger::holds;
 use crate::processes::Process;
 use crate::run::Run;
 
-/// A frame that kills whoever begins to read it goes through so many workers, and one more.
+/// A frame that kills its reader goes through this number of workers, and one more.
 const MAX_RETURNS: u32 = 8;
 
 impl Run {

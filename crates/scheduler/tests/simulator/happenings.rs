@@ -108,7 +108,7 @@ impl Run {
         self.feed(Event::Committed { job })
     }
 
-    /// Whoever was asked may have been slow, so that the job has gone its way.
+    /// The answer may have been slow, so that the job has gone its way.
     fn identify(&mut self, job: JobId) -> Result<(), Broken> {
         self.asked.remove(&job);
         let is_open = self.ledger.is_open(job);

@@ -1,4 +1,4 @@
-//! The last things that happened, for whoever has to find out what went wrong.
+//! The last things that happened, for a person who has to find out what went wrong.
 
 use std::collections::VecDeque;
 use std::fmt;

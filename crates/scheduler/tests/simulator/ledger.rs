@@ -1,5 +1,5 @@
-//! The jobs, and what is promised to each: one outcome, in time, after no more attempts than it has. Refuses to know
-//! workers beyond their numbers.
+//! The jobs, and the promises to each: one outcome, in time, within its number of attempts. Knows
+//! workers only by their numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

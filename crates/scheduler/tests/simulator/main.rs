@@ -57,7 +57,7 @@ fn play(seed: u64, bug: Option<Bug>) -> (Run, Result<(), Broken>) {
     (run, played)
 }
 
-/// Whoever panics says where; which seed it was is said here.
+/// Plays the run to its end. A panic says where it happened; the report adds the seed.
 fn play_out(run: &mut Run) -> Result<(), Broken> {
     let played = catch_unwind(AssertUnwindSafe(|| run.play()));
     played.unwrap_or_else(|_| Err(broken("nobody_panics", "as said above".into())))

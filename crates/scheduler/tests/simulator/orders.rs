@@ -102,8 +102,9 @@ impl Run {
         Ok(())
     }
 
-    /// What has killed is given to a worker that has run something only where none is there or comes that has run nothing, or
-    /// where no more may wait for one.
+    /// Checks that a payload that has killed is given to a worker that has run something only where
+    /// no fresh worker is there or starting, or where the maximum number of jobs already waits for
+    /// one.
     fn check_first(&mut self, worker: WorkerId, job: JobId, has_killed: bool) -> Result<(), Broken> {
         let comes = self.processes.count(|it| it.is_idle() && it.jobs_done == 0) + self.processes.starting();
         let is_first = self.processes.ordered(worker)?.jobs_done == 0;

@@ -42,7 +42,7 @@ impl Shown {
         (self.queued - self.apart, self.queued_bytes - self.apart_bytes)
     }
 
-    /// Whether a job with so many bytes finds no room aside.
+    /// Returns whether a job with this number of bytes finds no room aside.
     pub(crate) fn is_full_aside(&self, bytes: usize, config: &Config) -> bool {
         let has_bytes = self.apart == 0 || self.apart_bytes + bytes <= config.queue_bytes;
         self.apart >= config.queue.max(1) || !has_bytes
@@ -78,12 +78,13 @@ impl Obituary {
 pub(crate) struct Pauses {
     /// In a row without a finished job between them.
     streak: usize,
-    /// Failures in a row. Some things that end the row cannot be seen from outside: at least so many, at most so many.
+    /// Failures in a row: minimum and maximum, as some things that end the row cannot be seen from
+    /// outside.
     failures: (u32, u32),
     latest: VecDeque<Time>,
     /// All failures since the beginning.
     total: u64,
-    /// When a breaker that is open closes, if there are no more failures than this until then.
+    /// When a breaker that is open closes, if the failures until then do not exceed this number.
     lulls: Vec<(Time, u64)>,
 }
 

@@ -33,11 +33,11 @@ pub(crate) struct Plan {
     pub(crate) run: Duration,
     /// A tick is never later than that.
     pub(crate) lateness: Duration,
-    /// Of a hundred jobs, so many kill their worker by bad luck.
+    /// Of a hundred jobs, the number that kill their worker by bad luck.
     pub(crate) crashes: u64,
     pub(crate) hangs: u64,
     pub(crate) cancels: u64,
-    /// Of a hundred jobs, so many carry the payload that always kills.
+    /// Of a hundred jobs, the number that carry the payload that always kills.
     pub(crate) poison: u64,
     /// Faults from outside that come between jobs.
     pub(crate) outside: u64,

@@ -33,7 +33,7 @@ pub(crate) struct Process {
     pub(crate) jobs_done: u64,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
-    /// It was asked to give its job up, or to exit, and is to be killed then if it does not.
+    /// It was asked to give its job up, or to exit. It is killed at this time if it does not.
     pub(crate) spared_until: Option<Time>,
     /// Whether it would.
     pub(crate) obeys: bool,
@@ -123,7 +123,7 @@ impl Processes {
         self.alive.iter().map(|(&id, process)| (id, process))
     }
 
-    /// Whoever was on trial before has nothing to do with the next one.
+    /// Ends every trial: an earlier worker on trial has nothing to do with the next one.
     pub(crate) fn end_trials(&mut self) {
         self.alive.values_mut().for_each(|it| it.is_on_trial = false);
     }

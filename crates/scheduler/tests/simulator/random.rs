@@ -24,7 +24,7 @@ impl Random {
         low + self.next() % (high - low + 1)
     }
 
-    /// True so many times of a hundred.
+    /// Returns `true` with a probability of `percent` in a hundred.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }

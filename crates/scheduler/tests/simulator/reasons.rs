@@ -1,4 +1,5 @@
-//! Why a worker is killed or let go: somebody wants it, or its time is over. Whoever works is left alone.
+//! Why a worker is killed or let go: somebody wants it, or its time is over. A working one is left
+//! alone.
 
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ impl Run {
         self.now.since(self.last_trouble) < RENEWAL
     }
 
-    /// Whoever runs something that takes long has nobody waiting behind it for long.
+    /// Checks that nobody waits for long behind a job that takes long.
     pub(crate) fn check_ahead(&self) -> Result<(), Broken> {
         let most = BEHIND + 2 * self.plan.lateness;
         let is_late = |it: &Process| {
@@ -92,7 +93,7 @@ impl Run {
         holds(late.is_none(), "nobody_waits_behind_a_long_job", || format!("{late:?}"))
     }
 
-    /// Long after the last job: whoever has done its share is gone.
+    /// Checks, long after the last job, that every worker that has done its share is gone.
     pub(crate) fn check_worn(&self) -> Result<(), Broken> {
         let (recycling, now) = (self.plan.config.recycling, self.now);
         let is_worn = |process: &Process| {

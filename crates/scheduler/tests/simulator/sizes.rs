@@ -14,7 +14,7 @@ use crate::run::Run;
 /// What a pool that has become smaller may have for a while.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sizes {
-    /// The most workers that there ever might be.
+    /// The maximum number of workers that there ever might be.
     pub(crate) peak: usize,
     /// Workers in service when it became smaller, less those that have gone since.
     in_service: usize,
