@@ -10,7 +10,8 @@ use crate::limits::MAX_REST;
 use bytes::Bytes;
 use std::cell::RefCell;
 
-/// Shortest byte string that travels apart, in bytes. Shorter ones go through the socket, and are copied there anyway.
+/// Minimum length of a byte string that travels apart, in bytes. Shorter ones go through the
+/// socket, and are copied there anyway.
 pub(crate) const MIN_LENGTH: usize = MIN_SHARED;
 
 thread_local! {
@@ -38,20 +39,20 @@ pub(crate) fn offering<T>(string: &Bytes, serialize: impl FnOnce() -> T) -> T {
     serialize()
 }
 
-/// The byte string that is being serialized, if these are its bytes.
+/// Returns the byte string that is being serialized, if these are its bytes.
 pub(crate) fn offered(bytes: &[u8]) -> Option<Bytes> {
     let is_it = |it: &&Bytes| it.as_ptr() == bytes.as_ptr() && it.len() == bytes.len();
     OFFERED.with_borrow(|offered| offered.as_ref().filter(is_it).cloned())
 }
 
-/// The byte string that belongs in the place of this empty one, once.
+/// Returns the byte string that belongs in the place of this empty one, once.
 pub(crate) fn awaited(empty: &[u8]) -> Option<Bytes> {
     let place = empty.as_ptr() as usize;
     AWAITED.with_borrow_mut(|awaited| awaited.take_if(|(it, _)| *it == place).map(|(_, string)| string))
 }
 
-/// What is encoded of a value whose string was left out, if it is short enough for a header. `offset` is the place behind
-/// the length of the string, which is 0 there.
+/// Returns the encoding of a value whose string was left out, if it is short enough for a header.
+/// `offset` is the place behind the length of the string, which is 0 there.
 pub(crate) fn rest(encoded: &[u8], offset: usize) -> Option<Bytes> {
     let offset = u32::try_from(offset).ok()?.to_le_bytes();
     (offset.len() + encoded.len() <= MAX_REST).then(|| [&offset, encoded].concat().into())
@@ -66,7 +67,7 @@ pub(crate) struct Parts<'p> {
 }
 
 impl<'p> Parts<'p> {
-    /// `None` if no value has such a rest.
+    /// Reads a rest. Returns `None` if no value has such a rest.
     pub(crate) fn of(rest: &'p [u8], string: &'p Bytes) -> Option<Self> {
         let (offset, encoded) = rest.split_first_chunk()?;
         let offset = usize::try_from(u32::from_le_bytes(*offset)).ok()?;
@@ -74,8 +75,8 @@ impl<'p> Parts<'p> {
         is_empty_string.then_some(Self { encoded, offset, string })
     }
 
-    /// Decodes the value without copying the string. `None` if the type has something else than a
-    /// [`Bytes`](crate::Bytes) in that place, or cannot be decoded at all.
+    /// Decodes the value without copying the string. Returns `None` if the type has something else
+    /// than a [`Bytes`](crate::Bytes) in that place, or cannot be decoded at all.
     pub(crate) fn decode<T, E>(&self, decode: impl FnOnce(&'p [u8]) -> Result<T, E>) -> Option<T> {
         let place = self.encoded[self.offset..].as_ptr() as usize;
         let _outer = Outer(&AWAITED, AWAITED.replace(Some((place, self.string.clone()))));
@@ -83,7 +84,7 @@ impl<'p> Parts<'p> {
         AWAITED.with_borrow(Option::is_none).then_some(value)
     }
 
-    /// The value in one piece, as it is without anything apart.
+    /// Returns the value in one piece, as it is without anything apart.
     pub(crate) fn join(&self) -> Bytes {
         let (before, after) = self.encoded.split_at(self.offset);
         let length = codec::length(self.string.len());

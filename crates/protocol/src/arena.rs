@@ -1,13 +1,13 @@
-//! Arenas: memory that a coordinator shares with one worker, so that a large payload need not go through a socket. What is in
-//! them is bytes; here is how they are spoken of.
+//! Arenas: memory that a coordinator shares with one worker, so that a large payload need not go
+//! through a socket. This module names arenas and places in them. Their contents are bytes.
 
 use serde::{Deserialize, Serialize};
 
-/// Shortest payload that is worth it, in bytes: 256 KiB. A shorter one goes through a socket in about the time that the two
-/// sides need to agree on a place.
+/// Minimum length of a payload that goes through an arena, in bytes: 256 KiB. A shorter one goes
+/// through a socket in about the time that the two sides need to agree on a place.
 pub const MIN_SHARED: usize = 256 * 1024;
 
-/// Which payloads an arena is for.
+/// The payloads that an arena is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -27,12 +27,12 @@ pub enum TakesArenas {
     Born,
 }
 
-/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the arena's. Its memory is the frame's
-/// attachment, or what the worker was born with. Without a length: the worker shall let go of the arena that it has in this
-/// direction.
+/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the
+/// arena's. Its memory is the frame's attachment, or the arena that the worker was born with.
+/// Without a length, the worker gives up the arena that it has in this direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Which payloads it is for.
+    /// The payloads that it is for.
     pub direction: Direction,
     /// Its length, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,12 +49,12 @@ pub struct Shared {
     pub accepted: bool,
 }
 
-/// Where a payload lies: what stands in a frame in its place.
+/// The place of a payload in an arena. It stands in a frame instead of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The arena's number.
     pub arena: u64,
-    /// Where the payload begins in it, in bytes.
+    /// The offset of the payload in it, in bytes.
     pub offset: u64,
     /// Its length, in bytes.
     pub length: u64,
@@ -64,7 +64,7 @@ impl Place {
     /// Length of a place on the wire, in bytes.
     pub const LEN: usize = 24;
 
-    /// As it stands in a frame: three little-endian numbers.
+    /// Returns the place as it stands in a frame: three little-endian numbers.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
         for (at, number) in [self.arena, self.offset, self.length].into_iter().enumerate() {

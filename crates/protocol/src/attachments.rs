@@ -1,7 +1,7 @@
 //! Attachments: descriptors that are sent with a frame, beside its bytes.
 //!
-//! This crate sends and receives none, and does not know what is behind one. It counts them: the number stands in the frame's
-//! header, so that a receiver knows which descriptor belongs to which frame.
+//! This crate counts attachments. It does not send, receive or use them. Their number stands in the
+//! frame's header, so that a receiver knows which descriptor belongs to which frame.
 
 use crate::limits::MAX_ATTACHMENTS;
 use bytes::Bytes;
@@ -9,12 +9,12 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// One descriptor, with whatever keeps it open. Clones are the same one.
+/// One descriptor, with the handle that keeps it open. Clones share it.
 #[derive(Clone)]
 pub struct Attachment(Arc<dyn AsFd + Send + Sync>);
 
 impl Attachment {
-    /// The shared handle itself.
+    /// Returns the shared handle itself.
     pub fn into_inner(self) -> Arc<dyn AsFd + Send + Sync> {
         self.0
     }
@@ -70,16 +70,16 @@ enum Descriptors {
 }
 
 impl Attachments {
-    /// Nothing, the usual case.
+    /// No attachments, the usual case.
     pub const NONE: Self = Self(None);
 
-    /// A single one.
+    /// Returns attachments of a single one.
     pub fn one(attachment: Attachment) -> Self {
         Self::of(Descriptors::Here(vec![attachment]))
     }
 
-    /// This number was announced, and they are not here: they have not been taken from the connection, or never came, or the
-    /// payload was read from a file.
+    /// Returns attachments that were announced in this number and are not here. Either they have
+    /// not been taken from the connection, or they never came, or the payload was read from a file.
     pub fn absent(count: u8) -> Self {
         if count == 0 { Self::NONE } else { Self::of(Descriptors::Absent(count)) }
     }
@@ -88,24 +88,24 @@ impl Attachments {
         Self(Some(Arc::new(Beside { descriptors, rest: None })))
     }
 
-    /// The same descriptors beside the rest of a value.
+    /// Returns the same descriptors beside the rest of a value.
     #[must_use]
     pub(crate) fn with_rest(self, rest: Bytes) -> Self {
         let descriptors = self.0.map_or(Descriptors::Absent(0), |beside| beside.descriptors.clone());
         Self(Some(Arc::new(Beside { descriptors, rest: Some(rest) })))
     }
 
-    /// The rest of a value, if the payload is a part of one.
+    /// Returns the rest of a value, if the payload is a part of one.
     pub(crate) fn rest(&self) -> Option<&Bytes> {
         self.0.as_deref()?.rest.as_ref()
     }
 
-    /// Whether there are no descriptors, here or elsewhere.
+    /// Returns whether there are no descriptors, here or elsewhere.
     pub fn is_none(&self) -> bool {
         self.count() == 0
     }
 
-    /// Number of those that are [`absent`](Self::absent), if any are.
+    /// Returns the number of descriptors that are [`absent`](Self::absent), if any are.
     pub fn absentees(&self) -> Option<u8> {
         match self.0.as_deref()?.descriptors {
             Descriptors::Absent(count) => Some(count).filter(|&count| count > 0),
@@ -113,7 +113,7 @@ impl Attachments {
         }
     }
 
-    /// Number of them, as it stands in a frame's header.
+    /// Returns the number of descriptors, as it stands in a frame's header.
     pub fn count(&self) -> u8 {
         match self.0.as_deref().map(|beside| &beside.descriptors) {
             None => 0,
@@ -123,7 +123,7 @@ impl Attachments {
         }
     }
 
-    /// Those that are here.
+    /// Returns the descriptors that are here.
     pub fn as_slice(&self) -> &[Attachment] {
         match self.0.as_deref() {
             Some(Beside { descriptors: Descriptors::Here(attachments), .. }) => attachments,
@@ -136,7 +136,7 @@ impl Attachments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it refers to {count} shared regions, and may refer to at most {MAX_ATTACHMENTS}")]
 pub struct TooManyAttachments {
-    /// How many there are.
+    /// The number of attachments.
     pub count: usize,
 }
 

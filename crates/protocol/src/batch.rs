@@ -1,4 +1,5 @@
-//! Several inputs in one job, and what came of each in one answer: what `Pool::map` sends in chunks.
+//! Several inputs in one job, and all of their results in one answer. `Pool::map` sends them in
+//! chunks.
 //!
 //! Both are the raw payloads of an ordinary job frame and of its `Done`, so that a batch is one job to everything between
 //! the two ends.
@@ -9,10 +10,10 @@ use crate::message::Status;
 use crate::payload::{Encoding, Payload};
 use bytes::{Buf as _, Bytes};
 
-/// What stands before each input: its length.
+/// The head of each input: its length.
 const INPUT_HEAD: usize = 4;
 
-/// What stands before each answer: the output's encoding, the lengths of status and output.
+/// The head of each answer: the output's encoding, the lengths of status and output.
 const ANSWER_HEAD: usize = 9;
 
 /// Bytes are not a batch.
@@ -27,10 +28,10 @@ pub enum InvalidBatch {
         /// Number of bytes that are left.
         left: usize,
     },
-    /// A status that is none.
+    /// A status that does not exist.
     #[error("a batch with a status that is none: {0}")]
     Status(String),
-    /// An encoding that is none.
+    /// An encoding that does not exist.
     #[error("a batch with the encoding {0}, which is none")]
     Encoding(u8),
 }
@@ -80,7 +81,7 @@ pub fn next_input(rest: &mut Bytes) -> Option<Result<Bytes, InvalidBatch>> {
     Some(take(rest, u32::from_le_bytes(head)))
 }
 
-/// Reads over all inputs.
+/// Checks that a batch consists of whole inputs.
 ///
 /// # Errors
 /// When they do not fill the bytes exactly.
@@ -92,7 +93,8 @@ pub fn check(inputs: &Bytes) -> Result<(), InvalidBatch> {
     Ok(())
 }
 
-/// Answers that are written one after the other, each with what the `Done` of a job would say.
+/// Answers that are written one after the other, each with the contents that a job's `Done` would
+/// have.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     bytes: Vec<u8>,
@@ -135,7 +137,7 @@ impl From<Answers> for Payload {
 /// Takes the next answer, or returns `None` after the last.
 ///
 /// # Errors
-/// When it is none.
+/// When the bytes are not an answer.
 pub fn next_answer(rest: &mut Bytes) -> Option<Result<(Status, Payload), InvalidBatch>> {
     let head: [u8; ANSWER_HEAD] = match head(rest)? {
         Ok(head) => head,

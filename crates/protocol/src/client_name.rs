@@ -1,4 +1,4 @@
-//! Who wants a job done, as pools tell clients apart.
+//! The name of a client, by which pools tell clients apart.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 /// Random, so that nobody can make two names of one number.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// A client's name. Making one costs more than a clone, which a job takes along for nothing.
+/// A client's name. Creating one costs more than a clone; a job carries a clone at no cost.
 #[derive(Clone)]
 pub struct ClientName(Arc<Named>);
 
@@ -19,7 +19,7 @@ struct Named {
 }
 
 impl ClientName {
-    /// The number that stands for the name in this process: the same for the same name.
+    /// Returns the number that stands for the name in this process: the same for the same name.
     pub fn number(&self) -> u64 {
         self.0.number
     }

@@ -60,21 +60,21 @@ pub enum CodecError {
     /// The bytes are not the typed value, or exceed a bound of [`crate::bounded`].
     #[error("{reason}")]
     Value {
-        /// What the decoder says.
+        /// The decoder's error.
         reason: String,
     },
     /// bincode cannot carry the value. See [`crate::carriage`].
     #[error("bincode cannot carry it: {reason}")]
     Uncarried {
-        /// What in it cannot be carried.
+        /// The part that cannot be carried.
         reason: String,
     },
     /// The bytes hold the message and more.
     #[error("what was expected takes {len} bytes and was followed by {extra} more")]
     Trailing {
-        /// What the message or value needs.
+        /// Number of bytes that the message or value needs.
         len: usize,
-        /// What is left.
+        /// Number of bytes that are left over.
         extra: usize,
     },
     /// JSON that is not the message.
@@ -91,7 +91,7 @@ pub enum CodecError {
     /// A job, or its end, with more extras than allowed.
     #[error("a message with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
     TooManyExtras {
-        /// How many there were.
+        /// The number of extras.
         count: usize,
     },
 }
@@ -144,7 +144,7 @@ pub fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CodecErro
     encode_as(value, &carriage::UNKNOWN)
 }
 
-/// Encodes a typed value, all of which is in the places where a value of this shape has it.
+/// Encodes a typed value, and checks that its parts are in the places where this shape has them.
 pub(crate) fn encode_as<T: Serialize + ?Sized>(
     value: &T,
     shape: &'static Shape,
@@ -154,8 +154,8 @@ pub(crate) fn encode_as<T: Serialize + ?Sized>(
     Ok(collected.into_bytes())
 }
 
-/// The same, except that a large [`Bytes`](crate::Bytes) in the value may be left out: then it comes with the offset of the
-/// empty string that stands in its place.
+/// Encodes a value like [`encode_as`], except that it may leave out a large [`Bytes`](crate::Bytes)
+/// in the value. Then it returns that string too, with the offset of the empty string in its place.
 pub(crate) fn encode_apart<T: Serialize + ?Sized>(
     value: &T,
     shape: &'static Shape,
@@ -180,8 +180,8 @@ fn encode_into<T: Serialize + ?Sized>(
     })
 }
 
-/// What was written so far. Most values are short: one that never grew out of the stack becomes `Bytes` by a single
-/// allocation of its own length, where a `Vec` with room to spare needs two.
+/// The bytes written so far. Most values are short: one that never grew out of the stack becomes
+/// `Bytes` by a single allocation of its own length, where a `Vec` with room to spare needs two.
 #[derive(Default)]
 pub(crate) struct Collected {
     pub(crate) bytes: SmallVec<[u8; 128]>,
@@ -214,7 +214,7 @@ impl Writer for Collected {
     }
 }
 
-/// How the length of a string of `length` bytes is written in front of it.
+/// Returns the encoded length that stands in front of a string of `length` bytes.
 pub(crate) fn length(length: usize) -> SmallVec<[u8; 16]> {
     let mut written = [0; 9];
     // Nine bytes are enough for every number.
@@ -222,8 +222,8 @@ pub(crate) fn length(length: usize) -> SmallVec<[u8; 16]> {
     SmallVec::from_slice(&written[..end])
 }
 
-/// Decodes what `seed` makes of exactly all of `bytes`. bincode bounds nothing here and allocates
-/// what is announced: `seed` has to (see [`crate::bounded`]).
+/// Decodes a value from exactly all of `bytes` with `seed`. bincode bounds nothing here and
+/// allocates the lengths that are announced. So `seed` has to bound them (see [`crate::bounded`]).
 pub(crate) fn decode_typed<'de, S: DeserializeSeed<'de>>(
     bytes: &'de [u8],
     seed: S,

@@ -1,4 +1,4 @@
-//! What is known of a worker's death: the error value of the job that it held.
+//! Reports of a worker's death: the error value of the job that it held.
 
 use crate::job_id::JobId;
 use crate::last_words;
@@ -23,17 +23,17 @@ pub enum Exit {
         /// Whether a core was dumped.
         core_dumped: bool,
     },
-    /// Its parent was told nothing: somebody else reaped it.
+    /// The coordinator does not know: another process reaped the worker.
     Unknown,
 }
 
 impl Exit {
-    /// Whether it exited with code 0.
+    /// Returns whether it exited with code 0.
     pub fn is_success(self) -> bool {
         self == Self::Code(0)
     }
 
-    /// The exit code, if it was not a signal.
+    /// Returns the exit code, if no signal killed it.
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
@@ -41,7 +41,7 @@ impl Exit {
         }
     }
 
-    /// The number of the signal that killed it.
+    /// Returns the number of the signal that killed it.
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Signal { number, .. } => Some(number),
@@ -63,7 +63,7 @@ impl fmt::Display for Exit {
     }
 }
 
-/// The name of a signal, with Linux' numbers on its common architectures.
+/// Returns the name of a signal, with Linux' numbers on its common architectures.
 pub fn signal_name(number: i32) -> Option<&'static str> {
     Some(match number {
         1 => "SIGHUP",
@@ -90,7 +90,7 @@ pub fn signal_name(number: i32) -> Option<&'static str> {
     })
 }
 
-/// A worker's exit with what the kernel counted for it.
+/// A worker's exit status with the kernel's figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExitReport {
@@ -102,14 +102,16 @@ pub struct ExitReport {
     pub exit: Exit,
     /// The limit that it died of. `None` if there is no evidence for one.
     pub limit: Option<LimitHit>,
-    /// The kernel killed it because memory had run out, in its control group or in the machine. Only where there is a control
-    /// group of memory does the kernel tell; a kill that it tells of may be that of another process of the same group.
+    /// Whether the kernel killed it because memory had run out, in its control group or in the
+    /// machine. The kernel tells this only where there is a memory control group. The kill may be
+    /// that of another process of the same group.
     pub oom_killed: bool,
-    /// The first five and the last lines that its job wrote to standard error, oldest first, twenty at most; what came between
-    /// is left out. Among them is what it said of the cause of its end, however long a backtrace followed.
+    /// Lines that its job wrote to standard error, oldest first: the first five and the last ones,
+    /// twenty at most. Lines between them are left out. They include the cause of its end, even
+    /// before a long backtrace.
     pub stderr: Vec<String>,
-    /// Some of these lines may have been written by a job before the one that the worker had: its jobs ended in quick
-    /// succession. Otherwise earlier jobs' lines are left out.
+    /// Whether some of these lines may be an earlier job's, because the worker's jobs ended in
+    /// quick succession. Otherwise earlier jobs' lines are left out.
     pub stderr_may_be_older: bool,
     /// Maximum resident memory of the worker, or of a child that it waited for, in bytes. `None`
     /// where the system does not separate it from the coordinator's own maximum, which it did not
@@ -117,14 +119,14 @@ pub struct ExitReport {
     pub peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub cpu_time: Duration,
-    /// From spawn to death.
+    /// Time from spawn to death.
     pub uptime: Duration,
-    /// Jobs that it had finished.
+    /// Number of jobs that it had finished.
     pub jobs_done: u64,
 }
 
 impl ExitReport {
-    /// A report of which nothing is known but who and how.
+    /// Returns a report that knows only the worker and its exit status.
     pub fn new(worker: impl Into<String>, pid: u32, exit: Exit) -> Self {
         Self {
             worker: worker.into(),
@@ -176,7 +178,8 @@ impl fmt::Display for ExitReport {
     }
 }
 
-/// What a worker exits with that takes its coordinator for gone. It says nothing then: nobody would read it.
+/// The exit code of a worker that finds its coordinator gone. It writes nothing then: nobody would
+/// read it.
 const CUT_OFF: i32 = 3;
 
 /// A worker died while it held a job.
@@ -189,10 +192,11 @@ pub struct CrashReport {
     pub stage: Stage,
     /// How the worker died.
     pub death: ExitReport,
-    /// Whether the worker had run no job before this one. If it had, an earlier job may have left behind what it died of.
+    /// Whether the worker had run no job before this one. If it had, an earlier job may have caused
+    /// its death.
     pub first_job: bool,
-    /// How many workers this payload has killed lately, this one among them. 0 if this death was somebody else's
-    /// doing and there was none before.
+    /// Number of workers that this payload has killed lately, this one among them. 0 if this death
+    /// had another cause and there was none before.
     pub payload_deaths: u32,
     /// How long the payload stays in quarantine, if it has killed enough workers. Until then, jobs
     /// with it end as `Poisoned`.
@@ -202,7 +206,7 @@ pub struct CrashReport {
 }
 
 impl CrashReport {
-    /// The report of `death` for one job.
+    /// Returns the report of `death` for one job.
     pub fn new(job: JobId, stage: Stage, death: ExitReport) -> Self {
         let first_job = death.jobs_done == 0;
         Self { job, stage, death, first_job, payload_deaths: 0, quarantined: None, replay: None }
@@ -225,13 +229,14 @@ impl fmt::Display for CrashReport {
     }
 }
 
-/// What a payload is kept from, and for how long.
+/// Returns the sentence about the quarantine and its length.
 pub(crate) fn quarantined(deaths: u32, remaining: Duration) -> String {
     let remaining = Duration::from_secs(remaining.as_secs().max(1));
     format!("the payload has killed {deaths} workers and is not run again for {remaining:?}")
 }
 
-/// How to run a saved job again: with the command, or with the worker where somebody has but the library.
+/// Returns the way to run a saved job again: with the command, or with the worker for users of the
+/// library alone.
 pub(crate) fn again(saved: Option<&Path>) -> String {
     let file = saved.map(Path::display);
     file.map_or_else(String::new, |file| {

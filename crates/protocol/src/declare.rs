@@ -17,8 +17,8 @@
 /// assert_eq!((Fib::NAME, Thumbnail::VERSION), ("fib", 1));
 /// ```
 ///
-/// `chunks Type` after the output makes it a [`Streaming`](crate::Streaming) job. Whatever else the trait has is written
-/// between braces, as in its `impl`.
+/// `chunks Type` after the output makes it a [`Streaming`](crate::Streaming) job. All other items
+/// of the trait are written between braces, as in its `impl`.
 ///
 /// ```
 /// # mod procpool { pub use procpool_protocol::*; }

@@ -13,15 +13,16 @@ use crate::payload::{Encoding, Payload};
 use crate::preamble::{PREAMBLE_LEN, Preamble, PreambleError};
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Room that is offered for one read when nothing is known of what comes, in bytes.
+/// Room that is offered for one read while nothing is known of the next bytes, in bytes.
 ///
 /// A Unix socket hands over up to about 200 KiB at once; small frames, the usual case, fill a page.
 const READ_CHUNK: usize = 16 * 1024;
 
-/// Most room that is offered for one read, in bytes: grown into, as long as bytes keep coming.
+/// Maximum room that is offered for one read, in bytes. The decoder grows into it as long as bytes
+/// keep coming.
 const MAX_READ: usize = 1024 * 1024;
 
-/// Longest part of a frame that is copied out of the buffer, in bytes.
+/// Maximum length of a part of a frame that is copied out of the buffer, in bytes.
 ///
 /// A longer one is handed out as a piece of the buffer itself. For a short one that would be dear:
 /// as long as somebody keeps it, all of the buffer is kept, and each read needs a new one.
@@ -34,7 +35,7 @@ pub enum FrameError {
     /// A header message above [`MAX_HEADER`].
     #[error("a frame announced a header of {announced} bytes; the limit is {limit}")]
     HeaderTooLarge {
-        /// What was announced, in bytes.
+        /// The announced length, in bytes.
         announced: u32,
         /// The limit, in bytes.
         limit: u32,
@@ -42,7 +43,7 @@ pub enum FrameError {
     /// A payload above the connection's limit.
     #[error("a frame announced a payload of {announced} bytes; the limit is {limit}")]
     PayloadTooLarge {
-        /// What was announced, in bytes.
+        /// The announced length, in bytes.
         announced: u32,
         /// The limit, in bytes.
         limit: u32,
@@ -59,7 +60,7 @@ pub enum FrameError {
     /// A payload without an encoding.
     #[error("a frame announced a payload of {0} bytes without an encoding")]
     NoEncoding(u32),
-    /// A reference to an arena that is none, or in a frame that has no large payload.
+    /// A reference to an arena that is malformed, or in a frame that has no large payload.
     #[error("a {kind:?} frame with a reference of {announced} bytes to a payload")]
     BadReference {
         /// The frame's kind.
@@ -80,7 +81,7 @@ pub enum FrameError {
     Reserved,
 }
 
-/// Takes bytes, gives frames.
+/// Takes bytes and returns frames.
 ///
 /// ```
 /// use procpool_protocol::decoder::Decoder;
@@ -97,7 +98,7 @@ pub enum FrameError {
 pub struct Decoder {
     buffer: BytesMut,
     max_payload: u32,
-    /// Bytes of an ignorable frame that are still to be thrown away.
+    /// Bytes of an ignorable frame that the decoder still has to drop.
     skip: u64,
 }
 
@@ -108,12 +109,12 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that accepts payloads of up to [`DEFAULT_MAX_PAYLOAD`].
+    /// Returns a decoder that accepts payloads of up to [`DEFAULT_MAX_PAYLOAD`].
     pub fn new() -> Self {
         Self::with_max_payload(DEFAULT_MAX_PAYLOAD)
     }
 
-    /// A decoder that accepts payloads of up to `max_payload` bytes.
+    /// Returns a decoder that accepts payloads of up to `max_payload` bytes.
     pub fn with_max_payload(max_payload: u32) -> Self {
         Self { buffer: BytesMut::new(), max_payload, skip: 0 }
     }
@@ -128,25 +129,25 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The buffer to read into, with room for at least one sensible read.
+    /// Returns the buffer to read into, with room for at least one sensible read.
     ///
-    /// The room that is asked for doubles with what has arrived of a large frame, up to 1 MiB, and
-    /// never exceeds what that frame still lacks by more than one small read.
+    /// The room doubles with the received part of a large frame, up to 1 MiB. It never exceeds the
+    /// missing part of that frame by more than one small read.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
         let room = self.missing().min(self.buffer.len()).clamp(READ_CHUNK, MAX_READ);
         self.buffer.reserve(room);
         &mut self.buffer
     }
 
-    /// Gives back a large buffer that holds nothing. For when the peer has nothing more to say for now: a
-    /// buffer that once took a large frame would else be kept for ever.
+    /// Drops a large buffer that holds nothing. Call it when the peer has nothing more to say for
+    /// now. Otherwise a buffer that once took a large frame is kept for ever.
     pub fn release(&mut self) {
         if self.buffer.is_empty() && self.buffer.capacity() > MAX_READ {
             self.buffer = BytesMut::new();
         }
     }
 
-    /// Bytes that were fed and not yet taken out as frames.
+    /// Returns the number of bytes that were fed and not yet taken out as frames.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
@@ -164,7 +165,7 @@ impl Decoder {
         Ok(Some(preamble))
     }
 
-    /// The next frame, once all of it is there.
+    /// Returns the next frame, once all of it is there.
     ///
     /// # Errors
     /// When the bytes cannot be a frame; every later call errs likewise.
@@ -241,7 +242,7 @@ impl Decoder {
         Ok(Some((kind, encoding)))
     }
 
-    /// The first `len` bytes of the buffer, all of which have arrived.
+    /// Returns the first `len` bytes of the buffer, all of which have arrived.
     fn take(&mut self, len: usize) -> Bytes {
         if len > COPIED {
             return self.buffer.split_to(len).freeze();
@@ -257,7 +258,8 @@ impl Decoder {
         self.skip -= present as u64;
     }
 
-    /// Bytes that the frame at the front still lacks; 0 where nothing is known of it.
+    /// Returns the number of bytes that the frame at the front still lacks; 0 where nothing is
+    /// known of it.
     fn missing(&self) -> usize {
         let Some(bytes) = self.buffer.first_chunk::<HEADER_LEN>() else {
             return 0;
@@ -272,7 +274,7 @@ impl Decoder {
     }
 }
 
-/// Bytes of the whole frame on the wire.
+/// Returns the number of bytes of the whole frame on the wire.
 fn wire_len(raw: &RawHeader) -> u64 {
     HEADER_LEN as u64 + u64::from(raw.header_len) + u64::from(raw.payload_len)
 }

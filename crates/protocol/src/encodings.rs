@@ -1,12 +1,12 @@
-//! [`Encodings`]: which encodings of payloads one side reads and writes.
+//! [`Encodings`]: the encodings of payloads that one side reads and writes.
 
 use crate::payload::Encoding;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use std::fmt;
 
-/// A set of encodings. In JSON it is a list of words: `["bincode", "json", "raw"]`. A reader passes over words that it
-/// does not know.
+/// A set of encodings. In JSON it is a list of words: `["bincode", "json", "raw"]`. A reader
+/// ignores words that it does not know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Encodings(u8);
 
@@ -15,13 +15,13 @@ const WORDS: [(Encoding, &str); 3] =
     [(Encoding::Bincode, "bincode"), (Encoding::Json, "json"), (Encoding::Bytes, "raw")];
 
 impl Encodings {
-    /// None.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// All of them: what a worker has that names none.
+    /// All of them. A worker that names none has all.
     pub const ALL: Self = Self::NONE.with(Encoding::Bincode).with(Encoding::Json).with(Encoding::Bytes);
 
-    /// The same set, and `encoding`. [`Encoding::None`] is in every set.
+    /// Returns the same set with `encoding` added. [`Encoding::None`] is in every set.
     #[must_use]
     pub const fn with(self, encoding: Encoding) -> Self {
         match encoding {
@@ -30,18 +30,18 @@ impl Encodings {
         }
     }
 
-    /// The members of both sets.
+    /// Returns the members of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether `encoding` is in the set.
+    /// Returns whether `encoding` is in the set.
     pub fn has(self, encoding: Encoding) -> bool {
         self.with(encoding) == self
     }
 
-    /// Whether nothing is missing.
+    /// Returns whether the set has all encodings.
     pub fn is_all(&self) -> bool {
         *self == Self::ALL
     }

@@ -1,7 +1,8 @@
-//! The seam between a frontend and whatever runs the jobs: [`Engine`] and [`Admin`].
+//! The seam between a frontend and the engine that runs the jobs: [`Engine`] and [`Admin`].
 //!
-//! Object-safe and free of any runtime. Only what takes time is a future: a job's outcome, and a reload. So that the frontend knows no processes and another engine
-//! (a distributed one, a fake in a test) can stand where the local coordinator stands.
+//! Object-safe and free of any runtime. Only two things take time and are futures: a job's outcome,
+//! and a reload. So the frontend knows no processes, and another engine can replace the local
+//! coordinator: a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
 use crate::outcome::{Finished, JobError, JobId};
@@ -24,36 +25,37 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Submission {
-    /// The pool that shall run it.
+    /// The pool that runs it.
     pub pool: String,
     /// The input.
     pub input: Payload,
-    /// The encoding in which a typed output is wanted.
+    /// The requested encoding of a typed output.
     pub reply: Encoding,
-    /// Limits of this job.
+    /// The limits of this job.
     pub limits: JobLimits,
-    /// Whether the worker is asked for processor time and peak memory, which it tells in
-    /// [`JobReport`](crate::extras::JobReport). Costs the worker a look into `/proc`, some 15 µs.
+    /// Whether the worker reports processor time and peak memory in
+    /// [`JobReport`](crate::extras::JobReport). It costs the worker a look into `/proc`, some 15
+    /// µs.
     pub reports_usage: bool,
-    /// Who wants it done, as far as that is known: the pool counts the workers that a client's jobs kill.
+    /// The client, as far as it is known. The pool counts the workers that a client's jobs kill.
     pub client: Option<ClientName>,
 }
 
 impl Submission {
-    /// Returns a job with the pool's limits, of nobody in particular.
+    /// Returns a job with the pool's limits and without a client.
     pub fn new(pool: impl Into<String>, input: Payload, reply: Encoding) -> Self {
         let limits = JobLimits::default();
         Self { pool: pool.into(), input, reply, limits, reports_usage: false, client: None }
     }
 }
 
-/// The limits of one job. What is not set comes from the pool; nothing exceeds the pool's `max_timeout`.
+/// The limits of one job. The pool fills in missing ones; nothing exceeds the pool's `max_timeout`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobLimits {
-    /// Bounds queue and run together.
+    /// Maximum time for queue and run together.
     pub timeout: Option<Duration>,
-    /// Bounds the run alone.
+    /// Maximum time for the run alone.
     pub run_timeout: Option<Duration>,
 }
 
@@ -105,38 +107,42 @@ impl fmt::Debug for Accepted {
 
 /// Runs jobs.
 pub trait Engine: Send + Sync + 'static {
-    /// Offers a job. It is accepted or refused at once; nothing waits for a queue slot here.
+    /// Offers a job. The pool accepts or refuses it at once; nothing waits for a queue slot here.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason for which the pool refuses the job.
     fn submit(&self, job: Submission) -> Result<Accepted, JobError>;
 
-    /// Cancels a job by its id. `true` if it had no outcome yet; then `Cancelled` is its outcome.
+    /// Cancels a job by its id. Returns `true` if it had no outcome yet; then `Cancelled` is its
+    /// outcome.
     fn cancel(&self, job: JobId) -> bool;
 }
 
 /// The result of a reload, or `None` if there is no such pool.
 pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
 
-/// Tells what is running, and has it changed.
+/// Shows the pools that run, and changes them.
 pub trait Admin: Send + Sync + 'static {
-    /// Every pool, by name.
+    /// Returns every pool, by name.
     fn pools(&self) -> Vec<PoolStatus>;
 
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
-    /// The schemas of one pool's job; `None` if there is no such pool, its job has none, or no worker has told them yet.
+    /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has
+    /// none, or no worker has sent them yet.
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>>;
 
-    /// Puts the executable that a pool's file name now stands for into service: one worker is tried, then all are
-    /// replaced, one at a time and between two jobs. Ready when that is done. Dropping the future stops nothing.
+    /// Puts the executable that a pool's file name now stands for into service. The pool tries one
+    /// worker, then replaces all, one at a time and between two jobs. The future is ready when that
+    /// is done; dropping it stops nothing.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
 
-    /// What one pool holds against payloads and clients; `None` if there is no such pool.
+    /// Returns the payloads and clients that one pool holds deaths against, or `None` if there is
+    /// no such pool.
     fn quarantine(&self, pool: &str) -> Option<Quarantine>;
 
-    /// Forgets what a pool holds against the payload or client of this fingerprint, or against all. Returns how many it has
-    /// forgotten; `None` if there is no such pool.
+    /// Forgets the deaths that a pool holds against the payload or client of this fingerprint, or
+    /// against all. Returns the number of forgotten entries, or `None` if there is no such pool.
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize>;
 }

@@ -1,4 +1,5 @@
-//! Tagged additions to a job and to its end: what may come and go within a version. Unknown tags are skipped.
+//! Tagged additions to a job and to its end, which may come and go within a version. Unknown tags
+//! are skipped.
 
 use crate::Payload;
 use crate::codec::{CodecError, Decode, Encode};
@@ -9,7 +10,7 @@ use std::time::Duration;
 /// One tagged addition.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Extra {
-    /// What it is: a number of [`of_job`] or [`of_done`], by the message that carries it.
+    /// Its tag: a number of [`of_job`] or [`of_done`], by the message that carries it.
     pub tag: u16,
     /// Its value.
     pub value: Vec<u8>,
@@ -23,8 +24,9 @@ pub mod of_job {
     pub const REPORT_USAGE: u16 = 2;
     /// The rest of the input, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
     pub const REST: u16 = 3;
-    /// The payload is a [batch](crate::batch), and the answer has to be one. One byte: the wire number of the inputs'
-    /// encoding. Only for workers that say in their hello that they take it.
+    /// The payload is a [batch](crate::batch), and the answer has to be one. One byte: the wire
+    /// number of the inputs' encoding. Only for workers that say in their hello that they take
+    /// batches.
     pub const BATCH: u16 = 4;
 }
 
@@ -36,30 +38,30 @@ pub mod of_done {
     pub const CPU_TIME: u16 = 2;
     /// Peak resident memory of the worker at the job's end, in bytes: a little-endian `u64`.
     pub const PEAK_MEMORY: u16 = 3;
-    /// Chunks that the job emitted and that nobody listened to: a little-endian `u64`.
+    /// Number of chunks that the job emitted and nobody listened to: a little-endian `u64`.
     pub const CHUNKS_DROPPED: u16 = 4;
     /// The rest of the output, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
     pub const REST: u16 = 5;
 }
 
 impl Extra {
-    /// An addition without a value.
+    /// Returns an addition without a value.
     pub fn flag(tag: u16) -> Self {
         Self { tag, value: Vec::new() }
     }
 
-    /// The rest of a payload's value, where it has one.
+    /// Returns the rest of a payload's value, where it has one.
     pub fn rest(tag: u16, payload: &Payload) -> Option<Self> {
         payload.rest().map(|rest| Self { tag, value: rest.to_vec() })
     }
 
-    /// An addition that is a number.
+    /// Returns an addition that is a number.
     pub fn number(tag: u16, number: u64) -> Self {
         Self { tag, value: number.to_le_bytes().to_vec() }
     }
 }
 
-/// The payload, with the rest of its value, if that stands in the extra with this tag.
+/// Returns the payload, with the rest of its value if that stands in the extra with this tag.
 pub fn with_rest(payload: Payload, extras: Vec<Extra>, tag: u16) -> Payload {
     match extras.into_iter().find(|extra| extra.tag == tag) {
         Some(Extra { value, .. }) => payload.with_rest(value),
@@ -116,7 +118,7 @@ impl ContentType {
         }
     }
 
-    /// As it stands in a header.
+    /// Returns it as it stands in a header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -138,23 +140,24 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What is known of a job beside its status and output: what its worker told, and what the coordinator adds.
+/// A report of a job beside its status and output: the worker's part, and the coordinator's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobReport {
-    /// What a raw output is.
+    /// The content type of a raw output.
     pub content_type: Option<ContentType>,
     /// Processor time that the job took, where it was asked for.
     pub cpu_time: Option<Duration>,
     /// Peak resident memory of the worker at the job's end, in bytes, where it was asked for.
     pub peak_memory: Option<u64>,
-    /// Chunks that were dropped because nobody listened, where there were any.
+    /// Number of chunks that were dropped because nobody listened, where there were any.
     pub chunks_dropped: Option<u64>,
-    /// Number of times that the job was handed to a worker, where processor time and memory were asked for. Not an extra.
+    /// Number of attempts, where processor time and memory were asked for. Not an extra.
     pub attempts: Option<u32>,
-    /// Process id of the worker that it was handed to last, where processor time and memory were asked for. Not an extra.
+    /// Process id of the last worker that held the job, where processor time and memory were asked
+    /// for. Not an extra.
     pub worker: Option<u32>,
-    /// What a [batch](crate::batch) had answered before its job panicked, if anything. Not an extra.
+    /// The answers of a [batch](crate::batch) before its job panicked, if any. Not an extra.
     pub answers: Option<Payload>,
 }
 
@@ -162,10 +165,10 @@ pub struct JobReport {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidExtra {
-    /// The content type is none.
+    /// The content type is malformed.
     #[error(transparent)]
     ContentType(#[from] InvalidContentType),
-    /// A number that has not 8 bytes.
+    /// A number that does not have 8 bytes.
     #[error("the extra {tag} is a number of 8 bytes and has {length}")]
     Number {
         /// Which extra.

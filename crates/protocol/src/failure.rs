@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::error::Error;
 use std::fmt;
 
-/// Most sources of an error that are asked for; a chain may lead back to itself.
+/// Maximum number of sources of an error that are asked for; a chain may lead back to itself.
 const MAX_CAUSES: usize = 64;
 
 /// An application's own error: the function ran and said no.
 ///
-/// Every error converts with `?` that converts to a `Box<dyn Error + Send + Sync>`: each `std::error::Error` that
-/// threads may share, such a box itself, `anyhow::Error`, a text. The chain of its sources becomes the message, without
-/// those that the message already ends with.
+/// `?` converts every error that converts to a `Box<dyn Error + Send + Sync>`: each
+/// `std::error::Error` that threads may share, such a box itself, `anyhow::Error`, a text. The
+/// chain of its sources becomes the message, without those that the message already ends with.
 ///
 /// ```
 /// use procpool_protocol::Failure;
@@ -77,17 +77,17 @@ struct Parts {
 }
 
 impl Failure {
-    /// The code that ends a job as cancelled; what [`Cancelled`] converts to.
+    /// The code that ends a job as cancelled; [`Cancelled`] converts to it.
     pub const CANCELLED: &'static str = "cancelled";
 
-    /// A failure with the code `failed`.
+    /// Returns a failure with the code `failed`.
     pub fn new(message: impl Into<String>) -> Self {
         let broken = LocalFlag::default();
         let (code, message) = ("failed".into(), cut(message.into()));
         Self(Box::new(Parts { code, message, details: None, retryable: false, broken }))
     }
 
-    /// The same failure with a short word for programs to compare.
+    /// Returns the same failure with a short word for programs to compare.
     ///
     /// ```
     /// use procpool_protocol::Failure;
@@ -102,7 +102,7 @@ impl Failure {
         self
     }
 
-    /// The same failure with anything serializable for programs to read.
+    /// Returns the same failure with anything serializable for programs to read.
     #[must_use]
     pub fn with_details<T: Serialize + ?Sized>(mut self, details: &T) -> Self {
         // Details explain an error; failing to write them down must not replace it.
@@ -110,7 +110,7 @@ impl Failure {
         self
     }
 
-    /// The same failure, saying that the same job may succeed later.
+    /// Returns the same failure, saying that the same job may succeed later.
     ///
     /// ```
     /// use procpool_protocol::Failure;
@@ -124,8 +124,9 @@ impl Failure {
         self
     }
 
-    /// The same failure, saying that the job broke and its input is not to blame: an exception, a bug, a database that is
-    /// gone. The caller gets the outcome `broke` instead of `failed`, over HTTP 500 instead of 422. The worker is kept.
+    /// Returns the same failure, saying that the job broke and its input is not to blame: an
+    /// exception, a bug, a database that is gone. The caller gets the outcome `broke` instead of
+    /// `failed`, over HTTP 500 instead of 422. The worker is kept.
     ///
     /// A free message's handler has no outcomes; there the mark says nothing.
     ///
@@ -143,27 +144,27 @@ impl Failure {
         self
     }
 
-    /// The word for programs.
+    /// Returns the code, a word for programs.
     pub fn code(&self) -> &str {
         &self.0.code
     }
 
-    /// The sentence for people.
+    /// Returns the message, a sentence for people.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The details, if there are any that a `T` can be read from.
+    /// Returns the details, if there are any that a `T` can be read from.
     pub fn details<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(self.0.details.as_deref()?).ok()
     }
 
-    /// Whether the same job may succeed later.
+    /// Returns whether the same job may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// Whether the job broke, and its input is not to blame.
+    /// Returns whether the job broke, and its input is not to blame.
     pub fn is_broken(&self) -> bool {
         self.0.broken.0
     }

@@ -1,4 +1,4 @@
-//! What a pool has counted since its start, in the shape that HTTP clients rely on.
+//! The counters of a pool since its start, in the shape that HTTP clients rely on.
 
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -7,41 +7,43 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Latency {
-    /// How many were measured.
+    /// Number of measured times.
     pub count: u64,
-    /// All of them together; in JSON `sum_seconds`, a number of seconds.
+    /// Sum of all of them; in JSON `sum_seconds`, a number of seconds.
     #[serde(rename = "sum_seconds", serialize_with = "seconds")]
     pub sum: Duration,
-    /// Half were no longer than this.
+    /// Median.
     pub p50_us: u64,
-    /// 99 of 100 were no longer than this.
+    /// 99th percentile.
     pub p99_us: u64,
-    /// The longest.
+    /// Maximum.
     pub max_us: u64,
 }
 
-/// Totals of what a pool has done and seen.
+/// Totals of a pool since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PoolCounters {
-    /// Jobs that were accepted: all that have an outcome, wait or run. One that is given back, since its client is refused,
-    /// no longer counts here but as refused.
+    /// Number of accepted jobs: all that have an outcome, wait or run. A job that is given back,
+    /// because its client is refused, counts as refused instead.
     pub accepted: u64,
-    /// Times that a job was handed out again because its worker died with it.
+    /// Number of retries of jobs whose worker died with them.
     pub retried: u64,
-    /// Times that a job went back to the queue because its worker died before it had got all of it.
+    /// Number of times that a job went back to the queue because its worker died before it had
+    /// received all of it.
     pub returned: u64,
-    /// Times that a job was taken back from a worker that had it ahead and had not begun it.
+    /// Number of times that a job was taken back from a worker that held it ahead and had not begun
+    /// it.
     pub taken_back: u64,
-    /// Answers that came after their job's end.
+    /// Number of answers that came after their job's end.
     pub late_results: u64,
-    /// Workers started.
+    /// Number of workers started.
     pub starts: u64,
-    /// Those of the starts that replaced a worker.
+    /// Number of those starts that replaced a worker.
     pub restarts: u64,
-    /// Workers that the pool killed.
+    /// Number of workers that the pool killed.
     pub kills: u64,
-    /// Times that the breaker opened.
+    /// Number of times that the breaker opened.
     pub breaker_opened: u64,
 }
 

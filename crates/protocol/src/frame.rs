@@ -8,10 +8,10 @@ pub use crate::codec::HeaderBytes;
 use crate::payload::{Encoding, Payload};
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Bytes of the fixed frame header.
+/// Length of the fixed frame header, in bytes.
 pub const HEADER_LEN: usize = 24;
 
-/// What a frame is. The numbers are the wire's; see `WIRE.md`.
+/// The kind of a frame. The numbers are the wire's; see `WIRE.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub enum Kind {
     Job = 0x20,
     /// The end of a job; the output is the payload.
     Done = 0x21,
-    /// How far a job is.
+    /// Progress of a job.
     Progress = 0x22,
     /// One piece of a job's streamed output.
     Chunk = 0x23,
@@ -62,16 +62,16 @@ pub enum Kind {
     Share = 0x39,
     /// Answers a share.
     Shared = 0x3a,
-    /// The worker's code holds on to what lies in an arena, which is not to be written to any more.
+    /// The worker's code still holds data in an arena, which must not be written to any more.
     Held = 0x26,
     /// A line of log. JSON header.
     Log = 0x27,
-    /// What a saved job was. JSON header. In files only, see [`crate::recording`].
+    /// The description of a saved job. JSON header. In files only, see [`crate::recording`].
     Recording = 0x40,
 }
 
 impl Kind {
-    /// The kind with this number on the wire, if there is one.
+    /// Returns the kind with this number on the wire, if there is one.
     pub fn from_wire(number: u16) -> Option<Self> {
         Some(match number {
             0x01 => Self::Hello,
@@ -104,12 +104,13 @@ impl Kind {
         })
     }
 
-    /// Whether frames of this kind may have [attachments](crate::attachments): the coordinator's, where memory is passed.
+    /// Returns whether frames of this kind may have [attachments](crate::attachments): the
+    /// coordinator's, where memory is passed.
     pub fn may_have_attachments(self) -> bool {
         matches!(self, Self::Welcome | Self::Job | Self::Message | Self::Share)
     }
 
-    /// The flags that every frame of this kind carries.
+    /// Returns the flags that every frame of this kind carries.
     fn flags(self) -> u16 {
         match self {
             Self::Recording | Self::Log => flags::IGNORABLE,
@@ -126,7 +127,7 @@ pub mod flags {
     pub const END: u16 = 1 << 1;
     /// The payload says where in an arena the payload lies, see [`crate::arena`].
     pub const PAYLOAD_REF: u16 = 1 << 2;
-    /// What the worker's last answer has left in its arena has been read.
+    /// The coordinator has read the output that the worker's last answer left in its arena.
     pub const TAKEN: u16 = 1 << 3;
     /// Every bit that version 2 gives a meaning.
     pub const KNOWN: u16 = IGNORABLE | END | PAYLOAD_REF | TAKEN;
@@ -154,7 +155,7 @@ pub struct RawHeader {
 }
 
 impl RawHeader {
-    /// The header as it stands on the wire.
+    /// Returns the header as it stands on the wire.
     pub fn to_bytes(self) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
         out[0..4].copy_from_slice(&self.header_len.to_le_bytes());
@@ -188,11 +189,12 @@ impl RawHeader {
 /// A frame that was received whole and found well-formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Whether it carries [`flags::END`].
     pub end: bool,
-    /// Where in an arena the payload's bytes lie, if they do: it carries [`flags::PAYLOAD_REF`] and this instead of them.
+    /// The place of the payload's bytes in an arena, if they lie in one. Then the frame carries
+    /// [`flags::PAYLOAD_REF`] and this place instead of the bytes.
     pub place: Option<Place>,
     /// Whether it carries [`flags::TAKEN`].
     pub taken: bool,
@@ -205,7 +207,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame with neither payload nor [`flags::END`].
+    /// Returns a frame with neither payload nor [`flags::END`].
     pub fn new(kind: Kind, sequence: u64, header: impl AsRef<[u8]>) -> Self {
         Self {
             kind,
@@ -218,21 +220,21 @@ impl Frame {
         }
     }
 
-    /// The same frame with `payload`.
+    /// Returns the same frame with `payload`.
     #[must_use]
     pub fn with_payload(mut self, payload: Payload) -> Self {
         self.payload = payload;
         self
     }
 
-    /// The same frame, marked as the last of its sequence number.
+    /// Returns the same frame, marked as the last of its sequence number.
     #[must_use]
     pub fn ending(mut self) -> Self {
         self.end = true;
         self
     }
 
-    /// The same frame, with the place of its payload instead of the payload.
+    /// Returns the same frame, with the place of its payload instead of the payload.
     #[must_use]
     pub fn referring_to(mut self, place: Place) -> Self {
         self.payload.bytes = Bytes::new();
@@ -240,19 +242,19 @@ impl Frame {
         self
     }
 
-    /// The bits of its flags.
+    /// Returns the bits of its flags.
     fn flags(&self) -> u16 {
         let bits =
             [(self.end, flags::END), (self.place.is_some(), flags::PAYLOAD_REF), (self.taken, flags::TAKEN)];
         bits.into_iter().filter(|(is_set, _)| *is_set).fold(self.kind.flags(), |all, (_, bit)| all | bit)
     }
 
-    /// Length of what follows the header message.
+    /// Returns the length of the part behind the header message, in bytes.
     fn body_len(&self) -> usize {
         if self.place.is_some() { Place::LEN } else { self.payload.bytes.len() }
     }
 
-    /// Length on the wire, in bytes.
+    /// Returns the length on the wire, in bytes.
     pub fn wire_len(&self) -> usize {
         HEADER_LEN + self.header.len() + self.body_len()
     }
@@ -288,7 +290,7 @@ impl Frame {
         out.put_slice(&self.payload.bytes);
     }
 
-    /// The whole frame as bytes.
+    /// Returns the whole frame as bytes.
     pub fn to_bytes(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(self.wire_len());
         self.put(&mut out);

@@ -1,4 +1,5 @@
-//! What is said before the first job: `Welcome`, `Hello`, `Refused`, `Attach`, as JSON so that they can grow.
+//! The messages before the first job, as JSON so that they can grow: `Welcome`, `Hello`, `Refused`,
+//! `Attach`.
 //!
 //! A reader ignores fields that it does not know.
 
@@ -6,7 +7,7 @@ use crate::arena::TakesArenas;
 use crate::encodings::Encodings;
 use serde::{Deserialize, Serialize};
 
-/// Which of a worker's two connections this is.
+/// One of a worker's two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Connection {
@@ -16,7 +17,7 @@ pub enum Connection {
     Control,
 }
 
-/// What a worker can be used for, and what a `Welcome` asks it to be.
+/// The modes of a worker: its `Hello` names the possible ones, a `Welcome` chooses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -32,10 +33,10 @@ pub enum Mode {
 pub struct Attach {
     /// Which connection this is.
     pub connection: Connection,
-    /// What stands in the pool's token file: 32 hexadecimal digits.
+    /// The contents of the pool's token file: 32 hexadecimal digits.
     pub token: String,
-    /// The worker's own word for itself, the same on both of its connections and of at most 64 bytes. It
-    /// tells workers apart whose process ids mean nothing to the coordinator.
+    /// The worker's own name for itself, the same on both of its connections. At most 64 bytes. It
+    /// distinguishes workers whose process ids mean nothing to the coordinator.
     pub process: String,
 }
 
@@ -55,11 +56,11 @@ pub struct Hello {
     /// Hash of the job's schemas, 16 hexadecimal digits, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_hash: Option<String>,
-    /// What the worker can be used for.
+    /// The modes that the worker supports.
     pub modes: Vec<Mode>,
     /// Name and version of the SDK.
     pub sdk: String,
-    /// Version of the worker executable's own package, where it is told.
+    /// Version of the worker executable's own package, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// Whether the worker would keep a [`page`](crate::page).
@@ -71,7 +72,7 @@ pub struct Hello {
     /// Whether the worker takes [batches](crate::batch).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batches: bool,
-    /// Which payloads the worker reads and writes; all where it does not say.
+    /// The encodings of payloads that the worker reads and writes. All where it does not say.
     #[serde(default, skip_serializing_if = "Encodings::is_all")]
     pub encodings: Encodings,
     /// Reserved: number of jobs that the worker runs at once. Version 2 gives it one.
@@ -91,7 +92,7 @@ fn is_one(number: &u32) -> bool {
 /// The coordinator takes the worker in. The frame's payload is the worker data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// What the worker shall be.
+    /// The mode of the worker.
     pub mode: Mode,
     /// Whether the coordinator made the worker the leader of a process group of its own, which the
     /// guard may then kill as a whole.
@@ -100,10 +101,10 @@ pub struct Welcome {
     pub worker: String,
     /// The pool's name.
     pub pool: String,
-    /// Name of the job that the coordinator expects; absent when any will do.
+    /// Name of the job that the coordinator expects. Absent when any job is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// Largest payload of a frame in either direction, in bytes.
+    /// Maximum payload of a frame in either direction, in bytes.
     pub max_payload: u32,
     /// Whether the worker was [born](crate::birth) with a [`page`](crate::page), which it may keep.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -123,7 +124,7 @@ pub struct Refused {
     pub detail: String,
 }
 
-/// What `--describe` prints and `Description` carries.
+/// A worker's description, which `--describe` prints and `Description` carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The job's name.
@@ -139,7 +140,7 @@ pub struct Description {
     /// JSON Schema of the output, where the job has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<serde_json::Value>,
-    /// What the worker can be used for.
+    /// The modes that the worker supports.
     pub modes: Vec<Mode>,
     /// Name and version of the SDK.
     pub sdk: String,

@@ -1,14 +1,14 @@
 //! Byte strings of a typed value that stay where its payload was received, instead of being copied out of it.
 //!
-//! Serde shows a `Deserialize` a slice, and not to whom the memory belongs. So the thread that decodes a value remembers
-//! its payload, of which a slice can then be a part. Knows no format.
+//! Serde shows a `Deserialize` a slice, but not the owner of its memory. So the thread that decodes
+//! a value remembers its payload, and a slice can become a part of it. Does not: know formats.
 
 use crate::apart;
 use bytes::Bytes;
 use std::cell::RefCell;
 
-/// Shortest byte string that stays in place, in bytes. It keeps all of its payload alive; a shorter one is copied sooner
-/// than it is worth that.
+/// Minimum length of a byte string that stays in place, in bytes. Such a string keeps all of its
+/// payload alive; for a shorter one a copy is cheaper.
 pub(crate) const MIN_LENGTH: usize = 64 * 1024;
 
 thread_local! {
@@ -32,8 +32,8 @@ pub(crate) fn of<T>(source: &Bytes, decode: impl FnOnce() -> T) -> T {
     decode()
 }
 
-/// These bytes, as a part of the payload if they are one and long enough; or the string that travelled apart, if they are
-/// its empty place.
+/// Returns these bytes as a part of the payload, if they are one and long enough. Returns the
+/// string that travelled apart, if they are its empty place.
 pub(crate) fn taken(bytes: &[u8]) -> Bytes {
     if bytes.is_empty() {
         return apart::awaited(bytes).unwrap_or_default();

@@ -22,16 +22,17 @@ use serde_json::Value;
 pub trait Job: 'static {
     /// The job's name. It is also the thread name that `ps` and `top` show, cut to 15 bytes.
     const NAME: &'static str;
-    /// To be raised when the bytes of input or output change their meaning.
+    /// The contract's version. Raise it when the bytes of input or output change their meaning.
     const VERSION: u32 = 1;
-    /// Version of the worker executable's own package, for people: `Some(env!("CARGO_PKG_VERSION"))` in the
-    /// package that has the executable. It is shown and never compared.
+    /// Version of the worker executable's own package, for people:
+    /// `Some(env!("CARGO_PKG_VERSION"))` in the package that has the executable. Shown and never
+    /// compared.
     const BUILD: Option<&'static str> = None;
-    /// Whether a job may be run again when it is not known that it did not run. Weaker than the
-    /// pool's configuration, and that is weaker than a job's own options.
+    /// Whether a job that may have run already may be run again. The pool's configuration overrides
+    /// it, and a job's own options override both.
     const IDEMPOTENT: bool = false;
-    /// How typed values travel between Rust programs. Where the pool's workers read no bincode, as those of other
-    /// languages, JSON is used by itself.
+    /// The encoding of typed values between Rust programs. Where the pool's workers read no
+    /// bincode, like those of other languages, JSON is used automatically.
     ///
     /// [`Encoding::Json`] is for types that bincode cannot carry, because it has neither names nor kinds:
     /// - with `flatten`, `untagged`, `tag`, `tag` and `content`, or a `serde_json::Value`: the pool does not start;
@@ -41,13 +42,14 @@ pub trait Job: 'static {
     /// Either error names the type and says so ([`carriage`](crate::carriage)). JSON has no NaN and no infinity, and refuses
     /// them; `Some(None)` and `Some(())` are `null` in it, and arrive as `None`.
     const ENCODING: Encoding = Encoding::Bincode;
-    /// What the function takes.
+    /// The input of the function.
     type Input: Serialize + DeserializeOwned + Send + 'static;
-    /// What the function gives.
+    /// The output of the function.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// JSON Schemas of input and output, so that a server can describe the pool without knowing its
-    /// types. Made only when somebody asks. The crate `schemars` makes them from types.
+    /// Returns JSON Schemas of input and output, so that a server can describe the pool without
+    /// knowing its types. Called only when somebody asks. The crate `schemars` derives them from
+    /// types.
     ///
     /// ```
     /// use procpool_protocol::{Job, Schema, job};
@@ -89,7 +91,7 @@ pub trait Streaming: Job {
     type Chunk: Serialize + DeserializeOwned + Send + 'static;
 }
 
-/// JSON Schemas of a job, as `schemars` or a hand makes them.
+/// JSON Schemas of a job, written by `schemars` or by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// Schema of the input.
@@ -99,10 +101,10 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON (no
-    /// spaces, keys sorted by their bytes, input and output on a line each). Not a cryptographic
-    /// one: the two sides of a handshake trust each other, they are just not sure to be of the same
-    /// build.
+    /// Returns a hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON
+    /// (no spaces, keys sorted by their bytes, input and output on a line each). Not a
+    /// cryptographic one: the two sides of a handshake trust each other, but may come from
+    /// different builds.
     pub fn hash(&self) -> String {
         let mut text = String::new();
         write_canonical(&self.input, &mut text);
@@ -115,8 +117,8 @@ impl Schema {
     }
 }
 
-/// Writes JSON with sorted keys. `serde_json` alone sorts them only as long as no package of the
-/// build turns on its `preserve_order`, and worker and caller are two builds.
+/// Writes JSON with sorted keys. `serde_json` alone sorts them only while no package of the build
+/// turns on its `preserve_order`. Worker and caller are two builds.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {

@@ -1,4 +1,4 @@
-//! [`JobId`]: the name under which the world knows a job.
+//! [`JobId`]: the public name of a job.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,12 +13,12 @@ impl JobId {
         Self(bits)
     }
 
-    /// The id's bits, big-endian, as they travel.
+    /// Returns the id's bits, big-endian, as they travel.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// The inverse of [`to_bytes`](Self::to_bytes).
+    /// Returns the id with these bytes, the inverse of [`to_bytes`](Self::to_bytes).
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }

@@ -1,5 +1,5 @@
-//! Which of the lines that a dead process wrote says why it died: the last one that is neither a frame of a
-//! backtrace nor a note about one.
+//! Finds the line of a dead process's output that says why it died: the last one that is neither a
+//! frame of a backtrace nor a note about one.
 
 /// Lines that follow the cause, or say less than the line before them. Compared with the whole line.
 const HOLLOW: &[&str] = &[
@@ -10,13 +10,13 @@ const HOLLOW: &[&str] = &[
     "thread panicked while processing panic. aborting.",
 ];
 
-/// How such lines begin.
+/// The beginnings of such lines.
 const HOLLOW_STARTS: &[&str] = &["note: ", "-----", "Node.js v", "Aborted", "Stack trace:"];
 
-/// What `assert_eq!` says behind its message.
+/// The lines of `assert_eq!` behind its message.
 const OPERANDS: &[&str] = &["left: ", "right: "];
 
-/// The line of `lines`, oldest first, that says most about the end.
+/// Returns the line of `lines`, oldest first, that says most about the end.
 pub(crate) fn of(lines: &[String]) -> Option<&str> {
     let telling = |line: &&String| !is_hollow(line);
     // Behind its summary a sanitizer tells of memory, byte by byte.

@@ -4,13 +4,16 @@
 //! clock and knows no runtime. `WIRE.md` beside it describes the same byte by byte, so that a worker
 //! can be written in another language.
 //!
-//! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes; [`handshake`] and
-//! [`message`] know what frames say, [`extras`] what may come and go in them, [`batch`] several jobs in
-//! one, [`log`] what a worker writes down; [`payload`] carries typed values; [`Job`] is the contract;
-//! [`page`] and [`arena`] are the memory
-//! that both sides share, [`attachments`] and [`birth`] the descriptors by which it is passed; [`outcome`]
-//! and [`crash`] say how jobs and workers end, and [`recording`] keeps a job that went wrong; [`printable`] makes
-//! text of others fit for a log; [`status`] is what a pool is at one moment, and [`engine`] is the seam at which a frontend meets whatever runs the jobs.
+//! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes. [`handshake`] and
+//! [`message`] know the contents of frames, and [`extras`] the additions that may come and go.
+//! [`batch`] puts several jobs in one, and [`log`] carries a worker's log lines. [`payload`]
+//! carries typed values; [`Job`] is the contract.
+//!
+//! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the
+//! descriptors that pass it. [`outcome`] and [`crash`] say how jobs and workers end, and
+//! [`recording`] keeps a job that went wrong. [`printable`] makes foreign text fit for a log.
+//! [`status`] is a pool at one moment, and [`engine`] is the seam between a frontend and the engine
+//! that runs the jobs.
 
 #![forbid(unsafe_code)]
 

@@ -1,24 +1,24 @@
-//! [`LimitHit`]: the limit that a worker died of. What counts as evidence is not known here.
+//! [`LimitHit`]: the limit that a worker died of. Does not: judge the evidence for it.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
-/// A limit that a worker process ran into and died of.
+/// A limit that a worker process reached and died of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitHit {
-    /// It wanted more memory.
+    /// It asked for more memory.
     Memory {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// It was on a processor for too long, all of its jobs together.
+    /// It used too much processor time, all of its jobs together.
     Cpu {
         /// The limit, in whole seconds.
         limit: Duration,
     },
-    /// It wanted to make a file larger.
+    /// It tried to make a file larger.
     FileSize {
         /// The limit, in bytes.
         limit: u64,
@@ -26,7 +26,7 @@ pub enum LimitHit {
 }
 
 impl LimitHit {
-    /// What stands for it in reports that machines read.
+    /// Returns its word in reports that machines read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory { .. } => "memory",
@@ -52,7 +52,7 @@ impl Serialize for LimitHit {
     }
 }
 
-/// In the largest unit of which it is a multiple.
+/// Returns a size in the largest unit of which it is a multiple.
 fn size(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|&(_, unit)| bytes > 0 && bytes.is_multiple_of(unit)) {

@@ -2,16 +2,16 @@
 //!
 //! A length that a peer sends is compared with one of these before anything is allocated for it.
 
-/// Largest header message of a frame, in bytes: 64 KiB.
+/// Maximum header message of a frame, in bytes: 64 KiB.
 ///
 /// The largest header in use is a `Done` that carries a panic message; those are cut to
 /// [`MAX_TEXT`]. The rest is room for a `Description`, whose schemas may take all of it.
 pub const MAX_HEADER: u32 = 64 * 1024;
 
-/// Largest payload of a frame unless a pool is configured otherwise, in bytes: 64 MiB.
+/// Maximum payload of a frame unless a pool is configured otherwise, in bytes: 64 MiB.
 ///
-/// Both sides hold a whole payload in memory, so this times the number of workers is what a pool
-/// can be made to allocate.
+/// Both sides hold a whole payload in memory. So a pool may allocate up to this number of bytes for
+/// each worker.
 pub const DEFAULT_MAX_PAYLOAD: u32 = 64 * 1024 * 1024;
 
 /// Maximum length of a payload on the control connection, in bytes: 64 KiB.
@@ -19,27 +19,27 @@ pub const DEFAULT_MAX_PAYLOAD: u32 = 64 * 1024 * 1024;
 /// No kind of frame has one there; a frame that a receiver does not know, and skips, may.
 pub const MAX_CONTROL_PAYLOAD: u32 = 64 * 1024;
 
-/// Largest payload of one chunk of a stream, in bytes: 1 MiB.
+/// Maximum payload of one chunk of a stream, in bytes: 1 MiB.
 ///
-/// Credit is counted in chunks; with [`CHUNK_CREDIT`] this bounds what a reader that does not read
-/// makes the coordinator hold.
+/// Credit is counted in chunks. Together with [`CHUNK_CREDIT`] this bounds the memory that a
+/// stalled reader costs the coordinator.
 pub const MAX_CHUNK: u32 = 1024 * 1024;
 
-/// Chunks that a job may send before the reader has taken one.
+/// Number of chunks that a job may send before the reader has taken one.
 pub const CHUNK_CREDIT: u32 = 16;
 
-/// Longest human-readable text in a message (error, panic, reason), in bytes: 16 KiB.
-/// Longer ones are cut at a character boundary by the sender.
+/// Maximum length of a human-readable text in a message (error, panic, reason), in bytes: 16 KiB.
+/// The sender cuts longer ones at a character boundary.
 pub const MAX_TEXT: usize = 16 * 1024;
 
-/// Largest JSON document in `Hello`, `Welcome`, `Refused` and `Description`, in bytes.
+/// Maximum length of a JSON document in `Hello`, `Welcome`, `Refused` and `Description`, in bytes.
 pub const MAX_JSON: usize = MAX_HEADER as usize;
 
 /// Maximum number of tagged extras (trace context, content type and the like) of a job, and of its end.
 pub const MAX_EXTRAS: usize = 16;
 
-/// Longest rest of a value of which a byte string travels apart, in bytes: an extra of a job or its end. A value with a
-/// longer one travels in one piece.
+/// Maximum length of the rest of a value whose byte string travels apart, in bytes. The rest is an
+/// extra of a job or its end. A value with a longer rest travels in one piece.
 pub const MAX_REST: usize = 16 * 1024;
 
 /// Maximum number of descriptors that are sent with one frame.
@@ -53,7 +53,7 @@ pub const MAX_ATTACHMENTS: usize = 16;
 /// deadline or in a kill.
 pub const MAX_EARLY_CANCELS: usize = 64;
 
-/// Deepest nesting of a typed value that is decoded from a peer.
+/// Maximum nesting of a typed value that is decoded from a peer.
 ///
 /// Each level costs a stack frame or several; `serde_json` draws the line at the same depth.
 pub const MAX_DEPTH: u32 = 128;

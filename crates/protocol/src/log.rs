@@ -14,16 +14,16 @@ pub enum LogLevel {
     Error,
     /// Something is not as it should be.
     Warn,
-    /// What an operator may want to know.
+    /// Information for operators.
     Info,
-    /// What a developer may want to know.
+    /// Information for developers.
     Debug,
     /// Everything.
     Trace,
 }
 
 impl LogLevel {
-    /// The word for it.
+    /// Returns the level's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -42,16 +42,18 @@ pub struct LogRecord {
     pub level: LogLevel,
     /// The text.
     pub message: String,
-    /// The part of the worker's code that writes it, where it says: a logger's name.
+    /// The logger's name: the part of the worker's code that writes the line, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
-/// What fits a header, message and target together, even if JSON escapes each byte as six.
+/// Maximum length that fits a header, message and target together, even if JSON escapes each byte
+/// as six.
 const CERTAIN: usize = MAX_JSON / 16;
 
 impl LogRecord {
-    /// The record as a frame, its texts cut to what fits; `job` is the sequence number of the job that it is about, or 0.
+    /// Returns the record as a frame, its texts cut to fit. `job` is the sequence number of the job
+    /// that it is about, or 0.
     ///
     /// # Errors
     /// When it does not serialize.

@@ -1,7 +1,7 @@
-//! The header messages of frames: what each [`Kind`] says besides its payload.
+//! The header messages of frames: the content of each [`Kind`] besides its payload.
 //!
-//! Frozen per protocol version: a field cannot be added to a positional encoding, so what may grow
-//! travels in `extras`.
+//! Frozen per protocol version: a positional encoding cannot gain a field, so additions travel in
+//! `extras`.
 
 use crate::codec::{self, CodecError, Decode, Encode};
 use crate::extras;
@@ -34,23 +34,23 @@ pub struct Job {
 }
 
 impl Job {
-    /// The remaining time as a duration.
+    /// Returns the remaining time as a duration.
     pub fn remaining(&self) -> Option<Duration> {
         self.remaining_nanos.map(Duration::from_nanos)
     }
 
-    /// Whether the caller asks for processor time and peak memory.
+    /// Returns whether the caller asks for processor time and peak memory.
     pub fn asks_for_usage(&self) -> bool {
         self.extras.iter().any(|extra| extra.tag == extras::of_job::REPORT_USAGE)
     }
 
-    /// The encoding of the inputs, if the payload is a [batch](crate::batch) of them.
+    /// Returns the encoding of the inputs, if the payload is a [batch](crate::batch) of them.
     pub fn batch(&self) -> Option<Encoding> {
         let extra = self.extras.iter().find(|extra| extra.tag == extras::of_job::BATCH)?;
         Encoding::from_wire(*extra.value.first()?)
     }
 
-    /// The encoding in which the caller wants a typed output.
+    /// Returns the encoding in which the caller wants a typed output.
     pub fn reply_encoding(&self) -> Option<Encoding> {
         Encoding::from_wire(self.reply)
     }
@@ -67,14 +67,14 @@ pub struct Done {
     pub extras: Vec<Extra>,
 }
 
-/// How a job ended, as the worker tells it.
+/// How a job ended, as the worker reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Status {
     /// The function returned an output.
     Ok,
     /// The input did not decode; the function never ran.
     BadInput {
-        /// What is wrong with it.
+        /// The decoder's error.
         message: String,
     },
     /// The function returned an error.
@@ -95,30 +95,31 @@ pub enum Status {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The function broke: it threw, or ran into a bug. The input is not to blame, and the worker goes on.
+    /// The function broke: it threw, or hit a bug. The input is not to blame, and the worker is
+    /// kept.
     Broke(Failure),
 }
 
 /// Header of [`Kind::Progress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Progress {
-    /// Units that are done.
+    /// Number of units that are done.
     pub done: u64,
-    /// Units that there are, where known.
+    /// Total number of units, where known.
     pub total: Option<u64>,
 }
 
 /// Header of [`Kind::Credit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Credit {
-    /// Chunks that may be sent in addition.
+    /// Number of further chunks that may be sent.
     pub chunks: u32,
 }
 
 macro_rules! bincode_header {
     ($($message:ty => $kind:ident),+ $(,)?) => {$(
         impl $message {
-            /// The message as a frame, without payload.
+            /// Returns the message as a frame, without payload.
             ///
             /// # Errors
             /// When the message is larger than a header may be.
@@ -139,7 +140,7 @@ macro_rules! bincode_header {
 bincode_header!(Job => Job, Done => Done, Progress => Progress, Credit => Credit);
 
 impl Done {
-    /// The message as the last frame of its job, `payload` being the output.
+    /// Returns the message as the last frame of its job, with `payload` as the output.
     ///
     /// # Errors
     /// When the message is larger than a header may be.
@@ -153,7 +154,7 @@ impl Done {
         Ok(self.to_frame(sequence)?.with_payload(payload).ending())
     }
 
-    /// Reads a job's end and refuses one with too many extras, which bincode cannot check.
+    /// Reads a job's end and rejects one with too many extras, which bincode cannot check.
     ///
     /// # Errors
     /// When the bytes are not exactly an end, or it has more than [`MAX_EXTRAS`] extras.
@@ -165,7 +166,7 @@ impl Done {
 }
 
 impl Job {
-    /// Reads a job and refuses one with too many extras, which bincode cannot check.
+    /// Reads a job and rejects one with too many extras, which bincode cannot check.
     ///
     /// # Errors
     /// When the bytes are not exactly a job, or it has more than [`MAX_EXTRAS`] extras.
@@ -176,7 +177,7 @@ impl Job {
     }
 }
 
-/// [`Kind::StartFailed`] and [`Kind::MessageFailed`]: a failure as the header.
+/// Returns a failure as the header of [`Kind::StartFailed`] or [`Kind::MessageFailed`].
 ///
 /// # Errors
 /// When the failure is larger than a header may be.
@@ -192,7 +193,8 @@ pub fn failure_of(frame: &Frame) -> Result<Failure, CodecError> {
     codec::decode_header(&frame.header)
 }
 
-/// A frame whose header is JSON: the handshake and descriptions, which must be able to grow.
+/// Returns a frame whose header is JSON: the handshake and descriptions, which must be able to
+/// grow.
 ///
 /// # Errors
 /// When the value does not serialize or is larger than [`MAX_JSON`].

@@ -1,4 +1,4 @@
-//! How a job ends, as its caller sees it: an output, or a [`JobError`] that says what is known.
+//! How a job ends, as its caller sees it: an output, or a [`JobError`] with a report.
 
 use crate::crash::{CrashReport, again, quarantined};
 use crate::extras::JobReport;
@@ -16,9 +16,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// From being accepted to being given to a worker, or to the end if it never was.
+    /// Time from acceptance to the assignment to a worker, or to the end if it never was assigned.
     pub wait: Duration,
-    /// From being given to a worker to the end, by the coordinator's clock.
+    /// Time from the assignment to a worker to the end, by the coordinator's clock.
     pub run: Duration,
 }
 
@@ -42,14 +42,14 @@ pub struct Finished {
     pub id: JobId,
     /// Where its time went.
     pub timing: Timing,
-    /// Its output, or what happened instead.
+    /// Its output, or the error that replaced it.
     pub result: Outcome,
-    /// What the worker told of the job beside that, if anything.
+    /// The rest of the worker's report on the job, if any.
     pub report: Option<Box<JobReport>>,
 }
 
 impl Finished {
-    /// Returns the outcome of a job of which the worker told nothing beside.
+    /// Returns the outcome of a job without a further report.
     #[inline]
     pub fn new(id: JobId, timing: Timing, result: Outcome) -> Self {
         Self { id, timing, result, report: None }
@@ -66,17 +66,17 @@ pub enum JobError {
     /// The pool did not accept the job.
     #[error("failed to submit the job: {0}")]
     Refused(Box<Refused>),
-    /// The input does not decode to what the job takes; the function did not run.
+    /// The input does not decode to the job's input type; the function did not run.
     #[error("bad input: {message}")]
     BadInput {
-        /// What the worker's decoder says.
+        /// The worker's decoding error.
         message: String,
     },
     /// The function returned an error.
     #[error("the job failed: {0}")]
     Failed(Failure),
-    /// The function broke: it threw an exception or ran into a bug, and says that its input is not to blame
-    /// ([`Failure::as_broken`]). The worker is kept.
+    /// The function broke: it threw an exception or hit a bug, and says that its input is not to
+    /// blame ([`Failure::as_broken`]). The worker is kept.
     #[error("the job broke: {0}")]
     Broke(Failure),
     /// The function panicked. The worker is replaced.
@@ -86,7 +86,7 @@ pub enum JobError {
         message: String,
         /// `file:line:column`, where known.
         location: Option<String>,
-        /// Where the job was saved, to be run again; `None` where it was not.
+        /// The file in which the job was saved, to be run again. `None` if it was not saved.
         replay: Option<PathBuf>,
     },
     /// The worker died.
@@ -95,25 +95,25 @@ pub enum JobError {
     /// The job's time is up.
     #[error("the job timed out {} after {}{}", stage.describe(), humane(*limit), again(replay.as_deref()))]
     TimedOut {
-        /// Where it was then.
+        /// How far the job had come.
         stage: Stage,
-        /// The limit that it ran into.
+        /// The timeout that it reached.
         limit: Duration,
-        /// Where the job was saved, to be run again; `None` where it was not.
+        /// The file in which the job was saved, to be run again. `None` if it was not saved.
         replay: Option<PathBuf>,
     },
     /// The caller cancelled the job.
     #[error("the job was cancelled {}", stage.describe())]
     Cancelled {
-        /// Where it was then.
+        /// How far the job had come.
         stage: Stage,
     },
     /// The worker broke the protocol and was killed.
     #[error("the worker broke the protocol and was killed: {violation}{}", again(replay.as_deref()))]
     Protocol {
-        /// What it did.
+        /// The violation.
         violation: String,
-        /// Where the job was saved, to be run again; `None` where it was not.
+        /// The file in which the job was saved, to be run again. `None` if it was not saved.
         replay: Option<PathBuf>,
     },
     /// The output is larger than the pool's `max_payload`.
@@ -124,7 +124,7 @@ pub enum JobError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The job ended well, but its output does not decode to the caller's type.
+    /// The job ran successfully, but its output does not decode to the caller's type.
     #[error("the job succeeded but its output is unreadable: {0}")]
     Output(PayloadError),
     /// The payload has killed too many workers: it is in quarantine, and the pool did not run the
@@ -134,15 +134,15 @@ pub enum JobError {
     Poisoned {
         /// How far the job had come: [`Stage::Running`] if an earlier attempt had been handed to a worker.
         stage: Stage,
-        /// How many workers the payload has killed.
+        /// Number of workers that the payload has killed.
         payload_deaths: u32,
-        /// How long the pool remembers that.
+        /// Remaining time of the quarantine.
         remaining: Duration,
     },
     /// The pool shut down before the job ended.
     #[error("the pool shut down while the job was {}", stage.describe())]
     ShutDown {
-        /// Where it was then.
+        /// How far the job had come.
         stage: Stage,
     },
 }
@@ -154,7 +154,8 @@ impl From<Refused> for JobError {
 }
 
 impl JobError {
-    /// Returns the outcome in one word. That of an output which its caller cannot read is `Ok`: the job ended well.
+    /// Returns the outcome in one word. An output that its caller cannot read is `Ok`: the job ran
+    /// successfully.
     pub fn kind(&self) -> OutcomeKind {
         match self {
             Self::Refused(_) => OutcomeKind::Refused,
@@ -178,7 +179,7 @@ impl JobError {
         self.kind().name()
     }
 
-    /// Whether the function may have had side effects. `false` is certain, `true` is not.
+    /// Returns whether the function may have had side effects. `false` is certain, `true` is not.
     pub fn may_have_run(&self) -> bool {
         match self {
             Self::Refused(_) | Self::BadInput { .. } => false,
@@ -192,8 +193,8 @@ impl JobError {
         }
     }
 
-    /// Whether the same job, sent again, may succeed without repeating a side effect: it cannot have
-    /// run and the cause passes, or the function itself says so.
+    /// Returns whether the same job, sent again, may succeed without repeating a side effect.
+    /// Either it cannot have run and the cause passes, or the function itself says so.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Failed(failure) | Self::Broke(failure) => failure.is_retryable(),
@@ -212,12 +213,14 @@ impl JobError {
         }
     }
 
-    /// Whether the job ran out of time, waiting for a slot, waiting for a worker or running.
+    /// Returns whether the job ran out of time, waiting for a slot, waiting for a worker or
+    /// running.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. }) || matches!(self.refusal(), Some(Refusal::NoSlotInTime { .. }))
     }
 
-    /// When to try again, where that is sensible: only for jobs that cannot have run.
+    /// Returns the time after which to try again. `None` unless a retry makes sense, which it does
+    /// only for jobs that cannot have run.
     pub fn retry_after(&self) -> Option<Duration> {
         const SOON: Duration = Duration::from_secs(1);
         match self.refusal() {
@@ -241,7 +244,7 @@ impl JobError {
         }
     }
 
-    /// What is known of the worker's death, if that is what happened.
+    /// Returns the report of the worker's death, if the worker died.
     pub fn crash_report(&self) -> Option<&CrashReport> {
         match self {
             Self::Crashed(report) => Some(report),
@@ -249,7 +252,7 @@ impl JobError {
         }
     }
 
-    /// Returns the function's own error, if that is what happened.
+    /// Returns the function's own error, if the function failed or broke.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) | Self::Broke(failure) => Some(failure),
@@ -267,7 +270,8 @@ impl JobError {
         }
     }
 
-    /// Notes the file in which the job was saved. An outcome whose job is not worth saving has no place for it.
+    /// Notes the file in which the job was saved. Does nothing for an outcome whose job is not
+    /// worth saving.
     pub fn saved_as(&mut self, file: PathBuf) {
         match self {
             Self::Panicked { replay, .. } | Self::TimedOut { replay, .. } | Self::Protocol { replay, .. } => {
@@ -278,7 +282,7 @@ impl JobError {
         }
     }
 
-    /// The HTTP status that tells this outcome: the one table that maps the two.
+    /// Returns the HTTP status of this outcome. This is the one table that maps the two.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refused) => match refused.reason {

@@ -1,5 +1,5 @@
-//! A job's error as JSON for logs: its kind, its whole text, and what programs look for. Not for clients, who are told
-//! [`JobError::public`].
+//! A job's error as JSON for logs: its kind, its whole text, and the fields for programs. Not for
+//! clients, who get [`JobError::public`].
 
 use crate::outcome::JobError;
 use crate::{CrashReport, Failure, OutcomeKind};

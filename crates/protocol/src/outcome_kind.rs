@@ -30,7 +30,7 @@ pub enum OutcomeKind {
     Poisoned,
     /// The worker broke the protocol.
     ProtocolError,
-    /// The pool did not accept the job, which has no outcome therefore.
+    /// The pool did not accept the job, which therefore has no outcome.
     Refused,
     /// The pool shut down.
     ShutDown,

@@ -1,5 +1,6 @@
-//! The page: a few kibibytes of memory, behind a file, that a worker writes and its coordinator reads, also after the worker's
-//! death. It tells which job had been begun, and holds the results that had not been sent.
+//! The page: a few kibibytes of memory, behind a file, that a worker writes and its coordinator
+//! reads, also after the worker's death. It says which job the worker began last, and holds the
+//! results that were not sent.
 //!
 //! With it a worker may be given several small jobs at once and send their results together: without it nobody could say
 //! which of them a dead worker had run. The worker writes, in this order,
@@ -15,36 +16,37 @@
 //! long. The coordinator believes none of it without a check: whatever stands in the page harms no job but those of the worker
 //! that wrote it.
 
-/// Where the number of the job that was begun last stands. 0: none.
+/// Offset of the number of the job that was begun last. 0: no job.
 pub const BEGUN: u64 = 0;
 
-/// Where it stands how many bytes of output there are.
+/// Offset of the number of bytes of output.
 pub const ENDED: u64 = 8;
 
-/// Where the coordinator writes the number of the last job that it has asked back. It reads [`BEGUN`] after that, and believes
-/// that jobs beyond it will not be begun. As each side writes before it reads, at least one sees what the other wrote.
+/// Offset at which the coordinator writes the number of the last job that it has asked back. The
+/// coordinator then reads [`BEGUN`], and relies on it that the worker begins no job beyond that. As
+/// each side writes before it reads, at least one sees what the other wrote.
 pub const RECALLED: u64 = 24;
 
-/// Where the worker writes [`KEPT`] when it has found the page, before its `Ready`.
+/// Offset at which the worker writes [`KEPT`] when it has found the page, before its `Ready`.
 pub const MARK: u64 = 16;
 
 /// Says that the worker keeps the page.
 pub const KEPT: u64 = 0x6765_7061_7065_6b21;
 
-/// Where [`MAGIC`] stands from the beginning. A worker that finds something else there has found another file, and leaves it
-/// alone: process ids mean something else in another namespace.
+/// Offset of [`MAGIC`], which is there from the beginning. A worker that finds something else has
+/// found another file, and leaves it alone: process ids mean something else in another namespace.
 pub const MAGIC_AT: u64 = 32;
 
 /// Tells the page from any other file.
 pub const MAGIC: &[u8; 16] = b"procpool page 2\n";
 
-/// Where the ring begins.
+/// Offset of the ring.
 pub const RING: u64 = 4096;
 
-/// Bytes in the ring: 64 KiB, a thousand small results.
+/// Length of the ring, in bytes: 64 KiB, a thousand small results.
 pub const RING_LEN: u64 = 64 * 1024;
 
-/// Bytes in all.
+/// Length of the page, in bytes.
 pub const LEN: u64 = RING + RING_LEN;
 
 /// Returns the parts of the file that hold `length` bytes of the output, starting at byte `from`.

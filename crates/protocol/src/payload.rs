@@ -1,4 +1,4 @@
-//! Payloads: bytes that say how they are encoded, and typed values on their way in and out of them.
+//! Payloads: bytes with their encoding, and typed values on their way in and out of them.
 //!
 //! The coordinator and the frontend pass payloads on unread. Only the two ends, a typed caller and
 //! the worker's function, look inside.
@@ -13,7 +13,7 @@ use crate::raw::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, TypeId, type_name};
 
-/// How a payload is encoded. The numbers are the wire's.
+/// The encoding of a payload. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 // As wide as what stands beside it in a `Payload`. Otherwise padding follows it, which an enum around a payload uses for
 // its other variants; then each move copies those bytes in unaligned pieces that the next one has to wait for, and a pool
@@ -24,16 +24,16 @@ pub enum Encoding {
     /// There is no payload.
     #[default]
     None = 0,
-    /// bincode's standard configuration, through serde: what typed Rust callers send.
+    /// bincode's standard configuration, through serde: typed Rust callers send it.
     Bincode = 1,
-    /// JSON: what HTTP callers send.
+    /// JSON: HTTP callers send it.
     Json = 2,
     /// Bytes that are never re-encoded: images and the like.
     Bytes = 3,
 }
 
 impl Encoding {
-    /// The encoding with this number on the wire, if there is one.
+    /// Returns the encoding with this number on the wire, if there is one.
     pub fn from_wire(number: u8) -> Option<Self> {
         Some(match number {
             0 => Self::None,
@@ -44,7 +44,7 @@ impl Encoding {
         })
     }
 
-    /// The name that error messages use.
+    /// Returns the name that error messages use.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "nothing",
@@ -62,7 +62,7 @@ pub struct Payload {
     pub encoding: Encoding,
     /// The bytes, shared and not copied on clone.
     pub bytes: bytes::Bytes,
-    /// What the bytes refer to and is sent beside them.
+    /// The attachments: descriptors that the bytes refer to, and the rest of a value.
     pub attachments: Attachments,
 }
 
@@ -75,31 +75,31 @@ pub enum PayloadError {
     Encode {
         /// The encoding that was asked for.
         encoding: Encoding,
-        /// What the encoder says.
+        /// The encoder's error.
         reason: String,
     },
     /// The bytes do not decode to the expected type.
     #[error("failed to decode {} bytes of {}: {reason}", length, encoding.name())]
     Decode {
-        /// How the payload says that it is encoded.
+        /// The payload's encoding, as it says itself.
         encoding: Encoding,
         /// Length of the payload, in bytes.
         length: usize,
-        /// What the decoder says.
+        /// The decoder's error.
         reason: String,
     },
     /// Its encoding cannot carry the type, or the value.
     #[error("{0}")]
     Uncarried(Uncarried),
-    /// The value refers to too much that has to be sent beside it.
+    /// The value refers to too many descriptors that have to be sent beside it.
     #[error("failed to encode the value: {0}")]
     TooManyAttachments(TooManyAttachments),
     /// Raw bytes were sent where a typed value is expected, or the other way round.
     #[error("expected {expected}, got {}", got.name())]
     WrongEncoding {
-        /// What the receiving type takes.
+        /// The kind that the receiving type takes.
         expected: &'static str,
-        /// What came.
+        /// The kind that arrived.
         got: Encoding,
     },
 }
@@ -111,22 +111,22 @@ impl From<TooManyAttachments> for PayloadError {
 }
 
 impl Payload {
-    /// No payload.
+    /// Returns the empty payload.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// A payload of these bytes, to which nothing is attached.
+    /// Returns a payload of these bytes, without attachments.
     pub fn new(encoding: Encoding, bytes: impl Into<bytes::Bytes>) -> Self {
         Self { encoding, bytes: bytes.into(), attachments: Attachments::NONE }
     }
 
-    /// A payload of JSON text.
+    /// Returns a payload of JSON text.
     pub fn json(text: impl Into<bytes::Bytes>) -> Self {
         Self::new(Encoding::Json, text)
     }
 
-    /// A payload of raw bytes.
+    /// Returns a payload of raw bytes.
     pub fn raw(bytes: impl Into<bytes::Bytes>) -> Self {
         Self::new(Encoding::Bytes, bytes)
     }
@@ -154,9 +154,9 @@ impl Payload {
         Ok(Self::new(encoding, bytes))
     }
 
-    /// Encodes a job's input or output. It is as [`encode`](Self::encode) does it, but for the first [`Bytes`] of at least
-    /// 256 KiB in a value that goes as bincode: that one becomes the payload, uncopied, and the [`rest`](Self::rest) of the
-    /// value goes beside it.
+    /// Encodes a job's input or output like [`encode`](Self::encode), with one exception for values
+    /// that go as bincode. Their first [`Bytes`] of at least 256 KiB becomes the payload, uncopied,
+    /// and the [`rest`](Self::rest) of the value goes beside it.
     ///
     /// # Errors
     /// As for [`encode`](Self::encode).
@@ -173,13 +173,13 @@ impl Payload {
         }
     }
 
-    /// The rest of a value of which [`bytes`](Self::bytes) is a part; `None` for a value in one piece. It is sent as an
-    /// [extra](crate::extras).
+    /// Returns the rest of a value of which [`bytes`](Self::bytes) is a part, or `None` for a value
+    /// in one piece. It is sent as an [extra](crate::extras).
     pub fn rest(&self) -> Option<&bytes::Bytes> {
         self.attachments.rest()
     }
 
-    /// The same payload as a part of a value with this rest.
+    /// Returns the same payload as a part of a value with this rest.
     #[must_use]
     pub fn with_rest(mut self, rest: impl Into<bytes::Bytes>) -> Self {
         self.attachments = self.attachments.with_rest(rest.into());
@@ -197,8 +197,8 @@ impl Payload {
 
     /// Decodes a value that came from a peer.
     ///
-    /// Depth is bounded by [`crate::limits::MAX_DEPTH`] and the number of elements by the
-    /// payload's length, so hostile bytes cost no more than honest ones of the same length.
+    /// Depth is bounded by [`crate::limits::MAX_DEPTH`] and the number of elements by the payload's
+    /// length. So hostile bytes cost at most as much as honest ones of the same length.
     ///
     /// # Errors
     /// When the bytes are not a `T` in the payload's encoding, bytes are left over, or a bound is

@@ -5,16 +5,16 @@
 
 use std::ops::RangeInclusive;
 
-/// Bytes of a preamble.
+/// Length of a preamble, in bytes.
 pub const PREAMBLE_LEN: usize = 16;
 
-/// What every connection begins with.
+/// The first bytes of every connection.
 pub const MAGIC: [u8; 8] = *b"PROCPOOL";
 
 /// The versions that this crate speaks.
 pub const VERSIONS: RangeInclusive<u16> = 2..=2;
 
-/// What one side offers, or what is in use.
+/// The offer of one side, or the agreement of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preamble {
     /// Lowest version.
@@ -29,7 +29,7 @@ pub struct Preamble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreambleError {
-    /// Something else is speaking.
+    /// The other side does not speak procpool's protocol.
     #[error("the connection does not begin with procpool's preamble")]
     NotProcpool,
     /// No version in common.
@@ -44,12 +44,12 @@ pub enum PreambleError {
 }
 
 impl Preamble {
-    /// What this crate offers.
+    /// Returns the offer of this crate.
     pub fn ours() -> Self {
         Self { lowest: *VERSIONS.start(), highest: *VERSIONS.end(), features: 0 }
     }
 
-    /// The preamble as it stands on the wire.
+    /// Returns the preamble as it stands on the wire.
     pub fn to_bytes(self) -> [u8; PREAMBLE_LEN] {
         let mut out = [0; PREAMBLE_LEN];
         out[..8].copy_from_slice(&MAGIC);
@@ -75,8 +75,8 @@ impl Preamble {
         })
     }
 
-    /// Returns what is in use between this side and the other: the greatest version that both speak, and
-    /// the features that both have.
+    /// Returns the agreement between this side and the other: the greatest version that both speak,
+    /// and the features that both have.
     ///
     /// # Errors
     /// [`PreambleError::NoCommonVersion`].

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Whether a character does not show as itself: a control character, a line separator, or one of those that are drawn as
-/// nothing and may turn the direction of others.
+/// Returns whether a character does not show as itself: a control character, a line separator, or
+/// one that is drawn as nothing and may turn the direction of others.
 ///
 /// ```
 /// use procpool_protocol::printable::is_unprintable;
@@ -47,12 +47,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// The same for text of several lines, whose line feeds stay.
+/// Returns text of several lines likewise, and keeps the line feeds.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns JSON that means the same, in which no such character stands as itself but line feeds and tabs between its words.
+/// Returns JSON with the same meaning that contains no such character, except line feeds and tabs
+/// between its words.
 ///
 /// ```
 /// use procpool_protocol::printable::printable_json;

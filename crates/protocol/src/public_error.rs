@@ -1,5 +1,5 @@
-//! [`PublicError`]: what a client may read of a job's error. Holds no process id, no path, no standard error and no text of
-//! a panic: those are for logs.
+//! [`PublicError`]: the part of a job's error that a client may read. Holds no process id, no path,
+//! no standard error and no text of a panic: those are for logs.
 
 use crate::outcome::{JobError, Refusal};
 use serde::Serialize;
@@ -9,28 +9,30 @@ use std::time::Duration;
 /// The code of a failure that set none.
 const NO_CODE: &str = "failed";
 
-/// What a client may read of a [`JobError`].
+/// The part of a [`JobError`] that a client may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PublicError {
     /// A short word for programs: the function's own code where it set one, the reason of a refusal, or the kind of outcome.
     pub code: String,
-    /// A sentence for people: the function's own message where it set a code, else one that names nothing of this machine.
+    /// A sentence for people: the function's own message where it set a code, else one without
+    /// details of this machine.
     pub message: String,
-    /// The HTTP status that tells it.
+    /// The HTTP status of the error.
     pub status: u16,
     /// Whether the function may have had side effects.
     pub may_have_run: bool,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// When to try again, where that is sensible; in JSON `retry_after`, in whole seconds.
+    /// The time after which to try again, where a retry makes sense. In JSON `retry_after`, in
+    /// whole seconds.
     #[serde(serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
 }
 
 impl JobError {
-    /// Returns what a client may read of this error. The text of the error itself is for logs: it may hold process ids, paths
-    /// and lines that a library wrote to standard error.
+    /// Returns the part of this error that a client may read. The text of the error itself is for
+    /// logs: it may hold process ids, paths and lines that a library wrote to standard error.
     ///
     /// A function's message is passed on where the function set a code ([`Failure::with_code`](crate::Failure::with_code)).
     /// Without one it may be the text of any error that `?` converted.
@@ -102,7 +104,7 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
     })
 }
 
-/// Rounded up: nobody is to come back too early.
+/// Returns whole seconds, rounded up: nobody should come back too early.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

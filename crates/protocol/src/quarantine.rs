@@ -1,4 +1,5 @@
-//! What a pool holds against the payloads and clients that have killed its workers, in the shape that operators see.
+//! The payloads and clients that a pool holds deaths of its workers against, in the shape that
+//! operators see.
 
 use crate::job_id::JobId;
 use serde::Serialize;
@@ -7,9 +8,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Quarantine {
-    /// Those that are not run first, and then those with the most deaths.
+    /// Payloads in quarantine first, then by number of deaths, largest first.
     pub payloads: Vec<SuspectPayload>,
-    /// Those with the most deaths first.
+    /// By number of deaths, largest first.
     pub clients: Vec<SuspectClient>,
 }
 
@@ -23,7 +24,7 @@ pub struct SuspectPayload {
     pub deaths: u32,
     /// Whether jobs with it end as `poisoned` without being run.
     pub quarantined: bool,
-    /// Milliseconds until that is forgotten, unless it kills again.
+    /// Milliseconds until the pool forgets the payload, unless it kills again.
     pub remaining_ms: u64,
     /// Milliseconds since it killed the last worker.
     pub since_last_death_ms: u64,
@@ -32,7 +33,7 @@ pub struct SuspectPayload {
 }
 
 impl SuspectPayload {
-    /// A payload of which nothing is known but its name.
+    /// Returns a payload of which only the name is known.
     pub fn new(fingerprint: impl Into<String>) -> Self {
         Self {
             fingerprint: fingerprint.into(),
@@ -57,12 +58,12 @@ pub struct SuspectClient {
     pub deaths: u32,
     /// Whether its jobs are refused.
     pub quarantined: bool,
-    /// Milliseconds until that is forgotten.
+    /// Milliseconds until the pool forgets the client.
     pub remaining_ms: u64,
 }
 
 impl SuspectClient {
-    /// A client of which nothing is known but its names.
+    /// Returns a client of which only the names are known.
     pub fn new(fingerprint: impl Into<String>, client: impl Into<String>) -> Self {
         let (fingerprint, client) = (fingerprint.into(), client.into());
         Self { fingerprint, client, deaths: 0, quarantined: false, remaining_ms: 0 }

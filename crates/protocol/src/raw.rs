@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// whatever its `ENCODING` says.
 ///
 /// Nested in another type, as in `(Params, Bytes)`, it is a byte string of that type's encoding. Where that is bincode,
-/// - one of at least 256 KiB in the input or output of a job is copied by nobody, as if it were alone: the first one in the
-///   value, as far as the rest of the value has at most 16 KiB;
-/// - the receiver reads each of at least 64 KiB in place: it is a part of the payload, and keeps all of it.
+/// - the first one of at least 256 KiB in the input or output of a job is not copied, as if it were alone. The rest of the
+///   value has to have at most 16 KiB for that;
+/// - the receiver reads each of at least 64 KiB in place: it is a part of the payload, and keeps all of it alive.
 ///
 /// A `Vec<u8>` in its place is copied byte by byte.
 ///

@@ -1,5 +1,5 @@
-//! A job that went wrong, kept as a file: the bytes that its worker was sent, and in front of them one
-//! frame that says what they are.
+//! A job that went wrong, kept as a file: the bytes that its worker was sent, and in front of them
+//! one frame that describes them.
 //!
 //! Knows the format, which `WIRE.md` describes, and no files: the caller opens a file and passes it
 //! in. A file may come from anybody, so it is decoded like a peer's bytes.
@@ -26,10 +26,11 @@ pub const FORMAT_WITH_HISTORY: u32 = 2;
 /// Maximum number of jobs in front of the one that went wrong.
 pub const MAX_HISTORY: usize = 1000;
 
-/// Bytes that one read of a file takes.
+/// Number of bytes that one read of a file takes.
 const READ: usize = 64 * 1024;
 
-/// What a saved job was, and how its worker was started: the header of [`Kind::Recording`].
+/// The description of a saved job and of how its worker was started: the header of
+/// [`Kind::Recording`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// [`FORMAT`] or [`FORMAT_WITH_HISTORY`].
@@ -40,7 +41,7 @@ pub struct Recording {
     pub job: String,
     /// Version of the job's contract, as in `Hello`.
     pub contract: u32,
-    /// Version of the worker executable's own package, where it told.
+    /// Version of the worker executable's own package, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// The worker executable, an absolute path.
@@ -58,52 +59,53 @@ pub struct Recording {
     pub attempt: u32,
     /// The outcome's name, such as `crashed`.
     pub outcome: String,
-    /// What was known of it, in a sentence.
+    /// A sentence about the outcome.
     pub summary: String,
     /// Number of jobs that its worker was given before it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs_before: Option<u64>,
-    /// What its worker was held to.
+    /// The limits of its worker.
     #[serde(default, skip_serializing_if = "SavedLimits::is_none")]
     pub limits: SavedLimits,
 }
 
-/// Limits of a worker that a process can hold itself to, by the keys of the configuration.
+/// Limits of a worker that a process can set for itself, by the keys of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedLimits {
-    /// Address space, in bytes.
+    /// Maximum address space, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
-    /// Time on a processor for a job, in seconds.
+    /// Maximum processor time of a job, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<u64>,
-    /// Open descriptors.
+    /// Maximum number of open descriptors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_files_limit: Option<u64>,
-    /// Size of a file that it writes, in bytes.
+    /// Maximum size of a file that it writes, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_size_limit: Option<u64>,
 }
 
 impl SavedLimits {
-    /// Whether it was held to none of them.
+    /// Returns whether there is no limit.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A whole recording: what the worker was sent on its jobs connection, and what that was.
+/// A whole recording: the bytes that the worker was sent on its jobs connection, and their
+/// description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedJob {
-    /// What it is.
+    /// The description.
     pub recording: Recording,
-    /// How the worker was taken in.
+    /// The `Welcome` of the worker.
     pub welcome: Welcome,
     /// The worker data that came with the welcome.
     pub worker_data: Payload,
-    /// Jobs that the worker was given before it, the oldest first: the last ones, of which there may have been more. Empty in a
-    /// file of [`FORMAT`].
+    /// Earlier jobs of the worker, the oldest first: the last ones, as there may have been more.
+    /// Empty in a file of [`FORMAT`].
     pub history: Vec<Frame>,
     /// The frame of the job, its input as the payload.
     pub job: Frame,
@@ -113,13 +115,13 @@ pub struct SavedJob {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// What the system says.
+    /// The system's error.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Something else is in the file.
     #[error("it is not a job that procpool has saved")]
     NotARecording,
-    /// A newer procpool has written it.
+    /// It was written by a newer procpool.
     #[error(
         "it has format {found}, and this procpool reads up to format {FORMAT_WITH_HISTORY}; use the one that has \
          written it"
@@ -144,15 +146,15 @@ pub enum RecordingError {
     /// Its bytes are not frames.
     #[error("it is damaged: {0}")]
     Frame(FrameError),
-    /// A frame does not say what it should.
+    /// A frame does not have the expected content.
     #[error("it is damaged: {0}")]
     Message(CodecError),
-    /// Another frame than the one that has its place there.
+    /// A frame of another kind than expected.
     #[error("it is damaged: it has {found:?} where {expected:?} should be")]
     Unexpected {
-        /// What is there.
+        /// The kind that is there.
         found: Kind,
-        /// What should be.
+        /// The kind that was expected.
         expected: Kind,
     },
     /// There is more than one job in it.
@@ -247,7 +249,7 @@ impl<R: Read> Frames<R> {
     }
 
     fn recording(&mut self) -> Result<Recording, RecordingError> {
-        /// All that a later format has to have in common with this one.
+        /// The fields that every later format has in common with this one.
         #[derive(Deserialize)]
         struct Head {
             format: u32,
@@ -282,7 +284,7 @@ impl<R: Read> Frames<R> {
         Ok(self.decoder.buffered() == 0 && !self.fill()?)
     }
 
-    /// Reads once. `false` at the end of the file.
+    /// Reads once. Returns `false` at the end of the file.
     fn fill(&mut self) -> io::Result<bool> {
         loop {
             match self.source.read(&mut self.landing) {

@@ -1,4 +1,4 @@
-//! Why a job was not accepted. That is no outcome: the job never was.
+//! Why a job was not accepted. A refusal is not an outcome: the pool never held the job.
 
 use std::time::Duration;
 
@@ -27,16 +27,17 @@ pub enum Refusal {
     /// There is no such pool.
     #[error("does not exist; there are: {}", .known.join(", "))]
     UnknownPool {
-        /// The pools that there are.
+        /// The existing pools.
         known: Vec<String>,
     },
-    /// As many jobs as may wait are waiting.
+    /// The queue is full.
     #[error("has {limit} jobs waiting and takes no more; try again later")]
     QueueFull {
-        /// The bound of the queue, in jobs.
+        /// Maximum number of jobs in the queue.
         limit: usize,
     },
-    /// With this input, more bytes would wait than may, and it would not be the only one.
+    /// This input would exceed the maximum number of waiting bytes, and it would not be the only
+    /// one.
     #[error(
         "has {waiting} bytes of inputs waiting and takes no {size} more (`queue_bytes` is {limit}); try again later"
     )]
@@ -54,23 +55,23 @@ pub enum Refusal {
         humane(*.retry)
     )]
     BreakerOpen {
-        /// Until the next worker is tried.
+        /// Time until the next worker is tried.
         retry: Duration,
         /// How the last one ended.
         last_death: String,
     },
-    /// Jobs of this client have killed as many workers as they may.
+    /// Jobs of this client have killed the maximum number of workers.
     #[error(
         "takes no jobs of `{client}` for another {}: its jobs have killed {deaths} workers lately, and `client_deaths` \
          allows no more",
         seconds(*.retry)
     )]
     ClientQuarantined {
-        /// Who wanted the job done.
+        /// The client.
         client: String,
-        /// How many workers its jobs have killed.
+        /// Number of workers that its jobs have killed.
         deaths: u32,
-        /// Until that is forgotten.
+        /// Time until the pool forgets these deaths.
         retry: Duration,
     },
     /// A queue slot did not come free before the job's deadline.
@@ -122,12 +123,12 @@ impl Refusal {
         "runtime_ended",
     ];
 
-    /// Whether the job found no room in the queue, so that it may be worth while to wait for some.
+    /// Returns whether the queue was full, so that it may be worth while to wait for a slot.
     pub const fn is_full_queue(&self) -> bool {
         matches!(self, Self::QueueFull { .. } | Self::QueueBytesFull { .. })
     }
 
-    /// The reason as a short word for programs.
+    /// Returns the reason as a short word for programs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::UnknownPool { .. } => "unknown_pool",
@@ -147,7 +148,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The sentence about this pool.
+    /// Returns the sentence about this pool.
     fn of(&self, pool: &str) -> String {
         match self {
             Self::RuntimeEnded => format!(
@@ -159,12 +160,12 @@ impl Refusal {
     }
 }
 
-/// A duration as people write it: `1.5s`, `250ms`.
+/// Returns a duration as people write it: `1.5s`, `250ms`.
 pub(crate) fn humane(duration: Duration) -> String {
     format!("{duration:?}")
 }
 
-/// Whole seconds of a duration that may be long.
+/// Returns the whole seconds of a duration that may be long.
 fn seconds(duration: Duration) -> String {
     humane(Duration::from_secs(duration.as_secs().max(1)))
 }

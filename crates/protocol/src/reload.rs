@@ -1,14 +1,14 @@
-//! What came of putting a new make of a worker executable into service.
+//! The results of a reload, which puts a new generation of a worker executable into service.
 
 use serde::Serialize;
 
-/// Every worker of the pool is of the new make.
+/// Every worker of the pool is of the new generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReloadReport {
     /// The pool.
     pub pool: String,
-    /// The number of the make, counted from 0 at the pool's start.
+    /// The number of the generation, counted from 0 at the pool's start.
     pub generation: u64,
     /// Whether the executable is the very same file as before, with the same contents: nothing was
     /// replaced. In JSON only where it is `true`.
@@ -17,13 +17,14 @@ pub struct ReloadReport {
 }
 
 impl ReloadReport {
-    /// The report of a pool whose workers are of this generation, and of another file than before.
+    /// Returns the report of a pool whose workers are of this generation, and of another file than
+    /// before.
     pub fn new(pool: impl Into<String>, generation: u64) -> Self {
         Self { pool: pool.into(), generation, same_file: false }
     }
 }
 
-/// The pool's workers are not all of the make that was to be.
+/// The pool's workers are not all of the wanted generation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
@@ -32,15 +33,15 @@ pub enum ReloadError {
     Executable {
         /// The pool.
         pool: String,
-        /// What is wrong with the file.
+        /// The problem with the file.
         reason: String,
     },
-    /// The first worker of the new make did not get ready. Nothing has changed.
+    /// The first worker of the new generation did not get ready. Nothing has changed.
     #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
     Canary {
         /// The pool.
         pool: String,
-        /// What became of the worker.
+        /// How the worker failed.
         reason: String,
     },
     /// A later reload has taken its place.
@@ -73,7 +74,7 @@ pub enum ReloadError {
 }
 
 impl ReloadError {
-    /// The reason as a short word for programs.
+    /// Returns the reason as a short word for programs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Executable { .. } => "executable",

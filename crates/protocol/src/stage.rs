@@ -1,4 +1,4 @@
-//! [`Stage`]: how far a job had come when it ended otherwise than well.
+//! [`Stage`]: how far a job had come when it ended without an output.
 
 use serde::Serialize;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stage {
-    /// No worker has had it.
+    /// No worker has held it.
     Queued,
     /// A worker holds the job, or held it. A job that waits for a retry counts as running.
     Running,
 }
 
 impl Stage {
-    /// Where the job was, as part of a sentence.
+    /// Returns the stage as part of a sentence.
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Queued => "in the queue",

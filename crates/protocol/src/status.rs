@@ -1,4 +1,4 @@
-//! What a pool and its workers are at one moment, in the shape that HTTP clients rely on. Decides nothing.
+//! A pool and its workers at one moment, in the shape that HTTP clients rely on. Decides nothing.
 
 pub use crate::figures::{Latency, PoolCounters};
 use crate::handshake::Description;
@@ -17,18 +17,18 @@ pub struct PoolStatus {
     pub name: String,
     /// The worker executable.
     pub executable: String,
-    /// Jobs that wait for a worker.
+    /// Number of jobs that wait for a worker.
     pub queued: usize,
-    /// Jobs that a worker has.
+    /// Number of jobs that workers hold.
     pub running: usize,
     /// Maximum number of jobs that may wait.
     pub queue_limit: usize,
-    /// Bytes of the inputs that wait for a worker.
+    /// Total of bytes of the inputs that wait for a worker.
     pub queued_bytes: usize,
     /// Maximum number of bytes of inputs that may wait together.
     pub queue_bytes_limit: usize,
-    /// Bytes of the outputs that their callers have not taken, those of less than 4 KiB apart. They are not bounded: each
-    /// belongs to the caller that holds the job's handle.
+    /// Total of bytes of the outputs that their callers have not taken, apart from those below 4
+    /// KiB. They are not bounded: each belongs to the caller that holds the job's handle.
     pub output_bytes: u64,
     /// Minimum number of workers that the pool keeps.
     pub min_workers: usize,
@@ -38,9 +38,10 @@ pub struct PoolStatus {
     pub workers: WorkerCounts,
     /// Whether it is shutting down.
     pub draining: bool,
-    /// The make of the executable that workers are started from, counted from 0 at the pool's start.
+    /// The generation of the executable that workers are started from, counted from 0 at the pool's
+    /// start.
     pub generation: u64,
-    /// Whether another make is being tried or given to all workers.
+    /// Whether another generation is being tried or given to all workers.
     pub reloading: bool,
     /// Milliseconds until the next start is tried, where starts have been failing.
     pub backoff_ms: Option<u64>,
@@ -56,7 +57,7 @@ pub struct PoolStatus {
     /// All workers that are gone, by cause: also those that the pool killed or asked to exit. All causes are listed from
     /// the start.
     pub deaths_by_cause: BTreeMap<&'static str, u64>,
-    /// Totals of what else happened.
+    /// Totals of other events.
     pub counters: PoolCounters,
     /// Time in the queue, of finished jobs.
     pub wait: Latency,
@@ -65,7 +66,7 @@ pub struct PoolStatus {
 }
 
 impl PoolStatus {
-    /// A pool of which nothing but name and executable is known.
+    /// Returns a pool of which only name and executable are known.
     pub fn new(name: impl Into<String>, executable: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -94,13 +95,13 @@ impl PoolStatus {
         }
     }
 
-    /// Whether a worker could take a job now or is at one.
+    /// Returns whether a worker could take a job now or is at one.
     pub fn is_ready(&self) -> bool {
         !self.draining && self.workers.idle + self.workers.busy > 0
     }
 }
 
-/// What a pool's job takes and gives, as its workers say.
+/// The schemas of a pool's job, as its workers report them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PoolSchemas {
@@ -116,7 +117,7 @@ pub struct PoolSchemas {
 }
 
 impl PoolSchemas {
-    /// The schemas that a worker's description has, if any.
+    /// Returns the schemas of a worker's description, if it has any.
     pub fn of(description: Description) -> Self {
         let Description { schema_hash: hash, input, output, .. } = description;
         Self { input, output, hash }
@@ -127,19 +128,19 @@ impl PoolSchemas {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerCounts {
-    /// Spawned, not ready.
+    /// Number of workers that are spawned and not ready.
     pub starting: usize,
-    /// Ready, without a job.
+    /// Number of workers that are ready and have no job.
     pub idle: usize,
-    /// With a job.
+    /// Number of workers that have a job.
     pub busy: usize,
-    /// Asked to leave a job whose outcome is already decided.
+    /// Number of workers that were asked to leave a job whose outcome is already decided.
     pub stopping: usize,
-    /// Asked to exit.
+    /// Number of workers that were asked to exit.
     pub retiring: usize,
 }
 
-/// What a worker does.
+/// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -164,24 +165,24 @@ pub struct WorkerStatus {
     pub id: String,
     /// Its process id, once it is spawned.
     pub pid: Option<u32>,
-    /// What it does. In JSON `starting`, `idle`, `busy`, `stopping` or `retiring`.
+    /// Its state. In JSON `starting`, `idle`, `busy`, `stopping` or `retiring`.
     pub state: WorkerState,
     /// The job that it has.
     pub job: Option<JobId>,
-    /// Jobs that it has finished.
+    /// Number of jobs that it has finished.
     pub jobs_done: u64,
     /// Milliseconds since it was spawned.
     pub uptime_ms: u64,
-    /// The make of the executable that it was started from.
+    /// The generation of the executable that it was started from.
     pub generation: u64,
     /// Contract version, once it said hello.
     pub version: Option<u32>,
-    /// Version of the executable's package, where it told.
+    /// Version of the executable's package, where it is known.
     pub build: Option<String>,
 }
 
 impl WorkerStatus {
-    /// A worker of which nothing but name and state is known.
+    /// Returns a worker of which only name and state are known.
     pub fn new(id: impl Into<String>, state: WorkerState) -> Self {
         Self {
             id: id.into(),

@@ -1,9 +1,9 @@
 //! Typed values out of hostile bytes: depth and number of elements are bounded before anything is
 //! built.
 //!
-//! `Bounded` stands between a value's `Deserialize` and any format's `Deserializer`; it knows
-//! serde and no format (that is `codec.rs`) and no type. What `Deserialize` asks for on its way
-//! passes through `access.rs`, so that nested values are bounded likewise.
+//! `Bounded` stands between a value's `Deserialize` and any format's `Deserializer`. It knows
+//! serde, and no format (that is `codec.rs`) or type. The requests of `Deserialize` pass through
+//! `access.rs`, so that nested values are bounded likewise.
 //!
 //! Three things are refused that a positional format lets through: more elements than the bytes can
 //! hold (units take no bytes, so five bytes announce 2³² of them), nesting deeper than
@@ -18,7 +18,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, Visitor}
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-/// Elements that a value may have beyond the length of its payload.
+/// Number of elements that a value may have beyond the length of its payload.
 ///
 /// Every element of a sequence or map takes at least a byte, except where its type takes none;
 /// this is what an honest `Vec<()>` may have for free.
@@ -48,7 +48,7 @@ pub fn from_bincode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> 
     codec::decode_typed(bytes, Bounded::new(PhantomData::<T>, top))
 }
 
-/// What is left of the bounds, at one level of nesting.
+/// The remaining bounds, at one level of nesting.
 #[derive(Clone, Copy, Debug)]
 struct Level<'b> {
     /// Elements that the whole value may still have: shared by all levels.

@@ -1,19 +1,20 @@
-//! What a made-up value shall be where a type leaves a choice: [`Choices`], over many runs of one `Deserialize`.
+//! [`Choices`] for a made-up value where a type leaves a choice, over many runs of one
+//! `Deserialize`.
 
 use std::collections::HashMap;
 
-/// Deepest nesting of one enum in itself while a way out of it is looked for.
+/// Maximum nesting of one enum in itself while a way out of it is looked for.
 const DEEPEST: usize = 4;
 
-/// What was chosen so far, by the name of a visitor's type.
+/// The choices so far, by the name of a visitor's type.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
     enums: HashMap<&'static str, Tried>,
     /// Lists, maps and options in which a type would be that they are in.
     empty: Vec<&'static str>,
-    /// What the run is in the middle of.
+    /// The values that the run is in the middle of.
     pub(super) open: Vec<Open>,
-    /// Whether this run has chosen what no other has.
+    /// Whether this run has made a choice that no other has.
     pub(super) is_new: bool,
     /// Whether this run reached the end of an enum's variants.
     pub(super) has_ended: bool,
@@ -60,12 +61,13 @@ impl Choices {
         self.empty.contains(&kind) || self.open.iter().any(|it| it.kind == kind)
     }
 
-    /// How many enums there are, and variants of all of them.
+    /// The number of enums, and of the variants of all of them.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.enums.len(), self.enums.values().map(|it| it.good.len()).sum())
     }
 
-    /// The variant to make: one that was not tried, else each in turn. None: it would go on for ever.
+    /// Returns the variant to make: one that was not tried, else each in turn. Returns `None` if it
+    /// would go on for ever.
     pub(super) fn variant(&mut self, kind: &'static str, names: usize) -> Option<u32> {
         let nested = self.open.iter().filter(|it| it.kind == kind).count();
         let tried = self.enums.entry(kind).or_default();

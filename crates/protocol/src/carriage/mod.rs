@@ -1,8 +1,10 @@
-//! What bincode can carry. It is positional: a reader finds a value's parts by their order alone, without names and
-//! without kinds. So a type that leaves a part out, or looks what is there, arrives as another value or not at all.
+//! Checks whether bincode can carry a type or a value. bincode is positional: a reader finds a
+//! value's parts by their order alone, without names and without kinds. So a type that leaves a
+//! part out, or inspects the data to choose, arrives as another value or not at all.
 //!
-//! [`check`] asks a type's `Deserialize` before there is a value, and keeps what it says (`shape.rs`); every value is then
-//! compared with that while it is written (`strict.rs`, `rules.rs`). Does not know bincode itself: that is `codec.rs`.
+//! [`check`] asks a type's `Deserialize` before there is a value, and keeps the result
+//! (`shape.rs`). Every value is then compared with that while it is written (`strict.rs`,
+//! `rules.rs`). Does not: know bincode itself; that is `codec.rs`.
 
 mod choices;
 mod probe;
@@ -27,15 +29,15 @@ pub(crate) use strict::Strict;
 pub struct Uncarried {
     /// The type of the whole value.
     pub type_name: &'static str,
-    /// What in it cannot be carried, and what makes it so.
+    /// The part that cannot be carried, and the reason.
     pub reason: String,
 }
 
-/// Why a type that looks what is there cannot be carried.
+/// Why a type that inspects the data to choose cannot be carried.
 pub(crate) const LOOKS: &str = "part of it is read by looking what is there, as with `flatten`, `untagged`, `tag` or a \
                                 `serde_json::Value`";
 
-/// What is known of a type.
+/// A checked type.
 #[derive(Debug)]
 struct Known {
     shape: Shape,

@@ -1,10 +1,11 @@
-//! What a value may not lose on its way to a format: [`Complete`] for bincode, [`Numeric`] for JSON.
+//! Rules for a value on its way to a format, where it must lose nothing: [`Complete`] for bincode,
+//! [`Numeric`] for JSON.
 
 use super::shape::Shape;
 use serde::ser::Error;
 use std::cell::RefCell;
 
-/// What may not be lost.
+/// The checks of a value as it is written.
 pub(crate) trait Rules: Copy {
     /// A number with a fraction is written.
     fn float<E: Error>(self, value: f64) -> Result<(), E>;
@@ -18,10 +19,10 @@ pub(crate) trait Rules: Copy {
     fn variant<E: Error>(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), E>;
 }
 
-/// The rules for a format without names: what is read is what was written, part by part.
+/// The rules for a format without names: the reader reads exactly the parts that were written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Complete<'c> {
-    /// What is known of the type.
+    /// The shape of the type, as far as it is known.
     pub(crate) shape: &'static Shape,
     /// Where the reason of a refusal goes: a format's error is only text.
     pub(crate) refused: &'c RefCell<Option<String>>,
@@ -80,7 +81,7 @@ impl Rules for Complete<'_> {
     }
 }
 
-/// The rules for JSON, in which a number is a number: what is none would become `null`.
+/// The rules for JSON, where NaN and the infinities would become `null`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numeric;
 

@@ -1,7 +1,8 @@
-//! What a type's `Deserialize` reads: [`Shape`].
+//! [`Shape`]: the parts that a type's `Deserialize` reads.
 //!
-//! It is a list by the names that serde gives to structs and enums. Several types may have one name; a value is right if it
-//! is right for one of them. What is not in the list is not judged.
+//! It is a list by the names that serde gives to structs and enums. Several types may have one
+//! name; a value is right if it is right for one of them. Types that are not in the list are not
+//! judged.
 
 /// Structs and enums that may occur in a value.
 #[derive(Debug, Default, PartialEq, Eq)]

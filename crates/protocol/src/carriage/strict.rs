@@ -1,4 +1,4 @@
-//! [`Strict`]: a `Serialize` on its way to a format, with rules for what may not be lost on it.
+//! [`Strict`]: a `Serialize` on its way to a format, with rules against losses.
 
 use super::rules::Rules;
 use serde::ser::{
@@ -210,7 +210,7 @@ macro_rules! uncounted {
     )+};
 }
 
-/// What has fields, some of which may be left out. `$key` stands where they have names.
+/// Values with fields, some of which may be left out. `$key` stands where they have names.
 macro_rules! counted {
     ($($trait:ident($($key:ident)?))+) => {$(
         impl<C: $trait, R: Rules> $trait for Parts<C, R> {

@@ -20,10 +20,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// unknown.
 const MOST_PARTS: usize = 100_000;
 
-/// Most runs for one type, with either filling.
+/// Maximum number of runs for one type, with either filling.
 const MOST_RUNS: usize = 512;
 
-/// Looks at what is read for a `T`.
+/// Finds out which parts a `T` reads.
 pub(super) fn examine<T: DeserializeOwned>() -> Result<Shape, &'static str> {
     let run = Run::default();
     for filling in [1, 0] {
@@ -35,7 +35,7 @@ pub(super) fn examine<T: DeserializeOwned>() -> Result<Shape, &'static str> {
     Ok(run.shape.into_inner())
 }
 
-/// Runs until nothing new is said. Gives whether every value could be made.
+/// Runs until nothing new is said. Returns whether every value could be made.
 fn all_runs<T: DeserializeOwned>(run: &Run) -> Result<bool, &'static str> {
     let (mut quiet, mut all_made) = (0, true);
     for _ in 0..MOST_RUNS {
@@ -58,7 +58,7 @@ fn all_runs<T: DeserializeOwned>(run: &Run) -> Result<bool, &'static str> {
     Ok(all_made)
 }
 
-/// What is made up, and what was found.
+/// The value that is being made up, and the findings.
 #[derive(Debug)]
 struct Run {
     shape: RefCell<Shape>,
@@ -160,7 +160,7 @@ macro_rules! looks {
 }
 
 impl Probe<'_> {
-    /// Pays for one part. Gives what it is filled with.
+    /// Pays for one part. Returns its filling.
     fn part(self) -> Result<u8, Unmade> {
         let left = self.0.parts.get().checked_sub(1).ok_or(Unmade)?;
         self.0.parts.set(left);
