@@ -1,5 +1,6 @@
-//! The arenas that a worker has: at most one for inputs and one for outputs. The guard takes in what the coordinator offers;
-//! the thread that runs the jobs reads inputs in place and puts outputs where the coordinator finds them.
+//! The arenas of a worker: at most one for inputs and one for outputs. The guard takes the arenas
+//! that the coordinator offers. The thread that runs the jobs reads inputs in place and puts
+//! outputs where the coordinator finds them.
 
 use bytes::Bytes;
 use procpool_memory::input::InputReader;
@@ -11,7 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The one that is in use, and the one before, to which a job that was sent earlier may refer.
+/// The arena in use, and the one before, to which a job that was sent earlier may refer.
 const KEPT: usize = 2;
 
 /// Shared by the guard and the job's thread.
@@ -23,12 +24,13 @@ struct State {
     /// The latest is last.
     inputs: VecDeque<(u64, Arc<InputReader>)>,
     output: Option<(u64, Arc<OutputWriter>)>,
-    /// The coordinator has not read yet what the last answer left in an arena.
+    /// The coordinator has not yet read the output that the last answer left in an arena.
     is_unread: bool,
 }
 
 impl Arenas {
-    /// Takes in what is offered, or lets go of what there is. `false` if it cannot be used: this worker is born with none.
+    /// Takes an arena that is offered, or drops the current one. Returns `false` if the arena
+    /// cannot be used: this worker is born with none.
     pub(crate) fn share(&self, number: u64, share: &Share, attachments: &[Attachment]) -> bool {
         let Some(length) = share.length else {
             self.let_go(share.direction);
@@ -65,8 +67,8 @@ impl Arenas {
         Ok(())
     }
 
-    /// Puts the input in its place: what a job's frame refers to, instead of where that lies. Gives the arena's number. None
-    /// if there is no such input.
+    /// Replaces a job's reference to an input by the input itself. Returns the arena's number, or
+    /// `None` if there is no such input.
     pub(crate) fn fetch(&self, frame: &mut Frame) -> Option<u64> {
         let place = frame.place.filter(|place| place.offset == 0)?;
         let state = self.lock();
@@ -76,7 +78,7 @@ impl Arenas {
         Some(*number)
     }
 
-    /// The coordinator has read what the last answer has left.
+    /// Notes that the coordinator has read the output that the last answer left.
     pub(crate) fn has_taken(&self) {
         self.lock().is_unread = false;
     }
@@ -98,14 +100,16 @@ impl Arenas {
         is_held
     }
 
-    /// Memory in the arena for an output of this length, if that is worth it. Bytes of an earlier output may be in it.
+    /// Returns memory in the arena for an output of this length, if that is worth it. Bytes of an
+    /// earlier output may be in it.
     pub(crate) fn buffer(&self, length: usize) -> Option<Buffer> {
         let state = self.lock();
         let arena = state.output.as_ref().filter(|_| length >= MIN_SHARED && !state.is_unread);
         arena.and_then(|(_, arena)| arena.buffer(length))
     }
 
-    /// Leaves a large output in the arena, unless it is there already, and has the frame refer to it.
+    /// Leaves a large output in the arena, unless it is there already, and makes the frame refer to
+    /// it.
     pub(crate) fn put(&self, frame: Frame) -> Frame {
         let output = frame.payload.bytes.clone();
         let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! What a person gets who starts a worker executable by hand: an explanation, or its description.
+//! Answers for a person who starts a worker executable by hand: an explanation, or its description.
 //!
 //! A coordinator passes a pool's own arguments on, so a worker that was spawned leaves all but the
 //! few words below to its author.
@@ -12,8 +12,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// What this process is to run again: `--replay FILE`, the last arguments. `None` where a coordinator started it: then they
-/// are the author's.
+/// Returns the saved jobs that this process runs again: `--replay FILE`, the last arguments.
+/// Returns `None` where a coordinator started it: then they are the author's.
 pub(crate) fn replay() -> Option<SavedJobs> {
     saved_jobs(std::env::args_os().skip(1), was_spawned())
 }
@@ -21,19 +21,19 @@ pub(crate) fn replay() -> Option<SavedJobs> {
 /// Saved jobs that one process runs, in their order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SavedJobs {
-    /// One at least.
+    /// At least one.
     pub(crate) files: Vec<PathBuf>,
-    /// Whether the jobs that a file has in front are run, too.
+    /// Whether the earlier jobs in a file are run, too.
     pub(crate) with_history: bool,
 }
 
-/// The socket of a pool of attached workers: `--attach SOCKET`, the last two arguments. `None` where a
-/// coordinator started this process: then they are the author's.
+/// Returns the socket of a pool of attached workers: `--attach SOCKET`, the last two arguments.
+/// Returns `None` where a coordinator started this process: then they are the author's.
 pub(crate) fn attach() -> Option<PathBuf> {
     last_two("--attach", std::env::args_os().skip(1), was_spawned())
 }
 
-/// All that follows on the last `--replay`, in which `--history` may stand anywhere.
+/// Reads everything behind the last `--replay`, where `--history` may stand anywhere.
 fn saved_jobs(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<SavedJobs> {
     let arguments: Vec<_> = arguments.collect();
     let begin = arguments.iter().rposition(|it| it == "--replay").filter(|_| !was_spawned)?;

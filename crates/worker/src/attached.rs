@@ -1,7 +1,7 @@
-//! A worker that no coordinator spawned: a service manager, a container or a debugger started it, and it
-//! attaches to a pool by the name of a socket.
+//! A worker that no coordinator spawned: a service manager, a container or a debugger started it,
+//! and it attaches to a pool by the name of a socket.
 //!
-//! The token stands in a file beside the socket, which `PROCPOOL_TOKEN_FILE` may name otherwise.
+//! The token is in a file beside the socket, unless `PROCPOOL_TOKEN_FILE` names another one.
 
 use crate::ending::WorkerError;
 use crate::frames::FrameWriter;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Environment variable: the file that holds the token, where that is not beside the socket.
 const TOKEN_FILE: &str = "PROCPOOL_TOKEN_FILE";
 
-/// Attaches, and waits until the pool has a place for this worker, however long that takes.
+/// Attaches, and waits without a limit until the pool has a place for this worker.
 pub(crate) fn attach(socket: &Path) -> Result<Opening, WorkerError> {
     let token = token(socket)?;
     let connect = |connection| -> Result<Socket, WorkerError> {

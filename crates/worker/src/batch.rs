@@ -11,8 +11,8 @@ use std::time::Duration;
 /// Length of the answers at which a batch ends early, in bytes. The coordinator sends the rest again.
 const ENOUGH: usize = 1 << 20;
 
-/// Decodes, runs and encodes each input. Ends before the last one at a panic, and when the answers are long: then the
-/// inputs without an answer were not run.
+/// Decodes, runs and encodes each input. Ends before the last one at a panic, and when the answers
+/// are long. The inputs without an answer were not run then.
 pub(crate) fn judge<J: Job>(
     inputs: Payload,
     encoding: Encoding,

@@ -1,7 +1,7 @@
-//! Where the guard leaves word for the thread that runs the jobs: cancels, credit, the shutdown.
+//! Notes from the guard for the thread that runs the jobs: cancels, credit, the shutdown.
 //!
-//! Jobs are known by their sequence numbers. They rise on one connection, so a cancel that comes
-//! after its job can be told from one that comes before it, and hits nobody.
+//! Jobs are known by their sequence numbers, which rise on one connection. So a cancel that comes
+//! after its job can be distinguished from one that comes before it, and hits no other job.
 
 use crate::cancel::CancelFlag;
 use crate::ending::WorkerError;
@@ -23,25 +23,25 @@ pub(crate) struct Board {
 struct State {
     /// The job that started last.
     newest: Option<u64>,
-    /// The one that started last of those that were not cancelled at the door. It may have ended: then
-    /// its flag and its credit are nobody's.
+    /// The last started job of those that were not cancelled before they came. It may have ended:
+    /// then its flag and its credit belong to no job.
     running: Option<Running>,
     /// Cancels of jobs newer than `newest`.
     early: BTreeSet<u64>,
-    /// Where it is written down which job has started, and read up to which number jobs are not to.
+    /// The page, which records the started job and limits the numbers of the jobs that may start.
     page: Option<Arc<Page>>,
-    /// The coordinator asked the worker to exit.
+    /// Whether the coordinator asked the worker to exit.
     shut_down: bool,
 }
 
 /// The fate of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// It is run.
+    /// The worker runs it.
     Run,
-    /// It was cancelled before it came, and is answered so.
+    /// It was cancelled before it came. The answer says so.
     Cancelled,
-    /// It was asked back, and the coordinator has to be told that it is passed over.
+    /// It was asked back. The worker passes over it and tells the coordinator.
     PassedOver,
 }
 
@@ -56,14 +56,14 @@ struct Running {
 /// The fate of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// It may be sent.
+    /// The job may send it.
     Send,
-    /// Nobody listens.
+    /// Nobody listens: the job drops it.
     Drop,
 }
 
 impl Board {
-    /// A job is about to run, unless there was word that it shall not.
+    /// Starts a job, unless it was cancelled or asked back.
     ///
     /// # Errors
     /// When its number is not above that of every job before.
@@ -94,17 +94,17 @@ impl Board {
         Ok(Start::Run)
     }
 
-    /// From now on each job that starts is written down in the page, unless it was asked back there.
+    /// Records from now on each job that starts in the page, unless it was asked back there.
     pub(crate) fn keep(&self, page: Arc<Page>) {
         self.lock().page = Some(page);
     }
 
-    /// Whether this job was asked back.
+    /// Returns whether this job was asked back.
     pub(crate) fn is_recalled(&self, sequence: u64) -> bool {
         self.lock().page.as_ref().is_some_and(|page| page.is_recalled(sequence))
     }
 
-    /// The caller of this job no longer wants its outcome.
+    /// Notes that the caller of this job no longer wants its outcome.
     pub(crate) fn cancel(&self, sequence: u64) {
         let mut state = self.lock();
         match &state.running {
@@ -121,7 +121,7 @@ impl Board {
         }
     }
 
-    /// This job may send more chunks.
+    /// Notes that this job may send more chunks.
     pub(crate) fn add_credit(&self, sequence: u64, chunks: u32) {
         let mut state = self.lock();
         if let Some(running) = state.running.as_mut().filter(|running| running.sequence == sequence) {
@@ -130,13 +130,13 @@ impl Board {
         }
     }
 
-    /// The coordinator asks the worker to exit when it has done what it has.
+    /// Notes that the coordinator asks the worker to finish its jobs and exit.
     pub(crate) fn shut_down(&self) {
         self.lock().shut_down = true;
         self.changed.notify_all();
     }
 
-    /// Waits until the coordinator has asked the worker to exit, but no longer than `patience`.
+    /// Waits until the coordinator has asked the worker to exit, for at most `patience`.
     pub(crate) fn await_shutdown(&self, patience: Duration) {
         let waiting = |state: &mut State| !state.shut_down;
         let _ = self.changed.wait_timeout_while(self.lock(), patience, waiting);
@@ -145,7 +145,7 @@ impl Board {
     /// Waits until the running job may send a chunk, and takes the permission.
     ///
     /// # Errors
-    /// When the job is to give up.
+    /// When the job has to give up.
     pub(crate) fn take_credit(&self, flag: &CancelFlag) -> Result<Grant, Cancelled> {
         let mut state = self.lock();
         loop {

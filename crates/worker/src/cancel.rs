@@ -1,17 +1,17 @@
-//! The flag by which a job learns that nobody waits for it any more.
+//! The flag by which a job learns that nobody waits for its outcome.
 
 use procpool_protocol::Cancelled;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Tells whether one job is to give up: its caller cancelled it, or its deadline has passed.
+/// Tells whether one job has to give up: its caller cancelled it, or its deadline has passed.
 ///
-/// The coordinator alone decides that, and says so for either reason: a worker that went by its own clock
-/// could give up a moment before the deadline and turn a timeout into a cancel.
+/// The coordinator alone decides that, and sets the flag for either reason. A worker that went by
+/// its own clock could give up a moment before the deadline and turn a timeout into a cancel.
 ///
-/// For threads that a job starts; the job itself asks its [`Context`](crate::Context). It may outlive
-/// its job and then tells nothing of any other. Asking costs an atomic load.
+/// For threads that a job starts; the job itself asks its [`Context`](crate::Context). The flag may
+/// outlive its job and then says nothing about any other. Asking costs an atomic load.
 #[derive(Clone, Debug)]
 pub struct CancelFlag {
     raised: Arc<AtomicBool>,
@@ -33,15 +33,15 @@ impl CancelFlag {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether the coordinator has said, for either reason, that the job is to give up.
+    /// Returns whether the coordinator has asked the job to give up, for either reason.
     pub fn is_cancelled(&self) -> bool {
         self.raised.load(Ordering::Acquire)
     }
 
-    /// [`is_cancelled`](Self::is_cancelled) for use with `?`.
+    /// Checks [`is_cancelled`](Self::is_cancelled), for use with `?`.
     ///
     /// # Errors
-    /// [`Cancelled`] when the job is to give up.
+    /// [`Cancelled`] when the job has to give up.
     pub fn check(&self) -> Result<(), Cancelled> {
         match self.is_cancelled() {
             true => Err(Cancelled),

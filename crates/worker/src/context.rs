@@ -1,4 +1,4 @@
-//! What a job's function knows and may do besides computing: [`Context`].
+//! [`Context`]: a job's information and its functions besides computing.
 
 mod emit;
 
@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// One job as its function sees it.
 ///
-/// A function takes it as `&Context`, which threads may share that end before the job does. For other threads there
-/// is [`cancel_flag`](Self::cancel_flag).
+/// A function takes it as `&Context`. Threads that end before the job does may share it. For other
+/// threads there is [`cancel_flag`](Self::cancel_flag).
 ///
 /// ```
 /// use procpool_worker::{Context, Failure, job};
@@ -44,11 +44,11 @@ pub struct Context<J: Job> {
     facts: Facts,
     flag: CancelFlag,
     bench: Workbench,
-    /// What made it impossible for the job to succeed.
+    /// The reason why the job can no longer succeed.
     doom: OnceLock<Failure>,
-    /// Of a raw output.
+    /// The content type of a raw output.
     content_type: Mutex<Option<ContentType>>,
-    /// Chunks that nobody listened to.
+    /// Number of chunks that nobody listened to.
     dropped: AtomicU64,
     job: PhantomData<fn() -> J>,
 }
@@ -63,12 +63,12 @@ struct Facts {
 }
 
 impl<J: Job> Context<J> {
-    /// The job's public id. All zeros where the function answers a free message.
+    /// Returns the job's public id. All zeros where the function answers a free message.
     pub fn job_id(&self) -> JobId {
         self.facts.id
     }
 
-    /// 1 for the first time that this job is run, 2 for the first retry.
+    /// Returns the number of the attempt: 1 for the first run of this job, 2 for the first retry.
     ///
     /// ```
     /// # use procpool_worker::{Context, job};
@@ -82,8 +82,8 @@ impl<J: Job> Context<J> {
         self.facts.attempt
     }
 
-    /// Returns what is left of the job's time, zero once it is up; `None` if there is no limit. Counted by the
-    /// monotonic clock from the job's arrival.
+    /// Returns the job's remaining time, zero once it is up, or `None` if there is no limit.
+    /// Counted by the monotonic clock from the job's arrival.
     ///
     /// ```
     /// # use procpool_worker::{Context, job};
@@ -99,8 +99,8 @@ impl<J: Job> Context<J> {
         self.flag.remaining()
     }
 
-    /// The data that was given to the pool or the worker for every process it starts. Decoded at each
-    /// call.
+    /// Returns the data that was given to the pool or the worker for every process it starts.
+    /// Decoded at each call.
     ///
     /// # Errors
     /// When there is none, or it is not a `T`.
@@ -108,16 +108,17 @@ impl<J: Job> Context<J> {
         self.bench.startup.worker_data()
     }
 
-    /// Whether the job is to give up: its caller cancelled it, or its time is up. A job that does not
-    /// ask is killed after a grace, and its process with it.
+    /// Returns whether the job has to give up: its caller cancelled it, or its time is up. A job
+    /// that does not ask is killed after a grace, and its process with it.
     pub fn is_cancelled(&self) -> bool {
         self.flag.is_cancelled()
     }
 
-    /// [`is_cancelled`](Self::is_cancelled) for use with `?`, which ends the job as cancelled.
+    /// Checks [`is_cancelled`](Self::is_cancelled), for use with `?`, which ends the job as
+    /// cancelled.
     ///
     /// # Errors
-    /// [`Cancelled`] when the job is to give up.
+    /// [`Cancelled`] when the job has to give up.
     pub fn check(&self) -> Result<(), Cancelled> {
         self.flag.check()
     }
@@ -136,8 +137,9 @@ impl<J: Job> Context<J> {
         self.flag.clone()
     }
 
-    /// Returns memory of `length` zeros for a large output, to be filled in place and returned as [`Bytes`]. Where the worker
-    /// shares memory with its coordinator it lies there, and the output is not copied on this side.
+    /// Returns memory of `length` zeros for a large output. Fill it in place and return it as
+    /// [`Bytes`]. Where the worker shares memory with its coordinator, the memory lies there, and
+    /// the worker does not copy the output.
     ///
     /// ```
     /// use procpool_worker::{Bytes, Context, Failure, Job};
@@ -167,7 +169,8 @@ impl<J: Job> Context<J> {
         }
     }
 
-    /// The same for a job that writes every byte: spares the time of zeroing, some 0.1 ms for 1 MiB.
+    /// Returns such memory for a job that writes every byte. Saves the time of zeroing, some 0.1 ms
+    /// for 1 MiB.
     ///
     /// Bytes of earlier jobs' outputs may be in it. A job that stops early and returns it gives one caller another
     /// caller's data.
@@ -190,9 +193,9 @@ impl<J: Job> Context<J> {
         self.bench.arenas.buffer(length).unwrap_or_else(|| Buffer::owned(length))
     }
 
-    /// Says what a raw output is: `image/png`. It becomes the content type of the HTTP answer, which is
-    /// `application/octet-stream` otherwise. The last call counts. Says nothing where the output is not exactly [`Bytes`],
-    /// or the function answers a free message.
+    /// Sets the content type of a raw output, such as `image/png`. The HTTP answer has it instead
+    /// of `application/octet-stream`. The last call counts. It has no effect where the output is
+    /// not exactly [`Bytes`], or the function answers a free message.
     ///
     /// ```
     /// use procpool_worker::{Bytes, Context, Failure, Job};
@@ -218,8 +221,9 @@ impl<J: Job> Context<J> {
         Ok(())
     }
 
-    /// Writes a line of log, which the coordinator's own log shows with the level, the worker and the job. What the job's
-    /// code prints is shown, too, but belongs to no job and has no level.
+    /// Writes a line of log, which the coordinator's own log shows with the level, the worker and
+    /// the job. Output that the job's code prints is shown, too, but belongs to no job and has no
+    /// level.
     ///
     /// A message is cut at 16 KiB. Each call is a system call, whether the coordinator's log shows the level or not.
     ///
@@ -243,9 +247,9 @@ impl<J: Job> Context<J> {
 
     /// Reports that `done` units of `total`, where known, are done.
     ///
-    /// Cheap enough for every turn of a loop: the first 10 reports of a job are sent at once, then one
-    /// in 10 ms. Of those in between the latest is sent before the job's next chunk or its end. Where
-    /// the function answers a free message, nothing is sent.
+    /// Cheap enough for every turn of a loop: the first 10 reports of a job are sent at once, then
+    /// one in 10 ms. The latest of the reports in between is sent before the job's next chunk or
+    /// its end. Where the function answers a free message, nothing is sent.
     pub fn progress(&self, done: u64, total: Option<u64>) {
         let Some(sequence) = self.facts.sequence else {
             return;
@@ -258,7 +262,7 @@ impl<J: Job> Context<J> {
 }
 
 impl<J: Job> Context<J> {
-    /// The context of a job that arrived just now.
+    /// Returns the context of a job that arrived just now.
     pub(crate) fn of_job(bench: &Workbench, sequence: u64, job: &message::Job) -> Self {
         let facts = Facts {
             id: JobId::from_bytes(job.id),
@@ -271,7 +275,7 @@ impl<J: Job> Context<J> {
         Self::new(bench, facts, CancelFlag::until(deadline))
     }
 
-    /// The context of a free message: it belongs to no job and has no deadline.
+    /// Returns the context of a free message: it belongs to no job and has no deadline.
     pub(crate) fn of_message(bench: &Workbench, encoding: Encoding) -> Self {
         let reply = reply_encoding::<J>(Some(encoding));
         let facts = Facts { id: JobId::from_bits(0), attempt: 1, reply, sequence: None };
@@ -290,33 +294,33 @@ impl<J: Job> Context<J> {
         }
     }
 
-    /// The encoding of the output.
+    /// Returns the encoding of the output.
     pub(crate) fn reply(&self) -> Encoding {
         self.facts.reply
     }
 
-    /// What the function said that a raw output is.
+    /// Returns the content type that the function set for a raw output.
     pub(crate) fn take_content_type(&mut self) -> Option<ContentType> {
         self.content_type.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// How many chunks nobody listened to, if there were any.
+    /// Returns the number of chunks that nobody listened to, if there were any.
     pub(crate) fn dropped_chunks(&self) -> Option<u64> {
         Some(self.dropped.load(Ordering::Relaxed)).filter(|&dropped| dropped > 0)
     }
 
-    /// Forgets what the function did with one input of a batch, before the next one.
+    /// Forgets the effects of one input of a batch, before the next one.
     pub(crate) fn next_input(&mut self) {
         self.doom = OnceLock::new();
     }
 
-    /// What made it impossible for the job to succeed, if anything did.
+    /// Returns the reason why the job can no longer succeed, if there is one.
     pub(crate) fn doom(&self) -> Option<Failure> {
         self.doom.get().cloned()
     }
 }
 
-/// What the other side asked for, if a typed value can be encoded so.
+/// Returns the encoding that the other side asked for, if a typed value can be encoded so.
 fn reply_encoding<J: Job>(wanted: Option<Encoding>) -> Encoding {
     match wanted {
         Some(typed @ (Encoding::Bincode | Encoding::Json)) => typed,

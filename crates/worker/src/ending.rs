@@ -16,11 +16,11 @@ pub(crate) const BY_HAND: u8 = 2;
 /// A worker's regular end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The jobs connection has ended and all that came over it is done.
+    /// The jobs connection has ended and all of its jobs are done.
     Finished,
-    /// A conversation was over for the worker before it was for the coordinator.
+    /// The worker ended a conversation before the coordinator did.
     Left,
-    /// The function said no before the first job, or a free conversation ended in an error.
+    /// The function failed before the first job, or a free conversation ended in an error.
     Failed,
     /// The function panicked, and its state may be broken.
     Panicked,
@@ -118,7 +118,7 @@ impl WorkerError {
         }
     }
 
-    /// Says on standard error why the worker ends; nothing when nobody is left to read it.
+    /// Writes the reason of the worker's end to standard error, unless nobody is left to read it.
     pub(crate) fn print(&self) {
         if !matches!(self, Self::Orphaned) {
             complain(&self.to_string());
@@ -132,7 +132,7 @@ impl WorkerError {
     }
 }
 
-/// Prints what there is to say and gives the exit code.
+/// Prints the messages and returns the exit code.
 pub(crate) fn conclude(end: Result<Ending, WorkerError>) -> u8 {
     match end {
         Ok(ending) => ending.exit_code(),
@@ -143,7 +143,7 @@ pub(crate) fn conclude(end: Result<Ending, WorkerError>) -> u8 {
     }
 }
 
-/// One line on standard error, which the coordinator keeps for its report.
+/// Writes one line to standard error, which the coordinator keeps for its report.
 pub(crate) fn complain(line: &str) {
     // Standard error may be closed; the exit code still tells.
     let _ = writeln!(io::stderr(), "procpool-worker: {}", printable(line));

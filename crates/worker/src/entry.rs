@@ -1,4 +1,4 @@
-//! The public ways in: what a worker executable's `main` calls.
+//! The public entry points for a worker executable's `main`.
 
 use crate::arguments;
 use crate::context::Context;
@@ -24,9 +24,9 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Runs jobs with `f`, one after the other, until the coordinator has none left. Return the result
 /// from `main`.
 ///
-/// Where the coordinator wants free messages instead of jobs, each message is answered with `f`'s
-/// output. Started by hand, it explains itself; see the [crate's documentation](crate) for that and for
-/// the exit codes.
+/// Where the coordinator wants free messages instead of jobs, the worker answers each message with
+/// `f`'s output. Started by hand, it explains itself; see the [crate's documentation](crate) for
+/// that and for the exit codes.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve};
@@ -47,8 +47,9 @@ pub fn serve<J: Job>(f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, F
 /// Like [`serve`], with state that `init` makes once and every job may use and change: a model, a
 /// connection, a cache.
 ///
-/// `init` runs when the coordinator has taken the worker in, so it ends with the coordinator and within
-/// its limits, and before the first job is sent. Its failure or panic is reported and ends the worker.
+/// `init` runs when the coordinator has accepted the worker, and before the first job is sent. So
+/// it ends with the coordinator and within its limits. Its failure or panic is reported and ends
+/// the worker.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_with};
@@ -74,21 +75,22 @@ pub fn serve_with<J: Job, S>(
     Jobs::new().job_with::<J, S>(init, f).serve()
 }
 
-/// When a worker introduces itself.
+/// The moment at which a worker introduces itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Introduction {
     /// Before its state is made, which may take long.
     Ahead,
-    /// Together with the word that it is ready: one write for both.
+    /// Together with its `Ready`: one write for both.
     WithReady,
 }
 
 /// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. Likewise it runs a
 /// saved job of `J` and exits, where the last arguments are `--replay` and its file.
 ///
-/// For executables that are their own worker, such as examples and tests: call it first in `main`. It
-/// is a worker of `J` that was spawned where the coordinator asked for `J`, or for no job in particular. Where an executable
-/// has several jobs, [`Jobs`] knows all of them, and refuses to guess.
+/// For executables that are their own worker, such as examples and tests: call it first in `main`.
+/// The process is a worker of `J` if it was spawned where the coordinator asked for `J`, or for no
+/// job in particular. Where an executable has several jobs, use [`Jobs`]: it knows all of them and
+/// does not guess.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_if_spawned};
@@ -107,7 +109,8 @@ pub fn serve_if_spawned<J: Job>(f: impl FnMut(J::Input, &Context<J>) -> Result<J
     Jobs::new().job::<J>(f).serve_if_spawned();
 }
 
-/// Like [`serve_if_spawned`], with state that `init` makes once, as [`serve_with`] has. It is made in workers only.
+/// Like [`serve_if_spawned`], with state that `init` makes once, as [`serve_with`] has. Only
+/// workers make it.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_if_spawned_with};
@@ -136,7 +139,8 @@ pub fn serve_if_spawned_with<J: Job, S>(
 
 /// Returns whether this process is a worker: a coordinator spawned it, or it was started with `--attach SOCKET`.
 ///
-/// For what a program that is its own worker does before it calls [`serve_if_spawned`], such as setting up its log.
+/// For code of a program that is its own worker before it calls [`serve_if_spawned`], such as
+/// setting up its log.
 ///
 /// ```
 /// use procpool_worker::is_worker;
@@ -148,8 +152,8 @@ pub fn is_worker() -> bool {
     procpool_birth::was_spawned() || arguments::attach().is_some()
 }
 
-/// Hands `f` the port to the coordinator's `Worker`, as in the first program of Node's worker-threads
-/// tutorial. Return its result from `main`.
+/// Passes the port to the coordinator's `Worker` to `f`, as in the first of the three programs of
+/// Node's worker-threads tutorial. Return its result from `main`.
 ///
 /// The worker ends when `f` returns. An error or a panic of `f` is reported to the other side first.
 /// Such a worker runs no jobs.
@@ -179,7 +183,7 @@ where
     arguments::answer(&[&identity]).unwrap_or_else(|| conclude(talk())).into()
 }
 
-/// Works, and leaves when the coordinator knows of it.
+/// Runs the jobs, and exits when the coordinator knows of the end.
 pub(crate) fn attend(
     session: Session,
     work: impl FnOnce(Session) -> Result<Ending, WorkerError>,
@@ -194,7 +198,7 @@ pub(crate) fn attend(
     end
 }
 
-/// Makes the state and works with it in the way that the coordinator asked for.
+/// Makes the state and works in the mode that the coordinator asked for.
 pub(crate) fn answer<J: Job, S>(
     mut session: Session,
     introduction: Introduction,

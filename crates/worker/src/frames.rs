@@ -8,15 +8,16 @@ use procpool_protocol::frame::Frame;
 use procpool_protocol::preamble::{Preamble, PreambleError};
 use std::io::{self, IoSlice, Write};
 
-/// Largest frame after which the decoder's buffer is kept for the next one, in bytes: 1 MiB.
+/// Maximum length of a frame after which the decoder's buffer is kept for the next one, in bytes: 1
+/// MiB.
 ///
 /// An idle worker stays small. Fresh pages for the next large frame are cheap beside the frame.
 const KEEP: usize = 1024 * 1024;
 
-/// Bytes that a reader takes at first.
+/// Number of bytes that a reader takes at first.
 const FIRST_READ: usize = 4 * 1024;
 
-/// Bytes do not become a frame.
+/// The bytes are not a frame.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error(transparent)]
@@ -56,7 +57,7 @@ pub(crate) struct FrameReader<R> {
 }
 
 impl<R: Source> FrameReader<R> {
-    /// A reader that takes up to `room` bytes at a time.
+    /// Returns a reader that takes up to `room` bytes at a time.
     pub(crate) fn new(source: R, max_payload: u32, room: usize) -> Self {
         let landing = vec![0; room.min(FIRST_READ)];
         let decoder = Decoder::with_max_payload(max_payload);
@@ -98,7 +99,7 @@ impl<R: Source> FrameReader<R> {
         }
     }
 
-    /// The next frame, if all of it has been read already.
+    /// Returns the next frame, if all of it has been read already.
     pub(crate) fn buffered(&mut self) -> Result<Option<Frame>, ReadError> {
         let Some(mut frame) = self.decoder.poll_frame()? else { return Ok(None) };
         let (end, length) = (self.count - self.decoder.buffered() as u64, frame.wire_len() as u64);
@@ -107,7 +108,7 @@ impl<R: Source> FrameReader<R> {
         Ok(Some(frame))
     }
 
-    /// Reads once. `false` at the end of the connection.
+    /// Reads once. Returns `false` at the end of the connection.
     fn fill(&mut self) -> io::Result<bool> {
         loop {
             match self.source.receive(&mut self.landing) {
@@ -129,8 +130,8 @@ impl<R: Source> FrameReader<R> {
         }
     }
 
-    /// Lets go of a large buffer as soon as its frame is gone. A frame that was just taken leaves
-    /// nothing behind in the decoder but bytes of later ones.
+    /// Drops a large buffer as soon as its frame is gone. A frame that was just taken leaves only
+    /// bytes of later ones in the decoder.
     fn shrink_after(&mut self, frame: &Frame) {
         if frame.wire_len() > KEEP && self.decoder.buffered() == 0 {
             self.decoder = Decoder::with_max_payload(self.max_payload);
@@ -143,7 +144,7 @@ impl<R: Source> FrameReader<R> {
 pub(crate) struct FrameWriter<W> {
     sink: W,
     heads: BytesMut,
-    /// Bytes that were sent.
+    /// Number of bytes that were sent.
     sent: u64,
 }
 
@@ -152,24 +153,24 @@ impl<W: Write> FrameWriter<W> {
         Self { sink, heads: BytesMut::new(), sent: 0 }
     }
 
-    /// Puts a small frame in front of the next one that is sent. Gives its bytes.
+    /// Puts a small frame in front of the next one that is sent. Returns its bytes.
     pub(crate) fn queue(&mut self, frame: &Frame) -> &[u8] {
         let before = self.heads.len();
         frame.put(&mut self.heads);
         &self.heads[before..]
     }
 
-    /// Bytes that wait for what is sent next.
+    /// Returns the number of bytes that wait for the next frame.
     pub(crate) fn queued(&self) -> usize {
         self.heads.len()
     }
 
-    /// Bytes that were sent, and those that wait.
+    /// Returns the number of bytes that were sent or wait.
     pub(crate) fn total(&self) -> u64 {
         self.sent + self.heads.len() as u64
     }
 
-    /// Sends what waits.
+    /// Sends the bytes that wait.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let length = self.heads.len() as u64;
         write_all(&mut self.sink, &mut self.heads, &[])?;
@@ -177,7 +178,7 @@ impl<W: Write> FrameWriter<W> {
         Ok(())
     }
 
-    /// Sends what is queued and `frame`, with one write where the socket takes it.
+    /// Sends the waiting bytes and `frame`, with one write where the socket takes it.
     pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
         frame.put_head(&mut self.heads);
         let length = (self.heads.len() + frame.payload.bytes.len()) as u64;
@@ -198,7 +199,7 @@ impl<W: Write> FrameWriter<W> {
     }
 }
 
-/// Writes both, taking what was written off the front of `head`.
+/// Writes both, and removes the written part from the front of `head`.
 fn write_all(sink: &mut impl Write, head: &mut BytesMut, mut payload: &[u8]) -> io::Result<()> {
     while head.has_remaining() || !payload.is_empty() {
         match sink.write_vectored(&[IoSlice::new(head), IoSlice::new(payload)]) {

@@ -21,7 +21,7 @@ use std::thread;
 /// generated code, runs on it too. Pages that are never touched cost nothing.
 const STACK: usize = 256 * 1024;
 
-/// Everything that the guard watches and tells.
+/// Everything that the guard watches and sends.
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) identity: Identity,
@@ -36,7 +36,7 @@ pub(crate) struct Guard {
 pub(crate) enum Lost {
     /// The coordinator is gone.
     Coordinator,
-    /// The coordinator said what it must not say.
+    /// The coordinator broke the protocol.
     Protocol(WorkerError),
 }
 
@@ -102,7 +102,7 @@ impl Guard {
     }
 }
 
-/// The description as a frame; without the schemas where they are too large to be sent.
+/// Returns the description as a frame, without the schemas where they are too large to send.
 fn description(full: Description) -> Result<Frame, CodecError> {
     match json_frame(Kind::Description, &full) {
         Err(CodecError::TooLarge { .. }) => {

@@ -14,7 +14,8 @@ use procpool_protocol::{Failure, Payload};
 use std::io;
 use std::time::Duration;
 
-/// How long the coordinator may be silent; it has a limit of its own for each step of a launch.
+/// Maximum time for which the coordinator may be silent. It has a limit of its own for each step of
+/// a launch.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes that one read of the jobs connection takes. More would need fewer calls for a large input,
@@ -24,14 +25,14 @@ const JOBS_LANDING: usize = 64 * 1024;
 /// Bytes that one read of the control connection takes: a hundred of its frames.
 const CONTROL_LANDING: usize = 4 * 1024;
 
-/// Both connections, and nothing more.
+/// Both connections, and nothing else.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) jobs: Socket,
     pub(crate) control: Socket,
 }
 
-/// Both connections, and what the coordinator has said of its own accord.
+/// Both connections, and the coordinator's `Welcome`.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) welcome: Welcome,
@@ -46,12 +47,12 @@ pub(crate) struct Opening {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) mode: Mode,
-    /// Whether the worker's process group is the coordinator's making.
+    /// Whether the coordinator made the worker's process group.
     pub(crate) owned: bool,
     pub(crate) startup: Startup,
     /// Whether the worker was born with a page, which it may keep.
     pub(crate) page: bool,
-    /// Whether it was born with arenas, which it has no use for: it receives them.
+    /// Whether it was born with arenas. It does not use them: it receives its arenas.
     pub(crate) arenas: bool,
     pub(crate) jobs: Line,
     pub(crate) control: Line,
@@ -65,13 +66,13 @@ pub(crate) struct Line {
 }
 
 impl Opening {
-    /// Reads what the coordinator says first. It does not wait for a word of the worker's.
+    /// Reads the coordinator's first message, which does not depend on the worker's.
     pub(crate) fn read(sockets: Sockets) -> Result<Self, WorkerError> {
         sockets.jobs.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
         Self::hear(sockets, false)
     }
 
-    /// The same of a worker that has attached.
+    /// Reads it likewise for a worker that has attached.
     pub(crate) fn of_attached(sockets: Sockets) -> Result<Self, WorkerError> {
         Self::hear(sockets, true)
     }
@@ -86,7 +87,7 @@ impl Opening {
         Ok(Self { welcome, worker_data, jobs, control, was_attached })
     }
 
-    /// Tells the coordinator why none of this executable's jobs is served.
+    /// Tells the coordinator why the worker serves none of this executable's jobs.
     pub(crate) fn decline(self, failure: &Failure) {
         let mut writer = self.jobs.writer;
         if !self.was_attached {
@@ -98,7 +99,7 @@ impl Opening {
         }
     }
 
-    /// Prepares the introduction of the worker, which goes in front of what it sends first.
+    /// Prepares the introduction of the worker, which goes in front of its first frame.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
         let Self { welcome, worker_data, mut jobs, control, was_attached } = self;
         jobs.introduce(identity, was_attached)?;
@@ -121,7 +122,7 @@ impl Line {
         }
     }
 
-    /// Puts the introduction in front of what is sent first.
+    /// Puts the introduction in front of the first frame.
     fn introduce(&mut self, identity: &Identity, has_preamble: bool) -> Result<(), WorkerError> {
         let hello = json_frame(Kind::Hello, &identity.hello()).map_err(WorkerError::Send)?;
         if !has_preamble {
@@ -147,7 +148,8 @@ impl Line {
     }
 }
 
-/// A frame that has no place here. A worker that is turned away hears of it when it has introduced itself.
+/// Returns the error for a frame that has no place here. A worker that is rejected learns of it
+/// when it has introduced itself.
 pub(crate) fn unexpected(frame: &Frame, expected: &'static str) -> WorkerError {
     match frame.kind {
         Kind::Refused => refused(frame).unwrap_or_else(|error| error),
@@ -160,7 +162,8 @@ fn refused(frame: &Frame) -> Result<WorkerError, WorkerError> {
     Ok(WorkerError::Refused { reason, detail })
 }
 
-/// During the handshake it matters how a read failed: there is somebody to tell.
+/// Returns the error of a failed read. During the handshake its cause matters: the coordinator can
+/// still be told.
 fn silence(error: ReadError) -> WorkerError {
     match error {
         ReadError::Io(error) => match error.kind() {

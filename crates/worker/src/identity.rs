@@ -1,4 +1,5 @@
-//! What this executable says of itself: to the coordinator in its hello, to people who start it by hand.
+//! The description of this executable: for the coordinator in its hello, and for people who start
+//! it by hand.
 
 use procpool_protocol::arena::TakesArenas;
 use procpool_protocol::encodings::Encodings;
@@ -21,7 +22,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// A worker of `J`. It serves free messages too, answering each with its function's output.
+    /// Returns the identity of a worker of `J`. It serves free messages too, and answers each with
+    /// its function's output.
     pub(crate) fn of_job<J: Job>() -> Self {
         Self {
             job: J::NAME.into(),
@@ -32,7 +34,7 @@ impl Identity {
         }
     }
 
-    /// A worker of free messages, which is called like its executable.
+    /// Returns the identity of a worker of free messages, which has its executable's name.
     pub(crate) fn of_messages() -> Self {
         Self { job: executable(), contract: 1, build: None, modes: &[Mode::Messages], schema: || None }
     }
@@ -70,8 +72,8 @@ impl Identity {
     }
 }
 
-/// The file name of this executable as it was started: a coordinator that starts a pinned copy gives
-/// the original's name as the first argument.
+/// Returns the file name of this executable as it was started. A coordinator that starts a pinned
+/// copy passes the original's name as the first argument.
 pub(crate) fn executable() -> String {
     let started_as = std::env::args_os().next().unwrap_or_else(|| OsString::from("worker"));
     let name = Path::new(&started_as).file_name().unwrap_or(&started_as);

@@ -49,7 +49,8 @@ pub(crate) fn run<J: Job>(
     Ok(Ending::Finished)
 }
 
-/// Sends a job's last frame, or has it wait if the next job `follows`. Its input lay in this arena.
+/// Sends a job's last frame, or keeps it back if the next job `follows`. Its input lay in this
+/// arena.
 fn answer(session: &Session, last: Frame, arena: Option<u64>, follows: bool) -> Result<(), WorkerError> {
     let arenas = &session.bench.arenas;
     let mut last = arenas.put(last);
@@ -59,7 +60,8 @@ fn answer(session: &Session, last: Frame, arena: Option<u64>, follows: bool) -> 
     if follows { session.answer(&last) } else { session.send(&last) }
 }
 
-/// Fetches what the frame refers to. Gives also the number of the arena that it lies in.
+/// Fetches the payload that the frame refers to. Also returns the number of the arena that it lies
+/// in.
 fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), WorkerError> {
     if frame.taken {
         bench.arenas.has_taken();
@@ -117,7 +119,7 @@ pub(crate) struct Verdict {
     pub(crate) output: Payload,
     /// Time that the function took.
     pub(crate) run: Duration,
-    /// What else there is to tell.
+    /// The rest of the report.
     pub(crate) extras: Vec<Extra>,
 }
 
@@ -134,7 +136,7 @@ impl From<PanicReport> for Verdict {
 }
 
 impl Verdict {
-    /// The last frame of the job.
+    /// Returns the last frame of the job.
     pub(crate) fn into_frame(self, sequence: u64) -> Result<Frame, WorkerError> {
         let run_nanos = u64::try_from(self.run.as_nanos()).unwrap_or(u64::MAX);
         let done = Done { status: self.status, run_nanos, extras: self.extras };
@@ -167,7 +169,7 @@ pub(crate) fn judge<J: Job>(
     Verdict { run, ..verdict }
 }
 
-/// Why the input was not read: it is to blame, unless no input could ever be read.
+/// Returns why the input was not read. The input is to blame, unless no input could ever be read.
 fn unread(error: PayloadError) -> Status {
     match error {
         PayloadError::Uncarried(_) => Status::Broke(Failure::from(error).with_code("bad_input").as_broken()),
@@ -199,7 +201,7 @@ fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) ->
     }
 }
 
-/// Encodes a value after its type was checked, where it is not checked yet.
+/// Encodes a value after checking its type, where it was not checked before.
 pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
     value: &T,
     encoding: Encoding,
@@ -208,7 +210,7 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
     Payload::encode(value, encoding)
 }
 
-/// The same for a job's output, of which a large byte string may stay apart from the rest.
+/// Encodes a job's output likewise; a large byte string in it may stay apart from the rest.
 fn encode_output<T: Serialize + DeserializeOwned + 'static>(
     value: &T,
     encoding: Encoding,

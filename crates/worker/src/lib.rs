@@ -1,9 +1,9 @@
 //! The SDK of a procpool worker: an executable that is a function plus one line.
 //!
-//! A worker is an ordinary program. A coordinator (`procpool serve`, `procpool run`, or a service that
-//! uses the `procpool` library) spawns it, sends it jobs over a Unix socket, and kills it when it hangs:
-//! so it may run anything, however long, however wrong it goes. It is built, shipped and replaced on its
-//! own.
+//! A worker is an ordinary program. A coordinator (`procpool serve`, `procpool run`, or a service
+//! that uses the `procpool` library) spawns it, sends it jobs over a Unix socket, and kills it when
+//! it hangs. So the worker may run anything, for any time, and may fail in any way. It is built,
+//! shipped and replaced on its own.
 //!
 //! ```no_run
 //! use procpool_worker::{Job, serve};
@@ -24,29 +24,29 @@
 //! }
 //! ```
 //!
-//! [`serve`] runs a function, [`serve_with`] a function with state that is loaded once, [`messages`] a
-//! free conversation. [`serve_if_spawned`] lets a service be its own worker, and [`Jobs`] has several jobs in one
-//! executable. The function's [`Context`] tells of deadline and cancellation and takes progress and, for a [`Streaming`]
-//! job, chunks.
+//! [`serve`] runs a function, [`serve_with`] a function with state that is loaded once,
+//! [`messages`] a free conversation. [`serve_if_spawned`] lets a service be its own worker, and
+//! [`Jobs`] has several jobs in one executable. The function's [`Context`] has the deadline and the
+//! cancellation, and takes progress and, for a [`Streaming`] job, chunks.
 //!
 //! # The process
-//! - Jobs run on the thread that called `serve`, one after the other. A second thread, the guard, reads
-//!   cancels and notices the coordinator's end: it then kills the process at once, whatever the job is
-//!   doing, along with its process group if the coordinator made it the leader of one.
+//! - Jobs run on the thread that called `serve`, one after the other. A second thread, the guard, reads cancels and
+//!   notices the coordinator's end. It then kills the process at once, even while a job runs, along with its process
+//!   group if the coordinator made it the leader of one.
 //! - An idle worker is blocked in the kernel and uses no processor time.
 //! - Standard output and standard error belong to the job's code; the coordinator logs them line by
 //!   line. [`Context::log`] writes lines that have a level and belong to a job. The SDK writes to
 //!   standard error alone, and only when the worker ends in an error.
-//! - A spawned worker outlives SIGTERM, SIGINT and SIGHUP, which stop a whole service: its coordinator decides what
-//!   becomes of the job. A handler of the program's own is left alone, and programs that a job starts have the
+//! - A spawned worker outlives SIGTERM, SIGINT and SIGHUP, which stop a whole service: its coordinator decides about
+//!   the job. A handler of the program's own is left alone, and programs that a job starts have the
 //!   default actions. An attached worker finishes its job and exits with 0; a second signal ends it at once.
 //! - A panic is caught and reported, with the job's outcome `panicked`; then the worker exits, because
 //!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
 //! # Started by hand
-//! `--describe` prints job, contract version and schemas as JSON, `--version` and `--help` what they say.
-//! Anything else explains how the worker is meant to be started. All but `--describe` are left to the
-//! worker's author where a coordinator spawned it with arguments.
+//! `--describe` prints job, contract version and schemas as JSON. `--version` and `--help` print
+//! the version and the help. Any other start explains how to start the worker. All but `--describe`
+//! are left to the worker's author where a coordinator spawned it with arguments.
 //!
 //! # Attached
 //! `--attach SOCKET`, as the last two arguments, connects to a pool that starts no workers itself. The token is
@@ -54,22 +54,23 @@
 //! as a spawned one does.
 //!
 //! # A saved job
-//! `--replay FILE`, as the last arguments, runs a job that a pool has saved (`save_failed_jobs`), in this very
-//! process: without a coordinator, a guard or a second thread, so that a debugger sees one ordinary program. State
-//! is made from the saved worker data, the function runs, and the outcome is told: the output on standard output
-//! where it is JSON or raw bytes, progress and chunks on standard error. No deadline is enforced, and
-//! [`Context::remaining`] tells none. A crash is a crash. Arguments before these are the pool's own, and an
-//! author who reads arguments lets these pass.
+//! `--replay FILE`, as the last arguments, runs a job that a pool has saved (`save_failed_jobs`) in
+//! this very process. It has no coordinator, guard or second thread, so that a debugger sees one
+//! ordinary program. The state is made from the saved worker data, the function runs, and the
+//! process prints the outcome: the output on standard output where it is JSON or raw bytes,
+//! progress and chunks on standard error. No deadline is enforced, and [`Context::remaining`]
+//! returns `None`. A crash is a crash. Arguments before these are the pool's own, and an author who
+//! reads arguments lets these pass.
 //!
-//! A job may have died of what an earlier one had left behind. `--replay FILE --history` first runs the jobs of before that
-//! the file holds (`save_history`), in the same process. Several files are run one after the other in one process; the
-//! exit code is that of the last job, and a panic ends them all.
+//! An earlier job may have caused the failure. `--replay FILE --history` first runs the earlier
+//! jobs that the file holds (`save_history`), in the same process. Several files are run one after
+//! the other in one process. The exit code is that of the last job, and a panic ends them all.
 //!
 //! # Exit codes
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | no work was left |
-//! | 1 | the initialisation failed, or the function given to [`messages`] returned an error; a saved job ended otherwise than well |
+//! | 1 | the initialisation failed, the function given to [`messages`] returned an error, or a saved job did not end with an output |
 //! | 2 | started by hand, or with a saved job that this worker cannot run |
 //! | 3 | the coordinator is gone |
 //! | 4 | the handshake or attaching failed, or the coordinator refused this worker |
@@ -77,7 +78,7 @@
 //! | 101 | the function panicked |
 //!
 //! # Platform
-//! Linux is tested. Everything that knows a platform is in the module `os`.
+//! Linux is tested. All code that depends on the platform is in the module `os`.
 
 #![deny(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! [`Jobs`]: what a worker executable offers, and which of it this process is to serve.
+//! [`Jobs`]: the jobs of a worker executable, and the choice of the one that this process serves.
 //!
-//! Knows no frames: a job is chosen by what the coordinator has said in its welcome, or by what a saved job is of.
+//! Knows no frames: the coordinator's welcome or a saved job names the job.
 
 use crate::arguments;
 use crate::context::Context;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 
 /// Several jobs in one executable. Each process serves one of them: the one that its pool asks for.
 ///
-/// A typed pool asks for the job of its type. A pool of `procpool serve` names it with `job = "…"`, and its start fails,
-/// naming the jobs that there are, where it names none or another one.
+/// A typed pool asks for the job of its type. A pool of `procpool serve` names it with `job = "…"`.
+/// If it names none or an unknown one, its start fails, and the error lists the existing jobs.
 ///
 /// ```no_run
 /// use procpool_worker::{Bytes, Failure, Job, Jobs};
@@ -59,14 +59,14 @@ use std::process::ExitCode;
 #[must_use = "nothing is served before `serve` or `serve_if_spawned`"]
 pub struct Jobs<'f>(Vec<Offer<'f>>);
 
-/// One job, and how it is worked at.
+/// One job, and how to run it.
 struct Offer<'f> {
     name: &'static str,
     identity: Identity,
     work: Box<dyn FnOnce(Task) -> Result<Ending, WorkerError> + 'f>,
 }
 
-/// What a process is for.
+/// The purpose of a process.
 enum Task {
     Serve(Session),
     Replay(Sitting),
@@ -78,7 +78,7 @@ impl<'f> Jobs<'f> {
         Self::default()
     }
 
-    /// Adds a job that `f` does, as [`serve`](crate::serve) takes it.
+    /// Adds a job that `f` runs, as [`serve`](crate::serve) takes it.
     ///
     /// # Panics
     /// When a job of that name was added before.
@@ -118,7 +118,7 @@ impl<'f> Jobs<'f> {
         self
     }
 
-    /// Runs jobs until the coordinator has none left. `main` returns the result.
+    /// Runs jobs until the coordinator has none left. Return the result from `main`.
     ///
     /// Started by hand, the process explains itself, and `--describe` prints all jobs.
     pub fn serve(self) -> ExitCode {
@@ -163,7 +163,7 @@ impl<'f> Jobs<'f> {
         conclude(self.employed())
     }
 
-    /// Joins the coordinator, works, and leaves when the coordinator knows of it.
+    /// Joins the coordinator, runs the jobs, and exits when the coordinator knows of the end.
     fn employed(self) -> Result<Ending, WorkerError> {
         let opening = spawned::meet()?;
         match self.chosen(&opening.welcome) {
@@ -178,7 +178,8 @@ impl<'f> Jobs<'f> {
         }
     }
 
-    /// The job that the coordinator wants. Whether an only job is it, the coordinator judges itself.
+    /// Returns the job that the coordinator wants. The coordinator itself judges whether an only
+    /// job is it.
     fn chosen(mut self, welcome: &Welcome) -> Result<Offer<'f>, String> {
         let at = match &welcome.job {
             _ if self.0.len() == 1 => Some(0),
@@ -221,7 +222,7 @@ impl<'f> Jobs<'f> {
         }
     }
 
-    /// The job that the saved ones are of.
+    /// Returns the job that the saved ones belong to.
     fn replayed(mut self, sitting: Sitting) -> Result<(Offer<'f>, Sitting), ReplayError> {
         let Some(at) = self.0.iter().position(|offer| offer.name == sitting.job()) else {
             return Err(sitting.is_strange_to(&self.identities()));
@@ -232,7 +233,7 @@ impl<'f> Jobs<'f> {
     }
 }
 
-/// As a sentence names them: `the jobs a, b and c`.
+/// Returns the names as part of a sentence: `the jobs a, b and c`.
 pub(crate) fn listed(identities: &[&Identity]) -> String {
     let names: Vec<_> = identities.iter().map(|it| format!("`{}`", it.job)).collect();
     match names.split_last() {

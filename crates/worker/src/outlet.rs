@@ -1,8 +1,8 @@
-//! The way out of the worker: everything that goes over the jobs connection, in order. A saved job that is run
-//! again has a person at its end.
+//! The outgoing side of the worker: everything that goes over the jobs connection, in order. When a
+//! saved job is run again, a person is at its end.
 //!
-//! Also keeps progress from flooding it: of many reports, the latest counts. And where there is a page that keeps them safe,
-//! it sends the answers of small jobs together.
+//! Also keeps progress from flooding it: of many reports, the latest counts. And where a page keeps
+//! the answers of small jobs safe, it sends them together.
 
 use crate::frames::FrameWriter;
 use crate::os::Socket;
@@ -17,18 +17,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Progress reports of one job that are sent at once before the pace applies: enough for a job with
-/// a few stages, whose every report is worth seeing.
+/// Number of progress reports of one job that are sent at once before the pace applies. It is
+/// enough for a job with a few stages, whose every report is worth seeing.
 const BURST: u32 = 10;
 
 /// After that, the time between two progress reports of a job; no person or gauge reads faster.
 const PACE: Duration = Duration::from_millis(10);
 
-/// How long an answer waits for others to be sent with. A job that follows and takes longer cannot be known before; then
-/// the coordinator asks.
+/// Maximum time that an answer waits for others to be sent with. A following job that takes longer
+/// cannot be known before; then the coordinator asks.
 const LINGER: Duration = Duration::from_micros(200);
 
-/// Who is told.
+/// The receiver of the frames.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Coordinator(FrameWriter<Socket>),
@@ -39,7 +39,7 @@ pub(crate) enum Listener {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     state: Mutex<State>,
-    /// The guard wants what waits to be sent, and could not see to it itself.
+    /// Whether the guard wants the waiting frames sent, and could not do it itself.
     is_asked: AtomicBool,
 }
 
@@ -56,9 +56,9 @@ struct State {
 #[derive(Debug)]
 struct Kept {
     page: Arc<Page>,
-    /// Bytes that were sent before the first that counts.
+    /// Number of bytes that were sent before the first that counts.
     base: u64,
-    /// When the first of the answers that wait came.
+    /// When the first of the waiting answers came.
     since: Option<Instant>,
 }
 
@@ -68,7 +68,7 @@ impl Outlet {
         Self { state: Mutex::new(state), is_asked: AtomicBool::new(false) }
     }
 
-    /// From now on what is sent counts, and answers are kept safe in the page until then.
+    /// Counts the sent bytes from now on, and keeps answers safe in the page until they are sent.
     pub(crate) fn keep(&self, page: Arc<Page>) {
         let mut state = self.lock();
         if let Listener::Coordinator(writer) = &state.listener {
@@ -77,14 +77,14 @@ impl Outlet {
         }
     }
 
-    /// Tells a person something beside what is sent. A coordinator is told nothing.
+    /// Prints something for a person beside the frames. A coordinator gets nothing.
     pub(crate) fn note(&self, line: &str) {
         if let Listener::Person(transcript) = &mut self.lock().listener {
             transcript.note(line);
         }
     }
 
-    /// A job begins. Forgets the pace of the one before.
+    /// Begins a job. Forgets the pace of the one before.
     pub(crate) fn begin_job(&self) {
         self.with(|state| {
             state.pace = Pace::new();
@@ -102,7 +102,8 @@ impl Outlet {
         self.lock().flush()
     }
 
-    /// The same for the guard, which must not wait: if somebody else is at it, they send them when they are done.
+    /// Sends them for the guard, which must not wait. If another thread is sending, that thread
+    /// sends them when it is done.
     pub(crate) fn flush_soon(&self) -> io::Result<()> {
         self.is_asked.store(true, Ordering::SeqCst);
         self.heed()
@@ -142,7 +143,8 @@ impl Outlet {
         done
     }
 
-    /// Sends what waits if the guard has asked for it and nobody else is at it: a thread that is, comes here after it.
+    /// Sends the waiting frames if the guard has asked for it and no other thread is sending. Such
+    /// a thread comes here afterwards.
     fn heed(&self) -> io::Result<()> {
         while self.is_asked.load(Ordering::SeqCst) {
             let Ok(mut state) = self.state.try_lock() else { return Ok(()) };
@@ -197,7 +199,7 @@ impl State {
         Ok(())
     }
 
-    /// Nothing waits any more.
+    /// Notes that nothing waits any more.
     fn count(&mut self) {
         if let (Listener::Coordinator(writer), Some(kept)) = (&self.listener, &mut self.page) {
             kept.page.has_ended(writer.total() - kept.base);
@@ -207,7 +209,7 @@ impl State {
 }
 
 impl Listener {
-    /// Tells now.
+    /// Sends now.
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
         match self {
             Self::Coordinator(writer) => writer.send(frame),
@@ -215,7 +217,7 @@ impl Listener {
         }
     }
 
-    /// Tells together with what is sent next.
+    /// Sends together with the next frame.
     fn queue(&mut self, frame: &Frame) -> io::Result<()> {
         match self {
             Self::Coordinator(writer) => {
@@ -239,7 +241,8 @@ impl From<Transcript> for Listener {
     }
 }
 
-/// How many progress reports may be sent: a bucket of [`BURST`] that gains one each [`PACE`].
+/// The number of progress reports that may be sent: a bucket of [`BURST`] that gains one each
+/// [`PACE`].
 #[derive(Debug)]
 struct Pace {
     left: u32,

@@ -5,7 +5,8 @@ use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RE
 use std::io;
 use std::os::fd::AsFd;
 
-/// The page, in mapped memory: what was stored is there whatever becomes of this process, and costs no system call.
+/// The page, in mapped memory. Stored numbers outlast this process, and storing one costs no system
+/// call.
 #[derive(Debug)]
 pub(crate) struct Page(PageWriter);
 
@@ -17,13 +18,13 @@ impl Page {
         Ok(Self(page))
     }
 
-    /// This job is about to begin, and `last` was the one before. `false` if it was asked back, and is passed over: the
-    /// coordinator may have taken it for begun.
+    /// Records that this job is about to begin, and that `last` was the one before. Returns `false`
+    /// if the job was asked back and is passed over: the coordinator may have taken it for begun.
     pub(crate) fn begins(&self, sequence: u64, last: u64) -> bool {
         self.0.claim(BEGUN, RECALLED, sequence, last)
     }
 
-    /// Whether this job was asked back.
+    /// Returns whether this job was asked back.
     pub(crate) fn is_recalled(&self, sequence: u64) -> bool {
         sequence <= self.0.number_after_writes(RECALLED)
     }

@@ -1,4 +1,4 @@
-//! Panics of the user's code: caught, and told with message and place.
+//! Panics of the user's code: caught, and reported with message and place.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,11 +7,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 thread_local! {
-    /// Where this thread panicked last.
+    /// The place where this thread panicked last.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// What is known of a panic.
+/// A panic's message and place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PanicReport {
     pub(crate) message: String,
@@ -28,7 +28,7 @@ impl fmt::Display for PanicReport {
     }
 }
 
-/// Runs `f`. Whatever it leaves broken must not be used again after a panic: the worker is retired.
+/// Runs `f`. State that a panic leaves broken must not be used again: the worker is retired.
 pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicReport> {
     note_places();
     PLACE.take();
@@ -40,7 +40,7 @@ pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicReport> {
     })
 }
 
-/// Has every panic note its place, and then be printed as before.
+/// Makes every panic note its place, and then print itself as before.
 fn note_places() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -19,11 +19,11 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The other end of the coordinator's `Worker`: receives what is posted there, posts what is received
-/// there.
+/// The other end of the coordinator's `Worker`: receives the messages that are posted there, and
+/// posts the messages that are received there.
 ///
-/// It may be shared by threads, some that receive and some that post. `for message in &port` ends when
-/// no further messages come.
+/// Threads may share it, some that receive and some that post. `for message in &port` ends when no
+/// further messages come.
 ///
 /// ```
 /// use procpool_worker::{Failure, ParentPort};
@@ -49,8 +49,8 @@ struct Ends {
     startup: Arc<Startup>,
     outlet: Arc<Outlet>,
     reader: Mutex<FrameReader<Socket>>,
-    /// Wire number of the encoding of the last message: the one that the other side uses. Beside the
-    /// reader and not in it, because a thread that waits for a message holds that.
+    /// Wire number of the encoding of the last message: the one that the other side uses. It is
+    /// beside the reader and not in it, because a thread that waits for a message holds the reader.
     encoding: AtomicU8,
     /// How the other side's part of the conversation ended, once it has.
     end: Mutex<Option<Result<Ending, WorkerError>>>,
@@ -71,7 +71,7 @@ pub enum PostError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// There is nobody to read it; this process is about to be ended.
+    /// There is nobody to read it; this process is about to end.
     #[error("failed to post a message: the coordinator is gone")]
     Gone,
 }
@@ -83,7 +83,7 @@ impl From<PayloadError> for PostError {
 }
 
 impl<In, Out> ParentPort<In, Out> {
-    /// This worker's name in the coordinator's logs and reports.
+    /// Returns this worker's name in the coordinator's logs and reports.
     pub fn worker(&self) -> &str {
         self.ends.startup.worker()
     }
@@ -93,7 +93,7 @@ impl<In, Out> ParentPort<In, Out> {
         self.ends.outlet.log(level, &message, 0);
     }
 
-    /// Returns Node's `workerData`: what was given to the worker when it was spawned.
+    /// Returns Node's `workerData`: the data that was given to the worker when it was spawned.
     ///
     /// # Errors
     /// When there is none, or it is not a `T`.
@@ -117,7 +117,7 @@ impl<In: DeserializeOwned + 'static, Out> ParentPort<In, Out> {
         }
     }
 
-    /// The messages that are still to come.
+    /// Returns an iterator over the messages that are still to come.
     pub fn iter(&self) -> Messages<'_, In, Out> {
         Messages { port: self }
     }
@@ -171,7 +171,7 @@ impl<In, Out> fmt::Debug for ParentPort<In, Out> {
     }
 }
 
-/// Lets `f` talk until it returns. Its error or panic is told to the other side before the end.
+/// Lets `f` talk until it returns. Reports its error or panic to the other side before the end.
 pub(crate) fn run<In, Out>(
     session: Session,
     f: impl FnOnce(ParentPort<In, Out>) -> Result<(), Failure>,

@@ -1,7 +1,7 @@
 //! Descriptors on their way from a socket to the frames that they were sent with.
 //!
-//! The kernel gives them with the bytes that they were sent with, and ends a read there. So what one read brings belongs to
-//! one frame, whose first byte came with the same read.
+//! The kernel returns them with the bytes that they were sent with, and ends a read there. So the
+//! descriptors of one read belong to one frame, whose first byte came with the same read.
 
 use procpool_protocol::attachments::{Attachment, Attachments};
 use procpool_protocol::frame::Frame;
@@ -14,9 +14,10 @@ use std::os::fd::OwnedFd;
 /// next one, whose beginning comes with that end.
 const MAX_WAITING: usize = 2 * MAX_ATTACHMENTS;
 
-/// Where bytes come from, and descriptors with them.
+/// A source of bytes, and of descriptors with them.
 pub(crate) trait Source {
-    /// Reads once: the number of bytes, 0 at the end, and the descriptors that came along. Those may be fewer than were sent.
+    /// Reads once. Returns the number of bytes, 0 at the end, and the descriptors that came along.
+    /// Those may be fewer than were sent.
     fn receive(&mut self, into: &mut [u8]) -> io::Result<(usize, Option<Vec<OwnedFd>>)>;
 }
 
@@ -26,11 +27,12 @@ impl<R: Read> Source for R {
     }
 }
 
-/// The descriptors of frames that are still to be taken, in their order. Positions count the bytes of the connection.
+/// Descriptors of frames that are still to be taken, in their order. Positions count the bytes of
+/// the connection.
 #[derive(Debug, Default)]
 pub(crate) struct Received(VecDeque<Batch>);
 
-/// What one read brought.
+/// The descriptors of one read.
 #[derive(Debug)]
 struct Batch {
     /// The read's first byte.
@@ -41,7 +43,8 @@ struct Batch {
 }
 
 impl Received {
-    /// Takes what came with the bytes from `from` until `until`. Closes it if too much waits already.
+    /// Takes the descriptors that came with the bytes from `from` until `until`. Closes them if too
+    /// many wait already.
     pub(crate) fn add(&mut self, from: u64, until: u64, descriptors: Vec<OwnedFd>) {
         let waiting: usize = self.0.iter().map(|batch| batch.descriptors.len()).sum();
         if waiting + descriptors.len() <= MAX_WAITING {
@@ -49,8 +52,8 @@ impl Received {
         }
     }
 
-    /// Gives a frame that began at `start` what came with it, and closes what came before and was never asked for. A frame
-    /// that lacks some gets none.
+    /// Attaches its descriptors to a frame that began at `start`, and closes earlier ones that no
+    /// frame asked for. A frame that lacks some gets none.
     pub(crate) fn attach(&mut self, start: impl FnOnce() -> u64, frame: &mut Frame) {
         let Some(count) = frame.payload.attachments.absentees() else {
             if !self.0.is_empty() {
@@ -87,7 +90,8 @@ mod tests {
         (0..count).map(|_| std::fs::File::open("/dev/null").unwrap().into()).collect()
     }
 
-    /// How many descriptors a frame that began at `start` and announced `count` is given.
+    /// Returns the number of descriptors that a frame gets that began at `start` and announced
+    /// `count`.
     fn attached(received: &mut Received, start: u64, count: u8) -> usize {
         let attachments = Attachments::absent(count);
         let payload = Payload { attachments, ..Payload::raw("input") };

@@ -1,8 +1,9 @@
-//! A saved job run again, in this process and for a person: no coordinator, no guard, no group of its own, no
-//! death with the parent. A debugger sees one ordinary program, and a crash is a crash.
+//! A saved job run again, in this process and for a person: no coordinator, no guard, no group of
+//! its own, no death with the parent. A debugger sees one ordinary program, and a crash is a crash.
 //!
-//! Whose the file is does not matter here: it chooses the input, which is checked like a coordinator's, and no program,
-//! arguments or environment. Those are `procpool replay`'s to mistrust.
+//! The file's owner does not matter here. The file chooses the input, which is checked like a
+//! coordinator's, and no program, arguments or environment. `procpool replay` has to mistrust
+//! those.
 
 use crate::arguments::SavedJobs;
 use crate::context::Context;
@@ -23,7 +24,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file cannot be run again by this worker.
+/// This worker cannot run a file again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
     #[error("failed to read the saved job {}: {reason}", path.display())]
@@ -44,7 +45,7 @@ pub(crate) enum ReplayError {
 /// Saved jobs that are run one after the other in one process.
 #[derive(Debug)]
 pub(crate) struct Sitting {
-    /// One at least.
+    /// At least one.
     jobs: Vec<(PathBuf, SavedJob)>,
     with_history: bool,
 }
@@ -54,12 +55,12 @@ impl Sitting {
         Self { jobs, with_history }
     }
 
-    /// The job of the first file.
+    /// Returns the job of the first file.
     pub(crate) fn job(&self) -> &str {
         self.jobs.first().map_or("", |(_, saved)| &saved.recording.job)
     }
 
-    /// The error of a worker that has only these jobs.
+    /// Returns the error of a worker that has only these jobs.
     pub(crate) fn is_strange_to(&self, ours: &[&Identity]) -> ReplayError {
         match self.jobs.first() {
             Some((path, saved)) => other_job(path, &saved.recording, ours),
@@ -68,7 +69,7 @@ impl Sitting {
     }
 }
 
-/// Reads saved jobs, of whatever worker.
+/// Reads saved jobs, of any worker.
 pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
     let read = |path: &PathBuf| {
         let saved = File::open(path).map_err(RecordingError::Io).and_then(SavedJob::read);
@@ -102,7 +103,7 @@ fn other_job(path: &Path, saved: &Recording, ours: &[&Identity]) -> ReplayError 
     ReplayError::OtherJob { path: path.into(), saved: Box::new(saved.clone()), ours: ours.join(", or of ") }
 }
 
-/// Makes the state, runs the jobs, tells what comes of each. The ending is that of the last.
+/// Makes the state, runs the jobs and prints each outcome. The ending is that of the last.
 pub(crate) fn again<J: Job, S>(
     sitting: Sitting,
     mut transcript: Transcript,
@@ -146,10 +147,11 @@ pub(crate) fn again<J: Job, S>(
 
 /// One of the jobs that are run.
 struct Turn {
-    /// What is told before it.
+    /// The line that is printed before it.
     heading: Option<String>,
     job: Frame,
-    /// What went wrong with it. `None` for one that its worker was given before: its output is nobody's concern any more.
+    /// The recording of the failure. `None` for an earlier job of its worker, whose output nobody
+    /// needs any more.
     wrong: Option<Recording>,
 }
 
@@ -199,7 +201,7 @@ fn run<J: Job>(
     }
 }
 
-/// What a person has to know whose job does not go wrong again: it had company then.
+/// Returns the note for a person whose job does not fail again: it had other jobs before it then.
 fn company(recording: &Recording, others: usize, with_history: bool) -> Option<String> {
     let before = recording.jobs_before.filter(|&before| before > others as u64)?;
     let way_out = match (recording.format, with_history) {
@@ -237,7 +239,8 @@ fn not_begun(transcript: &mut Transcript, why: &str, ending: Ending) -> Ending {
     ending
 }
 
-/// The same job without a deadline, with a listener who reads every chunk, and with a number of this process.
+/// Returns the same job without a deadline, with a listener who reads every chunk, and with a
+/// number of this process.
 fn unhurried(job: Frame, sequence: u64) -> Result<Frame, WorkerError> {
     let header = message::Job::checked(&job)?;
     let header = message::Job { remaining_nanos: None, credit: Some(u32::MAX), ..header };

@@ -26,13 +26,13 @@ pub(crate) struct Session {
     pub(crate) mode: Mode,
     pub(crate) reader: FrameReader<Socket>,
     pub(crate) bench: Workbench,
-    /// Until the worker is ready.
+    /// `Some` until the worker is ready.
     page: Option<Page>,
 }
 
 impl Session {
-    /// Prepares the introduction of the worker and starts the guard. `on_lost` ends the worker; its first argument says whether
-    /// the worker's process group is the coordinator's making.
+    /// Prepares the introduction of the worker and starts the guard. `on_lost` ends the worker. Its
+    /// first argument says whether the coordinator made the worker's process group.
     pub(crate) fn open(
         identity: &Identity,
         opening: Opening,
@@ -47,13 +47,14 @@ impl Session {
         Ok(Self { mode, reader, bench, page: take_page(page, arenas) })
     }
 
-    /// Introduces the worker now: what comes next may take long. Else it goes along with that.
+    /// Introduces the worker now, because the next step may take long. Otherwise the introduction
+    /// goes along with that step.
     pub(crate) fn introduce(&self) -> Result<(), WorkerError> {
         self.flush()
     }
 
-    /// Makes the state that lasts from here to the end, then says that the worker takes jobs. What
-    /// keeps it from that is told to the coordinator.
+    /// Makes the state that lasts from here to the end, then says that the worker takes jobs.
+    /// Reports a failure to the coordinator.
     pub(crate) fn begin<S>(
         &mut self,
         init: impl FnOnce(&Startup) -> Result<S, Failure>,
@@ -85,7 +86,7 @@ impl Session {
         self.bench.outlet.answer(frame).map_err(|_| WorkerError::Orphaned)
     }
 
-    /// Sends what was answered.
+    /// Sends the answers.
     pub(crate) fn flush(&self) -> Result<(), WorkerError> {
         self.bench.outlet.flush().map_err(|_| WorkerError::Orphaned)
     }
@@ -98,8 +99,8 @@ impl Session {
     }
 }
 
-/// Takes the page that the worker was born with, and closes the arenas that it was born with for the case that it could not
-/// receive any. Without the page the coordinator gives one job at a time.
+/// Takes the page that the worker was born with. Closes the arenas that it was born with in case it
+/// could not receive any. Without the page the coordinator sends one job at a time.
 fn take_page(page: bool, arenas: bool) -> Option<Page> {
     if arenas {
         drop([INPUT_FD, OUTPUT_FD].map(procpool_birth::take));
@@ -109,7 +110,7 @@ fn take_page(page: bool, arenas: bool) -> Option<Page> {
     born.filter(|_| page).and_then(|page| Page::from_fd(page).ok())
 }
 
-/// A panic as a failure, where the protocol has no better word for it.
+/// Returns a panic as a failure, where the protocol has no better word for it.
 pub(crate) fn panicked(report: &PanicReport) -> Failure {
     Failure::new(report.to_string()).with_code("panicked")
 }

@@ -1,5 +1,5 @@
-//! From a fresh process to a session: a spawned worker takes what it was born with, and one that somebody
-//! else started attaches.
+//! From a fresh process to a session. A spawned worker takes the descriptors that it was born with,
+//! and one that somebody else started attaches.
 //!
 //! Knows no frames but by the opening.
 
@@ -13,12 +13,12 @@ use crate::os;
 use crate::session::Session;
 use std::sync::{Mutex, PoisonError};
 
-/// An opening that was read, and not served yet: by a program that is the worker of several jobs, of
-/// which the next may be the one that is wanted.
+/// An opening that was read, and not served yet. A program that is the worker of several jobs keeps
+/// it, as the next of them may be the wanted one.
 static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
 
-/// Hears what the coordinator says that spawned this process, or that it shall attach to. From here on the worker does not
-/// outlive it.
+/// Reads the message of the coordinator that spawned this process, or that it attaches to. From
+/// here on the worker does not outlive it.
 pub(crate) fn meet() -> Result<Opening, WorkerError> {
     if was_spawned() {
         os::outlive_stops();
@@ -40,7 +40,7 @@ pub(crate) fn join(opening: Opening, identity: &Identity) -> Result<Session, Wor
     Ok(session)
 }
 
-/// Notes that this program can serve `jobs`, and tells whether the coordinator wants one of them.
+/// Notes that this program can serve `jobs`. Returns whether the coordinator wants one of them.
 pub(crate) fn is_wanted(jobs: impl Iterator<Item = &'static str>) -> Result<bool, WorkerError> {
     let opening = opening()?;
     let wanted = opening.welcome.job.as_deref();

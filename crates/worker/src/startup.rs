@@ -1,15 +1,15 @@
-//! What a worker knows when it starts: who it is to the coordinator, and its worker data.
+//! A worker's information at its start: its name, and its worker data.
 
 use crate::regions;
 use procpool_protocol::{Payload, PayloadError};
 use serde::de::DeserializeOwned;
 
-/// What the coordinator told this worker when it took it in.
+/// The information from the coordinator when it accepts this worker.
 #[derive(Clone, Debug)]
 pub struct Startup {
     pub(crate) worker: String,
     pub(crate) worker_data: Payload,
-    /// Largest payload in either direction, in bytes.
+    /// Maximum payload in either direction, in bytes.
     pub(crate) max_payload: u32,
 }
 
@@ -34,14 +34,14 @@ impl From<PayloadError> for WorkerDataError {
 }
 
 impl Startup {
-    /// This worker's name in the coordinator's logs and reports: `fib-3`.
+    /// Returns this worker's name in the coordinator's logs and reports: `fib-3`.
     pub fn worker(&self) -> &str {
         &self.worker
     }
 
-    /// The data that was given to the pool or the worker for every process it starts.
+    /// Returns the data that was given to the pool or the worker for every process it starts.
     ///
-    /// Decoded at each call; what is dear to decode belongs in the state that
+    /// Decoded at each call. Data that is expensive to decode belongs in the state that
     /// [`serve_with`](crate::serve_with) makes once.
     ///
     /// ```

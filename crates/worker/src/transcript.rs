@@ -1,6 +1,7 @@
-//! What a person reads of a job that is run again: the output on standard output, all else on standard error.
+//! The output of a job that is run again, for a person: the job's output on standard output, all
+//! else on standard error.
 //!
-//! Takes the very frames that a coordinator would be sent.
+//! Takes the very frames that a coordinator would get.
 
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
@@ -19,7 +20,7 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    /// On the process's own streams.
+    /// Returns a transcript on the process's own streams.
     pub(crate) fn standard() -> Self {
         Self::new(io::stderr(), io::stdout())
     }
@@ -28,7 +29,7 @@ impl Transcript {
         Self { notes: Box::new(notes), output: Box::new(output) }
     }
 
-    /// One line beside the output.
+    /// Writes one line beside the output.
     pub(crate) fn note(&mut self, line: &str) {
         // Texts come out of a file, and the terminal is not to obey them.
         let line = printable(line);
@@ -36,7 +37,7 @@ impl Transcript {
         let _ = writeln!(self.notes, "procpool-worker: {line}");
     }
 
-    /// Tells what a frame says. The error is that of the output.
+    /// Writes the content of a frame. The error is that of the output.
     pub(crate) fn tell(&mut self, frame: &Frame) -> io::Result<()> {
         match frame.kind {
             Kind::Progress => self.note_message(Progress::from_frame(frame), progress),
@@ -60,7 +61,7 @@ impl Transcript {
         }
     }
 
-    /// An output that is text or raw bytes; nobody reads bincode.
+    /// Writes an output that is text or raw bytes; nobody reads bincode.
     fn put(&mut self, output: &Payload) -> io::Result<()> {
         match output.encoding {
             Encoding::Json => {

@@ -1,5 +1,5 @@
-//! What a job uses of the machine, for a caller that asked: processor time and peak memory. Costs system calls, so nobody
-//! else pays for it.
+//! The processor time and peak memory of a job, for a caller that asked. They cost system calls, so
+//! nobody else pays for them.
 
 use crate::os;
 use procpool_protocol::extras::{Extra, of_done};
@@ -11,12 +11,12 @@ use std::time::Duration;
 pub(crate) struct Meter(Option<Duration>);
 
 impl Meter {
-    /// To be called on the thread that runs the job.
+    /// Starts the measurement. Call it on the thread that runs the job.
     pub(crate) fn start(job: &Job) -> Self {
         Self(job.asks_for_usage().then(os::thread_cpu_time))
     }
 
-    /// Adds what was used since the start. To be called on the same thread.
+    /// Adds the usage since the start. Call it on the same thread.
     pub(crate) fn stop(self, extras: &mut Vec<Extra>) {
         let Some(before) = self.0 else { return };
         let used = os::thread_cpu_time().saturating_sub(before);

@@ -12,9 +12,10 @@ use std::sync::atomic::Ordering;
 impl<J: Streaming> Context<J> {
     /// Sends one chunk of the job's streamed output.
     ///
-    /// No chunk is lost: when the reader falls 16 chunks behind, this blocks until it reads on, the job
-    /// is cancelled or its time is up. Where nobody reads chunks at all, as over HTTP, they are dropped without
-    /// being encoded, and the answer says how many. A [`Bytes`] larger than 1 MiB is sent as several chunks.
+    /// No chunk is lost: when the reader falls 16 chunks behind, this blocks until it reads on, the
+    /// job is cancelled or its time is up. Where nobody reads chunks at all, as over HTTP, they are
+    /// dropped without being encoded, and the answer says how many. A [`Bytes`] larger than 1 MiB
+    /// is sent as several chunks.
     ///
     /// ```
     /// use procpool_worker::{Context, Failure, job};
@@ -33,9 +34,9 @@ impl<J: Streaming> Context<J> {
     /// ```
     ///
     /// # Errors
-    /// [`Cancelled`] when the job is to give up. Also when a chunk cannot be sent at all: its encoding
-    /// fails, or gives more than 1 MiB or than the pool's `max_payload`. Then the job breaks, with code
-    /// `bad_chunk`, whatever its function returns.
+    /// [`Cancelled`] when the job has to give up. Also when a chunk cannot be sent at all: its
+    /// encoding fails, or is longer than 1 MiB or than the pool's `max_payload`. Then the job
+    /// breaks, with code `bad_chunk`, no matter what its function returns.
     pub fn emit(&self, chunk: J::Chunk) -> Result<(), Cancelled> {
         if let Some(Bytes(bytes)) = (&chunk as &dyn Any).downcast_ref() {
             let mut rest = bytes.clone();
@@ -80,7 +81,7 @@ impl<J: Streaming> Context<J> {
         Cancelled
     }
 
-    /// Largest chunk, in bytes; never 0, or nothing could be split.
+    /// Returns the maximum length of a chunk, in bytes; never 0, or nothing could be split.
     fn max_chunk(&self) -> usize {
         let limit = self.bench.startup.max_payload.clamp(1, MAX_CHUNK);
         usize::try_from(limit).unwrap_or(usize::MAX)

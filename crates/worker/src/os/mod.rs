@@ -1,7 +1,8 @@
-//! What only the operating system can do; the one module that knows a platform. Knows no frames.
+//! Calls that only the operating system offers; the one module that depends on the platform. Knows
+//! no frames.
 //!
-//! Linux is the tested one. On other Unixes the kernel does not tell of a parent's death: there the
-//! guard's end of file alone ends an orphaned worker.
+//! Linux is the tested platform. On other Unixes the kernel does not report a parent's death: there
+//! only the guard's end of file ends an orphaned worker.
 
 mod process;
 mod socket;

@@ -19,7 +19,8 @@ fn on_parent_death(_signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the calling thread a name, cut to 15 bytes: what `ps` and `top` show if it is the main one.
+/// Gives the calling thread a name, cut to 15 bytes. `ps` and `top` show it if it is the main
+/// thread.
 #[cfg(target_os = "linux")]
 pub(crate) fn name_thread(name: &str) {
     let end = (0..=name.len().min(15)).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
@@ -33,8 +34,9 @@ pub(crate) fn name_thread(name: &str) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn name_thread(_name: &str) {}
 
-/// Ends this process at once, without destructors; with all of its process group where `whole_group`
-/// says that the group is the coordinator's making. A wrapper between the two is in it, too.
+/// Ends this process at once, without destructors. With `whole_group`, which says that the
+/// coordinator made the process group, ends all of the group. A wrapper between the two is in it,
+/// too.
 pub(crate) fn die(whole_group: bool) -> ! {
     let _ = match whole_group {
         true => kill_process_group(getpgrp(), Signal::KILL),

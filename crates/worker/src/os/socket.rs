@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One connection; clones are the same one.
+/// One connection; clones share it.
 ///
 /// Connected by interprocess, whose own stream has neither vectored writes nor a shutdown that the
 /// other side notices; this is what is inside it.
@@ -30,18 +30,19 @@ impl Socket {
         Ok(UnixStream::from(OwnedFd::from(stream)).into())
     }
 
-    /// Bounds how long one read may block, until `None` is given.
+    /// Sets the maximum time that one read may block. `None` removes it.
     pub(crate) fn bound_reads(&self, patience: Option<Duration>) -> io::Result<()> {
         self.0.set_read_timeout(patience)
     }
 
-    /// Lets readers have what has arrived, then the end of file; wakes one that is blocked.
+    /// Lets readers have the bytes that have arrived, then the end of file. Wakes a reader that is
+    /// blocked.
     pub(crate) fn close_for_reading(&self) {
         // A connection that is gone already is closed for reading, too.
         let _ = self.0.shutdown(Shutdown::Read);
     }
 
-    /// The number of its descriptor.
+    /// Returns the number of its descriptor.
     pub(crate) fn number(&self) -> RawFd {
         self.0.as_raw_fd()
     }

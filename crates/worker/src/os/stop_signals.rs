@@ -1,8 +1,8 @@
-//! The signals by which somebody stops a whole service: SIGTERM, SIGINT, SIGHUP.
+//! The signals that stop a whole service: SIGTERM, SIGINT, SIGHUP.
 //!
-//! A service manager, a terminal or a process manager sends them to every process of a service. What they
-//! mean for the jobs is the coordinator's to decide, so its workers outlive them. The guard notices the
-//! coordinator's end.
+//! A service manager, a terminal or a process manager sends them to every process of a service. The
+//! coordinator decides what they mean for the jobs, so its workers outlive them. The guard notices
+//! the coordinator's end.
 //!
 //! A handler rather than "ignore", which each program that a job starts would inherit.
 #![allow(unsafe_code)]
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 /// Where no connection is closed by a signal.
 const NONE: RawFd = -1;
 
-/// The process that the handler is meant for. What a job forks off has the handler, too.
+/// The process that the handler is meant for. Processes that a job forks have the handler, too.
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
 /// The connection that the next signal closes for reading.
@@ -28,16 +28,17 @@ static JOBS: AtomicI32 = AtomicI32::new(NONE);
 /// Whether one signal is a request to finish, and the next one an order to end.
 static DRAINS: AtomicBool = AtomicBool::new(false);
 
-/// Has this process outlive the stop signals. One that the process sends itself acts as ever, and so does
-/// one that reaches a process which it has forked off.
+/// Lets this process outlive the stop signals. A signal that the process sends itself acts as ever,
+/// and so does one that reaches a fork of it.
 ///
 /// A signal that the program handles or ignores already is left alone.
 pub(crate) fn outlive_stops() {
     take_over(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);
 }
 
-/// Has the first SIGTERM or SIGINT close `jobs` for reading, so that what has arrived is done and nothing
-/// else comes. The second one acts as ever, and SIGHUP does from the start.
+/// Makes the first SIGTERM or SIGINT close `jobs` for reading, so that the worker finishes the jobs
+/// that have arrived and gets no others. The second one acts as ever, and SIGHUP does from the
+/// start.
 pub(crate) fn drain_at_stop(jobs: &Socket) {
     JOBS.store(jobs.number(), Ordering::Relaxed);
     // Never closed before this process ends, so that the number stays this connection's.
@@ -46,7 +47,7 @@ pub(crate) fn drain_at_stop(jobs: &Socket) {
     take_over(&[libc::SIGTERM, libc::SIGINT]);
 }
 
-/// Whether such a signal has come.
+/// Returns whether such a signal has come.
 pub(crate) fn has_been_stopped() -> bool {
     DRAINS.load(Ordering::Relaxed) && JOBS.load(Ordering::Relaxed) == NONE
 }
@@ -81,7 +82,7 @@ extern "C" fn on_stop(signal: c_int, info: *mut siginfo_t, _context: *mut c_void
     }
 }
 
-/// Lets the signal do what it does without a handler, once this one has returned.
+/// Lets the signal have its default effect, once this handler has returned.
 fn act_as_ever(signal: c_int) {
     dispose(signal, libc::SIG_DFL, 0);
     if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {

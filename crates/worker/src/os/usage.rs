@@ -1,21 +1,22 @@
-//! What this process and its threads have used of the machine.
+//! Resources that this process and its threads have used.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// Processor time of the calling thread so far.
+/// Returns the processor time of the calling thread so far.
 pub(crate) fn thread_cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// Peak resident memory of this process, in bytes, where the system tells. (`getrusage` counts that of the process
-/// that spawned this one, too: the peak outlives an `exec`.)
+/// Returns the peak resident memory of this process, in bytes, where the system reports it.
+/// (`getrusage` counts that of the process that spawned this one, too: the peak outlives an
+/// `exec`.)
 #[cfg(target_os = "linux")]
 pub(crate) fn peak_memory() -> Option<u64> {
     peak_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Unknown here.
+/// Returns `None`: unknown here.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn peak_memory() -> Option<u64> {
     None
