@@ -19,7 +19,7 @@ pub struct Coordinator {
     pools: Arc<BTreeMap<String, RawPool>>,
 }
 
-/// What a coordinator is made from.
+/// The parts of a coordinator.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CoordinatorConfig {
@@ -41,7 +41,7 @@ pub enum NoPool {
     /// There is no pool of that name.
     #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
     Unknown {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// The pools that there are.
         known: Vec<String>,
@@ -51,7 +51,7 @@ pub enum NoPool {
     Mismatch {
         /// The pool.
         name: String,
-        /// What was expected and found.
+        /// The expected and the found value.
         mismatch: Box<ContractMismatch>,
     },
     /// Its workers do not read what the job sends.
@@ -59,7 +59,7 @@ pub enum NoPool {
     Encoding {
         /// The pool.
         name: String,
-        /// What the workers would be sent, and what they read.
+        /// The encoding that the workers would be sent, and those that they read.
         mismatch: Box<EncodingMismatch>,
     },
 }
@@ -116,8 +116,8 @@ impl Coordinator {
         self.pools.get(name).cloned().ok_or_else(unknown)
     }
 
-    /// Takes no more jobs, lets those that were accepted finish for up to `drain`, ends the rest as
-    /// shut down, and returns when every worker of every pool is gone.
+    /// Accepts no further jobs, lets accepted jobs finish for up to `drain`, ends the rest as shut down, and
+    /// returns when every worker of every pool has exited.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         let mut draining = JoinSet::new();
         for pool in self.pools.values() {

@@ -3,8 +3,8 @@
 use procpool_process::InvalidWorkerLimits;
 use procpool_protocol::recording::MAX_HISTORY;
 
-/// Most workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes and a
-/// pidfd); more than this is a slip of the keyboard on any machine of today.
+/// Maximum number of workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes
+/// and a pidfd); more than this is a slip of the keyboard on any machine of today.
 pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// Limits that contradict each other or themselves.
@@ -45,7 +45,7 @@ pub enum InvalidLimits {
     /// A queue in which no input may wait beside another.
     #[error("queue_bytes is zero; set a number of bytes, or queue = 0 for no queue")]
     NoQueueBytes,
-    /// Failed jobs are to be saved, and none kept.
+    /// Failed jobs must be saved, but the number of kept files is 0.
     #[error("saved_jobs is zero; to save no failed jobs, leave save_failed_jobs out")]
     NoSavedJobs,
     /// More jobs in a file than are read.
@@ -54,7 +54,7 @@ pub enum InvalidLimits {
         /// `save_history`.
         jobs: usize,
     },
-    /// Jobs are to be kept beside failed ones, and those are not.
+    /// Other jobs must be kept beside failed ones, but failed jobs are not saved.
     #[error(
         "save_history keeps jobs in the files of failed ones; set save_failed_jobs, too, or leave it out"
     )]

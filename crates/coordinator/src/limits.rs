@@ -17,18 +17,18 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolLimits {
-    /// Fewest workers that are kept. Default: 1.
+    /// Minimum number of workers that the pool keeps. Default: 1.
     pub min_workers: usize,
-    /// Most workers that are started. Default: the processors that this process may use, by its
-    /// affinity and its cgroup's quota.
+    /// Maximum number of workers that the pool starts. Default: the processors that this process may use, by
+    /// its affinity and its cgroup's quota.
     pub max_workers: usize,
-    /// Most jobs that may wait for a worker. Default: 1024.
+    /// Maximum number of jobs that may wait for a worker. Default: 1024.
     pub queue: usize,
     /// Maximum size of all inputs that wait for a worker together, in bytes. Default: 256 MiB. An input of any size
     /// up to [`max_payload`](Self::max_payload) may wait alone. Inputs that a worker has do not count.
     pub queue_bytes: usize,
-    /// Bounds queue and run of a job together, where the job does not say otherwise. Default: 30 s.
-    /// None: no bound.
+    /// Bounds the time in queue and the run of a job together, unless the job sets its own timeout. `None`:
+    /// no bound. Default: 30 s.
     pub timeout: Option<Duration>,
     /// Bounds the run of a job alone, where the job does not say otherwise. Default: none.
     pub run_timeout: Option<Duration>,
@@ -44,26 +44,26 @@ pub struct PoolLimits {
     pub start_timeout: Duration,
     /// Largest encoded input or output, in bytes. Default: 64 MiB.
     pub max_payload: u32,
-    /// Most times that a job is handed to a worker: more than one only where jobs may be repeated.
-    /// Default: 1.
+    /// Maximum number of attempts: how often a job is handed to a worker. Above 1 only where jobs may be
+    /// repeated. Default: 1.
     pub max_attempts: u32,
     /// Whether a job may be handed out again after a worker died with it. Default: what the job's
     /// contract says, `false` where none is known.
     pub idempotent: Option<bool>,
-    /// Most failed jobs that are kept as files, where they are saved at all; the oldest gives way. Default:
-    /// 100.
+    /// Maximum number of failed jobs that are kept as files, where they are saved at all. A new file replaces
+    /// the oldest. Default: 100.
     pub saved_jobs: usize,
     /// Number of jobs that are kept in the file of a failed one: those that its worker was given before. At most 1000, with at
     /// most 4 MiB of inputs a worker, which stay in memory. Needs `save_failed_jobs`. Default: 0.
     pub save_history: usize,
-    /// What each worker process may use.
+    /// Resource limits of each worker process.
     pub worker: WorkerLimits,
     /// How workers that fail, wear out or idle are treated.
     pub supervision: Supervision,
 }
 
-/// Most jobs that a worker has ahead while jobs are small. More would not make a batch cheaper, and all of them wait for a
-/// wake-up more if the one before them turns out long.
+/// Maximum number of jobs that a worker has ahead while jobs are small. More would not make a batch cheaper,
+/// and all of them wait for a wake-up more if the one before them turns out long.
 const AHEAD: usize = 64;
 
 /// The longest time that a job may ask for where nothing else is said.
@@ -150,7 +150,7 @@ impl PoolLimits {
         }
     }
 
-    /// What applies to a job that asks for `job`.
+    /// Returns the limits that apply to a job that asks for `job`.
     pub(crate) fn of_job(&self, job: JobLimits) -> JobLimits {
         let max = self.longest_timeout();
         let cut = |asked: Option<Duration>| match (asked, max) {

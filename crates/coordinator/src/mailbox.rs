@@ -1,4 +1,4 @@
-//! The messages of one worker on their way from its session to whoever owns the worker.
+//! The messages of one worker on their way from its session to the worker's owner.
 //!
 //! Bounded in number and in bytes by not reading on: while it is full the session leaves what comes in
 //! the socket, and the worker's next `post` blocks.
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 /// Messages that may wait before the session stops reading.
 const FULL: usize = 256;
 
-/// What a worker has to say, undecoded.
+/// A message of a worker, undecoded.
 #[derive(Debug)]
 pub(crate) enum Mail {
     Online,
@@ -40,12 +40,12 @@ struct State {
     mail: VecDeque<Mail>,
     /// Of all messages in it.
     bytes: usize,
-    /// Nobody will read any more.
+    /// The reader is gone.
     abandoned: bool,
 }
 
 impl Mail {
-    /// Of a message. What else a worker says is short.
+    /// Returns the length of a message. Everything else that a worker sends is short and counts as 0.
     fn bytes(&self) -> usize {
         match self {
             Self::Message(payload) => payload.bytes.len(),
@@ -109,7 +109,7 @@ impl Mailbox {
         }
     }
 
-    /// Nobody will read any more.
+    /// Marks that nobody reads any longer.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         state.abandoned = true;

@@ -1,5 +1,5 @@
-//! [`Supervision`]: how a pool treats workers that fail, wear out or idle, and payloads that kill. What comes of it is
-//! decided in the scheduler.
+//! [`Supervision`]: how a pool treats workers that fail, wear out or idle, and payloads that kill. The
+//! scheduler decides by it.
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
@@ -12,13 +12,15 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Supervision {
-    /// So many failed starts within [`breaker_window`](Self::breaker_window) open the breaker: jobs are refused while no
-    /// worker is there, and one worker at a time is tried. Workers that fail together count as one. 0: never. Default: 5.
+    /// Number of failed starts within [`breaker_window`](Self::breaker_window) that open the breaker. While
+    /// it is open and no worker is there, the pool refuses jobs and tries one worker at a time. Workers that
+    /// fail together count as one. `0` disables it. Default: 5.
     pub breaker_failures: usize,
     /// Default: 10 s.
     pub breaker_window: Duration,
-    /// So many deaths of its own doing, and a payload is not run any more for [`poison_window`](Self::poison_window). 0:
-    /// never. Default: `max_attempts` where that is above 1, else 3.
+    /// Number of workers that a payload may kill before it is rejected for
+    /// [`poison_window`](Self::poison_window). `0` disables it. Default: `max_attempts` where that is above
+    /// 1, else 3.
     pub poison_deaths: Option<u32>,
     /// How long the death of a worker is held against its payload. Default: 10 min.
     pub poison_window: Duration,
@@ -41,7 +43,8 @@ pub struct Supervision {
     pub process_per_job: bool,
     /// Workers kept idle and ready beside those that are busy, as far as `max_workers` allows. Default: 0.
     pub spares: usize,
-    /// A worker that no job has needed for so long exits, down to `min_workers`. None: never. Default: 60 s.
+    /// Time after which a worker that no job has needed exits, down to `min_workers`. `None` disables it.
+    /// Default: 60 s.
     pub idle_timeout: Option<Duration>,
 }
 

@@ -44,7 +44,7 @@ pub struct Worker<Out, In> {
     types: PhantomData<fn(Out) -> In>,
 }
 
-/// What a worker has to say.
+/// A message of a worker.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkerEvent<In> {
@@ -63,13 +63,13 @@ async fn serve(session: Session, mut served: Served) {
     let mut sink = &*mailbox;
     let ending = session.drive(&mut sink).await;
     for frame in ending.last_frames {
-        // What a dead worker said wrongly matters to nobody any more.
+        // A dead worker's wrong messages matter to nobody.
         let _ = sink.frame(Connection::Jobs, frame);
     }
     served.exit = Some(Box::new(ending.report));
 }
 
-/// A worker that is served. However that ends, and be it with the runtime, its owner hears of the exit.
+/// A worker that is served. However that ends, even with the runtime, its owner hears of the exit.
 struct Served {
     name: String,
     pid: u32,

@@ -1,4 +1,4 @@
-//! What goes wrong with a [`Worker`](crate::Worker): its start, or a message.
+//! The errors of a [`Worker`](crate::Worker): of its start, or of a message.
 
 use crate::invalid::InvalidLimits;
 use procpool_process::{ExecutableError, StartError};

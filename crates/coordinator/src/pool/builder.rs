@@ -77,7 +77,7 @@ impl<J: Job> PoolBuilder<J> {
     }
 
     limit! {
-        /// Most jobs that may wait for a worker. Default: 1024.
+        /// Maximum number of jobs that may wait for a worker. Default: 1024.
         queue: usize, jobs => jobs
     }
     limit! {
@@ -115,7 +115,7 @@ impl<J: Job> PoolBuilder<J> {
         max_payload: u32, bytes => bytes
     }
     limit! {
-        /// Most times that an idempotent job is handed to a worker. Default: 1.
+        /// Maximum number of times that an idempotent job is handed to a worker. Default: 1.
         max_attempts: u32, attempts => attempts
     }
     limit! {
@@ -123,7 +123,7 @@ impl<J: Job> PoolBuilder<J> {
         idempotent: bool, idempotent => Some(idempotent)
     }
     limit! {
-        /// Most failed jobs that are kept as files, where they are saved at all. Default: 100.
+        /// Maximum number of failed jobs that are kept as files, where they are saved at all. Default: 100.
         saved_jobs: usize, jobs => jobs
     }
     limit! {
@@ -133,7 +133,8 @@ impl<J: Job> PoolBuilder<J> {
     }
 
     limit! {
-        /// So many failed starts within `breaker_window` open the breaker; 0: never. Default: 5.
+        /// Number of failed starts within `breaker_window` that open the breaker. `0` disables it. Default:
+        /// 5.
         supervision.breaker_failures: usize, failures => failures
     }
     limit! {
@@ -141,8 +142,8 @@ impl<J: Job> PoolBuilder<J> {
         supervision.breaker_window: Duration, window => window
     }
     limit! {
-        /// So many workers killed, and a payload is not run for `poison_window`; 0: never. Default: `max_attempts` where that
-        /// is above 1, else 3.
+        /// Number of workers that a payload may kill before it is rejected for `poison_window`. `0` disables
+        /// it. Default: `max_attempts` where that is above 1, else 3.
         supervision.poison_deaths: u32, deaths => Some(deaths)
     }
     limit! {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// How long everybody else has to read what has arrived meanwhile.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// One such moment, begun once and then over, however often waiting for it is broken off and begun anew: whoever waits
-/// among other things is dropped each time that one of those is ready.
+/// One such moment, begun once and then over, however often waiting for it is broken off and begun anew. A
+/// `select!` drops this future each time that another of its branches is ready.
 #[derive(Debug, Default)]
 pub(crate) struct CatchUp(Option<Instant>);
 

@@ -1,4 +1,4 @@
-//! What a pool is made from, and why none came of it.
+//! The configuration of a pool, and the reasons for which a pool cannot be created.
 
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
@@ -40,7 +40,7 @@ impl std::fmt::Display for WorkerSource {
     }
 }
 
-/// What a pool is made from.
+/// The configuration of a pool.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {
@@ -54,9 +54,10 @@ pub struct PoolConfig {
     pub inherit_env: Vec<String>,
     /// Environment variables for its workers, beside those that are inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// The directory that its workers start in; none for the coordinator's own.
+    /// The directory in which its workers start. `None`: the coordinator's own.
     pub current_dir: Option<PathBuf>,
-    /// What its workers are given at their start: a [`Payload`] as it is, or a value in an encoding that the workers read.
+    /// The data that its workers receive at their start: a [`Payload`] as it is, or a value in an encoding
+    /// that the workers read.
     pub worker_data: WorkerData,
     /// The directory in which jobs are kept that crashed, panicked, broke the protocol or timed out while
     /// they ran, to be run again with `procpool replay`; none to keep none. Made with mode 0700 where it is
@@ -65,11 +66,11 @@ pub struct PoolConfig {
     /// The job that its workers serve, by its name. `None` for the only one that the executable has, or the one that
     /// [`expects`](Self::expects) names.
     pub job: Option<String>,
-    /// What its workers have to be; none if any will do.
+    /// The identity that its workers must have. `None`: any.
     pub expects: Option<Contract>,
     /// One worker is started, at once, and no other after it: nothing is gained by a copy of its executable.
     pub(crate) starts_once: bool,
-    /// What its typed callers need, where they are known already.
+    /// The requirements of its typed callers, where they are known already.
     pub(crate) needs: Option<Needs>,
 }
 
@@ -157,7 +158,7 @@ pub enum PoolError {
     WorkerData {
         /// The pool.
         pool: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: PayloadError,
     },
 }

@@ -1,8 +1,8 @@
 //! A pool's lock and everything that takes it: submitters, sessions, the timer, the supervisor.
 //!
-//! Whoever feeds an event performs what follows from it, so that a job costs no hop between tasks:
-//! a submitter writes its job to the worker's socket itself, and the session that reads a result
-//! writes the next job. Lock order: pool, then outbox. The clock is read inside the lock.
+//! The task that feeds an event performs its effects, so that a job costs no hop between tasks: a submitter
+//! writes its job to the worker's socket itself, and the session that reads a result writes the next job.
+//! Lock order: pool, then outbox. The clock is read inside the lock.
 
 use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
@@ -29,7 +29,7 @@ use tokio::sync::{Notify, mpsc, watch};
 /// A tick that comes so late says that this process was stopped, or the machine suspended.
 const HELD_UP: Duration = Duration::from_millis(250);
 
-/// What all parts of a pool share.
+/// The state that all parts of a pool share.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) name: String,
@@ -50,7 +50,7 @@ pub(crate) struct Core {
     drained: watch::Sender<bool>,
     /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
     has_runtime_ended: AtomicBool,
-    /// Where failed jobs are saved; none if they are not.
+    /// The directory in which failed jobs are saved. `None`: they are not saved.
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
     runtime: Handle,
@@ -124,7 +124,7 @@ impl Core {
         !lines.control.is_long()
     }
 
-    /// Why a pool that takes no more jobs takes none.
+    /// Returns the reason for which a closed pool refuses jobs.
     pub(super) fn what_ended(&self) -> Refusal {
         let has_runtime_ended = self.has_runtime_ended.load(Ordering::Relaxed);
         if has_runtime_ended { Refusal::RuntimeEnded } else { Refusal::ShuttingDown }
@@ -149,8 +149,8 @@ impl Core {
         self.act(|state, now, effects| state.handle(now, event, effects));
     }
 
-    /// Kills everything, ends every job as shut down and forgets the workers. For when nobody drives
-    /// the pool's tasks any more.
+    /// Kills everything, ends every job as shut down and forgets the workers. For a pool whose tasks are no
+    /// longer driven.
     pub(crate) fn abandon(&self) {
         if !self.is_here() {
             return;

@@ -221,8 +221,8 @@ impl<J: Job> Pool<J> {
         self.raw.cancel(job)
     }
 
-    /// Takes no more jobs, lets those that were accepted finish for up to `drain`, ends the rest as
-    /// shut down, and returns when every worker is gone.
+    /// Accepts no further jobs, lets accepted jobs finish for up to `drain`, ends the rest as shut down, and
+    /// returns when every worker has exited.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         self.raw.shutdown(drain).await
     }

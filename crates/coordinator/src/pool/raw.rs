@@ -52,7 +52,8 @@ pub(super) struct Owner {
     contract: Arc<OnceLock<Contract>>,
     pub(super) workers: WorkerSource,
     encodings: Arc<EncodingAgreement>,
-    /// Held from the look at the file until the reload has its number, so that whoever looks last is last.
+    /// Held from the look at the file until the reload has its number, so that the last look at the file
+    /// belongs to the last reload.
     reloading: Mutex<()>,
 }
 
@@ -183,8 +184,8 @@ impl RawPool {
         &self.owner.core
     }
 
-    /// What the workers are: known once the first has said hello, or somebody has taken the pool for
-    /// something; from then on every worker has to be that.
+    /// Returns the identity of the workers. It is known once the first has said hello, or a caller has typed
+    /// the pool. From then on every worker must have this identity.
     pub(crate) fn contract(&self) -> &OnceLock<Contract> {
         &self.owner.contract
     }
@@ -254,8 +255,8 @@ impl RawPool {
         self.core().cancel(job)
     }
 
-    /// Takes no more jobs, lets those that were accepted finish for up to `drain`, ends the rest as
-    /// shut down, and returns when every worker is gone. A second call may only shorten the time.
+    /// Accepts no further jobs, lets accepted jobs finish for up to `drain`, ends the rest as shut down, and
+    /// returns when every worker has exited. A second call may only shorten the time.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         let core = self.core();
         if !core.is_here() {

@@ -1,5 +1,5 @@
-//! What a pool does once a second: it looks for workers that were stopped, takes back memory that rests, and counts what the
-//! kernel's OOM killer has taken while workers had nothing to do.
+//! The round that a pool makes once a second. It looks for stopped workers, takes back unused memory, and
+//! counts idle workers that the kernel's OOM killer has killed.
 
 use super::core::Core;
 use super::state::recall::Waiting;

@@ -12,7 +12,7 @@ pub enum SaveError {
     Dir {
         /// The directory.
         dir: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The files would be called after a pool whose name is no part of a file's name.
@@ -21,7 +21,7 @@ pub enum SaveError {
     /// A recording describes itself in JSON, which is text.
     #[error("save_failed_jobs cannot write down {what} {value:?}: it is not UTF-8")]
     NotText {
-        /// What it is: the executable, an argument, …
+        /// Its kind: the executable, an argument, …
         what: &'static str,
         /// Its value, as far as it is text.
         value: String,

@@ -29,8 +29,8 @@ impl History {
         Self { most, kept: Mutex::default() }
     }
 
-    /// The worker is given a job, while it has so many others. One with shared memory is left out: it could not be saved, and
-    /// would keep its descriptors open.
+    /// Notes that the worker is given a job while it has this number of others. A job with shared memory is
+    /// left out: it could not be saved, and would keep its descriptors open.
     pub(crate) fn give(&self, job: &Frame, others: usize) {
         if job.payload.attachments.count() > 0 || job.payload.bytes.len() > MAX_BYTES {
             return;

@@ -33,11 +33,11 @@ use template::Template;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// Most jobs that wait to be written, each with its input, beside the one that is being written. A disk that is
-/// slower than that has jobs go out without a file rather than late.
+/// Maximum number of jobs that wait to be written, each with its input, beside the one that is being written.
+/// A disk that is slower than that has jobs go out without a file rather than late.
 const WAITING: usize = 16;
 
-/// What a worker was sent of a job, kept until the job's outcome in case that is one to be saved.
+/// A copy of a job as its worker was sent it, kept until the job's outcome in case that must be saved.
 #[derive(Debug)]
 pub(crate) struct Sent {
     /// The worker's name.
@@ -45,7 +45,7 @@ pub(crate) struct Sent {
     /// Version of its contract.
     pub(crate) contract: u32,
     pub(crate) build: Option<String>,
-    /// What it reads.
+    /// The encodings that it reads.
     pub(crate) encodings: Encodings,
     pub(crate) attempt: u32,
     /// Number of jobs that it was given before this one.
@@ -55,7 +55,7 @@ pub(crate) struct Sent {
     pub(crate) frame: Frame,
 }
 
-/// A job that is to be saved before its caller hears of its outcome.
+/// A job that must be saved before its caller hears of its outcome.
 #[derive(Debug)]
 pub(crate) struct FailedJob {
     pub(crate) sent: Box<Sent>,

@@ -1,13 +1,14 @@
-//! The outcome of a job that is to be saved, on its way to its caller: told once, with the file if that is there
-//! in time, whatever becomes of the disk, of the thread that writes to it, and of the runtime. Knows no files.
+//! The outcome of a job that is being saved, on its way to its caller. It is delivered once, with the file if
+//! that is there in time, whether or not the disk, its writing thread and the runtime work. Does not: know
+//! files.
 
 use procpool_protocol::outcome::Finished;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Longest time for which a job's outcome waits for its file. A disk that works needs a few milliseconds;
-/// whoever waits for an outcome should not have to wait for one that does not.
+/// Maximum time for which a job's outcome waits for its file. A working disk needs a few milliseconds, and a
+/// caller should not have to wait for a broken one.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// An outcome that nobody has been told yet. Dropping it tells it, without a file: what breaks down on the way

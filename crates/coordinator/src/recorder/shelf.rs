@@ -22,7 +22,7 @@ const UNFINISHED: &str = "part";
 pub(super) struct Shelf {
     dir: PathBuf,
     pool: String,
-    /// Most files.
+    /// Maximum number of files.
     most: usize,
 }
 
@@ -62,13 +62,14 @@ impl Shelf {
         saved.map(|()| file)
     }
 
-    /// What a job held, and the environment of its pool, are for the eyes of this user alone; and what a file names is
-    /// run by whoever replays it, so nobody else may put one here, or another directory in the place of this one.
+    /// A recording holds a job and the environment of its pool: only this user may read it. The program that
+    /// a file names is run by the user who replays it. So no other user may put a file here, or another
+    /// directory in the place of this one.
     fn make_dir(&self) -> io::Result<()> {
         let made = trust::make_directory(&self.dir, 0o700);
         let Ok(found) = fs::metadata(&self.dir) else { return made };
         let (dir, user) = (self.dir.clone(), geteuid().as_raw());
-        // What it lacks itself is told first. Root's is no place for another user's jobs, nor is a sticky one.
+        // Its own faults are reported first. Root's is no place for another user's jobs, nor is a sticky one.
         let insecure = match (found.uid(), found.mode() & 0o7777) {
             (owner, _) if owner != user => Insecure::Foreign { owner, user },
             (_, mode) if mode & 0o022 != 0 => Insecure::Open { dir, mode },

@@ -1,4 +1,5 @@
-//! What all recordings of a pool have in common, and making one of it. Knows no files.
+//! The part that all recordings of a pool have in common, and the making of a recording from it. Does not:
+//! know files.
 
 use super::{SaveError, ToSave};
 use procpool_process::{Contract, Executable, Recipe, WorkerData, WorkerLimits};

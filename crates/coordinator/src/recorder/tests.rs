@@ -1,4 +1,4 @@
-//! What comes of an outcome whose job is to be saved, on disks that work, fail and hang. A disk that hangs is a FIFO
+//! The outcome of a job that must be saved, on disks that work, fail and hang. A disk that hangs is a FIFO
 //! that nobody reads: opening it to write blocks in the kernel.
 
 use super::*;
@@ -72,7 +72,7 @@ impl Hanging {
         (Self { fifo, begun }, recorder)
     }
 
-    /// Lets go of whoever hangs, and of those who come as long as the file lives.
+    /// Releases the writers that hang, and those that come as long as the file lives.
     fn recover(&self) -> File {
         File::options().read(true).write(true).open(&self.fifo).unwrap()
     }

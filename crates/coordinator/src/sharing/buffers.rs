@@ -5,11 +5,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most buffers of a pool that are kept without being used. Whoever gets outputs drops one before the next, or has more to
-/// worry about than the cost of fresh pages.
+/// Maximum number of unused buffers that a pool keeps. A caller drops one output before it gets the next, or
+/// has larger costs than those of fresh pages.
 const KEPT: usize = 2;
 
-/// A buffer that nobody has used for so long is let go.
+/// Time after which an unused buffer is freed.
 const REST: Duration = Duration::from_secs(10);
 
 /// The buffers of one pool.

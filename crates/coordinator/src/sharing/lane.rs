@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Least memory of an arena, in bytes: 1 MiB. So that payloads which differ a little in size do not each ask for another.
 const LEAST: usize = 1024 * 1024;
 
-/// An arena that nothing has gone through for so long is taken back.
+/// Time after which an arena that nothing has gone through is taken back.
 const REST: Duration = Duration::from_secs(10);
 
 /// One arena as it is spoken of.
@@ -63,7 +63,7 @@ impl<A> ArenaLane<A> {
         self.all().map(|arena| arena.length).sum()
     }
 
-    /// Whether such a payload asks for another arena: how long that is to be.
+    /// Returns the length of the arena that such a payload asks for, or `None` if the present one will do.
     pub(crate) fn wants(&self, payload: usize) -> Option<usize> {
         let is_settled = self.offered.is_none() && self.retired.is_none();
         let is_large = payload >= MIN_SHARED && payload <= self.most;
@@ -92,8 +92,8 @@ impl<A> ArenaLane<A> {
         self.current.iter().chain(&self.offered).chain(retired).chain(&self.resting)
     }
 
-    /// The worker has answered, when it had jobs up to `newest`, or 0 for none. Gives what is to be dropped. The error says
-    /// that it was not told anything of this arena that it has not answered.
+    /// Takes in that the worker has answered, when it had jobs up to `newest`, or 0 if it had no job. Returns
+    /// the arena to drop. The error means that the worker had no unanswered message about this arena.
     pub(crate) fn answered(
         &mut self,
         number: u64,
@@ -146,14 +146,14 @@ impl<A> ArenaLane<A> {
         self.all().find(|arena| arena.number == number).cloned()
     }
 
-    /// This job is the worker's no more. Gives what is to be dropped.
+    /// The worker no longer holds this job. Returns the arena to drop.
     pub(crate) fn over(&mut self, sequence: u64) -> Option<Arena<A>> {
         self.lent.take_if(|lent| *lent <= sequence);
         let (arena, _) = self.retired.take_if(|(_, newest)| sequence >= *newest)?;
         Some(arena)
     }
 
-    /// Something in the worker holds on to it: nobody writes to it any more. Gives what is to be dropped.
+    /// Something in the worker holds on to it: nobody writes to it any longer. Returns the arena to drop.
     pub(crate) fn lose(&mut self, number: u64) -> Option<Arena<A>> {
         let lost = self.current.take_if(|arena| arena.number == number);
         if lost.is_some() {

@@ -17,7 +17,7 @@ pub(crate) struct Wanted {
     pub(super) direction: Direction,
     /// Bytes.
     pub(crate) length: usize,
-    /// What the worker was born with, to be used.
+    /// The memory that the worker was born with, unused so far.
     pub(super) born: Option<Memory>,
 }
 
@@ -72,7 +72,7 @@ impl Memory {
         }
     }
 
-    /// What a worker that was not born with it needs.
+    /// Returns the attachment that hands the memory to a worker that was not born with it.
     pub(super) fn attachment(&self) -> Attachment {
         let memory: Arc<dyn AsFd + Send + Sync> = match self {
             Self::Input(memory) => memory.clone(),
@@ -90,14 +90,14 @@ impl Memory {
 }
 
 impl Dropped {
-    /// Nothing that lies in it is needed any more.
+    /// Frees it: nothing in it is needed any longer.
     pub(crate) fn rest(&self) {
         if let Some(arena) = self.born() {
             arena.rest();
         }
     }
 
-    /// Drops it. What a worker was born with stays, without its memory.
+    /// Drops it. The lane that a worker was born with stays, without its memory.
     pub(crate) fn give_back(self) -> io::Result<()> {
         self.born().map_or(Ok(()), BornArena::give_back)
     }

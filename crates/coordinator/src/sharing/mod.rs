@@ -19,12 +19,12 @@ use procpool_scheduler::Time;
 /// Of what a worker may have in memory, an arena may take this part: the job needs the rest.
 const SHARE_OF_MEMORY: u64 = 8;
 
-/// What one worker shares with this process.
+/// The memory that one worker shares with this process.
 #[derive(Debug)]
 pub(crate) struct Sharing {
     pub(crate) inputs: ArenaLane<InputArena>,
     pub(crate) outputs: ArenaLane<OutputArena>,
-    /// What the worker was born with, if that is what it uses.
+    /// The memory that the worker was born with, if it uses that.
     born: Option<BornArenas>,
     last_number: u64,
     /// An output was read, and the worker does not know it yet.
@@ -61,7 +61,7 @@ impl Sharing {
         self.inputs.length() + self.outputs.length()
     }
 
-    /// What a payload of this direction and length asks for.
+    /// Returns the memory that a payload of this direction and length asks for.
     pub(crate) fn wants(&self, direction: Direction, payload: usize) -> Option<Wanted> {
         let length = match direction {
             Direction::Input => self.inputs.wants(payload),
@@ -71,7 +71,8 @@ impl Sharing {
         length.map(|length| Wanted { direction, length, born: born() })
     }
 
-    /// The frame that offers this memory of `length` bytes. The error gives it back: it is not wanted any more.
+    /// Returns the frame that offers this memory of `length` bytes. The error returns the memory: it is no
+    /// longer wanted.
     pub(crate) fn offer(&mut self, length: usize, memory: Memory) -> Result<Frame, Dropped> {
         self.last_number += 1;
         let number = self.last_number;
@@ -119,7 +120,7 @@ impl Sharing {
         }
     }
 
-    /// This job is the worker's no more.
+    /// The worker no longer holds this job.
     pub(crate) fn over(&mut self, sequence: u64) -> impl Iterator<Item = Dropped> + use<> {
         let input = self.inputs.over(sequence).map(Dropped::Input);
         let output = self.outputs.over(sequence).map(Dropped::Output);

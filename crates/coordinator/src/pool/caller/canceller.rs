@@ -1,10 +1,10 @@
-//! [`Canceller`]: cancels one job from anywhere, whoever holds its handle.
+//! [`Canceller`]: cancels one job from anywhere, without its handle.
 
 use crate::pool::core::Core;
 use procpool_protocol::JobId;
 use std::sync::Arc;
 
-/// Cancels one job, beside whoever awaits it: what tokio's `AbortHandle` is to a task.
+/// Cancels one job while another task awaits it, as tokio's `AbortHandle` does for a task.
 ///
 /// Clones cancel the same job. Dropping one does nothing, and keeps no pool alive.
 ///

@@ -50,7 +50,7 @@ pub struct JobHandle<J: Job> {
     is_awaited: bool,
 }
 
-/// What a running job lets its caller know.
+/// An event that a running job sends to its caller.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobEvent<C> {
@@ -88,7 +88,7 @@ impl<J: Job> JobHandle<J> {
         self.job.cancel()
     }
 
-    /// Returns what cancels the job beside whoever awaits this handle.
+    /// Returns a [`Canceller`], which can cancel the job while this handle is awaited.
     pub fn canceller(&self) -> Canceller {
         Canceller::new(self.job.core().clone(), self.id)
     }

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// What a job lets its caller know while it runs: a stream that ends with the job's outcome.
+/// The events of a running job: a stream that ends with the job's outcome.
 ///
 /// [`JobHandle::take_events`](super::handle::JobHandle::take_events) returns it, so that one task
 /// reads events while another awaits the outcome. A job whose chunks are not read waits. Dropping

@@ -123,7 +123,7 @@ mod tests {
         NewJob {
             input: Payload::new(Encoding::Bytes, vec![0; bytes]),
             reply: Encoding::Json,
-            // No job of these tests waits for so long unless it is forgotten.
+            // No job of these tests waits this long unless it is forgotten.
             limits: JobLimits::new().timeout(Duration::from_secs(10)),
             attempts: 1,
             reports_usage: false,

@@ -11,11 +11,11 @@ use std::time::Duration;
 pub struct Reported<T> {
     /// The output, or why there is none.
     pub outcome: Result<T, JobError>,
-    /// What is known of the way there.
+    /// How it ran.
     pub report: RunReport,
 }
 
-/// What a job took.
+/// How a job ran: its id, its times and the resources that it used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunReport {

@@ -33,9 +33,9 @@ impl Untaken {
         self.subtract(counted(finished));
     }
 
-    /// The caller wants no outcome any more, whether it is there or not.
+    /// The caller no longer wants the outcome, whether it is there or not.
     pub(crate) fn leave(&self, mut outcome: oneshot::Receiver<Finished>) {
-        // What is sent after this is not sent.
+        // An outcome that is sent after this is dropped.
         outcome.close();
         if let Ok(finished) = outcome.try_recv() {
             self.taken(&finished);

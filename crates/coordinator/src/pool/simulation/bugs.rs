@@ -1,6 +1,6 @@
-//! What can be wrong with an adapter, each with the promise that it breaks; and what a run has to meet.
+//! The bugs that an adapter can have, each with the promise that it breaks, and the requirements of a run.
 
-/// What can be wrong with an adapter.
+/// A bug that an adapter can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bug {
     BlamesTheFirst,

@@ -1,4 +1,4 @@
-//! What is done about effects, and about memory that rests.
+//! Performs effects, and takes back unused memory.
 
 use super::bugs::Bug;
 use super::run::{Checked, Run};

@@ -19,7 +19,8 @@ use tokio::sync::oneshot;
 /// A run that takes more steps than this stands still.
 const MOST_STEPS: u32 = 60_000;
 
-/// After so many steps nobody kills or cancels: what has not ended by then has to end by itself.
+/// Number of steps after which nothing is killed or cancelled: a job that has not ended by then has to end by
+/// itself.
 const CALM: u32 = 1_500;
 
 /// A job as its caller sees it.

@@ -1,5 +1,5 @@
-//! A worker that reads and writes frames, as WIRE.md has it: a page, memory from birth, credit, two connections that know
-//! nothing of each other. What its jobs do stands in their inputs.
+//! A worker that reads and writes frames, as WIRE.md has it: a page, memory from birth, credit, two
+//! connections that know nothing of each other. The inputs say how its jobs behave.
 
 use bytes::Bytes;
 use procpool_memory::arena::BornArenas;
@@ -18,7 +18,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// What a job does.
+/// The behaviour of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Does {
     Echoes,
@@ -86,7 +86,7 @@ pub(super) struct Fake {
     running: Option<Running>,
     /// The job that it has written down and looks whether it may begin, and the one before.
     pending: Option<(Frame, u64)>,
-    /// What it has said and nobody has heard.
+    /// The messages that it has sent and nobody has read.
     pub(super) said: VecDeque<Frame>,
     pub(super) told: VecDeque<Frame>,
     output: Option<u64>,

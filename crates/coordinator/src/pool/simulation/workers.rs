@@ -1,4 +1,4 @@
-//! What is heard of workers, and their deaths.
+//! The messages of workers, and their deaths.
 
 use super::bugs::Bug;
 use super::run::{Checked, Run};

@@ -1,4 +1,5 @@
-//! What came with an event, for those whom the event's consequences are told. Refuses to know what those are.
+//! The data that came with an event, for those who are told of its consequences. Does not: know the
+//! consequences.
 
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::Outcome;
@@ -7,10 +8,10 @@ use procpool_scheduler::JobId as Key;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What is known beyond the event: what the caller of a job that ends by it is to be told.
+/// The data beyond the event itself, for the callers of the jobs that end by it.
 #[derive(Debug, Default)]
 pub(crate) struct EventContext {
-    /// What the jobs that ended by it came to.
+    /// The outcomes of the jobs that ended by it.
     pub(crate) results: VecDeque<(Key, Told)>,
     pub(crate) death: Option<Box<Death>>,
     pub(crate) violation: Option<String>,
@@ -18,11 +19,11 @@ pub(crate) struct EventContext {
     pub(crate) failed_start: Option<String>,
 }
 
-/// What a worker said of a job's end.
+/// A worker's report of a job's end.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) result: Outcome,
-    /// What else it told.
+    /// The other details of the report.
     pub(crate) report: Option<Box<JobReport>>,
 }
 
@@ -58,7 +59,7 @@ impl EventContext {
         Err(JobError::Crashed(Box::new(report)).into())
     }
 
-    /// What its worker said of this job.
+    /// Returns its worker's report of this job.
     pub(crate) fn take_result(&mut self, key: Key) -> Told {
         // They are asked for in their order, unless one was late.
         let at = self.results.iter().position(|(job, _)| *job == key);

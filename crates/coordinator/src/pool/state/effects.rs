@@ -1,4 +1,4 @@
-//! What a critical section leaves to be done once its lock is released.
+//! The effects that a critical section leaves to perform once its lock is released.
 //!
 //! Nothing is woken, written, killed or dropped under the lock.
 
@@ -39,7 +39,7 @@ pub(crate) struct Effects {
     /// Kept until here only to be dropped here: dead workers, arenas, open files.
     pub(crate) buried: Vec<WorkerSlot>,
     pub(crate) arenas: Vec<Dropped>,
-    /// Makes that nobody will start any more, each with an open file.
+    /// Generations that will start no further worker, each with an open file.
     pub(crate) outdated: Vec<Arc<Recipe>>,
     /// The timer sleeps past the next timeout.
     pub(crate) rearm: bool,

@@ -1,5 +1,5 @@
-//! What a running job lets its caller know: progress, of which the latest wins, and chunks, of which
-//! none is lost. Bounded by the credit that the job was given.
+//! The events of a running job for its caller: progress, of which the latest wins, and chunks, of which none
+//! is lost. Bounded by the credit that the job was given.
 
 use procpool_protocol::Payload;
 use procpool_protocol::limits::{CHUNK_CREDIT, MAX_CHUNK};
@@ -20,16 +20,16 @@ struct State {
     progress: Option<Progress>,
     /// Chunks that were taken and for which no new credit was granted yet.
     taken: u32,
-    /// Nobody reads any more: chunks are dropped, and credit flows.
+    /// Nobody reads any longer: chunks are dropped, and credit is still granted.
     discarding: bool,
     /// A chunk was kept for the reader.
     begun: bool,
     ended: bool,
-    /// Whoever waits for the next event: one, the handle or the stream that was taken from it.
+    /// The one waker for the next event: that of the handle, or of the stream that was taken from it.
     reader: Option<Waker>,
 }
 
-/// What follows from a chunk that was taken.
+/// The consequence of a chunk that was taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     /// Credit to grant, if any.
@@ -88,7 +88,7 @@ impl Events {
         wake(state);
     }
 
-    /// Chunks are not wanted any more; returns the credit to grant for those that were waiting.
+    /// Stops the delivery of chunks. Returns the credit to grant for those that were waiting.
     pub(crate) fn discard(&self) -> u32 {
         let mut state = self.lock();
         state.discarding = true;

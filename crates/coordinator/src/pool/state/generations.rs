@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// Where the end of a reload is told.
 pub(crate) type Reloading = oneshot::Sender<Result<ReloadReport, ReloadError>>;
 
-/// What came of a reload, on its way to whoever asked for it.
+/// The result of a reload, on its way to the caller that asked for it.
 #[derive(Debug)]
 pub(crate) struct Reloaded {
     pub(crate) result: Result<ReloadReport, ReloadError>,
@@ -40,7 +40,7 @@ impl Reloaded {
 
     pub(crate) fn tell(self) {
         if let Some(caller) = self.caller {
-            // That nobody waits any more is no news.
+            // It does not matter if nobody waits any longer.
             let _ = caller.send(self.result);
         }
     }
@@ -88,12 +88,13 @@ impl Generations {
         Some(self.latest)
     }
 
-    /// What workers of this generation are started from.
+    /// Returns the template from which workers of this generation are started.
     pub(crate) fn recipe(&self, generation: Generation) -> Option<Arc<Recipe>> {
         self.recipes.get(&generation).cloned()
     }
 
-    /// Gives away what will not be started any more, its file with it, to be closed where that may take its time.
+    /// Returns the generations that will start no further worker, with their files, so that those are closed
+    /// where that may take its time.
     pub(crate) fn retire(&mut self, current: Generation) -> impl Iterator<Item = Arc<Recipe>> {
         let is_wanted = |make: &Generation| *make == current || self.callers.contains_key(make);
         let (wanted, outdated): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -102,7 +103,7 @@ impl Generations {
         outdated.into_values()
     }
 
-    /// No reload comes to its end any more.
+    /// Ends every reload: none can complete any longer.
     pub(crate) fn forget_callers(&mut self) {
         self.callers.clear();
     }

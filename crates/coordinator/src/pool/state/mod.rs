@@ -1,7 +1,7 @@
-//! What a pool's lock protects: the scheduler, and for its ids the jobs and workers behind them.
+//! The state that a pool's lock protects: the scheduler, and for its ids the jobs and workers behind them.
 //!
-//! Every method runs inside the lock and touches no kernel: what is to be written, woken, killed or
-//! dropped is collected in [`Effects`].
+//! Every method runs inside the lock and makes no system call: it collects in [`Effects`] everything to
+//! write, wake, kill or drop.
 
 pub(super) mod answers;
 mod batches;
@@ -187,8 +187,9 @@ impl State {
         }
     }
 
-    /// A panic has left this half changed: nothing of it is relied on any more. Every job ends as shut down, for its caller hears
-    /// nothing else, every worker is killed, and no job is taken.
+    /// Closes a pool whose state a panic has left half changed, so that none of it can be relied on. Every
+    /// job ends as shut down, since its caller hears nothing else. Every worker is killed, and no job is
+    /// accepted.
     pub(crate) fn break_off(&mut self) {
         self.scheduler.break_off();
         for (_, entry) in self.entries.drain() {
@@ -240,7 +241,7 @@ impl State {
 
     fn perform(&mut self, now: Time, action: Action, context: &mut EventContext, effects: &mut Effects) {
         match action {
-            // Told to whoever offers the job.
+            // The caller that offers the job is told.
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
                 let name = format!("{}-{}", self.pool, worker.0);
@@ -349,7 +350,7 @@ impl State {
     ) {
         let Some(mut entry) = self.entries.remove(&key) else { return };
         if is_unbegun(verdict) {
-            // What it was given before, it was given in vain: all of its time it waited.
+            // The time of its earlier attempts was lost: it counts as waiting time.
             entry.assigned = None;
         }
         let mut report = None;

@@ -1,4 +1,4 @@
-//! What jobs are called: an id that the caller knows, half of which is the scheduler's name of the job.
+//! The names of jobs: an id that the caller knows, half of which is the scheduler's name of the job.
 
 use procpool_protocol::JobId;
 use procpool_scheduler::JobId as Key;

@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What a caller hands in.
+/// A job as its caller submits it.
 #[derive(Debug)]
 pub(crate) struct NewJob {
     pub(crate) input: Payload,
     /// The encoding in which a typed output is wanted.
     pub(crate) reply: Encoding,
     pub(crate) limits: JobLimits,
-    /// Most times that the job may be handed to a worker.
+    /// Maximum number of times that the job may be handed to a worker.
     pub(crate) attempts: u32,
     /// Whether its worker is asked for processor time and peak memory.
     pub(crate) reports_usage: bool,
@@ -27,7 +27,7 @@ pub(crate) struct NewJob {
     pub(crate) batch: Option<Encoding>,
     /// Who wants it done, if that is known.
     pub(crate) client: Option<ClientName>,
-    /// Where progress and chunks go; none if nobody listens.
+    /// The receiver of progress and chunks. `None`: nobody listens.
     pub(crate) events: Option<Arc<Events>>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct OpenJob {
     pub(crate) was_withheld: bool,
     /// Process id of that worker, if the job's usage is reported.
     pub(crate) pid: Option<u32>,
-    /// What its worker was sent, where failed jobs are saved.
+    /// The input that its worker was sent, where failed jobs are saved.
     pub(crate) sent: Option<Box<Sent>>,
     pub(crate) outcome: oneshot::Sender<Finished>,
 }
@@ -95,8 +95,9 @@ impl OpenJob {
         limit.unwrap_or_default()
     }
 
-    /// What a worker says of the job, in the light of earlier attempts. Bad input means that the job cannot have run,
-    /// and a worker that died with all of it may well have begun to run it, being of another make.
+    /// Returns the outcome that a worker reports, corrected by earlier attempts. Bad input means that the job
+    /// cannot have run, and a worker that died with all of it may well have begun to run it, being of another
+    /// make.
     pub(crate) fn judge(&self, answer: Outcome) -> Outcome {
         if self.was_withheld {
             return Err(JobError::BadInput { message: "the worker takes no batches".into() }.into());

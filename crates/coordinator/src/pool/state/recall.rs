@@ -9,7 +9,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Event, Time, WorkerId, WorkerState};
 use std::sync::Arc;
 
-/// What is asked of one worker.
+/// A question to one worker.
 #[derive(Debug)]
 pub(crate) struct Recall {
     pub(crate) worker: WorkerId,
@@ -28,8 +28,8 @@ impl Recall {
         Some(Self { worker, lines, first, last: slot.last_sequence })
     }
 
-    /// Asks. Gives the job that it began last; it will begin none of those that come after it. None: it has not begun the
-    /// first, and keeps all.
+    /// Asks. Returns the job that the worker began last: it will begin none of those that come after it.
+    /// `None`: it has not begun the first, and keeps all.
     pub(crate) fn ask(&self) -> Option<u64> {
         self.lines.recall(self.first, self.last)
     }
@@ -51,7 +51,7 @@ pub(crate) struct Waiting {
     pub(crate) worker: WorkerId,
     pub(crate) kill_switch: Arc<KillSwitch>,
     pub(crate) lines: Arc<Outboxes>,
-    /// Number of the first job that it has not answered; none if it has none.
+    /// Number of the first job that it has not answered, or `None` if it has no job.
     pub(crate) first: Option<u64>,
 }
 

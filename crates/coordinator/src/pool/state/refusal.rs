@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Number of characters of a client's name that are told.
 const LONGEST_NAME: usize = 64;
 
-/// What may wait for a worker.
+/// The maximum number of jobs that may wait for a worker, and of their bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueueBounds {
     jobs: usize,

@@ -1,4 +1,5 @@
-//! What the workers of the newest generation say of their job's types: one of them is asked, once it is ready.
+//! The schemas of the job's types, as the newest generation reports them. The pool asks one of its workers,
+//! once that is ready.
 
 use procpool_protocol::engine::PoolSchemas;
 use procpool_protocol::handshake::Description;
@@ -12,12 +13,12 @@ pub(crate) struct Schemas {
     asked: Vec<(WorkerId, Generation)>,
     /// The newest generation that a worker of was ready.
     newest: Option<Generation>,
-    /// What a worker of that generation answered.
+    /// The answer of a worker of that generation.
     said: Option<Arc<PoolSchemas>>,
 }
 
 impl Schemas {
-    /// Whether this worker, which has just become ready, is to be asked.
+    /// Returns whether the pool should ask this worker, which has just become ready.
     pub(crate) fn ask(&mut self, generation: Generation, worker: WorkerId) -> bool {
         if self.newest < Some(generation) {
             (self.newest, self.said) = (Some(generation), None);

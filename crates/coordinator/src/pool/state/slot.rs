@@ -30,11 +30,11 @@ pub(crate) struct WorkerSlot {
     /// Contract version, once it said hello.
     pub(crate) version: Option<u32>,
     pub(crate) build: Option<String>,
-    /// What it reads and writes, once it said hello.
+    /// The encodings that it reads and writes, once it said hello.
     pub(crate) encodings: Encodings,
     /// Whether it takes batches, once it said hello.
     pub(crate) takes_batches: bool,
-    /// What it was given, where that is kept.
+    /// The jobs that it was sent, where those are kept.
     pub(crate) history: Option<Arc<History>>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Answer {
     pub(crate) length: usize,
 }
 
-/// When what was appended for a worker is to be written.
+/// When to write the frames that were appended for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flush {
     /// As soon as the lock is free.
@@ -96,7 +96,7 @@ impl WorkerSlot {
         Self { history: (jobs > 0).then(|| Arc::new(History::new(jobs))), ..self }
     }
 
-    /// What this worker is about to be sent of a job, to be kept.
+    /// Returns the copy to keep of a job that this worker is about to be sent.
     pub(crate) fn sent(&self, attempt: u32, frame: Frame) -> Sent {
         if let Some(history) = &self.history {
             history.give(&frame, self.held.len());
@@ -113,13 +113,13 @@ impl WorkerSlot {
         }
     }
 
-    /// What a payload of such a length asks for.
+    /// Returns the memory that a payload of this length asks for.
     pub(crate) fn wants(&self, direction: Direction, payload: usize) -> Option<Wanted> {
         self.sharing.wants(direction, payload)
     }
 
-    /// Gives it a job: appends the frame to what is written to it, the payload through shared memory if that is to be.
-    /// A worker that has something to do may wait for others to join what is written.
+    /// Hands it a job: appends the frame to its output. The payload goes through shared memory if it is large
+    /// enough. A busy worker's frames may wait for others, so that they are written together.
     #[must_use]
     pub(crate) fn give(&mut self, job: Key, frame: &mut Frame, now: Time) -> Flush {
         let Some(lines) = &self.lines else { return Flush::ByOthers };
@@ -170,7 +170,7 @@ impl WorkerSlot {
         self.held.len()
     }
 
-    /// It will not begin this job, and says so. None if it has no such job.
+    /// Removes a job that the worker has said it will not begin. Returns `None` if it has no such job.
     pub(crate) fn passes_over(&mut self, sequence: u64) -> Option<Key> {
         let at = self.held.iter().position(|held| held.sequence == sequence)?;
         if let Some(history) = &self.history {

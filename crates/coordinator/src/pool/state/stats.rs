@@ -1,4 +1,4 @@
-//! What a pool counts. Constant memory.
+//! The counters of a pool, in constant memory.
 
 use super::histogram::Histogram;
 use procpool_protocol::engine::Latency;
@@ -80,7 +80,8 @@ impl Stats {
     }
 }
 
-/// What was counted, and zero for every other name: a figure that appears with its first occurrence has no rate before.
+/// The counts, with zero for every other name: a figure that appears with its first occurrence has no rate
+/// before.
 fn all<N: Copy + Ord>(names: &[N], counted: &BTreeMap<N, u64>) -> BTreeMap<N, u64> {
     let mut all: BTreeMap<_, _> = names.iter().map(|&name| (name, 0)).collect();
     all.extend(counted);

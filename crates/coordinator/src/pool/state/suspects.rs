@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Number of entries above which those are dropped that are no longer suspected. The scheduler suspects fewer.
 const CAPACITY: usize = 2048;
 
-/// What is known of suspects beyond the numbers by which the scheduler knows them.
+/// The details of suspects beyond the numbers by which the scheduler knows them.
 #[derive(Debug, Default)]
 pub(crate) struct Suspects {
     /// The last job that died of each payload, by its public id, of which the scheduler knows half.
@@ -50,7 +50,7 @@ impl State {
         }
     }
 
-    /// What is held against payloads and clients, worst first.
+    /// Returns the records of payloads and clients, worst first.
     pub(crate) fn quarantine(&self, now: Time) -> Quarantine {
         let mut payloads: Vec<_> = self.scheduler.suspects(now).collect();
         payloads.sort_unstable_by_key(|it| (it.is_run, Reverse(it.deaths), it.since_last, it.payload.0));
@@ -62,7 +62,7 @@ impl State {
         quarantine
     }
 
-    /// What is held against this payload, if it is in quarantine.
+    /// Returns this payload's record, if it is in quarantine.
     pub(crate) fn condemned(&self, now: Time, payload: Fingerprint) -> Option<SuspectPayload> {
         let suspect = self.scheduler.suspects(now).find(|it| it.payload == payload && !it.is_run)?;
         Some(self.payload(suspect))

@@ -5,7 +5,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use std::fmt;
 use std::hash::BuildHasher;
 
-/// The hash of the value that a JSON text stands for; none if it is no JSON.
+/// Returns the hash of the value that a JSON text stands for, or `None` if it is not JSON.
 pub(crate) fn of_json(keys: &impl BuildHasher, text: &[u8]) -> Option<u64> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let hash = Value(keys).deserialize(&mut json).ok()?;

@@ -1,5 +1,6 @@
-//! The memory that a pool shares with its workers: made and offered, accepted, read, taken back. What is decided about it is
-//! decided in `sharing`; here it meets the pool's lock, which nothing is made or dropped under.
+//! The memory that a pool shares with its workers: made and offered, accepted, read, taken back. The
+//! decisions about it are made in `sharing`. Here it meets the pool's lock, under which no memory is created
+//! or dropped.
 
 use super::fetching::Fetching;
 use super::frames::FrameHandler;
@@ -20,12 +21,12 @@ use std::sync::Arc;
 const LONG: usize = 1 << 20;
 
 impl State {
-    /// What a worker is called, while it lives.
+    /// The name of a worker while it lives.
     fn name(&self, worker: WorkerId) -> String {
         self.slots.get(&worker).map(|slot| slot.name.clone()).unwrap_or_default()
     }
 
-    /// Tells the worker of memory that was made for it. The error is to be dropped outside of the lock.
+    /// Offers the worker memory that was created for it. The caller must drop the error outside of the lock.
     pub(crate) fn offer_memory(
         &mut self,
         worker: WorkerId,

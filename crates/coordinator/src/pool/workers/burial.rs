@@ -13,11 +13,11 @@ use procpool_protocol::{ExitReport, JobId, Payload, message};
 use procpool_scheduler::{Cause, Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
 use std::sync::Arc;
 
-/// What a dead worker left behind.
+/// The messages and jobs that a dead worker left behind.
 pub(crate) struct Found {
     worker: WorkerId,
     words: LastWords,
-    /// What the worker had let callers know, with where that goes.
+    /// The events that the worker had sent for callers, with their receivers.
     said: Vec<Said>,
     /// How many of the jobs that it had not answered it had begun.
     begun: usize,
@@ -32,8 +32,9 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Takes stock, and writes nothing to the worker any more: before the scheduler hears of what it finished it would be handed
-    /// its next job. What it is given from now on, it has not begun.
+    /// Takes stock, and writes nothing further to the worker: otherwise the worker would be handed its next
+    /// job before the scheduler hears of the jobs that it finished. It has begun no job that it is given from
+    /// now on.
     pub(crate) fn of(
         state: &mut State,
         worker: WorkerId,
@@ -69,10 +70,10 @@ impl Found {
     }
 }
 
-/// What is told of a death.
+/// The report of a death.
 pub(crate) struct Buried {
     pub(crate) report: ExitReport,
-    /// What the pool had killed the worker for, or asked it to exit for, if it had.
+    /// The reason for which the pool had killed the worker, or asked it to exit, if it had.
     pub(crate) reason: Option<Cause>,
     /// The job that it was running.
     pub(crate) job: Option<JobId>,

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_millis(20);
 /// A frame without its output.
 pub(super) struct Fetching {
     frame: Frame,
-    /// Taken by whoever reads it.
+    /// Taken by its reader.
     output: Arc<Mutex<Option<Output>>>,
     read: JoinHandle<Option<Result<bytes::Bytes, String>>>,
 }

@@ -1,4 +1,4 @@
-//! What the frames of a serving worker mean to its pool.
+//! Handles the frames of a serving worker for its pool.
 
 use super::fetching::Fetching;
 use crate::pool::core::Core;
@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a serving worker's frames mean.
+/// The handler of a serving worker's frames.
 pub(crate) struct FrameHandler<'a> {
     pub(crate) core: &'a Core,
     pub(crate) worker: WorkerId,
@@ -31,7 +31,7 @@ pub(crate) struct FrameHandler<'a> {
     looks_at_each: bool,
     /// An answer whose output is being read on another thread.
     fetching: Option<Fetching>,
-    /// What came behind that answer on the jobs connection.
+    /// The bytes that came behind that answer on the jobs connection.
     behind: VecDeque<Frame>,
     /// Workers that were given jobs because of answers that came together.
     unflushed: Vec<Arc<Outboxes>>,
@@ -78,7 +78,7 @@ impl FrameSink for FrameHandler<'_> {
             self.done(frame)?;
             return if self.looks_at_each { self.settle() } else { Ok(()) };
         }
-        // Whatever else it says is about what comes after those answers.
+        // All its other messages concern the time after those answers.
         self.settle()?;
         match (connection, frame.kind) {
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
@@ -107,7 +107,7 @@ impl FrameSink for FrameHandler<'_> {
             let frame = fetching.end().await?;
             self.answered(frame, true)?;
             let result = self.hear_behind();
-            // What came before a breach of the protocol counts.
+            // Frames before a breach of the protocol count.
             let delivered = self.delivered();
             result.and(delivered)?;
         }
@@ -233,7 +233,7 @@ impl FrameHandler<'_> {
             self.weighed = Some(Instant::now());
             let shared =
                 self.core.with(|state, _| state.slots.get(&self.worker).map(|it| it.sharing.length()));
-            // What lies in arenas is ours, and gone when they are.
+            // Payloads in arenas are ours, and gone with the arenas.
             let shared = shared.unwrap_or_default() as u64;
             if self.kill_switch.resident_memory().is_some_and(|memory| memory.saturating_sub(shared) > bound)
             {
@@ -250,7 +250,7 @@ impl FrameHandler<'_> {
         Ok(())
     }
 
-    /// What the worker's job takes and gives.
+    /// Takes in the worker's description of its job's types.
     fn description(&self, frame: &Frame) -> Result<(), String> {
         let description = json_of(frame).map_err(|error| error.to_string())?;
         self.core.with(|state, _| state.schemas.hear(self.worker, description))
@@ -280,7 +280,7 @@ impl FrameHandler<'_> {
         Ok(())
     }
 
-    /// The running job, and where its events go; none if its outcome is decided or nobody listens.
+    /// The running job, and where its events go. `None` if its outcome is decided or nobody listens.
     fn events(&self, sequence: u64) -> Result<Option<(JobId, Arc<Events>)>, String> {
         self.core.with(|state, _| {
             let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
@@ -290,8 +290,8 @@ impl FrameHandler<'_> {
     }
 }
 
-/// What a worker says of a job's end, as the pool passes it on, and whether the worker can go on. Takes the frame's
-/// payload. The error says how the worker broke the protocol.
+/// Returns the outcome that a worker reports, as the pool passes it on, and whether the worker can go on.
+/// Takes the frame's payload. The error says how the worker broke the protocol.
 pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
     let done = Done::checked(frame).map_err(|error| error.to_string())?;
     let mut report = JobReport::of(&done.extras).map_err(|error| error.to_string())?;

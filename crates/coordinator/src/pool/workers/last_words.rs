@@ -1,5 +1,5 @@
-//! What a dead worker had said and nobody had heard, taken in one pass: answers, and what came before and between them. And
-//! which job it was running. Refuses to know how it died, and touches no kernel.
+//! Reads a dead worker's unread messages in one pass: answers, what came before and between them, and which
+//! job it was running. Does not: know how it died, or make system calls.
 
 use super::frames;
 use crate::pool::state::context::Told;
@@ -19,7 +19,7 @@ pub(crate) struct LastWords {
     pub(crate) passed_over: Vec<Key>,
 }
 
-/// What is known of how far a dead worker had come.
+/// How far a dead worker had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// It has written down which job it began last.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Between two looks at the idle workers. One that was stopped is to be replaced within two seconds.
+/// Time between two looks at the idle workers. The pool must replace a stopped one within two seconds.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Runs until the pool is drained and every worker reaped.

@@ -30,7 +30,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
             member.core.clone().news.tell(news);
             member.bury_unready(&error);
-            // Whoever waits for the pool's start reports it.
+            // The task that waits for the pool's start reports it.
             if matches!(error, StartError::Withdrawn { .. }) {
                 tracing::debug!(pool = recipe.name, worker = name, "{error}");
             } else if let Err(error) = start.tell(Err(error)) {
@@ -43,7 +43,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             // Not before the worker is in: what logs are written to is not ours, and may fail in ways of its own.
             tracing::info!(pool = member.core.name, worker = name, pid, "ready");
             member.core.news.tell(|| PoolEvent::Started { worker: name.clone(), pid });
-            // That nobody waits any more is no news.
+            // It does not matter if nobody waits any longer.
             let _ = start.tell(Ok(()));
             let mut serving = FrameHandler::new(&member.core, worker, kill_switch);
             let mut ending = session.drive(&mut serving).await;
@@ -162,7 +162,7 @@ impl Member {
         }
     }
 
-    /// The process did not get ready. Whatever there was of it is dead and reaped.
+    /// The process did not get ready. Its remains are dead and reaped.
     fn bury_unready(mut self, error: &StartError) {
         let death = match error {
             StartError::Died { report, .. } => blame::of(report, false),
@@ -172,7 +172,7 @@ impl Member {
         self.buried = true;
     }
 
-    /// The process is dead and reaped. What it had finished counts; then its death does.
+    /// The process is dead and reaped. The jobs that it had finished count first, then its death.
     async fn bury(mut self, ending: Ending) {
         let death = blame::of(&ending.report, ending.was_killed);
         let names_payload = death != Death::Killed && self.core.limits.supervision.poison_deaths != Some(0);

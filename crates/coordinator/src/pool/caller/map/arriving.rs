@@ -25,7 +25,7 @@ enum Told {
     Same(JobError),
 }
 
-/// What becomes of a chunk.
+/// The fate of a chunk.
 #[derive(Debug)]
 pub(super) enum End {
     /// Its outcomes arrive.

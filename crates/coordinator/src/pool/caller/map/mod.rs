@@ -56,9 +56,9 @@ pub struct Map<J: Job, I> {
     /// A job that waits for a queue slot, while none is under way.
     offer: Option<(Offer, Cargo)>,
     under_way: Lanes<UnderWay>,
-    /// What has ended and is being returned.
+    /// The outcomes of an ended job, which are being returned.
     arriving: Option<Arriving>,
-    /// What was in a chunk and has to be sent again, before anything else is returned.
+    /// The inputs of a chunk that must be sent again, before anything else is returned.
     again: VecDeque<Prepared>,
     repeating: Option<(Repeat, Cargo)>,
 }
@@ -92,9 +92,9 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
     }
 
-    /// Sets the number of jobs under way, at least 1. Default: so many that no worker runs dry, 256 or
-    /// 64 for each worker, and fewer where they would fill more than half of the pool's queue, or where
-    /// their payloads would exceed 64 MiB.
+    /// Sets the number of jobs under way, at least 1. By default, no worker runs out of jobs: 256, or 64 for
+    /// each worker. The number is lower where the jobs would fill more than half of the pool's queue, or
+    /// where their payloads would exceed 64 MiB.
     pub fn ahead(mut self, jobs: usize) -> Self {
         self.window.ahead = Some(jobs.max(1));
         self

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// What a job carries.
+/// The content of a job.
 #[derive(Debug)]
 pub(super) enum Cargo {
     One,

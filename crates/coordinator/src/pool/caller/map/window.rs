@@ -1,5 +1,5 @@
-//! How many jobs of a map are under way: enough that no worker runs dry, and not so many that their payloads fill the
-//! memory.
+//! Decides the number of a map's jobs under way: enough that no worker runs out of jobs, and few enough that
+//! their payloads do not fill the memory.
 
 use crate::limits::PoolLimits;
 
@@ -12,13 +12,13 @@ const SHORT: usize = 256;
 /// Number of jobs while nothing is known of their size.
 const FIRST: usize = 16;
 
-/// What the inputs, and the outputs, of the jobs under way may come to together, in bytes.
+/// Maximum total of the inputs, and of the outputs, of the jobs under way, in bytes.
 const BYTES: usize = 64 << 20;
 
 /// Decides how many jobs are under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
-    /// What the caller wants.
+    /// The number that the caller wants.
     pub(super) ahead: Option<usize>,
     /// Number of inputs that are one job.
     pub(super) chunk: usize,
