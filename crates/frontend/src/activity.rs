@@ -36,7 +36,7 @@ impl Activity {
         })
     }
 
-    /// What the connection has been doing. The lock is held for a few instructions, never across I/O.
+    /// Returns the connection's state. The lock is held for a few instructions, never across I/O.
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
         lock(&self.life)
     }
@@ -77,7 +77,7 @@ impl Activity {
         loop {
             let now = Instant::now();
             let until = match self.life().verdict(now, patience) {
-                // What begins from now on ends no earlier than the shortest patience.
+                // Exchanges that begin from now on end no earlier than the shortest patience.
                 Verdict::Stay(until) => until.min(now + shortest),
                 other => return other,
             };
@@ -106,7 +106,7 @@ impl Activity {
 pub(crate) struct Exchange {
     activity: Arc<Activity>,
     number: u64,
-    /// What its answer takes of the server's budget.
+    /// The part of the server's budget that its answer takes.
     held: OnceLock<Share>,
 }
 

@@ -52,7 +52,7 @@ fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
     if let Some(chunks) = report.and_then(|report| report.chunks_dropped) {
         headers.insert(CHUNKS_DROPPED, HeaderValue::from(chunks));
     }
-    // What a worker wrote is of the type that we say, whatever a browser thinks it looks like.
+    // A worker's output is of the type that we say, whatever a browser takes it for.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -1,4 +1,4 @@
-//! What the routes share: the engine behind its two traits, the limits, the health.
+//! The state that the routes share: the engine behind its two traits, the limits, the health.
 
 use crate::budget::Budget;
 use crate::config::HttpConfig;
@@ -20,12 +20,12 @@ pub struct App {
 }
 
 impl App {
-    /// A frontend of `engine`. Whoever keeps a clone of `health` tells `/readyz` when to say yes.
+    /// Creates a frontend of `engine`. The owner of a clone of `health` tells `/readyz` when to say yes.
     pub fn new<E: Engine + Admin>(engine: Arc<E>, config: HttpConfig, health: Health) -> Self {
         Self { engine: engine.clone(), admin: engine, config: Arc::new(config), health }
     }
 
-    /// What the handlers see, once it is known on which address they are reached.
+    /// Returns the state for the handlers, once it is known on which address they are reached.
     pub(crate) fn shared(&self, bound_to: Option<IpAddr>) -> Arc<Shared> {
         let origin = OriginRule::new(bound_to, &self.config.allowed_hosts);
         let config = &self.config;
@@ -48,9 +48,9 @@ impl fmt::Debug for App {
 pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) origin: OriginRule,
-    /// What request bodies hold, until their jobs have them no longer.
+    /// Bytes of request bodies, held until their jobs release them.
     pub(crate) bodies: Arc<Budget>,
-    /// What answers hold, until they are taken.
+    /// Bytes of answers, held until clients take them.
     pub(crate) answers: Arc<Budget>,
     pub(crate) owners: Owners,
 }

@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use std::sync::Arc;
 
-/// Most that is set aside on the word of a `Content-Length`, in bytes. Beyond it the buffer grows
-/// with what really arrives.
+/// Maximum number of bytes that are reserved because of a `Content-Length`. Beyond it the buffer grows with
+/// the bytes that arrive.
 const TRUSTED_LENGTH: usize = 64 * 1024;
 
 /// Longest body that is copied out of what the connection has read, in bytes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const MIB: u64 = 1024 * 1024;
 
-/// What the frontend allows a client.
+/// The limits that the frontend sets for its clients.
 ///
 /// ```
 /// let mut config = procpool_frontend::HttpConfig::default();
@@ -75,11 +75,13 @@ pub struct HttpConfig {
     /// `Host` is examined if the listener is bound to loopback or if names stand here. A reverse proxy
     /// on the same machine that passes the public name on needs that name here.
     pub allowed_hosts: Vec<String>,
-    /// What has to come with an order over TCP, such as `POST /v1/pools/{pool}/reload`, as `Authorization: Bearer …`.
-    /// Default: `None`, and then no token helps. The orders socket ([`run_orders`](crate::run_orders)) needs none.
+    /// The token that an order over TCP, such as `POST /v1/pools/{pool}/reload`, must bring as
+    /// `Authorization: Bearer …`. Default: `None`, and then no token is accepted. The orders socket
+    /// ([`run_orders`](crate::run_orders)) needs no token.
     pub orders_token: Option<OrdersToken>,
-    /// The user whose processes give orders over a loopback connection, with those of root; the kernel says whose process
-    /// is at its other end. What a proxy has passed on is refused, as far as it shows. Default: `None`, nobody's.
+    /// The user whose processes may give orders over a loopback connection, as may those of root. The kernel
+    /// says whose process is at the connection's other end. A request that a proxy has passed on is refused,
+    /// as far as it shows. Default: `None`, no user.
     pub orders_of: Option<u32>,
 }
 

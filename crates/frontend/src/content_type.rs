@@ -1,4 +1,4 @@
-//! What a body is, by its headers. Looks at no byte of it.
+//! Decides by the headers in which encoding a body is. Looks at no byte of the body.
 
 use crate::kind::Kind;
 use crate::problem::Problem;

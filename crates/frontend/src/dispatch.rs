@@ -85,7 +85,7 @@ fn within(answers: &Arc<Budget>, response: Response) -> (Response, Share) {
     (response, share)
 }
 
-/// Instead of an answer. What it says of its job stays; whether to run that again is not for a header to say.
+/// Replaces an answer. Its statements about the job stay; a header does not say whether to run the job again.
 fn no_room(answer: &Response) -> Response {
     let detail = "failed to pass the answer on: clients have not taken as many bytes of other answers as the server \
                   may hold (`max_answers`)";
@@ -123,7 +123,7 @@ fn panicked() -> Problem {
     Problem::new(Kind::Internal, StatusCode::INTERNAL_SERVER_ERROR, detail).may_have_run(true)
 }
 
-/// What the log says of a request; made only if somebody listens.
+/// The fields that are logged of a request; collected only if the log line is written.
 struct RequestLine(Option<(http::Method, String, Option<u64>)>);
 
 impl RequestLine {

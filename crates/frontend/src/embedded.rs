@@ -12,7 +12,7 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// What browsers send with a request for an address that nobody has asked for yet.
+/// Headers that browsers send with a request for an address that nobody has asked for yet.
 const AHEAD: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
 /// Lets pass what a program asks, a person who types the address, and a script of this server's own page.

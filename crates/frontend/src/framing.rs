@@ -4,7 +4,7 @@
 
 use std::io::BufRead;
 
-/// What no HTTP/1 request begins with.
+/// The preface of HTTP/2, with which no HTTP/1 request begins.
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
 
 /// The headers that say how a body is framed, as their lines begin.
@@ -28,24 +28,24 @@ pub(crate) struct Framing {
     is_overlong: bool,
 }
 
-/// What the next byte belongs to.
+/// The part of a request to which the next byte belongs.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum At {
     /// Empty lines before a request, or its first line.
     #[default]
     Start,
     Header,
-    /// So many bytes of a body.
+    /// Remaining bytes of a body.
     Body(u64),
     ChunkSize,
-    /// So many bytes of a chunk, with what ends its line.
+    /// Remaining bytes of a chunk and of its line's end.
     Chunk(u64),
     Trailer,
     /// Nothing that is known here.
     Elsewhere,
 }
 
-/// What a head says of the body.
+/// A head's statements about the body.
 #[derive(Debug, Default)]
 struct Head {
     length: Option<u64>,
@@ -159,7 +159,7 @@ impl Framing {
 
     fn length(&mut self, value: Option<&[u8]>, is_cut: bool) {
         let Some(value) = value else { return };
-        // hyper takes zeros without end; whoever counts digits does not.
+        // hyper accepts any number of leading zeros. A parser that counts digits does not.
         match length(value).filter(|_| !is_cut) {
             Some(length) => self.head.length = Some(length),
             None => self.is_ambiguous_here(),

@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri, Version};
 use procpool_protocol::Encoding;
 use procpool_protocol::engine::JobLimits;
 
-/// What the frontend makes of a well-formed head.
+/// The frontend's reading of a well-formed head.
 #[derive(Debug)]
 pub struct Judged {
     /// The host that is asked.

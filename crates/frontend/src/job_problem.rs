@@ -40,7 +40,7 @@ pub(crate) fn of_job(error: JobError, asked: JobLimits) -> Problem {
     }
 }
 
-/// What the client had asked for, if a job ran into a lower limit that it had not.
+/// Returns the limit that the client had asked for, if the job ran into a lower one of the pool.
 fn cut_to(limit: Duration, asked: JobLimits) -> Option<Duration> {
     let asked = [asked.timeout, asked.run_timeout].into_iter().flatten();
     let is_own = asked.clone().any(|it| it == limit);

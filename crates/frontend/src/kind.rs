@@ -17,7 +17,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// What is the same in every occurrence, in a few words.
+            /// Returns the summary that is the same in every occurrence, in a few words.
             pub(crate) fn title(self) -> &'static str {
                 match self { $(Self::$kind => $title,)* }
             }

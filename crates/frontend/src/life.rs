@@ -1,5 +1,5 @@
-//! What one connection has been doing, and how long its client may go on like this. Pure: time is an
-//! argument. Knows neither sockets nor HTTP's messages.
+//! Records what one connection is doing, and decides how long its client may go on like this. Pure: time is
+//! an argument. Does not: know sockets or HTTP's messages.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(crate) struct Patience {
     pub(crate) rate: u64,
 }
 
-/// What to do with a connection.
+/// The decision about a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing until this time, unless something happens.
@@ -93,7 +93,7 @@ impl Life {
 
     /// This number of bytes of the exchange's answer was taken.
     pub(crate) fn took(&mut self, exchange: u64, bytes: u64, now: Instant) {
-        // What an aborted stream drops was not taken.
+        // Bytes that an aborted stream drops were not taken.
         if let Some(Exchange::Answering { progress, taken, is_aborted: false, .. }) =
             self.exchanges.get_mut(&exchange)
         {
@@ -172,7 +172,7 @@ impl Life {
         self.cancels.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX))
     }
 
-    /// What the driver has to do now.
+    /// Returns the driver's next action.
     pub(crate) fn verdict(&mut self, now: Instant, patience: &Patience) -> Verdict {
         if self.is_too_cancelling() {
             return Verdict::Calm;

@@ -2,8 +2,8 @@
 //! them, so an address proves nothing: an order comes from a process of this user or of root, by the kernel's word, or it
 //! brings the token of the configuration. Knows no routes.
 //!
-//! A proxy of this user or of root is such a process, too. What it sends differs from what a local program sends in more
-//! than one way, and each is enough to refuse: a false alarm costs a detour by the orders socket or SIGHUP.
+//! A proxy of this user or of root is such a process, too. Its requests differ from a local program's in
+//! several ways, and each is enough to refuse. A false alarm costs a detour by the orders socket or SIGHUP.
 
 use crate::app::Shared;
 use crate::config::HttpConfig;
@@ -24,7 +24,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use tokio::sync::OnceCell;
 
-/// What proxies say of whom they ask for, beside everything that begins with one of [`PREFIXES`].
+/// Headers by which proxies name their client, beside every header that begins with one of [`PREFIXES`].
 const PROXIES: [&str; 9] = [
     "cdn-loop",
     "forwarded",
@@ -59,7 +59,8 @@ impl Peer {
         self.wire.upgrade()?.ends().ok()
     }
 
-    /// Whose process is at the other end of a connection with these `ends`; none where the kernel does not say so for certain.
+    /// Returns the user whose process is at the other end of a connection with these `ends`, or `None` where
+    /// the kernel does not say so for certain.
     async fn owner(&self, ends: Ends, owners: &Owners) -> Option<u32> {
         self.owner.get_or_try_init(async || owners.of(ends).await.ok_or(())).await.ok().copied()
     }
@@ -147,7 +148,7 @@ impl Drop for Order {
     }
 }
 
-/// What a request brings as proof.
+/// The proof that a request brings.
 enum Claim {
     /// The right one.
     Token,
@@ -156,7 +157,7 @@ enum Claim {
 }
 
 /// # Errors
-/// What is missing.
+/// The proof that is missing, as a sentence.
 fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, String> {
     match (&config.orders_token, bearer(request.headers()), config.orders_of) {
         (Some(token), Some(given), _) if token.is(given) => Ok(Claim::Token),

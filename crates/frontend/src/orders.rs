@@ -1,5 +1,6 @@
-//! The orders socket: HTTP/1.1 on a Unix socket, for processes whose user the kernel names. What they may do that others may
-//! not is for `local` to say. It has places of its own, so an operator gets in when every TCP connection is taken.
+//! The orders socket: HTTP/1.1 on a Unix socket, for processes whose user the kernel names. `local` decides
+//! which requests only they may make. The socket has places of its own, so an operator gets in when every TCP
+//! connection is taken.
 
 use crate::accept::Acceptor;
 use crate::activity::Activity;
@@ -23,7 +24,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Most operators at a time; further ones wait in the kernel's backlog.
+/// Maximum number of operators at a time. Further ones wait in the kernel's backlog.
 const OPERATORS: usize = 16;
 
 /// Serves `app` on the orders socket until `shutdown` is ready, to processes of the user `owner` and of root. Those of other

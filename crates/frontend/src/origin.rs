@@ -14,7 +14,7 @@ use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What is foreign to this server.
+/// Decides which requests are foreign to this server.
 pub(crate) struct OriginRule {
     /// Names under which the server may be asked, if that matters.
     names: Option<Vec<String>>,

@@ -6,7 +6,7 @@ use std::io::IoSlice;
 const REFUSED: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n";
 const INSTEAD: &[u8] = b"HTTP/1.1 413 Payload Too Large\r\n";
 
-/// What to send in the place of hyper's answer, if this is it as a whole.
+/// Returns the answer to send in the place of hyper's, if this is hyper's as a whole.
 pub(crate) fn put_right(answer: &[IoSlice<'_>]) -> Option<Vec<u8>> {
     let answer: Vec<u8> = answer.iter().flat_map(|slice| slice.iter().copied()).take(MOST).collect();
     let rest = answer.strip_prefix(REFUSED).filter(|rest| rest.ends_with(b"\r\n\r\n"))?;

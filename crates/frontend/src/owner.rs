@@ -159,7 +159,7 @@ fn found(ends: &[Ends]) -> io::Result<Vec<Option<Found>>> {
     Ok(ends.iter().map(|ends| search.result(ends)).collect())
 }
 
-/// What was seen so far of both ends of these connections, by its own address and the other's.
+/// The findings so far about both ends of these connections, by its own address and the other's.
 struct Search(HashMap<(SocketAddr, SocketAddr), Option<Found>>);
 
 impl Search {

@@ -1,4 +1,4 @@
-//! What the request's path and query say, checked once. An unknown or malformed parameter is an error
+//! Reads the request's path and query, and checks them once. An unknown or malformed parameter is an error
 //! that names it: a misspelt `timout=1s` that is ignored would be a job without a deadline.
 
 use crate::kind::Kind;
@@ -121,7 +121,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolAndFingerprint {
 }
 
 fn bad(name: &str, reason: impl std::fmt::Display) -> Problem {
-    // Whoever sends a name of 10,000 letters need not get them back.
+    // A client that sends a name of 10,000 letters need not get them back.
     let name: String = name.chars().take(64).collect();
     let detail = format!("failed to read the parameter `{name}`: {reason}");
     Problem::new(Kind::BadParameter, StatusCode::BAD_REQUEST, detail)

@@ -69,7 +69,7 @@ enum Cap {
     Peer(PeerKey),
 }
 
-/// What becomes of a guest of the reserve that asks for more than a probe.
+/// The decision about a guest of the reserve that asks for more than a probe.
 enum Admission {
     Granted,
     /// A connection that idled is closing.

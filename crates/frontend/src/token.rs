@@ -1,4 +1,4 @@
-//! What proves over TCP that somebody may give orders. Reads no file and no request.
+//! The token that proves over TCP that a client may give orders. Does not: read files or requests.
 
 use std::fmt;
 use std::hint::black_box;
@@ -25,9 +25,9 @@ pub enum InvalidToken {
 }
 
 impl OrdersToken {
-    /// Fewest characters: 16, of which nobody tries all.
+    /// Minimum number of characters: 16, too many to try all.
     pub const SHORTEST: usize = 16;
-    /// Most characters: 1024.
+    /// Maximum number of characters: 1024.
     pub const LONGEST: usize = 1024;
 
     /// Takes a text without spaces.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is known of these bytes, which come in pieces of this length.
+/// Returns the framing of these bytes, which come in pieces of this length.
 fn read_by(bytes: &[u8], piece: usize) -> Framing {
     let mut framing = Framing::default();
     bytes.chunks(piece).for_each(|piece| framing.read(piece));

@@ -70,7 +70,8 @@ fn text(body: impl Into<Body>) -> Response {
     with_type("text/plain; charset=utf-8", body)
 }
 
-/// A 200 of JSON; our own types, which always can be written. What others are called is in them, and a person may see it.
+/// A 200 of JSON. Our own types can always be written. They hold names that others chose, and a person may
+/// see the text.
 fn json<T: serde::Serialize>(value: &T) -> Response {
     match serde_json::to_string(value) {
         Ok(body) => with_type("application/json", printable_json(&body).into_owned()),

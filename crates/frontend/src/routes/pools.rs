@@ -1,4 +1,4 @@
-//! What is running: pools and their workers, as the engine tells, and an order to it.
+//! Routes for pools and their workers, as the engine reports them, and for an order to reload.
 
 use super::json;
 use crate::app::Shared;

@@ -1,4 +1,4 @@
-//! What the `type` of a problem points to: an explanation for the person who follows it.
+//! The page that the `type` of a problem points to: an explanation for the person who follows it.
 
 use super::text;
 use crate::kind::Kind;

@@ -1,4 +1,4 @@
-//! What pools hold against payloads and clients: listed for operators, and forgotten at their order.
+//! The records of payloads and clients in quarantine: listed for operators, and cleared at their order.
 
 use super::json;
 use super::pools::unknown;

@@ -153,7 +153,7 @@ async fn an_http_2_connection_without_streams_is_closed_though_it_pings() {
 
 /// The answer's length, as far as it came, to a client that reads so much every so often.
 async fn read_slowly(server: &Server, bytes: usize, pause: Duration) -> usize {
-    // What the client's kernel takes for it would otherwise be most of the answer.
+    // Otherwise the client's kernel would take most of the answer.
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 * 1024).unwrap();
     let mut stream = socket.connect(server.address).await.unwrap();

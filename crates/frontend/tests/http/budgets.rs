@@ -1,4 +1,4 @@
-//! What the server holds for all clients together.
+//! The memory that the server holds for all clients together.
 
 use crate::client::soon;
 use crate::fake::Fake;

@@ -10,7 +10,7 @@ use procpool_protocol::{JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What the engine does with a job.
+/// The engine's reaction to a job.
 pub(crate) enum Reaction {
     Refuse(JobError),
     Run(BoxFuture<'static, Result<Payload, JobError>>),
@@ -18,7 +18,7 @@ pub(crate) enum Reaction {
 
 pub(crate) struct Fake {
     react: Box<dyn Fn(Submission) -> Reaction + Send + Sync>,
-    /// What every worker tells beside the outcome.
+    /// The report of every worker beside the outcome.
     report: Option<JobReport>,
     /// Whether a reload never ends.
     reloads_forever: bool,

@@ -1,4 +1,4 @@
-//! What a body may be.
+//! The bodies that a request may have.
 
 use crate::fake::Fake;
 use crate::server::Server;

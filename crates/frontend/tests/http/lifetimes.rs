@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) const JOBS: &str = "/v1/pools/fib/jobs";
 
-/// What became of a job's outcome.
+/// The fate of a job's outcome.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event {
     Started,

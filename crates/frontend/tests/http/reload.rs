@@ -76,7 +76,7 @@ fn order(path: &str, host: &str) -> String {
 #[tokio::test]
 async fn an_order_by_the_orders_socket_is_answered_with_what_came_of_it() {
     let orders = Orders::of(Fake::echo(), own_user());
-    // Whatever name is asked: no page gets here.
+    // Any name will do: no page gets here.
     for host in ["localhost", "procpool"] {
         let done = orders.ask(order(RELOAD, host)).await.unwrap();
         assert_eq!(done, (200, json!({"pool": "fib", "generation": 3})));

@@ -1,4 +1,4 @@
-//! What is running, whether it is ready, and what problems mean.
+//! The state that the server reports, whether it is ready, and the meaning of problems.
 
 use crate::fake::{Fake, ID_TEXT};
 use crate::server::Server;
