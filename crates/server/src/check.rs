@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Prints what would be served, after everything that would keep it from being served was looked
-/// for. What is probably not meant so is a warning on standard error.
+/// Prints what would be served, after it has looked for everything that would prevent it. A setting that is
+/// probably a mistake is a warning on standard error.
 pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
     let config = Config::load(path)?;
     config.server.resolve()?;

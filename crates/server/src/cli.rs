@@ -154,8 +154,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) history: bool,
 
-    /// Run what the file names, whoever may have written it. Without this, a file has to be of this user, with
-    /// nobody else allowed to write to it or to exchange it.
+    /// Run the program that the file names, even if another user may have written the file. Without this, the
+    /// file must belong to this user, and nobody else may be allowed to write to it or to exchange it.
     #[arg(long)]
     pub(crate) trust: bool,
 

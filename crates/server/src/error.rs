@@ -24,7 +24,7 @@ pub(crate) enum Error {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The orders socket cannot be had.
@@ -32,7 +32,7 @@ pub(crate) enum Error {
     Orders {
         /// The socket.
         path: PathBuf,
-        /// What is in the way.
+        /// The obstacle.
         reason: io::Error,
     },
     /// A pool does not start.
@@ -43,7 +43,7 @@ pub(crate) enum Error {
     Surroundings {
         /// The pool.
         pool: String,
-        /// What is forbidden or missing.
+        /// The operation that is forbidden, or the resource that is missing.
         reason: io::Error,
     },
     /// The frontend panicked.
@@ -52,7 +52,7 @@ pub(crate) enum Error {
     /// There is no such pool.
     #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
     UnknownPool {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// The pools that there are.
         known: Vec<String>,
@@ -77,7 +77,7 @@ pub(crate) enum Error {
     Signals(io::Error),
 }
 
-/// What to do about an address that cannot be had.
+/// Returns the advice about an address that cannot be used.
 fn way_out(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {

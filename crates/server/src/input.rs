@@ -25,7 +25,7 @@ pub(crate) enum InputError {
     NotJson {
         /// The input, or its beginning.
         input: String,
-        /// What the parser says, with the position.
+        /// The parser's error, with the position.
         reason: serde_json::Error,
     },
 }
@@ -57,7 +57,7 @@ pub(crate) fn checked(input: Vec<u8>) -> Result<Payload, InputError> {
     }
 }
 
-/// The shell takes quotes away, so a bare word is most often a JSON string that lost them.
+/// The shell takes quotes away, so a bare word is usually a JSON string that lost them.
 fn hint(input: &str) -> String {
     let input = input.trim();
     let bare_word = !input.is_empty()

@@ -26,13 +26,13 @@
 //!
 //! # Signals
 //!
-//! The first SIGINT or SIGTERM lets `serve` finish: no connection and no job is taken any more, jobs
-//! that were accepted run to their end for up to `drain_limit`, workers exit. The second is immediate.
-//! SIGHUP reloads: the worker executables that stand under their names now are put into service, without failing a
-//! job; the configuration file is not read again. A server that was started from a terminal takes SIGHUP for the end of
-//! that terminal instead, and finishes as with SIGTERM; repeated, SIGHUP changes nothing. Where SIGHUP is ignored, as under
-//! `nohup`, it stays so. A server without a terminal is one that a service manager, `setsid` or a container has started.
-//! Whatever ends this process ends its workers.
+//! The first SIGINT or SIGTERM lets `serve` finish: it takes no further connection or job, jobs that were
+//! accepted run to their end for up to `drain_limit`, and workers exit. The second is immediate. SIGHUP
+//! reloads: the server puts the worker executables that now stand under their names into service, without
+//! failing a job. It does not read the configuration file again. A server that was started from a terminal
+//! takes SIGHUP for the end of that terminal instead, and finishes as with SIGTERM. A repeated SIGHUP changes
+//! nothing. Where SIGHUP is ignored, as under `nohup`, it stays so. A server without a terminal is one that a
+//! service manager, `setsid` or a container has started. However this process ends, its workers end with it.
 
 #![forbid(unsafe_code)]
 
@@ -90,7 +90,7 @@ fn shown(error: &Error) -> String {
 }
 
 fn log_and_execute(cli: Cli) -> Result<ExitCode, Error> {
-    // What the only worker of `run` suffers is in the error.
+    // The error tells what happened to the only worker of `run`.
     let quiet = matches!(cli.command, Command::Run(_));
     let _flush = logs::start(cli.verbose, quiet)?;
     execute(cli.command)

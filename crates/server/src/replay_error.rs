@@ -14,7 +14,7 @@ pub(crate) enum ReplayError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: RecordingError,
     },
     /// Somebody else may have chosen the program.
@@ -22,7 +22,7 @@ pub(crate) enum ReplayError {
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and the way out.
+        /// The fault, and the way out.
         reason: Distrust,
     },
     /// Several jobs, and no process can be the worker of all.
@@ -45,19 +45,19 @@ pub(crate) enum ReplayError {
     Limit {
         /// The limit's key.
         key: &'static str,
-        /// What it is to be.
+        /// The value that the file asks for.
         value: u64,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
-    /// What was there when the job was saved is not there now.
+    /// The executable or directory of the saved job is no longer there.
     #[error("failed to use the {what} that the job was saved from, {}: {reason}; put it back, or have another build run the job: WORKER --replay {}", path.display(), file.display())]
     Gone {
         /// The worker executable, or its directory.
         what: &'static str,
         /// Where it was.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
         /// The saved job.
         file: PathBuf,
@@ -69,7 +69,7 @@ pub(crate) enum ReplayError {
         program: OsString,
         /// Whether it was named by `--wrap`.
         is_wrapped: bool,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
 }

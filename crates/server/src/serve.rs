@@ -120,14 +120,14 @@ impl Server {
         }
     }
 
-    /// Puts what the worker executables' names now stand for into service. What comes of it is logged by each pool.
+    /// Puts the executables that the workers' names now stand for into service. Each pool logs the result.
     fn reload(&self) {
         if let Some(coordinator) = self.coordinator.get().cloned() {
             tokio::spawn(async move { coordinator.reload().await });
         }
     }
 
-    /// What is wrong, if the frontend ends though nobody stopped it.
+    /// Returns the error if the frontend ends though nobody stopped it.
     async fn broken(&mut self) -> Error {
         match (&mut self.frontend).await {
             Err(error) => Error::Frontend(error),
@@ -147,7 +147,7 @@ impl Server {
             tracing::warn!(jobs = report.shut_down, ?limit, "the drain limit ended jobs as shut down");
         }
         if in_time.is_err() {
-            // It answers the jobs that were ended, or cuts off whoever does not take the answer.
+            // It answers the jobs that were ended, or cuts off clients that do not take the answer.
             let _ = (&mut self.frontend).await;
         }
     }

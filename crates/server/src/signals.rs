@@ -1,4 +1,4 @@
-//! The signals that ask this process for something. What stopping or reloading means is for whoever waits for them.
+//! The signals that ask this process for something. Does not: stop or reload. Its callers do.
 //!
 //! SIGHUP has two senders: a terminal that is closed, and an operator who wants the worker executables put into service
 //! again. Which of them it can be is settled at the start: a process with a terminal ends with it.
@@ -29,7 +29,7 @@ pub(crate) struct Signals {
     unasked: Vec<(String, Signal)>,
 }
 
-/// What is asked for.
+/// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// To end.
@@ -41,9 +41,9 @@ pub(crate) enum Order {
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// SIGINT, most often Ctrl-C.
+    /// SIGINT, usually Ctrl-C.
     Interrupt,
-    /// SIGTERM, most often from a service manager.
+    /// SIGTERM, usually from a service manager.
     Terminate,
     /// SIGHUP, from the terminal or the shell that this process was started in.
     HangUp,
@@ -53,8 +53,8 @@ impl Signals {
     /// Catches them; has to be called on the runtime.
     pub(crate) fn catch() -> Result<Self, Error> {
         let catch = |kind| signal(kind).map_err(Error::Signals);
-        // Whoever started this process may have had it ignored, and then the kernel would throw the exit
-        // status of every worker away. A handler, once there, stays.
+        // The parent process may have set it to be ignored, and then the kernel would throw away the exit
+        // status of every worker. A handler, once there, stays.
         drop(catch(SignalKind::child())?);
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
@@ -64,7 +64,7 @@ impl Signals {
         })
     }
 
-    /// Catches SIGHUP, too, unless whoever started this process had it ignored: a handler would undo `nohup`.
+    /// Catches SIGHUP, too, unless the parent process had it ignored: a handler would undo `nohup`.
     pub(crate) fn and_hang_up(mut self) -> Result<Self, Error> {
         if !is_ignored(SignalKind::hangup()) {
             let order = if terminal::is_there() { Order::Stop(Stop::HangUp) } else { Order::Reload };
@@ -73,7 +73,7 @@ impl Signals {
         Ok(self)
     }
 
-    /// Catches those that ask for nothing, too, unless whoever started this process had them ignored.
+    /// Catches signals that ask for nothing, too, unless the parent process had them ignored.
     pub(crate) fn and_unasked(mut self) -> Result<Self, Error> {
         use rustix::process::Signal as Name;
         let named = [
@@ -151,7 +151,7 @@ async fn log_each(unasked: &mut [(String, Signal)]) -> Infallible {
     .await
 }
 
-/// Whether whoever started this process had the signal ignored.
+/// Returns whether the parent process had the signal ignored.
 fn is_ignored(signal: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

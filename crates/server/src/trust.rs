@@ -1,9 +1,9 @@
-//! Whether a saved job may be believed: it names a program with arguments and environment, and whoever could write it
-//! chooses what this user runs. Knows owners and modes, and nothing of what is in the file.
+//! Decides whether to trust a saved job. It names a program with arguments and environment, so anybody who
+//! can write it chooses what this user runs. Does not: know the file's content, only owners and modes.
 //!
-//! What is judged is what was opened, so that nobody can exchange it in between. The worker opens the path
-//! again, and takes only the job's input from there, which it does not trust anyway: that is all that somebody gains
-//! who can exchange a directory higher up, which is not judged.
+//! The file is judged after it was opened, so that nobody can exchange it in between. The worker opens the
+//! path again, and takes from there only the job's input, which it does not trust anyway. An attacker who can
+//! exchange a directory higher up, which is not judged, gains only that input.
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -20,7 +20,7 @@ const STICKY: u32 = 0o1000;
 /// it with --trust”.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Distrust {
-    /// Whoever made the link chose the file.
+    /// The user who made the link chose the file.
     #[error("it is a symbolic link; name the file that it points to")]
     Link,
     /// Nobody knows who writes to the other end of a pipe.
@@ -65,7 +65,7 @@ pub(crate) enum Distrust {
 /// Opens a file that nobody but `user` can have written.
 ///
 /// # Errors
-/// What the system says, or why the file is not to be believed.
+/// The system's error, or the reason for which the file is not trusted.
 pub(crate) fn open(path: &Path, user: u32) -> io::Result<Result<File, Distrust>> {
     let place = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(name) = path.file_name() else { return Ok(Err(Distrust::NoFile)) };

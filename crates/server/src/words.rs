@@ -1,5 +1,4 @@
-//! One text split into words as a shell splits them, and no more of a shell than that: quotes and backslashes are
-//! honoured, nothing is expanded.
+//! Splits one text into words as a shell does: quotes and backslashes are honoured, nothing is expanded.
 
 use std::str::{Chars, FromStr};
 

@@ -1,12 +1,12 @@
-//! The `procpool` executable from outside, as far as it needs no worker: help, `check`, and errors
-//! with their exit codes. What needs workers is tested end to end, in the workspace's `tests`.
+//! The `procpool` executable from outside, as far as it needs no worker: help, `check`, and errors with their
+//! exit codes. Tests that need workers are end to end, in the workspace's `tests`.
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// A directory for one test, emptied before it and left for whoever wants to look.
+/// A directory for one test, emptied before it, and left afterwards to be looked at.
 fn directory(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = fs::remove_dir_all(&path);

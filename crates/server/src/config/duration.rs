@@ -30,9 +30,9 @@ pub(crate) enum InvalidDuration {
     /// Anything else.
     #[error("`{text}` is not a duration such as 30s, 250ms or 1m 30s: {reason}")]
     Syntax {
-        /// What was written.
+        /// The text of the value.
         text: String,
-        /// What the parser says.
+        /// The parser's error.
         reason: humantime::DurationError,
     },
 }

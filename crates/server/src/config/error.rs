@@ -1,5 +1,5 @@
-//! What can be wrong with a configuration, told in one line that begins with the place, and the line
-//! of the file below it.
+//! The mistakes of a configuration. The message is one line that begins with the place, with the line of the
+//! file below it.
 
 use super::place::{Place, Source, printable};
 use procpool_coordinator::{ExecutableError, InvalidLimits};
@@ -15,7 +15,7 @@ pub(crate) enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The file is too long to be a configuration.
@@ -31,7 +31,7 @@ pub(crate) enum ConfigError {
     Mistake {
         /// Where.
         place: Box<Place>,
-        /// What.
+        /// The mistake itself.
         mistake: Box<Mistake>,
     },
     /// A worker executable of the built-in configuration is missing.
@@ -98,7 +98,7 @@ pub(crate) enum Mistake {
     CurrentDir {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The token of the orders cannot be read.
@@ -106,7 +106,7 @@ pub(crate) enum Mistake {
     ReadToken {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// Others know or choose the token.
@@ -143,7 +143,7 @@ impl ConfigError {
         Self::Mistake { place: Box::new(place), mistake: Box::new(mistake.into()) }
     }
 
-    /// What the parser says, in the words of this project.
+    /// Translates the parser's error into the words of this project.
     pub(crate) fn of_toml(error: &toml::de::Error, source: Source<'_>) -> Self {
         let mut place = source.place(error.span());
         let mistake = Mistake::of_message(error.message());

@@ -1,5 +1,5 @@
-//! The shape of a configuration file: its keys and nothing else. What the values mean together is
-//! for `pool` and `server`.
+//! The shape of a configuration file: its keys and nothing else. `pool` and `server` interpret the values
+//! together.
 
 use super::command::Command;
 use super::duration::{Bound, Positive, Span};

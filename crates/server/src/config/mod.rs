@@ -31,7 +31,7 @@ use std::path::Path;
 /// The pools of the built-in configuration; their executables are called `procpool-` and the name.
 const BUILT_IN: [&str; 3] = ["compute", "fib", "ping"];
 
-/// Longest file that is read, in bytes: 1 MiB, thousands of pools. What is longer was not meant.
+/// Maximum length of a file that is read, in bytes: 1 MiB, thousands of pools. A longer file is a mistake.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// A checked configuration.

@@ -20,7 +20,8 @@ pub(super) enum Orders {
 }
 
 impl Orders {
-    /// What counts where nothing is written. Who names a token wants proof by the token.
+    /// Returns the setting that applies where the file has none. A configuration with a token wants proof by
+    /// the token.
     pub(super) fn default_beside(token_file: Option<&PathBuf>) -> Self {
         if token_file.is_some() { Self::Off } else { Self::Loopback }
     }

@@ -133,7 +133,7 @@ impl PoolSpec {
         })
     }
 
-    /// What is probably not meant as it is written, each with its place.
+    /// Returns the settings that are probably mistakes, each with its place.
     pub(crate) fn warnings(&self, config: &PoolConfig) -> Vec<String> {
         let Some(origin) = &self.origin else { return Vec::new() };
         let here = PathBuf::from(".");

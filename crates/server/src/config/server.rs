@@ -27,7 +27,7 @@ pub(crate) struct ServerConfig {
     pub(crate) orders: Option<PathBuf>,
     /// The file with the token that does so over TCP, until it has been read.
     token_file: Option<(PathBuf, Place)>,
-    /// What a client may do. Its own drain limit is left to whoever stops the server.
+    /// The limits of a client. The caller that stops the server passes the drain limit itself.
     pub(crate) http: HttpConfig,
 }
 

@@ -1,5 +1,5 @@
-//! How many lines of log each source may write. What a client or a worker can provoke a million times is written some
-//! hundred times, and counted. Reads no clock and writes nothing.
+//! How many lines of log each source may write. A line that a client or a worker can provoke a million times
+//! is written some hundred times, and counted. Does not: read a clock, or write.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,19 +27,19 @@ struct Budget {
     a_second: u32,
 }
 
-/// What clients can provoke, and libraries below that.
+/// For lines that clients can provoke, and those of libraries below that.
 const SPARSE: Budget = Budget { at_once: 200, a_second: 10 };
 
 /// The life of workers, and what they say: thousands may die in a minute, and each is worth its lines.
 const GENEROUS: Budget = Budget { at_once: 10_000, a_second: 1_000 };
 
-/// What may be left out, if anything.
+/// Returns the budget of a source, or `None` if none of its lines may be left out.
 fn budget(Source { target, level }: Source) -> Option<Budget> {
     // The streams and log frames of workers; our own crates are called procpool_….
     let is_of_worker = target.starts_with("procpool::");
     let is_ours = target.starts_with("procpool_");
     match level {
-        // Whoever asks for these wants all of them.
+        // A user who asks for these wants all of them.
         Level::DEBUG | Level::TRACE if !is_of_worker => None,
         Level::ERROR if is_ours => None,
         _ if is_of_worker || (is_ours && !target.starts_with("procpool_frontend")) => Some(GENEROUS),
@@ -56,7 +56,7 @@ pub(super) enum Pass {
     FirstLeftOut,
 }
 
-/// So many lines of a source were not written.
+/// The number of lines of a source that were not written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LeftOut {
     source: Source,
@@ -70,7 +70,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What each source has used up.
+/// The used part of each source's budget.
 #[derive(Debug, Default)]
 pub(super) struct Budgets {
     buckets: HashMap<Source, Bucket>,
@@ -122,7 +122,7 @@ impl Budgets {
         owing.map(|bucket| (bucket.since + TELL_EVERY).saturating_duration_since(now)).min()
     }
 
-    /// What is to be told by now.
+    /// Returns the notices that are due by now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<LeftOut> {
         self.told(|bucket| bucket.since + TELL_EVERY <= now)
     }
@@ -155,7 +155,7 @@ mod tests {
         Source { target, level }
     }
 
-    /// How many of so many lines are written that come at once.
+    /// Returns the number of lines that are written, of `lines` that come at once.
     fn written(budgets: &mut Budgets, source: Source, lines: usize, now: Instant) -> usize {
         (0..lines).filter(|_| budgets.take(source, now) == Pass::Written).count()
     }

@@ -70,7 +70,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::{fmt, registry};
 
-    /// What is logged, without the time.
+    /// Returns the text that is logged, without the time.
     fn logged(colours: bool, log: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Sink(Arc<Mutex<Vec<u8>>>);

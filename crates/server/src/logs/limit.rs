@@ -12,12 +12,12 @@ use tracing_subscriber::layer::Context;
 pub(super) struct Limits(Arc<Mutex<Budgets>>);
 
 impl Limits {
-    /// How long until something that was left out is to be told; `None` if nothing was.
+    /// Returns the time until the next notice about lines that were left out, or `None` if no line was.
     pub(super) fn due_in(&self) -> Option<Duration> {
         self.budgets().due_in(Instant::now())
     }
 
-    /// What is to be told by now.
+    /// Returns the notices that are due by now.
     pub(super) fn due(&self) -> Vec<LeftOut> {
         self.budgets().due(Instant::now())
     }

@@ -18,7 +18,7 @@ const WAITING: usize = 1024;
 /// How long the end of the process waits for lines that are still to be written.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// What the thread is told.
+/// A message for the thread.
 #[derive(Debug)]
 enum Message {
     Line(Vec<u8>),

@@ -27,9 +27,9 @@ pub(crate) enum LogError {
         "failed to read {VARIABLE}={text:?}: {reason}; write something like {VARIABLE}=info or {VARIABLE}=procpool_coordinator=debug"
     )]
     Filter {
-        /// What it is set to.
+        /// Its value.
         text: String,
-        /// What the parser says.
+        /// The parser's error.
         reason: ParseError,
     },
     /// No thread for the logs.
