@@ -1,6 +1,6 @@
 //! The second program of Node's worker-threads tutorial: CPU-bound work in a process of its own, while a
 //! ticker shows that the async side stays responsive. `cargo run --example fib`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example prints for its user
 
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, job, run_once};

@@ -1,6 +1,6 @@
 //! A parallel map over 10,000 inputs: outcomes in order, partial failures and all.
 //! `cargo run --example parallel_map`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example prints for its user
 
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Failure, Pool, job};

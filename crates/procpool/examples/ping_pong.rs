@@ -1,6 +1,6 @@
 //! The first program of Node's worker-threads tutorial: message passing, nothing else.
 //! `cargo run --example ping_pong`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example prints for its user
 
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Failure, Worker, job};

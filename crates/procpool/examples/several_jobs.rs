@@ -1,6 +1,6 @@
 //! One executable that is a service and the worker of two jobs: each pool gets the one of its type, in processes of its
 //! own. `cargo run --example several_jobs`
-#![allow(clippy::print_stdout)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout)] // an example prints for its user
 
 use procpool::worker::Jobs;
 use procpool::{Executable, Failure, Pool, job};

@@ -1,5 +1,5 @@
 //! A job with progress, chunks of output and cooperative cancel. `cargo run --example streaming`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example prints for its user
 
 use procpool::worker::{Context, serve_if_spawned};
 use procpool::{Executable, Failure, JobError, JobEvent, Pool, job};
@@ -10,7 +10,7 @@ job!(Primes, "primes", u64 => u64, chunks Vec<u64>);
 fn primes(limit: u64, cx: &Context<Primes>) -> Result<u64, Failure> {
     let (mut count, mut chunk) = (0, Vec::new());
     for n in 2..limit {
-        // Ends the job as cancelled as soon as nobody wants it any more; else SIGKILL would.
+        // Ends the job as cancelled as soon as nobody wants it any longer. Otherwise SIGKILL would.
         cx.check()?;
         if (2..).take_while(|d| d * d <= n).all(|d| n % d != 0) {
             count += 1;

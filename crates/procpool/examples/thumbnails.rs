@@ -3,7 +3,7 @@
 //! The decoder of a hostile image runs in another process, so the worst that an upload can do is to
 //! fail its own request. `cargo run --example thumbnails`, then
 //! `printf 'P5 4 2 255\n\0\1\2\3\4\5\6\7' | curl --data-binary @- 'http://127.0.0.1:3001/?width=2'`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example prints for its user
 
 use axum::extract::{Query, State};
 use axum::routing::post;

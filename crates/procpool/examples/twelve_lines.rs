@@ -1,6 +1,6 @@
 //! The tutorial's Fibonacci worker with a pool in front of it: a whole program in twelve lines.
 //! `cargo run --example twelve_lines`
-#![allow(clippy::print_stdout)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout)] // an example prints for its user
 
 use procpool::{Executable, Pool, job, worker};
 

@@ -1,7 +1,7 @@
 //! The third program of Node's worker-threads tutorial: a web server whose `/compute` runs in a worker.
 //!
 //! `cargo run --release --example web_server`, then `curl http://127.0.0.1:3000/compute`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example prints for its user
 
 use http_body_util::Full;
 use hyper::body::Bytes;

@@ -1,8 +1,7 @@
 //! Run CPU-heavy or crash-prone work in supervised worker processes beside an async service.
 //!
-//! What Node's worker threads are to an event loop, with one change that matters: a worker is an OS
-//! process. It can be killed at any instant, can segfault, leak or spin for ever, and the service that
-//! owns it keeps answering.
+//! Node's worker threads for Rust, with one change that matters: a worker is an OS process. It can be killed
+//! at any instant, can segfault, leak or spin for ever, and the service that owns it keeps answering.
 //!
 //! - [`Pool`]: many supervised processes, typed jobs, deadlines that end in SIGKILL.
 //! - [`Worker`]: one process, free messages both ways.
@@ -41,8 +40,9 @@
 //! # }
 //! ```
 //!
-//! What a program needs daily is here. [`error`] has the types of errors and what they are made of, [`status`] what a pool tells
-//! of itself, and [`raw`] what passes encoded bytes on, for frontends and engines.
+//! The crate's root has the items that a program needs daily. [`error`] has the types of errors and their
+//! parts, [`status`] the reports of a pool, and [`raw`] the traits and types that pass encoded bytes on, for
+//! frontends and engines.
 //!
 //! Pools and workers live on the tokio runtime in which they were started: deadlines and kills need it to
 //! be driven, and everything ends when it does. A worker inherits no descriptor that this process has open.

@@ -1,4 +1,4 @@
-//! What a pool tells of itself: at one moment, as it happens, and at its end.
+//! The reports of a pool: its state at one moment, its events, and its final figures.
 
 pub use procpool_coordinator::{PoolEvent, PoolEvents, ShutdownReport};
 pub use procpool_protocol::engine::ReloadReport;

@@ -1,4 +1,4 @@
-//! What callers write: futures that are spawned, selected over, joined and collected.
+//! The code that callers write: futures that are spawned, selected over, joined and collected.
 
 use procpool::error::Refusal;
 use procpool::worker::{Context, serve_if_spawned};

@@ -113,7 +113,8 @@ async fn a_full_queue_makes_it_wait_and_refuses_nobody() {
     assert_eq!(pool.status().jobs[&procpool::OutcomeKind::Refused], 0);
 }
 
-/// A slot that comes free is offered to whoever waits for one, and a map that nobody reads takes none.
+/// A slot that comes free is offered to the caller that waits for one, and a map that nobody reads takes
+/// none.
 #[tokio::test]
 async fn a_map_that_is_not_read_stands_in_nobodys_way() {
     use futures_util::Stream as _;
