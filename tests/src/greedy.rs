@@ -1,21 +1,21 @@
-//! What a worker does that wants too much of something. All of it stops by itself at a bound that a machine
-//! bears, so that a limit that does not hold fails a test and nothing else.
+//! The behaviour of a worker that wants too much of something. All of it stops by itself at a bound that a
+//! machine bears, so that a limit that does not hold fails a test and nothing else.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Most bytes of memory.
+/// Maximum number of bytes of memory.
 const MEMORY: usize = 4 << 30;
 
-/// Most bytes of a file.
+/// Maximum number of bytes of a file.
 const FILE: usize = 1 << 30;
 
-/// Most open files.
+/// Maximum number of open files.
 const FILES: usize = 100_000;
 
-/// Most processes, and the seconds that each lives.
+/// Maximum number of processes, and the seconds that each lives.
 const FORKS: usize = 2000;
 const FORK_SECONDS: &str = "30";
 

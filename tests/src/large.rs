@@ -4,7 +4,7 @@ use procpool::{Bytes, Job, SharedRegion};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::AtomicU32;
 
-/// What is done with the input. Its first byte says what; the others are payload.
+/// The operation on the input. The first byte of the input names it; the others are payload.
 #[derive(Debug)]
 pub struct Large;
 
@@ -35,7 +35,7 @@ pub const PICTURE: u8 = 7;
 /// As [`FILL`], and then dies, as soon as the output was sent.
 pub const LAST: u8 = 8;
 
-/// An input that does `what`, of so many bytes.
+/// Returns an input of this number of bytes that does `what`.
 pub fn input(what: u8, fill: u8, length: usize) -> Bytes {
     let mut bytes = vec![fill; length];
     bytes[0] = what;
@@ -46,12 +46,12 @@ pub fn input(what: u8, fill: u8, length: usize) -> Bytes {
 #[derive(Debug)]
 pub struct Adder;
 
-/// What to add.
+/// The number to add.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Add {
     /// To the first cell of this.
     pub region: SharedRegion<AtomicU32>,
-    /// So many times 1.
+    /// This number of times 1.
     pub times: u32,
     /// And then dies.
     pub then_dies: bool,

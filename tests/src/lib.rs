@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on: the built executables, a server to talk to, processes to look at.
+//! The base of the end-to-end tests: the built executables, a server to talk to, processes to look at.
 //!
 //! Nothing here sleeps to let something happen; [`eventually`] asks until it has happened, and gives up
 //! after a time that no healthy machine needs.

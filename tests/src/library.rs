@@ -26,7 +26,7 @@ pub fn misbehaving(how: &str) -> PoolBuilder<Verbs> {
     Pool::builder(executable("misbehave").with_args([how])).workers(1..=1)
 }
 
-/// A pool of so many workers, of which only the first to start breaks the protocol.
+/// A pool of this number of workers, of which only the first to start breaks the protocol.
 pub fn misbehaving_once(how: &str, workers: usize, scratch: &Scratch) -> PoolBuilder<Verbs> {
     let marker = scratch.path().join("misbehaved").display().to_string();
     Pool::builder(executable("misbehave").with_args([how, &marker])).workers(workers..=workers)
@@ -78,7 +78,7 @@ pub async fn comes_back(pool: &Pool<Verbs>, length: usize) -> bool {
     pool.run(echo(&text)).await.is_ok_and(|answer| answer == text)
 }
 
-/// Makes shared memory of so many bytes in this process. Says "shared", or why there is none.
+/// Creates shared memory of this number of bytes in this process. Says "shared", or why there is none.
 pub fn share(bytes: usize) -> String {
     let region = SharedRegion::<AtomicU8>::new(bytes);
     region.map_or_else(|error| error.to_string(), |_| "shared".into())

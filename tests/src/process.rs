@@ -15,7 +15,7 @@ pub fn signal(pid: u32, signal: Signal) {
 /// Sends a signal to a process that may be gone already.
 ///
 /// # Errors
-/// What the kernel says, most often that there is no such process.
+/// The kernel's error, usually that there is no such process.
 pub fn try_signal(pid: u32, signal: Signal) -> rustix::io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH)?;
     rustix::process::kill_process(pid, signal)
@@ -26,7 +26,7 @@ pub fn kill(pid: u32) {
     signal(pid, Signal::KILL);
 }
 
-/// The state letter of a process (`R`, `S`, `Z`, …), or none if there is no such process.
+/// Returns the state letter of a process (`R`, `S`, `Z`, …), or `None` if there is no such process.
 pub fn state(pid: u32) -> Option<char> {
     state_in(format!("/proc/{pid}/stat").as_ref())
 }
@@ -35,17 +35,17 @@ fn state_in(stat: &Path) -> Option<char> {
     fields(stat)?.chars().next()
 }
 
-/// The process group of a process, or none if there is no such process.
+/// Returns the process group of a process, or `None` if there is no such process.
 pub fn group(pid: u32) -> Option<u32> {
     fields(format!("/proc/{pid}/stat").as_ref())?.split(' ').nth(2)?.parse().ok()
 }
 
-/// The session of a process, or none if there is no such process.
+/// Returns the session of a process, or `None` if there is no such process.
 pub fn session(pid: u32) -> Option<u32> {
     fields(format!("/proc/{pid}/stat").as_ref())?.split(' ').nth(3)?.parse().ok()
 }
 
-/// What `stat` tells behind the name: state, parent, group, session, …
+/// Returns the fields of `stat` behind the name: state, parent, group, session, …
 fn fields(stat: &Path) -> Option<String> {
     let stat = std::fs::read_to_string(stat).ok()?;
     // The name, in parentheses, may hold anything.
@@ -91,7 +91,7 @@ pub fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
 }
 
-/// What the descriptors of a process are open on, in the order of their numbers: `socket:[123]`,
+/// Returns the targets of a process's open descriptors, in the order of their numbers: `socket:[123]`,
 /// `pipe:[456]`, `/dev/null`, …
 pub fn open_files(pid: u32) -> Vec<String> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

@@ -9,14 +9,14 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// What a program that ended has left.
+/// The result of a program that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Its exit code; none if a signal ended it.
+    /// Its exit code, or `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 
@@ -34,7 +34,7 @@ pub async fn run(program: impl AsRef<Path>, args: &[&str]) -> Ended {
 /// # Panics
 /// When it does not start, does not end, or writes what is not text.
 pub async fn finish(command: &mut Command) -> Ended {
-    // What a person has set for his own logs does not belong to what is tested.
+    // A person's own settings for logs do not belong to the test.
     let command = command.env_remove("RUST_LOG").stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = output.expect("the program ends").expect("the program starts");

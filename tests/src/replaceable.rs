@@ -79,7 +79,7 @@ impl Replaceable {
         self.put(&script);
     }
 
-    /// Is no more.
+    /// It has ended.
     ///
     /// # Panics
     /// When that cannot be done.

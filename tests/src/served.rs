@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 const JOBS: &str = "/v1/pools/verbs/jobs";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// A configuration of one pool, `verbs`, with so many workers and these further keys.
+/// A configuration of one pool, `verbs`, with this number of workers and these further keys.
 pub fn verbs(workers: usize, keys: &str) -> String {
     pool("verbs", &binary("verbs"), workers, keys)
 }
@@ -81,7 +81,7 @@ impl Server {
         http::open(self.address(), "POST", &format!("{JOBS}{query}"), &[JSON], &body).await
     }
 
-    /// What the server tells of a pool.
+    /// Returns the server's status of a pool.
     ///
     /// # Panics
     /// When there is no such pool.
@@ -91,7 +91,7 @@ impl Server {
         answer.json()
     }
 
-    /// Waits until so many workers are idle and none is anything else.
+    /// Waits until this number of workers are idle and none is anything else.
     pub async fn idle(&self, pool: &str, count: usize) {
         let at_rest = async || {
             let pool = self.pool(pool).await;
@@ -101,7 +101,7 @@ impl Server {
         eventually(&format!("{count} idle workers and no others"), at_rest).await;
     }
 
-    /// Waits until so many workers are busy, and gives their process ids.
+    /// Waits until this number of workers are busy, and returns their process ids.
     pub async fn busy(&self, pool: &str, count: usize) -> Vec<u32> {
         let at_work = async || {
             let answer = http::get(self.address(), &format!("/v1/pools/{pool}/workers")).await.json();
@@ -114,7 +114,7 @@ impl Server {
     }
 }
 
-/// Waits until none of these processes runs any more.
+/// Waits until all of these processes have ended.
 pub async fn gone(pids: &[u32]) {
     let none_left = async || (!pids.iter().any(|&pid| crate::process::is_alive(pid))).then_some(());
     eventually("the end of all processes", none_left).await;

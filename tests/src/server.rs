@@ -52,7 +52,7 @@ impl Scratch {
         path
     }
 
-    /// What is in it, but for the files that the test wrote with an extension.
+    /// Returns the names in it, but for the files that the test wrote with an extension.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -100,7 +100,7 @@ impl Server {
         Self::spawn(scratch, Some(file)).await
     }
 
-    /// Starts with this configuration and verbose logs, which nobody reads but whoever is given them.
+    /// Starts with this configuration and verbose logs, which only the owner of the returned reader sees.
     ///
     /// # Panics
     /// When it does not listen.

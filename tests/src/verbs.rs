@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug)]
 pub struct Verbs;
 
-/// What to do.
+/// The action.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -18,7 +18,7 @@ pub enum Verb {
     Pid,
     /// Report progress, then never answer and never look at the cancel flag.
     Spin,
-    /// Use so many milliseconds of processor time, then answer.
+    /// Use this number of milliseconds of processor time, then answer.
     Burn(u64),
     /// Have a shell run this line, and wait for it.
     Shell(String),
@@ -30,7 +30,7 @@ pub enum Verb {
     Obey,
     /// Append a line to the file, then answer.
     Log(String, String),
-    /// The same, and answer after so many microseconds.
+    /// The same, and answer after this number of microseconds.
     LogThenNap(String, String, u64),
     /// The same, and call `abort` instead of an answer.
     LogThenAbort(String, String),
@@ -68,7 +68,7 @@ pub enum Verb {
     Grandchild,
     /// Answer this many bytes.
     Large(usize),
-    /// Answer after so many microseconds, without a look at the cancel flag.
+    /// Answer after this number of microseconds, without a look at the cancel flag.
     Nap(u64),
     /// The same, looking at the flag all the time.
     Attend(u64),
@@ -87,7 +87,7 @@ pub enum Verb {
     /// Make shared memory of this many bytes, and answer that, or why there is none.
     Share(usize),
 
-    // What wants too much; see `greedy`.
+    // Verbs that want too much; see `greedy`.
     /// Allocate and touch memory without end.
     Allocate,
     /// Make the file larger without end.

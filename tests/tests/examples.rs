@@ -6,7 +6,7 @@ use procpool_tests::http::{get, request};
 use procpool_tests::program::{Ended, Program, run};
 use procpool_tests::{eventually, process};
 
-/// What an example that has to end well has printed.
+/// Returns the output of an example that must end well.
 async fn printed(name: &str) -> String {
     let Ended { code, stdout, stderr } = run(binary(&format!("examples/{name}")), &[]).await;
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{name} printed {stdout}");

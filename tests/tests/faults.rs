@@ -1,5 +1,4 @@
-//! What goes wrong behind a served pool, and what its clients see of it: one answer each, then business
-//! as usual.
+//! Faults behind a served pool, and their effect on its clients: one answer each, then business as usual.
 
 use procpool_tests::http::{self, get, post};
 use procpool_tests::served::gone;

@@ -96,7 +96,7 @@ async fn a_worker_of_another_package_is_served_from_a_configuration_alone() {
 /// Builds the package and gives copies of its executables.
 fn build(scratch: &Scratch) -> [PathBuf; 2] {
     let package = package(scratch);
-    // What it depends on stays built from one test run to the next, beside this test's own build.
+    // Its dependencies stay built from one test run to the next, beside this test's own build.
     let current = std::env::current_exe().expect("a test knows its own executable");
     let target = current.ancestors().nth(3).expect("a test is in <target>/<profile>/deps").join("foreign");
     fs::create_dir_all(&target).expect("a target directory");
@@ -134,7 +134,7 @@ fn package(scratch: &Scratch) -> PathBuf {
     package
 }
 
-/// What the workspace's own build has fetched is enough, most often.
+/// The packages that the workspace's own build has fetched are usually enough.
 fn compile(package: &Path, target: &Path) {
     let offline = cargo(package, target, &["build", "--offline"]);
     if offline.status.success() {

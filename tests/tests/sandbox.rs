@@ -16,7 +16,7 @@ use std::process::Command;
 const JOBS: usize = 64;
 const LARGE: usize = 16 << 20;
 
-/// What a worker has mapped that uses all that it was given.
+/// Returns the mappings of a worker that uses everything that it was given.
 const MEMORY: [&str; 3] = ["/memfd:procpool-page", "/memfd:procpool-input", "/memfd:procpool-output"];
 
 /// Puts itself under Landlock and becomes the program that its arguments name: it may read and run what that

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 const STOPS: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
 
-/// Waits until nobody listens there any more: the drain has begun.
+/// Waits until nobody listens there: the drain has begun.
 async fn closed(address: SocketAddr) {
     let refused = async || TcpStream::connect(address).await.is_err().then_some(());
     eventually("the port to be closed", refused).await;
@@ -124,7 +124,7 @@ async fn a_request_on_an_open_connection_is_not_accepted_while_draining() {
     let mut kept = TcpStream::connect(server.address()).await.unwrap();
     process::signal(server.pid(), Signal::TERM);
     closed(server.address()).await;
-    // Whatever arrives now: the connection is closed, or says that it will not take the job.
+    // A request that arrives now: the connection is closed, or says that it will not take the job.
     let request =
         b"POST /v1/pools/verbs/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n\"pid\"";
     let _ = tokio::io::AsyncWriteExt::write_all(&mut kept, request).await;

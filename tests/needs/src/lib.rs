@@ -13,7 +13,7 @@ pub const REQUIRE: &str = "PROCPOOL_REQUIRE";
 /// The environment variable with the directory that collects the skips. Without it a skip is only printed.
 pub const SKIPS: &str = "PROCPOOL_SKIPS";
 
-/// What a test needs that some machines lack.
+/// A need of a test that some machines lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// To be root, and so to start processes of other users.
@@ -30,7 +30,7 @@ pub enum Need {
     Landlock,
     /// Permission to register an interpreter with the kernel (`binfmt_misc`).
     Binfmt,
-    /// A file lease that holds up whoever opens the file.
+    /// A file lease, which blocks every process that opens the file.
     Leases,
     /// A directory for temporary files that is neither on tmpfs nor on overlayfs.
     Disk,

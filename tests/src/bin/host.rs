@@ -99,7 +99,7 @@ fn obey(
     })
 }
 
-/// What becomes of a job that fails and is to be saved.
+/// The fate of a job that fails and must be saved.
 async fn saved(worker: &Executable, dir: &str) -> String {
     let pool = Pool::<Verbs>::builder(worker.clone()).save_failed_jobs(dir).start().await;
     let failed = match pool {
@@ -120,7 +120,7 @@ fn leak() -> Result<(), Box<dyn Error>> {
 fn reap() {
     loop {
         if wait(WaitOptions::empty()).is_err() {
-            // sleep: there is no child, and the next one is to be waited for, too.
+            // sleep: there is no child, and this waits for the next one, too.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

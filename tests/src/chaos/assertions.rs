@@ -1,5 +1,5 @@
-//! What has to hold after a run, each assertion a function of the evidence. The list is that of the promise; an
-//! assertion says what it looked at, so that a good one can be believed.
+//! The assertions that must hold after a run, each a function of the evidence. The list is that of the
+//! promise; an assertion says what it looked at, so that a good one can be believed.
 
 use super::books::ALLOWED_LATENESS;
 use super::evidence::Evidence;

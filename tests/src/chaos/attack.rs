@@ -21,7 +21,7 @@ const WAVE: usize = 24;
 /// For a job at the end of a wave, on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What was seen of the pool.
+/// The observations of the pool.
 #[derive(Debug, Default)]
 pub(crate) struct Attack {
     /// Answers about the payload that kills again and again.

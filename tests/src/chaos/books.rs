@@ -1,4 +1,4 @@
-//! What a client writes down after each job, in one place and under one lock.
+//! The record that a client writes after each job, in one place and under one lock.
 
 use super::attack::Attack;
 use super::client::Answer;
@@ -11,7 +11,7 @@ use super::scenario::{ATTACKED, MEASURED, PLANS};
 use super::task::{Kind, Task};
 use std::time::Duration;
 
-/// What an answer may come after its deadline, by the server's own clock. A promise, so it is asserted.
+/// Maximum time of an answer after its deadline, by the server's own clock. A promise, so it is asserted.
 pub(crate) const ALLOWED_LATENESS: Duration = Duration::from_millis(250);
 
 /// All that is written down.
@@ -39,7 +39,7 @@ pub(crate) struct Lateness {
     pub(crate) client: Duration,
 }
 
-/// What became of a request.
+/// The fate of a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answered(Answer),
@@ -115,7 +115,7 @@ impl Books {
                 .wrong
                 .note(|| format!("{told} chunks were told of, {emitted} emitted: {}", task.body));
         }
-        // What is compared is the smallest job, beside all the others.
+        // The smallest jobs are compared, beside all the others.
         if PLANS[pool].name == MEASURED && task.kind == Kind::Echo && timing.stopped.is_zero() {
             let latency = if timing.is_stormy { &mut self.stormy } else { &mut self.calm };
             latency.record(timing.took);
@@ -124,7 +124,7 @@ impl Books {
 }
 
 impl Lateness {
-    /// What the server itself measured is asserted, but for the time in which it can have had no processor. The
+    /// The server's own measurement is asserted, but for the time in which it can have had no processor. The
     /// client's view has its own wait for one in it as well, so it is only told.
     fn measure(&mut self, task: &Task, took: Duration, timing: Timing) {
         let deadline = task.timeout + timing.stopped + timing.starved;

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// For the server to notice that the last clients are gone.
 const NOTICE: Duration = Duration::from_secs(20);
 
-/// What its path, quotes and braces take beside the text.
+/// Bytes of its path, quotes and braces, beside the text.
 const BESIDE: usize = 64;
 
 /// Asks until it is answered as it should be: says how long it took to be let in.

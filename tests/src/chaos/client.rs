@@ -52,11 +52,11 @@ impl From<crate::http::Answer> for Answer {
     }
 }
 
-/// What an answer says of a job.
+/// An answer's statements about a job.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) outcome: Outcome,
-    /// None if it was refused.
+    /// `None` if it was refused.
     pub(crate) job: Option<u128>,
     /// Queue and run together, by the server's own clock.
     pub(crate) took: Option<Duration>,
@@ -120,7 +120,7 @@ impl Client {
 }
 
 impl Answer {
-    /// What it says of the job. The error says what is wrong with it.
+    /// Returns its statements about the job. The error says what is wrong with it.
     pub(crate) fn told(&self) -> Result<Told, String> {
         let (outcome, may_have_run, reason) = match self.status {
             200 => (Outcome::Ok, true, None),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// For its last round and its pool's end, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Of the kills that are asked for, so many in a hundred are for its workers.
+/// Percentage of the kills asked for that hit its workers.
 const SHARE: u64 = 10;
 
 /// The program while it runs.

@@ -33,7 +33,7 @@ impl Distribution {
         Spread { count: self.count, p50: self.percentile(50), p99: self.percentile(99) }
     }
 
-    /// So many of 100 were no longer than this; zero if there are none.
+    /// Returns the time that this percentage did not exceed, or zero if there are none.
     fn percentile(&self, percent: u64) -> Duration {
         let rank = (self.count * percent).div_ceil(100).max(1);
         let mut passed = 0;

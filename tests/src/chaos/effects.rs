@@ -4,7 +4,7 @@ use super::ledger::Oddities;
 use super::outcome::Outcome;
 use std::io::{self, BufRead};
 
-/// Most jobs with a side effect that are kept account of, 2 bytes each; beyond, none are sent.
+/// Maximum number of jobs with a side effect that are recorded, 2 bytes each. Beyond it, none are sent.
 const MOST: usize = 8 << 20;
 
 /// Names a line, once in a run.
@@ -41,7 +41,8 @@ struct Bounds {
 }
 
 impl Effects {
-    /// A line for a job that may be handed out `attempts` times; none when there have been too many.
+    /// Returns a line for a job that may be handed out `attempts` times, or `None` when there have been too
+    /// many.
     pub(crate) fn tag(&mut self, attempts: u8) -> Option<Tag> {
         let tag = Tag(self.bounds.len());
         (tag.0 < MOST).then(|| {
@@ -91,7 +92,7 @@ impl Effects {
     }
 }
 
-/// What the log says.
+/// The log's content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Comparison {
     pub(crate) lines: u64,
@@ -114,7 +115,7 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Takes in a job with so many lines.
+    /// Takes in a job with this number of lines.
     fn take(&mut self, bounds: &Bounds, count: u8) {
         let &Bounds { least, most, attempts, told, cancelled_in_queue } = bounds;
         self.never += u64::from(most == 0);

@@ -13,7 +13,7 @@ use super::watch::Probes;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// What was seen.
+/// The observations of a run.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     pub(crate) options: Options,
@@ -32,11 +32,11 @@ pub(crate) struct Evidence {
     pub(crate) streams: Result<Streams, String>,
     /// Of clients that mean no good.
     pub(crate) visits: Visits,
-    /// What became of one more request that took all of the bytes that there may be.
+    /// The fate of one more request when the others took all of the bytes.
     pub(crate) whole_budget: Result<Duration, String>,
     /// Lines of the server's log that were not written, each of which may have had a job's id.
     pub(crate) lost_lines: u64,
-    /// What the server complained of.
+    /// The server's complaints.
     pub(crate) complaints: Oddities,
     /// From a kill until the pool has as many ready workers again.
     pub(crate) made_good: Spread,
@@ -46,7 +46,7 @@ pub(crate) struct Evidence {
     /// Before the load.
     pub(crate) before: Sample,
     pub(crate) quiet: Quiet,
-    /// None if the server did not end.
+    /// `None` if the server did not end.
     pub(crate) exit: Option<ExitStatus>,
     /// After its end.
     pub(crate) after: Sample,
@@ -55,7 +55,7 @@ pub(crate) struct Evidence {
 /// The server when nobody asks anything of it.
 #[derive(Debug)]
 pub(crate) struct Quiet {
-    /// None if the server did not tell.
+    /// `None` if the server did not tell.
     pub(crate) pools: Vec<Pool>,
     pub(crate) sample: Sample,
     /// Pools that did not come to rest.

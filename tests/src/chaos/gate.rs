@@ -23,7 +23,7 @@ pub(crate) async fn visitor(run: Arc<Run>) {
     let end = run.end.subscribe();
     while !*end.borrow() {
         round(&run, &mut look).await;
-        // sleep: these are to be some jobs among many.
+        // sleep: these must be some jobs among many.
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-/// Most ids that are kept, some 40 bytes each.
+/// Maximum number of ids that are kept, some 40 bytes each.
 const MOST: usize = 4 << 20;
 
 const ACCEPTED: u8 = 1;
@@ -15,7 +15,7 @@ pub(crate) struct Ids {
     seen: HashMap<u128, u8>,
     /// Named a second time by the same side.
     pub(crate) repeated: u64,
-    /// Not kept any more: there were too many.
+    /// No longer kept: there were too many.
     pub(crate) dropped: u64,
 }
 

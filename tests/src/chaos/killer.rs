@@ -1,4 +1,4 @@
-//! Carries out the faults of the schedule, each at its time, upon whoever is there.
+//! Carries out the faults of the schedule, each at its time, on the processes that are there.
 
 use super::run::Run;
 use super::scenario::SPARED;
@@ -29,7 +29,7 @@ pub(crate) async fn strike(run: &Run, server: u32) {
     }
 }
 
-/// Whatever state it is in: spawned a moment ago, greeting, idle, at a job or about to exit.
+/// In any state: spawned a moment ago, greeting, idle, at a job or about to exit.
 fn kill(run: &Run, server: u32, pick: u64) {
     let Some(victim) = Victim::choose(server, pick, |pid| !is_spared(pid)) else { return };
     run.recovery.open().killed(victim.pid, run.clock.now());
@@ -50,7 +50,7 @@ fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
     }
 }
 
-/// What this worker dies of is to be its jobs' doing.
+/// Returns whether only its jobs may kill this worker.
 fn is_spared(pid: u32) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|&byte| byte == 0).any(|entry| entry.starts_with(SPARED.as_bytes()))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Jobs by outcome.
 pub(crate) type Counts = BTreeMap<Outcome, u64>;
 
-/// What the clients of one pool have seen.
+/// The counts of one pool's clients.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     pub(crate) sent: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Book {
     pub(crate) unanswered: u64,
 }
 
-/// What one pool has counted more than its clients were told: the jobs of those who hung up.
+/// The surplus of one pool's counts over its clients': the jobs of those who hung up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Untold {
     pub(crate) accepted: u64,
@@ -35,7 +35,7 @@ impl Book {
     /// Compares with the server's own counts, outcome by outcome.
     ///
     /// # Errors
-    /// What does not fit, as a sentence.
+    /// The differences, as a sentence.
     pub(crate) fn reconcile(&self, server: &Counts) -> Result<Untold, String> {
         if self.sent != self.answers() + self.hung_up + self.unanswered {
             return Err(format!("the client lost count: {self:?}"));

@@ -29,12 +29,12 @@ pub(crate) async fn client(run: Arc<Run>, pool: usize, stream: u64) {
             let reply = perform(pool, &mut client, &task).await;
             run.record(pool, &task, &reply, sent..run.clock.now());
         }
-        // sleep: the load is to be steady, not as much as there can be.
+        // sleep: the load must be steady, not as much as there can be.
         tokio::time::sleep(random.millis(0, PAUSE)).await;
     }
 }
 
-/// The next job; none if it were one with a side effect too many.
+/// Returns the next job, or `None` if it would be one with a side effect too many.
 fn draw(run: &Run, pool: usize, random: &mut Random) -> Option<Task> {
     let plan = &PLANS[pool];
     let kind = *random.weighted(plan.jobs);

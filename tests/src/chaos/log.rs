@@ -3,13 +3,13 @@
 use super::clock::Clock;
 use std::time::Duration;
 
-/// What the server is to log: every accepted job and every worker's life, beside warnings.
+/// The server's log filter: every accepted job and every worker's life, beside warnings.
 pub(crate) const FILTER: &str = "warn,procpool_frontend::answer=debug,procpool_coordinator=debug";
 
 /// Errors that a run may bring about, by a part of their text: the first worker of a reload may be killed like any other.
 const ALLOWED: &[&str] = &["failed to reload pool `"];
 
-/// What a line says.
+/// The content of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// A job was accepted.
@@ -20,7 +20,7 @@ pub(crate) enum Line {
     Died { pid: u32, at: Duration },
     /// Something that must not happen: an error, a panic, or what is no line of the log at all.
     Bad,
-    /// So many lines were not written, because we read too slowly or there were too many.
+    /// The number of lines that were not written, because we read too slowly or there were too many.
     Lost(u64),
     /// Anything else.
     Other,
@@ -53,7 +53,7 @@ fn message(rest: &str, at: Duration) -> Option<Line> {
         let pool = value(message, "pool")?.trim_matches('"').to_owned();
         return Some(Line::Ready { pool, pid: value(message, "pid")?.parse().ok()?, at });
     }
-    // What a worker said last may stand at the end, so only what comes first is believed.
+    // A worker's last words may stand at the end, so only the beginning is believed.
     let (pid, rest) = message.strip_prefix("worker ")?.split_once(" (pid ")?.1.split_once(')')?;
     rest.starts_with(" ended ").then_some(())?;
     Some(Line::Died { pid: pid.parse().ok()?, at })

@@ -1,10 +1,10 @@
-//! What can be asked of a chaos run, and the help for it.
+//! The options of a chaos run, and the help for them.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub const HELP: &str = "\
 Serves mixed load over HTTP while workers are killed, stopped and made to
 misbehave at random, then compares every ledger and prints what held.
@@ -24,7 +24,7 @@ Usage: chaos [--seconds 60] [--kills-per-minute 600] [--seed N] [--figures]
 Some seconds without kills come first, to compare with. Ctrl-C ends the faults
 early; the ledger is still compared. The exit code is 1 if an assertion failed.";
 
-/// How a run is to be.
+/// The settings of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How long the faults last.
@@ -51,7 +51,7 @@ impl Options {
     }
 }
 
-/// What the command line asks for.
+/// The request of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// The help.
@@ -63,7 +63,7 @@ pub enum Asked {
 /// Reads the command line.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence.
+/// The mistake in it, as a sentence.
 pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Asked, String> {
     let mut options = Options::new();
     let mut args = args.into_iter();

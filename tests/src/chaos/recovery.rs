@@ -6,11 +6,11 @@ use super::pauses::Pauses;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// Kills that are remembered at a time. The deaths of workers that were not ready are never heard of, so the
-/// oldest kills are forgotten when there are so many.
+/// Maximum number of kills that are remembered at a time. The deaths of workers that were not ready are never
+/// heard of, so the oldest kills are forgotten.
 const MOST_KILLS: usize = 4096;
 
-/// A kill that is older than this kills no more.
+/// Age from which a kill no longer counts as the cause of a death.
 const FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// The pools' deaths and births.
@@ -58,7 +58,7 @@ impl Recovery {
         self.kills.insert(pid, now);
     }
 
-    /// A worker takes jobs; its pool is to have so many.
+    /// Notes that a worker takes jobs, in a pool that should have this number of workers.
     pub(crate) fn ready(&mut self, pool: &str, workers: usize, pid: u32, at: Duration, stops: &Pauses) {
         // Somebody else of that number was killed, long ago.
         if self.kills.get(&pid).is_some_and(|killed| *killed < at) {

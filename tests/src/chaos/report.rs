@@ -1,4 +1,4 @@
-//! What a run prints at its end: the ledger, every assertion, the figures.
+//! The output of a run at its end: the ledger, every assertion, the figures.
 
 use super::assertions::{Verdict, verdicts};
 use super::distribution::Spread;
@@ -26,14 +26,14 @@ impl Report {
         Self { evidence, verdicts }
     }
 
-    /// Whether everything held, and the figures were met if they are to be.
+    /// Returns whether everything held, and the figures were met if the run asserts them.
     pub fn is_good(&self) -> bool {
         let figures = !self.evidence.options.figures || Figures::of(&self.evidence).are_met();
         figures && self.verdicts.iter().all(|verdict| verdict.holds)
     }
 }
 
-/// What is measured, and asserted only if that was asked for.
+/// The measurements, which are asserted only if that was asked for.
 struct Figures {
     made_good: Spread,
     /// The latency of jobs that survived, without kills and with.

@@ -1,4 +1,4 @@
-//! What all parts of a run share.
+//! The state that all parts of a run share.
 
 use super::books::Books;
 use super::clock::Clock;
@@ -37,7 +37,7 @@ pub(crate) struct Run {
     pub(crate) stops: Shelf<Pauses>,
     /// When nobody was given a processor.
     pub(crate) starvation: Shelf<Pauses>,
-    /// What the server complained of.
+    /// The server's complaints.
     pub(crate) complaints: Shelf<Oddities>,
     /// Lines of log that were not written.
     pub(crate) lost_lines: AtomicU64,

@@ -1,5 +1,6 @@
-//! What is served and what is sent: the pools with their settings, and for each the jobs that its clients
-//! choose from. A new setting is a line here, a new kind of job one in `task.rs` and its weight here.
+//! The pools that are served and the jobs that are sent: the pools with their settings, and for each the jobs
+//! that its clients choose from. A new setting is a line here, a new kind of job one in `task.rs` and its
+//! weight here.
 
 use super::outcome::Outcome;
 use super::task::Kind;
@@ -11,24 +12,24 @@ pub(crate) struct Plan {
     /// The worker executable, beside the server's, and its arguments.
     pub(crate) command: &'static [&'static str],
     pub(crate) workers: usize,
-    /// Most times that a job may be handed to a worker.
+    /// Maximum number of times that a job may be handed to a worker.
     pub(crate) attempts: u8,
     /// Further keys of its table.
     pub(crate) keys: &'static str,
     /// Each sends one job at a time.
     pub(crate) clients: usize,
-    /// So many of a thousand jobs are hung up on.
+    /// Number of jobs of a thousand whose clients hang up.
     pub(crate) hang_ups: u64,
     /// The outcomes that any job may meet with.
     pub(crate) weather: &'static [Outcome],
-    /// What they send, with weights.
+    /// The jobs that they send, with weights.
     pub(crate) jobs: &'static [(u32, Kind)],
 }
 
 /// The pool of [`gate`](super::gate): one worker, and clients that know where each job is.
 pub(crate) const GATE: &str = "gate";
 
-/// What any job may meet with while workers are being killed and stopped.
+/// The errors that any job may meet while workers are being killed and stopped.
 pub(crate) const STORM: &[Outcome] = &[Outcome::Crashed, Outcome::TimedOut, Outcome::Refused];
 
 /// And where nobody but the jobs kills any.
@@ -37,7 +38,7 @@ pub(crate) const CALM: &[Outcome] = &[Outcome::TimedOut, Outcome::Refused];
 /// The pool of [`attack`](super::attack).
 pub(crate) const ATTACKED: &str = "attacked";
 
-/// Deaths that a payload of that pool may cause before it is not run any more.
+/// Deaths that a payload of that pool may cause before it is no longer run.
 pub(crate) const POISON_DEATHS: u64 = 3;
 
 /// An environment variable of workers that nobody is to kill or stop from outside.
@@ -122,7 +123,7 @@ pub(crate) const PLANS: &[Plan] = &[
             (2, Kind::SameAbort),
         ],
     },
-    // Whoever dies here has died of a job.
+    // A worker that dies here has died of a job.
     Plan {
         name: ATTACKED,
         command: &["verbs"],
@@ -172,7 +173,7 @@ pub(crate) fn workers() -> usize {
 
 /// The server's configuration.
 pub(crate) fn config() -> String {
-    // Whoever is slower than that is given up; a client that waits for its next job is not.
+    // A slower client is given up. A client that waits for its next job is not.
     let server = format!(
         "[server]\nheader_timeout = \"5s\"\nbody_timeout = \"5s\"\nwrite_timeout = \"5s\"\n\
          keep_alive_timeout = \"10s\"\nmax_body = {BUDGET}\nmax_bodies = {BUDGET}\nmax_answers = {BUDGET}\n"

@@ -3,10 +3,10 @@
 use super::random::Random;
 use std::time::Duration;
 
-/// A fault. `pick` chooses among whoever there is when it comes.
+/// A fault. `pick` chooses among the processes that are there when it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// SIGKILL to so many workers at once, in whatever state they are.
+    /// SIGKILL to this number of workers at once, in any state.
     Kill { workers: u32, pick: u64 },
     /// SIGSTOP to a worker that was ready; SIGCONT after so long, or never.
     StopWorker { pick: u64, until: Option<Duration> },

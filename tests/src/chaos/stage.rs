@@ -29,7 +29,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 /// Runs, and tells what came of it.
 ///
 /// # Errors
-/// When the run could not be made at all. What the server does wrong is in the report.
+/// When the run could not be made at all. The server's faults are in the report.
 ///
 /// # Panics
 /// When the server does not start.
@@ -105,7 +105,7 @@ impl Stage {
         starvation::watch(run.clone())?;
         let clients = self.clients();
         let interrupted = tokio::select! {
-            // sleep: a time without faults is what is to be compared with.
+            // sleep: the run is compared with a time without faults.
             () = sleep(run.options.calm()) => false,
             caught = live::interrupted() => caught.map(|()| true)?,
         };

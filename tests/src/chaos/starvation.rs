@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Between two wake-ups.
 const NAP: Duration = Duration::from_millis(5);
 
-/// What a wake-up may come late on a machine that has something to do.
+/// The delay of a wake-up that counts as normal on a busy machine.
 const USUAL: Duration = Duration::from_millis(10);
 
 /// Watches until the load is told to end.

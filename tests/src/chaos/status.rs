@@ -1,4 +1,4 @@
-//! What the server tells of its pools, as far as a run needs it.
+//! The server's status of its pools, as far as a run needs it.
 
 use super::client::Client;
 use super::ledger::Counts;
@@ -72,7 +72,7 @@ impl Pool {
         self.jobs.iter().filter(|(name, _)| accepted(name)).map(|(_, count)| count).sum()
     }
 
-    /// Nothing waits or runs, and so many workers are idle and none is anything else.
+    /// Returns whether nothing waits or runs, and this number of workers are idle and none is anything else.
     pub(crate) fn is_at_rest(&self, workers: usize) -> bool {
         let idle = self.workers.get("idle").copied().unwrap_or(0);
         let all: u64 = self.workers.values().sum();

@@ -26,7 +26,7 @@ const READERS: u64 = 2;
 /// Small jobs before one that emits, so that this is sent ahead and its chunks wait behind their answers.
 const BEFORE: u64 = 12;
 
-/// Most chunks of one job: more than it may be ahead of its reader.
+/// Maximum number of chunks of one job: more than it may be ahead of its reader.
 const MOST: u64 = 40;
 
 /// And fewer than that, so that it waits for nobody.
@@ -35,7 +35,7 @@ const CREDIT: u64 = 16;
 /// For a round, whose jobs take next to nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What was seen.
+/// The observations of the streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streams {
     /// Jobs that emit and were heard out.
@@ -117,7 +117,7 @@ impl Reader {
             if timeout(PATIENCE, self.round()).await.is_err() {
                 self.seen.note(|| format!("a round did not end within {PATIENCE:?}"));
             }
-            // sleep: the load is to be steady, not as much as there can be.
+            // sleep: the load must be steady, not as much as there can be.
             sleep(self.random.millis(0, 20)).await;
         }
         self.streams.wrong = self.seen.count;
@@ -181,7 +181,7 @@ impl Reader {
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
-        // sleep: until the worker is dead, most times.
+        // sleep: until the worker is dead, usually.
         std::thread::sleep(self.random.millis(1, 20));
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Subject {
     pub(crate) pid: u32,
 }
 
-/// What can be counted of it.
+/// The figures that can be counted of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) descriptors: usize,
@@ -56,7 +56,7 @@ impl Subject {
     /// # Errors
     /// When there is none, or its directory cannot be made.
     pub(crate) async fn start() -> io::Result<(Self, ChildStderr)> {
-        // Whoever loses a worker as a parent becomes our child, where it can be seen.
+        // A process that loses a worker as its parent becomes our child, where it can be seen.
         set_child_subreaper(Some(getpid()))?;
         let scratch = Scratch::new();
         let temporary = scratch.path().join("tmp");
@@ -98,7 +98,7 @@ impl Subject {
         }
     }
 
-    /// Sends SIGTERM and waits for the end; none if it does not come.
+    /// Sends SIGTERM and waits for the end. Returns `None` if it does not come.
     pub(crate) async fn end(&mut self) -> Option<ExitStatus> {
         process::signal(self.pid, Signal::TERM);
         tokio::time::timeout(PATIENCE, self.program.child.wait()).await.ok()?.ok()
@@ -119,7 +119,7 @@ impl Subject {
     }
 }
 
-/// The resident memory of a process in bytes; none if it is gone.
+/// Returns the resident memory of a process in bytes, or `None` if it is gone.
 pub(crate) fn resident_memory(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -72,7 +72,7 @@ pub(crate) struct Task {
     pub(crate) timeout: Duration,
     /// The run alone.
     pub(crate) run_timeout: Option<Duration>,
-    /// What it answers if it is ok; none if it never is.
+    /// Its output if it is ok, or `None` if it never is.
     pub(crate) output: Option<String>,
     /// How many chunks it emits if it is ok.
     pub(crate) chunks: u32,
@@ -84,7 +84,7 @@ pub(crate) struct Task {
     pub(crate) hang_up: Option<Duration>,
 }
 
-/// What a job that kills its worker may end as, besides.
+/// The other outcomes of a job that kills its worker.
 const KILLS: [Outcome; 2] = [Outcome::Crashed, Outcome::Poisoned];
 
 /// Longer than anything here waits for a worker, unless that worker was stopped.

@@ -1,5 +1,5 @@
 //! A worker that is about to suffer. It is held by a pidfd and known to be the server's own child, so that no
-//! signal ever goes to whoever has its number next.
+//! signal ever goes to the next process with its number.
 
 use crate::process;
 use rustix::fd::OwnedFd;
@@ -13,7 +13,8 @@ pub(crate) struct Victim {
 }
 
 impl Victim {
-    /// One of the server's children that `suits`; none if there is none, or if it is gone already.
+    /// Returns one of the server's children that `suits`, or `None` if there is none, or if it is gone
+    /// already.
     pub(crate) fn choose(server: u32, pick: u64, suits: impl Fn(u32) -> bool) -> Option<Self> {
         let children: Vec<u32> = process::children(server).into_iter().filter(|&pid| suits(pid)).collect();
         let index = pick.checked_rem(children.len() as u64)?;

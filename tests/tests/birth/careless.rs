@@ -7,8 +7,8 @@ use procpool_tests::{PATIENCE, eventually, process};
 use std::process::Stdio;
 use tokio::process::Command;
 
-/// What becomes of such a program, as the leader of a session so that none of its processes can hide. None
-/// of them is left.
+/// Runs such a program as the leader of a session, so that none of its processes can hide, and returns its
+/// result. None of its processes is left.
 async fn outcome(how: &str) -> Ended {
     let mut command = Command::new(binary("careless"));
     command.arg(how).process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

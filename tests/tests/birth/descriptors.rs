@@ -8,7 +8,7 @@ use procpool_tests::process;
 use procpool_tests::verbs::Verbs;
 use tokio::process::Command;
 
-/// What a running worker has open; its page is only mapped.
+/// The descriptors that a running worker has open. Its page is only mapped.
 const KINDS: [&str; 5] = ["/dev/null", "pipe", "pipe", "socket", "socket"];
 
 fn kinds(pid: u32) -> Vec<String> {

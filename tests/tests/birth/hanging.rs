@@ -12,7 +12,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-/// Takes a lease of a file: whoever opens that waits until the lease is given up, for 45 s by default.
+/// Takes a lease of a file: a process that opens the file waits until the lease is given up, for 45 s by
+/// default.
 const LEASE: &str = "
 import fcntl, os, signal, sys
 signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -21,7 +22,7 @@ print('held', flush=True)
 sys.stdin.read()
 ";
 
-/// A process that holds a lease, until it is dropped; none where that cannot be had.
+/// Returns a process that holds a lease until it is dropped, or `None` where leases do not work.
 async fn hold(file: &Path) -> Option<Child> {
     let mut command = Command::new("python3");
     command.args(["-c", LEASE]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -1,5 +1,5 @@
-//! What a worker is born with, whatever its host has done to itself, and hosts that are hard on their
-//! workers.
+//! The state that a worker is born with, whatever its host has done to itself, and hosts that are hard on
+//! their workers.
 #![allow(clippy::print_stderr)] // how a host says that it is ready
 
 mod careless;

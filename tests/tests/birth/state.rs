@@ -1,4 +1,4 @@
-//! What else a worker inherits of its server, and what not: signals, session, environment, limits.
+//! The other state that a worker inherits of its server, or does not: signals, session, environment, limits.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::served::verbs;
@@ -103,7 +103,7 @@ async fn a_server_that_was_started_with_its_stop_signals_blocked_ends_by_them() 
     }
 }
 
-/// What a worker has of its server, but for what is its own: signals, descriptors, environment.
+/// The state that a worker has of its server, but for its own: signals, descriptors, environment.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     signals: Vec<String>,

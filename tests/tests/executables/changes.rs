@@ -18,7 +18,7 @@ fn pool(worker: &Replaceable) -> PoolBuilder<Verbs> {
     Pool::builder(worker.executable(&[])).workers(0..=1).process_per_job(true)
 }
 
-/// What a worker of the pool runs, by its own word.
+/// Returns the name of the executable that a worker of the pool says it runs.
 async fn current_exe(pool: &Pool<Verbs>) -> String {
     pool.run(Verb::CurrentExe).await.expect("a worker that answers")
 }

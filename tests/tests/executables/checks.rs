@@ -1,4 +1,4 @@
-//! What `procpool check` finds without starting anything.
+//! Mistakes that `procpool check` finds without starting anything.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::program::{Ended, finish};

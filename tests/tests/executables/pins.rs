@@ -1,4 +1,4 @@
-//! What runs is what was pinned, whatever is written into the file.
+//! The pinned executable runs, whatever is written into the file.
 
 use procpool::error::ReloadError;
 use procpool::{Pool, PoolBuilder};

@@ -22,7 +22,8 @@ async fn over_tcp(server: &Server, headers: &[(&str, &str)]) -> Answer {
 /// The user of nobody, and of no server here.
 const STRANGER: u32 = 65_534;
 
-/// What a program in Python prints that is run as this user with the server's host and port, and may use `order()`.
+/// Returns the output of a Python program that runs as this user with the server's host and port, and may
+/// call `order()`.
 async fn run_as(user: u32, server: &Server, program: &str) -> String {
     let script = format!(
         "import socket, struct, sys\n\

@@ -1,4 +1,5 @@
-//! What can be read from the server: the routes of Node's worker-threads tutorial, health, pools and workers.
+//! Everything that can be read from the server: the routes of Node's worker-threads tutorial, health, pools
+//! and workers.
 
 use procpool_tests::http::{get, post, request};
 use procpool_tests::server::Server;

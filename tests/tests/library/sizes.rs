@@ -25,7 +25,7 @@ async fn a_pool_is_resized_and_no_job_is_disturbed() {
     idle(&pool, 1).await;
     let none = pool.resize(0).unwrap_err().to_string();
     assert!(none.contains("min_workers is 0 and max_workers is 0"), "{none}");
-    // No more than there may be.
+    // Exactly the maximum.
     pool.ready(9).await.unwrap();
 }
 

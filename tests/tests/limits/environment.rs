@@ -1,4 +1,4 @@
-//! What a worker sees of its coordinator's environment: an allow-list, to the name.
+//! The part of its coordinator's environment that a worker sees: an allow-list, to the name.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::served::verbs;

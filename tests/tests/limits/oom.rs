@@ -1,4 +1,4 @@
-//! What the kernel's OOM killer takes from a service in a control group with a limit of memory.
+//! The effect of the kernel's OOM killer on a service in a control group with a limit of memory.
 
 use procpool_needs::{Need, skip};
 use procpool_tests::binaries::binary;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
-/// What this process and its threads have written so far, in MiB, to sockets among others.
+/// Returns the MiB that this process and its threads have written so far, to sockets among others.
 fn written() -> u64 {
     let io = fs::read_to_string("/proc/self/io").unwrap();
     io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse::<u64>().unwrap() >> 20

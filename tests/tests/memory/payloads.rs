@@ -1,4 +1,5 @@
-//! Large payloads: they lie in arenas, nobody sees another job's bytes, and whoever dies leaves nothing.
+//! Large payloads: they lie in arenas, nobody sees another job's bytes, and a worker that dies leaves
+//! nothing.
 
 use procpool::{Bytes, JobError, Pool, PoolBuilder};
 use procpool_tests::eventually;

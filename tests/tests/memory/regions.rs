@@ -128,7 +128,7 @@ async fn a_retry_is_given_the_region_again() {
 async fn text_from_outside_names_no_memory() {
     let pool = adders(1).start().await.unwrap();
     let region = SharedRegion::<AtomicU32>::new(1024).unwrap();
-    // The service knows this region, and so does whoever reads its text.
+    // The service knows this region, as does every reader of its text.
     let known = serde_json::to_value(&region).unwrap();
     for descriptor in [json!(null), json!(0), json!(1), json!(255)] {
         let mut reference = known.clone();

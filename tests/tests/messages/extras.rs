@@ -1,4 +1,5 @@
-//! What a worker tells beside status and output: the content type of raw bytes, and what the job used.
+//! The extras that a worker reports beside status and output: the content type of raw bytes, and the
+//! resources that the job used.
 
 use procpool_tests::binaries::binary;
 use procpool_tests::http::{Answer, request};

@@ -1,5 +1,5 @@
-//! What passes between coordinator and worker beside input and output, with real workers: each field of a message that a
-//! caller can notice.
+//! The messages between coordinator and worker beside input and output, with real workers: each field of a
+//! message that a caller can notice.
 
 mod broke;
 mod encodings;

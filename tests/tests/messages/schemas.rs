@@ -8,7 +8,7 @@ use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, served};
 use serde_json::Value;
 
-/// What the server says of the schemas of a pool, once it says anything.
+/// Returns the server's schemas of a pool, once it has any.
 async fn schemas(server: &Server, pool: &str) -> Value {
     eventually("the schemas", async || server.pool(pool).await.get("schemas").cloned()).await
 }

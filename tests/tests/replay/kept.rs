@@ -122,7 +122,7 @@ async fn of_several_attempts_the_last_is_kept() {
 async fn no_more_are_kept_than_the_pool_may_keep() {
     let server = Server::of_verbs(1, &format!("{SAVING}\nsaved_jobs = 2")).await;
     for n in 0..4 {
-        // Each of them another payload: one that kills again and again is not run any more.
+        // Each of them another payload: one that kills again and again is no longer run.
         fail(&server, &Verb::LastWords(vec![n.to_string()])).await;
         assert!(saved(server.scratch.path()).len() <= 2);
     }
@@ -155,7 +155,7 @@ async fn a_directory_that_is_gone_bad_costs_a_job_its_file_and_not_its_outcome()
     assert_eq!((answer.status, named(&answer)), (502, None));
     assert_eq!(answer.problem()["crash"]["signal_name"], "SIGABRT");
 
-    // What was wrong is over, and so is its effect.
+    // The fault is over, and so is its effect.
     std::fs::remove_file(&failed).unwrap();
     let again = fail(&server, &Verb::Abort).await;
     procpool_tests::process::signal(server.pid(), rustix::process::Signal::TERM);

@@ -1,4 +1,4 @@
-//! What the smallest worker says and how it ends, frame by frame and code by code.
+//! The smallest worker's messages and its end, frame by frame and code by code.
 
 use crate::double::{Double, opening};
 use crate::program::{as_written, python, with_deeds};

@@ -37,7 +37,7 @@ async fn serving(program: &Path) -> Server {
     server
 }
 
-/// A job whose answer is to be read; its function has begun.
+/// A job whose answer the test will read; its function has begun.
 async fn begin(server: &Server, input: &Value, begun: &Path, query: &str) -> tokio::net::TcpStream {
     let body = serde_json::to_vec(input).expect("JSON");
     let kind = ("Content-Type", "application/json");

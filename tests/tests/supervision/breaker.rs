@@ -38,7 +38,7 @@ async fn workers_that_cannot_start_open_the_breaker_and_jobs_are_refused_at_once
     assert_eq!(reason, "breaker_open");
     assert!(retry_after >= Some(Duration::from_secs(1)) && error.is_retryable(), "{error}");
     assert!(error.to_string().contains("no such model"), "the last words of the last worker: {error}");
-    // As many as the pauses allow, and no more: a failed start costs a process each.
+    // Exactly as many as the pauses allow: a failed start costs a process each.
     assert!(pool.status().deaths <= 8, "{:?}", pool.status());
     drop(waiting);
 }

@@ -1,4 +1,5 @@
-//! What a pool counts: every figure is there from the start, and each death, refusal and outcome is told by its cause.
+//! The figures of a pool: every figure is there from the start, and each death, refusal and outcome is told
+//! by its cause.
 
 use procpool::OutcomeKind;
 use procpool::error::Refusal;
@@ -17,7 +18,7 @@ fn counted(figures: &Figures) -> Vec<(&'static str, u64)> {
     figures.iter().map(|(&name, &count)| (name, count)).filter(|&(_, count)| count > 0).collect()
 }
 
-/// Waits until so many workers of the pool are gone, and gives them by cause.
+/// Waits until this number of workers of the pool are gone, and returns them by cause.
 async fn gone(pool: &procpool::Pool<procpool_tests::verbs::Verbs>, count: u64) -> Vec<(&'static str, u64)> {
     let all = async || {
         let causes = pool.status().deaths_by_cause;

@@ -1,5 +1,5 @@
-//! What a pool does about workers that fail, wear out, idle or are replaced, and about payloads that kill: with real
-//! processes, after the scheduler's own tests have tried every order of events.
+//! The supervision of workers that fail, wear out, idle or are replaced, and about payloads that kill: with
+//! real processes, after the scheduler's own tests have tried every order of events.
 
 mod attack;
 mod breaker;

@@ -1,4 +1,4 @@
-//! Payloads that kill whoever runs them.
+//! Payloads that kill the workers that run them.
 
 use procpool::JobError;
 use procpool::error::Stage;

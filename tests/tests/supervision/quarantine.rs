@@ -1,4 +1,4 @@
-//! What a pool holds against payloads: an operator sees it and clears it.
+//! The records that a pool keeps of payloads: an operator sees and clears them.
 
 use procpool_tests::library::{echo, verbs};
 use procpool_tests::served;

@@ -23,8 +23,8 @@ fn stubborn() -> Executable {
     Executable::path("/bin/sh").unwrap().with_args(["-c", "trap '' TERM; exec \"$0\"", &verbs])
 }
 
-/// No later than deadline + grace + 100 ms is the promise (FAULTS, F06), so here a time is asserted: that
-/// which the coordinator tells as `Server-Timing`.
+/// No later than deadline + grace + 100 ms is the promise (FAULTS, F06), so here a time is asserted: the one
+/// that the coordinator reports as `Server-Timing`.
 #[tokio::test]
 async fn a_worker_that_ignores_sigterm_and_spins_is_timed_out_in_time() {
     let (deadline, grace) = (Duration::from_secs(1), Duration::from_millis(50));
@@ -70,7 +70,7 @@ async fn an_answer_at_the_deadline_or_the_deadline_whichever_is_first_and_never_
     }
     assert_eq!(ok + timed_out, count);
     assert!(ok > 0 && timed_out > 0, "no race: {ok} were in time, {timed_out} were not");
-    // Whoever was late has answered all the same, within the grace; nobody was killed for it.
+    // The workers that were late have answered all the same, within the grace. None was killed for it.
     recovers(&pool, 4).await;
     assert_eq!(outcomes(&pool), [("ok", ok + 1), ("timed_out", timed_out)]);
     assert_eq!(pool.status().deaths, 0);
@@ -126,7 +126,7 @@ async fn a_cancel_at_the_moment_of_the_answer_never_hits_the_next_job() {
     let mut moment = Moment::new(Duration::from_micros(10));
     for round in 0..1000_u64 {
         let job = pool.try_submit(Verb::Attend(round % 20 * 10)).unwrap();
-        // What looks at its flag for longer is the one that a stray cancel would hit.
+        // A job that looks at its flag for longer is the one that a stray cancel would hit.
         let next = pool.try_submit(Verb::Attend(300)).unwrap();
         moment.cancel(job).await;
         assert_eq!(next.await.unwrap(), "undisturbed", "round {round}");

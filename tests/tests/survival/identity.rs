@@ -12,7 +12,7 @@ async fn eight_workers_that_start_at_once_share_no_descriptor() {
     for pid in pool.workers().iter().filter_map(|worker| worker.pid) {
         let open = process::open_files(pid);
         let kinds: Vec<_> = open.iter().map(|target| target.split(':').next().unwrap()).collect();
-        // Standard input, output and error; jobs and control. Its page is open no more when it is mapped.
+        // Standard input, output and error; jobs and control. Its page is no longer open when it is mapped.
         assert_eq!(kinds, ["/dev/null", "pipe", "pipe", "socket", "socket"], "{open:?}");
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let inode = |line: &str| line.split_whitespace().nth(4).unwrap().to_owned();

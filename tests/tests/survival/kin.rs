@@ -76,7 +76,7 @@ async fn a_death_is_known_though_a_child_in_a_session_of_its_own_holds_the_conne
         quickest = quickest.min(kill_amid_a_job(&pool, worker).await);
         recovers(&pool, 1).await;
         assert_eq!(outcomes(&pool), [("crashed", 1), ("ok", 2)]);
-        // No group kill reaches it. Whoever has to be sure of that needs a cgroup.
+        // No group kill reaches it. A user who has to be sure of that needs a cgroup.
         assert!(process::is_alive(heir));
         process::kill(heir);
     }

@@ -77,7 +77,7 @@ async fn a_worker_that_is_killed_when_it_has_done_its_share_costs_no_job() {
     for number in 0..20 {
         let text = number.to_string();
         assert_eq!(pool.run(echo(&text)).await.unwrap(), text);
-        // Whoever is about to go, if there still is anybody.
+        // The worker that is about to go, if it is still there.
         for going in
             pool.workers().iter().filter(|it| it.state == WorkerState::Retiring).filter_map(|it| it.pid)
         {

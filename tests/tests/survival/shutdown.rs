@@ -34,13 +34,13 @@ async fn a_server_that_is_told_to_stop_at_any_moment_of_its_start_leaves_nothing
     }
 }
 
-/// One client's answers, one job after another, until nobody listens any more.
+/// One client's answers, one job after another, until nobody listens any longer.
 async fn ask(server: SocketAddr) -> Vec<Answer> {
     let mut answers = Vec::new();
     let body = serde_json::to_vec(&Verb::Nap(3_000)).unwrap();
     let json = [("Content-Type", "application/json")];
     while let Ok(job) = http::try_open(server, "POST", "/v1/pools/verbs/jobs", &json, &body).await {
-        // A connection that was not accepted any more has no answer.
+        // A connection that was no longer accepted has no answer.
         answers.extend(http::finish(job).await);
     }
     answers

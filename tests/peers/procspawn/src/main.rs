@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lines() {
         submit(&pool, &line?)?;
     }
-    // Whoever drives this is gone: nothing is worth waiting for.
+    // The driver is gone: nothing is worth waiting for.
     process::exit(0);
 }
 
@@ -60,7 +60,7 @@ fn spin(name: String) {
     }
 }
 
-/// Says which process runs the job: whoever waits sees the file whole or not at all.
+/// Says which process runs the job. A reader sees the file whole or not at all.
 fn tell(name: &str) {
     let place = env::var("PEERS_DIR").expect("PEERS_DIR is set") + "/" + name;
     fs::write(format!("{place}.part"), process::id().to_string()).expect("failed to write the process id");

@@ -1,4 +1,4 @@
-//! What goes wrong with a job: answers that are none, that come twice, late, broken or without end.
+//! Misbehaviour with a job: answers that are none, that come twice, late, broken or without end.
 
 use crate::start::Worker;
 use crate::wire::{Wire, answer, done, from_hex, header};
@@ -105,7 +105,7 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             // Until the coordinator has had enough.
             while jobs.send(&many).is_ok() {}
         }
-        // The first job is answered with the heir's process id, the second is begun and no more.
+        // The first job is answered with the heir's process id. The second is only begun.
         "inheritance" if job.sequence == 1 => {
             let heir = kin::share([jobs, control], "heir=stay")?;
             return jobs.send(&done(job.sequence, &heir.to_string())?);

@@ -18,7 +18,7 @@ pub(crate) fn is_heir(deed: &Deed) -> bool {
     deed.value("heir").is_some()
 }
 
-/// What heirs do.
+/// The behaviour of heirs.
 pub(crate) fn live(deed: &Deed) -> io::Result<()> {
     if deed.value("heir") == Some("emigrate") {
         setsid()?;

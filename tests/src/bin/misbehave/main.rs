@@ -1,9 +1,9 @@
 //! A worker that breaks the protocol on command: raw frames, no SDK.
 //!
-//! `misbehave HOW [MARKER]`. With a marker, only the process that makes that file does wrong, and those
-//! that come after it work by the book, so that a test can see its pool recover. What there is to do wrong
-//! stands in `start.rs` (before the worker is ready), `answers.rs` (with a job) and `kin.rs` (what it
-//! leaves behind). `die_at=STAGE` dies by SIGKILL there, as if somebody had sent it.
+//! `misbehave HOW [MARKER]`. With a marker, only the process that makes that file does wrong, and those that
+//! come after it work by the book, so that a test can see its pool recover. The kinds of misbehaviour are in
+//! `start.rs` (before the worker is ready), `answers.rs` (with a job) and `kin.rs` (what it leaves behind).
+//! `die_at=STAGE` dies by SIGKILL there, as if somebody had sent it.
 
 mod answers;
 mod kin;
@@ -14,7 +14,7 @@ use rustix::process::{Signal, getpid, kill_process, set_parent_process_death_sig
 use std::fs::File;
 use std::io;
 
-/// What to do wrong.
+/// The misbehaviour.
 #[derive(Debug)]
 pub(crate) struct Deed(String);
 
@@ -39,7 +39,7 @@ impl Deed {
         self.0 == what
     }
 
-    /// What follows `name=`.
+    /// Returns the text that follows `name=`.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0.strip_prefix(name)?.strip_prefix('=')
     }

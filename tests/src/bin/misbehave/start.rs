@@ -1,4 +1,4 @@
-//! What goes wrong between a worker's first instruction and its being ready.
+//! Misbehaviour between a worker's first instruction and its being ready.
 
 use crate::wire::{Wire, greeting, hello};
 use crate::{Deed, hang, kin};
@@ -15,11 +15,11 @@ use std::net::Shutdown;
 pub(crate) struct Worker {
     pub(crate) jobs: Wire,
     pub(crate) control: Wire,
-    /// What it was given at its start.
+    /// The data that it was given at its start.
     pub(crate) data: Payload,
 }
 
-/// Starts by the book, unless that is where the wrong is to be done.
+/// Starts by the book, unless the start is where it misbehaves.
 pub(crate) fn start(deed: &Deed) -> io::Result<Worker> {
     match deed.to_string().as_str() {
         // Leaves its connections alone.

@@ -37,7 +37,7 @@ impl Wire {
         Ok(())
     }
 
-    /// The next frame. The error is `UnexpectedEof` when there are no more.
+    /// Reads the next frame. The error is `UnexpectedEof` after the last one.
     pub(crate) fn frame(&mut self) -> io::Result<Frame> {
         loop {
             if let Some(frame) = self.decoder.poll_frame().map_err(io::Error::other)? {
@@ -59,7 +59,7 @@ impl Wire {
     }
 }
 
-/// What a worker says first.
+/// The first messages of a worker.
 pub(crate) fn greeting(preamble: Preamble) -> io::Result<Vec<u8>> {
     Ok([&preamble.to_bytes()[..], &hello()?].concat())
 }
@@ -85,7 +85,7 @@ pub(crate) fn answer(sequence: u64, output: Payload) -> io::Result<Vec<u8>> {
     Ok(done.into_frame(sequence, output).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
-/// The fixed part of a frame that announces so many bytes of payload.
+/// Returns the fixed part of a frame that announces this number of bytes of payload.
 pub(crate) fn header(payload_len: u32, kind: u16) -> [u8; HEADER_LEN] {
     RawHeader {
         header_len: 0,

@@ -72,7 +72,7 @@ fn pools() -> Vec<Pool> {
     PLANS.iter().map(|plan| pool(plan.name, "cancelled")).collect()
 }
 
-/// What a pool tells that has one job that was ok and one that ended so.
+/// The status of a pool that has one job that was ok and one that ended so.
 fn pool(name: &str, other: &str) -> Pool {
     let status = serde_json::json!({
         "name": name, "queued": 0, "running": 0, "deaths": 0, "generation": 0, "reloading": false,
@@ -93,7 +93,7 @@ fn one() -> Oddities {
     oddities
 }
 
-/// What fails in a run that is good but for this.
+/// Returns the assertions that fail in a run that is good but for this.
 fn failing(spoil: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     let mut evidence = good();
     spoil(&mut evidence);

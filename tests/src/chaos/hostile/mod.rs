@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{sleep, timeout};
 
-/// What one of them does.
+/// The action of one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Guise {
     /// Asks for much over HTTP/2, leaves no window for the answers, and sends PINGs.
@@ -52,7 +52,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest pause between two visits, in milliseconds.
 const PAUSE: u64 = 100;
 
-/// What became of the visits.
+/// The results of the visits.
 #[derive(Debug, Default)]
 pub(crate) struct Visits {
     pub(crate) ended: BTreeMap<Guise, u64>,
@@ -80,7 +80,7 @@ pub(crate) async fn client(run: Arc<Run>, guise: Guise, stream: u64) {
         let begun = run.clock.now();
         let end = visit(&run, guise, &mut random).await;
         run.visits.open().note(guise, run.clock.now() - begun, end);
-        // sleep: it is to be there most of the time, not all of it.
+        // sleep: it must be there for much of the time, not for all of it.
         sleep(random.millis(0, PAUSE)).await;
     }
 }

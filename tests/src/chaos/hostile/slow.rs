@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 /// The kernel makes more of it.
 const BUFFER: u32 = 1;
 
-/// For so long: more than the server's `write_timeout`.
+/// How long it is slow: longer than the server's `write_timeout`.
 const DRIBBLES: Duration = Duration::from_secs(8);
 
 /// Between two bytes.
@@ -41,7 +41,8 @@ async fn connect(run: &Run) -> io::Result<TcpStream> {
     socket.connect(run.server).await
 }
 
-/// What the server's kernel has of the answer comes in any case, and is followed by the end of the connection.
+/// The part of the answer that the server's kernel holds comes in any case, and is followed by the end of the
+/// connection.
 async fn dribble(mut stream: TcpStream) -> io::Result<()> {
     let _ = timeout(DRIBBLES, bytes(&mut stream)).await;
     until_closed(stream).await
