@@ -1,5 +1,5 @@
-//! Jobs through procspawn with two processes: `jobs LANES COUNT`. With one lane the time of a job, in µs; with more of
-//! them jobs a second, so many always sent and the oldest awaited.
+//! Jobs through procspawn with two processes: `jobs LANES COUNT`. With one lane the time of a job, in µs;
+//! with more of them jobs a second, while LANES jobs are always sent and the oldest is awaited.
 
 use procspawn::Pool;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The request of the command line.
 
 use clap::Parser;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// So many of them, or a fifth where it is to be quick.
+    /// Returns this number, or a fifth of it where the run should be quick.
     pub fn effort(&self, full: usize) -> usize {
         if self.quick { (full / 5).max(1) } else { full }
     }

@@ -4,7 +4,7 @@ use crate::contestant::{Contestant, Measured, Result};
 use crate::sample::{Sample, Summary, median};
 use serde::Serialize;
 
-/// What is compared.
+/// The quantity that is compared.
 #[derive(Debug)]
 pub struct Row {
     pub name: &'static str,
@@ -18,14 +18,14 @@ pub struct Row {
     pub goals: Vec<Goal>,
 }
 
-/// What ours has to reach.
+/// The goal of our figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
-    /// At most so many times the figure of this one.
+    /// At most this multiple of the other's figure.
     AtMost(f64, &'static str),
-    /// At least so many times the figure of this one.
+    /// At least this multiple of the other's figure.
     AtLeast(f64, &'static str),
-    /// So many times faster than this one, where figures are times.
+    /// At least this number of times faster than the other, where figures are times.
     Faster(f64, &'static str),
     /// At most this figure.
     Below(f64),
@@ -33,7 +33,7 @@ pub enum Goal {
     Above(f64),
 }
 
-/// What became of one who took part.
+/// The result of one contestant.
 #[derive(Clone, Debug, Serialize)]
 pub struct Standing {
     pub contestant: String,
@@ -52,13 +52,13 @@ pub struct Standing {
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
     pub goal: String,
-    /// Ours against the other, as the goal has it; none if the other is missing.
+    /// Our figure against the other's, as the goal has it. `None` if the other is missing.
     pub reached: Option<f64>,
-    /// None if it could not be compared.
+    /// `None` if it could not be compared.
     pub is_met: Option<bool>,
 }
 
-/// What came of a row.
+/// The result of a row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub row: &'static str,

@@ -1,4 +1,4 @@
-//! Whoever takes part in a row, and what a turn of it yields.
+//! The contestants of a row, and the yield of a turn.
 
 use crate::sample::Sample;
 use std::fmt;
@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 /// One turn's work.
 pub type Turn<'a> = Pin<Box<dyn Future<Output = Result<Measured>> + Send + 'a>>;
 
-/// What a turn yields.
+/// The yield of a turn.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// The figure that is compared, in the row's unit.

@@ -1,5 +1,6 @@
-//! What every job goes through inside of this process, an operation at a time: a job's events in the scheduler, and its
-//! frames in and out. Timed by `benches/hot.rs`, counted in instructions by `bench-instructions`.
+//! The operations that every job goes through inside of this process, one at a time: a job's events in the
+//! scheduler, and its frames in and out. Timed by `benches/hot.rs`, counted in instructions by
+//! `bench-instructions`.
 
 use bytes::BytesMut;
 use procpool_protocol::Payload;
@@ -11,7 +12,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Does an operation so many times, after what it needs has been set up.
+/// Does an operation this number of times, after it has set up what the operation needs.
 pub type Operation = (&'static str, fn(u64));
 
 /// All of them.
@@ -26,8 +27,8 @@ pub const OPERATIONS: &[Operation] = &[
     ("frame: an answer, read", |count| read(&answer(), count)),
 ];
 
-/// One job comes and one ends, in a pool of so many workers with so many jobs at any time, and `ahead` of them behind the one
-/// that a worker runs.
+/// One job comes and one ends, in a pool of this number of workers with this number of jobs at any time, and
+/// `ahead` of them behind the one that a worker runs.
 fn schedule(workers: usize, ahead: usize, jobs: u64, count: u64) {
     let queue = usize::MAX / 2;
     let config = Config { min_workers: workers, max_workers: workers, ahead, queue, ..Config::default() };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What to ask.
+/// The request.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub address: SocketAddr,
@@ -36,7 +36,8 @@ impl Question {
         Self { address, bytes: text.into_bytes().into() }
     }
 
-    /// Asks on so many connections for so long. Gives each answer's time; how many a second is their number by the time.
+    /// Asks on this number of connections for this time. Returns each answer's time. The rate is their number
+    /// divided by the time.
     ///
     /// # Errors
     /// When an answer is not a 200 with a length.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::fs;
 use std::process::Command;
 
-/// What decides figures, as far as it can be asked.
+/// The properties of the machine that decide figures, as far as they can be asked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
     pub processor: String,

@@ -48,7 +48,7 @@ pub struct Placed {
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        // What could be set before can be set again.
+        // A placement that could be set before can be set again.
         let _ = sched_setaffinity(None, &self.before);
     }
 }

@@ -1,5 +1,6 @@
-//! Peers that are programs of their own, most in other languages: a script that works once and prints one line of JSON. What a script needs
-//! is installed by name into a directory of its own, where its language is there at all.
+//! Peers that are programs of their own, most in other languages: a script that works once and prints one
+//! line of JSON. The packages that a script needs are installed by name into a directory of its own, where
+//! its language is there at all.
 
 use crate::contestant::{Contestant, Measured, Result, by};
 use crate::sample::Sample;
@@ -39,7 +40,7 @@ pub struct Peers {
     procspawn: std::result::Result<PathBuf, String>,
 }
 
-/// What a peer is written for.
+/// The language of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     Node,
@@ -48,7 +49,7 @@ pub enum Needs {
     Procspawn,
 }
 
-/// What a script prints.
+/// The output of a script.
 #[derive(Deserialize)]
 struct Printed {
     value: f64,
@@ -67,7 +68,7 @@ impl Peers {
     /// Writes the scripts to `dir` and installs what they need there.
     ///
     /// # Errors
-    /// When the scripts cannot be written. What cannot be installed is a peer that is missing.
+    /// When the scripts cannot be written. A package that cannot be installed is a missing peer.
     pub async fn install(dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir.join("procspawn"))?;
         let dir = &dir.canonicalize()?;

@@ -1,4 +1,5 @@
-//! `bench-hot NAME COUNT`: does one operation of the hot path so many times, for whoever counts.
+//! `bench-hot NAME COUNT`: does one operation of the hot path this number of times, for a program that counts
+//! instructions.
 
 use procpool_bench::hot::OPERATIONS;
 

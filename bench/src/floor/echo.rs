@@ -18,7 +18,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// One that is sent so many bytes at a time.
+    /// One that is sent this number of bytes at a time.
     ///
     /// # Errors
     /// When the process or the socket cannot be had.
@@ -37,7 +37,7 @@ impl Echo {
         self.child.id()
     }
 
-    /// Sends and awaits, so many times, in a task of its own as anybody's job would be.
+    /// Sends and awaits this number of times, in a task of its own as anybody's job would be.
     ///
     /// # Errors
     /// When the process is gone.

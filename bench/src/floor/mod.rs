@@ -1,4 +1,5 @@
-//! What nothing can be faster than: the kernel's part of a row, done with as little as possible around it.
+//! The lower bound of every contestant: the kernel's part of a row, done with as little as possible around
+//! it.
 
 mod echo;
 mod server;

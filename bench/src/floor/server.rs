@@ -26,7 +26,7 @@ impl Server {
             let word = line.rsplit([' ', '/']).next().unwrap_or_default();
             let local = || word.parse().ok().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
             if let Some(address) = word.parse().ok().or_else(local) {
-                // What it says later is not read, and must not be what stops it.
+                // Its later output is not read, and must not stop it.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 return Ok(Self { address, _child: child });
             }

@@ -5,7 +5,7 @@ use crate::places;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Spawns the worker executable of the row so that it ends at once, so many times.
+/// Spawns the worker executable of the row this number of times, so that it ends at once.
 ///
 /// # Errors
 /// When it cannot be spawned.

@@ -20,13 +20,13 @@ pub struct Curve {
     pub x: &'static str,
     pub y: &'static str,
     pub lines: Vec<Line>,
-    /// So many times its least the greatest of a line may be, where it is to be flat.
+    /// Maximum ratio of a flat line's greatest value to its least.
     pub most_rise: Option<f64>,
 }
 
 impl Curve {
-    /// How many times a point the highest behind it is, of the steepest line. What falls has not risen: ten jobs share a
-    /// wake-up among fewer than a thousand do.
+    /// Greatest ratio of a value behind a point to that point, of the steepest line. A line that falls has
+    /// not risen: ten jobs share a wake-up among fewer than a thousand do.
     pub fn rise(&self) -> f64 {
         let rise = |line: &Line| {
             let (mut least, mut rise) = (f64::INFINITY, 0.0_f64);
@@ -40,14 +40,14 @@ impl Curve {
     }
 }
 
-/// What counts as flat, the machine's mood between two points included.
+/// Maximum ratio of a line that counts as flat, the machine's mood between two points included.
 const FLAT: f64 = 2.0;
 
 /// Turns at each point, of which the median counts.
 const TURNS: usize = 5;
 
 impl Curve {
-    /// One line, which is to be flat.
+    /// One line, which must be flat.
     fn flat(name: &'static str, [what, x, y]: [&'static str; 3], points: Vec<(f64, f64)>) -> Self {
         Self { name, what, x, y, lines: vec![("procpool".into(), points)], most_rise: Some(FLAT) }
     }

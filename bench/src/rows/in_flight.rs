@@ -37,7 +37,7 @@ impl Contestant for Ours {
     }
 }
 
-/// Jobs a second with so many lanes, each of which has one job in flight.
+/// Returns the jobs a second with this number of lanes, each of which has one job in flight.
 pub(super) async fn rate(pool: &Pool<Ping>, lanes: usize, count: usize) -> Result<f64> {
     let count = count.div_ceil(lanes) * lanes;
     let share = count / lanes;

@@ -1,4 +1,4 @@
-//! The rows of the table, one to a file, and the curves. What each row's goal is stands in the row.
+//! The rows of the table, one to a file, and the curves. Each row holds its goal.
 
 mod compute;
 mod curves;
@@ -31,7 +31,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// What rows are made with.
+/// The tools of rows.
 #[derive(Clone, Debug)]
 pub struct Kit {
     pub args: Args,

@@ -51,7 +51,7 @@ impl Contestant for Ours {
                 }
                 tokio::time::sleep(LOOK).await;
                 let ready = self.ready();
-                // Whoever is new stands for the one that has been dead for longest.
+                // The new worker stands for the one that has been dead for longest.
                 for _ in ready.iter().filter(|pid| !known.contains(pid)) {
                     if let Some((_, since)) = open.pop_first() {
                         times.push(since.elapsed());

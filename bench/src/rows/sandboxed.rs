@@ -33,7 +33,7 @@ enum Place {
 
 const SANDBOXES: [Place; 3] = [Place::Landlock, Place::OtherUser, Place::HiddenHost];
 
-/// What a turn measures.
+/// The measurement of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     InFlight(usize),
