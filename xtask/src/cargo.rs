@@ -32,7 +32,7 @@ pub(crate) fn run(mut command: Command) -> Result<(), Error> {
     if status.success() { Ok(()) } else { Err(Error::Ended { command: shown(&command), status }) }
 }
 
-/// Builds and says where the executables are. What cargo has to say meanwhile appears as always.
+/// Builds and says where the executables are. Cargo's messages appear as always.
 pub(crate) fn build(args: &[&str]) -> Result<Vec<Artifact>, Error> {
     let mut command = cargo(["build", MESSAGES]);
     command.args(args);

@@ -1,4 +1,4 @@
-//! What a task says when it gives up. Written by hand, so that xtask has no dependencies.
+//! The error of a task that gives up. Written by hand, so that xtask has no dependencies.
 
 use std::fmt;
 use std::io;

@@ -49,7 +49,7 @@ const LONGEST_INPUT: u32 = 4096;
 /// Memory that a target may take, in MiB, and time for one input, in seconds. More is a finding.
 const LIMITS: [&str; 2] = ["-rss_limit_mb=1024", "-timeout=10"];
 
-/// What the command line asks for.
+/// The request of the command line.
 #[derive(Debug, PartialEq)]
 struct Order {
     targets: Vec<&'static str>,
@@ -138,7 +138,7 @@ fn fuzz(built: &Path, target: &'static str, seconds: u32) -> Result<(), Error> {
     if dictionary.exists() {
         program.arg(format!("-dict={}", dictionary.display()));
     }
-    // What is new goes to the first directory; the seeds stay as they are.
+    // New inputs go to the first directory. The seeds stay as they are.
     program.arg(corpus).arg(cargo::root().join("fuzz/seeds").join(target));
     let before = inputs(&artifacts)?;
     let ended = cargo::run(program);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// What has been done so far.
+/// The steps that have been done so far.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: Vec<Entry>,

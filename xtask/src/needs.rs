@@ -80,7 +80,7 @@ fn is_root() -> bool {
     says("id", &["-u"]).is_some_and(|user| user.trim() == "0")
 }
 
-/// What a program prints, if it ends well.
+/// Returns the output of a program, if it ends well.
 fn says(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     let output = command.args(args).stdin(Stdio::null()).output().ok()?;

@@ -39,7 +39,7 @@ const OLDEST: &str = "1.90.0";
 const OLDEST_STEP: &str = "build with Rust 1.90";
 
 pub(crate) fn run() -> Result<(), Error> {
-    // What is not committed is packed, too: the gate is for those who are about to commit.
+    // Uncommitted files are packed, too: the gate is for those who are about to commit.
     let mut command = cargo(["package", "--locked", "--allow-dirty"]);
     command.args(PUBLISHED.iter().flat_map(|name| ["-p", name]));
     cargo::run(command)

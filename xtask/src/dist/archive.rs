@@ -20,7 +20,7 @@ pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<(), Error> {
     tar(Command::new("tar").current_dir(folder).arg("-xzf").arg(archive))
 }
 
-/// Writes SHA256SUMS, or says why there is none: the artifacts are good without it.
+/// Writes SHA256SUMS, or says why it cannot: the artifacts are good without it.
 pub(super) fn checksums(dist: &Path, archives: &[String]) -> Result<(), Error> {
     let Some(sums) = sums(dist, archives)? else {
         println!("no SHA256SUMS: neither `sha256sum` nor `shasum` is on the PATH");

@@ -26,7 +26,7 @@ At the end each artifact is unpacked alone into an empty folder and has to run t
 /// An executable that is deployed on its own.
 struct Product {
     name: &'static str,
-    /// What stands beside the executable.
+    /// The files beside the executable.
     papers: &'static [&'static str],
     proof: proof::Proof,
 }

@@ -8,7 +8,7 @@ use std::process::{self, Command, Output, Stdio};
 use super::archive;
 use crate::error::{Error, shown};
 
-/// What an executable can be asked that it answers without a coordinator.
+/// A question that an executable answers without a coordinator.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Proof {
     /// `--help`, for the server.

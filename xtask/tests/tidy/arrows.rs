@@ -29,7 +29,7 @@ struct Rule {
 }
 
 enum Others {
-    /// Whatever it likes.
+    /// No restriction.
     Any,
     /// All but these.
     Without(&'static [&'static str]),

@@ -17,7 +17,7 @@ use crate::packages::Manifest;
 pub(crate) struct Source {
     /// Its path from the root, with `/` between the parts.
     pub(crate) path: String,
-    /// What is in it.
+    /// Its content.
     pub(crate) text: String,
     /// The same without the contents of comments and literals, line for line.
     pub(crate) code: String,
