@@ -20,6 +20,9 @@ const LEASE: &str = "import fcntl, os, tempfile\n\
 /// Prints the version of Landlock's interface, or -1.
 const LANDLOCK: &str = "import ctypes; print(ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))";
 
+/// Loads libpng as the example does that uses it.
+const LIBPNG: &str = "import ctypes; ctypes.CDLL('libpng16.so.16')";
+
 /// Succeeds where an interpreter can be registered. A mount that this needs is gone with the script.
 const BINFMT: &str = "cd /proc/sys/fs/binfmt_misc; test -w register ||\n\
                       exec unshare --mount sh -c 'mount -t binfmt_misc none . && test -w /proc/sys/fs/binfmt_misc/register'";
@@ -67,6 +70,7 @@ fn is_met(need: Need) -> bool {
         }
         Need::Landlock => says("python3", &["-c", LANDLOCK]).is_some_and(|version| version.trim() != "-1"),
         Need::Binfmt => is_root() && says("sh", &["-c", BINFMT]).is_some(),
+        Need::Libpng => says("python3", &["-c", LIBPNG]).is_some(),
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

@@ -34,11 +34,13 @@ pub enum Need {
     Leases,
     /// A directory for temporary files that is neither on tmpfs nor on overlayfs.
     Disk,
+    /// The image library libpng 1.6.
+    Libpng,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -48,6 +50,7 @@ impl Need {
         Self::Binfmt,
         Self::Leases,
         Self::Disk,
+        Self::Libpng,
     ];
 
     /// Its name in [`REQUIRE`] and in the list of skips.
@@ -63,6 +66,7 @@ impl Need {
             Self::Binfmt => "binfmt",
             Self::Leases => "leases",
             Self::Disk => "disk",
+            Self::Libpng => "libpng",
         }
     }
 

@@ -30,6 +30,8 @@ const MAY_BE_UNSAFE: &[&str] = &[
     // Mapped memory as slices, for the whole of its crate.
     "crates/memory/src/map.rs",
     "crates/memory/src/rlimit.rs",
+    // An example that calls a library in C.
+    "crates/procpool/examples/hostile_files/libpng.rs",
     // A test program that forks.
     "tests/src/fork.rs",
 ];

@@ -1,6 +1,8 @@
 //! The example programs, run as a newcomer runs them: the three of Node's worker-threads tutorial, and
 //! those that follow.
 
+mod hostile_files;
+
 use procpool_tests::binaries::binary;
 use procpool_tests::http::{get, request};
 use procpool_tests::program::{Ended, Program, run};
@@ -31,7 +33,7 @@ async fn fib_prints_its_result_after_the_ticks_of_a_responsive_loop() {
 #[tokio::test]
 async fn a_worker_and_its_caller_take_twelve_lines() {
     assert_eq!(printed("twelve_lines").await, "Fib result: 102334155\n");
-    let source = include_str!("../../crates/procpool/examples/twelve_lines.rs");
+    let source = include_str!("../../../crates/procpool/examples/twelve_lines.rs");
     let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("#!");
     assert_eq!(source.lines().filter(is_code).count(), 12);
 }
