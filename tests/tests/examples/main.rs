@@ -1,6 +1,7 @@
 //! The example programs, run as a newcomer runs them: the three of Node's worker-threads tutorial, and
 //! those that follow.
 
+mod crash_to_fix;
 mod hostile_files;
 
 use procpool_tests::binaries::binary;
