@@ -98,3 +98,16 @@ async fn thumbnails_shrinks_a_picture_and_refuses_what_is_none() {
     }
     assert_eq!(post("/?width=4", picture).await.body, picture);
 }
+
+#[tokio::test]
+async fn progress_counts_a_batch_to_its_end_and_the_failure_in_it() {
+    let Ended { code, stdout, stderr } = run(binary("examples/progress"), &[]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let sums: Vec<_> = stdout.lines().collect();
+    assert_eq!((sums.len(), sums[0], sums[19_999]), (20_000, "1", "20000"));
+    assert_eq!(sums[77], "the job failed: `seven`: invalid digit found in string");
+    let bars: Vec<_> = stderr.split('\r').collect();
+    assert_eq!((bars.len(), bars[0]), (101, ""));
+    assert_eq!(bars[50], format!("[{:40}] 10000 of 20000, 1 failed", "#".repeat(20)));
+    assert_eq!(bars[100], format!("[{}] 20000 of 20000, 1 failed\n", "#".repeat(40)));
+}
