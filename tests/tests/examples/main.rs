@@ -1,5 +1,5 @@
 //! The example programs, run as a newcomer runs them: the three of Node's worker-threads tutorial, and
-//! those that follow.
+//! those that follow. The example `testing` is tests itself.
 
 mod crash_to_fix;
 mod hostile_files;
