@@ -22,7 +22,7 @@ async fn the_memory_of_the_coordinator_is_not_its_workers() {
         assert_eq!(death.peak_memory, None, "{death:?}");
         assert!(report["peak_memory_bytes"].is_null(), "{report}");
     }
-    // Prints the memory that it has beyond its coordinator.
+    // The memory that a worker has beyond its coordinator is reported.
     let pool = verbs(1).no_timeout().start().await.unwrap();
     pool.run(Verb::Hoard(2 * MOST)).await.unwrap();
     let (death, report) = death_by(&pool, 11).await;

@@ -28,7 +28,7 @@ pub struct CoordinatorConfig {
 }
 
 impl CoordinatorConfig {
-    /// A configuration of these pools.
+    /// Creates a configuration of these pools.
     pub fn new(pools: impl IntoIterator<Item = PoolConfig>) -> Self {
         Self { pools: pools.into_iter().collect() }
     }
@@ -43,10 +43,10 @@ pub enum NoPool {
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// The pools that there are.
+        /// The names of the existing pools.
         known: Vec<String>,
     },
-    /// Its workers are of another job or version.
+    /// Its workers serve another job or version.
     #[error("pool `{name}` is not of the job that was asked for: {mismatch}")]
     Mismatch {
         /// The pool.
@@ -54,7 +54,7 @@ pub enum NoPool {
         /// The expected and the found value.
         mismatch: Box<ContractMismatch>,
     },
-    /// Its workers do not read what the job sends.
+    /// Its workers do not read the encoding in which the job is sent.
     #[error("pool `{name}` cannot run the job that was asked for: {mismatch}")]
     Encoding {
         /// The pool.
@@ -65,10 +65,10 @@ pub enum NoPool {
 }
 
 impl Coordinator {
-    /// Starts every pool and waits until each has a worker that is ready, if it shall have one.
+    /// Starts every pool, and waits until each has a worker that is ready, if it has a minimum of workers.
     ///
     /// # Errors
-    /// That of the first pool that does not come up; those that did are taken down again.
+    /// The error of the first pool that does not start. Pools that did start are shut down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
         let mut names = BTreeSet::new();
         if let Some(twice) = config.pools.iter().find(|pool| !names.insert(&pool.name)) {
@@ -92,10 +92,11 @@ impl Coordinator {
         Ok(Self { pools: Arc::new(pools) })
     }
 
-    /// A typed view of a pool.
+    /// Returns a typed view of a pool.
     ///
     /// # Errors
-    /// When there is no such pool, or its workers are of another job or version, or do not read what `J` sends.
+    /// When there is no such pool, or its workers are of another job or version, or do not read the encoding
+    /// of `J`.
     pub fn pool<J: Job>(&self, name: &str) -> Result<Pool<J>, NoPool> {
         Pool::of(self.raw(name)?).map_err(|mismatch| match mismatch {
             NotThatJob::Contract(mismatch) => {
@@ -107,7 +108,7 @@ impl Coordinator {
         })
     }
 
-    /// A pool without types.
+    /// Returns a pool without types.
     ///
     /// # Errors
     /// When there is no such pool.
@@ -133,7 +134,7 @@ impl Coordinator {
         sum
     }
 
-    /// Reloads every pool at once, as [`Pool::reload`] does one. Gives what came of each.
+    /// Reloads every pool at once, as [`Pool::reload`] does one. Returns each pool's result.
     pub async fn reload(&self) -> Vec<Result<ReloadReport, ReloadError>> {
         let mut reloading = JoinSet::new();
         for pool in self.pools.values() {

@@ -4,14 +4,14 @@ use procpool_process::InvalidWorkerLimits;
 use procpool_protocol::recording::MAX_HISTORY;
 
 /// Maximum number of workers of one pool. Each costs the coordinator five descriptors (two sockets, two pipes
-/// and a pidfd); more than this is a slip of the keyboard on any machine of today.
+/// and a pidfd); a larger number is a typing error on any machine of today.
 pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// Limits that contradict each other or themselves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidLimits {
-    /// More workers wanted than allowed, or none allowed.
+    /// The minimum number of workers exceeds the maximum, or the maximum is zero.
     #[error(
         "min_workers is {min} and max_workers is {max}; it must be 1 <= max_workers and min_workers <= max_workers"
     )]
@@ -21,25 +21,25 @@ pub enum InvalidLimits {
         /// `max_workers`.
         max: usize,
     },
-    /// More workers than any machine runs.
+    /// More workers than any machine can run.
     #[error("max_workers is {max}; {MAX_WORKERS} is the limit")]
     TooManyWorkers {
         /// `max_workers`.
         max: usize,
     },
-    /// Workers that somebody else starts.
+    /// Another number of workers, in a pool to which its workers attach.
     #[error(
         "the workers of the pool attach to it, and it has as many places as it was started with; start it with another \
          max_workers"
     )]
     Attached,
-    /// A duration that must be longer than nothing.
+    /// A duration that must be longer than zero.
     #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
     Zero {
-        /// Which.
+        /// The key.
         key: &'static str,
     },
-    /// A pool that can take no payload.
+    /// A pool that accepts no payload.
     #[error("max_payload is zero; set a number of bytes")]
     NoPayload,
     /// A queue in which no input may wait beside another.
@@ -48,7 +48,7 @@ pub enum InvalidLimits {
     /// Failed jobs must be saved, but the number of kept files is 0.
     #[error("saved_jobs is zero; to save no failed jobs, leave save_failed_jobs out")]
     NoSavedJobs,
-    /// More jobs in a file than are read.
+    /// More jobs in a file than the limit.
     #[error("save_history is {jobs}; {MAX_HISTORY} is the limit")]
     History {
         /// `save_history`.
@@ -67,13 +67,13 @@ pub enum InvalidLimits {
         /// `max_attempts`.
         attempts: u32,
     },
-    /// A worker could not live with it.
+    /// A value with which a worker could not run.
     #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
     NoRoom {
-        /// Which.
+        /// The key.
         key: &'static str,
     },
-    /// No worker process could live with these limits.
+    /// Limits with which no worker process could run.
     #[error(transparent)]
     Worker(#[from] InvalidWorkerLimits),
 }

@@ -1,11 +1,10 @@
 //! Spawns, supervises and feeds worker processes on tokio.
 //!
-//! Three layers, each standing on the one before: [`Worker`] is one process with free messages;
-//! [`Pool`] is many supervised processes with typed jobs; [`Coordinator`] is the pools of one
-//! configuration. Decisions are made in `procpool-scheduler`, which has no I/O and no clock; this crate
-//! carries them out.
+//! Three layers, each of which uses the one before: [`Worker`] is one process with free messages. [`Pool`] is
+//! many supervised processes with typed jobs. [`Coordinator`] is the pools of one configuration.
+//! `procpool-scheduler`, which has no I/O and no clock, makes the decisions. This crate carries them out.
 //!
-//! Users depend on the facade `procpool`, which re-exports what is public here.
+//! Users depend on the facade `procpool`, which re-exports the public items of this crate.
 
 #![forbid(unsafe_code)]
 

@@ -24,41 +24,43 @@ pub struct PoolLimits {
     pub max_workers: usize,
     /// Maximum number of jobs that may wait for a worker. Default: 1024.
     pub queue: usize,
-    /// Maximum size of all inputs that wait for a worker together, in bytes. Default: 256 MiB. An input of any size
-    /// up to [`max_payload`](Self::max_payload) may wait alone. Inputs that a worker has do not count.
+    /// Maximum size of all inputs that wait for a worker together, in bytes. Default: 256 MiB. An input of
+    /// any size up to [`max_payload`](Self::max_payload) may wait alone. Inputs of jobs that a worker holds
+    /// do not count.
     pub queue_bytes: usize,
     /// Bounds the time in queue and the run of a job together, unless the job sets its own timeout. `None`:
     /// no bound. Default: 30 s.
     pub timeout: Option<Duration>,
-    /// Bounds the run of a job alone, where the job does not say otherwise. Default: none.
+    /// Bounds the run of a job alone, unless the job sets its own. Default: `None`.
     pub run_timeout: Option<Duration>,
-    /// The longest `timeout` or `run_timeout` that a job may ask for; longer ones are cut to it, and
-    /// jobs without any get it. Default: `None`, for 10 min, or [`timeout`](Self::timeout) if that is longer or none.
-    /// [`Duration::MAX`] lifts the bound.
+    /// Maximum `timeout` or `run_timeout` that a job may ask for. Longer ones are cut to it, and it applies
+    /// to jobs without any. Default: `None`, which means 10 min, or [`timeout`](Self::timeout) if that is
+    /// longer or `None`. [`Duration::MAX`] lifts the bound.
     pub max_timeout: Option<Duration>,
-    /// From asking a job to stop to killing its worker. Default: 100 ms.
+    /// Time from asking a job to stop to killing its worker. Default: 100 ms.
     pub grace: Duration,
-    /// From asking an idle worker to exit to killing it. Default: 2 s.
+    /// Time from asking an idle worker to exit to killing it. Default: 2 s.
     pub stop_timeout: Duration,
     /// Bounds each step of starting a worker, loading its state among them. Default: 30 s.
     pub start_timeout: Duration,
-    /// Largest encoded input or output, in bytes. Default: 64 MiB.
+    /// Maximum length of an encoded input or output, in bytes. Default: 64 MiB.
     pub max_payload: u32,
     /// Maximum number of attempts: how often a job is handed to a worker. Above 1 only where jobs may be
     /// repeated. Default: 1.
     pub max_attempts: u32,
-    /// Whether a job may be handed out again after a worker died with it. Default: what the job's
-    /// contract says, `false` where none is known.
+    /// Whether a job may be handed out again after a worker died with it. Default: the value of the job's
+    /// contract, or `false` where no contract is known.
     pub idempotent: Option<bool>,
     /// Maximum number of failed jobs that are kept as files, where they are saved at all. A new file replaces
     /// the oldest. Default: 100.
     pub saved_jobs: usize,
-    /// Number of jobs that are kept in the file of a failed one: those that its worker was given before. At most 1000, with at
-    /// most 4 MiB of inputs a worker, which stay in memory. Needs `save_failed_jobs`. Default: 0.
+    /// Number of jobs that are kept in the file of a failed one: those that its worker was given before. At
+    /// most 1000, and 4 MiB of inputs for each worker, which stay in memory. Needs `save_failed_jobs`.
+    /// Default: 0.
     pub save_history: usize,
     /// Resource limits of each worker process.
     pub worker: WorkerLimits,
-    /// How workers that fail, wear out or idle are treated.
+    /// Settings for workers that fail, wear out or idle.
     pub supervision: Supervision,
 }
 
@@ -66,7 +68,7 @@ pub struct PoolLimits {
 /// and all of them wait for a wake-up more if the one before them turns out long.
 const AHEAD: usize = 64;
 
-/// The longest time that a job may ask for where nothing else is said.
+/// Maximum timeout that a job may ask for, unless the pool sets its own.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Processors that this process may use. Asked once: the answer is in half a dozen files of `/proc` and `/sys`, and every
@@ -141,7 +143,7 @@ impl PoolLimits {
         Ok(self.worker.check()?)
     }
 
-    /// The longest time that a job may ask for; `None` if any.
+    /// Returns the maximum timeout that a job may ask for, or `None` if there is no maximum.
     pub fn longest_timeout(&self) -> Option<Duration> {
         match self.max_timeout {
             Some(Duration::MAX) => None,
@@ -164,8 +166,8 @@ impl PoolLimits {
             .run_timeout(run_timeout.map(|run| run.min(max.unwrap_or(run))))
     }
 
-    /// Returns what applies to one of many jobs, of which nobody waits for one alone: its time counts from the moment at which
-    /// it is given to a worker, unless `job` says how long it may wait.
+    /// Returns the limits of one of many jobs that nobody awaits alone. Its time counts from the moment at
+    /// which it is given to a worker, unless `job` says how long it may wait.
     pub(crate) fn of_batched_job(&self, job: JobLimits) -> JobLimits {
         let limits = self.of_job(job);
         let run_timeout = match (job.run_timeout, job.timeout) {
@@ -175,7 +177,7 @@ impl PoolLimits {
         JobLimits::new().timeout(job.timeout.and(limits.timeout)).run_timeout(run_timeout)
     }
 
-    /// Longest payload that goes through shared memory, in bytes; 0 if none does.
+    /// Returns the maximum length of a payload that goes through shared memory, in bytes, or 0 if none does.
     pub(crate) fn shares(&self) -> usize {
         // A process that runs one job has no use for what takes a job to agree on.
         if self.supervision.process_per_job {

@@ -84,7 +84,7 @@ impl Mailbox {
         }
     }
 
-    /// The next piece. Safe to drop and call again; waits for ever after `Exit`.
+    /// Returns the next message. Safe to drop and call again. Waits for ever after `Exit`.
     pub(crate) async fn next(&self) -> Mail {
         loop {
             let mail = self.lock().take();

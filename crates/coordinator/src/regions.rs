@@ -10,7 +10,7 @@ pub(crate) fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> R
     attached(|| Payload::encode(value, encoding))
 }
 
-/// The same for the input of a job, of which a large byte string may stay apart from the rest.
+/// Encodes the input of a job in the same way. A large byte string of it may stay apart from the rest.
 pub(crate) fn encode_input<T: Serialize + 'static>(
     value: &T,
     encoding: Encoding,

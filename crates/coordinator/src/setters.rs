@@ -1,6 +1,8 @@
-//! The setters that `PoolBuilder` and `WorkerBuilder` share, written once so that both have them in the same words.
+//! The setters that `PoolBuilder` and `WorkerBuilder` share, written once so that both have the same
+//! documentation.
 
-/// Writes the setters of what each worker process inherits and may use. Takes where the builder keeps it.
+/// Writes the setters for the environment and limits of each worker process. Takes the builder's fields for
+/// them.
 macro_rules! worker_setters {
     (limits: $($limits:ident).+, inherit_env: $($inherit_env:ident).+, env: $($env:ident).+,
      current_dir: $($current_dir:ident).+) => {
@@ -61,7 +63,7 @@ macro_rules! worker_setters {
             self
         }
 
-        /// Sets the directory that workers start in. Default: the coordinator's.
+        /// Sets the directory in which workers start. Default: the coordinator's.
         pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
             self.$($current_dir).+ = Some(dir.into());
             self

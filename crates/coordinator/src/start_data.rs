@@ -1,4 +1,4 @@
-//! [`StartData`]: what workers are given at their start, kept as a value until its encoding is known.
+//! [`StartData`]: the data that workers receive at their start, kept as a value until its encoding is known.
 
 use crate::regions;
 use procpool_process::WorkerData;

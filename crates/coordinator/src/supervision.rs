@@ -1,5 +1,5 @@
-//! [`Supervision`]: how a pool treats workers that fail, wear out or idle, and payloads that kill. The
-//! scheduler decides by it.
+//! [`Supervision`]: settings for workers that fail, wear out or idle, and for payloads that kill. The
+//! scheduler decides by them.
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
@@ -8,7 +8,7 @@ use procpool_scheduler::{Breaker, ClientDeaths, Config, Poison, Recycling};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// How a pool treats its workers over time.
+/// Settings by which a pool treats its workers over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Supervision {
@@ -16,32 +16,34 @@ pub struct Supervision {
     /// it is open and no worker is there, the pool refuses jobs and tries one worker at a time. Workers that
     /// fail together count as one. `0` disables it. Default: 5.
     pub breaker_failures: usize,
-    /// Default: 10 s.
+    /// Time in which failed starts are counted. Default: 10 s.
     pub breaker_window: Duration,
     /// Number of workers that a payload may kill before it is rejected for
     /// [`poison_window`](Self::poison_window). `0` disables it. Default: `max_attempts` where that is above
     /// 1, else 3.
     pub poison_deaths: Option<u32>,
-    /// How long the death of a worker is held against its payload. Default: 10 min.
+    /// Time for which the death of a worker counts against its payload. Default: 10 min.
     pub poison_window: Duration,
-    /// Number of workers that jobs of one client may kill within [`poison_window`](Self::poison_window), whatever their
-    /// payloads; then its jobs are refused until that ends. `0`: they are only counted and listed. Behind a proxy, all its
-    /// clients are one. Default: 0.
+    /// Number of workers that jobs of one client may kill within [`poison_window`](Self::poison_window), with
+    /// any payloads. Beyond it, the pool refuses the client's jobs until that time ends. `0`: deaths are only
+    /// counted and listed. All clients behind one proxy count as one. Default: 0.
     pub client_deaths: u32,
     /// Whether a job whose worker ran into its memory limit, or was taken by the kernel's OOM killer, is tried again like any
     /// other. Default: false.
     pub retry_out_of_memory: bool,
-    /// Jobs after which a worker is replaced. Like the next two: between two jobs, one worker at a time, up to a tenth
-    /// earlier, and once its replacement is ready. Default: none.
+    /// Number of jobs after which a worker is replaced. The pool replaces one worker at a time, between two
+    /// jobs, once the replacement is ready, and up to a tenth earlier. The same holds for the next two
+    /// settings. Default: `None`.
     pub recycle_jobs: Option<u64>,
-    /// Time after which a worker is replaced. Default: none.
+    /// Time after which a worker is replaced. Default: `None`.
     pub recycle_lifetime: Option<Duration>,
-    /// Resident memory, in bytes, above which a worker is replaced; looked at after a job, at most ten times a second.
-    /// Default: none.
+    /// Resident memory, in bytes, above which a worker is replaced. It is checked after a job, at most ten
+    /// times a second. Default: `None`.
     pub recycle_memory: Option<u64>,
-    /// A new process for every job. Default: false.
+    /// Whether each job gets a new process. Default: false.
     pub process_per_job: bool,
-    /// Workers kept idle and ready beside those that are busy, as far as `max_workers` allows. Default: 0.
+    /// Number of workers that are kept idle and ready beside those that are busy, as far as `max_workers`
+    /// allows. Default: 0.
     pub spares: usize,
     /// Time after which a worker that no job has needed exits, down to `min_workers`. `None` disables it.
     /// Default: 60 s.
@@ -86,13 +88,13 @@ impl Supervision {
         }
     }
 
-    /// Deaths that bring a payload into quarantine, in a pool that hands a job out so often.
+    /// Returns the number of deaths that bring a payload into quarantine, in a pool with this `max_attempts`.
     pub(crate) fn deaths_of_poison(&self, max_attempts: u32) -> u32 {
         let default = if max_attempts > 1 { max_attempts } else { Poison::default().deaths };
         self.poison_deaths.unwrap_or(default)
     }
 
-    /// The same for the scheduler, on top of what else it is told.
+    /// Adds these settings to the rest of the scheduler's.
     pub(crate) fn of_scheduler(&self, max_attempts: u32, rest: Config) -> Config {
         Config {
             breaker: Breaker { failures: self.breaker_failures, window: self.breaker_window },

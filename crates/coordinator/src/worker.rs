@@ -93,7 +93,7 @@ impl Drop for Served {
 }
 
 impl<Out, In> Worker<Out, In> {
-    /// Describes a worker that `executable` makes.
+    /// Describes a worker that `executable` starts.
     pub fn builder(executable: Executable) -> WorkerBuilder<Out, In> {
         WorkerBuilder::new(executable)
     }
@@ -106,12 +106,12 @@ impl<Out, In> Worker<Out, In> {
         Self::builder(executable).spawn().await
     }
 
-    /// Its process id. Free for others once the worker has exited.
+    /// Returns its process id, which is free for others once the worker has exited.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its name in logs and reports.
+    /// Returns its name in logs and reports.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -126,8 +126,8 @@ impl<Out, In> Worker<Out, In> {
         self.exited().await
     }
 
-    /// Asks the worker to finish what it was sent and exit, kills it after `grace`, and waits until it
-    /// is gone. Messages that were not received are lost.
+    /// Asks the worker to handle the messages that it was sent and exit, kills it after `grace`, and waits
+    /// until it is gone. Messages that were not received are lost.
     pub async fn finish(&mut self, grace: Duration) -> ExitReport {
         if !self.home.is_here() {
             return self.exited().await;
@@ -164,8 +164,8 @@ impl<Out, In> Worker<Out, In> {
 
 impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
     /// Sends a message. A worker answers as it reads, and stops reading when nobody takes its answers: to
-    /// post thousands of messages, [`recv`](Self::recv) in between. Waits only while more than 64 KiB are still on their way; dropping the future
-    /// sends all of the message or nothing.
+    /// post thousands of messages, call [`recv`](Self::recv) in between. Waits only while more than 64 KiB
+    /// are still on their way. If the future is dropped, all of the message is sent, or nothing.
     ///
     /// # Errors
     /// When the message does not encode, is too large, or the worker is gone. `Ok` means that it is on
@@ -188,7 +188,7 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
         Ok(())
     }
 
-    /// The next message. Safe to drop and call again.
+    /// Returns the next message. Safe to drop and call again.
     ///
     /// # Errors
     /// When the worker's handler failed, the message does not decode, or the worker is gone.
@@ -205,10 +205,10 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
         }
     }
 
-    /// The next event, or none after [`WorkerEvent::Exit`]. Safe to drop and call again.
+    /// Returns the next event, or `None` after [`WorkerEvent::Exit`]. Safe to drop and call again.
     ///
     /// # Errors
-    /// When a message does not decode; the next call gives the next event.
+    /// When a message does not decode. The next call returns the next event.
     pub async fn next_event(&mut self) -> Result<Option<WorkerEvent<In>>, WorkerError> {
         if !self.home.is_here() {
             return Err(WorkerError::Forked);

@@ -4,14 +4,14 @@ use crate::invalid::InvalidLimits;
 use procpool_process::{ExecutableError, StartError};
 use procpool_protocol::{ExitReport, Failure, PayloadError};
 
-/// A message did not go or come.
+/// A message could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
     /// The worker is gone.
     #[error("the worker is gone: {0}")]
     Exited(Box<ExitReport>),
-    /// The worker is gone; how, its next event tells.
+    /// The worker is gone. Its next event tells how it ended.
     #[error("the worker is gone; its exit event says how")]
     Gone,
     /// This process is a fork of the one that spawned the worker.
@@ -23,7 +23,7 @@ pub enum WorkerError {
     /// The message does not encode or decode.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// The message is larger than the worker was told to expect.
+    /// The message is larger than the worker accepts.
     #[error("a message of {size} bytes exceeds the limit of {limit}; see `max_payload`")]
     TooLarge {
         /// Its size, in bytes.
@@ -40,10 +40,10 @@ pub enum SpawnError {
     /// Its executable cannot be used.
     #[error(transparent)]
     Executable(#[from] ExecutableError),
-    /// Its limits make no sense.
+    /// Its limits contradict each other.
     #[error("failed to spawn a worker: {0}")]
     Limits(InvalidLimits),
-    /// It did not come up.
+    /// It did not get ready.
     #[error(transparent)]
     Start(#[from] StartError),
     /// Its worker data does not encode.

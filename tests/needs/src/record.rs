@@ -24,7 +24,7 @@ impl Skip {
     /// When it cannot be written: nothing is skipped in silence.
     pub(crate) fn record(&self) {
         let line = self.line();
-        #[expect(clippy::print_stderr, reason = "whoever runs one test sees it here")]
+        #[expect(clippy::print_stderr, reason = "a person who runs one test sees it here")]
         {
             eprintln!("skipped: {line}");
         }

@@ -13,7 +13,7 @@ const FAULTS: u32 = 52;
 const NUMBER: usize = 1;
 const TESTS: usize = 4;
 
-/// Returns the faults of the matrix.
+/// Returns findings about the matrix.
 pub(crate) fn check(matrix: &str, sources: &[Source]) -> Vec<Finding> {
     let tests: BTreeSet<_> = sources.iter().flat_map(|source| tests_in(&source.code)).collect();
     let rows: Vec<_> = matrix.lines().zip(1..).filter_map(|(line, number)| row(line, number)).collect();

@@ -1,4 +1,5 @@
-//! [`PoolBuilder`]: what a pool shall be. Its methods are named like the keys of the configuration file.
+//! [`PoolBuilder`]: the settings of a pool before its start. Its methods are named like the keys of the
+//! configuration file.
 
 use super::{Pool, PoolConfig, PoolError, RawPool, WorkerRange, own_runtime};
 use crate::limits::PoolLimits;
@@ -13,8 +14,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Describes a pool; [`start`](Self::start) makes it. See [`PoolLimits`] for the defaults. The order of calls does not
-/// matter; of several calls of one method the last counts, and those of `env` and `inherit_env` add up.
+/// Describes a pool. [`start`](Self::start) starts it. See [`PoolLimits`] for the defaults. The order of
+/// calls does not matter. If a method is called several times, the last call counts; calls of `env` and
+/// `inherit_env` add up.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PoolBuilder<J> {
@@ -67,8 +69,8 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// Minimum and maximum number of workers: `4`, or `1..=4`. Default: 1 to the number of processors
-    /// that this process may use.
+    /// Sets the minimum and maximum number of workers: `4`, or `1..=4`. Default: 1 to the number of
+    /// processors that this process may use.
     pub fn workers(mut self, workers: impl Into<WorkerRange>) -> Self {
         let workers = workers.into();
         self.config.limits.min_workers = workers.min();
@@ -77,33 +79,33 @@ impl<J: Job> PoolBuilder<J> {
     }
 
     limit! {
-        /// Maximum number of jobs that may wait for a worker. Default: 1024.
+        /// Sets the maximum number of jobs that may wait for a worker. Default: 1024.
         queue: usize, jobs => jobs
     }
     limit! {
-        /// Maximum size of all inputs that wait for a worker together, in bytes. Default: 256 MiB. One that waits alone may have
-        /// any size.
+        /// Sets the maximum size of all inputs together that wait for a worker, in bytes. An input that waits
+        /// alone may have any size. Default: 256 MiB.
         queue_bytes: usize, bytes => bytes
     }
     limit! {
-        /// Bounds queue and run of a job together; `None` for no bound. Default: 30 s.
+        /// Bounds the time in queue and the run of a job together. `None`: no bound. Default: 30 s.
         timeout: impl Into<Option<Duration>>, timeout => timeout.into()
     }
     limit! {
-        /// Bounds the run of a job alone. Default: none.
+        /// Bounds the run of a job alone. Default: `None`.
         run_timeout: impl Into<Option<Duration>>, timeout => timeout.into()
     }
     limit! {
-        /// The longest timeout that a job may ask for; `Duration::MAX` for any. Default: 10 min, or `timeout` if that is longer or
-        /// none.
+        /// Sets the maximum timeout that a job may ask for. [`Duration::MAX`] lifts the bound. Default: 10
+        /// min, or `timeout` if that is longer or `None`.
         max_timeout: Duration, timeout => Some(timeout)
     }
     limit! {
-        /// From asking a job to stop to killing its worker. Default: 100 ms.
+        /// Sets the time from asking a job to stop to killing its worker. Default: 100 ms.
         grace: Duration, grace => grace
     }
     limit! {
-        /// From asking an idle worker to exit to killing it. Default: 2 s.
+        /// Sets the time from asking an idle worker to exit to killing it. Default: 2 s.
         stop_timeout: Duration, timeout => timeout
     }
     limit! {
@@ -111,87 +113,94 @@ impl<J: Job> PoolBuilder<J> {
         start_timeout: Duration, timeout => timeout
     }
     limit! {
-        /// Largest encoded input or output, in bytes. Default: 64 MiB.
+        /// Sets the maximum length of an encoded input or output, in bytes. Default: 64 MiB.
         max_payload: u32, bytes => bytes
     }
     limit! {
-        /// Maximum number of times that an idempotent job is handed to a worker. Default: 1.
+        /// Sets the maximum number of times that an idempotent job is handed to a worker. Default: 1.
         max_attempts: u32, attempts => attempts
     }
     limit! {
-        /// Whether jobs may be handed out again after a worker died with them. Default: the job's word.
+        /// Sets whether jobs may be handed out again after a worker died with them. Default: the value of the
+        /// job type.
         idempotent: bool, idempotent => Some(idempotent)
     }
     limit! {
-        /// Maximum number of failed jobs that are kept as files, where they are saved at all. Default: 100.
+        /// Sets the maximum number of failed jobs that are kept as files, where they are saved at all.
+        /// Default: 100.
         saved_jobs: usize, jobs => jobs
     }
     limit! {
-        /// Number of jobs that are kept in the file of a failed one, which its worker was given before: a crash may be of what
-        /// one of them had left behind. At most 1000, and 4 MiB of inputs a worker. Default: 0.
+        /// Sets the number of jobs that are kept in the file of a failed one. These are the jobs that its
+        /// worker was given before, since one of them may have caused the crash. At most 1000, and 4 MiB of
+        /// inputs for each worker. Default: 0.
         save_history: usize, jobs => jobs
     }
 
     limit! {
-        /// Number of failed starts within `breaker_window` that open the breaker. `0` disables it. Default:
-        /// 5.
+        /// Sets the number of failed starts within `breaker_window` that open the breaker. `0` disables it.
+        /// Default: 5.
         supervision.breaker_failures: usize, failures => failures
     }
     limit! {
-        /// See `breaker_failures`. Default: 10 s.
+        /// Sets the time in which failed starts are counted; see `breaker_failures`. Default: 10 s.
         supervision.breaker_window: Duration, window => window
     }
     limit! {
-        /// Number of workers that a payload may kill before it is rejected for `poison_window`. `0` disables
-        /// it. Default: `max_attempts` where that is above 1, else 3.
+        /// Sets the number of workers that a payload may kill before it is rejected for `poison_window`. `0`
+        /// disables it. Default: `max_attempts` where that is above 1, else 3.
         supervision.poison_deaths: u32, deaths => Some(deaths)
     }
     limit! {
-        /// How long a death is held against its payload. Default: 10 min.
+        /// Sets the time for which a death counts against its payload. Default: 10 min.
         supervision.poison_window: Duration, window => window
     }
     limit! {
-        /// Number of workers that jobs of one [client](crate::JobRequest::client) may kill within `poison_window`; then they are
-        /// refused until that ends. 0: they are only counted. Default: 0.
+        /// Sets the number of workers that jobs of one [client](crate::JobRequest::client) may kill within
+        /// `poison_window`. Beyond it, the pool refuses the client's jobs until that time ends. `0`: they are
+        /// only counted. Default: 0.
         supervision.client_deaths: u32, deaths => deaths
     }
     limit! {
-        /// Whether a job whose worker ran into its memory limit is tried again like any other. Default: false.
+        /// Sets whether a job whose worker ran into its memory limit is tried again like any other. Default:
+        /// false.
         supervision.retry_out_of_memory: bool, retry => retry
     }
     limit! {
-        /// Jobs after which a worker is replaced, the replacement first. Default: none.
+        /// Sets the number of jobs after which a worker is replaced. Its replacement starts first. Default:
+        /// `None`.
         supervision.recycle_jobs: impl Into<Option<u64>>, jobs => jobs.into()
     }
     limit! {
-        /// Time after which a worker is replaced, the replacement first. Default: none.
+        /// Sets the time after which a worker is replaced. Its replacement starts first. Default: `None`.
         supervision.recycle_lifetime: impl Into<Option<Duration>>, lifetime => lifetime.into()
     }
     limit! {
-        /// Resident memory, in bytes, above which a worker is replaced between two jobs. Default: none.
+        /// Sets the resident memory, in bytes, above which a worker is replaced between two jobs. Default:
+        /// `None`.
         supervision.recycle_memory: impl Into<Option<u64>>, bytes => bytes.into()
     }
     limit! {
-        /// A new process for every job. Default: false.
+        /// Sets whether each job gets a new process. Default: false.
         supervision.process_per_job: bool, fresh => fresh
     }
     limit! {
-        /// Workers kept idle and ready beside those that are busy. Default: 0.
+        /// Sets the number of workers that are kept idle and ready beside those that are busy. Default: 0.
         supervision.spares: usize, workers => workers
     }
     limit! {
-        /// Time after which a worker that no job has needed exits, down to the minimum; `None` keeps it for ever. Default:
-        /// 60 s.
+        /// Sets the time after which a worker that no job has needed exits, down to the minimum. `None` keeps
+        /// it for ever. Default: 60 s.
         supervision.idle_timeout: impl Into<Option<Duration>>, timeout => timeout.into()
     }
 
-    /// Says that one worker is started, at once, and no other after it.
+    /// Starts one worker, at once, and no other after it.
     pub(crate) fn starts_once(mut self) -> Self {
         self.config.starts_once = true;
         self
     }
 
-    /// Lets jobs run and wait as long as they like.
+    /// Removes all time limits: jobs may wait and run for any time.
     pub fn no_timeout(mut self) -> Self {
         self.config.limits.timeout = None;
         self
@@ -204,15 +213,15 @@ impl<J: Job> PoolBuilder<J> {
         self
     }
 
-    /// Sets what each worker is given at its start. It is encoded in the job's encoding when the pool starts. Up to 1 MiB of
-    /// bincode are also kept as JSON, for workers that read no bincode.
+    /// Sets the data that each worker receives at its start. It is encoded in the job's encoding when the
+    /// pool starts. Up to 1 MiB of bincode are also kept as JSON, for workers that read no bincode.
     pub fn worker_data<T: Serialize + Send + 'static>(mut self, data: T) -> Self {
         self.worker_data = StartData::of(data);
         self
     }
 
-    /// Has the pool live on this runtime, which needs time and I/O. Default: the runtime on which it is started, or one of its
-    /// own with [`start_blocking`](Self::start_blocking).
+    /// Runs the pool on this runtime, which needs time and I/O. Default: the runtime on which it is started,
+    /// or one of its own with [`start_blocking`](Self::start_blocking).
     pub fn on(mut self, runtime: &Handle) -> Self {
         self.runtime = Some(runtime.clone());
         self
@@ -222,8 +231,8 @@ impl<J: Job> PoolBuilder<J> {
     /// the pool ends with it.
     ///
     /// # Errors
-    /// When the limits contradict each other, the executable cannot be used, or the first worker does
-    /// not come up: then with the report of its death.
+    /// When the limits contradict each other, the executable cannot be used, or the first worker does not get
+    /// ready. In the last case the error has the report of its death.
     pub async fn start(self) -> Result<Pool<J>, PoolError> {
         let runtime = self.runtime.clone();
         let config = self.config()?;
@@ -233,8 +242,9 @@ impl<J: Job> PoolBuilder<J> {
         }))
     }
 
-    /// Starts the pool on a thread and a runtime of its own, which end with the pool, and blocks until one worker is ready.
-    /// For a pool in a `static`, in tests above all, and for programs without a runtime. Its jobs may be awaited anywhere.
+    /// Starts the pool on a thread and a runtime of its own, which end with the pool, and blocks until one
+    /// worker is ready. This is for a pool in a `static`, above all in tests, and for programs without a
+    /// runtime. Its jobs may be awaited anywhere.
     ///
     /// ```no_run
     /// # use procpool_coordinator::{Executable, Pool};
@@ -253,7 +263,7 @@ impl<J: Job> PoolBuilder<J> {
         Ok(Pool::assume(own_runtime::start(self.config()?)?))
     }
 
-    /// Starts the pool without a worker; the first one is started for the first job.
+    /// Starts the pool without a worker. The pool starts the first worker for the first job.
     ///
     /// # Errors
     /// When the limits contradict each other or the executable cannot be used.
@@ -266,7 +276,7 @@ impl<J: Job> PoolBuilder<J> {
         Ok(Pool::assume(RawPool::start_lazy(self.config()?)?))
     }
 
-    /// Returns what has been described, for a [`Coordinator`](crate::Coordinator) to start with others.
+    /// Returns the configuration, for a [`Coordinator`](crate::Coordinator) to start with others.
     ///
     /// # Errors
     /// When the worker data does not encode.

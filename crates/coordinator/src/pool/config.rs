@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-/// Where the workers of a pool come from.
+/// The source of a pool's workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerSource {
@@ -46,7 +46,7 @@ impl std::fmt::Display for WorkerSource {
 pub struct PoolConfig {
     /// Its name, in logs, reports and addresses.
     pub name: String,
-    /// Where its workers come from.
+    /// The source of its workers.
     pub workers: WorkerSource,
     /// Its limits.
     pub limits: PoolLimits,
@@ -59,23 +59,25 @@ pub struct PoolConfig {
     /// The data that its workers receive at their start: a [`Payload`] as it is, or a value in an encoding
     /// that the workers read.
     pub worker_data: WorkerData,
-    /// The directory in which jobs are kept that crashed, panicked, broke the protocol or timed out while
-    /// they ran, to be run again with `procpool replay`; none to keep none. Made with mode 0700 where it is
-    /// missing; one of another user, or in which others may write, is refused. The files hold the jobs' inputs and the pool's [`env`](Self::env).
+    /// The directory for the files of jobs that crashed, panicked, broke the protocol or timed out while they
+    /// ran. `procpool replay` runs them again. `None`: no file is kept. The pool creates the directory with
+    /// mode 0700 if it is missing. It rejects a directory of another user, or one in which others may write.
+    /// The files hold the jobs' inputs and the pool's [`env`](Self::env).
     pub save_failed_jobs: Option<PathBuf>,
-    /// The job that its workers serve, by its name. `None` for the only one that the executable has, or the one that
-    /// [`expects`](Self::expects) names.
+    /// The name of the job that its workers serve. `None`: the only one that the executable has, or the one
+    /// that [`expects`](Self::expects) names.
     pub job: Option<String>,
     /// The identity that its workers must have. `None`: any.
     pub expects: Option<Contract>,
-    /// One worker is started, at once, and no other after it: nothing is gained by a copy of its executable.
+    /// The pool starts one worker, at once, and no other after it: a copy of its executable would save
+    /// nothing.
     pub(crate) starts_once: bool,
     /// The requirements of its typed callers, where they are known already.
     pub(crate) needs: Option<Needs>,
 }
 
 impl PoolConfig {
-    /// A pool with default limits of whatever workers `executable` makes.
+    /// Creates a pool with default limits, whose workers `executable` starts.
     pub fn new(name: impl Into<String>, executable: Executable) -> Self {
         Self {
             name: name.into(),
@@ -93,8 +95,8 @@ impl PoolConfig {
         }
     }
 
-    /// A pool with default limits of workers that somebody else starts, and that attach to `socket`. It
-    /// waits for `max_workers` of them.
+    /// Creates a pool with default limits for workers that somebody else starts, and that attach to `socket`.
+    /// The pool waits for `max_workers` of them.
     pub fn attached(name: impl Into<String>, socket: AttachSocket) -> Self {
         let workers = WorkerSource::Attached(socket);
         Self { workers, ..Self::new(name, Executable::current()) }
@@ -110,10 +112,10 @@ pub enum PoolError {
     Limits {
         /// The pool.
         pool: String,
-        /// Which limits, and what to do.
+        /// The contradiction, and the way out.
         reason: InvalidLimits,
     },
-    /// There is another pool of that name.
+    /// Another pool has that name.
     #[error("failed to start pool `{pool}`: there are two of that name")]
     Duplicate {
         /// The pool.
@@ -122,7 +124,7 @@ pub enum PoolError {
     /// Its executable cannot be used.
     #[error(transparent)]
     Executable(#[from] ExecutableError),
-    /// Its first worker did not come up.
+    /// Its first worker did not get ready.
     #[error(transparent)]
     Start(#[from] StartError),
     /// Its worker data is larger than a payload may be.
@@ -142,15 +144,15 @@ pub enum PoolError {
     Attach {
         /// The pool.
         pool: String,
-        /// Why not.
+        /// The reason.
         reason: io::Error,
     },
-    /// Its failed jobs cannot be saved where, or as, they should be.
+    /// Its failed jobs cannot be saved in that directory, or in that number.
     #[error("failed to start pool `{pool}`: {reason}")]
     SaveFailedJobs {
         /// The pool.
         pool: String,
-        /// Why not.
+        /// The reason.
         reason: SaveError,
     },
     /// Its worker data does not encode.

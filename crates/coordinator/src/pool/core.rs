@@ -86,7 +86,7 @@ impl Core {
         })
     }
 
-    /// The runtime that keeps the pool's time.
+    /// Returns the runtime that keeps the pool's time.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -130,7 +130,7 @@ impl Core {
         if has_runtime_ended { Refusal::RuntimeEnded } else { Refusal::ShuttingDown }
     }
 
-    /// The same of a reload that came to nothing.
+    /// Returns a reload's error, corrected where the runtime of the pool has ended.
     pub(super) fn why_not_reloaded(&self, error: ReloadError) -> ReloadError {
         match error {
             ReloadError::ShutDown { pool } if self.what_ended() == Refusal::RuntimeEnded => {
@@ -185,7 +185,8 @@ impl Core {
         done
     }
 
-    /// Does what a critical section left to be done, and what follows from that. The lock must not be held.
+    /// Performs the effects that a critical section left, and those that follow from them. The lock must not
+    /// be held.
     pub(crate) fn perform(&self, effects: &mut Effects) {
         loop {
             let (asked, recalls) =
@@ -271,7 +272,7 @@ impl Core {
         }
     }
 
-    /// No job and no worker is left, and nothing follows.
+    /// Ends the pool: no job and no worker is left.
     fn end(&self) {
         self.drained.send_replace(true);
         self.news.end();
@@ -308,12 +309,12 @@ impl Core {
         self.drained.subscribe()
     }
 
-    /// Whether this process is the one that started the pool, and no fork of it.
+    /// Returns whether this process is the one that started the pool, and no fork of it.
     pub(crate) fn is_here(&self) -> bool {
         self.home.is_here()
     }
 
-    /// The error of a caller whose job was not accepted.
+    /// Returns the error of a caller whose job was not accepted.
     pub(crate) fn refused(&self, reason: Refusal) -> Refused {
         Refused::new(&self.name, reason)
     }
@@ -327,7 +328,7 @@ impl Core {
         self.state.lock().unwrap_or_else(|poisoned| self.break_off(poisoned.into_inner()))
     }
 
-    /// A panic under the lock has left the pool half changed.
+    /// Closes a pool that a panic under the lock has left half changed.
     #[cold]
     fn break_off<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.break_off();

@@ -1,9 +1,9 @@
 //! [`Pool`]: typed jobs for many supervised worker processes.
 //!
-//! Three rooms. `caller/` is the side of those who want jobs done, `workers/` the side of the processes that do them,
-//! and `state/` what both change under the lock that `core` holds. The way of a job: `caller::request` encodes it,
-//! `core` takes it under the lock, `state` asks the scheduler, `state::effects` is what is done after the lock,
-//! `workers::frames` takes the result, `caller::handle` decodes it.
+//! Three parts: `caller/` is the side of the callers, `workers/` the side of the processes that run jobs, and
+//! `state/` the data that both change under the lock that `core` holds. The path of a job: `caller::request`
+//! encodes it, `core` accepts it under the lock, and `state` asks the scheduler. After the lock is released,
+//! `core` performs `state::effects`. `workers::frames` reads the result, and `caller::handle` decodes it.
 
 mod builder;
 mod caller;
@@ -49,8 +49,8 @@ use std::time::Duration;
 
 /// A pool of supervised worker processes that run `J`.
 ///
-/// Clones share the pool; when the last is dropped, its workers are killed and jobs that are open end
-/// as [`JobError::ShutDown`]. That works outside of a runtime, too.
+/// Clones share the pool. When the last clone is dropped, the pool kills its workers, and open jobs end as
+/// [`JobError::ShutDown`]. That works outside of a runtime, too.
 ///
 /// ```no_run
 /// # use procpool_coordinator::{Executable, Pool};
@@ -68,7 +68,7 @@ pub struct Pool<J> {
     job: PhantomData<fn() -> J>,
 }
 
-/// The workers of a pool are not what a typed view of it needs.
+/// The workers of a pool do not meet the requirements of its typed view.
 #[derive(Debug)]
 pub(crate) enum NotThatJob {
     Contract(ContractMismatch),
@@ -100,7 +100,7 @@ impl<J> std::fmt::Debug for Pool<J> {
 }
 
 impl<J: Job> Pool<J> {
-    /// Describes a pool of workers that `executable` makes.
+    /// Describes a pool of workers that `executable` starts.
     pub fn builder(executable: Executable) -> PoolBuilder<J> {
         PoolBuilder::new(executable)
     }
@@ -111,7 +111,7 @@ impl<J: Job> Pool<J> {
         PoolBuilder::attached(socket)
     }
 
-    /// A typed view of a pool, if its workers are of that job and read what it sends.
+    /// Returns a typed view of a pool, if its workers serve that job and read its encoding.
     pub(crate) fn of(raw: RawPool) -> Result<Self, NotThatJob> {
         let ours = Contract::of::<J>();
         ours.check(raw.contract().get_or_init(|| ours.clone()))?;
@@ -123,12 +123,12 @@ impl<J: Job> Pool<J> {
         Self { raw, job: PhantomData }
     }
 
-    /// A job with options of its own; ends in `run`, `try_run`, `submit` or `try_submit`.
+    /// Starts a job with options of its own. The request ends in `run`, `try_run`, `submit` or `try_submit`.
     pub fn job(&self, input: J::Input) -> JobRequest<J> {
         JobRequest::new(self.raw.clone(), input)
     }
 
-    /// Runs a job. Waits for a queue slot if need be, inside the job's deadline.
+    /// Runs a job. Waits for a queue slot if necessary, within the job's deadline.
     ///
     /// The future borrows nothing, and can be spawned. It keeps the pool alive. Dropping it cancels
     /// the job.
@@ -146,7 +146,7 @@ impl<J: Job> Pool<J> {
     /// ```
     ///
     /// # Errors
-    /// Every [`JobError`], each saying what is known.
+    /// Every [`JobError`], each with the known details.
     pub fn run(
         &self,
         input: J::Input,
@@ -165,8 +165,8 @@ impl<J: Job> Pool<J> {
         self.job(input).try_run()
     }
 
-    /// Submits a job and returns its handle. Waits for a queue slot if need be, inside the job's
-    /// deadline. Dropping the future submits nothing.
+    /// Submits a job and returns its handle. Waits for a queue slot if necessary, within the job's deadline.
+    /// Dropping the future submits nothing.
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
@@ -204,10 +204,10 @@ impl<J: Job> Pool<J> {
 
     /// Runs a job for each input and returns their outcomes as a stream, in the order of the inputs.
     ///
-    /// The stream takes inputs as it returns outcomes, so that neither a million inputs nor a slow
-    /// reader fills the memory. [`Map`] has options: how many jobs are under way, and in which order
-    /// outcomes come. A job waits in the queue as long as it has to, and the pool's `timeout` bounds
-    /// its run. The stream keeps the pool alive. Dropping it cancels what is open.
+    /// The stream takes inputs as it returns outcomes, so that neither a million inputs nor a slow reader
+    /// fills the memory. [`Map`] has options for the number of jobs under way, and for the order of outcomes.
+    /// A job may wait in the queue for any time, and the pool's `timeout` bounds its run. The stream keeps
+    /// the pool alive. Dropping it cancels open jobs.
     pub fn map<I>(&self, inputs: I) -> Map<J, I::IntoIter>
     where
         I: IntoIterator<Item = J::Input>,
@@ -215,8 +215,9 @@ impl<J: Job> Pool<J> {
         Map::new(self.clone(), inputs.into_iter())
     }
 
-    /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its
-    /// outcome. A running one is asked to stop, and its worker killed if it does not within the grace.
+    /// Cancels a job by its id. Returns `true` if it had no outcome yet. In this case its outcome is
+    /// [`JobError::Cancelled`]. The pool asks a running job to stop, and kills its worker if it does not stop
+    /// within the grace.
     pub fn cancel(&self, job: JobId) -> bool {
         self.raw.cancel(job)
     }
@@ -227,39 +228,41 @@ impl<J: Job> Pool<J> {
         self.raw.shutdown(drain).await
     }
 
-    /// Puts the executable that the pool's file name now stands for into service, without failing a job: one worker is
-    /// tried, and once that is ready, all are replaced, one at a time and between two jobs. Returns when that is done.
-    /// Dropping the future stops nothing. Of several reloads at a time the last wins.
+    /// Puts the executable that the pool's file name now stands for into service, without failing a job. The
+    /// pool tries one worker. Once that is ready, it replaces all others, one at a time and between two jobs,
+    /// and then this returns. Dropping the future stops nothing. If several reloads overlap, the last one
+    /// wins.
     ///
     /// # Errors
-    /// When the file cannot be used or its first worker does not get ready, and then nothing has changed; or when a later
-    /// reload or a shutdown came before the end.
+    /// When the file cannot be used, or its first worker does not get ready: nothing has changed. Or when a
+    /// later reload or a shutdown came before the end.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         self.raw.reload().await
     }
 
-    /// The pool at this moment.
+    /// Returns the pool's status at this moment.
     pub fn status(&self) -> PoolStatus {
         self.raw.status()
     }
 
-    /// The pool's workers at this moment.
+    /// Returns the pool's workers at this moment.
     pub fn workers(&self) -> Vec<WorkerStatus> {
         self.raw.workers()
     }
 
-    /// The payloads that have killed workers lately, those that are not run first, and the clients whose jobs did.
+    /// Returns the payloads that have killed workers lately, those that are no longer run first, and the
+    /// clients whose jobs did.
     pub fn quarantine(&self) -> Quarantine {
         self.raw.quarantine()
     }
 
-    /// Forgets what the pool holds against the payload or client of this [fingerprint](Quarantine), or against all: their
-    /// jobs are run again. Returns how many it has forgotten.
+    /// Clears the record of the payload or client with this [fingerprint](Quarantine), or all records: the
+    /// pool runs their jobs again. Returns the number of cleared records.
     pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
         self.raw.clear_quarantine(fingerprint)
     }
 
-    /// The same pool without its types.
+    /// Returns the same pool without its types.
     pub fn raw(&self) -> &RawPool {
         &self.raw
     }

@@ -1,7 +1,7 @@
-//! [`PoolEvents`]: what happens to a pool's workers, as a stream for each listener. Bounded: a listener that does not
-//! listen loses the oldest events and is told their number.
+//! [`PoolEvents`]: the events of a pool's workers, as a stream for each listener. Bounded: a slow listener
+//! loses the oldest events and learns their number.
 //!
-//! Told outside the pool's lock. Costs nothing while nobody listens.
+//! Sent outside the pool's lock. Costs nothing while nobody listens.
 
 use futures_core::Stream;
 use procpool_protocol::status::SuspectPayload;
@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-/// Events that a listener may have before it.
+/// Maximum number of unread events of a listener.
 const MOST_UNREAD: usize = 256;
 
-/// Something that happened to a pool.
+/// An event of a pool.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PoolEvent {
@@ -30,15 +30,16 @@ pub enum PoolEvent {
     StartFailed {
         /// Its name.
         worker: String,
-        /// Why not.
+        /// The reason.
         error: String,
     },
     /// A worker that was ready is gone.
     Died {
         /// The job that it was running, if that has no outcome yet.
         job: Option<JobId>,
-        /// Why the pool had killed it or asked it to exit, a word of
-        /// [`PoolStatus::deaths_by_cause`](procpool_protocol::status::PoolStatus::deaths_by_cause); `None` if it had not.
+        /// The reason for which the pool had killed it or asked it to exit, a key of
+        /// [`PoolStatus::deaths_by_cause`](procpool_protocol::status::PoolStatus::deaths_by_cause); `None` if
+        /// it had not.
         reason: Option<&'static str>,
         /// How it ended.
         report: Arc<ExitReport>,
@@ -50,27 +51,28 @@ pub enum PoolEvent {
         /// The limit.
         limit: LimitHit,
     },
-    /// A payload has killed a worker once too often, and jobs with it are not run for a while.
+    /// A payload has killed a worker once too often. The pool rejects jobs with it for a while.
     Quarantined(SuspectPayload),
-    /// Starts have failed so often that one worker at a time is tried, and jobs are refused while none is there.
+    /// Starts have failed so often that the pool tries one worker at a time, and refuses jobs while no worker
+    /// is there.
     BreakerOpened,
-    /// Workers start again.
+    /// Workers start again, and the breaker is closed.
     BreakerClosed,
-    /// The listener was too slow: it has missed some events, which would have come here.
+    /// The listener was too slow and has missed some events, which would have come here.
     Missed {
         /// Number of events.
         count: u64,
     },
 }
 
-/// The events of a pool from now on, as a [`Stream`]; ends with the pool.
+/// The events of a pool from now on, as a [`Stream`]. It ends with the pool.
 ///
-/// Holds up to 256 events. Of more, the oldest are left out, and [`PoolEvent::Missed`] says how many.
+/// Holds up to 256 events. Beyond that, the oldest are dropped, and [`PoolEvent::Missed`] says how many.
 #[derive(Debug)]
 pub struct PoolEvents(Arc<Queue>);
 
 impl PoolEvents {
-    /// Of a pool of which nothing is heard any longer.
+    /// Returns the events of a pool of which nothing is heard any longer.
     pub(crate) fn none() -> Self {
         Self(Arc::new(Queue(Mutex::new(Unread { has_ended: true, ..Unread::default() }))))
     }
@@ -99,7 +101,7 @@ pub(crate) struct News {
 }
 
 impl News {
-    /// A new listener, from now on.
+    /// Returns a new listener, which hears events from now on.
     pub(crate) fn listen(&self) -> PoolEvents {
         let queue = Arc::<Queue>::default();
         lock(&self.listeners).push(Arc::downgrade(&queue));
@@ -114,7 +116,7 @@ impl News {
         }
     }
 
-    /// Whether the breaker is open, as far as is known now.
+    /// Notes whether the breaker is open.
     pub(crate) fn breaker(&self, is_open: bool) {
         if self.is_breaker_open.load(Relaxed) != is_open
             && self.is_breaker_open.swap(is_open, Relaxed) != is_open
@@ -123,7 +125,7 @@ impl News {
         }
     }
 
-    /// Nothing follows.
+    /// Ends the events: no further one follows.
     pub(crate) fn end(&self) {
         self.each(|queue| {
             queue.lock().has_ended = true;
@@ -178,7 +180,7 @@ impl Queue {
         self.wake();
     }
 
-    /// Outside the lock: a waker is somebody else's.
+    /// Wakes the listeners. Outside the lock: a waker is somebody else's code.
     fn wake(&self) {
         let waker = self.lock().waker.take();
         if let Some(waker) = waker {

@@ -1,5 +1,5 @@
-//! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the
-//! HTTP frontend both stand on it.
+//! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the HTTP
+//! frontend both use it.
 
 use super::caller::pending::Pending;
 use super::config::{PoolConfig, PoolError, WorkerSource};
@@ -29,14 +29,14 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A pool of supervised worker processes that passes encoded payloads on.
 ///
-/// Clones share the pool; when the last is dropped, its workers are killed and what is open ends as
+/// Clones share the pool. When the last clone is dropped, the pool kills its workers, and open jobs end as
 /// shut down.
 #[derive(Clone, Debug)]
 pub struct RawPool {
     pub(super) owner: Arc<Owner>,
 }
 
-/// How a pool's shutdown went.
+/// The result of a pool's shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -52,8 +52,8 @@ pub(super) struct Owner {
     contract: Arc<OnceLock<Contract>>,
     pub(super) workers: WorkerSource,
     encodings: Arc<EncodingAgreement>,
-    /// Held from the look at the file until the reload has its number, so that the last look at the file
-    /// belongs to the last reload.
+    /// Held from reading the file until the reload has its number, so that the reload that read the file last
+    /// is the last.
     reloading: Mutex<()>,
 }
 
@@ -67,8 +67,8 @@ impl RawPool {
     /// Starts a pool and waits until one worker is ready. Needs a tokio runtime with time and I/O.
     ///
     /// # Errors
-    /// When the configuration contradicts itself, or the first worker does not come up: then with the
-    /// report of its death.
+    /// When the configuration contradicts itself, or the first worker does not get ready. In the last case
+    /// the error has the report of its death.
     pub async fn start(config: PoolConfig) -> Result<Self, PoolError> {
         let name = config.name.clone();
         let min_workers = config.limits.min_workers;
@@ -89,7 +89,7 @@ impl RawPool {
         Ok(pool)
     }
 
-    /// Starts a pool that starts its first worker with its first job.
+    /// Starts a pool without a worker. The pool starts the first worker for the first job.
     ///
     /// # Errors
     /// When the configuration contradicts itself.
@@ -190,22 +190,23 @@ impl RawPool {
         &self.owner.contract
     }
 
-    /// How its workers and their callers understand each other.
+    /// Returns the encodings that the pool's workers and their callers agree on.
     pub(crate) fn encodings(&self) -> &EncodingAgreement {
         &self.owner.encodings
     }
 
-    /// The pool's name.
+    /// Returns the pool's name.
     pub fn name(&self) -> &str {
         &self.core().name
     }
 
-    /// The pool's limits, as it was started with; [`status`](Self::status) tells the number of workers.
+    /// Returns the limits that the pool was started with. [`status`](Self::status) has the current number of
+    /// workers.
     pub fn limits(&self) -> &PoolLimits {
         &self.core().limits
     }
 
-    /// Offers a job; it is accepted or refused at once. Dropping [`Accepted::outcome`] cancels it.
+    /// Offers a job, which the pool accepts or refuses at once. Dropping [`Accepted::outcome`] cancels it.
     ///
     /// # Errors
     /// [`JobError::Refused`].
@@ -213,7 +214,7 @@ impl RawPool {
         self.offer(self.new_job(input, reply, limits, None, None))
     }
 
-    /// Offers a job whose worker may be asked for what it used.
+    /// Offers a job whose worker may be asked for the job's use of resources.
     pub(crate) fn submit_for(&self, job: Submission) -> Result<Accepted, JobError> {
         let new = self.new_job(job.input, job.reply, job.limits, None, None);
         self.offer(NewJob { reports_usage: job.reports_usage, client: job.client, ..new })
@@ -225,7 +226,7 @@ impl RawPool {
         Ok(Accepted::new(id, Pending::new(self.core().clone(), submitted)))
     }
 
-    /// A job with what the pool adds to it. `idempotent` is the job's own word.
+    /// Creates a job with the parts that the pool adds. `idempotent` is the job type's own statement.
     pub(crate) fn new_job(
         &self,
         input: Payload,
@@ -249,8 +250,9 @@ impl RawPool {
         }
     }
 
-    /// Cancels a job by its id. `true` if it had no outcome yet; then [`JobError::Cancelled`] is its
-    /// outcome. A running one is asked to stop, and its worker killed if it does not within the grace.
+    /// Cancels a job by its id. Returns `true` if it had no outcome yet. In this case its outcome is
+    /// [`JobError::Cancelled`]. The pool asks a running job to stop, and kills its worker if it does not stop
+    /// within the grace.
     pub fn cancel(&self, job: JobId) -> bool {
         self.core().cancel(job)
     }
@@ -273,13 +275,14 @@ impl RawPool {
         ShutdownReport { finished: after.0 - before.0, shut_down: after.1 - before.1 }
     }
 
-    /// Puts the executable that the pool's file name now stands for into service, without failing a job: one worker is
-    /// tried, and once that is ready, all are replaced, one at a time and between two jobs. Returns when that is done.
-    /// Dropping the future stops nothing. Of several reloads at a time the last wins.
+    /// Puts the executable that the pool's file name now stands for into service, without failing a job. The
+    /// pool tries one worker. Once that is ready, it replaces all others, one at a time and between two jobs,
+    /// and then this returns. Dropping the future stops nothing. If several reloads overlap, the last one
+    /// wins.
     ///
     /// # Errors
-    /// When the file cannot be used or its first worker does not get ready, and then nothing has changed; or when a later
-    /// reload or a shutdown came before the end.
+    /// When the file cannot be used, or its first worker does not get ready: nothing has changed. Or when a
+    /// later reload or a shutdown came before the end.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
         if !core.is_here() {
@@ -313,7 +316,8 @@ impl RawPool {
         Ok(())
     }
 
-    /// The pool at this moment. In a fork of the process that started it nothing is known but its name.
+    /// Returns the pool's status at this moment. In a fork of the process that started it only the name is
+    /// known.
     pub fn status(&self) -> PoolStatus {
         let core = self.core();
         if !core.is_here() {
@@ -322,20 +326,21 @@ impl RawPool {
         super::status::pool(core, &self.owner.workers)
     }
 
-    /// The schemas of the job's input and output, as a worker of the newest generation says; `None` until one has said
-    /// it, and if there are none, as in a fork.
+    /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.
+    /// Returns `None` until a worker has reported them, if there are none, and in a fork.
     pub fn schemas(&self) -> Option<Arc<PoolSchemas>> {
         self.core().is_here().then(|| self.core().with(|state, _| state.schemas.known())).flatten()
     }
 
-    /// The payloads that have killed workers lately, those that are not run first, and the clients whose jobs did.
+    /// Returns the payloads that have killed workers lately, those that are no longer run first, and the
+    /// clients whose jobs did.
     pub fn quarantine(&self) -> Quarantine {
         let core = self.core();
         if core.is_here() { core.with(|state, now| state.quarantine(now)) } else { Quarantine::default() }
     }
 
-    /// Forgets what the pool holds against the payload or client of this [fingerprint](Quarantine), or against all: their
-    /// jobs are run again. Returns how many it has forgotten.
+    /// Clears the record of the payload or client with this [fingerprint](Quarantine), or all records: the
+    /// pool runs their jobs again. Returns the number of cleared records.
     pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
         let core = self.core();
         if !core.is_here() {
@@ -346,7 +351,7 @@ impl RawPool {
         cleared
     }
 
-    /// The pool's workers at this moment. A fork has none.
+    /// Returns the pool's workers at this moment. A fork has none.
     pub fn workers(&self) -> Vec<WorkerStatus> {
         if self.core().is_here() { super::status::workers(self.core()) } else { Vec::new() }
     }

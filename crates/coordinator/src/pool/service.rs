@@ -14,8 +14,8 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A pool as a [`Service`]: ready while the pool takes jobs, so that middleware can wait or shed load.
 ///
-/// Readiness reserves nothing. Where several clones take the last queue slots at once, those that come late wait for one inside
-/// the job's deadline, as [`Pool::run`] does.
+/// Readiness reserves nothing. If several clones take the last queue slots at once, the late ones wait for a
+/// slot within the job's deadline, as [`Pool::run`] does.
 ///
 /// ```no_run
 /// # use procpool_coordinator::{Executable, Pool};
@@ -34,7 +34,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// ```
 pub struct PoolService<J> {
     pool: Pool<J>,
-    /// Keeps the place in the line of those that wait for a slot, and with it the waker.
+    /// Keeps the place in the line of callers that wait for a slot, and with it the waker.
     slot: Option<Boxed<()>>,
 }
 
@@ -80,7 +80,7 @@ impl<J: Job> Service<J::Input> for PoolService<J> {
     type Error = JobError;
     type Future = Boxed<Result<J::Output, JobError>>;
 
-    /// Ready when the pool takes a job now, or would refuse it for another reason than a full queue.
+    /// Becomes ready when the pool takes a job now, or would refuse it for another reason than a full queue.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JobError>> {
         let slot = self.slot.get_or_insert_with(|| {
             let core = self.pool.raw.core().clone();

@@ -42,11 +42,11 @@ impl<J: Job> Pool<J> {
         WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner), job: PhantomData }
     }
 
-    /// Changes the number of workers, and returns at once. A larger pool starts what it lacks. A smaller one lets workers go as
-    /// they become idle, one after the other: no job is disturbed.
+    /// Changes the number of workers, and returns at once. A larger pool starts the workers that it lacks. A
+    /// smaller one lets workers go as they become idle, one after the other: no job is disturbed.
     ///
     /// # Errors
-    /// When there is none, or the workers attach to the pool.
+    /// When the maximum is zero, or the workers attach to the pool.
     pub fn resize(&self, workers: impl Into<WorkerRange>) -> Result<(), InvalidLimits> {
         self.raw.resize(workers)
     }
@@ -64,12 +64,13 @@ impl<J: Job> Pool<J> {
         self.raw.close();
     }
 
-    /// Whether the pool has stopped taking jobs: it was closed or shut down, its runtime has ended, or this is a fork.
+    /// Returns whether the pool has stopped taking jobs: it was closed or shut down, its runtime has ended,
+    /// or this is a fork.
     pub fn is_closed(&self) -> bool {
         self.raw.is_closed()
     }
 
-    /// Returns what happens to the pool's workers from now on, as a stream.
+    /// Returns the events of the pool's workers from now on, as a stream.
     ///
     /// ```no_run
     /// # use procpool_coordinator::{Executable, Pool, PoolEvent};
@@ -96,7 +97,7 @@ impl RawPool {
     /// Changes the number of workers; see [`Pool::resize`].
     ///
     /// # Errors
-    /// When there is none, or the workers attach to the pool.
+    /// When the maximum is zero, or the workers attach to the pool.
     pub fn resize(&self, workers: impl Into<WorkerRange>) -> Result<(), InvalidLimits> {
         let workers = workers.into();
         let (min, max) = (workers.min(), workers.max());
@@ -143,13 +144,14 @@ impl RawPool {
         self.core().feed(Event::Drain { limit: None });
     }
 
-    /// Whether the pool has stopped taking jobs.
+    /// Returns whether the pool has stopped taking jobs.
     pub fn is_closed(&self) -> bool {
         let core = self.core();
         !core.is_here() || core.with(|state, _| state.scheduler.is_draining())
     }
 
-    /// Returns what happens to the pool's workers from now on. A fork, and who comes after the pool's end, hears nothing.
+    /// Returns the events of the pool's workers from now on. In a fork, and after the pool's end, there are
+    /// none.
     pub fn events(&self) -> PoolEvents {
         let core = self.core();
         if !core.is_here() {

@@ -47,14 +47,14 @@ impl History {
         }
     }
 
-    /// The worker will not begin those that `is_one` picks by their numbers.
+    /// Removes the jobs that the worker will not begin: those that `is_one` picks by their numbers.
     pub(crate) fn gives_back(&self, is_one: impl Fn(u64) -> bool) {
         let mut kept = self.lock();
         kept.jobs.retain(|job| !is_one(job.sequence));
         kept.bytes = kept.jobs.iter().map(length).sum();
     }
 
-    /// The last jobs before this one, the oldest first.
+    /// Returns the last jobs before this one, the oldest first.
     pub(crate) fn before(&self, sequence: u64) -> Vec<Frame> {
         let kept = self.lock();
         let earlier = kept.jobs.iter().filter(|job| job.sequence < sequence);

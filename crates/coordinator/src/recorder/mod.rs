@@ -74,7 +74,7 @@ struct ToSave {
     saved: oneshot::Sender<Option<PathBuf>>,
 }
 
-/// Whether a job that ended like this is worth another look.
+/// Returns whether a job that ended like this is worth another look.
 pub(crate) fn is_worth_saving(error: &JobError) -> bool {
     matches!(
         error,
@@ -117,7 +117,7 @@ impl Recorder {
         Ok(Self { pool: pool.into(), jobs, runtime: Handle::current() })
     }
 
-    /// Has a job saved, and its caller told after that. Never waits.
+    /// Queues a job to be saved. Its caller is told after that. Never waits.
     pub(crate) fn save(&self, failed: FailedJob) {
         let FailedJob { sent, outcome: pending } = failed;
         let Some(finished) = pending.finished() else { return };

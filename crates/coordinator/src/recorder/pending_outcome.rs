@@ -30,7 +30,7 @@ impl PendingOutcome {
         Self(Some((caller, finished)))
     }
 
-    /// How the job ended.
+    /// Returns the job's end.
     pub(super) fn finished(&self) -> Option<&Finished> {
         self.0.as_ref().map(|(_, finished)| finished)
     }

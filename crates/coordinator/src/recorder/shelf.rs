@@ -27,7 +27,8 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// The shelf in `dir`, which is made if need be. A relative path counts from the current directory of now.
+    /// Opens the directory `dir`, and creates it if necessary. A relative path counts from the present
+    /// current directory.
     pub(super) fn open(dir: &Path, pool: &str, most: usize) -> Result<Self, SaveError> {
         if pool.contains(['/', '\0']) {
             return Err(SaveError::PoolName);
@@ -62,9 +63,9 @@ impl Shelf {
         saved.map(|()| file)
     }
 
-    /// A recording holds a job and the environment of its pool: only this user may read it. The program that
-    /// a file names is run by the user who replays it. So no other user may put a file here, or another
-    /// directory in the place of this one.
+    /// Creates the directory. A recording holds a job and the environment of its pool: only this user may
+    /// read it. The program that a file names is run by the user who replays it. So no other user may put a
+    /// file here, or another directory in the place of this one.
     fn make_dir(&self) -> io::Result<()> {
         let made = trust::make_directory(&self.dir, 0o700);
         let Ok(found) = fs::metadata(&self.dir) else { return made };
@@ -95,7 +96,7 @@ impl Shelf {
         files[..surplus].iter().try_for_each(|file| remove(&file.path()))
     }
 
-    /// The files of this pool that end like this.
+    /// Returns the files of this pool with this extension.
     fn files(&self, extension: &str) -> io::Result<Vec<DirEntry>> {
         let is_ours = |file: &DirEntry| self.is_ours(&file.file_name().to_string_lossy(), extension);
         let files = fs::read_dir(&self.dir)?.filter(|file| file.as_ref().map_or(true, is_ours));

@@ -55,7 +55,7 @@ impl Template {
         Ok(Self { recording, welcome, worker_data, contract })
     }
 
-    /// The recording of this job.
+    /// Returns the recording of this job.
     pub(super) fn fill(&self, job: &ToSave) -> SavedJob {
         let sent = &job.sent;
         let history = sent.history.as_ref().map(|it| it.before(sent.frame.sequence)).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Template {
     }
 }
 
-/// Those that one process can hold itself to.
+/// Returns the limits that a process can set for itself.
 fn saved_limits(limits: &WorkerLimits) -> SavedLimits {
     SavedLimits {
         memory_limit: limits.memory_limit,
@@ -91,7 +91,7 @@ fn saved_limits(limits: &WorkerLimits) -> SavedLimits {
     }
 }
 
-/// Where the executable will be found by another process: `/proc/self/exe` is each one's own.
+/// Returns the path by which another process will find the executable: `/proc/self/exe` is each one's own.
 fn real_path(executable: &Executable) -> PathBuf {
     let path = executable.as_path();
     let this = (path == Executable::current().as_path()).then(|| procpool_process::own_path().ok()).flatten();

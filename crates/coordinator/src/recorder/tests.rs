@@ -20,7 +20,7 @@ fn crash() -> JobError {
     JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), Stage::Running, death)))
 }
 
-/// Has a job saved that crashed, and gives where its outcome comes.
+/// Saves a job that crashed, and returns the receiver of its outcome.
 fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
     let (caller, outcome) = oneshot::channel();
     let frame = Frame::new(Kind::Job, 1, "");
@@ -40,7 +40,7 @@ fn crashed(recorder: &Recorder) -> oneshot::Receiver<Finished> {
     outcome
 }
 
-/// The file that an outcome names. It has to be the outcome of a crash, whatever happened.
+/// Returns the file that an outcome names. It must be the outcome of a crash, whatever happened.
 async fn file(outcome: oneshot::Receiver<Finished>) -> Option<PathBuf> {
     let finished = timeout(LONG, outcome).await.expect("an outcome in time").expect("an outcome");
     finished.result.unwrap_err().crash_report().expect("a crash").replay.clone()

@@ -43,8 +43,9 @@ impl Buffers {
         drop(rested);
     }
 
-    /// The latest that is long enough, else a new one: to make another longer would copy what nobody needs. One of more than
-    /// twice the length is for others: who keeps the output keeps all of the buffer.
+    /// Returns the latest buffer that is long enough, or else a new one: to lengthen another would copy bytes
+    /// that nobody needs. A buffer of more than twice the length is kept for others, because a caller that
+    /// keeps the output keeps all of the buffer.
     fn take(&self, length: usize) -> Vec<u8> {
         let mut spares = self.lock();
         match spares.iter().rposition(|spare| fits(spare.bytes.len(), length)) {
@@ -68,7 +69,7 @@ impl Buffers {
     }
 }
 
-/// Whether an output of `length` bytes may have a buffer of this size.
+/// Returns whether an output of `length` bytes may have a buffer of this size.
 const fn fits(size: usize, length: usize) -> bool {
     length <= size && size / 2 <= length
 }

@@ -58,7 +58,7 @@ impl<A> ArenaLane<A> {
         }
     }
 
-    /// How much memory it is, in bytes.
+    /// Returns the number of bytes of its memory.
     pub(crate) fn length(&self) -> usize {
         self.all().map(|arena| arena.length).sum()
     }
@@ -72,7 +72,7 @@ impl<A> ArenaLane<A> {
         (is_settled && is_large && !fits).then(length)
     }
 
-    /// The worker is told of this one. The error gives it back: meanwhile another was offered.
+    /// Notes that the worker is told of this arena. The error returns it if another was offered meanwhile.
     pub(crate) fn offer(&mut self, arena: Arena<A>) -> Result<(), Arena<A>> {
         if self.offered.is_some() || self.retired.is_some() {
             return Err(arena);
@@ -81,12 +81,12 @@ impl<A> ArenaLane<A> {
         Ok(())
     }
 
-    /// Whether there is none, nor will be soon.
+    /// Returns whether there is no arena, nor will be soon.
     pub(crate) fn is_empty(&self) -> bool {
         self.all().next().is_none()
     }
 
-    /// Wherever each is on its way.
+    /// Returns all arenas, in any state.
     fn all(&self) -> impl Iterator<Item = &Arena<A>> {
         let retired = self.retired.as_ref().map(|(arena, _)| arena);
         self.current.iter().chain(&self.offered).chain(retired).chain(&self.resting)
@@ -119,7 +119,7 @@ impl<A> ArenaLane<A> {
         Ok(replaced.and_then(|replaced| self.retire(replaced, newest)))
     }
 
-    /// The worker uses it for none but the jobs up to `newest`. Gives it back if there are none.
+    /// Retires an arena: the worker uses it only for the jobs up to `newest`. Returns it if there are none.
     fn retire(&mut self, arena: Arena<A>, newest: u64) -> Option<Arena<A>> {
         if newest == 0 {
             return Some(arena);
@@ -128,7 +128,7 @@ impl<A> ArenaLane<A> {
         before.map(|(arena, _)| arena)
     }
 
-    /// The arena for a payload of a job with this number, if one is free.
+    /// Returns the arena for a payload of a job with this number, if one is free.
     pub(crate) fn lend(&mut self, payload: usize, sequence: u64, now: Time) -> Option<Arena<A>> {
         let is_large = payload >= MIN_SHARED;
         let arena = self.current.as_ref().filter(|arena| is_large && payload <= arena.length)?;
@@ -140,20 +140,21 @@ impl<A> ArenaLane<A> {
         Some(arena.clone())
     }
 
-    /// The arena with this number, wherever it is on its way.
+    /// Returns the arena with this number, in any state.
     pub(crate) fn find(&mut self, number: u64, now: Time) -> Option<Arena<A>> {
         self.used = now;
         self.all().find(|arena| arena.number == number).cloned()
     }
 
-    /// The worker no longer holds this job. Returns the arena to drop.
+    /// Ends a job: the worker no longer holds it. Returns the arena to drop.
     pub(crate) fn over(&mut self, sequence: u64) -> Option<Arena<A>> {
         self.lent.take_if(|lent| *lent <= sequence);
         let (arena, _) = self.retired.take_if(|(_, newest)| sequence >= *newest)?;
         Some(arena)
     }
 
-    /// Something in the worker holds on to it: nobody writes to it any longer. Returns the arena to drop.
+    /// Gives up an arena that something in the worker holds on to: nobody writes to it any longer. Returns
+    /// the arena to drop.
     pub(crate) fn lose(&mut self, number: u64) -> Option<Arena<A>> {
         let lost = self.current.take_if(|arena| arena.number == number);
         if lost.is_some() {
@@ -182,7 +183,7 @@ impl<A> ArenaLane<A> {
         self.resting.as_ref().map(|arena| arena.number)
     }
 
-    /// As if the worker had heard that it was taken back.
+    /// Takes the resting arena, as if the worker had heard that it was taken back.
     #[cfg(test)]
     pub(crate) fn forget_what_rests(&mut self) -> Option<Arena<A>> {
         self.resting.take()

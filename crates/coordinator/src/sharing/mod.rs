@@ -31,20 +31,20 @@ pub(crate) struct Sharing {
     pub(crate) has_taken: bool,
 }
 
-/// Longest payload that a worker may share, in bytes; 0 if it shares none.
+/// Returns the maximum length of a payload that a worker may share, in bytes, or 0 if it shares none.
 pub(crate) fn most(max_payload: u32, memory_limit: Option<u64>) -> usize {
     let bound = memory_limit.map_or(u64::MAX, |limit| limit / SHARE_OF_MEMORY);
     usize::try_from(bound.min(max_payload.into())).unwrap_or(usize::MAX)
 }
 
 impl Sharing {
-    /// Of a worker that shares payloads of up to `most` bytes.
+    /// Creates the state of a worker that shares payloads of up to `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
         let (inputs, outputs) = (ArenaLane::new(most), ArenaLane::new(most));
         Self { inputs, outputs, born: None, last_number: 0, has_taken: false }
     }
 
-    /// The worker has said how it comes by arenas, and may have been born with some.
+    /// Takes in how the worker receives arenas. It may have been born with some.
     pub(crate) fn settle(&mut self, takes: Option<TakesArenas>, born: Option<BornArenas>) {
         match takes {
             Some(TakesArenas::Received) => {}
@@ -53,7 +53,7 @@ impl Sharing {
         }
     }
 
-    /// How much memory the worker has mapped for it, in bytes.
+    /// Returns the number of bytes that the worker has mapped for it.
     pub(crate) fn length(&self) -> usize {
         if self.born.is_some() {
             return 0;
@@ -94,7 +94,7 @@ impl Sharing {
         Ok(frame)
     }
 
-    /// The worker has answered an offer, when it had been sent jobs up to `newest`.
+    /// Takes in the worker's answer to an offer, when it had been sent jobs up to `newest`.
     pub(crate) fn answered(
         &mut self,
         number: u64,
@@ -113,14 +113,14 @@ impl Sharing {
         }
     }
 
-    /// Has memory given back that is used for nothing else.
+    /// Gives back memory that is used for nothing else.
     fn let_rest(&self, dropped: &Dropped) {
         if self.outputs.is_empty() {
             dropped.rest();
         }
     }
 
-    /// The worker no longer holds this job.
+    /// Ends a job: the worker no longer holds it.
     pub(crate) fn over(&mut self, sequence: u64) -> impl Iterator<Item = Dropped> + use<> {
         let input = self.inputs.over(sequence).map(Dropped::Input);
         let output = self.outputs.over(sequence).map(Dropped::Output);

@@ -1,4 +1,4 @@
-//! [`WorkerBuilder`]: what a worker shall be, and its spawn.
+//! [`WorkerBuilder`]: the settings of a worker, and its spawn.
 
 use super::{Served, Worker, serve};
 use crate::invalid::InvalidLimits;
@@ -20,8 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Describes a worker; [`spawn`](Self::spawn) makes it. The order of calls does not matter; of several calls of one method
-/// the last counts, and those of `env` and `inherit_env` add up.
+/// Describes a worker. [`spawn`](Self::spawn) starts it. The order of calls does not matter. If a method is
+/// called several times, the last call counts; calls of `env` and `inherit_env` add up.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct WorkerBuilder<Out, In> {
@@ -73,27 +73,28 @@ impl<Out, In> WorkerBuilder<Out, In> {
         self
     }
 
-    /// Sets what the worker is given at its start. It is encoded, as messages are, when the worker is spawned. Up to 1 MiB
-    /// of bincode are also encoded as JSON, for a worker that reads no bincode.
+    /// Sets the data that the worker receives at its start. It is encoded, as messages are, when the worker
+    /// is spawned. Up to 1 MiB of bincode are also encoded as JSON, for a worker that reads no bincode.
     pub fn worker_data<T: Serialize + Send + 'static>(mut self, data: T) -> Self {
         self.worker_data = StartData::of(data);
         self
     }
 
-    /// How messages are encoded. Default: bincode, or JSON for a worker that reads no bincode.
+    /// Sets the encoding of messages. Default: bincode, or JSON for a worker that reads no bincode.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
         self
     }
 
-    /// Largest encoded message, in bytes. Default: 64 MiB.
+    /// Sets the maximum length of an encoded message, in bytes. Default: 64 MiB.
     pub fn max_payload(mut self, bytes: u32) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// Maximum size of the messages together, in bytes, that wait to be received. Beyond it the worker's next `post` blocks,
-    /// as it does while 256 messages wait. One message of any size always passes. Default: 64 MiB.
+    /// Sets the maximum size of all messages that wait to be received, in bytes. Beyond it the worker's next
+    /// `post` blocks, as it does while 256 messages wait. One message of any size always passes. Default: 64
+    /// MiB.
     pub fn mailbox_bytes(mut self, bytes: usize) -> Self {
         self.mailbox_bytes = bytes.max(1);
         self
@@ -108,8 +109,8 @@ impl<Out, In> WorkerBuilder<Out, In> {
     /// Spawns the worker and waits until it takes messages. Needs a tokio runtime with time and I/O.
     ///
     /// # Errors
-    /// When the executable cannot be used, or the worker does not come up: then with the report of its
-    /// death.
+    /// When the executable cannot be used, or the worker does not get ready. In the last case the error has
+    /// the report of its death.
     pub async fn spawn(self) -> Result<Worker<Out, In>, SpawnError> {
         let file = self.executable.as_path().file_name().unwrap_or_default();
         let name = self.name.unwrap_or_else(|| file.to_string_lossy().into_owned());

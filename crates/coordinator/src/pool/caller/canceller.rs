@@ -46,9 +46,9 @@ impl Canceller {
         self.id
     }
 
-    /// Cancels the job. Returns `true` if it had no outcome yet; then
-    /// [`JobError::Cancelled`](procpool_protocol::JobError::Cancelled) is its outcome. The pool asks
-    /// a running job to stop, and kills its worker after the grace.
+    /// Cancels the job. Returns `true` if it had no outcome yet. In this case its outcome is
+    /// [`JobError::Cancelled`](procpool_protocol::JobError::Cancelled). The pool asks a running job to stop,
+    /// and kills its worker after the grace.
     pub fn cancel(&self) -> bool {
         self.core.cancel(self.id)
     }

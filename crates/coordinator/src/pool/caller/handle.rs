@@ -16,10 +16,9 @@ use std::task::{Context, Poll};
 
 /// A job that its pool has accepted: a future of the job's outcome. Dropping it cancels the job.
 ///
-/// It can be polled by reference, collected, and spawned like any other future. Chunks that a
-/// [`Streaming`] job emits wait here, and the job with them, until they are taken:
-/// [`take_events`](Self::take_events) returns them as a stream. A handle that is awaited while it
-/// still has its events discards their chunks.
+/// It can be polled by reference, collected, and spawned like any other future. Chunks that a [`Streaming`]
+/// job emits wait here until they are taken, and the job waits with them. [`take_events`](Self::take_events)
+/// returns them as a stream. A handle that is awaited while it still has its events discards their chunks.
 ///
 /// ```no_run
 /// # use procpool_coordinator::Pool;
@@ -54,11 +53,11 @@ pub struct JobHandle<J: Job> {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobEvent<C> {
-    /// How far the job is. Only the latest is kept.
+    /// The job's progress. Only the latest is kept.
     Progress {
-        /// Units that are done.
+        /// Units that are finished.
         done: u64,
-        /// Units that there are, where known.
+        /// Units in all, where known.
         total: Option<u64>,
     },
     /// A piece of output. None is lost, and they come in order.
@@ -93,14 +92,14 @@ impl<J: Job> JobHandle<J> {
         Canceller::new(self.job.core().clone(), self.id)
     }
 
-    /// Lets the job go on though nobody waits for its outcome.
+    /// Lets the job go on without a caller that waits for its outcome.
     pub fn detach(self) {
         self.job.detach();
     }
 
-    /// Awaits the outcome, and returns what the job took beside it. More than its time is known where
-    /// [`JobRequest::report_usage`](crate::JobRequest::report_usage) asked for it. Dropping the future
-    /// cancels the job.
+    /// Awaits the outcome, and returns it with a report of the job's resources. The report has more than the
+    /// job's times only if [`JobRequest::report_usage`](crate::JobRequest::report_usage) asked for it.
+    /// Dropping the future cancels the job.
     pub async fn reported(mut self) -> Reported<J::Output> {
         Reported::of::<J>(poll_fn(|context| self.poll_end(context)).await)
     }
@@ -120,8 +119,8 @@ impl<J: Job> JobHandle<J> {
         self.events.take()
     }
 
-    /// Returns how far the job is, once it says something new, or `None` once it has its outcome or
-    /// its events were taken. Discards the chunks that come before that. Safe to drop and call again.
+    /// Returns the job's next progress, or `None` once it has its outcome or its events were taken. Discards
+    /// the chunks that come before that. Safe to drop and call again.
     pub async fn next_progress(&mut self) -> Option<(u64, Option<u64>)> {
         self.events.as_mut()?.next_progress().await
     }

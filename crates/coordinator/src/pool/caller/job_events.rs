@@ -61,8 +61,8 @@ impl<J: Job> JobEvents<J> {
         Self { core, key, events, types: PhantomData }
     }
 
-    /// Returns how far the job is, once it says something new, or `None` once it has its outcome.
-    /// Discards the chunks that come before that. Safe to drop and call again.
+    /// Returns the job's next progress, or `None` once it has its outcome. Discards the chunks that come
+    /// before that. Safe to drop and call again.
     pub async fn next_progress(&mut self) -> Option<(u64, Option<u64>)> {
         loop {
             match poll_fn(|context| self.poll(context)).await? {

@@ -118,7 +118,7 @@ mod tests {
     use std::time::Duration;
     use tokio::sync::mpsc;
 
-    /// With an input of this length.
+    /// Returns a job with an input of this length.
     fn job(bytes: usize) -> NewJob {
         NewJob {
             input: Payload::new(Encoding::Bytes, vec![0; bytes]),

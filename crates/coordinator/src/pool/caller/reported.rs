@@ -1,15 +1,15 @@
-//! [`Reported`]: an outcome, and what the job took.
+//! [`Reported`]: an outcome, and the resources that the job used.
 
 use super::handle;
 use procpool_protocol::outcome::{Finished, Refused, Timing};
 use procpool_protocol::{Job, JobError, JobId};
 use std::time::Duration;
 
-/// A job's outcome with a report of what it took, for metrics and bills.
+/// A job's outcome with a report of its resources, for metrics and bills.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Reported<T> {
-    /// The output, or why there is none.
+    /// The output, or the error.
     pub outcome: Result<T, JobError>,
     /// How it ran.
     pub report: RunReport,
@@ -21,13 +21,13 @@ pub struct Reported<T> {
 pub struct RunReport {
     /// The job's id, or `None` where the pool refused the job.
     pub id: Option<JobId>,
-    /// From being accepted to being given to a worker, or to the end if it never was.
+    /// Time from being accepted to being given to a worker, or to the end if it never was.
     pub wait: Duration,
-    /// From being given to a worker to the end, by this process's clock. The last of several attempts
-    /// counts.
+    /// Time from being given to a worker to the end, by this process's clock. If there were several attempts,
+    /// the last counts.
     pub run: Duration,
-    /// Number of times that the job was given to a worker. This and what follows is `None` where nobody
-    /// [asked](crate::JobRequest::report_usage), and where the pool refused the job.
+    /// Number of times that the job was given to a worker. This and the following fields are `None` where
+    /// nobody [asked](crate::JobRequest::report_usage), and where the pool refused the job.
     pub attempts: Option<u32>,
     /// Process id of the worker that had the job last. The system may have given it to another process
     /// by now.

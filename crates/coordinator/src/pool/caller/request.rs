@@ -55,27 +55,28 @@ impl<J: Job> JobRequest<J> {
         }
     }
 
-    /// Bounds queue and run together. Cut to the pool's `max_timeout`, which is 10 min where nobody says otherwise.
+    /// Bounds the time in queue and the run together. Cut to the pool's `max_timeout`, which is 10 min by
+    /// default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);
         self
     }
 
-    /// Bounds the run alone. Cut to the pool's `max_timeout`, which is 10 min where nobody says otherwise.
+    /// Bounds the run alone. Cut to the pool's `max_timeout`, which is 10 min by default.
     pub fn run_timeout(mut self, timeout: Duration) -> Self {
         self.limits.run_timeout = Some(timeout);
         self
     }
 
-    /// Whether this job may be handed out again, up to the pool's `max_attempts`, after a worker died
+    /// Sets whether this job may be handed out again, up to the pool's `max_attempts`, after a worker died
     /// with it.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = Some(idempotent);
         self
     }
 
-    /// Says who wants the job done, as an address or a user's name: the pool counts the workers that each client's jobs kill,
-    /// and refuses a client after [`client_deaths`](crate::Supervision::client_deaths) of them.
+    /// Names the client, by an address or a user's name. The pool counts the workers that each client's jobs
+    /// kill, and refuses a client after [`client_deaths`](crate::Supervision::client_deaths) of them.
     pub fn client(mut self, client: &str) -> Self {
         self.client = Some(client.into());
         self
@@ -88,7 +89,7 @@ impl<J: Job> JobRequest<J> {
         self
     }
 
-    /// Runs the job as [`run`](Self::run) does, and returns what it took beside its outcome.
+    /// Runs the job as [`run`](Self::run) does, and returns a report of its resources beside its outcome.
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
@@ -115,11 +116,11 @@ impl<J: Job> JobRequest<J> {
         }
     }
 
-    /// Runs the job. Waits for a queue slot if need be, inside the job's deadline. Dropping the future
+    /// Runs the job. Waits for a queue slot if necessary, within the job's deadline. Dropping the future
     /// cancels the job.
     ///
     /// # Errors
-    /// Every [`JobError`], each saying what is known.
+    /// Every [`JobError`], each with the known details.
     pub async fn run(self) -> Result<J::Output, JobError> {
         let (pool, job) = self.encode(None)?;
         let core = pool.core();
@@ -138,7 +139,7 @@ impl<J: Job> JobRequest<J> {
         handle::decode::<J>(Pending::new(&**core, submitted).await)
     }
 
-    /// Submits the job and returns its handle. Waits for a queue slot if need be, inside the job's
+    /// Submits the job and returns its handle. Waits for a queue slot if necessary, within the job's
     /// deadline. Dropping the future submits nothing.
     ///
     /// # Errors

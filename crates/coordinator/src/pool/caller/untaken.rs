@@ -28,12 +28,12 @@ impl Untaken {
         }
     }
 
-    /// The caller has this one.
+    /// Notes that the caller has this one.
     pub(crate) fn taken(&self, finished: &Finished) {
         self.subtract(counted(finished));
     }
 
-    /// The caller no longer wants the outcome, whether it is there or not.
+    /// Handles an outcome that the caller no longer wants, whether it is there or not.
     pub(crate) fn leave(&self, mut outcome: oneshot::Receiver<Finished>) {
         // An outcome that is sent after this is dropped.
         outcome.close();

@@ -63,7 +63,7 @@ impl Patient {
         self.lock().wake_from(0, room);
     }
 
-    /// Number of callers that wait.
+    /// Returns the number of callers that wait.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
@@ -86,7 +86,7 @@ impl Line {
 }
 
 impl Waiting<'_> {
-    /// From now on it is woken. Returns whether it was woken before: it is about to use what it was woken for.
+    /// Registers it to be woken. Returns whether it was woken before, and so is about to use its slot.
     pub(crate) fn listen(&self) -> bool {
         let mut line = self.patient.lock();
         line.callers.get_mut(&self.ticket).is_some_and(|caller| caller.woken.take().is_some())

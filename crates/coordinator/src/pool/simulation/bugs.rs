@@ -58,7 +58,7 @@ impl Met {
         self.cancels += other.cancels;
     }
 
-    /// Whether all of it happened often.
+    /// Returns whether all of it happened often.
     pub(super) fn is_all(&self) -> bool {
         let Self { kills, last_answers, recalls, passed_over, lent, large_outputs, taken_back, cancels } =
             *self;

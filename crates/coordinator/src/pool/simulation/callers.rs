@@ -29,7 +29,7 @@ impl Run {
         self.submit_one(self.to_submit, does)
     }
 
-    /// One that comes just when workers are told that their memory is taken back, and asks for it.
+    /// Submits a job just when workers are told that their memory is taken back, so that it asks for it.
     pub(super) fn submit_late(&mut self) -> Checked {
         match self.late.next() {
             Some(number) => self.submit_one(number, Does::AnswersMuch),
@@ -83,7 +83,7 @@ impl Run {
         self.act(|state, now, effects| state.handle(now, Event::Cancel { job }, effects))
     }
 
-    /// The caller reads what is there, and the worker is granted more.
+    /// Lets the caller read the events that are there, and grants the worker more.
     pub(super) fn read(&mut self, key: Key, events: &Events) {
         let number = self.names.iter().find(|(_, names)| names.0 == key).map(|(&number, _)| number);
         let mut granted = 0;

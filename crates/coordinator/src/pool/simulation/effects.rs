@@ -24,7 +24,7 @@ impl Run {
         Ok(done)
     }
 
-    /// `true` if there is more.
+    /// Performs the effects. Returns `true` if there are more.
     pub(super) fn perform(&mut self, effects: &mut Effects) -> Result<bool, String> {
         let flushed = effects.flush_jobs.drain(..).chain(effects.flush_soon.drain(..));
         for lines in flushed.chain(effects.flush_control.drain(..)) {

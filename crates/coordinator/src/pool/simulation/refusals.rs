@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 const SUSPECT: Fingerprint = Fingerprint(7);
 const INNOCENT: Fingerprint = Fingerprint(5);
 
-/// A pool without a queue whose one worker is idle and has run something. A job whose payload has killed waits for another.
+/// Returns a pool without a queue whose one worker is idle and has run something. A job whose payload has
+/// killed waits for another.
 fn with_one_set_apart() -> Scheduler {
     let mut scheduler = Scheduler::new(Config { queue: 0, ..Config::default() }, 1).expect("a configuration");
     let submit = |job, payload| Event::Submit {

@@ -87,7 +87,7 @@ impl Run {
         self.random.random_range(0..100) < percent
     }
 
-    /// Until every job has its outcome.
+    /// Runs until every job has its outcome.
     pub(super) fn play(&mut self) -> Checked {
         self.act(|state, now, effects| state.handle(now, Event::Start, effects))?;
         for step in 0..MOST_STEPS {

@@ -33,7 +33,7 @@ const ALL: [Does; 5] = [Does::Echoes, Does::Streams, Does::Kills, Does::TakesLon
 /// Chunks of a job that streams: more than it may send at once.
 pub(super) const CHUNKS: u32 = 40;
 
-/// The input of a job, in which each byte behind the head says whose it is.
+/// Returns the input of a job, in which each byte behind the head says whose it is.
 pub(super) fn input(number: u8, does: Does, length: usize) -> Bytes {
     let mut bytes = vec![number; length.max(2)];
     bytes[0] = ALL.iter().position(|&it| it == does).and_then(|at| u8::try_from(at).ok()).unwrap_or_default();
@@ -174,7 +174,7 @@ impl Fake {
         Ok(None)
     }
 
-    /// The job that it has written down as begun, if it has not answered it.
+    /// Returns the job that it has written down as begun, or `None` if it has answered it.
     pub(super) fn current(&self) -> Option<u8> {
         let pending = || self.input(&self.pending.as_ref()?.0).ok()?.get(1).copied();
         self.running.as_ref().map(|running| running.number).or_else(pending)

@@ -144,7 +144,7 @@ impl Run {
         dropped.map_or(Ok(()), |arena| arena.give_back().map_err(|error| error.to_string()))
     }
 
-    /// The worker is dead, by somebody's hand or by its job.
+    /// Buries a worker that was killed from outside or by its job.
     pub(super) fn bury(&mut self, worker: WorkerId, from_outside: bool) -> Checked {
         let Some(mut fake) = self.workers.remove(&worker) else { return Ok(()) };
         self.met.kills += 1;

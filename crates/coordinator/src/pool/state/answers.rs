@@ -8,8 +8,8 @@ use procpool_protocol::arena::Direction;
 use procpool_scheduler::{Event, Health, Time, WorkerId};
 
 impl State {
-    /// A living worker has answered. It `is_spent` if it can do no other job. The error says how it broke the protocol; what it
-    /// had answered before counts.
+    /// Takes in a living worker's answer. The worker `is_spent` if it can do no other job. The error says how
+    /// it broke the protocol. Its earlier answers count.
     pub(crate) fn answered(
         &mut self,
         now: Time,

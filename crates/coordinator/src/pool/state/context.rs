@@ -37,8 +37,8 @@ pub(crate) struct Death {
 }
 
 impl EventContext {
-    /// The outcome of a job whose worker has died, with the number of workers that its payload has killed, and for how long it is
-    /// in quarantine.
+    /// Returns the outcome of a job whose worker has died, with the number of workers that its payload has
+    /// killed, and for how long it is in quarantine.
     pub(crate) fn crashed(
         &self,
         key: Key,
@@ -67,7 +67,7 @@ impl EventContext {
         told.unwrap_or_else(|| Told { result: self.lost(), report: None })
     }
 
-    /// The outcome of a job whose worker gave none that can be passed on.
+    /// Returns the outcome of a job whose worker gave none that can be passed on.
     pub(crate) fn lost(&self) -> Outcome {
         let violation = self.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
         Err(JobError::Protocol { violation, replay: None }.into())

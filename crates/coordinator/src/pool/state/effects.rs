@@ -53,7 +53,7 @@ pub(crate) struct Effects {
 type Flushes = SmallVec<[Arc<Outboxes>; 2]>;
 
 impl Effects {
-    /// Has what was appended for a worker written.
+    /// Adds the writing of the frames that were appended for a worker.
     pub(crate) fn flush(&mut self, lines: &Arc<Outboxes>, flush: Flush) {
         let flushes = match flush {
             Flush::Now => &mut self.flush_jobs,

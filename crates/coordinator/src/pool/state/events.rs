@@ -58,7 +58,7 @@ impl Events {
         wake(state);
     }
 
-    /// Another attempt begins, with all of its credit.
+    /// Begins another attempt, with all of its credit.
     pub(crate) fn begin(&self) {
         self.lock().taken = 0;
     }
@@ -81,7 +81,7 @@ impl Events {
         Ok(Taken { grant: 0, is_first })
     }
 
-    /// The job has its outcome; what is here is all that comes.
+    /// Ends the events: the job has its outcome, and no further event comes.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
@@ -108,7 +108,8 @@ impl Events {
         Some(state.take())
     }
 
-    /// The next event; none once the job has ended and everything was taken. Only the last caller is woken.
+    /// Returns the next event, or `None` once the job has ended and everything was taken. Only the last
+    /// caller is woken.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next>> {
         let mut state = self.lock();
         if let Some(progress) = state.progress.take() {

@@ -20,13 +20,14 @@ pub(crate) struct Fingerprints {
 }
 
 impl Fingerprints {
-    /// The payload's fingerprint, if anybody wants it and it can be had quickly.
+    /// Returns the payload's fingerprint, if it is wanted and can be computed quickly.
     pub(crate) fn of_suspect(&self, payload: &Payload) -> Option<Fingerprint> {
         let is_quick = payload.bytes.len() <= QUICK;
         (is_quick && self.is_wanted.load(Ordering::Acquire)).then(|| self.of(payload))
     }
 
-    /// The fingerprint of a payload of any length: a long one is hashed where nobody waits for the thread.
+    /// Returns the fingerprint of a payload of any length: a long one is hashed where nobody waits for the
+    /// thread.
     pub(crate) async fn of_any(self: &Arc<Self>, payload: Payload) -> Fingerprint {
         if payload.bytes.len() <= QUICK {
             return self.of(&payload);
@@ -37,7 +38,7 @@ impl Fingerprints {
         hashed.await.unwrap_or(Fingerprint(0))
     }
 
-    /// The payload's fingerprint: of JSON by its value, of all else by its bytes.
+    /// Returns the payload's fingerprint: of JSON by its value, of all else by its bytes.
     pub(crate) fn of(&self, payload: &Payload) -> Fingerprint {
         let by_value = match payload.encoding {
             Encoding::Json => value_hash::of_json(&self.keys, &payload.bytes),

@@ -108,7 +108,7 @@ impl Generations {
         self.callers.clear();
     }
 
-    /// A reload has come to its end.
+    /// Reports the end of a reload to its caller.
     pub(crate) fn reloaded(
         &mut self,
         pool: &str,

@@ -43,7 +43,7 @@ impl Histogram {
         latency
     }
 
-    /// A duration, in microseconds, that `percent` of all do not exceed.
+    /// Returns a duration, in microseconds, that `percent` of all do not exceed.
     fn quantile(&self, percent: u64) -> u64 {
         let rank = (self.count * percent).div_ceil(100);
         let mut seen = 0;
@@ -57,7 +57,7 @@ impl Histogram {
     }
 }
 
-/// The bucket of a value: its highest bits, [`PRECISION`] of them behind the leading one.
+/// Returns the bucket of a value: its highest bits, [`PRECISION`] of them behind the leading one.
 fn bucket(value: u64) -> usize {
     let value = u32::try_from(value).unwrap_or(u32::MAX);
     let doublings = (u32::BITS - value.leading_zeros()).saturating_sub(PRECISION + 1);

@@ -180,7 +180,8 @@ impl State {
         refused
     }
 
-    /// Has another make of the executable tried, and put into service if it is any good.
+    /// Starts a reload: tries a new generation of the executable, and puts it into service if its workers get
+    /// ready.
     pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading, effects: &mut Effects) {
         if let Some(generation) = self.makes.add(pinned, self.scheduler.generation(), caller) {
             self.handle(now, Event::Reload { generation }, effects);
@@ -203,28 +204,28 @@ impl State {
         }
     }
 
-    /// When the timer is to wake.
+    /// Returns the time at which the timer must wake.
     pub(crate) fn armed(&self) -> Option<Time> {
         self.armed
     }
 
-    /// The scheduler's name of a job that has no outcome yet.
+    /// Returns the scheduler's name of a job that has no outcome yet.
     pub(crate) fn key(&self, id: JobId) -> Option<Key> {
         let key = names::key(id);
         (self.id(key)? == id).then_some(key)
     }
 
-    /// Whether a job has no outcome yet.
+    /// Returns whether a job has no outcome yet.
     pub(crate) fn is_open(&self, key: Key) -> bool {
         self.entries.contains_key(&key)
     }
 
-    /// The public id of a job that has no outcome yet.
+    /// Returns the public id of a job that has no outcome yet.
     pub(crate) fn id(&self, key: Key) -> Option<JobId> {
         self.entries.get(&key).map(|entry| entry.id)
     }
 
-    /// A job that has no outcome yet.
+    /// Returns a job that has no outcome yet.
     pub(crate) fn entry(&self, key: Key) -> Option<&OpenJob> {
         self.entries.get(&key)
     }

@@ -27,7 +27,7 @@ impl Names {
     }
 }
 
-/// The scheduler's name of the job that has this id: random bits, as the id is.
+/// Returns the scheduler's name of the job that has this id: random bits, as the id is.
 pub(crate) fn key(id: JobId) -> Key {
     let [.., a, b, c, d, e, f, g, h] = id.to_bytes();
     Key(u64::from_be_bytes([a, b, c, d, e, f, g, h]))

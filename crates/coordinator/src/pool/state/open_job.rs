@@ -58,7 +58,7 @@ pub(crate) struct OpenJob {
 }
 
 impl OpenJob {
-    /// A job that is accepted `now`.
+    /// Creates a job that is accepted `now`.
     pub(crate) fn new(id: JobId, job: NewJob, now: Time, outcome: oneshot::Sender<Finished>) -> Self {
         Self {
             id,
@@ -79,13 +79,13 @@ impl OpenJob {
         self.pid = self.job.reports_usage.then(|| slot.kill_switch.pid()).flatten();
     }
 
-    /// Where the job's time went, `now` being its end.
+    /// Returns how the job's time was spent, if it ends `now`.
     pub(crate) fn timing(&self, now: Time) -> Timing {
         let assigned = self.assigned.map_or(now, |(at, _)| at);
         Timing::new(assigned.since(self.accepted), now.since(assigned))
     }
 
-    /// The limit that the job ran into.
+    /// Returns the limit that the job ran into.
     pub(crate) fn limit(&self, kind: procpool_scheduler::Limit) -> Duration {
         let limits = self.job.limits;
         let limit = match kind {
@@ -116,7 +116,7 @@ impl OpenJob {
         })
     }
 
-    /// The outcome with everything that its caller is told.
+    /// Returns the outcome with all details for its caller.
     pub(crate) fn finish(
         self,
         now: Time,

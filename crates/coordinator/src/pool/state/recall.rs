@@ -21,7 +21,7 @@ pub(crate) struct Recall {
 }
 
 impl Recall {
-    /// All that this worker was given. None of one that does not serve.
+    /// Returns the question about all jobs that this worker was given, or `None` if it does not serve.
     pub(crate) fn of(worker: WorkerId, slot: &WorkerSlot) -> Option<Self> {
         let lines = slot.lines.clone()?;
         let first = slot.held.front().map_or(0, |held| held.sequence);
@@ -34,7 +34,7 @@ impl Recall {
         self.lines.recall(self.first, self.last)
     }
 
-    /// The same of a simulated page.
+    /// Asks a simulated page in the same way.
     #[cfg(test)]
     pub(crate) fn ask_of(&self, begun: u64, recalled: &mut u64) -> Option<u64> {
         if begun < self.first {
@@ -75,7 +75,7 @@ impl State {
         self.control(worker, effects, |_| Some(Frame::new(Kind::Recall, recall.last, "")));
     }
 
-    /// The workers that wait for a job, or have one and may not have begun it.
+    /// Returns the workers that wait for a job, or have one and may not have begun it.
     pub(crate) fn waiting(&self) -> Vec<Waiting> {
         let waiting = self.scheduler.workers().filter_map(|(worker, state, _)| {
             let slot = self.slots.get(&worker)?;

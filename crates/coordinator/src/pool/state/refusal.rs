@@ -22,7 +22,7 @@ impl QueueBounds {
         Self { jobs: limits.queue, bytes: limits.queue_bytes }
     }
 
-    /// The reason for which this job was refused.
+    /// Returns the reason for which this job was refused.
     pub(super) fn told(self, reason: Reason, job: &NewJob, last_death: &str) -> Refusal {
         match reason {
             Reason::QueueFull => Refusal::QueueFull { limit: self.jobs },
@@ -36,13 +36,13 @@ impl QueueBounds {
     }
 }
 
-/// Why a job is refused whose client's jobs have killed too many workers.
+/// Returns the refusal of a job whose client's jobs have killed too many workers.
 fn of_client(job: &NewJob, deaths: u32, retry: Duration) -> Refusal {
     let name = job.client.as_deref().unwrap_or_default();
     Refusal::ClientQuarantined { client: name.chars().take(LONGEST_NAME).collect(), deaths, retry }
 }
 
-/// The end of a job that waited when its client was refused.
+/// Returns the error of a job that waited when its client was refused.
 pub(super) fn given_back(pool: &str, job: &NewJob, deaths: u32, retry: Duration) -> JobError {
     Refused::new(pool, of_client(job, deaths, retry)).into()
 }

@@ -45,12 +45,12 @@ impl Schemas {
         Ok(())
     }
 
-    /// The worker is dead. If it has not answered, the next that becomes ready is asked instead.
+    /// Notes a worker's death. If it has not answered, the next that becomes ready is asked instead.
     pub(crate) fn died(&mut self, worker: WorkerId) {
         self.asked.retain(|&(asked, _)| asked != worker);
     }
 
-    /// The schemas, once they are known and if there are any.
+    /// Returns the schemas, once they are known and if there are any.
     pub(crate) fn known(&self) -> Option<Arc<PoolSchemas>> {
         self.said.clone().filter(|said| **said != PoolSchemas::default())
     }

@@ -71,7 +71,7 @@ pub(crate) enum Flush {
 }
 
 impl WorkerSlot {
-    /// One that shares payloads of up to `shares` bytes.
+    /// Creates the slot of a worker that shares payloads of up to `shares` bytes.
     pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
             name,
@@ -91,7 +91,7 @@ impl WorkerSlot {
         }
     }
 
-    /// One of which the last jobs before any are kept, this number of them.
+    /// Keeps this number of the worker's last jobs before each job.
     pub(crate) fn keeping(self, jobs: usize) -> Self {
         Self { history: (jobs > 0).then(|| Arc::new(History::new(jobs))), ..self }
     }
@@ -141,7 +141,7 @@ impl WorkerSlot {
         flush
     }
 
-    /// The job that a frame of this worker belongs to. The error says that it has no such job.
+    /// Returns the job that a frame of this worker belongs to. The error says that it has no such job.
     pub(crate) fn job_of(&self, sequence: u64) -> Result<Key, String> {
         match self.held.front() {
             Some(held) if held.sequence == sequence => Ok(held.job),
@@ -159,7 +159,8 @@ impl WorkerSlot {
         Ok(job)
     }
 
-    /// It has begun no job beyond `newest` of those up to `asked_back`. Says how many it keeps.
+    /// Takes in that it has begun no job beyond `newest` of those up to `asked_back`. Returns the number of
+    /// jobs that it keeps.
     pub(crate) fn gives_back(&mut self, newest: u64, asked_back: u64) -> usize {
         // One that came later it was given because it had ended all of those.
         let keeps = |sequence| sequence <= newest || sequence > asked_back;
@@ -179,7 +180,7 @@ impl WorkerSlot {
         self.held.remove(at).map(|held| held.job)
     }
 
-    /// The number that it knows a job by.
+    /// Returns the number by which the worker knows a job.
     pub(crate) fn sequence_of(&self, job: Key) -> Option<u64> {
         self.held.iter().find(|held| held.job == job).map(|held| held.sequence)
     }

@@ -3,7 +3,7 @@
 use procpool_protocol::Stage;
 use procpool_scheduler::{Stage as SchedulerStage, Verdict};
 
-/// Whether no worker has begun the job that ended so.
+/// Returns whether no worker has begun the job that ended so.
 pub(super) fn is_unbegun(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Crashed { handed_over, .. } => !handed_over,
@@ -16,7 +16,7 @@ pub(super) fn is_unbegun(verdict: Verdict) -> bool {
     }
 }
 
-/// The stage as callers are told it.
+/// Returns the stage as callers see it.
 pub(super) fn public(stage: SchedulerStage) -> Stage {
     match stage {
         SchedulerStage::Queued => Stage::Queued,

@@ -43,7 +43,7 @@ impl Stats {
         }
     }
 
-    /// Jobs so far by outcome, those that were refused among them.
+    /// Returns the number of jobs so far by outcome, refused jobs among them.
     pub(crate) fn jobs(&self) -> BTreeMap<OutcomeKind, u64> {
         let mut jobs = all(&OutcomeKind::ALL, &self.errors);
         jobs.insert(OutcomeKind::Ok, self.ok);
@@ -51,22 +51,22 @@ impl Stats {
         jobs
     }
 
-    /// Jobs that were refused, by reason.
+    /// Returns the number of refused jobs, by reason.
     pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
         all(&Refusal::OF_POOLS, &self.refusals)
     }
 
-    /// Jobs that were accepted, given back later, and counted as refused.
+    /// Returns the number of jobs that were accepted, given back later, and counted as refused.
     pub(crate) fn given_back(&self) -> u64 {
         self.given_back
     }
 
-    /// Jobs that have their outcome.
+    /// Returns the number of jobs that have their outcome.
     pub(crate) fn outcomes(&self) -> u64 {
         self.ok + self.errors.values().sum::<u64>()
     }
 
-    /// Jobs that were ended as shut down.
+    /// Returns the number of jobs that were ended as shut down.
     pub(crate) fn shut_down(&self) -> u64 {
         self.errors.get(&OutcomeKind::ShutDown).copied().unwrap_or(0)
     }
@@ -80,8 +80,8 @@ impl Stats {
     }
 }
 
-/// The counts, with zero for every other name: a figure that appears with its first occurrence has no rate
-/// before.
+/// Returns the counts, with zero for every other name: a figure that appears with its first occurrence has no
+/// rate before.
 fn all<N: Copy + Ord>(names: &[N], counted: &BTreeMap<N, u64>) -> BTreeMap<N, u64> {
     let mut all: BTreeMap<_, _> = names.iter().map(|&name| (name, 0)).collect();
     all.extend(counted);

@@ -21,13 +21,13 @@ pub(crate) struct Suspects {
     clients: FxHashMap<Client, ClientName>,
 }
 
-/// The scheduler's name of this client.
+/// Returns the scheduler's name of this client.
 pub(super) fn number(client: &ClientName) -> Client {
     Client(client.number())
 }
 
 impl State {
-    /// A worker has died of this job, and so of this payload where that is known.
+    /// Records that a worker has died of this job, and so of this payload where that is known.
     pub(crate) fn died_of(
         &mut self,
         now: Time,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 const LONG: usize = 1 << 20;
 
 impl State {
-    /// The name of a worker while it lives.
+    /// Returns the name of a worker while it lives.
     fn name(&self, worker: WorkerId) -> String {
         self.slots.get(&worker).map(|slot| slot.name.clone()).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Whether to read it takes so long that a runtime's thread has better things to do.
+    /// Returns whether reading it would block a runtime's thread for too long.
     pub(crate) const fn is_long(&self) -> bool {
         self.length > LONG
     }
@@ -149,7 +149,7 @@ impl FrameHandler<'_> {
         }
     }
 
-    /// Where the output lies that the frame refers to, if it refers to one.
+    /// Returns the output in shared memory that the frame refers to, if it refers to one.
     pub(crate) fn output(&self, frame: &mut Frame) -> Result<Option<Output>, String> {
         let Some(place) = frame.place.take() else { return Ok(None) };
         let arena = self.core.with(|state, now| {
@@ -165,7 +165,7 @@ impl FrameHandler<'_> {
         Ok(Some(Output { memory: arena.memory, offset: place.offset, length, buffers }))
     }
 
-    /// It has answered an offer.
+    /// Takes in the worker's answer to an offer.
     pub(crate) fn shared(&self, frame: &Frame) -> Result<(), String> {
         let Shared { accepted } = json_of(frame).map_err(|error| error.to_string())?;
         let dropped = self.core.with(|state, now| {
@@ -177,7 +177,7 @@ impl FrameHandler<'_> {
         Ok(())
     }
 
-    /// Its code holds on to an input.
+    /// Notes that the worker's code holds on to an input.
     pub(crate) fn held(&self, arena: u64) {
         let worker = self.worker;
         let lost = self.core.with(|state, _| state.slots.get_mut(&worker)?.sharing.inputs.lose(arena));

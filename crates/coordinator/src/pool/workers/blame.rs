@@ -9,10 +9,10 @@ const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
-/// No process sends itself the signals by which people and programs end others, so one that it died of was somebody
-/// else's: an operator's, a service manager's, or the kernel's, which is short of memory and picks whom it likes. A
-/// SIGKILL that was ours and that nobody had asked for had its reason: the worker gave it. A limit that was hit is its own
-/// doing however it ended.
+/// Decides who is to blame for a worker's death. No process sends itself the signals by which people and
+/// programs end others, so one that it died of was somebody else's: an operator's, a service manager's, or
+/// the kernel's, which is short of memory and picks any process. If the pool sent SIGKILL and nobody had
+/// asked for it, the worker gave the reason. A worker that hit a limit is at fault, however it ended.
 pub(crate) fn of(report: &ExitReport, was_killed: bool) -> Death {
     match (report.limit, report.exit.signal()) {
         (Some(LimitHit::Memory { .. }), _) => Death::OutOfMemory,

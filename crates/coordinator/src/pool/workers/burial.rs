@@ -97,7 +97,8 @@ impl Said {
         Self { worker: worker.into(), frame, job, id, events }
     }
 
-    /// It is dead already: a breach of the protocol costs it nothing more.
+    /// Passes on this message. The worker is dead already: a breach of the protocol costs it
+    /// nothing further.
     fn pass_on(self, pool: &str) -> Option<Event> {
         let Self { worker, frame, job, id, events } = self;
         if frame.kind == Kind::Log {
@@ -114,7 +115,7 @@ impl Said {
     }
 }
 
-/// All completions, then the death, in one critical section.
+/// Applies all completions, then the death, in one critical section.
 pub(crate) fn died(
     state: &mut State,
     now: Time,

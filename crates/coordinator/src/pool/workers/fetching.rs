@@ -27,7 +27,7 @@ impl Fetching {
         Self { frame, output, read }
     }
 
-    /// The frame with its output.
+    /// Returns the frame with its output.
     pub(super) async fn end(mut self) -> Result<Frame, String> {
         let read = match clock::timeout(SOON, &mut self.read).await {
             Ok(read) => read,

@@ -203,7 +203,7 @@ impl FrameHandler<'_> {
         told
     }
 
-    /// The worker passes over a job that it was about to begin when it was asked back.
+    /// Takes in that the worker passes over a job that it was about to begin when it was asked back.
     fn passed_over(&self, sequence: u64) {
         let worker = self.worker;
         self.core.act(|state, now, effects| {
@@ -215,8 +215,8 @@ impl FrameHandler<'_> {
         });
     }
 
-    /// How much of its time on a processor the worker has used. Looked at after every job, and before the next one, where
-    /// there is a limit: the job that exceeds it must be the one that used it.
+    /// Returns how much of its processor time the worker has used. Checked after every job, and before the
+    /// next one, where there is a limit: the job that exceeds it must be the one that used it.
     fn spent(&self) -> Spent {
         let limits = &self.core.limits;
         let limit = limits.worker.cpu_limit.filter(|_| !limits.supervision.process_per_job);
@@ -256,7 +256,7 @@ impl FrameHandler<'_> {
         self.core.with(|state, _| state.schemas.hear(self.worker, description))
     }
 
-    /// A line of log, about the job that the worker has if it names that one.
+    /// Writes a worker's line of log, about the worker's job if the line names that one.
     fn log(&self, frame: &Frame) -> Result<(), String> {
         let (name, job) = self.core.with(|state, _| {
             let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
@@ -280,7 +280,8 @@ impl FrameHandler<'_> {
         Ok(())
     }
 
-    /// The running job, and where its events go. `None` if its outcome is decided or nobody listens.
+    /// Returns the running job, and the receiver of its events, or `None` if its outcome is decided or nobody
+    /// listens.
     fn events(&self, sequence: u64) -> Result<Option<(JobId, Arc<Events>)>, String> {
         self.core.with(|state, _| {
             let slot = state.slots.get(&self.worker).ok_or("it is not expected any more")?;
@@ -307,7 +308,7 @@ pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
     Ok((Told { result: result(done.status, output), report }, health))
 }
 
-/// A job's end as its caller sees it.
+/// Returns a job's end as its caller sees it.
 pub(crate) fn result(status: Status, output: Payload) -> Outcome {
     Err(Box::new(match status {
         Status::Ok => return Ok(output),

@@ -52,7 +52,8 @@ pub(crate) fn hear(held: &mut VecDeque<Held>, frames: Vec<Frame>) -> LastWords {
     words
 }
 
-/// How many of the jobs that a dead worker had not answered it had begun. The last of them is the one that it was running.
+/// Returns the number of unanswered jobs that a dead worker had begun. The last of them is the one that it
+/// was running.
 pub(crate) fn begun(held: &VecDeque<Held>, progress: Progress) -> usize {
     match progress {
         Progress::Began(newest) => held.iter().take_while(|held| held.sequence <= newest).count(),

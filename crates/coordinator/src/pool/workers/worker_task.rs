@@ -73,7 +73,7 @@ impl FirstStart {
         (Arc::new(Self(Mutex::new(starting))), receiver)
     }
 
-    /// A worker is on its way.
+    /// Notes that a worker is starting.
     pub(crate) fn begin(self: &Arc<Self>) -> Start {
         let mut starting = self.lock();
         let is_counted = !starting.has_failed;
@@ -95,7 +95,7 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// Gives the outcome back if nobody waits for it.
+    /// Tells the outcome, or returns it if nobody waits for it.
     fn tell(&mut self, outcome: Result<(), StartError>) -> Result<(), StartError> {
         let mut starting = self.first.lock();
         starting.has_failed |= outcome.is_err();
@@ -124,7 +124,7 @@ struct Member {
 }
 
 impl Member {
-    /// The worker is ready: from now on it is given jobs.
+    /// Puts a worker that is ready into service: from now on it is given jobs.
     fn join(&self, link: ReadyWorker) -> Session {
         let takes_ahead = link.takes_ahead();
         let (takes_arenas, born) = (link.hello.arenas, link.arenas.clone());
@@ -162,7 +162,7 @@ impl Member {
         }
     }
 
-    /// The process did not get ready. Its remains are dead and reaped.
+    /// Buries a process that did not get ready. It is dead and reaped.
     fn bury_unready(mut self, error: &StartError) {
         let death = match error {
             StartError::Died { report, .. } => blame::of(report, false),
@@ -172,7 +172,7 @@ impl Member {
         self.buried = true;
     }
 
-    /// The process is dead and reaped. The jobs that it had finished count first, then its death.
+    /// Buries a process that is dead and reaped. The jobs that it had finished count first, then its death.
     async fn bury(mut self, ending: Ending) {
         let death = blame::of(&ending.report, ending.was_killed);
         let names_payload = death != Death::Killed && self.core.limits.supervision.poison_deaths != Some(0);
@@ -208,7 +208,8 @@ impl Drop for Member {
     }
 }
 
-/// A worker that a client has cost the pool is an operator's business; that workers come and go is not.
+/// Logs a death. An operator must know of a worker that a client has cost the pool, but not of workers that
+/// come and go.
 fn log_death(pool: &str, report: &ExitReport, reason: Option<Cause>) {
     let cause = reason.map(Cause::name);
     match reason {
@@ -220,7 +221,7 @@ fn log_death(pool: &str, report: &ExitReport, reason: Option<Cause>) {
     }
 }
 
-/// There was nothing that it could have finished.
+/// Buries a worker that could not have finished any job.
 fn died_unready(
     state: &mut State,
     now: Time,

@@ -35,7 +35,8 @@ pub(super) enum End {
 }
 
 impl End {
-    /// `may_repeat` says whether a job may be run again when it is not known that it did not run.
+    /// Sorts a chunk's end. `may_repeat` says whether a job may be run again when it is not known that it did
+    /// not run.
     pub(super) fn of(finished: Result<Finished, Refused>, chunk: Chunk, may_repeat: bool) -> Self {
         let told = match finished {
             Err(refused) => Told::Same(refused.into()),

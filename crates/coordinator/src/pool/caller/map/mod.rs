@@ -28,8 +28,7 @@ use std::time::Duration;
 
 /// A stream of outcomes; see [`Pool::map`].
 ///
-/// It implements `futures_core::Stream`; [`next`](Self::next) serves where no stream library is at
-/// hand.
+/// It implements `futures_core::Stream`; [`next`](Self::next) works without a stream library.
 ///
 /// ```no_run
 /// # use procpool_coordinator::Pool;
@@ -100,15 +99,15 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         self
     }
 
-    /// Sends up to `inputs` inputs together, as one job, where they take less than 1 MiB: for jobs of a
-    /// few microseconds, each of which costs more on its way than at its work. Each input has an outcome
-    /// of its own. Default: 1.
+    /// Sends up to `inputs` inputs together, as one job, where they take less than 1 MiB. This is for jobs of
+    /// a few microseconds, whose transport costs more than their run. Each input has an outcome of its own.
+    /// Default: 1.
     ///
-    /// One job means: one queue slot, one `run_timeout`, one count in the pool's figures. A worker that
-    /// dies costs all inputs of its chunk, unless the job may be repeated and
-    /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1; then each of them is run once more,
-    /// alone. An input at which the function fails or panics costs no other. Outputs of a chunk share the
-    /// pool's `max_payload`. Workers in other languages get each input as a job.
+    /// As one job, a chunk has one queue slot, one `run_timeout`, one count in the pool's figures. A worker
+    /// that dies costs all inputs of its chunk, unless the job may be repeated and
+    /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1. In that case each of them is run once
+    /// more, alone. An input at which the function fails or panics affects no other. Outputs of a chunk share
+    /// the pool's `max_payload`. Workers in other languages get each input as a job.
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
@@ -131,16 +130,16 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         self
     }
 
-    /// Returns outcomes as they come, and not in the order of the inputs: one long job holds up no
+    /// Returns outcomes as they come, and not in the order of the inputs, so that one long job does not delay
     /// others.
     pub fn unordered(mut self) -> Self {
         self.under_way.unorder();
         self
     }
 
-    /// Bounds queue and run of each job together, as
-    /// [`JobRequest::timeout`](crate::JobRequest::timeout) does. Default: none, since nobody waits for
-    /// one job of a map.
+    /// Bounds the time in queue and the run of each job together, as
+    /// [`JobRequest::timeout`](crate::JobRequest::timeout) does. Default: `None`, since nobody waits for one
+    /// job of a map.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.limits.timeout = Some(timeout);
         self
@@ -192,7 +191,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
     }
 
-    /// Returns the next job that has ended: what is sent again comes before all others.
+    /// Returns the next job that has ended. Jobs that are sent again come before all others.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<(Result<Finished, Refused>, Cargo)>> {
         if self.repeating.is_none()
             && let Some(Prepared { job, cargo }) = self.again.pop_front()
@@ -212,7 +211,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         Poll::Ready(Some((end, cargo)))
     }
 
-    /// Submits jobs until as many are under way as may be, or the queue is full.
+    /// Submits jobs until the maximum number is under way, or the queue is full.
     fn fill(&mut self, context: &mut Context<'_>) {
         while self.under_way.len() < self.window.jobs() {
             let job = if let Some((offer, _)) = &mut self.offer {
@@ -235,8 +234,8 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
     }
 
-    /// Submits a job, or sets it aside until the queue has room: until a job of this map ends, or where there is none, until
-    /// anybody's does. A caller that waits for a slot and is not polled would keep it from others.
+    /// Submits a job, or sets it aside until the queue has room: until a job of this map ends, or if it has
+    /// none, until any job does. A caller that waits for a slot and is not polled would keep it from others.
     fn submit(&mut self, Prepared { job, cargo }: Prepared) -> Option<UnderWay> {
         let core = self.pool.raw().core();
         match core.offer(job) {
@@ -257,7 +256,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
     }
 
-    /// Makes jobs of the next inputs. Returns `false` if there are none.
+    /// Prepares jobs of the next inputs. Returns `false` if there are none.
     fn prepare(&mut self) -> bool {
         let pool = self.pool.raw();
         let most = self.window.chunk;

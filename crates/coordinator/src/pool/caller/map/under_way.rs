@@ -35,7 +35,7 @@ impl UnderWay {
         Self(Some((accepted.map_err(|rejected| core.refused(rejected.reason)), cargo)))
     }
 
-    /// An input that cannot be sent.
+    /// Creates the entry of an input that cannot be sent.
     pub(super) fn refused(refused: Refused) -> Self {
         Self(Some((Err(refused), Cargo::One)))
     }
