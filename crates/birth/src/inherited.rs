@@ -17,7 +17,7 @@ pub(crate) fn take(number: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Marks a descriptor close-on-exec. `false` if it is not open.
+/// Marks a descriptor close-on-exec. Returns `false` if it is not open.
 fn set_close_on_exec(number: RawFd) -> bool {
     // SAFETY: fcntl with F_SETFD takes no pointers, and the flag invalidates nothing.
     unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) == 0 }

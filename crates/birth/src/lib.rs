@@ -93,9 +93,9 @@ pub fn claim() -> Option<Connections> {
     Some(Connections { jobs: jobs.into(), control: control.into() })
 }
 
-/// Takes memory that the `Welcome` has told of, such as the page, once. `None` if no memory has that
-/// number, as where a program between the coordinator and this one has closed it and others have
-/// opened something, and if it was taken, or the connections were not claimed.
+/// Takes memory that the `Welcome` has told of, such as the page, once. Returns `None` if no memory
+/// has that number, as where a program between the coordinator and this one has closed it and
+/// others have opened something, and if it was taken, or the connections were not claimed.
 pub fn take(number: RawFd) -> Option<OwnedFd> {
     let mut state = state();
     let is_born = [PAGE_FD, INPUT_FD, OUTPUT_FD].contains(&number) && state.is_claimed;
@@ -118,7 +118,8 @@ pub fn serves() {
     state().is_serving = true;
 }
 
-/// Returns what is known of a worker that has not begun to serve; `None` for every other process.
+/// Returns what is known of a worker that has not begun to serve, or `None` for every other
+/// process.
 ///
 /// Such a process must not start workers: it would be a fork bomb where it is its own worker.
 pub fn unserved() -> Option<Unserved> {
@@ -134,8 +135,8 @@ pub fn decline(failure: &Failure) {
     inherited::send(JOBS_FD, &[&preamble[..], &frame.unwrap_or_default()].concat());
 }
 
-/// Whether the descriptors are there and nobody has read from them: the coordinator wrote its preamble
-/// before this process existed.
+/// Returns whether the descriptors are there and nobody has read from them: the coordinator wrote
+/// its preamble before this process existed.
 fn is_born() -> bool {
     let mut first = [0; MAGIC.len()];
     inherited::is_unix_stream(JOBS_FD)

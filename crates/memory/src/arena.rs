@@ -59,7 +59,7 @@ impl InputArena {
         }
     }
 
-    /// The arena, if the worker was born with it.
+    /// Returns the arena, if the worker was born with it.
     pub fn born(&self) -> Option<&BornArena> {
         match self {
             Self::Passed(_) => None,
@@ -80,7 +80,7 @@ impl OutputArena {
         }
     }
 
-    /// The arena, if the worker was born with it.
+    /// Returns the arena, if the worker was born with it.
     pub fn born(&self) -> Option<&BornArena> {
         match self {
             Self::Passed(_) => None,

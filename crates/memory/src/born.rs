@@ -22,7 +22,7 @@ pub struct BornArena {
 }
 
 impl BornArena {
-    /// An empty one, called `name` in `/proc`.
+    /// Returns an empty one, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none.
@@ -68,8 +68,9 @@ impl BornArena {
         self.is_resting.store(true, Ordering::Relaxed);
     }
 
-    /// Gives its memory back to the system, unless it was taken into use since [`rest`](Self::rest). It stays as long as it
-    /// is, and is zeroes. Waits for the system, which may take its time.
+    /// Gives its memory back to the system, unless it was taken into use since
+    /// [`rest`](Self::rest). It stays as long as it is, and is zeroes. Waits for the system, which
+    /// may take its time.
     ///
     /// # Errors
     /// When the system refuses.

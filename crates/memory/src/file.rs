@@ -13,7 +13,8 @@ pub(crate) const SIZED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 /// And nobody writes to it but through mappings that there are already.
 pub(crate) const WRITTEN_BY_ITS_MAKER: SealFlags = SIZED.union(SealFlags::FUTURE_WRITE);
 
-/// A fresh one. Its name is for people who look at `/proc`. Pages cost memory once they are touched.
+/// Returns a fresh one. Its name is for people who look at `/proc`. Pages cost memory once they are
+/// touched.
 pub(crate) fn create(name: &str, length: usize) -> io::Result<File> {
     let name: String = name.chars().take(60).collect();
     let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
@@ -48,7 +49,7 @@ pub(crate) fn check(file: impl AsFd, length: usize, seals: SealFlags) -> io::Res
     }
 }
 
-/// The length of memory that is sealed like this, in bytes.
+/// Returns the length of memory that is sealed like this, in bytes.
 pub(crate) fn sealed_length(file: impl AsFd, seals: SealFlags) -> Option<u64> {
     let file = file.as_fd();
     let is_sealed = fcntl_get_seals(file).is_ok_and(|found| found.contains(seals));

@@ -20,7 +20,7 @@ pub struct InputWriter {
 }
 
 impl InputWriter {
-    /// A fresh one, called `name` in `/proc`.
+    /// Returns a fresh one, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none, or `length` is zero.
@@ -31,7 +31,8 @@ impl InputWriter {
         Ok(Self { file, map })
     }
 
-    /// Copies an input to its beginning. `false` if it does not fit, or somebody else is at it.
+    /// Copies an input to its beginning. Returns `false` if it does not fit, or somebody else is at
+    /// it.
     pub fn write(&self, input: &[u8]) -> bool {
         let lease = self.map.lease(input.len());
         lease.map(|mut lease| lease.copy_from_slice(input)).is_some()
@@ -67,12 +68,12 @@ impl InputReader {
         (length <= self.0.len()).then(in_place)
     }
 
-    /// Whether these bytes lie in it.
+    /// Returns whether these bytes lie in it.
     pub fn holds(&self, bytes: &[u8]) -> bool {
         self.0.holds(bytes)
     }
 
-    /// Whether somebody holds on to an input, or a part of one.
+    /// Returns whether somebody holds on to an input, or a part of one.
     pub fn is_held(self: &Arc<Self>) -> bool {
         // The caller holds one, and each input is one more for all of its clones.
         let is_held = Arc::strong_count(self) > 1;

@@ -127,14 +127,14 @@ impl Read {
         self.0.len()
     }
 
-    /// The first `length` bytes, or all there are.
+    /// Returns the first `length` bytes, or all there are.
     pub(crate) fn bytes(&self, length: usize) -> &[u8] {
         // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the one that
         // sealed it: this process's coordinator, which writes to it only while this process reads nothing there.
         unsafe { slice::from_raw_parts(self.0.as_ptr(), length.min(self.0.len())) }
     }
 
-    /// Whether these bytes lie in it.
+    /// Returns whether these bytes lie in it.
     pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
         offset_of(&self.0, bytes).is_some()
     }

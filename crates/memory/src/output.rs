@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct OutputReader(File);
 
 impl OutputReader {
-    /// A fresh one, called `name` in `/proc`.
+    /// Returns a fresh one, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none.
@@ -56,8 +56,8 @@ impl OutputWriter {
         Ok(Self(Arc::new(Written::new(file, length)?)))
     }
 
-    /// Its first `length` bytes, to be filled. An earlier output may be in them. `None` if there are fewer, or somebody has
-    /// them.
+    /// Its first `length` bytes, to be filled. An earlier output may be in them. Returns `None` if
+    /// there are fewer, or somebody has them.
     pub fn buffer(&self, length: usize) -> Option<Buffer> {
         self.0.lease(length).map(|lease| Buffer(Inner::Leased(lease)))
     }

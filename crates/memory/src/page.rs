@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 pub struct PageReader(File);
 
 impl PageReader {
-    /// A fresh one, called `name` in `/proc`.
+    /// Returns a fresh one, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none.
@@ -55,7 +55,7 @@ impl PageReader {
         claim::withdraw(&word(limit_at), &word(claimed_at), last)
     }
 
-    /// The little-endian number at `at`.
+    /// Returns the little-endian number at `at`.
     ///
     /// # Errors
     /// When it reaches beyond the end.

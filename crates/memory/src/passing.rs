@@ -50,7 +50,8 @@ pub fn offering<T>(descriptors: &[Descriptor], decode: impl FnOnce() -> T) -> T 
     decode()
 }
 
-/// Has this one go along. Gives its place among those that do, or `None` where nothing goes along.
+/// Has this one go along. Returns its place among those that do, or `None` where nothing goes
+/// along.
 pub(crate) fn collected(id: Id, descriptor: impl FnOnce() -> Descriptor) -> Option<u8> {
     COLLECTED.with_borrow_mut(|collected| {
         let collected = collected.as_mut()?;

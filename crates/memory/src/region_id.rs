@@ -8,7 +8,7 @@ use std::io;
 pub(crate) struct Id(u128);
 
 impl Id {
-    /// A fresh one.
+    /// Returns a fresh one.
     pub(crate) fn random() -> io::Result<Self> {
         let mut bytes = [0; 16];
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;

@@ -94,13 +94,13 @@ impl EncodingMismatch {
         Self { what: "its callers send", needed, found, sdk: sdk.into(), way_out, uncarried: None }
     }
 
-    /// The mismatch of callers whose types bincode cannot carry.
+    /// Returns the mismatch of callers whose types bincode cannot carry.
     fn of_types(uncarried: &'static Uncarried, found: Encodings, sdk: &str) -> Self {
         let needed = Encoding::Json.name().into();
         Self { uncarried: Some(uncarried), ..Self::of_callers(needed, found, sdk, "") }
     }
 
-    /// The mismatch of a worker that does not read its worker data.
+    /// Returns the mismatch of a worker that does not read its worker data.
     pub(crate) fn of_worker_data(encoding: Encoding, hello: &Hello) -> Self {
         Self {
             what: "its worker data is",
@@ -129,7 +129,8 @@ struct State {
 }
 
 impl EncodingAgreement {
-    /// Makes one for callers with these needs; `None` where nobody has any before a worker is there.
+    /// Makes one for callers with these needs, or `None` where nobody has any before a worker is
+    /// there.
     pub fn new(needs: Option<Needs>) -> Self {
         let state = State { needs: needs.unwrap_or_default(), spoken: None };
         Self { chosen: OnceLock::new(), state: Mutex::new(state) }
@@ -207,7 +208,7 @@ mod tests {
     use procpool_protocol::frame::{Frame, Kind};
     use procpool_protocol::message::json_of;
 
-    /// A worker that names these encodings, or none.
+    /// Returns a worker that names these encodings, or none.
     fn hello(encodings: &str) -> Hello {
         let text = format!(r#"{{"job":"j","contract":1,"modes":["jobs"],"sdk":"snake 1"{encodings}}}"#);
         json_of(&Frame::new(Kind::Hello, 0, text)).unwrap()

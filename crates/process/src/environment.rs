@@ -26,8 +26,8 @@ fn is_inherited(key: &str) -> bool {
     INHERITED.contains(&key) || key.starts_with("LC_")
 }
 
-/// The environment of a worker: what is on the list, what its pool adds to the list (`more`), and what its pool
-/// sets (`own`), which has the last word.
+/// Returns the environment of a worker: what is on the list, what its pool adds to the list
+/// (`more`), and what its pool sets (`own`), which has the last word.
 pub(crate) fn of_worker(more: &[String], own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
     let listed = |key: &str| is_inherited(key) || more.iter().any(|name| name == key);
     let inherited = std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(listed));

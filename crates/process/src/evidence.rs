@@ -20,7 +20,7 @@ pub(crate) struct Circumstances {
     pub(crate) had_children: bool,
 }
 
-/// The limit that a worker of these limits died of.
+/// Returns the limit that a worker of these limits died of.
 pub(crate) fn limit_hit(
     limits: &WorkerLimits,
     death: &ExitReport,

@@ -46,7 +46,7 @@ impl KillSwitch {
         self.used.notified().await;
     }
 
-    /// Whether the process is stopped.
+    /// Returns whether the process is stopped.
     pub fn is_stopped(&self) -> bool {
         self.lock().process.as_ref().is_some_and(|process| process.is_stopped())
     }
@@ -76,7 +76,7 @@ impl KillSwitch {
         process.usage().map(|usage| usage.cpu_time)
     }
 
-    /// The process id, once there is one.
+    /// Returns the process id, once there is one.
     pub fn pid(&self) -> Option<u32> {
         self.lock().process.as_ref().map(|process| process.pid())
     }

@@ -1,8 +1,8 @@
 //! Whether the kernel's OOM killer took a worker, by how many processes of its control group it has taken. Pure: what is
 //! counted is read elsewhere.
 
-/// The kills that a group's file tells of: `memory.events` and `memory.events.local` of version 2, `memory.oom_control` of
-/// version 1. They have the line in common.
+/// Returns the kills that a group's file tells of: `memory.events` and `memory.events.local` of
+/// version 2, `memory.oom_control` of version 1. They have the line in common.
 pub(crate) fn kills(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
@@ -15,8 +15,8 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Whether a worker was among the victims, which was alive at kill number `before` and is found dead by SIGKILL at number
-    /// `now`. A kill explains one death.
+    /// Returns whether a worker was among the victims, which was alive at kill number `before` and
+    /// is found dead by SIGKILL at number `now`. A kill explains one death.
     pub(crate) fn claim(&mut self, before: u64, now: u64) -> bool {
         let from = before.max(self.taken);
         if now > from {

@@ -52,7 +52,7 @@ impl Line {
         Socket::new(stream).map(Self::of)
     }
 
-    /// A connection that nothing was read of.
+    /// Returns a connection that nothing was read of.
     pub(crate) fn of(socket: Socket) -> Self {
         Self { socket, decoder: Decoder::with_max_payload(0), reads: Reads::default() }
     }
@@ -94,7 +94,7 @@ impl Line {
         let _ = self.socket.try_write(std::iter::once(&Bytes::copy_from_slice(bytes)), 0);
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub(crate) async fn frame(&mut self) -> Result<Frame, String> {
         frame(&self.socket, &mut self.decoder, &mut self.reads).await
     }

@@ -81,7 +81,7 @@ impl Drop for Output {
 
 /// How far a worker is with its jobs.
 pub(crate) trait Jobs: std::fmt::Debug + Send + Sync {
-    /// The jobs that may have written what was read just now.
+    /// Returns the jobs that may have written what was read just now.
     fn author(&self) -> Author;
 }
 

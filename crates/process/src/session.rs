@@ -339,8 +339,8 @@ impl Input {
         result.and(delivered)
     }
 
-    /// The whole frames among what a dead worker left behind. Garbage is as good as nothing: the
-    /// worker is dead already.
+    /// Returns the whole frames among what a dead worker left behind. Garbage is as good as
+    /// nothing: the worker is dead already.
     fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         let mut read = 0;
@@ -363,7 +363,7 @@ impl Input {
         }
     }
 
-    /// The whole frames among what a dead worker had ended and not sent.
+    /// Returns the whole frames among what a dead worker had ended and not sent.
     fn unsent(&mut self, page: &Page) -> Vec<Frame> {
         self.decoder.feed(&page.unsent(self.received));
         std::iter::from_fn(|| self.decoder.poll_frame().ok().flatten()).collect()

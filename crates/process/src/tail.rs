@@ -101,7 +101,8 @@ impl Tail {
         self.lines.push_back(Line { text, author, role, is_opening });
     }
 
-    /// Whether the next line is one with which this job begins. With the first of them, those of the job before are like any.
+    /// Returns whether the next line is one with which this job begins. With the first of them,
+    /// those of the job before are like any.
     fn is_opening(&mut self, job: u64) -> bool {
         if job > self.latest {
             (self.latest, self.opening) = (job, 0);
@@ -146,7 +147,8 @@ impl Tail {
     }
 }
 
-/// Whether a process is about to die of what this line says, or of what the next one says, too. `None` if not.
+/// Returns whether the next line belongs to the cause of a death, too, if this line begins one.
+/// Returns `None` if it begins none.
 fn begins_cause(line: &str) -> Option<bool> {
     if line.contains(" panicked at ") {
         return Some(true);

@@ -21,7 +21,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The longest delay before attempt number `attempt`, which counts from 1 (0 is taken as 1).
+    /// Returns the longest delay before attempt number `attempt`, which counts from 1 (0 is taken
+    /// as 1).
     #[must_use]
     pub fn step(&self, attempt: u32) -> Duration {
         // 2³¹ times anything above 7 ns exceeds the default maximum: a larger exponent changes nothing.
@@ -29,8 +30,8 @@ impl Backoff {
         self.initial.saturating_mul(1 << doublings).min(self.max)
     }
 
-    /// The delay before attempt number `attempt`: `random`, uniform over all of `u64`, picks it between one half
-    /// of the step and all of it.
+    /// Returns the delay before attempt number `attempt`: `random`, uniform over all of `u64`,
+    /// picks it between one half of the step and all of it.
     #[must_use]
     pub fn delay(&self, attempt: u32, random: u64) -> Duration {
         let step = self.step(attempt);

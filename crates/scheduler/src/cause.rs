@@ -23,7 +23,7 @@ pub enum Cause {
     Stopped,
     /// It had done its share of jobs, lived or grown for long enough, or was for one job only.
     Recycled,
-    /// A newer make of its executable is in service.
+    /// A newer generation of its executable is in service.
     Reloaded,
     /// No job had needed it for long, or the pool became smaller.
     Idle,
@@ -49,7 +49,7 @@ impl Cause {
         Self::ShutDown,
     ];
 
-    /// The cause as a short word for programs.
+    /// Returns the cause as a short word for programs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,7 +69,8 @@ impl Cause {
         }
     }
 
-    /// Whether the pool killed the worker or asked it to exit, rather than being surprised by its end.
+    /// Returns whether the pool killed the worker or asked it to exit, rather than being surprised
+    /// by its end.
     #[must_use]
     pub const fn is_the_pools(self) -> bool {
         !matches!(self, Self::Crashed | Self::OutOfMemory | Self::Killed | Self::Start)

@@ -63,12 +63,12 @@ impl Clients {
         self.records = IdMap::default();
     }
 
-    /// Whether there is a client that may be refused.
+    /// Returns whether there is a client that may be refused.
     pub(crate) fn refuse_some(&self) -> bool {
         self.bounds.deaths > 0 && !self.records.is_empty()
     }
 
-    /// The client, if its jobs are refused.
+    /// Returns the client, if its jobs are refused.
     pub(crate) fn refused(&self, client: Option<Client>, now: Time) -> Option<SuspectClient> {
         // Most pools never look further.
         if !self.refuse_some() {

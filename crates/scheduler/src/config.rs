@@ -143,7 +143,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether a pool can live by these settings.
+    /// Checks whether a pool can live by these settings.
     ///
     /// # Errors
     /// The first setting that makes no sense.

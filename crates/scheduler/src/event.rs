@@ -112,7 +112,7 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
-    /// There is a new make of the executable. Its first worker is tried; once that is ready, all others are replaced, one
+    /// There is a new generation of the executable. Its first worker is tried; once that is ready, all others are replaced, one
     /// at a time. Of several that come while one is tried, the last wins.
     Reload {
         /// Its number, higher than any before.

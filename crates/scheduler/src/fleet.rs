@@ -13,7 +13,7 @@ use crate::{Cause, Generation, JobId, Time, WorkerId};
 pub(crate) enum Tired {
     /// It has done its share of jobs, has lived for long, or has grown.
     Worn,
-    /// There is a newer make of its executable.
+    /// There is a newer generation of its executable.
     Outdated,
 }
 
@@ -65,7 +65,7 @@ impl Worker {
         self.phase
     }
 
-    /// Whether it has answered no job yet.
+    /// Returns whether it has answered no job yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.standing != Standing::Proven
     }
@@ -77,12 +77,14 @@ impl Worker {
         *left == 0
     }
 
-    /// Whether all that it has to run, with this number of bytes more, would be at most `most`.
+    /// Returns whether all that it has to run, with this number of bytes more, would be at most
+    /// `most`.
     pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
         self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
     }
 
-    /// Whether it runs a job, is not slow with it, stays, and may have more than it has ahead.
+    /// Returns whether it runs a job, is not slow with it, stays, and may have more than it has
+    /// ahead.
     pub(crate) fn may_take_ahead(&self, bounds: Bounds) -> bool {
         let stays = self.tired.is_none() && !self.has_hung_up && !self.is_recalled;
         let is_brisk = matches!(self.phase, Phase::Busy(_)) && self.began_at >= bounds.earliest;
@@ -144,18 +146,18 @@ impl Fleet {
         self.census.tired
     }
 
-    /// Workers in service of an older make.
+    /// Workers in service of an older generation.
     pub(crate) const fn outdated(&self) -> usize {
         self.census.outdated
     }
 
-    /// The worker that has been idle for longest, and since when.
+    /// Returns the worker that has been idle for longest, and since when.
     pub(crate) fn coldest(&self) -> Option<(WorkerId, Time)> {
         let id = *self.census.idle.first()?;
         Some((id, self.workers.get(&id)?.idle_since))
     }
 
-    /// The worker that has been idle for longest, other than this one.
+    /// Returns the worker that has been idle for longest, other than this one.
     pub(crate) fn coldest_but(&self, other: Option<WorkerId>) -> Option<WorkerId> {
         self.census.idle.iter().copied().find(|&id| Some(id) != other)
     }
@@ -168,13 +170,13 @@ impl Fleet {
         self.census.idle.iter().find_map(|&id| Some((id, self.workers.get(&id)?.tired?)))
     }
 
-    /// An idle worker that has run nothing yet.
+    /// Returns an idle worker that has run nothing yet.
     pub(crate) fn idle_and_fresh(&self) -> Option<WorkerId> {
         let is_fresh = |id: &&WorkerId| self.workers.get(id).is_some_and(Worker::is_fresh);
         self.census.idle.iter().rev().find(is_fresh).copied()
     }
 
-    /// The idle worker to use next.
+    /// Returns the idle worker to use next.
     pub(crate) fn warmest(&self) -> Option<WorkerId> {
         self.census.idle.last().copied()
     }
@@ -187,7 +189,7 @@ impl Fleet {
         self.workers.get(&id).map(Worker::phase)
     }
 
-    /// Whether the worker has or could have a job.
+    /// Returns whether the worker has or could have a job.
     pub(crate) fn is_serving(&self, id: WorkerId) -> bool {
         matches!(self.phase(id), Some(Phase::Idle | Phase::Busy(_) | Phase::Stopping { .. }))
     }
@@ -197,7 +199,8 @@ impl Fleet {
         self.workers.iter().map(|(&id, worker)| (id, worker.phase.state(), worker.phase.job()))
     }
 
-    /// The serving worker whose job began last. Its end is likely the first to come: a job that has run for long may go on.
+    /// Returns the serving worker whose job began last. Its end is likely the first to come: a job
+    /// that has run for long may go on.
     pub(crate) fn last_to_begin(&self) -> Option<WorkerId> {
         let serving = self.workers.iter().filter(|(_, worker)| worker.phase.is_in_service());
         serving.max_by_key(|&(&id, worker)| (worker.began_at, id)).map(|(&id, _)| id)
@@ -220,7 +223,7 @@ impl Fleet {
         }
     }
 
-    /// Marks every worker of an older make.
+    /// Marks every worker of an older generation.
     pub(crate) fn outdate(&mut self, current: Generation) {
         for id in self.ids() {
             if self.workers.get(&id).is_some_and(|worker| worker.generation < current) {

@@ -49,7 +49,7 @@ impl Line {
         back.into_iter().map(|it| it.job).collect()
     }
 
-    /// Takes out this one. `false` if it is not there.
+    /// Takes out this one. Returns `false` if it is not there.
     pub(crate) fn remove(&mut self, job: JobId) -> bool {
         let at = self.jobs.iter().position(|it| it.job == job);
         let removed = at.and_then(|at| self.jobs.remove(at));

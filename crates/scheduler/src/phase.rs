@@ -45,7 +45,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// The job that it was given and has not answered.
+    /// Returns the job that it was given and has not answered.
     pub(crate) const fn job(self) -> Option<JobId> {
         match self {
             Self::Busy(job) | Self::Stopping { job, .. } => Some(job),
@@ -54,17 +54,17 @@ impl Phase {
         }
     }
 
-    /// Whether it takes orders about its jobs: nobody wants it dead or gone.
+    /// Returns whether it takes orders about its jobs: nobody wants it dead or gone.
     pub(crate) const fn is_in_service(self) -> bool {
         matches!(self, Self::Idle | Self::Busy(_) | Self::Stopping { .. })
     }
 
-    /// Whether it is out of service.
+    /// Returns whether it is out of service.
     pub(crate) const fn is_retiring(self) -> bool {
         matches!(self, Self::Retiring { .. })
     }
 
-    /// Whether its death would be somebody's wish rather than its own doing.
+    /// Returns whether its death would be somebody's wish rather than its own doing.
     pub(crate) const fn is_asked_to_go(self) -> bool {
         match self {
             Self::Stopping { .. } | Self::Retiring { .. } => true,

@@ -51,7 +51,7 @@ impl Quarantine {
         Self { poison, records: IdMap::default() }
     }
 
-    /// Whether nobody has killed lately, so that fingerprints are not worth their making.
+    /// Returns whether nobody has killed lately, so that fingerprints are not worth their making.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -97,12 +97,12 @@ impl Quarantine {
         })
     }
 
-    /// How many workers the payload has killed lately.
+    /// Returns the number of workers that the payload has killed lately.
     pub(crate) fn deaths(&self, payload: Fingerprint, now: Time) -> u32 {
         self.recent(payload, now).map_or(0, |record| record.deaths)
     }
 
-    /// Whether the payload is not to be run.
+    /// Returns the sentence on the payload, if it is in quarantine.
     pub(crate) fn sentence(&self, payload: Fingerprint, now: Time) -> Option<Sentence> {
         let record = self.recent(payload, now).filter(|&record| self.is_condemned(record))?;
         let remaining = (record.last + self.poison.memory).since(now);

@@ -43,12 +43,12 @@ impl Queue {
         self.bytes
     }
 
-    /// The job whose turn it is.
+    /// Returns the job whose turn it is.
     pub(crate) fn front(&self) -> Option<JobId> {
         self.front_and_bytes().map(|(job, _)| job)
     }
 
-    /// The job whose turn it is, with its bytes.
+    /// Returns the job whose turn it is, with its bytes.
     pub(crate) fn front_and_bytes(&self) -> Option<(JobId, usize)> {
         let node = self.nodes.get(self.head?.0)?;
         Some((node.job, node.bytes))
@@ -79,7 +79,7 @@ impl Queue {
         spot
     }
 
-    /// The link that leads from `spot` to the next one; from nowhere, it is the head.
+    /// Returns the link that leads from `spot` to the next one; from nowhere, it is the head.
     fn link_after(&mut self, spot: Option<Spot>) -> &mut Option<Spot> {
         match spot.and_then(|Spot(slot)| self.nodes.get_mut(slot)) {
             Some(node) => &mut node.after,
@@ -87,7 +87,7 @@ impl Queue {
         }
     }
 
-    /// The link that leads from `spot` to the one before; from nowhere, it is the tail.
+    /// Returns the link that leads from `spot` to the one before; from nowhere, it is the tail.
     fn link_before(&mut self, spot: Option<Spot>) -> &mut Option<Spot> {
         match spot.and_then(|Spot(slot)| self.nodes.get_mut(slot)) {
             Some(node) => &mut node.before,

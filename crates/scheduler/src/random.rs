@@ -9,7 +9,7 @@ impl SplitMix64 {
         Self(seed)
     }
 
-    /// The next number, uniform over all 64 bits.
+    /// Returns the next number, uniform over all 64 bits.
     pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -69,7 +69,7 @@ impl Restarts {
         self.until
     }
 
-    /// Whether workers are started one at a time only, on trial.
+    /// Returns whether workers are started one at a time only, on trial.
     pub(crate) const fn is_open(&self) -> bool {
         self.is_open
     }
@@ -147,7 +147,8 @@ mod tests {
         Restarts::new(Backoff::default(), Breaker::default(), MAX_WORKERS, 0)
     }
 
-    /// The delay that a death at time zero brings about, after any earlier backoff has ended.
+    /// Returns the delay that a death at time zero brings about, after any earlier backoff has
+    /// ended.
     fn delay(restarts: &mut Restarts, standing: Standing) -> Option<Duration> {
         restarts.resume();
         restarts.died(Time::ZERO, standing, Death::Own).map(|until| until.since(Time::ZERO))

@@ -13,7 +13,7 @@ impl Time {
     /// The epoch itself.
     pub const ZERO: Self = Self(0);
 
-    /// The instant `nanos` nanoseconds after the epoch.
+    /// Returns the instant `nanos` nanoseconds after the epoch.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)

@@ -93,7 +93,8 @@ impl<K: Copy> Timers<K> {
         }
     }
 
-    /// The run that the newest timer goes behind at the least distance, so that runs of longer timers stay free for those.
+    /// Returns the run that the newest timer goes behind at the least distance, so that runs of
+    /// longer timers stay free for those.
     fn best_run(&mut self, at: Time) -> Option<&mut VecDeque<Timer>> {
         let fits = self.runs.iter_mut().filter(|run| run.back().is_none_or(|last| last.at <= at));
         fits.max_by_key(|run| run.back().map(|last| last.at))

@@ -93,7 +93,7 @@ enum Lost {
 }
 
 impl<A: RegionCell> SharedRegion<A> {
-    /// A region of `cells` zeroes. Memory is used as it is touched.
+    /// Returns a region of `cells` zeroes. Memory is used as it is touched.
     ///
     /// # Errors
     /// When `cells` is zero or more than memory can hold, the system gives none, or files of that size are above this process's
@@ -117,7 +117,8 @@ impl<A: RegionCell> SharedRegion<A> {
         self.0.map.cells()
     }
 
-    /// The region of a reference: the one that this process has, else the one whose descriptor came along.
+    /// Returns the region of a reference: the one that this process has, else the one whose
+    /// descriptor came along.
     fn find(reference: &Reference) -> Result<Self, Lost> {
         let id = Id::parse(&reference.region).ok_or_else(|| Lost::NoId(reference.region.clone()))?;
         let (ours, theirs) = (size_of::<A>(), usize::from(reference.cell));

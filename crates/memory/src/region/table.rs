@@ -17,7 +17,8 @@ pub(super) fn insert<A: Atomic>(id: Id, region: &Arc<Mapped<A>>) {
     lock().insert(id, weak);
 }
 
-/// The region with this id, else the one that `map` gives. `None` if it has other cells than `A`.
+/// Returns the region with this id, else the one that `map` gives. Returns `None` if it has other
+/// cells than `A`.
 pub(super) fn find_or_insert<A: Atomic>(
     id: Id,
     map: impl FnOnce() -> Result<Mapped<A>, Lost>,

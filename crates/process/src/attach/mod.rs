@@ -38,7 +38,8 @@ impl AttachSocket {
         Self { path: path.into(), users: Vec::new() }
     }
 
-    /// The same socket, for workers of these users, too. Each needs a copy of the token that it may read.
+    /// Returns the same socket, for workers of these users, too. Each needs a copy of the token
+    /// that it may read.
     #[must_use]
     pub fn with_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
         self.users.extend(users);

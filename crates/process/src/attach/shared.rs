@@ -66,7 +66,7 @@ pub(super) struct Complaints(HashSet<(u32, &'static str)>);
 impl Complaints {
     const MOST: usize = 256;
 
-    /// Whether this is the first time.
+    /// Returns whether this is the first time.
     pub(super) fn is_new(&mut self, pid: u32, word: &'static str) -> bool {
         if self.0.len() >= Self::MOST {
             self.0.clear();
@@ -76,7 +76,7 @@ impl Complaints {
 }
 
 impl Arrival {
-    /// Whether it has hung up meanwhile.
+    /// Returns whether it has hung up meanwhile.
     pub(super) fn is_gone(&mut self) -> bool {
         matches!(self.jobs.socket.try_read(self.jobs.decoder.read_buffer()), Ok(0))
     }

@@ -29,8 +29,8 @@ pub(crate) fn inspect(
     subject.path(path, MAX_SCRIPTS)
 }
 
-/// The error of a spawn with its cause, as far as one can be found. `file` is what was started, if
-/// not what is at `path`.
+/// Returns the error of a spawn with its cause, as far as one can be found. `file` is what was
+/// started, if not what is at `path`.
 pub(crate) fn of_spawn(
     path: &Path,
     current_dir: Option<&Path>,
@@ -163,7 +163,7 @@ impl Subject<'_> {
     }
 }
 
-/// Whether mode, access lists and mount let this process execute it.
+/// Checks whether mode, access lists and mount let this process execute it.
 fn executable(file: &File) -> Result<(), Obstacle> {
     if reach::may(file, Access::EXEC_OK) != Err(Errno::ACCESS) {
         return Ok(());

@@ -31,7 +31,7 @@ fn explained(reason: Errno, sentence: impl Into<String>) -> io::Error {
     io::Error::new(reason.kind(), Explained { sentence: sentence.into(), reason })
 }
 
-/// An obstacle as the error of the call that it hinders.
+/// Returns an obstacle as the error of the call that it hinders.
 pub(crate) fn obstructed(obstacle: Obstacle) -> io::Error {
     io::Error::new(obstacle.kind(), obstacle)
 }

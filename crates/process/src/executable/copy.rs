@@ -46,8 +46,8 @@ static COPIES: Mutex<Vec<(Identity, Arc<Copying>)>> = Mutex::new(Vec::new());
 /// One file's copy. Locked while it is made: the next in line wants the same file, and others need not wait.
 type Copying = Mutex<Weak<File>>;
 
-/// The copy of `file`, which is this and stands at `path`. Takes the time of reading the file,
-/// unless there is one already.
+/// Returns the copy of `file`, which is this and stands at `path`. Takes the time of reading the
+/// file, unless there is one already.
 pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc<File>, NoCopy> {
     let copying = copying(identity);
     let mut shared = copying.lock().unwrap_or_else(PoisonError::into_inner);

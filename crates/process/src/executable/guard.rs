@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::sync::OnceLock;
 
-/// Whether that holds for this file, on this kernel.
+/// Returns whether that holds for this file, on this kernel.
 pub(crate) fn holds(file: &File) -> bool {
     static KERNEL: OnceLock<bool> = OnceLock::new();
     let release = || std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -21,8 +21,8 @@ pub(crate) fn holds(file: &File) -> bool {
     fstatfs(file).is_ok_and(|found| file_system_guards(magic(found.f_type))) && kernel_guards()
 }
 
-/// Whether all writes to a file of a file system with this number go through the inode that the
-/// kernel guards. In doubt they do not.
+/// Returns whether all writes to a file of a file system with this number go through the inode that
+/// the kernel guards. In doubt they do not.
 fn file_system_guards(magic: u32) -> bool {
     match magic {
         // ext2, ext3, ext4: one inode for each file, and a mapping keeps that very file open. The

@@ -32,13 +32,13 @@ impl Identity {
         self.size
     }
 
-    /// Whether both are the same inode.
+    /// Returns whether both are the same inode.
     pub(crate) fn is_same_inode(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Whether both are the same file with the same contents. A new name, owner or mode makes no
-    /// difference.
+    /// Returns whether both are the same file with the same contents. A new name, owner or mode
+    /// makes no difference.
     pub(crate) fn has_same_contents(&self, other: &Self) -> bool {
         self.is_same_inode(other) && (self.size, self.modified) == (other.size, other.modified)
     }

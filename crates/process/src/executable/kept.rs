@@ -122,7 +122,8 @@ impl Kept {
     }
 }
 
-/// Whether the first `length` bytes are the same. Takes about a millisecond for four megabytes.
+/// Returns whether the first `length` bytes are the same. Takes about a millisecond for four
+/// megabytes.
 fn has_same_beginning(a: &File, b: &File, length: u64) -> io::Result<bool> {
     let (mut ours, mut theirs) = (vec![0; CHUNK], vec![0; CHUNK]);
     let mut offset = 0;

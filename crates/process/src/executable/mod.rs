@@ -81,8 +81,8 @@ impl Executable {
         }
     }
 
-    /// The executable at `path`. A relative one counts from the working directory of this moment,
-    /// see [`absolute`].
+    /// Returns the executable at `path`. A relative one counts from the working directory of this
+    /// moment, see [`absolute`].
     ///
     /// # Errors
     /// [`ExecutableError::Unusable`] when there is no executable file at `path`.
@@ -93,39 +93,40 @@ impl Executable {
         Ok(Self { path: absolute, args: Vec::new() })
     }
 
-    /// The running executable itself, which serves as its own worker by `serve_if_spawned`.
+    /// Returns the running executable itself, which serves as its own worker by `serve_if_spawned`.
     ///
     /// Names `/proc/self/exe`, so that a binary replaced on disk does not surprise.
     pub fn current() -> Self {
         Self { path: "/proc/self/exe".into(), args: Vec::new() }
     }
 
-    /// The running test executable, started again for the one test called `name`, which calls
-    /// `serve_if_spawned`. Works under libtest and nextest.
+    /// Returns the running test executable, started again for the one test called `name`, which
+    /// calls `serve_if_spawned`. Works under libtest and nextest.
     pub fn this_test(name: &str) -> Self {
         let args = std::iter::once(name).chain(OF_ONE_TEST).map(OsString::from).collect();
         Self { args, ..Self::current() }
     }
 
-    /// The name of the test that it is started for, if it was made by [`this_test`](Self::this_test).
+    /// Returns the name of the test that it is started for, if it was made by
+    /// [`this_test`](Self::this_test).
     pub(crate) fn test(&self) -> Option<&str> {
         let (name, rest) = self.args.split_first()?;
         name.to_str().filter(|_| rest == OF_ONE_TEST)
     }
 
-    /// The same executable, started with these arguments.
+    /// Returns the same executable, started with these arguments.
     #[must_use]
     pub fn with_args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args = args.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn as_path(&self) -> &Path {
         &self.path
     }
 
-    /// The arguments.
+    /// Returns the arguments.
     pub fn args(&self) -> &[OsString] {
         &self.args
     }
@@ -149,7 +150,7 @@ impl Executable {
     }
 }
 
-/// Whether a file of this kind can be an executable at all.
+/// Checks whether a file of this kind can be an executable at all.
 fn check_kind(metadata: &Metadata) -> io::Result<()> {
     if !metadata.is_file() {
         return Err(cause::obstructed(Obstacle::NoFile));

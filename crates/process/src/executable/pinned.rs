@@ -145,13 +145,13 @@ impl Candidate {
         own.is_ok_and(|own| own.is_same_inode(&self.identity))
     }
 
-    /// Whether a copy would break it, or is not needed.
+    /// Returns whether a copy would break it, or is not needed.
     fn is_best_left_alone(&self) -> bool {
         let is_bound_to_its_file = self.elf.uses_origin || self.has_privileges();
         is_bound_to_its_file || !reach::is_writable(&self.file, &self.metadata)
     }
 
-    /// Whether it runs with more rights than its caller, which a copy would not have.
+    /// Returns whether it runs with more rights than its caller, which a copy would not have.
     fn has_privileges(&self) -> bool {
         let has_capabilities =
             rustix::fs::fgetxattr(&self.file, "security.capability", &mut [0_u8; 64]).is_ok();
@@ -159,8 +159,8 @@ impl Candidate {
     }
 }
 
-/// The file as a program that the kernel itself runs; `None` where an interpreter is given its
-/// name.
+/// Returns the file as a program that the kernel itself runs, or `None` where an interpreter is
+/// given its name.
 fn native(file: &File, path: &Path) -> io::Result<Option<Elf>> {
     let mut head = [0; HEAD];
     let length = file.read_at(&mut head, 0)?;
@@ -188,7 +188,7 @@ impl Pinned {
         &self.executable
     }
 
-    /// Whether the very same file was pinned, with the same contents.
+    /// Returns whether the very same file was pinned, with the same contents.
     pub fn is_same_file(&self, other: &Self) -> bool {
         self.identity.has_same_contents(&other.identity)
     }

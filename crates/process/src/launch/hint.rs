@@ -14,7 +14,7 @@ pub(super) struct Start<'a> {
     pub(super) memory_limit: Option<u64>,
 }
 
-/// The rest of a sentence that ends with this report.
+/// Returns the rest of a sentence that ends with this report.
 pub(super) fn of(report: &ExitReport, start: Start<'_>) -> String {
     // Other programs exit with that code, too, but do not name procpool.
     let names_procpool = || report.stderr.iter().any(|line| line.contains("procpool"));

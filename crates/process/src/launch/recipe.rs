@@ -84,8 +84,8 @@ pub(super) struct Refusal {
 }
 
 impl Recipe {
-    /// Whether the worker is what the pool is for, and reads what it is sent; it was given data in the encoding
-    /// `given`.
+    /// Checks whether the worker is what the pool is for, and reads what it is sent; it was given
+    /// data in the encoding `given`.
     pub(super) fn judge(&self, hello: &Hello, given: Encoding) -> Result<(), Refusal> {
         if let Some(wanted) = self.job.as_ref().filter(|wanted| **wanted != hello.job) {
             let (pool, wanted, found) = (self.name.clone(), wanted.clone(), hello.job.clone());
@@ -138,7 +138,7 @@ impl Recipe {
         }
     }
 
-    /// A page for a worker that may be given jobs ahead of their turn.
+    /// Returns a page for a worker that may be given jobs ahead of their turn.
     pub(super) fn page_for(&self, worker: &str) -> Option<Page> {
         let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs;
         // Without a page it is given one job at a time.
@@ -160,7 +160,7 @@ impl Recipe {
         self.worker_data.given_to(self.encodings.spoken()).clone()
     }
 
-    /// The first frame to a worker of this name, with the worker data.
+    /// Returns the first frame to a worker of this name, with the worker data.
     pub(super) fn first_frame(
         &self,
         worker: &str,

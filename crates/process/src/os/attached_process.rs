@@ -88,7 +88,7 @@ impl AttachedProcess {
         let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;
     }
 
-    /// Notes that it was sent a ping. `false` if it owes the answer to an earlier one.
+    /// Notes that it was sent a ping. Returns `false` if it owes the answer to an earlier one.
     pub(crate) fn was_asked(&self) -> bool {
         let mut asked = self.asked();
         let is_new = asked.is_none();
@@ -101,7 +101,7 @@ impl AttachedProcess {
         *self.asked() = None;
     }
 
-    /// Whether it has owed an answer for too long.
+    /// Returns whether it has owed an answer for too long.
     pub(crate) fn is_silent(&self) -> bool {
         self.asked().is_some_and(|since| since.elapsed() >= SILENCE)
     }

@@ -61,8 +61,8 @@ impl Place {
     }
 }
 
-/// The groups that this process's memory may be counted in: its own, and those above it. Version 2 counts it in the first
-/// one that has the files for it.
+/// Returns the groups that this process's memory may be counted in: its own, and those above it.
+/// Version 2 counts it in the first one that has the files for it.
 pub(crate) fn memory_groups() -> Vec<PathBuf> {
     let own = own_group("memory").ok().flatten();
     let version = own.as_ref().map(|place| place.version);
@@ -75,7 +75,8 @@ fn own_group(controller: &str) -> io::Result<Option<Place>> {
     Ok(find(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?, controller))
 }
 
-/// The own group of this controller by the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+/// Returns the own group of this controller by the texts of `/proc/self/cgroup` and
+/// `/proc/self/mountinfo`.
 fn find(own: &str, mounts: &str, controller: &str) -> Option<Place> {
     let lines = || own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let counts = |controllers: &str| controllers.split(',').any(|name| name == controller);

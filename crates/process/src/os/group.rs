@@ -9,8 +9,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// `PIDFD_SIGNAL_PROCESS_GROUP`, which Linux knows from 6.9 on.
 const PROCESS_GROUP: libc::c_uint = 1 << 2;
 
-/// Sends SIGKILL to everybody in the group that the process behind `pidfd` leads, dead or alive. `false` if the
-/// system does not know how. That nobody is left in the group is all that was wanted.
+/// Sends SIGKILL to everybody in the group that the process behind `pidfd` leads, dead or alive.
+/// Returns `false` if the system does not know how. That nobody is left in the group is all that
+/// was wanted.
 pub(super) fn kill(pidfd: BorrowedFd<'_>) -> bool {
     let no_info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the descriptor is open for as long as it is borrowed, and a null pointer for the signal's details is

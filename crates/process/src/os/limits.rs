@@ -114,7 +114,7 @@ fn forbidden(setting: &Setting, reason: Errno) -> Refused {
     Refused::Other { key: setting.key, is_optional: setting.resource != Resource::Core, reason }
 }
 
-/// Whether `RLIMIT_NPROC` means nothing to a process of ours.
+/// Returns whether `RLIMIT_NPROC` means nothing to a process of ours.
 fn is_uncounted(pid: Pid) -> bool {
     let exempt = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_RESOURCE;
     geteuid().is_root() || capabilities(Some(pid)).is_ok_and(|sets| sets.effective.intersects(exempt))

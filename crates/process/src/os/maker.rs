@@ -101,7 +101,7 @@ impl Maker {
         rustix::net::shutdown(&self.descriptors, rustix::net::Shutdown::Both).expect("a socket");
     }
 
-    /// Whether the thread has ended.
+    /// Returns whether the thread has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended.get()
     }

@@ -36,7 +36,7 @@ impl Watch {
         Some(Self { group, before })
     }
 
-    /// The group that it looks at.
+    /// Returns the group that it looks at.
     pub(super) fn group(&self) -> Arc<Group> {
         self.group.clone()
     }
@@ -46,7 +46,7 @@ impl Watch {
         self.before = self.before.max(kills.of(&self.group));
     }
 
-    /// Whether the OOM killer took it. It is dead by SIGKILL.
+    /// Returns whether the OOM killer took it. It is dead by SIGKILL.
     pub(super) fn has_killed(self) -> bool {
         let Some(now) = self.group.kills() else { return false };
         self.group.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(self.before, now)

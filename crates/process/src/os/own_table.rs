@@ -16,8 +16,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// Gives the calling thread a table of its own, with a copy of one descriptor and nothing else that could be used. From then
-/// on, what the thread receives has numbers from [`FIRST_FREE`] on.
+/// Gives the calling thread a table of its own, with a copy of one descriptor and nothing else
+/// that could be used. From then on, what the thread receives has numbers from [`FIRST_FREE`] on.
 ///
 /// # Errors
 /// When the system refuses. Then the thread's table is the one that it had, or the thread has to end.

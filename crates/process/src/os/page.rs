@@ -11,26 +11,27 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(crate) struct Page(PageReader);
 
 impl Page {
-    /// A fresh one for this worker.
+    /// Returns a fresh one for this worker.
     pub(crate) fn create(worker: &str) -> io::Result<Self> {
         let page = PageReader::create(&format!("procpool-page {worker}"), LEN)?;
         page.write(MAGIC_AT, MAGIC)?;
         Ok(Self(page))
     }
 
-    /// Whether the worker has found it.
+    /// Returns whether the worker has found it.
     pub(crate) fn is_kept(&self) -> bool {
         self.0.number(MARK).is_ok_and(|mark| mark == KEPT)
     }
 
-    /// The number of the job that the worker began last; 0 if none.
+    /// Returns the number of the job that the worker began last; 0 if none.
     pub(crate) fn begun(&self) -> u64 {
         self.0.number(BEGUN).unwrap_or_default()
     }
 
-    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun `first`, the first of those that it
-    /// has not answered. Gives the number of the last one that it has begun: those beyond it will not be, not even by a worker
-    /// that is stopped. None: it has not begun that one, and nothing was asked.
+    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun
+    /// `first`, the first of those that it has not answered. Returns the number of the last one
+    /// that it has begun: those beyond it will not be, not even by a worker that is stopped. None:
+    /// it has not begun that one, and nothing was asked.
     pub(crate) fn recall(&self, first: u64, last: u64) -> Option<u64> {
         if self.begun() < first {
             return None;

@@ -101,7 +101,8 @@ impl FileActions {
         Ok(Self(unsafe { actions.assume_init() }))
     }
 
-    /// Closes all that the child is not to have, which has the numbers below `count`. Gives the number that `file` has then.
+    /// Closes all that the child is not to have, which has the numbers below `count`. Returns the
+    /// number that `file` has then.
     fn close_others(&mut self, count: usize, file: Option<BorrowedFd<'_>>) -> io::Result<Option<RawFd>> {
         let next = RawFd::try_from(count).map_err(io::Error::other)?;
         let Some(file) = file else {
@@ -218,7 +219,7 @@ fn no_signals() -> libc::sigset_t {
     unsafe { std::mem::zeroed() }
 }
 
-/// The strings' addresses, and a null pointer.
+/// Returns the strings' addresses, and a null pointer.
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }

@@ -81,7 +81,8 @@ impl Process {
         self.started
     }
 
-    /// Whether it is stopped, by SIGSTOP for one: alive, and doing nothing until it is continued.
+    /// Returns whether it is stopped, by SIGSTOP for one: alive, and doing nothing until it is
+    /// continued.
     pub(crate) fn is_stopped(&self) -> bool {
         let fate = self.fate();
         !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
@@ -141,7 +142,7 @@ impl Process {
         own.map_or(Reaped { peak_memory: None, ..reaped }, |own| own.of_its_own(reaped))
     }
 
-    /// The group whose file tells what the kernel's OOM killer takes.
+    /// Returns the group whose file tells what the kernel's OOM killer takes.
     pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
         self.fate().oom.as_ref().map(Watch::group)
     }
@@ -169,7 +170,7 @@ impl Process {
         }
     }
 
-    /// Whether it was killed by us, rather than found dead.
+    /// Returns whether it was killed by us, rather than found dead.
     pub(crate) fn was_killed(&self) -> bool {
         self.fate().killed
     }
@@ -185,7 +186,7 @@ impl Process {
     }
 }
 
-/// The second field of `/proc/<pid>/statm`.
+/// Returns the second field of `/proc/<pid>/statm`.
 fn resident_pages(pid: Pid) -> Option<u64> {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     statm.split(' ').nth(1)?.parse().ok()

@@ -45,7 +45,8 @@ impl Listener {
         options.reclaim_name(false).create_tokio().map(Self)
     }
 
-    /// The next connection, and who made it, with a pidfd of that process where there is one.
+    /// Returns the next connection, and who made it, with a pidfd of that process where there is
+    /// one.
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer, Option<OwnedFd>)> {
         let LocalStream::UdSocket(stream) = self.0.accept().await?;
         let creds = stream.peer_creds()?;
@@ -159,7 +160,7 @@ impl Pipe for Socket {
     }
 }
 
-/// Fills slices with segments, from `skip` bytes into the first on. Gives their number.
+/// Fills slices with segments, from `skip` bytes into the first on. Returns their number.
 fn gather<'a>(slices: &mut [IoSlice<'a>], segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> usize {
     let mut count = 0;
     for (slice, segment) in slices.iter_mut().zip(segments) {
@@ -169,7 +170,8 @@ fn gather<'a>(slices: &mut [IoSlice<'a>], segments: impl Iterator<Item = &'a Byt
     count
 }
 
-/// Whether descriptors were not taken because too many of this user's are on their way. It ends when receivers read.
+/// Returns whether descriptors were not taken because too many of this user's are on their way. It
+/// ends when receivers read.
 pub(crate) fn is_crowded(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::TOOMANYREFS.raw_os_error())
 }

@@ -27,7 +27,7 @@ const STACK: usize = 256 * 1024;
 
 /// Something to be spawned.
 pub(super) trait Task: Send {
-    /// Whether nobody waits for it any more.
+    /// Returns whether nobody waits for it any more.
     fn is_given_up(&self) -> bool;
 
     /// Spawns it.

@@ -158,7 +158,8 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Whether a group has the name of a worker cgroup. One that is not ours holds processes that are not ours.
+/// Returns whether a group has the name of a worker cgroup. One that is not ours holds processes
+/// that are not ours.
 fn is_name(name: &str) -> bool {
     let numbers = name.strip_prefix(PREFIX).and_then(|numbers| numbers.split_once('-'));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());

@@ -31,7 +31,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Whether it is idle and does nothing all the same: stopped, or silent for too long.
+    /// Returns whether it is idle and does nothing all the same: stopped, or silent for too long.
     pub(crate) fn is_stopped(&self) -> bool {
         match self {
             Self::Child(child) => child.is_stopped(),
@@ -47,7 +47,8 @@ impl WorkerProcess {
         }
     }
 
-    /// The control group of a child, as far as that counts what the kernel's OOM killer takes.
+    /// Returns the control group of a child, as far as that counts what the kernel's OOM killer
+    /// takes.
     pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
         match self {
             Self::Child(child) => child.oom_group(),
@@ -79,7 +80,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Whether it was killed by us, rather than found dead.
+    /// Returns whether it was killed by us, rather than found dead.
     pub(crate) fn was_killed(&self) -> bool {
         match self {
             Self::Child(child) => child.was_killed(),
@@ -96,7 +97,7 @@ impl WorkerProcess {
         }
     }
 
-    /// The one that somebody else started.
+    /// Returns the one that somebody else started.
     pub(crate) fn attached(&self) -> Option<&AttachedProcess> {
         match self {
             Self::Child(_) => None,

@@ -123,7 +123,7 @@ impl Play<'_> {
         }
     }
 
-    /// Whether the writer will come without being told again.
+    /// Returns whether the writer will come without being told again.
     fn writer_is_called(&self) -> bool {
         let called = pin!(self.outbox.blocked.notified());
         called.poll(&mut Context::from_waker(Waker::noop())).is_ready()

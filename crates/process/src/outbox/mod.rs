@@ -188,7 +188,7 @@ impl Outbox {
     /// More than this many unwritten bytes and [`has_room`](Self::has_room) waits.
     const SHORT: u64 = 64 * 1024;
 
-    /// Whether the peer has left a lot unread.
+    /// Returns whether the peer has left a lot unread.
     pub fn is_long(&self) -> bool {
         self.lock().unwritten() >= Self::SHORT
     }
@@ -237,7 +237,7 @@ impl Outbox {
         handed_over
     }
 
-    /// Whether nothing will be written any more.
+    /// Returns whether nothing will be written any more.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
@@ -251,7 +251,8 @@ impl Outbox {
     }
 }
 
-/// Gives the pipe segments from `skip` bytes into the first on. Gives the number of bytes that it took.
+/// Gives the pipe segments from `skip` bytes into the first on. Returns the number of bytes that
+/// it took.
 fn hand_over(pipe: &impl Pipe, segments: &mut VecDeque<Segment>, skip: usize) -> io::Result<usize> {
     // The descriptors of one write go with its first byte, so one that has some begins a write.
     let begins = |segment: &Segment| !segment.attachments.is_none();

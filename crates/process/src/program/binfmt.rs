@@ -23,7 +23,7 @@ enum Rule {
     },
 }
 
-/// Whether an enabled entry takes the file at `path`, which begins with `head`.
+/// Returns whether an enabled entry takes the file at `path`, which begins with `head`.
 pub(crate) fn takes(path: &Path, head: &[u8]) -> bool {
     is_on(Path::new(REGISTER)) && rules(Path::new(REGISTER)).iter().any(|rule| rule.takes(path, head))
 }

@@ -70,14 +70,14 @@ impl Elf {
 }
 
 impl Machine {
-    /// The machine of this process. `None` where its own executable cannot be read.
+    /// Returns the machine of this process. `None` where its own executable cannot be read.
     pub(crate) fn own() -> Option<Self> {
         static OWN: OnceLock<Option<Machine>> = OnceLock::new();
         *OWN.get_or_init(|| Self::of(&File::open("/proc/self/exe").ok()?))
     }
 
-    /// Whether a kernel that runs `own` usually runs this one, too, as 64-bit kernels run 32-bit
-    /// programs.
+    /// Returns whether a kernel that runs `own` usually runs this one, too, as 64-bit kernels run
+    /// 32-bit programs.
     pub(crate) fn may_run_beside(&self, own: &Self) -> bool {
         let pair = (own.number, self.number);
         self == own
@@ -137,7 +137,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The place of a field in the form for 64 bit, or in that for 32 bit, with its length.
+    /// Returns the place of a field in the form for 64 bit, or in that for 32 bit, with its length.
     fn field(&self, bytes: &[u8], wide: (usize, usize), narrow: (usize, usize)) -> Option<u64> {
         let (at, length) = if self.machine.is_wide { wide } else { narrow };
         self.number(bytes, at, length)

@@ -34,18 +34,18 @@ impl Powers {
         Self { user: geteuid().as_raw(), capabilities: effective }
     }
 
-    /// Whether a mount that is read-only stays so.
+    /// Returns whether a mount that is read-only stays so.
     fn respects_mounts(&self) -> bool {
         !self.capabilities.intersects(CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_RAWIO)
     }
 
-    /// Whether a file of this owner keeps the mode that it has.
+    /// Returns whether a file of this owner keeps the mode that it has.
     fn respects_owner(&self, owner: u32) -> bool {
         self.user != 0 && self.user != owner && !self.capabilities.intersects(POWERS)
     }
 }
 
-/// Whether this process can write to the file, now or after giving itself the right.
+/// Returns whether this process can write to the file, now or after giving itself the right.
 pub(crate) fn is_writable(file: &File, metadata: &Metadata) -> bool {
     let powers = Powers::own();
     let is_read_only = fstatvfs(file).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY));

@@ -21,7 +21,7 @@ impl Scratch {
         &self.0
     }
 
-    /// An executable file with these contents.
+    /// Returns an executable file with these contents.
     pub(crate) fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, contents).unwrap();

@@ -36,7 +36,7 @@ impl<'a> Script<'a> {
         })
     }
 
-    /// The program that `env` looks for on `PATH`, if that is the interpreter.
+    /// Returns the program that `env` looks for on `PATH`, if that is the interpreter.
     pub(crate) fn by_env(&self) -> Option<&'a OsStr> {
         let argument = self.argument.filter(|_| self.interpreter.file_name() == Some(OsStr::new("env")))?;
         // `env -S` and variables are for `env` to understand.

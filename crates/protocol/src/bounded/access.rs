@@ -27,7 +27,7 @@ impl<'b, V> Guarded<'b, V> {
         Self { inner, level, counted: false }
     }
 
-    /// The access `inner`, with `announced` parts paid for.
+    /// Returns the access `inner`, with `announced` parts paid for.
     fn paying<A, E: Error>(&self, inner: A, announced: Option<usize>) -> Result<Parts<'b, A>, E> {
         let announced = announced.unwrap_or(0);
         if self.counted {

@@ -43,7 +43,8 @@ impl Choices {
         (self.is_new, self.has_ended) = (false, false);
     }
 
-    /// Whether a value of this kind would contain itself. The next run then looks for a way out.
+    /// Returns whether a value of this kind would contain itself. The next run then looks for a way
+    /// out.
     pub(super) fn goes_on_for_ever(&mut self, kind: &'static str) -> bool {
         if !self.open.iter().any(|it| it.kind == kind) {
             return false;
@@ -61,7 +62,7 @@ impl Choices {
         self.empty.contains(&kind) || self.open.iter().any(|it| it.kind == kind)
     }
 
-    /// The number of enums, and of the variants of all of them.
+    /// Returns the number of enums, and of the variants of all of them.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.enums.len(), self.enums.values().map(|it| it.good.len()).sum())
     }

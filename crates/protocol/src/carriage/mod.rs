@@ -72,7 +72,7 @@ pub fn check<T: DeserializeOwned + 'static>() -> Result<(), &'static Uncarried> 
     known.refused.as_ref().map_or(Ok(()), Err)
 }
 
-/// The shape of a type that was checked, an empty one for others.
+/// Returns the shape of a type that was checked, an empty one for others.
 pub(crate) fn shape_of(id: TypeId) -> Result<&'static Shape, &'static Uncarried> {
     match find(id) {
         None => Ok(&UNKNOWN),

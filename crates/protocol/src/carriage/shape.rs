@@ -83,7 +83,7 @@ impl Shape {
         wrong
     }
 
-    /// Whether the variant with this number is read as another one, or as none.
+    /// Returns whether the variant with this number is read as another one, or as none.
     #[inline]
     pub(super) fn is_misnumbered(&self, name: &'static str, index: u32, variant: &'static str) -> bool {
         let mut wrong = false;

@@ -16,7 +16,7 @@ fn apart<T: Serialize + 'static>(value: &T) -> Payload {
     Payload::encode_apart(value, Encoding::Bincode).expect("it encodes")
 }
 
-/// The payload as its receiver has it.
+/// Returns the payload as its receiver has it.
 fn received(payload: &Payload) -> Payload {
     let extras: Vec<_> = Extra::rest(of_job::REST, payload).into_iter().collect();
     with_rest(Payload::new(payload.encoding, payload.bytes.clone()), extras, of_job::REST)

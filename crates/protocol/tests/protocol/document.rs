@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 const WIRE: &str = include_str!("../../WIRE.md");
 
-/// The fenced blocks whose first word is `language`, by their second word.
+/// Returns the fenced blocks whose first word is `language`, by their second word.
 fn blocks(language: &str) -> BTreeMap<&'static str, &'static str> {
     let fence = format!("```{language} ");
     let mut found = BTreeMap::new();
@@ -33,7 +33,7 @@ fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The cells of every table row that begins with `start`.
+/// Returns the cells of every table row that begins with `start`.
 fn rows(start: &str) -> Vec<Vec<&'static str>> {
     let rows = WIRE.lines().filter(|line| line.starts_with(start));
     rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()

@@ -26,7 +26,7 @@ fn job_with_extra() -> Job {
     Job { attempt: 2, remaining_nanos: None, reply: 1, credit: None, extras: vec![traced], ..job() }
 }
 
-/// The blocks about `Done`, by their name.
+/// Returns the blocks about `Done`, by their name.
 fn endings() -> Vec<(&'static str, Done)> {
     let failed =
         Failure::new("n is 94").with_code("too_large").with_details(&serde_json::json!({"limit": 93}));
@@ -57,7 +57,7 @@ fn failure() -> Failure {
     Failure::new("nope").retryable()
 }
 
-/// A value of which a byte string travels apart.
+/// Returns a value of which a byte string travels apart.
 fn framed() -> (u32, Bytes, String) {
     (64, vec![7; 256 * 1024].into(), "end".into())
 }
@@ -107,7 +107,7 @@ fn whole_frames() -> Vec<(&'static str, Frame)> {
     ]
 }
 
-/// Every block's bytes as the code writes them, by the block's name.
+/// Returns every block's bytes as the code writes them, by the block's name.
 pub(crate) fn examples() -> BTreeMap<&'static str, Vec<u8>> {
     let header = |frame: Frame| frame.header.to_vec();
     let mut all = BTreeMap::from([

@@ -7,7 +7,7 @@ use procpool_protocol::handshake::Hello;
 use procpool_protocol::message::{json_frame, json_of};
 use serde_json::{Value, json};
 
-/// A hello of one that tells everything, with these fields changed.
+/// Returns a hello of one that tells everything, with these fields changed.
 fn hello(changes: &Value) -> Value {
     let blocks = include_str!("../../WIRE.md").split("```json hello\n").nth(1).expect("the block");
     let (text, _) = blocks.split_once("```").expect("its end");

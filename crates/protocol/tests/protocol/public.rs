@@ -22,7 +22,7 @@ fn refused(reason: Refusal) -> JobError {
     Refused::new(SECRET, reason).into()
 }
 
-/// Every error that has something to hide.
+/// Returns every error that has something to hide.
 fn indiscreet() -> Vec<JobError> {
     let (stage, limit, replay) = (Stage::Running, Duration::from_secs(2), Some(SECRET.into()));
     let said = || SECRET.to_owned();

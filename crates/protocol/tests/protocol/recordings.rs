@@ -65,7 +65,7 @@ fn error(file: &[u8]) -> String {
     SavedJob::read(file).expect_err("it is read").to_string()
 }
 
-/// A file of these frames.
+/// Returns a file of these frames.
 fn file_of(frames: &[Frame]) -> Vec<u8> {
     let frames = frames.iter().flat_map(|frame| frame.to_bytes().to_vec());
     Preamble::ours().to_bytes().into_iter().chain(frames).collect()

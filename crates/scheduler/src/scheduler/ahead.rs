@@ -129,7 +129,8 @@ impl Scheduler {
         }
     }
 
-    /// Recalls what the worker has ahead if its job takes long. `false` if it has nothing ahead, and need not be watched.
+    /// Recalls what the worker has ahead if its job takes long. Returns `false` if it has nothing
+    /// ahead, and need not be watched.
     fn is_patient_with(&mut self, id: WorkerId) -> bool {
         let now = self.now;
         let Some(worker) = self.fleet.get_mut(id) else { return false };

@@ -9,12 +9,14 @@ use crate::fleet::Tired;
 use crate::{JobId, Refusal, Terms, WorkerId};
 
 impl Scheduler {
-    /// Whether the job is to wait for a worker that has run nothing. Where none can be had it may as well run at once.
+    /// Returns whether the job is to wait for a worker that has run nothing. Where none can be had
+    /// it may as well run at once.
     pub(super) fn has_to_be_first(&self, id: JobId) -> bool {
         !self.quarantine.is_empty() && self.deaths(id) > 0 && self.can_have_fresh()
     }
 
-    /// The idle worker that may have the job, which is any but for a payload that has killed.
+    /// Returns the idle worker that may have the job, which is any but for a payload that has
+    /// killed.
     pub(super) fn fitting(&self, id: JobId, any: WorkerId) -> Option<WorkerId> {
         if self.quarantine.is_empty() || self.deaths(id) == 0 {
             return Some(any);
@@ -37,8 +39,9 @@ impl Scheduler {
         }
     }
 
-    /// Whether a job of this size may wait aside: as many as in the queue, and as many bytes. One that was accepted before its
-    /// payload killed runs in any worker instead, so that neither others nor memory suffer from a crowd.
+    /// Returns whether a job of this size may wait aside: as many as in the queue, and as many
+    /// bytes. One that was accepted before its payload killed runs in any worker instead, so that
+    /// neither others nor memory suffer from a crowd.
     pub(super) fn has_room_aside(&self, bytes: usize) -> bool {
         self.has_places_aside() && may_join(&self.aside, bytes, self.config.queue_bytes)
     }
@@ -85,7 +88,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether a worker that has run nothing is on its way up, or may be started beside all others.
+    /// Returns whether a worker that has run nothing is on its way up, or may be started beside all
+    /// others.
     fn can_have_fresh(&self) -> bool {
         let may_renew = self.life == Life::Open && self.replacement.is_none() && self.may_try();
         self.fleet.starting() > 0 || may_renew

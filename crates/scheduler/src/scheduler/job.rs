@@ -61,7 +61,7 @@ impl Job {
         }
     }
 
-    /// Whether this worker has it ahead.
+    /// Returns whether this worker has it ahead.
     pub(super) fn is_ahead_of(&self, worker: WorkerId) -> bool {
         matches!(self.place, Place::Ahead { worker: it } if it == worker)
     }

@@ -84,7 +84,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether nobody can say that a worker will be there soon. A job that comes when one may be tried waits for it.
+    /// Returns whether nobody can say that a worker will be there soon. A job that comes when one
+    /// may be tried waits for it.
     pub(super) fn is_out_of_service(&self) -> bool {
         self.restarts.is_open() && self.fleet.serving() == 0 && !self.may_try()
     }
@@ -94,7 +95,8 @@ impl Scheduler {
         self.restarts.until().map_or(self.config.backoff.initial, |until| until.since(self.now))
     }
 
-    /// Whether a worker is idle or a place in the queue is free. Those that wait aside take none.
+    /// Returns whether a worker is idle or a place in the queue is free. Those that wait aside take
+    /// none.
     pub(super) fn has_room(&self) -> bool {
         self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
     }
@@ -142,7 +144,8 @@ impl Scheduler {
         }
     }
 
-    /// The worker has answered the job. `false` if the job was resolved before, or is not with this worker.
+    /// The worker has answered the job. Returns `false` if the job was resolved before, or is not
+    /// with this worker.
     pub(super) fn finish(&mut self, id: JobId, worker: WorkerId) -> bool {
         let Entry::Occupied(entry) = self.jobs.entry(id) else { return false };
         if entry.get().worker() != Some(worker) {
@@ -170,12 +173,12 @@ impl Scheduler {
         self.act(Action::Resolve { job: id, verdict });
     }
 
-    /// Whether `id` is unresolved and with this worker.
+    /// Returns whether `id` is unresolved and with this worker.
     pub(super) fn is_running_on(&self, id: JobId, worker: WorkerId) -> bool {
         self.jobs.get(&id).and_then(Job::worker) == Some(worker)
     }
 
-    /// Whether `id` is unresolved and this worker has it ahead.
+    /// Returns whether `id` is unresolved and this worker has it ahead.
     pub(super) fn is_ahead_of(&self, id: JobId, worker: WorkerId) -> bool {
         self.jobs.get(&id).is_some_and(|job| job.is_ahead_of(worker))
     }
@@ -212,8 +215,8 @@ impl Scheduler {
         }
     }
 
-    /// Takes a job from the queue to a worker, which runs it at once or has it `ahead`. `None` if its deadline has passed
-    /// before anybody ticked, or its payload is in quarantine.
+    /// Takes a job from the queue to a worker, which runs it at once or has it `ahead`. Returns
+    /// `None` if its deadline has passed before anybody ticked, or its payload is in quarantine.
     pub(super) fn leave_queue(&mut self, id: JobId, worker: WorkerId, is_ahead: bool) -> Option<Turn> {
         let suspects_some = self.suspects_some();
         let mut job = self.jobs.get_mut(&id)?;
@@ -246,7 +249,8 @@ impl Scheduler {
         }
     }
 
-    /// The worker goes on with this job, which it had ahead. `false` if it was resolved meanwhile.
+    /// The worker goes on with this job, which it had ahead. Returns `false` if it was resolved
+    /// meanwhile.
     pub(super) fn goes_on_with(&mut self, id: JobId, worker: WorkerId) -> bool {
         let ahead = self.jobs.get_mut(&id).filter(|job| job.is_ahead_of(worker));
         let Some(job) = ahead else { return false };

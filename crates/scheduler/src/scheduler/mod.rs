@@ -155,11 +155,10 @@ enum Due {
 }
 
 impl Scheduler {
-    /// A pool without workers, at [`Time::ZERO`]. It starts its first ones on [`Event::Start`], or when jobs need
-    /// them. `seed` decides the jitter and nothing else.
+    /// Returns a pool without workers, at [`Time::ZERO`]. It starts its first ones on
+    /// [`Event::Start`], or when jobs need them. `seed` decides the jitter and nothing else.
     ///
-    /// # Errors
-    /// If `config` makes no sense ([`Config::validate`]).
+    /// # Errors If `config` makes no sense ([`Config::validate`]).
     pub fn new(config: Config, seed: u64) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self {
@@ -228,7 +227,7 @@ impl Scheduler {
         self.settle();
     }
 
-    /// The next thing to do, if there is one.
+    /// Returns the next thing to do, if there is one.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
@@ -239,9 +238,9 @@ impl Scheduler {
         self.timers.next()
     }
 
-    /// Returns the length of the largest payload with which a job is decided now, one way or the other for good: accepted,
-    /// or refused because the pool drains or the breaker is open. `None` if every job is refused until a worker or a place in
-    /// the queue comes free.
+    /// Returns the length of the largest payload with which a job is decided now, one way or the
+    /// other for good: accepted, or refused because the pool drains or the breaker is open. Returns
+    /// `None` if every job is refused until a worker or a place in the queue comes free.
     #[must_use]
     pub fn room(&self) -> Option<usize> {
         if self.is_draining() || self.is_out_of_service() {
@@ -280,8 +279,8 @@ impl Scheduler {
         self.jobs.len() - self.queued()
     }
 
-    /// All workers that have been started and have not died, in no particular order, each with the job that it was
-    /// given and has not answered. That job may have been resolved already, by a cancel or a deadline.
+    /// Returns all workers that have been started and have not died, in no particular order, each with the job that
+    /// it was given and has not answered. That job may have been resolved already, by a cancel or a deadline.
     pub fn workers(&self) -> impl Iterator<Item = (WorkerId, WorkerState, Option<JobId>)> + '_ {
         self.fleet.iter()
     }
@@ -292,13 +291,13 @@ impl Scheduler {
         self.counters
     }
 
-    /// Number of workers gone for this reason.
+    /// Returns the number of workers gone for this reason.
     #[must_use]
     pub fn gone(&self, cause: Cause) -> u64 {
         self.deaths.of(cause)
     }
 
-    /// Why the pool killed this worker or asked it to exit; `None` if it did not.
+    /// Why the pool killed this worker or asked it to exit, or `None` if it did not.
     #[must_use]
     pub fn reason(&self, worker: WorkerId) -> Option<Cause> {
         self.fleet.phase(worker).and_then(Phase::reason)
@@ -310,41 +309,41 @@ impl Scheduler {
         self.restarts.until()
     }
 
-    /// Whether the breaker is open: workers are started one at a time, on trial, and none is waited for.
+    /// Returns whether the breaker is open: workers are started one at a time, on trial, and none is waited for.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.restarts.is_open()
     }
 
-    /// Whether any payload has killed a worker lately, so that a job's fingerprint is worth knowing.
+    /// Returns whether any payload has killed a worker lately, so that a job's fingerprint is worth knowing.
     #[must_use]
     pub fn knows_poison(&self) -> bool {
         !self.quarantine.is_empty()
     }
 
-    /// The payloads that have killed workers lately, as of `now`, in no particular order.
+    /// Returns the payloads that have killed workers lately, as of `now`, in no particular order.
     pub fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
         self.quarantine.suspects(now)
     }
 
-    /// The clients whose jobs have killed workers lately, as of `now`, in no particular order.
+    /// Returns the clients whose jobs have killed workers lately, as of `now`, in no particular order.
     pub fn suspect_clients(&self, now: Time) -> impl Iterator<Item = SuspectClient> + '_ {
         self.clients.suspects(now)
     }
 
-    /// The make that workers are started from.
+    /// The generation that workers are started from.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.rollout.current()
     }
 
-    /// Whether another make is being tried or given to all workers.
+    /// Returns whether another generation is being tried or given to all workers.
     #[must_use]
     pub fn is_reloading(&self) -> bool {
         self.rollout.is_under_way()
     }
 
-    /// Whether the pool has stopped taking jobs, for good.
+    /// Returns whether the pool has stopped taking jobs, for good.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.life != Life::Open

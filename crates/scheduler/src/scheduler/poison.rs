@@ -38,9 +38,10 @@ impl From<Option<Fingerprint>> for Print {
 }
 
 impl Scheduler {
-    /// Whether the job may not be given to a worker before its payload is known, as is so for those that were submitted
-    /// before any payload had killed. Asks for it, once. Only ever for the first in the queue: most of those behind it
-    /// are never asked for, because the payload that killed is forgiven or forgotten before their turn.
+    /// Returns whether the job may not be given to a worker before its payload is known, as is so
+    /// for those that were submitted before any payload had killed. Asks for it, once. Only ever
+    /// for the first in the queue: most of those behind it are never asked for, because the payload
+    /// that killed is forgiven or forgotten before their turn.
     pub(super) fn has_to_be_identified(&mut self, id: JobId) -> bool {
         if self.quarantine.is_empty() {
             return false;
@@ -102,7 +103,8 @@ impl Scheduler {
         self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
     }
 
-    /// Whether there is a payload or a client that some job may have to end for. Hardly ever is there one.
+    /// Returns whether there is a payload or a client that some job may have to end for. Hardly
+    /// ever is there one.
     pub(super) fn suspects_some(&self) -> bool {
         self.clients.refuse_some() || !self.quarantine.is_empty()
     }
@@ -127,7 +129,7 @@ impl Scheduler {
         self.payload(id).and_then(|payload| self.quarantine.sentence(payload, self.now))
     }
 
-    /// The verdict on a job whose worker has died.
+    /// Returns the verdict on a job whose worker has died.
     pub(super) fn crashed(&self, id: JobId, handed_over: bool) -> Verdict {
         let quarantined = self.sentence(id).map(|sentence| sentence.remaining);
         Verdict::Crashed { handed_over, payload_deaths: self.deaths(id), quarantined }

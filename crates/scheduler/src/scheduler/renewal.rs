@@ -1,4 +1,4 @@
-//! Replacing workers that work: those that are worn, and those of an older make. Always the replacement first, one at a
+//! Replacing workers that work: those that are worn, and those of an older generation. Always the replacement first, one at a
 //! time. Refuses to know why a worker is to be replaced, beyond when it has done its share.
 
 use std::time::Duration;

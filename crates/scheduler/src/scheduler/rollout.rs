@@ -1,11 +1,11 @@
-//! A new make of the executable: tried with one worker, then given to all. Refuses to know how makes differ, and to
+//! A new generation of the executable: tried with one worker, then given to all. Refuses to know how generations differ, and to
 //! replace workers itself; that is renewal's.
 
 use super::Scheduler;
 use super::shutdown::Life;
 use crate::{Action, Generation, ReloadEnd, WorkerId};
 
-/// Which makes there are, and how far the newest has come.
+/// The generations, and how far the newest has come.
 #[derive(Debug, Default)]
 pub(super) struct Rollout {
     /// What workers are started from.
@@ -34,12 +34,12 @@ impl Rollout {
         self.candidate.is_some() || self.rolling.is_some()
     }
 
-    /// Whether there is a make whose first worker could not be started yet.
+    /// Returns whether there is a generation whose first worker could not be started yet.
     pub(super) fn waits_for_a_place(&self) -> bool {
         self.candidate.is_some_and(|candidate| candidate.canary.is_none())
     }
 
-    /// Whether the worker stands for a make that has not proven itself.
+    /// Returns whether the worker stands for a generation that has not proven itself.
     pub(super) fn is_canary(&self, worker: WorkerId) -> bool {
         self.candidate.is_some_and(|candidate| candidate.canary == Some(worker))
     }
@@ -58,7 +58,7 @@ impl Scheduler {
     }
 
     /// Starts the canary, unless a worker is being replaced just now: there is one surplus worker at a time. Neither
-    /// backoff nor breaker keeps it from that; they are about the make before.
+    /// backoff nor breaker keeps it from that; they are about the generation before.
     pub(super) fn send_canary(&mut self) {
         if let Some(Candidate { generation, canary: None }) = self.rollout.candidate
             && self.replacement.is_none()
@@ -93,7 +93,7 @@ impl Scheduler {
         self.rollout.candidate = next.map(|generation| Candidate { generation, canary: None });
     }
 
-    /// Says so when no worker of an older make is in service any more.
+    /// Says so when no worker of an older generation is in service any more.
     pub(super) fn finish_rolling(&mut self) {
         if self.fleet.outdated() == 0 {
             let done = self.rollout.rolling.take();
@@ -101,7 +101,7 @@ impl Scheduler {
         }
     }
 
-    /// A pool that ends has no use for another make.
+    /// A pool that ends has no use for another generation.
     pub(super) fn give_up_reloads(&mut self) {
         debug_assert!(self.life > Life::Open, "only a pool that ends gives up its reloads");
         let Rollout { candidate, next, rolling, .. } = &mut self.rollout;

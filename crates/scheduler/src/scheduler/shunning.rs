@@ -5,7 +5,7 @@ use super::Scheduler;
 use crate::{Client, JobId, Refusal, Stage, Verdict};
 
 impl Scheduler {
-    /// Whether the job's client is refused.
+    /// Returns whether the job's client is refused.
     pub(super) fn is_shunned(&self, id: JobId) -> bool {
         let client = self.jobs.get(&id).and_then(|job| job.client);
         self.clients.refused(client, self.now).is_some()

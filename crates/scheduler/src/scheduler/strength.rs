@@ -48,7 +48,7 @@ impl Scheduler {
         } else {
             self.counters.restarts += 1;
         }
-        // The first worker of a new make is tried on its own account.
+        // The first worker of a new generation is tried on its own account.
         if self.restarts.is_open() && generation == self.rollout.current() {
             self.on_trial = Some(worker);
         }
@@ -60,13 +60,13 @@ impl Scheduler {
         self.regulars() < self.config.max_workers && self.may_try()
     }
 
-    /// Whether another worker may be started as far as those before it tell: not during a backoff, and one at a time
-    /// while the breaker is open.
+    /// Returns whether another worker may be started as far as those before it tell: not during a
+    /// backoff, and one at a time while the breaker is open.
     pub(super) fn may_try(&self) -> bool {
         self.restarts.until().is_none() && !(self.restarts.is_open() && self.is_trying())
     }
 
-    /// Whether a worker is on its way up or, ready, has yet to show what it is good for.
+    /// Returns whether a worker is on its way up or, ready, has yet to show what it is good for.
     fn is_trying(&self) -> bool {
         self.fleet.starting() > 0 || self.on_trial.is_some_and(|worker| self.fleet.phase(worker).is_some())
     }
@@ -82,8 +82,8 @@ impl Scheduler {
         if self.keeps_workers() { self.config.spares } else { 0 }
     }
 
-    /// Whether workers are kept though there is nothing to do. A drain keeps none, so it replaces only those that jobs
-    /// wait for; after a stop no job waits, so nothing is replaced.
+    /// Returns whether workers are kept though there is nothing to do. A drain keeps none, so it
+    /// replaces only those that jobs wait for; after a stop no job waits, so nothing is replaced.
     fn keeps_workers(&self) -> bool {
         self.awake && self.life == Life::Open
     }
@@ -115,8 +115,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether an idle worker is more than has to be kept. While the breaker is open each one is precious: it may be the
-    /// last that works, or the one on trial.
+    /// Returns whether an idle worker is more than has to be kept. While the breaker is open each
+    /// one is precious: it may be the last that works, or the one on trial.
     fn has_surplus(&self) -> bool {
         let is_quiet = self.life == Life::Open && !self.restarts.is_open();
         is_quiet && self.fleet.idle() > self.config.spares && self.regulars() > self.least()

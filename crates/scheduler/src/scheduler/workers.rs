@@ -75,7 +75,7 @@ impl Scheduler {
             self.pace.saw(self.now.since(worker.began_at));
         }
         let was_proven = std::mem::replace(&mut worker.standing, Standing::Proven) == Standing::Proven;
-        // What a worker of an older make shows says nothing about the make that workers are started from.
+        // What a worker of an older generation shows says nothing about the generation that workers are started from.
         if worker.generation == self.rollout.current() {
             if !was_proven {
                 self.restarts.proven();
@@ -171,8 +171,9 @@ impl Scheduler {
         }
     }
 
-    /// The jobs that it has not answered, last to first, as each goes to the front of the queue that goes there. Says whether it
-    /// had begun one: then what it died of was that one's doing, or somebody's outside, and says nothing about the executable.
+    /// Returns the jobs that it has not answered, last to first, as each goes to the front of the
+    /// queue that goes there. Says whether it had begun one: then what it died of was that one's
+    /// doing, or somebody's outside, and says nothing about the executable.
     fn bury_jobs(
         &mut self,
         id: WorkerId,

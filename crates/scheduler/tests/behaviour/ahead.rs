@@ -10,7 +10,8 @@ fn brisk(workers: usize) -> Config {
     Config { ahead: AHEAD, queue: 100, ..fixed(workers) }
 }
 
-/// A pool whose workers take jobs ahead and whose jobs have taken no time so far; the workers are busy with jobs 0 and on.
+/// Returns a pool whose workers take jobs ahead and whose jobs have taken no time so far; the
+/// workers are busy with jobs 0 and on.
 fn busy(workers: u32) -> Pool {
     let mut pool = Pool::ready(brisk(workers as usize));
     let workers = u64::from(workers);

@@ -4,7 +4,7 @@ use procpool_scheduler::{Action, Breaker, Config, Death, Refusal, ReloadEnd};
 
 use crate::pool::*;
 
-/// A pool of two whose breaker has just opened, in a pause before worker 5.
+/// Returns a pool of two whose breaker has just opened, in a pause before worker 5.
 fn open() -> Pool {
     let mut pool = Pool::new(elastic(1, 2));
     pool.fail_to_start(5);
@@ -139,7 +139,7 @@ fn jobs_that_waited_when_it_opened_end_by_their_deadlines() {
     assert_eq!(pool.at(60_000).tick()[0], resolve(0, EXPIRED_QUEUED));
 }
 
-/// A pool that keeps no worker, with one that works, and an open breaker.
+/// Returns a pool that keeps no worker, with one that works, and an open breaker.
 fn open_with_a_worker() -> Pool {
     let mut pool = Pool::new(Config { idle_timeout: Some(ms(100)), ..elastic(0, 2) });
     pool.submit(0);

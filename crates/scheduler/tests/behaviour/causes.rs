@@ -6,7 +6,7 @@ use procpool_scheduler::{Action, Cause, Config, Death, Event, Health, JobId, Rec
 
 use crate::pool::*;
 
-/// The reasons for which any worker is gone, and how many are for each.
+/// Returns the reasons for which any worker is gone, and how many are for each.
 fn gone(pool: &Pool) -> Vec<(Cause, u64)> {
     let counted = Cause::ALL.map(|cause| (cause, pool.scheduler.gone(cause)));
     counted.into_iter().filter(|&(_, times)| times > 0).collect()

@@ -18,7 +18,8 @@ fn careful(workers: usize) -> Config {
     Config { poison: Poison { deaths: 2, memory: ms(60_000) }, ..fixed(workers) }
 }
 
-/// A pool in which the payload has killed worker 0, and whose other workers, the replacement too, have run something.
+/// Returns a pool in which the payload has killed worker 0, and whose other workers, the
+/// replacement too, have run something.
 fn used(workers: u64) -> Pool {
     used_with(careful(usize::try_from(workers).unwrap()))
 }

@@ -8,7 +8,7 @@ fn shrinking(min_workers: usize, max_workers: usize) -> Config {
     Config { idle_timeout: Some(ms(1_000)), ..elastic(min_workers, max_workers) }
 }
 
-/// A pool that has grown to three workers: 2 became idle first, then 1, then 0.
+/// Returns a pool that has grown to three workers: 2 became idle first, then 1, then 0.
 fn grown(config: Config) -> Pool {
     let mut pool = Pool::ready(config);
     for job in 0..3 {

@@ -46,7 +46,7 @@ impl Pool {
         Self { scheduler, now: Time::ZERO }
     }
 
-    /// A pool whose first workers, numbered from 0, are ready.
+    /// Returns a pool whose first workers, numbered from 0, are ready.
     pub(crate) fn ready(config: Config) -> Self {
         let mut pool = Self::new(config);
         for action in pool.handle(Event::Start) {
@@ -56,7 +56,7 @@ impl Pool {
         pool
     }
 
-    /// A pool of one worker, ready, with job 0.
+    /// Returns a pool of one worker, ready, with job 0.
     pub(crate) fn busy() -> Self {
         let mut pool = Self::ready(fixed(1));
         assert_eq!(pool.submit(0), [assign(0, 0)]);

@@ -25,7 +25,7 @@ fn condemned() -> Verdict {
     Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: Some(ms(60_000)) }
 }
 
-/// A worker has the payload and dies of it. Gives what becomes of the job.
+/// A worker has the payload and dies of it. Returns what becomes of the job.
 fn kill_one(pool: &mut Pool, job: u64, worker: u64) -> Verdict {
     pool.submit_payload(job, PAYLOAD, 1);
     let actions = pool.died_of(worker, Death::Own, Some(PAYLOAD));
@@ -119,7 +119,8 @@ fn identified(pool: &mut Pool, job: u64, payload: u64) -> Vec<Action> {
     pool.handle(Event::Identified { job: JobId(job), fingerprint: Fingerprint(payload) })
 }
 
-/// A pool of one worker that jobs wait for which were submitted before their payload had killed.
+/// Returns a pool of one worker that jobs wait for which were submitted before their payload had
+/// killed.
 fn after_two_deaths(waiting: u64) -> Pool {
     let mut pool = Pool::ready(careful(1));
     for job in 0..2 + waiting {

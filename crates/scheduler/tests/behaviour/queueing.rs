@@ -41,7 +41,7 @@ fn a_full_queue_refuses_and_stays_as_it_was() {
     assert_eq!(pool.scheduler.counters().accepted, 3);
 }
 
-/// A pool of one worker with job 0, in which 100 bytes may wait.
+/// Returns a pool of one worker with job 0, in which 100 bytes may wait.
 fn of_a_hundred_bytes() -> Pool {
     let mut pool = Pool::ready(Config { queue_bytes: 100, ..fixed(1) });
     assert_eq!(pool.submit_bytes(0, 1_000), [assign(0, 0)]);

@@ -1,4 +1,4 @@
-//! A new make of the executable: tried with one worker, then given to all, one at a time; or not at all.
+//! A new generation of the executable: tried with one worker, then given to all, one at a time; or not at all.
 
 use procpool_scheduler::ReloadEnd::{CanaryDied, Done, ShutDown, Superseded};
 use procpool_scheduler::{Death, Event, Generation, WorkerId, WorkerState};

@@ -68,7 +68,8 @@ impl Run {
         self.handle(event);
     }
 
-    /// What the step comes down to, as things are. `None` if there is nothing that it could happen to.
+    /// What the step comes down to, as things are. Returns `None` if there is nothing that it could
+    /// happen to.
     fn event(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Start => Some(Event::Start),
@@ -286,7 +287,7 @@ impl Run {
         self.ledger.resolve(job, verdict, self.now, turn, is_shunned);
     }
 
-    /// Whether the job's client is refused.
+    /// Returns whether the job's client is refused.
     fn is_shunned(&mut self, job: JobId) -> bool {
         let client = self.ledger.entry(job).client;
         self.scheduler.suspect_clients(self.now).any(|it| Some(it.client) == client && it.is_refused)

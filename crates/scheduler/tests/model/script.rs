@@ -128,7 +128,7 @@ pub(crate) fn life(steps: usize) -> impl Strategy<Value = (Config, Vec<Step>)> {
     prop_oneof![1 => wild, 1 => brisk]
 }
 
-/// A pool in which jobs are sent ahead: few workers, which stay.
+/// Returns a pool in which jobs are sent ahead: few workers, which stay.
 fn brisk_config() -> impl Strategy<Value = Config> {
     (config(), 1..=2usize, 4..=12usize, 1..5usize).prop_map(|(config, workers, queue, ahead)| Config {
         min_workers: workers,

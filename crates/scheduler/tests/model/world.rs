@@ -34,12 +34,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The job that it runs as far as the scheduler can know.
+    /// Returns the job that it runs as far as the scheduler can know.
     pub(crate) fn first(&self) -> Option<JobId> {
         self.held.front().copied()
     }
 
-    /// The job that it runs in truth, or has just ended.
+    /// Returns the job that it runs in truth, or has just ended.
     pub(crate) fn runs(&self) -> Option<JobId> {
         self.held.get(self.begun.checked_sub(1)?).copied()
     }
@@ -53,7 +53,8 @@ impl Process {
         (self.turn, self.waited_for) = (now, now);
     }
 
-    /// Goes through with one more of its jobs, which nobody hears of. `false` if there is none.
+    /// Goes through with one more of its jobs, which nobody hears of. Returns `false` if there is
+    /// none.
     pub(crate) fn begin(&mut self) -> bool {
         let may = self.is_up && self.begun < self.held.len() && self.passes_over.is_none();
         self.begun += usize::from(may);
@@ -140,7 +141,8 @@ impl World {
         self.alive.keys().nth(pick.checked_rem(self.alive.len())?).copied()
     }
 
-    /// The process that has this job, and whether it is the one that it runs as far as is known.
+    /// Returns the process that has this job, and whether it is the one that it runs as far as is
+    /// known.
     pub(crate) fn holder(&self, job: JobId) -> Option<(&Process, bool)> {
         let holder = self.alive.values().find(|process| process.held.contains(&job))?;
         Some((holder, holder.first() == Some(job)))

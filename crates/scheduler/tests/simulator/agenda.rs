@@ -83,7 +83,7 @@ pub(crate) fn health(panics: bool) -> Health {
     if panics { Health::Suspect } else { Health::Sound }
 }
 
-/// How a new make of the executable fares.
+/// How a new generation of the executable fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Make {
     Good,

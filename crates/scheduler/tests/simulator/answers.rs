@@ -55,7 +55,7 @@ impl Run {
         })
     }
 
-    /// Whether the job's payload is known, and has killed.
+    /// Returns whether the job's payload is known, and has killed.
     fn has_killed(&mut self, job: JobId) -> Result<bool, Broken> {
         let (now, memory) = (self.now, self.plan.config.poison.memory);
         let entry = self.ledger.get(job)?;

@@ -205,7 +205,8 @@ impl Faulty {
         }
     }
 
-    /// An idle worker that has run something, where a job that has killed is given to one that has not.
+    /// Returns an idle worker that has run something, where a job that has killed is given to one
+    /// that has not.
     fn used_one(&self, worker: WorkerId, job: JobId) -> Option<WorkerId> {
         let payload = *self.struck.get(&job)?;
         let has_killed = self.scheduler.suspects(self.now).any(|suspect| suspect.payload == payload);
@@ -214,7 +215,7 @@ impl Faulty {
         used.filter(|_| has_killed && !self.used.contains(&worker))
     }
 
-    /// Whether the queue would be full if those that wait aside stood in it.
+    /// Returns whether the queue would be full if those that wait aside stood in it.
     fn is_full_of_all(&self) -> bool {
         let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle).count();
         self.scheduler.set_apart() > 0 && self.scheduler.queued() >= self.queue.saturating_add(idle)
@@ -241,7 +242,7 @@ impl Faulty {
         self.altered(action)
     }
 
-    /// The action as the bug has it; the next one where it swallows this one.
+    /// Returns the action as the bug has it; the next one where it swallows this one.
     fn altered(&mut self, action: Action) -> Option<Action> {
         let Some(bug) = self.bug else { return Some(action) };
         match (bug, action) {
@@ -291,7 +292,7 @@ impl Faulty {
     }
 }
 
-/// The settings as the bug takes them.
+/// Returns the settings as the bug takes them.
 fn altered(config: Config, bug: Option<Bug>) -> Config {
     match bug {
         Some(Bug::KnowsNoBackoff) => {

@@ -98,7 +98,7 @@ impl Pauses {
         self.lulls.push((end, self.total));
     }
 
-    /// Whether there has been no failure for a while.
+    /// Returns whether there has been no failure for a while.
     fn is_lull(&mut self, now: Time) -> bool {
         let due = self.lulls.extract_if(.., |(end, _)| *end <= now);
         due.filter(|&(_, failures)| failures == self.total).count() > 0
@@ -123,7 +123,7 @@ impl Pauses {
         true
     }
 
-    /// Whether the failures that are certain open the breaker.
+    /// Returns whether the failures that are certain open the breaker.
     fn is_burst(&self, now: Time, config: &Config) -> bool {
         let first = self.latest.front().copied().unwrap_or(now);
         self.latest.len() == config.breaker.failures && now.since(first) <= config.breaker.window
@@ -227,7 +227,7 @@ impl Run {
         holds(may_stay || !after.is_open, "the_breaker_closes", || "all has been well for long".into())
     }
 
-    /// Nobody is started in a pause, and one at a time while the breaker is open; but for the first of a new make.
+    /// Nobody is started in a pause, and one at a time while the breaker is open; but for the first of a new generation.
     fn check_starts(&mut self, started: &[WorkerId], after: Shown) -> Result<(), Broken> {
         let is_regular = |process: &&mut Process| process.generation <= after.generation;
         let mut is_any = false;

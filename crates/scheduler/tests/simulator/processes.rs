@@ -51,7 +51,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Whether it is there for jobs.
+    /// Returns whether it is there for jobs.
     pub(crate) fn serves(&self) -> bool {
         let is_leaving = self.has_hung_up && self.job.is_none();
         self.is_ready && !self.is_killed && !self.is_retiring && !is_leaving
@@ -62,7 +62,7 @@ impl Process {
         self.serves() && self.job.is_none() && self.given_back.is_empty() && self.passed_over.is_none()
     }
 
-    /// Whether its death is somebody's wish.
+    /// Returns whether its death is somebody's wish.
     pub(crate) fn was_asked(&self) -> bool {
         self.is_retiring || self.spared_until.is_some() || (self.is_killed && !self.is_violator)
     }
@@ -83,7 +83,7 @@ impl Processes {
         holds(is_new, "no_order_to_the_dead", || format!("{id} is used again"))
     }
 
-    /// A process that an action names.
+    /// Returns a process that an action names.
     pub(crate) fn ordered(&mut self, id: WorkerId) -> Result<&mut Process, Broken> {
         self.alive
             .get_mut(&id)
@@ -132,7 +132,7 @@ impl Processes {
         self.count(|it| it.is_retiring)
     }
 
-    /// Whether nobody in service is of an older make.
+    /// Returns whether nobody in service is of an older generation.
     pub(crate) fn are_of(&self, generation: Generation) -> bool {
         self.alive.values().all(|it| it.is_retiring || it.generation >= generation)
     }

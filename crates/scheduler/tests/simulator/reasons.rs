@@ -50,7 +50,7 @@ impl Run {
         let idle_since = process.idle_since;
         let is_unused =
             config.idle_timeout.is_some_and(|timeout| idle_since + timeout <= now) && others >= least;
-        // The first of a new make takes the place of a surplus worker.
+        // The first of a new generation takes the place of a surplus worker.
         let gives_way = !self.reloads.is_empty() && others >= config.max_workers;
         let has_reason = self.are_too_many(others)
             || self.was_set_apart()
@@ -62,13 +62,15 @@ impl Run {
         holds(has_reason, "who_works_stays", || format!("{id} retires, idle since {idle_since:?}"))
     }
 
-    /// Whether a job waited just before for a worker that had run nothing, so that one is or was replaced for it.
+    /// Returns whether a job waited just before for a worker that had run nothing, so that one is
+    /// or was replaced for it.
     fn was_set_apart(&self) -> bool {
         self.pool.scheduler.set_apart() > 0
             || self.last_apart.is_some_and(|last| self.now.since(last) < RENEWAL)
     }
 
-    /// Whether the worker may have done its share: its own is up to a tenth lower than the bound.
+    /// Returns whether the worker may have done its share: its own is up to a tenth lower than the
+    /// bound.
     fn may_be_worn(&mut self, id: WorkerId) -> bool {
         let (recycling, now) = (self.plan.config.recycling, self.now);
         let Some(process) = self.processes.get(id) else { return false };
@@ -78,7 +80,8 @@ impl Run {
         process.is_ready && (process.is_outgrown || by_jobs || by_age)
     }
 
-    /// Whether the breaker has been open, or a pause, just before: nobody is replaced then, and they have to catch up.
+    /// Returns whether the breaker has been open, or a pause, just before: nobody is replaced then,
+    /// and they have to catch up.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.now.since(self.last_trouble) < RENEWAL
     }

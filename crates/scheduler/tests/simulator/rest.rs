@@ -48,7 +48,7 @@ impl Run {
         Ok(())
     }
 
-    /// The make in service is the last that was any good; the last one asked for, if it is.
+    /// The generation in service is the last that was any good; the last one asked for, if it is.
     fn check_makes(&mut self) -> Result<(), Broken> {
         let current = self.pool.scheduler.generation();
         let is_last_done = current >= self.last_done;

@@ -52,12 +52,12 @@ impl Run {
         self.feed(Event::Resize { min, max })
     }
 
-    /// Whether a worker may be let go only because there are too many.
+    /// Returns whether a worker may be let go only because there are too many.
     pub(crate) fn are_too_many(&self, others: usize) -> bool {
         self.sizes.was_resized && others >= self.plan.config.max_workers
     }
 
-    /// Whether more may be in service than there shall be, as the pool has become smaller.
+    /// Returns whether more may be in service than there shall be, as the pool has become smaller.
     pub(crate) fn is_shrinking(&self) -> bool {
         self.sizes.in_service > self.plan.config.max_workers
     }

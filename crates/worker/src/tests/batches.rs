@@ -6,7 +6,7 @@ use procpool_protocol::extras::{Extra, of_job};
 use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::message::Status;
 
-/// A job of these inputs, which are JSON.
+/// Returns a job of these inputs, which are JSON.
 fn batch(sequence: u64, inputs: &[&str]) -> Frame {
     let mut batch = Inputs::default();
     inputs.iter().for_each(|input| batch.push(input.as_bytes()));

@@ -40,7 +40,7 @@ impl Wire {
 }
 
 impl Double {
-    /// Offers an arena. Gives whether the worker takes it.
+    /// Offers an arena. Returns whether the worker takes it.
     fn share(&mut self, number: u64, share: &Share, memory: Option<BorrowedFd<'_>>) -> bool {
         let mut frame = json_frame(Kind::Share, share).unwrap();
         frame.sequence = number;
@@ -61,7 +61,7 @@ fn an_arena(direction: Direction) -> Share {
     Share { direction, length: Some(LENGTH as u64), born: false }
 }
 
-/// A job whose input refers to a region, and what goes along.
+/// Returns a job whose input refers to a region, and what goes along.
 fn adding(sequence: u64, region: &SharedRegion<AtomicU32>) -> (Frame, Vec<passing::Descriptor>) {
     let (payload, descriptors) = passing::collect(|| Payload::encode(region, Encoding::Bincode).unwrap());
     let attachments =
@@ -69,7 +69,7 @@ fn adding(sequence: u64, region: &SharedRegion<AtomicU32>) -> (Frame, Vec<passin
     (job(sequence, &message(), Payload { attachments, ..payload }), descriptors)
 }
 
-/// A worker of regions that adds one to each, and gives the region's length.
+/// Returns a worker of regions that adds one to each, and gives the region's length.
 fn adder() -> Double {
     Double::with::<Adder>(Mode::Jobs, |region, _| {
         region[0].fetch_add(1, Relaxed);
@@ -77,7 +77,7 @@ fn adder() -> Double {
     })
 }
 
-/// A worker of `J` with an arena in each direction, 1 and 2.
+/// Returns a worker of `J` with an arena in each direction, 1 and 2.
 fn with_arenas<J: Job>(
     mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure> + Send + 'static,
 ) -> (Double, InputWriter, OutputReader) {
@@ -243,7 +243,8 @@ fn text_names_no_memory() {
     }
 }
 
-/// The same job as a process sees it that does not have the region: by an id that nobody here has.
+/// Returns the same job as a process sees it that does not have the region: by an id that nobody
+/// here has.
 fn elsewhere(frame: Frame) -> Frame {
     let mut bytes = frame.payload.bytes.to_vec();
     // The length of the id comes first, then its digits.

@@ -10,7 +10,7 @@ fn post(payload: Payload) -> Frame {
     Frame::new(Kind::Message, 0, "").with_payload(payload)
 }
 
-/// A worker with a port.
+/// Returns a worker with a port.
 fn talker(
     data: Payload,
     f: impl FnOnce(ParentPort<u64, String>) -> Result<(), Failure> + Send + 'static,

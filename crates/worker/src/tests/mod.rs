@@ -124,7 +124,7 @@ struct Double {
 }
 
 impl Double {
-    /// A worker that was told nothing yet.
+    /// Returns a worker that was told nothing yet.
     fn meet(
         identity: Identity,
         work: impl FnOnce(Session) -> Result<Ending, WorkerError> + Send + 'static,
@@ -147,7 +147,7 @@ impl Double {
         Self { jobs, control, lost, end }
     }
 
-    /// A worker that was welcomed.
+    /// Returns a worker that was welcomed.
     fn hire(
         identity: Identity,
         welcome: &Welcome,
@@ -160,7 +160,7 @@ impl Double {
         this
     }
 
-    /// A ready worker of `J` that runs `f`.
+    /// Returns a ready worker of `J` that runs `f`.
     fn with<J: Job>(
         mode: Mode,
         mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure> + Send + 'static,
@@ -173,25 +173,25 @@ impl Double {
         this
     }
 
-    /// A ready worker for numbers.
+    /// Returns a ready worker for numbers.
     fn numbers(f: impl FnMut(u64, &Context<Number>) -> Result<u64, Failure> + Send + 'static) -> Self {
         Self::with::<Number>(Mode::Jobs, f)
     }
 
-    /// Gives a job and waits for its end.
+    /// Sends a job and waits for its end.
     fn run(&mut self, sequence: u64, input: Payload) -> (Done, Payload) {
         self.jobs.send(&job(sequence, &message(), input));
         self.done(sequence)
     }
 
-    /// The end of a job, which must be the next frame.
+    /// Returns the end of a job, which must be the next frame.
     fn done(&mut self, sequence: u64) -> (Done, Payload) {
         let frame = self.jobs.hear(Kind::Done);
         assert_eq!((frame.sequence, frame.end), (sequence, true));
         (Done::from_frame(&frame).unwrap(), frame.payload)
     }
 
-    /// The next progress report of the jobs connection.
+    /// Returns the next progress report of the jobs connection.
     fn progress(&mut self) -> u64 {
         Progress::from_frame(&self.jobs.hear(Kind::Progress)).unwrap().done
     }
@@ -227,7 +227,7 @@ fn welcome(mode: Mode) -> Welcome {
     }
 }
 
-/// A job's header: first attempt, no deadline, answer in JSON, nobody listens to chunks.
+/// Returns a job's header: first attempt, no deadline, answer in JSON, nobody listens to chunks.
 fn message() -> message::Job {
     message::Job {
         id: [0xab; 16],

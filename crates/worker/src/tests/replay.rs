@@ -196,7 +196,7 @@ fn another_job_or_version_is_refused_by_name() {
     assert!(refusal(|it| it.job = "letter".into()).unwrap_err().contains("it is of job `letter`"));
 }
 
-/// A job that its worker was given after these numbers, and after others.
+/// Returns a job that its worker was given after these numbers, and after others.
 fn after(numbers: &[u64]) -> SavedJob {
     let mut saved = saved(&message(), number(7));
     saved.recording.format = FORMAT_WITH_HISTORY;

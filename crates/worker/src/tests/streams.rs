@@ -5,7 +5,7 @@ use procpool_protocol::extras::{Extra, of_done};
 use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::message::{Credit, Status};
 
-/// A worker whose jobs emit as many chunks as their input says, and tell before each.
+/// Returns a worker whose jobs emit as many chunks as their input says, and tell before each.
 fn emitter() -> (Double, Receiver<u64>) {
     let (emit, emitting) = mpsc::channel();
     let double = Double::numbers(move |n, cx| {

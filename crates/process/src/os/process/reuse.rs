@@ -67,7 +67,7 @@ fn deal_with_one_whose_number_is_another_ones(reap: impl FnOnce(&Process)) {
     println!("another one lives on");
 }
 
-/// A process of that id, leading a group of the same number.
+/// Returns a process of that id, leading a group of the same number.
 fn with_number(pid: u32) -> Child {
     for _ in 0..TRIES {
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
