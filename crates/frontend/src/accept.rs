@@ -42,7 +42,7 @@ impl<L: Listen> Acceptor<L> {
         Self { listener, backoff: Backoff::default() }
     }
 
-    /// The next connection.
+    /// Returns the next connection.
     ///
     /// Dropping this future loses nothing and hurries nothing: a pause that it was in goes on with the next call.
     /// Connections that close may drop it a thousand times a second.
@@ -68,7 +68,7 @@ impl<L: Listen> Acceptor<L> {
     }
 }
 
-/// The runtime's time, which its sleeps go by.
+/// Returns the runtime's time, which its sleeps go by.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

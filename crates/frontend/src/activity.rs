@@ -41,8 +41,8 @@ impl Activity {
         lock(&self.life)
     }
 
-    /// Bytes came from the client, and this is the first request so far whose head tells two lengths of its body. The task that
-    /// reads is the one that asks.
+    /// Notes bytes from the client that hold the first request so far whose head tells two lengths of its
+    /// body. Called by the task that reads.
     pub(crate) fn received(&self, ambiguous: Option<u64>) {
         if let Some(first) = ambiguous {
             self.first_ambiguous.store(first, Relaxed);
@@ -71,7 +71,7 @@ impl Activity {
         }
     }
 
-    /// The driver's verdict on the connection, as soon as there is one other than to stay.
+    /// Returns the driver's verdict on the connection, as soon as there is one other than to stay.
     pub(crate) async fn verdict(&self, patience: &Patience) -> Verdict {
         let shortest = patience.head.min(patience.write).min(patience.idle);
         loop {
@@ -111,20 +111,20 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Whether its head tells the length of its body in two ways, or one before it may have done so.
+    /// Returns whether its head tells the length of its body in two ways, or one before it may have done so.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.activity.first_ambiguous.load(Relaxed) <= self.number
     }
 
-    /// The answer is there. Notes what it holds, and whether it may leave while the request's body is
-    /// still arriving.
+    /// Notes that the answer is there, its size, and whether it may leave while the request's body is still
+    /// arriving.
     pub(crate) fn answered(&self, held: Share, leaves_unread: bool) {
         let _ = self.held.set(held);
         self.activity.leaves_unread.store(leaves_unread, Relaxed);
         self.activity.life().answered(self.number, Instant::now());
     }
 
-    /// This number of bytes of the answer was taken.
+    /// Notes that the client took this number of bytes of the answer.
     pub(crate) fn took(&self, bytes: u64) {
         self.activity.life().took(self.number, bytes, Instant::now());
     }
@@ -143,7 +143,8 @@ impl Drop for Exchange {
     }
 }
 
-/// No code panics while it holds one of these locks; if it did, a counter would be off by one.
+/// Locks, even after a panic. No code panics while it holds one of these locks; if it did, a counter would be
+/// off by one.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -57,7 +57,7 @@ fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
     response
 }
 
-/// An output as it is: JSON text as JSON, raw bytes as what their worker says that they are.
+/// Returns an output as it is: JSON text as JSON, raw bytes as what their worker says that they are.
 pub(crate) fn as_is(output: Payload, report: Option<&JobReport>) -> Result<Response, JobError> {
     let told = report.and_then(|report| report.content_type.as_ref());
     let content_type = match (output.encoding, told) {
@@ -80,7 +80,7 @@ pub(crate) fn as_is(output: Payload, report: Option<&JobReport>) -> Result<Respo
     Ok(response)
 }
 
-/// The error of an output that cannot be shown.
+/// Returns the error of an output that cannot be shown.
 pub(crate) fn unreadable(expected: &'static str, got: Encoding) -> JobError {
     JobError::Output(PayloadError::WrongEncoding { expected, got })
 }
@@ -104,7 +104,7 @@ fn server_timing(timing: Timing, report: Option<&JobReport>) -> String {
     text
 }
 
-/// Text that was checked to be ASCII without control characters, or is of our own make: always a valid value.
+/// Makes a header's value of text that is ASCII without control characters, which is always valid.
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }

@@ -29,12 +29,12 @@ struct Episode {
 }
 
 impl Backoff {
-    /// When to try again, if not at once.
+    /// Returns when to try again, or `None` if at once.
     pub(crate) fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Accepting failed. Returns whether failures begin.
+    /// Notes that accepting failed. Returns whether failures begin.
     ///
     /// A client that went away before it was accepted is no reason to wait. Everything else (no
     /// descriptors, no memory) would be reported again at once, for ever, as the connection stays in the
@@ -55,7 +55,7 @@ impl Backoff {
         begins
     }
 
-    /// A connection was accepted. Returns how many times that failed before, if that is over now.
+    /// Notes that a connection was accepted. Returns the number of failures before, if they are over now.
     pub(crate) fn succeeded(&mut self, now: Instant) -> Option<u64> {
         (self.in_a_row, self.until) = (0, None);
         let is_over = |episode: &mut Episode| now.saturating_duration_since(episode.last) >= CALM;

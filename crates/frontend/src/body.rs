@@ -66,7 +66,7 @@ fn count(share: &mut Share, chunk: &Bytes) -> Result<(), Problem> {
     if share.grow(chunk.len() as u64) { Ok(()) } else { Err(no_room()) }
 }
 
-/// A body that counts until nobody needs it: its job may wait for long.
+/// Returns a body that counts until nobody needs it: its job may wait for long.
 fn counted(bytes: Bytes, share: Share) -> Bytes {
     Bytes::from_owner(Counted { bytes, _share: share })
 }
@@ -82,7 +82,7 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// The next chunk of data, if there is room for it; trailers are passed over.
+/// Returns the next chunk of data, if there is room for it; trailers are passed over.
 async fn next_chunk(body: &mut Body, room: usize, config: &HttpConfig) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         match frame.map_err(|error| broken_off(&error))?.into_data() {

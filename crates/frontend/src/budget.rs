@@ -22,7 +22,7 @@ impl Budget {
         Arc::new(Self { limit, held: AtomicU64::new(0) })
     }
 
-    /// A share of nothing, which can grow.
+    /// Returns a share of nothing, which can grow.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
         Share { budget: self.clone(), bytes: 0 }
     }

@@ -116,13 +116,13 @@ impl Terms {
     }
 }
 
-/// The verdict when the server stops. Who has not asked anything by then is not waited for, or half a
-/// request would hold up the shutdown.
+/// Returns the verdict when the server stops. The server does not wait for a client that has not asked
+/// anything by then: half a request would hold up the shutdown.
 fn at_stop(activity: &Activity) -> Verdict {
     if activity.life().never_asked() { Verdict::Close("the server stops") } else { Verdict::Leave }
 }
 
-/// The verdict when others need the place.
+/// Returns the verdict when others need the place.
 fn when_told(activity: &Activity) -> Verdict {
     let life = activity.life();
     let may_close = life.never_asked() || (life.is_leaving() && !life.has_exchanges());

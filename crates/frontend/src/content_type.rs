@@ -6,7 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use procpool_protocol::Encoding;
 
-/// The encoding that a job's input claims to have: [`Encoding::Json`] or [`Encoding::Bytes`].
+/// Returns the encoding that a job's input claims to have: [`Encoding::Json`] or [`Encoding::Bytes`].
 ///
 /// Parameters (`; charset=utf-8`) are not looked at: JSON is UTF-8 by definition and is checked to be.
 ///
@@ -28,7 +28,8 @@ pub(crate) fn input_encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
     }
 }
 
-/// A list of codings that all do nothing. Their names are the same in capital letters.
+/// Returns whether a list of codings has only those that do nothing. Their names are the same in capital
+/// letters.
 fn is_identity(codings: &HeaderValue) -> bool {
     let mut codings = codings.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     codings.all(|coding| coding.eq_ignore_ascii_case(b"identity"))

@@ -67,13 +67,13 @@ impl Dispatcher {
     }
 }
 
-/// Whether this is one of the questions that are answered to everybody.
+/// Returns whether this is one of the questions that are answered to everybody.
 fn is_probe(request: &Request<Incoming>) -> bool {
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     is_read && ["/livez", "/readyz"].contains(&request.uri().path())
 }
 
-/// The answer, if the budget has room for it, with its share of that; or a refusal.
+/// Returns the answer, if the budget has room for it, with its share of that; or a refusal.
 fn within(answers: &Arc<Budget>, response: Response) -> (Response, Share) {
     let mut share = answers.share();
     let size = response.body().size_hint().lower();

@@ -52,7 +52,7 @@ pub(crate) fn refuse(asked: Option<&Authority>, headers: &HeaderMap) -> Result<(
     }
 }
 
-/// Every browser calls itself so, and hardly anything else.
+/// Returns whether the client is a browser: every browser calls itself so, and hardly anything else.
 fn is_browser(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }

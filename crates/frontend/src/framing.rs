@@ -53,17 +53,17 @@ struct Head {
 }
 
 impl Framing {
-    /// The number of the first head, counted from 1, that tells the body's length in two ways.
+    /// Returns the number of the first head, counted from 1, that tells the body's length in two ways.
     pub(crate) fn ambiguous(&self) -> Option<u64> {
         self.ambiguous
     }
 
-    /// Whether a head announced a body of a length that hyper mistakes.
+    /// Returns whether a head announced a body of a length that hyper mistakes.
     pub(crate) fn is_overlong(&self) -> bool {
         self.is_overlong
     }
 
-    /// These bytes were received.
+    /// Reads bytes that were received.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.at != At::Elsewhere {
             bytes = match &mut self.at {
@@ -112,7 +112,7 @@ impl Framing {
         rest
     }
 
-    /// The line goes on beyond this part of it.
+    /// Keeps this part of a line, which goes on beyond it.
     fn keep(&mut self, part: &[u8]) {
         let part = if self.line.is_empty() { beginning(part) } else { part };
         let room = LONGEST - self.line.len();
@@ -180,7 +180,7 @@ impl Framing {
         }
     }
 
-    /// Nothing that follows is known to be what it seems.
+    /// Gives up: the meaning of all further bytes is unknown.
     fn lose_track(&mut self) -> At {
         self.is_ambiguous_here();
         At::Elsewhere
@@ -191,13 +191,13 @@ impl Framing {
     }
 }
 
-/// The value of the header that begins with this name and a colon, if it is the one in this line.
+/// Returns the value of the header that begins with this name and a colon, if it is the one in this line.
 fn value_of<'a>(name: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
-/// As much of a line as matters.
+/// Returns the part of a line that matters.
 fn beginning(line: &[u8]) -> &[u8] {
     let line = line.trim_ascii_start();
     &line[..line.len().min(LONGEST)]
@@ -208,7 +208,7 @@ fn length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// The size that a line begins with; extensions follow it.
+/// Returns the size that a line begins with; extensions follow it.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     u64::from_str_radix(std::str::from_utf8(&line[..end]).ok()?, 16).ok()

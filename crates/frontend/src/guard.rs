@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// misses its answer kills the server. `/readyz` tells what pools there are.
 pub(crate) const OPEN: &str = "/livez";
 
-/// The middleware of all routes.
+/// Refuses foreign requests, as the middleware of all routes.
 pub(crate) async fn refuse_foreign(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -37,8 +37,8 @@ pub(crate) async fn refuse_foreign(
     }
 }
 
-/// Where a request's body ends is not certain if its head is not, so nothing after it is read. HTTP/2 frames
-/// each request.
+/// Answers a malformed request. Where a request's body ends is not certain if its head is not, so nothing
+/// after it is read. HTTP/2 frames each request.
 fn malformed(problem: Problem, version: Version) -> Response {
     let mut response = problem.into_response();
     if version < Version::HTTP_2 {

@@ -30,7 +30,8 @@ pub(crate) fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<
     asked(version, uri, headers)
 }
 
-/// hyper undoes `chunked` where that comes last, and hands what is below it on as if it were the body.
+/// Checks the transfer codings. hyper undoes `chunked` where that comes last, and passes the coding below it
+/// on as if it were the body.
 fn check_codings(headers: &HeaderMap) -> Result<(), Problem> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -66,8 +67,8 @@ fn asked(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Option<Auth
     }
 }
 
-/// Whether this is a host and perhaps a port, and nothing before, between or behind them. The type also takes
-/// `user@host` and ports that are no numbers.
+/// Returns whether this is a host and perhaps a port, and nothing before, between or behind them. The type
+/// also takes `user@host` and ports that are no numbers.
 pub(crate) fn is_strict(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
     let is_port = |port: &str| {

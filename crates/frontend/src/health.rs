@@ -17,27 +17,27 @@ const DRAINING: u8 = 2;
 pub struct Health(Arc<watch::Sender<u8>>);
 
 impl Health {
-    /// A server that is not ready yet: `/readyz` is 503.
+    /// Returns a server that is not ready yet: `/readyz` is 503.
     pub fn starting() -> Self {
         Self(Arc::new(watch::Sender::new(STARTING)))
     }
 
-    /// From now on `/readyz` is 200, unless the server drains already.
+    /// Makes `/readyz` 200 from now on, unless the server drains already.
     pub fn serving(&self) {
         self.reach(SERVING);
     }
 
-    /// From now on `/readyz` is 503.
+    /// Makes `/readyz` 503 from now on.
     pub fn draining(&self) {
         self.reach(DRAINING);
     }
 
-    /// Whether `/readyz` is 200.
+    /// Returns whether `/readyz` is 200.
     pub fn is_serving(&self) -> bool {
         self.phase() == "serving"
     }
 
-    /// `starting`, `serving` or `draining`.
+    /// Returns `starting`, `serving` or `draining`.
     pub fn phase(&self) -> &'static str {
         match *self.0.borrow() {
             STARTING => "starting",

@@ -24,7 +24,7 @@ impl From<JobError> for Problem {
     }
 }
 
-/// The problem of a job whose client had asked for these limits.
+/// Returns the problem of a job whose client had asked for these limits.
 pub(crate) fn of_job(error: JobError, asked: JobLimits) -> Problem {
     let cut = match error {
         JobError::TimedOut { limit, .. } => cut_to(limit, asked),
@@ -114,7 +114,7 @@ fn with_crash(problem: Problem, report: &CrashReport) -> Problem {
     with_stage(problem, report.stage).with("crash", report)
 }
 
-/// The file that the job was saved in; no member where there is none.
+/// Adds the file in which the job was saved, if there is one.
 fn with_replay(problem: Problem, file: Option<&Path>) -> Problem {
     match file {
         Some(file) => problem.with("replay", &file.to_string_lossy()),

@@ -16,7 +16,7 @@ const DEEPEST: usize = MAX_DEPTH as usize - 1;
 /// that answer health checks should not be held up for longer than a fraction of that.
 const CHECKED_INLINE: usize = 128 * 1024;
 
-/// Gives `bytes` back if they are one JSON text.
+/// Returns `bytes` if they are one JSON text.
 ///
 /// # Errors
 /// A `bad_input` problem with line and column.
@@ -50,7 +50,7 @@ fn check(text: &[u8]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The deepest nesting of a text that is known to be JSON. (The syntax check alone does not recurse
+/// Returns the deepest nesting of a text that is known to be JSON. (The syntax check alone does not recurse
 /// and takes any depth.)
 fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);

@@ -12,7 +12,7 @@ macro_rules! kinds {
             /// All of them.
             pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The last segment of the problem's `type`.
+            /// Returns the last segment of the problem's `type`.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }
             }
@@ -22,7 +22,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $title,)* }
             }
 
-            /// A paragraph for the person who looks the type up.
+            /// Returns a paragraph for the person who looks the type up.
             pub(crate) fn explanation(self) -> &'static str {
                 match self { $(Self::$kind => $explanation,)* }
             }
@@ -31,7 +31,7 @@ macro_rules! kinds {
 }
 
 impl Kind {
-    /// The kind with this name.
+    /// Returns the kind with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }

@@ -76,7 +76,7 @@ impl Life {
         }
     }
 
-    /// A request's head is complete; returns the number of the exchange.
+    /// Notes that a request's head is complete. Returns the number of the exchange.
     pub(crate) fn asked(&mut self, is_http2: bool) -> u64 {
         self.is_http2 = is_http2;
         self.head_since = None;
@@ -85,13 +85,13 @@ impl Life {
         self.requests
     }
 
-    /// The exchange's answer is there, to be taken by the client.
+    /// Notes that the exchange's answer is there, to be taken by the client.
     pub(crate) fn answered(&mut self, exchange: u64, now: Instant) {
         let answering = Exchange::Answering { since: now, progress: now, taken: 0, is_aborted: false };
         self.exchanges.insert(exchange, answering);
     }
 
-    /// This number of bytes of the exchange's answer was taken.
+    /// Notes that the client took this number of bytes of the exchange's answer.
     pub(crate) fn took(&mut self, exchange: u64, bytes: u64, now: Instant) {
         // Bytes that an aborted stream drops were not taken.
         if let Some(Exchange::Answering { progress, taken, is_aborted: false, .. }) =
@@ -102,7 +102,7 @@ impl Life {
         }
     }
 
-    /// The exchange is over: its answer is taken, or it was given up.
+    /// Ends the exchange: its answer is taken, or it was given up.
     pub(crate) fn ended(&mut self, exchange: u64, now: Instant) {
         if let Some(Exchange::Handling) = self.exchanges.remove(&exchange) {
             self.cancels = self.cancels_left_at(now).saturating_add(1);
@@ -113,14 +113,14 @@ impl Life {
         }
     }
 
-    /// Bytes came from the client.
+    /// Notes that bytes came from the client.
     pub(crate) fn received(&mut self, now: Instant) {
         if !self.is_http2 && self.exchanges.is_empty() {
             self.head_since.get_or_insert(now);
         }
     }
 
-    /// Bytes of a connection that speaks HTTP/1 were handed to the kernel: there, all are an answer's.
+    /// Notes that bytes of an HTTP/1 connection were handed to the kernel: there, all are an answer's.
     pub(crate) fn sent(&mut self, now: Instant) {
         if !self.is_http2 {
             for exchange in self.exchanges.values_mut() {
@@ -131,7 +131,7 @@ impl Life {
         }
     }
 
-    /// The connection is told to close.
+    /// Notes that the connection is told to close.
     pub(crate) fn leave(&mut self, now: Instant) {
         self.leaving_since.get_or_insert(now);
     }
@@ -152,13 +152,13 @@ impl Life {
         !self.exchanges.is_empty()
     }
 
-    /// Whether a client that speaks HTTP/1 waits for an answer of which nothing was written yet.
+    /// Returns whether a client that speaks HTTP/1 waits for an answer of which nothing was written yet.
     pub(crate) fn owes_http_1_answer(&self) -> bool {
         let is_handled = |exchange: &Exchange| matches!(exchange, Exchange::Handling);
         !self.is_http2 && self.exchanges.values().any(is_handled)
     }
 
-    /// Since when nothing is in flight; `None` while something is.
+    /// Returns since when nothing is in flight, or `None` while something is.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.exchanges.is_empty().then_some(self.idle_since)
     }
@@ -208,7 +208,8 @@ impl Life {
         if deadline <= now { verdict } else { Verdict::Stay(deadline) }
     }
 
-    /// If it is there still after this, some of its bytes lie where only the connection's end reaches them.
+    /// Aborts an exchange. If it is there still after this, some of its bytes lie where only the connection's
+    /// end reaches them.
     fn abort(&mut self, exchange: u64, now: Instant, patience: &Patience) {
         if let Some(Exchange::Answering { since, progress, taken, is_aborted }) =
             self.exchanges.get_mut(&exchange)
@@ -229,7 +230,7 @@ impl Exchange {
         matches!(self, Self::Answering { is_aborted: true, .. })
     }
 
-    /// When the client has been too slow for too long; there is none while the job runs.
+    /// Returns when the client will have been too slow for too long, or `None` while the job runs.
     fn deadline(&self, patience: &Patience) -> Option<Instant> {
         let Self::Answering { since, progress, taken, .. } = self else {
             return None;

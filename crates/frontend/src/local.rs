@@ -66,7 +66,8 @@ impl Peer {
     }
 }
 
-/// Whose a request is, as pools tell clients apart: by address over TCP, by user on the orders socket.
+/// Returns the client of a request as pools distinguish clients: by address over TCP, by user on the orders
+/// socket.
 pub(crate) fn client(extensions: &Extensions) -> Option<ClientName> {
     if let Some(peer) = extensions.get::<Arc<Peer>>() {
         return Some(peer.client.clone());
@@ -81,7 +82,7 @@ pub(crate) struct Operator {
     pub(crate) pid: Option<i32>,
 }
 
-/// The middleware of every route for operators.
+/// Refuses requests without proof, as the middleware of every route for operators.
 pub(crate) async fn refuse_unproved(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -168,7 +169,7 @@ fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, St
     }
 }
 
-/// The connection, if a program on this machine has asked over it without a proxy.
+/// Returns the connection, if a program on this machine has asked over it without a proxy.
 ///
 /// # Errors
 /// By what the request is known to come from elsewhere, or that it may.
@@ -214,7 +215,7 @@ fn is_of_loopback(host: &Authority) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
 }
 
-/// The token of the only `Authorization`.
+/// Returns the token of the only `Authorization`.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(only), None) = (given.next(), given.next()) else {

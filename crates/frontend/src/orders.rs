@@ -63,7 +63,7 @@ pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: 
     }
 }
 
-/// Who made the connection, unless that is another user.
+/// Returns the user who made the connection, or `None` if that is another user.
 fn admitted(stream: &UnixStream, owner: u32) -> io::Result<Option<Operator>> {
     let peer = stream.peer_cred()?;
     let operator = Operator { uid: peer.uid(), pid: peer.pid() };

@@ -21,7 +21,7 @@ pub(crate) struct OriginRule {
 }
 
 impl OriginRule {
-    /// The rule of a server that is bound to `address` and may also be asked as one of `allowed`.
+    /// Returns the rule of a server that is bound to `address` and may also be asked as one of `allowed`.
     ///
     /// An unknown address counts as loopback, the stricter case.
     pub(crate) fn new(address: Option<IpAddr>, allowed: &[String]) -> Self {
@@ -29,7 +29,7 @@ impl OriginRule {
         Self { names: (loopback || !allowed.is_empty()).then(|| allowed.to_vec()) }
     }
 
-    /// `host` is what the request's head asks.
+    /// Checks a request. `host` is the host that its head names.
     ///
     /// # Errors
     /// A 403 problem that says which header is foreign, and the way out.
@@ -55,7 +55,7 @@ impl OriginRule {
     }
 }
 
-/// Whether `Referer` is a page of another site than the one at `host`.
+/// Returns whether `Referer` is a page of another site than the one at `host`.
 pub(crate) fn referred_by_another(host: Option<&Authority>, headers: &HeaderMap) -> bool {
     let origin_of = |url: &str| url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]).to_owned();
     let is_own = |referrer: &str| host.is_some_and(|host| is_same(&origin_of(referrer), host));
@@ -78,8 +78,9 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-/// Whether `origin` (`scheme://host[:port]`, or `null`) is the origin at `host`, which names no scheme:
-/// in front of a proxy that ends TLS it is https, and a default port stands in neither or in `Host` only.
+/// Returns whether `origin` (`scheme://host[:port]`, or `null`) is the origin at `host`, which names no
+/// scheme: in front of a proxy that ends TLS it is https, and a default port stands in neither or in `Host`
+/// only.
 fn is_same(origin: &str, host: &Authority) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;

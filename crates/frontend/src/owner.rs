@@ -36,7 +36,7 @@ impl Ends {
         (canonical(self.ours), canonical(self.theirs))
     }
 
-    /// Whether it has not left this machine.
+    /// Returns whether it has not left this machine.
     pub(crate) fn are_loopback(&self) -> bool {
         [self.ours, self.theirs].iter().all(|end| end.ip().to_canonical().is_loopback())
     }
@@ -57,7 +57,7 @@ struct Waiting {
 }
 
 impl Owners {
-    /// The user whose process is at the other end; `None` where the kernel does not say so for certain.
+    /// The user whose process is at the other end, or `None` where the kernel does not say so for certain.
     pub(crate) async fn of(&self, ends: Ends) -> Option<u32> {
         self.ask(ends).await.ok()?
     }
@@ -83,7 +83,7 @@ impl Waiting {
         }
     }
 
-    /// Those for whom to look now. Where there is nobody, nobody looks from now on.
+    /// Returns the connections to look up now. If there are none, the search ends.
     fn next(&mut self) -> Vec<(Ends, oneshot::Sender<Option<u32>>)> {
         self.is_looking = !self.asked.is_empty();
         std::mem::take(&mut self.asked)
@@ -126,7 +126,8 @@ fn look_up(ends: &[Ends]) -> io::Result<Vec<Option<u32>>> {
         .collect()
 }
 
-/// In a namespace of users, those who are not in it all have one number, which one who is in it may have, too.
+/// Returns whether the number means one user of this machine. In a namespace of users, all users from outside
+/// share one number, which a user inside may have, too.
 fn is_of_this_machine(uid: u32) -> io::Result<bool> {
     let foreign = std::fs::read_to_string("/proc/sys/kernel/overflowuid")?;
     if foreign.trim() != uid.to_string() {
@@ -196,7 +197,7 @@ struct Entry {
 const ESTABLISHED: &str = "01";
 
 impl Entry {
-    /// An entry of an established connection.
+    /// Returns an entry of an established connection.
     ///
     /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …`
     fn read(line: &str) -> Option<Self> {
@@ -211,7 +212,7 @@ impl Entry {
     }
 }
 
-/// An address in words of 32 bits, as they lie in memory, and a port.
+/// Returns an address in words of 32 bits, as they lie in memory, and a port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let word = |at: usize| Some(u32::from_str_radix(ip.get(8 * at..8 * at + 8)?, 16).ok()?.to_ne_bytes());
@@ -239,7 +240,7 @@ mod tests {
         File::from(socket).metadata().unwrap().ino()
     }
 
-    /// Both ends of a connection to this address, and our end as the server sees it.
+    /// Returns both ends of a connection to this address, and our end as the server sees it.
     fn connected(bind: &str, connect: &str) -> (TcpStream, TcpStream, Ends) {
         let listener = TcpListener::bind(bind).unwrap();
         let client = TcpStream::connect((connect, listener.local_addr().unwrap().port())).unwrap();

@@ -20,7 +20,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// The query of `uri`.
+    /// Returns the query of `uri`.
     ///
     /// # Errors
     /// A problem that names the first parameter that is unknown or repeated.
@@ -43,13 +43,13 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// The text of one parameter.
+    /// Returns the text of one parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
         Some(value)
     }
 
-    /// A whole number that is not negative.
+    /// Returns a whole number that is not negative.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         let parse = |text: &str| {
             text.parse().map_err(|_| {
@@ -60,7 +60,7 @@ impl Parameters {
         self.text(name).map(parse).transpose()
     }
 
-    /// Whether something is asked for. Absent, it is not.
+    /// Returns whether the flag is set. An absent flag is not.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.text(name) {
             None | Some("false") => Ok(false),
@@ -69,7 +69,7 @@ impl Parameters {
         }
     }
 
-    /// The limits that the client sets for its job.
+    /// Returns the limits that the client sets for its job.
     pub(crate) fn job_limits(&self) -> Result<JobLimits, Problem> {
         let [timeout, run_timeout] = JOB_LIMITS;
         Ok(JobLimits::new().timeout(self.duration(timeout)?).run_timeout(self.duration(run_timeout)?))

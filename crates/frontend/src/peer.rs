@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 pub(crate) struct PeerKey(IpAddr);
 
 impl PeerKey {
-    /// An IPv6 client commonly has a network of 64 bits for itself.
+    /// Returns the key of an address. An IPv6 client commonly has a network of 64 bits for itself.
     pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) if !address.is_loopback() => {

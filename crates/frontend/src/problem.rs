@@ -31,7 +31,7 @@ struct Parts {
 }
 
 impl Problem {
-    /// A problem without outcome, of a request whose job certainly did not run.
+    /// Returns a problem without outcome, of a request whose job certainly did not run.
     pub(crate) fn new(kind: Kind, status: StatusCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Parts {
             kind,
@@ -45,20 +45,20 @@ impl Problem {
         }))
     }
 
-    /// The same with the name of the job's outcome.
+    /// Adds the name of the job's outcome.
     pub(crate) fn outcome(mut self, name: &'static str) -> Self {
         self.0.outcome = Some(name);
         self
     }
 
-    /// The same, saying whether the job may have had side effects.
+    /// Adds whether the job may have had side effects.
     pub(crate) fn may_have_run(mut self, may: bool) -> Self {
         self.0.may_have_run = may;
         self
     }
 
-    /// The same with another member. A value that cannot be written down is left out: it explains the
-    /// problem, it must not replace it.
+    /// Adds another member. A value that cannot be serialized is left out: it explains the problem, and must
+    /// not replace it.
     pub(crate) fn with<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
         if let Ok(json) = to_raw_value(value) {
             self.0.members.push((name, json));
@@ -66,13 +66,13 @@ impl Problem {
         self
     }
 
-    /// The same with more to its detail.
+    /// Adds text to its detail.
     pub(crate) fn adding(mut self, more: &str) -> Self {
         self.0.detail += &printable_lines(more);
         self
     }
 
-    /// The same with a `Retry-After`, where there is something to say.
+    /// Adds a `Retry-After`, if the time is known.
     pub(crate) fn retry_after(mut self, after: Option<Duration>) -> Self {
         self.0.retry_after = after;
         self
@@ -115,12 +115,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A 503 of a server that has too much in hand, of a request whose job did not run.
+/// Returns the 503 of an overloaded server, for a request whose job did not run.
 pub(crate) fn overloaded(detail: &str) -> Problem {
     Problem::new(Kind::Overloaded, StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(Some(SOON))
 }
 
-/// `Retry-After` counts whole seconds; rounding down would send the client back too early.
+/// Rounds up to whole seconds, which `Retry-After` counts: rounding down would send the client back too
+/// early.
 fn whole_seconds(after: Duration) -> u64 {
     after.as_secs() + u64::from(after.subsec_nanos() > 0)
 }

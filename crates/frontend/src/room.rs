@@ -100,7 +100,7 @@ impl Room {
         }
     }
 
-    /// Gives a new connection its place.
+    /// Assigns a new connection its place.
     pub(crate) fn enter(self: &Arc<Self>, peer: Option<IpAddr>, activity: Arc<Activity>) -> Place {
         let peer = peer.map(PeerKey::of).filter(|key| !key.is_loopback() && !self.uncapped.contains(key));
         let leave = Arc::new(Notify::new());

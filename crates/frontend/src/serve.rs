@@ -66,7 +66,7 @@ async fn accept_until(
     }
 }
 
-/// The next connection, once there is a place for it.
+/// Returns the next connection, once there is a place for it.
 async fn next(room: &Room, acceptor: &mut Acceptor<TcpListener>) -> (TcpStream, SocketAddr) {
     room.has_place().await;
     acceptor.next().await
@@ -83,7 +83,7 @@ async fn drain(mut connections: JoinSet<()>, config: &HttpConfig) -> Drained {
     Drained { cut_off }
 }
 
-/// Whether `future` ended within `limit`.
+/// Returns whether `future` ended within `limit`.
 async fn within(limit: Option<Duration>, future: impl Future<Output = ()>) -> bool {
     match limit {
         Some(limit) => tokio::time::timeout(limit, future).await.is_ok(),

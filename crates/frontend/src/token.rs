@@ -44,7 +44,8 @@ impl OrdersToken {
         }
     }
 
-    /// Whether it is this one. Takes as long for a token that is nearly right as for one that is all wrong.
+    /// Returns whether it is this one. Takes as long for a token that is nearly right as for one that is all
+    /// wrong.
     pub(crate) fn is(&self, given: &[u8]) -> bool {
         let pairs = self.0.iter().zip(given);
         let differences = pairs.fold(0, |all, (one, other)| black_box(all | (one ^ other)));

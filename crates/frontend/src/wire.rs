@@ -53,7 +53,7 @@ impl Wire {
         Self { stream, between_messages: AtomicBool::new(true), ahead: AtomicUsize::new(0) }
     }
 
-    /// The connection as the kernel knows it.
+    /// Returns the connection as the kernel knows it.
     pub(crate) fn ends(&self) -> io::Result<Ends> {
         let (ours, theirs) = (self.stream.local_addr()?, self.stream.peer_addr()?);
         let socket = File::from(self.stream.as_fd().try_clone_to_owned()?);
@@ -133,7 +133,7 @@ impl Wire {
     }
 }
 
-/// The number of bytes that are out already: those with which every answer begins.
+/// Returns the number of bytes that are out already: those with which every answer begins.
 ///
 /// # Errors
 /// They are not what this answer begins with, so that nothing sensible can follow them.

@@ -9,7 +9,7 @@ fn read_by(bytes: &[u8], piece: usize) -> Framing {
     framing
 }
 
-/// The number of heads, and the first that is ambiguous, however the bytes are cut.
+/// Returns the number of heads, and the first that is ambiguous, however the bytes are cut.
 #[track_caller]
 fn read(text: &str) -> (u64, Option<u64>) {
     let seen = |piece| {

@@ -9,7 +9,7 @@ const fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-/// A connection that began at the returned time.
+/// Returns a connection that began at the returned time.
 fn begun() -> (Life, Instant) {
     let now = Instant::now();
     (Life::new(now), now)

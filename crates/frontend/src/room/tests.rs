@@ -12,14 +12,14 @@ fn room(configure: impl FnOnce(&mut HttpConfig)) -> Arc<Room> {
     Room::new(&config)
 }
 
-/// A connection from there that has asked and been answered.
+/// Returns a connection from there that has asked and been answered.
 fn idle(room: &Arc<Room>, peer: &str) -> Place {
     let activity = Activity::begin();
     drop(activity.asked(Version::HTTP_11));
     enter(room, peer, activity)
 }
 
-/// A connection from there whose request is handled, for as long as what is returned lives.
+/// Returns a connection from there whose request is handled, for as long as what is returned lives.
 fn busy(room: &Arc<Room>, peer: &str) -> (Place, Arc<crate::activity::Exchange>) {
     let activity = Activity::begin();
     let exchange = activity.asked(Version::HTTP_11);

@@ -9,13 +9,13 @@ use axum::extract::State;
 use http::{StatusCode, Uri};
 use std::sync::Arc;
 
-/// `GET /livez`: the process answers, so it lives; draining does not change that.
+/// Serves `GET /livez`: the process answers, so it lives. Draining does not change that.
 pub(super) async fn live() -> &'static str {
     "OK"
 }
 
-/// `GET /readyz[?pool=fib]`: 503 while starting or draining; with `pool`, also while that pool has no
-/// worker that is ready. Without it, a pool in trouble does not take the others out of rotation.
+/// Serves `GET /readyz[?pool=fib]`: 503 while starting or draining. With `pool`, it is 503 also while that
+/// pool has no worker that is ready. Without it, a pool in trouble does not take the others out of rotation.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<&'static str, Problem> {
     let parameters = Parameters::of(&uri, &["pool"])?;
     let health = &shared.app.health;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Asks for what the job used of the machine.
 const USAGE: &str = "usage";
 
-/// `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true]`
+/// Serves `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true]`.
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,

@@ -22,7 +22,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use procpool_protocol::printable::printable_json;
 use std::sync::Arc;
 
-/// All routes. One that is added here is closed to foreign pages by construction.
+/// Returns all routes. A route that is added here is closed to foreign pages.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(seed::ok))
@@ -41,7 +41,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// The routes for operators: closed by construction to all who do not prove that they may.
+/// Returns the routes for operators, which are closed to all who do not prove that they may give orders.
 fn for_operators(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
@@ -56,7 +56,7 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::new(Kind::NotFound, StatusCode::NOT_FOUND, detail)
 }
 
-/// The router adds `Allow`.
+/// Returns the problem of a wrong method. The router adds `Allow`.
 async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     let method: String = method.as_str().chars().take(32).collect();
@@ -65,13 +65,13 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(Kind::MethodNotAllowed, StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
-/// A 200 of plain text.
+/// Returns a 200 of plain text.
 fn text(body: impl Into<Body>) -> Response {
     with_type("text/plain; charset=utf-8", body)
 }
 
-/// A 200 of JSON. Our own types can always be written. They hold names that others chose, and a person may
-/// see the text.
+/// Returns a 200 of JSON. Our own types can always be written. They hold names that others chose, and a
+/// person may see the text.
 fn json<T: serde::Serialize>(value: &T) -> Response {
     match serde_json::to_string(value) {
         Ok(body) => with_type("application/json", printable_json(&body).into_owned()),

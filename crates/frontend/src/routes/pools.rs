@@ -31,13 +31,13 @@ struct Workers {
     workers: Vec<WorkerStatus>,
 }
 
-/// `GET /v1/pools`
+/// Serves `GET /v1/pools`.
 pub(super) async fn all(State(shared): State<Arc<Shared>>) -> Response {
     let pools = shared.app.admin.pools();
     json(&Pools { pools })
 }
 
-/// `GET /v1/pools/{pool}`
+/// Serves `GET /v1/pools/{pool}`.
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
@@ -47,7 +47,7 @@ pub(super) async fn one(
     Ok(json(&Pool { status, schemas: schemas.as_deref() }))
 }
 
-/// `GET /v1/pools/{pool}/workers`
+/// Serves `GET /v1/pools/{pool}/workers`.
 pub(super) async fn workers(
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
@@ -58,7 +58,7 @@ pub(super) async fn workers(
     }
 }
 
-/// `POST /v1/pools/{pool}/reload`
+/// Serves `POST /v1/pools/{pool}/reload`.
 pub(super) async fn reload(
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
@@ -84,7 +84,7 @@ fn reload_failed(error: &ReloadError) -> Problem {
     Problem::new(Kind::ReloadFailed, status, error.to_string()).with("reason", error.name())
 }
 
-/// The status of the pool of this name.
+/// Returns the status of the pool of this name.
 ///
 /// # Errors
 /// A 404 problem that names the pools that there are.
@@ -96,7 +96,7 @@ pub(super) async fn find(shared: &Shared, name: &str) -> Result<PoolStatus, Prob
     }
 }
 
-/// The problem of a name that no pool has.
+/// Returns the problem of a name that no pool has.
 pub(super) fn unknown(name: &str, pools: &[PoolStatus]) -> Problem {
     let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
     let name: String = name.chars().take(64).collect();

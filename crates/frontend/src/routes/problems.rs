@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use axum::response::Response;
 use http::{StatusCode, Uri};
 
-/// `GET /problems/{name}`
+/// Serves `GET /problems/{name}`.
 pub(super) async fn explain(uri: Uri) -> Result<Response, Problem> {
     // Names need no decoding, so the path is taken as it stands.
     let name = uri.path().trim_start_matches("/problems/");

@@ -18,7 +18,7 @@ struct Cleared<'a> {
     cleared: usize,
 }
 
-/// `GET /v1/pools/{pool}/quarantine`
+/// Serves `GET /v1/pools/{pool}/quarantine`.
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
@@ -29,7 +29,7 @@ pub(super) async fn list(
     }
 }
 
-/// `DELETE /v1/pools/{pool}/quarantine`
+/// Serves `DELETE /v1/pools/{pool}/quarantine`.
 pub(super) async fn clear(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
@@ -38,7 +38,7 @@ pub(super) async fn clear(
     Ok(json(&Cleared { pool: &pool, cleared }))
 }
 
-/// `DELETE /v1/pools/{pool}/quarantine/{fingerprint}`
+/// Serves `DELETE /v1/pools/{pool}/quarantine/{fingerprint}`.
 pub(super) async fn clear_one(
     State(shared): State<Arc<Shared>>,
     PoolAndFingerprint(pool, fingerprint): PoolAndFingerprint,

@@ -22,12 +22,13 @@ const POOL: &str = "compute";
 /// Number of square roots that Node's worker-threads tutorial adds up.
 const DEFAULT_N: u64 = 50_000_000;
 
-/// `GET /`
+/// Serves `GET /`.
 pub(super) async fn ok() -> &'static str {
     "OK"
 }
 
-/// `GET /compute[?n=][&timeout=][&run_timeout=]`, and no other method: a HEAD would run the job for nobody.
+/// Serves `GET /compute[?n=][&timeout=][&run_timeout=]`, and no other method: a HEAD would run the job for
+/// nobody.
 pub(super) async fn compute(
     State(shared): State<Arc<Shared>>,
     method: Method,
@@ -49,8 +50,8 @@ pub(super) async fn compute(
     answer::run(&shared, job, result).await
 }
 
-/// The number's text as the worker wrote it, since reading and writing it again could cost digits; but
-/// a whole number without `.0`, as Node prints it.
+/// Returns the number's text as the worker wrote it, since reading and writing it again could cost digits;
+/// but a whole number without `.0`, as Node prints it.
 fn result(Payload { encoding, bytes, .. }: Payload, _: Option<&JobReport>) -> Result<Response, JobError> {
     match encoding {
         Encoding::Json => {

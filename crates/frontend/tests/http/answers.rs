@@ -32,8 +32,8 @@ impl Drop for Output {
     }
 }
 
-/// A server whose outputs have this number of bytes, and what tells of each that is gone. (The channel is
-/// bounded by the test's few jobs.)
+/// Returns a server whose outputs have this number of bytes, and what tells of each that is gone. (The
+/// channel is bounded by the test's few jobs.)
 async fn serving(
     size: usize,
     configure: impl FnOnce(&mut HttpConfig),
@@ -151,7 +151,7 @@ async fn an_http_2_connection_without_streams_is_closed_though_it_pings() {
     assert!(seen.contains(&GOAWAY), "{seen:?}");
 }
 
-/// The answer's length, as far as it came, to a client that reads so much every so often.
+/// Returns the answer's length, as far as it came, to a client that reads so much every so often.
 async fn read_slowly(server: &Server, bytes: usize, pause: Duration) -> usize {
     // Otherwise the client's kernel would take most of the answer.
     let socket = TcpSocket::new_v4().unwrap();

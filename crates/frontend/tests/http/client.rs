@@ -37,7 +37,7 @@ impl Connection {
         self.0.into_inner().set_zero_linger().unwrap();
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     pub(crate) async fn byte(&mut self) -> u8 {
         soon(self.0.read_u8()).await.unwrap()
     }
@@ -47,7 +47,7 @@ impl Connection {
         self.reply().await
     }
 
-    /// The next answer, to a request that was no HEAD.
+    /// Returns the next answer, to a request that was no HEAD.
     pub(crate) async fn reply(&mut self) -> Reply {
         let mut reply = self.head().await;
         let length = reply.headers.get("content-length").map_or(0, |l| l.parse().unwrap());
@@ -56,7 +56,7 @@ impl Connection {
         reply
     }
 
-    /// The head of the next answer.
+    /// Returns the head of the next answer.
     pub(crate) async fn head(&mut self) -> Reply {
         let status_line = self.line().await;
         let status = status_line.split(' ').nth(1).expect(&status_line).parse().unwrap();
@@ -109,7 +109,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The problem in the body, whose shape is checked.
+    /// Returns the problem in the body, whose shape is checked.
     pub(crate) fn problem(&self) -> serde_json::Value {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
@@ -121,7 +121,7 @@ impl Reply {
         problem
     }
 
-    /// The problem's type, without `/problems/`.
+    /// Returns the problem's type, without `/problems/`.
     pub(crate) fn kind(&self) -> String {
         let problem = self.problem();
         let kind = problem["type"].as_str().unwrap().strip_prefix("/problems/");

@@ -5,7 +5,7 @@ use crate::fake::Fake;
 use crate::lifetimes::{Event, JOBS, holding};
 use crate::server::{Server, post_text};
 
-/// A connection whose job runs.
+/// Returns a connection whose job runs.
 async fn busy(server: &Server, events: &mut tokio::sync::mpsc::UnboundedReceiver<Event>) -> Connection {
     let mut connection = server.connect().await;
     connection.send(post_text(JOBS, "", "40")).await;

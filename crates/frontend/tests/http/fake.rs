@@ -78,7 +78,7 @@ impl Fake {
         Self::ending(|job| Ok(job.input))
     }
 
-    /// The only job that was submitted.
+    /// Returns the only job that was submitted.
     pub(crate) fn only_job(&self) -> Submission {
         let seen = self.seen.lock().unwrap();
         assert_eq!(seen.len(), 1, "{seen:?}");

@@ -44,7 +44,7 @@ impl Frames {
         soon(self.0.write_all(&frame)).await.is_ok()
     }
 
-    /// A job whose input is empty.
+    /// Sends a job whose input is empty.
     pub(crate) async fn post(&mut self, stream: u32) -> bool {
         self.send(HEADERS, END_STREAM | END_HEADERS, stream, &head()).await
     }
@@ -55,7 +55,7 @@ impl Frames {
         self.send(DATA, 0, stream, part).await;
     }
 
-    /// The next frame, if the server sends another one.
+    /// Returns the next frame, if the server sends another one.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         soon(self.0.read_exact(&mut head)).await.ok()?;
@@ -66,7 +66,7 @@ impl Frames {
         Some(Frame { kind: head[3], stream, payload })
     }
 
-    /// The next frame of this kind, if there is one before the connection ends.
+    /// Returns the next frame of this kind, if there is one before the connection ends.
     pub(crate) async fn next_of(&mut self, kind: u8) -> Option<Frame> {
         loop {
             let frame = self.next().await?;
@@ -77,7 +77,7 @@ impl Frames {
     }
 }
 
-/// The head of a job's request, with raw bytes as input.
+/// Returns the head of a job's request, with raw bytes as input.
 fn head() -> Vec<u8> {
     let text =
         |name: &[u8], value: &str| [name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat();

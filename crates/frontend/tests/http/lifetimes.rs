@@ -30,7 +30,7 @@ impl Drop for Witness {
     }
 }
 
-/// An engine whose jobs run until they are released. (The channel is bounded by the test's few jobs.)
+/// Returns an engine whose jobs run until they are released. (The channel is bounded by the test's few jobs.)
 pub(crate) fn holding() -> (Arc<Fake>, mpsc::UnboundedReceiver<Event>, Arc<Semaphore>) {
     let (events, seen) = mpsc::unbounded_channel();
     let release = Arc::new(Semaphore::new(0));

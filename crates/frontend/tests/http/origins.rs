@@ -87,7 +87,7 @@ async fn every_route_but_livez_is_closed_to_foreign_pages_and_names() {
     assert_eq!(engine.jobs_seen(), 0);
 }
 
-/// A request for the only job that GET runs.
+/// Returns a request for the only job that GET runs.
 async fn compute(server: &Server, headers: &str) -> Reply {
     server.ask(format!("GET /compute?n=1 HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n")).await
 }

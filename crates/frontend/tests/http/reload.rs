@@ -54,7 +54,7 @@ impl Orders {
         Self { path: Name(path), health, stop, running }
     }
 
-    /// The status and the body of the answer; nothing where the connection is closed without one.
+    /// Returns the status and the body of the answer; nothing where the connection is closed without one.
     async fn ask(&self, request: impl AsRef<[u8]>) -> Option<(u16, Value)> {
         let mut stream = soon(UnixStream::connect(&self.path.0)).await.unwrap();
         soon(stream.write_all(request.as_ref())).await.ok()?;

@@ -62,17 +62,17 @@ impl Server {
         self.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
 
-    /// A POST as `curl -d BODY` sends it.
+    /// Returns a POST as `curl -d BODY` sends it.
     pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
         self.post_as(path, "content-type: application/x-www-form-urlencoded", body).await
     }
 
-    /// A POST with these further header lines.
+    /// Returns a POST with these further header lines.
     pub(crate) async fn post_as(&self, path: &str, headers: &str, body: impl AsRef<[u8]>) -> Reply {
         self.ask(post_text(path, headers, body)).await
     }
 
-    /// A client that knows beforehand that the server speaks HTTP/2, and the end of its connection.
+    /// Returns a client that knows beforehand that the server speaks HTTP/2, and the end of its connection.
     pub(crate) async fn http2(&self) -> (http2::SendRequest<Full<Bytes>>, JoinHandle<()>) {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (client, connection) =
