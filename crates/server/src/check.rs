@@ -51,7 +51,7 @@ fn report(pools: &[PoolConfig]) -> String {
     text
 }
 
-/// As it would stand in a configuration.
+/// Returns the value as it would stand in a configuration.
 fn written(bound: Option<Duration>) -> String {
     bound.map_or_else(|| "none".into(), |timeout| humantime::format_duration(timeout).to_string())
 }

@@ -57,7 +57,8 @@ pub(crate) fn checked(input: Vec<u8>) -> Result<Payload, InputError> {
     }
 }
 
-/// The shell takes quotes away, so a bare word is usually a JSON string that lost them.
+/// Returns a hint about quotes. The shell takes quotes away, so a bare word is usually a JSON string that
+/// lost them.
 fn hint(input: &str) -> String {
     let input = input.trim();
     let bare_word = !input.is_empty()

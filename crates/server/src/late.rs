@@ -15,13 +15,13 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Late(Arc<OnceLock<Coordinator>>);
 
 impl Late {
-    /// From now on jobs are run.
+    /// Sets the coordinator: from now on jobs are run.
     pub(crate) fn arrive(&self, coordinator: Coordinator) {
         // The first one stays: there is only one start.
         let _ = self.0.set(coordinator);
     }
 
-    /// The coordinator, once there is one.
+    /// Returns the coordinator, once there is one.
     pub(crate) fn get(&self) -> Option<&Coordinator> {
         self.0.get()
     }

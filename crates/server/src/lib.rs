@@ -79,8 +79,8 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// An error as a terminal may see it: workers' words and foreign files are in it. It has one line, unless it quotes a
-/// configuration.
+/// Returns an error as a terminal may see it: workers' words and foreign files are in it. It has one line,
+/// unless it quotes a configuration.
 fn shown(error: &Error) -> String {
     let text = error.to_string();
     match error {

@@ -93,7 +93,7 @@ fn hold_to(limits: &SavedLimits) -> Result<(), ReplayError> {
     Ok(())
 }
 
-/// Whether one process can be the worker of both.
+/// Returns whether one process can be the worker of both.
 fn are_alike(one: &Recording, other: &Recording) -> bool {
     let start =
         |it: &Recording| (it.executable.clone(), it.args.clone(), it.current_dir.clone(), it.env.clone());
@@ -104,8 +104,8 @@ fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Whether the worker executable and its directory are still there: a system that starts a program tells neither
-/// from the other.
+/// Returns whether the worker executable and its directory are still there: a system that starts a program
+/// tells neither from the other.
 fn look_for(recording: &Recording, file: &Path) -> Result<(), ReplayError> {
     let executable = Path::new(&recording.executable);
     let gone = |what, path: &Path| {

@@ -74,7 +74,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|reason| Error::Listen { address, reason })
 }
 
-/// The orders socket, and its name, which goes when that is dropped.
+/// Listens on the orders socket. Returns it with its name, which is removed when that is dropped.
 fn listen_for_orders(path: &Path) -> Result<(UnixListener, SocketName), Error> {
     let bound = SocketName::bind(path).and_then(|(socket, name)| Ok((UnixListener::from_std(socket)?, name)));
     bound.map_err(|reason| Error::Orders { path: path.to_owned(), reason })
@@ -179,7 +179,7 @@ async fn until(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
-/// The line that scripts wait for.
+/// Prints the line that scripts wait for.
 fn announce(address: SocketAddr) {
     let mut stdout = std::io::stdout().lock();
     let told = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());

@@ -96,7 +96,7 @@ impl Signals {
         Ok(self)
     }
 
-    /// The next one that asks for something. Safe to drop and call again.
+    /// Returns the next signal that asks for something. Safe to drop and call again.
     pub(crate) async fn next(&mut self) -> Order {
         let hang_up = async {
             match &mut self.hang_up {
@@ -114,7 +114,8 @@ impl Signals {
         }
     }
 
-    /// The next one that asks to stop, for those who have nothing to reload. Safe to drop and call again.
+    /// Returns the next signal that asks to stop, for callers that have nothing to reload. Safe to drop and
+    /// call again.
     pub(crate) async fn stop(&mut self) -> Stop {
         loop {
             if let Order::Stop(stop) = self.next().await {
@@ -123,8 +124,8 @@ impl Signals {
         }
     }
 
-    /// The next one that asks to stop at once. Not SIGHUP: who closes a terminal sends several, as the kernel and the shell
-    /// both tell of it. Safe to drop and call again.
+    /// Returns the next signal that asks to stop at once. SIGHUP does not: a terminal that closes sends
+    /// several, from the kernel and from the shell. Safe to drop and call again.
     pub(crate) async fn stop_at_once(&mut self) -> Stop {
         loop {
             match self.stop().await {
@@ -160,7 +161,7 @@ fn is_ignored(signal: SignalKind) -> bool {
 }
 
 impl Stop {
-    /// 128 and the signal's number, as shells report a process that a signal ended.
+    /// Returns 128 and the signal's number, as shells report a process that a signal ended.
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Self::Interrupt => ExitCode::from(130),

@@ -1,7 +1,7 @@
 //! Whether this process has a terminal: one that ends it when it is closed. Knows no signals.
 
-/// Whether there is a controlling terminal, whatever the standard streams are redirected to. Where `/proc` does not
-/// say, there is none.
+/// Returns whether there is a controlling terminal, whatever the standard streams are redirected to. Where
+/// `/proc` does not say, there is none.
 pub(crate) fn is_there() -> bool {
     std::fs::read_to_string("/proc/self/stat").is_ok_and(|stat| has_terminal(&stat))
 }

@@ -90,8 +90,8 @@ fn judge_file(path: &Path, found: &Metadata, user: u32) -> Result<(), Distrust> 
     }
 }
 
-/// Root may exchange every file anyway. Where the directory is sticky, as `/tmp` is, others may add files, but not touch
-/// this one: it is the user's.
+/// Judges the directory. Root may exchange every file anyway. In a sticky directory such as `/tmp`, others
+/// may add files, but not touch this user's file.
 fn judge_dir(dir: &Path, found: &Metadata, user: u32) -> Result<(), Distrust> {
     let (owner, mode) = (found.uid(), found.mode() & 0o7777);
     let dir = || dir.to_owned();

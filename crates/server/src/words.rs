@@ -33,7 +33,7 @@ impl FromStr for Words {
     }
 }
 
-/// The next word, which may be empty where it is quoted; none at the end.
+/// Returns the next word, which may be empty where it is quoted, or `None` at the end.
 fn next_word(rest: &mut Chars<'_>) -> Result<Option<String>, InvalidWords> {
     let mut word = None;
     while let Some(c) = rest.next() {
@@ -51,7 +51,7 @@ fn next_word(rest: &mut Chars<'_>) -> Result<Option<String>, InvalidWords> {
     Ok(word)
 }
 
-/// Up to the closing quote, everything stands for itself.
+/// Reads up to the closing quote. Everything stands for itself.
 fn quoted(rest: &mut Chars<'_>, word: &mut String) -> Result<(), InvalidWords> {
     for c in rest {
         match c {
@@ -62,7 +62,8 @@ fn quoted(rest: &mut Chars<'_>, word: &mut String) -> Result<(), InvalidWords> {
     Err(InvalidWords::OpenQuote('\''))
 }
 
-/// Up to the closing quote, a backslash quotes what a shell would look at, and stands for itself otherwise.
+/// Reads up to the closing quote. A backslash quotes a character that a shell would interpret, and stands for
+/// itself otherwise.
 fn double_quoted(rest: &mut Chars<'_>, word: &mut String) -> Result<(), InvalidWords> {
     while let Some(c) = rest.next() {
         match c {

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// A directory for one test, emptied before it, and left afterwards to be looked at.
+/// Returns a directory for one test, emptied before it, and left afterwards to be looked at.
 fn directory(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = fs::remove_dir_all(&path);
@@ -19,7 +19,7 @@ fn procpool(args: &[&str]) -> Output {
     command.args(args).env_remove("RUST_LOG").stdin(Stdio::null()).output().expect("procpool starts")
 }
 
-/// The error message of a command that has to fail with exit code 1 and print nothing else.
+/// Returns the error message of a command that has to fail with exit code 1 and print nothing else.
 fn failure(args: &[&str]) -> String {
     let output = procpool(args);
     assert_eq!(output.status.code(), Some(1), "{output:?}");

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A directory for one test, emptied before it.
+/// Returns a directory for one test, emptied before it.
 fn directory(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = fs::remove_dir_all(&path);
@@ -14,7 +14,8 @@ fn directory(test: &str) -> PathBuf {
     path
 }
 
-/// A configuration whose worker opens the pipe `alive`, writes a line and keeps it open until it dies.
+/// Returns a configuration whose worker opens the pipe `alive`, writes a line and keeps it open until it
+/// dies.
 fn silent_worker(directory: &Path) -> PathBuf {
     let made = Command::new("mkfifo").arg(directory.join("alive")).status().expect("mkfifo starts");
     assert!(made.success());

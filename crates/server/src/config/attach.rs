@@ -35,14 +35,14 @@ pub(super) fn workers(
     Ok(WorkersFrom::Socket(socket.with_users(table.attach_users.iter().copied())))
 }
 
-/// The runtime directory of the user, or of the system for root.
+/// Returns the runtime directory of the user, or of the system for root.
 fn usual_dir() -> Option<PathBuf> {
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
     let system = || rustix::process::geteuid().is_root().then(|| Path::new("/run").to_owned());
     Some(own.or_else(system)?.join("procpool"))
 }
 
-/// A key that means nothing where somebody else starts the workers.
+/// Returns a key that means nothing where somebody else starts the workers.
 fn of_spawned_workers(table: &PoolTable) -> Option<&'static str> {
     let keys = [
         ("command", table.command.is_some()),

@@ -28,7 +28,7 @@ pub(crate) enum InvalidCommand {
 }
 
 impl Command {
-    /// The program alone, by name or path.
+    /// Returns the program alone, by name or path.
     pub(crate) fn program(program: &str) -> Self {
         Self { program: program.into(), args: Vec::new() }
     }

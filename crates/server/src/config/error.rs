@@ -155,8 +155,8 @@ impl ConfigError {
 }
 
 impl Mistake {
-    /// serde tells an unknown or missing field only in a sentence: "unknown field `x`, expected one of
-    /// `a`, `b`".
+    /// Reads serde's message. serde tells an unknown or missing field only in a sentence: "unknown field `x`,
+    /// expected one of `a`, `b`".
     fn of_message(message: &str) -> Self {
         let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
         if message.starts_with("unknown field `")
@@ -172,7 +172,7 @@ impl Mistake {
     }
 }
 
-/// The known key that is at most two slips of the pen away.
+/// Returns the known key that is at most two typing errors away.
 fn similar(key: &str, known: &[String]) -> Option<String> {
     let distance = |known: &String| strsim::osa_distance(key, known);
     known.iter().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2).cloned()

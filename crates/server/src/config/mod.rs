@@ -43,7 +43,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The file at `path`, or the built-in configuration where there is none.
+    /// Returns the file at `path`, or the built-in configuration where there is none.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         match path {
             Some(path) => Self::parse(Source { path, text: &read(path)? }),
@@ -51,7 +51,7 @@ impl Config {
         }
     }
 
-    /// The three programs of Node's worker-threads tutorial, with default limits.
+    /// Returns the three programs of Node's worker-threads tutorial, with default limits.
     fn built_in() -> Self {
         Self {
             server: ServerConfig::new(ServerTable::default(), DEFAULT_MAX_PAYLOAD),
@@ -74,12 +74,12 @@ impl Config {
         Ok(Self { server, pools })
     }
 
-    /// The pool of that name.
+    /// Returns the pool of that name.
     pub(crate) fn pool(&self, name: &str) -> Option<&PoolSpec> {
         self.pools.iter().find(|pool| pool.name == name)
     }
 
-    /// Every pool's name.
+    /// Returns every pool's name.
     pub(crate) fn names(&self) -> Vec<String> {
         self.pools.iter().map(|pool| pool.name.clone()).collect()
     }

@@ -28,7 +28,7 @@ pub(crate) struct Place {
 }
 
 impl Source<'_> {
-    /// The place of these bytes, or of the file's beginning.
+    /// Returns the place of these bytes, or of the file's beginning.
     pub(crate) fn place(&self, span: Option<Range<usize>>) -> Place {
         let span = span.unwrap_or(0..0);
         let start = (0..=span.start.min(self.text.len())).rev().find(|&at| self.text.is_char_boundary(at));
@@ -46,7 +46,7 @@ impl Source<'_> {
         }
     }
 
-    /// The place of the value at this path of keys; of the innermost key on the way that exists, if
+    /// Returns the place of the value at this path of keys; of the innermost key on the way that exists, if
     /// it does not.
     pub(crate) fn place_of(&self, keys: &[&str]) -> Place {
         let document = DeTable::parse(self.text);
@@ -64,7 +64,7 @@ impl Source<'_> {
         self.place(span)
     }
 
-    /// The place of a key itself.
+    /// Returns the place of a key itself.
     pub(crate) fn place_of_key(&self, table: &[&str], key: &str) -> Place {
         let document = DeTable::parse(self.text);
         let root = document.as_ref().ok().map(Spanned::get_ref);
@@ -74,17 +74,17 @@ impl Source<'_> {
 }
 
 impl Place {
-    /// The same place with one character marked.
+    /// Marks one character of the place.
     pub(crate) fn first_character(self) -> Self {
         Self { width: 1, ..self }
     }
 
-    /// The beginning of the line.
+    /// Returns the beginning of the line.
     pub(crate) fn line_start(self) -> Self {
         Self { column: 1, width: 1, ..self }
     }
 
-    /// The line with the meant part underlined, on lines of its own, starting with a newline.
+    /// Returns the line with the meant part underlined, on lines of its own, starting with a newline.
     pub(crate) fn quoted(&self) -> String {
         let Self { line, quote, .. } = self;
         let gutter = " ".repeat(line.to_string().len());

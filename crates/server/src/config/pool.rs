@@ -40,7 +40,7 @@ struct Origin {
 }
 
 impl PoolSpec {
-    /// A pool of the built-in configuration.
+    /// Returns a pool of the built-in configuration.
     pub(super) fn built_in(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -55,7 +55,7 @@ impl PoolSpec {
         }
     }
 
-    /// A pool of a file.
+    /// Returns a pool of a file.
     pub(super) fn new(
         name: String,
         table: PoolTable,
@@ -102,7 +102,7 @@ impl PoolSpec {
         })
     }
 
-    /// The pool, ready to be started.
+    /// Returns the pool, ready to be started.
     ///
     /// # Errors
     /// When its executable or its directory cannot be had.
@@ -165,21 +165,23 @@ impl PoolSpec {
         })
     }
 
-    /// It is made when the pool starts, and may be missing until then.
+    /// Returns the directory for saved jobs. It is created when the pool starts, and may be missing until
+    /// then.
     fn place_for_jobs(&self) -> Option<PathBuf> {
         let directory = self.origin.as_ref().map(|origin| origin.directory.as_path());
         self.save_failed_jobs.as_ref().map(|path| directory.unwrap_or(Path::new("")).join(path))
     }
 }
 
-/// The directory of a configuration file, by the name under which it was given: a release may be a symbolic link.
+/// Returns the directory of a configuration file, by the name under which it was given: a release may be a
+/// symbolic link.
 pub(super) fn directory_of(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Without a working directory, a relative path fails at its use, with a better message.
     absolute(parent).unwrap_or_else(|_| parent.to_owned())
 }
 
-/// The rule for names: they stand in addresses, logs and thread names.
+/// Checks a name, which stands in addresses, logs and thread names.
 fn check_name(name: &str) -> Result<(), Mistake> {
     let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
     let valid = (1..=64).contains(&name.len()) && name.bytes().all(fits);
@@ -205,7 +207,7 @@ fn check_env(table: &PoolTable) -> Result<(), (&str, Mistake)> {
     }
 }
 
-/// The limits, or the key that is to blame.
+/// Returns the limits, or the key that is to blame.
 fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     let mut limits = PoolLimits::default();
     limits.min_workers = table.min_workers.unwrap_or(limits.min_workers);
@@ -264,7 +266,7 @@ fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
     rules
 }
 
-/// The key at which to point.
+/// Returns the key at which to point.
 fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
     match error {
         InvalidLimits::TooManyWorkers { .. } => "max_workers",

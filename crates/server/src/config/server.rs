@@ -32,8 +32,8 @@ pub(crate) struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// `largest_payload` is that of any pool, in bytes: bodies that no pool would take are not worth
-    /// reading.
+    /// Checks the table. `largest_payload` is that of any pool, in bytes: bodies that no pool would accept
+    /// are not worth reading.
     pub(super) fn new(table: ServerTable, largest_payload: u32) -> Self {
         let mut http = HttpConfig::default();
         let max_body = table.max_body.map_or(largest_payload.into(), |size| size.0);
@@ -63,15 +63,15 @@ impl ServerConfig {
         }
     }
 
-    /// The same with paths that count from `directory`. The token stands in the file of this name, which the configuration
-    /// names at that place.
+    /// Resolves paths, which count from `directory`. The token stands in the file of this name, which the
+    /// configuration names at that place.
     pub(super) fn in_directory(mut self, directory: &Path, token_file: Option<(PathBuf, Place)>) -> Self {
         self.orders = self.orders.map(|path| directory.join(path));
         self.token_file = token_file.map(|(path, place)| (directory.join(path), place));
         self
     }
 
-    /// The same with the token.
+    /// Reads the token.
     ///
     /// # Errors
     /// When it cannot be read.

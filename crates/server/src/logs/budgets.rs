@@ -88,7 +88,7 @@ struct Bucket {
 }
 
 impl Budgets {
-    /// A line of this source comes now.
+    /// Takes a line of this source from its budget.
     pub(super) fn take(&mut self, source: Source, now: Instant) -> Pass {
         let Some(budget) = budget(source) else { return Pass::Written };
         let bucket = self.bucket(source, now);
@@ -113,7 +113,7 @@ impl Budgets {
         self.buckets.entry(source).or_insert(Bucket { full_at: now, left_out: 0, since: now })
     }
 
-    /// How long until [`due`](Self::due) has something to tell; `None` if nothing was left out.
+    /// Returns the time until [`due`](Self::due) has a notice, or `None` if nothing was left out.
     pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
         if self.owing == 0 {
             return None;
@@ -127,7 +127,7 @@ impl Budgets {
         self.told(|bucket| bucket.since + TELL_EVERY <= now)
     }
 
-    /// All that was not told of.
+    /// Returns all notices that were not written yet.
     pub(super) fn rest(&mut self) -> Vec<LeftOut> {
         self.told(|_| true)
     }

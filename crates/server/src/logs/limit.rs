@@ -22,7 +22,7 @@ impl Limits {
         self.budgets().due(Instant::now())
     }
 
-    /// All that was not told of.
+    /// Returns all notices that were not written yet.
     pub(super) fn rest(&self) -> Vec<LeftOut> {
         self.budgets().rest()
     }

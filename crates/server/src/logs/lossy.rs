@@ -83,14 +83,15 @@ fn tell(what: impl std::fmt::Display) {
 }
 
 impl Lossy {
-    /// Has the thread look after what is left out. If it has no time for that, it is about to look anyway.
+    /// Wakes the thread to look after lines that are left out. If it has no time for that, it is about to
+    /// look anyway.
     pub(super) fn leaves_out(&self) {
         let _ = self.thread.try_send(Message::LeavesOut);
     }
 }
 
 impl Write for Lossy {
-    /// One event is one call.
+    /// Queues a line. One event is one call.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         if !event.is_empty() && self.thread.try_send(Message::Line(event.to_vec())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);

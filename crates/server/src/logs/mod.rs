@@ -54,7 +54,7 @@ pub(crate) fn start(verbose: u8, quiet: bool) -> Result<Flush, LogError> {
     Ok(flush)
 }
 
-/// `RUST_LOG` says more than a number of `v`s, so it decides where it is set.
+/// Returns the filter. `RUST_LOG` says more than a number of `v`s, so it decides where it is set.
 fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
     match std::env::var(VARIABLE) {
         Ok(text) if !text.trim().is_empty() => {
@@ -65,8 +65,9 @@ fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
     }
 }
 
-/// Our own crates, and the workers' standard streams, are louder than the libraries below. Those that speak HTTP warn of
-/// what their clients do wrong, which a client can do a million times a second.
+/// Returns the default directives. Our own crates, and the workers' standard streams, are louder than the
+/// libraries below. Libraries for HTTP warn of their clients' errors, which a client can make a million times
+/// a second.
 fn directives(verbose: u8, quiet: bool) -> &'static str {
     match verbose {
         0 if quiet => "error",

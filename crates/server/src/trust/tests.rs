@@ -25,7 +25,7 @@ impl Place {
         self.0.join("fib-1.job")
     }
 
-    /// The judgement over the file.
+    /// Returns the judgement over the file.
     fn judge(&self) -> Result<(), Distrust> {
         judge(&self.file())
     }

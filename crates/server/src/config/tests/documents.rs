@@ -7,7 +7,7 @@ const EXAMPLE: &str = include_str!("../../../procpool.example.toml");
 const CONFIGURATION: &str = include_str!("../../../../../docs/configuration.md");
 const SERVER: &str = include_str!("../../../../../docs/server.md");
 
-/// The example with the lines that `mark` begins taken as settings.
+/// Returns the example with the lines that `mark` begins taken as settings.
 fn example_with(marks: &[&str]) -> String {
     let setting = |line: &str| {
         marks.iter().find_map(|mark| {
@@ -60,7 +60,7 @@ fn the_example_shows_every_key_and_so_do_the_tables_of_the_guide() {
     }
 }
 
-/// The block of the guide that is fenced as a `procpool.toml`.
+/// Returns the block of the guide that is fenced as a `procpool.toml`.
 fn guide_block() -> &'static str {
     let (_, rest) = SERVER.split_once("```toml procpool.toml\n").expect("a block");
     rest.split_once("```").expect("an end of the block").0

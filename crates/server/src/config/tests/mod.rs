@@ -11,12 +11,12 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Source { path: Path::new("p.toml"), text })
 }
 
-/// The whole message about a file that is wrong.
+/// Returns the whole message about a file that is wrong.
 fn mistake(text: &str) -> String {
     parse(text).expect_err(text).to_string()
 }
 
-/// The first line of the message about a pool with these lines, without the place.
+/// Returns the first line of the message about a pool with these lines, without the place.
 fn mistake_of_pool(lines: &str) -> String {
     let message = mistake(&format!("[pools.a]\ncommand = [\"sh\"]\n{lines}"));
     let (place, rest) = message.split_once(": ").expect("a place");
