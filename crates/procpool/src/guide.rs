@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(second(LIMITS, "nesting of a typed value"), depth);
     }
 
-    /// The error of every outcome that is one, as it is with a worker.
+    /// Returns the error of every outcome that is one, as it is with a worker.
     fn errors(stage: Stage) -> Vec<JobError> {
         let death = ExitReport::new("fib-0", 1, Exit::Code(1));
         let limit = Duration::from_secs(1);
