@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The executable `name` of this workspace, as a user would get it.
+/// Returns the executable `name` of this workspace, as a user would get it.
 ///
 /// # Panics
 /// When it is not there, saying what builds it.
@@ -47,7 +47,7 @@ fn directory() -> PathBuf {
     current.ancestors().nth(2).expect("a test executable is in deps/").to_owned()
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub fn workspace() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

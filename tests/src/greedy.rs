@@ -96,7 +96,7 @@ pub fn escape() -> io::Result<String> {
     Ok(child.id().to_string())
 }
 
-/// The limits of this process, as the kernel tells them.
+/// Returns the limits of this process, as the kernel tells them.
 ///
 /// # Errors
 /// When the kernel does not.
@@ -104,7 +104,7 @@ pub fn own_limits() -> io::Result<String> {
     std::fs::read_to_string("/proc/self/limits")
 }
 
-/// The nice level of this process.
+/// Returns the nice level of this process.
 ///
 /// # Errors
 /// When the kernel does not tell it.

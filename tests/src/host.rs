@@ -58,7 +58,7 @@ impl Host {
         answer.expect("the host's output").unwrap_or_else(|| panic!("the host ended at `{order}`"))
     }
 
-    /// Its worker's process id.
+    /// Returns its worker's process id.
     ///
     /// # Panics
     /// When it has none.
@@ -75,7 +75,7 @@ impl Host {
         self.worker().await
     }
 
-    /// Its process id.
+    /// Returns its process id.
     ///
     /// # Panics
     /// When it has ended.

@@ -8,7 +8,7 @@ use procpool::status::WorkerState;
 use procpool::{Executable, Job, JobHandle, Pool, PoolBuilder, SharedRegion};
 use std::sync::atomic::AtomicU8;
 
-/// A worker executable of this workspace.
+/// Returns a worker executable of this workspace.
 ///
 /// # Panics
 /// When it is not there.
@@ -16,23 +16,23 @@ pub fn executable(name: &str) -> Executable {
     Executable::path(binary(name)).expect("a built executable")
 }
 
-/// A pool of `workers` that do what they are told.
+/// Returns a pool of `workers` that do what they are told.
 pub fn verbs(workers: usize) -> PoolBuilder<Verbs> {
     Pool::builder(executable("verbs")).workers(workers..=workers)
 }
 
-/// A pool of one worker that breaks the protocol in this way.
+/// Returns a pool of one worker that breaks the protocol in this way.
 pub fn misbehaving(how: &str) -> PoolBuilder<Verbs> {
     Pool::builder(executable("misbehave").with_args([how])).workers(1..=1)
 }
 
-/// A pool of this number of workers, of which only the first to start breaks the protocol.
+/// Returns a pool of this number of workers, of which only the first to start breaks the protocol.
 pub fn misbehaving_once(how: &str, workers: usize, scratch: &Scratch) -> PoolBuilder<Verbs> {
     let marker = scratch.path().join("misbehaved").display().to_string();
     Pool::builder(executable("misbehave").with_args([how, &marker])).workers(workers..=workers)
 }
 
-/// The verb that answers `text`.
+/// Returns the verb that answers `text`.
 pub fn echo(text: &str) -> Verb {
     Verb::Echo(text.into())
 }
@@ -61,7 +61,7 @@ pub async fn begin(pool: &Pool<Verbs>, verb: Verb) -> (JobHandle<Verbs>, u32) {
     (job, busy.and_then(|worker| worker.pid).expect("a busy worker"))
 }
 
-/// Whether this number of jobs, all in flight at the same time, have their own answers.
+/// Returns whether this number of jobs, all in flight at the same time, have their own answers.
 pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
     let texts: Vec<_> = (0..jobs).map(|number| format!("job {number}")).collect();
     let jobs: Vec<_> = texts.iter().map(|text| tokio::spawn(pool.run(echo(text)))).collect();
@@ -72,7 +72,7 @@ pub async fn are_right_at_once(pool: &Pool<Verbs>, jobs: usize) -> bool {
     right == texts.len()
 }
 
-/// Whether a payload of this length, in bytes, comes back as it was.
+/// Returns whether a payload of this length, in bytes, comes back as it was.
 pub async fn comes_back(pool: &Pool<Verbs>, length: usize) -> bool {
     let text: String = ('a'..='z').cycle().take(length).collect();
     pool.run(echo(&text)).await.is_ok_and(|answer| answer == text)

@@ -13,8 +13,8 @@ use tokio::process::Command;
 const FIRST: u32 = 2_000_000;
 const EACH: u32 = 16;
 
-/// A server as a user that has no other process, with a configuration that is told where that user finds the
-/// misbehaving worker. `None` where this process is not root: then the test is skipped.
+/// Returns a server as a user that has no other process, with a configuration that is told where that user
+/// finds the misbehaving worker. `None` where this process is not root: then the test is skipped.
 pub async fn server(config: impl FnOnce(&Path) -> String) -> Option<Server> {
     if !can_be_had() {
         return None;
@@ -30,7 +30,8 @@ pub async fn server(config: impl FnOnce(&Path) -> String) -> Option<Server> {
     Some(Server::by_command(command, scratch, &config(&worker)).await)
 }
 
-/// Whether this process can start others as another user. If not, the calling test is recorded as skipped.
+/// Returns whether this process can start others as another user. If not, the calling test is recorded as
+/// skipped.
 #[must_use]
 pub fn can_be_had() -> bool {
     let is_root = rustix::process::geteuid().is_root();

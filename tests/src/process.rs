@@ -52,7 +52,7 @@ fn fields(stat: &Path) -> Option<String> {
     Some(stat.rsplit_once(") ")?.1.to_owned())
 }
 
-/// Whether any thread of a process still runs.
+/// Returns whether any thread of a process still runs.
 ///
 /// The first one may be a zombie while another is on its way out and holds the descriptors open.
 pub fn is_alive(pid: u32) -> bool {
@@ -62,7 +62,7 @@ pub fn is_alive(pid: u32) -> bool {
         .any(|stat| state_in(&stat).is_some_and(|it| !"ZX".contains(it)))
 }
 
-/// The children of a process, zombies among them.
+/// Returns the children of a process, zombies among them.
 pub fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
@@ -71,14 +71,14 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The living processes of a group.
+/// Returns the living processes of a group.
 pub fn of_group(group: u32) -> Vec<u32> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|&pid| is_alive(pid) && self::group(pid) == Some(group)).collect()
 }
 
-/// The zombies among the children of a process.
+/// Returns the zombies among the children of a process.
 pub fn zombies(pid: u32) -> Vec<u32> {
     children(pid).into_iter().filter(|&child| state(child) == Some('Z')).collect()
 }
@@ -102,7 +102,7 @@ pub fn open_files(pid: u32) -> Vec<String> {
     targets.map(|target| target.display().to_string()).collect()
 }
 
-/// Whether a process has memory of this name mapped.
+/// Returns whether a process has memory of this name mapped.
 pub fn maps(pid: u32, name: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default().contains(name)
 }

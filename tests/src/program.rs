@@ -83,7 +83,7 @@ impl Program {
         Self { child, address, scratch: None }
     }
 
-    /// Its process id.
+    /// Returns its process id.
     ///
     /// # Panics
     /// When it has ended.

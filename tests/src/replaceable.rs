@@ -23,12 +23,12 @@ impl Replaceable {
         worker
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn path(&self) -> PathBuf {
         self.scratch.path().join("worker")
     }
 
-    /// The file as an executable that is started with `args`.
+    /// Returns the file as an executable that is started with `args`.
     ///
     /// # Panics
     /// When it is not there.

@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 const JOBS: &str = "/v1/pools/verbs/jobs";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// A configuration of one pool, `verbs`, with this number of workers and these further keys.
+/// Returns a configuration of one pool, `verbs`, with this number of workers and these further keys.
 pub fn verbs(workers: usize, keys: &str) -> String {
     pool("verbs", &binary("verbs"), workers, keys)
 }
 
-/// A configuration of one pool.
+/// Returns a configuration of one pool.
 pub fn pool(name: &str, command: &Path, workers: usize, keys: &str) -> String {
     format!(
         "[pools.{name}]\ncommand = [{command:?}]\nmin_workers = {workers}\nmax_workers = {workers}\n{keys}\n"
@@ -34,7 +34,7 @@ pub fn misbehaving(how: &[&str], keys: &str) -> String {
 }
 
 impl Server {
-    /// A server of [`verbs`], every worker of which is ready.
+    /// Returns a server of [`verbs`], every worker of which is ready.
     pub async fn of_verbs(workers: usize, keys: &str) -> Self {
         let server = Self::with_config(&verbs(workers, keys)).await;
         server.idle("verbs", workers).await;

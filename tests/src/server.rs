@@ -71,7 +71,7 @@ impl Drop for Scratch {
 /// The line that opens the socket of [`Server::order`].
 pub const TAKES_ORDERS: &str = "[server]\norders = \"orders.sock\"\n";
 
-/// A shell that runs this script and then becomes the server.
+/// Returns a shell that runs this script and then becomes the server.
 pub fn shell(script: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &format!("set -e; {script}; exec \"$0\" \"$@\"")]).arg(binary("procpool"));
@@ -146,7 +146,7 @@ impl Server {
         self.address
     }
 
-    /// Its process id.
+    /// Returns its process id.
     ///
     /// # Panics
     /// When it has ended.
@@ -154,7 +154,7 @@ impl Server {
         self.child.id().expect("the server runs")
     }
 
-    /// The process ids of a pool's workers.
+    /// Returns the process ids of a pool's workers.
     ///
     /// # Panics
     /// When there is no such pool.

@@ -23,8 +23,8 @@ impl Terminal {
         Self { side }
     }
 
-    /// A command that takes the arguments of `procpool`. The server runs in the terminal's foreground; what
-    /// `shell` says may redirect its streams or wrap it.
+    /// Returns a command that takes the arguments of `procpool`. The server runs in the terminal's
+    /// foreground; what `shell` says may redirect its streams or wrap it.
     ///
     /// # Panics
     /// When the terminal has no name.

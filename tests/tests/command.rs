@@ -23,7 +23,8 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is text")
 }
 
-/// The one line on standard error of a command that has to fail with exit code 1 and print nothing else.
+/// Returns the one line on standard error of a command that has to fail with exit code 1 and print nothing
+/// else.
 #[track_caller]
 fn error(ended: &Ended) -> &str {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");

@@ -145,7 +145,7 @@ fn compile(package: &Path, target: &Path) {
     assert!(online.status.success(), "failed to build the package: {stderr}");
 }
 
-/// A cargo that knows nothing of the one that runs this test.
+/// Returns a cargo that knows nothing of the one that runs this test.
 fn cargo(package: &Path, target: &Path, args: &[&str]) -> Output {
     const OF_THE_OUTER: [&str; 6] =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "CARGO_TARGET_"];

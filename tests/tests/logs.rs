@@ -62,7 +62,8 @@ async fn a_full_server_answers_probes_and_says_in_its_log_that_it_is_full() {
 /// Frames of the flood, each of which `h2` warns of.
 const FLOOD: usize = 100_000;
 
-/// The log of a server that is run by this command, and flooded over HTTP/2 with answers to PINGs that it did not send.
+/// Returns the log of a server that is run by this command, and flooded over HTTP/2 with answers to PINGs
+/// that it did not send.
 async fn log_of_a_flooded_server(command: Command) -> Vec<String> {
     let (mut server, logs) = Server::logging(command, &verbs(1, "")).await;
     let log = tokio::spawn(async {

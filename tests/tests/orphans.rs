@@ -100,7 +100,7 @@ async fn the_one_worker_of_run_once_ends_with_its_killed_caller() {
     kill_and_see_the_end_of(pid, &[worker]).await;
 }
 
-/// A child whose guard is at its post while its main thread is on a processor.
+/// Returns a child whose guard is at its post while its main thread is on a processor.
 fn spinning_child(pid: u32) -> Option<u32> {
     let is_guarded =
         |&pid: &u32| std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|it| it.count() > 1);

@@ -93,8 +93,8 @@ async fn a_worker_under_landlock_lacks_nothing() {
     lacks_nothing(&pool).await;
 }
 
-/// The arguments of a worker that becomes nobody. `None` where this process is not root: then the test is
-/// skipped.
+/// Returns the arguments of a worker that becomes nobody. `None` where this process is not root: then the
+/// test is skipped.
 fn as_nobody(scratch: &Scratch) -> Option<Vec<String>> {
     if !other_user::can_be_had() {
         return None;

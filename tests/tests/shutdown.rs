@@ -152,7 +152,7 @@ async fn a_worker_that_is_killed_during_the_drain_costs_only_its_job() {
     assert_nothing_left(&server, &workers);
 }
 
-/// A server of one worker in the foreground of a terminal.
+/// Returns a server of one worker in the foreground of a terminal.
 async fn in_a_terminal(terminal: &Terminal, shell: &str) -> Server {
     let server = Server::by_command(terminal.command(shell), Scratch::new(), &verbs(1, "")).await;
     server.idle("verbs", 1).await;

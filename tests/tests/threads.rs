@@ -9,7 +9,7 @@ use rustix::process::Pid;
 use rustix::thread::gettid;
 use std::time::Duration;
 
-/// Whether this process has such a thread.
+/// Returns whether this process has such a thread.
 fn is_there(thread: Pid) -> bool {
     std::fs::exists(format!("/proc/self/task/{}", thread.as_raw_nonzero())).expect("this process is there")
 }

@@ -53,7 +53,7 @@ impl Need {
         Self::Libpng,
     ];
 
-    /// Its name in [`REQUIRE`] and in the list of skips.
+    /// Returns its name in [`REQUIRE`] and in the list of skips.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -35,7 +35,7 @@ impl Skip {
         }
     }
 
-    /// One line, whatever the reason holds.
+    /// Returns one line, whatever the reason holds.
     fn line(&self) -> String {
         let why = self.why.split_whitespace().collect::<Vec<_>>().join(" ");
         let why: String = why.chars().take(REASON).collect();

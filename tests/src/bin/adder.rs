@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// The region in the worker data, where there is any: each job adds one to that, too.
+/// Returns the region in the worker data, where there is any: each job adds one to that, too.
 fn every_worker_s(startup: &Startup) -> Result<Option<SharedRegion<AtomicU32>>, Failure> {
     match startup.worker_data() {
         Err(WorkerDataError::Absent) => Ok(None),

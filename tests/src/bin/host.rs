@@ -109,7 +109,8 @@ async fn saved(worker: &Executable, dir: &str) -> String {
     failed.unwrap_or_else(|error| error)
 }
 
-/// A pair of sockets, a pipe and a file, none of them close-on-exec, for as long as this process lives.
+/// Returns a pair of sockets, a pipe and a file, none of them close-on-exec, for as long as this process
+/// lives.
 fn leak() -> Result<(), Box<dyn Error>> {
     let sockets = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None)?;
     let file = rustix::fs::open("/etc/passwd", OFlags::RDONLY, Mode::empty())?;

@@ -57,7 +57,7 @@ fn die_at_rest() {
     });
 }
 
-/// The name of what is mapped where these bytes lie.
+/// Returns the name of what is mapped where these bytes lie.
 fn mapping_of(bytes: &[u8]) -> std::io::Result<String> {
     let at = bytes.as_ptr() as usize;
     let maps = std::fs::read_to_string("/proc/self/maps")?;

@@ -270,7 +270,7 @@ fn files(evidence: &Evidence) -> Finding {
     (new.is_empty(), if new.is_empty() { format!("{} files", after.len()) } else { format!("new: {new:?}") })
 }
 
-/// The mean of the last third against that of the first: 5 % or 8 MiB more are allowed.
+/// Returns the mean of the last third against that of the first: 5 % or 8 MiB more are allowed.
 fn memory(evidence: &Evidence) -> Finding {
     const ALLOWANCE: u64 = 8 << 20;
     let samples = &evidence.memory;

@@ -103,7 +103,8 @@ impl Client {
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 
-    /// The connection that there is, or another one if the server has closed it after its last answer.
+    /// Returns the connection that there is, or another one if the server has closed it after its last
+    /// answer.
     async fn connected(&mut self) -> io::Result<Link> {
         if let Some(mut link) = self.link.take()
             && link.requests.ready().await.is_ok()
@@ -135,7 +136,7 @@ impl Answer {
         Ok(Told { outcome, job, took, may_have_run, reason })
     }
 
-    /// Whether the server had as much in hand as it may have, so that no pool was asked.
+    /// Returns whether the server had as much in hand as it may have, so that no pool was asked.
     pub(crate) fn is_overloaded(&self) -> bool {
         let problem: Option<Problem> = serde_json::from_slice(&self.body).ok();
         self.status == 503 && problem.is_some_and(|problem| problem.kind == "/problems/overloaded")
@@ -164,7 +165,7 @@ impl Answer {
     }
 }
 
-/// The sum of all durations in a `Server-Timing`.
+/// Returns the sum of all durations in a `Server-Timing`.
 fn total(timing: &str) -> Option<Duration> {
     timing.split(',').try_fold(Duration::ZERO, |sum, part| {
         let (_, millis) = part.split_once("dur=")?;

@@ -21,7 +21,7 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// The moment that a log names, as in `2026-01-31T12:34:56.789012Z`.
+    /// Returns the moment that a log names, as in `2026-01-31T12:34:56.789012Z`.
     pub(crate) fn read(&self, stamp: &str) -> Option<Duration> {
         unix(stamp).map(|since_1970| since_1970.saturating_sub(self.wall))
     }

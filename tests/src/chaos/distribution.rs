@@ -53,7 +53,7 @@ pub(crate) struct Spread {
     pub(crate) p99: Duration,
 }
 
-/// The first `FINE` buckets are a microsecond each; from there on each power of two has `FINE`.
+/// Returns the bucket of a time. The first `FINE` are a microsecond each; from there on each power of two has `FINE`.
 fn bucket(time: Duration) -> usize {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let power = u64::from(micros.max(1).ilog2()).saturating_sub(6);

@@ -7,7 +7,7 @@ macro_rules! outcomes {
         pub(crate) enum Outcome { $($outcome,)* }
 
         impl Outcome {
-            /// The name in problems and in `jobs` of a pool's status.
+            /// Returns the name in problems and in `jobs` of a pool's status.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$outcome => $name,)* }
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The source number `stream` of a run; each client and each kind of fault has one of its own, so that
-    /// they do not depend on one another's pace.
+    /// Returns the source number `stream` of a run; each client and each kind of fault has one of its own, so
+    /// that they do not depend on one another's pace.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         Self(Self(seed).next() ^ Self(!stream).next())
     }
@@ -21,7 +21,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, which must not be 0.
+    /// Returns a number below `bound`, which must not be 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
@@ -31,7 +31,7 @@ impl Random {
         Duration::from_micros(least * 1000 + self.below((most - least) * 1000))
     }
 
-    /// A gap between two events that come at a steady rate and know nothing of each other.
+    /// Returns a gap between two events that come at a steady rate and know nothing of each other.
     pub(crate) fn gap(&mut self, mean: Duration) -> Duration {
         let bits = u32::try_from(self.next() >> 32).unwrap_or(u32::MAX);
         // Above 0 and at most 1.
@@ -39,7 +39,7 @@ impl Random {
         mean.mul_f64(-uniform.ln())
     }
 
-    /// One of several, each as likely as its weight says.
+    /// Returns one of several, each as likely as its weight says.
     pub(crate) fn weighted<'a, T>(&mut self, choices: &'a [(u32, T)]) -> &'a T {
         let total = choices.iter().map(|(weight, _)| u64::from(*weight)).sum();
         let mut ticket = self.below(total);

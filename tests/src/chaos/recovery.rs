@@ -45,7 +45,7 @@ struct Death {
 }
 
 impl Recovery {
-    /// Whether this process is a worker that was ready.
+    /// Returns whether this process is a worker that was ready.
     pub(crate) fn is_ready(&self, pid: u32) -> bool {
         self.ready.contains_key(&pid)
     }
@@ -113,7 +113,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A pool of two, both ready at 0.
+    /// Returns a pool of two, both ready at 0.
     fn pair() -> Recovery {
         let mut recovery = Recovery::default();
         for pid in [1, 2] {

@@ -171,7 +171,7 @@ pub(crate) fn workers() -> usize {
     PLANS.iter().map(|plan| plan.workers).sum()
 }
 
-/// The server's configuration.
+/// Returns the server's configuration.
 pub(crate) fn config() -> String {
     // A slower client is given up. A client that waits for its next job is not.
     let server = format!(

@@ -33,14 +33,14 @@ struct Pools {
     pools: Vec<Pool>,
 }
 
-/// All pools, by name.
+/// Returns all pools, by name.
 pub(crate) async fn pools(client: &mut Client) -> io::Result<Vec<Pool>> {
     let answer = client.get("/v1/pools").await?;
     let pools: Pools = serde_json::from_slice(&answer.body)?;
     Ok(pools.pools)
 }
 
-/// One pool.
+/// Returns one pool.
 pub(crate) async fn pool(client: &mut Client, name: &str) -> io::Result<Pool> {
     let answer = client.get(&format!("/v1/pools/{name}")).await?;
     Ok(serde_json::from_slice(&answer.body)?)

@@ -77,7 +77,7 @@ impl Subject {
         self.program.address
     }
 
-    /// The file to which jobs append.
+    /// Returns the file to which jobs append.
     pub(crate) fn effects_file(&self) -> PathBuf {
         self.scratch.path().join("effects.log")
     }

@@ -56,7 +56,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether its worker dies of it.
+    /// Returns whether its worker dies of it.
     pub(crate) fn kills(self) -> bool {
         matches!(self, Self::Abort | Self::SameAbort | Self::LogAndAbort | Self::Exit)
     }
@@ -103,7 +103,7 @@ const LARGE: u64 = 512 * 1024;
 const TOO_LARGE: usize = 128 * 1024;
 
 impl Task {
-    /// A job of this kind. One with a side effect needs a file, and its line there.
+    /// Returns a job of this kind. One with a side effect needs a file, and its line there.
     pub(crate) fn draw(kind: Kind, random: &mut Random, effect: Option<(&str, Tag)>) -> Self {
         let nonce = random.next();
         match kind {
@@ -241,7 +241,7 @@ impl Task {
         Self { run_timeout: Some(timeout), ..self }
     }
 
-    /// The path and query of its request.
+    /// Returns the path and query of its request.
     pub(crate) fn path(&self, pool: &str) -> String {
         let mut path = format!("/v1/pools/{pool}/jobs?timeout={}us", self.timeout.as_micros());
         if let Some(limit) = self.run_timeout {
@@ -255,7 +255,7 @@ impl Task {
         Self { hang_up: Some(after), ..self }
     }
 
-    /// Whether it may have this outcome, where all jobs may meet with this weather.
+    /// Returns whether it may have this outcome, where all jobs may meet with this weather.
     pub(crate) fn may_be(&self, outcome: Outcome, weather: &[Outcome]) -> bool {
         let ok = outcome == Outcome::Ok && self.output.is_some();
         let killed = self.kind.kills() && KILLS.contains(&outcome);

@@ -23,7 +23,7 @@ async fn outcome(how: &str) -> Ended {
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// The processes that have this in their environment.
+/// Returns the processes that have this in their environment.
 fn marked(mark: &str) -> Vec<u32> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

@@ -32,7 +32,7 @@ async fn hold(file: &Path) -> Option<Child> {
     (held == "held").then_some(holder)
 }
 
-/// A script, and its interpreter: a worker executable that nobody else has open.
+/// Returns a script, and its interpreter: a worker executable that nobody else has open.
 fn script(scratch: &Scratch) -> [std::path::PathBuf; 2] {
     let interpreter = scratch.path().join("interpreter");
     binaries::copy("verbs", &interpreter);

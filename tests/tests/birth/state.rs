@@ -11,14 +11,14 @@ use tokio::process::Command;
 /// The bit of SIGPIPE, which Rust's runtime ignores in every program.
 const SIGPIPE: u64 = 1 << (13 - 1);
 
-/// A server of one worker, started in this way.
+/// Returns a server of one worker, started in this way.
 async fn server(command: Command) -> Server {
     let server = Server::by_command(command, Scratch::new(), &verbs(1, "")).await;
     server.idle("verbs", 1).await;
     server
 }
 
-/// A set of signals in `/proc/<pid>/status`.
+/// Returns a set of signals in `/proc/<pid>/status`.
 fn signals(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{status}"));
     u64::from_str_radix(line.trim_start_matches(':').trim(), 16).expect("a set of signals")
@@ -58,7 +58,7 @@ async fn nothing_in_a_workers_environment_speaks_of_procpool() {
     assert!(environment.contains("PATH=") && !environment.contains("PROCPOOL_"), "{environment}");
 }
 
-/// The soft and the hard limit of open files of a process.
+/// Returns the soft and the hard limit of open files of a process.
 fn open_files(pid: u32) -> [String; 2] {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
@@ -126,7 +126,7 @@ impl State {
     }
 }
 
-/// The idle worker with at least this number: which one it is, and its state.
+/// Returns the idle worker with at least this number: which one it is, and its state.
 async fn idle_from(server: &Server, number: u64) -> (u64, State) {
     eventually("an idle worker", async || {
         let answer = http::get(server.address(), "/v1/pools/verbs/workers").await.json();

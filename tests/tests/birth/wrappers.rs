@@ -8,7 +8,7 @@ use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, http};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// A server whose only worker is a child of a shell; the shell's process id, and the worker's.
+/// Returns a server whose only worker is a child of a shell; the shell's process id, and the worker's.
 async fn wrapped() -> (Server, u32, u32) {
     let line = format!("{}; true", binary("verbs").display());
     let config = format!(

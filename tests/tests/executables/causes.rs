@@ -9,7 +9,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// An executable file with these contents.
+/// Returns an executable file with these contents.
 fn file(scratch: &Scratch, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
     let path = scratch.path().join(name);
     std::fs::write(&path, contents).unwrap();

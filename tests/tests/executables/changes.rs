@@ -13,7 +13,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A pool of which each job has a process of its own, so that nothing runs the file between two jobs.
+/// Returns a pool of which each job has a process of its own, so that nothing runs the file between two jobs.
 fn pool(worker: &Replaceable) -> PoolBuilder<Verbs> {
     Pool::builder(worker.executable(&[])).workers(0..=1).process_per_job(true)
 }
@@ -30,7 +30,7 @@ async fn runs_the_file(pool: &Pool<Verbs>, path: &Path) {
     eventually("a worker of the file", async || (current_exe(pool).await == path).then_some(())).await;
 }
 
-/// Whether the file system of the scratch directory is one whose files run as themselves.
+/// Returns whether the file system of the scratch directory is one whose files run as themselves.
 fn is_guarded(worker: &Replaceable) -> bool {
     let (overlay, tmpfs) = (0x794c_7630, 0x0102_1994);
     let kind = rustix::fs::statfs(worker.path()).expect("a file system").f_type;

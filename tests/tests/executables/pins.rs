@@ -12,7 +12,7 @@ use procpool_tests::{eventually, other_user, process};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-/// A pool that has no worker unless there is a job.
+/// Returns a pool that has no worker unless there is a job.
 fn pool(worker: &Replaceable) -> PoolBuilder<Verbs> {
     let pool = Pool::builder(worker.executable(&[])).workers(0..=1).process_per_job(true);
     pool.start_timeout(Duration::from_secs(5))

@@ -40,7 +40,7 @@ async fn run_as(user: u32, server: &Server, program: &str) -> String {
     stdout
 }
 
-/// The status of an order that this user gives over loopback.
+/// Returns the status of an order that this user gives over loopback.
 async fn order_as(user: u32, server: &Server) -> String {
     let answer = run_as(user, server, "print(order().makefile().readline())").await;
     answer.split(' ').nth(1).unwrap_or_default().to_owned()

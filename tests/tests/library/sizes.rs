@@ -45,7 +45,7 @@ async fn a_closed_pool_finishes_its_jobs_and_ends() {
     assert!(weak.upgrade().is_none());
 }
 
-/// The next event that is not about a start.
+/// Returns the next event that is not about a start.
 async fn next(events: &mut PoolEvents) -> PoolEvent {
     loop {
         match events.next().await.expect("another event") {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(crate) const PROCESSES: u32 = 60;
 
-/// One worker in a pool of its own, with these limits and no deadline.
+/// Returns one worker in a pool of its own, with these limits and no deadline.
 pub(crate) fn greedy(name: &str, worker: &Path, limits: &str) -> String {
     // A backtrace of a debug build would take more than the processor time.
     let keys = format!("{limits}\ntimeout = \"none\"\nenv = {{ RUST_BACKTRACE = \"0\" }}");
@@ -47,8 +47,8 @@ async fn a_fork_bomb_is_contained_by_the_limit_of_its_user() {
     }
 }
 
-/// A fork bomb, an allocation loop and a spin loop. Only the bomb's pool limits processes: where that means all
-/// processes of the user, no other worker could be started while the bomb lives.
+/// Returns a fork bomb, an allocation loop and a spin loop. Only the bomb's pool limits processes: where that
+/// means all processes of the user, no other worker could be started while the bomb lives.
 pub(crate) fn three_greedy(worker: &Path) -> String {
     [
         greedy("bomb", worker, &format!("process_limit = {PROCESSES}\ncpu_limit = \"1s\"")),

@@ -14,7 +14,7 @@ use procpool_tests::{eventually, process};
 use rustix::process::Signal;
 use std::path::PathBuf;
 
-/// Whether worker cgroups can be made here; if not, the reason has been told, and is the right one.
+/// Returns whether worker cgroups can be made here; if not, the reason has been told, and is the right one.
 async fn are_made() -> bool {
     if !rustix::process::geteuid().is_root() {
         skip(Need::Root, "workers of this user are counted by RLIMIT_NPROC");
@@ -28,7 +28,7 @@ async fn are_made() -> bool {
     false
 }
 
-/// The directory of a worker's cgroup, where its hierarchy is mounted in the usual place.
+/// Returns the directory of a worker's cgroup, where its hierarchy is mounted in the usual place.
 fn cgroup_of(worker: u32) -> PathBuf {
     let groups = std::fs::read_to_string(format!("/proc/{worker}/cgroup")).expect("a living worker");
     let group = groups.lines().find_map(|line| line.split_once("/procpool-")).expect("a cgroup");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const MEBIBYTE: u64 = 1 << 20;
 
-/// One worker without a deadline: nothing but its limit is to end its job.
+/// Returns one worker without a deadline: only its limit may end its job.
 fn greedy() -> PoolBuilder<Verbs> {
     verbs(1).no_timeout()
 }
@@ -146,7 +146,7 @@ async fn workers_give_way_by_their_nice_level() {
     assert_eq!(level(5).await, (own + 5).min(19));
 }
 
-/// The soft and hard value of one line of `/proc/<pid>/limits`.
+/// Returns the soft and hard value of one line of `/proc/<pid>/limits`.
 fn limit(limits: &str, name: &str) -> [String; 2] {
     let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{limits}"));
     let mut values = line.split_whitespace().map(str::to_owned);

@@ -31,7 +31,7 @@ impl Group {
         Ok(group)
     }
 
-    /// A command that enters it and then becomes this one.
+    /// Returns a command that enters it and then becomes this one.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]);
@@ -46,7 +46,7 @@ impl Drop for Group {
     }
 }
 
-/// The group that counts the memory of this process, and whether it is of the first version.
+/// Returns the group that counts the memory of this process, and whether it is of the first version.
 fn own() -> io::Result<(PathBuf, bool)> {
     let groups = fs::read_to_string("/proc/self/cgroup")?;
     let of = |mark: &str| groups.lines().find_map(|line| line.split_once(mark)).map(|(_, group)| group);

@@ -17,7 +17,7 @@ fn written() -> u64 {
     io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse::<u64>().unwrap() >> 20
 }
 
-/// A pool of one worker whose jobs have been so small that many are sent ahead.
+/// Returns a pool of one worker whose jobs have been so small that many are sent ahead.
 async fn brisk() -> Pool<Large> {
     let builder = Pool::<Large>::builder(executable("large")).workers(1..=1);
     let pool = builder.queue(10_000).no_timeout().start().await.unwrap();

@@ -8,7 +8,7 @@ use procpool_tests::process;
 
 const MIB: usize = 1 << 20;
 
-/// A pool of one worker whose outputs of this length lie in an arena.
+/// Returns a pool of one worker whose outputs of this length lie in an arena.
 async fn sharing(length: usize) -> Pool<Large> {
     let pool = Pool::<Large>::builder(executable("large")).workers(1..=1).start().await.unwrap();
     shares(&pool, length).await;
@@ -25,7 +25,7 @@ async fn shares(pool: &Pool<Large>, length: usize) {
     eventually("outputs to lie in an arena", question).await;
 }
 
-/// Bytes that this thread has had the kernel read.
+/// Returns bytes that this thread has had the kernel read.
 fn read_here() -> usize {
     let io = std::fs::read_to_string("/proc/thread-self/io").expect("a thread knows what it has read");
     let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a number of bytes");

@@ -11,7 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 const MIB: usize = 1 << 20;
 
-/// A worker that becomes nobody, and may not look into its coordinator. `None` where this process is not root: then the test is skipped.
+/// Returns a worker that becomes nobody, and may not look into its coordinator. `None` where this process is
+/// not root: then the test is skipped.
 fn as_nobody(name: &str, scratch: &Scratch) -> Option<Executable> {
     if !other_user::can_be_had() {
         return None;

@@ -53,7 +53,7 @@ async fn what_a_job_used_is_told_to_a_client_that_asks() {
     assert!(metric("memory;desc=") > 100_000.0, "{timing}");
 }
 
-/// The answer of a worker that tells this extra with its output, which is raw bytes.
+/// Returns the answer of a worker that tells this extra with its output, which is raw bytes.
 async fn answer_with(extra: &str) -> Answer {
     let server = Server::with_config(&served::misbehaving(&[&format!("extra={extra}")], "")).await;
     server.perform(&Verb::Pid).await

@@ -16,7 +16,7 @@ impl Log {
         (server, Self(BufReader::new(logs).lines()))
     }
 
-    /// The next line that has this in it.
+    /// Returns the next line that has this in it.
     async fn line(&mut self, text: &str) -> String {
         let found = async {
             loop {

@@ -20,7 +20,7 @@ async fn replay(file: &Path, more: &[&str]) -> Ended {
     run(binary("procpool"), &[&["replay", text(file)], more].concat()).await
 }
 
-/// The one line of an error.
+/// Returns the one line of an error.
 #[track_caller]
 fn error(ended: &Ended) -> &str {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");

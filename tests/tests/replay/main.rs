@@ -27,7 +27,7 @@ async fn fail(server: &Server, verb: &Verb) -> PathBuf {
     files.remove(0)
 }
 
-/// The jobs that were kept beside the configuration.
+/// Returns the jobs that were kept beside the configuration.
 fn saved(scratch: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(scratch.join("failed")).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
@@ -38,12 +38,13 @@ fn read(file: &Path) -> SavedJob {
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// The file that a crash's answer names.
+/// Returns the file that a crash's answer names.
 fn named(answer: &Answer) -> Option<PathBuf> {
     answer.problem()["crash"]["replay"].as_str().map(PathBuf::from)
 }
 
-/// A job that was saved when it crashed and, because the marker is there now, ends well when it is run again.
+/// Returns a job that was saved when it crashed and, because the marker is there now, ends well when it is
+/// run again.
 async fn mended(server: &Server) -> PathBuf {
     let marker = server.scratch.path().join("tried.txt");
     fail(server, &Verb::AbortOnce(marker.display().to_string())).await

@@ -41,7 +41,7 @@ impl Line {
         self.send(&Frame::new(kind, sequence, "").to_bytes());
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub(crate) fn hear(&mut self) -> Frame {
         loop {
             if let Some(frame) = self.decoder.poll_frame().expect("a frame") {
@@ -63,7 +63,7 @@ impl Line {
         self.stream.shutdown(Shutdown::Write).expect("the worker is there");
     }
 
-    /// Whether the worker has said nothing more, once it has ended.
+    /// Returns whether the worker has said nothing more, once it has ended.
     pub(crate) fn says_no_more(mut self) -> bool {
         self.decoder.buffered() == 0 && self.stream.read(&mut [0]).is_ok_and(|length| length == 0)
     }
@@ -77,7 +77,7 @@ pub(crate) struct Double {
 }
 
 impl Double {
-    /// A worker that was told this first, in a process group of its own.
+    /// Returns a worker that was told this first, in a process group of its own.
     pub(crate) fn born(program: &Path, first: &[u8]) -> Self {
         let (mut jobs, its_jobs) = Line::pair();
         let (control, its_control) = Line::pair();
@@ -88,7 +88,7 @@ impl Double {
         Self { child: Some(shell.spawn().expect("a shell")), jobs, control }
     }
 
-    /// A worker that is ready, and is `owned` or not.
+    /// Returns a worker that is ready, and is `owned` or not.
     pub(crate) fn ready(program: &Path, owned: bool) -> Self {
         let mut double = Self::born(program, &opening(owned));
         double.hear_hello();

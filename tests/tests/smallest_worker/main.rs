@@ -27,7 +27,7 @@ impl Job for Mean {
     type Output = f64;
 }
 
-/// A server of one such worker.
+/// Returns a server of one such worker.
 async fn serving(program: &Path) -> Server {
     let command = [python().display().to_string(), program.display().to_string()];
     let config =
@@ -37,7 +37,7 @@ async fn serving(program: &Path) -> Server {
     server
 }
 
-/// A job whose answer the test will read; its function has begun.
+/// Returns a job whose answer the test will read; its function has begun.
 async fn begin(server: &Server, input: &Value, begun: &Path, query: &str) -> tokio::net::TcpStream {
     let body = serde_json::to_vec(input).expect("JSON");
     let kind = ("Content-Type", "application/json");

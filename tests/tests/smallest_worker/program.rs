@@ -39,7 +39,7 @@ fn program() -> &'static str {
     rest.split_once("\n```").expect("the program ends").0
 }
 
-/// The interpreter itself: what is found on the path may be a script that looks for one.
+/// Returns the interpreter itself: what is found on the path may be a script that looks for one.
 ///
 /// # Panics
 /// Without an interpreter: this test is never left out in silence.

@@ -9,7 +9,7 @@ use procpool_tests::server::Server;
 use procpool_tests::verbs::{Verb, Verbs};
 use std::time::Duration;
 
-/// A lazy pool whose worker does not start.
+/// Returns a lazy pool whose worker does not start.
 fn broken(worker: &Replaceable) -> PoolBuilder<Verbs> {
     worker.become_script("echo no such model >&2; exit 1");
     Pool::builder(worker.executable(&[])).workers(1..=2)

@@ -10,7 +10,7 @@ use procpool_tests::verbs::Verb;
 
 const QUARANTINE: &str = "/v1/pools/verbs/quarantine";
 
-/// A verb that aborts, with a payload of its own.
+/// Returns a verb that aborts, with a payload of its own.
 fn killer(number: u32) -> Verb {
     Verb::PanicThenAbort(format!("payload {number}"))
 }

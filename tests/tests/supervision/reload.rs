@@ -151,7 +151,7 @@ async fn of_many_reloads_at_once_the_last_wins() {
     assert_eq!(pool.status().deaths, 0);
 }
 
-/// A server of one pool of that file, without a terminal.
+/// Returns a server of one pool of that file, without a terminal.
 async fn server(worker: &Replaceable) -> Server {
     let config = format!(
         "{TAKES_ORDERS}[pools.verbs]\ncommand = [{:?}]\nmin_workers = 2\nmax_workers = 2\n",

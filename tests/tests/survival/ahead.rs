@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A pool whose jobs have been so small that many are sent ahead.
+/// Returns a pool whose jobs have been so small that many are sent ahead.
 pub(crate) async fn brisk(workers: usize) -> Pool<Verbs> {
     let pool = verbs(workers).queue(10_000).start().await.unwrap();
     idle(&pool, workers).await;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A worker to which SIGTERM means nothing: ignoring it survives `exec`.
+/// Returns a worker to which SIGTERM means nothing: ignoring it survives `exec`.
 fn stubborn() -> Executable {
     let verbs = binary("verbs").display().to_string();
     Executable::path("/bin/sh").unwrap().with_args(["-c", "trap '' TERM; exec \"$0\"", &verbs])

@@ -16,8 +16,8 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use tokio::process::Command;
 
-/// A server whose directory for temporary files is a file system of its own, mounted with these options;
-/// and where that is for others. It may be mounted anew by `then`.
+/// Returns a server whose directory for temporary files is a file system of its own, mounted with these
+/// options; and where that is for others. It may be mounted anew by `then`.
 async fn server_on(options: &str, then: &str) -> Option<(Server, PathBuf)> {
     if !has_namespaces() {
         skip(Need::Namespaces, "this user may make none");

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// A pool whose first worker does this, the outcome of a job that it was given, and the pool recovered.
+/// Returns a pool whose first worker does this, the outcome of a job that it was given, and the pool
+/// recovered.
 async fn outcome(how: &str, timeout: Duration) -> (Pool<Verbs>, Result<String, JobError>) {
     let scratch = Scratch::new();
     let pool = misbehaving_once(how, 1, &scratch).start().await.unwrap();

@@ -23,7 +23,7 @@ fn reload(pool: &Pool<Verbs>) -> JoinHandle<Result<ReloadReport, ReloadError>> {
     tokio::spawn(async move { pool.reload().await })
 }
 
-/// The one worker of this generation that is in this state.
+/// Returns the one worker of this generation that is in this state.
 async fn worker(pool: &Pool<Verbs>, generation: u64, state: WorkerState) -> u32 {
     let is_it = |worker: &WorkerStatus| worker.generation == generation && worker.state == state;
     eventually("such a worker", async || pool.workers().iter().find(|it| is_it(it))?.pid).await

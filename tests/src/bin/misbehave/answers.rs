@@ -128,13 +128,14 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
     hang()
 }
 
-/// An answer whose output is these bytes, whatever they decode to.
+/// Returns an answer whose output is these bytes, whatever they decode to.
 fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     let payload = Payload::new(Encoding::Bincode, from_hex(hex)?);
     answer(sequence, payload)
 }
 
-/// An answer that tells input, reply and worker data as they came, as JSON: what a worker of another language writes.
+/// Returns an answer that tells input, reply and worker data as they came, as JSON: what a worker of another
+/// language writes.
 fn as_it_came(job: &Frame, data: &Payload) -> io::Result<Vec<u8>> {
     let header = Job::checked(job).map_err(io::Error::other)?;
     let reply = header.reply_encoding().unwrap_or_default().name();
@@ -145,7 +146,7 @@ fn as_it_came(job: &Frame, data: &Payload) -> io::Result<Vec<u8>> {
     answer(job.sequence, Payload::json(serde_json::to_vec(&text).map_err(io::Error::other)?))
 }
 
-/// An answer of raw bytes with one extra: `TAG:VALUE`, the value as text.
+/// Returns an answer of raw bytes with one extra: `TAG:VALUE`, the value as text.
 fn with_extra(sequence: u64, extra: &str) -> io::Result<Vec<u8>> {
     let (tag, value) = extra.split_once(':').ok_or_else(|| io::Error::other("an extra is TAG:VALUE"))?;
     let extra = Extra { tag: tag.parse().map_err(io::Error::other)?, value: value.into() };
@@ -154,20 +155,20 @@ fn with_extra(sequence: u64, extra: &str) -> io::Result<Vec<u8>> {
     Ok(frame.to_bytes().to_vec())
 }
 
-/// An answer whose output lies in an arena that nobody has made.
+/// Returns an answer whose output lies in an arena that nobody has made.
 fn referring(sequence: u64) -> io::Result<Vec<u8>> {
     let done = Done { status: Status::Ok, run_nanos: 1, extras: Vec::new() };
     let frame = done.into_frame(sequence, Payload::raw("")).map_err(io::Error::other)?;
     Ok(frame.referring_to(Place { arena: 7, offset: 0, length: 1 << 20 }).to_bytes().to_vec())
 }
 
-/// The news that a job has begun.
+/// Returns the news that a job has begun.
 fn progress(sequence: u64) -> io::Result<Vec<u8>> {
     let frame = Progress { done: 1, total: None }.to_frame(sequence).map_err(io::Error::other)?;
     Ok(frame.to_bytes().to_vec())
 }
 
-/// An answer that would take minutes to arrive.
+/// Returns an answer that would take minutes to arrive.
 fn dribble_slowly(jobs: &mut Wire, sequence: u64) -> io::Result<()> {
     for byte in done(sequence, &"x".repeat(10_000))? {
         jobs.send(&[byte])?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long an heir lives.
 const LIFE: Duration = Duration::from_secs(60);
 
-/// Whether this process is one.
+/// Returns whether this process is one.
 pub(crate) fn is_heir(deed: &Deed) -> bool {
     deed.value("heir").is_some()
 }

@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
 }
 
 impl Deed {
-    /// Whether it is this one.
+    /// Returns whether it is this one.
     pub(crate) fn is(&self, what: &str) -> bool {
         self.0 == what
     }

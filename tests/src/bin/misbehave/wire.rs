@@ -59,12 +59,12 @@ impl Wire {
     }
 }
 
-/// The first messages of a worker.
+/// Returns the first messages of a worker.
 pub(crate) fn greeting(preamble: Preamble) -> io::Result<Vec<u8>> {
     Ok([&preamble.to_bytes()[..], &hello()?].concat())
 }
 
-/// The least that a worker has to say of itself.
+/// Returns the least that a worker has to say of itself.
 pub(crate) fn hello() -> io::Result<Vec<u8>> {
     let mut hello = json!({"job": "verbs", "contract": 1, "modes": ["jobs"], "sdk": "misbehave"});
     let deed = std::env::args().nth(1).unwrap_or_default();
@@ -100,7 +100,7 @@ pub(crate) fn header(payload_len: u32, kind: u16) -> [u8; HEADER_LEN] {
     .to_bytes()
 }
 
-/// Bytes written as hexadecimal digits.
+/// Returns bytes written as hexadecimal digits.
 pub(crate) fn from_hex(digits: &str) -> io::Result<Vec<u8>> {
     let byte = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();

@@ -72,7 +72,7 @@ fn pools() -> Vec<Pool> {
     PLANS.iter().map(|plan| pool(plan.name, "cancelled")).collect()
 }
 
-/// The status of a pool that has one job that was ok and one that ended so.
+/// Returns the status of a pool that has one job that was ok and one that ended so.
 fn pool(name: &str, other: &str) -> Pool {
     let status = serde_json::json!({
         "name": name, "queued": 0, "running": 0, "deaths": 0, "generation": 0, "reloading": false,

@@ -25,7 +25,7 @@ impl Frames {
         Ok(frames)
     }
 
-    /// A job, with JSON as its input.
+    /// Returns a job, with JSON as its input.
     pub(super) async fn post(&mut self, stream: u32, path: &str, body: &str) -> io::Result<()> {
         self.send(HEADERS, END_HEADERS, stream, &head(path)).await?;
         self.send(DATA, END_STREAM, stream, body.as_bytes()).await
@@ -35,7 +35,7 @@ impl Frames {
         self.send(PING, 0, 0, &[0; 8]).await
     }
 
-    /// The kind of the next frame.
+    /// Returns the kind of the next frame.
     pub(super) async fn next(&mut self) -> io::Result<u8> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).await?;
@@ -52,7 +52,8 @@ impl Frames {
     }
 }
 
-/// The head of a job's request, nothing of it indexed or compressed. No value has more than 126 bytes.
+/// Returns the head of a job's request, nothing of it indexed or compressed. No value has more than 126
+/// bytes.
 fn head(path: &str) -> Vec<u8> {
     let text = |name: &[u8], value: &str| {
         let length = u8::try_from(value.len()).ok().filter(|&length| length < 127).expect("a short value");

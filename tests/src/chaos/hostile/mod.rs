@@ -67,7 +67,7 @@ pub(crate) fn guises() -> impl Iterator<Item = Guise> {
     GUISES.iter().flat_map(|&(guise, clients)| std::iter::repeat_n(guise, clients))
 }
 
-/// Every guise there is.
+/// Returns every guise there is.
 pub(crate) fn all() -> impl Iterator<Item = Guise> {
     GUISES.iter().map(|&(guise, _)| guise)
 }
@@ -120,13 +120,13 @@ impl Visits {
     }
 }
 
-/// The number of the pool that they send their jobs to, and its name.
+/// Returns the number of the pool that they send their jobs to, and its name.
 fn pool() -> (usize, &'static str) {
     let number = PLANS.iter().position(|plan| plan.name == MEASURED).unwrap_or_default();
     (number, MEASURED)
 }
 
-/// A job whose answer is large.
+/// Returns a job whose answer is large.
 fn large(random: &mut Random) -> Task {
     Task::draw(Kind::Large, random, None)
 }
