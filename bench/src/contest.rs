@@ -70,7 +70,7 @@ pub struct Outcome {
 }
 
 impl Row {
-    /// A row of ours, to which the others are added.
+    /// Returns a row of ours, to which the others are added.
     pub fn new(
         name: &'static str,
         what: &'static str,
@@ -86,7 +86,7 @@ impl Row {
         self
     }
 
-    /// A peer, or the reason why it is none.
+    /// Returns a peer, or the reason why it is none.
     #[must_use]
     pub fn peer(mut self, name: &str, peer: std::result::Result<Box<dyn Contestant>, String>) -> Self {
         match peer {
@@ -187,7 +187,7 @@ mod tests {
     use crate::contestant::by;
     use std::sync::{Arc, Mutex};
 
-    /// One that gives these figures, one a turn, and notes when it was its turn.
+    /// Returns one that gives these figures, one a turn, and notes when it was its turn.
     fn figures(
         name: &'static str,
         figures: &'static [f64],

@@ -57,7 +57,7 @@ impl<F> fmt::Debug for By<F> {
     }
 }
 
-/// One whose turn is this function's future.
+/// Returns one whose turn is this function's future.
 pub fn by<F, R>(name: &str, turn: F) -> Box<dyn Contestant>
 where
     F: FnMut() -> R + Send + 'static,

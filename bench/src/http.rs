@@ -91,7 +91,7 @@ impl Question {
     }
 }
 
-/// Whether these bytes are one whole answer.
+/// Returns whether these bytes are one whole answer.
 fn is_whole(bytes: &[u8]) -> Result<bool> {
     let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { return Ok(false) };
     let head = std::str::from_utf8(&bytes[..end])?;

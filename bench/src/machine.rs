@@ -35,7 +35,7 @@ impl Machine {
         usize::try_from(gib("MemAvailable")).unwrap_or(0)
     }
 
-    /// One line for people.
+    /// Returns one line for people.
     pub fn line(&self) -> String {
         let Self { processor, processors, memory_gib, system, rustc, .. } = self;
         format!("{processors} × {processor}, {memory_gib} GiB, {system}, {rustc}")

@@ -4,7 +4,7 @@ use crate::contestant::Result;
 use procpool::Executable;
 use std::path::PathBuf;
 
-/// The file of an executable of this workspace.
+/// Returns the file of an executable of this workspace.
 ///
 /// # Errors
 /// When it is not there, with the command that builds it.
@@ -18,7 +18,7 @@ pub fn file(name: &str) -> Result<PathBuf> {
     }
 }
 
-/// A worker executable of this workspace.
+/// Returns a worker executable of this workspace.
 ///
 /// # Errors
 /// When it is not there.

@@ -36,7 +36,7 @@ impl Sample {
         self.0.is_empty()
     }
 
-    /// The duration that this share of all does not exceed, in microseconds. 0 of none.
+    /// Returns the duration that this share of all does not exceed, in microseconds. 0 of none.
     pub fn quantile(&self, share: f64) -> f64 {
         let last = self.0.len().saturating_sub(1);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the sample")]
@@ -49,14 +49,14 @@ impl Sample {
         Summary { count: self.0.len(), p50, p90, p99, p999 }
     }
 
-    /// All of both.
+    /// Returns all of both.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         self.0.into_iter().chain(other.0).collect()
     }
 }
 
-/// The middle one. 0 of none.
+/// Returns the middle one. 0 of none.
 pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);

@@ -103,7 +103,7 @@ impl Peers {
         Ok(python)
     }
 
-    /// A peer whose turn is a run of the script.
+    /// Returns a peer whose turn is a run of the script.
     ///
     /// # Errors
     /// Why it is missing.
@@ -130,7 +130,7 @@ impl Peers {
         }))
     }
 
-    /// A peer's server, which prints its port.
+    /// Returns a peer's server, which prints its port.
     ///
     /// # Errors
     /// Why it is missing.

@@ -3,7 +3,7 @@
 use crate::contest::{Outcome, Verdict};
 use std::fmt::Write;
 
-/// One row: who took part, with figures, and the goals with what was reached.
+/// Returns one row: who took part, with figures, and the goals with what was reached.
 pub fn render(outcome: &Outcome) -> String {
     let mut text = format!("{}: {} ({})\n", outcome.row, outcome.what, outcome.unit);
     let ours = outcome.standings.first().map_or(0.0, |standing| standing.value);

@@ -60,7 +60,7 @@ fn hold(record: bool) -> Result<bool> {
     Ok(is_held || record)
 }
 
-/// All instructions of a run of the operation.
+/// Returns all instructions of a run of the operation.
 fn instructions(name: &str, count: u64) -> Result<f64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(places::file("bench-hot")?);

@@ -18,7 +18,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// One that is sent this number of bytes at a time.
+    /// Starts one that is sent this number of bytes at a time.
     ///
     /// # Errors
     /// When the process or the socket cannot be had.
@@ -32,7 +32,7 @@ impl Echo {
         Ok(Self { ends, child: Arc::new(child) })
     }
 
-    /// The process.
+    /// Returns the process.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }

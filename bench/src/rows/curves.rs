@@ -111,7 +111,7 @@ pub(super) async fn by_queue(kit: Kit) -> Result<Curve> {
     Ok(Curve::flat("cost-by-queue", words, points))
 }
 
-/// A job that adds to a word of a shared region, whatever the size of that.
+/// Returns a job that adds to a word of a shared region, whatever the size of that.
 pub(super) async fn by_region(kit: Kit) -> Result<Curve> {
     let pool = Pool::<Touch>::builder(places::worker("bench-region")?).workers(1..=1).start().await?;
     let mut points = Vec::new();

@@ -36,7 +36,7 @@ pub(super) async fn cpu(kit: Kit) -> Result<Row> {
     Ok(Row::new("idle-cpu", "clock ticks that an idle worker uses", "ticks", ours).goal(Goal::Below(0.0)))
 }
 
-/// A pool whose one worker has done a job.
+/// Returns a pool whose one worker has done a job.
 async fn used() -> Result<Pool<Ping>> {
     let pool = ping(1).await?;
     pool.run("ping".into()).await?;

@@ -91,7 +91,7 @@ impl Job for Touch {
     type Output = ();
 }
 
-/// A pool of `procpool-ping`, all of it ready.
+/// Returns a pool of `procpool-ping`, all of it ready.
 async fn ping(workers: usize) -> Result<Pool<Ping>> {
     let pool = Pool::builder(places::worker("procpool-ping")?).workers(workers..=workers).queue(1_000_000);
     all_ready(pool.start().await?, workers).await

@@ -111,7 +111,7 @@ impl Place {
         }
     }
 
-    /// A pool of one worker, which is ready.
+    /// Returns a pool of one worker, which is ready.
     async fn pool<J: Job>(self, worker: &str) -> Result<Pool<J>> {
         let scratch = std::env::temp_dir().join(format!("procpool-bench-{}", std::process::id()));
         let executable = match self {
@@ -127,7 +127,7 @@ impl Place {
     }
 }
 
-/// A copy where others may look.
+/// Returns a copy where others may look.
 fn as_nobody(worker: &str, scratch: &Path) -> Result<Executable> {
     std::fs::create_dir_all(scratch)?;
     set_permissions(scratch, Permissions::from_mode(0o755))?;
