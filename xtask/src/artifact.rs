@@ -43,7 +43,7 @@ fn string_field(message: &str, key: &str) -> Option<String> {
     unescape(&message[start..])
 }
 
-/// The string up to its closing quote. `\u` is only understood outside the surrogates, which is all
+/// Returns the string up to its closing quote. `\u` is only understood outside the surrogates, which is all
 /// that cargo writes: it escapes control characters and leaves the rest as UTF-8.
 fn unescape(rest: &str) -> Option<String> {
     let mut text = String::new();

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
 
 const COUNTER: &str = "bench-instructions";
 
-/// Whether there is what counts.
+/// Returns whether there is what counts.
 pub(crate) fn can_count() -> bool {
     let mut valgrind = Command::new("valgrind");
     valgrind.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());

@@ -12,14 +12,14 @@ const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
 const NO_CARGO: &str = "is a Rust toolchain on the PATH? https://rustup.rs installs one";
 
-/// The workspace's root, also where a shared target folder built this task for another clone.
+/// Returns the workspace's root, also where a shared target folder built this task for another clone.
 pub(crate) fn root() -> PathBuf {
     let xtask =
         env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     xtask.parent().map_or(xtask.clone(), Path::to_owned)
 }
 
-/// A cargo command that starts in [`root`].
+/// Returns a cargo command that starts in [`root`].
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
@@ -71,12 +71,12 @@ fn executables(mut command: Command) -> Result<Vec<Artifact>, Error> {
     Ok(messages.lines().filter_map(Artifact::parse).collect())
 }
 
-/// The executable called `name` among those that were built.
+/// Returns the executable called `name` among those that were built.
 pub(crate) fn find<'a>(built: &'a [Artifact], name: &'static str) -> Result<&'a Artifact, Error> {
     built.iter().find(|artifact| artifact.name == name).ok_or(Error::NotBuilt(name))
 }
 
-/// Whether `cargo <subcommand>` exists on this machine.
+/// Returns whether `cargo <subcommand>` exists on this machine.
 pub(crate) fn has(subcommand: &str) -> bool {
     let mut probe = cargo([subcommand, "--version"]);
     probe.stdout(Stdio::null()).stderr(Stdio::null());

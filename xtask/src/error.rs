@@ -68,7 +68,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// A command as one would type it, for messages.
+/// Returns a command as one would type it, for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     std::iter::once(program)

@@ -149,7 +149,7 @@ fn fuzz(built: &Path, target: &'static str, seconds: u32) -> Result<(), Error> {
     ended
 }
 
-/// The inputs that have broken something, by their paths from the root.
+/// Returns the inputs that have broken something, by their paths from the root.
 fn inputs(artifacts: &Path) -> Result<BTreeSet<PathBuf>, Error> {
     let listed = fs::read_dir(artifacts).map_err(Error::file("list", artifacts))?;
     let paths = listed.flatten().map(|entry| entry.path());
@@ -168,7 +168,7 @@ fn executable(built: &Path, target: &str) -> Command {
     program
 }
 
-/// Everything that may be deleted.
+/// Returns everything that may be deleted.
 fn scratch() -> PathBuf {
     cargo::root().join("target/fuzz")
 }

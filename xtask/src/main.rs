@@ -89,7 +89,7 @@ fn say(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the task itself is asked; what follows `--` belongs to the program that it starts.
+/// Returns whether the task itself is asked; what follows `--` belongs to the program that it starts.
 fn asks_for_help(args: &[String]) -> bool {
     args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--help" || arg == "-h")
 }

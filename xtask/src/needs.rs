@@ -37,7 +37,7 @@ const CGROUPS: &str = "set -e; own() { grep -m 1 -E \"$1\" /proc/self/cgroup; }\
                        test -n \"$2\" || exit 0\n\
                        test -e \"$new/$2\" || test -e \"$new/$3\"";
 
-/// The needs that CI requires: those that the environment names, or else all that this machine meets.
+/// Returns the needs that CI requires: those that the environment names, or else all that this machine meets.
 pub(crate) fn required() -> Result<Vec<Need>, Error> {
     match env::var(REQUIRE) {
         Ok(given) => Need::list(&given).map_err(Error::Usage),
@@ -45,7 +45,7 @@ pub(crate) fn required() -> Result<Vec<Need>, Error> {
     }
 }
 
-/// The list as the tests read it.
+/// Returns the list as the tests read it.
 pub(crate) fn list(needs: &[Need]) -> String {
     needs.iter().map(|need| need.name()).collect::<Vec<_>>().join(",")
 }

@@ -64,7 +64,7 @@ fn listen(args: &[String]) -> Listen<'_> {
     Listen::Default
 }
 
-/// The value of `--flag VALUE` or `--flag=VALUE`.
+/// Returns the value of `--flag VALUE` or `--flag=VALUE`.
 fn value_of<'a>(flag: &str, args: &'a [String]) -> Option<&'a str> {
     args.iter().enumerate().find_map(|(at, arg)| match arg.strip_prefix(flag)? {
         "" => args.get(at + 1).map(String::as_str),

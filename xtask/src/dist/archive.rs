@@ -30,7 +30,7 @@ pub(super) fn checksums(dist: &Path, archives: &[String]) -> Result<(), Error> {
     fs::write(&file, sums).map_err(Error::file("write", &file))
 }
 
-/// The lines of the first tool that there is; both write the same format.
+/// Returns the lines of the first tool that there is; both write the same format.
 fn sums(dist: &Path, archives: &[String]) -> Result<Option<Vec<u8>>, Error> {
     for (program, options) in [("sha256sum", [].as_slice()), ("shasum", &["-a", "256"])] {
         let mut tool = Command::new(program);

@@ -71,7 +71,7 @@ fn build() -> Result<Vec<Artifact>, Error> {
     Ok(built)
 }
 
-/// The host triple, which names the system that the artifacts are for.
+/// Returns the host triple, which names the system that the artifacts are for.
 fn host() -> Result<String, Error> {
     let mut rustc = Command::new("rustc");
     rustc.arg("-vV");

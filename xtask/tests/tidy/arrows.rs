@@ -175,7 +175,7 @@ mod tests {
         Package { name: name.to_owned(), is_worker: false, dependencies }
     }
 
-    /// The findings about `package` among all the packages that have a rule.
+    /// Returns the findings about `package` among all the packages that have a rule.
     fn about(package: Package) -> Vec<String> {
         let mut all: Vec<_> = RULES.iter().map(|rule| self::package(rule.package, &[])).collect();
         all.retain(|it| it.name != package.name);

@@ -20,12 +20,12 @@ pub(crate) fn only(text: &str) -> String {
     code
 }
 
-/// Whether `c` can be part of an identifier.
+/// Returns whether `c` can be part of an identifier.
 pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The length of the identifier or number that `rest` starts with, or of its first character. Whole
+/// Returns the length of the identifier or number that `rest` starts with, or of its first character. Whole
 /// words are taken so that the `r` of `for"x"` does not open a raw string.
 fn word(rest: &str) -> usize {
     let first = rest.chars().next().map_or(0, char::len_utf8);
@@ -71,7 +71,7 @@ fn literal(rest: &str) -> Option<usize> {
     }
 }
 
-/// The length of `b`, `c`, `r`, `br` or `cr` right before a quote (or a raw string's hashes).
+/// Returns the length of `b`, `c`, `r`, `br` or `cr` right before a quote (or a raw string's hashes).
 fn prefix(rest: &str) -> usize {
     let found = ["br", "cr", "b", "c", "r"].into_iter().find(|it| {
         let after = rest.strip_prefix(it);
@@ -97,7 +97,7 @@ fn is_character(body: &str) -> bool {
     chars.next() == Some('\\') || chars.next() == Some('\'')
 }
 
-/// The length of a literal that opens with `quote`, up to the same quote, unless escaped.
+/// Returns the length of a literal that opens with `quote`, up to the same quote, unless escaped.
 fn closed(body: &str, quote: char) -> usize {
     let mut chars = body.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {

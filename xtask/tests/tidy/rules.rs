@@ -199,7 +199,7 @@ fn has_reason(line: &str) -> bool {
     line.split_once("// sleep:").is_some_and(|(_, reason)| !reason.trim().is_empty())
 }
 
-/// A finding for every line of code that `is_wrong`.
+/// Returns a finding for every line of code that `is_wrong`.
 fn in_code(source: &Source, is_wrong: impl Fn(&str) -> bool, advice: &str) -> Vec<Finding> {
     let lines = source.code.lines().zip(1..);
     lines

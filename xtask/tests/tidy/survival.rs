@@ -32,7 +32,7 @@ struct Row<'a> {
     tests: Vec<&'a str>,
 }
 
-/// A row of a table whose first column is a letter and digits.
+/// Returns a row of a table whose first column is a letter and digits.
 fn row(line: &str, number: usize) -> Option<Row<'_>> {
     let columns: Vec<_> = line.split('|').map(str::trim).collect();
     let name = columns.get(NUMBER).copied().filter(|name| {
@@ -56,7 +56,7 @@ impl Row<'_> {
     }
 }
 
-/// The functions that stand under a test attribute.
+/// Returns the functions that stand under a test attribute.
 pub(crate) fn tests_in(code: &str) -> Vec<&str> {
     let mut tests = Vec::new();
     let mut is_test = false;
@@ -77,7 +77,7 @@ mod tests {
     const CODE: &str = "#[test]\nfn a_sync_one() {}\n#[tokio::test(flavor = \"x\")]\n#[cfg(unix)]\nasync fn an_async_one() {}\n\
                         fn no_test() {}\n// #[test]\nfn nor_this() {}";
 
-    /// A matrix with every fault, of which `special` is another row.
+    /// Returns a matrix with every fault, of which `special` is another row.
     fn findings(special: &str) -> Vec<String> {
         let row = |number| format!("| F{number:02} | fault | happens | `a_sync_one` | |\n");
         let matrix: String = (2..=FAULTS).map(row).collect();

@@ -44,7 +44,7 @@ pub(crate) fn documents() -> Vec<Document> {
     documents
 }
 
-/// A document of the workspace.
+/// Returns a document of the workspace.
 pub(crate) fn document(name: &str) -> String {
     let file = root().join(name);
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read {name}: {error}"))
@@ -69,12 +69,12 @@ fn files(extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// The packages of the workspace and what each depends on in normal use; needs no network.
+/// Returns the packages of the workspace and what each depends on in normal use; needs no network.
 pub(crate) fn packages() -> Vec<Package> {
     list(&metadata()["packages"]).map(package).collect()
 }
 
-/// The packages of the workspace as crates.io would show them.
+/// Returns the packages of the workspace as crates.io would show them.
 pub(crate) fn manifests() -> Vec<Manifest> {
     let metadata = metadata();
     let packages = &metadata["packages"];

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The lines that `rule` finds in a file at `path`.
+/// Returns the lines that `rule` finds in a file at `path`.
 fn lines(rule: fn(&Source) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
     let line = |finding: &Finding| finding.place.rsplit(':').next().and_then(|line| line.parse().ok());
     rule(&Source::new(path, text)).iter().map(|finding| line(finding).expect("a line number")).collect()
