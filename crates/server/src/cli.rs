@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and the help for it. Carries nothing out.
+//! The command line and its help. Does not: carry anything out.
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
@@ -28,16 +28,16 @@ RUST_LOG decides instead where it is set:
 const SERVE_HELP: &str = "\
 Prints `listening on http://ADDRESS` once it takes requests. The first SIGINT
 (Ctrl-C) or SIGTERM lets running jobs finish, a second one ends them.
-SIGHUP reloads the worker executables; where the server has a terminal, that
-is how the terminal tells of its end, and running jobs finish, too.";
+SIGHUP reloads the worker executables. If the server has a terminal, SIGHUP
+means that the terminal has closed, and running jobs finish, too.";
 
 const CONFIG_EXAMPLE: &str = "\
 The smallest configuration file:
   [pools.resize]
   command = [\"./resize-worker\"]
 
-A path counts from the file's directory; a bare name is looked for beside this
-executable, then on PATH. `procpool check` says what came of it.";
+A path counts from the file's directory. A bare name is searched beside this
+executable, then on PATH. `procpool check` prints the result.";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -67,10 +67,10 @@ This process becomes the worker executable, started as in its pool with
 `--replay FILE` added: one ordinary process, without a coordinator. No deadline
 is enforced. The output goes to standard output where it is JSON or raw bytes.
 Exit codes: 0 the job ended well, 1 it did not, 2 the worker cannot run it, 101
-it panicked. A crash is a crash.
+it panicked. If the job crashes, this process crashes.
 
-A job may die of what another one has left behind in its worker. Keep those
-that came before, and run them first, with `--history`:
+An earlier job may have caused a later job's crash. Keep the earlier jobs, and
+run them first with `--history`:
   save_history = 20
 Several files (`failed-jobs/resize-*.job`) are run one after the other in one
 process; the exit code is that of the last.";
@@ -78,7 +78,7 @@ process; the exit code is that of the last.";
 /// Worker processes behind HTTP.
 ///
 /// Each pool is a set of operating system processes that run one kind of job. A worker that crashes,
-/// hangs or leaks is killed and replaced; the service goes on answering.
+/// hangs or leaks is killed and replaced, and the service keeps responding.
 #[derive(Debug, Parser)]
 #[command(name = "procpool", version, about, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -112,7 +112,7 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Address to listen on, whatever the configuration says; port 0 takes a free one
+    /// Address to listen on, instead of the configuration's; port 0 takes a free one
     /// [default: 127.0.0.1:3000].
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) listen: Option<Listen>,
@@ -120,7 +120,7 @@ pub(crate) struct ServeArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// Name of the pool whose worker shall run the job.
+    /// Name of the pool whose worker runs the job.
     pub(crate) pool: String,
 
     /// The job's input as JSON; `-` reads standard input.
@@ -131,7 +131,7 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Longest time for the job, such as 5s, or `none` [default: the pool's `timeout`].
+    /// Maximum time for the job, such as 5s, or `none` [default: the pool's `timeout`].
     #[arg(short, long, value_name = "DURATION")]
     pub(crate) timeout: Option<Bound>,
 }
@@ -149,8 +149,8 @@ pub(crate) struct ReplayArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Run first, in the same process, the jobs that the worker was given before and that the file holds, as far as the
-    /// pool has `save_history`.
+    /// First run the worker's earlier jobs in the same process. The file holds them if the pool has
+    /// `save_history`.
     #[arg(long)]
     pub(crate) history: bool,
 
@@ -159,8 +159,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) trust: bool,
 
-    /// Hold the process to the limits that the worker had on memory, processor time, open files and file size; a debugger in
-    /// front of it, too.
+    /// Set the worker's limits on memory, processor time, open files and file size for the process, and for a
+    /// debugger in front of it.
     #[arg(long)]
     pub(crate) limits: bool,
 
