@@ -1,5 +1,5 @@
-//! Feeds the decoder of frames: what comes out does not depend on how the bytes arrive, holds no more memory than they
-//! need, and each message that can be read from a frame is read from what it is written as.
+//! Feeds the decoder of frames. Its output does not depend on how the bytes arrive, and holds only the memory that they
+//! need. Each message that can be read from a frame is written as bytes that are read as the same message.
 
 #![no_main]
 
@@ -55,7 +55,7 @@ fn devour(stream: &[u8], pieces: impl Iterator<Item = usize>) -> (Vec<Frame>, Op
     (frames, None)
 }
 
-/// What was read is written as bytes that are read as the same.
+/// Checks that the frames are written as bytes that are read as the same frames.
 fn written_again(frames: &[Frame], is_broken: bool) {
     let mut bytes = BytesMut::new();
     for frame in frames {

@@ -1,5 +1,5 @@
-//! Feeds what two sides say before the first job: a preamble, then a frame that is read as each kind of introduction.
-//! What is taken is written as what is read as the same, and two sides agree on the same version.
+//! Feeds the messages before the first job: a preamble, then a frame that is read as each kind of introduction.
+//! An accepted message is written as bytes that are read as the same message. Two sides agree on the same version.
 
 #![no_main]
 

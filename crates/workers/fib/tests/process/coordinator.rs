@@ -46,7 +46,7 @@ pub(crate) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// What a coordinator says first, on the jobs connection.
+/// Returns the first bytes of a coordinator on the jobs connection.
 pub(crate) fn opening(frame: &Frame) -> Vec<u8> {
     [&Preamble::ours().to_bytes()[..], &frame.to_bytes()].concat()
 }
