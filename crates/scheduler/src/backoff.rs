@@ -1,16 +1,16 @@
-//! How long to wait before the next attempt. Refuses to know what is attempted, and what time it is.
+//! The delay before the next attempt. Does not: read a clock.
 
 use std::time::Duration;
 
 /// Delays that double from `initial` up to `max`.
 ///
-/// Jitter makes each delay a uniform 50 to 100 % of its step, so that pools which failed together do not try again
-/// together.
+/// Jitter makes each delay a uniform 50 to 100 % of its step, so that pools that failed together do
+/// not retry together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first step. Default: 100 ms.
     pub initial: Duration,
-    /// No step is longer; it wins over a larger `initial`. Default: 30 s.
+    /// The maximum step; it wins over a larger `initial`. Default: 30 s.
     pub max: Duration,
 }
 
@@ -21,7 +21,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Returns the longest delay before attempt number `attempt`, which counts from 1 (0 is taken
+    /// Returns the maximum delay before attempt number `attempt`, which counts from 1 (0 is taken
     /// as 1).
     #[must_use]
     pub fn step(&self, attempt: u32) -> Duration {
@@ -40,7 +40,7 @@ impl Backoff {
     }
 }
 
-/// `random / u64::MAX` of `span`; a span of more than 584 years is cut to that.
+/// Returns `random / u64::MAX` of `span`; a span of more than 584 years is cut to that.
 fn fraction(span: Duration, random: u64) -> Duration {
     let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
     let nanos = u128::from(span) * u128::from(random) / u128::from(u64::MAX);

@@ -1,13 +1,13 @@
-//! Why workers are gone, and how many for each reason. Does not decide who goes.
+//! The causes for which workers are gone, and the number for each. Does not: decide who goes.
 
 /// Why a worker is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// It ended by itself: it exited, aborted, faulted or broke off.
     Crashed,
-    /// It ran into its memory limit, or the system ran out of memory.
+    /// It reached its memory limit, or the system ran out of memory.
     OutOfMemory,
-    /// Somebody outside killed it, or an operator wanted it dead.
+    /// Another process killed it, or an operator did.
     Killed,
     /// It never got ready.
     Start,
@@ -21,7 +21,7 @@ pub enum Cause {
     Panicked,
     /// It was stopped, and had begun no job.
     Stopped,
-    /// It had done its share of jobs, lived or grown for long enough, or was for one job only.
+    /// It reached its maximum of jobs, lifetime or growth, or was for one job only.
     Recycled,
     /// A newer generation of its executable is in service.
     Reloaded,
@@ -69,8 +69,7 @@ impl Cause {
         }
     }
 
-    /// Returns whether the pool killed the worker or asked it to exit, rather than being surprised
-    /// by its end.
+    /// Returns whether the pool itself killed the worker or asked it to exit.
     #[must_use]
     pub const fn is_the_pools(self) -> bool {
         !matches!(self, Self::Crashed | Self::OutOfMemory | Self::Killed | Self::Start)

@@ -1,4 +1,4 @@
-//! How many workers are doing what, and which of them are idle. Refuses to know anything else of a worker.
+//! Numbers of workers by what they do, and the stack of idle ones.
 
 use crate::WorkerId;
 use crate::fleet::Tired;
@@ -13,14 +13,14 @@ pub(crate) struct Census {
     pub(crate) retiring: usize,
     /// Idle, busy, or busy with a job that it was asked to give up.
     pub(crate) serving: usize,
-    /// In service, and to be replaced.
+    /// In service, and will be replaced.
     pub(crate) tired: usize,
-    /// Those of the tired ones that are so for their make.
+    /// Those of the tired ones that are so for their generation.
     pub(crate) outdated: usize,
 }
 
 impl Census {
-    /// A worker enters a phase.
+    /// Counts a worker that enters a phase.
     pub(crate) fn count_in(&mut self, id: WorkerId, phase: Phase) {
         match phase {
             Phase::Starting => self.starting += 1,
@@ -34,7 +34,7 @@ impl Census {
         }
     }
 
-    /// A worker leaves a phase.
+    /// Counts a worker that leaves a phase.
     pub(crate) fn count_out(&mut self, id: WorkerId, phase: Phase) {
         match phase {
             Phase::Starting => self.starting -= 1,
@@ -54,13 +54,14 @@ impl Census {
         self.outdated += usize::from(why == Tired::Outdated);
     }
 
-    /// A worker leaves the service, and nobody need replace it any more.
+    /// Counts a worker that leaves the service, which nobody needs to replace any more.
     pub(crate) fn count_rested(&mut self, tired: Option<Tired>) {
         self.tired -= usize::from(tired.is_some());
         self.outdated -= usize::from(tired == Some(Tired::Outdated));
     }
 
-    /// The top of the stack, which a job takes, is found at once; a death further down may search.
+    /// Removes an idle worker. The top of the stack, which a job takes, is found at once; a death
+    /// further down may search.
     fn remove_idle(&mut self, id: WorkerId) {
         if self.idle.last() == Some(&id) {
             self.idle.pop();

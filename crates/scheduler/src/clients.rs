@@ -1,5 +1,5 @@
-//! Whose jobs have killed workers lately, and whose are refused for it. Does not know who a client is, and does not judge a
-//! death: it is told only of those that were a job's own doing.
+//! The clients whose jobs have killed workers lately, and those that are refused for it. Does not:
+//! know who a client is, or judge a death; it hears only of those that were a job's own doing.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct SuspectClient {
     pub deaths: u32,
     /// Whether its jobs are refused.
     pub is_refused: bool,
-    /// Until that is forgotten.
+    /// Time until the pool forgets these deaths.
     pub remaining: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Clients {
         Self { bounds, records: IdMap::default() }
     }
 
-    /// A job of the client has killed a worker.
+    /// Notes that a job of the client has killed a worker.
     pub(crate) fn strike(&mut self, client: Client, now: Time) {
         let window = self.bounds.window;
         self.records.retain(|_, record| now < record.since + window);
@@ -53,12 +53,12 @@ impl Clients {
         record.deaths = record.deaths.saturating_add(1);
     }
 
-    /// Forgets what is held against this client.
+    /// Forgets the deaths that are held against this client.
     pub(crate) fn pardon(&mut self, client: Client) {
         self.records.remove(&client);
     }
 
-    /// Forgets what is held against all.
+    /// Forgets the deaths that are held against all clients.
     pub(crate) fn pardon_all(&mut self) {
         self.records = IdMap::default();
     }
@@ -77,7 +77,7 @@ impl Clients {
         self.suspect(client?, now).filter(|suspect| suspect.is_refused)
     }
 
-    /// Those whose jobs have killed lately, in no particular order.
+    /// Returns the clients whose jobs have killed lately, in no particular order.
     pub(crate) fn suspects(&self, now: Time) -> impl Iterator<Item = SuspectClient> + '_ {
         self.records.keys().filter_map(move |&client| self.suspect(client, now))
     }
@@ -90,7 +90,8 @@ impl Clients {
         (now < since + window).then_some(SuspectClient { client, deaths, is_refused, remaining })
     }
 
-    /// Those that are refused stay longest: somebody with many addresses shall not push them out.
+    /// Forgets a client. Refused clients stay longest, so that somebody with many addresses cannot
+    /// push them out.
     fn forget_one(&mut self) {
         let least =
             self.records.iter().min_by_key(|(client, record)| (record.deaths, record.since, client.0));

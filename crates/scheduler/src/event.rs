@@ -1,4 +1,4 @@
-//! What the caller tells the scheduler. Refuses to know how the caller came to know it.
+//! The caller's events for the scheduler.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
-    /// What the job has let its submitter see cannot be taken back: it is not tried again.
+    /// The job's submitter has seen a part of its output, which cannot be taken back: the job is
+    /// not retried.
     Committed {
         /// The job.
         job: JobId,
@@ -41,19 +42,20 @@ pub enum Event {
     Ready {
         /// The worker.
         worker: WorkerId,
-        /// Whether it can tell which job it has begun even if it dies: then it may be sent jobs ahead of their turn.
+        /// Whether it can tell which job it has begun even if it dies. Then it may be sent jobs
+        /// ahead of their turn.
         takes_ahead: bool,
     },
     /// The answer to [`Recall`](crate::Action::Recall).
     Recalled {
         /// The worker.
         worker: WorkerId,
-        /// How many of the jobs that it was given, and that are not reported as done, it has begun and so keeps. The others,
-        /// which came last, it passes over.
+        /// Number of unanswered jobs that it has begun and so keeps. It passes over the others,
+        /// which came last.
         keeps: usize,
     },
-    /// The other answer to [`Recall`](crate::Action::Recall): the worker has begun none of the jobs that it was given. They may
-    /// be on their way to it, or it may get no processor; it keeps them.
+    /// The other answer to [`Recall`](crate::Action::Recall): the worker has begun none of its
+    /// jobs. They may be on their way to it, or it may get no processor. It keeps them.
     Unbegun {
         /// The worker.
         worker: WorkerId,
@@ -69,20 +71,20 @@ pub enum Event {
     Done {
         /// The worker.
         worker: WorkerId,
-        /// The job it answered.
+        /// The answered job.
         job: JobId,
-        /// Whether the worker may go on.
+        /// The worker's state.
         health: Health,
     },
     /// The worker's process is gone, or never came up. Everything it had written has been reported before.
     Died {
         /// The worker.
         worker: WorkerId,
-        /// How many of the jobs that it was given and has not answered it had begun, in the order in which they were
-        /// assigned; the last of these is the one that it was running. Where it cannot tell, 1 if the kernel had accepted
-        /// the first one's last byte. More than it held count as all of them.
+        /// Number of its unanswered jobs that it had begun, in the order of their assignment. The
+        /// last of these is the one that it was running. Where it cannot tell, 1 if the kernel had
+        /// accepted the first one's last byte. A number beyond its jobs counts as all of them.
         begun: usize,
-        /// Whose doing it was, as far as its end tells.
+        /// The cause, as far as its exit status tells.
         death: Death,
         /// The payload of the job that it was running, if that is known.
         fingerprint: Option<Fingerprint>,
@@ -93,14 +95,14 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker is about to die, or cannot be reached any more: it gets no other job. The caller sees to it that its
-    /// death follows; a job that it has ends with that.
+    /// The worker is about to die, or cannot be reached any more: it gets no other job. The caller
+    /// has to make sure that its death follows; a job that it holds ends with that.
     HungUp {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker has been stopped from outside (SIGSTOP): one that has begun no job is killed and replaced, one that is
-    /// amid a job is left to that job's deadline.
+    /// The worker has been stopped from outside (SIGSTOP). One that has begun no job is killed and
+    /// replaced. One that is amid a job is left to that job's deadline.
     Stalled {
         /// The worker.
         worker: WorkerId,
@@ -118,16 +120,17 @@ pub enum Event {
         /// Its number, higher than any before.
         generation: Generation,
     },
-    /// There shall be another number of workers from now on. Those that are too many go between two jobs.
+    /// Changes the number of workers. Surplus ones go between two jobs.
     Resize {
-        /// Workers kept even when there is nothing to do; counts as `max` if it is higher.
+        /// Minimum number of workers kept, even when there is nothing to do. Counts as `max` if it
+        /// is higher.
         min: usize,
-        /// Workers in service at most. 0 counts as 1.
+        /// Maximum number of workers in service. 0 counts as 1.
         max: usize,
     },
     /// An operator forgives a payload that has killed, or all payloads and clients: they are run again.
     Pardon {
-        /// The one; `None` for all.
+        /// The payload, or `None` for all.
         payload: Option<Fingerprint>,
     },
     /// An operator forgives a client whose jobs have killed.
@@ -145,15 +148,15 @@ pub enum Event {
     Tick,
     /// Accept nothing more and finish what was accepted. A later drain can only bring the limit forward.
     Drain {
-        /// After this long everything left ends as [`ShutDown`](crate::Verdict::ShutDown) and all workers are
-        /// killed. Without it, jobs without a timeout can hold the drain up for ever.
+        /// Time after which everything left ends as [`ShutDown`](crate::Verdict::ShutDown) and all
+        /// workers are killed. Without it, jobs without a timeout can hold the drain up for ever.
         limit: Option<Duration>,
     },
     /// Like a drain whose limit has been reached.
     Stop,
 }
 
-/// What an answer says about the worker that gave it.
+/// The state of a worker, as its answer shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// As good as before.
@@ -165,32 +168,34 @@ pub enum Health {
     Spent,
 }
 
-/// What a job asks for.
+/// The limits and the owner of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// For waiting and running together, from now.
+    /// Maximum time for waiting and running together, from now.
     pub timeout: Option<Duration>,
-    /// For running alone, from the assignment.
+    /// Maximum time for running alone, from the assignment.
     pub run_timeout: Option<Duration>,
-    /// How often it may be handed to a worker at most, if each one dies with it: 1 unless it may be repeated.
-    /// 0 counts as 1.
+    /// Maximum number of attempts, if the worker dies in each one: 1 unless the job may be
+    /// repeated. 0 counts as 1.
     pub attempts: u32,
-    /// Length of its payload, in bytes: how much of it a worker may have ahead of its turn is bounded.
+    /// Length of its payload, in bytes, which bounds the jobs that a worker holds ahead of their
+    /// turn.
     pub bytes: usize,
-    /// Its payload, if that is known. It need not be: should it matter, it is [asked for](crate::Action::Identify). A job
-    /// whose payload is known to be in quarantine ends at once rather than when its turn comes.
+    /// Its payload, if that is known. If it is needed and not known, the scheduler [asks for
+    /// it](crate::Action::Identify). A job whose payload is known to be in quarantine ends at once
+    /// instead of at its turn.
     pub fingerprint: Option<Fingerprint>,
-    /// Who wants it done, if that is known.
+    /// The client, if it is known.
     pub client: Option<Client>,
 }
 
-/// Whose doing a death was.
+/// The cause of a death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
     /// The process's own: it exited, aborted, broke off, or could not be spawned.
     Own,
     /// A SIGKILL that this pool did not send. It says nothing about the executable, and nothing about the job.
     Killed,
-    /// It ran into its memory limit, and would again.
+    /// It reached its memory limit, and would again.
     OutOfMemory,
 }

@@ -1,4 +1,4 @@
-//! The workers and what each is doing. Refuses to decide anything: it keeps its counts right, others transition.
+//! The workers and their phases. Keeps its counts right; others decide about transitions.
 
 use crate::census::Census;
 use crate::id_map::IdMap;
@@ -11,14 +11,14 @@ use crate::{Cause, Generation, JobId, Time, WorkerId};
 /// Why a worker that works will be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tired {
-    /// It has done its share of jobs, has lived for long, or has grown.
+    /// It has reached its maximum of jobs, lifetime or growth.
     Worn,
     /// There is a newer generation of its executable.
     Outdated,
 }
 
 impl Tired {
-    /// What it is said to be gone for.
+    /// Returns the cause for which it is gone.
     pub(crate) const fn cause(self) -> Cause {
         match self {
             Self::Worn => Cause::Recycled,
@@ -27,7 +27,7 @@ impl Tired {
     }
 }
 
-/// What is known about one worker.
+/// One worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
     phase: Phase,
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     pub(crate) timer: Option<Timer>,
     /// Rings when it has lived for long enough.
     pub(crate) lifetime: Option<Timer>,
-    /// Jobs until it has done its share, if its share is bounded.
+    /// Number of jobs until it has reached its maximum, if there is one.
     pub(crate) jobs_left: Option<u64>,
     /// Since when it has had nothing to do; meaningless while it has.
     pub(crate) idle_since: Time,
@@ -56,7 +56,7 @@ pub(crate) struct Worker {
     pub(crate) began_at: Time,
     /// It is in line for another job ahead.
     pub(crate) is_on_offer: bool,
-    /// It was asked to give back what it has not begun.
+    /// It was asked to give back the jobs that it has not begun.
     pub(crate) is_recalled: bool,
 }
 
@@ -70,7 +70,7 @@ impl Worker {
         self.standing != Standing::Proven
     }
 
-    /// It has done a job. Says whether that was the last of its share.
+    /// Notes that it has done a job. Returns whether that was the last before its maximum.
     pub(crate) fn wears_out(&mut self) -> bool {
         let Some(left) = &mut self.jobs_left else { return false };
         *left = left.saturating_sub(1);
@@ -91,13 +91,13 @@ impl Worker {
         self.takes_ahead && stays && is_brisk && self.ahead.len() < bounds.depth
     }
 
-    /// Puts it on offer for another job if it may take one. Says whether it was not on offer before.
+    /// Offers it for another job if it may take one. Returns whether it was not on offer before.
     pub(crate) fn goes_on_offer(&mut self, bounds: Bounds) -> bool {
         self.may_take_ahead(bounds) && !std::mem::replace(&mut self.is_on_offer, true)
     }
 }
 
-/// What holds for workers that are sent jobs ahead.
+/// The bounds for workers that are sent jobs ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Maximum number of jobs ahead.
@@ -115,7 +115,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Workers in service, ready or not: all but the retiring ones.
+    /// Returns the number of workers in service, ready or not: all but the retiring ones.
     pub(crate) fn strength(&self) -> usize {
         self.workers.len() - self.census.retiring
     }
@@ -132,7 +132,7 @@ impl Fleet {
         self.census.retiring
     }
 
-    /// Workers that have or could have a job.
+    /// Returns the number of workers that have or could have a job.
     pub(crate) const fn serving(&self) -> usize {
         self.census.serving
     }
@@ -146,7 +146,7 @@ impl Fleet {
         self.census.tired
     }
 
-    /// Workers in service of an older generation.
+    /// Returns the number of workers in service of an older generation.
     pub(crate) const fn outdated(&self) -> usize {
         self.census.outdated
     }
@@ -194,7 +194,7 @@ impl Fleet {
         matches!(self.phase(id), Some(Phase::Idle | Phase::Busy(_) | Phase::Stopping { .. }))
     }
 
-    /// In no particular order.
+    /// Returns all workers, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerId, WorkerState, Option<JobId>)> + '_ {
         self.workers.iter().map(|(&id, worker)| (id, worker.phase.state(), worker.phase.job()))
     }
@@ -213,7 +213,8 @@ impl Fleet {
         ids
     }
 
-    /// Marks a worker as one to be replaced. Nothing happens to one that is out of service; one that is outdated stays so.
+    /// Marks a worker for replacement. Nothing happens to one that is out of service; one that is
+    /// outdated stays so.
     pub(crate) fn tire(&mut self, id: WorkerId, why: Tired) {
         if let Some(worker) = self.workers.get_mut(&id)
             && !worker.phase.is_retiring()
@@ -232,7 +233,7 @@ impl Fleet {
         }
     }
 
-    /// Takes in a new worker under a new id.
+    /// Adds a new worker under a new id.
     pub(crate) fn add(&mut self, generation: Generation) -> WorkerId {
         let id = WorkerId(self.next_id);
         self.next_id += 1;

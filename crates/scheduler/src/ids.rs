@@ -1,19 +1,19 @@
-//! The names of jobs and workers. Refuses to know what stands behind them: payloads and processes are the caller's.
+//! The ids of jobs, workers, generations, payloads and clients.
 
 use std::fmt;
 
-/// A job, by a number that the caller chooses: consecutive or random, but not one that a stranger has chosen, which could
-/// slow the tables down.
+/// A job, by a number that the caller chooses: consecutive or random. A stranger must not choose
+/// it, as chosen numbers could slow the tables down.
 ///
-/// No two unresolved jobs have the same one, and it is not used again soon. So a late event for a finished job finds nothing
-/// and falls away.
+/// No two unresolved jobs have the same one, and it is not used again soon. So a late event for a
+/// finished job finds nothing and is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
 /// One process in one life, numbered by the scheduler from 0.
 ///
-/// A replacement is a new id, never the old one again, so nothing that is said about a dead worker can touch the
-/// one that took its place.
+/// A replacement has a new id, never the old one again. So no event about a dead worker can affect
+/// the one that replaced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u64);
 
@@ -21,7 +21,8 @@ pub struct WorkerId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
-/// What is the same for two jobs of the same payload and, but for a chance of 2⁻⁶⁴, only for those.
+/// A number that is the same for two jobs of the same payload and, but for a chance of 2⁻⁶⁴, only
+/// for those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u64);
 

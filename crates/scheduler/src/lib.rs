@@ -1,10 +1,11 @@
 //! A process pool as a pure state machine: events in, actions out.
 //!
-//! Everything about a pool that can be decided without I/O is decided here: who runs which job, when a job has run
-//! out of time, when a worker is killed, when and how many workers are started, when a drain is over. There is no
-//! clock, no process, no socket, no thread and no payload in this crate, and it depends on nothing. Jobs and workers
-//! are numbers; whoever owns the real ones feeds [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s.
-//! Because time is an argument, hours of a pool's life can be tested in milliseconds, and every race in both orders.
+//! Everything about a pool that can be decided without I/O is decided here: who runs which job,
+//! when a job has run out of time, when a worker is killed, when and how many workers are started,
+//! when a drain is over. There is no clock, no process, no socket, no thread and no payload in this
+//! crate, and it depends on nothing. Jobs and workers are numbers; the owner of the real ones feeds
+//! [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s. Because time is an argument,
+//! hours of a pool's life can be tested in milliseconds, and every race in both orders.
 //!
 //! ```
 //! use std::time::Duration;
@@ -43,10 +44,11 @@
 //! # }
 //! ```
 //!
-//! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength, renewal, rollout,
-//! shutdown); `fleet`, `queue` and `timers` are the structures they work on, and know no rules; `restarts` and `backoff`
-//! decide when a dead worker may be replaced and when the breaker opens, `quarantine` which payloads are not run again, `clients` whose
-//! jobs are refused.
+//! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength,
+//! renewal, rollout, shutdown). `fleet`, `queue` and `timers` are the structures they work on, and
+//! know no rules. `restarts` and `backoff` decide when a dead worker may be replaced and when the
+//! breaker opens. `quarantine` decides which payloads are not run again, `clients` whose jobs are
+//! refused.
 
 mod action;
 mod backoff;

@@ -1,5 +1,5 @@
-//! The jobs that a worker has ahead, in the order in which it will run them, with the bytes that they take. Refuses to know
-//! whether any of them has been resolved.
+//! The jobs that a worker holds ahead, in the order in which it will run them, with their bytes.
+//! Does not: know whether any of them has been resolved.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,8 @@ pub(crate) struct Ahead {
     pub(crate) job: JobId,
     /// Length of its payload.
     pub(crate) bytes: usize,
-    /// What the worker is killed for if it runs the job and does not give it up: it was resolved while it waited.
+    /// The cause for which the worker is killed if it runs the job and does not give it up: it was
+    /// resolved while it waited.
     pub(crate) given_up: Option<Cause>,
 }
 
@@ -35,7 +36,7 @@ impl Line {
         Some(next)
     }
 
-    /// The job was resolved while it waited, for this reason.
+    /// Notes that the job was resolved while it waited, for this cause.
     pub(crate) fn give_up(&mut self, job: JobId, cause: Cause) {
         if let Some(ahead) = self.jobs.iter_mut().find(|it| it.job == job) {
             ahead.given_up = Some(cause);

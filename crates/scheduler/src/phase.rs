@@ -1,8 +1,8 @@
-//! What one worker is doing. Refuses to know how it comes to do something else.
+//! The phases of one worker.
 
 use crate::{Cause, Death, JobId};
 
-/// What a worker is doing, as a status page would say it.
+/// The state of a worker, as a status page shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WorkerState {
     /// Its process is on its way up.
@@ -18,8 +18,8 @@ pub enum WorkerState {
     Retiring,
 }
 
-/// What a worker is doing, as the scheduler needs to know it. Whether the job is still to be resolved is the job
-/// table's to say.
+/// The phase of a worker, as the scheduler needs it. The job table knows whether the job is still
+/// unresolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Starting,
@@ -28,7 +28,7 @@ pub(crate) enum Phase {
     /// Asked to give up a job that was resolved without it; it may answer within the grace.
     Stopping {
         job: JobId,
-        /// What it is killed for if it does not.
+        /// The cause for which it is killed if it does not.
         cause: Cause,
     },
     /// SIGKILL is on its way. It keeps its place in the pool until its death arrives.
@@ -37,7 +37,7 @@ pub(crate) enum Phase {
         /// `None`: nobody asked for it. It closed its connection, and is about to die.
         cause: Option<Cause>,
     },
-    /// Asked to exit; it does not count for the pool's strength any more.
+    /// Asked to exit; it no longer counts for the pool's strength.
     Retiring {
         killed: bool,
         cause: Cause,
@@ -73,7 +73,7 @@ impl Phase {
         }
     }
 
-    /// Why the pool killed it or asked it to exit, if it did.
+    /// Returns why the pool killed it or asked it to exit, if it did.
     pub(crate) const fn reason(self) -> Option<Cause> {
         match self {
             Self::Killed { cause, .. } => cause,
@@ -82,7 +82,7 @@ impl Phase {
         }
     }
 
-    /// Why it is gone, given how it ended and whether it had ever been ready.
+    /// Returns why it is gone, given how it ended and whether it had ever been ready.
     pub(crate) fn cause_of(self, death: Death, was_ready: bool) -> Cause {
         self.reason().unwrap_or(match death {
             _ if !was_ready => Cause::Start,
@@ -92,7 +92,7 @@ impl Phase {
         })
     }
 
-    /// The same for a status page.
+    /// Returns the state for a status page.
     pub(crate) const fn state(self) -> WorkerState {
         match self {
             Self::Starting => WorkerState::Starting,

@@ -1,12 +1,14 @@
-//! Which payloads have killed workers lately, and which of them are not run any more. Refuses to know what a payload is,
-//! and to judge a death: it is told only of those that were the payload's own doing.
+//! The payloads that have killed workers lately, and those that are in quarantine for it. Does not:
+//! know what a payload is, or judge a death; it hears only of those that were the payload's own
+//! doing.
 
 use std::time::Duration;
 
 use crate::id_map::IdMap;
 use crate::{Fingerprint, Poison, Time};
 
-/// Payloads that are remembered at most. Past that, the one whose last death is the longest ago is forgotten.
+/// Maximum number of payloads that are remembered. Past that, the one whose last death is the
+/// longest ago is forgotten.
 const CAPACITY: usize = 1024;
 
 /// The payloads that have killed.
@@ -36,13 +38,13 @@ pub(crate) struct Sentence {
 pub struct Suspect {
     /// The payload.
     pub payload: Fingerprint,
-    /// How many workers it has killed.
+    /// Number of workers that it has killed.
     pub deaths: u32,
     /// Whether it is run all the same.
     pub is_run: bool,
-    /// How long ago it killed the last one.
+    /// Time since it killed the last one.
     pub since_last: Duration,
-    /// For how long it is remembered if it kills none again.
+    /// Time for which it is remembered if it kills none again.
     pub remaining: Duration,
 }
 
@@ -51,12 +53,13 @@ impl Quarantine {
         Self { poison, records: IdMap::default() }
     }
 
-    /// Returns whether nobody has killed lately, so that fingerprints are not worth their making.
+    /// Returns whether no payload has killed lately, so that fingerprints are not worth their cost.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The payload has killed one more worker. `is_first` says that this worker had run nothing before.
+    /// Notes that the payload has killed one more worker. `is_first` says that this worker had run
+    /// nothing before.
     pub(crate) fn strike(&mut self, payload: Fingerprint, is_first: bool, now: Time) {
         self.forget_old(now);
         if self.poison.deaths == 0 {
@@ -71,12 +74,12 @@ impl Quarantine {
         record.last = now;
     }
 
-    /// The payload has done no harm this time: what came before was bad luck.
+    /// Forgives the payload, which did no harm this time: earlier deaths were bad luck.
     pub(crate) fn absolve(&mut self, payload: Fingerprint) {
         self.records.remove(&payload);
     }
 
-    /// An operator, or a new executable, makes it good: forgets this payload, or all of them.
+    /// Forgets this payload, or all of them, for an operator or a new executable.
     pub(crate) fn pardon(&mut self, payload: Option<Fingerprint>) {
         match payload {
             Some(payload) => self.absolve(payload),
@@ -84,7 +87,7 @@ impl Quarantine {
         }
     }
 
-    /// Those that have killed lately, in no particular order.
+    /// Returns the payloads that have killed lately, in no particular order.
     pub(crate) fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
         let memory = self.poison.memory;
         let recent = self.records.iter().filter(move |(_, record)| now < record.last + memory);
@@ -109,8 +112,9 @@ impl Quarantine {
         Some(Sentence { deaths: record.deaths, remaining })
     }
 
-    /// Several jobs before it may each have left a worker that was about to die. That is no excuse where the worker had
-    /// run none, and wears thin in the end where no such worker can be had.
+    /// Returns whether the payload goes into quarantine. Several jobs before it may each have left
+    /// a worker that was about to die. That is no excuse where the worker had run none, and no
+    /// longer counts in the end where no such worker can be had.
     const fn is_condemned(&self, record: Record) -> bool {
         let Poison { deaths, .. } = self.poison;
         record.deaths >= deaths && (record.was_first || record.deaths >= deaths.saturating_mul(2))

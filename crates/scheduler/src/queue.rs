@@ -1,4 +1,4 @@
-//! The jobs that wait, in order, with the bytes that they take. Refuses to know how many may wait, and for how long.
+//! The jobs that wait, in order, with their bytes. Does not: bound their number or their time.
 
 use crate::JobId;
 use crate::slab::Slab;
@@ -33,12 +33,12 @@ impl Queue {
         Self { nodes: Slab::new(), bytes: 0, head: None, tail: None }
     }
 
-    /// How many jobs wait.
+    /// Returns the number of jobs that wait.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Bytes of the payloads of all that wait.
+    /// Returns the total of bytes of their payloads.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -62,7 +62,7 @@ impl Queue {
         self.insert(None, (job, bytes), self.head)
     }
 
-    /// The one way out, for a job whose turn has come and for one that gives up.
+    /// Takes out a job: one whose turn has come, or one that gives up.
     pub(crate) fn remove(&mut self, spot: Spot) {
         if let Some(node) = self.nodes.remove(spot.0) {
             self.bytes -= node.bytes;

@@ -1,4 +1,5 @@
-//! Random numbers that a seed decides, so that a run can be repeated. Refuses to be a secret: not for tokens.
+//! Random numbers that a seed decides, so that a run can be repeated. Not secret: do not use them
+//! for tokens.
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014): one addition and two multiplications a number, any seed is good.
 #[derive(Debug, Clone)]

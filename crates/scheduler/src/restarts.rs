@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::random::SplitMix64;
 use crate::{Backoff, Breaker, Death, Time};
 
-/// How much a worker has shown of itself, which decides what its death says about its executable.
+/// How far a worker has proven itself, which decides what its death says about its executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It has not got through its handshake.
@@ -17,11 +17,12 @@ pub(crate) enum Standing {
     Proven,
 }
 
-/// Tells a crash loop from bad luck, for the whole pool.
+/// Distinguishes a crash loop from bad luck, for the whole pool.
 ///
-/// A death amid a job is that job's, and is not told here. A proven worker's death says nothing: it is replaced at once. An
-/// unready one's is a failure and starts a backoff. An untried one's, and a SIGKILL, may be anybody's: so only a streak of
-/// those that a pool full of unlucky workers cannot explain is a failure. Any job finished anywhere in the pool ends the streak.
+/// A death amid a job is that job's, and does not come here. A proven worker's death says nothing:
+/// it is replaced at once. An unready one's is a failure and starts a backoff. An untried one's,
+/// and a SIGKILL, may have any cause. So only a streak of those that a pool full of unlucky workers
+/// cannot explain is a failure. Any job finished anywhere in the pool ends the streak.
 ///
 /// Failures that come too fast open the breaker. A worker's first finished job closes it: it proves the executable.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Restarts {
         self.allowance = max_workers.saturating_add(3);
     }
 
-    /// Until when no worker is started.
+    /// Returns the time until which no worker is started.
     pub(crate) const fn until(&self) -> Option<Time> {
         self.until
     }
@@ -74,7 +75,8 @@ impl Restarts {
         self.is_open
     }
 
-    /// All failures ever: a count that never comes to the same again, as that of those in a row does.
+    /// Returns the number of all failures ever: unlike that of those in a row, it never returns to
+    /// an earlier value.
     pub(crate) const fn total(&self) -> u64 {
         self.total
     }
@@ -83,8 +85,8 @@ impl Restarts {
         self.streak = 0;
     }
 
-    /// A worker has shown that its executable works. A backoff that runs is not cut short: one worker that does well
-    /// must not make the others' failures loop.
+    /// Notes that a worker has proven its executable. A backoff that runs is not cut short: one
+    /// worker that does well must not make the others' failures loop.
     pub(crate) fn proven(&mut self) {
         self.failures = 0;
         self.latest.clear();
@@ -98,7 +100,8 @@ impl Restarts {
         self.until = None;
     }
 
-    /// Takes in a death that nobody asked for, of a worker that had begun no job. Says when the backoff that it begins ends, if it begins one.
+    /// Counts a death that nobody asked for, of a worker that had begun no job. Returns when the
+    /// backoff that it begins ends, if it begins one.
     pub(crate) fn died(&mut self, now: Time, standing: Standing, death: Death) -> Option<Time> {
         if standing == Standing::Proven {
             return None;
@@ -129,7 +132,7 @@ impl Restarts {
         self.is_open |= is_burst;
     }
 
-    /// The backoff's time is over.
+    /// Ends the backoff, whose time is over.
     pub(crate) const fn resume(&mut self) {
         self.until = None;
     }
@@ -212,7 +215,7 @@ mod tests {
         assert!(killed().is_some());
     }
 
-    /// Fails so often, so far apart; says whether that opens the breaker.
+    /// Fails this number of times, at this distance. Returns whether that opens the breaker.
     fn opens(failures: u64, apart: Duration) -> bool {
         let mut restarts = restarts();
         let mut now = Time::ZERO;

@@ -1,8 +1,9 @@
-//! Numbered places that are reused. Refuses to know what stands in them, and who remembers the number.
+//! Numbered places that are reused. The caller remembers the numbers.
 
 /// Values in numbered slots, each inserted and removed in constant time.
 ///
-/// Memory is that of the most values ever held at once: removal leaves a slot for the next insertion.
+/// Memory is that of the maximum number of values ever held at once: removal leaves a slot for the
+/// next insertion.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     slots: Vec<Option<T>>,
@@ -14,12 +15,13 @@ impl<T> Slab<T> {
         Self { slots: Vec::new(), free: Vec::new() }
     }
 
-    /// How many values it holds.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// The slot stays the value's until `remove`; after that the same number may mean another value.
+    /// Inserts a value and returns its slot. The slot stays the value's until `remove`; after that
+    /// the same number may mean another value.
     pub(crate) fn insert(&mut self, value: T) -> usize {
         match self.free.pop() {
             Some(slot) => {
@@ -41,7 +43,7 @@ impl<T> Slab<T> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// `None` if the slot is empty already: removing twice is harmless.
+    /// Takes out a value. Returns `None` if the slot is empty already: removing twice is harmless.
     pub(crate) fn remove(&mut self, slot: usize) -> Option<T> {
         let value = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);

@@ -1,4 +1,4 @@
-//! Instants and how to reckon with them. Refuses to know what time it is: no clock is read in this crate.
+//! Instants and how to reckon with them. No clock is read in this crate.
 
 use std::ops::Add;
 use std::time::Duration;
@@ -19,13 +19,13 @@ impl Time {
         Self(nanos)
     }
 
-    /// Nanoseconds since the epoch.
+    /// Returns the nanoseconds since the epoch.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it is not earlier at all.
+    /// Returns the time since `earlier`, or zero if it is not earlier at all.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -35,7 +35,8 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Self;
 
-    /// Saturates: a timeout of [`Duration::MAX`] ends at the end of time instead of overflowing.
+    /// Adds a duration. Saturates: a timeout of [`Duration::MAX`] ends at the end of time instead
+    /// of overflowing.
     fn add(self, duration: Duration) -> Self {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))

@@ -1,4 +1,4 @@
-//! Which timer rings next. Refuses to know what rings, and when now is.
+//! A queue of timers: says which rings next. The caller knows the time and the meaning of a timer.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -8,9 +8,10 @@ use crate::slab::Slab;
 
 /// Timers that are mostly disarmed before they ring, and mostly armed in the order in which they would ring.
 ///
-/// Nearly every job ends before its deadline, so disarming must be cheap: it empties the timer's slot and leaves its
-/// entry, stale. Entries are thrown away when stale ones outnumber live ones, which bounds them at twice the live timers
-/// plus [`SLACK`] and costs amortised constant time for each disarmed timer.
+/// Nearly every job ends before its deadline, so disarming must be cheap: it empties the timer's
+/// slot and leaves its entry, stale. Entries are dropped when stale ones outnumber live ones. That
+/// bounds them at twice the live timers plus [`SLACK`] and costs amortised constant time for each
+/// disarmed timer.
 ///
 /// Timers that are armed for the same length ring in the order in which they were armed, and few
 /// such lengths are in use at a time. So an entry goes behind another one where it can, as when
@@ -28,7 +29,7 @@ pub(crate) struct Timers<K> {
     next_serial: u64,
 }
 
-/// One for the deadlines of jobs, and one for whatever is armed for longer.
+/// One for the deadlines of jobs, and one for timers that are armed for longer.
 const RUNS: usize = 2;
 
 /// Stale entries that are not worth being looked for.
@@ -66,7 +67,7 @@ impl<K: Copy> Timers<K> {
         }
     }
 
-    /// When the next timer rings.
+    /// Returns when the next timer rings.
     pub(crate) fn next(&self) -> Option<Time> {
         self.first.map(Timer::at)
     }
@@ -100,7 +101,7 @@ impl<K: Copy> Timers<K> {
         fits.max_by_key(|run| run.back().map(|last| last.at))
     }
 
-    /// Harmless if the timer has rung or was disarmed before.
+    /// Disarms a timer. Harmless if it has rung or was disarmed before.
     pub(crate) fn disarm(&mut self, timer: Timer) {
         if self.is_armed(timer) {
             self.armed.remove(timer.slot);

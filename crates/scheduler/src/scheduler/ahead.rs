@@ -15,7 +15,8 @@ use crate::line::Ahead;
 use crate::phase::Phase;
 use crate::{Action, Cause, JobId, Time, WorkerId};
 
-/// As much work a worker may have ahead, by what jobs have taken lately. A wake-up costs a fifth of it at the worst.
+/// Maximum work that a worker may hold ahead, by the average time of the latest jobs. A wake-up
+/// costs at most a fifth of it.
 const WORK_AHEAD: Duration = Duration::from_micros(250);
 
 /// Maximum number of bytes of a worker's jobs while it holds any ahead. A socket takes as many, so
@@ -25,10 +26,11 @@ const BYTES_AHEAD: usize = 128 * 1024;
 /// Time after which nothing waits behind a running job any more.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// A worker is brisk while its job has run for at most this long. At the end of the patience it is recalled, and no longer brisk.
+/// A worker is brisk while its job has run for at most this long. At the end of the patience it is
+/// recalled, and no longer brisk.
 const BRISK: Duration = PATIENCE.saturating_sub(Duration::from_nanos(1));
 
-/// What jobs have taken lately: the average, in which the latest counts an eighth. Zero: nobody knows.
+/// The average time of the latest jobs, in which the last one counts an eighth. Zero: unknown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace(u64);
 
@@ -39,7 +41,7 @@ impl Pace {
         self.0 = if self.0 == 0 { nanos } else { (self.0 * 7).div_ceil(8) + nanos / 8 };
     }
 
-    /// What holds at this time for workers that are sent at most `most` jobs ahead.
+    /// Returns the bounds at this time for workers that are sent at most `most` jobs ahead.
     fn bounds(self, most: usize, now: Time) -> Bounds {
         let jobs = nanos(WORK_AHEAD).checked_div(self.0).unwrap_or(0);
         let depth = usize::try_from(jobs).unwrap_or(usize::MAX).min(most);
@@ -52,7 +54,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Scheduler {
-    /// The worker begins a job now, as far as anybody can tell.
+    /// Notes that the worker begins a job now, as far as is known.
     pub(super) fn begins(&mut self, id: WorkerId, phase: Phase, bytes: usize) {
         let Some(worker) = self.fleet.enter(id, phase) else { return };
         worker.began_at = self.now;
@@ -62,7 +64,7 @@ impl Scheduler {
         }
     }
 
-    /// The worker may take another job ahead.
+    /// Notes that the worker may take another job ahead.
     fn offer_ahead(&mut self, id: WorkerId) {
         let bounds = self.pace.bounds(self.config.ahead, self.now);
         if self.fleet.get_mut(id).is_some_and(|worker| worker.goes_on_offer(bounds)) {
@@ -70,7 +72,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends waiting jobs to busy workers, one to each in turn, where nobody is or will be idle.
+    /// Sends waiting jobs to busy workers, one to each in turn, where no worker is or will be idle.
     pub(super) fn send_ahead(&mut self) {
         // Where there are too many, one goes as soon as it has nothing to do.
         if self.on_offer.is_empty() || self.fleet.starting() > 0 || self.regulars() != self.config.max_workers
@@ -98,7 +100,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends this job, if it is still to be run, and puts the worker on offer for another one.
+    /// Sends this job, unless it no longer has to run, and offers the worker for another one.
     fn send_one_ahead(&mut self, id: WorkerId, job: JobId, bounds: Bounds) {
         let Some(Turn { attempt, remaining, bytes }) = self.leave_queue(job, id, true) else {
             return self.offer_ahead(id);
@@ -118,7 +120,7 @@ impl Scheduler {
         }
     }
 
-    /// Recalls what waits behind jobs that take long.
+    /// Recalls the jobs that wait behind jobs that take long.
     pub(super) fn patience_is_over(&mut self) {
         self.ahead_timer = None;
         let mut watched = std::mem::take(&mut self.with_ahead);
@@ -129,8 +131,8 @@ impl Scheduler {
         }
     }
 
-    /// Recalls what the worker has ahead if its job takes long. Returns `false` if it has nothing
-    /// ahead, and need not be watched.
+    /// Recalls the jobs that the worker holds ahead if its job takes long. Returns `false` if it
+    /// holds none, and need not be watched.
     fn is_patient_with(&mut self, id: WorkerId) -> bool {
         let now = self.now;
         let Some(worker) = self.fleet.get_mut(id) else { return false };
@@ -162,7 +164,8 @@ impl Scheduler {
         self.offer_ahead(id);
     }
 
-    /// What has not come to the worker, or to its turn on a processor, is not late: it is asked again in a while.
+    /// Asks again in a while: a job that has not reached the worker, or its turn on a processor, is
+    /// not late.
     pub(super) fn unbegun(&mut self, id: WorkerId) {
         match self.fleet.get_mut(id) {
             Some(worker) => worker.is_recalled = false,
@@ -182,7 +185,7 @@ impl Scheduler {
         }
     }
 
-    /// The job that followed the last one which the worker has begun was recalled, too.
+    /// Notes that the job that followed the last one that the worker has begun was recalled, too.
     fn has_not_begun(&mut self, id: WorkerId) {
         let Some(phase) = self.fleet.phase(id) else { return };
         if let Some(job) = phase.job().filter(|&job| self.is_running_on(job, id)) {
@@ -204,7 +207,7 @@ impl Scheduler {
         }
     }
 
-    /// Puts jobs that a worker had ahead, and has not begun, where they came from, in their order.
+    /// Returns jobs that a worker held ahead, and has not begun, to their places, in their order.
     pub(super) fn take_back(
         &mut self,
         id: WorkerId,
@@ -218,7 +221,7 @@ impl Scheduler {
         }
     }
 
-    /// The next of the jobs that the worker had ahead is the one that it runs now.
+    /// Notes that the worker now runs the next of the jobs that it held ahead.
     pub(super) fn promote_ahead(&mut self, id: WorkerId, next: Ahead) {
         let Ahead { job, bytes, given_up } = next;
         if self.goes_on_with(job, id) {

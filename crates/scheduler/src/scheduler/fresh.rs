@@ -1,5 +1,6 @@
-//! Jobs whose payloads have killed, and that may be innocent: what a job before had left behind may have killed the worker. So
-//! each is the first job of a worker from then on. Refuses to judge them; that is the quarantine's.
+//! Jobs whose payloads have killed, and that may be innocent: the effects of an earlier job may
+//! have killed the worker. So each is the first job of a worker from then on. Does not: judge them;
+//! that is the quarantine's.
 
 use super::Scheduler;
 use super::job::Place;
@@ -9,7 +10,7 @@ use crate::fleet::Tired;
 use crate::{JobId, Refusal, Terms, WorkerId};
 
 impl Scheduler {
-    /// Returns whether the job is to wait for a worker that has run nothing. Where none can be had
+    /// Returns whether the job has to wait for a worker that has run nothing. Where none can be had
     /// it may as well run at once.
     pub(super) fn has_to_be_first(&self, id: JobId) -> bool {
         !self.quarantine.is_empty() && self.deaths(id) > 0 && self.can_have_fresh()
@@ -24,8 +25,8 @@ impl Scheduler {
         self.fleet.idle_and_fresh().or_else(|| (!self.can_have_fresh()).then_some(any))
     }
 
-    /// Why a job whose payload has killed is refused: it would wait aside, and as many do as may. One that is not run at all is
-    /// told so instead.
+    /// Returns why a job whose payload has killed is refused: it would wait aside, and the maximum
+    /// number of jobs already does. One that is not run at all gets that reason instead.
     pub(super) fn refusal_of_suspect(&self, terms: &Terms) -> Option<Refusal> {
         let payload = terms.fingerprint.filter(|&it| self.quarantine.deaths(it, self.now) > 0)?;
         if self.quarantine.sentence(payload, self.now).is_some() || !self.can_have_fresh() {
@@ -46,13 +47,13 @@ impl Scheduler {
         self.has_places_aside() && may_join(&self.aside, bytes, self.config.queue_bytes)
     }
 
-    /// One may wait where nothing else may, or it could never run.
+    /// Returns whether there is a place aside. One job may always wait, or it could never run.
     fn has_places_aside(&self) -> bool {
         self.aside.len() < self.config.queue.max(1)
     }
 
-    /// Lets those behind it pass. It is given the next worker that has run nothing, unless its payload is not run at all any
-    /// more: then nobody has a worker replaced for it.
+    /// Sets a job aside, and lets those behind it pass. It is given the next worker that has run
+    /// nothing, unless its payload is no longer run at all: then no worker is replaced for it.
     pub(super) fn set_aside(&mut self, id: JobId) {
         if self.convict(id) {
             return;
@@ -72,9 +73,10 @@ impl Scheduler {
         }
     }
 
-    /// Has a worker replaced where somebody waits for one that has run nothing, and none is on its way. One at a time, and
-    /// the replacement first, so that nobody else lacks a worker for it. An idle worker goes at once; of those that are busy,
-    /// one whose job has just begun, as the next replacement waits until this one is gone.
+    /// Replaces a worker where a job waits for one that has run nothing, and none is on its way.
+    /// One at a time, and the replacement first, so that no other job lacks a worker for it. An
+    /// idle worker goes at once. Of those that are busy, one goes whose job has just begun, as the
+    /// next replacement waits until this one is gone.
     pub(super) fn freshen(&mut self) {
         if self.aside.front().is_none() || self.fleet.starting() > 0 || self.fleet.tired() > 0 {
             return;

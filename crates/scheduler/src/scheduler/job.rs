@@ -1,4 +1,4 @@
-//! What is known of one job: where it is, and when its time is over. Refuses to know the queue and the workers.
+//! One job: where it is, and when its time is over. Does not: know the queue and the workers.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ pub(super) struct Job {
     pub(super) returns: u32,
     /// Length of its payload.
     pub(super) bytes: usize,
-    /// The one that it is at, from 1.
+    /// The current attempt, from 1.
     pub(super) attempt: u32,
-    /// The last one it may have.
+    /// The last attempt it may have.
     pub(super) last_attempt: u32,
     pub(super) print: Print,
     pub(super) client: Option<Client>,
@@ -73,7 +73,8 @@ impl Job {
         }
     }
 
-    /// When its time is over if it runs from `now` on, and by which limit. Of two that end together it is the deadline.
+    /// Returns when its time is over if it runs from `now` on, and by which limit. Of two that end
+    /// together it is the deadline.
     pub(super) fn end(&self, now: Time) -> (Option<Time>, Limit) {
         let run_end = self.run_timeout.map(|timeout| now + timeout);
         match (self.deadline, run_end) {
@@ -83,14 +84,14 @@ impl Job {
         }
     }
 
-    /// The worker runs it from `now` on.
+    /// Notes that the worker runs it from `now` on.
     pub(super) fn run_on(&mut self, worker: WorkerId, now: Time, timers: &mut Timers<Due>, id: JobId) {
         let (end, limit) = self.end(now);
         self.place = Place::Running { worker, limit };
         self.set_timer(end, timers, id);
     }
 
-    /// Has its timer ring then.
+    /// Sets its timer to that time.
     pub(super) fn set_timer(&mut self, end: Option<Time>, timers: &mut Timers<Due>, id: JobId) {
         // A job without a run timeout of its own is the usual case: the timer of its deadline
         // serves from beginning to end.

@@ -1,4 +1,5 @@
-//! The life of a job: accepted, waiting, assigned, resolved once. Refuses to know what becomes of its worker.
+//! The life of a job: accepted, waiting, assigned, resolved once. Does not: decide about its
+//! worker.
 
 use std::collections::hash_map::Entry;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Ver
 /// last byte had reached it. A frame that kills its reader must not go through workers for ever.
 const MAX_RETURNS: u32 = 8;
 
-/// What a job is handed over with.
+/// The details with which a job is handed over.
 pub(super) struct Turn {
     pub(super) attempt: u32,
     pub(super) remaining: Option<Duration>,
@@ -55,17 +56,17 @@ impl Scheduler {
         self.recruit(usize::from(reason == Refusal::QueueFull));
     }
 
-    /// Length of an unresolved job's payload.
+    /// Returns the length of an unresolved job's payload.
     pub(super) fn bytes(&self, id: JobId) -> usize {
         self.jobs.get(&id).map_or(0, |job| job.bytes)
     }
 
-    /// How far an unresolved job has come.
+    /// Returns how far an unresolved job has come.
     pub(super) fn stage(&self, id: JobId) -> Stage {
         self.jobs.get(&id).map_or(Stage::Queued, Job::stage)
     }
 
-    /// Why a job of these terms is not accepted whatever its id.
+    /// Returns why a job of these terms is not accepted, apart from its id.
     fn refusal(&self, terms: &Terms) -> Option<Refusal> {
         if self.is_draining() {
             Some(Refusal::ShuttingDown)
@@ -90,7 +91,8 @@ impl Scheduler {
         self.restarts.is_open() && self.fleet.serving() == 0 && !self.may_try()
     }
 
-    /// While one is on its way up, its verdict is about as far away as the shortest pause.
+    /// Returns the time until the next trial. While one is on its way up, its verdict is about as
+    /// far away as the shortest pause.
     fn until_next_trial(&self) -> Duration {
         self.restarts.until().map_or(self.config.backoff.initial, |until| until.since(self.now))
     }
@@ -106,7 +108,7 @@ impl Scheduler {
         may_join(&self.queue, bytes, self.config.queue_bytes)
     }
 
-    /// How many bytes more may wait.
+    /// Returns the number of bytes that may wait in addition.
     pub(super) fn free_bytes(&self) -> Option<usize> {
         if self.queue.len() == 0 {
             return Some(usize::MAX);
@@ -134,8 +136,8 @@ impl Scheduler {
         }
     }
 
-    /// Resolves a job without waiting for its worker, which is killed for this `cause` if it has begun the job and does not
-    /// give it up.
+    /// Resolves a job without waiting for its worker. The worker is killed for this `cause` if it
+    /// has begun the job and does not give it up.
     fn end_early(&mut self, id: JobId, verdict: Verdict, cause: Cause) {
         let worker = self.jobs.get(&id).and_then(Job::worker);
         self.resolve(id, verdict);
@@ -144,8 +146,8 @@ impl Scheduler {
         }
     }
 
-    /// The worker has answered the job. Returns `false` if the job was resolved before, or is not
-    /// with this worker.
+    /// Notes that the worker has answered the job. Returns `false` if the job was resolved before,
+    /// or is not with this worker.
     pub(super) fn finish(&mut self, id: JobId, worker: WorkerId) -> bool {
         let Entry::Occupied(entry) = self.jobs.entry(id) else { return false };
         if entry.get().worker() != Some(worker) {
@@ -157,7 +159,7 @@ impl Scheduler {
         true
     }
 
-    /// The job's one outcome. Taking it out of the table is what makes a second one impossible.
+    /// Ends a job with its one outcome. Taking it out of the table makes a second one impossible.
     pub(super) fn resolve(&mut self, id: JobId, verdict: Verdict) {
         if let Some(job) = self.jobs.remove(&id) {
             self.end(id, &job, verdict);
@@ -215,8 +217,8 @@ impl Scheduler {
         }
     }
 
-    /// Takes a job from the queue to a worker, which runs it at once or has it `ahead`. Returns
-    /// `None` if its deadline has passed before anybody ticked, or its payload is in quarantine.
+    /// Moves a job from the queue to a worker, which runs it at once or holds it `ahead`. Returns
+    /// `None` if its deadline has passed before a tick, or its payload is in quarantine.
     pub(super) fn leave_queue(&mut self, id: JobId, worker: WorkerId, is_ahead: bool) -> Option<Turn> {
         let suspects_some = self.suspects_some();
         let mut job = self.jobs.get_mut(&id)?;
@@ -241,7 +243,7 @@ impl Scheduler {
         Some(Turn { attempt, remaining: end.map(|end| end.since(self.now)), bytes })
     }
 
-    /// Takes a waiting job to another place.
+    /// Moves a waiting job to another place.
     pub(super) fn moves(&mut self, id: JobId, place: Place) {
         if let Some(job) = self.jobs.get_mut(&id) {
             let left = std::mem::replace(&mut job.place, place);
@@ -249,8 +251,8 @@ impl Scheduler {
         }
     }
 
-    /// The worker goes on with this job, which it had ahead. Returns `false` if it was resolved
-    /// meanwhile.
+    /// Notes that the worker goes on with this job, which it held ahead. Returns `false` if it was
+    /// resolved meanwhile.
     pub(super) fn goes_on_with(&mut self, id: JobId, worker: WorkerId) -> bool {
         let ahead = self.jobs.get_mut(&id).filter(|job| job.is_ahead_of(worker));
         let Some(job) = ahead else { return false };
@@ -258,7 +260,8 @@ impl Scheduler {
         true
     }
 
-    /// Its worker died before it had got all of the job: nobody has seen it, so this costs it no attempt.
+    /// Returns a job to the queue whose worker died before it had received all of it. No worker has
+    /// seen it, so this costs it no attempt.
     pub(super) fn put_back(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if job.returns == MAX_RETURNS {
@@ -271,8 +274,9 @@ impl Scheduler {
         self.requeue(id);
     }
 
-    /// Its worker, which had run none before if `is_first`, died with all of the job: tried again if that was allowed
-    /// and it has not killed too many, else crashed.
+    /// Handles a job whose worker died with all of it; the worker had run none before if
+    /// `is_first`. The job is retried if that was allowed and it has not killed too many, else it
+    /// has crashed.
     pub(super) fn crash(
         &mut self,
         id: JobId,
@@ -297,7 +301,7 @@ impl Scheduler {
         self.requeue(id);
     }
 
-    /// First in the queue again, under the old deadline: no attempt ever extends it.
+    /// Puts a job first in the queue again, under the old deadline: no attempt ever extends it.
     pub(super) fn requeue(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.place = Place::Queued(self.queue.push_front(id, job.bytes));

@@ -1,12 +1,12 @@
-//! Jobs whose payloads have killed: given up rather than run. Refuses to know a payload: whoever has it is asked for its
-//! fingerprint when the job's turn comes.
+//! Jobs whose payloads have killed: given up instead of run. Does not: hold payloads; the caller is
+//! asked for the fingerprint when the job's turn comes.
 
 use super::job::Job;
 use super::{Due, Scheduler};
 use crate::quarantine::Sentence;
 use crate::{Action, Fingerprint, JobId, Stage, Verdict};
 
-/// What is known of a job's payload.
+/// The knowledge about a job's payload.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Print {
     Unknown,
@@ -23,7 +23,7 @@ impl Print {
         }
     }
 
-    /// Takes in what somebody knows. A payload never changes, so what is known already stays.
+    /// Notes the payload. A payload never changes, so an earlier answer stays.
     pub(super) const fn learn(&mut self, payload: Option<Fingerprint>) {
         if let (Self::Unknown | Self::Asked, Some(payload)) = (*self, payload) {
             *self = Self::Known(payload);
@@ -38,9 +38,9 @@ impl From<Option<Fingerprint>> for Print {
 }
 
 impl Scheduler {
-    /// Returns whether the job may not be given to a worker before its payload is known, as is so
-    /// for those that were submitted before any payload had killed. Asks for it, once. Only ever
-    /// for the first in the queue: most of those behind it are never asked for, because the payload
+    /// Returns whether the job may not be given to a worker before its payload is known. That is so
+    /// for jobs that were submitted before any payload had killed. Asks for it, once. Only ever for
+    /// the first in the queue. Usually those behind it are never asked for, because the payload
     /// that killed is forgiven or forgotten before their turn.
     pub(super) fn has_to_be_identified(&mut self, id: JobId) -> bool {
         if self.quarantine.is_empty() {
@@ -71,7 +71,7 @@ impl Scheduler {
         }
     }
 
-    /// The job has killed its worker, which had run none before if `is_first`.
+    /// Notes that the job has killed its worker, which had run none before if `is_first`.
     pub(super) fn strike(&mut self, id: JobId, is_first: bool) {
         self.strike_client(id);
         if let Some(payload) = self.payload(id) {
@@ -88,7 +88,7 @@ impl Scheduler {
         }
     }
 
-    /// A job has ended well: its payload kills nobody.
+    /// Notes that a job has ended successfully: its payload kills nobody.
     #[inline]
     pub(super) fn absolve(&mut self, print: Print) {
         if !self.quarantine.is_empty()
@@ -98,7 +98,7 @@ impl Scheduler {
         }
     }
 
-    /// How many workers the job's payload has killed lately.
+    /// Returns the number of workers that the job's payload has killed lately.
     pub(super) fn deaths(&self, id: JobId) -> u32 {
         self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
     }
@@ -124,7 +124,7 @@ impl Scheduler {
         true
     }
 
-    /// For how long the job's payload is not run, if it is in quarantine.
+    /// Returns the time for which the job's payload is not run, if it is in quarantine.
     pub(super) fn sentence(&self, id: JobId) -> Option<Sentence> {
         self.payload(id).and_then(|payload| self.quarantine.sentence(payload, self.now))
     }
@@ -135,7 +135,8 @@ impl Scheduler {
         Verdict::Crashed { handed_over, payload_deaths: self.deaths(id), quarantined }
     }
 
-    /// Some payload is old enough to be forgotten; once all are, nobody has to be identified any more.
+    /// Forgets payloads that are old enough. Once all are forgotten, no job has to be identified
+    /// any more.
     pub(super) fn memory_is_over(&mut self) {
         self.memory_timer = None;
         self.quarantine.forget_old(self.now);

@@ -1,5 +1,6 @@
-//! Replacing workers that work: those that are worn, and those of an older generation. Always the replacement first, one at a
-//! time. Refuses to know why a worker is to be replaced, beyond when it has done its share.
+//! Replacing workers that work: worn ones, and those of an older generation. Always the replacement
+//! first, one at a time. Does not: decide why a worker is replaced, except when it has done its
+//! share.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::phase::Phase;
 use crate::{Cause, WorkerId};
 
 impl Scheduler {
-    /// What the worker may do before it is replaced, drawn anew for each one.
+    /// The maximum that the worker may do before it is replaced, drawn anew for each one.
     pub(super) fn allot(&mut self, id: WorkerId) {
         let jobs = self.config.recycling.jobs.map(|jobs| self.jittered(jobs.get()));
         let lifetime = self.config.recycling.lifetime.map(|lifetime| {
@@ -24,7 +25,7 @@ impl Scheduler {
         }
     }
 
-    /// Up to a tenth less.
+    /// Returns up to a tenth less.
     const fn jittered(&mut self, bound: u64) -> u64 {
         bound - self.random.next() % (bound / 10 + 1)
     }
@@ -49,7 +50,7 @@ impl Scheduler {
         }
     }
 
-    /// Lets a tired worker go whose replacement is ready, as soon as it is between two jobs.
+    /// Retires a tired worker whose replacement is ready, as soon as it is between two jobs.
     pub(super) fn relieve(&mut self) {
         let Some(replacement) = self.replacement else { return };
         let is_gone = matches!(self.fleet.phase(replacement), None | Some(Phase::Retiring { .. }));
@@ -65,8 +66,9 @@ impl Scheduler {
         }
     }
 
-    /// A canary cannot wait for the tired ones: they may have long jobs, and if it gets ready all of them are replaced
-    /// anyway. So the replacement becomes a worker like any other, if necessary in the place of one that has nothing to do.
+    /// Makes room for a canary, which cannot wait for the tired ones: they may have long jobs, and
+    /// if it gets ready all of them are replaced anyway. So the replacement becomes a worker like
+    /// any other, if necessary in the place of an idle one.
     fn make_place(&mut self) {
         if self.regulars() < self.config.max_workers {
             self.replacement = None;
@@ -93,7 +95,8 @@ impl Scheduler {
         }
     }
 
-    /// Workers in service, but for one that is there only until another one goes.
+    /// Returns the number of workers in service, except one that is there only until another one
+    /// goes.
     pub(super) fn regulars(&self) -> usize {
         self.fleet.strength() - usize::from(self.replacement.is_some())
     }

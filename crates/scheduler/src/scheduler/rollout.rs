@@ -1,5 +1,5 @@
-//! A new generation of the executable: tried with one worker, then given to all. Refuses to know how generations differ, and to
-//! replace workers itself; that is renewal's.
+//! A new generation of the executable: tried with one worker, then given to all. Does not: compare
+//! generations, or replace workers itself; that is renewal's.
 
 use super::Scheduler;
 use super::shutdown::Life;
@@ -8,7 +8,7 @@ use crate::{Action, Generation, ReloadEnd, WorkerId};
 /// The generations, and how far the newest has come.
 #[derive(Debug, Default)]
 pub(super) struct Rollout {
-    /// What workers are started from.
+    /// The generation that workers are started from.
     current: Generation,
     /// The generation being tried.
     candidate: Option<Candidate>,
@@ -69,7 +69,7 @@ impl Scheduler {
         }
     }
 
-    /// The canary is ready: what it is made of is what all others shall be.
+    /// Makes the generation of the canary, which is ready, that of all others.
     pub(super) fn promote(&mut self) {
         let Some(Candidate { generation, .. }) = self.rollout.candidate.take() else { return };
         self.rollout.current = generation;
@@ -81,7 +81,7 @@ impl Scheduler {
         self.try_next();
     }
 
-    /// The canary is dead: nothing has changed.
+    /// Gives up the generation of the canary, which is dead: nothing has changed.
     pub(super) fn canary_died(&mut self) {
         let Some(Candidate { generation, .. }) = self.rollout.candidate.take() else { return };
         self.end_reload(generation, ReloadEnd::CanaryDied);
@@ -93,7 +93,7 @@ impl Scheduler {
         self.rollout.candidate = next.map(|generation| Candidate { generation, canary: None });
     }
 
-    /// Says so when no worker of an older generation is in service any more.
+    /// Ends the reload when no worker of an older generation is in service any more.
     pub(super) fn finish_rolling(&mut self) {
         if self.fleet.outdated() == 0 {
             let done = self.rollout.rolling.take();
@@ -101,7 +101,7 @@ impl Scheduler {
         }
     }
 
-    /// A pool that ends has no use for another generation.
+    /// Ends all reloads: a pool that ends does not need another generation.
     pub(super) fn give_up_reloads(&mut self) {
         debug_assert!(self.life > Life::Open, "only a pool that ends gives up its reloads");
         let Rollout { candidate, next, rolling, .. } = &mut self.rollout;

@@ -1,5 +1,5 @@
-//! Clients whose jobs have killed too many workers: their jobs are refused, and given back where they wait. Does not know
-//! who a client is.
+//! Clients whose jobs have killed too many workers: their jobs are refused, and given back where
+//! they wait. Does not: know who a client is.
 
 use super::Scheduler;
 use crate::{Client, JobId, Refusal, Stage, Verdict};
@@ -11,14 +11,14 @@ impl Scheduler {
         self.clients.refused(client, self.now).is_some()
     }
 
-    /// The job has killed its worker.
+    /// Notes that the job has killed its worker.
     pub(super) fn strike_client(&mut self, id: JobId) {
         if let Some(client) = self.jobs.get(&id).and_then(|job| job.client) {
             self.clients.strike(client, self.now);
         }
     }
 
-    /// Gives a job back that nobody has run, and whose client is refused.
+    /// Gives back a job that no worker has run and whose client is refused.
     pub(super) fn give_back(&mut self, id: JobId) -> bool {
         let Some(job) = self.jobs.get(&id).filter(|job| job.stage() == Stage::Queued) else { return false };
         let Some(suspect) = self.clients.refused(job.client, self.now) else { return false };
@@ -27,7 +27,7 @@ impl Scheduler {
         true
     }
 
-    /// Why a job of this client is refused, if it is.
+    /// Returns why a job of this client is refused, if it is.
     pub(super) fn refusal_of(&self, client: Option<Client>) -> Option<Refusal> {
         let suspect = self.clients.refused(client, self.now)?;
         Some(Refusal::Client { deaths: suspect.deaths, retry: suspect.remaining })

@@ -1,4 +1,5 @@
-//! The end of a pool: drain, stop, and knowing when nothing is left. Refuses to open it again.
+//! The end of a pool: drain, stop, and the moment at which nothing is left. A pool never opens
+//! again.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::{Action, Cause, Event, Stage, Verdict};
 pub(super) enum Life {
     /// Takes jobs.
     Open,
-    /// Finishes what it took.
+    /// Finishes the jobs that it holds.
     Draining,
     /// Has ended everything and waits for its workers' deaths.
     Stopping,
@@ -57,7 +58,8 @@ impl Scheduler {
         }
     }
 
-    /// Forgets everything and takes nothing more, as after the end of a stop. For when a panic has left this half changed.
+    /// Forgets everything and takes no further jobs, as after the end of a stop. Call it when a
+    /// panic has left this half changed.
     pub fn break_off(&mut self) {
         let now = self.now;
         if let Ok(fresh) = Self::new(self.config, 0) {
@@ -67,7 +69,7 @@ impl Scheduler {
         }
     }
 
-    /// Lets go of workers that no accepted job needs, and says so when the last one is gone.
+    /// Retires workers that no accepted job needs, and says so when the last one is gone.
     pub(super) fn wind_down(&mut self) {
         // Those that wait beside an idle worker do so to be identified, and may need one each.
         while self.fleet.idle() > self.queued()
@@ -84,7 +86,8 @@ impl Scheduler {
         }
     }
 
-    /// A worker that is still on its way up has nothing to lose: SIGKILL is the quickest way to be rid of it.
+    /// Kills surplus workers that are still on their way up: they have nothing to lose, and SIGKILL
+    /// is the quickest.
     fn kill_surplus_starters(&mut self) {
         let surplus = self.fleet.starting().saturating_sub(self.queued());
         if surplus == 0 {

@@ -1,5 +1,5 @@
-//! How many workers there should be: starting those that are missing, letting go those that are too many. Refuses to know
-//! why one is missing.
+//! The number of workers: starts missing ones, retires surplus ones. Does not: know why one is
+//! missing.
 
 use super::shutdown::Life;
 use super::{Due, Scheduler};
@@ -10,7 +10,7 @@ impl Scheduler {
         self.awake |= !self.config.lazy;
     }
 
-    /// How many workers are kept, and how many there may be.
+    /// Returns the minimum and the maximum number of workers.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         (self.config.min_workers, self.config.max_workers)
@@ -22,7 +22,8 @@ impl Scheduler {
         self.restarts.resize(max);
     }
 
-    /// Lets idle workers go that are more than there may be. Those that are busy or on their way up go when they are idle.
+    /// Retires idle workers beyond the maximum. Workers that are busy or on their way up retire
+    /// when they are idle.
     pub(super) fn shrink(&mut self) {
         while self.regulars() > self.config.max_workers
             && self.may_retire()
@@ -66,12 +67,13 @@ impl Scheduler {
         self.restarts.until().is_none() && !(self.restarts.is_open() && self.is_trying())
     }
 
-    /// Returns whether a worker is on its way up or, ready, has yet to show what it is good for.
+    /// Returns whether a worker is on its way up or, ready, has yet to prove itself.
     fn is_trying(&self) -> bool {
         self.fleet.starting() > 0 || self.on_trial.is_some_and(|worker| self.fleet.phase(worker).is_some())
     }
 
-    /// Workers that are idle or on their way up are each good for one waiting job, and beyond those the spares are kept.
+    /// Returns whether workers are missing. Each worker that is idle or on its way up serves one
+    /// waiting job, and beyond those the spares are kept.
     fn is_short(&self, turned_away: usize) -> bool {
         let waiting = self.queued().saturating_add(turned_away);
         let at_hand = self.fleet.idle() + self.fleet.starting();
@@ -88,12 +90,13 @@ impl Scheduler {
         self.awake && self.life == Life::Open
     }
 
-    /// Workers kept whether or not there are jobs.
+    /// Returns the minimum number of workers, which are kept even without jobs.
     pub(super) fn least(&self) -> usize {
         if self.keeps_workers() { self.config.min_workers } else { 0 }
     }
 
-    /// When the worker that has been idle for longest is to go, if nothing happens.
+    /// Sets the timer for the worker that has been idle for longest, which retires then if nothing
+    /// happens.
     pub(super) fn watch_idleness(&mut self) {
         if let Some(timeout) = self.config.idle_timeout
             && self.idle_timer.is_none()
@@ -104,7 +107,7 @@ impl Scheduler {
         }
     }
 
-    /// Lets workers go that no job has needed for long.
+    /// Retires workers that no job has needed for long.
     pub(super) fn idle_is_over(&mut self) {
         self.idle_timer = None;
         let Some(timeout) = self.config.idle_timeout else { return };

@@ -1,4 +1,5 @@
-//! The life of a worker: ready, busy, asked to stop, killed, buried. Refuses to know how many workers there should be.
+//! The life of a worker: ready, busy, asked to stop, killed, buried. Does not: decide how many
+//! workers there should be.
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ impl Scheduler {
         }
     }
 
-    /// A pause that a reload called off leaves its timer behind, which is nothing to a later one.
+    /// Ends a pause. A pause that a reload called off leaves its timer behind, which means nothing
+    /// to a later one.
     pub(super) fn backoff_is_over(&mut self) {
         if self.restarts.until().is_none_or(|until| until > self.now) {
             return;
@@ -36,8 +38,9 @@ impl Scheduler {
         self.await_lull();
     }
 
-    /// An open breaker closes after a while without failures, too: there may be no job that could prove a worker, and where
-    /// those that serve are enough there is nobody to be proven.
+    /// Sets the timer that closes an open breaker after a while without failures. There may be no
+    /// job that could prove a worker, and where those that serve are enough nobody has to be
+    /// proven.
     fn await_lull(&mut self) {
         if self.restarts.is_open() {
             let failures = self.restarts.total();
@@ -45,7 +48,7 @@ impl Scheduler {
         }
     }
 
-    /// One that is on its way up may be about to fail.
+    /// Closes the breaker, unless a worker on its way up may be about to fail.
     pub(super) fn lull_is_over(&mut self, failures: u64) {
         if self.restarts.total() != failures {
             return;
@@ -111,7 +114,8 @@ impl Scheduler {
         }
     }
 
-    /// Its end is on the way. It may have begun the `next` of the jobs that it had ahead; its death will tell.
+    /// Notes that its end is near. It may have begun the `next` of the jobs that it had ahead; its
+    /// death will tell.
     pub(super) fn is_leaving(&mut self, id: WorkerId, next: Option<Ahead>, cause: Option<Cause>) {
         if let Some(next) = next {
             self.goes_on_with(next.job, id);
@@ -119,7 +123,8 @@ impl Scheduler {
         self.fleet.enter(id, Phase::Killed { job: next.map(|next| next.job), cause });
     }
 
-    /// It has said itself that it should not go on. Where it had a `next` one ahead, its death gives that back.
+    /// Retires a worker that said that it should not go on. Where it had a `next` one ahead, its
+    /// death gives that back.
     fn dismiss(&mut self, id: WorkerId, next: Option<Ahead>, cause: Cause) {
         match next {
             Some(Ahead { job, .. }) => {
@@ -157,8 +162,9 @@ impl Scheduler {
         }
         self.deaths.count(worker.phase().cause_of(death, worker.standing != Standing::Unready));
         let was_asked = worker.phase().is_asked_to_go();
-        // What it had when it was killed has its verdict; what it went on with is innocent. And so is, for the executable that is
-        // in service now, what an older one dies of.
+        // The job that it held when it was killed has its verdict, and the job that it went on with
+        // is innocent. For the executable that is now in service, so is every death of an older
+        // one.
         let is_innocent = was_asked
             || matches!(worker.phase(), Phase::Killed { cause: Some(Cause::Protocol), .. })
             || worker.generation < self.rollout.current();
@@ -214,7 +220,8 @@ impl Scheduler {
         }
     }
 
-    /// One that is amid a job is left to that job's deadline: it may have been stopped by a debugger.
+    /// Handles a worker that was stopped. One that is amid a job is left to that job's deadline: a
+    /// debugger may have stopped it.
     pub(super) fn stalled(&mut self, id: WorkerId, has_begun: bool) {
         match self.fleet.phase(id) {
             Some(Phase::Idle) => self.kill(id, Cause::Stopped),
@@ -235,8 +242,8 @@ impl Scheduler {
         self.kill(id, Cause::Protocol);
     }
 
-    /// As good as killed, though nobody asked for it: what matters is that it is given nothing more. One that is busy
-    /// may still have answered.
+    /// Treats a worker as killed, though nobody asked for it, so that it gets nothing more. A busy
+    /// one may still have answered.
     pub(super) fn hung_up(&mut self, id: WorkerId) {
         let Some(worker) = self.fleet.get_mut(id) else { return };
         worker.has_hung_up = true;
@@ -252,8 +259,8 @@ impl Scheduler {
         self.kill(id, Cause::Killed);
     }
 
-    /// Its job was resolved without it: asks it to give up, and lets it live if it does so within the grace. One
-    /// that is being killed already has nothing more to hear.
+    /// Asks a worker whose job was resolved without it to give up, and lets it live if it does so
+    /// within the grace. A worker that is being killed already is told nothing more.
     pub(super) fn abandon(&mut self, id: WorkerId, job: JobId, cause: Cause) {
         match self.fleet.phase(id) {
             Some(Phase::Busy(it)) if it == job => {
@@ -307,7 +314,7 @@ impl Scheduler {
             Some(Phase::Busy(job) | Phase::Stopping { job, .. }) => {
                 (Some(job), Phase::Killed { job: Some(job), cause: Some(cause) })
             }
-            // It is gone for what it was asked to go for.
+            // It is gone for the reason for which it was asked to go.
             Some(Phase::Retiring { killed: false, cause }) => (None, Phase::Retiring { killed: true, cause }),
             Some(Phase::Retiring { killed: true, .. } | Phase::Killed { .. }) | None => return,
         };
