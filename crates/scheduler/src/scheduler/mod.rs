@@ -1,5 +1,5 @@
-//! The pool: takes an event, lets each subject's rules act on it, and settles. Refuses to know the rules themselves;
-//! they stand in the files beside this one.
+//! The pool: takes an event, lets each subject's rules act on it, and settles. The rules themselves are in
+//! the files beside this one.
 
 mod ahead;
 mod fresh;
@@ -33,21 +33,18 @@ use shutdown::Life;
 
 /// The state of one pool.
 ///
-/// A `Scheduler` takes [`Event`]s and gives [`Action`]s. It never asks for the time and never waits: the caller says
-/// what time it is with each event, and comes back at the time that the scheduler names.
+/// A `Scheduler` takes [`Event`]s and returns [`Action`]s. It never asks for the time and never waits: the caller
+/// passes the time with each event, and comes back at the time that the scheduler names.
 ///
 /// Its methods are of four classes:
 ///
-/// - A. Getters that take `&self`: [`queued`](Self::queued), [`queued_bytes`](Self::queued_bytes), [`set_apart`](Self::set_apart),
-///   [`set_apart_bytes`](Self::set_apart_bytes), [`running`](Self::running), [`workers`](Self::workers),
-///   [`counters`](Self::counters), [`gone`](Self::gone), [`reason`](Self::reason), [`is_backing_off`](Self::is_backing_off), [`is_open`](Self::is_open),
-///   [`knows_poison`](Self::knows_poison), [`suspects`](Self::suspects), [`suspect_clients`](Self::suspect_clients), [`generation`](Self::generation), [`is_draining`](Self::is_draining). They
-///   may be called at any time, and no decision hangs on them.
+/// - A. Getters that take `&self`, from [`room`](Self::room) to [`is_draining`](Self::is_draining). They may be called
+///   at any time, and no decision depends on them.
 /// - B. One handler, [`handle`](Self::handle), for all that happens, and for the passing of time
 ///   ([`Event::Tick`]).
-/// - C. Mutators: none. What a user or an operator wants comes as an event too, so that a record of the events is
+/// - C. Mutators: none. The wishes of users and operators come as events too, so that a record of the events is
 ///   the whole story: the same configuration, seed and events always give the same actions.
-/// - D. Polls, named `poll_*`, for what the caller is to do.
+/// - D. Polls, named `poll_*`, for the tasks of the caller.
 ///
 /// After each call of (B), and before the next one, drain (D) in this order:
 ///
@@ -60,7 +57,7 @@ use shutdown::Life;
 /// that was held up for long should first handle what has arrived meanwhile, and then tick: jobs that were answered in
 /// time are not timed out, and no worker is killed that has given up its job.
 ///
-/// # What it promises
+/// # Promises
 ///
 /// - For each [`Event::Submit`] there is exactly one [`Action::Refuse`] or exactly one [`Action::Resolve`].
 /// - A worker runs one job at a time, and gets none unless it is ready. The longest-waiting job and the worker that was busy
@@ -103,7 +100,7 @@ pub struct Scheduler {
     /// Those that wait beside the queue, for a worker that has run nothing.
     aside: Queue,
     fleet: Fleet,
-    /// The largest strength so far, which tells a restart from growth.
+    /// The maximum strength so far, which distinguishes a restart from growth.
     peak_strength: usize,
     restarts: Restarts,
     quarantine: Quarantine,
@@ -148,9 +145,9 @@ enum Due {
     Backoff,
     /// Jobs may have waited for long behind others that they were sent after.
     Ahead,
-    /// A payload may have been good for long enough to be forgotten.
+    /// A payload may be old enough to be forgotten.
     Memory,
-    /// The drain is to end now.
+    /// The drain ends now.
     DrainLimit,
 }
 
@@ -232,15 +229,15 @@ impl Scheduler {
         self.actions.pop_front()
     }
 
-    /// When [`Event::Tick`] is due next, if ever. Right after a tick it is later than that tick.
+    /// Returns when [`Event::Tick`] is due next, if ever. Right after a tick it is later than that tick.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.timers.next()
     }
 
-    /// Returns the length of the largest payload with which a job is decided now, one way or the
-    /// other for good: accepted, or refused because the pool drains or the breaker is open. Returns
-    /// `None` if every job is refused until a worker or a place in the queue comes free.
+    /// Returns the length of the largest payload for which the pool decides now, for good: it accepts the
+    /// job, or refuses it because it drains or the breaker is open. Returns `None` if every job is refused
+    /// until a worker or a place in the queue comes free.
     #[must_use]
     pub fn room(&self) -> Option<usize> {
         if self.is_draining() || self.is_out_of_service() {
@@ -249,31 +246,32 @@ impl Scheduler {
         self.has_room().then(|| self.free_bytes()).flatten()
     }
 
-    /// Bytes of the payloads of all jobs that wait.
+    /// Returns the total of bytes of the payloads of all jobs that wait.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.queue.bytes() + self.aside.bytes()
     }
 
-    /// Jobs that wait.
+    /// Returns the number of jobs that wait.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queue.len() + self.aside.len()
     }
 
-    /// Those of the jobs that wait which wait beside the queue, for a worker that has run nothing: their payloads have killed.
+    /// Returns the number of jobs that wait beside the queue for a worker that has run nothing: their
+    /// payloads have killed.
     #[must_use]
     pub fn set_apart(&self) -> usize {
         self.aside.len()
     }
 
-    /// Bytes of the payloads of the jobs that wait beside the queue.
+    /// Returns the total of bytes of the payloads of the jobs that wait beside the queue.
     #[must_use]
     pub fn set_apart_bytes(&self) -> usize {
         self.aside.bytes()
     }
 
-    /// Jobs that a worker has and that have not ended.
+    /// Returns the number of jobs that a worker holds and that have not ended.
     #[must_use]
     pub fn running(&self) -> usize {
         self.jobs.len() - self.queued()
@@ -285,7 +283,7 @@ impl Scheduler {
         self.fleet.iter()
     }
 
-    /// Totals since the beginning.
+    /// Returns the totals since the beginning.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
@@ -297,19 +295,21 @@ impl Scheduler {
         self.deaths.of(cause)
     }
 
-    /// Why the pool killed this worker or asked it to exit, or `None` if it did not.
+    /// Returns why the pool killed this worker or asked it to exit, or `None` if it did not.
     #[must_use]
     pub fn reason(&self, worker: WorkerId) -> Option<Cause> {
         self.fleet.phase(worker).and_then(Phase::reason)
     }
 
-    /// Until when no worker is started, because workers kept dying before they finished a job.
+    /// Returns the time until which no worker is started, because workers kept dying before they finished a
+    /// job.
     #[must_use]
     pub fn is_backing_off(&self) -> Option<Time> {
         self.restarts.until()
     }
 
-    /// Returns whether the breaker is open: workers are started one at a time, on trial, and none is waited for.
+    /// Returns whether the breaker is open: workers are started one at a time, on trial, and no job waits for
+    /// them.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.restarts.is_open()
@@ -331,7 +331,7 @@ impl Scheduler {
         self.clients.suspects(now)
     }
 
-    /// The generation that workers are started from.
+    /// Returns the generation that workers are started from.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.rollout.current()
@@ -349,8 +349,8 @@ impl Scheduler {
         self.life != Life::Open
     }
 
-    /// Lets every timer ring that is due, with those for this same instant that this arms, such as a grace of zero. What
-    /// rings may free a worker, and settling that may arm one more.
+    /// Lets every timer ring that is due, with those for this same instant that this arms, such as a grace of
+    /// zero. A timer may free a worker, and settling that may arm one more.
     fn tick(&mut self) {
         while self.timers.next().is_some_and(|at| at <= self.now) {
             while let Some(due) = self.timers.pop_due(self.now) {

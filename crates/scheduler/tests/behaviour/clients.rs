@@ -14,7 +14,7 @@ fn wary(deaths: u32) -> Config {
     Config { client_deaths: ClientDeaths { deaths, window: ms(60_000) }, ..fixed(1) }
 }
 
-/// A job with a payload of its own.
+/// Submits a job with a payload of its own.
 fn submit(pool: &mut Pool, job: u64, client: Client, attempts: u32) -> Vec<Action> {
     let terms = Terms {
         attempts,
@@ -25,7 +25,7 @@ fn submit(pool: &mut Pool, job: u64, client: Client, attempts: u32) -> Vec<Actio
     pool.handle(Event::Submit { job: JobId(job), terms })
 }
 
-/// The client's job kills the only worker, which is replaced. What becomes of the job comes first.
+/// Lets the client's job kill the only worker, which is replaced. The fate of the job comes first.
 fn kill_one(pool: &mut Pool, job: u64, worker: u64, death: Death) -> Vec<Action> {
     submit(pool, job, ATTACKER, 1);
     let actions = pool.died_of(worker, death, Some(1_000 + job));

@@ -1,4 +1,5 @@
-//! Payloads that have killed: run as the first job of a worker, so that what another job has left behind condemns nobody.
+//! Payloads that have killed: run as the first job of a worker, so that the effects of another job condemn no
+//! payload.
 
 use procpool_scheduler::{
     Action, Config, Death, Event, Fingerprint, JobId, Poison, Refusal, Stage, Terms, Verdict, WorkerId,

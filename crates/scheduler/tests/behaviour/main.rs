@@ -1,5 +1,5 @@
-//! What a pool does, said one behaviour at a time. Each test reads as events in, actions out; nothing is random here
-//! (that is the model's part).
+//! The behaviour of a pool, one case at a time. Each test reads as events in, actions out; nothing is random
+//! here (that is the model's part).
 
 mod ahead;
 mod breaker;

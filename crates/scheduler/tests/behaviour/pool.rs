@@ -1,4 +1,4 @@
-//! A scheduler with a clock in milliseconds and short words for events and actions. Refuses to assert anything.
+//! A scheduler with a clock in milliseconds and short words for events and actions. Asserts nothing.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) fn at(millis: u64) -> Time {
     Time::ZERO + ms(millis)
 }
 
-/// Settings with as many workers at most as at least, so that demand starts none.
+/// Returns settings with equal minimum and maximum of workers, so that demand starts none.
 pub(crate) fn fixed(workers: usize) -> Config {
     Config { max_workers: workers, ..elastic(workers, workers) }
 }
@@ -63,7 +63,7 @@ impl Pool {
         pool
     }
 
-    /// What happens from here on happens at this time.
+    /// Sets the time of everything that happens from here on.
     pub(crate) fn at(&mut self, millis: u64) -> &mut Self {
         self.now = at(millis);
         self
@@ -95,7 +95,7 @@ impl Pool {
         self.offer(job, Terms { attempts, fingerprint, ..Terms::default() })
     }
 
-    /// A job with a payload of this number of bytes.
+    /// Submits a job with a payload of this number of bytes.
     pub(crate) fn submit_bytes(&mut self, job: u64, bytes: usize) -> Vec<Action> {
         self.offer(job, Terms { attempts: 1, bytes, ..Terms::default() })
     }

@@ -25,7 +25,7 @@ fn condemned() -> Verdict {
     Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: Some(ms(60_000)) }
 }
 
-/// A worker has the payload and dies of it. Returns what becomes of the job.
+/// Lets a worker run the payload and die of it. Returns the fate of the job.
 fn kill_one(pool: &mut Pool, job: u64, worker: u64) -> Verdict {
     pool.submit_payload(job, PAYLOAD, 1);
     let actions = pool.died_of(worker, Death::Own, Some(PAYLOAD));

@@ -1,4 +1,4 @@
-//! Who waits, who is turned away, and who goes first.
+//! The queue: which jobs wait, which are refused, and which go first.
 
 use procpool_scheduler::{Action, Config, Event, JobId, Refusal, Terms, Verdict};
 

@@ -113,7 +113,7 @@ fn a_shutdown_ends_every_reload() {
     assert_eq!(pool.reload(3), [reloaded(3, ShutDown)]);
 }
 
-/// Two workers with long jobs, and the replacement of one of them that is to go after its job.
+/// Returns two workers with long jobs, and the replacement of one of them that goes after its job.
 fn surplus() -> Pool {
     let mut pool = Pool::ready(fixed(2));
     pool.submit(0);

@@ -1,4 +1,5 @@
-//! Jobs that may be repeated: tried again when a worker dies with them, inside their deadline, so often and no oftener.
+//! Jobs that may be repeated: retried when a worker dies with them, inside their deadline, up to their number
+//! of attempts.
 
 use procpool_scheduler::{Action, Event, JobId, WorkerId};
 

@@ -1,4 +1,4 @@
-//! Which payloads are blamed for deaths: that of the job which ran, and no other. Refuses to know what comes of it.
+//! The payloads that are blamed for deaths: that of the job that ran, and no other.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! That the scripts bring everything about: a scheduler's event that no step leads to is none that the promises are held
-//! against. Refuses to know what comes of it.
+//! Checks that the scripts bring everything about. Without a step that leads to a scheduler's event, the
+//! promises are not held against it.
 
 use std::collections::BTreeMap;
 

@@ -1,14 +1,14 @@
-//! Who submitted what, and what became of it: one outcome each, and each one plausible. Refuses to know workers.
+//! The jobs and their outcomes: one each, and each one plausible. Knows no workers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use procpool_scheduler::{Client, Config, Death, JobId, Limit, Refusal, Stage, Terms, Time, Verdict};
 
-/// As often a job goes back to the queue from workers that had not got all of it.
+/// Maximum number of times that a job goes back to the queue from workers that had not received all of it.
 const MAX_RETURNS: u32 = 8;
 
-/// What is known about one job that was submitted.
+/// One job that was submitted.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) deadline: Option<Time>,
@@ -19,11 +19,11 @@ pub(crate) struct Entry {
     pub(crate) verdict: Option<Verdict>,
     /// Whether a worker holds it, perhaps ahead of its turn.
     pub(crate) is_out: bool,
-    /// How often it may be handed over.
+    /// Maximum number of attempts.
     pub(crate) attempts: u32,
-    /// How many workers that had got all of it have died.
+    /// Number of workers that died after they had received all of it.
     pub(crate) spent: u32,
-    /// How many that had not.
+    /// Number of those that had not.
     pub(crate) returns: u32,
     /// Whether the last one had run out of memory, which may be reason enough not to try again.
     pub(crate) is_hopeless: bool,

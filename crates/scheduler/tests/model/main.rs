@@ -46,8 +46,8 @@ proptest! {
     }
 }
 
-/// A step for each event there is, and whatever can become of jobs that are sent ahead: else the promises above are held
-/// against nothing.
+/// A step for each event there is, and for every fate of jobs that are sent ahead. Otherwise the promises
+/// above are held against nothing.
 #[test]
 fn the_scripts_bring_everything_about() {
     let mut random = TestRunner::deterministic();

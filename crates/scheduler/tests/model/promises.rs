@@ -1,4 +1,4 @@
-//! What holds after every step, and what must have come about when nothing has gone wrong for a while.
+//! The promises that hold after every step, and those that hold when nothing has gone wrong for a while.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const BYTES_AHEAD: usize = 128 * 1024;
 /// Time that the first job has before its worker is asked back for jobs.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// What a pool that has become smaller may have for a while.
+/// The excess of a pool that has become smaller, which lasts for a while.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// The maximum number of workers that there ever might be.

@@ -1,5 +1,5 @@
-//! A scheduler, the world it acts on and the ledger of its jobs, taken through a script step by step. What must hold of all three
-//! together stands in `promises.rs`.
+//! A scheduler, the world it acts on and the ledger of its jobs, taken through a script step by step. The
+//! promises about all three together are in `promises.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -68,8 +68,8 @@ impl Run {
         self.handle(event);
     }
 
-    /// What the step comes down to, as things are. Returns `None` if there is nothing that it could
-    /// happen to.
+    /// Returns the event that the step comes down to, as things are. Returns `None` if there is nothing that
+    /// it could happen to.
     fn event(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Start => Some(Event::Start),

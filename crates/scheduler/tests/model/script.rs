@@ -1,4 +1,4 @@
-//! What may happen to a pool, and how likely. Refuses to know what comes of it.
+//! The steps that may happen to a pool, and their likelihood.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The processes, as far as a scheduler can tell: each does what it is told, when the script lets it. Refuses orders
-//! that no real process could follow.
+//! The processes, as far as a scheduler can tell. Each does what it is told, when the script lets it. Rejects
+//! orders that no real process could follow.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,7 +22,7 @@ pub(crate) struct Process {
     pub(crate) turn: Time,
     /// Since when that one, and the recall of it, has been waited for.
     pub(crate) waited_for: Time,
-    /// It was asked to give back what it has not begun.
+    /// It was asked to give back the jobs that it has not begun.
     pub(crate) is_recalled: bool,
     /// The job after those that it has begun, if it was taken for begun and is passed over.
     pub(crate) passes_over: Option<JobId>,

@@ -1,4 +1,4 @@
-//! What is going to happen, in order of virtual time. Refuses to know what any of it means.
+//! The coming events, in order of virtual time. Knows no meaning of any.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,7 +13,7 @@ pub(crate) enum Happening {
     /// The alarm that was set for the scheduler's next timeout. Only the one that was set last rings.
     Tick(u64),
     Ready(WorkerId),
-    /// A worker is asked to give back what it has not begun.
+    /// A worker is asked to give back the jobs that it has not begun.
     Recall(WorkerId),
     /// It has done so.
     Recalled(WorkerId),
@@ -48,7 +48,8 @@ pub(crate) enum Happening {
         worker: WorkerId,
         job: JobId,
     },
-    /// The coordinator gets no processor for a while. What has happened meanwhile is handled after it, and then it ticks.
+    /// The coordinator gets no processor for a while. It handles the events of that time afterwards, and then
+    /// ticks.
     HoldUp,
     /// Something from outside.
     Outside,
@@ -91,7 +92,7 @@ pub(crate) enum Make {
     NeverReady,
 }
 
-/// The makes that there are, by their numbers.
+/// The generations that there are, by their numbers.
 #[derive(Debug)]
 pub(crate) struct Makes(pub(crate) Vec<Make>);
 

@@ -1,4 +1,5 @@
-//! Clients whose jobs kill, counted once more: who is refused, until when, and that nobody else is.
+//! Clients whose jobs kill, counted once more: the refused ones, the end of their refusal, and that no other
+//! client is refused.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub(crate) struct Window {
     since: Time,
 }
 
-/// Whose a job is; nobody knows of some.
+/// The client of a job; that of some is unknown.
 pub(crate) fn client_of(payload: u64) -> Option<Client> {
     (payload < 5).then_some(Client(payload % 3))
 }
@@ -33,7 +34,8 @@ impl Run {
         record.deaths += 1;
     }
 
-    /// How many workers the job's client has killed, and for how long it is refused, if it is.
+    /// Returns the number of workers that the job's client has killed, and for how long it is refused, if it
+    /// is.
     pub(crate) fn shunned(&mut self, job: JobId) -> Result<Option<(u32, Duration)>, Broken> {
         let (now, bounds) = (self.now, self.plan.config.client_deaths);
         let client = self.ledger.get(job)?.terms.client;

@@ -1,11 +1,11 @@
-//! How often what was met, so that a run of many seeds can say that it met everything.
+//! Counts of everything that a run has met, so that a run of many seeds can say that it met everything.
 
 use procpool_scheduler::{Cause, Counters, ReloadEnd, Scheduler, Verdict};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(std::collections::BTreeMap<&'static str, u64>);
 
-/// What ten thousand seeds have to meet.
+/// The cases that ten thousand seeds have to meet.
 pub(crate) const EVERYTHING: &[&str] = &[
     "finished",
     "crashed",
@@ -118,7 +118,7 @@ impl Coverage {
         (times("races won by the answer"), times("races won by the deadline"))
     }
 
-    /// What was never met.
+    /// Returns the cases that were never met.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         let met = |what: &&'static str| self.0.get(*what).is_some_and(|&times| times > 0);
         EVERYTHING.iter().copied().chain(Cause::ALL.map(cause_met)).filter(|what| !met(what)).collect()

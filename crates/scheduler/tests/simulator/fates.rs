@@ -1,5 +1,4 @@
-//! What a process is going to do, drawn when it is started and when it is given a job: where it dies, if it does. Refuses
-//! to know when the pool hears of it.
+//! The fate of a process, drawn when it is started and when it is given a job: where it dies, if it does.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::plan::Story;
 use crate::run::Run;
 
 impl Run {
-    /// What the process that was just started is going to do.
+    /// Draws the fate of the process that was just started.
     pub(crate) fn hatch(&mut self, worker: WorkerId, generation: Generation) {
         let soon = Duration::from_micros(200) + self.plan.startup.mul_f64(self.fraction());
         let own = |worker| Happening::Die {
@@ -42,7 +41,7 @@ impl Run {
         self.agenda.put(self.now + delay, fate);
     }
 
-    /// What becomes of the job that a worker was just given.
+    /// Draws the fate of the job that a worker was just given.
     pub(crate) fn run_job(
         &mut self,
         worker: WorkerId,

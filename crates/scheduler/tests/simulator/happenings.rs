@@ -1,4 +1,4 @@
-//! What happens to the pool: jobs, cancels, processes that do what they do, faults, reloads, the end.
+//! The events of the pool: jobs, cancels, processes that do what they do, faults, reloads, the end.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const RACE: Duration = Duration::from_millis(2);
 /// The payload that always kills.
 pub(crate) const POISON: u64 = 0;
 
-/// What a payload has done lately.
+/// The recent deaths of a payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strikes {
     pub(crate) deaths: u32,
@@ -134,7 +134,7 @@ impl Run {
         self.feed(Event::Ready { worker: id, takes_ahead })
     }
 
-    /// The process has ended a job, and goes on with the next of those that it has.
+    /// Lets the process, which has ended a job, go on with the next of its jobs.
     pub(crate) fn go_on(&mut self, worker: WorkerId) -> Result<(), Broken> {
         let (now, grace) = (self.now, self.plan.config.grace);
         let Some(process) = self.processes.get(worker) else { return Ok(()) };

@@ -40,7 +40,7 @@ impl Entry {
         !self.refused
     }
 
-    /// When it is over at the latest, as it stands.
+    /// The latest time at which it is over, as it stands.
     pub(crate) fn end(&self) -> Option<Time> {
         let run = self
             .terms

@@ -71,7 +71,8 @@ fn report(seed: u64, run: &Run, broken: &Broken) -> String {
     )
 }
 
-/// Plays every seed on as many threads as there are processors; gives what was met, and the first failure.
+/// Plays every seed on as many threads as there are processors. Returns the cases that were met, and the
+/// first failure.
 fn play_all(seeds: u64) -> (Coverage, Option<String>) {
     let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let part = |nth: u64| {

@@ -1,4 +1,5 @@
-//! What the scheduler wants done, as its coordinator and the processes would do it, held against what it has promised.
+//! The scheduler's orders, carried out as its coordinator and the processes would do it, and compared with
+//! its promises.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What deaths say about the executable: which begin a pause, how long it is, when the breaker opens and closes. Refuses
-//! to know jobs.
+//! The evidence of deaths about the executable: which begin a pause, how long it is, when the breaker opens
+//! and closes. Knows no jobs.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::ledger::holds;
 use crate::processes::Process;
 use crate::run::Run;
 
-/// What the scheduler shows of itself between two events.
+/// The scheduler's getters between two events.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown {
     pub(crate) is_open: bool,

@@ -1,4 +1,4 @@
-//! What a run is going to be, drawn from its seed: the pool's settings, how its workers behave, and what goes wrong.
+//! The plan of a run, drawn from its seed: the pool's settings, how its workers behave, and what goes wrong.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use procpool_scheduler::{Backoff, Breaker, ClientDeaths, Config, Poison, Recycli
 
 use crate::random::Random;
 
-/// What a run is about. Some promises can only be told apart from bad luck where little else goes wrong.
+/// The subject of a run. Some promises can only be distinguished from bad luck where little else goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Story {
     /// Everything at once.
     Storm,
-    /// Nothing goes wrong but makes that do not start: no worker may be missing and no job may fail, through recycling
-    /// and reloads.
+    /// Nothing goes wrong but generations that do not start. No worker may be missing and no job may fail,
+    /// through recycling and reloads.
     Calm,
     /// The executable does not start for a while, and is mended.
     CrashLoop,
@@ -27,9 +27,9 @@ pub(crate) struct Plan {
     pub(crate) jobs: u64,
     /// Between two jobs, at most.
     pub(crate) gap: Duration,
-    /// Longest time from its spawn until a worker is ready.
+    /// Maximum time from its spawn until a worker is ready.
     pub(crate) startup: Duration,
-    /// Longest run of a job that is not meant to hang.
+    /// Maximum run of a job that is not meant to hang.
     pub(crate) run: Duration,
     /// A tick is never later than that.
     pub(crate) lateness: Duration,

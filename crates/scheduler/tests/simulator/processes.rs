@@ -1,5 +1,5 @@
-//! The processes, as far as a scheduler can tell, and what is promised of them. Refuses orders that no real process could
-//! follow.
+//! The processes, as far as a scheduler can tell, and the promises about them. Rejects orders that no real
+//! process could follow.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct Process {
     pub(crate) takes_ahead: bool,
     /// Jobs that it has run, and nobody listened: it had broken the protocol.
     pub(crate) unheard: Vec<JobId>,
-    /// It was asked to give back what it has not begun, and has not heard it yet.
+    /// It was asked to give back the jobs that it has not begun, and has not heard it yet.
     pub(crate) is_recalled: bool,
     /// Since when it has had the job that it runs.
     pub(crate) began_at: Time,

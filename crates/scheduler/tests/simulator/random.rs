@@ -1,4 +1,4 @@
-//! Random numbers of a seed. Refuses to come from anywhere else, so that a seed is a whole run.
+//! Random numbers of a seed, and of nothing else, so that a seed is a whole run.
 
 use std::time::Duration;
 

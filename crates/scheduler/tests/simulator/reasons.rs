@@ -17,7 +17,8 @@ const BEHIND: Duration = Duration::from_millis(5);
 const RENEWAL: Duration = Duration::from_secs(1);
 
 impl Run {
-    /// A kill is somebody's wish, or the end of a patience; the worker may not have done since what it was asked to.
+    /// Checks that a kill is somebody's wish, or the end of a patience. The worker may not have obeyed an
+    /// order since.
     pub(crate) fn check_kill(&mut self, id: WorkerId) -> Result<(), Broken> {
         let (now, max) = (self.now, self.plan.config.max_workers);
         let are_retiring = self.processes.retiring() >= max;
@@ -110,7 +111,7 @@ impl Run {
         })
     }
 
-    /// A worker beyond the most is there because another one is to go.
+    /// Checks that a worker beyond the maximum is there only because another one goes.
     pub(crate) fn check_surplus(&self) -> Result<(), Broken> {
         let max = self.plan.config.max_workers;
         let current = self.pool.scheduler.generation();

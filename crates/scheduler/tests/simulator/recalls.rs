@@ -1,5 +1,5 @@
-//! Workers that are asked back for what they have not begun: at once, late, at the moment at which they begin it, or before they
-//! have got any of it.
+//! Workers that are asked back for jobs that they have not begun: at once, late, at the moment at which they
+//! begin one, or before they have received any of it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What must hold when nothing has gone wrong for a while, and when all is over.
+//! The promises that hold when nothing has gone wrong for a while, and when all is over.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl Run {
         Ok(())
     }
 
-    /// The generation in service is the last that was any good; the last one asked for, if it is.
+    /// Checks that the generation in service is the last that was any good; the last one asked for, if it is.
     fn check_makes(&mut self) -> Result<(), Broken> {
         let current = self.pool.scheduler.generation();
         let is_last_done = current >= self.last_done;

@@ -1,5 +1,5 @@
-//! One run: a scheduler in virtual time, driven as a coordinator drives it. What happens is in `happenings`, what is done
-//! about its orders in `orders`, what must hold in the end in `rest`.
+//! One run: a scheduler in virtual time, driven as a coordinator drives it. The events are in `happenings`,
+//! the execution of its orders in `orders`, the promises at the end in `rest`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
