@@ -1,4 +1,4 @@
-//! A moment for everybody else when time was lost. Refuses to know what the time is kept for.
+//! A moment in which other tasks run after time was lost. Does not: know how the time is used.
 
 use procpool_process::clock;
 use std::time::{Duration, Instant};

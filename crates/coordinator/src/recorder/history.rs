@@ -1,5 +1,5 @@
-//! The last jobs that a worker was given, kept in case that a later one dies of what they have left behind. Refuses to know
-//! what became of them.
+//! The last jobs that a worker was given, kept because they may cause a later job's crash. Does not: know
+//! their outcomes.
 
 use bytes::Bytes;
 use procpool_protocol::frame::Frame;

@@ -165,7 +165,7 @@ fn record(
     for job in inbox {
         let put = save(&job);
         let ToSave { id, outcome, saved, .. } = job;
-        // An outcome that could not wait is told by now; its file is good for the log.
+        // An outcome that could not wait is told by now; its file is only logged.
         let _ = saved.send(put.as_ref().ok().cloned());
         // Last: what logs are written to is not ours, and may fail in ways of its own.
         match put {

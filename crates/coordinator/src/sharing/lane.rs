@@ -31,7 +31,7 @@ impl<A> Clone for Arena<A> {
 /// See the file.
 #[derive(Debug)]
 pub(crate) struct ArenaLane<A> {
-    /// Longest payload that may be shared, in bytes; 0 where nothing is shared.
+    /// Maximum length of a payload that may be shared, in bytes. 0 if nothing is shared.
     most: usize,
     /// Told to the worker, who has not answered.
     offered: Option<Arena<A>>,
@@ -163,8 +163,8 @@ impl<A> ArenaLane<A> {
         lost
     }
 
-    /// Takes back what has rested and only this side writes to, of a worker that has no job. Gives it to be dropped when the
-    /// worker has been told.
+    /// Takes back an unused arena to which only this side writes, of a worker that has no job. Returns the
+    /// arena, to drop once the worker has been told.
     pub(crate) fn rest(&mut self, now: Time) -> Option<Arena<A>> {
         if !self.has_rested(now) {
             return None;
@@ -173,8 +173,8 @@ impl<A> ArenaLane<A> {
         self.current.take()
     }
 
-    /// Takes back what has rested and the worker writes to. Gives its number, for the worker to be told. It is kept until the
-    /// worker has heard that: until then the next job may leave its output there.
+    /// Takes back an unused arena to which the worker writes. Returns its number, so that the worker can be
+    /// told. It is kept until the worker has heard that: until then the next job may leave its output there.
     pub(crate) fn rest_until_heard(&mut self, now: Time) -> Option<u64> {
         if !self.has_rested(now) || self.resting.is_some() {
             return None;

@@ -158,7 +158,7 @@ impl Fake {
         }
     }
 
-    /// Goes on with its job, or begins the next. Gives the number of a job that it begins.
+    /// Goes on with its job, or begins the next. Returns the number of the job that it begins.
     pub(super) fn work(&mut self) -> Result<Option<u8>, String> {
         if let Some(running) = self.running.take() {
             return self.go_on(running).map(|()| None);

@@ -1,4 +1,4 @@
-//! Answers that came together, taken in as one. Refuses to know how they came.
+//! Takes in answers that arrived together.
 
 use super::context::EventContext;
 use super::effects::Effects;

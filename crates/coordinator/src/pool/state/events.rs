@@ -100,7 +100,7 @@ impl Events {
         taken + waiting
     }
 
-    /// Takes a chunk, if there is one. Gives how many further ones the job may now send.
+    /// Takes a chunk, if there is one. Returns the number of further chunks that the job may now send.
     #[cfg(test)]
     pub(crate) fn try_chunk(&self) -> Option<u32> {
         let mut state = self.lock();

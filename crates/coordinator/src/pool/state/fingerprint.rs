@@ -7,7 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Longest payload that is hashed on the thread that brings it, in bytes: that takes less than a millisecond.
+/// Maximum length of a payload that is hashed on the calling thread, in bytes. That takes less than a
+/// millisecond.
 pub(crate) const QUICK: usize = 128 * 1024;
 
 /// Makes fingerprints, which mean something in this pool alone: the keys are random, so that nobody can make two

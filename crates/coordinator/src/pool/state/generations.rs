@@ -1,5 +1,5 @@
-//! The makes of a pool's executable: what the workers of each generation are started from, and who waits for a reload.
-//! Refuses to know which make is the better one.
+//! The generations of a pool's executable: the template from which the workers of each are started, and the
+//! callers that wait for a reload. Does not: decide which generation is in service.
 
 use procpool_process::{Origin, Pinned, Recipe};
 use procpool_protocol::engine::{ReloadError, ReloadReport};

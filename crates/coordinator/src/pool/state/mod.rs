@@ -70,7 +70,7 @@ pub(crate) struct State {
     keeps_sent: bool,
     /// How many jobs before it are kept, too.
     history: usize,
-    /// Longest payload that goes through shared memory, in bytes.
+    /// Maximum length of a payload that goes through shared memory, in bytes.
     shares: usize,
     /// When the timer will wake.
     armed: Option<Time>,

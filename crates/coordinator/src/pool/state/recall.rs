@@ -1,5 +1,5 @@
-//! How far workers have come with the jobs that they were given, which takes a look into their pages and so is done out of the
-//! lock: those that take long are asked back for what they have not begun. Refuses to know who gets it.
+//! Asks slow workers back for the jobs that they have not begun. To learn how far workers have come, it reads
+//! their pages, and so runs outside of the lock. Does not: know who gets those jobs.
 
 use super::effects::Effects;
 use super::slot::WorkerSlot;

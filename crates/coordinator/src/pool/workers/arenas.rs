@@ -16,8 +16,8 @@ use procpool_protocol::message::json_of;
 use procpool_scheduler::{Time, WorkerId};
 use std::sync::Arc;
 
-/// Longest output that is read on the spot, in bytes. To read so much takes a few hundred microseconds, and to wake another
-/// thread for it a few dozen.
+/// Maximum length of an output that is read at once, in bytes. Reading it takes a few hundred microseconds,
+/// and waking another thread for it a few dozen.
 const LONG: usize = 1 << 20;
 
 impl State {

@@ -1,4 +1,5 @@
-//! Whose doing a death was, by what is known of it. Refuses to know whether the pool had asked for it: the scheduler does.
+//! Decides from a death's report who is to blame for it. Does not: know whether the pool had asked for the
+//! death. The scheduler knows.
 
 use procpool_protocol::{ExitReport, LimitHit};
 use procpool_scheduler::Death;

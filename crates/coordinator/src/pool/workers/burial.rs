@@ -1,5 +1,5 @@
-//! The end of a worker that served: what it had finished counts, what it had said is passed on, and its death is told with the
-//! job that it was running. Refuses to know how the process came to its end.
+//! The end of a serving worker. The jobs that it had finished count, its messages are passed on, and its
+//! death is reported with the job that it was running. Does not: know how the process ended.
 
 use super::last_words::{self, LastWords, Progress};
 use crate::pool::state::State;
@@ -64,7 +64,8 @@ impl Found {
         Some(Self { worker, words, said, begun, running, suspect, report, death, is_expected })
     }
 
-    /// Passes on what the worker had let its jobs' callers know. Gives the events that follow.
+    /// Passes on the events that the worker had sent for its jobs' callers. Returns the scheduler's events
+    /// that follow.
     pub(crate) fn pass_on(&mut self, pool: &str) -> Vec<Event> {
         self.said.drain(..).filter_map(|said| said.pass_on(pool)).collect()
     }

@@ -1,4 +1,4 @@
-//! A long output that is read out of shared memory by a thread that does nothing else. Knows neither answers nor the pool.
+//! A long output that a thread of its own reads out of shared memory. Does not: know answers or the pool.
 
 use super::arenas::Output;
 use procpool_process::clock;
