@@ -1,5 +1,5 @@
-//! One connection after another from a listener, and no spinning when the kernel refuses. Knows nothing of
-//! HTTP.
+//! Accepts one connection after another from a listener, without spinning when the kernel refuses. Does not:
+//! know HTTP.
 
 use crate::backoff::Backoff;
 use std::io;

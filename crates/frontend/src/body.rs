@@ -1,4 +1,4 @@
-//! A request's body, whole, within its limits of size and time. Knows nothing of what is in it.
+//! Reads a request's whole body, within its limits of size and time. Does not: look into it.
 
 use crate::budget::{Budget, Share};
 use crate::config::HttpConfig;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// the bytes that arrive.
 const TRUSTED_LENGTH: usize = 64 * 1024;
 
-/// Longest body that is copied out of what the connection has read, in bytes.
+/// Maximum length of a body that is copied out of the connection's buffer, in bytes.
 const COPIED: usize = 1024;
 
 /// Reads `body` to its end.

@@ -1,4 +1,4 @@
-//! Bytes that the whole server may hold for its clients, counted. Knows not for what.
+//! Counts the bytes that the whole server may hold for its clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

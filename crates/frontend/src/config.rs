@@ -1,5 +1,5 @@
-//! The frontend's limits, each with its default and its reason. Knows no file format: the server
-//! that reads a configuration fills this in.
+//! The frontend's limits, each with its default and its reason. Does not: know a file format. The server
+//! reads the configuration.
 
 use crate::token::OrdersToken;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
@@ -18,8 +18,8 @@ const MIB: u64 = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// Largest request body, in bytes. Default: 64 MiB, the largest payload of a pool that is not
-    /// configured otherwise.
+    /// Maximum size of a request body, in bytes. Default: 64 MiB, which is the default of a pool's maximum
+    /// payload.
     ///
     /// A body is held in memory whole; [`max_bodies`](Self::max_bodies) bounds them together.
     pub max_body: usize,
@@ -39,7 +39,7 @@ pub struct HttpConfig {
     /// Maximum time for which a connection is kept on which nothing is asked. Default: 75 s, which is
     /// longer than load balancers commonly keep theirs. Must not be zero.
     pub keep_alive_timeout: Duration,
-    /// Longest time from a request's head to the end of its body. Default: 30 s.
+    /// Maximum time from a request's head to the end of its body. Default: 30 s.
     pub body_timeout: Duration,
     /// Maximum time in which a client takes nothing of its answer. Default: 30 s. Must not be zero.
     ///
@@ -66,8 +66,8 @@ pub struct HttpConfig {
     pub uncapped_peers: Vec<IpAddr>,
     /// Maximum number of concurrent requests on one HTTP/2 connection. Default: 256.
     pub max_streams: u32,
-    /// Longest time that a shutdown waits for requests in flight; what is still running then is cut
-    /// off, and its job cancelled. Default: `None`, as long as they take (their jobs have deadlines).
+    /// Maximum time for which a shutdown waits for requests in flight. Requests that still run then are cut
+    /// off, and their jobs cancelled. Default: `None`, as long as they take (their jobs have deadlines).
     pub drain_limit: Option<Duration>,
     /// Names (without port) that `Host` may carry, besides IP addresses and `localhost`, on every route but
     /// `/livez`. Default: none.

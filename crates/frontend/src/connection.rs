@@ -1,5 +1,5 @@
-//! One connection: HTTP/1.1 or cleartext HTTP/2, whichever the client speaks, until it ends, idles or
-//! the server stops. Knows no routes.
+//! One connection: HTTP/1.1 or cleartext HTTP/2, whichever the client speaks, until it ends, idles or the
+//! server stops. Does not: know routes.
 
 use crate::activity::Activity;
 use crate::budget::Budget;
@@ -31,7 +31,7 @@ use tokio::sync::watch;
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// Largest head of an HTTP/1 request, and what is buffered of its body, in bytes.
+/// Maximum size of an HTTP/1 request's head, and of the buffer for its body, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// On what terms connections are served; cloned for each.

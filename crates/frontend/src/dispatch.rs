@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use tower::Service;
 
-/// Largest answer that is sent though the budget of answers is spent, in bytes: problems, the answers to
-/// probes.
+/// Maximum size of an answer that is sent though the budget of answers is spent, in bytes. This is for
+/// problems and the answers to probes.
 const ALWAYS_SENT: u64 = 16 * 1024;
 
 /// Takes the requests of one connection to the router.

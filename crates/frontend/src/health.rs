@@ -1,5 +1,5 @@
-//! Whether the server is starting, serving or draining: a handle that the server moves forward and
-//! `/readyz` reads. Knows nothing of pools.
+//! Whether the server is starting, serving or draining: a handle that the server moves forward and `/readyz`
+//! reads. Does not: know pools.
 
 use std::sync::Arc;
 use tokio::sync::watch;

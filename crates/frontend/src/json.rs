@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 /// its limit.
 const DEEPEST: usize = MAX_DEPTH as usize - 1;
 
-/// Longest text that is checked on the spot. A megabyte takes a millisecond or so, and the threads
-/// that answer health checks should not be held up for longer than a fraction of that.
+/// Maximum length of a text that is checked on the calling thread, in bytes. A megabyte takes a millisecond
+/// or so, and the threads that answer health checks should not be held up for longer than a fraction of that.
 const CHECKED_INLINE: usize = 128 * 1024;
 
 /// Returns `bytes` if they are one JSON text.

@@ -1,6 +1,5 @@
-//! Every type of problem that this server answers with, in one table: what its `type` is called, what
-//! its `title` is, and what `/problems/{name}` explains. Knows no status: that is the outcome's or
-//! the route's.
+//! Every type of problem that this server answers with, in one table: its name in `type`, its `title`, and
+//! the explanation of `/problems/{name}`. Does not: know statuses, which the outcome or the route decides.
 
 macro_rules! kinds {
     ($($kind:ident $name:literal $title:literal $explanation:literal)*) => {

@@ -1,6 +1,7 @@
-//! Who may change what is running, and see what is for operators alone. Everybody on a machine reaches its loopback addresses, and a proxy makes everybody one of
-//! them, so an address proves nothing: an order comes from a process of this user or of root, by the kernel's word, or it
-//! brings the token of the configuration. Knows no routes.
+//! Decides who may change what is running, and see what is for operators alone. Every user of a machine
+//! reaches its loopback addresses, and a proxy makes every client one of them, so an address proves nothing.
+//! An order comes from a process of this user or of root, as the kernel says, or it brings the token of the
+//! configuration. Does not: know routes.
 //!
 //! A proxy of this user or of root is such a process, too. Its requests differ from a local program's in
 //! several ways, and each is enough to refuse. A false alarm costs a detour by the orders socket or SIGHUP.
@@ -137,7 +138,7 @@ impl Drop for Order {
     fn drop(&mut self) {
         let Self { path, proof, status } = self;
         if *status == Some(404) {
-            return tracing::info!(?path, "an order that names what is not there");
+            return tracing::info!(?path, "an order for a pool or a record that does not exist");
         }
         match proof {
             Proof::Socket(Operator { uid, pid }) => {

@@ -70,7 +70,7 @@ fn admitted(stream: &UnixStream, owner: u32) -> io::Result<Option<Operator>> {
     if operator.uid == owner || operator.uid == 0 {
         return Ok(Some(operator));
     }
-    tracing::warn!(uid = operator.uid, pid = ?operator.pid, "turned another user's process away from the orders socket");
+    tracing::warn!(uid = operator.uid, pid = ?operator.pid, "rejected another user's process at the orders socket");
     Ok(None)
 }
 

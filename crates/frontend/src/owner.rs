@@ -1,5 +1,5 @@
-//! Whose process is at the other end of a loopback connection, by the kernel's word: both ends of it stand in the
-//! machine's tables of sockets, with the user who made each. Knows no requests.
+//! Finds the user whose process is at the other end of a loopback connection, by the kernel's tables of
+//! sockets: they have both ends, each with the user who made it. Does not: know requests.
 //!
 //! The socket of a process that is gone stands there without a number and as root's, and its ports may soon be another's.
 //! So an entry counts only if it is established and has a number, only while our own end is the one that we hold, and only if

@@ -1,4 +1,4 @@
-//! An answer's body in pieces, each of which says when it is taken. Knows nothing of what is in it.
+//! An answer's body in pieces, each of which reports when it is taken. Does not: look into it.
 
 use crate::activity::Exchange;
 use axum::body::Body;
@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// Largest piece, in bytes: that of an HTTP/2 frame, or some that a system call may well take.
+/// Maximum length of a piece, in bytes: that of an HTTP/2 frame, or some that a system call may well take.
 const HTTP_2_PIECE: usize = 16 * 1024;
 const HTTP_1_PIECE: usize = 64 * 1024;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The parameters of [`Parameters::job_limits`].
 pub(crate) const JOB_LIMITS: [&str; 2] = ["timeout", "run_timeout"];
 
-/// Longest timeout that is taken, one year: far beyond sense, and far below where clocks overflow.
+/// Maximum timeout that is accepted, one year: far beyond any use, and far below the overflow of clocks.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A query whose every parameter is known to its route and stands there once.

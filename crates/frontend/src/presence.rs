@@ -1,5 +1,4 @@
-//! Whether a client that has closed its sending side still waits for its answer. Knows no HTTP beyond
-//! what [`Wire`] does.
+//! Finds out whether a client that has closed its sending side still waits for its answer.
 //!
 //! A client that is done sending (`nc -N`, `socat`) and one that is gone look the same: the kernel
 //! reports the end of what they send. The difference shows when something is sent to them: who is

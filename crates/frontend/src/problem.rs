@@ -11,7 +11,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
 
-/// When to come back to a server that has too much in hand.
+/// Time after which a client should retry at an overloaded server.
 const SOON: Duration = Duration::from_secs(1);
 
 /// One occurrence of a [`Kind`].

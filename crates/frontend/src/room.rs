@@ -146,14 +146,14 @@ impl Room {
         match cap {
             Cap::All => tracing::warn!(
                 max_connections = self.cap,
-                "as many clients are connected as may be; further ones are told that the server lives, and to \
-                 come back"
+                "the maximum number of clients is connected; further ones get only /livez and /readyz, and are \
+                 asked to retry"
             ),
             Cap::Peer(peer) => tracing::warn!(
                 %peer,
                 max_connections_per_peer = self.cap_per_peer,
-                "as many connections come from one address as may; further ones are told that the server lives, \
-                 and to come back; a proxy's address belongs into uncapped_peers"
+                "the maximum number of connections comes from one address; further ones get only /livez and \
+                 /readyz, and are asked to retry; a proxy's address belongs in uncapped_peers"
             ),
         }
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Longest time for which a refused body is still received, and thrown away.
+/// Maximum time for which a refused body is still received, and thrown away.
 const LONGEST_LINGER: Duration = Duration::from_secs(1);
 
 pub(crate) struct Socket {
