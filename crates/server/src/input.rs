@@ -5,7 +5,7 @@ use procpool_protocol::printable::is_unprintable;
 use serde::de::IgnoredAny;
 use std::io::{self, Read};
 
-/// Longest input that an error message quotes, in characters.
+/// Maximum length of an input that an error message quotes, in characters.
 const MAX_QUOTED: usize = 40;
 
 /// The input cannot be used.

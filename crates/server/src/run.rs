@@ -1,4 +1,4 @@
-//! `procpool run`: one job in one worker, its output on standard output. Knows no HTTP.
+//! `procpool run`: one job in one worker, its output on standard output.
 
 use crate::cli::RunArgs;
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! Whether this process has a terminal: one that ends it when it is closed. Knows no signals.
+//! Finds out whether this process has a controlling terminal, which ends it when it is closed.
 
 /// Returns whether there is a controlling terminal, whatever the standard streams are redirected to. Where
 /// `/proc` does not say, there is none.

@@ -21,7 +21,7 @@ const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct ServerConfig {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
-    /// Longest time from the signal to stop to ending the jobs that still run.
+    /// Maximum time from the signal to stop to ending the jobs that still run.
     pub(crate) drain_limit: Duration,
     /// The socket by which operators change what is running.
     pub(crate) orders: Option<PathBuf>,
