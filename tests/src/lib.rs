@@ -24,7 +24,7 @@ pub mod verbs;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Longest that any single thing is waited for. A bound, not an expectation.
+/// Maximum time for which a test waits for any single event. A bound, not an expectation.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks `question` again and again until it answers, and panics with `what` when it never does.

@@ -41,7 +41,7 @@ impl Server {
         server
     }
 
-    /// Has a verb performed.
+    /// Performs a verb.
     ///
     /// # Panics
     /// When there is no answer.
@@ -49,7 +49,7 @@ impl Server {
         http::finish(self.begin(verb).await).await.unwrap_or_else(|error| panic!("{verb:?}: {error}"))
     }
 
-    /// Has a verb performed by another pool than `verbs`.
+    /// Performs a verb in another pool than `verbs`.
     ///
     /// # Panics
     /// When there is no answer.
@@ -58,7 +58,7 @@ impl Server {
         http::request(self.address(), "POST", &format!("/v1/pools/{pool}/jobs"), &[JSON], &body).await
     }
 
-    /// Has a verb performed and leaves the answer to be read; dropping it hangs up.
+    /// Starts a verb and leaves the answer to be read. Dropping it hangs up.
     pub async fn begin(&self, verb: &Verb) -> TcpStream {
         self.begin_with(verb, "").await
     }

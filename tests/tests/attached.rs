@@ -36,7 +36,7 @@ impl Worker {
         self.0.id()
     }
 
-    /// Kills it. Gives what it said.
+    /// Kills it. Returns its output.
     fn said(&mut self) -> String {
         let _ = self.0.kill();
         let mut said = String::new();
@@ -44,7 +44,7 @@ impl Worker {
         said
     }
 
-    /// Waits for its end. Gives its exit code and what it said.
+    /// Waits for its end. Returns its exit code and its output.
     fn ended(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         self.0.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");

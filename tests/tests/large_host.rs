@@ -30,7 +30,7 @@ async fn the_memory_of_the_coordinator_is_not_its_workers() {
     assert_eq!(report["peak_memory_bytes"].as_u64(), death.peak_memory);
 }
 
-/// Has the worker die by this signal, and gives what is known of that, as it is and as JSON.
+/// Kills the worker with this signal, and returns the report, as it is and as JSON.
 async fn death_by(pool: &Pool<Verbs>, signal: i32) -> (ExitReport, serde_json::Value) {
     let error = pool.run(Verb::Die(signal)).await.unwrap_err();
     let report = error.crash_report().unwrap_or_else(|| panic!("not a crash: {error}"));

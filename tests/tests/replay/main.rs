@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// The key that has jobs kept, beside the configuration.
 const SAVING: &str = "save_failed_jobs = \"failed\"";
 
-/// Has a verb performed that goes wrong, and gives the file that is there when the answer is.
+/// Performs a verb that fails, and returns the file that is there when the answer is.
 async fn fail(server: &Server, verb: &Verb) -> PathBuf {
     let before = saved(server.scratch.path());
     let answer = server.perform(verb).await;

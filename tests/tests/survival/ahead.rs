@@ -23,7 +23,7 @@ pub(crate) async fn brisk(workers: usize) -> Pool<Verbs> {
     pool
 }
 
-/// Has a pool run jobs that take no time.
+/// Lets a pool run jobs that take no time.
 pub(crate) async fn warm(pool: &Pool<Verbs>) {
     let warm: Vec<_> = (0..2_000).map(|_| pool.try_submit(echo("warm")).unwrap()).collect();
     for job in warm {

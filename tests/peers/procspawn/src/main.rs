@@ -1,6 +1,6 @@
 //! A procspawn pool of two workers, driven by lines on standard input; they are explained in `../README.md`.
 //!
-//! Knows nothing of procpool, and nothing of what is done to its workers.
+//! Does not: use procpool, or know what is done to its workers.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
