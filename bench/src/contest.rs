@@ -1,4 +1,4 @@
-//! A row of the table: contestants who take turns, and the goals that ours has. Refuses to know what they do.
+//! A row of the table: contestants who take turns, and our goals. Does not: know their work.
 
 use crate::contestant::{Contestant, Measured, Result};
 use crate::sample::{Sample, Summary, median};

@@ -1,4 +1,4 @@
-//! Lines in a coordinate system, as SVG. Knows no benchmark.
+//! Lines in a coordinate system, as SVG. Does not: know benchmarks.
 
 use std::fmt::Write;
 
