@@ -1,23 +1,41 @@
-//! Rust text without what is not code: comments and the contents of literals become spaces.
+//! Splits Rust text into code, comments and literals. The parts that a rule does not read become spaces.
 //!
 //! Lines and columns stay where they are, so that a finding can name its line. This knows just enough
 //! of Rust's lexer to tell a quote from a lifetime and a raw string from a raw identifier.
 
-/// `text` with every character of a comment or a literal replaced by a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Code,
+    Comment,
+    Literal,
+}
+
+/// Returns `text` with every character of a comment or a literal replaced by a space.
 pub(crate) fn only(text: &str) -> String {
-    let mut code = String::with_capacity(text.len());
+    keep(Part::Code, text)
+}
+
+/// Returns `text` with every character outside of comments replaced by a space.
+pub(crate) fn comments(text: &str) -> String {
+    keep(Part::Comment, text)
+}
+
+fn keep(kept: Part, text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        let skipped = comment(rest).or_else(|| literal(rest));
-        let taken = skipped.unwrap_or_else(|| word(rest));
-        let (now, later) = rest.split_at(taken);
-        match skipped {
-            Some(_) => code.extend(now.chars().map(|c| if c == '\n' { c } else { ' ' })),
-            None => code.push_str(now),
+        let comment = comment(rest).map(|length| (Part::Comment, length));
+        let skipped = comment.or_else(|| literal(rest).map(|length| (Part::Literal, length)));
+        let (part, length) = skipped.unwrap_or_else(|| (Part::Code, word(rest)));
+        let (now, later) = rest.split_at(length);
+        if part == kept {
+            result.push_str(now);
+        } else {
+            result.extend(now.chars().map(|c| if c == '\n' { c } else { ' ' }));
         }
         rest = later;
     }
-    code
+    result
 }
 
 /// Returns whether `c` can be part of an identifier.
@@ -112,7 +130,7 @@ fn closed(body: &str, quote: char) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::only;
+    use super::{comments, only};
 
     #[track_caller]
     fn gone(text: &str) {
@@ -142,6 +160,15 @@ mod tests {
         let code =
             "fn r#type<'a>(x: &'a str) -> for<'b> fn(&'b u8) { HIT / 2 * 3; 'out: loop { break 'out } }";
         assert_eq!(only(code), code);
+    }
+
+    #[test]
+    fn comments_are_found_beside_code_and_not_in_literals() {
+        let text = "f(\"// no\"); // yes\nlet c = '/'; /* a\n b */ /// doc";
+        assert_eq!(
+            comments(text),
+            format!("{}// yes\n{}/* a\n b */ /// doc", " ".repeat(12), " ".repeat(13))
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod arrows;
 mod code;
+mod comments;
 mod documents;
 mod guide;
 mod links;
@@ -90,6 +91,11 @@ fn every_page_of_the_guide_is_in_its_summary() {
 #[test]
 fn readme_guide_and_architecture_are_easy_to_read() {
     no_findings(&workspace::documents().iter().flat_map(prose::check).collect::<Vec<_>>());
+}
+
+#[test]
+fn comments_are_easy_to_read() {
+    hold(comments::check);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The prose of README, guide and ARCHITECTURE: length, width, and the turns of phrase that readers stumble over.
+//! `comments` refuses the same turns of phrase in Rust files.
 
 use crate::documents::{Document, is_table, without_code};
 use crate::rules::Finding;
@@ -12,7 +13,7 @@ const WORDS: usize = 25;
 /// Maximum number of lines of the documents that must stay short.
 const LENGTHS: &[(&str, usize)] = &[("README.md", 150), ("ARCHITECTURE.md", 250)];
 
-/// Turns of phrase, in lower case, and what to write instead.
+/// Turns of phrase, in lower case, and the advice about each.
 const PHRASES: &[(&str, &str)] = &[
     ("whoever", "name the component or the person"),
     ("whomever", "name the component or the person"),
@@ -23,8 +24,12 @@ const PHRASES: &[(&str, &str)] = &[
     ("are to be", "write `must be` or the present tense"),
     ("be it", "write `even if` or `either`"),
     ("that which", "name the component"),
-    ("the seed", "write `Node's worker-threads tutorial`"),
+    ("fewest", "write `minimum number of`"),
+    ("for so long", "write `time for which` or `time after which`"),
 ];
+
+/// Turns of phrase that only users do not understand: tests have seeds of their own.
+const USERS: &[(&str, &str)] = &[("the seed", "write `Node's worker-threads tutorial`")];
 
 /// Words that begin no sentence but a question.
 const OPENINGS: &[&str] = &["What", "Whatever", "Whoever", "Whichever"];
@@ -58,14 +63,24 @@ fn lines(document: &Document) -> Vec<Finding> {
         if columns > COLUMNS && !is_table(line) {
             findings.push(at(number, &format!("{columns} columns: wrap prose at {COLUMNS}")));
         }
-        let text = words(&without_code(line).to_lowercase());
-        for (phrase, advice) in PHRASES {
-            if text.contains(&words(phrase)) {
-                findings.push(at(number, &format!("says `{phrase}`: {advice}")));
-            }
-        }
+        let refused = phrases(PHRASES, line).into_iter().chain(phrases(USERS, line));
+        findings.extend(refused.map(|advice| at(number, &advice)));
     }
     findings
+}
+
+/// Returns the advice about each of `refused` that a text has outside of code.
+fn phrases(refused: &[(&str, &str)], text: &str) -> Vec<String> {
+    let text = words(&without_code(text).to_lowercase());
+    let found = refused.iter().filter(|(phrase, _)| text.contains(&words(phrase)));
+    found.map(|(phrase, advice)| format!("says `{phrase}`: {advice}")).collect()
+}
+
+/// Returns the advice about a paragraph that is held by its words alone, and not by its length.
+pub(crate) fn of_words(paragraph: &str) -> Vec<String> {
+    let mut advice = phrases(PHRASES, paragraph);
+    advice.extend(split(paragraph).iter().filter_map(|sentence| opening(sentence)));
+    advice
 }
 
 /// Returns the words of a text, each between two spaces.
@@ -79,20 +94,30 @@ fn sentences(document: &Document) -> Vec<Finding> {
     for (number, paragraph) in document.paragraphs() {
         let place = format!("{}:{number}", document.path);
         for sentence in split(&paragraph) {
-            let beginning = format!("“{} …”", sentence.iter().take(6).copied().collect::<Vec<_>>().join(" "));
             // Records of decisions are long arguments; the guide is read by people at work.
             if sentence.len() > WORDS && !document.path.starts_with("docs/decisions/") {
-                let advice = format!("{beginning} has {} words: make two sentences of it", sentence.len());
+                let advice = format!(
+                    "{} has {} words: make two sentences of it",
+                    beginning(&sentence),
+                    sentence.len()
+                );
                 findings.push(Finding::in_file(&place, &advice));
             }
-            let is_question = sentence.last().is_some_and(|word| word.ends_with('?'));
-            if OPENINGS.contains(&sentence[0]) && !is_question {
-                let advice = format!("{beginning}: begin the sentence with the component");
-                findings.push(Finding::in_file(&place, &advice));
-            }
+            findings.extend(opening(&sentence).map(|advice| Finding::in_file(&place, &advice)));
         }
     }
     findings
+}
+
+/// Returns the advice about a sentence that begins with a free relative.
+fn opening(sentence: &[&str]) -> Option<String> {
+    let is_question = sentence.last().is_some_and(|word| word.ends_with('?'));
+    let is_refused = OPENINGS.contains(&sentence[0]) && !is_question;
+    is_refused.then(|| format!("{}: begin the sentence with the component", beginning(sentence)))
+}
+
+fn beginning(sentence: &[&str]) -> String {
+    format!("“{} …”", sentence.iter().take(6).copied().collect::<Vec<_>>().join(" "))
 }
 
 /// Splits a paragraph into sentences, as their words.

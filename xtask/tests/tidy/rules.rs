@@ -5,7 +5,7 @@ use std::fmt;
 use crate::code::is_word;
 use crate::workspace::Source;
 
-/// Longest file, in lines.
+/// Maximum number of lines of a file.
 const MOST_LINES: usize = 400;
 
 /// The only file that names bincode.
