@@ -1,4 +1,4 @@
-//! [`EncodingAgreement`]: how the callers of a pool and its workers understand each other.
+//! [`EncodingAgreement`]: the encodings that the callers of a pool and its workers agree on.
 //!
 //! Rust callers prefer bincode, which only Rust workers read. So a pool asks its first worker before anything is
 //! encoded, and takes JSON where the worker has no bincode. From then on every worker has to read what callers send.
@@ -22,7 +22,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Returns what a caller needs whose jobs are of type `J`.
+    /// Returns the needs of a caller whose jobs are of type `J`.
     pub fn of<J: Job>() -> Self {
         let is_raw = |id| id == TypeId::of::<Bytes>();
         let (input, output) = (is_raw(TypeId::of::<J::Input>()), is_raw(TypeId::of::<J::Output>()));
@@ -34,7 +34,8 @@ impl Needs {
         Self { fixed: typed.fixed.with(raw), uncarried, ..typed }
     }
 
-    /// Returns what a caller needs that sends typed values in this encoding: bincode gives way to JSON.
+    /// Returns the needs of a caller that sends typed values in this encoding: bincode gives way to
+    /// JSON.
     pub fn of_values(preferred: Encoding) -> Self {
         match preferred {
             Encoding::Bincode => Self { flexible: true, ..Self::NONE },
@@ -59,13 +60,14 @@ impl Default for Needs {
     }
 }
 
-/// A worker does not read what it would be sent, or bincode, which it would be sent, cannot carry a type.
+/// A worker does not read the encoding that it would be sent, or bincode would be sent and cannot
+/// carry a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodingMismatch {
     what: &'static str,
-    /// What the worker would be sent, as a sentence names it.
+    /// The encoding that the worker would be sent, as a sentence names it.
     pub needed: String,
-    /// What the worker reads and writes.
+    /// The encodings that the worker reads and writes.
     pub found: Encodings,
     /// Name and version of the worker's SDK.
     pub sdk: String,
@@ -113,7 +115,7 @@ impl EncodingMismatch {
     }
 }
 
-/// Shared by a pool's callers and by whatever starts its workers.
+/// Shared by a pool's callers and the code that starts its workers.
 #[derive(Debug, Default)]
 pub struct EncodingAgreement {
     /// Instead of bincode, from the first hello or the first encoded value on.
@@ -124,12 +126,12 @@ pub struct EncodingAgreement {
 #[derive(Debug, Default)]
 struct State {
     needs: Needs,
-    /// What the last worker that was taken in said: its encodings and its SDK.
+    /// The encodings and the SDK of the last accepted worker.
     spoken: Option<(Encodings, String)>,
 }
 
 impl EncodingAgreement {
-    /// Makes one for callers with these needs, or `None` where nobody has any before a worker is
+    /// Returns one for callers with these needs, or `None` where nobody has any before a worker is
     /// there.
     pub fn new(needs: Option<Needs>) -> Self {
         let state = State { needs: needs.unwrap_or_default(), spoken: None };
@@ -150,13 +152,13 @@ impl EncodingAgreement {
         Ok(())
     }
 
-    /// What the last worker said that it reads; all, before there was one.
+    /// Returns the encodings that the last worker reads; all, before there was one.
     pub(crate) fn spoken(&self) -> Encodings {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.spoken.as_ref().map_or(Encodings::ALL, |(encodings, _)| *encodings)
     }
 
-    /// Compares with what a worker says; the first decides between bincode and JSON.
+    /// Compares with a worker's encodings; the first worker decides between bincode and JSON.
     ///
     /// # Errors
     /// When a caller needs an encoding that the worker does not have.

@@ -7,15 +7,16 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
-/// Length of a wait outside of a clock that is paused. Bounds how long a runtime's shutdown waits for it.
+/// Maximum length of a single wait while the clock is paused. Bounds how long a runtime's shutdown
+/// waits for it.
 const NAP: Duration = Duration::from_millis(20);
 
 /// The time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// Waits for `duration`, whatever tokio's clock does. To be called, not necessarily awaited, on a tokio
-/// runtime with time.
+/// Waits for `duration`, no matter what tokio's clock does. Call it, without necessarily awaiting
+/// it, on a tokio runtime with time.
 ///
 /// # Panics
 /// When called outside of such a runtime.
@@ -30,8 +31,8 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
     }
 }
 
-/// Waits until `deadline`, whatever tokio's clock does. To be called, not necessarily awaited, on a tokio
-/// runtime with time.
+/// Waits until `deadline`, no matter what tokio's clock does. Call it, without necessarily awaiting
+/// it, on a tokio runtime with time.
 ///
 /// # Panics
 /// When called outside of such a runtime.
@@ -52,7 +53,7 @@ pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> + Send {
     }
 }
 
-/// Waits for `work`, but no longer than `duration`, whatever tokio's clock does. To be called as
+/// Waits for `work`, for at most `duration`, no matter what tokio's clock does. Call it as
 /// [`sleep`].
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What a caller expects of a worker, compared with what the worker says in its hello.
+//! [`Contract`]: a caller's expectations of a worker, compared with the worker's hello.
 //!
 //! bincode does not describe itself and workers are replaced on their own: without this comparison
 //! a mismatch would decode to garbage instead of failing the start.
@@ -18,7 +18,7 @@ pub struct Contract {
     pub schema_hash: Option<String>,
 }
 
-/// The worker is not what the caller expects.
+/// The worker does not match the caller's expectations.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected {}, found {}; build both sides from the same contract",
@@ -27,9 +27,9 @@ pub struct Contract {
 )]
 #[non_exhaustive]
 pub struct ContractMismatch {
-    /// What the caller was built with.
+    /// The contract that the caller was built with.
     pub expected: Contract,
-    /// What the worker says.
+    /// The worker's contract.
     pub found: Contract,
 }
 
@@ -48,12 +48,12 @@ impl Contract {
         }
     }
 
-    /// Returns what a worker says of itself.
+    /// Returns the contract of a worker's hello.
     pub fn said_by(hello: &Hello) -> Self {
         Self { job: hello.job.clone(), version: hello.contract, schema_hash: hello.schema_hash.clone() }
     }
 
-    /// Compares with what a worker says.
+    /// Compares with a worker's contract.
     ///
     /// # Errors
     /// When name or version differ, or both have a schema hash and these differ.

@@ -1,4 +1,4 @@
-//! The end of a worker: who is killed, what is still heard, what is reported, in which order.
+//! The end of a worker: kills it, hears its last output, and reports it, in that order.
 
 use crate::evidence::{self, Circumstances};
 use crate::os::alive::Alive;
@@ -10,23 +10,23 @@ use procpool_protocol::ExitReport;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the last lines of standard error are waited for after a death. What the worker itself
-/// wrote is in the pipe already; only a grandchild can keep the pipe open.
+/// Maximum time that a death's report waits for the last lines of standard error. The worker's own
+/// lines are in the pipe already; only a grandchild can keep the pipe open.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(10);
 
-/// How long a worker may live after it closed its connection.
+/// Maximum time that a worker may live after it closed its connection.
 pub(crate) const AFTER_EOF: Duration = Duration::from_secs(1);
 
 /// The worker as a process.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) name: String,
-    /// What it was held to.
+    /// Its limits.
     pub(crate) limits: WorkerLimits,
     pub(crate) process: Arc<WorkerProcess>,
     /// Readable once the process is dead.
     pub(crate) alive: Alive,
-    /// `None` of an attached worker: what it prints is its own parent's.
+    /// `None` for an attached worker, whose output goes to its own parent.
     pub(crate) output: Option<Output>,
 }
 
@@ -38,8 +38,8 @@ impl Body {
         }
     }
 
-    /// Kills the group, waits for the death, hears the last words for up to `patience`, reaps. Where it had begun a `job`, only
-    /// what it wrote since then counts.
+    /// Kills the group, waits for the death, reads the last output for up to `patience`, reaps.
+    /// Where it had begun a `job`, only output since then counts.
     pub(crate) async fn bury(self, patience: Duration, job: Option<u64>) -> ExitReport {
         let Self { name, limits, process, alive, output } = self;
         process.kill();

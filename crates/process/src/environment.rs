@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// What a worker inherits: where programs and libraries are, who the user is, which language and time
-/// zone apply, where temporary files go, and how a Rust program reports a panic.
+/// The variables that a worker inherits: the places of programs and libraries, the user, the
+/// language and time zone, the place for temporary files, and how a Rust program reports a panic.
 const INHERITED: [&str; 12] = [
     "PATH",
     "HOME",
@@ -26,8 +26,8 @@ fn is_inherited(key: &str) -> bool {
     INHERITED.contains(&key) || key.starts_with("LC_")
 }
 
-/// Returns the environment of a worker: what is on the list, what its pool adds to the list
-/// (`more`), and what its pool sets (`own`), which has the last word.
+/// Returns the environment of a worker: the variables on the list, those that its pool adds to the
+/// list (`more`), and those that its pool sets (`own`), which win.
 pub(crate) fn of_worker(more: &[String], own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
     let listed = |key: &str| is_inherited(key) || more.iter().any(|name| name == key);
     let inherited = std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(listed));

@@ -1,5 +1,5 @@
-//! Which limit a worker died of, by the evidence that its death left. A pure rule; where there is no evidence,
-//! it names none.
+//! Finds the limit that a worker died of, by the evidence of its death. A pure rule; without
+//! evidence it names none.
 
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::{ExitReport, LimitHit};
@@ -11,7 +11,7 @@ const SIGSEGV: i32 = 11;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 
-/// What a report of a death does not say.
+/// The circumstances of a death that its report does not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Circumstances {
     /// We had sent it SIGKILL before it died, which is a reason of its own.
@@ -41,9 +41,10 @@ pub(crate) fn limit_hit(
         .or(file_size.map(|limit| LimitHit::FileSize { limit }))
 }
 
-/// Running out of address space has no signal of its own. What a worker makes of a failed allocation is said
-/// before it aborts; a stack that cannot grow is a segmentation fault, with most of the limit in use. A SIGKILL is never
-/// this limit's: the kernel refuses memory, and kills nobody for it.
+/// Returns whether the worker ran out of address space, which has no signal of its own. A worker
+/// reports a failed allocation before it aborts; a stack that cannot grow is a segmentation fault,
+/// with nearly all of the limit in use. A SIGKILL is never this limit's: the kernel refuses memory,
+/// and kills nobody for it.
 fn was_memory(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> bool {
     // Some get over a failed allocation: it counts only where nothing was said behind it, and by this very job.
     let told = !death.stderr_may_be_older

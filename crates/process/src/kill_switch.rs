@@ -1,4 +1,4 @@
-//! The one way to kill a worker, whatever state it is in: not spawned yet, starting, or serving.
+//! The one way to kill a worker in any state: not spawned yet, starting, or serving.
 
 use crate::os::attached_process::AttachedProcess;
 use crate::os::oom_kills::{OomGroups, OomKills};
@@ -41,7 +41,7 @@ impl KillSwitch {
         self.used.notify_one();
     }
 
-    /// Completes once it was used. For one that waits.
+    /// Completes once it was used.
     pub(crate) async fn used(&self) {
         self.used.notified().await;
     }
@@ -64,13 +64,13 @@ impl KillSwitch {
         }
     }
 
-    /// Memory that the process has resident, in bytes, while it lives.
+    /// Returns the resident memory of the process, in bytes, while it lives.
     pub fn resident_memory(&self) -> Option<u64> {
         let process = self.lock().process.clone()?;
         process.resident_memory()
     }
 
-    /// Time on a processor that the process has used, while it lives.
+    /// Returns the processor time that the process has used, while it lives.
     pub fn cpu_time(&self) -> Option<Duration> {
         let process = self.lock().process.clone()?;
         process.usage().map(|usage| usage.cpu_time)

@@ -6,8 +6,8 @@ use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::printable::printable;
 use tracing::field::display;
 
-/// Logs what a frame of this worker says, with the target `procpool::worker`. What does not show as
-/// itself is escaped.
+/// Logs the record in a frame of this worker, with the target `procpool::worker`. Unprintable
+/// characters are escaped.
 ///
 /// # Errors
 /// When the frame is no log record: how the worker broke the protocol.

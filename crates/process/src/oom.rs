@@ -1,7 +1,7 @@
-//! Whether the kernel's OOM killer took a worker, by how many processes of its control group it has taken. Pure: what is
-//! counted is read elsewhere.
+//! Judges whether the kernel's OOM killer took a worker, by the number of processes of its control
+//! group that it has taken. Pure: the numbers are read elsewhere.
 
-/// Returns the kills that a group's file tells of: `memory.events` and `memory.events.local` of
+/// Returns the number of kills in a group's file: `memory.events` and `memory.events.local` of
 /// version 2, `memory.oom_control` of version 1. They have the line in common.
 pub(crate) fn kills(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()

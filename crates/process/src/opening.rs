@@ -1,4 +1,4 @@
-//! The first words between a coordinator and its worker, before any job.
+//! The first messages between a coordinator and its worker, before any job.
 
 use crate::os::socket::Socket;
 use crate::outbox::Pipe as _;
@@ -12,7 +12,7 @@ use procpool_protocol::message::{failure_of, json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
 use std::io;
 
-/// A connection, and what was received and not taken.
+/// A connection, and the bytes that were received and not taken.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) socket: Socket,
@@ -37,7 +37,7 @@ impl Reads {
     }
 }
 
-/// What a worker says first.
+/// The first message of a worker.
 #[derive(Debug)]
 pub(crate) enum First {
     Hello(Hello),
@@ -57,8 +57,9 @@ impl Line {
         Self { socket, decoder: Decoder::with_max_payload(0), reads: Reads::default() }
     }
 
-    /// Tells the worker the `rest` of the first frame, with which the attachments are sent, and hears what it says first. The
-    /// error says how it broke the protocol. An attached one has sent its preamble already, and is sent one first.
+    /// Sends the worker the `rest` of the first frame, with which the attachments are sent, and
+    /// reads its first message. The error says how it broke the protocol. An attached one has sent
+    /// its preamble already, and is sent one first.
     pub(crate) async fn open(
         &mut self,
         rest: &Bytes,
@@ -83,12 +84,12 @@ impl Line {
         Ok(first)
     }
 
-    /// Hears the worker's preamble. The error says that there is none, or no version in common.
+    /// Reads the worker's preamble. The error says that there is none, or no version in common.
     pub(crate) async fn preamble(&mut self) -> Result<(), String> {
         hear_preamble(&self.socket, &mut self.decoder, &mut self.reads).await
     }
 
-    /// Says a few bytes, as far as the socket takes them at once.
+    /// Sends a few bytes, as far as the socket takes them at once.
     pub(crate) fn say(&self, bytes: &[u8]) {
         // A worker that reads nothing goes without.
         let _ = self.socket.try_write(std::iter::once(&Bytes::copy_from_slice(bytes)), 0);
@@ -112,7 +113,7 @@ impl Line {
         }
     }
 
-    /// Tells the worker why it is turned away, as far as its socket takes it at once.
+    /// Tells the worker why it is rejected, as far as its socket takes it at once.
     pub(crate) fn refuse(&self, reason: &str, detail: &str) {
         let refused = Refused { reason: reason.into(), detail: detail.into() };
         if let Ok(frame) = json_frame(Kind::Refused, &refused) {

@@ -14,16 +14,16 @@ use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinHandle;
 
-/// Longest line that is kept; the rest of it is dropped.
+/// Maximum length of a line that is kept, in bytes; the rest of it is dropped.
 const MAX_LINE: usize = 2048;
 
-/// Bytes per read of a pipe.
+/// Number of bytes per read of a pipe.
 const READ: usize = 8 * 1024;
 
 /// Maximum number of reads in a row, enough for a full pipe, before others have their turn.
 const READS: usize = 9;
 
-/// The output of one worker, being drained in the background until dropped.
+/// The output of one worker, which is drained in the background until dropped.
 #[derive(Debug)]
 pub(crate) struct Output {
     said: Arc<Stderr>,
@@ -50,20 +50,21 @@ impl Output {
         })
     }
 
-    /// The worker serves now, and tells by `jobs` how far it is.
+    /// Notes that the worker serves now; `jobs` says how far it is.
     pub(crate) fn serves(&self, jobs: Arc<dyn Jobs>) {
         self.said.heard().jobs = Some(jobs);
     }
 
-    /// The worker was heard of, and nothing was made of that yet: what it wrote before it ended a job is read before the
-    /// end of that job counts. Costs no system call while standard error is quiet.
+    /// Reads standard error after the worker was heard of, before anything is made of that. So
+    /// lines from before the end of a job are read before that end counts. Costs no system call
+    /// while standard error is quiet.
     pub(crate) fn catch_up(&self) {
         let _ = self.said.read();
     }
 
-    /// Returns the last lines of standard error that `job` may have written, or all for `None`, once the pipe has ended or
-    /// `patience` is over: a grandchild may hold it open for ever. What the dead worker itself wrote is read in any case, though
-    /// nobody had the time for it.
+    /// Returns the last lines of standard error that `job` may have written, or all for `None`.
+    /// Waits until the pipe has ended or `patience` is over: a grandchild may hold it open for
+    /// ever. The dead worker's own lines are read in any case.
     pub(crate) async fn last_words(mut self, patience: Duration, job: Option<u64>) -> LastWords {
         if clock::timeout(patience, &mut self.stderr).await.is_err() {
             self.said.read_out();
@@ -81,7 +82,7 @@ impl Drop for Output {
 
 /// How far a worker is with its jobs.
 pub(crate) trait Jobs: std::fmt::Debug + Send + Sync {
-    /// Returns the jobs that may have written what was read just now.
+    /// Returns the jobs that may have written the bytes that were read just now.
     fn author(&self) -> Author;
 }
 
@@ -110,7 +111,8 @@ impl Stderr {
         heard.finish(&self.worker);
     }
 
-    /// Reads what is there, within reason. Breaks at the end. A pipe that is not known to be readable is not read.
+    /// Reads the available bytes, up to a bound. Breaks at the end. Does not read a pipe that is
+    /// not known to be readable.
     fn read(&self) -> ControlFlow<()> {
         let mut heard = self.heard();
         for _ in 0..READS {
@@ -127,8 +129,8 @@ impl Stderr {
         ControlFlow::Continue(())
     }
 
-    /// Reads what is there, within reason, though tokio may not have noticed it. To be called last: tokio does not notice that
-    /// it was read, either.
+    /// Reads the available bytes, up to a bound, though tokio may not have noticed them. Call it
+    /// last: tokio does not notice that they were read, either.
     fn read_out(&self) {
         let mut heard = self.heard();
         for _ in 0..READS {

@@ -1,4 +1,4 @@
-//! Tries, without starting a worker, what every start of one asks of the system.
+//! Tries the system calls of a start, without starting a worker.
 
 use crate::cause::{self, Obstacle};
 use crate::os::limits;
@@ -8,12 +8,12 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// Looks for everything in this process's surroundings that keeps workers with these limits from
-/// being started: a sandbox that forbids a call, a limit above this process's own, a missing
-/// `/proc`. Starts nothing and changes nothing.
+/// Looks for all obstacles in this process's surroundings to starting workers with these limits: a
+/// sandbox that forbids a call, a limit above this process's own, a missing `/proc`. Starts nothing
+/// and changes nothing.
 ///
 /// # Errors
-/// With what is forbidden or missing, and the way out.
+/// When something is forbidden or missing. The error names it and the way out.
 pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
     if !Path::new("/proc/self/fd").exists() {
         return Err(cause::obstructed(Obstacle::NoProc));

@@ -25,7 +25,8 @@ use std::time::Duration;
 /// Reads of one connection before everybody else gets a turn, other tasks among them.
 const READS_A_TURN: usize = 16;
 
-/// Most that is still read of a dead worker's jobs connection, in bytes: more than a socket holds.
+/// Maximum number of bytes that are still read of a dead worker's jobs connection: more than a
+/// socket holds.
 const LAST_READ: usize = 4 * 1024 * 1024;
 
 /// Takes a worker's frames.
@@ -33,13 +34,14 @@ pub trait FrameSink {
     /// Takes one frame. The error says how the worker broke the protocol.
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String>;
 
-    /// The frames that had been read have been given. The error says how the worker broke the protocol.
+    /// Notes that all frames that had been read have been delivered. The error says how the worker
+    /// broke the protocol.
     fn delivered(&mut self) -> Result<(), String> {
         Ok(())
     }
 
-    /// Completes when all that the frames which were given refer to is there. The error says how the worker broke the
-    /// protocol. Nothing is read meanwhile.
+    /// Completes when all that the delivered frames refer to is there. The error says how the
+    /// worker broke the protocol. Nothing is read meanwhile.
     fn fetched(&mut self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::ready(Ok(()))
     }
@@ -81,7 +83,7 @@ pub struct Outboxes {
     ends: Option<Ends>,
 }
 
-/// The worker's ends of what it is told.
+/// The worker's incoming connections.
 #[derive(Debug)]
 struct Ends {
     jobs: Arc<Socket>,
@@ -90,19 +92,20 @@ struct Ends {
 }
 
 impl Outboxes {
-    /// Such that lead nowhere: for a simulation, which takes what is appended for pipes of its own.
+    /// Returns outboxes without a connection: for a simulation, which writes the appended frames to
+    /// pipes of its own.
     pub fn loose(receives: bool) -> Self {
         Self { jobs: Outbox::new(receives), control: Outbox::new(receives), ends: None }
     }
 
-    /// Writes what the jobs connection takes. Never waits.
+    /// Writes the bytes that the jobs connection takes. Never waits.
     pub fn flush_jobs(&self) {
         if let Some(ends) = &self.ends {
             self.jobs.flush(&*ends.jobs);
         }
     }
 
-    /// Writes what the control connection takes. Never waits.
+    /// Writes the bytes that the control connection takes. Never waits.
     pub fn flush_control(&self) {
         if let Some(ends) = &self.ends {
             self.control.flush(&*ends.control);
@@ -210,15 +213,15 @@ impl Session {
         self.end().await
     }
 
-    /// Waits for a death that is due, and sees to it that it comes.
+    /// Waits for a death that is due, and makes sure that it comes.
     async fn await_death(&self, patience: Duration) {
         if clock::timeout(patience, self.body.alive.died()).await.is_err() {
             self.body.process.kill();
         }
     }
 
-    /// The group is killed before the last read, so that nobody writes behind it, and the leader is
-    /// reaped last, so that its number stays its own until then.
+    /// Ends the session. The group is killed before the last read, so that nobody writes behind it.
+    /// The leader is reaped last, so that its number stays its own until then.
     async fn end(mut self) -> Ending {
         self.body.process.kill();
         // One that was killed just now may still be writing, and only a dead one has left its input unread.
@@ -236,7 +239,7 @@ impl Session {
     }
 }
 
-/// How far a worker is, by what it says.
+/// The progress of a worker, by its frames.
 #[derive(Debug)]
 struct Course {
     /// Jobs whose end was heard.
@@ -276,7 +279,7 @@ struct Input {
 }
 
 impl Input {
-    /// Reads what is there, within reason, and delivers the frames in it. `heard` is called
+    /// Reads the available bytes, up to a bound, and delivers the frames in them. `heard` is called
     /// before that.
     fn turn(
         &mut self,
@@ -339,8 +342,8 @@ impl Input {
         result.and(delivered)
     }
 
-    /// Returns the whole frames among what a dead worker left behind. Garbage is as good as
-    /// nothing: the worker is dead already.
+    /// Returns the whole frames in the last bytes of a dead worker. Garbage counts as nothing: the
+    /// worker is dead already.
     fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         let mut read = 0;
@@ -363,7 +366,7 @@ impl Input {
         }
     }
 
-    /// Returns the whole frames among what a dead worker had ended and not sent.
+    /// Returns the whole frames that a dead worker had ended and not sent.
     fn unsent(&mut self, page: &Page) -> Vec<Frame> {
         self.decoder.feed(&page.unsent(self.received));
         std::iter::from_fn(|| self.decoder.poll_frame().ok().flatten()).collect()

@@ -7,13 +7,15 @@ use std::collections::VecDeque;
 /// Number of lines that are kept.
 const LINES: usize = 20;
 
-/// Number of lines with which a job began that are kept: a library complains of its input early, and then at length.
+/// Number of lines that are kept from the beginning of a job: a library complains of its input
+/// early, and then at length.
 const OPENING: usize = 5;
 
 /// Number of causes that are kept, the newest. Each has one or two lines.
 const CAUSES: usize = 3;
 
-/// What runtimes say at the start of a line before they end the process, and whether the next line says more.
+/// The beginnings of lines that runtimes write before they end the process, and whether the next
+/// line says more.
 const CAUSE_STARTS: &[(&str, bool)] = &[
     ("terminate called ", true),
     ("libc++abi: terminating", false),
@@ -113,7 +115,7 @@ impl Tail {
         is_one
     }
 
-    /// Takes all lines, and returns those that `job` may have written. `None`: all.
+    /// Takes all lines, and returns those that `job` may have written, or all for `None`.
     pub(crate) fn take(&mut self, job: Option<u64>) -> LastWords {
         let mut words = LastWords::default();
         self.opening = 0;

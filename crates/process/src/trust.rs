@@ -1,7 +1,9 @@
-//! Whether others may exchange what is at a path: a directory in which they may rename, somewhere above it, is enough to
-//! put another socket or another file there. Knows owners, modes and links, and not what the place is for.
+//! Judges whether others may exchange the file at a path. A directory in which they may rename,
+//! somewhere above it, is enough to put another socket or another file there. Knows owners, modes
+//! and links, and not the purpose of the place.
 //!
-//! Each part of a path is looked at by the descriptor of the one before, so what is judged is what is on the way.
+//! Each part of a path is looked at by the descriptor of the one before, so the judged path is the
+//! real one.
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
@@ -29,7 +31,7 @@ pub enum Distrust {
     Link {
         /// The link.
         path: PathBuf,
-        /// What stands in it.
+        /// Its target.
         to: PathBuf,
     },
     /// A link on the way is somebody else's.
@@ -75,7 +77,7 @@ pub enum Distrust {
 /// exchange it.
 ///
 /// # Errors
-/// What the system says, or an error whose source is a [`Distrust`].
+/// The system's error, or an error whose source is a [`Distrust`].
 pub fn make_directory(dir: &Path, mode: u32) -> io::Result<()> {
     let dir = std::path::absolute(dir)?;
     let user = rustix::process::geteuid().as_raw();
@@ -85,7 +87,7 @@ pub fn make_directory(dir: &Path, mode: u32) -> io::Result<()> {
     check(&dir, user)
 }
 
-/// Judges as much of an absolute path as there is.
+/// Judges as much of an absolute path as exists.
 fn check(dir: &Path, user: u32) -> io::Result<()> {
     let mut way = Way::to(dir)?;
     loop {
@@ -98,7 +100,7 @@ fn check(dir: &Path, user: u32) -> io::Result<()> {
     }
 }
 
-/// A path, a part of which is behind us.
+/// A path, a part of which has been judged.
 struct Way {
     at: OwnedFd,
     /// Where that is, by the names that led there.

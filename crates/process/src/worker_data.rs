@@ -1,9 +1,11 @@
-//! [`WorkerData`]: what each worker of a pool is given at its start, in an encoding that the worker reads.
+//! [`WorkerData`]: the data that each worker of a pool gets at its start, in an encoding that the
+//! worker reads.
 
 use procpool_protocol::encodings::Encodings;
 use procpool_protocol::{Encoding, Payload, PayloadError};
 
-/// Longest bincode beside which the same value is kept as JSON, in bytes: 1 MiB. Both are held as long as the pool.
+/// Maximum length of bincode beside which the same value is kept as JSON, in bytes: 1 MiB. Both are
+/// held as long as the pool.
 const MAX_WITH_JSON: usize = 1024 * 1024;
 
 /// Encoded worker data.
@@ -15,8 +17,8 @@ pub struct WorkerData {
 }
 
 impl WorkerData {
-    /// Has a value encoded by `encode`. As bincode, up to 1 MiB of it, also as JSON, for workers that read no
-    /// bincode.
+    /// Encodes a value with `encode`. As bincode, up to 1 MiB of it, also as JSON, for workers that
+    /// read no bincode.
     ///
     /// # Errors
     /// When the value cannot be represented in the encoding.
@@ -31,15 +33,15 @@ impl WorkerData {
         Ok(Self { preferred, json })
     }
 
-    /// Returns the data for a worker that reads these encodings; what is preferred where it reads none that
-    /// the data is in.
+    /// Returns the data for a worker that reads these encodings, or in the preferred encoding where
+    /// it reads none of them.
     pub fn given_to(&self, encodings: Encodings) -> &Payload {
         let all = [Some(&self.preferred), self.json.as_ref()];
         let readable = all.into_iter().flatten().find(|data| encodings.has(data.encoding));
         readable.unwrap_or(&self.preferred)
     }
 
-    /// Returns the same data without what is larger than `limit` bytes.
+    /// Returns the same data without the encodings that are larger than `limit` bytes.
     ///
     /// # Errors
     /// The size of the data, in bytes, when all of it is larger.

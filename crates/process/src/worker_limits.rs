@@ -1,42 +1,48 @@
-//! [`WorkerLimits`]: what one worker process may use, and the checks of it. How a process is held to them is
-//! for `os`, what counts as running into one for `evidence`.
+//! [`WorkerLimits`]: the limits of one worker process, and their checks. `os` sets them on a
+//! process, `evidence` judges whether a worker reached one.
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Least and most that a nice level may differ.
+/// Minimum and maximum difference of a nice level.
 const NICE: RangeInclusive<i32> = -20..=19;
 
-/// Least address space that a worker starts in, in bytes: a small program with its stacks and its share of the C library.
+/// Minimum address space that a worker starts in, in bytes: a small program with its stacks and its
+/// share of the C library.
 const MEMORY_FLOOR: u64 = 16 << 20;
 
-/// Limits of one worker process, which the kernel holds it to.
+/// Limits of one worker process, which the kernel enforces.
 ///
-/// They are set from outside, before the worker has been told anything, and its children inherit them. Beside
-/// them, no worker writes core dumps.
+/// They are set from outside, before the worker gets its first message, and its children inherit
+/// them. Besides, no worker writes core dumps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerLimits {
-    /// Address space, in bytes: all that is mapped, whether it was ever touched or not, the executable and the
-    /// stacks of its threads among it. At least 16 MiB; most programs need more to start. Default: none.
+    /// Maximum address space, in bytes: all mappings, touched or not, including the executable and
+    /// the stacks of its threads. At least 16 MiB; a typical program needs more to start. Default:
+    /// `None`.
     pub memory_limit: Option<u64>,
-    /// Time on a processor that a job may use, in whole seconds. At the limit the worker is sent SIGXCPU, and SIGKILL
-    /// a second later. Default: none.
+    /// Maximum processor time of a job, in whole seconds. At the limit the worker is sent SIGXCPU,
+    /// and SIGKILL a second later. Default: `None`.
     ///
-    /// The kernel counts a process' whole life. So a worker of a pool, unless it runs one job only, is allowed twice as
-    /// much and is replaced between two jobs once it has used the half of that: a job has at least this time, however
-    /// much those before it used, and never more than twice this.
+    /// The kernel counts a process' whole life. So a worker of a pool, unless it runs one job only,
+    /// is allowed twice as much. It is replaced between two jobs once it has used half of that. A
+    /// job has at least this time, no matter how much those before it used, and never more than
+    /// twice this.
     pub cpu_limit: Option<Duration>,
-    /// Open file descriptors, of which the worker needs about ten for itself. Default: none but the
-    /// coordinator's own.
+    /// Maximum number of open file descriptors, of which the worker needs about ten for itself.
+    /// Default: `None`, which leaves the coordinator's own limit.
     pub open_files_limit: Option<u64>,
-    /// Processes and threads, of which the worker needs two for itself. Default: none.
+    /// Maximum number of processes and threads, of which the worker needs two for itself. Default:
+    /// `None`.
     pub process_limit: Option<u64>,
-    /// Size of a file that the worker writes, in bytes. Beyond it the worker is sent SIGXFSZ. Default: none.
+    /// Maximum size of a file that the worker writes, in bytes. Beyond it the worker is sent
+    /// SIGXFSZ. Default: `None`.
     pub file_size_limit: Option<u64>,
-    /// Added to the coordinator's own nice level, -20 to 19: above zero, workers give way to it. Default: 0.
+    /// Number added to the coordinator's own nice level, -20 to 19. Above zero, workers give way to
+    /// it. Default: 0.
     pub nice: i32,
     /// Whether it runs one job after another, and is replaced in time.
     pub is_replaced: bool,
@@ -94,12 +100,12 @@ impl WorkerLimits {
         Self { is_replaced: true, ..self }
     }
 
-    /// Time on a processor that the process may use in its life.
+    /// Returns the processor time that the process may use in its life.
     pub fn cpu_budget(&self) -> Option<Duration> {
         self.cpu_limit.map(|limit| limit.saturating_mul(if self.is_replaced { 2 } else { 1 }))
     }
 
-    /// Checks what the types cannot express.
+    /// Checks the rules that the types cannot express.
     pub fn check(&self) -> Result<(), InvalidWorkerLimits> {
         let amounts = [
             ("memory_limit", self.memory_limit),

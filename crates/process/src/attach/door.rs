@@ -1,7 +1,7 @@
-//! Who may come in through the named socket, and with what.
+//! Checks which processes may connect through the named socket.
 //!
-//! The kernel's word about a peer comes first. A stranger is turned away unread, and one that says
-//! nothing gives way to those who come later: so it costs nobody else a place.
+//! The kernel's information about a peer comes first. A stranger is rejected unread, and one that
+//! says nothing gives way to later ones: so it takes nobody else's place.
 
 use super::shared::{Arrival, Half, Key, Shared};
 use crate::clock;
@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a process may take to introduce both of its connections.
+/// Maximum time for a process to introduce both of its connections.
 const GREETING: Duration = Duration::from_secs(5);
 
 /// Maximum number of connections that have not introduced themselves; the oldest gives way.
@@ -25,22 +25,22 @@ const GREETINGS: usize = 64;
 /// Maximum number of them that one process may have: it needs two.
 const OF_ONE_PROCESS: usize = 2;
 
-/// Maximum number of processes that stand by.
+/// Maximum number of processes that wait for a place.
 const STANDBY: usize = 64;
 
-/// Maximum length of a process's own word for itself, in bytes.
+/// Maximum length of a process's own name for itself, in bytes.
 const MAX_PROCESS: usize = 64;
 
 /// Rest after accepting failed, for lack of file descriptors for example: at first, and at most.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
-/// Why a connection is turned away: a word for programs, a sentence for people.
+/// Why a connection is rejected: a word for programs, a sentence for people.
 struct Refusal {
     word: &'static str,
     detail: String,
 }
 
-/// Lets processes in until it is aborted.
+/// Accepts processes until it is aborted.
 pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) {
     let [mut rest, longest] = REST;
     loop {
@@ -69,7 +69,7 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// By the kernel's word alone.
+    /// Checks a peer by the kernel's information alone.
     fn admit(&self, peer: Peer) -> Result<(), Refusal> {
         if !self.users.contains(&peer.uid) {
             let detail = format!("it belongs to user {}, who may not attach", peer.uid);
@@ -210,7 +210,7 @@ impl Shared {
     }
 }
 
-/// What came of a connection.
+/// The result of a connection.
 enum Joined {
     /// Both are there: jobs, control.
     Whole(Half, Half),
@@ -236,13 +236,13 @@ impl Drop for Expires<'_> {
     }
 }
 
-/// Tells a peer why. The preamble in front tells it which versions there are.
+/// Tells a peer why it is rejected. The preamble in front tells it which versions there are.
 fn turn_away(line: &Line, refusal: &Refusal) {
     line.say(&Preamble::ours().to_bytes());
     line.refuse(refusal.word, &refusal.detail);
 }
 
-/// Takes as long for a token that is nearly right as for one that is all wrong.
+/// Compares tokens. A token that is nearly right takes as long as one that is all wrong.
 fn is_equal(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
     one.len() == other.len() && differences == 0

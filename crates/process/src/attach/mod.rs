@@ -1,9 +1,9 @@
-//! Attached workers: processes that somebody else started, such as a service manager, a container or a
-//! debugger, and that come through a named socket.
+//! Attached workers: processes that somebody else started, such as a service manager, a container
+//! or a debugger, and that connect through a named socket.
 //!
-//! An [`AttachPoint`] is such a socket. A process proves itself by the kernel's word about its user,
-//! before a byte of it is read, and by the token that stands in the file beside the socket. Both of its
-//! connections together take the place of one that is waited for, or stand by until there is one.
+//! An [`AttachPoint`] is such a socket. A process proves itself by the kernel's information about
+//! its user, before a byte of it is read, and by the token in the file beside the socket. Both of
+//! its connections together take the place of a worker that is waited for, or wait for one.
 
 mod door;
 mod place;
@@ -32,8 +32,8 @@ pub struct AttachSocket {
 }
 
 impl AttachSocket {
-    /// A socket of this name, at most 107 bytes long, for workers of this process's own user. Their token
-    /// stands in a file of the same name with `.token` at its end.
+    /// Returns a socket of this name, at most 107 bytes long, for workers of this process's own
+    /// user. Their token is in a file of the same name with `.token` at its end.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), users: Vec::new() }
     }

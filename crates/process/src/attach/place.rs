@@ -10,7 +10,8 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// Longest name of a Unix socket, in bytes: `sun_path` has 108, one of them the final zero.
+/// Maximum length of the name of a Unix socket, in bytes: `sun_path` has 108, one of them the final
+/// zero.
 const MAX_NAME: usize = 107;
 
 /// Removed when dropped.
@@ -22,8 +23,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Sees to it that the socket can be bound, and writes the token.
-    /// Others than this user connect if it `is_shared`.
+    /// Makes sure that the socket can be bound, and writes the token. Users other than this one may
+    /// connect if it `is_shared`.
     pub(super) fn prepare(socket: &Path, token: &str, is_shared: bool) -> io::Result<Self> {
         let failed = |reason: String| {
             io::Error::other(format!("failed to let workers attach at {}: {reason}", socket.display()))
@@ -48,7 +49,8 @@ impl Drop for Place {
     }
 }
 
-/// Sees to it that a socket of this name can be bound, in a directory that is made with this mode where it is missing.
+/// Makes sure that a socket of this name can be bound, in a directory that is made with this mode
+/// where it is missing.
 pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
     let length = socket.as_os_str().as_bytes().len();
     if !socket.is_absolute() || length > MAX_NAME {
@@ -71,7 +73,7 @@ fn token_file(socket: &Path) -> PathBuf {
     name.into()
 }
 
-/// Removes what a server left behind that was killed.
+/// Removes the files that a killed server left behind.
 fn clear(socket: &Path) -> Result<(), String> {
     match fs::symlink_metadata(socket) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

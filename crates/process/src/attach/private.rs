@@ -1,4 +1,4 @@
-//! A named Unix socket that only this user and root can connect to, for whatever is served there.
+//! A named Unix socket that only this user and root can connect to.
 
 use super::place;
 use crate::os::fork::Home;
@@ -9,11 +9,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// The name of a socket in the file system. Removed when dropped, unless somebody else's socket has it by then.
+/// The name of a socket in the file system. Removed when dropped, unless another process's socket
+/// has it by then.
 #[derive(Debug)]
 pub struct SocketName {
     path: PathBuf,
-    /// Holds on to the file, so that its number stays its own when somebody takes the name over.
+    /// Holds the file, so that its number stays its own when another process takes the name over.
     file: File,
     home: Home,
 }

@@ -1,4 +1,5 @@
-//! What an attach point and its door share: who has come so far, and who waits for whom. All bounded.
+//! The state that an attach point and its door share: the connections so far, and the places that
+//! wait. All bounded.
 
 use crate::opening::Line;
 use crate::os::attached_process::AttachedProcess;
@@ -18,7 +19,7 @@ pub(crate) struct Arrival {
     pub(crate) control: Line,
 }
 
-/// What tells attaching processes apart: the kernel's word, and their own where they live in another
+/// The identity of an attaching process: the kernel's, and its own name where it lives in another
 /// namespace of processes and all have the number 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -55,11 +56,13 @@ pub(super) struct State {
     /// Bounded by the workers that a pool may start.
     pub(super) waiting: VecDeque<oneshot::Sender<Arrival>>,
     pub(super) complaints: Complaints,
-    /// Numbers halves, so that one that expires is told from a later one of the same process.
+    /// Numbers halves, so that one that expires is distinguished from a later one of the same
+    /// process.
     pub(super) halves_so_far: u64,
 }
 
-/// What was logged of which process, so that a thousand attempts make one line. Bounded: it forgets.
+/// The log lines so far, so that a thousand attempts of a process make one line. Bounded: it
+/// forgets.
 #[derive(Debug, Default)]
 pub(super) struct Complaints(HashSet<(u32, &'static str)>);
 

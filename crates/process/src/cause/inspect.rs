@@ -1,5 +1,5 @@
-//! Looks for what keeps an executable from being started: before a start, or after one that failed.
-//! Starts nothing.
+//! Looks for obstacles to starting an executable: before a start, or after one that failed. Starts
+//! nothing.
 
 use super::{Obstacle, obstructed};
 use crate::program::elf::{self, Elf, Machine};
@@ -14,11 +14,12 @@ use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-/// How many scripts in a row the kernel runs.
+/// Maximum number of scripts in a row that the kernel runs.
 const MAX_SCRIPTS: usize = 5;
 
-/// Whatever keeps the executable at `path` from being started in `current_dir`, whose script finds
-/// programs on `search_path`. Both are those of this process if they are `None`.
+/// Looks for an obstacle to starting the executable at `path` in `current_dir`, whose script finds
+/// programs on `search_path`. Both are those of this process if they are `None`. The error is the
+/// obstacle.
 pub(crate) fn inspect(
     path: &Path,
     current_dir: Option<&Path>,
@@ -29,8 +30,8 @@ pub(crate) fn inspect(
     subject.path(path, MAX_SCRIPTS)
 }
 
-/// Returns the error of a spawn with its cause, as far as one can be found. `file` is what was
-/// started, if not what is at `path`.
+/// Returns the error of a spawn with its cause, as far as one can be found. `file` is the started
+/// file, unless it is the one at `path`.
 pub(crate) fn of_spawn(
     path: &Path,
     current_dir: Option<&Path>,
@@ -63,7 +64,7 @@ pub(crate) fn of_spawn(
     known.or_else(|| search().err()).or_else(fallback).map_or(error, obstructed)
 }
 
-/// What is looked at, and how.
+/// The inspected file, and the way to it.
 struct Subject<'a> {
     current_dir: Option<&'a Path>,
     search_path: Option<&'a OsStr>,
@@ -178,7 +179,7 @@ fn executable(file: &File) -> Result<(), Obstacle> {
     })
 }
 
-/// Why there is nothing at `path`.
+/// Returns why there is nothing at `path`.
 fn missing(path: &Path, error: &io::Error) -> Obstacle {
     match Errno::from_io_error(error) {
         Some(Errno::NOTDIR) => Obstacle::PathThroughFile,

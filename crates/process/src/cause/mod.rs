@@ -1,5 +1,5 @@
-//! Sentences for what the system refuses: what is missing, and the way out. Errors, logs and
-//! `procpool check` say the same of the same cause.
+//! Sentences for the system's refusals: the thing that is missing, and the way out. Errors, logs
+//! and `procpool check` say the same of the same cause.
 
 mod inspect;
 mod obstacle;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use std::fmt;
 use std::io;
 
-/// A system call that failed, with what that means.
+/// A system call that failed, with its meaning.
 #[derive(Debug)]
 struct Explained {
     sentence: String,
@@ -36,7 +36,7 @@ pub(crate) fn obstructed(obstacle: Obstacle) -> io::Error {
     io::Error::new(obstacle.kind(), obstacle)
 }
 
-/// `pidfd_open` failed.
+/// Returns the error for a `pidfd_open` that failed.
 pub(crate) fn pidfd_open(reason: Errno) -> io::Error {
     match reason {
         Errno::PERM | Errno::ACCESS | Errno::NOSYS => explained(
@@ -50,7 +50,7 @@ pub(crate) fn pidfd_open(reason: Errno) -> io::Error {
     }
 }
 
-/// The system makes no socket.
+/// Returns the error for a socket that the system does not make.
 pub(crate) fn socket(reason: io::Error) -> io::Error {
     let errno = Errno::from_io_error(&reason);
     match errno {
@@ -69,8 +69,9 @@ pub(crate) fn socket(reason: io::Error) -> io::Error {
     }
 }
 
-/// `prlimit` failed, though this process has itself what the worker is to have. `key` is what would
-/// have been set, and `is_optional` tells that a configuration may do without.
+/// Returns the error for a `prlimit` that failed, though this process itself has the limit that the
+/// worker would get. `key` is the limit's key. `is_optional` says that a configuration may do
+/// without it.
 pub(crate) fn prlimit(key: &'static str, is_optional: bool, reason: Errno) -> String {
     match reason {
         Errno::PERM | Errno::ACCESS | Errno::NOSYS => format!(
@@ -83,7 +84,7 @@ pub(crate) fn prlimit(key: &'static str, is_optional: bool, reason: Errno) -> St
     }
 }
 
-/// `memfd_create` or what follows it failed.
+/// Returns the error for a `memfd_create`, or a call after it, that failed.
 pub(crate) fn memfd(reason: Errno) -> String {
     match reason {
         Errno::PERM | Errno::ACCESS | Errno::NOSYS => format!(
@@ -95,7 +96,8 @@ pub(crate) fn memfd(reason: Errno) -> String {
     }
 }
 
-/// What a spawn needs beside the executable cannot be had. Other errors stay as they are.
+/// Returns the error for a resource that a spawn needs beside the executable. Other errors stay as
+/// they are.
 pub(crate) fn resources(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error) {
         Some(errno @ (Errno::MFILE | Errno::NFILE)) => descriptors(errno),

@@ -1,5 +1,4 @@
-//! [`Obstacle`]: everything that is known to keep an executable from being started, each with its
-//! sentence.
+//! [`Obstacle`]: the known obstacles to starting an executable, each with its sentence.
 
 use crate::program::elf::Machine;
 use rustix::io::Errno;
@@ -117,7 +116,7 @@ pub(crate) enum Obstacle {
 }
 
 impl Obstacle {
-    /// As the standard library sorts errors.
+    /// Returns the kind of error by which the standard library sorts.
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
             Self::DirectoryMissing(_)
@@ -143,7 +142,7 @@ impl Obstacle {
         }
     }
 
-    /// The same, of the interpreter of a script.
+    /// Returns the same obstacle for the interpreter of a script.
     pub(super) fn of_interpreter(self, interpreter: &Path) -> Self {
         match self {
             Self::Missing => Self::InterpreterMissing(interpreter.into()),
@@ -153,7 +152,7 @@ impl Obstacle {
         }
     }
 
-    /// The same, of the loader of a program.
+    /// Returns the same obstacle for the loader of a program.
     pub(super) fn of_loader(self, loader: &Path) -> Self {
         match self {
             Self::Missing => Self::LoaderMissing(loader.into()),

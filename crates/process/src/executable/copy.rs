@@ -34,13 +34,13 @@ impl From<Errno> for NoCopy {
     }
 }
 
-/// Longest name of a file in memory, in bytes.
+/// Maximum length of the name of a file in memory, in bytes.
 const MAX_NAME: usize = 249;
 
 /// `F_SEAL_EXEC` (Linux 6.3): nobody changes whether it may be executed.
 const SEAL_EXEC: SealFlags = SealFlags::from_bits_retain(0x20);
 
-/// The copies that are in use or being made.
+/// The copies that are in use or under construction.
 static COPIES: Mutex<Vec<(Identity, Arc<Copying>)>> = Mutex::new(Vec::new());
 
 /// One file's copy. Locked while it is made: the next in line wants the same file, and others need not wait.

@@ -1,4 +1,4 @@
-//! Tells whether the kernel refuses every write to a file while a process runs it.
+//! Finds out whether the kernel refuses every write to a file while a process runs it.
 //!
 //! The kernel counts for each inode how often it is open for writing, and a shared mapping keeps its
 //! file open. `exec` fails while that count is above zero (`ETXTBSY`). From then on, and until the
@@ -47,8 +47,9 @@ fn file_system_guards(magic: u32) -> bool {
     }
 }
 
-/// Linux 6.11 let everybody write to running programs. Linux 6.13 and fixes of 6.12 do not, and a
-/// distribution's number tells nothing about its fixes, so there the question is put to the kernel.
+/// Returns whether this kernel guards running programs. Linux 6.11 let everybody write to them.
+/// Linux 6.13 and fixes of 6.12 do not, and a distribution's number tells nothing about its fixes,
+/// so there the kernel itself is tried.
 fn kernel_guards(release: &str, is_guarded: impl FnOnce() -> bool) -> bool {
     let mut numbers = release.split(['.', '-', '+']).map(|number| number.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {

@@ -1,10 +1,10 @@
-//! Tells whether two looks at a file have seen the same bytes, as far as the kernel's own notes
+//! Finds out whether two looks at a file have seen the same bytes, as far as the kernel's own notes
 //! about it go.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// What the kernel notes about a file whose bytes nobody has changed.
+/// The kernel's notes about a file whose bytes nobody has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Bytes that are compared at a time.
+/// Number of bytes that are compared at a time.
 const CHUNK: usize = 128 * 1024;
 
 #[derive(Debug)]
@@ -26,14 +26,14 @@ pub(super) struct Kept {
     has_changed: AtomicBool,
 }
 
-/// What a worker is started from.
+/// The source from which a worker is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Run {
     File,
     Copy,
 }
 
-/// What came of starting the file itself.
+/// The result of starting the file itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
     NotMade,

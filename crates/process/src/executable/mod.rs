@@ -1,5 +1,5 @@
-//! Which file a worker is made from. Looks for it, tells whether it can be started, and pins its
-//! bytes.
+//! [`Executable`]: the file that workers run. Looks for it, checks whether it can be started, and
+//! pins its bytes.
 
 mod copy;
 mod guard;
@@ -34,7 +34,7 @@ pub struct Executable {
     args: Vec<OsString>,
 }
 
-/// A worker executable cannot be had.
+/// The worker executable could not be found or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecutableError {
@@ -44,9 +44,9 @@ pub enum ExecutableError {
         looked_in.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NotFound {
-        /// What was looked for.
+        /// The name that was looked for.
         name: String,
-        /// Where, in that order.
+        /// The places, in that order.
         looked_in: Vec<PathBuf>,
     },
     /// The file is there, but cannot be opened or is not executable.
@@ -54,7 +54,7 @@ pub enum ExecutableError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
 }
@@ -131,9 +131,9 @@ impl Executable {
         &self.args
     }
 
-    /// Looks for everything that can keep the file from being started in this directory with this
-    /// environment, without starting it. A bare name in the first line of a script is looked for on
-    /// the `PATH` of `env`, or of this process.
+    /// Looks for all obstacles to starting the file in this directory with this environment,
+    /// without starting it. A bare name in the first line of a script is looked for on the `PATH`
+    /// of `env`, or of this process.
     ///
     /// # Errors
     /// [`ExecutableError::Unusable`] with what is missing and the way out.

@@ -1,5 +1,5 @@
-//! [`Pinned`]: an executable whose bytes stay what they were when a pool started or was reloaded,
-//! as far as the kind of file allows.
+//! [`Pinned`]: an executable whose bytes stay the same since a pool started or was reloaded, as far
+//! as the kind of file allows.
 
 use super::copy::{self, NoCopy};
 use super::guard;
@@ -17,7 +17,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Once};
 
-/// An executable that is held on to.
+/// An executable that is held open.
 #[derive(Clone, Debug)]
 pub struct Pinned {
     executable: Executable,
@@ -25,10 +25,10 @@ pub struct Pinned {
     hold: Hold,
 }
 
-/// How far the bytes are held on to.
+/// How far the bytes are held.
 #[derive(Clone, Debug)]
 enum Hold {
-    /// Not at all: whatever is at the executable's path at the time, because its interpreter needs
+    /// Not at all: each start runs the file at the executable's path, because its interpreter needs
     /// the name.
     Path,
     /// As long as nobody writes into this file, which is noticed.
@@ -40,8 +40,8 @@ enum Hold {
 }
 
 impl Executable {
-    /// Opens the file and holds on to its bytes, so that what is spawned later is what is there
-    /// now. Blocks for the time of reading the file, at most.
+    /// Opens the file and holds its bytes, so that later spawns run the bytes of now. Blocks for
+    /// the time of reading the file, at most.
     ///
     /// # Errors
     /// When the file cannot be used, or is not all there.
@@ -91,7 +91,7 @@ impl Executable {
         Ok(self.pinned(identity, hold))
     }
 
-    /// The open file, or only what it is, where it goes by its path.
+    /// Returns the open file, or only its identity where it goes by its path.
     fn candidate(&self) -> Result<Result<Candidate, Identity>, ExecutableError> {
         let unusable = |error| self.unusable(error);
         let file = match elf::open(&self.path) {
@@ -139,7 +139,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// The kernel lets nobody write to what runs.
+    /// Returns whether it runs as this process: the kernel lets nobody write to a running program.
     fn runs_as_this_process(&self) -> bool {
         let own = std::fs::metadata("/proc/self/exe").map(|own| Identity::of(&own));
         own.is_ok_and(|own| own.is_same_inode(&self.identity))
@@ -183,7 +183,7 @@ fn warn_once(path: &Path, reason: &NoCopy) {
 }
 
 impl Pinned {
-    /// What it was pinned from, with the arguments.
+    /// Returns the executable that it was pinned from, with the arguments.
     pub fn executable(&self) -> &Executable {
         &self.executable
     }
@@ -212,7 +212,7 @@ impl Pinned {
         }
     }
 
-    /// Fails if somebody has written into the file since, whose bytes are nowhere else.
+    /// Fails if somebody has written into the file since; its old bytes are nowhere else.
     fn verify(&self, file: &File) -> io::Result<()> {
         let now = Identity::of(&file.metadata()?);
         if now.has_same_contents(&self.identity) {

@@ -45,12 +45,12 @@ fn names_working_directory(pwd: &Path) -> bool {
 /// workers of a pool may, that is the path of the file that was copied.
 ///
 /// # Errors
-/// When the system does not tell.
+/// When the system does not report it.
 pub fn own_path() -> io::Result<PathBuf> {
     Ok(original(&std::env::current_exe()?))
 }
 
-/// The name of a copy in memory is the path of its original.
+/// Returns the original of a copy in memory, whose path is the copy's name.
 fn original(path: &Path) -> PathBuf {
     let name = path.as_os_str().as_bytes().strip_prefix(b"/memfd:");
     let name = name.and_then(|name| name.strip_suffix(b" (deleted)"));

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A worker did not come up. Whatever there was of it is dead and reaped.
+/// A worker did not come up. Its process, if there was one, is dead and reaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -26,7 +26,7 @@ pub enum StartError {
         pool: String,
         /// How it ended.
         report: Box<ExitReport>,
-        /// What else that suggests: nothing, or the rest of the sentence.
+        /// A hint from that: empty, or the rest of the sentence.
         hint: String,
     },
     /// It did nothing for too long and was killed.
@@ -34,7 +34,7 @@ pub enum StartError {
     TimedOut {
         /// The pool.
         pool: String,
-        /// What it should have become.
+        /// The state that it should have reached.
         step: &'static str,
         /// The bound.
         timeout: Duration,
@@ -44,7 +44,7 @@ pub enum StartError {
     Contract {
         /// The pool.
         pool: String,
-        /// What was expected and found.
+        /// The expected and the actual contract.
         mismatch: Box<ContractMismatch>,
     },
     /// It is a worker of another job than the one that the pool names.
@@ -60,12 +60,12 @@ pub enum StartError {
         /// The job of the worker.
         found: String,
     },
-    /// It does not read what it would be sent.
+    /// It does not read the encoding that it would be sent.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
     Encoding {
         /// The pool.
         pool: String,
-        /// What it would be sent, and what it reads.
+        /// The encoding that it would be sent, and those that it reads.
         mismatch: Box<EncodingMismatch>,
     },
     /// It spoke something else than the protocol.
@@ -73,7 +73,7 @@ pub enum StartError {
     Protocol {
         /// The pool.
         pool: String,
-        /// What it did.
+        /// The violation.
         violation: String,
     },
     /// Its own initialisation failed.
@@ -81,7 +81,7 @@ pub enum StartError {
     Init {
         /// The pool.
         pool: String,
-        /// What it says.
+        /// Its failure.
         failure: Failure,
     },
     /// The system does not open or start the executable in time.
@@ -106,7 +106,7 @@ pub enum StartError {
     Unserved {
         /// The pool.
         pool: String,
-        /// What is missing, and where.
+        /// The missing line, and its place.
         advice: String,
     },
     /// The coordinator's own side cannot be set up.

@@ -1,14 +1,16 @@
-//! What a death before a worker was ready suggests, as far as its report does not say it. Pure sentences.
+//! Hints from a death before a worker was ready, as far as its report does not have them. Pure
+//! sentences.
 
 use procpool_protocol::{Exit, ExitReport, LimitHit};
 
-/// What a worker exits with that finds no connections, and so takes itself to be started by hand.
+/// The exit code of a worker that finds no connections, and so believes that it was started by
+/// hand.
 const BY_HAND: i32 = 2;
 
 /// How a worker was started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Start<'a> {
-    /// The test of the running executable that is to serve.
+    /// The test of the running executable that serves.
     pub(super) test: Option<&'a str>,
     /// Its address space, in bytes.
     pub(super) memory_limit: Option<u64>,

@@ -49,14 +49,14 @@ const SLOW_EXEC: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct ReadyWorker {
     pub(crate) body: Body,
-    /// What it said of itself.
+    /// Its hello.
     pub hello: Hello,
     pub(crate) jobs: Arc<Socket>,
     pub(crate) control: Arc<Socket>,
-    /// Holds what the worker sent after it was ready, if anything.
+    /// Holds the bytes that the worker sent after it was ready, if any.
     pub(crate) jobs_in: Decoder,
     pub(crate) control_in: Decoder,
-    /// Where the worker writes down which job it has begun, if it does.
+    /// The page in which the worker records which job it has begun, if it does.
     pub(crate) page: Option<Page>,
     /// The arenas that the worker was born with, if it was.
     pub arenas: Option<BornArenas>,
@@ -68,7 +68,7 @@ impl ReadyWorker {
         self.body.process.pid()
     }
 
-    /// Returns whether it may be given jobs ahead of their turn: it writes down which it has begun.
+    /// Returns whether it may be sent jobs ahead of their turn: it records which it has begun.
     pub fn takes_ahead(&self) -> bool {
         self.page.is_some()
     }
@@ -100,7 +100,7 @@ pub async fn launch(
     worker?.ready().await
 }
 
-/// Starts a worker, gives it this data, and hears what it is.
+/// Starts a worker, sends it this data, and reads its hello.
 async fn introduced<'a>(
     recipe: &'a Recipe,
     name: String,
@@ -114,7 +114,7 @@ async fn introduced<'a>(
     begun.introduced().await
 }
 
-/// The process runs, and is told what it is for.
+/// The process runs, and has its `Welcome`.
 struct Begun<'a> {
     recipe: &'a Recipe,
     body: Body,
@@ -124,9 +124,10 @@ struct Begun<'a> {
     arenas: Option<BornArenas>,
     /// The encoding of the worker data that it was given.
     given: Encoding,
-    /// What the jobs connection has not taken of the first frame: a part of large worker data.
+    /// The part of the first frame that the jobs connection has not taken: a part of large worker
+    /// data.
     rest: Bytes,
-    /// What goes with the first byte of that.
+    /// The descriptors that go with the first byte of that.
     attachments: Attachments,
 }
 
@@ -179,7 +180,7 @@ impl<'a> Begun<'a> {
         Ok(Self { recipe, body, jobs, control, page, arenas, given, rest, attachments })
     }
 
-    /// Waits for a process that attaches, however long that takes.
+    /// Waits without a limit for a process that attaches.
     async fn attach(
         recipe: &'a Recipe,
         point: &AttachPoint,
@@ -238,7 +239,7 @@ impl<'a> Begun<'a> {
     }
 }
 
-/// It has said what it is, and that is what the pool is for.
+/// It has said hello, and it fits the pool.
 struct Introduced<'a> {
     recipe: &'a Recipe,
     body: Body,
@@ -288,7 +289,7 @@ impl Introduced<'_> {
     }
 }
 
-/// What a worker is born with beside its connections, from descriptor 5 on.
+/// The descriptors that a worker is born with beside its connections, from number 5 on.
 fn descriptors(page: Option<&Page>, arenas: Option<&BornArenas>) -> io::Result<Vec<OwnedFd>> {
     let page = page.map(|page| page.as_fd().try_clone_to_owned()).transpose()?;
     let Some(BornArenas { input, output }) = arenas else { return Ok(Vec::from_iter(page)) };
@@ -298,7 +299,8 @@ fn descriptors(page: Option<&Page>, arenas: Option<&BornArenas>) -> io::Result<V
     Ok(vec![page, input, output])
 }
 
-/// What is said on the jobs connection, unless the worker speaks on the other one, or closes it.
+/// Returns the first frame of the jobs connection, unless the worker speaks on the other one, or
+/// closes it.
 async fn heard<T>(
     jobs: impl Future<Output = Result<T, String>>,
     breach: impl Future<Output = String>,
@@ -338,7 +340,7 @@ enum Step<T> {
     TimedOut,
 }
 
-/// One step of a launch, unless the worker dies or the time is up before.
+/// Runs one step of a launch, unless the worker dies or the time is up before.
 async fn step<T>(alive: &Alive, timeout: Duration, work: impl Future<Output = T>) -> Step<T> {
     tokio::select! {
         biased;

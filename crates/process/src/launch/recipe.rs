@@ -1,4 +1,5 @@
-//! [`Recipe`]: what the workers of a pool have in common, what they have to be, and what they are told.
+//! [`Recipe`]: the common properties of a pool's workers, their requirements, and their first
+//! messages.
 
 use super::StartError;
 use super::hint::{self, Start};
@@ -28,37 +29,37 @@ use std::time::Duration;
 pub struct Recipe {
     /// The pool's name; a worker is called after it.
     pub name: String,
-    /// Where its workers come from.
+    /// The origin of its workers.
     pub origin: Origin,
     /// Names of variables that its workers inherit beside the usual ones.
     pub inherit_env: Vec<String>,
     /// The pool's own variables.
     pub env: Vec<(OsString, OsString)>,
-    /// The workers' working directory; `None`: the coordinator's.
+    /// The workers' working directory. `None` for the coordinator's.
     pub current_dir: Option<PathBuf>,
-    /// What each worker process may use.
+    /// The limits of each worker process.
     pub limits: WorkerLimits,
     /// Whether its workers may be given jobs ahead of their turn.
     pub sends_ahead: bool,
-    /// What its workers are for.
+    /// The mode of its workers.
     pub mode: Mode,
     /// The job that its workers serve, by its name, where the executable may have others.
     pub job: Option<String>,
-    /// What the workers have to be: what the caller was built with, or what the first worker was.
+    /// The contract of the workers: the caller's, or the first worker's.
     pub expects: Arc<OnceLock<Contract>>,
     /// How the workers come by arenas, once the first has said so. Belongs to the executable.
     pub takes_arenas: Arc<OnceLock<Option<TakesArenas>>>,
-    /// What each worker is given at its start.
+    /// The worker data that each worker gets at its start.
     pub worker_data: WorkerData,
-    /// How its workers and their callers understand each other.
+    /// The encodings of its workers and their callers.
     pub encodings: Arc<EncodingAgreement>,
-    /// Largest payload in either direction, in bytes.
+    /// Maximum payload in either direction, in bytes.
     pub max_payload: u32,
-    /// Bounds each step of a launch.
+    /// Maximum time of each step of a launch.
     pub step_timeout: Duration,
 }
 
-/// Where the workers of a pool come from.
+/// The origin of a pool's workers.
 #[derive(Clone, Debug)]
 pub enum Origin {
     /// They are processes of this executable.
@@ -68,7 +69,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Returns what is run, where this process runs it.
+    /// Returns the executable, where this process runs it.
     pub fn pinned(&self) -> Option<&Pinned> {
         match self {
             Self::Spawned(pinned) => Some(pinned),
@@ -77,15 +78,15 @@ impl Origin {
     }
 }
 
-/// A worker that is sent away.
+/// A worker that is rejected.
 pub(super) struct Refusal {
     pub(super) reason: &'static str,
     pub(super) error: StartError,
 }
 
 impl Recipe {
-    /// Checks whether the worker is what the pool is for, and reads what it is sent; it was given
-    /// data in the encoding `given`.
+    /// Checks whether the worker fits the pool and reads the encodings that it is sent. It was
+    /// given data in the encoding `given`.
     pub(super) fn judge(&self, hello: &Hello, given: Encoding) -> Result<(), Refusal> {
         if let Some(wanted) = self.job.as_ref().filter(|wanted| **wanted != hello.job) {
             let (pool, wanted, found) = (self.name.clone(), wanted.clone(), hello.job.clone());
@@ -124,7 +125,7 @@ impl Recipe {
         Err(Refusal { reason: "mode", error: StartError::Protocol { pool: self.name.clone(), violation } })
     }
 
-    /// Returns what a worker of this name is told first.
+    /// Returns the `Welcome` of a worker of this name.
     pub fn welcome_of(&self, worker: &str) -> Welcome {
         Welcome {
             mode: self.mode,
@@ -145,8 +146,8 @@ impl Recipe {
         is_worth_it.then(|| Page::create(worker))?.ok()
     }
 
-    /// Arenas for a worker that may be able to receive none later: the first one, until its hello says, and then all
-    /// that are like it.
+    /// Returns arenas for a worker that may not be able to receive any later: the first one, until
+    /// its hello says, and then all that are like it.
     pub(super) fn arenas_for(&self, worker: &str) -> Option<BornArenas> {
         let takes = self.takes_arenas.get().copied().unwrap_or(Some(TakesArenas::Born));
         let is_worth_it = self.mode == Mode::Jobs && takes == Some(TakesArenas::Born);
@@ -154,8 +155,8 @@ impl Recipe {
         is_worth_it.then(|| BornArenas::create(worker))?.ok()
     }
 
-    /// What the next worker is given at its start, as far as it is known what that reads: it is given before
-    /// the worker has said anything.
+    /// Returns the data for the next worker, in an encoding that it reads as far as that is known:
+    /// the worker has not said anything yet.
     pub(super) fn next_data(&self) -> Payload {
         self.worker_data.given_to(self.encodings.spoken()).clone()
     }
@@ -182,7 +183,8 @@ impl Recipe {
         StartError::Died { pool: self.name.clone(), report: Box::new(report), hint }
     }
 
-    /// The connection broke: the worker's death, if it comes soon, else a violation.
+    /// Returns the error of a broken connection: the worker's death, if it comes soon, else a
+    /// violation.
     pub(super) async fn broke_off(&self, body: Body, violation: String) -> StartError {
         if clock::timeout(death::AFTER_EOF, body.alive.died()).await.is_ok() {
             return self.died(body).await;
@@ -195,7 +197,7 @@ impl Recipe {
         StartError::Protocol { pool: self.name.clone(), violation }
     }
 
-    /// It says itself that it will not serve.
+    /// Returns the error of a worker that says itself that it will not serve.
     pub(super) async fn failed(&self, body: Body, failure: Failure) -> StartError {
         body.bury(death::LAST_WORDS, None).await;
         StartError::Init { pool: self.name.clone(), failure }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Tells when a process is dead.
+/// Says when a process is dead.
 #[derive(Debug)]
 pub(crate) struct Alive {
     process: Arc<WorkerProcess>,

@@ -1,5 +1,5 @@
-//! Where processes are made: on the thread that asks, or, in a process with many descriptors, on one with a table of
-//! descriptors of its own. A child is the same in both.
+//! Spawns processes: on the thread that asks, or, in a process with many descriptors, on one with a
+//! table of descriptors of its own. A child is the same in both.
 //!
 //! A child begins with a copy of its maker's table and closes what it is not to have, a tenth of a microsecond for each.
 //! To ask another thread costs as much as some hundreds of those.
@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 /// A new descriptor with such a number tells of many that are open: it is the lowest that was free.
 const MANY: RawFd = 512;
 
-/// What the kernel takes for the parent of a process is the thread that made it. So those live as long as this.
+/// The kernel takes the thread that spawned a process for its parent. So those threads live as long
+/// as this.
 #[derive(Debug, Default)]
 pub(super) struct Birthplace {
     maker: RefCell<Option<Maker>>,

@@ -1,5 +1,5 @@
-//! The control groups of this process, in whichever of the two versions of the kernel's interface is mounted: below which
-//! those that count processes can be made, and which one counts its memory. Knows no workers.
+//! The control groups of this process, in either version of the kernel's interface: the place for
+//! groups that count processes, and the group that counts its memory. Knows no workers.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ enum Version {
 }
 
 impl Place {
-    /// This process's own group, ready to have such groups below it.
+    /// Returns this process's own group, ready to have such groups below it.
     ///
     /// The error says what is missing.
     pub(crate) fn own() -> io::Result<Self> {
@@ -87,7 +87,7 @@ fn find(own: &str, mounts: &str, controller: &str) -> Option<Place> {
     Some(Place { dir, version })
 }
 
-/// Where a group can be seen, if this line is of a mount of its hierarchy that shows it.
+/// Returns where a group can be seen, if this line is of a mount of its hierarchy that shows it.
 ///
 /// `36 31 0:35 /below/hierarchy /mount/point rw,relatime - cgroup cgroup rw,pids`
 fn mounted(line: &str, version: Version, group: &str, controller: &str) -> Option<PathBuf> {

@@ -1,4 +1,4 @@
-//! Whether this process is a fork of the one that made something.
+//! Detects whether this process is a fork of the one that created a value.
 //!
 //! A forked child has copies of this crate's values, and shares with its parent what they stand for:
 //! killing a worker by its pidfd would kill the parent's worker. It has none of the parent's threads.

@@ -42,8 +42,8 @@ struct Setting {
     hard: u64,
 }
 
-/// Sets every limit of a process that has not been reaped. What it gives back has to be kept for as long as the
-/// process lives.
+/// Sets every limit of a process that has not been reaped. The returned value has to be kept for as
+/// long as the process lives.
 pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCgroup>, Refused> {
     let cgroup =
         limits.process_limit.filter(|_| is_uncounted(pid)).map(|limit| WorkerCgroup::around(pid, limit));
@@ -58,7 +58,7 @@ pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCg
     Ok(cgroup)
 }
 
-/// Finds what [`confine`] would be refused, without a process to confine.
+/// Finds the refusals that [`confine`] would meet, without a process to confine.
 pub(crate) fn foresee(limits: &WorkerLimits) -> Result<(), Refused> {
     for setting in settings(limits, true) {
         let own = rlimit::own(setting.resource).map_err(|reason| forbidden(&setting, reason))?;
@@ -71,7 +71,7 @@ pub(crate) fn foresee(limits: &WorkerLimits) -> Result<(), Refused> {
     Ok(())
 }
 
-/// What this process may give a worker though it has less itself.
+/// Returns the limits that this process may give a worker though it has less itself.
 fn ceiling(resource: Resource) -> u64 {
     let may_raise = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_RESOURCE));
     let nr_open = || std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok();
@@ -120,7 +120,7 @@ fn is_uncounted(pid: Pid) -> bool {
     geteuid().is_root() || capabilities(Some(pid)).is_ok_and(|sets| sets.effective.intersects(exempt))
 }
 
-/// The process has this one's level by birth.
+/// Sets the nice level. The process has this one's level by birth.
 fn renice(pid: Pid, nice: i32) -> Result<(), Refused> {
     let level = getpriority_process(Some(pid)).unwrap_or(0) + nice;
     setpriority_process(Some(pid), level.clamp(-20, 19)).map_err(|reason| match reason {

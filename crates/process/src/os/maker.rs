@@ -1,6 +1,7 @@
-//! A thread that makes processes and does nothing else, with a table of descriptors of its own: see [`own_table`].
+//! A thread that spawns processes and does nothing else, with a table of descriptors of its own:
+//! see [`own_table`].
 //!
-//! Orders are plain data. What a child is to have comes through a socket, as to another process.
+//! Orders are plain data. The child's descriptors come through a socket, as to another process.
 
 use super::own_table;
 use super::posix_spawn::{self, Plan, Table};
@@ -21,18 +22,19 @@ use std::thread;
 /// Maximum number of descriptors that go along with an order: a child's, and what it runs.
 const MAX_DESCRIPTORS: usize = posix_spawn::FIRST_FREE as usize;
 
-/// Bytes of the thread's stack.
+/// Size of the thread's stack, in bytes.
 const STACK: usize = 256 * 1024;
 
-/// What came of an order.
+/// The result of an order.
 #[derive(Debug)]
 enum Answer {
     Made(io::Result<Pid>),
-    /// Its descriptors did not come, and nothing was made. The thread has ended: what comes next would be the wrong ones.
+    /// Its descriptors did not come, and no process was spawned. The thread has ended: the next
+    /// descriptors would be the wrong ones.
     Lost(Plan),
 }
 
-/// The way to such a thread, which lives as long as this.
+/// The handle of such a thread, which lives as long as this.
 #[derive(Debug)]
 pub(super) struct Maker {
     orders: Sender<Plan>,

@@ -1,5 +1,6 @@
-//! [`Watch`]: reads, at the beginning and at the end of a worker, how many processes of its control group the kernel's OOM
-//! killer has taken. [`OomGroups`] reads it for many workers at once. Refuses to judge by that: see [`crate::oom`].
+//! [`Watch`]: reads, at the beginning and at the end of a worker, how many processes of its control
+//! group the kernel's OOM killer has taken. [`OomGroups`] reads it for many workers at once. Does
+//! not: judge by that; see [`crate::oom`].
 
 use super::cgroup;
 use super::fork::PerProcess;
@@ -19,7 +20,7 @@ pub(crate) struct Group {
     claims: Mutex<Claims>,
 }
 
-/// The eye on one worker.
+/// Watches one worker.
 #[derive(Debug)]
 pub(super) struct Watch {
     group: Arc<Group>,
@@ -41,7 +42,7 @@ impl Watch {
         self.group.clone()
     }
 
-    /// It rested after these kills were counted, and so was none of them.
+    /// Notes that it rested after these kills were counted, and so was none of them.
     pub(super) fn renew(&mut self, kills: &OomKills) {
         self.before = self.before.max(kills.of(&self.group));
     }
@@ -82,14 +83,14 @@ impl FromIterator<Arc<Group>> for OomGroups {
 }
 
 impl OomKills {
-    /// 0 of a group that was not read.
+    /// Returns the number for a group; 0 if it was not read.
     fn of(&self, group: &Arc<Group>) -> u64 {
         self.0.get(&Arc::as_ptr(group).addr()).map_or(0, |(_, kills)| *kills)
     }
 }
 
 impl Group {
-    /// Workers are born into it. Looked for once.
+    /// Returns the group of this process, into which workers are born. Looked for once.
     fn of_this_process() -> Option<Arc<Self>> {
         static GROUP: PerProcess<Option<Arc<Group>>> = PerProcess::new();
         GROUP.get(|| cgroup::memory_groups().iter().find_map(|dir| Self::at(dir)).map(Arc::new)).clone()

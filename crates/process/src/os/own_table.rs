@@ -1,8 +1,9 @@
 //! A table of descriptors that is one thread's own.
 //!
-//! A child begins with a copy of the table of the thread that makes it, and closes what it is not to have. In a service
-//! with thousands of connections that took longer than all else about a start, and the more workers there were, the
-//! longer. The table of a thread that has one of its own holds next to nothing.
+//! A child begins with a copy of the table of the thread that spawns it, and closes every
+//! descriptor that it must not have. In a service with thousands of connections that took longer
+//! than all other steps of a start, and the more workers there were, the longer. The table of a
+//! thread that has one of its own holds next to nothing.
 //!
 //! On such a thread the number of a descriptor means another file than everywhere else in this process. So nothing that
 //! belongs to other threads may be used or dropped there, and nothing logged; nor may a handler of the host's run there, which

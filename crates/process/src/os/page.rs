@@ -1,5 +1,5 @@
-//! The coordinator's side of a worker's [page](procpool_protocol::page): made here, written by the worker, read when it takes
-//! long and when it is dead. Believes nothing that stands in it.
+//! The coordinator's side of a worker's [page](procpool_protocol::page): created here, written by
+//! the worker, read when it takes long and when it is dead. Believes nothing in it without a check.
 
 use procpool_memory::page::PageReader;
 use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RECALLED, RING_LEN, places};
@@ -23,15 +23,16 @@ impl Page {
         self.0.number(MARK).is_ok_and(|mark| mark == KEPT)
     }
 
-    /// Returns the number of the job that the worker began last; 0 if none.
+    /// Returns the number of the job that the worker began last, or 0 if it began none.
     pub(crate) fn begun(&self) -> u64 {
         self.0.number(BEGUN).unwrap_or_default()
     }
 
     /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun
     /// `first`, the first of those that it has not answered. Returns the number of the last one
-    /// that it has begun: those beyond it will not be, not even by a worker that is stopped. None:
-    /// it has not begun that one, and nothing was asked.
+    /// that it has begun. Those beyond it will not be begun, not even by a worker that is stopped.
+    ///
+    /// Returns `None` if the worker has not begun `first`. Then nothing was asked.
     pub(crate) fn recall(&self, first: u64, last: u64) -> Option<u64> {
         if self.begun() < first {
             return None;
@@ -60,7 +61,8 @@ impl Page {
 }
 
 impl AsFd for Page {
-    /// What the worker is born with, as descriptor [`PAGE_FD`](procpool_protocol::birth::PAGE_FD).
+    /// Returns the descriptor that the worker is born with, as number
+    /// [`PAGE_FD`](procpool_protocol::birth::PAGE_FD).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

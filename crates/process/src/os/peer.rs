@@ -5,8 +5,8 @@
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// Returns a pidfd of the process that connected. `None` where the system does not tell: before Linux
-/// 6.5, or if the process is dead.
+/// Returns a pidfd of the process that connected. Returns `None` where the system does not report
+/// it: before Linux 6.5, or if the process is dead.
 pub(super) fn pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
     let mut pidfd: libc::c_int = -1;
     let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).ok()?;

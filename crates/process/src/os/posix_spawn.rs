@@ -13,16 +13,17 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
-/// What to run.
+/// The program to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Image {
     /// The file of this name.
     Path(CString),
-    /// The last of the descriptors, whatever its name has come to mean. The child does not have it.
+    /// The last of the descriptors, no matter what its name has come to mean. The child does not
+    /// have it.
     File,
 }
 
-/// A process to be made. Plain data: it may be used and dropped on any thread.
+/// The plan of a process. Plain data: it may be used and dropped on any thread.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) image: Image,
@@ -44,7 +45,7 @@ pub(super) enum Table {
 /// Numbers below this one are the child's.
 pub(super) const FIRST_FREE: RawFd = 16;
 
-/// Makes the process. Returns when it runs the new program, or cannot.
+/// Spawns the process. Returns when it runs the new program, or cannot.
 ///
 /// `descriptors` are the child's 0, 1, 2 and so on. None of them may have a number here that is below [`FIRST_FREE`], or
 /// one could take another's place before that is copied.
@@ -89,7 +90,7 @@ pub(super) fn spawn(plan: &Plan, descriptors: &[BorrowedFd<'_>], table: Table) -
     Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system made a process without a number"))
 }
 
-/// What the child does before its `exec`.
+/// The steps of the child before its `exec`.
 struct FileActions(libc::posix_spawn_file_actions_t);
 
 impl FileActions {
@@ -101,8 +102,8 @@ impl FileActions {
         Ok(Self(unsafe { actions.assume_init() }))
     }
 
-    /// Closes all that the child is not to have, which has the numbers below `count`. Returns the
-    /// number that `file` has then.
+    /// Closes all descriptors that the child must not have; its own have the numbers below `count`.
+    /// Returns the number that `file` has then.
     fn close_others(&mut self, count: usize, file: Option<BorrowedFd<'_>>) -> io::Result<Option<RawFd>> {
         let next = RawFd::try_from(count).map_err(io::Error::other)?;
         let Some(file) = file else {
@@ -203,8 +204,8 @@ impl Drop for Attributes {
     }
 }
 
-/// Every signal there is. `sigfillset` leaves out two that the C library uses itself, and the child would
-/// ignore these.
+/// Returns every signal there is. `sigfillset` leaves out two that the C library uses itself, and
+/// the child would ignore these.
 fn all_signals() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the pointer is to memory of that type and of one such value; a set is bits, all of which

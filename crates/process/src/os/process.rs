@@ -28,7 +28,7 @@ pub(crate) struct Process {
     fate: Mutex<Fate>,
 }
 
-/// What was done to a process.
+/// The fate of a process.
 #[derive(Debug, Default)]
 struct Fate {
     /// It was sent SIGKILL, and was alive shortly before.
@@ -36,7 +36,7 @@ struct Fate {
     reaped: bool,
     /// Killed along with the group, until it is removed.
     cgroup: Option<WorkerCgroup>,
-    /// By which it is told that the kernel killed it for its memory.
+    /// The watch that says whether the kernel killed it for its memory.
     oom: Option<Watch>,
 }
 
@@ -61,7 +61,7 @@ impl Process {
         }
     }
 
-    /// Holds it to its limits, by `confine`. If that fails, it is killed.
+    /// Sets its limits by `confine`. If that fails, it is killed.
     pub(crate) fn confined(
         mut self,
         confine: impl FnOnce(Pid) -> io::Result<Option<WorkerCgroup>>,
@@ -88,7 +88,8 @@ impl Process {
         !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
     }
 
-    /// Memory that it has resident now, in bytes. None once it is reaped; 0 from its death until then.
+    /// Returns its resident memory, in bytes. Returns `None` once it is reaped, and 0 from its
+    /// death until then.
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         // Held while the file is read: its name is the pid.
         let fate = self.fate();
@@ -96,8 +97,8 @@ impl Process {
         pages?.checked_mul(rustix::param::page_size() as u64)
     }
 
-    /// Sends SIGKILL to the whole group, and to what has left it as far as there is a cgroup, unless the leader was
-    /// reaped already.
+    /// Sends SIGKILL to the whole group, and to processes that have left it as far as there is a
+    /// cgroup, unless the leader was reaped already.
     pub(crate) fn kill_group(&self) {
         if !self.home.is_here() {
             return;
@@ -120,7 +121,7 @@ impl Process {
         }
     }
 
-    /// Kills what is left of the group and reaps the leader, which must be dead already.
+    /// Kills the rest of the group and reaps the leader, which must be dead already.
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
         let mut fate = self.fate();
@@ -154,7 +155,7 @@ impl Process {
         }
     }
 
-    /// What it has used by itself so far. None once it is reaped.
+    /// Returns the resources that it has used by itself so far, or `None` once it is reaped.
     pub(crate) fn usage(&self) -> Option<Usage> {
         // Held while the file is read: its name is the pid.
         let fate = self.fate();

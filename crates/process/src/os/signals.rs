@@ -5,8 +5,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// Lets SIGTERM, SIGINT and SIGHUP through that the starter of this process has blocked: such a service
-/// could not be stopped but by SIGKILL. To be called before any other thread is started, since threads
+/// Lets SIGTERM, SIGINT and SIGHUP through that the starter of this process has blocked: only
+/// SIGKILL could stop such a service. Call it before any other thread is started, since threads
 /// inherit the mask.
 ///
 /// # Errors

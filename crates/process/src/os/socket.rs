@@ -27,7 +27,7 @@ use tokio::net::UnixStream;
 /// Maximum number of segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
 const MAX_SEGMENTS: usize = 64;
 
-/// How long descriptors that the kernel does not take for now wait for the next attempt.
+/// Time before the next attempt to send descriptors that the kernel does not take for now.
 pub(crate) const CROWDED: Duration = Duration::from_millis(5);
 
 /// Bytes of which a read brings less when little is there: a batch of answers to small jobs.
@@ -60,7 +60,7 @@ impl Listener {
     }
 }
 
-/// Who is at the other end, by the kernel's word.
+/// The process at the other end, by the kernel's information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) pid: u32,
@@ -85,13 +85,14 @@ impl Socket {
         self.0.writable().await
     }
 
-    /// Reads what is there into the free room of `buffer`. 0 is the end.
+    /// Reads the available bytes into the free room of `buffer`. Returns 0 at the end.
     pub(crate) fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         self.0.try_read_buf(buffer)
     }
 
-    /// Reads as [`try_read`](Self::try_read) does, and tells whether that was all there is for now: a read that brings less than it
-    /// has room for says so, and spares the one that finds nothing. What comes later makes the socket readable again.
+    /// Reads as [`try_read`](Self::try_read) does, and says whether that was all for now. A read
+    /// that brings less than it has room for says so, and saves the read that finds nothing. Later
+    /// bytes make the socket readable again.
     pub(crate) fn try_read_all(&self, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
         let stream = &self.0;
         let (mut few, mut length) = ([MaybeUninit::<u8>::uninit(); FEW], 0);
@@ -138,8 +139,8 @@ impl Pipe for Socket {
         self.0.try_write_vectored(&slices[..count])
     }
 
-    /// Sends descriptors with the first byte of `segments`, and as much of those as the kernel takes. The descriptors are
-    /// sent if this gives a number, and else they are not.
+    /// Sends descriptors with the first byte of `segments`, and as many bytes of those as the
+    /// kernel takes. The descriptors are sent if this returns a number, and else they are not.
     fn try_send<'a>(
         &self,
         segments: impl Iterator<Item = &'a Bytes>,
@@ -176,7 +177,7 @@ pub(crate) fn is_crowded(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::TOOMANYREFS.raw_os_error())
 }
 
-/// This process's effective user.
+/// Returns this process's effective user.
 pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }

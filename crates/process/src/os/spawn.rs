@@ -1,4 +1,4 @@
-//! Spawns one worker process: what it is born with, what it is held to, and what it is told first.
+//! Spawns one worker process: its descriptors, its limits, and its first message.
 
 use super::birthplace::Birthplace;
 use super::limits;
@@ -30,21 +30,21 @@ use tokio::sync::oneshot;
 /// of the scale, so that a service that holds most of the memory is spared, too.
 const OOM_SCORE: i32 = 500;
 
-/// The greatest score that there is.
+/// The maximum score.
 const MAX_OOM_SCORE: i32 = 1000;
 
-/// What to spawn.
+/// The worker to spawn.
 #[derive(Debug)]
 pub(crate) struct SpawnRequest {
     pub(crate) pinned: Pinned,
     /// The whole environment.
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) current_dir: Option<PathBuf>,
-    /// Set before the worker is told anything.
+    /// Set before the worker gets its first message.
     pub(crate) limits: WorkerLimits,
     /// Descriptors from number 5 on.
     pub(crate) descriptors: Vec<OwnedFd>,
-    /// What the worker is told first, on its jobs connection behind the preamble.
+    /// The first message to the worker, on its jobs connection behind the preamble.
     pub(crate) welcome: Bytes,
 }
 
@@ -60,7 +60,8 @@ pub(crate) struct Spawned {
     pub(crate) welcomed: usize,
 }
 
-/// When a spawner's thread took a request up. To be looked at: a wake would cost a start more than it is worth.
+/// When a spawner's thread took a request up. Poll it: a wake would cost a start more than it is
+/// worth.
 pub(crate) type TakenUp = Arc<OnceLock<Instant>>;
 
 /// Spawns on a thread that lives as long as this process.

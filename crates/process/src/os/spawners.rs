@@ -16,16 +16,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Maximum number of threads. If executables that hang take all of them, the starts of all others wait.
+/// Maximum number of threads. If executables that hang take all of them, the starts of all others
+/// wait.
 const MAX_THREADS: usize = 64;
 
 /// Maximum number of spawns of one executable at a time. While one waits for its `exec`, another can be prepared.
 const ABREAST: usize = 2;
 
-/// Bytes of a thread's stack: it makes strings and system calls.
+/// Size of a thread's stack, in bytes: it makes strings and system calls.
 const STACK: usize = 256 * 1024;
 
-/// Something to be spawned.
+/// A process to spawn.
 pub(super) trait Task: Send {
     /// Returns whether nobody waits for it any more.
     fn is_given_up(&self) -> bool;

@@ -1,5 +1,5 @@
-//! What one process has used by itself, from `/proc`: `wait4` adds what its children had used that it waited for. Refuses
-//! to make sure that the process is the one that is meant.
+//! The resources that one process has used by itself, from `/proc`: `wait4` adds those of the
+//! children that it waited for. The caller makes sure that the process is the intended one.
 
 use super::wait::Reaped;
 use rustix::process::Pid;
@@ -32,7 +32,7 @@ impl Usage {
         Some(Self { cpu_time, had_children: child_faults > 0 })
     }
 
-    /// What of its reaped self is its own and its children's.
+    /// Returns the figures of a reaped process that are its own or its children's.
     pub(crate) fn of_its_own(self, reaped: Reaped) -> Reaped {
         let peak_memory = reaped.peak_memory.zip(peak_of_this_process());
         let peak_memory = peak_memory.and_then(|(told, ours)| peak_beyond(ours, told));
@@ -47,7 +47,7 @@ fn peak_beyond(ours: u64, told: u64) -> Option<u64> {
     (told > ours.saturating_add(ours / 8)).then_some(told)
 }
 
-/// Most memory that this process has had resident, in bytes.
+/// Returns the maximum of this process's resident memory so far, in bytes.
 fn peak_of_this_process() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

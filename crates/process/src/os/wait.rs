@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) struct Reaped {
     /// How it ended.
     pub(crate) exit: Exit,
-    /// Most memory that it, or a child that it waited for, had resident, in bytes.
+    /// Maximum resident memory of it, or of a child that it waited for, in bytes.
     pub(crate) peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub(crate) cpu_time: Duration,

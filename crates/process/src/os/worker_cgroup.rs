@@ -1,5 +1,5 @@
-//! [`WorkerCgroup`]: a control group around one worker, which bounds how many processes there are in it and lets all of
-//! them be killed, those that left the worker's process group and session among them.
+//! [`WorkerCgroup`]: a control group around one worker. It bounds the number of processes in it and
+//! lets all of them be killed, including those that left the worker's process group and session.
 //!
 //! The coordinator holds a lock on the group's directory. A cgroup that can be locked is nobody's, and the
 //! processes in it have lost their coordinator.
@@ -16,7 +16,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What the names of all worker cgroups begin with.
+/// The prefix of the names of all worker cgroups.
 const PREFIX: &str = "procpool-";
 
 /// Number of cgroups that are made before giving up where others sweep at the same time.
@@ -25,11 +25,12 @@ const ATTEMPTS: usize = 8;
 /// Maximum number of entries of a place that are looked at for cgroups to sweep.
 const SWEEP: usize = 10_000;
 
-/// How often, and how long apart, a cgroup is tried to be removed: what was killed takes a moment to die.
+/// Number of attempts to remove a cgroup, and the time between them: killed processes take a moment
+/// to die.
 const REMOVALS: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Dropped, it kills what is in it and is removed, in the background if need be.
+/// Dropped, it kills the processes in it and is removed, in the background if necessary.
 #[derive(Debug)]
 pub(crate) struct WorkerCgroup {
     dir: PathBuf,
@@ -67,12 +68,12 @@ impl WorkerCgroup {
         Err(io::Error::other("others keep sweeping the groups away"))
     }
 
-    /// Where it is.
+    /// Returns its directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Sends SIGKILL to all that is in it. Nobody in it can make another process any more.
+    /// Sends SIGKILL to all processes in it. None of them can make another process any more.
     pub(crate) fn kill(&self) {
         kill(&self.dir);
     }
@@ -146,7 +147,8 @@ fn lock(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes the worker cgroups of coordinators that were killed, and kills what lives on in them.
+/// Removes the worker cgroups of coordinators that were killed, and kills the processes that live
+/// on in them.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten().take(SWEEP) {
         let dir = entry.path();

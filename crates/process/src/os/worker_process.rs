@@ -39,7 +39,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Memory that it has resident now, in bytes, as far as this process may know.
+    /// Returns its resident memory, in bytes, as far as this process may know.
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         match self {
             Self::Child(child) => child.resident_memory(),
@@ -64,7 +64,7 @@ impl WorkerProcess {
         }
     }
 
-    /// What it has used so far, as far as this process may know.
+    /// Returns the resources that it has used so far, as far as this process may know.
     pub(crate) fn usage(&self) -> Option<Usage> {
         match self {
             Self::Child(child) => child.usage(),
@@ -88,7 +88,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Kills what is left of a child's group and reaps it; it must be dead already. Only the parent of
+    /// Kills the rest of a child's group and reaps it; it must be dead already. Only the parent of
     /// another one learns how that ended.
     pub(crate) fn bury(&self) -> Reaped {
         match self {

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-/// What the pipe does with what it is given.
+/// The behaviour of the pipe.
 #[derive(Clone, Copy, Debug)]
 enum Takes {
     All,
@@ -21,7 +21,7 @@ enum Takes {
     Broken,
 }
 
-/// What another thread does meanwhile.
+/// The action of another thread meanwhile.
 #[derive(Clone, Copy, Debug)]
 enum Meanwhile {
     Nothing,
@@ -49,7 +49,7 @@ fn steps() -> impl Iterator<Item = Step> + Clone {
 struct Play<'a> {
     outbox: &'a Outbox,
     script: RefCell<VecDeque<Step>>,
-    /// What was appended, where each frame ends in it, and what the pipe took.
+    /// The appended bytes, where each frame ends in them, and the bytes that the pipe took.
     pushed: RefCell<Vec<u8>>,
     tickets: RefCell<Vec<(Ticket, usize)>>,
     taken: RefCell<Vec<u8>>,

@@ -45,7 +45,8 @@ pub struct Appended {
     pub is_first: bool,
 }
 
-/// Where bytes go, as many at a time as it takes: a socket, or what stands for one in a simulation.
+/// The destination of bytes, which takes as many at a time as it can: a socket, or its substitute
+/// in a simulation.
 pub trait Pipe {
     /// Takes as much as it can of `segments`, starting `skip` bytes into the first. Never waits.
     ///
@@ -53,8 +54,8 @@ pub trait Pipe {
     /// As those of a socket.
     fn try_write<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize>;
 
-    /// Takes descriptors with the first byte of `segments`, and as much of those as it can. The descriptors are taken if this
-    /// gives a number, and else they are not.
+    /// Takes descriptors with the first byte of `segments`, and as many bytes of those as it can.
+    /// The descriptors are taken if this returns a number, and else they are not.
     ///
     /// # Errors
     /// As those of a socket.
@@ -66,7 +67,7 @@ pub trait Pipe {
 }
 
 impl Outbox {
-    /// To a peer that receives descriptors, or does not.
+    /// Returns an outbox to a peer that receives descriptors, or does not.
     pub fn new(receives: bool) -> Self {
         let (blocked, room) = (Notify::new(), Notify::new());
         Self { receives, queue: Mutex::default(), blocked, room }
@@ -96,7 +97,7 @@ impl Outbox {
         Appended { ticket, is_first: !std::mem::replace(&mut queue.is_promised, true) }
     }
 
-    /// Writes what the pipe takes. Never waits.
+    /// Writes the bytes that the pipe takes. Never waits.
     pub fn flush(&self, pipe: &impl Pipe) {
         let mut queue = self.lock();
         if queue.writing || queue.waiting {
@@ -150,17 +151,18 @@ impl Outbox {
         }
     }
 
-    /// The pipe takes something again.
+    /// Notes that the pipe takes bytes again.
     pub fn resume(&self) {
         self.lock().waiting = false;
     }
 
-    /// Has the writer write, when others that may have something to add have had their turn.
+    /// Wakes the writer, when others that may have something to add have had their turn.
     pub fn flush_soon(&self) {
         self.blocked.notify_one();
     }
 
-    /// Writes what flushes could not, or leave to it. Completes when nothing can be written any more.
+    /// Writes the bytes that flushes could not write, or left to it. Completes when nothing can be
+    /// written any more.
     pub(crate) async fn write(&self, socket: &Socket) {
         loop {
             self.blocked.notified().await;
@@ -185,7 +187,7 @@ impl Outbox {
         }
     }
 
-    /// More than this many unwritten bytes and [`has_room`](Self::has_room) waits.
+    /// Number of unwritten bytes beyond which [`has_room`](Self::has_room) waits.
     const SHORT: u64 = 64 * 1024;
 
     /// Returns whether the peer has left a lot unread.
@@ -218,7 +220,7 @@ impl Outbox {
         }
     }
 
-    /// Writes nothing any more, and tells whether the frame of `ticket` may have reached the worker.
+    /// Stops writing, and says whether the frame of `ticket` may have reached the worker.
     ///
     /// `false` is certain: the kernel has not accepted its last byte and never will.
     pub fn close(&self, ticket: Option<Ticket>) -> bool {
@@ -271,7 +273,7 @@ fn hand_over(pipe: &impl Pipe, segments: &mut VecDeque<Segment>, skip: usize) ->
     }
 }
 
-/// Copies what has to lie in arenas before the frames go out that refer to it.
+/// Copies payloads to their arenas before the frames go out that refer to them.
 fn fill(segments: &mut VecDeque<Segment>) -> io::Result<()> {
     segments.iter_mut().filter_map(|segment| segment.before.take()).try_for_each(Fill::perform)
 }

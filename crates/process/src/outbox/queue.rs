@@ -1,4 +1,4 @@
-//! What an outbox has still to write, in pieces that can be given to the kernel. Writes nothing.
+//! The unwritten bytes of an outbox, in pieces for the kernel. Writes nothing.
 
 use super::Ticket;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-/// Longest payload that is copied to its head, in bytes: a longer one goes from where it is.
+/// Maximum length of a payload that is copied to its head, in bytes: a longer one goes from where
+/// it is.
 const COPIED: usize = 1024;
 
 /// Frames as segments of bytes, and how far they were written.
@@ -35,7 +36,7 @@ pub(super) struct Queue {
     pub(super) waiting: bool,
     /// It did not take descriptors, because too many are on their way: this says nothing by becoming writable.
     pub(super) is_crowded: bool,
-    /// Somebody has been told to see to it that what was appended is written, and has not begun to.
+    /// Somebody was asked to write the appended frames, and has not begun to.
     pub(super) is_promised: bool,
     /// Nothing will be written any more.
     pub(super) closed: bool,
@@ -45,13 +46,13 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) bytes: Bytes,
-    /// What has to be done before it is written.
+    /// The copy to make before it is written.
     pub(super) before: Option<Fill>,
-    /// What is sent with its first byte, until it was.
+    /// The descriptors that are sent with its first byte, until they were.
     pub(super) attachments: Attachments,
 }
 
-/// A payload that is to lie in an arena before the frame that refers to it goes out.
+/// A payload that has to lie in an arena before the frame that refers to it goes out.
 #[derive(Debug)]
 pub(super) struct Fill {
     pub(super) arena: Arc<InputArena>,
@@ -72,7 +73,7 @@ impl Fill {
 }
 
 impl Queue {
-    /// Appends a frame: small ones to each other, so that they are one piece to be written.
+    /// Appends a frame: small ones to each other, so that they are written as one piece.
     pub(super) fn push(&mut self, before: Option<Fill>, frame: &Frame) -> Ticket {
         let payload = &frame.payload.bytes;
         if !self.closed {
@@ -106,7 +107,7 @@ impl Queue {
         }
     }
 
-    /// Bytes that the kernel has not accepted.
+    /// Returns the number of bytes that the kernel has not accepted.
     pub(super) fn unwritten(&self) -> u64 {
         self.appended - self.written
     }

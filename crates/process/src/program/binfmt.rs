@@ -1,6 +1,5 @@
-//! Tells whether a registered interpreter of the kernel (`binfmt_misc`) takes a file: Java, Wine,
-//! another processor's programs. Reads what the kernel shows of its register, and registers
-//! nothing.
+//! Finds out whether a registered interpreter of the kernel (`binfmt_misc`) takes a file: Java,
+//! Wine, another processor's programs. Reads the kernel's register, and registers nothing.
 
 use super::script::HEAD;
 use std::ffi::OsStr;

@@ -1,5 +1,5 @@
-//! Reads what matters of an ELF file before it is started: for which machine it is, which loader it
-//! names, whether it looks for libraries beside itself, and whether all of it is there.
+//! Reads the relevant parts of an ELF file before it is started: its machine, its loader, whether
+//! it looks for libraries beside itself, and whether all of it is there.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -31,7 +31,7 @@ pub(crate) struct Machine {
     is_big_endian: bool,
 }
 
-/// What is known of an ELF file.
+/// An ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Elf {
     pub(crate) machine: Machine,
@@ -39,7 +39,7 @@ pub(crate) struct Elf {
     pub(crate) loader: Option<PathBuf>,
     /// It looks for libraries in directories that are named relative to its own (`$ORIGIN`).
     pub(crate) uses_origin: bool,
-    /// The size that the file must have at least, in bytes.
+    /// The minimum size of the file, in bytes.
     pub(crate) needs: u64,
 }
 
@@ -70,7 +70,7 @@ impl Elf {
 }
 
 impl Machine {
-    /// Returns the machine of this process. `None` where its own executable cannot be read.
+    /// Returns the machine of this process, or `None` where its own executable cannot be read.
     pub(crate) fn own() -> Option<Self> {
         static OWN: OnceLock<Option<Machine>> = OnceLock::new();
         *OWN.get_or_init(|| Self::of(&File::open("/proc/self/exe").ok()?))
@@ -126,7 +126,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The number of `length` bytes at `at`.
+    /// Returns the number of `length` bytes at `at`.
     fn number(&self, bytes: &[u8], at: usize, length: usize) -> Option<u64> {
         let bytes = bytes.get(at..at.checked_add(length)?)?;
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);

@@ -1,5 +1,5 @@
-//! What the system makes of a file that it is asked to execute: a program, a script, or whatever is registered for its kind.
-//! Refuses to know what is started, and when.
+//! The kinds of files that the system can execute: a program, a script, or a file whose kind is
+//! registered.
 
 pub(crate) mod binfmt;
 pub(crate) mod elf;

@@ -1,5 +1,5 @@
-//! Tells whether this process, and so a worker of the same user, could have written to a file that
-//! it holds open. In doubt it could.
+//! Finds out whether this process, and so a worker of the same user, could have written to a file
+//! that it holds open. In doubt it could.
 
 use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, accessat, fstatvfs};
 use rustix::io::Errno;
@@ -21,7 +21,7 @@ const POWERS: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::SYS_RAWIO)
     .union(CapabilitySet::SYS_ADMIN);
 
-/// What this process may do.
+/// The rights of this process.
 #[derive(Clone, Copy, Debug)]
 struct Powers {
     user: u32,

@@ -63,7 +63,7 @@ impl Run {
         Ok(entry.is_known && strikes.is_some())
     }
 
-    /// Returns the entry of a job that was not refused.
+    /// Checks a job that was not refused.
     pub(crate) fn check_accepted(&mut self, job: JobId) -> Result<(), Broken> {
         holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
         self.check_client(job)?;
