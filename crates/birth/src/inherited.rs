@@ -1,4 +1,4 @@
-//! Descriptors by their numbers: what no safe interface offers, since a number may be anybody's.
+//! Descriptors by their numbers. No safe interface offers this, since any code may own a number.
 #![allow(unsafe_code)]
 
 use std::mem::size_of;
@@ -6,8 +6,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// Takes a descriptor that this process was born with.
 ///
-/// `None` if it is not open. The caller takes each number once, before anything else in this process
-/// can have opened or taken it.
+/// Returns `None` if it is not open. The caller takes each number once, before anything else in
+/// this process can have opened or taken it.
 pub(crate) fn take(number: RawFd) -> Option<OwnedFd> {
     if !set_close_on_exec(number) {
         return None;

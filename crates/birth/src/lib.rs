@@ -43,11 +43,11 @@ pub struct Unserved {
 
 #[derive(Debug)]
 struct State {
-    /// Somebody has taken the connections.
+    /// Some code has taken the connections.
     is_claimed: bool,
-    /// An attached worker does, too, and has no connections to claim.
+    /// Also true for an attached worker, which has no connections to claim.
     is_serving: bool,
-    /// The descriptors were not there when that was asked first, and will not be.
+    /// The descriptors were not there at the first check, and will not be.
     is_no_worker: bool,
     /// Descriptors beside the connections that were taken.
     taken: Vec<RawFd>,
@@ -79,10 +79,10 @@ pub fn was_spawned() -> bool {
     state().was_spawned()
 }
 
-/// Takes both connections, once. `None` where no coordinator spawned this process, or somebody else
-/// has taken them.
+/// Takes both connections, once. Returns `None` where no coordinator spawned this process, or other
+/// code has taken them.
 ///
-/// From then on they are close-on-exec: what the worker starts does not inherit them.
+/// From then on they are close-on-exec: programs that the worker starts do not inherit them.
 pub fn claim() -> Option<Connections> {
     let mut state = state();
     if state.is_claimed || !is_born() {
@@ -93,9 +93,9 @@ pub fn claim() -> Option<Connections> {
     Some(Connections { jobs: jobs.into(), control: control.into() })
 }
 
-/// Takes memory that the `Welcome` has told of, such as the page, once. Returns `None` if no memory
-/// has that number, as where a program between the coordinator and this one has closed it and
-/// others have opened something, and if it was taken, or the connections were not claimed.
+/// Takes memory that the `Welcome` has named, such as the page, once. Returns `None` if it was
+/// taken before, or the connections were not claimed. Also if no memory has that number, because a
+/// program between the coordinator and this one has closed it and another one has opened something.
 pub fn take(number: RawFd) -> Option<OwnedFd> {
     let mut state = state();
     let is_born = [PAGE_FD, INPUT_FD, OUTPUT_FD].contains(&number) && state.is_claimed;
@@ -118,8 +118,7 @@ pub fn serves() {
     state().is_serving = true;
 }
 
-/// Returns what is known of a worker that has not begun to serve, or `None` for every other
-/// process.
+/// Returns the details of a worker that has not begun to serve, or `None` for every other process.
 ///
 /// Such a process must not start workers: it would be a fork bomb where it is its own worker.
 pub fn unserved() -> Option<Unserved> {

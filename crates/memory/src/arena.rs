@@ -1,4 +1,5 @@
-//! The coordinator's side of an arena, whichever way the worker came by it: passed a sealed one, or born with one that grows.
+//! The coordinator's side of an arena: a sealed one that is passed to the worker, or one that the
+//! worker is born with and that grows.
 
 use crate::born::BornArena;
 use crate::input::InputWriter;
@@ -69,7 +70,7 @@ impl InputArena {
 }
 
 impl OutputArena {
-    /// Copies what lies at `offset` to `output`.
+    /// Copies the bytes at `offset` to `output`.
     ///
     /// # Errors
     /// When it reaches beyond the end.

@@ -1,5 +1,6 @@
-//! An arena that its worker has from its birth: for workers that cannot be passed a descriptor later. So it begins empty and
-//! grows; and as it may, both sides use system calls and nobody maps it.
+//! An arena that its worker has from its birth: for workers that cannot receive a descriptor later.
+//! So it begins empty and grows. Because it may grow, both sides use system calls and nobody maps
+//! it.
 
 use crate::file;
 use crate::growth;
@@ -55,7 +56,7 @@ impl BornArena {
         file::write_at(&self.file, bytes, 0)
     }
 
-    /// Copies what lies at `offset` to `output`.
+    /// Copies the bytes at `offset` to `output`.
     ///
     /// # Errors
     /// When it reaches beyond the end.
@@ -63,14 +64,15 @@ impl BornArena {
         self.file.read_exact_at(output, offset)
     }
 
-    /// Nothing that lies in it is needed any more: [`give_back`](Self::give_back) may follow. Waits for nobody.
+    /// Notes that its contents are no longer needed: [`give_back`](Self::give_back) may follow.
+    /// Does not wait.
     pub fn rest(&self) {
         self.is_resting.store(true, Ordering::Relaxed);
     }
 
     /// Gives its memory back to the system, unless it was taken into use since
-    /// [`rest`](Self::rest). It stays as long as it is, and is zeroes. Waits for the system, which
-    /// may take its time.
+    /// [`rest`](Self::rest). Its length stays, and it is zeroes. Waits for the system, which may
+    /// take its time.
     ///
     /// # Errors
     /// When the system refuses.
@@ -93,7 +95,7 @@ impl BornArena {
 }
 
 impl AsFd for BornArena {
-    /// What the worker is born with.
+    /// Returns the descriptor that the worker is born with.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

@@ -1,4 +1,5 @@
-//! How two sides that race for numbered things agree who has which, by two words of memory and without waiting.
+//! An agreement of two sides that race for numbered things, by two words of memory and without
+//! waiting.
 //!
 //! One side claims the next number, the other side withdraws all numbers up to a limit. Each writes its own word, then
 //! reads the other's. A full fence between the two makes sure that at least one of them sees what the other wrote:
@@ -42,13 +43,13 @@ pub(crate) fn withdraw<W: Word>(limit: &W, claimed: &W, last: u64) -> Result<u64
     after_writes(claimed)
 }
 
-/// Reads a word as it is after all that this thread has written is there for everybody.
+/// Reads a word after everything that this thread has written is visible to everybody.
 pub(crate) fn after_writes<W: Word>(word: &W) -> Result<u64, W::Error> {
     W::fence(Ordering::SeqCst);
     word.load(Ordering::Acquire)
 }
 
-/// Little-endian, whatever the machine.
+/// Little-endian on every machine.
 impl Word for AtomicU64 {
     type Error = Infallible;
 

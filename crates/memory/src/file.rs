@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt;
 /// Nobody makes it shorter or longer.
 pub(crate) const SIZED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
-/// And nobody writes to it but through mappings that there are already.
+/// Nor does anybody write to it except through mappings that exist already.
 pub(crate) const WRITTEN_BY_ITS_MAKER: SealFlags = SIZED.union(SealFlags::FUTURE_WRITE);
 
-/// Returns a fresh one. Its name is for people who look at `/proc`. Pages cost memory once they are
+/// Creates a file. Its name is for people who look at `/proc`. Pages cost memory once they are
 /// touched.
 pub(crate) fn create(name: &str, length: usize) -> io::Result<File> {
     let name: String = name.chars().take(60).collect();
@@ -35,7 +35,7 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     file.write_all_at(bytes, at)
 }
 
-/// Takes away what the seals name, for good.
+/// Seals the file: takes away the rights that the seals name, for good.
 pub(crate) fn seal(file: &File, seals: SealFlags) -> io::Result<()> {
     Ok(fcntl_add_seals(file, seals | SealFlags::SEAL)?)
 }

@@ -1,7 +1,8 @@
 //! An arena for inputs: the coordinator copies one in, and its worker reads it in place.
 //!
-//! Nobody but its maker can write to it, and that only through the mapping that it made before it sealed the file. It writes
-//! while no job's input lies in it; the protocol sees to that, and a worker whose code keeps an input beyond its job says so.
+//! Nobody but its maker can write to it, and that only through the mapping that it made before it
+//! sealed the file. It writes while no job's input lies in it. The protocol ensures that: a worker
+//! whose code keeps an input beyond its job says so.
 
 use crate::file::{self, WRITTEN_BY_ITS_MAKER};
 use crate::map::{Read, Written};
@@ -20,7 +21,7 @@ pub struct InputWriter {
 }
 
 impl InputWriter {
-    /// Returns a fresh one, called `name` in `/proc`.
+    /// Creates an arena, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none, or `length` is zero.
@@ -31,7 +32,7 @@ impl InputWriter {
         Ok(Self { file, map })
     }
 
-    /// Copies an input to its beginning. Returns `false` if it does not fit, or somebody else is at
+    /// Copies an input to its beginning. Returns `false` if it does not fit, or another thread uses
     /// it.
     pub fn write(&self, input: &[u8]) -> bool {
         let lease = self.map.lease(input.len());
@@ -40,7 +41,7 @@ impl InputWriter {
 }
 
 impl AsFd for InputWriter {
-    /// What the worker needs, to be passed to it.
+    /// Returns the descriptor to pass to the worker.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -73,7 +74,7 @@ impl InputReader {
         self.0.holds(bytes)
     }
 
-    /// Returns whether somebody holds on to an input, or a part of one.
+    /// Returns whether any code holds an input, or a part of one.
     pub fn is_held(self: &Arc<Self>) -> bool {
         // The caller holds one, and each input is one more for all of its clones.
         let is_held = Arc::strong_count(self) > 1;

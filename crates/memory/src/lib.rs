@@ -16,7 +16,7 @@
 //!
 //! No file is made longer than this process may make one ([`growth`]): the kernel would end it for that.
 //!
-//! [`passing`] has the descriptors of regions go along with the values that refer to them.
+//! [`passing`] sends the descriptors of regions along with the values that refer to them.
 
 pub mod arena;
 pub mod born;

@@ -15,15 +15,16 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// A part of a file whose size is sealed, as atomics of one width, mapped for as long as this lives.
 ///
-/// Accesses of different widths to the same memory would be undefined behaviour within one process. So a map has one width,
-/// and its maker sees to it that no other map of the same bytes has another.
+/// Accesses of different widths to the same memory would be undefined behaviour within one process.
+/// So a map has one width, and its maker makes sure that no other map of the same bytes has
+/// another.
 #[derive(Debug)]
 pub(crate) struct Map<A> {
     memory: MmapRaw,
     cells: PhantomData<A>,
 }
 
-/// An integer that several processes may change at once. Only this module can say what is one.
+/// An integer that several processes may change at once. Only this module can implement it.
 pub(crate) trait Atomic: Send + Sync + 'static {}
 
 impl Atomic for AtomicU8 {}
@@ -31,13 +32,15 @@ impl Atomic for AtomicU32 {}
 impl Atomic for AtomicU64 {}
 
 impl<A: Atomic> Map<A> {
-    /// `length` bytes from `offset` on, which is divisible by eight, to read and write. Pages come when they are touched.
+    /// Maps `length` bytes from `offset` on, which is divisible by eight, to read and write. Pages
+    /// come when they are touched.
     pub(crate) fn new(file: impl AsFd, offset: u64, length: usize) -> io::Result<Self> {
         let memory = MmapOptions::new().offset(offset).len(length).map_raw(file.as_fd().as_raw_fd())?;
         Ok(Self { memory, cells: PhantomData })
     }
 
-    /// All of it, in the machine's byte order. Bytes at the end that make no cell are left out.
+    /// Returns all of it, in the machine's byte order. Bytes at the end that make no cell are left
+    /// out.
     pub(crate) fn cells(&self) -> &[A] {
         let count = self.memory.len() / size_of::<A>();
         // SAFETY: mapped for writing and initialised for as long as `self` lives. A mapping begins at a page and the part at
@@ -48,8 +51,9 @@ impl<A: Atomic> Map<A> {
     }
 }
 
-/// A mapping to which nobody else in this process has access, nor, by a seal or by what was agreed on, in any other while
-/// somebody here uses it. One [`Lease`] of it is out at a time.
+/// A mapping to which nobody else in this process has access. Nor has anybody in another process
+/// while code here uses it: a seal or the protocol ensures that. One [`Lease`] of it is out at a
+/// time.
 #[derive(Debug)]
 pub(crate) struct Written {
     map: MmapRaw,
@@ -62,7 +66,7 @@ impl Written {
         Ok(Self { map, is_leased: AtomicBool::new(false) })
     }
 
-    /// Where these bytes begin in it, if they do.
+    /// Returns where these bytes begin in it, if they do.
     pub(crate) fn offset_of(&self, bytes: &[u8]) -> Option<usize> {
         offset_of(&self.map, bytes)
     }
@@ -118,7 +122,7 @@ impl Drop for Lease {
 pub(crate) struct Read(MmapRaw);
 
 impl Read {
-    /// With all of its pages at hand.
+    /// Maps a file, with all of its pages at hand.
     pub(crate) fn new(file: impl AsFd, length: usize) -> io::Result<Self> {
         MmapOptions::new().len(length).populate().map_raw_read_only(file.as_fd().as_raw_fd()).map(Self)
     }

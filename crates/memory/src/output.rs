@@ -1,5 +1,5 @@
-//! An arena for outputs: a worker fills it, and the coordinator reads from it with a system call, so that nothing which the
-//! worker does to it can harm the coordinator.
+//! An arena for outputs: a worker fills it, and the coordinator reads from it with a system call,
+//! so that the worker cannot harm the coordinator through it.
 
 use crate::file::{self, SIZED};
 use crate::map::{Lease, Written};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub struct OutputReader(File);
 
 impl OutputReader {
-    /// Returns a fresh one, called `name` in `/proc`.
+    /// Creates an arena, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none.
@@ -26,7 +26,7 @@ impl OutputReader {
         Ok(Self(file))
     }
 
-    /// Copies what lies at `offset` to `output`.
+    /// Copies the bytes at `offset` to `output`.
     ///
     /// # Errors
     /// When it reaches beyond the end.
@@ -36,7 +36,7 @@ impl OutputReader {
 }
 
 impl AsFd for OutputReader {
-    /// What the worker needs, to be passed to it.
+    /// Returns the descriptor to pass to the worker.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -56,20 +56,20 @@ impl OutputWriter {
         Ok(Self(Arc::new(Written::new(file, length)?)))
     }
 
-    /// Its first `length` bytes, to be filled. An earlier output may be in them. Returns `None` if
-    /// there are fewer, or somebody has them.
+    /// Returns its first `length` bytes, to be filled. An earlier output may be in them. Returns
+    /// `None` if there are fewer, or they are in use.
     pub fn buffer(&self, length: usize) -> Option<Buffer> {
         self.0.lease(length).map(|lease| Buffer(Inner::Leased(lease)))
     }
 
-    /// Where these bytes begin in the arena, if they lie in it.
+    /// Returns where these bytes begin in the arena, if they lie in it.
     pub fn offset_of(&self, bytes: &[u8]) -> Option<usize> {
         self.0.offset_of(bytes)
     }
 }
 
-/// Bytes that a job fills and returns: where there is an arena in it, so that they need not be copied there, else ordinary
-/// memory.
+/// Bytes that a job fills and returns. They lie in an arena where there is one, so that they need
+/// not be copied there, else in ordinary memory.
 #[derive(Debug)]
 pub struct Buffer(Inner);
 
@@ -80,12 +80,12 @@ enum Inner {
 }
 
 impl Buffer {
-    /// Ordinary memory, all zeros.
+    /// Returns ordinary memory, all zeros.
     pub fn owned(length: usize) -> Self {
         Self(Inner::Owned(vec![0; length]))
     }
 
-    /// Its bytes, for good.
+    /// Returns its bytes, for good.
     pub fn freeze(self) -> Bytes {
         match self.0 {
             Inner::Leased(lease) => Bytes::from_owner(lease),

@@ -1,8 +1,8 @@
 //! Numbers and a ring of bytes that one process writes and another one reads, also after the
 //! writer's death. Does not: know their meaning; the user of a page lays it out.
 //!
-//! The writer has the file mapped, so that a write is a few stores and no system call, and what was stored is there
-//! whatever becomes of the process. The reader reads with system calls, and so cannot be harmed.
+//! The writer has the file mapped, so that a write is a few stores and no system call, and stored
+//! bytes outlast the process. The reader reads with system calls, and so cannot be harmed.
 
 use crate::claim::{self, Word, after_writes};
 use crate::file::{self, SIZED};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 pub struct PageReader(File);
 
 impl PageReader {
-    /// Returns a fresh one, called `name` in `/proc`.
+    /// Creates a page, called `name` in `/proc`.
     ///
     /// # Errors
     /// When the system gives none.
@@ -44,9 +44,9 @@ impl PageReader {
         self.0.read_exact_at(bytes, at)
     }
 
-    /// Withdraws every number up to `last` that the writer has not [claimed](PageWriter::claim), by the limit at
-    /// `limit_at`. Returns the last number that it has, which stands at `claimed_at`; those beyond it, up to `last`, will
-    /// not be taken. All are little-endian.
+    /// Withdraws every number up to `last` that the writer has not [claimed](PageWriter::claim), by
+    /// the limit at `limit_at`. Returns the last number that it has claimed, which stands at
+    /// `claimed_at`. It will not claim those beyond, up to `last`. All are little-endian.
     ///
     /// # Errors
     /// When one reaches beyond the end.
@@ -89,7 +89,7 @@ impl Word for FileWord<'_> {
 }
 
 impl AsFd for PageReader {
-    /// What the writer needs, to be passed to it.
+    /// Returns the descriptor to pass to the writer.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -132,8 +132,8 @@ impl PageWriter {
         }
     }
 
-    /// Reads a little-endian number at `at`, which is divisible by eight, as it is after all that this thread has written is
-    /// there for everybody. 0 where bytes are.
+    /// Reads a little-endian number at `at`, which is divisible by eight, after everything that
+    /// this thread has written is visible to everybody. Returns 0 where bytes are.
     pub fn number_after_writes(&self, at: u64) -> u64 {
         self.number(at).map_or(0, |place| {
             let Ok(number) = after_writes(place);

@@ -1,4 +1,4 @@
-//! How memory that a value refers to goes along when the value is sent: by descriptors beside the bytes.
+//! Sends memory that a value refers to along with the value: by descriptors beside the bytes.
 //!
 //! Serde knows bytes alone. So while a value is encoded, the thread collects the descriptors of the regions in it, and while
 //! one is decoded, it offers those that came along. Does not: send or receive any.
@@ -8,17 +8,18 @@ use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-/// A descriptor, and whatever keeps it open.
+/// A descriptor, and the handle that keeps it open.
 pub type Descriptor = Arc<dyn AsFd + Send + Sync>;
 
 thread_local! {
-    /// What the value that is being encoded refers to, each once; `None` while none is.
+    /// The descriptors that the value being encoded refers to, each once. `None` while no value is.
     static COLLECTED: RefCell<Option<Vec<(Id, Descriptor)>>> = const { RefCell::new(None) };
-    /// What came with the value that is being decoded.
+    /// The descriptors that came with the value being decoded.
     static OFFERED: RefCell<Vec<Descriptor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `encode` and gives the descriptors of the regions that it serialized, each once, in the order in which it met them.
+/// Runs `encode` and returns the descriptors of the regions that it serialized, each once, in the
+/// order in which it met them.
 pub fn collect<T>(encode: impl FnOnce() -> T) -> (T, Vec<Descriptor>) {
     struct Outer(Option<Vec<(Id, Descriptor)>>);
     impl Drop for Outer {
@@ -50,8 +51,8 @@ pub fn offering<T>(descriptors: &[Descriptor], decode: impl FnOnce() -> T) -> T 
     decode()
 }
 
-/// Has this one go along. Returns its place among those that do, or `None` where nothing goes
-/// along.
+/// Adds this descriptor to those that go along. Returns its place among them, or `None` where
+/// nothing goes along.
 pub(crate) fn collected(id: Id, descriptor: impl FnOnce() -> Descriptor) -> Option<u8> {
     COLLECTED.with_borrow_mut(|collected| {
         let collected = collected.as_mut()?;

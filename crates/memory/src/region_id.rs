@@ -8,7 +8,7 @@ use std::io;
 pub(crate) struct Id(u128);
 
 impl Id {
-    /// Returns a fresh one.
+    /// Returns a new random id.
     pub(crate) fn random() -> io::Result<Self> {
         let mut bytes = [0; 16];
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;

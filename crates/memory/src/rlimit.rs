@@ -6,10 +6,10 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 use std::mem::MaybeUninit;
 
-/// Returns the limit of this process. `None` in it is no limit.
+/// Returns the limit of this process. `None` in it means no limit.
 ///
 /// # Errors
-/// When the system does not tell.
+/// When the system does not report it.
 pub fn own(resource: Resource) -> Result<Rlimit, Errno> {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: the pointer is to memory of that type, which the call initialises if it succeeds.

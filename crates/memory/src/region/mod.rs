@@ -17,15 +17,17 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
-/// Memory of a fixed size that a service shares with workers of its pools, all of which may read and write it at once. So it
-/// is a slice of atomics and nothing else: what another process does to it at any moment is a value, never undefined
-/// behaviour. All who share a region see cells of the same type.
+/// Memory of a fixed size that a service shares with workers of its pools, all of which may read
+/// and write it at once. So it is a slice of atomics and nothing else: every change by another
+/// process is a value, never undefined behaviour. All who share a region see cells of the same
+/// type.
 ///
-/// It is sent as a part of a job's input or a message: the descriptor of the memory goes along, so a job's cost does not
-/// depend on the region's size. One input refers to at most 16 regions. The worker maps the same memory; to keep the mapping
-/// from one job to the next, keep a clone in the worker's state. A region in an output is one that the receiver has already.
-/// Nothing that a worker does to a region can crash or block the service. What a killed worker leaves half done remains: as
-/// with threads, an atomic is written whole, and several are not written at once.
+/// It is sent as a part of a job's input or a message: the descriptor of the memory goes along, so
+/// a job's cost does not depend on the region's size. One input refers to at most 16 regions. The
+/// worker maps the same memory; to keep the mapping from one job to the next, keep a clone in the
+/// worker's state. A region in an output is one that the receiver has already. Nothing that a
+/// worker does to a region can crash or block the service. A killed worker may leave its work half
+/// done. As with threads, an atomic is written whole, and several are not written at once.
 ///
 /// The memory is freed when the last process has dropped it or died. A job's input keeps it until the job has ended.
 ///
@@ -43,7 +45,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 /// ```
 pub struct SharedRegion<A: RegionCell = AtomicU8>(Arc<Mapped<A>>);
 
-/// What a [`SharedRegion`] consists of: an [`AtomicU8`], [`AtomicU32`] or [`AtomicU64`].
+/// A cell of a [`SharedRegion`]: an [`AtomicU8`], [`AtomicU32`] or [`AtomicU64`].
 ///
 /// The width belongs to the region's type, because accesses of different widths to the same memory would be undefined
 /// behaviour.
@@ -61,14 +63,14 @@ pub(crate) struct Mapped<A> {
     map: Map<A>,
 }
 
-/// What stands in an input.
+/// The reference in an input.
 #[derive(Serialize, Deserialize)]
 struct Reference {
     /// The id, as 32 hexadecimal digits.
     region: String,
-    /// Bytes of a cell.
+    /// Length of a cell, in bytes.
     cell: u8,
-    /// Which of the descriptors that come along it is, from 0 on, where they do.
+    /// Its place among the descriptors that come along, from 0 on, if they do.
     descriptor: Option<u8>,
 }
 
@@ -112,7 +114,7 @@ impl<A: RegionCell> SharedRegion<A> {
         Ok(Self(mapped))
     }
 
-    /// Its cells, in the machine's byte order; never empty.
+    /// Returns its cells, in the machine's byte order; never empty.
     pub fn cells(&self) -> &[A] {
         self.0.map.cells()
     }
@@ -170,7 +172,7 @@ impl<A: RegionCell> Clone for SharedRegion<A> {
 }
 
 impl<A: RegionCell> fmt::Debug for SharedRegion<A> {
-    /// Without the id, which is nothing for a log.
+    /// Omits the id, which does not belong in a log.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (cells, cell) = (self.len(), size_of::<A>());
         write!(out, "SharedRegion({cells} cells of {cell} bytes)")

@@ -17,7 +17,7 @@ pub(super) fn insert<A: Atomic>(id: Id, region: &Arc<Mapped<A>>) {
     lock().insert(id, weak);
 }
 
-/// Returns the region with this id, else the one that `map` gives. Returns `None` if it has other
+/// Returns the region with this id, else the one that `map` returns. Returns `None` if it has other
 /// cells than `A`.
 pub(super) fn find_or_insert<A: Atomic>(
     id: Id,
@@ -37,7 +37,7 @@ pub(super) fn find_or_insert<A: Atomic>(
     Ok(Some(region))
 }
 
-/// A region with this id has ended. It may have been mapped again meanwhile.
+/// Removes a region with this id, which has ended. It may have been mapped again meanwhile.
 pub(super) fn remove(id: Id) {
     let mut table = lock();
     if table.get(&id).is_some_and(|region| region.strong_count() == 0) {
