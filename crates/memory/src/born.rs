@@ -44,7 +44,8 @@ impl BornArena {
         if self.len()? < length as u64 {
             return file::lengthen(&self.file, length as u64);
         }
-        // The worker may have made it longer, and may have another limit: what cannot be written is not to be promised.
+        // The worker may have made it longer, and may have another limit: a write that cannot
+        // succeed must not be promised.
         growth::check(length as u64)
     }
 

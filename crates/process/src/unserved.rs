@@ -5,8 +5,8 @@ use crate::launch::StartError;
 use procpool_birth::Unserved;
 use procpool_protocol::Failure;
 
-/// Refuses to start workers in a process that was itself spawned as a worker and has not begun to serve.
-/// The coordinator that spawned it is told at once.
+/// Rejects a start of workers in a process that was itself spawned as a worker and has not begun to
+/// serve. The coordinator that spawned it is told at once.
 ///
 /// A worker that serves may start workers of its own.
 ///

@@ -97,7 +97,7 @@ pub enum Refusal {
     /// No worker is there. The pool starts none before the time is over, and then only one on
     /// trial.
     BreakerOpen {
-        /// Until the next attempt.
+        /// Time until the next attempt.
         retry: Duration,
     },
     /// No worker is idle and the queue is full. Or the job's payload has killed, and the maximum
@@ -111,9 +111,9 @@ pub enum Refusal {
     },
     /// Jobs of its client have killed too many workers lately.
     Client {
-        /// How many.
+        /// Number of these deaths.
         deaths: u32,
-        /// Until that is forgotten.
+        /// Time until the pool forgets these deaths.
         retry: Duration,
     },
     /// The pool drains or has stopped.
@@ -132,7 +132,8 @@ pub enum Verdict {
         /// Whether a worker had got all of the job, so that it may have run. `false` only after several workers in
         /// a row died while the job was on its way to them, and none before them.
         handed_over: bool,
-        /// How many workers this payload has killed lately, this one among them if it was the payload's doing.
+        /// Number of workers that this payload has killed lately, this one among them if the
+        /// payload killed it.
         payload_deaths: u32,
         /// How long the payload stays in quarantine, if it has killed enough workers. Then the job
         /// is not retried, however many attempts it has left.
@@ -143,17 +144,17 @@ pub enum Verdict {
     Poisoned {
         /// Where it was: [`Stage::Running`] if an earlier attempt had been handed over.
         stage: Stage,
-        /// How many workers the payload has killed.
+        /// Number of workers that the payload has killed.
         payload_deaths: u32,
-        /// How long it is remembered.
+        /// Remaining time of the quarantine.
         remaining: Duration,
     },
     /// It waited, and nobody has run it, when other jobs of its client had killed too many workers. It is as if it had
     /// been [refused](Refusal::Client).
     GivenBack {
-        /// How many.
+        /// Number of these deaths.
         client_deaths: u32,
-        /// Until that is forgotten.
+        /// Time until the pool forgets these deaths.
         retry: Duration,
     },
     /// Its worker broke the protocol.

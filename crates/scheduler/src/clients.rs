@@ -70,7 +70,7 @@ impl Clients {
 
     /// Returns the client, if its jobs are refused.
     pub(crate) fn refused(&self, client: Option<Client>, now: Time) -> Option<SuspectClient> {
-        // Most pools never look further.
+        // A typical pool never looks further.
         if !self.refuse_some() {
             return None;
         }

@@ -12,7 +12,7 @@ use crate::{Client, Fingerprint, Generation, JobId, WorkerId};
 pub enum Event {
     /// Open the pool: start the first `min_workers` workers, unless it is lazy.
     Start,
-    /// A job asks to be run. Answered by exactly one [`Refuse`](crate::Action::Refuse) or one
+    /// A job is submitted. Answered by exactly one [`Refuse`](crate::Action::Refuse) or one
     /// [`Resolve`](crate::Action::Resolve).
     Submit {
         /// An id that no unresolved job has.

@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long a worker whose jobs connection broke off unannounced waits for its guard.
+/// Maximum time that a worker whose jobs connection broke off unannounced waits for its guard.
 ///
 /// A coordinator that dies closes both connections, one after the other. If the main thread, which may
 /// see its end of file first, just exited, the guard would have no time to take the process group along.
@@ -218,7 +218,7 @@ pub(crate) fn answer<J: Job, S>(
         Mode::Messages => conversation::run::<J>(&mut session, f),
     };
     if let Ok(Ending::Panicked) = end {
-        // A destructor is not to be trusted with a state that a panic may have broken.
+        // A destructor must not run on a state that a panic may have broken.
         std::mem::forget(state);
     }
     end

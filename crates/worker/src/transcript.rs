@@ -31,7 +31,7 @@ impl Transcript {
 
     /// Writes one line beside the output.
     pub(crate) fn note(&mut self, line: &str) {
-        // Texts come out of a file, and the terminal is not to obey them.
+        // Texts come out of a file, and the terminal must not obey them.
         let line = printable(line);
         // Standard error may be closed; the exit code still tells.
         let _ = writeln!(self.notes, "procpool-worker: {line}");

@@ -31,7 +31,7 @@ enum Hold {
     /// Not at all: each start runs the file at the executable's path, because its interpreter needs
     /// the name.
     Path,
-    /// As long as nobody writes into this file, which is noticed.
+    /// As long as nobody writes into this file. A write is noticed.
     Inode(Arc<File>),
     /// For good: a sealed copy, or the file that runs as this process.
     Bytes(Arc<File>),

@@ -1,8 +1,9 @@
 //! Spawns processes: on the thread that asks, or, in a process with many descriptors, on one with a
 //! table of descriptors of its own. A child is the same in both.
 //!
-//! A child begins with a copy of its maker's table and closes what it is not to have, a tenth of a microsecond for each.
-//! To ask another thread costs as much as some hundreds of those.
+//! A child begins with a copy of its maker's table and closes every descriptor that it must not
+//! have, a tenth of a microsecond for each. To ask another thread costs as much as some hundreds of
+//! those.
 
 use super::maker::Maker;
 use super::posix_spawn::{self, FIRST_FREE, Plan, Table};

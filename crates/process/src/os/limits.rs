@@ -1,7 +1,7 @@
 //! Holds a process to its limits, from outside: `prlimit`, `setpriority`, and a cgroup where `RLIMIT_NPROC` means
 //! nothing.
 //!
-//! No `pre_exec`: this is done between the spawn and the `Welcome`, before which a worker is told nothing.
+//! No `pre_exec`: this happens between the spawn and the `Welcome`, the worker's first message.
 
 use super::worker_cgroup::WorkerCgroup;
 use crate::cause;

@@ -24,7 +24,7 @@ pub fn raise_open_files_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
-/// Gives a worker the limit of before. A system that refuses leaves it with more than it needs.
+/// Gives a worker the earlier limit. A system that refuses leaves it with more than it needs.
 pub(super) fn give_back(pid: Pid) {
     if let Some(limit) = STARTED_WITH.get() {
         let _ = prlimit(Some(pid), Resource::Nofile, *limit);

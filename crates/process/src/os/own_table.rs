@@ -33,7 +33,7 @@ pub(super) fn separate(kept: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the number is open in this table, which nobody else has, and nothing here has it yet.
     let kept = unsafe { OwnedFd::from_raw_fd(kept) };
     let kept = fcntl_dupfd_cloexec(kept, FIRST_FREE)?;
-    // The numbers below are a child's. What is received takes the lowest that is free.
+    // The numbers below are a child's. A received descriptor takes the lowest that is free.
     let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     while null.as_raw_fd() < FIRST_FREE {
         let another = fcntl_dupfd_cloexec(&null, 0)?;

@@ -25,7 +25,7 @@ pub(super) struct Fields {
     pub(super) kind: &'static str,
 }
 
-/// How many fields are read.
+/// Number of fields that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
     Exactly(usize),
@@ -39,7 +39,7 @@ pub(super) struct Variants {
     pub(super) name: &'static str,
     /// Names of all variants in their order. One with an alias has several.
     pub(super) names: &'static [&'static str],
-    /// How many variants there are, where known.
+    /// Number of variants, where known.
     pub(super) count: Option<usize>,
     /// Which type it is, of those with this name.
     pub(super) kind: &'static str,
@@ -69,7 +69,8 @@ impl Shape {
         }
     }
 
-    /// How many fields are read where `written` ones were written, if that is another number.
+    /// Returns the number of fields that are read where `written` ones were written, if that is
+    /// another number.
     #[inline]
     pub(super) fn misread(&self, name: &'static str, variant: Option<u32>, written: usize) -> Option<usize> {
         let mut wrong = None;

@@ -1,4 +1,5 @@
-//! What bincode carries and what it refuses by name: no value arrives as another one, and ordinary types are not bothered.
+//! Types that bincode carries and those that it refuses by name: no value arrives as another one,
+//! and ordinary types are not bothered.
 
 use procpool_protocol::carriage::check;
 use procpool_protocol::{Encoding, Payload, PayloadError};
@@ -8,14 +9,14 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
-/// The value arrives, after the type was checked.
+/// Checks that the value arrives, after the type was checked.
 pub(super) fn arrives<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(value: &T) {
     check::<T>().expect("an ordinary type");
     let payload = Payload::encode(value, Encoding::Bincode).expect("an ordinary value");
     assert_eq!(payload.decode::<T>().expect("what was sent"), *value);
 }
 
-/// The type is refused before there is a value, and so is every value.
+/// Checks that the type is refused before there is a value, and so is every value.
 fn refused_by_type<T: Serialize + DeserializeOwned + 'static>(value: &T) -> String {
     let refused = check::<T>().expect_err("a type that is read by looking").to_string();
     let error = Payload::encode(value, Encoding::Bincode).expect_err("the type was refused");
@@ -24,7 +25,7 @@ fn refused_by_type<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Stri
     named(refused)
 }
 
-/// The value is refused when it is written.
+/// Checks that the value is refused when it is written.
 fn refused_by_value<T: Serialize + DeserializeOwned + 'static>(value: &T) -> String {
     check::<T>().expect("some values can be carried");
     let error = Payload::encode(value, Encoding::Bincode).expect_err("it would arrive as another value");
@@ -32,14 +33,14 @@ fn refused_by_value<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Str
     named(error.to_string())
 }
 
-/// Each refusal names the type and the way out.
+/// Checks that each refusal names the type and the way out.
 fn named(text: String) -> String {
     assert!(text.starts_with("bincode cannot carry `"), "{text}");
     assert!(text.contains("`const ENCODING: Encoding = Encoding::Json`"), "{text}");
     text
 }
 
-/// It travels as JSON, which is the way out.
+/// Checks that it travels as JSON, which is the way out.
 pub(super) fn arrives_as_json<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(value: &T) {
     let payload = Payload::encode(value, Encoding::Json).expect("JSON carries it");
     assert_eq!(payload.decode::<T>().expect("what was sent"), *value);

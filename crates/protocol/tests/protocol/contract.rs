@@ -1,4 +1,5 @@
-//! What caller and worker share besides bytes: failures, schema hashes, ids, the cutting of texts.
+//! Things that caller and worker share besides bytes: failures, schema hashes, ids, the cutting of
+//! texts.
 
 use procpool_protocol::codec;
 use procpool_protocol::limits::{MAX_TEXT, cut};

@@ -1,4 +1,4 @@
-//! What extras mean, and which values are refused.
+//! The meaning of extras, and the values that are refused.
 
 use procpool_protocol::extras::{ContentType, Extra, InvalidExtra, JobReport, of_done};
 use std::time::Duration;

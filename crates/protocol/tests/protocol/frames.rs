@@ -27,7 +27,7 @@ fn header() -> RawHeader {
     }
 }
 
-/// What the decoder says when it has this header and nothing else.
+/// Returns the decoder's error for this header and nothing else.
 fn judged(header: RawHeader) -> Result<Option<Frame>, FrameError> {
     judged_bytes(&header.to_bytes())
 }

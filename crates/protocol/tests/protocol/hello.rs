@@ -1,4 +1,4 @@
-//! What a hello may leave out, and what it means then.
+//! The fields that a hello may leave out, and the meaning of that.
 
 use procpool_protocol::Encoding;
 use procpool_protocol::encodings::Encodings;
@@ -7,7 +7,7 @@ use procpool_protocol::handshake::Hello;
 use procpool_protocol::message::{json_frame, json_of};
 use serde_json::{Value, json};
 
-/// Returns a hello of one that tells everything, with these fields changed.
+/// Returns a hello with every field, with these fields changed.
 fn hello(changes: &Value) -> Value {
     let blocks = include_str!("../../WIRE.md").split("```json hello\n").nth(1).expect("the block");
     let (text, _) = blocks.split_once("```").expect("its end");

@@ -1,4 +1,4 @@
-//! The table of outcomes: what programs, people and HTTP clients are told of each.
+//! The table of outcomes: their names, texts and HTTP statuses.
 
 use procpool_protocol::crash::{Exit, ExitReport};
 use procpool_protocol::outcome::{OutcomeKind, Refusal, Refused};

@@ -1,4 +1,4 @@
-//! What a client may read of a job's error, and what a log keeps of it.
+//! The public part of a job's error, and the part for a log.
 
 use procpool_protocol::crash::{Exit, ExitReport};
 use procpool_protocol::outcome::{Refusal, Refused};

@@ -1,4 +1,4 @@
-//! How many workers there are, and when more come.
+//! The number of workers, and when the pool starts more.
 
 use procpool_scheduler::{Config, ConfigError, Event, Scheduler};
 

@@ -38,7 +38,7 @@ pub(crate) const AHEAD: &[&str] = &[
     "passed over",
 ];
 
-/// How often each was met.
+/// Number of times that each was met.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage(BTreeMap<&'static str, usize>);
 

@@ -43,7 +43,7 @@ pub(crate) enum Step {
     Commit {
         pick: usize,
     },
-    /// A payload is told that was asked for.
+    /// A payload is reported that was asked for.
     Identify,
     /// A process dies although nobody asked it to.
     Crash {

@@ -19,7 +19,7 @@ pub(crate) enum Happening {
     Recalled(WorkerId),
     /// It passes over a job that it was about to begin.
     PassedOver(WorkerId),
-    /// A payload is told that was asked for.
+    /// A payload is reported that was asked for.
     Identify(JobId),
     Answer {
         worker: WorkerId,

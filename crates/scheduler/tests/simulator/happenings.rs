@@ -191,7 +191,7 @@ impl Run {
         }
         self.go_on(worker)?;
         self.feed(Event::Done { worker, job, health: health(panics) })?;
-        // An answer that is told twice is nothing to whatever the worker does next.
+        // An answer that is reported twice does not affect the worker's next steps.
         if self.random.percent(2) {
             self.feed(Event::Done { worker, job, health: health(false) })
         } else {

@@ -49,7 +49,7 @@ impl Shown {
     }
 }
 
-/// The death that is being told.
+/// The current death.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Obituary {
     pub(crate) job: Option<JobId>,

@@ -42,7 +42,7 @@ pub(crate) struct Plan {
     /// Faults from outside that come between jobs.
     pub(crate) outside: u64,
     pub(crate) reloads: u64,
-    /// How often the coordinator is held up.
+    /// Number of times that the coordinator is held up.
     pub(crate) holdups: u64,
     /// When the executable does not start.
     pub(crate) broken: Option<(Duration, Duration)>,

@@ -38,10 +38,10 @@ pub(crate) struct Run {
     pub(crate) coverage: Coverage,
     /// The latest time that the scheduler knows.
     last_told: Time,
-    /// The event that is being told, and what the scheduler showed before it.
+    /// The current event, and the scheduler's state before it.
     pub(crate) cause: Event,
     pub(crate) before: Shown,
-    /// The last death that was told.
+    /// The last reported death.
     pub(crate) obituary: Option<Obituary>,
     pub(crate) pauses: Pauses,
     /// When the breaker was open, or there was a pause, for the last time.
@@ -52,7 +52,7 @@ pub(crate) struct Run {
     pub(crate) again: Option<JobId>,
     /// The alarm that counts, and when it is set for.
     alarm: (u64, Option<Time>),
-    /// Jobs whose payloads were asked for and have not been told.
+    /// Jobs whose payloads were asked for and have not been reported.
     pub(crate) asked: BTreeSet<JobId>,
     /// Jobs besides its last that the worker which died last had begun.
     pub(crate) also_lost: Vec<JobId>,
@@ -72,7 +72,7 @@ pub(crate) struct Run {
     pub(crate) is_ending: bool,
     /// When everything that is left ends.
     pub(crate) limit: Option<Time>,
-    /// Whether the scheduler has been told that the time has come.
+    /// Whether the scheduler has heard that the time has come.
     pub(crate) is_stopped: bool,
     pub(crate) is_drained: bool,
 }

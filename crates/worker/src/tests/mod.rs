@@ -124,7 +124,7 @@ struct Double {
 }
 
 impl Double {
-    /// Returns a worker that was told nothing yet.
+    /// Returns a worker without a welcome yet.
     fn meet(
         identity: Identity,
         work: impl FnOnce(Session) -> Result<Ending, WorkerError> + Send + 'static,

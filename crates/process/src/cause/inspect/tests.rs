@@ -11,7 +11,7 @@ fn found(path: &Path) -> Obstacle {
     inspect(path, None, None).unwrap_err()
 }
 
-/// What the system says when it is told to start it, explained.
+/// Returns the system's error when it starts the file, explained.
 fn explained(path: &Path, dir: Option<&Path>) -> String {
     let mut command = Command::new(path);
     if let Some(dir) = dir {

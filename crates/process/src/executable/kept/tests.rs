@@ -1,4 +1,4 @@
-//! What is started, and what happens when somebody writes to the file in between.
+//! The source of each start, and the effect of writing to the file in between.
 
 use super::*;
 use crate::program::scratch::Scratch;

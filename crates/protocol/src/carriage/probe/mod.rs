@@ -139,7 +139,7 @@ impl Error for Unmade {
     }
 }
 
-/// Gives whatever it is asked for.
+/// A deserializer that returns any value it is asked for.
 #[derive(Clone, Copy)]
 struct Probe<'r>(&'r Run);
 
