@@ -1,7 +1,8 @@
 //! The one file that names bincode.
 //!
-//! Header messages use its native derive under a constant limit; typed payloads use its serde side.
-//! bincode 2.0.1 is its last release (RUSTSEC-2025-0141): this file is what would change to leave it.
+//! Header messages use its native derive under a constant limit. Typed payloads use its serde side.
+//! bincode 2.0.1 is its last release (RUSTSEC-2025-0141). To leave it, only this file has to
+//! change.
 
 use bincode::config::{self, Config};
 use bincode::de::Decoder;
@@ -180,8 +181,8 @@ fn encode_into<T: Serialize + ?Sized>(
     })
 }
 
-/// The bytes written so far. Most values are short: one that never grew out of the stack becomes
-/// `Bytes` by a single allocation of its own length, where a `Vec` with room to spare needs two.
+/// The bytes written so far. Most values are short. One that never grew out of the stack becomes
+/// `Bytes` by a single allocation of its own length; a `Vec` with room to spare needs two.
 #[derive(Default)]
 pub(crate) struct Collected {
     pub(crate) bytes: SmallVec<[u8; 128]>,

@@ -1,8 +1,8 @@
 //! Frames out of bytes that arrive in any chunking. Sans-IO: the owner of a socket feeds it.
 //!
 //! Memory follows what has arrived, never what was announced: a peer that announces a payload of
-//! the full limit and sends ten bytes costs ten bytes and one read buffer. The buffer doubles when it
-//! grows, so that a large frame costs a copy or two of each byte, and it is used again for the next
+//! the full limit and sends ten bytes costs ten bytes and one read buffer. The buffer doubles when
+//! it grows, so that a large frame costs a copy or two of each byte. It is used again for the next
 //! one: fresh pages cost more than the copying. So it has at most twice the largest frame's size.
 
 use crate::arena::Place;

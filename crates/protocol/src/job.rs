@@ -6,8 +6,9 @@ use serde_json::Value;
 
 /// A unit of work that a worker executable offers: its name, its version and its types.
 ///
-/// The caller and the worker are built, shipped and replaced on their own, so name, version and
-/// schema hash are compared in the handshake: a mismatch fails the start instead of decoding garbage.
+/// The caller and the worker are built, shipped and replaced on their own. So name, version and
+/// schema hash are compared in the handshake: a mismatch fails the start instead of decoding
+/// garbage.
 ///
 /// ```
 /// use procpool_protocol::Job;
@@ -101,9 +102,9 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Returns a hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON
-    /// (no spaces, keys sorted by their bytes, input and output on a line each). Not a
-    /// cryptographic one: the two sides of a handshake trust each other, but may come from
+    /// Returns a hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON.
+    /// That has no spaces, keys sorted by their bytes, input and output on a line each. The hash is
+    /// not cryptographic: the two sides of a handshake trust each other, but may come from
     /// different builds.
     pub fn hash(&self) -> String {
         let mut text = String::new();

@@ -1,5 +1,5 @@
-//! Finds the line of a dead process's output that says why it died: the last one that is neither a
-//! frame of a backtrace nor a note about one.
+//! Finds the line of a dead process's output that says why it died. It is the last one that is
+//! neither a frame of a backtrace nor a note about one.
 
 /// Lines that follow the cause, or say less than the line before them. Compared with the whole line.
 const HOLLOW: &[&str] = &[

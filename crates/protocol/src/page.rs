@@ -2,8 +2,9 @@
 //! reads, also after the worker's death. It says which job the worker began last, and holds the
 //! results that were not sent.
 //!
-//! With it a worker may be given several small jobs at once and send their results together: without it nobody could say
-//! which of them a dead worker had run. The worker writes, in this order,
+//! With it a worker may be given several small jobs at once and send their results together.
+//! Without it nobody could say which of them a dead worker had run. The worker writes, in this
+//! order,
 //!
 //! 1. when a job has ended: its frame into the ring, from [`RING`] on;
 //! 2. at [`ENDED`], how many bytes of output there are by then, those that were sent included, counted from its `Ready` on, which

@@ -1,5 +1,5 @@
-//! Text of others, made fit for a log and a terminal: no character of it starts a line, drives a terminal, hides, or turns
-//! what stands around it.
+//! Foreign text, made fit for a log and a terminal. No character of it starts a line, drives a
+//! terminal, hides, or turns the text around it.
 //!
 //! Text that a program reads (an outcome, a payload) stays as it is: in Persian, Hindi and Hebrew some of these
 //! characters belong to the words. Where such text is JSON that a person may see, [`printable_json`] writes it in

@@ -59,8 +59,9 @@ pub enum Action {
         /// The job to give up.
         job: JobId,
     },
-    /// SIGKILL to the worker's process group, at most once per worker. The worker has got its last job: a kill that
-    /// is carried out late hits nobody else, and one that is left out leaves a worker which is never replaced.
+    /// SIGKILL to the worker's process group, at most once per worker. The worker has received its
+    /// last job, so a late kill hits nobody else. If the kill is left out, the worker is never
+    /// replaced.
     Kill {
         /// The worker.
         worker: WorkerId,

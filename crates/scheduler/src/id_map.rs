@@ -9,8 +9,8 @@ pub(crate) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
 /// One multiplication instead of `SipHash`.
 ///
-/// The table takes its bucket from the low bits, which an odd factor keeps distinct for consecutive ids and random for
-/// random ones, and its tag from the high bits, which the factor fills.
+/// The table takes its bucket from the low bits, which an odd factor keeps distinct for consecutive
+/// ids and random for random ones. It takes its tag from the high bits, which the factor fills.
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
 

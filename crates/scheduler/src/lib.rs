@@ -1,11 +1,12 @@
 //! A process pool as a pure state machine: events in, actions out.
 //!
-//! Everything about a pool that can be decided without I/O is decided here: who runs which job,
-//! when a job has run out of time, when a worker is killed, when and how many workers are started,
-//! when a drain is over. There is no clock, no process, no socket, no thread and no payload in this
-//! crate, and it depends on nothing. Jobs and workers are numbers; the owner of the real ones feeds
-//! [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s. Because time is an argument,
-//! hours of a pool's life can be tested in milliseconds, and every race in both orders.
+//! Every decision about a pool that needs no I/O is made here. The crate decides who runs which
+//! job, when a job has run out of time, when a worker is killed, how many workers are started and
+//! when, and when a drain is over. There is no clock, no process, no socket, no thread and no
+//! payload in this crate, and it depends on nothing. Jobs and workers are numbers; the owner of the
+//! real ones feeds [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s. Because time is
+//! an argument, hours of a pool's life can be tested in milliseconds, and every race in both
+//! orders.
 //!
 //! ```
 //! use std::time::Duration;

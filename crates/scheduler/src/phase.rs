@@ -11,8 +11,8 @@ pub enum WorkerState {
     Idle,
     /// Running a job.
     Busy,
-    /// Its job was resolved without it and it has been asked to give up, or it has been killed; either way it gets
-    /// no job until it has answered or died.
+    /// Its job was resolved without it and it has been asked to give up, or it has been killed.
+    /// Either way it gets no job until it has answered or died.
     Stopping,
     /// Out of service and asked to exit.
     Retiring,

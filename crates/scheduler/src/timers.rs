@@ -17,8 +17,8 @@ use crate::slab::Slab;
 /// such lengths are in use at a time. So an entry goes behind another one where it can, as when
 /// patience is played, which costs the same however many there are. The rest goes on a heap.
 ///
-/// Invariant: the first entry of each run and of the heap is live, and `first` is the first of these, so that
-/// [`next`](Self::next), which is asked after every event, only looks.
+/// Invariant: the first entry of each run and of the heap is live, and `first` is the first of
+/// these. So [`next`](Self::next), which is asked after every event, only looks.
 #[derive(Debug)]
 pub(crate) struct Timers<K> {
     /// Each in the order in which they ring.

@@ -1,4 +1,4 @@
-//! A worker that no coordinator spawned: a service manager, a container or a debugger started it,
+//! A worker that no coordinator spawned. A service manager, a container or a debugger started it,
 //! and it attaches to a pool by the name of a socket.
 //!
 //! The token is in a file beside the socket, unless `PROCPOOL_TOKEN_FILE` names another one.

@@ -1,5 +1,5 @@
 //! The loop of a job's worker that is used for free messages: each is answered with the function's
-//! output, so that one executable serves both a `Worker` and a pool.
+//! output. So one executable serves both a `Worker` and a pool.
 
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};

@@ -1,6 +1,6 @@
 //! The guard: a thread that reads the control connection while the main thread runs jobs.
 //!
-//! Its main task is to notice the coordinator's end: the end of file on this connection ends the
+//! Its main task is to notice the coordinator's end. The end of file on this connection ends the
 //! worker at once, even amid a job that never returns.
 
 use crate::ending::WorkerError;

@@ -40,7 +40,7 @@
 //! - A spawned worker outlives SIGTERM, SIGINT and SIGHUP, which stop a whole service: its coordinator decides about
 //!   the job. A handler of the program's own is left alone, and programs that a job starts have the
 //!   default actions. An attached worker finishes its job and exits with 0; a second signal ends it at once.
-//! - A panic is caught and reported, with the job's outcome `panicked`; then the worker exits, because
+//! - A panic is caught and reported, with the job's outcome `panicked`. Then the worker exits, because
 //!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
 //! # Started by hand

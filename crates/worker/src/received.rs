@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 
-/// Maximum number of descriptors that wait for their frames: those of a frame whose end is still to come, and those of the
-/// next one, whose beginning comes with that end.
+/// Maximum number of descriptors that wait for their frames. They belong to a frame whose end is
+/// still to come, and to the next one, whose beginning comes with that end.
 const MAX_WAITING: usize = 2 * MAX_ATTACHMENTS;
 
 /// A source of bytes, and of descriptors with them.

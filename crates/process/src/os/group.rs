@@ -1,5 +1,5 @@
-//! SIGKILL to a process group by the pidfd of its leader, for which no safe wrapper exists: a pidfd
-//! goes on meaning the same process even after somebody else reaped the leader and its number was
+//! SIGKILL to a process group by the pidfd of its leader, for which no safe wrapper exists. A pidfd
+//! goes on meaning the same process, even after somebody else reaped the leader and its number was
 //! reused.
 #![allow(unsafe_code)]
 

@@ -95,9 +95,9 @@ pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until no spawn goes on any more, or `limit` is over; tells which. To be called at the end of a program, when
-/// nobody waits for a worker any more: a process that was made and is not handed over yet is killed by the thread that
-/// made it, which ends with the program.
+/// Waits until no spawn goes on any more, or `limit` is over. Returns whether all spawns are done.
+/// Call it at the end of a program, when nobody waits for a worker any more. The thread that
+/// spawned a process and has not handed it over kills it, and that thread ends with the program.
 pub fn finish_spawns(limit: Duration) -> bool {
     let spawners = SPAWNERS.get(Spawners::default);
     let are_busy = |state: &mut State| !state.lanes.is_empty();

@@ -40,9 +40,9 @@ impl Usage {
     }
 }
 
-/// Returns the peak that `wait4` told of a child, in bytes, unless it may be that of this process,
-/// which has ever had `ours`: a child has its parent's memory until its `exec`, and the kernel does
-/// not forget that peak. The kernel's figures are approximate, hence an eighth more.
+/// Returns the peak of a child by `wait4`, in bytes, unless it may be that of this process, whose
+/// own is `ours`. A child has its parent's memory until its `exec`, and the kernel does not forget
+/// that peak. The kernel's figures are approximate, hence an eighth more.
 fn peak_beyond(ours: u64, told: u64) -> Option<u64> {
     (told > ours.saturating_add(ours / 8)).then_some(told)
 }

@@ -5,9 +5,10 @@
 //! serde, and no format (that is `codec.rs`) or type. The requests of `Deserialize` pass through
 //! `access.rs`, so that nested values are bounded likewise.
 //!
-//! Three things are refused that a positional format lets through: more elements than the bytes can
-//! hold (units take no bytes, so five bytes announce 2³² of them), nesting deeper than
-//! [`MAX_DEPTH`], and memory for text or bytes that are announced but not there.
+//! A positional format lets three things through that are refused here. The first is more elements
+//! than the bytes can hold: units take no bytes, so five bytes announce 2³² of them. The others are
+//! nesting deeper than [`MAX_DEPTH`], and memory for text or bytes that are announced but not
+//! there.
 
 mod access;
 
@@ -20,8 +21,8 @@ use std::marker::PhantomData;
 
 /// Number of elements that a value may have beyond the length of its payload.
 ///
-/// Every element of a sequence or map takes at least a byte, except where its type takes none;
-/// this is what an honest `Vec<()>` may have for free.
+/// Every element of a sequence or map takes at least a byte, except where its type takes none. An
+/// honest `Vec<()>` may have this number for free.
 pub const SPARE_ELEMENTS: usize = 1024;
 
 /// Decodes a value that takes exactly all of `bytes`.

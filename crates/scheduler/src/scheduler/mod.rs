@@ -75,15 +75,15 @@ use shutdown::Life;
 /// - A payload that has killed is run as the first job of a worker, so that nothing left behind by an earlier job is held
 ///   against it. It lets others pass while no such worker is there, unless none can be had or no further job may wait for one.
 ///   It goes into quarantine only if it has killed a worker as its first job, or has killed twice as many as are enough.
-/// - Jobs of a client whose jobs have killed as many workers as it may within a window are refused until that ends, those that
-///   wait and have not been run are given back, and none is tried again.
+/// - Jobs of a client whose jobs have killed their maximum of workers within a window are refused until that ends. Those
+///   that wait and have not been run are given back, and none is retried.
 /// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
 ///   `max_workers` and one, each with those that it had ahead. Those that wait have at most `queue_bytes`, unless it is one
 ///   job, plus the bytes of those that came back. Jobs that wait aside because their payloads have killed take no room from
 ///   these. They have the same bounds to themselves, but for one that may always wait: further ones are refused, or run in any
 ///   worker if they were accepted before their payload killed. One whose worker died comes back to the queue, and is set apart
 ///   again at its turn, which comes next.
-/// - Handling an event costs the same however many jobs and workers there are, but for the logarithm in the timers,
+/// - The cost of an event does not depend on the number of jobs and workers. Exceptions are the logarithm in the timers,
 ///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
 #[derive(Debug)]
 pub struct Scheduler {

@@ -66,7 +66,7 @@ impl Scheduler {
         }
     }
 
-    /// Makes room for a canary, which cannot wait for the tired ones: they may have long jobs, and
+    /// Makes room for a canary, which cannot wait for the tired ones. They may have long jobs, and
     /// if it gets ready all of them are replaced anyway. So the replacement becomes a worker like
     /// any other, if necessary in the place of an idle one.
     fn make_place(&mut self) {

@@ -61,8 +61,8 @@ impl Scheduler {
         self.regulars() < self.config.max_workers && self.may_try()
     }
 
-    /// Returns whether another worker may be started as far as those before it tell: not during a
-    /// backoff, and one at a time while the breaker is open.
+    /// Returns whether another worker may be started, as far as earlier ones show. None is started
+    /// during a backoff, and one at a time while the breaker is open.
     pub(super) fn may_try(&self) -> bool {
         self.restarts.until().is_none() && !(self.restarts.is_open() && self.is_trying())
     }

@@ -285,8 +285,8 @@ impl Scheduler {
 
     /// Takes a worker without a job out of service, so that its place is free at once.
     ///
-    /// While workers cannot exit as fast as they are retired they must not pile up: past `max_workers` of them, one
-    /// more is killed in its place and replaced only when it is dead.
+    /// While workers cannot exit as fast as they are retired they must not pile up. Past
+    /// `max_workers` of them, one more is killed in its place and replaced only when it is dead.
     pub(super) fn retire(&mut self, id: WorkerId, cause: Cause) {
         if !self.may_retire() {
             return self.kill(id, cause);

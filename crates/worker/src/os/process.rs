@@ -3,8 +3,8 @@
 use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 use std::io;
 
-/// Asks the kernel to continue this process when its parent dies, should it be stopped then: the
-/// guard can kill a whole process group, but it has to run to do that.
+/// Asks the kernel to continue this process if it is stopped when its parent dies. The guard can
+/// kill a whole process group, but it has to run to do that.
 pub(crate) fn wake_with_parent() -> io::Result<()> {
     on_parent_death(Signal::CONT)
 }

@@ -1,8 +1,9 @@
 //! Runs a type's `Deserialize` on made-up values and writes down what it asks for.
 //!
-//! A value is made up part by part: each number is 1, each text is "1", then 0 and "" where that was not to a type's liking.
-//! A list has one element, an option is there, an enum is each of its variants in turn; what leads back to itself ends. A
-//! type may refuse such a value. Then what comes after it in the same struct stays unknown, and is not judged.
+//! A value is made up part by part. Each number is 1 and each text is "1". If a type rejects that,
+//! they are 0 and "". A list has one element, an option is there, an enum is each of its variants
+//! in turn. A part that leads back to itself ends. A type may reject such a value. Then the later
+//! parts of the same struct stay unknown, and are not judged.
 
 mod access;
 
