@@ -1,6 +1,6 @@
 //! A crash from report to fix: a job's recursion exhausts the stack. The pool saves the job, the worker runs it again
 //! alone, and with the fix the same input is refused. `cargo run --example crash_to_fix`
-#![allow(clippy::print_stdout)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout)] // an example talks to the person who runs it
 
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Failure, JobError, Pool, job};

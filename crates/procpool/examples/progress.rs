@@ -1,6 +1,6 @@
 //! A batch with a progress bar: inputs from an iterator, outcomes in order, and a line on standard error that counts them.
 //! `cargo run --example progress >sums.txt`
-#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // an example talks to the person who runs it
 
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Failure, Pool, job};

@@ -1,6 +1,6 @@
 //! Testing with a pool: the tests at the end share one, whose workers are this test executable.
 //! `cargo test --example testing`
-#![allow(clippy::print_stdout)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout)] // an example talks to the person who runs it
 
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Failure, Pool, job};
@@ -15,7 +15,7 @@ fn divide((a, b): (u32, u32)) -> Result<u32, Failure> {
     }
 }
 
-/// What is tested: it takes the pool that it uses.
+/// The function under test, which takes its pool as an argument.
 async fn share(pool: &Pool<Divide>, coins: u32, pirates: u32) -> String {
     match pool.run((coins, pirates)).await {
         Ok(share) => format!("{share} each"),

@@ -1,6 +1,6 @@
 //! A native library on hostile files: libpng checks pictures in a worker, and a file that it does not survive costs one job.
 //! `cargo run --example hostile_files -- photo.png broken.png`, where `head -c 60 photo.png >broken.png` made the second.
-#![allow(clippy::print_stdout)] // an example talks to whoever runs it
+#![allow(clippy::print_stdout)] // an example talks to the person who runs it
 
 mod libpng;
 
