@@ -4,6 +4,7 @@ use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
 use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 struct Work;
@@ -164,6 +165,27 @@ async fn a_pool_that_shuts_down_refuses_the_rest() {
         }
     };
     assert!(matches!(end, JobError::Refused(refused) if refused.reason == Refusal::ShuttingDown));
+}
+
+/// Returns the inputs of `Work` from 100, and counts those that are taken.
+fn counted(taken: &AtomicU64) -> impl Iterator<Item = u64> {
+    (100..3_000_100).inspect(|_| drop(taken.fetch_add(1, Ordering::Relaxed)))
+}
+
+#[tokio::test]
+async fn a_closed_pool_does_not_swallow_the_inputs() {
+    let pool = builder(1).start().await.unwrap();
+    pool.close();
+    for chunk in [1, 100] {
+        let taken = AtomicU64::new(0);
+        let mut outcomes = pool.map(counted(&taken)).ahead(usize::MAX).chunks(chunk);
+        for _ in 0..100 {
+            let end = outcomes.next().await.unwrap();
+            assert!(matches!(end, Err(JobError::Refused(_))), "{end:?}");
+        }
+        let taken = taken.load(Ordering::Relaxed);
+        assert!(taken < 2_000, "{taken} inputs taken for 100 outcomes");
+    }
 }
 
 /// Jobs that the pool has run: a chunk is one.

@@ -55,12 +55,18 @@ pub struct Map<J: Job, I> {
     /// A job that waits for a queue slot, while none is under way.
     offer: Option<(Offer, Cargo)>,
     under_way: Lanes<UnderWay>,
+    /// Number of entries under way that were refused. Nothing else bounds it: they need no queue slot.
+    refused: usize,
     /// The outcomes of an ended job, which are being returned.
     arriving: Option<Arriving>,
     /// The inputs of a chunk that must be sent again, before anything else is returned.
     again: VecDeque<Prepared>,
     repeating: Option<(Repeat, Cargo)>,
 }
+
+/// Maximum number of refused inputs that wait for their turn: above 1, so that some bad inputs among good ones
+/// leave no worker idle.
+const REFUSED: usize = 16;
 
 type Offer = Pin<Box<dyn Future<Output = Result<Submitted, Box<Rejected>>> + Send>>;
 type Repeat = Pin<Box<dyn Future<Output = Result<Finished, Refused>> + Send>>;
@@ -85,6 +91,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
             prepared: VecDeque::new(),
             offer: None,
             under_way: Lanes::Ordered(VecDeque::new()),
+            refused: 0,
             arriving: None,
             again: VecDeque::new(),
             repeating: None,
@@ -205,7 +212,11 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
             };
             self.repeating = Some((Box::pin(repeat), cargo));
         }
-        let Some((repeat, _)) = &mut self.repeating else { return self.under_way.poll_next(context) };
+        let Some((repeat, _)) = &mut self.repeating else {
+            let end = ready!(self.under_way.poll_next(context));
+            self.refused -= usize::from(matches!(end, Some((Err(_), _))));
+            return Poll::Ready(end);
+        };
         let end = ready!(repeat.as_mut().poll(context));
         let cargo = self.repeating.take().map_or(Cargo::One, |(_, cargo)| cargo);
         Poll::Ready(Some((end, cargo)))
@@ -213,7 +224,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
 
     /// Submits jobs until the maximum number is under way, or the queue is full.
     fn fill(&mut self, context: &mut Context<'_>) {
-        while self.under_way.len() < self.window.jobs() {
+        while self.under_way.len() < self.window.jobs() && self.refused < REFUSED {
             let job = if let Some((offer, _)) = &mut self.offer {
                 let Poll::Ready(end) = offer.as_mut().poll(context) else { return };
                 let cargo = self.offer.take().map_or(Cargo::One, |(_, cargo)| cargo);
@@ -230,6 +241,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
                     None => return,
                 }
             };
+            self.refused += usize::from(job.is_refused());
             self.under_way.push(job);
         }
     }

@@ -39,6 +39,10 @@ impl UnderWay {
     pub(super) fn refused(refused: Refused) -> Self {
         Self(Some((Err(refused), Cargo::One)))
     }
+
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.0, Some((Err(_), _)))
+    }
 }
 
 impl Future for UnderWay {
