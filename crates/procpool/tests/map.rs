@@ -253,6 +253,18 @@ async fn a_crash_costs_one_input_if_jobs_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn a_chunk_counts_as_an_attempt_of_its_inputs() {
+    let builder = builder(1).idempotent(true).max_attempts(3).poison_deaths(100).breaker_failures(0);
+    let pool = builder.start().await.unwrap();
+    let mut outcomes = pool.map([100, 15, 101]).chunks(3);
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 200);
+    let end = outcomes.next().await.unwrap();
+    assert!(matches!(end, Err(JobError::Crashed(_))), "{end:?}");
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 202);
+    assert_eq!(pool.status().deaths, 3);
+}
+
+#[tokio::test]
 async fn raw_and_large_inputs_and_outputs_are_chunked_as_far_as_they_fit() {
     let builder = Pool::<Double>::builder(Executable::this_test("worker")).workers(2);
     let pool = builder.max_payload(4 << 20).start().await.unwrap();

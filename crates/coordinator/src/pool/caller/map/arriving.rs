@@ -30,8 +30,12 @@ enum Told {
 pub(super) enum End {
     /// Its outcomes arrive.
     Arrives(Arriving),
-    /// It is not known what became of the inputs, and each may be run alone.
-    Apart(Chunk),
+    /// It is not known what became of the inputs, or they were not read, and each may be run alone.
+    Apart {
+        chunk: Chunk,
+        /// Whether the chunk counts as an attempt of each input.
+        may_have_run: bool,
+    },
 }
 
 impl End {
@@ -46,7 +50,7 @@ impl End {
             Ok(Finished { result: Ok(output), .. }) => Told::Answers { answers: output.bytes, end: None },
             Ok(Finished { result: Err(error), report, .. }) => match *error {
                 // Of an input alone, its answer would say so: it was the batch that was not read.
-                JobError::BadInput { .. } => return Self::Apart(chunk),
+                JobError::BadInput { .. } => return Self::Apart { chunk, may_have_run: false },
                 end @ JobError::Panicked { .. } => {
                     let answers = report.and_then(|report| report.answers).unwrap_or_default();
                     Told::Answers { answers: answers.bytes, end: Some(end) }
@@ -57,7 +61,7 @@ impl End {
                 | JobError::Protocol { .. }
                     if may_repeat =>
                 {
-                    return Self::Apart(chunk);
+                    return Self::Apart { chunk, may_have_run: true };
                 }
                 error => Told::Same(error),
             },

@@ -112,8 +112,8 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     ///
     /// As one job, a chunk has one queue slot, one `run_timeout`, one count in the pool's figures. A worker
     /// that dies costs all inputs of its chunk, unless the job may be repeated and
-    /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1. In that case each of them is run once
-    /// more, alone. An input at which the function fails or panics affects no other. Outputs of a chunk share
+    /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1. In that case each of them is run again,
+    /// alone. The chunk counts as one attempt. An input at which the function fails or panics affects no other. Outputs of a chunk share
     /// the pool's `max_payload`. Workers in other languages get each input as a job.
     ///
     /// ```no_run
@@ -189,8 +189,9 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
                 }
                 Cargo::Many(chunk) => match End::of(end, chunk, self.may_repeat()) {
                     End::Arrives(arriving) => self.arriving = Some(arriving),
-                    End::Apart(chunk) => {
-                        let apart: Vec<_> = chunk.apart().map(|input| self.alone(input)).collect();
+                    End::Apart { chunk, may_have_run } => {
+                        let spent = u32::from(may_have_run);
+                        let apart: Vec<_> = chunk.apart().map(|input| self.alone(input, spent)).collect();
                         apart.into_iter().rev().for_each(|job| self.again.push_front(job));
                     }
                 },
@@ -285,7 +286,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
         let chunk = filling.chunk().map(|chunk| Ok(self.together(chunk)));
         self.prepared.extend(chunk);
-        self.prepared.extend(last.map(|last| last.map(|input| self.alone(input))));
+        self.prepared.extend(last.map(|last| last.map(|input| self.alone(input, 0))));
         let sizes = self.prepared.iter().flatten().map(|it| it.job.input.bytes.len());
         self.window.give(sizes.max().unwrap_or_default());
         !self.prepared.is_empty()
@@ -295,14 +296,20 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         if chunk.count == 1
             && let Some(input) = chunk.clone().apart().next()
         {
-            return self.alone(input);
+            return self.alone(input, 0);
         }
         let (job, batch) = (self.job(chunk.payload()), Some(chunk.encoding));
-        Prepared { job: NewJob { batch, ..job }, cargo: Cargo::Many(chunk) }
+        // The further attempts are those of each input alone.
+        Prepared { job: NewJob { batch, attempts: 1, ..job }, cargo: Cargo::Many(chunk) }
     }
 
-    fn alone(&self, input: Payload) -> Prepared {
-        Prepared { job: self.job(input), cargo: Cargo::One }
+    /// Prepares a job of one input that has had `spent` attempts in a chunk.
+    fn alone(&self, input: Payload, spent: u32) -> Prepared {
+        let job = self.job(input);
+        Prepared {
+            job: NewJob { attempts: job.attempts.saturating_sub(spent).max(1), ..job },
+            cargo: Cargo::One,
+        }
     }
 
     fn job(&self, input: Payload) -> NewJob {
