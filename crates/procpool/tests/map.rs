@@ -43,7 +43,10 @@ impl Job for Double {
 #[test]
 fn worker() {
     serve_if_spawned::<Work>(|input, _| work(input));
-    serve_if_spawned::<Double>(|input, _| Ok([&input[..], &input[..]].concat().into()));
+    serve_if_spawned::<Double>(|input, _| match &input[..] {
+        b"long failure" => Err(Failure::new("x".repeat(10_000))),
+        input => Ok([input, input].concat().into()),
+    });
 }
 
 fn builder(workers: usize) -> PoolBuilder<Work> {
@@ -276,6 +279,27 @@ async fn raw_and_large_inputs_and_outputs_are_chunked_as_far_as_they_fit() {
         assert!(output.iter().all(|&byte| usize::from(byte) == number));
     }
     assert!(outcomes.next().await.is_none());
+}
+
+/// Each would be answered alone: a chunk adds nothing to what the pool allows, and takes nothing away.
+#[tokio::test]
+async fn a_long_failure_and_a_large_output_fit_into_the_answer_of_a_chunk() {
+    let builder = || Pool::<Double>::builder(Executable::this_test("worker")).workers(1);
+    let pool = builder().max_payload(4096).start().await.unwrap();
+    let inputs = ["1", "long failure", "2", "3"].map(Bytes::from);
+    let mut outcomes = pool.map(inputs).chunks(4);
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), Bytes::from("11"));
+    let failed = outcomes.next().await.unwrap();
+    assert!(matches!(&failed, Err(JobError::Failed(it)) if it.message().len() == 10_000), "{failed:?}");
+    for output in ["22", "33"] {
+        assert_eq!(outcomes.next().await.unwrap().unwrap(), Bytes::from(output));
+    }
+    let pool = builder().max_payload(1 << 20).start().await.unwrap();
+    let lengths = [200_000, 400_000, 100];
+    let mut outcomes = pool.map(lengths.map(|length| vec![7; length].into())).chunks(3);
+    for length in lengths {
+        assert_eq!(outcomes.next().await.unwrap().unwrap().len(), 2 * length);
+    }
 }
 
 #[tokio::test]

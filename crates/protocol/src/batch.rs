@@ -5,7 +5,7 @@
 //! the two ends.
 
 use crate::codec::{self, CodecError};
-use crate::limits::cut;
+use crate::limits::{MAX_HEADER, cut};
 use crate::message::Status;
 use crate::payload::{Encoding, Payload};
 use bytes::{Buf as _, Bytes};
@@ -15,6 +15,28 @@ const INPUT_HEAD: usize = 4;
 
 /// The head of each answer: the output's encoding, the lengths of status and output.
 const ANSWER_HEAD: usize = 9;
+
+/// The same, beside lengths of the wire.
+const HEAD: u32 = 9;
+const _: () = assert!(HEAD as usize == ANSWER_HEAD);
+
+/// Length of the answers at which a batch ends early, in bytes, where payloads may be longer than twice that.
+const ENOUGH: u32 = 1 << 20;
+
+/// Maximum length of one output in a batch, in bytes: room for the other answers is left in a frame.
+pub const MAX_OUTPUT: u32 = u32::MAX - ENOUGH - MAX_HEADER - HEAD;
+
+/// Returns the length of the answers at which a worker ends a batch early, in bytes: 1 MiB, or half of
+/// `max_payload`. The coordinator sends the rest again.
+pub fn enough(max_payload: u32) -> u32 {
+    ENOUGH.min(max_payload / 2)
+}
+
+/// Returns the maximum length of a batch's answers, in bytes: [`enough`], and one more answer, whose status and
+/// output may be as long as those of a job of its own.
+pub fn max_answers(max_payload: u32) -> u32 {
+    enough(max_payload) + HEAD + MAX_HEADER + max_payload.min(MAX_OUTPUT)
+}
 
 /// Bytes are not a batch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,9 +141,9 @@ impl Answers {
         Ok(())
     }
 
-    /// Returns the length that they would have with an output of `more` bytes, if its job ended well.
-    pub fn length_with(&self, more: usize) -> usize {
-        self.bytes.len() + ANSWER_HEAD + 1 + more
+    /// Returns their length, in bytes.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
     }
 }
 

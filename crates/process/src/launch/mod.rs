@@ -29,9 +29,10 @@ use crate::output::Output;
 use bytes::Bytes;
 use procpool_memory::arena::BornArenas;
 use procpool_protocol::attachments::Attachments;
+use procpool_protocol::batch;
 use procpool_protocol::decoder::Decoder;
 use procpool_protocol::frame::Kind;
-use procpool_protocol::handshake::Hello;
+use procpool_protocol::handshake::{Hello, Mode};
 use procpool_protocol::limits::MAX_CONTROL_PAYLOAD;
 use procpool_protocol::message::failure_of;
 use procpool_protocol::{Encoding, Failure, Payload};
@@ -232,7 +233,10 @@ impl<'a> Begun<'a> {
             body.bury(death::LAST_WORDS, None).await;
             return Err(refusal.error);
         }
-        jobs.decoder.set_max_payload(recipe.max_payload);
+        jobs.decoder.set_max_payload(match (recipe.mode, hello.batches) {
+            (Mode::Jobs, true) => batch::max_answers(recipe.max_payload),
+            _ => recipe.max_payload,
+        });
         control.decoder.set_max_payload(MAX_CONTROL_PAYLOAD);
         recipe.takes_arenas.get_or_init(|| hello.arenas);
         Ok(Introduced { recipe, body, page: page.filter(|_| hello.page), arenas, hello, jobs, control })

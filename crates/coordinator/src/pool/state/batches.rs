@@ -4,6 +4,7 @@ use super::State;
 use super::open_job::{NewJob, OpenJob};
 use procpool_protocol::Payload;
 use procpool_protocol::extras::{Extra, of_job};
+use procpool_scheduler::WorkerId;
 
 impl State {
     /// Returns whether a batch that is submitted now will find a worker that takes it: some worker serves, and all that do
@@ -11,6 +12,13 @@ impl State {
     pub(crate) fn takes_batches(&self) -> bool {
         let mut serving = self.slots.values().filter(|slot| slot.lines.is_some()).peekable();
         serving.peek().is_some() && serving.all(|slot| slot.takes_batches)
+    }
+
+    /// Returns whether the worker's job of this number is a batch, or has its outcome already.
+    pub(crate) fn may_be_batch(&self, worker: WorkerId, sequence: u64) -> bool {
+        let held =
+            self.slots.get(&worker).and_then(|slot| slot.held.iter().find(|it| it.sequence == sequence));
+        held.is_some_and(|held| self.entry(held.job).is_none_or(|entry| entry.job.batch.is_some()))
     }
 }
 

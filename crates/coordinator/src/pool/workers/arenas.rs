@@ -11,6 +11,7 @@ use crate::sharing::{Dropped, Memory, Wanted};
 use procpool_memory::arena::OutputArena;
 use procpool_process::Outboxes;
 use procpool_protocol::arena::Shared;
+use procpool_protocol::batch::max_answers;
 use procpool_protocol::frame::Frame;
 use procpool_protocol::message::json_of;
 use procpool_scheduler::{Time, WorkerId};
@@ -158,7 +159,7 @@ impl FrameHandler<'_> {
         });
         let arena =
             arena.ok_or_else(|| format!("its output lies in arena {}, which it has not", place.arena))?;
-        let most = arena.length.min(self.core.limits.max_payload as usize);
+        let most = arena.length.min(max_answers(self.core.limits.max_payload) as usize);
         let length = usize::try_from(place.length).ok().filter(|&length| length <= most);
         let length = length.ok_or_else(|| format!("its output has {} bytes in an arena", place.length))?;
         let buffers = self.core.buffers.clone();

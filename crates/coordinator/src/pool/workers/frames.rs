@@ -80,6 +80,7 @@ impl FrameSink for FrameHandler<'_> {
         }
         // All its other messages concern the time after those answers.
         self.settle()?;
+        self.check_length(&frame)?;
         match (connection, frame.kind) {
             (Connection::Jobs, Kind::Progress) => self.progress(&frame),
             (Connection::Jobs, Kind::Chunk) => self.chunk(frame),
@@ -173,10 +174,24 @@ impl FrameHandler<'_> {
 
     /// Takes an answer whose output is there.
     fn answered(&mut self, mut frame: Frame, is_shared: bool) -> Result<(), String> {
+        self.check_length(&frame)?;
         let length = frame.payload.bytes.len();
         let (told, health) = outcome(&mut frame)?;
         self.answers.push(Answer { sequence: frame.sequence, told, health, is_shared, length });
         Ok(())
+    }
+
+    /// Refuses a payload that exceeds `max_payload`, which the decoder lets through for the answers of batches.
+    fn check_length(&self, frame: &Frame) -> Result<(), String> {
+        let (length, limit) = (frame.payload.bytes.len(), self.core.limits.max_payload);
+        let is_batch = || {
+            let (worker, sequence) = (self.worker, frame.sequence);
+            frame.kind == Kind::Done && self.core.with(|state, _| state.may_be_batch(worker, sequence))
+        };
+        match length <= limit as usize || is_batch() {
+            true => Ok(()),
+            false => Err(format!("its payload of {length} bytes exceeds max_payload, which is {limit}")),
+        }
     }
 
     /// Tells the pool of the answers that came, in one critical section.

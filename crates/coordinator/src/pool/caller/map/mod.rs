@@ -113,8 +113,8 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// As one job, a chunk has one queue slot, one `run_timeout`, one count in the pool's figures. A worker
     /// that dies costs all inputs of its chunk, unless the job may be repeated and
     /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1. In that case each of them is run again,
-    /// alone. The chunk counts as one attempt. An input at which the function fails or panics affects no other. Outputs of a chunk share
-    /// the pool's `max_payload`. Workers in other languages get each input as a job.
+    /// alone. The chunk counts as one attempt. An input at which the function fails or panics affects no
+    /// other. Workers in other languages get each input as a job.
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
