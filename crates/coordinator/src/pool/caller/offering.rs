@@ -6,7 +6,7 @@ use procpool_process::clock;
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Refusal};
 use procpool_scheduler::JobId as Key;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// A job that was accepted.
@@ -39,6 +39,11 @@ impl Core {
 
     /// Offers a job and does not count it if it is refused.
     pub(super) fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+        self.offer_after(Duration::ZERO, job)
+    }
+
+    /// Offers a job whose caller has waited for a part of its timeout.
+    fn offer_after(&self, waited: Duration, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         if !self.is_here() {
             return Err(Box::new(Rejected { job, reason: Refusal::Forked }));
         }
@@ -49,7 +54,8 @@ impl Core {
         }
         let (sender, outcome) = oneshot::channel();
         let fingerprint = self.fingerprints.of_suspect(&job.input);
-        let offered = self.act(|state, now, effects| state.submit(now, job, fingerprint, sender, effects));
+        let offered =
+            self.act(|state, now, effects| state.submit(now, job, fingerprint, sender, waited, effects));
         let (key, id) = offered.map_err(|mut rejected| {
             if rejected.reason == Refusal::ShuttingDown {
                 rejected.reason = self.what_ended();
@@ -81,7 +87,7 @@ impl Core {
         loop {
             // Before the offer, so that room that comes free in between is not missed.
             let was_woken = waiting.listen();
-            match self.offer(job) {
+            match self.offer_after(since.elapsed(), job) {
                 Err(rejected) if rejected.reason.is_full_queue() => job = rejected.job,
                 other => return other,
             }
@@ -101,7 +107,6 @@ impl Core {
             if left.is_zero() || in_time.await.is_err() {
                 return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
             }
-            job.limits = job.limits.timeout(limit.saturating_sub(since.elapsed()));
         }
     }
 }
@@ -112,10 +117,9 @@ mod tests {
     use crate::limits::PoolLimits;
     use crate::pool::simulation::recipe::recipe;
     use procpool_protocol::engine::JobLimits;
-    use procpool_protocol::{Encoding, Payload};
-    use procpool_scheduler::{Config, Scheduler};
+    use procpool_protocol::{Encoding, JobError, Payload};
+    use procpool_scheduler::{Config, Event, Scheduler, Time};
     use std::sync::Arc;
-    use std::time::Duration;
     use tokio::sync::mpsc;
 
     /// Returns a job with an input of this length.
@@ -141,6 +145,28 @@ mod tests {
             tokio::task::yield_now().await;
         }
         task
+    }
+
+    #[tokio::test]
+    async fn a_deadline_counts_from_the_first_offer_and_its_error_names_the_limit_that_was_asked_for() {
+        let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let leaves = core.submit(job(90)).unwrap();
+        let theirs = core.clone();
+        let patient = tokio::spawn(async move { theirs.submit_patiently(job(50)).await });
+        while core.patient.count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        core.cancel_key(leaves.key);
+        let accepted = patient.await.unwrap().unwrap();
+        let limit = job(50).limits.timeout.unwrap();
+        core.act(|state, now, effects| {
+            let deadline = Time::from_nanos(now.as_nanos() + u64::try_from(limit.as_nanos()).unwrap());
+            state.handle(deadline, Event::Tick, effects);
+        });
+        let error = accepted.outcome.await.unwrap().result.unwrap_err();
+        assert!(matches!(*error, JobError::TimedOut { limit: told, .. } if told == limit), "{error}");
     }
 
     #[tokio::test]

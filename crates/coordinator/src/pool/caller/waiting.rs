@@ -60,12 +60,21 @@ impl Patient {
         if self.count() == 0 {
             return;
         }
-        self.lock().wake_from(0, room);
+        self.wake_from(0, room);
     }
 
     /// Returns the number of callers that wait.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Wakes the first caller from this ticket on that fits in this room. Its waker is not the pool's own code, so that it is
+    /// called without the lock.
+    fn wake_from(&self, ticket: u64, room: usize) {
+        let first = self.lock().first_from(ticket, room);
+        if let Some(bell) = first {
+            bell.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -74,14 +83,12 @@ impl Patient {
 }
 
 impl Line {
-    /// Wakes the first caller from this ticket on that fits in this room and that is not awake already.
-    fn wake_from(&mut self, ticket: u64, room: usize) {
+    /// Marks the first caller from this ticket on that fits in this room and that is not awake already. Returns its bell.
+    fn first_from(&mut self, ticket: u64, room: usize) -> Option<Arc<Notify>> {
         let mut behind = self.callers.range_mut(ticket..);
-        let first = behind.find(|(_, caller)| caller.woken.is_none() && caller.bytes <= room);
-        if let Some((_, caller)) = first {
-            caller.woken = Some(room);
-            caller.bell.notify_one();
-        }
+        let (_, first) = behind.find(|(_, caller)| caller.woken.is_none() && caller.bytes <= room)?;
+        first.woken = Some(room);
+        Some(first.bell.clone())
     }
 }
 
@@ -95,7 +102,7 @@ impl Waiting<'_> {
     /// Wakes the next caller behind this one that fits in this room. Only those behind it, so that callers which are all
     /// refused do not wake each other for ever.
     pub(crate) fn pass_on(&self, room: usize) {
-        self.patient.lock().wake_from(self.ticket + 1, room);
+        self.patient.wake_from(self.ticket + 1, room);
     }
 
     /// Completes once it was woken since it began to listen.
@@ -119,11 +126,35 @@ mod tests {
     use super::*;
     use std::future::Future;
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Context, Poll, Wake, Waker};
 
     fn is_woken(waiting: &Waiting<'_>) -> bool {
         let ready = pin!(waiting.woken()).poll(&mut Context::from_waker(Waker::noop()));
         ready == Poll::Ready(())
+    }
+
+    /// A waker that asks for the line, as the executor of a caller may.
+    #[derive(Default)]
+    struct Asks {
+        patient: Patient,
+        was_free: AtomicBool,
+    }
+
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {
+            self.was_free.store(self.patient.line.try_lock().is_ok(), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_waker_is_called_without_the_lock() {
+        let asks = Arc::<Asks>::default();
+        let (waiting, waker) = (asks.patient.join(10), Waker::from(asks.clone()));
+        let mut woken = pin!(waiting.woken());
+        assert!(woken.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        asks.patient.wake(10);
+        assert!(asks.was_free.load(Ordering::Relaxed));
     }
 
     #[test]

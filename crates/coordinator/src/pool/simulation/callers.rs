@@ -11,6 +11,7 @@ use procpool_protocol::{Encoding, Payload};
 use procpool_scheduler::{Event, JobId as Key};
 use rand::RngExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 impl Run {
@@ -63,7 +64,9 @@ impl Run {
             outcome: Some(outcome),
         };
         self.jobs.insert(number, job_seen);
-        let offered = self.act(|state, now, effects| state.submit(now, job, None, sender, effects))?;
+        let waited = Duration::ZERO;
+        let offered =
+            self.act(|state, now, effects| state.submit(now, job, None, sender, waited, effects))?;
         let names =
             offered.map_err(|rejected| format!("room: job {number} is refused: {}", rejected.reason))?;
         self.names.insert(number, names);

@@ -10,6 +10,7 @@ use procpool_protocol::{Encoding, Payload};
 use procpool_scheduler::{
     Config, Death, Event, Fingerprint, Health, JobId as Key, Scheduler, Terms, Time, WorkerId,
 };
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A payload that has killed, and one that has not.
@@ -53,7 +54,8 @@ fn a_caller_whose_payload_has_killed_is_not_woken_by_its_own_refusal() {
         events: None,
     };
     let (mut effects, (sender, _outcome)) = (Effects::default(), oneshot::channel());
-    let rejected = state.submit(Time::ZERO, job, Some(SUSPECT), sender, &mut effects).unwrap_err();
+    let (now, waited) = (Time::ZERO, Duration::ZERO);
+    let rejected = state.submit(now, job, Some(SUSPECT), sender, waited, &mut effects).unwrap_err();
     assert!(matches!(rejected.reason, Refusal::QueueFull { .. }), "{:?}", rejected.reason);
     assert!(effects.room.is_none(), "it would offer its job again at once, for ever");
 }

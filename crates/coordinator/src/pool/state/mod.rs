@@ -98,19 +98,20 @@ impl State {
         }
     }
 
-    /// Offers a job. One that is refused comes back, with the reason.
+    /// Offers a job of which `waited` is the part of its timeout that is over. One that is refused comes back, with the reason.
     pub(crate) fn submit(
         &mut self,
         now: Time,
         job: NewJob,
         fingerprint: Option<Fingerprint>,
         outcome: oneshot::Sender<Finished>,
+        waited: Duration,
         effects: &mut Effects,
     ) -> Result<(Key, JobId), Box<Rejected>> {
         let (key, id) = self.names.next(|key| self.entries.contains_key(&key));
         let limits = job.limits;
         let terms = Terms {
-            timeout: limits.timeout,
+            timeout: limits.timeout.map(|timeout| timeout.saturating_sub(waited)),
             run_timeout: limits.run_timeout,
             attempts: job.attempts,
             bytes: job.input.bytes.len(),
