@@ -1,5 +1,6 @@
 //! A pool as a service of `tower`: ready while it takes jobs, so that a layer can shed load.
 
+use futures_util::FutureExt as _;
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Job, OutcomeKind, Pool, PoolService};
 use std::time::Duration;
@@ -49,4 +50,17 @@ async fn a_service_is_ready_while_the_pool_takes_jobs_and_again_when_it_does() {
     drop(long);
     assert!(!waiting.await.unwrap().unwrap());
     assert!(!PoolService::call(&mut pool.service(), false).await.unwrap());
+}
+
+#[tokio::test]
+async fn services_that_are_asked_once_and_kept_take_no_turn_of_a_caller() {
+    let pool = pool().await;
+    let long = pool.try_submit(true).unwrap();
+    let mut kept = [(); 16].map(|()| pool.service());
+    assert!(kept.iter_mut().all(|service| service.ready().now_or_never().is_none()), "the one slot is taken");
+    let mut caller = Box::pin(pool.run(false));
+    assert!((&mut caller).now_or_never().is_none());
+    drop(long);
+    assert!(!caller.await.unwrap());
+    assert!(!kept[0].ready().await.unwrap().call(false).await.unwrap());
 }

@@ -160,6 +160,8 @@ impl Core {
             self.has_runtime_ended.store(true, Ordering::Relaxed);
         }
         self.feed(Event::Stop);
+        // While the runtime has a clock: those that wait for a slot poll it.
+        self.patient.close();
         let slots = self.with(|state, _| std::mem::take(&mut state.slots));
         drop(slots);
         self.end();

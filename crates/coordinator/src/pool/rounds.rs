@@ -1,5 +1,5 @@
-//! The round that a pool makes once a second. It looks for stopped workers, takes back unused memory, and
-//! counts idle workers that the kernel's OOM killer has killed.
+//! The round that a pool makes once a second. It looks for stopped workers, takes back unused memory, wakes callers that
+//! another keeps from a free slot, and counts idle workers that the kernel's OOM killer has killed.
 
 use super::core::Core;
 use super::state::recall::Waiting;
@@ -14,6 +14,7 @@ impl Core {
     /// Attached workers are nobody's children here, so each that is idle is sent a ping.
     pub(crate) fn look_for_stopped(&self) {
         self.take_back_memory();
+        self.wake_those_behind();
         let waiting = self.with(|state, _| state.waiting());
         for Waiting { worker, kill_switch, lines, first } in waiting {
             match first {
@@ -34,6 +35,16 @@ impl Core {
                 );
                 self.feed(Event::Stalled { worker, has_begun: false });
             }
+        }
+    }
+
+    /// Wakes further callers while there is room that those which were woken have not used. Each may be part of a future that
+    /// is stored and not polled.
+    fn wake_those_behind(&self) {
+        if self.patient.count() > 0
+            && let Some(room) = self.with(|state, _| state.scheduler.room())
+        {
+            self.patient.wake_further(room);
         }
     }
 

@@ -53,15 +53,14 @@ impl<J> fmt::Debug for PoolService<J> {
 impl Core {
     /// Waits until a small job would not be refused for a full queue.
     async fn has_slot(&self) {
-        let waiting = self.patient.join(0);
+        let waiting = self.patient.watch();
         loop {
             // Before the question, so that a slot that comes free in between is not missed.
             waiting.listen();
             let room = if self.is_here() { self.with(|state, _| state.scheduler.room()) } else { Some(0) };
             if let Some(room) = room {
-                drop(waiting);
-                // Nothing is reserved: who is behind in the line may be quicker, and must not wait for a job that never comes.
-                return self.patient.wake(room);
+                // Nothing is reserved, so that the next service is ready, too.
+                return waiting.pass_on(room);
             }
             waiting.woken().await;
         }

@@ -91,6 +91,9 @@ impl Core {
                 Err(rejected) if rejected.reason.is_full_queue() => job = rejected.job,
                 other => return other,
             }
+            if self.patient.is_closed() {
+                return Err(Box::new(Rejected { job, reason: self.what_ended() }));
+            }
             // Its payload may have killed, and no place be left for such jobs. That keeps nobody behind it from the queue.
             if was_woken && let Some(room) = self.with(|state, _| state.scheduler.room()) {
                 waiting.pass_on(room);
@@ -100,11 +103,11 @@ impl Core {
                 continue;
             };
             let left = limit.saturating_sub(since.elapsed());
-            let in_time = {
+            let sleep = {
                 let _runtime = self.runtime().enter();
-                clock::timeout(left, waiting.woken())
+                clock::sleep(left)
             };
-            if left.is_zero() || in_time.await.is_err() {
+            if left.is_zero() || !waiting.is_woken_before(sleep).await {
                 return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
             }
         }
@@ -119,7 +122,10 @@ mod tests {
     use procpool_protocol::engine::JobLimits;
     use procpool_protocol::{Encoding, JobError, Payload};
     use procpool_scheduler::{Config, Event, Scheduler, Time};
+    use std::future::Future;
+    use std::pin::Pin;
     use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
     use tokio::sync::mpsc;
 
     /// Returns a job with an input of this length.
@@ -167,6 +173,44 @@ mod tests {
         });
         let error = accepted.outcome.await.unwrap().result.unwrap_err();
         assert!(matches!(*error, JobError::TimedOut { limit: told, .. } if told == limit), "{error}");
+    }
+
+    /// Polls it once, as a `select!` does, or a runtime.
+    fn poll_once<F: Future + Unpin>(submits: &mut F) -> Poll<F::Output> {
+        Pin::new(submits).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_is_woken_and_not_polled_keeps_nobody_from_a_free_slot() {
+        let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let leaves = core.submit(job(90)).unwrap();
+        let [mut unread, mut other] = [50, 20].map(|bytes| Box::pin(core.submit_patiently(job(bytes))));
+        assert!(poll_once(&mut unread).is_pending() && poll_once(&mut other).is_pending());
+        core.cancel_key(leaves.key);
+        core.look_for_stopped();
+        assert!(matches!(poll_once(&mut other), Poll::Ready(Ok(_))));
+        assert!(matches!(poll_once(&mut unread), Poll::Ready(Ok(_))), "it is in the line as before");
+    }
+
+    #[test]
+    fn callers_that_wait_are_refused_when_the_runtime_of_the_pool_ends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let scheduler = Scheduler::new(config, 1).unwrap();
+        let core = runtime.block_on(async { Core::new(recipe(), limits, scheduler, spawns, None) });
+        let _takes = core.submit(job(90)).unwrap();
+        let [mut first, mut last] = [50, 20].map(|bytes| Box::pin(core.submit_patiently(job(bytes))));
+        assert!(poll_once(&mut first).is_pending() && poll_once(&mut last).is_pending());
+        // As its tasks do when they are dropped.
+        core.abandon();
+        drop(runtime);
+        for waits in [&mut last, &mut first] {
+            let Poll::Ready(Err(rejected)) = poll_once(waits) else { panic!("it waits, or was accepted") };
+            assert_eq!(rejected.reason, Refusal::RuntimeEnded);
+        }
     }
 
     #[tokio::test]

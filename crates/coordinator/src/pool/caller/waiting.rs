@@ -2,24 +2,39 @@
 //! Does not: know the queue, or offer jobs to it.
 //!
 //! One is woken at a time. A job that is accepted leaves less room, and its acceptance wakes the next one that fits; a caller
-//! that is woken and offers nothing, since it is out of time or dropped, passes the room on.
+//! that is woken and offers nothing, since it is out of time or dropped, passes the room on. One that is woken and not polled
+//! loses its turn: further room wakes the next one, and so does the pool's round while there is room.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::task::Poll;
 use tokio::sync::Notify;
 
 /// All that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Patient {
+    /// Callers that offer a job when they are woken.
+    callers: Line,
+    /// Services that only ask whether there is room. They reserve none, so that they are woken beside the callers.
+    services: Line,
+    /// The runtime of the pool no longer drives its tasks, and may no longer have a clock.
+    is_closed: RwLock<bool>,
+}
+
+/// Those that wait for the same.
+#[derive(Debug, Default)]
+struct Line {
     /// Number of callers that wait. Read without the lock, since most of the time there is none.
     count: AtomicUsize,
-    line: Mutex<Line>,
+    places: Mutex<Places>,
 }
 
 /// By their tickets, and so in the order of their arrival.
 #[derive(Debug, Default)]
-struct Line {
+struct Places {
     next: u64,
     callers: BTreeMap<u64, Caller>,
 }
@@ -37,6 +52,7 @@ struct Caller {
 #[derive(Debug)]
 pub(crate) struct Waiting<'a> {
     patient: &'a Patient,
+    line: &'a Line,
     ticket: u64,
     bell: Arc<Notify>,
 }
@@ -44,27 +60,87 @@ pub(crate) struct Waiting<'a> {
 impl Patient {
     /// Counts in a caller with an input of this length, as the last one.
     pub(crate) fn join(&self, bytes: usize) -> Waiting<'_> {
+        self.join_line(&self.callers, bytes)
+    }
+
+    /// Counts in a service that asks for room of any size and takes none.
+    #[cfg(any(test, feature = "tower"))]
+    pub(crate) fn watch(&self) -> Waiting<'_> {
+        self.join_line(&self.services, 0)
+    }
+
+    fn join_line<'a>(&'a self, line: &'a Line, bytes: usize) -> Waiting<'a> {
+        let (ticket, bell) = line.join(bytes);
+        // Who is not seen by `close` sees that it was called.
+        if self.is_closed() {
+            bell.notify_one();
+        }
+        Waiting { patient: self, line, ticket, bell }
+    }
+
+    /// Wakes the first caller whose input fits in this room and who is not awake already, and a service.
+    pub(crate) fn wake(&self, room: usize) {
+        for line in self.lines() {
+            // Who joins after this look offers its job after the room was made.
+            if line.count() > 0 {
+                line.wake_from(0, room);
+            }
+        }
+    }
+
+    /// Wakes as many further callers that fit in this room as are awake and have offered nothing yet: those may be parts of
+    /// futures that nobody polls. So all get their turn after few rounds.
+    pub(crate) fn wake_further(&self, room: usize) {
+        for line in self.lines() {
+            let bells = line.lock().further(room);
+            for bell in bells {
+                bell.notify_one();
+            }
+        }
+    }
+
+    /// Wakes all that wait, now and later, so that nobody polls a timer of a runtime that shuts down.
+    pub(crate) fn close(&self) {
+        *self.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;
+        for line in self.lines() {
+            let bells: Vec<_> = line.lock().callers.values().map(|caller| caller.bell.clone()).collect();
+            for bell in bells {
+                bell.notify_one();
+            }
+        }
+    }
+
+    /// Returns whether nobody waits here any longer.
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closing()
+    }
+
+    /// Returns the number of those that wait.
+    pub(crate) fn count(&self) -> usize {
+        self.lines().map(Line::count).iter().sum()
+    }
+
+    const fn lines(&self) -> [&Line; 2] {
+        [&self.callers, &self.services]
+    }
+
+    fn closing(&self) -> RwLockReadGuard<'_, bool> {
+        self.is_closed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn join(&self, bytes: usize) -> (u64, Arc<Notify>) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let bell = Arc::<Notify>::default();
-        let mut line = self.lock();
-        let ticket = line.next;
-        line.next += 1;
-        line.callers.insert(ticket, Caller { bytes, woken: None, bell: bell.clone() });
-        drop(line);
-        Waiting { patient: self, ticket, bell }
+        let mut places = self.lock();
+        let ticket = places.next;
+        places.next += 1;
+        places.callers.insert(ticket, Caller { bytes, woken: None, bell: bell.clone() });
+        (ticket, bell)
     }
 
-    /// Wakes the first caller whose input fits in this room and who is not awake already.
-    pub(crate) fn wake(&self, room: usize) {
-        // Who joins after this look offers its job after the room was made.
-        if self.count() == 0 {
-            return;
-        }
-        self.wake_from(0, room);
-    }
-
-    /// Returns the number of callers that wait.
-    pub(crate) fn count(&self) -> usize {
+    fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
@@ -77,46 +153,81 @@ impl Patient {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Line {
+impl Places {
     /// Marks the first caller from this ticket on that fits in this room and that is not awake already. Returns its bell.
     fn first_from(&mut self, ticket: u64, room: usize) -> Option<Arc<Notify>> {
         let mut behind = self.callers.range_mut(ticket..);
-        let (_, first) = behind.find(|(_, caller)| caller.woken.is_none() && caller.bytes <= room)?;
-        first.woken = Some(room);
-        Some(first.bell.clone())
+        let (_, first) = behind.find(|(_, caller)| caller.fits(room))?;
+        Some(first.ring_for(room))
+    }
+
+    /// Marks as many callers that fit in this room as are awake already. Returns their bells.
+    fn further(&mut self, room: usize) -> Vec<Arc<Notify>> {
+        let awake = self.callers.values().filter(|caller| caller.woken.is_some()).count();
+        let fitting = self.callers.values_mut().filter(|caller| caller.fits(room));
+        fitting.take(awake).map(|caller| caller.ring_for(room)).collect()
+    }
+}
+
+impl Caller {
+    const fn fits(&self, room: usize) -> bool {
+        self.woken.is_none() && self.bytes <= room
+    }
+
+    /// Notes the room for which it is woken. Returns its bell, to be rung without the lock.
+    fn ring_for(&mut self, room: usize) -> Arc<Notify> {
+        self.woken = Some(room);
+        self.bell.clone()
     }
 }
 
 impl Waiting<'_> {
     /// Registers it to be woken. Returns whether it was woken before, and so is about to use its slot.
     pub(crate) fn listen(&self) -> bool {
-        let mut line = self.patient.lock();
-        line.callers.get_mut(&self.ticket).is_some_and(|caller| caller.woken.take().is_some())
+        let mut places = self.line.lock();
+        places.callers.get_mut(&self.ticket).is_some_and(|caller| caller.woken.take().is_some())
     }
 
     /// Wakes the next caller behind this one that fits in this room. Only those behind it, so that callers which are all
     /// refused do not wake each other for ever.
     pub(crate) fn pass_on(&self, room: usize) {
-        self.patient.wake_from(self.ticket + 1, room);
+        self.line.wake_from(self.ticket + 1, room);
     }
 
     /// Completes once it was woken since it began to listen.
     pub(crate) async fn woken(&self) {
         self.bell.notified().await;
     }
+
+    /// Waits until it is woken, or `sleep` ends. Returns whether it was woken. `sleep` may panic when its runtime has shut
+    /// down: it is polled only before [`Patient::close`], which waits for that.
+    pub(crate) async fn is_woken_before(&self, sleep: impl Future<Output = ()>) -> bool {
+        let (mut woken, mut sleep) = (pin!(self.woken()), pin!(sleep));
+        poll_fn(|context| {
+            if woken.as_mut().poll(context).is_ready() {
+                return Poll::Ready(true);
+            }
+            let is_closed = self.patient.closing();
+            if *is_closed {
+                return Poll::Ready(true);
+            }
+            sleep.as_mut().poll(context).map(|()| false)
+        })
+        .await
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let left = self.patient.lock().callers.remove(&self.ticket);
-        self.patient.count.fetch_sub(1, Ordering::Relaxed);
+        let left = self.line.lock().callers.remove(&self.ticket);
+        self.line.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(room) = left.and_then(|caller| caller.woken) {
-            self.patient.wake(room);
+            self.line.wake_from(0, room);
         }
     }
 }
@@ -124,10 +235,8 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::Future;
-    use std::pin::pin;
     use std::sync::atomic::AtomicBool;
-    use std::task::{Context, Poll, Wake, Waker};
+    use std::task::{Context, Wake, Waker};
 
     fn is_woken(waiting: &Waiting<'_>) -> bool {
         let ready = pin!(waiting.woken()).poll(&mut Context::from_waker(Waker::noop()));
@@ -143,7 +252,7 @@ mod tests {
 
     impl Wake for Asks {
         fn wake(self: Arc<Self>) {
-            self.was_free.store(self.patient.line.try_lock().is_ok(), Ordering::Relaxed);
+            self.was_free.store(self.patient.callers.places.try_lock().is_ok(), Ordering::Relaxed);
         }
     }
 
@@ -170,6 +279,49 @@ mod tests {
         assert_eq!([0, 1, 2].map(|at| is_woken(&waiting[at])), [true, false, false]);
         patient.wake(5);
         assert!(!waiting.iter().any(is_woken), "none of them fits");
+    }
+
+    #[test]
+    fn one_that_was_woken_and_is_not_polled_loses_its_turn() {
+        let patient = Patient::default();
+        let waiting = [10, 90, 20, 30, 40].map(|bytes| patient.join(bytes));
+        let woken = || [0, 1, 2, 3, 4].map(|at| is_woken(&waiting[at]));
+        patient.wake_further(50);
+        assert_eq!(woken(), [false; 5], "nobody has kept the others from the room");
+        patient.wake(50);
+        patient.wake_further(50);
+        assert_eq!(woken(), [true, false, true, false, false], "one more that fits");
+        patient.wake_further(50);
+        assert_eq!(woken(), [false, false, false, true, true], "two more");
+        patient.wake_further(50);
+        assert_eq!(woken(), [false; 5]);
+    }
+
+    #[test]
+    fn a_service_is_woken_beside_the_callers_and_takes_no_turn_of_theirs() {
+        let patient = Patient::default();
+        let services = [patient.watch(), patient.watch()];
+        let callers = [patient.join(10), patient.join(10)];
+        patient.wake(10);
+        assert_eq!([&services[0], &callers[0]].map(is_woken), [true, true]);
+        assert_eq!([&services[1], &callers[1]].map(is_woken), [false, false]);
+        services[0].listen();
+        services[0].pass_on(10);
+        assert!(is_woken(&services[1]) && !is_woken(&callers[1]));
+        drop((services, callers));
+        assert_eq!(patient.count(), 0);
+    }
+
+    #[test]
+    fn nobody_waits_where_nobody_wakes_any_longer() {
+        let patient = Patient::default();
+        let (early, service) = (patient.join(10), patient.watch());
+        patient.close();
+        let late = patient.join(10);
+        assert_eq!([&early, &service, &late].map(is_woken), [true; 3]);
+        let sleep = async { panic!("its clock is gone") };
+        let ready = pin!(early.is_woken_before(sleep)).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(ready, Poll::Ready(true));
     }
 
     #[test]
