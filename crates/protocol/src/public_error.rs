@@ -1,13 +1,28 @@
 //! [`PublicError`]: the part of a job's error that a client may read. Holds no process id, no path,
 //! no standard error and no text of a panic: those are for logs.
 
+use crate::failure::Failure;
 use crate::outcome::{JobError, Refusal};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// The code of a failure that set none.
-const NO_CODE: &str = "failed";
+/// The codes that the pool and the worker SDK set themselves, or leave where a function sets none. The message under
+/// such a code may be the text of a decoder or of any error that `?` converted.
+const OWN_CODES: [&str; 10] = [
+    "bad_chunk",
+    "bad_input",
+    "bad_output",
+    Failure::CANCELLED,
+    "does_not_serve",
+    "failed",
+    "job",
+    "output_too_large",
+    "panicked",
+    "protocol",
+];
+
+const MALFORMED: &str = "the input is malformed";
 
 /// The part of a [`JobError`] that a client may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,7 +50,8 @@ impl JobError {
     /// logs: it may hold process ids, paths and lines that a library wrote to standard error.
     ///
     /// A function's message is passed on where the function set a code ([`Failure::with_code`](crate::Failure::with_code)).
-    /// Without one it may be the text of any error that `?` converted.
+    /// Without one it may be the text of any error that `?` converted. The codes that procpool sets itself, such as
+    /// `bad_input`, `bad_output` and `panicked`, count as none.
     ///
     /// ```
     /// use procpool_protocol::{Failure, JobError};
@@ -67,9 +83,10 @@ impl JobError {
     fn public_message(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::Refused(refused) => return public_reason(&refused.reason),
-            Self::Failed(failure) if failure.code() != NO_CODE => failure.message(),
+            Self::Failed(failure) if !OWN_CODES.contains(&failure.code()) => failure.message(),
+            Self::Failed(failure) if failure.code() == "bad_input" => MALFORMED,
             Self::Failed(_) => "the input was rejected",
-            Self::BadInput { .. } => "the input is malformed",
+            Self::BadInput { .. } => MALFORMED,
             Self::Broke(_) | Self::Panicked { .. } | Self::Protocol { .. } | Self::Output(_) => {
                 "the service failed; its operators know more"
             }

@@ -84,3 +84,25 @@ fn a_client_reads_the_functions_own_words_where_it_chose_a_code() {
     let busy = serde_json::to_value(refused(Refusal::QueueFull { limit: 3 }).public()).unwrap();
     assert_eq!((&busy["code"], &busy["retry_after"]), (&"queue_full".into(), &1.into()));
 }
+
+/// What the codes that procpool sets itself are attached to: the text of a decoder, or of the operating system.
+#[test]
+fn a_client_reads_no_words_under_a_code_that_the_function_has_not_chosen() {
+    let own = [
+        "bad_chunk",
+        "bad_input",
+        "bad_output",
+        "cancelled",
+        "does_not_serve",
+        "failed",
+        "job",
+        "output_too_large",
+        "panicked",
+        "protocol",
+    ];
+    for code in own {
+        let public = JobError::Failed(Failure::new(SECRET).with_code(code)).public();
+        assert!(!public.message.contains(SECRET), "{public:?}");
+        assert_eq!(public.code, code);
+    }
+}
