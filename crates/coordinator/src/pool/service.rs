@@ -35,7 +35,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct PoolService<J> {
     pool: Pool<J>,
     /// Keeps the place in the line of callers that wait for a slot, and with it the waker.
-    slot: Option<Boxed<()>>,
+    slot: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
 impl<J> Clone for PoolService<J> {
@@ -95,3 +95,15 @@ impl<J: Job> Service<J::Input> for PoolService<J> {
         Box::pin(async move { pool.run(input).await })
     }
 }
+
+/// A service may be shared by threads, as some middleware demands.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    struct Any;
+    impl Job for Any {
+        const NAME: &'static str = "any";
+        type Input = ();
+        type Output = ();
+    }
+    is_shared::<PoolService<Any>>();
+};
