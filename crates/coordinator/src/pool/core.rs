@@ -173,9 +173,9 @@ impl Core {
         let now = self.time(Instant::now());
         let done = work(&mut state, now);
         self.fingerprints.want(state.scheduler.knows_poison());
-        let is_breaker_open = state.scheduler.is_open();
+        let breaker_turn = state.scheduler.breaker_turn();
         drop(state);
-        self.news.breaker(is_breaker_open);
+        self.news.breaker(breaker_turn);
         done
     }
 

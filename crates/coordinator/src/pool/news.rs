@@ -8,7 +8,7 @@ use procpool_protocol::status::SuspectPayload;
 use procpool_protocol::{ExitReport, JobId, LimitHit};
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -91,20 +91,48 @@ impl Stream for PoolEvents {
     }
 }
 
+/// Number of listeners up to which nobody looks for those that are gone.
+const FEW: usize = 16;
+
 /// All that listen to one pool.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     /// Whether anybody has ever listened. Read without the lock, since most of the time nobody does.
     has_listeners: AtomicBool,
-    is_breaker_open: AtomicBool,
-    listeners: Mutex<Vec<Weak<Queue>>>,
+    /// The newest turn of the breaker that was told. Changes under the lock of the listeners, so that all hear the turns in order.
+    breaker_turn: AtomicU64,
+    listeners: Mutex<Listeners>,
+}
+
+#[derive(Debug, Default)]
+struct Listeners {
+    queues: Vec<Weak<Queue>>,
+    /// Number of those that lived at the last look.
+    lived: usize,
+}
+
+impl Listeners {
+    /// Adds a listener. Looks for those that are gone whenever the list has doubled: a quiet pool has no other occasion.
+    fn add(&mut self, queue: &Arc<Queue>) {
+        if self.queues.len() >= FEW.max(2 * self.lived) {
+            self.queues.retain(|it| it.strong_count() > 0);
+            self.lived = self.queues.len();
+        }
+        self.queues.push(Arc::downgrade(queue));
+    }
+
+    fn live(&mut self) -> Vec<Arc<Queue>> {
+        self.queues.retain(|it| it.strong_count() > 0);
+        self.lived = self.queues.len();
+        self.queues.iter().filter_map(Weak::upgrade).collect()
+    }
 }
 
 impl News {
     /// Returns a new listener, which hears events from now on.
     pub(crate) fn listen(&self) -> PoolEvents {
         let queue = Arc::<Queue>::default();
-        lock(&self.listeners).push(Arc::downgrade(&queue));
+        lock(&self.listeners).add(&queue);
         self.has_listeners.store(true, Relaxed);
         PoolEvents(queue)
     }
@@ -112,34 +140,42 @@ impl News {
     pub(crate) fn tell(&self, event: impl FnOnce() -> PoolEvent) {
         if self.has_listeners.load(Relaxed) {
             let event = event();
-            self.each(|queue| queue.push(event.clone()));
+            let queues = lock(&self.listeners).live();
+            for queue in queues {
+                queue.push(event.clone());
+                queue.wake();
+            }
         }
     }
 
-    /// Notes whether the breaker is open.
-    pub(crate) fn breaker(&self, is_open: bool) {
-        if self.is_breaker_open.load(Relaxed) != is_open
-            && self.is_breaker_open.swap(is_open, Relaxed) != is_open
-        {
-            self.tell(|| if is_open { PoolEvent::BreakerOpened } else { PoolEvent::BreakerClosed });
+    /// Notes the turn of the breaker, odd while it is open. Threads may come here in another order than that in which the
+    /// breaker turned: the first one tells all turns up to its own, and an older turn is no news.
+    pub(crate) fn breaker(&self, turn: u64) {
+        if self.breaker_turn.load(Relaxed) < turn {
+            self.breaker_turned(turn);
         }
+    }
+
+    #[cold]
+    fn breaker_turned(&self, turn: u64) {
+        let mut listeners = lock(&self.listeners);
+        let told = self.breaker_turn.fetch_max(turn, Relaxed);
+        let queues = if told < turn { listeners.live() } else { Vec::new() };
+        for is_open in (told + 1..=turn).map(|turn| turn % 2 == 1) {
+            let event = if is_open { PoolEvent::BreakerOpened } else { PoolEvent::BreakerClosed };
+            queues.iter().for_each(|queue| queue.push(event.clone()));
+        }
+        drop(listeners);
+        queues.iter().for_each(|queue| queue.wake());
     }
 
     /// Ends the events: no further one follows.
     pub(crate) fn end(&self) {
-        self.each(|queue| {
+        let queues = lock(&self.listeners).live();
+        for queue in queues {
             queue.lock().has_ended = true;
             queue.wake();
-        });
-    }
-
-    fn each(&self, to: impl Fn(&Queue)) {
-        let listeners: Vec<_> = {
-            let mut listeners = lock(&self.listeners);
-            listeners.retain(|it| it.strong_count() > 0);
-            listeners.iter().filter_map(Weak::upgrade).collect()
-        };
-        listeners.iter().for_each(|queue| to(queue));
+        }
     }
 }
 
@@ -147,7 +183,7 @@ impl News {
 impl Drop for News {
     fn drop(&mut self) {
         let listeners = std::mem::take(self.listeners.get_mut().unwrap_or_else(PoisonError::into_inner));
-        for queue in listeners.iter().filter_map(Weak::upgrade) {
+        for queue in listeners.queues.iter().filter_map(Weak::upgrade) {
             let waker = queue.0.try_lock().ok().and_then(|mut unread| {
                 unread.has_ended = true;
                 unread.waker.take()
@@ -169,6 +205,7 @@ struct Unread {
 }
 
 impl Queue {
+    /// Adds an event. Wakes nobody yet.
     fn push(&self, event: PoolEvent) {
         let mut unread = self.lock();
         if unread.events.len() == MOST_UNREAD {
@@ -176,8 +213,6 @@ impl Queue {
             unread.missed += 1;
         }
         unread.events.push_back(event);
-        drop(unread);
-        self.wake();
     }
 
     /// Wakes the listeners. Outside the lock: a waker is somebody else's code.
@@ -238,15 +273,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_breaker_is_told_when_it_changes() {
+    async fn the_turns_of_a_breaker_are_told_in_their_order_and_once() {
         let news = News::default();
         let mut events = news.listen();
-        for is_open in [false, true, true, false] {
-            news.breaker(is_open);
+        // The first thread to come may be the last that had the lock.
+        for turn in [0, 2, 1, 2, 3, 3] {
+            news.breaker(turn);
         }
         news.end();
         assert!(matches!(events.next().await, Some(PoolEvent::BreakerOpened)));
         assert!(matches!(events.next().await, Some(PoolEvent::BreakerClosed)));
+        assert!(matches!(events.next().await, Some(PoolEvent::BreakerOpened)));
         assert!(events.next().await.is_none());
+    }
+
+    #[test]
+    fn listeners_that_are_gone_are_forgotten_though_nothing_happens() {
+        let news = News::default();
+        let stays: Vec<_> = (0..FEW).map(|_| news.listen()).collect();
+        (0..1000).for_each(|_| drop(news.listen()));
+        let kept = lock(&news.listeners).queues.len();
+        assert!(kept <= 2 * stays.len() + 1, "{kept}");
     }
 }

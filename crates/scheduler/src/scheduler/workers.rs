@@ -208,6 +208,12 @@ impl Scheduler {
         begun > 0
     }
 
+    /// Returns a number that grows by one each time the breaker opens or closes: it is odd while the breaker is open.
+    #[must_use]
+    pub fn breaker_turn(&self) -> u64 {
+        2 * self.counters.breaker_opened - u64::from(self.restarts.is_open())
+    }
+
     fn count_death(&mut self, standing: Standing, death: Death) {
         let was_open = self.restarts.is_open();
         if let Some(until) = self.restarts.died(self.now, standing, death) {
