@@ -4,8 +4,9 @@ use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
 use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder};
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 struct Work;
 
@@ -18,8 +19,36 @@ impl Job for Work {
 /// Inputs above this sleep for as many milliseconds as they are above it.
 const SLEEP: u64 = 1_000_000;
 
+/// Inputs above this are two ports, of this job and of the one that it waits for.
+const MEET: u64 = 1 << 40;
+
+fn lost(error: std::io::Error) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// Fails unless the other job runs at the same time.
+fn meet(ports: u64) -> Result<u64, Failure> {
+    let [ours, theirs] = [ports / 65_536, ports % 65_536].map(|port| u16::try_from(port).unwrap());
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, ours)).map_err(lost)?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, theirs)).is_err() {
+        if Instant::now() > deadline {
+            return Err(Failure::new("nobody came"));
+        }
+        std::thread::yield_now();
+    }
+    // The other one is here, and it sees this one too.
+    door.accept().map_err(lost)?;
+    Ok(ports)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
 fn work(input: u64) -> Result<u64, Failure> {
     match input {
+        MEET.. => meet(input - MEET),
         13 => Err(Failure::new("thirteen")),
         14 => panic!("fourteen"),
         15 => std::process::abort(),
@@ -267,6 +296,59 @@ async fn a_chunk_counts_as_an_attempt_of_its_inputs() {
     assert!(matches!(end, Err(JobError::Crashed(_))), "{end:?}");
     assert_eq!(outcomes.next().await.unwrap().unwrap(), 202);
     assert_eq!(pool.status().deaths, 3);
+}
+
+/// The two inputs wait for one another, so that they can only end together.
+#[tokio::test]
+async fn the_inputs_of_a_lost_chunk_are_sent_to_all_workers() {
+    for is_ordered in [true, false] {
+        let pool = builder(2).idempotent(true).max_attempts(2).breaker_failures(0).start().await.unwrap();
+        let ports = [free_port(), free_port()];
+        let [first, second] = ports.map(u64::from);
+        let inputs = [15, MEET + first * 65_536 + second, MEET + second * 65_536 + first];
+        let outcomes = pool.map(inputs).chunks(3);
+        let mut outcomes = if is_ordered { outcomes } else { outcomes.unordered() };
+        let mut met = 0;
+        while let Some(outcome) = outcomes.next().await {
+            met += usize::from(outcome.is_ok());
+        }
+        assert_eq!(met, 2, "ordered: {is_ordered}");
+    }
+}
+
+/// A long piece of a chunk delays no other job.
+#[tokio::test]
+async fn unordered_outcomes_are_not_held_up_by_what_is_sent_again() {
+    let pool = builder(2).start().await.unwrap();
+    let inputs = [14, SLEEP + 2_000].into_iter().chain(100..110);
+    let mut outcomes = pool.map(inputs).chunks(2).unordered();
+    let mut seen = Vec::new();
+    while let Some(outcome) = outcomes.next().await {
+        seen.extend(outcome);
+    }
+    assert_eq!(seen.len(), 11);
+    assert_eq!(seen.last(), Some(&(2 * (SLEEP + 2_000))), "the long one is the last");
+}
+
+#[tokio::test]
+async fn pieces_of_chunks_wait_for_room_in_a_full_queue() {
+    for is_ordered in [true, false] {
+        let builder = builder(1).queue(1).idempotent(true).max_attempts(2).breaker_failures(0);
+        let pool = builder.poison_deaths(100).start().await.unwrap();
+        let inputs = [100, 15, 101, 14, 102, 103, 104, 14, 105, 106, 15, 107, 108];
+        let outcomes = pool.map(inputs).chunks(3);
+        let mut outcomes = if is_ordered { outcomes } else { outcomes.unordered() };
+        let mut seen = Vec::new();
+        while let Some(outcome) = outcomes.next().await {
+            seen.push(outcome.unwrap_or(0));
+        }
+        let mut expected: Vec<_> = inputs.map(|input| if input < 100 { 0 } else { 2 * input }).into();
+        if !is_ordered {
+            seen.sort_unstable();
+            expected.sort_unstable();
+        }
+        assert_eq!(seen, expected);
+    }
 }
 
 #[tokio::test]

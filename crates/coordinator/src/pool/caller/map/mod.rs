@@ -13,7 +13,6 @@ use self::under_way::{Cargo, Prepared, UnderWay};
 use self::window::Window;
 use super::handle;
 use super::offering::Submitted;
-use super::pending::Pending;
 use crate::pool::Pool;
 use crate::pool::state::open_job::{NewJob, Rejected};
 use futures_core::Stream;
@@ -52,24 +51,26 @@ pub struct Map<J: Job, I> {
     window: Window,
     /// Jobs, and refused inputs between them, that are still to be submitted.
     prepared: VecDeque<Result<Prepared, Refused>>,
-    /// A job that waits for a queue slot, while none is under way.
-    offer: Option<(Offer, Cargo)>,
+    /// The inputs of chunks that must be sent again, before other inputs.
+    pieces: VecDeque<Prepared>,
+    /// A job that waits for a queue slot, while it cannot wait for the end of one under way.
+    offer: Option<Offer>,
     under_way: Lanes<UnderWay>,
     /// Number of entries under way that were refused. Nothing else bounds it: they need no queue slot.
     refused: usize,
     /// The outcomes of an ended job, which are being returned.
     arriving: Option<Arriving>,
-    /// The inputs of a chunk that must be sent again, before anything else is returned.
-    again: VecDeque<Prepared>,
-    repeating: Option<(Repeat, Cargo)>,
 }
 
 /// Maximum number of refused inputs that wait for their turn: above 1, so that some bad inputs among good ones
 /// leave no worker idle.
 const REFUSED: usize = 16;
 
-type Offer = Pin<Box<dyn Future<Output = Result<Submitted, Box<Rejected>>> + Send>>;
-type Repeat = Pin<Box<dyn Future<Output = Result<Finished, Refused>> + Send>>;
+struct Offer {
+    submitted: Pin<Box<dyn Future<Output = Result<Submitted, Box<Rejected>>> + Send>>,
+    cargo: Cargo,
+    is_piece: bool,
+}
 
 // Nothing in it is pinned in place: the one future that is not `Unpin` is boxed.
 impl<J: Job, I> Unpin for Map<J, I> {}
@@ -89,12 +90,11 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
             limits: JobLimits::default(),
             window,
             prepared: VecDeque::new(),
+            pieces: VecDeque::new(),
             offer: None,
-            under_way: Lanes::Ordered(VecDeque::new()),
+            under_way: Lanes::ordered(),
             refused: 0,
             arriving: None,
-            again: VecDeque::new(),
-            repeating: None,
         }
     }
 
@@ -172,7 +172,9 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
                     return Poll::Ready(Some(outcome));
                 }
                 let left = self.arriving.take().and_then(Arriving::left);
-                left.into_iter().for_each(|left| self.again.push_front(self.together(left)));
+                let left = left.map(|left| self.together(left));
+                self.pieces.extend(left);
+                continue;
             }
             let (end, cargo) = match ready!(self.poll_end(context)) {
                 Some(end) => end,
@@ -192,74 +194,81 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
                     End::Apart { chunk, may_have_run } => {
                         let spent = u32::from(may_have_run);
                         let apart: Vec<_> = chunk.apart().map(|input| self.alone(input, spent)).collect();
-                        apart.into_iter().rev().for_each(|job| self.again.push_front(job));
+                        self.pieces.extend(apart);
                     }
                 },
             }
         }
     }
 
-    /// Returns the next job that has ended. Jobs that are sent again come before all others.
+    /// Returns the next job that has ended.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<(Result<Finished, Refused>, Cargo)>> {
-        if self.repeating.is_none()
-            && let Some(Prepared { job, cargo }) = self.again.pop_front()
-        {
-            let core = self.pool.raw().core().clone();
-            let repeat = async move {
-                match core.submit_patiently(job).await {
-                    Ok(job) => Ok(Pending::new(&*core, job).await),
-                    Err(rejected) => Err(core.refused(rejected.reason)),
-                }
-            };
-            self.repeating = Some((Box::pin(repeat), cargo));
-        }
-        let Some((repeat, _)) = &mut self.repeating else {
-            let end = ready!(self.under_way.poll_next(context));
-            self.refused -= usize::from(matches!(end, Some((Err(_), _))));
-            return Poll::Ready(end);
-        };
-        let end = ready!(repeat.as_mut().poll(context));
-        let cargo = self.repeating.take().map_or(Cargo::One, |(_, cargo)| cargo);
-        Poll::Ready(Some((end, cargo)))
+        let awaits_pieces =
+            !self.pieces.is_empty() || self.offer.as_ref().is_some_and(|offer| offer.is_piece);
+        let end = ready!(self.under_way.poll_next(context, awaits_pieces));
+        self.refused -= usize::from(matches!(end, Some((Err(_), _))));
+        Poll::Ready(end)
     }
 
     /// Submits jobs until the maximum number is under way, or the queue is full.
     fn fill(&mut self, context: &mut Context<'_>) {
-        while self.under_way.len() < self.window.jobs() && self.refused < REFUSED {
-            let job = if let Some((offer, _)) = &mut self.offer {
-                let Poll::Ready(end) = offer.as_mut().poll(context) else { return };
-                let cargo = self.offer.take().map_or(Cargo::One, |(_, cargo)| cargo);
-                UnderWay::of(self.pool.raw().core(), end, cargo)
-            } else {
-                match self.prepared.pop_front() {
-                    Some(Ok(prepared)) => match self.submit(prepared) {
-                        Some(job) => job,
-                        None if self.offer.is_some() => continue,
-                        None => return,
-                    },
-                    Some(Err(refused)) => UnderWay::refused(refused),
-                    None if self.prepare() => continue,
-                    None => return,
+        loop {
+            if let Some(offer) = &mut self.offer {
+                let Poll::Ready(end) = offer.submitted.as_mut().poll(context) else { return };
+                if let Some(Offer { cargo, is_piece, .. }) = self.offer.take() {
+                    self.push(UnderWay::of(self.pool.raw().core(), end, cargo), is_piece);
                 }
+                continue;
+            }
+            let is_piece = !self.pieces.is_empty();
+            let next = if is_piece {
+                // The refused ones are not counted: there are as many at most as a chunk has inputs.
+                let has_room = self.under_way.before_pieces() < self.window.pieces();
+                has_room.then(|| self.pieces.pop_front().map(Ok)).flatten()
+            } else if self.under_way.len() < self.window.jobs() && self.refused < REFUSED {
+                match self.prepared.pop_front() {
+                    None if self.prepare() => continue,
+                    next => next,
+                }
+            } else {
+                None
             };
-            self.refused += usize::from(job.is_refused());
-            self.under_way.push(job);
+            match next {
+                Some(Ok(prepared)) => match self.submit(prepared, is_piece) {
+                    Some(job) => self.push(job, is_piece),
+                    None if self.offer.is_some() => {}
+                    None => return,
+                },
+                Some(Err(refused)) => self.push(UnderWay::refused(refused), is_piece),
+                None => return,
+            }
         }
     }
 
-    /// Submits a job, or sets it aside until the queue has room: until a job of this map ends, or if it has
+    fn push(&mut self, job: UnderWay, is_piece: bool) {
+        self.refused += usize::from(job.is_refused());
+        if is_piece { self.under_way.push_piece(job) } else { self.under_way.push(job) }
+    }
+
+    /// Submits a job, or sets it aside until the queue has room: until a job before it ends, or if there is
     /// none, until any job does. A caller that waits for a slot and is not polled would keep it from others.
-    fn submit(&mut self, Prepared { job, cargo }: Prepared) -> Option<UnderWay> {
+    fn submit(&mut self, Prepared { job, cargo }: Prepared, is_piece: bool) -> Option<UnderWay> {
         let core = self.pool.raw().core();
+        let before = if is_piece { self.under_way.before_pieces() } else { self.under_way.len() };
         match core.offer(job) {
-            Err(rejected) if rejected.reason.is_full_queue() && self.under_way.len() > 0 => {
-                self.prepared.push_front(Ok(Prepared { job: rejected.job, cargo }));
+            Err(rejected) if rejected.reason.is_full_queue() && before > 0 => {
+                let prepared = Prepared { job: rejected.job, cargo };
+                if is_piece {
+                    self.pieces.push_front(prepared)
+                } else {
+                    self.prepared.push_front(Ok(prepared))
+                }
                 None
             }
             Err(rejected) if rejected.reason.is_full_queue() => {
                 let core = core.clone();
-                let offer = async move { core.submit_patiently(rejected.job).await };
-                self.offer = Some((Box::pin(offer), cargo));
+                let submitted = Box::pin(async move { core.submit_patiently(rejected.job).await });
+                self.offer = Some(Offer { submitted, cargo, is_piece });
                 None
             }
             end => {

@@ -62,6 +62,11 @@ impl Window {
         let largest = self.largest.unwrap_or_default().max(self.largest_input).max(1);
         most.min(BYTES / largest).max(busy)
     }
+
+    /// Returns the number of jobs of one input each that may be under way when chunks are taken apart.
+    pub(super) fn pieces(&self) -> usize {
+        Self { chunk: 1, ..*self }.jobs()
+    }
 }
 
 #[cfg(test)]
