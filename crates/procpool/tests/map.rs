@@ -1,11 +1,15 @@
 //! `Pool::map`: order, failures, time, a full queue, and the options.
 
+#[path = "map/bounds.rs"]
+mod bounds;
+#[path = "map/pieces.rs"]
+mod pieces;
+
 use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
 use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 struct Work;
@@ -40,10 +44,6 @@ fn meet(ports: u64) -> Result<u64, Failure> {
     // The other one is here, and it sees this one too.
     door.accept().map_err(lost)?;
     Ok(ports)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn work(input: u64) -> Result<u64, Failure> {
@@ -199,29 +199,6 @@ async fn a_pool_that_shuts_down_refuses_the_rest() {
     assert!(matches!(end, JobError::Refused(refused) if refused.reason == Refusal::ShuttingDown));
 }
 
-/// Returns the inputs of `Work` from 100, and counts those that are taken.
-fn counted(taken: &AtomicU64) -> impl Iterator<Item = u64> {
-    (100..3_000_100).inspect(|_| {
-        taken.fetch_add(1, Ordering::Relaxed);
-    })
-}
-
-#[tokio::test]
-async fn a_closed_pool_does_not_swallow_the_inputs() {
-    let pool = builder(1).start().await.unwrap();
-    pool.close();
-    for chunk in [1, 100] {
-        let taken = AtomicU64::new(0);
-        let mut outcomes = pool.map(counted(&taken)).ahead(usize::MAX).chunks(chunk);
-        for _ in 0..100 {
-            let end = outcomes.next().await.unwrap();
-            assert!(matches!(end, Err(JobError::Refused(_))), "{end:?}");
-        }
-        let taken = taken.load(Ordering::Relaxed);
-        assert!(taken < 2_000, "{taken} inputs taken for 100 outcomes");
-    }
-}
-
 /// Jobs that the pool has run: a chunk is one.
 fn ended(pool: &Pool<Work>) -> u64 {
     pool.status().jobs.values().sum()
@@ -284,71 +261,6 @@ async fn a_crash_costs_one_input_if_jobs_may_be_repeated() {
         }
     }
     assert!(outcomes.next().await.is_none());
-}
-
-#[tokio::test]
-async fn a_chunk_counts_as_an_attempt_of_its_inputs() {
-    let builder = builder(1).idempotent(true).max_attempts(3).poison_deaths(100).breaker_failures(0);
-    let pool = builder.start().await.unwrap();
-    let mut outcomes = pool.map([100, 15, 101]).chunks(3);
-    assert_eq!(outcomes.next().await.unwrap().unwrap(), 200);
-    let end = outcomes.next().await.unwrap();
-    assert!(matches!(end, Err(JobError::Crashed(_))), "{end:?}");
-    assert_eq!(outcomes.next().await.unwrap().unwrap(), 202);
-    assert_eq!(pool.status().deaths, 3);
-}
-
-/// The two inputs wait for one another, so that they can only end together.
-#[tokio::test]
-async fn the_inputs_of_a_lost_chunk_are_sent_to_all_workers() {
-    for is_ordered in [true, false] {
-        let pool = builder(2).idempotent(true).max_attempts(2).breaker_failures(0).start().await.unwrap();
-        let ports = [free_port(), free_port()];
-        let [first, second] = ports.map(u64::from);
-        let inputs = [15, MEET + first * 65_536 + second, MEET + second * 65_536 + first];
-        let outcomes = pool.map(inputs).chunks(3);
-        let mut outcomes = if is_ordered { outcomes } else { outcomes.unordered() };
-        let mut met = 0;
-        while let Some(outcome) = outcomes.next().await {
-            met += usize::from(outcome.is_ok());
-        }
-        assert_eq!(met, 2, "ordered: {is_ordered}");
-    }
-}
-
-/// A long piece of a chunk delays no other job.
-#[tokio::test]
-async fn unordered_outcomes_are_not_held_up_by_what_is_sent_again() {
-    let pool = builder(2).start().await.unwrap();
-    let inputs = [14, SLEEP + 2_000].into_iter().chain(100..110);
-    let mut outcomes = pool.map(inputs).chunks(2).unordered();
-    let mut seen = Vec::new();
-    while let Some(outcome) = outcomes.next().await {
-        seen.extend(outcome);
-    }
-    assert_eq!(seen.len(), 11);
-    assert_eq!(seen.last(), Some(&(2 * (SLEEP + 2_000))), "the long one is the last");
-}
-
-#[tokio::test]
-async fn pieces_of_chunks_wait_for_room_in_a_full_queue() {
-    for is_ordered in [true, false] {
-        let builder = builder(1).queue(1).idempotent(true).max_attempts(2).breaker_failures(0);
-        let pool = builder.poison_deaths(100).start().await.unwrap();
-        let inputs = [100, 15, 101, 14, 102, 103, 104, 14, 105, 106, 15, 107, 108];
-        let outcomes = pool.map(inputs).chunks(3);
-        let mut outcomes = if is_ordered { outcomes } else { outcomes.unordered() };
-        let mut seen = Vec::new();
-        while let Some(outcome) = outcomes.next().await {
-            seen.push(outcome.unwrap_or(0));
-        }
-        let mut expected: Vec<_> = inputs.map(|input| if input < 100 { 0 } else { 2 * input }).into();
-        if !is_ordered {
-            seen.sort_unstable();
-            expected.sort_unstable();
-        }
-        assert_eq!(seen, expected);
-    }
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! [`Map`]: many inputs, their outcomes as a stream, a bounded number under way.
 
 mod arriving;
+mod budget;
 mod chunk;
 mod lanes;
 mod under_way;
 mod window;
 
 use self::arriving::{Arriving, End};
+use self::budget::Budget;
 use self::chunk::{Chunk, Filling};
 use self::lanes::Lanes;
 use self::under_way::{Cargo, Prepared, UnderWay};
@@ -24,6 +26,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::task::coop;
 
 /// A stream of outcomes; see [`Pool::map`].
 ///
@@ -49,6 +52,10 @@ pub struct Map<J: Job, I> {
     inputs: std::iter::Fuse<I>,
     limits: JobLimits,
     window: Window,
+    /// What this poll may still prepare.
+    budget: Budget,
+    /// The inputs of the next chunk. It is kept from poll to poll, and where the iterator panics.
+    filling: Filling,
     /// Jobs, and refused inputs between them, that are still to be submitted.
     prepared: VecDeque<Result<Prepared, Refused>>,
     /// The inputs of chunks that must be sent again, before other inputs.
@@ -61,6 +68,9 @@ pub struct Map<J: Job, I> {
     /// The outcomes of an ended job, which are being returned.
     arriving: Option<Arriving>,
 }
+
+/// Maximum number of inputs of a chunk.
+const IN_CHUNK: usize = 16_384;
 
 /// Maximum number of refused inputs that wait for their turn: above 1, so that some bad inputs among good ones
 /// leave no worker idle.
@@ -83,12 +93,15 @@ impl<J: Job, I> std::fmt::Debug for Map<J, I> {
 
 impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     pub(crate) fn new(pool: Pool<J>, inputs: I) -> Self {
-        let window = Window::of(pool.raw().limits());
+        let limits = pool.raw().limits();
+        let (window, filling) = (Window::of(limits), Filling::new(limits.max_payload));
         Self {
             pool,
             inputs: inputs.fuse(),
             limits: JobLimits::default(),
             window,
+            budget: Budget::WHOLE,
+            filling,
             prepared: VecDeque::new(),
             pieces: VecDeque::new(),
             offer: None,
@@ -106,7 +119,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         self
     }
 
-    /// Sends up to `inputs` inputs together, as one job, where they take less than 1 MiB. This is for jobs of
+    /// Sends up to `inputs` inputs together, at most 16,384, as one job, where they take less than 1 MiB. This is for jobs of
     /// a few microseconds, whose transport costs more than their run. Each input has an outcome of its own.
     /// Default: 1.
     ///
@@ -133,7 +146,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// # }
     /// ```
     pub fn chunks(mut self, inputs: usize) -> Self {
-        self.window.chunk = inputs.max(1);
+        self.window.chunk = inputs.clamp(1, IN_CHUNK);
         self
     }
 
@@ -165,6 +178,21 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     }
 
     fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<J::Output, JobError>>> {
+        // Outcomes of a chunk, and refusals, are there without a wait: other tasks get their turn in between.
+        let turn = ready!(coop::poll_proceed(context));
+        self.budget = Budget::WHOLE;
+        let outcome = self.poll_on(context);
+        let has_more = self.budget.is_spent() && !matches!(outcome, Poll::Ready(Some(_)));
+        if has_more {
+            context.waker().wake_by_ref();
+        }
+        if has_more || outcome.is_ready() {
+            turn.made_progress();
+        }
+        if has_more { Poll::Pending } else { outcome }
+    }
+
+    fn poll_on(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<J::Output, JobError>>> {
         loop {
             self.fill(context);
             if let Some(arriving) = &mut self.arriving {
@@ -278,22 +306,27 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         }
     }
 
-    /// Prepares jobs of the next inputs. Returns `false` if there are none.
+    /// Prepares jobs of the next inputs. Returns `false` if there are none, or if this poll has prepared enough.
     fn prepare(&mut self) -> bool {
         let pool = self.pool.raw();
         let most = self.window.chunk;
         let most = if most > 1 && pool.core().takes_batches() { most } else { 1 };
-        let mut filling = Filling::new(pool.limits().max_payload);
         let mut last = None;
-        while last.is_none() && filling.count() < most {
+        while last.is_none() && self.filling.count() < most {
+            if self.budget.is_spent() {
+                return false;
+            }
             let Some(input) = self.inputs.next() else { break };
-            match self.pool.raw().encoded::<J>(&input) {
+            let encoded = self.pool.raw().encoded::<J>(&input);
+            self.budget.spend(encoded.as_ref().map_or(0, |(input, _)| input.bytes.len()));
+            match encoded {
                 Ok((input, _)) if most == 1 => last = Some(Ok(input)),
-                Ok((input, _)) => last = filling.add(input).err().map(Ok),
+                Ok((input, _)) => last = self.filling.add(input).err().map(Ok),
                 Err(refused) => last = Some(Err(refused)),
             }
         }
-        let chunk = filling.chunk().map(|chunk| Ok(self.together(chunk)));
+        let empty = Filling::new(self.pool.raw().limits().max_payload);
+        let chunk = std::mem::replace(&mut self.filling, empty).chunk().map(|chunk| Ok(self.together(chunk)));
         self.prepared.extend(chunk);
         self.prepared.extend(last.map(|last| last.map(|input| self.alone(input, 0))));
         let sizes = self.prepared.iter().flatten().map(|it| it.job.input.bytes.len());
