@@ -32,9 +32,12 @@ impl Core {
         self.with(|state, _| state.stats.refused(reason));
     }
 
-    /// Returns whether the pool's workers take batches, as far as is known now.
-    pub(super) fn takes_batches(&self) -> bool {
-        self.is_here() && self.with(|state, _| state.takes_batches())
+    /// Returns the maximum number of workers, and whether they take batches, as far as is known now.
+    pub(super) fn workers_and_batches(&self) -> (usize, bool) {
+        if !self.is_here() {
+            return (self.limits.max_workers, false);
+        }
+        self.with(|state, _| (state.scheduler.size().1, state.takes_batches()))
     }
 
     /// Offers a job and does not count it if it is refused.

@@ -22,9 +22,10 @@ pub(super) struct Window {
     pub(super) ahead: Option<usize>,
     /// Number of inputs that are one job.
     pub(super) chunk: usize,
-    workers: usize,
-    /// Maximum for a caller that shares the queue with others.
-    share: usize,
+    /// Maximum number of workers, which a resize changes.
+    pub(super) workers: usize,
+    /// Number of queue slots, which are shared with others.
+    queue: usize,
     /// Size of the largest payload so far, in bytes, once a job has ended.
     largest: Option<usize>,
     largest_input: usize,
@@ -32,9 +33,8 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn of(limits: &PoolLimits) -> Self {
-        let workers = limits.max_workers;
-        let share = (limits.queue / 2).max(2 * workers);
-        Self { ahead: None, chunk: 1, workers, share, largest: None, largest_input: 0 }
+        let (workers, queue) = (limits.max_workers, limits.queue);
+        Self { ahead: None, chunk: 1, workers, queue, largest: None, largest_input: 0 }
     }
 
     /// Takes note of the size of an input, in bytes.
@@ -53,11 +53,10 @@ impl Window {
             return ahead;
         }
         let busy = 2 * self.workers;
+        let share = (self.queue / 2).max(busy);
         let most = match self.largest {
             None => FIRST,
-            Some(_) => {
-                (FOR_EACH * self.workers).max(SHORT).div_ceil(self.chunk).max(2 * busy).min(self.share)
-            }
+            Some(_) => (FOR_EACH * self.workers).max(SHORT).div_ceil(self.chunk).max(2 * busy).min(share),
         };
         let largest = self.largest.unwrap_or_default().max(self.largest_input).max(1);
         most.min(BYTES / largest).max(busy)
