@@ -77,3 +77,18 @@ async fn an_iterator_that_panics_loses_no_input_before_it() {
     }
     assert!(outcomes.next().await.is_none());
 }
+
+#[tokio::test]
+async fn a_pool_that_has_grown_is_given_jobs_for_all_its_workers() {
+    use futures_util::Stream as _;
+    let pool = builder(1).start().await.unwrap();
+    let taken = AtomicU64::new(0);
+    let mut outcomes = std::pin::pin!(pool.map(counted(&taken)));
+    pool.resize(1..=12).unwrap();
+    std::future::poll_fn(|context| {
+        let _outcome = outcomes.as_mut().poll_next(context);
+        std::task::Poll::Ready(())
+    })
+    .await;
+    assert_eq!(taken.load(Ordering::Relaxed), 24, "two for each worker");
+}

@@ -287,9 +287,9 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
             Err(rejected) if rejected.reason.is_full_queue() && before > 0 => {
                 let prepared = Prepared { job: rejected.job, cargo };
                 if is_piece {
-                    self.pieces.push_front(prepared)
+                    self.pieces.push_front(prepared);
                 } else {
-                    self.prepared.push_front(Ok(prepared))
+                    self.prepared.push_front(Ok(prepared));
                 }
                 None
             }
