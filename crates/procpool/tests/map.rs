@@ -264,6 +264,37 @@ async fn a_crash_costs_one_input_if_jobs_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn an_input_in_quarantine_costs_no_chunk() {
+    let pool = builder(1).poison_deaths(1).start().await.unwrap();
+    pool.run(15).await.unwrap_err();
+    pool.ready(1).await.unwrap();
+    let mut outcomes = pool.map([100, 15, 200]).chunks(3);
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 200);
+    let poisoned = outcomes.next().await.unwrap();
+    assert!(matches!(poisoned, Err(JobError::Poisoned { .. })), "{poisoned:?}");
+    assert_eq!(outcomes.next().await.unwrap().unwrap(), 400);
+    assert_eq!(pool.status().deaths, 1);
+}
+
+/// Its inputs are jobs of their own the second time, and only the one that kills costs a worker.
+#[tokio::test]
+async fn a_chunk_in_quarantine_is_taken_apart() {
+    let pool = builder(1).poison_deaths(1).start().await.unwrap();
+    let names = async || {
+        pool.ready(1).await.unwrap();
+        let mut outcomes = pool.map([100, 15, 200]).chunks(3);
+        let mut names = Vec::new();
+        while let Some(outcome) = outcomes.next().await {
+            names.push(outcome.map_or_else(|error| error.name(), |_| "ok"));
+        }
+        names
+    };
+    assert_eq!(names().await, ["crashed"; 3]);
+    assert_eq!(names().await, ["ok", "crashed", "ok"]);
+    assert_eq!(pool.status().deaths, 2);
+}
+
+#[tokio::test]
 async fn raw_and_large_inputs_and_outputs_are_chunked_as_far_as_they_fit() {
     let builder = Pool::<Double>::builder(Executable::this_test("worker")).workers(2);
     let pool = builder.max_payload(4 << 20).start().await.unwrap();

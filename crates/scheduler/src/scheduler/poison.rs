@@ -4,7 +4,7 @@
 use super::job::Job;
 use super::{Due, Scheduler};
 use crate::quarantine::Sentence;
-use crate::{Action, Fingerprint, JobId, Stage, Verdict};
+use crate::{Action, Fingerprint, JobId, Stage, Time, Verdict};
 
 /// The knowledge about a job's payload.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,12 @@ impl Scheduler {
     /// Returns the number of workers that the job's payload has killed lately.
     pub(super) fn deaths(&self, id: JobId) -> u32 {
         self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
+    }
+
+    /// Returns whether this payload has killed a worker lately.
+    #[must_use]
+    pub fn has_killed(&self, payload: Fingerprint, now: Time) -> bool {
+        self.quarantine.deaths(payload, now) > 0
     }
 
     /// Returns whether there is a payload or a client that some job may have to end for. Hardly

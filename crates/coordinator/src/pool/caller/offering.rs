@@ -3,8 +3,8 @@
 use crate::pool::core::Core;
 use crate::pool::state::open_job::{NewJob, Rejected};
 use procpool_process::clock;
-use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Finished, Refusal};
+use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::JobId as Key;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -38,6 +38,17 @@ impl Core {
             return (self.limits.max_workers, false);
         }
         self.with(|state, _| (state.scheduler.size().1, state.takes_batches()))
+    }
+
+    /// Returns whether this input has to be a job of its own, since it is known to have killed, or too long to look
+    /// that up here.
+    pub(super) fn sets_apart(&self, input: &Payload) -> bool {
+        self.fingerprints.are_wanted()
+            && self.is_here()
+            && self
+                .fingerprints
+                .of_suspect(input)
+                .is_none_or(|print| self.with(|state, now| state.scheduler.has_killed(print, now)))
     }
 
     /// Offers a job and does not count it if it is refused.
@@ -122,8 +133,9 @@ mod tests {
     use super::*;
     use crate::limits::PoolLimits;
     use crate::pool::simulation::recipe::recipe;
+    use procpool_protocol::Encoding;
+    use procpool_protocol::JobError;
     use procpool_protocol::engine::JobLimits;
-    use procpool_protocol::{Encoding, JobError, Payload};
     use procpool_scheduler::{Config, Event, Scheduler, Time};
     use std::future::Future;
     use std::pin::Pin;

@@ -21,10 +21,15 @@ pub(crate) struct Fingerprints {
 }
 
 impl Fingerprints {
+    /// Returns whether any payload has killed lately, so that payloads are told apart.
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Acquire)
+    }
+
     /// Returns the payload's fingerprint, if it is wanted and can be computed quickly.
     pub(crate) fn of_suspect(&self, payload: &Payload) -> Option<Fingerprint> {
         let is_quick = payload.bytes.len() <= QUICK;
-        (is_quick && self.is_wanted.load(Ordering::Acquire)).then(|| self.of(payload))
+        (is_quick && self.are_wanted()).then(|| self.of(payload))
     }
 
     /// Returns the fingerprint of a payload of any length: a long one is hashed where nobody waits for the

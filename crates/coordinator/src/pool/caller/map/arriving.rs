@@ -55,6 +55,10 @@ impl End {
                     let answers = report.and_then(|report| report.answers).unwrap_or_default();
                     Told::Answers { answers: answers.bytes, end: Some(end) }
                 }
+                // The chunk has killed before. It was not run this time, and not all of its inputs kill.
+                error @ JobError::Poisoned { .. } if !error.may_have_run() => {
+                    return Self::Apart { chunk, may_have_run: false };
+                }
                 JobError::Crashed(_)
                 | JobError::Poisoned { .. }
                 | JobError::TimedOut { .. }

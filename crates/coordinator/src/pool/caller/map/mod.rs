@@ -321,6 +321,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
             self.budget.spend(encoded.as_ref().map_or(0, |(input, _)| input.bytes.len()));
             match encoded {
                 Ok((input, _)) if most == 1 => last = Some(Ok(input)),
+                Ok((input, _)) if self.pool.raw().core().sets_apart(&input) => last = Some(Ok(input)),
                 Ok((input, _)) => last = self.filling.add(input).err().map(Ok),
                 Err(refused) => last = Some(Err(refused)),
             }
