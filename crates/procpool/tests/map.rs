@@ -295,6 +295,16 @@ async fn a_chunk_in_quarantine_is_taken_apart() {
 }
 
 #[tokio::test]
+async fn a_process_for_each_job_is_one_for_each_input() {
+    let pool = builder(1).process_per_job(true).start().await.unwrap();
+    let mut outcomes = pool.map(100..104).chunks(4);
+    for input in 100..104 {
+        assert_eq!(outcomes.next().await.unwrap().unwrap(), 2 * input);
+    }
+    assert_eq!(ended(&pool), 4);
+}
+
+#[tokio::test]
 async fn raw_and_large_inputs_and_outputs_are_chunked_as_far_as_they_fit() {
     let builder = Pool::<Double>::builder(Executable::this_test("worker")).workers(2);
     let pool = builder.max_payload(4 << 20).start().await.unwrap();

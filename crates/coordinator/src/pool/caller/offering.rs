@@ -32,12 +32,14 @@ impl Core {
         self.with(|state, _| state.stats.refused(reason));
     }
 
-    /// Returns the maximum number of workers, and whether they take batches, as far as is known now.
+    /// Returns the maximum number of workers, and whether they take batches, as far as is known now, and may run
+    /// several inputs each.
     pub(super) fn workers_and_batches(&self) -> (usize, bool) {
         if !self.is_here() {
             return (self.limits.max_workers, false);
         }
-        self.with(|state, _| (state.scheduler.size().1, state.takes_batches()))
+        let may_batch = !self.limits.supervision.process_per_job;
+        self.with(|state, _| (state.scheduler.size().1, may_batch && state.takes_batches()))
     }
 
     /// Returns whether this input has to be a job of its own, since it is known to have killed, or too long to look

@@ -127,7 +127,9 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// that dies costs all inputs of its chunk, unless the job may be repeated and
     /// [`max_attempts`](crate::PoolBuilder::max_attempts) is above 1. In that case each of them is run again,
     /// alone. The chunk counts as one attempt. An input at which the function fails or panics affects no
-    /// other. Workers in other languages get each input as a job.
+    /// other. Workers in other languages get each input as a job, and so do the workers of a pool with
+    /// [`process_per_job`](crate::PoolBuilder::process_per_job).
+    /// [`recycle_jobs`](crate::PoolBuilder::recycle_jobs) counts a chunk as one job.
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
