@@ -54,7 +54,7 @@ pub(crate) struct Core {
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
     runtime: Handle,
-    this: Weak<Self>,
+    pub(super) this: Weak<Self>,
 }
 
 impl Core {
@@ -267,7 +267,7 @@ impl Core {
             self.timer.notify_one();
         }
         if let Some(room) = effects.room.take() {
-            self.patient.wake(room);
+            self.give_turn(room);
         }
         if effects.drained {
             self.end();

@@ -38,16 +38,6 @@ impl Core {
         }
     }
 
-    /// Wakes further callers while there is room that those which were woken have not used. Each may be part of a future that
-    /// is stored and not polled.
-    fn wake_those_behind(&self) {
-        if self.patient.count() > 0
-            && let Some(room) = self.with(|state, _| state.scheduler.room())
-        {
-            self.patient.wake_further(room);
-        }
-    }
-
     /// Counts what the kernel's OOM killer has taken of the control groups of idle workers. A file of each group is read for
     /// that, once. The kernel writes it from its memory within microseconds; a thread for that would stay.
     pub(crate) fn count_oom_kills(&self) {

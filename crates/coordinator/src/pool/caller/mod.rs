@@ -8,5 +8,6 @@ pub(super) mod offering;
 pub(super) mod pending;
 pub(super) mod reported;
 pub(super) mod request;
+mod turns;
 pub(super) mod untaken;
 pub(super) mod waiting;

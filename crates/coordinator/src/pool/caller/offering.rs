@@ -211,6 +211,19 @@ mod tests {
         assert!(matches!(poll_once(&mut unread), Poll::Ready(Ok(_))), "it is in the line as before");
     }
 
+    #[tokio::test]
+    async fn callers_that_are_woken_and_not_polled_lose_their_turn_after_a_moment() {
+        let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let leaves = core.submit(job(90)).unwrap();
+        let mut unread = [50, 40, 30, 20, 20].map(|bytes| Box::pin(core.submit_patiently(job(bytes))));
+        let mut other = Box::pin(core.submit_patiently(job(20)));
+        assert!(unread.iter_mut().chain([&mut other]).all(|submits| poll_once(submits).is_pending()));
+        core.cancel_key(leaves.key);
+        assert!(other.await.is_ok());
+    }
+
     #[test]
     fn callers_that_wait_are_refused_when_the_runtime_of_the_pool_ends() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

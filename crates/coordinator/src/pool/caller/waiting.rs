@@ -3,12 +3,12 @@
 //!
 //! One is woken at a time. A job that is accepted leaves less room, and its acceptance wakes the next one that fits; a caller
 //! that is woken and offers nothing, since it is out of time or dropped, passes the room on. One that is woken and not polled
-//! loses its turn: further room wakes the next one, and so does the pool's round while there is room.
+//! loses its turn: further room wakes the next one, and so does time while there is room.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::task::Poll;
 use tokio::sync::Notify;
@@ -20,6 +20,8 @@ pub(crate) struct Patient {
     callers: Line,
     /// Services that only ask whether there is room. They reserve none, so that they are woken beside the callers.
     services: Line,
+    /// Somebody will look whether those that were woken have offered their jobs.
+    is_watched: AtomicBool,
     /// The runtime of the pool no longer drives its tasks, and may no longer have a clock.
     is_closed: RwLock<bool>,
 }
@@ -78,25 +80,44 @@ impl Patient {
         Waiting { patient: self, line, ticket, bell }
     }
 
-    /// Wakes the first caller whose input fits in this room and who is not awake already, and a service.
-    pub(crate) fn wake(&self, room: usize) {
+    /// Wakes the first caller whose input fits in this room and who is not awake already, and a service. Returns whether
+    /// that keeps others waiting.
+    pub(crate) fn wake(&self, room: usize) -> bool {
+        let mut keeps = false;
         for line in self.lines() {
             // Who joins after this look offers its job after the room was made.
-            if line.count() > 0 {
+            let count = line.count();
+            if count > 0 {
                 line.wake_from(0, room);
+                keeps |= count > 1;
             }
         }
+        keeps
     }
 
     /// Wakes as many further callers that fit in this room as are awake and have offered nothing yet: those may be parts of
-    /// futures that nobody polls. So all get their turn after few rounds.
-    pub(crate) fn wake_further(&self, room: usize) {
+    /// futures that nobody polls. So all get their turn after few looks. Returns whether there were any.
+    pub(crate) fn wake_further(&self, room: usize) -> bool {
+        let mut any = false;
         for line in self.lines() {
             let bells = line.lock().further(room);
+            any |= !bells.is_empty();
             for bell in bells {
                 bell.notify_one();
             }
         }
+        any
+    }
+
+    /// Returns whether the caller is the one to look whether those that were woken have offered their jobs.
+    pub(crate) fn begins_watch(&self) -> bool {
+        !self.is_watched.swap(true, Ordering::AcqRel)
+    }
+
+    /// Ends the watch, before the look.
+    pub(crate) fn ends_watch(&self) {
+        // Who begins no watch because of this one has marked its caller before.
+        self.is_watched.swap(false, Ordering::AcqRel);
     }
 
     /// Wakes all that wait, now and later, so that nobody polls a timer of a runtime that shuts down.
@@ -235,7 +256,6 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
     use std::task::{Context, Wake, Waker};
 
     fn is_woken(waiting: &Waiting<'_>) -> bool {
