@@ -84,3 +84,26 @@ fn a_pool_on_a_thread_of_its_own_ends_with_its_last_handle() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(eventually("its worker to be gone", async || (!process::is_alive(pid)).then_some(())));
 }
+
+#[test]
+fn a_pool_with_a_nul_in_its_name_starts_on_a_thread_of_its_own_as_anywhere() {
+    let builder = || Pool::<Verbs>::builder(executable("verbs")).workers(1..=1).name("a\0b");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let elsewhere = runtime.block_on(builder().start()).map(drop).map_err(|error| error.to_string());
+    let own = builder().start_blocking().map(drop).map_err(|error| error.to_string());
+    assert_eq!(own, elsewhere);
+}
+
+#[test]
+fn a_pool_that_is_started_by_a_blocking_call_lives_on_the_runtime_that_it_is_given() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let handle = runtime.handle().clone();
+    let builder = || Pool::<Verbs>::builder(executable("verbs")).workers(1..=1).on(&handle);
+    let pool = builder().start_blocking().unwrap();
+    drop(runtime);
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused = other.block_on(pool.run(echo("too late"))).unwrap_err().to_string();
+    assert!(refused.contains("runtime"), "{refused}");
+    let error = builder().start_blocking().unwrap_err().to_string();
+    assert!(error.contains("the runtime has ended"), "{error}");
+}

@@ -222,6 +222,9 @@ impl<J: Job> PoolBuilder<J> {
 
     /// Runs the pool on this runtime, which needs time and I/O. Default: the runtime on which it is started,
     /// or one of its own with [`start_blocking`](Self::start_blocking).
+    ///
+    /// Some thread has to drive the runtime. Both [`start`](Self::start) and `start_blocking` wait for ever for a
+    /// current-thread runtime that nobody blocks on.
     pub fn on(mut self, runtime: &Handle) -> Self {
         self.runtime = Some(runtime.clone());
         self
@@ -244,7 +247,8 @@ impl<J: Job> PoolBuilder<J> {
 
     /// Starts the pool on a thread and a runtime of its own, which end with the pool, and blocks until one
     /// worker is ready. This is for a pool in a `static`, above all in tests, and for programs without a
-    /// runtime. Its jobs may be awaited anywhere.
+    /// runtime. Its jobs may be awaited anywhere. With [`on`](Self::on), the pool lives on that runtime instead, whose
+    /// only thread must not be the caller.
     ///
     /// ```no_run
     /// # use procpool_coordinator::{Executable, Pool};
@@ -260,7 +264,12 @@ impl<J: Job> PoolBuilder<J> {
     /// # Errors
     /// As [`start`](Self::start), and when the system gives no thread.
     pub fn start_blocking(self) -> Result<Pool<J>, PoolError> {
-        Ok(Pool::assume(own_runtime::start(self.config()?)?))
+        let runtime = self.runtime.clone();
+        let config = self.config()?;
+        Ok(Pool::assume(match runtime {
+            Some(runtime) => own_runtime::start_on_blocking(&runtime, config)?,
+            None => own_runtime::start(config)?,
+        }))
     }
 
     /// Starts the pool without a worker. The pool starts the first worker for the first job.

@@ -1,4 +1,4 @@
-//! A pool that lives on a runtime of its own, so that it outlives the runtime of its starter.
+//! A pool that lives on another runtime than that of its starter: on one that is named, or on one of its own.
 
 use super::config::{PoolConfig, PoolError};
 use super::raw::RawPool;
@@ -37,9 +37,23 @@ pub(super) fn start(config: PoolConfig) -> Result<RawPool, PoolError> {
             }
         });
     };
-    let thread = thread::Builder::new().name(format!("procpool {name}"));
+    // A thread's name cannot hold a NUL.
+    let thread = thread::Builder::new().name(format!("procpool {name}").replace('\0', "\u{fffd}"));
     thread.spawn(run).map_err(|error| failed(name.clone(), error))?;
     started.recv().unwrap_or_else(|error| Err(failed(name, io::Error::other(error))))
+}
+
+/// Starts a pool on this runtime, and blocks until the pool has started or failed to.
+pub(super) fn start_on_blocking(runtime: &Handle, config: PoolConfig) -> Result<RawPool, PoolError> {
+    let name = config.name.clone();
+    let (sender, started) = mpsc::sync_channel(1);
+    // Where the caller no longer waits, the pool is gone.
+    let start = async move { drop(sender.send(RawPool::start(config).await)) };
+    let runtime = runtime.clone();
+    // From a thread outside of the runtime: a task that one of its threads spawns may be kept for that very thread, which blocks.
+    let thread = thread::Builder::new().name("procpool start".into());
+    thread.spawn(move || drop(runtime.spawn(start))).map_err(|error| failed(name.clone(), error))?;
+    started.recv().unwrap_or_else(|_| Err(failed(name, io::Error::other("the runtime has ended"))))
 }
 
 fn failed(pool: String, reason: io::Error) -> PoolError {
