@@ -3,9 +3,11 @@
 use procpool::error::Refusal;
 use procpool::status::{PoolEvent, PoolEvents};
 use procpool::{OutcomeKind, Pool};
-use procpool_tests::library::{begin, echo, executable, idle, verbs};
+use procpool_tests::library::{begin, echo, executable, idle, misbehaving, verbs};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
+use std::time::Duration;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_pool_is_resized_and_no_job_is_disturbed() {
@@ -27,6 +29,37 @@ async fn a_pool_is_resized_and_no_job_is_disturbed() {
     assert!(none.contains("min_workers is 0 and max_workers is 0"), "{none}");
     // Exactly the maximum.
     pool.ready(9).await.unwrap();
+}
+
+/// Beyond any start, and under the test's own patience.
+const LONG: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_pool_is_ready_when_the_workers_that_it_keeps_without_a_job_are() {
+    let pool = verbs(1).workers(1..=4).start().await.unwrap();
+    timeout(LONG, pool.ready(4)).await.expect("the other three start for jobs only").unwrap();
+    let lazy = verbs(1).start_lazy().unwrap();
+    timeout(LONG, lazy.ready(1)).await.expect("it keeps no worker yet").unwrap();
+    lazy.run(echo("awake")).await.unwrap();
+    timeout(LONG, lazy.ready(1)).await.expect("it keeps one").unwrap();
+}
+
+#[tokio::test]
+async fn waiting_for_workers_that_never_get_ready_ends_when_the_pool_is_resized_or_closed() {
+    let pool = misbehaving("silent").workers(2..=2).start_lazy().unwrap();
+    // A lazy pool begins to keep workers with its first job.
+    let _job = pool.try_submit(echo("never")).unwrap();
+    let waits = async |until: fn(&Pool<Verbs>)| {
+        let mut ready = std::pin::pin!(pool.ready(2));
+        let early =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(ready.as_mut().poll(cx).is_ready())).await;
+        assert!(!early);
+        until(&pool);
+        timeout(LONG, ready).await.expect("to be told")
+    };
+    waits(|pool| pool.resize(0..=2).unwrap()).await.unwrap();
+    pool.resize(2).unwrap();
+    assert_eq!(waits(Pool::close).await.unwrap_err().reason, Refusal::ShuttingDown);
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub(crate) struct Core {
     /// To the supervisor. Unbounded, and yet bounded: one for each worker that may be starting.
     spawns: mpsc::UnboundedSender<(WorkerId, Arc<Recipe>)>,
     timer: Notify,
+    /// Rings when the pool is resized or closed.
+    pub(super) size_changed: Notify,
     /// Callers that wait for room in the queue.
     pub(super) patient: Patient,
     drained: watch::Sender<bool>,
@@ -77,6 +79,7 @@ impl Core {
             limits,
             spawns,
             timer: Notify::new(),
+            size_changed: Notify::new(),
             patient: Patient::default(),
             drained: watch::Sender::new(false),
             has_runtime_ended: AtomicBool::new(false),
@@ -146,7 +149,11 @@ impl Core {
         if !self.is_here() {
             return;
         }
+        let resizes = matches!(event, Event::Resize { .. } | Event::Drain { .. } | Event::Stop);
         self.act(|state, now, effects| state.handle(now, event, effects));
+        if resizes {
+            self.size_changed.notify_waiters();
+        }
     }
 
     /// Kills everything, ends every job as shut down and forgets the workers. For a pool whose tasks are no

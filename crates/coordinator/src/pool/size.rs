@@ -51,10 +51,12 @@ impl<J: Job> Pool<J> {
         self.raw.resize(workers)
     }
 
-    /// Waits until this number of workers is ready, at most the maximum that the pool may have.
+    /// Waits until this number of workers is ready, at most the number that the pool keeps without a job: its minimum or its
+    /// spares, and none in a lazy pool that was given no job. Workers beyond those start for jobs, and it does not wait
+    /// for them. Resizing the pool changes the number for those that wait already.
     ///
     /// # Errors
-    /// When the pool has stopped taking jobs.
+    /// When the pool stops taking jobs.
     pub async fn ready(&self, workers: usize) -> Result<(), Refused> {
         self.raw.ready(workers).await
     }
@@ -117,26 +119,42 @@ impl RawPool {
     /// Waits until this number of workers is ready; see [`Pool::ready`].
     ///
     /// # Errors
-    /// When the pool has stopped taking jobs.
+    /// When the pool stops taking jobs.
     pub async fn ready(&self, workers: usize) -> Result<(), Refused> {
-        // Before the look, so that a worker that gets ready in between is not missed.
+        let core = self.core();
+        if self.is_ready(workers)? {
+            return Ok(());
+        }
         let mut events = self.events();
         loop {
-            if self.is_closed() {
-                let core = self.core();
-                let reason = if core.is_here() { core.what_ended() } else { Refusal::Forked };
-                return Err(Refused::new(self.name(), reason));
-            }
-            let counts = self.status();
-            let ready = counts.workers.idle + counts.workers.busy + counts.workers.stopping;
-            if ready >= workers.min(counts.max_workers) {
+            // The listeners are in before the look, so that a change in between is not missed.
+            let changed = core.size_changed.notified();
+            if self.is_ready(workers)? {
                 return Ok(());
             }
-            while !matches!(
-                events.next().await,
-                None | Some(PoolEvent::Started { .. } | PoolEvent::Missed { .. })
-            ) {}
+            let started = async {
+                while !matches!(
+                    events.next().await,
+                    None | Some(PoolEvent::Started { .. } | PoolEvent::Missed { .. })
+                ) {}
+            };
+            tokio::select! {
+                () = changed => {}
+                () = started => {}
+            }
         }
+    }
+
+    /// Returns whether this number of workers is ready, or all that the pool keeps by itself.
+    fn is_ready(&self, workers: usize) -> Result<bool, Refused> {
+        let core = self.core();
+        if self.is_closed() {
+            let reason = if core.is_here() { core.what_ended() } else { Refusal::Forked };
+            return Err(Refused::new(self.name(), reason));
+        }
+        let counts = self.status().workers;
+        let ready = counts.idle + counts.busy + counts.stopping;
+        Ok(ready >= workers.min(core.with(|state, _| state.scheduler.kept())))
     }
 
     /// Stops taking jobs; the workers exit after those that were accepted.

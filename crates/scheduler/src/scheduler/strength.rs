@@ -16,6 +16,12 @@ impl Scheduler {
         (self.config.min_workers, self.config.max_workers)
     }
 
+    /// Returns how many workers are kept though there is nothing to do: none in a lazy pool that was given no job.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.least().max(self.spares().min(self.config.max_workers))
+    }
+
     pub(super) fn resize(&mut self, min: usize, max: usize) {
         let max = max.max(1);
         (self.config.min_workers, self.config.max_workers) = (min.min(max), max);
