@@ -93,14 +93,14 @@ async fn a_listener_hears_of_deaths_of_what_they_lead_to_and_of_replacements() {
     let pool = verbs(1).poison_deaths(1).start().await.unwrap();
     let mut events = pool.events();
     pool.run(Verb::Abort).await.unwrap_err();
-    let PoolEvent::Died { job: Some(job), reason: None, report } = next(&mut events).await else {
+    let PoolEvent::Died { job: Some(job), reason: None, report, .. } = next(&mut events).await else {
         panic!("no death of its own")
     };
     assert_eq!(report.exit.signal(), Some(6));
     let PoolEvent::Quarantined(payload) = next(&mut events).await else { panic!("no quarantine") };
     assert_eq!((payload.deaths, payload.last_job), (1, Some(job)));
     let started = events.next().await;
-    let Some(PoolEvent::Started { worker, pid }) = started else { panic!("{started:?}") };
+    let Some(PoolEvent::Started { worker, pid, .. }) = started else { panic!("{started:?}") };
     assert_eq!(pool.workers()[0].pid, Some(pid), "{worker}");
     pool.close();
     let PoolEvent::Died { reason, .. } = next(&mut events).await else { panic!("no death") };

@@ -20,6 +20,7 @@ const MOST_UNREAD: usize = 256;
 #[non_exhaustive]
 pub enum PoolEvent {
     /// A worker is ready.
+    #[non_exhaustive]
     Started {
         /// Its name.
         worker: String,
@@ -27,6 +28,7 @@ pub enum PoolEvent {
         pid: u32,
     },
     /// A worker did not get ready.
+    #[non_exhaustive]
     StartFailed {
         /// Its name.
         worker: String,
@@ -34,6 +36,7 @@ pub enum PoolEvent {
         error: String,
     },
     /// A worker that was ready is gone.
+    #[non_exhaustive]
     Died {
         /// The job that it was running, if that has no outcome yet.
         job: Option<JobId>,
@@ -45,6 +48,7 @@ pub enum PoolEvent {
         report: Arc<ExitReport>,
     },
     /// A worker died of a limit. Follows its [`Died`](Self::Died).
+    #[non_exhaustive]
     LimitHit {
         /// Its name.
         worker: String,
@@ -59,6 +63,7 @@ pub enum PoolEvent {
     /// Workers start again, and the breaker is closed.
     BreakerClosed,
     /// The listener was too slow and has missed some events, which would have come here.
+    #[non_exhaustive]
     Missed {
         /// Number of events.
         count: u64,
