@@ -61,6 +61,17 @@ async fn a_breach_of_the_protocol_ends_the_job_and_the_worker_and_nothing_else()
     }
 }
 
+/// The answers of a batch may be longer than `max_payload`, and this is none.
+#[tokio::test]
+async fn a_worker_that_takes_batches_sends_no_longer_output_for_a_job() {
+    let scratch = Scratch::new();
+    let pool = misbehaving_once("long_output", 1, &scratch).max_payload(1 << 20).start().await.unwrap();
+    let error = pool.job(Verb::Pid).timeout(LONG).run().await.unwrap_err();
+    let told = "1048577 bytes exceeds max_payload";
+    assert!(matches!(&error, JobError::Protocol { violation, .. } if violation.contains(told)), "{error}");
+    recovers(&pool, 1).await;
+}
+
 #[tokio::test]
 async fn an_answer_to_the_job_before_is_no_answer() {
     let pool = misbehaving("old_id").timeout(LONG).start().await.unwrap();

@@ -55,6 +55,8 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
         }
         "garbage" => jobs.send(&[0xa5; 64])?,
         "oversize" => jobs.send(&header(u32::MAX, Kind::Done as u16))?,
+        // In a pool with a max_payload of 1 MiB.
+        "long_output" => jobs.send(&answer(job.sequence, Payload::raw(vec![7; (1 << 20) + 1]))?)?,
         "unknown_kind" => jobs.send(&header(0, 0x7777))?,
         "wrong_id" => jobs.send(&done(job.sequence + 1, "done")?)?,
         "twice" => jobs.send(&[good.clone(), good].concat())?,

@@ -71,6 +71,8 @@ pub(crate) fn hello() -> io::Result<Vec<u8>> {
     if let Some(words) = deed.strip_prefix("encodings=") {
         hello["encodings"] = words.split(',').collect();
     }
+    // Of such a worker the coordinator reads longer frames.
+    hello["batches"] = (deed == "long_output").into();
     Ok(json_frame(Kind::Hello, &hello).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
