@@ -26,14 +26,10 @@ const SLEEP: u64 = 1_000_000;
 /// Inputs above this are two ports, of this job and of the one that it waits for.
 const MEET: u64 = 1 << 40;
 
-fn lost(error: std::io::Error) -> Failure {
-    Failure::new(error.to_string())
-}
-
 /// Fails unless the other job runs at the same time.
 fn meet(ports: u64) -> Result<u64, Failure> {
     let [ours, theirs] = [ports / 65_536, ports % 65_536].map(|port| u16::try_from(port).unwrap());
-    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, ours)).map_err(lost)?;
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, ours))?;
     let deadline = Instant::now() + Duration::from_secs(10);
     while TcpStream::connect((Ipv4Addr::LOCALHOST, theirs)).is_err() {
         if Instant::now() > deadline {
@@ -42,7 +38,7 @@ fn meet(ports: u64) -> Result<u64, Failure> {
         std::thread::yield_now();
     }
     // The other one is here, and it sees this one too.
-    door.accept().map_err(lost)?;
+    door.accept()?;
     Ok(ports)
 }
 
