@@ -16,7 +16,6 @@ use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
 use procpool_process::{Home, Recipe, clock};
-use procpool_protocol::engine::ReloadError;
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
@@ -51,7 +50,7 @@ pub(crate) struct Core {
     pub(super) patient: Patient,
     drained: watch::Sender<bool>,
     /// The pool's tasks ended with the runtime that drove them, and not because the pool was done.
-    has_runtime_ended: AtomicBool,
+    pub(super) has_runtime_ended: AtomicBool,
     /// The directory in which failed jobs are saved. `None`: they are not saved.
     recorder: Option<Recorder>,
     /// The runtime that keeps the pool's time: callers may be on another, or on none.
@@ -125,22 +124,6 @@ impl Core {
         let Some(lines) = self.with(|state, _| state.grant(job, chunks)) else { return true };
         lines.flush_control();
         !lines.control.is_long()
-    }
-
-    /// Returns the reason for which a closed pool refuses jobs.
-    pub(super) fn what_ended(&self) -> Refusal {
-        let has_runtime_ended = self.has_runtime_ended.load(Ordering::Relaxed);
-        if has_runtime_ended { Refusal::RuntimeEnded } else { Refusal::ShuttingDown }
-    }
-
-    /// Returns a reload's error, corrected where the runtime of the pool has ended.
-    pub(super) fn why_not_reloaded(&self, error: ReloadError) -> ReloadError {
-        match error {
-            ReloadError::ShutDown { pool } if self.what_ended() == Refusal::RuntimeEnded => {
-                ReloadError::RuntimeEnded { pool }
-            }
-            error => error,
-        }
     }
 
     /// Feeds an event about which nothing else is known.

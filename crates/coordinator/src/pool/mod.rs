@@ -10,6 +10,7 @@ mod caller;
 mod catch_up;
 mod config;
 mod core;
+mod ended;
 mod news;
 mod own_runtime;
 mod raw;

@@ -32,14 +32,16 @@ impl Core {
         self.with(|state, _| state.stats.refused(reason));
     }
 
-    /// Returns the maximum number of workers, and whether they take batches, as far as is known now, and may run
-    /// several inputs each.
-    pub(super) fn workers_and_batches(&self) -> (usize, bool) {
-        if !self.is_here() {
-            return (self.limits.max_workers, false);
-        }
-        let may_batch = !self.limits.supervision.process_per_job;
-        self.with(|state, _| (state.scheduler.size().1, may_batch && state.takes_batches()))
+    /// Returns the maximum number of workers, which a resize changes.
+    pub(super) fn max_workers(&self) -> usize {
+        if self.is_here() { self.with(|state, _| state.scheduler.size().1) } else { self.limits.max_workers }
+    }
+
+    /// Returns whether the workers of the pool take batches, as far as is known now, and may run several inputs each.
+    pub(super) fn takes_batches(&self) -> bool {
+        !self.limits.supervision.process_per_job
+            && self.is_here()
+            && self.with(|state, _| state.takes_batches())
     }
 
     /// Returns whether this input has to be a job of its own, since it is known to have killed, or too long to look

@@ -310,9 +310,10 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
 
     /// Prepares jobs of the next inputs. Returns `false` if there are none, or if this poll has prepared enough.
     fn prepare(&mut self) -> bool {
-        let (workers, takes_batches) = self.pool.raw().core().workers_and_batches();
-        self.window.workers = workers;
-        let most = if takes_batches { self.window.chunk } else { 1 };
+        let core = self.pool.raw().core();
+        self.window.workers = core.max_workers();
+        let most = self.window.chunk;
+        let most = if most > 1 && core.takes_batches() { most } else { 1 };
         let mut last = None;
         while last.is_none() && self.filling.count() < most {
             if self.budget.is_spent() {
