@@ -1,4 +1,4 @@
-//! What a map takes, keeps and does at once is bounded.
+//! The bounds of a map: the inputs that it takes, the work of one poll, the jobs for a grown pool.
 
 use super::builder;
 use procpool::JobError;

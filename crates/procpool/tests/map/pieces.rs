@@ -1,4 +1,4 @@
-//! What a chunk leaves over is sent again in pieces.
+//! The rest of a chunk is sent again in pieces.
 
 use super::{MEET, SLEEP, builder};
 use procpool::JobError;

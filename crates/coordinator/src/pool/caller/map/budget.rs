@@ -1,4 +1,4 @@
-//! Bounds what one poll of a map prepares, so that it does not keep its thread from other tasks.
+//! Bounds the work of one poll of a map, so that it does not keep its thread from other tasks.
 
 /// Maximum number of inputs of one poll.
 const INPUTS: usize = 1_024;
@@ -6,7 +6,7 @@ const INPUTS: usize = 1_024;
 /// Size of the inputs in bytes at which a poll takes no further one.
 const BYTES: usize = 1 << 20;
 
-/// The rest of what a poll may prepare.
+/// The inputs and bytes that a poll may still prepare.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     inputs: usize,

@@ -52,7 +52,7 @@ pub struct Map<J: Job, I> {
     inputs: std::iter::Fuse<I>,
     limits: JobLimits,
     window: Window,
-    /// What this poll may still prepare.
+    /// The rest of the inputs that this poll may prepare.
     budget: Budget,
     /// The inputs of the next chunk. It is kept from poll to poll, and where the iterator panics.
     filling: Filling,
