@@ -156,7 +156,7 @@ async fn events_are_read_beside_the_outcome() {
     let mut job = pool.submit(1_000).await.unwrap();
     let mut events = job.take_events().expect("taken once");
     assert!(job.take_events().is_none());
-    assert!(job.next_event().await.is_none(), "they are with whoever took them");
+    assert!(job.next_event().await.is_none(), "the taken stream has them");
     let reader = tokio::spawn(async move {
         let mut chunks = Vec::new();
         while let Some(event) = events.next().await {

@@ -9,7 +9,8 @@ use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
 use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder};
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 struct Work;
@@ -23,23 +24,24 @@ impl Job for Work {
 /// Inputs above this sleep for as many milliseconds as they are above it.
 const SLEEP: u64 = 1_000_000;
 
-/// Inputs above this are two ports, of this job and of the one that it waits for.
+/// Inputs above this are twice a number of their meeting, and a side of it.
 const MEET: u64 = 1 << 40;
 
 /// Fails unless the other job runs at the same time.
-fn meet(ports: u64) -> Result<u64, Failure> {
-    let [ours, theirs] = [ports / 65_536, ports % 65_536].map(|port| u16::try_from(port).unwrap());
-    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, ours))?;
+fn meet(place: u64) -> Result<u64, Failure> {
+    // The names are those of no file, and go with the process.
+    let door = |place: u64| SocketAddr::from_abstract_name(format!("procpool-map-{place}"));
+    let (ours, theirs) = (UnixListener::bind_addr(&door(place)?)?, door(place ^ 1)?);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, theirs)).is_err() {
+    while UnixStream::connect_addr(&theirs).is_err() {
         if Instant::now() > deadline {
             return Err(Failure::new("nobody came"));
         }
         std::thread::yield_now();
     }
     // The other one is here, and it sees this one too.
-    door.accept()?;
-    Ok(ports)
+    ours.accept()?;
+    Ok(place)
 }
 
 fn work(input: u64) -> Result<u64, Failure> {

@@ -1,5 +1,6 @@
 //! A pool that several tests share, each with a runtime of its own, and one without any: the pool lives on a thread of its own.
 
+use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
 use procpool::{Executable, Job, Pool};
 use std::future::Future;
@@ -42,6 +43,15 @@ fn runtimes_come_and_go_and_the_pool_stays() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         assert_eq!(runtime.block_on(POOL.run(n)).unwrap(), 2 * n);
     }
+}
+
+#[test]
+fn a_lazy_pool_whose_runtime_ends_before_it_has_run_refuses_jobs() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let builder = Pool::<Double>::builder(Executable::this_test("worker"));
+    let pool = runtime.block_on(async { builder.start_lazy().unwrap() });
+    drop(runtime);
+    assert_eq!(pool.try_submit(1).unwrap_err().reason, Refusal::RuntimeEnded);
 }
 
 #[test]

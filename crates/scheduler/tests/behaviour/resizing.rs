@@ -32,7 +32,7 @@ fn jobs_that_wait_start_the_workers_that_a_larger_pool_may_have() {
 #[test]
 fn idle_workers_go_when_a_pool_becomes_smaller_one_after_the_other() {
     let mut pool = Pool::ready(fixed(3));
-    assert_eq!(resize(&mut pool, 1, 1), [retire(0)], "no more retire at once than there may be");
+    assert_eq!(resize(&mut pool, 1, 1), [retire(0)], "at most as many retire at once as there may be");
     assert_eq!(pool.died(0), [retire(1)]);
     assert_eq!(pool.died(1), []);
     assert_eq!(pool.state(2), Some(WorkerState::Idle));

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_is_woken_by_each_kind_of_event() {
+    async fn a_waiting_caller_is_woken_by_each_kind_of_event() {
         let events = std::sync::Arc::new(Events::default());
         let theirs = events.clone();
         let reader = tokio::spawn(async move {

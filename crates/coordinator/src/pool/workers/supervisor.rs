@@ -13,13 +13,25 @@ use tokio::task::JoinSet;
 /// Time between two looks at the idle workers. The pool must replace a stopped one within two seconds.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Runs until the pool is drained and every worker reaped.
-pub(crate) async fn supervise(
+/// Returns the task. It ends when the pool is drained and every worker reaped. A task that is dropped abandons the pool,
+/// even if nothing has ever polled it.
+pub(crate) fn supervise(
+    core: Arc<Core>,
+    spawns: mpsc::UnboundedReceiver<(WorkerId, Arc<Recipe>)>,
+    first: Arc<FirstStart>,
+) -> impl Future<Output = ()> + Send {
+    let abandon = AbandonOnDrop(core.clone());
+    async move {
+        run(core, spawns, first).await;
+        drop(abandon);
+    }
+}
+
+async fn run(
     core: Arc<Core>,
     mut spawns: mpsc::UnboundedReceiver<(WorkerId, Arc<Recipe>)>,
     first: Arc<FirstStart>,
 ) {
-    let _abandon = AbandonOnDrop(core.clone());
     let mut drained = core.drained();
     let mut members = JoinSet::new();
     let mut catch_up = CatchUp::default();
