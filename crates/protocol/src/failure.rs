@@ -155,6 +155,13 @@ impl Failure {
     }
 
     /// Returns the details, if there are any that a `T` can be read from.
+    ///
+    /// ```
+    /// # use procpool_protocol::Failure;
+    /// let failure = Failure::new("94 is above 93").with_details(&[94, 93]);
+    /// assert_eq!(failure.details::<(u64, u64)>(), Some((94, 93)));
+    /// assert_eq!(failure.details::<String>(), None);
+    /// ```
     pub fn details<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(self.0.details.as_deref()?).ok()
     }
@@ -183,6 +190,17 @@ impl fmt::Display for Failure {
 }
 
 /// The job's caller no longer wants its outcome. `?` ends the job as cancelled.
+///
+/// ```
+/// # use procpool_protocol::{Cancelled, Failure};
+/// fn step(is_cancelled: bool) -> Result<(), Failure> {
+///     if is_cancelled {
+///         Err(Cancelled)?;
+///     }
+///     Ok(())
+/// }
+/// assert_eq!(step(true).unwrap_err().code(), Failure::CANCELLED);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled;
 

@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A job's public id: 128 random bits, so that it cannot be guessed. Shown as 32 hexadecimal digits.
+///
+/// ```
+/// # use procpool_protocol::JobId;
+/// let id: JobId = "0000000000000000000000000000002a".parse()?;
+/// assert_eq!(id, JobId::from_bits(42));
+/// assert!("42".parse::<JobId>().is_err());
+/// # Ok::<(), procpool_protocol::outcome::InvalidJobId>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(u128);
 

@@ -60,6 +60,18 @@ impl Finished {
 ///
 /// [`Refused`](Self::Refused) means that the job was never accepted; every other variant is the one
 /// outcome of an accepted job.
+///
+/// ```
+/// # use procpool_protocol::JobError;
+/// fn log(error: &JobError) {
+///     match error {
+///         JobError::Failed(failure) => println!("{}: {failure}", failure.code()),
+///         JobError::Crashed(report) => eprintln!("{} crashed: {}", report.death.worker, report.death.exit),
+///         JobError::TimedOut { limit, .. } => eprintln!("it took more than {limit:?}"),
+///         other => eprintln!("{}: {other}", other.kind()),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
@@ -156,6 +168,12 @@ impl From<Refused> for JobError {
 impl JobError {
     /// Returns the outcome in one word. An output that its caller cannot read is `Ok`: the job ran
     /// successfully.
+    ///
+    /// ```
+    /// # use procpool_protocol::{Failure, JobError, OutcomeKind};
+    /// let error = JobError::Failed(Failure::new("94 is above 93"));
+    /// assert_eq!((error.kind(), error.name()), (OutcomeKind::Failed, "failed"));
+    /// ```
     pub fn kind(&self) -> OutcomeKind {
         match self {
             Self::Refused(_) => OutcomeKind::Refused,
@@ -195,6 +213,13 @@ impl JobError {
 
     /// Returns whether the same job, sent again, may succeed without repeating a side effect.
     /// Either it cannot have run and the cause passes, or the function itself says so.
+    ///
+    /// ```
+    /// # use procpool_protocol::{Failure, JobError};
+    /// let busy = Failure::new("the tile server is busy");
+    /// assert!(!JobError::Failed(busy.clone()).is_retryable());
+    /// assert!(JobError::Failed(busy.retryable()).is_retryable());
+    /// ```
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Failed(failure) | Self::Broke(failure) => failure.is_retryable(),
@@ -221,6 +246,15 @@ impl JobError {
 
     /// Returns the time after which to try again. `None` unless a retry makes sense, which it does
     /// only for jobs that cannot have run.
+    ///
+    /// ```
+    /// # use procpool_protocol::JobError;
+    /// # use procpool_protocol::outcome::{Refusal, Refused};
+    /// use std::time::Duration;
+    ///
+    /// let error = JobError::from(Refused::new("fib", Refusal::QueueFull { limit: 1024 }));
+    /// assert_eq!((error.http_status(), error.retry_after()), (503, Some(Duration::from_secs(1))));
+    /// ```
     pub fn retry_after(&self) -> Option<Duration> {
         const SOON: Duration = Duration::from_secs(1);
         match self.refusal() {
@@ -245,6 +279,14 @@ impl JobError {
     }
 
     /// Returns the report of the worker's death, if the worker died.
+    ///
+    /// ```
+    /// # use procpool_protocol::JobError;
+    /// /// Returns whether the job crashed a fresh worker, so that no earlier job can be the cause.
+    /// fn crashes_alone(error: &JobError) -> bool {
+    ///     error.crash_report().is_some_and(|report| report.first_job)
+    /// }
+    /// ```
     pub fn crash_report(&self) -> Option<&CrashReport> {
         match self {
             Self::Crashed(report) => Some(report),
@@ -253,6 +295,12 @@ impl JobError {
     }
 
     /// Returns the function's own error, if the function failed or broke.
+    ///
+    /// ```
+    /// # use procpool_protocol::{Failure, JobError};
+    /// let error = JobError::Failed(Failure::new("94 is above 93").with_code("too_large"));
+    /// assert_eq!(error.failure().map(Failure::code), Some("too_large"));
+    /// ```
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) | Self::Broke(failure) => Some(failure),

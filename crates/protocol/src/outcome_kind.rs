@@ -6,6 +6,18 @@ use std::fmt;
 /// How a job ended, in one word. In JSON it is its [`name`](Self::name).
 ///
 /// Declared in the order of the names, so that maps list them alphabetically.
+///
+/// ```
+/// # use procpool_protocol::OutcomeKind;
+/// use std::collections::BTreeMap;
+///
+/// let mut outcomes = BTreeMap::new();
+/// for kind in [OutcomeKind::Ok, OutcomeKind::TimedOut, OutcomeKind::Ok] {
+///     *outcomes.entry(kind).or_insert(0) += 1;
+/// }
+/// assert_eq!(outcomes[&OutcomeKind::Ok], 2);
+/// assert_eq!(OutcomeKind::TimedOut.to_string(), "timed_out");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

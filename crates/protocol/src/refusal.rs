@@ -21,6 +21,14 @@ impl Refused {
 }
 
 /// Why a pool did not accept a job.
+///
+/// ```
+/// # use procpool_protocol::JobError;
+/// # use procpool_protocol::outcome::{Refusal, Refused};
+/// let error = JobError::from(Refused::new("fib", Refusal::QueueFull { limit: 1024 }));
+/// let is_busy = matches!(&error, JobError::Refused(refused) if refused.reason.is_full_queue());
+/// assert!(is_busy);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
