@@ -12,6 +12,20 @@ use std::time::{Duration, Instant};
 ///
 /// For threads that a job starts; the job itself asks its [`Context`](crate::Context). The flag may
 /// outlive its job and then says nothing about any other. Asking costs an atomic load.
+///
+/// ```
+/// # use procpool_worker::{CancelFlag, Cancelled};
+/// /// Runs on a thread of its own, which the job started with a clone of its flag.
+/// fn collatz(mut n: u64, flag: &CancelFlag) -> Result<u64, Cancelled> {
+///     let mut steps = 0;
+///     while n != 1 {
+///         flag.check()?;
+///         n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+///         steps += 1;
+///     }
+///     Ok(steps)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CancelFlag {
     raised: Arc<AtomicBool>,

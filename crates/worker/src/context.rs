@@ -102,6 +102,16 @@ impl<J: Job> Context<J> {
     /// Returns the data that was given to the pool or the worker for every process it starts.
     /// Decoded at each call.
     ///
+    /// ```
+    /// # use procpool_worker::{Context, Failure, job};
+    /// # job!(Render, "render", String => String);
+    /// /// The pool was built with `.worker_data("/srv/templates")`.
+    /// fn render(name: String, cx: &Context<Render>) -> Result<String, Failure> {
+    ///     let templates: String = cx.worker_data()?;
+    ///     Ok(std::fs::read_to_string(format!("{templates}/{name}.html"))?)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// When there is none, or it is not a `T`.
     pub fn worker_data<T: DeserializeOwned + 'static>(&self) -> Result<T, WorkerDataError> {
@@ -110,6 +120,20 @@ impl<J: Job> Context<J> {
 
     /// Returns whether the job has to give up: its caller cancelled it, or its time is up. A job
     /// that does not ask is killed after a grace, and its process with it.
+    ///
+    /// ```
+    /// # use procpool_worker::{Context, Failure, job};
+    /// # job!(Copy, "copy", (String, String) => u64);
+    /// fn copy((from, to): (String, String), cx: &Context<Copy>) -> Result<u64, Failure> {
+    ///     let copied = std::fs::copy(&from, &to)?;
+    ///     if cx.is_cancelled() {
+    ///         // The caller does not want the file.
+    ///         std::fs::remove_file(&to)?;
+    ///     }
+    ///     cx.check()?;
+    ///     Ok(copied)
+    /// }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.flag.is_cancelled()
     }
@@ -250,6 +274,20 @@ impl<J: Job> Context<J> {
     /// Cheap enough for every turn of a loop: the first 10 reports of a job are sent at once, then
     /// one in 10 ms. The latest of the reports in between is sent before the job's next chunk or
     /// its end. Where the function answers a free message, nothing is sent.
+    ///
+    /// ```
+    /// # use procpool_worker::{Context, Failure, job};
+    /// # job!(Resize, "resize", Vec<String> => ());
+    /// # fn resize_one(_: String) -> Result<(), Failure> { Ok(()) }
+    /// fn resize(files: Vec<String>, cx: &Context<Resize>) -> Result<(), Failure> {
+    ///     let total = files.len() as u64;
+    ///     for (done, file) in (1..).zip(files) {
+    ///         resize_one(file)?;
+    ///         cx.progress(done, Some(total));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn progress(&self, done: u64, total: Option<u64>) {
         let Some(sequence) = self.facts.sequence else {
             return;

@@ -132,6 +132,19 @@ impl<'f> Jobs<'f> {
     /// runs saved jobs and exits, where the last arguments are `--replay` and their files.
     ///
     /// A program that is its own worker calls it first in `main`, as [`serve_if_spawned`](crate::serve_if_spawned).
+    ///
+    /// ```no_run
+    /// # use procpool_worker::{Jobs, job};
+    /// # job!(Double, "double", u64 => u64);
+    /// # job!(Reverse, "reverse", String => String);
+    /// fn main() {
+    ///     Jobs::new()
+    ///         .job::<Double>(|n, _cx| Ok(2 * n))
+    ///         .job::<Reverse>(|text, _cx| Ok(text.chars().rev().collect()))
+    ///         .serve_if_spawned();
+    ///     // From here on this is the service.
+    /// }
+    /// ```
     pub fn serve_if_spawned(self) {
         if procpool_birth::was_spawned() || arguments::attach().is_some() {
             // The arguments are the executable's own.

@@ -107,6 +107,15 @@ impl<In: DeserializeOwned + 'static, Out> ParentPort<In, Out> {
     /// closed it or asked the worker to shut down.
     ///
     /// A message that is not an `In` is answered with a failure of code `bad_input` and passed over.
+    ///
+    /// ```
+    /// # use procpool_worker::{Failure, ParentPort};
+    /// /// Asks once and returns the answer.
+    /// fn ask(port: &ParentPort<u64, String>) -> Result<u64, Failure> {
+    ///     port.post(&"how many?".to_owned())?;
+    ///     Ok(port.recv().ok_or("the service has closed the conversation")?)
+    /// }
+    /// ```
     pub fn recv(&self) -> Option<In> {
         loop {
             let frame = self.ends.next()?;
