@@ -25,6 +25,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Where workers attach that this process does not start.
+///
+/// ```
+/// # use procpool_process::AttachSocket;
+/// // A service manager starts `WORKER --attach /run/procpool/fib.sock` as user 1001.
+/// let socket = AttachSocket::at("/run/procpool/fib.sock").with_users([1001]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachSocket {
     path: PathBuf,

@@ -63,6 +63,12 @@ impl Executable {
     /// Looks for `name` beside the current executable, in the parent of `deps/` and `examples/`
     /// when run from there, then on `PATH`. A name with a slash is a path and is not searched for.
     ///
+    /// ```
+    /// # use procpool_process::Executable;
+    /// let error = Executable::find("no-such-worker").unwrap_err();
+    /// assert!(error.to_string().starts_with("failed to find the worker executable `no-such-worker`; looked in"));
+    /// ```
+    ///
     /// # Errors
     /// [`ExecutableError::NotFound`] with every place that was looked in.
     pub fn find(name: impl AsRef<OsStr>) -> Result<Self, ExecutableError> {
@@ -115,6 +121,12 @@ impl Executable {
     }
 
     /// Returns the same executable, started with these arguments.
+    ///
+    /// ```no_run
+    /// # use procpool_process::Executable;
+    /// let resize = Executable::find("python3")?.with_args(["-u", "/srv/workers/resize.py"]);
+    /// # Ok::<(), procpool_process::ExecutableError>(())
+    /// ```
     #[must_use]
     pub fn with_args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args = args.into_iter().map(Into::into).collect();
