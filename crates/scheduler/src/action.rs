@@ -1,11 +1,11 @@
-//! The scheduler's orders. Does not: carry them out; processes, sockets and reply channels are the
-//! caller's.
+//! The orders that the scheduler gives to its caller. Does not: carry them out. The caller owns
+//! processes, sockets and reply channels.
 
 use std::time::Duration;
 
 use crate::{Generation, JobId, WorkerId};
 
-/// One thing for the caller to do. Carry them out in the order in which
+/// One order for the caller. Carry out actions in the order in which
 /// [`poll_action`](crate::Scheduler::poll_action) returns them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -13,7 +13,7 @@ pub enum Action {
     Refuse {
         /// The job.
         job: JobId,
-        /// Why not.
+        /// Why the pool refuses it.
         reason: Refusal,
     },
     /// Spawn a process and register it under this new id. Report a failed spawn as
@@ -24,15 +24,16 @@ pub enum Action {
         /// The generation of its executable.
         generation: Generation,
     },
-    /// Say what the job's payload is, by [`Identified`](crate::Event::Identified): some payload has
-    /// killed a worker, and this may be it. The job waits for the answer. So do all later jobs, and
-    /// the idle workers.
+    /// Report the job's payload by [`Identified`](crate::Event::Identified): a payload has killed a
+    /// worker, and this may be the same one. The job, all later jobs and the idle workers wait for
+    /// the answer.
     Identify {
-        /// The job, which is the next to be assigned.
+        /// The job, which the pool assigns next.
         job: JobId,
     },
-    /// Send the job to the worker, which is ready and has none, or [takes jobs ahead](crate::Event::Ready). Of several
-    /// it runs one after the other, in the order in which they were assigned.
+    /// Send the job to the worker, which is ready. The worker has no job, or it [takes jobs
+    /// ahead](crate::Event::Ready). It runs several jobs one after the other, in the order of their
+    /// assignment.
     Assign {
         /// The worker.
         worker: WorkerId,
@@ -40,118 +41,121 @@ pub enum Action {
         job: JobId,
         /// 1 for the first attempt.
         attempt: u32,
-        /// Maximum run time: until its deadline or for its `run_timeout`, whichever ends first.
+        /// Maximum run time: the time until the deadline or the `run_timeout`, whichever is
+        /// shorter.
         remaining: Option<Duration>,
     },
-    /// Have the worker pass over all jobs that it has not begun, and say how many it keeps, by
-    /// [`Recalled`](crate::Event::Recalled). If it has not even begun the first, leave it alone and say so, by
-    /// [`Unbegun`](crate::Event::Unbegun).
+    /// Tell the worker to pass over all jobs that it has not begun. Report the number of jobs that
+    /// it keeps by [`Recalled`](crate::Event::Recalled). If it has not begun its first job, leave
+    /// it alone and report [`Unbegun`](crate::Event::Unbegun).
     Recall {
         /// The worker.
         worker: WorkerId,
     },
-    /// Set the worker's flag for this job, which has been resolved already. It may answer within
-    /// the grace. The worker answers a job that was assigned ahead and has not begun without
-    /// running it.
+    /// Set the worker's cancel flag for this job, which is already resolved. The worker may still
+    /// answer within the grace. If the job was assigned ahead and has not begun, the worker answers
+    /// without running it.
     Cancel {
         /// The worker.
         worker: WorkerId,
         /// The job to give up.
         job: JobId,
     },
-    /// SIGKILL to the worker's process group, at most once per worker. The worker has received its
-    /// last job, so a late kill hits nobody else. If the kill is left out, the worker is never
-    /// replaced.
+    /// Send SIGKILL to the worker's process group, at most once per worker. The worker gets no job
+    /// after this, so a late kill affects no other job. If the caller omits the kill, the pool
+    /// never replaces the worker.
     Kill {
         /// The worker.
         worker: WorkerId,
         /// The job that it may be running.
         job: Option<JobId>,
     },
-    /// Ask the worker to exit. It has no job and gets none.
+    /// Ask the worker to exit. The worker has no job and gets none.
     Retire {
         /// The worker.
         worker: WorkerId,
     },
-    /// Tell the submitter how the job ended: exactly once for every job that was not refused.
+    /// Tell the submitter how the job ended. Each accepted job gets exactly one `Resolve`.
     Resolve {
         /// The job.
         job: JobId,
         /// How it ended.
         verdict: Verdict,
     },
-    /// Tell the requester of a reload its result: exactly once for each reload.
+    /// Report the result of a reload to its requester. Each reload gets exactly one `Reloaded`.
     Reloaded {
-        /// The generation that the reload wanted.
+        /// The generation that the reload requested.
         generation: Generation,
         /// The result.
         end: ReloadEnd,
     },
-    /// No job and no worker is left after a drain or a stop. Comes once, as the last action but for refusals of jobs
-    /// and reloads.
+    /// A drain or a stop is complete: no job and no worker is left. Comes once, as the last action
+    /// except for refusals of jobs and reloads.
     Drained,
 }
 
-/// Why a job was not accepted.
+/// Why the pool refuses a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No worker is there. The pool starts none before the time is over, and then only one on
-    /// trial.
+    /// The breaker is open and no worker is available. The pool starts no worker before `retry` has
+    /// passed, and then only one on trial.
     BreakerOpen {
         /// Time until the next attempt.
         retry: Duration,
     },
-    /// No worker is idle and the queue is full. Or the job's payload has killed, and the maximum
-    /// number of jobs already waits for a worker that has run nothing.
+    /// No worker is idle and the queue is full. Or the job's payload has killed a worker, and the
+    /// maximum number of jobs already waits for a worker that has run no job.
     QueueFull,
-    /// This job would exceed the maximum number of waiting bytes, in the queue or aside, and it
-    /// would not be the only one.
+    /// This job would exceed the maximum number of waiting bytes, in the queue or aside. A job that
+    /// would be the only one waiting is never refused for this.
     QueueBytesFull {
-        /// Bytes that wait there.
+        /// Number of bytes that wait there.
         waiting: usize,
     },
-    /// Jobs of its client have killed too many workers lately.
+    /// The client's jobs have recently killed too many workers.
     Client {
         /// Number of these deaths.
         deaths: u32,
         /// Time until the pool forgets these deaths.
         retry: Duration,
     },
-    /// The pool drains or has stopped.
+    /// The pool is draining or has stopped.
     ShuttingDown,
-    /// A job of this id is waiting or running. That job goes on: the refusal is the second submitter's.
+    /// A job with this id is waiting or running. That job continues; only the second submission is
+    /// refused.
     DuplicateId,
 }
 
 /// How an accepted job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// A worker answered; the answer came with [`Done`](crate::Event::Done).
+    /// A worker answered. The answer came with [`Done`](crate::Event::Done).
     Finished,
     /// Its worker died.
     Crashed {
-        /// Whether a worker had got all of the job, so that it may have run. `false` only after several workers in
-        /// a row died while the job was on its way to them, and none before them.
+        /// Whether a worker had received the whole job, so that it may have run. `false` only if
+        /// several workers in a row died while they received the job, and no earlier attempt was
+        /// handed over.
         handed_over: bool,
-        /// Number of workers that this payload has killed lately, this one among them if the
+        /// Number of workers that this payload has recently killed, including this one if the
         /// payload killed it.
         payload_deaths: u32,
-        /// How long the payload stays in quarantine, if it has killed enough workers. Then the job
-        /// is not retried, however many attempts it has left.
+        /// Remaining time of the payload's quarantine, if it has killed enough workers. The pool
+        /// then does not retry the job, even if it has attempts left.
         quarantined: Option<Duration>,
     },
-    /// Its payload has killed enough workers to be in quarantine: the job is not run this time, nor
-    /// for a while.
+    /// Its payload is in quarantine because it has killed enough workers. The pool does not run the
+    /// job, and runs no job with this payload until `remaining` has passed.
     Poisoned {
-        /// Where it was: [`Stage::Running`] if an earlier attempt had been handed over.
+        /// Where the job was: [`Stage::Running`] if an earlier attempt had been handed over.
         stage: Stage,
         /// Number of workers that the payload has killed.
         payload_deaths: u32,
         /// Remaining time of the quarantine.
         remaining: Duration,
     },
-    /// It waited, and nobody has run it, when other jobs of its client had killed too many workers. It is as if it had
-    /// been [refused](Refusal::Client).
+    /// Other jobs of its client killed too many workers while this job waited. No worker has run
+    /// it, so this is equivalent to a [refusal](Refusal::Client).
     GivenBack {
         /// Number of these deaths.
         client_deaths: u32,
@@ -160,52 +164,53 @@ pub enum Verdict {
     },
     /// Its worker broke the protocol.
     Protocol,
-    /// It ran out of time.
+    /// It exceeded a time limit.
     TimedOut {
-        /// Where it was.
+        /// Where the job was.
         stage: Stage,
-        /// Which of its limits it was.
+        /// The limit that it exceeded.
         limit: Limit,
     },
-    /// Nobody wanted it any more.
+    /// It was cancelled.
     Cancelled {
-        /// Where it was.
+        /// Where the job was.
         stage: Stage,
     },
-    /// The pool was stopped, or its drain reached the limit.
+    /// The pool was stopped, or its drain reached the time limit.
     ShutDown {
-        /// Where it was.
+        /// Where the job was.
         stage: Stage,
     },
 }
 
-/// How far a job had come.
+/// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It waited; no worker has ever seen all of it.
+    /// The job waited. No worker has ever received all of it.
     Queued,
-    /// It was with a worker, or waits for another attempt after one that was.
+    /// A worker had the job, or the job waits for another attempt after a worker had it.
     Running,
 }
 
-/// A job's two time limits.
+/// The two time limits of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// `timeout`: waiting and running together.
     Total,
-    /// `run_timeout`: running alone.
+    /// `run_timeout`: running only.
     Run,
 }
 
-/// What came of a reload.
+/// The result of a reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReloadEnd {
-    /// No worker of an older generation is in service any more.
+    /// No worker of an older generation is in service.
     Done,
-    /// Its first worker did not get ready. The generation before it goes on serving.
+    /// The first worker of the generation did not become ready. The previous generation stays in
+    /// service.
     CanaryDied,
-    /// A later reload has taken its place.
+    /// A later reload replaced it.
     Superseded,
-    /// The pool was shut down before.
+    /// The pool shut down before the reload was complete.
     ShutDown,
 }

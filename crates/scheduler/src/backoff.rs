@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Backoff {
     /// The first step. Default: 100 ms.
     pub initial: Duration,
-    /// The maximum step; it wins over a larger `initial`. Default: 30 s.
+    /// The maximum step, even if `initial` is larger. Default: 30 s.
     pub max: Duration,
 }
 
@@ -21,17 +21,18 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Returns the maximum delay before attempt number `attempt`, which counts from 1 (0 is taken
-    /// as 1).
+    /// Returns the maximum delay before attempt number `attempt`. Attempts count from 1; 0 counts
+    /// as 1.
     #[must_use]
     pub fn step(&self, attempt: u32) -> Duration {
-        // 2³¹ times anything above 7 ns exceeds the default maximum: a larger exponent changes nothing.
+        // 2³¹ times anything above 7 ns exceeds the default maximum, so a larger exponent changes
+        // nothing.
         let doublings = attempt.saturating_sub(1).min(31);
         self.initial.saturating_mul(1 << doublings).min(self.max)
     }
 
-    /// Returns the delay before attempt number `attempt`: `random`, uniform over all of `u64`,
-    /// picks it between one half of the step and all of it.
+    /// Returns the delay before attempt number `attempt`. `random`, uniform over all of `u64`,
+    /// selects it between half of the step and the whole step.
     #[must_use]
     pub fn delay(&self, attempt: u32, random: u64) -> Duration {
         let step = self.step(attempt);
@@ -40,7 +41,8 @@ impl Backoff {
     }
 }
 
-/// Returns `random / u64::MAX` of `span`; a span of more than 584 years is cut to that.
+/// Returns `random / u64::MAX` of `span`. Limits spans to 584 years, the range of 64-bit
+/// nanoseconds.
 fn fraction(span: Duration, random: u64) -> Duration {
     let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
     let nanos = u128::from(span) * u128::from(random) / u128::from(u64::MAX);

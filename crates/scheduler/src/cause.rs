@@ -1,38 +1,39 @@
-//! The causes for which workers are gone, and the number for each. Does not: decide who goes.
+//! Why workers are gone, and the number of workers for each cause. Does not: decide which workers
+//! go.
 
 /// Why a worker is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
-    /// It ended by itself: it exited, aborted, faulted or broke off.
+    /// It ended by itself: it exited, aborted, faulted or closed its connection.
     Crashed,
     /// It reached its memory limit, or the system ran out of memory.
     OutOfMemory,
-    /// Another process killed it, or an operator did.
+    /// Another process or an operator killed it.
     Killed,
-    /// It never got ready.
+    /// It never became ready.
     Start,
-    /// It broke the protocol and was killed for it.
+    /// The pool killed it because it broke the protocol.
     Protocol,
-    /// Its job was cancelled and not given up within the grace.
+    /// It did not give up its cancelled job within the grace.
     Cancelled,
-    /// Its job ran out of time and was not given up within the grace.
+    /// It did not give up its job within the grace after a timeout.
     TimedOut,
     /// Its job panicked.
     Panicked,
-    /// It was stopped, and had begun no job.
+    /// It was stopped from outside and had begun no job.
     Stopped,
-    /// It reached its maximum of jobs, lifetime or growth, or was for one job only.
+    /// It reached its maximum number of jobs, lifetime or growth, or each worker runs only one job.
     Recycled,
     /// A newer generation of its executable is in service.
     Reloaded,
-    /// No job had needed it for long, or the pool became smaller.
+    /// It was idle beyond the idle timeout, or the pool became smaller.
     Idle,
-    /// The pool shuts down.
+    /// The pool shut down.
     ShutDown,
 }
 
 impl Cause {
-    /// All of them, in the order of their declaration.
+    /// All causes, in the order of their declaration.
     pub const ALL: [Self; 13] = [
         Self::Crashed,
         Self::OutOfMemory,
@@ -49,7 +50,7 @@ impl Cause {
         Self::ShutDown,
     ];
 
-    /// Returns the cause as a short word for programs.
+    /// Returns the machine-readable name of the cause.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

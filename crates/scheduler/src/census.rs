@@ -1,21 +1,21 @@
-//! Numbers of workers by what they do, and the stack of idle ones.
+//! Counts of workers by phase, and the stack of idle workers.
 
 use crate::WorkerId;
 use crate::fleet::Tired;
 use crate::phase::Phase;
 
-/// Counts of workers, kept as they move from phase to phase.
+/// Counts of workers. The fleet updates them when a worker changes its phase.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
-    /// The last to become idle is on top: its caches are the warmest.
+    /// The worker that became idle last is on top, because its caches are the warmest.
     pub(crate) idle: Vec<WorkerId>,
     pub(crate) starting: usize,
     pub(crate) retiring: usize,
-    /// Idle, busy, or busy with a job that it was asked to give up.
+    /// Workers that are idle, busy, or asked to give up a job.
     pub(crate) serving: usize,
-    /// In service, and will be replaced.
+    /// Workers in service that the pool will replace.
     pub(crate) tired: usize,
-    /// Those of the tired ones that are so for their generation.
+    /// Tired workers whose generation is the reason.
     pub(crate) outdated: usize,
 }
 
@@ -48,20 +48,21 @@ impl Census {
         }
     }
 
-    /// Counts a worker in service that will be replaced for another reason than `before`.
+    /// Counts a worker in service that the pool will replace because of `why`. `before` is the
+    /// earlier reason.
     pub(crate) fn count_tired(&mut self, before: Option<Tired>, why: Tired) {
         self.tired += usize::from(before.is_none());
         self.outdated += usize::from(why == Tired::Outdated);
     }
 
-    /// Counts a worker that leaves the service, which nobody needs to replace any more.
+    /// Counts a worker that leaves service. It no longer needs a replacement.
     pub(crate) fn count_rested(&mut self, tired: Option<Tired>) {
         self.tired -= usize::from(tired.is_some());
         self.outdated -= usize::from(tired == Some(Tired::Outdated));
     }
 
-    /// Removes an idle worker. The top of the stack, which a job takes, is found at once; a death
-    /// further down may search.
+    /// Removes an idle worker. A job takes the worker at the top of the stack, which is found at
+    /// once. Other workers need a search.
     fn remove_idle(&mut self, id: WorkerId) {
         if self.idle.last() == Some(&id) {
             self.idle.pop();

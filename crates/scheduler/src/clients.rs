@@ -1,37 +1,37 @@
-//! The clients whose jobs have killed workers lately, and those that are refused for it. Does not:
-//! know who a client is, or judge a death; it hears only of those that were a job's own doing.
+//! The clients whose jobs have recently killed workers, and the refusal of these clients. Does not:
+//! identify clients, or judge a death. The scheduler reports only deaths that a job caused.
 
 use std::time::Duration;
 
 use crate::id_map::IdMap;
 use crate::{Client, ClientDeaths, Time};
 
-/// Maximum number of clients that are remembered. Past that, the pool forgets one with the smallest
+/// Maximum number of remembered clients. Beyond it, the pool forgets a client with the smallest
 /// number of deaths.
 const CAPACITY: usize = 1024;
 
-/// The clients whose jobs have killed.
+/// The clients whose jobs have killed workers.
 #[derive(Debug)]
 pub(crate) struct Clients {
     bounds: ClientDeaths,
     records: IdMap<Client, Record>,
 }
 
-/// Deaths in the window that began with the first of them.
+/// The number of deaths in a window that began with the first one.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     deaths: u32,
     since: Time,
 }
 
-/// A client whose jobs have killed workers lately.
+/// A client whose jobs have recently killed workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuspectClient {
     /// The client.
     pub client: Client,
     /// Number of workers that its jobs have killed.
     pub deaths: u32,
-    /// Whether its jobs are refused.
+    /// Whether the pool refuses its jobs.
     pub is_refused: bool,
     /// Time until the pool forgets these deaths.
     pub remaining: Duration,
@@ -53,31 +53,31 @@ impl Clients {
         record.deaths = record.deaths.saturating_add(1);
     }
 
-    /// Forgets the deaths that are held against this client.
+    /// Forgets the deaths of this client.
     pub(crate) fn pardon(&mut self, client: Client) {
         self.records.remove(&client);
     }
 
-    /// Forgets the deaths that are held against all clients.
+    /// Forgets the deaths of all clients.
     pub(crate) fn pardon_all(&mut self) {
         self.records = IdMap::default();
     }
 
-    /// Returns whether there is a client that may be refused.
+    /// Returns whether any client may be refused.
     pub(crate) fn refuse_some(&self) -> bool {
         self.bounds.deaths > 0 && !self.records.is_empty()
     }
 
-    /// Returns the client, if its jobs are refused.
+    /// Returns the client if the pool refuses its jobs.
     pub(crate) fn refused(&self, client: Option<Client>, now: Time) -> Option<SuspectClient> {
-        // A typical pool never looks further.
+        // In a typical pool no client has deaths, and the check ends here.
         if !self.refuse_some() {
             return None;
         }
         self.suspect(client?, now).filter(|suspect| suspect.is_refused)
     }
 
-    /// Returns the clients whose jobs have killed lately, in no particular order.
+    /// Returns the clients whose jobs have recently killed workers, in no particular order.
     pub(crate) fn suspects(&self, now: Time) -> impl Iterator<Item = SuspectClient> + '_ {
         self.records.keys().filter_map(move |&client| self.suspect(client, now))
     }
@@ -90,8 +90,8 @@ impl Clients {
         (now < since + window).then_some(SuspectClient { client, deaths, is_refused, remaining })
     }
 
-    /// Forgets a client. Refused clients stay longest, so that somebody with many addresses cannot
-    /// push them out.
+    /// Forgets one client. Refused clients stay longest, so that a sender with many addresses
+    /// cannot displace them.
     fn forget_one(&mut self) {
         let least =
             self.records.iter().min_by_key(|(client, record)| (record.deaths, record.since, client.0));

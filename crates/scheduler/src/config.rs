@@ -6,97 +6,98 @@ use std::time::Duration;
 
 use crate::Backoff;
 
-/// The settings of one pool; checked by [`Scheduler::new`](crate::Scheduler::new).
+/// The settings of one pool. [`Scheduler::new`](crate::Scheduler::new) checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Minimum number of workers kept, even when there is nothing to do. Default: 1.
+    /// Minimum number of workers that the pool keeps without jobs. Default: 1.
     pub min_workers: usize,
-    /// Maximum number of workers in service, plus one while one is being replaced. Retiring workers
-    /// come on top, at most as many again. Default: 1.
+    /// Maximum number of workers in service, plus one during a replacement. At most the same number
+    /// may be retiring in addition. Default: 1.
     pub max_workers: usize,
     /// Maximum number of jobs that may wait. A job whose worker died before the job was handed over
-    /// waits again, so up to `max_workers` plus one more can be waiting.
+    /// waits again. So up to `max_workers` + 1 further jobs can wait.
     ///
-    /// As many again, and at least one, may wait for a worker that has run nothing, because their
-    /// payloads have killed. Default: 1024.
+    /// Jobs whose payloads have killed workers wait aside for a worker that has run no job. Their
+    /// maximum is the same, but at least 1. Default: 1024.
     pub queue: usize,
-    /// Maximum total of bytes of the payloads that wait. A job beyond it is refused, unless none
-    /// waits. Jobs that a worker holds do not count. A job whose worker died before the job was
-    /// handed over waits again all the same.
+    /// Maximum total number of bytes of waiting payloads. The pool refuses a job beyond it unless
+    /// no other job waits. Jobs that a worker holds do not count. A job whose worker died before
+    /// the handover waits again regardless.
     ///
-    /// Jobs whose payloads have killed are counted apart, against the same bound. Default: no
-    /// bound.
+    /// Jobs whose payloads have killed workers count separately, with the same maximum. Default: no
+    /// maximum.
     pub queue_bytes: usize,
-    /// Time between asking a worker to give up a job and SIGKILL. Default: 1 s.
+    /// Time between the request to give up a job and SIGKILL. Default: 1 s.
     pub grace: Duration,
-    /// Time between asking a worker to exit and SIGKILL. Default: 5 s.
+    /// Time between the request to exit and SIGKILL. Default: 5 s.
     pub stop_timeout: Duration,
-    /// Pauses between starts while workers die before they did anything.
+    /// Pauses between starts while workers die before they have done anything.
     pub backoff: Backoff,
-    /// Starts no worker until the first job; from then on `min_workers` counts. Default: `false`.
+    /// Starts no worker before the first job. From then on `min_workers` applies. Default: `false`.
     pub lazy: bool,
-    /// When workers that keep dying stop jobs from being accepted.
+    /// When repeated deaths of workers make the pool refuse jobs.
     pub breaker: Breaker,
-    /// When a payload that keeps killing workers is no longer run.
+    /// When a payload that repeatedly kills workers is no longer run.
     pub poison: Poison,
-    /// When a client whose jobs keep killing workers is refused.
+    /// When the pool refuses a client whose jobs repeatedly kill workers.
     pub client_deaths: ClientDeaths,
-    /// Whether a job whose worker reached its memory limit may be retried like any other. Default:
-    /// `false`.
+    /// Whether a job whose worker reached its memory limit may be retried like any other job.
+    /// Default: `false`.
     pub retry_out_of_memory: bool,
-    /// When a worker is replaced though nothing is wrong with it.
+    /// When the pool replaces a working worker.
     pub recycling: Recycling,
-    /// A new process for every job: a worker is asked to exit after its first. Default: `false`.
+    /// Runs each job in a new process: the pool asks a worker to exit after its first job. Default:
+    /// `false`.
     pub process_per_job: bool,
-    /// Maximum number of jobs that are sent to a worker ahead of their turn, while jobs are small
-    /// enough for it. `0` disables it.
+    /// Maximum number of jobs that the pool sends to a busy worker ahead of their turn, as long as
+    /// jobs are short and small. `0` disables it.
     pub ahead: usize,
-    /// Number of workers kept idle and ready beside those that are busy, as far as `max_workers`
-    /// allows. Default: 0.
+    /// Number of idle, ready workers that the pool keeps in addition to the busy ones, within
+    /// `max_workers`. Default: 0.
     pub spares: usize,
     /// Time without a job after which an idle worker exits, down to `min_workers`. Default: never.
     pub idle_timeout: Option<Duration>,
 }
 
-/// A circuit breaker over the starts of workers. Workers that fail together count as one failure, and only those that
-/// die before they have finished a job.
+/// A circuit breaker for worker starts. Workers that fail together count as one failure. Only
+/// deaths before the first finished job count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// Number of failures within `window` that open the breaker. Default: 5.
     pub failures: usize,
     /// Time within which the failures count. Default: 10 s. A worker on trial closes the breaker
-    /// when it has lived this long, or with its first finished job.
+    /// when it has lived this long, or when it finishes its first job.
     pub window: Duration,
 }
 
-/// A quarantine for payloads.
+/// The quarantine for payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poison {
-    /// Number of deaths of a payload's own doing after which it is no longer run, if it was the
-    /// first job of one of these workers. Twice as many if it never was. `0` disables it. Default:
-    /// 3.
+    /// Number of deaths caused by a payload after which it is no longer run. At least one of these
+    /// workers must have had it as its first job. Otherwise twice the number is required. `0`
+    /// disables it. Default: 3.
     pub deaths: u32,
-    /// Time after which a death is forgotten. Default: 10 min.
+    /// Time after which the pool forgets a death. Default: 10 min.
     pub memory: Duration,
 }
 
-/// A bound on the workers that the jobs of one client kill.
+/// The limit for workers killed by the jobs of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientDeaths {
-    /// Number of deaths of its jobs' own doing after which a client is refused until the window
-    /// ends. `0`: deaths are only counted. Default: 0.
+    /// Number of deaths caused by its jobs after which the pool refuses a client until the window
+    /// ends. With `0` the pool only counts deaths. Default: 0.
     pub deaths: u32,
     /// Length of the window, which begins with a client's first death. Default: 10 min.
     pub window: Duration,
 }
 
-/// Bounds after which a worker is replaced, between jobs and one at a time. Each worker's own bound
-/// is up to a tenth lower, so that workers that were started together do not retire together.
+/// Limits after which the pool replaces a worker, between jobs and one at a time. Each worker's own
+/// limit is up to a tenth lower, so that workers started together do not retire together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recycling {
-    /// Maximum number of jobs of a worker. Default: `None`.
+    /// Maximum number of jobs per worker. Default: `None`.
     pub jobs: Option<NonZeroU64>,
-    /// Maximum time since the worker was ready. Default: `None`.
+    /// Maximum time since the worker became ready. Default: `None`.
     pub lifetime: Option<Duration>,
 }
 
@@ -143,10 +144,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks whether a pool can live by these settings.
+    /// Checks that the settings are consistent.
     ///
     /// # Errors
-    /// The first setting that makes no sense.
+    /// Returns the first setting that is invalid.
     pub const fn validate(&self) -> Result<(), ConfigError> {
         let Self { min_workers: min, max_workers: max, .. } = *self;
         if max == 0 {
@@ -159,10 +160,10 @@ impl Config {
     }
 }
 
-/// Why a [`Config`] makes no pool.
+/// Why a [`Config`] is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
-    /// `max_workers` is 0: no job could ever run.
+    /// `max_workers` is 0, so no job could ever run.
     NoWorkers,
     /// `min_workers` is larger than `max_workers`.
     MinAboveMax {

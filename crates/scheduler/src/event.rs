@@ -1,19 +1,19 @@
-//! The caller's events for the scheduler.
+//! The events that the caller reports to the scheduler.
 
 use std::time::Duration;
 
 use crate::{Client, Fingerprint, Generation, JobId, WorkerId};
 
-/// Something that happened, or that somebody wants.
+/// Something that happened, or a request.
 ///
-/// Any event may come at any time. One that names a worker or a job that no longer exists is only
-/// counted ([`Counters`](crate::Counters)).
+/// Any event may come at any time. An event about a worker or a job that no longer exists is only
+/// counted in [`Counters`](crate::Counters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Open the pool: start the first `min_workers` workers, unless it is lazy.
+    /// Opens the pool. Starts the first `min_workers` workers unless the pool is lazy.
     Start,
-    /// A job is submitted. Answered by exactly one [`Refuse`](crate::Action::Refuse) or one
-    /// [`Resolve`](crate::Action::Resolve).
+    /// A job is submitted. The scheduler answers with exactly one [`Refuse`](crate::Action::Refuse)
+    /// or one [`Resolve`](crate::Action::Resolve).
     Submit {
         /// An id that no unresolved job has.
         job: JobId,
@@ -27,40 +27,40 @@ pub enum Event {
         /// Its payload.
         fingerprint: Fingerprint,
     },
-    /// Nobody wants the job any more.
+    /// The submitter no longer wants the job.
     Cancel {
         /// The job.
         job: JobId,
     },
-    /// The job's submitter has seen a part of its output, which cannot be taken back: the job is
-    /// not retried.
+    /// The submitter has seen part of the job's output. The output cannot be taken back, so the
+    /// pool does not retry the job.
     Committed {
         /// The job.
         job: JobId,
     },
-    /// The worker's handshake is done: it can take a job.
+    /// The worker has finished its handshake and can take a job.
     Ready {
         /// The worker.
         worker: WorkerId,
-        /// Whether it can tell which job it has begun even if it dies. Then it may be sent jobs
-        /// ahead of their turn.
+        /// Whether the worker can report which job it has begun, even if it dies. The pool sends
+        /// jobs ahead of their turn only to such workers.
         takes_ahead: bool,
     },
     /// The answer to [`Recall`](crate::Action::Recall).
     Recalled {
         /// The worker.
         worker: WorkerId,
-        /// Number of unanswered jobs that it has begun and so keeps. It passes over the others,
-        /// which came last.
+        /// Number of unanswered jobs that the worker has begun and therefore keeps. It passes over
+        /// the others, which were assigned last.
         keeps: usize,
     },
-    /// The other answer to [`Recall`](crate::Action::Recall): the worker has begun none of its
-    /// jobs. They may be on their way to it, or it may get no processor. It keeps them.
+    /// The other answer to [`Recall`](crate::Action::Recall): the worker has begun none of its jobs
+    /// and keeps them. The jobs may still be in transit, or the worker may not get CPU time.
     Unbegun {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker has passed over a job that it was believed to have begun when it was recalled.
+    /// The worker has passed over a job that [`Recalled`](Self::Recalled) had counted as begun.
     PassedOver {
         /// The worker.
         worker: WorkerId,
@@ -76,95 +76,105 @@ pub enum Event {
         /// The worker's state.
         health: Health,
     },
-    /// The worker's process is gone, or never came up. Everything it had written has been reported before.
+    /// The worker's process is gone, or never started. The caller has already reported everything
+    /// that the worker had written.
     Died {
         /// The worker.
         worker: WorkerId,
-        /// Number of its unanswered jobs that it had begun, in the order of their assignment. The
-        /// last of these is the one that it was running. Where it cannot tell, 1 if the kernel had
-        /// accepted the first one's last byte. A number beyond its jobs counts as all of them.
+        /// Number of unanswered jobs that the worker had begun, in the order of their assignment.
+        /// The worker was running the last of these. If it cannot report this, the number is 1 if
+        /// the kernel had accepted the first job's last byte. A number above its number of jobs
+        /// counts as all of them.
         begun: usize,
-        /// The cause, as far as its exit status tells.
+        /// The cause, as far as the exit status shows it.
         death: Death,
-        /// The payload of the job that it was running, if that is known.
+        /// The payload of the job that the worker was running, if known.
         fingerprint: Option<Fingerprint>,
     },
-    /// The worker broke the protocol, or took too long over its handshake: its job ends as
-    /// [`Protocol`](crate::Verdict::Protocol) and it is killed. Its death counts like one of its own doing.
+    /// The worker broke the protocol, or exceeded the time for its handshake. Its job ends as
+    /// [`Protocol`](crate::Verdict::Protocol), and the pool kills the worker. Its death counts as
+    /// its own.
     Violated {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker is about to die, or cannot be reached any more: it gets no other job. The caller
-    /// has to make sure that its death follows; a job that it holds ends with that.
+    /// The worker is about to die, or can no longer be reached. It gets no other job. The caller
+    /// must ensure that its death follows, because a job that the worker holds ends with that
+    /// death.
     HungUp {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker has been stopped from outside (SIGSTOP). One that has begun no job is killed and
-    /// replaced. One that is amid a job is left to that job's deadline.
+    /// The worker has been stopped from outside (SIGSTOP). The pool kills and replaces it if it has
+    /// begun no job. Otherwise it leaves the worker to the deadline of its job.
     Stalled {
         /// The worker.
         worker: WorkerId,
-        /// Whether it has begun a job that it has not answered, as far as is known.
+        /// Whether the worker is known to have begun a job that it has not answered.
         has_begun: bool,
     },
-    /// The worker has grown beyond what it may keep between jobs: it is replaced as soon as its replacement is ready.
+    /// The worker has grown beyond its limit between jobs. The pool replaces it as soon as a
+    /// replacement is ready.
     Outgrown {
         /// The worker.
         worker: WorkerId,
     },
-    /// There is a new generation of the executable. Its first worker is tried; once that is ready, all others are replaced, one
-    /// at a time. Of several that come while one is tried, the last wins.
+    /// A new generation of the executable is available. The pool tries its first worker. Once that
+    /// worker is ready, the pool replaces all others, one at a time. Of several reloads during a
+    /// trial, only the last takes effect.
     Reload {
-        /// Its number, higher than any before.
+        /// Its number, higher than any earlier one.
         generation: Generation,
     },
-    /// Changes the number of workers. Surplus ones go between two jobs.
+    /// Changes the number of workers. Surplus workers exit between two jobs.
     Resize {
-        /// Minimum number of workers kept, even when there is nothing to do. Counts as `max` if it
-        /// is higher.
+        /// Minimum number of workers that the pool keeps without jobs. Limited to `max`.
         min: usize,
         /// Maximum number of workers in service. 0 counts as 1.
         max: usize,
     },
-    /// An operator forgives a payload that has killed, or all payloads and clients: they are run again.
+    /// An operator pardons a payload that has killed, or all payloads and clients. The pool runs
+    /// them again.
     Pardon {
         /// The payload, or `None` for all.
         payload: Option<Fingerprint>,
     },
-    /// An operator forgives a client whose jobs have killed.
+    /// An operator pardons a client whose jobs have killed workers.
     PardonClient {
         /// The client.
         client: Client,
     },
-    /// An operator wants the worker dead. Its job ends when the death arrives; the pool does not hold the death
-    /// against its executable.
+    /// An operator kills the worker. Its job ends when the death arrives. The pool does not count
+    /// the death against the executable.
     Kill {
         /// The worker.
         worker: WorkerId,
     },
-    /// [`poll_timeout`](crate::Scheduler::poll_timeout) is due. Early or needless ticks do nothing.
+    /// The time of [`poll_timeout`](crate::Scheduler::poll_timeout) has come. Early or unnecessary
+    /// ticks have no effect.
     Tick,
-    /// Accept nothing more and finish what was accepted. A later drain can only bring the limit forward.
+    /// Stops accepting jobs and finishes the accepted ones. A later drain can only bring the limit
+    /// forward.
     Drain {
-        /// Time after which everything left ends as [`ShutDown`](crate::Verdict::ShutDown) and all
-        /// workers are killed. Without it, jobs without a timeout can hold the drain up for ever.
+        /// Time after which the pool ends every remaining job as
+        /// [`ShutDown`](crate::Verdict::ShutDown) and kills all workers. Without it, jobs without a
+        /// timeout can delay the drain forever.
         limit: Option<Duration>,
     },
-    /// Like a drain whose limit has been reached.
+    /// Ends the pool at once, like a drain whose limit has been reached.
     Stop,
 }
 
-/// The state of a worker, as its answer shows.
+/// The state of a worker, as reported with its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// As good as before.
+    /// Its state is as good as before.
     Sound,
-    /// Its state may be broken, for example by a panic that was caught. It gets no further jobs,
-    /// and the pool starts a replacement at once.
+    /// Its state may be broken, for example by a caught panic. It gets no further jobs, and the
+    /// pool starts a replacement at once.
     Suspect,
-    /// It has used up what it may use, and can do no other job: treated the same.
+    /// It has used up its resources and cannot run another job. The pool replaces it in the same
+    /// way.
     Spent,
 }
 
@@ -175,27 +185,27 @@ pub struct Terms {
     pub timeout: Option<Duration>,
     /// Maximum time for running alone, from the assignment.
     pub run_timeout: Option<Duration>,
-    /// Maximum number of attempts, if the worker dies in each one: 1 unless the job may be
-    /// repeated. 0 counts as 1.
+    /// Maximum number of attempts if the worker dies in each one. 1 unless the job may be repeated.
+    /// 0 counts as 1.
     pub attempts: u32,
-    /// Length of its payload, in bytes, which bounds the jobs that a worker holds ahead of their
-    /// turn.
+    /// Length of its payload in bytes. It limits the jobs that a worker holds ahead of their turn.
     pub bytes: usize,
-    /// Its payload, if that is known. If it is needed and not known, the scheduler [asks for
+    /// Its payload, if known. If the scheduler needs an unknown payload, it [asks for
     /// it](crate::Action::Identify). A job whose payload is known to be in quarantine ends at once
     /// instead of at its turn.
     pub fingerprint: Option<Fingerprint>,
-    /// The client, if it is known.
+    /// The client, if known.
     pub client: Option<Client>,
 }
 
 /// The cause of a death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
-    /// The process's own: it exited, aborted, broke off, or could not be spawned.
+    /// The process ended by itself: it exited, aborted, closed its connection, or could not be
+    /// spawned.
     Own,
-    /// A SIGKILL that this pool did not send. It says nothing about the executable, and nothing about the job.
+    /// A SIGKILL that this pool did not send. It says nothing about the executable or the job.
     Killed,
-    /// It reached its memory limit, and would again.
+    /// The process reached its memory limit. The same job would reach it again.
     OutOfMemory,
 }

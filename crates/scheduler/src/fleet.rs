@@ -1,4 +1,4 @@
-//! The workers and their phases. Keeps its counts right; others decide about transitions.
+//! The workers and their phases, with the counts of each phase. Does not: decide about transitions.
 
 use crate::census::Census;
 use crate::id_map::IdMap;
@@ -8,17 +8,17 @@ use crate::restarts::Standing;
 use crate::timers::Timer;
 use crate::{Cause, Generation, JobId, Time, WorkerId};
 
-/// Why a worker that works will be replaced.
+/// Why the pool will replace a working worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tired {
-    /// It has reached its maximum of jobs, lifetime or growth.
+    /// It has reached its maximum number of jobs, lifetime or growth.
     Worn,
-    /// There is a newer generation of its executable.
+    /// A newer generation of its executable exists.
     Outdated,
 }
 
 impl Tired {
-    /// Returns the cause for which it is gone.
+    /// Returns the cause that counts when the worker is gone.
     pub(crate) const fn cause(self) -> Cause {
         match self {
             Self::Worn => Cause::Recycled,
@@ -34,29 +34,29 @@ pub(crate) struct Worker {
     tired: Option<Tired>,
     pub(crate) generation: Generation,
     pub(crate) standing: Standing,
-    /// Rings when its grace or its stop timeout is over.
+    /// Rings when its grace or its stop timeout ends.
     pub(crate) timer: Option<Timer>,
-    /// Rings when it has lived for long enough.
+    /// Rings when its maximum lifetime ends.
     pub(crate) lifetime: Option<Timer>,
-    /// Number of jobs until it has reached its maximum, if there is one.
+    /// Number of jobs left until its maximum, if it has one.
     pub(crate) jobs_left: Option<u64>,
-    /// Since when it has had nothing to do; meaningless while it has.
+    /// Time since which it has been idle. Meaningless while it is not idle.
     pub(crate) idle_since: Time,
-    /// It is about to die, and takes no other job.
+    /// It is about to die and takes no other job.
     pub(crate) has_hung_up: bool,
-    /// It can tell which job it has begun.
+    /// It can report which job it has begun.
     pub(crate) takes_ahead: bool,
-    /// Jobs that it was sent and has, as far as is known, not begun.
+    /// Jobs that it was sent and is not known to have begun.
     pub(crate) ahead: Line,
-    /// Whether it is among those that are looked at because they have jobs ahead.
+    /// Whether `with_ahead` lists it because it has jobs ahead.
     pub(crate) is_watched: bool,
-    /// Bytes of the job that it runs; meaningless while it runs none.
+    /// Number of bytes of the job that it runs. Meaningless while it runs none.
     pub(crate) runs_bytes: usize,
-    /// Since when it has had the job that it runs.
+    /// Time at which it began the job that it runs.
     pub(crate) began_at: Time,
-    /// It is in line for another job ahead.
+    /// Whether `on_offer` lists it for another job ahead.
     pub(crate) is_on_offer: bool,
-    /// It was asked to give back the jobs that it has not begun.
+    /// The pool has asked it to give back the jobs that it has not begun.
     pub(crate) is_recalled: bool,
 }
 
@@ -70,39 +70,39 @@ impl Worker {
         self.standing != Standing::Proven
     }
 
-    /// Notes that it has done a job. Returns whether that was the last before its maximum.
+    /// Counts a finished job. Returns whether it was the last one before the maximum.
     pub(crate) fn wears_out(&mut self) -> bool {
         let Some(left) = &mut self.jobs_left else { return false };
         *left = left.saturating_sub(1);
         *left == 0
     }
 
-    /// Returns whether all that it has to run, with this number of bytes more, would be at most
-    /// `most`.
+    /// Returns whether all its jobs, together with `bytes` more, have at most `most` bytes.
     pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
         self.runs_bytes.saturating_add(self.ahead.bytes()).saturating_add(bytes) <= most
     }
 
-    /// Returns whether it runs a job, is not slow with it, stays, and may have more than it has
-    /// ahead.
+    /// Returns whether it may take another job ahead. It must run a job that is not slow, stay in
+    /// service, and hold fewer jobs ahead than `bounds` allows.
     pub(crate) fn may_take_ahead(&self, bounds: Bounds) -> bool {
         let stays = self.tired.is_none() && !self.has_hung_up && !self.is_recalled;
         let is_brisk = matches!(self.phase, Phase::Busy(_)) && self.began_at >= bounds.earliest;
         self.takes_ahead && stays && is_brisk && self.ahead.len() < bounds.depth
     }
 
-    /// Offers it for another job if it may take one. Returns whether it was not on offer before.
+    /// Marks it as on offer if it may take another job ahead. Returns whether it was not on offer
+    /// before.
     pub(crate) fn goes_on_offer(&mut self, bounds: Bounds) -> bool {
         self.may_take_ahead(bounds) && !std::mem::replace(&mut self.is_on_offer, true)
     }
 }
 
-/// The bounds for workers that are sent jobs ahead.
+/// The limits for jobs that the pool sends ahead.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Maximum number of jobs ahead.
     pub(crate) depth: usize,
-    /// A worker that has run its job since before this is slow.
+    /// Workers that began their job before this time are slow.
     pub(crate) earliest: Time,
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Returns the number of workers in service, ready or not: all but the retiring ones.
+    /// Returns the number of workers in service, ready or not: all except the retiring ones.
     pub(crate) fn strength(&self) -> usize {
         self.workers.len() - self.census.retiring
     }
@@ -132,7 +132,7 @@ impl Fleet {
         self.census.retiring
     }
 
-    /// Returns the number of workers that have or could have a job.
+    /// Returns the number of workers that have or could take a job.
     pub(crate) const fn serving(&self) -> usize {
         self.census.serving
     }
@@ -141,7 +141,7 @@ impl Fleet {
         self.census.idle.len()
     }
 
-    /// Returns the number of workers in service that will be replaced.
+    /// Returns the number of workers in service that the pool will replace.
     pub(crate) const fn tired(&self) -> usize {
         self.census.tired
     }
@@ -151,18 +151,19 @@ impl Fleet {
         self.census.outdated
     }
 
-    /// Returns the worker that has been idle for longest, and since when.
+    /// Returns the worker that has been idle for longest, and the time since which it has been
+    /// idle.
     pub(crate) fn coldest(&self) -> Option<(WorkerId, Time)> {
         let id = *self.census.idle.first()?;
         Some((id, self.workers.get(&id)?.idle_since))
     }
 
-    /// Returns the worker that has been idle for longest, other than this one.
+    /// Returns the worker that has been idle for longest, except `other`.
     pub(crate) fn coldest_but(&self, other: Option<WorkerId>) -> Option<WorkerId> {
         self.census.idle.iter().copied().find(|&id| Some(id) != other)
     }
 
-    /// Returns an idle worker that will be replaced, and why.
+    /// Returns an idle worker that the pool will replace, and the reason.
     pub(crate) fn idle_and_tired(&self) -> Option<(WorkerId, Tired)> {
         if self.census.tired == 0 {
             return None;
@@ -170,7 +171,7 @@ impl Fleet {
         self.census.idle.iter().find_map(|&id| Some((id, self.workers.get(&id)?.tired?)))
     }
 
-    /// Returns an idle worker that has run nothing yet.
+    /// Returns an idle worker that has run no job yet.
     pub(crate) fn idle_and_fresh(&self) -> Option<WorkerId> {
         let is_fresh = |id: &&WorkerId| self.workers.get(id).is_some_and(Worker::is_fresh);
         self.census.idle.iter().rev().find(is_fresh).copied()
@@ -189,7 +190,7 @@ impl Fleet {
         self.workers.get(&id).map(Worker::phase)
     }
 
-    /// Returns whether the worker has or could have a job.
+    /// Returns whether the worker has or could take a job.
     pub(crate) fn is_serving(&self, id: WorkerId) -> bool {
         matches!(self.phase(id), Some(Phase::Idle | Phase::Busy(_) | Phase::Stopping { .. }))
     }
@@ -199,22 +200,22 @@ impl Fleet {
         self.workers.iter().map(|(&id, worker)| (id, worker.phase.state(), worker.phase.job()))
     }
 
-    /// Returns the serving worker whose job began last. Its end is likely the first to come: a job
-    /// that has run for long may go on.
+    /// Returns the serving worker whose job began last. Its job is likely to end first, because a
+    /// job that has run for long may continue for long.
     pub(crate) fn last_to_begin(&self) -> Option<WorkerId> {
         let serving = self.workers.iter().filter(|(_, worker)| worker.phase.is_in_service());
         serving.max_by_key(|&(&id, worker)| (worker.began_at, id)).map(|(&id, _)| id)
     }
 
-    /// Returns the ids, oldest first, so that every pass over all workers has the same order.
+    /// Returns the ids, oldest first, so that each pass over all workers has the same order.
     pub(crate) fn ids(&self) -> Vec<WorkerId> {
         let mut ids: Vec<_> = self.workers.keys().copied().collect();
         ids.sort_unstable();
         ids
     }
 
-    /// Marks a worker for replacement. Nothing happens to one that is out of service; one that is
-    /// outdated stays so.
+    /// Marks a worker for replacement. Ignores a worker that is out of service. An outdated worker
+    /// stays outdated.
     pub(crate) fn tire(&mut self, id: WorkerId, why: Tired) {
         if let Some(worker) = self.workers.get_mut(&id)
             && !worker.phase.is_retiring()

@@ -1,5 +1,6 @@
-//! A hash map for ids that nobody outside chooses: workers have consecutive numbers, jobs random ones of their pool, payloads
-//! and clients hashes with random keys. Does not resist chosen ids: they could all share a bucket.
+//! A hash map for ids that no outsider chooses. Workers have consecutive numbers, jobs have random
+//! numbers of their pool, payloads and clients have hashes with random keys. Does not: resist
+//! chosen ids, which could all share a bucket.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -7,10 +8,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// A map from ids.
 pub(crate) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
-/// One multiplication instead of `SipHash`.
+/// Hashes an id by one multiplication instead of `SipHash`.
 ///
-/// The table takes its bucket from the low bits, which an odd factor keeps distinct for consecutive
-/// ids and random for random ones. It takes its tag from the high bits, which the factor fills.
+/// The table takes its bucket from the low bits. An odd factor keeps these distinct for consecutive
+/// ids and random for random ones. The table takes its tag from the high bits, which the factor
+/// fills.
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
 
@@ -22,7 +24,7 @@ impl Hasher for IdHasher {
         self.0 = (self.0 ^ id).wrapping_mul(FACTOR);
     }
 
-    /// Ids hash through `write_u64`; this serves any other key correctly, if slowly.
+    /// Hashes any other key correctly but slowly. Ids use `write_u64`.
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.write_u64(byte.into());

@@ -2,31 +2,32 @@
 
 use std::fmt;
 
-/// A job, by a number that the caller chooses: consecutive or random. A stranger must not choose
-/// it, as chosen numbers could slow the tables down.
+/// A job, by a number that the caller chooses: consecutive or random. Outsiders must not choose it,
+/// because chosen numbers could slow the tables down.
 ///
-/// No two unresolved jobs have the same one, and it is not used again soon. So a late event for a
-/// finished job finds nothing and is dropped.
+/// No two unresolved jobs have the same number, and the caller does not reuse it soon. So a late
+/// event for a finished job finds nothing and is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
-/// One process in one life, numbered by the scheduler from 0.
+/// One worker process, from its start to its death. The scheduler numbers workers from 0.
 ///
-/// A replacement has a new id, never the old one again. So no event about a dead worker can affect
-/// the one that replaced it.
+/// A replacement gets a new id; ids are never reused. So no event about a dead worker can affect
+/// its replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u64);
 
-/// One generation of the worker executable, numbered by the caller: a reload brings a higher one.
+/// One generation of the worker executable. The caller numbers generations, and each reload has a
+/// higher number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
-/// A number that is the same for two jobs of the same payload and, but for a chance of 2⁻⁶⁴, only
-/// for those.
+/// A number that two jobs share if they have the same payload. Different payloads share it with a
+/// probability of 2⁻⁶⁴.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u64);
 
-/// The sender of a job, as the caller tells clients apart.
+/// The sender of a job, as identified by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(pub u64);
 

@@ -1,12 +1,11 @@
 //! A process pool as a pure state machine: events in, actions out.
 //!
-//! Every decision about a pool that needs no I/O is made here. The crate decides who runs which
-//! job, when a job has run out of time, when a worker is killed, how many workers are started and
-//! when, and when a drain is over. There is no clock, no process, no socket, no thread and no
-//! payload in this crate, and it depends on nothing. Jobs and workers are numbers; the owner of the
-//! real ones feeds [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s. Because time is
-//! an argument, hours of a pool's life can be tested in milliseconds, and every race in both
-//! orders.
+//! This crate makes every decision about a pool that needs no I/O. It decides which worker runs
+//! which job, and when a job exceeds its time. It decides when to kill a worker, when and how many
+//! workers to start, and when a drain is complete. The crate has no clock, process, socket, thread
+//! or payload, and no dependencies. Jobs and workers are numbers. The owner of the real ones feeds
+//! [`Event`]s to a [`Scheduler`] and carries out its [`Action`]s. Because time is an argument,
+//! tests can run hours of a pool's life in milliseconds, and every race in both orders.
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,11 +44,10 @@
 //! # }
 //! ```
 //!
-//! Where to look: `scheduler` holds the rules, a file for each subject (jobs, workers, strength,
-//! renewal, rollout, shutdown). `fleet`, `queue` and `timers` are the structures they work on, and
-//! know no rules. `restarts` and `backoff` decide when a dead worker may be replaced and when the
-//! breaker opens. `quarantine` decides which payloads are not run again, `clients` whose jobs are
-//! refused.
+//! Where to look: `scheduler` contains the rules, one file per subject (jobs, workers, strength,
+//! renewal, rollout, shutdown). `fleet`, `queue` and `timers` are data structures without rules.
+//! `restarts` and `backoff` decide when a dead worker may be replaced and when the breaker opens.
+//! `quarantine` decides which payloads are not run again. `clients` decides whose jobs are refused.
 
 mod action;
 mod backoff;

@@ -1,25 +1,25 @@
-//! The jobs that a worker holds ahead, in the order in which it will run them, with their bytes.
-//! Does not: know whether any of them has been resolved.
+//! The jobs that a worker holds ahead, in the order in which it will run them, with their sizes.
+//! Does not: know whether a job has been resolved.
 
 use std::collections::VecDeque;
 
 use crate::{Cause, JobId};
 
-/// Jobs in their order.
+/// Jobs in their order, with their total size.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     jobs: VecDeque<Ahead>,
     bytes: usize,
 }
 
-/// One job that waits in line.
+/// One job that a worker holds ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ahead {
     pub(crate) job: JobId,
     /// Length of its payload.
     pub(crate) bytes: usize,
-    /// The cause for which the worker is killed if it runs the job and does not give it up: it was
-    /// resolved while it waited.
+    /// The cause of the kill if the worker runs this job and does not give it up. Set if the job
+    /// was resolved while it waited.
     pub(crate) given_up: Option<Cause>,
 }
 
@@ -29,28 +29,28 @@ impl Line {
         self.bytes += bytes;
     }
 
-    /// Takes out the next one.
+    /// Removes and returns the next job.
     pub(crate) fn pop(&mut self) -> Option<Ahead> {
         let next = self.jobs.pop_front()?;
         self.bytes -= next.bytes;
         Some(next)
     }
 
-    /// Notes that the job was resolved while it waited, for this cause.
+    /// Marks a job that was resolved while it waited, with the cause.
     pub(crate) fn give_up(&mut self, job: JobId, cause: Cause) {
         if let Some(ahead) = self.jobs.iter_mut().find(|it| it.job == job) {
             ahead.given_up = Some(cause);
         }
     }
 
-    /// Takes out all but the first `kept`, in their order.
+    /// Removes and returns all jobs except the first `kept`, in their order.
     pub(crate) fn split_off(&mut self, kept: usize) -> Vec<JobId> {
         let back = self.jobs.split_off(kept.min(self.jobs.len()));
         self.bytes -= back.iter().map(|it| it.bytes).sum::<usize>();
         back.into_iter().map(|it| it.job).collect()
     }
 
-    /// Takes out this one. Returns `false` if it is not there.
+    /// Removes this job. Returns `false` if the line does not contain it.
     pub(crate) fn remove(&mut self, job: JobId) -> bool {
         let at = self.jobs.iter().position(|it| it.job == job);
         let removed = at.and_then(|at| self.jobs.remove(at));
@@ -70,7 +70,7 @@ impl Line {
         self.jobs.is_empty()
     }
 
-    /// Of all payloads together.
+    /// Returns the total number of bytes of all payloads.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }

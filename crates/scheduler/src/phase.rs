@@ -2,42 +2,43 @@
 
 use crate::{Cause, Death, JobId};
 
-/// The state of a worker, as a status page shows it.
+/// The state of a worker, for a status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WorkerState {
-    /// Its process is on its way up.
+    /// Its process is starting.
     Starting,
-    /// Ready, and without a job.
+    /// It is ready and has no job.
     Idle,
-    /// Running a job.
+    /// It runs a job.
     Busy,
-    /// Its job was resolved without it and it has been asked to give up, or it has been killed.
-    /// Either way it gets no job until it has answered or died.
+    /// It was asked to give up a job that is already resolved, or it was killed. In both cases it
+    /// gets no job until it has answered or died.
     Stopping,
-    /// Out of service and asked to exit.
+    /// It is out of service and was asked to exit.
     Retiring,
 }
 
-/// The phase of a worker, as the scheduler needs it. The job table knows whether the job is still
+/// The phase of a worker, for the scheduler. The job table knows whether its job is still
 /// unresolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Starting,
     Idle,
     Busy(JobId),
-    /// Asked to give up a job that was resolved without it; it may answer within the grace.
+    /// The worker was asked to give up a job that is already resolved. It may answer within the
+    /// grace.
     Stopping {
         job: JobId,
-        /// The cause for which it is killed if it does not.
+        /// The cause of the kill if it does not answer.
         cause: Cause,
     },
-    /// SIGKILL is on its way. It keeps its place in the pool until its death arrives.
+    /// The worker was killed. It keeps its place in the pool until its death arrives.
     Killed {
         job: Option<JobId>,
-        /// `None`: nobody asked for it. It closed its connection, and is about to die.
+        /// `None` if the pool did not kill it: it closed its connection and is about to die.
         cause: Option<Cause>,
     },
-    /// Asked to exit; it no longer counts for the pool's strength.
+    /// The worker was asked to exit and no longer counts towards the pool's strength.
     Retiring {
         killed: bool,
         cause: Cause,
@@ -45,7 +46,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Returns the job that it was given and has not answered.
+    /// Returns the job that the worker has and has not answered.
     pub(crate) const fn job(self) -> Option<JobId> {
         match self {
             Self::Busy(job) | Self::Stopping { job, .. } => Some(job),
@@ -54,17 +55,19 @@ impl Phase {
         }
     }
 
-    /// Returns whether it takes orders about its jobs: nobody wants it dead or gone.
+    /// Returns whether the worker accepts orders about jobs: it is ready, and the pool has neither
+    /// killed nor retired it.
     pub(crate) const fn is_in_service(self) -> bool {
         matches!(self, Self::Idle | Self::Busy(_) | Self::Stopping { .. })
     }
 
-    /// Returns whether it is out of service.
+    /// Returns whether the worker is out of service.
     pub(crate) const fn is_retiring(self) -> bool {
         matches!(self, Self::Retiring { .. })
     }
 
-    /// Returns whether its death would be somebody's wish rather than its own doing.
+    /// Returns whether the worker's death would follow from an order and not from the worker
+    /// itself. A kill for a protocol violation does not count as an order.
     pub(crate) const fn is_asked_to_go(self) -> bool {
         match self {
             Self::Stopping { .. } | Self::Retiring { .. } => true,
@@ -73,7 +76,7 @@ impl Phase {
         }
     }
 
-    /// Returns why the pool killed it or asked it to exit, if it did.
+    /// Returns why the pool killed the worker or asked it to exit, if it did.
     pub(crate) const fn reason(self) -> Option<Cause> {
         match self {
             Self::Killed { cause, .. } => cause,
@@ -82,7 +85,7 @@ impl Phase {
         }
     }
 
-    /// Returns why it is gone, given how it ended and whether it had ever been ready.
+    /// Returns why the worker is gone, from the way it died and whether it had ever been ready.
     pub(crate) fn cause_of(self, death: Death, was_ready: bool) -> Cause {
         self.reason().unwrap_or(match death {
             _ if !was_ready => Cause::Start,

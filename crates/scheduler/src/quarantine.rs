@@ -1,17 +1,16 @@
-//! The payloads that have killed workers lately, and those that are in quarantine for it. Does not:
-//! know what a payload is, or judge a death; it hears only of those that were the payload's own
-//! doing.
+//! The payloads that have recently killed workers, and the quarantine of these payloads. Does not:
+//! identify payloads, or judge a death. The scheduler reports only deaths that the payload caused.
 
 use std::time::Duration;
 
 use crate::id_map::IdMap;
 use crate::{Fingerprint, Poison, Time};
 
-/// Maximum number of payloads that are remembered. Past that, the one whose last death is the
-/// longest ago is forgotten.
+/// Maximum number of remembered payloads. Beyond it, the pool forgets the payload with the oldest
+/// last death.
 const CAPACITY: usize = 1024;
 
-/// The payloads that have killed.
+/// The payloads that have killed workers.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
     poison: Poison,
@@ -21,30 +20,30 @@ pub(crate) struct Quarantine {
 #[derive(Clone, Copy, Debug)]
 struct Record {
     deaths: u32,
-    /// One of them was that of a worker which had run nothing before.
+    /// Whether at least one of these workers had run no job before.
     was_first: bool,
     last: Time,
 }
 
-/// A payload that is not run.
+/// The sentence on a payload in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence {
     pub(crate) deaths: u32,
     pub(crate) remaining: Duration,
 }
 
-/// A payload that has killed workers lately.
+/// A payload that has recently killed workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspect {
     /// The payload.
     pub payload: Fingerprint,
     /// Number of workers that it has killed.
     pub deaths: u32,
-    /// Whether it is run all the same.
+    /// Whether the pool still runs it.
     pub is_run: bool,
-    /// Time since it killed the last one.
+    /// Time since its last kill.
     pub since_last: Duration,
-    /// Time for which it is remembered if it kills none again.
+    /// Time until the pool forgets it if it kills no further worker.
     pub remaining: Duration,
 }
 
@@ -53,13 +52,14 @@ impl Quarantine {
         Self { poison, records: IdMap::default() }
     }
 
-    /// Returns whether no payload has killed lately, so that fingerprints are not worth their cost.
+    /// Returns whether no payload has recently killed a worker. Fingerprints are then not worth
+    /// their cost.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Notes that the payload has killed one more worker. `is_first` says that this worker had run
-    /// nothing before.
+    /// Records that the payload has killed one more worker. `is_first` says that this worker had
+    /// run no job before.
     pub(crate) fn strike(&mut self, payload: Fingerprint, is_first: bool, now: Time) {
         self.forget_old(now);
         if self.poison.deaths == 0 {
@@ -74,12 +74,12 @@ impl Quarantine {
         record.last = now;
     }
 
-    /// Forgives the payload, which did no harm this time: earlier deaths were bad luck.
+    /// Forgets the payload, which has just run without harm. Its earlier deaths were bad luck.
     pub(crate) fn absolve(&mut self, payload: Fingerprint) {
         self.records.remove(&payload);
     }
 
-    /// Forgets this payload, or all of them, for an operator or a new executable.
+    /// Forgets this payload, or all payloads, for an operator or a new executable.
     pub(crate) fn pardon(&mut self, payload: Option<Fingerprint>) {
         match payload {
             Some(payload) => self.absolve(payload),
@@ -87,7 +87,7 @@ impl Quarantine {
         }
     }
 
-    /// Returns the payloads that have killed lately, in no particular order.
+    /// Returns the payloads that have recently killed workers, in no particular order.
     pub(crate) fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
         let memory = self.poison.memory;
         let recent = self.records.iter().filter(move |(_, record)| now < record.last + memory);
@@ -100,21 +100,21 @@ impl Quarantine {
         })
     }
 
-    /// Returns the number of workers that the payload has killed lately.
+    /// Returns the number of workers that the payload has recently killed.
     pub(crate) fn deaths(&self, payload: Fingerprint, now: Time) -> u32 {
         self.recent(payload, now).map_or(0, |record| record.deaths)
     }
 
-    /// Returns the sentence on the payload, if it is in quarantine.
+    /// Returns the sentence on the payload if it is in quarantine.
     pub(crate) fn sentence(&self, payload: Fingerprint, now: Time) -> Option<Sentence> {
         let record = self.recent(payload, now).filter(|&record| self.is_condemned(record))?;
         let remaining = (record.last + self.poison.memory).since(now);
         Some(Sentence { deaths: record.deaths, remaining })
     }
 
-    /// Returns whether the payload goes into quarantine. Several jobs before it may each have left
-    /// a worker that was about to die. That is no excuse where the worker had run none, and no
-    /// longer counts in the end where no such worker can be had.
+    /// Returns whether the payload belongs in quarantine. Earlier jobs may have damaged the workers
+    /// that died. This doubt does not apply to a worker that had run no job before. The pool drops
+    /// it at twice the number of deaths, because no such worker may be available.
     const fn is_condemned(&self, record: Record) -> bool {
         let Poison { deaths, .. } = self.poison;
         record.deaths >= deaths && (record.was_first || record.deaths >= deaths.saturating_mul(2))
@@ -124,7 +124,7 @@ impl Quarantine {
         self.records.get(&payload).copied().filter(|record| now < record.last + self.poison.memory)
     }
 
-    /// Returns the time at which the first of them is forgotten.
+    /// Returns the time at which the pool forgets the first payload.
     pub(crate) fn end_of_memory(&self) -> Option<Time> {
         self.records.values().map(|record| record.last + self.poison.memory).min()
     }

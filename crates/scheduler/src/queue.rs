@@ -1,22 +1,23 @@
-//! The jobs that wait, in order, with their bytes. Does not: bound their number or their time.
+//! The waiting jobs in their order, with their sizes. Does not: limit their number or their time.
 
 use crate::JobId;
 use crate::slab::Slab;
 
-/// First in, first out, but any job can leave from the middle.
+/// A first-in, first-out queue from which any job can be removed.
 ///
-/// A doubly linked list over a slab: leaving costs the same wherever the job stands, and leaves no tombstone that
-/// would have to be skipped or counted.
+/// A doubly linked list over a slab. Removal takes constant time at any position and leaves no
+/// tombstone to skip or count.
 #[derive(Debug)]
 pub(crate) struct Queue {
     nodes: Slab<Node>,
-    /// Of all that wait together.
+    /// Total number of bytes of all waiting jobs.
     bytes: usize,
     head: Option<Spot>,
     tail: Option<Spot>,
 }
 
-/// Where a waiting job stands. It is the job's own until the job leaves, and must be forgotten then.
+/// The position of a waiting job. It is valid until the job leaves, and must not be used
+/// afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spot(usize);
 
@@ -33,22 +34,22 @@ impl Queue {
         Self { nodes: Slab::new(), bytes: 0, head: None, tail: None }
     }
 
-    /// Returns the number of jobs that wait.
+    /// Returns the number of waiting jobs.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Returns the total of bytes of their payloads.
+    /// Returns the total number of bytes of their payloads.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Returns the job whose turn it is.
+    /// Returns the first job.
     pub(crate) fn front(&self) -> Option<JobId> {
         self.front_and_bytes().map(|(job, _)| job)
     }
 
-    /// Returns the job whose turn it is, with its bytes.
+    /// Returns the first job and its number of bytes.
     pub(crate) fn front_and_bytes(&self) -> Option<(JobId, usize)> {
         let node = self.nodes.get(self.head?.0)?;
         Some((node.job, node.bytes))
@@ -62,7 +63,7 @@ impl Queue {
         self.insert(None, (job, bytes), self.head)
     }
 
-    /// Takes out a job: one whose turn has come, or one that gives up.
+    /// Removes a job: the first one, or one that ends early.
     pub(crate) fn remove(&mut self, spot: Spot) {
         if let Some(node) = self.nodes.remove(spot.0) {
             self.bytes -= node.bytes;
@@ -79,7 +80,7 @@ impl Queue {
         spot
     }
 
-    /// Returns the link that leads from `spot` to the next one; from nowhere, it is the head.
+    /// Returns the link from `spot` to the next job, or the head for `None`.
     fn link_after(&mut self, spot: Option<Spot>) -> &mut Option<Spot> {
         match spot.and_then(|Spot(slot)| self.nodes.get_mut(slot)) {
             Some(node) => &mut node.after,
@@ -87,7 +88,7 @@ impl Queue {
         }
     }
 
-    /// Returns the link that leads from `spot` to the one before; from nowhere, it is the tail.
+    /// Returns the link from `spot` to the previous job, or the tail for `None`.
     fn link_before(&mut self, spot: Option<Spot>) -> &mut Option<Spot> {
         match spot.and_then(|Spot(slot)| self.nodes.get_mut(slot)) {
             Some(node) => &mut node.before,

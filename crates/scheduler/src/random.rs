@@ -1,7 +1,8 @@
-//! Random numbers that a seed decides, so that a run can be repeated. Not secret: do not use them
-//! for tokens.
+//! Random numbers that depend only on a seed, so that a run can be repeated. Not secret: do not use
+//! them for tokens.
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): one addition and two multiplications a number, any seed is good.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): one addition and two multiplications per number. Any
+/// seed works.
 #[derive(Debug, Clone)]
 pub(crate) struct SplitMix64(u64);
 

@@ -1,44 +1,46 @@
-//! When a dead worker may be replaced, and when jobs are refused because too many workers have
-//! died. Does not: know how many workers are wanted, only whether to start any.
+//! When the pool may replace a dead worker, and when it refuses jobs because too many workers have
+//! died. Does not: know the number of workers needed.
 
 use std::collections::VecDeque;
 
 use crate::random::SplitMix64;
 use crate::{Backoff, Breaker, Death, Time};
 
-/// How far a worker has proven itself, which decides what its death says about its executable.
+/// How much a worker has proven about its executable, which decides how its death counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It has not got through its handshake.
+    /// It has not finished its handshake.
     Unready,
-    /// It was ready, and has not finished a job.
+    /// It became ready and has not finished a job.
     Untried,
-    /// It has finished a job: its executable works.
+    /// It has finished a job, so its executable works.
     Proven,
 }
 
 /// Distinguishes a crash loop from bad luck, for the whole pool.
 ///
-/// A death amid a job is that job's, and does not come here. A proven worker's death says nothing:
-/// it is replaced at once. An unready one's is a failure and starts a backoff. An untried one's,
-/// and a SIGKILL, may have any cause. So only a streak of those that a pool full of unlucky workers
-/// cannot explain is a failure. Any job finished anywhere in the pool ends the streak.
+/// A death during a job counts against that job and is not reported here. The death of a proven
+/// worker says nothing, so the pool replaces it at once. The death of an unready worker is a
+/// failure and starts a backoff. The death of an untried worker, and a SIGKILL, may have any cause.
+/// So these deaths are a failure only in a streak that a pool full of unlucky workers cannot
+/// explain. Any finished job in the pool ends the streak.
 ///
-/// Failures that come too fast open the breaker. A worker's first finished job closes it: it proves the executable.
+/// Failures in quick succession open the breaker. A worker's first finished job proves the
+/// executable and closes the breaker.
 #[derive(Debug)]
 pub(crate) struct Restarts {
     backoff: Backoff,
     breaker: Breaker,
-    /// Deaths in a row that are nobody's fault.
+    /// Maximum number of consecutive deaths that count as bad luck.
     allowance: usize,
     random: SplitMix64,
-    /// Deaths in a row without a finished job between them.
+    /// Number of consecutive deaths without a finished job in between.
     streak: usize,
-    /// Failures in a row without a worker proven between them.
+    /// Number of consecutive failures without a proven worker in between.
     failures: u32,
-    /// The latest of them, as many as it takes to open the breaker.
+    /// The latest failures, as many as are necessary to open the breaker.
     latest: VecDeque<Time>,
-    /// All failures since the pool's birth.
+    /// Total number of failures since the pool's start.
     total: u64,
     until: Option<Time>,
     is_open: bool,
@@ -70,13 +72,13 @@ impl Restarts {
         self.until
     }
 
-    /// Returns whether workers are started one at a time only, on trial.
+    /// Returns whether the pool starts workers only one at a time, on trial.
     pub(crate) const fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// Returns the number of all failures ever: unlike that of those in a row, it never returns to
-    /// an earlier value.
+    /// Returns the total number of failures. Unlike the number of consecutive failures, it never
+    /// returns to an earlier value.
     pub(crate) const fn total(&self) -> u64 {
         self.total
     }
@@ -85,23 +87,23 @@ impl Restarts {
         self.streak = 0;
     }
 
-    /// Notes that a worker has proven its executable. A backoff that runs is not cut short: one
-    /// worker that does well must not make the others' failures loop.
+    /// Records that a worker has proven its executable. Does not end a running backoff, because one
+    /// good worker must not let the others fail in a tight loop.
     pub(crate) fn proven(&mut self) {
         self.failures = 0;
         self.latest.clear();
         self.is_open = false;
     }
 
-    /// Forgets what is known about an executable that is no longer used.
+    /// Forgets everything about an executable that is no longer used.
     pub(crate) fn forget(&mut self) {
         self.proven();
         self.streak = 0;
         self.until = None;
     }
 
-    /// Counts a death that nobody asked for, of a worker that had begun no job. Returns when the
-    /// backoff that it begins ends, if it begins one.
+    /// Counts a death that nobody asked for, of a worker that had begun no job. Returns the end of
+    /// the backoff if the death starts one.
     pub(crate) fn died(&mut self, now: Time, standing: Standing, death: Death) -> Option<Time> {
         if standing == Standing::Proven {
             return None;
@@ -111,7 +113,7 @@ impl Restarts {
         if may_be_bad_luck && self.streak <= self.allowance {
             return None;
         }
-        // Workers that were started together fail together; that is one failure, not one each.
+        // Workers that were started together fail together. They count as one failure.
         if self.until.is_some() {
             return None;
         }
@@ -132,7 +134,7 @@ impl Restarts {
         self.is_open |= is_burst;
     }
 
-    /// Ends the backoff, whose time is over.
+    /// Ends the backoff.
     pub(crate) const fn resume(&mut self) {
         self.until = None;
     }
@@ -150,8 +152,7 @@ mod tests {
         Restarts::new(Backoff::default(), Breaker::default(), MAX_WORKERS, 0)
     }
 
-    /// Returns the delay that a death at time zero brings about, after any earlier backoff has
-    /// ended.
+    /// Returns the delay that a death at time zero causes after any earlier backoff has ended.
     fn delay(restarts: &mut Restarts, standing: Standing) -> Option<Duration> {
         restarts.resume();
         restarts.died(Time::ZERO, standing, Death::Own).map(|until| until.since(Time::ZERO))
@@ -215,7 +216,8 @@ mod tests {
         assert!(killed().is_some());
     }
 
-    /// Fails this number of times, at this distance. Returns whether that opens the breaker.
+    /// Causes this number of failures, `apart` from each other. Returns whether they open the
+    /// breaker.
     fn opens(failures: u64, apart: Duration) -> bool {
         let mut restarts = restarts();
         let mut now = Time::ZERO;

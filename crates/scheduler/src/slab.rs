@@ -1,8 +1,8 @@
-//! Numbered places that are reused. The caller remembers the numbers.
+//! Reusable numbered slots. Does not: remember the numbers; the caller does.
 
 /// Values in numbered slots, each inserted and removed in constant time.
 ///
-/// Memory is that of the maximum number of values ever held at once: removal leaves a slot for the
+/// Memory grows with the maximum number of values ever held at once. Removal leaves a slot for the
 /// next insertion.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
@@ -20,8 +20,8 @@ impl<T> Slab<T> {
         self.slots.len() - self.free.len()
     }
 
-    /// Inserts a value and returns its slot. The slot stays the value's until `remove`; after that
-    /// the same number may mean another value.
+    /// Inserts a value and returns its slot. The slot belongs to the value until `remove`.
+    /// Afterwards the same number may refer to another value.
     pub(crate) fn insert(&mut self, value: T) -> usize {
         match self.free.pop() {
             Some(slot) => {
@@ -43,7 +43,8 @@ impl<T> Slab<T> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// Takes out a value. Returns `None` if the slot is empty already: removing twice is harmless.
+    /// Removes and returns a value. Returns `None` if the slot is already empty, so removing twice
+    /// is harmless.
     pub(crate) fn remove(&mut self, slot: usize) -> Option<T> {
         let value = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);

@@ -1,11 +1,12 @@
-//! Instants and how to reckon with them. No clock is read in this crate.
+//! Instants and their arithmetic. Does not: read a clock.
 
 use std::ops::Add;
 use std::time::Duration;
 
-/// An instant: nanoseconds since an epoch of the caller's choosing.
+/// An instant, in nanoseconds since an epoch that the caller chooses.
 ///
-/// It should come from a monotonic clock. Arithmetic saturates at both ends; 64 bits last for 584 years.
+/// It should come from a monotonic clock. Arithmetic saturates at both ends. 64 bits last for 584
+/// years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -25,7 +26,7 @@ impl Time {
         self.0
     }
 
-    /// Returns the time since `earlier`, or zero if it is not earlier at all.
+    /// Returns the time since `earlier`, or zero if `earlier` is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -35,8 +36,8 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Self;
 
-    /// Adds a duration. Saturates: a timeout of [`Duration::MAX`] ends at the end of time instead
-    /// of overflowing.
+    /// Adds a duration. A timeout of [`Duration::MAX`] saturates at the end of time instead of
+    /// overflowing.
     fn add(self, duration: Duration) -> Self {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))

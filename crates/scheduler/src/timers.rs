@@ -1,4 +1,5 @@
-//! A queue of timers: says which rings next. The caller knows the time and the meaning of a timer.
+//! A queue of timers that returns the next one due. Does not: know the time or the meaning of a
+//! timer; the caller does.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -6,22 +7,23 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::Time;
 use crate::slab::Slab;
 
-/// Timers that are mostly disarmed before they ring, and mostly armed in the order in which they would ring.
+/// A queue for timers that are mostly disarmed before they ring, and mostly armed in the order in
+/// which they would ring.
 ///
-/// Nearly every job ends before its deadline, so disarming must be cheap: it empties the timer's
-/// slot and leaves its entry, stale. Entries are dropped when stale ones outnumber live ones. That
-/// bounds them at twice the live timers plus [`SLACK`] and costs amortised constant time for each
-/// disarmed timer.
+/// Nearly every job ends before its deadline, so disarming must be cheap. It empties the timer's
+/// slot and leaves a stale entry. When stale entries outnumber live ones, the queue drops them.
+/// This limits the entries to twice the live timers plus [`SLACK`], at an amortised constant time
+/// per disarmed timer.
 ///
-/// Timers that are armed for the same length ring in the order in which they were armed, and few
-/// such lengths are in use at a time. So an entry goes behind another one where it can, as when
-/// patience is played, which costs the same however many there are. The rest goes on a heap.
+/// Timers with the same duration ring in the order in which they were armed, and few durations are
+/// in use at a time. So the queue appends an entry to a run whenever it fits, as in patience
+/// sorting. An append takes constant time. All other entries go to a heap.
 ///
-/// Invariant: the first entry of each run and of the heap is live, and `first` is the first of
-/// these. So [`next`](Self::next), which is asked after every event, only looks.
+/// Invariant: the first entry of each run and of the heap is live, and `first` is the earliest of
+/// these. So [`next`](Self::next), which the scheduler calls after every event, only reads a field.
 #[derive(Debug)]
 pub(crate) struct Timers<K> {
-    /// Each in the order in which they ring.
+    /// Each run is in the order in which its timers ring.
     runs: [VecDeque<Timer>; RUNS],
     heap: BinaryHeap<Reverse<Timer>>,
     first: Option<Timer>,
@@ -29,17 +31,18 @@ pub(crate) struct Timers<K> {
     next_serial: u64,
 }
 
-/// One for the deadlines of jobs, and one for timers that are armed for longer.
+/// One run for the deadlines of jobs, and one for timers with longer durations.
 const RUNS: usize = 2;
 
-/// Stale entries that are not worth being looked for.
+/// Number of stale entries that are not worth a search.
 const SLACK: usize = 64;
 
-/// The receipt for a timer, and its entry in the heap. Timers of one instant ring in the order they were armed.
+/// The handle of a timer, and its entry in a run or in the heap. Timers for the same instant ring
+/// in the order in which they were armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timer {
     at: Time,
-    /// Never reused, unlike the slot: tells a stale entry from the slot's next owner.
+    /// Never reused, unlike the slot, so that a stale entry differs from the slot's next owner.
     serial: u64,
     slot: usize,
 }
@@ -81,8 +84,9 @@ impl<K: Copy> Timers<K> {
         Timer { at, serial, slot }
     }
 
-    /// Puts the newest timer among the others. Takes it in its parts: a whole one would be written to memory and copied from
-    /// there, which waits until all that was written before, as to the job's record, has arrived.
+    /// Inserts the newest timer into a run or the heap. Takes its parts as arguments: a whole
+    /// `Timer` would be written to memory and copied back. The copy would wait for all earlier
+    /// writes, such as those to the job's record.
     fn line_up(&mut self, at: Time, serial: u64, slot: usize) {
         let timer = Timer { at, serial, slot };
         match self.best_run(at) {
@@ -94,14 +98,14 @@ impl<K: Copy> Timers<K> {
         }
     }
 
-    /// Returns the run that the newest timer goes behind at the least distance, so that runs of
-    /// longer timers stay free for those.
+    /// Returns the run whose last timer rings closest before the newest one, so that runs of longer
+    /// timers stay free for longer timers.
     fn best_run(&mut self, at: Time) -> Option<&mut VecDeque<Timer>> {
         let fits = self.runs.iter_mut().filter(|run| run.back().is_none_or(|last| last.at <= at));
         fits.max_by_key(|run| run.back().map(|last| last.at))
     }
 
-    /// Disarms a timer. Harmless if it has rung or was disarmed before.
+    /// Disarms a timer. Does nothing if it has rung or was already disarmed.
     pub(crate) fn disarm(&mut self, timer: Timer) {
         if self.is_armed(timer) {
             self.armed.remove(timer.slot);
@@ -109,7 +113,7 @@ impl<K: Copy> Timers<K> {
         }
     }
 
-    /// Takes out the earliest timer if it rings at `now` or before.
+    /// Removes the earliest timer if it rings at `now` or before, and returns its key.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<K> {
         let timer = self.first.filter(|timer| timer.at <= now)?;
         let armed = self.armed.remove(timer.slot)?;
@@ -132,7 +136,7 @@ impl<K: Copy> Timers<K> {
         self.heap.len() + self.runs.iter().map(VecDeque::len).sum::<usize>()
     }
 
-    /// Restores the invariant and the bound after this timer went away.
+    /// Restores the invariant and the size limit after the removal of `gone`.
     fn tidy(&mut self, gone: Timer) {
         let Self { runs, heap, armed, .. } = self;
         if let Some(run) = runs.iter_mut().find(|run| run.front() == Some(&gone)) {
@@ -241,8 +245,7 @@ mod tests {
             }
             timers.pop_due(at(now));
         }
-        // One of a length that nobody has armed yet may get into the way of another, and later none
-        // does.
+        // A timer with a new duration may displace another one at first, but later none does.
         assert!(timers.heap.len() <= 1, "{} on the heap", timers.heap.len());
     }
 
