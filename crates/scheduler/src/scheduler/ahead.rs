@@ -1,10 +1,10 @@
-//! Jobs that are sent to a busy worker ahead of their turn, so that a small one does not wait for
-//! two wake-ups. None are sent where jobs take long or where a worker could be started instead. Nor
-//! do workers receive any that cannot tell which job they have begun.
+//! Jobs that the pool sends to a busy worker ahead of their turn, so that a short job does not wait
+//! for two wake-ups. The pool sends none where jobs take long or where it could start a worker
+//! instead. Workers that cannot report which job they have begun receive none.
 //!
-//! A job ahead may be taken back until the worker has begun it, which only the worker knows. So the
-//! caller that gives one up earlier is told that it may have run. A job that waits behind one that
-//! turns out long is recalled.
+//! The pool may take back a job until the worker has begun it, which only the worker knows. So a
+//! submitter who cancels a job ahead is told that it may have run. The pool recalls a job that
+//! waits behind a long one.
 
 use std::time::Duration;
 
@@ -15,33 +15,36 @@ use crate::line::Ahead;
 use crate::phase::Phase;
 use crate::{Action, Cause, JobId, Time, WorkerId};
 
-/// Maximum work that a worker may hold ahead, by the average time of the latest jobs. A wake-up
-/// costs at most a fifth of it.
+/// Maximum work that a worker may hold ahead, estimated from the average time of the latest jobs. A
+/// wake-up costs at most a fifth of it.
 const WORK_AHEAD: Duration = Duration::from_micros(250);
 
-/// Maximum number of bytes of a worker's jobs while it holds any ahead. A socket takes as many, so
-/// all of it has arrived when its turn comes, and little is sent twice.
+/// Maximum number of bytes of a worker's jobs while it holds any ahead. A socket buffers this
+/// amount, so each job has arrived when its turn comes, and a recall causes little to be sent
+/// twice.
 const BYTES_AHEAD: usize = 128 * 1024;
 
-/// Time after which nothing waits behind a running job any more.
+/// Time after which the pool recalls jobs that wait behind a running one.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// A worker is brisk while its job has run for at most this long. At the end of the patience it is
-/// recalled, and no longer brisk.
+/// Maximum run time of a job in a brisk worker. At the end of the patience the pool recalls the
+/// worker's jobs, and the worker is no longer brisk.
 const BRISK: Duration = PATIENCE.saturating_sub(Duration::from_nanos(1));
 
-/// The average time of the latest jobs, in which the last one counts an eighth. Zero: unknown.
+/// The average time of the latest jobs, in nanoseconds. The last job counts for one eighth. `0`
+/// means unknown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace(u64);
 
 impl Pace {
     pub(super) fn saw(&mut self, took: Duration) {
-        // A job of an hour is as good a reason not to send ahead as one of a second, and takes no longer to be forgotten.
+        // Jobs above one second count as one second. Both rule out sending ahead, and the average
+        // forgets both equally fast.
         let nanos = nanos(took).clamp(1, 1_000_000_000);
         self.0 = if self.0 == 0 { nanos } else { (self.0 * 7).div_ceil(8) + nanos / 8 };
     }
 
-    /// Returns the bounds at this time for workers that are sent at most `most` jobs ahead.
+    /// Returns the current limits for workers that hold at most `most` jobs ahead.
     fn bounds(self, most: usize, now: Time) -> Bounds {
         let jobs = nanos(WORK_AHEAD).checked_div(self.0).unwrap_or(0);
         let depth = usize::try_from(jobs).unwrap_or(usize::MAX).min(most);
@@ -54,7 +57,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Scheduler {
-    /// Notes that the worker begins a job now, as far as is known.
+    /// Records that the worker begins a job now, as far as the pool knows.
     pub(super) fn begins(&mut self, id: WorkerId, phase: Phase, bytes: usize) {
         let Some(worker) = self.fleet.enter(id, phase) else { return };
         worker.began_at = self.now;
@@ -64,7 +67,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the worker may take another job ahead.
+    /// Puts the worker on offer if it may take another job ahead.
     fn offer_ahead(&mut self, id: WorkerId) {
         let bounds = self.pace.bounds(self.config.ahead, self.now);
         if self.fleet.get_mut(id).is_some_and(|worker| worker.goes_on_offer(bounds)) {
@@ -72,9 +75,10 @@ impl Scheduler {
         }
     }
 
-    /// Sends waiting jobs to busy workers, one to each in turn, where no worker is or will be idle.
+    /// Sends waiting jobs to busy workers, one to each in turn, if no worker is or will be idle.
     pub(super) fn send_ahead(&mut self) {
-        // Where there are too many, one goes as soon as it has nothing to do.
+        // A pool above its maximum sends none, because a surplus worker retires as soon as it is
+        // idle.
         if self.on_offer.is_empty() || self.fleet.starting() > 0 || self.regulars() != self.config.max_workers
         {
             return;
@@ -84,7 +88,7 @@ impl Scheduler {
             let Some(id) = self.on_offer.pop_front() else { return };
             let Some(worker) = self.fleet.get_mut(id) else { continue };
             worker.is_on_offer = false;
-            // One for which this is too much is on offer again when it begins another job.
+            // A worker without room for this job is on offer again when it begins another job.
             if !worker.may_take_ahead(bounds) || !worker.has_room(bytes, BYTES_AHEAD) {
                 continue;
             }
@@ -100,7 +104,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends this job, unless it no longer has to run, and offers the worker for another one.
+    /// Sends this job unless it no longer has to run, and puts the worker on offer again.
     fn send_one_ahead(&mut self, id: WorkerId, job: JobId, bounds: Bounds) {
         let Some(Turn { attempt, remaining, bytes }) = self.leave_queue(job, id, true) else {
             return self.offer_ahead(id);
@@ -120,7 +124,7 @@ impl Scheduler {
         }
     }
 
-    /// Recalls the jobs that wait behind jobs that take long.
+    /// Recalls the jobs that wait behind long jobs.
     pub(super) fn patience_is_over(&mut self) {
         self.ahead_timer = None;
         let mut watched = std::mem::take(&mut self.with_ahead);
@@ -131,8 +135,8 @@ impl Scheduler {
         }
     }
 
-    /// Recalls the jobs that the worker holds ahead if its job takes long. Returns `false` if it
-    /// holds none, and need not be watched.
+    /// Recalls the jobs that the worker holds ahead if its current job takes long. Returns `false`
+    /// if it holds none and needs no further checks.
     fn is_patient_with(&mut self, id: WorkerId) -> bool {
         let now = self.now;
         let Some(worker) = self.fleet.get_mut(id) else { return false };
@@ -147,8 +151,8 @@ impl Scheduler {
         true
     }
 
-    /// Notes that the worker has given back all but `keeps` of its jobs, the one that it runs
-    /// included.
+    /// Handles the answer to a recall. The worker keeps `keeps` of its jobs, including the one that
+    /// it runs, and gives back the others.
     pub(super) fn recalled(&mut self, id: WorkerId, keeps: usize) {
         let Some(worker) = self.fleet.get_mut(id) else {
             self.counters.stale_events += 1;
@@ -164,8 +168,8 @@ impl Scheduler {
         self.offer_ahead(id);
     }
 
-    /// Asks again in a while: a job that has not reached the worker, or its turn on a processor, is
-    /// not late.
+    /// Repeats the recall later. A job that has not reached the worker, or a worker that has had no
+    /// CPU time, is not late.
     pub(super) fn unbegun(&mut self, id: WorkerId) {
         match self.fleet.get_mut(id) {
             Some(worker) => worker.is_recalled = false,
@@ -185,7 +189,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the job that followed the last one that the worker has begun was recalled, too.
+    /// Handles that the worker has not begun the job which the pool believed it to run.
     fn has_not_begun(&mut self, id: WorkerId) {
         let Some(phase) = self.fleet.phase(id) else { return };
         if let Some(job) = phase.job().filter(|&job| self.is_running_on(job, id)) {
@@ -207,7 +211,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns jobs that a worker held ahead, and has not begun, to their places, in their order.
+    /// Returns jobs that a worker held ahead and has not begun to the queue, in their order.
     pub(super) fn take_back(
         &mut self,
         id: WorkerId,
@@ -221,13 +225,14 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the worker now runs the next of the jobs that it held ahead.
+    /// Records that the worker now runs the next of its jobs ahead.
     pub(super) fn promote_ahead(&mut self, id: WorkerId, next: Ahead) {
         let Ahead { job, bytes, given_up } = next;
         if self.goes_on_with(job, id) {
             self.begins(id, Phase::Busy(job), bytes);
         } else {
-            // It was resolved, and the worker told so: it passes it over, or gives it up within the grace.
+            // The job was resolved and cancelled. The worker passes it over, or gives it up within
+            // the grace.
             let cause = given_up.unwrap_or(Cause::Cancelled);
             self.begins(id, Phase::Stopping { job, cause }, bytes);
             self.grant_grace(id);

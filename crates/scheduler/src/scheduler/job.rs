@@ -1,4 +1,4 @@
-//! One job: where it is, and when its time is over. Does not: know the queue and the workers.
+//! One job: its place and its time limits. Does not: know the queue and the workers.
 
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ pub(super) struct Job {
     pub(super) place: Place,
     pub(super) deadline: Option<Time>,
     pub(super) run_timeout: Option<Duration>,
-    /// Rings at the deadline or, when the job runs, at the end of its run timeout if that is earlier.
+    /// Rings at the deadline. While the job runs, rings at the end of the run timeout if that is
+    /// earlier.
     pub(super) timer: Option<Timer>,
     pub(super) returns: u32,
     /// Length of its payload.
     pub(super) bytes: usize,
     /// The current attempt, from 1.
     pub(super) attempt: u32,
-    /// The last attempt it may have.
+    /// The last attempt that it may have.
     pub(super) last_attempt: u32,
     pub(super) print: Print,
     pub(super) client: Option<Client>,
@@ -32,11 +33,11 @@ pub(super) enum Place {
     Queued(Spot),
     /// Waits [aside](super::Scheduler::set_aside) for a worker that has run nothing.
     Aside(Spot),
-    /// With a worker that runs another one first, as far as is known.
+    /// With a worker that, as far as the pool knows, runs another job first.
     Ahead {
         worker: WorkerId,
     },
-    /// `limit` is the one that its timer stands for.
+    /// With the worker that runs it. Its timer rings for `limit`.
     Running {
         worker: WorkerId,
         limit: Limit,
@@ -46,7 +47,7 @@ pub(super) enum Place {
 impl Job {
     pub(super) const fn stage(&self) -> Stage {
         match self.place {
-            // An earlier attempt may have had its effects.
+            // An earlier attempt may have had side effects.
             Place::Queued(_) | Place::Aside(_) if self.attempt == 1 => Stage::Queued,
             Place::Queued(_) | Place::Aside(_) | Place::Ahead { .. } | Place::Running { .. } => {
                 Stage::Running
@@ -61,7 +62,7 @@ impl Job {
         }
     }
 
-    /// Returns whether this worker has it ahead.
+    /// Returns whether this worker holds it ahead.
     pub(super) fn is_ahead_of(&self, worker: WorkerId) -> bool {
         matches!(self.place, Place::Ahead { worker: it } if it == worker)
     }
@@ -73,8 +74,8 @@ impl Job {
         }
     }
 
-    /// Returns when its time is over if it runs from `now` on, and by which limit. Of two that end
-    /// together it is the deadline.
+    /// Returns the end of its time if it runs from `now` on, and the limit that sets it. If both
+    /// limits end together, returns the deadline.
     pub(super) fn end(&self, now: Time) -> (Option<Time>, Limit) {
         let run_end = self.run_timeout.map(|timeout| now + timeout);
         match (self.deadline, run_end) {
@@ -84,17 +85,17 @@ impl Job {
         }
     }
 
-    /// Notes that the worker runs it from `now` on.
+    /// Records that the worker runs it from `now` on.
     pub(super) fn run_on(&mut self, worker: WorkerId, now: Time, timers: &mut Timers<Due>, id: JobId) {
         let (end, limit) = self.end(now);
         self.place = Place::Running { worker, limit };
         self.set_timer(end, timers, id);
     }
 
-    /// Sets its timer to that time.
+    /// Sets its timer to `end`.
     pub(super) fn set_timer(&mut self, end: Option<Time>, timers: &mut Timers<Due>, id: JobId) {
-        // A job without a run timeout of its own is the usual case: the timer of its deadline
-        // serves from beginning to end.
+        // Most jobs have no run timeout. The timer for the deadline then serves the whole life of
+        // the job.
         if self.timer.map(Timer::at) == end {
             return;
         }

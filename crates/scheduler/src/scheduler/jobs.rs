@@ -10,11 +10,11 @@ use crate::phase::Phase;
 use crate::queue::Queue;
 use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
 
-/// Maximum number of times that a job may go back to the queue because its worker died before the
-/// last byte had reached it. A frame that kills its reader must not go through workers for ever.
+/// Maximum number of times that a job may return to the queue because its worker died before it had
+/// received the last byte. A frame that kills its reader must not pass through workers forever.
 const MAX_RETURNS: u32 = 8;
 
-/// The details with which a job is handed over.
+/// The details of a handover.
 pub(super) struct Turn {
     pub(super) attempt: u32,
     pub(super) remaining: Option<Duration>,
@@ -52,7 +52,8 @@ impl Scheduler {
     fn refuse(&mut self, id: JobId, reason: Refusal) {
         let reason = if self.jobs.contains_key(&id) { Refusal::DuplicateId } else { reason };
         self.act(Action::Refuse { job: id, reason });
-        // With a queue of 0 nothing ever waits, so only those turned away can show that workers are missing.
+        // A pool with a queue of 0 has no waiting jobs, so only refused jobs show that workers are
+        // missing.
         self.recruit(usize::from(reason == Refusal::QueueFull));
     }
 
@@ -61,12 +62,12 @@ impl Scheduler {
         self.jobs.get(&id).map_or(0, |job| job.bytes)
     }
 
-    /// Returns how far an unresolved job has come.
+    /// Returns the stage of an unresolved job.
     pub(super) fn stage(&self, id: JobId) -> Stage {
         self.jobs.get(&id).map_or(Stage::Queued, Job::stage)
     }
 
-    /// Returns why a job of these terms is not accepted, apart from its id.
+    /// Returns why the pool refuses a job with these terms, apart from its id.
     fn refusal(&self, terms: &Terms) -> Option<Refusal> {
         if self.is_draining() {
             Some(Refusal::ShuttingDown)
@@ -85,30 +86,29 @@ impl Scheduler {
         }
     }
 
-    /// Returns whether nobody can say that a worker will be there soon. A job that comes when one
-    /// may be tried waits for it.
+    /// Returns whether no worker is available and none may be started now. A job that arrives when
+    /// a trial may start waits for that worker.
     pub(super) fn is_out_of_service(&self) -> bool {
         self.restarts.is_open() && self.fleet.serving() == 0 && !self.may_try()
     }
 
-    /// Returns the time until the next trial. While one is on its way up, its verdict is about as
-    /// far away as the shortest pause.
+    /// Returns the time until the next trial. If a worker on trial is starting, its result is about
+    /// as far away as the shortest pause.
     fn until_next_trial(&self) -> Duration {
         self.restarts.until().map_or(self.config.backoff.initial, |until| until.since(self.now))
     }
 
-    /// Returns whether a worker is idle or a place in the queue is free. Those that wait aside take
-    /// none.
+    /// Returns whether a worker is idle or a queue slot is free. Jobs that wait aside use no slot.
     pub(super) fn has_room(&self) -> bool {
         self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
     }
 
-    /// Returns whether `bytes` more may wait.
+    /// Returns whether another `bytes` may wait.
     fn has_bytes(&self, bytes: usize) -> bool {
         may_join(&self.queue, bytes, self.config.queue_bytes)
     }
 
-    /// Returns the number of bytes that may wait in addition.
+    /// Returns the number of bytes that may still be added to the queue.
     pub(super) fn free_bytes(&self) -> Option<usize> {
         if self.queue.len() == 0 {
             return Some(usize::MAX);
@@ -136,8 +136,8 @@ impl Scheduler {
         }
     }
 
-    /// Resolves a job without waiting for its worker. The worker is killed for this `cause` if it
-    /// has begun the job and does not give it up.
+    /// Resolves a job without waiting for its worker. If the worker has begun the job and does not
+    /// give it up, the pool kills the worker for this `cause`.
     fn end_early(&mut self, id: JobId, verdict: Verdict, cause: Cause) {
         let worker = self.jobs.get(&id).and_then(Job::worker);
         self.resolve(id, verdict);
@@ -146,8 +146,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the worker has answered the job. Returns `false` if the job was resolved before,
-    /// or is not with this worker.
+    /// Records that the worker has answered the job. Returns `false` if the job is already
+    /// resolved, or is not with this worker.
     pub(super) fn finish(&mut self, id: JobId, worker: WorkerId) -> bool {
         let Entry::Occupied(entry) = self.jobs.entry(id) else { return false };
         if entry.get().worker() != Some(worker) {
@@ -159,7 +159,8 @@ impl Scheduler {
         true
     }
 
-    /// Ends a job with its one outcome. Taking it out of the table makes a second one impossible.
+    /// Ends a job with its only outcome. Removing it from the table makes a second outcome
+    /// impossible.
     pub(super) fn resolve(&mut self, id: JobId, verdict: Verdict) {
         if let Some(job) = self.jobs.remove(&id) {
             self.end(id, &job, verdict);
@@ -180,7 +181,7 @@ impl Scheduler {
         self.jobs.get(&id).and_then(Job::worker) == Some(worker)
     }
 
-    /// Returns whether `id` is unresolved and this worker has it ahead.
+    /// Returns whether `id` is unresolved and this worker holds it ahead.
     pub(super) fn is_ahead_of(&self, id: JobId, worker: WorkerId) -> bool {
         self.jobs.get(&id).is_some_and(|job| job.is_ahead_of(worker))
     }
@@ -193,7 +194,8 @@ impl Scheduler {
         }
     }
 
-    /// Gives waiting jobs to idle workers until either run out, or the first one has to be identified before.
+    /// Assigns waiting jobs to idle workers until either run out, or until the first job must be
+    /// identified.
     pub(super) fn dispatch(&mut self) {
         self.dispatch_aside();
         while let (Some(worker), Some(job)) = (self.fleet.warmest(), self.queue.front()) {
@@ -209,7 +211,7 @@ impl Scheduler {
         self.send_ahead();
     }
 
-    /// Gives a waiting job to an idle worker.
+    /// Assigns a waiting job to an idle worker.
     pub(super) fn assign(&mut self, worker: WorkerId, id: JobId) {
         if let Some(Turn { attempt, remaining, bytes }) = self.leave_queue(id, worker, false) {
             self.begins(worker, Phase::Busy(id), bytes);
@@ -217,8 +219,9 @@ impl Scheduler {
         }
     }
 
-    /// Moves a job from the queue to a worker, which runs it at once or holds it `ahead`. Returns
-    /// `None` if its deadline has passed before a tick, or its payload is in quarantine.
+    /// Moves a job from the queue to a worker, which runs it at once or holds it ahead. Returns
+    /// `None` if the job ended instead: its deadline had passed before a tick, or it may no longer
+    /// run.
     pub(super) fn leave_queue(&mut self, id: JobId, worker: WorkerId, is_ahead: bool) -> Option<Turn> {
         let suspects_some = self.suspects_some();
         let mut job = self.jobs.get_mut(&id)?;
@@ -251,8 +254,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the worker goes on with this job, which it held ahead. Returns `false` if it was
-    /// resolved meanwhile.
+    /// Records that the worker begins this job, which it held ahead. Returns `false` if the job is
+    /// already resolved.
     pub(super) fn goes_on_with(&mut self, id: JobId, worker: WorkerId) -> bool {
         let ahead = self.jobs.get_mut(&id).filter(|job| job.is_ahead_of(worker));
         let Some(job) = ahead else { return false };
@@ -260,12 +263,12 @@ impl Scheduler {
         true
     }
 
-    /// Returns a job to the queue whose worker died before it had received all of it. No worker has
-    /// seen it, so this costs it no attempt.
+    /// Returns a job to the queue whose worker died before it had received all of it. This uses up
+    /// no attempt, because no worker has run the job.
     pub(super) fn put_back(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if job.returns == MAX_RETURNS {
-            // An earlier attempt may have had its effects.
+            // An earlier attempt may have had side effects.
             let handed_over = job.attempt > 1;
             return self.resolve(id, self.crashed(id, handed_over));
         }
@@ -274,9 +277,9 @@ impl Scheduler {
         self.requeue(id);
     }
 
-    /// Handles a job whose worker died with all of it; the worker had run none before if
-    /// `is_first`. The job is retried if that was allowed and it has not killed too many, else it
-    /// has crashed.
+    /// Handles a job whose worker died after it had received all of it. `is_first` says that the
+    /// worker had run no job before. Retries the job if it has an attempt left and neither its
+    /// payload nor its client forbids it. Otherwise the job has crashed.
     pub(super) fn crash(
         &mut self,
         id: JobId,
@@ -301,7 +304,8 @@ impl Scheduler {
         self.requeue(id);
     }
 
-    /// Puts a job first in the queue again, under the old deadline: no attempt ever extends it.
+    /// Puts a job at the front of the queue under its old deadline. No attempt ever extends the
+    /// deadline.
     pub(super) fn requeue(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.place = Place::Queued(self.queue.push_front(id, job.bytes));
@@ -310,7 +314,7 @@ impl Scheduler {
 }
 
 /// Returns whether a job with this number of bytes may wait in this queue, whose maximum is `most`.
-/// A job of any size may be the only one that waits, or it could never run.
+/// A job of any size may wait alone, because otherwise it could never run.
 pub(super) fn may_join(queue: &Queue, bytes: usize, most: usize) -> bool {
     queue.len() == 0 || queue.bytes().saturating_add(bytes) <= most
 }

@@ -1,5 +1,4 @@
-//! The pool: takes an event, lets each subject's rules act on it, and settles. The rules themselves are in
-//! the files beside this one.
+//! The pool: takes an event, applies the rules for it, and settles. The submodules contain the rules.
 
 mod ahead;
 mod fresh;
@@ -33,71 +32,72 @@ use shutdown::Life;
 
 /// The state of one pool.
 ///
-/// A `Scheduler` takes [`Event`]s and returns [`Action`]s. It never asks for the time and never waits: the caller
-/// passes the time with each event, and comes back at the time that the scheduler names.
+/// A `Scheduler` takes [`Event`]s and returns [`Action`]s. It never reads a clock and never waits. The caller
+/// passes the time with each event, and returns at the time that the scheduler names.
 ///
-/// Its methods are of four classes:
+/// Its methods belong to four classes:
 ///
-/// - A. Getters that take `&self`, from [`room`](Self::room) to [`is_draining`](Self::is_draining). They may be called
-///   at any time, and no decision depends on them.
-/// - B. One handler, [`handle`](Self::handle), for all that happens, and for the passing of time
-///   ([`Event::Tick`]).
-/// - C. Mutators: none. The wishes of users and operators come as events too, so that a record of the events is
-///   the whole story: the same configuration, seed and events always give the same actions.
-/// - D. Polls, named `poll_*`, for the tasks of the caller.
+/// - A. Getters that take `&self`, from [`room`](Self::room) to [`is_draining`](Self::is_draining). They may
+///   be called at any time, and no decision depends on them.
+/// - B. One handler, [`handle`](Self::handle), for all events and for the passage of time ([`Event::Tick`]).
+/// - C. Mutators: none. Requests by users and operators are events, too, so a record of the events is
+///   complete. The same configuration, seed and events always produce the same actions.
+/// - D. Polls, named `poll_*`, for the caller's tasks.
 ///
 /// After each call of (B), and before the next one, drain (D) in this order:
 ///
-/// 1. [`poll_action`](Self::poll_action) until it gives `None`; carry the actions out, or line them up, in the order
-///    given. An action that is still undrained when the next event comes may name a worker which that event buried.
-/// 2. [`poll_timeout`](Self::poll_timeout), once, and set the wake-up for [`Event::Tick`] to it.
+/// 1. Call [`poll_action`](Self::poll_action) until it returns `None`. Carry out the actions, or queue them,
+///    in this order. An action left undrained until the next event may name a worker that this event removed.
+/// 2. Call [`poll_timeout`](Self::poll_timeout) once, and set the wake-up for [`Event::Tick`] to it.
 ///
-/// A wake-up that turns out too early, or late, is harmless: a job whose deadline has passed unnoticed in the queue is
-/// not assigned. Of two events that race, such as an answer and a deadline, the first one handled wins. So a caller
-/// that was held up for long should first handle what has arrived meanwhile, and then tick: jobs that were answered in
-/// time are not timed out, and no worker is killed that has given up its job.
+/// An early or late wake-up is harmless: the pool does not assign a job whose deadline has passed in the
+/// queue. Of two racing events, such as an answer and a deadline, the first one handled wins. So a caller
+/// that was delayed should first handle all events that have arrived, and then tick. Jobs answered in time
+/// then do not time out, and workers that gave up their jobs are not killed.
 ///
 /// # Promises
 ///
 /// - For each [`Event::Submit`] there is exactly one [`Action::Refuse`] or exactly one [`Action::Resolve`].
-/// - A worker runs one job at a time, and gets none unless it is ready. The longest-waiting job and the worker that was busy
-///   last come first. Only a worker that takes jobs ahead has more than one, at most `ahead` more, and only while jobs are
-///   small, no worker is idle and none will be started. The jobs that it has not begun go to others when it dies, or when the
-///   job that it runs takes long. Its jobs have at most 128 KiB together, unless it has only one.
-/// - A job is handed over at most as often as it has attempts: once, unless it may be repeated.
+/// - A worker runs one job at a time, and gets none before it is ready. The job that has waited longest goes
+///   first, to the worker that was busy last. Only workers that take jobs ahead hold more than one. They hold
+///   at most `ahead` more, while jobs are short and no worker is idle or will be started. Other workers get
+///   the jobs that a worker has not begun when it dies, or when its current job takes long. The jobs of a
+///   worker have at most 128 KiB together, unless it has only one.
+/// - The pool hands over a job at most once per attempt: once, unless it may be repeated.
 /// - No attempt extends a deadline.
-/// - At most `max_workers` workers are in service, one more while one of them is being replaced, and at most as many as
-///   `max_workers` are retiring. A worker that is replaced goes only when its replacement is ready, and between two jobs.
-/// - For each [`Event::Reload`] there is exactly one [`Action::Reloaded`]. Until its first worker is ready, no other worker
-///   is started from the new generation or goes because of it.
-/// - While the breaker is open, one worker at a time is on trial, and jobs are refused unless a worker is there.
-/// - A job whose payload is in quarantine is given to no worker, whenever it was submitted.
-/// - A payload that has killed is run as the first job of a worker, so that nothing left behind by an earlier job is held
-///   against it. It lets others pass while no such worker is there, unless none can be had or no further job may wait for one.
-///   It goes into quarantine only if it has killed a worker as its first job, or has killed twice as many as are enough.
-/// - Jobs of a client whose jobs have killed their maximum of workers within a window are refused until that ends. Those
-///   that wait and have not been run are given back, and none is retried.
-/// - At most `queue` jobs wait, plus those whose workers died before they had got all of them or begun them: at most
-///   `max_workers` and one, each with those that it had ahead. Those that wait have at most `queue_bytes`, unless it is one
-///   job, plus the bytes of those that came back. Jobs that wait aside because their payloads have killed take no room from
-///   these. They have the same bounds to themselves, but for one that may always wait: further ones are refused, or run in any
-///   worker if they were accepted before their payload killed. One whose worker died comes back to the queue, and is set apart
-///   again at its turn, which comes next.
-/// - The cost of an event does not depend on the number of jobs and workers. Exceptions are the logarithm in the timers,
-///   the burial of an idle worker (linear in the idle ones), and the rare events that are about all of them.
+/// - At most `max_workers` workers are in service, plus one during a replacement. At most `max_workers` more
+///   are retiring. A replaced worker goes only when its replacement is ready, and between two jobs.
+/// - For each [`Event::Reload`] there is exactly one [`Action::Reloaded`]. Until its first worker is ready,
+///   no other worker is started from the new generation or goes because of it.
+/// - While the breaker is open, one worker at a time is on trial. Jobs are refused if no worker is available.
+/// - The pool assigns no job whose payload is in quarantine, whenever the job was submitted.
+/// - A payload that has killed runs as the first job of a worker, so that no effect of an earlier job counts
+///   against it. It lets other jobs pass while no such worker is available, unless none can be started or no
+///   further job may wait aside. It enters quarantine only after killing a worker as its first job, or after
+///   killing twice the required number.
+/// - The pool refuses the jobs of a client whose jobs have killed the maximum number of workers, until the
+///   window ends. It gives back waiting jobs that have not run, and retries none.
+/// - At most `queue` jobs wait, plus those that came back because their workers died before they had received
+///   or begun them. Up to `max_workers` + 1 workers may each return one, with those held ahead. Waiting jobs
+///   have at most `queue_bytes`, unless it is one job, plus the bytes of those that came back. Jobs that wait
+///   aside have the same limits separately, except that one may always wait. Further ones are refused, or run
+///   in any worker if they were accepted before their payload killed. A job aside whose worker died returns
+///   to the queue and is set aside again at its turn, which is next.
+/// - The cost of an event does not depend on the number of jobs and workers. Exceptions are the logarithm in
+///   the timers, the removal of an idle worker (linear in the idle ones), and rare events about all of them.
 #[derive(Debug)]
 pub struct Scheduler {
     config: Config,
-    /// The time of the latest event; a caller whose clock went backwards does not take us along.
+    /// The time of the latest event. It never goes backwards, even if the caller's clock does.
     now: Time,
     life: Life,
-    /// Whether `min_workers` counts yet.
+    /// Whether `min_workers` applies yet.
     awake: bool,
     /// Jobs that were accepted and have not been resolved.
     jobs: IdMap<JobId, Job>,
-    /// Those of the jobs that wait.
+    /// The jobs that wait.
     queue: Queue,
-    /// Those that wait beside the queue, for a worker that has run nothing.
+    /// The jobs that wait aside for a worker that has run no job.
     aside: Queue,
     fleet: Fleet,
     /// The maximum strength so far, which distinguishes a restart from growth.
@@ -106,18 +106,18 @@ pub struct Scheduler {
     quarantine: Quarantine,
     clients: Clients,
     rollout: Rollout,
-    /// The worker that was started, beyond what is needed, so that another one can go.
+    /// The surplus worker that was started so that another one can go.
     replacement: Option<WorkerId>,
     /// The last worker that was started while the breaker was open.
     on_trial: Option<WorkerId>,
     timers: Timers<Due>,
     drain_limit: Option<Timer>,
     idle_timer: Option<Timer>,
-    /// Rings when a payload that has killed is forgotten.
+    /// Rings when the pool forgets a payload that has killed.
     memory_timer: Option<Timer>,
-    /// Rings when the pool checks whether jobs ahead wait for long.
+    /// Rings when the pool checks whether jobs ahead have waited too long.
     ahead_timer: Option<Timer>,
-    /// Workers that may be sent a job ahead. The one that had the last job ahead is at the back.
+    /// Workers that may get a job ahead. The worker that got the last one is at the back.
     on_offer: VecDeque<WorkerId>,
     /// Workers that have jobs ahead, or had some when the timer last rang.
     with_ahead: Vec<WorkerId>,
@@ -128,34 +128,35 @@ pub struct Scheduler {
     deaths: Deaths,
 }
 
-/// What a timer was armed for.
+/// The purpose of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// The job is out of time.
+    /// The job has exceeded its time.
     Job(JobId),
-    /// The worker's grace or stop timeout is over.
+    /// The worker's grace or stop timeout has ended.
     Worker(WorkerId),
-    /// The worker has lived for long enough.
+    /// The worker has reached its maximum lifetime.
     Lifetime(WorkerId),
-    /// There may have been no failure since the total of failures was this.
+    /// If the total number of failures is still `failures`, there has been no failure for a while.
     Lull { failures: u64 },
-    /// A worker may have been idle for too long.
+    /// A worker may have reached the idle timeout.
     Idle,
-    /// Workers may be started again.
+    /// The backoff has ended: the pool may start workers again.
     Backoff,
-    /// Jobs may have waited for long behind others that they were sent after.
+    /// Jobs held ahead may have waited too long.
     Ahead,
-    /// A payload may be old enough to be forgotten.
+    /// The pool may forget a payload.
     Memory,
-    /// The drain ends now.
+    /// The drain has reached its limit.
     DrainLimit,
 }
 
 impl Scheduler {
-    /// Returns a pool without workers, at [`Time::ZERO`]. It starts its first ones on
-    /// [`Event::Start`], or when jobs need them. `seed` decides the jitter and nothing else.
+    /// Returns a pool without workers, at [`Time::ZERO`]. It starts the first ones on [`Event::Start`], or
+    /// when jobs need them. `seed` affects only the jitter.
     ///
-    /// # Errors If `config` makes no sense ([`Config::validate`]).
+    /// # Errors
+    /// Returns an error if `config` is invalid ([`Config::validate`]).
     pub fn new(config: Config, seed: u64) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self {
@@ -189,9 +190,9 @@ impl Scheduler {
         })
     }
 
-    /// Takes in one event that happened at `now`.
+    /// Handles one event that happened at `now`.
     ///
-    /// Times should not decrease from call to call; an earlier one counts as the latest seen so far.
+    /// Times should not decrease from call to call. An earlier time counts as the latest one so far.
     pub fn handle(&mut self, now: Time, event: Event) {
         self.now = self.now.max(now);
         match event {
@@ -224,20 +225,20 @@ impl Scheduler {
         self.settle();
     }
 
-    /// Returns the next thing to do, if there is one.
+    /// Returns the next action, if there is one.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// Returns when [`Event::Tick`] is due next, if ever. Right after a tick it is later than that tick.
+    /// Returns when [`Event::Tick`] is due next, if ever. Right after a tick, this is later than that tick.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.timers.next()
     }
 
-    /// Returns the length of the largest payload for which the pool decides now, for good: it accepts the
-    /// job, or refuses it because it drains or the breaker is open. Returns `None` if every job is refused
-    /// until a worker or a place in the queue comes free.
+    /// Returns the maximum payload length for which the pool decides at once and finally. It accepts such a
+    /// job, or refuses it because of a drain or the open breaker. Returns `None` if the pool refuses every
+    /// job until a worker or a queue slot is free.
     #[must_use]
     pub fn room(&self) -> Option<usize> {
         if self.is_draining() || self.is_out_of_service() {
@@ -246,50 +247,49 @@ impl Scheduler {
         self.has_room().then(|| self.free_bytes()).flatten()
     }
 
-    /// Returns the total of bytes of the payloads of all jobs that wait.
+    /// Returns the total number of bytes of all waiting payloads.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.queue.bytes() + self.aside.bytes()
     }
 
-    /// Returns the number of jobs that wait.
+    /// Returns the number of waiting jobs.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queue.len() + self.aside.len()
     }
 
-    /// Returns the number of jobs that wait beside the queue for a worker that has run nothing: their
-    /// payloads have killed.
+    /// Returns the number of jobs that wait aside for a worker that has run none: their payloads have killed.
     #[must_use]
     pub fn set_apart(&self) -> usize {
         self.aside.len()
     }
 
-    /// Returns the total of bytes of the payloads of the jobs that wait beside the queue.
+    /// Returns the total number of bytes of the payloads that wait aside.
     #[must_use]
     pub fn set_apart_bytes(&self) -> usize {
         self.aside.bytes()
     }
 
-    /// Returns the number of jobs that a worker holds and that have not ended.
+    /// Returns the number of unresolved jobs that workers hold.
     #[must_use]
     pub fn running(&self) -> usize {
         self.jobs.len() - self.queued()
     }
 
-    /// Returns all workers that have been started and have not died, in no particular order, each with the job that
-    /// it was given and has not answered. That job may have been resolved already, by a cancel or a deadline.
+    /// Returns all workers that have been started and have not died, in no particular order. Each has the job
+    /// that it was assigned and has not answered. A cancel or a deadline may have resolved that job already.
     pub fn workers(&self) -> impl Iterator<Item = (WorkerId, WorkerState, Option<JobId>)> + '_ {
         self.fleet.iter()
     }
 
-    /// Returns the totals since the beginning.
+    /// Returns the totals since the pool's start.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// Returns the number of workers gone for this reason.
+    /// Returns the number of workers gone for this cause.
     #[must_use]
     pub fn gone(&self, cause: Cause) -> u64 {
         self.deaths.of(cause)
@@ -301,32 +301,32 @@ impl Scheduler {
         self.fleet.phase(worker).and_then(Phase::reason)
     }
 
-    /// Returns the time until which no worker is started, because workers kept dying before they finished a
-    /// job.
+    /// Returns the time until which the pool starts no worker, because workers kept dying before they
+    /// finished a job.
     #[must_use]
     pub fn is_backing_off(&self) -> Option<Time> {
         self.restarts.until()
     }
 
-    /// Returns whether the breaker is open: workers are started one at a time, on trial, and no job waits for
-    /// them.
+    /// Returns whether the breaker is open. The pool then starts workers one at a time, on trial, and no job
+    /// waits for them.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.restarts.is_open()
     }
 
-    /// Returns whether any payload has killed a worker lately, so that a job's fingerprint is worth knowing.
+    /// Returns whether any payload has recently killed a worker, which makes fingerprints worth computing.
     #[must_use]
     pub fn knows_poison(&self) -> bool {
         !self.quarantine.is_empty()
     }
 
-    /// Returns the payloads that have killed workers lately, as of `now`, in no particular order.
+    /// Returns the payloads that have recently killed workers, as of `now`, in no particular order.
     pub fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
         self.quarantine.suspects(now)
     }
 
-    /// Returns the clients whose jobs have killed workers lately, as of `now`, in no particular order.
+    /// Returns the clients whose jobs have recently killed workers, as of `now`, in no particular order.
     pub fn suspect_clients(&self, now: Time) -> impl Iterator<Item = SuspectClient> + '_ {
         self.clients.suspects(now)
     }
@@ -337,20 +337,20 @@ impl Scheduler {
         self.rollout.current()
     }
 
-    /// Returns whether another generation is being tried or given to all workers.
+    /// Returns whether the pool tries another generation, or still replaces workers of an older one.
     #[must_use]
     pub fn is_reloading(&self) -> bool {
         self.rollout.is_under_way()
     }
 
-    /// Returns whether the pool has stopped taking jobs, for good.
+    /// Returns whether the pool has permanently stopped accepting jobs.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.life != Life::Open
     }
 
-    /// Lets every timer ring that is due, with those for this same instant that this arms, such as a grace of
-    /// zero. A timer may free a worker, and settling that may arm one more.
+    /// Rings every timer that is due, including those armed here for the same instant, such as a grace of
+    /// zero. A timer may free a worker, and settling may then arm another timer.
     fn tick(&mut self) {
         while self.timers.next().is_some_and(|at| at <= self.now) {
             while let Some(due) = self.timers.pop_due(self.now) {
@@ -374,9 +374,9 @@ impl Scheduler {
         }
     }
 
-    /// Settles the pool after every event. No job waits while a worker is idle, unless it waits for
-    /// its identification or is set apart. No worker is missing that may be started. A replacement,
-    /// a reload or a drain goes on as far as it can.
+    /// Settles the pool after every event. Afterwards no job waits while a worker is idle, unless it waits
+    /// aside or for its identification. No worker is missing that may be started. A replacement, a reload or
+    /// a drain has gone as far as it can.
     fn settle(&mut self) {
         self.relieve();
         self.finish_rolling();

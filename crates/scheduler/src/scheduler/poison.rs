@@ -1,16 +1,16 @@
-//! Jobs whose payloads have killed: given up instead of run. Does not: hold payloads; the caller is
-//! asked for the fingerprint when the job's turn comes.
+//! Jobs whose payloads are in quarantine: the pool ends them instead of running them. Does not:
+//! hold payloads. The scheduler asks the caller for the fingerprint when the job's turn comes.
 
 use super::job::Job;
 use super::{Due, Scheduler};
 use crate::quarantine::Sentence;
 use crate::{Action, Fingerprint, JobId, Stage, Time, Verdict};
 
-/// The knowledge about a job's payload.
+/// The state of a job's fingerprint.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Print {
     Unknown,
-    /// The answer to [`Action::Identify`] is on its way.
+    /// The scheduler has asked for it by [`Action::Identify`].
     Asked,
     Known(Fingerprint),
 }
@@ -23,7 +23,7 @@ impl Print {
         }
     }
 
-    /// Notes the payload. A payload never changes, so an earlier answer stays.
+    /// Records the fingerprint. A payload never changes, so an earlier answer stays.
     pub(super) const fn learn(&mut self, payload: Option<Fingerprint>) {
         if let (Self::Unknown | Self::Asked, Some(payload)) = (*self, payload) {
             *self = Self::Known(payload);
@@ -38,10 +38,10 @@ impl From<Option<Fingerprint>> for Print {
 }
 
 impl Scheduler {
-    /// Returns whether the job may not be given to a worker before its payload is known. That is so
-    /// for jobs that were submitted before any payload had killed. Asks for it, once. Only ever for
-    /// the first in the queue. Usually those behind it are never asked for, because the payload
-    /// that killed is forgiven or forgotten before their turn.
+    /// Returns whether the pool must know the payload before it assigns the job, and asks for it
+    /// once. This applies to jobs submitted before any payload had killed a worker. Asks only for
+    /// the first job in the queue. The pool usually forgets the payload that killed before it needs
+    /// to ask for later jobs.
     pub(super) fn has_to_be_identified(&mut self, id: JobId) -> bool {
         if self.quarantine.is_empty() {
             return false;
@@ -62,7 +62,8 @@ impl Scheduler {
         match self.jobs.get_mut(&id) {
             Some(job) => {
                 job.print.learn(Some(payload));
-                // It may have been given to a worker meanwhile: what had killed was forgotten.
+                // The pool may have assigned the job since, if it had forgotten all payloads that
+                // had killed.
                 if job.worker().is_none() {
                     self.convict(id);
                 }
@@ -71,7 +72,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the job has killed its worker, which had run none before if `is_first`.
+    /// Records that the job has killed its worker. `is_first` says that the worker had run no job
+    /// before.
     pub(super) fn strike(&mut self, id: JobId, is_first: bool) {
         self.strike_client(id);
         if let Some(payload) = self.payload(id) {
@@ -80,7 +82,7 @@ impl Scheduler {
         }
     }
 
-    /// Forgives this payload, or all payloads and clients.
+    /// Pardons this payload, or all payloads and clients.
     pub(super) fn pardon(&mut self, payload: Option<Fingerprint>) {
         self.quarantine.pardon(payload);
         if payload.is_none() {
@@ -88,7 +90,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that a job has ended successfully: its payload kills nobody.
+    /// Records that a job has succeeded, so that its payload does not count as a killer.
     #[inline]
     pub(super) fn absolve(&mut self, print: Print) {
         if !self.quarantine.is_empty()
@@ -98,27 +100,27 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of workers that the job's payload has killed lately.
+    /// Returns the number of workers that the job's payload has recently killed.
     pub(super) fn deaths(&self, id: JobId) -> u32 {
         self.payload(id).map_or(0, |payload| self.quarantine.deaths(payload, self.now))
     }
 
-    /// Returns whether this payload has killed a worker lately.
+    /// Returns whether this payload has recently killed a worker.
     #[must_use]
     pub fn has_killed(&self, payload: Fingerprint, now: Time) -> bool {
         self.quarantine.deaths(payload, now) > 0
     }
 
-    /// Returns whether there is a payload or a client that some job may have to end for. Hardly
-    /// ever is there one.
+    /// Returns whether any payload or client might require a job to end. This is rare.
     pub(super) fn suspects_some(&self) -> bool {
         self.clients.refuse_some() || !self.quarantine.is_empty()
     }
 
-    /// Ends a job whose payload is in quarantine, or whose client is refused.
+    /// Ends a job whose payload is in quarantine, or whose client is refused. Returns whether it
+    /// did.
     #[inline]
     pub(super) fn convict(&mut self, id: JobId) -> bool {
-        // Asked for each job.
+        // Every job calls this, so it only checks flags in the usual case.
         (self.clients.refuse_some() && self.give_back(id))
             || (!self.quarantine.is_empty() && self.quarantined(id))
     }
@@ -130,7 +132,7 @@ impl Scheduler {
         true
     }
 
-    /// Returns the time for which the job's payload is not run, if it is in quarantine.
+    /// Returns the sentence on the job's payload if it is in quarantine.
     pub(super) fn sentence(&self, id: JobId) -> Option<Sentence> {
         self.payload(id).and_then(|payload| self.quarantine.sentence(payload, self.now))
     }
@@ -141,8 +143,7 @@ impl Scheduler {
         Verdict::Crashed { handed_over, payload_deaths: self.deaths(id), quarantined }
     }
 
-    /// Forgets payloads that are old enough. Once all are forgotten, no job has to be identified
-    /// any more.
+    /// Forgets old payloads. Once all are forgotten, no job needs identification.
     pub(super) fn memory_is_over(&mut self) {
         self.memory_timer = None;
         self.quarantine.forget_old(self.now);

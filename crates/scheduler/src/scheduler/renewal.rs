@@ -1,6 +1,6 @@
-//! Replacing workers that work: worn ones, and those of an older generation. Always the replacement
-//! first, one at a time. Does not: decide why a worker is replaced, except when it has done its
-//! share.
+//! Replacement of working workers: worn ones, and those of an older generation. The pool starts the
+//! replacement first, and replaces one worker at a time. Does not: decide why a worker is replaced,
+//! except at its maximum of jobs or lifetime.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::phase::Phase;
 use crate::{Cause, WorkerId};
 
 impl Scheduler {
-    /// The maximum that the worker may do before it is replaced, drawn anew for each one.
+    /// Sets the worker's limits for jobs and lifetime, drawn at random for each worker.
     pub(super) fn allot(&mut self, id: WorkerId) {
         let jobs = self.config.recycling.jobs.map(|jobs| self.jittered(jobs.get()));
         let lifetime = self.config.recycling.lifetime.map(|lifetime| {
@@ -25,7 +25,7 @@ impl Scheduler {
         }
     }
 
-    /// Returns up to a tenth less.
+    /// Returns `bound`, reduced at random by up to a tenth.
     const fn jittered(&mut self, bound: u64) -> u64 {
         bound - self.random.next() % (bound / 10 + 1)
     }
@@ -54,7 +54,8 @@ impl Scheduler {
     pub(super) fn relieve(&mut self) {
         let Some(replacement) = self.replacement else { return };
         let is_gone = matches!(self.fleet.phase(replacement), None | Some(Phase::Retiring { .. }));
-        // If nobody is tired any more they died by themselves, and the replacement is a worker like any other.
+        // If no tired worker is left, they died by themselves. The replacement is then an ordinary
+        // worker.
         if is_gone || (self.fleet.tired() == 0 && !self.rollout.is_canary(replacement)) {
             self.replacement = None;
         } else if self.fleet.is_serving(replacement) {
@@ -66,9 +67,9 @@ impl Scheduler {
         }
     }
 
-    /// Makes room for a canary, which cannot wait for the tired ones. They may have long jobs, and
-    /// if it gets ready all of them are replaced anyway. So the replacement becomes a worker like
-    /// any other, if necessary in the place of an idle one.
+    /// Makes room for a canary, which does not wait for the tired workers. They may have long jobs,
+    /// and a ready canary replaces all of them anyway. So the replacement becomes an ordinary
+    /// worker, if necessary in the place of an idle one.
     fn make_place(&mut self) {
         if self.regulars() < self.config.max_workers {
             self.replacement = None;
@@ -86,7 +87,7 @@ impl Scheduler {
 
     /// Starts a replacement for one of the tired workers.
     pub(super) fn renew(&mut self) {
-        // Where there are too many, a tired worker may be the one that goes.
+        // In a pool above its maximum, the surplus worker that goes may be a tired one.
         let has_place = self.regulars() <= self.config.max_workers;
         let is_wanted = self.replacement.is_none() && self.fleet.tired() > 0 && has_place;
         if self.life == Life::Open && is_wanted && self.may_try() {
@@ -95,8 +96,8 @@ impl Scheduler {
         }
     }
 
-    /// Returns the number of workers in service, except one that is there only until another one
-    /// goes.
+    /// Returns the number of workers in service, not counting a replacement whose predecessor is
+    /// still there.
     pub(super) fn regulars(&self) -> usize {
         self.fleet.strength() - usize::from(self.replacement.is_some())
     }

@@ -1,27 +1,27 @@
-//! A new generation of the executable: tried with one worker, then given to all. Does not: compare
-//! generations, or replace workers itself; that is renewal's.
+//! A new generation of the executable: the pool tries it with one worker, then replaces all others.
+//! Does not: compare generations, or replace workers; `renewal` does that.
 
 use super::Scheduler;
 use super::shutdown::Life;
 use crate::{Action, Generation, ReloadEnd, WorkerId};
 
-/// The generations, and how far the newest has come.
+/// The generations, and the progress of the newest.
 #[derive(Debug, Default)]
 pub(super) struct Rollout {
     /// The generation that workers are started from.
     current: Generation,
     /// The generation being tried.
     candidate: Option<Candidate>,
-    /// The generation to try next; only the latest wish counts.
+    /// The generation to try next. A later reload replaces it.
     next: Option<Generation>,
-    /// The current one, while workers of older ones are in service.
+    /// The current generation, while workers of older ones are in service.
     rolling: Option<Generation>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     generation: Generation,
-    /// Its first worker, once that is started.
+    /// Its first worker, once started.
     canary: Option<WorkerId>,
 }
 
@@ -34,12 +34,12 @@ impl Rollout {
         self.candidate.is_some() || self.rolling.is_some()
     }
 
-    /// Returns whether there is a generation whose first worker could not be started yet.
+    /// Returns whether a generation waits for a place to start its first worker.
     pub(super) fn waits_for_a_place(&self) -> bool {
         self.candidate.is_some_and(|candidate| candidate.canary.is_none())
     }
 
-    /// Returns whether the worker stands for a generation that has not proven itself.
+    /// Returns whether the worker is the first of a generation on trial.
     pub(super) fn is_canary(&self, worker: WorkerId) -> bool {
         self.candidate.is_some_and(|candidate| candidate.canary == Some(worker))
     }
@@ -57,8 +57,8 @@ impl Scheduler {
         }
     }
 
-    /// Starts the canary, unless a worker is being replaced just now: there is one surplus worker at a time. Neither
-    /// backoff nor breaker keeps it from that; they are about the generation before.
+    /// Starts the canary, unless a replacement is under way: the pool has one surplus worker at a
+    /// time. Backoff and breaker do not delay it, because they are about the previous generation.
     pub(super) fn send_canary(&mut self) {
         if let Some(Candidate { generation, canary: None }) = self.rollout.candidate
             && self.replacement.is_none()
@@ -69,7 +69,7 @@ impl Scheduler {
         }
     }
 
-    /// Makes the generation of the canary, which is ready, that of all others.
+    /// Makes the generation of the canary, which is ready, the current one.
     pub(super) fn promote(&mut self) {
         let Some(Candidate { generation, .. }) = self.rollout.candidate.take() else { return };
         self.rollout.current = generation;
@@ -81,7 +81,7 @@ impl Scheduler {
         self.try_next();
     }
 
-    /// Gives up the generation of the canary, which is dead: nothing has changed.
+    /// Gives up the generation of the canary, which is dead. The current generation stays.
     pub(super) fn canary_died(&mut self) {
         let Some(Candidate { generation, .. }) = self.rollout.candidate.take() else { return };
         self.end_reload(generation, ReloadEnd::CanaryDied);
@@ -93,7 +93,7 @@ impl Scheduler {
         self.rollout.candidate = next.map(|generation| Candidate { generation, canary: None });
     }
 
-    /// Ends the reload when no worker of an older generation is in service any more.
+    /// Ends the reload when no worker of an older generation is in service.
     pub(super) fn finish_rolling(&mut self) {
         if self.fleet.outdated() == 0 {
             let done = self.rollout.rolling.take();
@@ -101,7 +101,7 @@ impl Scheduler {
         }
     }
 
-    /// Ends all reloads: a pool that ends does not need another generation.
+    /// Ends all reloads, because a pool that shuts down needs no new generation.
     pub(super) fn give_up_reloads(&mut self) {
         debug_assert!(self.life > Life::Open, "only a pool that ends gives up its reloads");
         let Rollout { candidate, next, rolling, .. } = &mut self.rollout;

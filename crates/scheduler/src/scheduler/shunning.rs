@@ -1,5 +1,5 @@
-//! Clients whose jobs have killed too many workers: their jobs are refused, and given back where
-//! they wait. Does not: know who a client is.
+//! Clients whose jobs have killed too many workers: the pool refuses their jobs, and gives back
+//! waiting ones. Does not: identify clients.
 
 use super::Scheduler;
 use crate::{Client, JobId, Refusal, Stage, Verdict};
@@ -11,7 +11,7 @@ impl Scheduler {
         self.clients.refused(client, self.now).is_some()
     }
 
-    /// Notes that the job has killed its worker.
+    /// Records that the job has killed its worker.
     pub(super) fn strike_client(&mut self, id: JobId) {
         if let Some(client) = self.jobs.get(&id).and_then(|job| job.client) {
             self.clients.strike(client, self.now);
@@ -27,7 +27,7 @@ impl Scheduler {
         true
     }
 
-    /// Returns why a job of this client is refused, if it is.
+    /// Returns why the pool refuses jobs of this client, if it does.
     pub(super) fn refusal_of(&self, client: Option<Client>) -> Option<Refusal> {
         let suspect = self.clients.refused(client, self.now)?;
         Some(Refusal::Client { deaths: suspect.deaths, retry: suspect.remaining })

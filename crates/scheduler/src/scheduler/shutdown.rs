@@ -1,5 +1,4 @@
-//! The end of a pool: drain, stop, and the moment at which nothing is left. A pool never opens
-//! again.
+//! The end of a pool: drain, stop, and the moment when nothing is left. A pool never opens again.
 
 use std::time::Duration;
 
@@ -7,16 +6,16 @@ use super::{Due, Scheduler};
 use crate::phase::Phase;
 use crate::{Action, Cause, Event, Stage, Verdict};
 
-/// How far a pool's life has come. It only goes forward.
+/// The phase of a pool's life. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Life {
-    /// Takes jobs.
+    /// Accepts jobs.
     Open,
     /// Finishes the jobs that it holds.
     Draining,
-    /// Has ended everything and waits for its workers' deaths.
+    /// Has ended all jobs and waits for its workers to die.
     Stopping,
-    /// Has said so: nothing is left.
+    /// Has reported that nothing is left.
     Drained,
 }
 
@@ -58,8 +57,8 @@ impl Scheduler {
         }
     }
 
-    /// Forgets everything and takes no further jobs, as after the end of a stop. Call it when a
-    /// panic has left this half changed.
+    /// Discards all state and accepts no further jobs, as after a complete stop. Call it when a
+    /// panic has left the state half changed.
     pub fn break_off(&mut self) {
         let now = self.now;
         if let Ok(fresh) = Self::new(self.config, 0) {
@@ -69,9 +68,10 @@ impl Scheduler {
         }
     }
 
-    /// Retires workers that no accepted job needs, and says so when the last one is gone.
+    /// Retires workers that no accepted job needs. Reports when the last worker is gone.
     pub(super) fn wind_down(&mut self) {
-        // Those that wait beside an idle worker do so to be identified, and may need one each.
+        // Jobs that wait while a worker is idle wait for identification, and may need one worker
+        // each.
         while self.fleet.idle() > self.queued()
             && let Some(worker) = self.fleet.warmest()
         {
@@ -86,8 +86,8 @@ impl Scheduler {
         }
     }
 
-    /// Kills surplus workers that are still on their way up: they have nothing to lose, and SIGKILL
-    /// is the quickest.
+    /// Kills surplus workers that are still starting. They have no work to lose, and SIGKILL is the
+    /// fastest way.
     fn kill_surplus_starters(&mut self) {
         let surplus = self.fleet.starting().saturating_sub(self.queued());
         if surplus == 0 {

@@ -1,4 +1,4 @@
-//! The number of workers: starts missing ones, retires surplus ones. Does not: know why one is
+//! The number of workers: starts missing ones, retires surplus ones. Does not: know why a worker is
 //! missing.
 
 use super::shutdown::Life;
@@ -16,7 +16,8 @@ impl Scheduler {
         (self.config.min_workers, self.config.max_workers)
     }
 
-    /// Returns how many workers are kept though there is nothing to do: none in a lazy pool that was given no job.
+    /// Returns the number of workers that the pool keeps without jobs. It is 0 for a lazy pool that
+    /// has had no job.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.least().max(self.spares().min(self.config.max_workers))
@@ -28,8 +29,8 @@ impl Scheduler {
         self.restarts.resize(max);
     }
 
-    /// Retires idle workers beyond the maximum. Workers that are busy or on their way up retire
-    /// when they are idle.
+    /// Retires idle workers beyond the maximum. Workers that are busy or starting retire when they
+    /// become idle.
     pub(super) fn shrink(&mut self) {
         while self.regulars() > self.config.max_workers
             && self.may_retire()
@@ -39,8 +40,8 @@ impl Scheduler {
         }
     }
 
-    /// Starts workers until there are enough, or until the maximum is reached. `turned_away` jobs
-    /// count like waiting ones, although they are gone.
+    /// Starts workers until there are enough, or until the maximum is reached. The number of
+    /// refused jobs, `turned_away`, counts as waiting.
     pub(super) fn recruit(&mut self, turned_away: usize) {
         while self.may_start() && self.is_short(turned_away) {
             self.start_worker(self.rollout.current());
@@ -55,7 +56,7 @@ impl Scheduler {
         } else {
             self.counters.restarts += 1;
         }
-        // The first worker of a new generation is tried on its own account.
+        // The first worker of a new generation has its own trial.
         if self.restarts.is_open() && generation == self.rollout.current() {
             self.on_trial = Some(worker);
         }
@@ -67,19 +68,19 @@ impl Scheduler {
         self.regulars() < self.config.max_workers && self.may_try()
     }
 
-    /// Returns whether another worker may be started, as far as earlier ones show. None is started
-    /// during a backoff, and one at a time while the breaker is open.
+    /// Returns whether another worker may be started, given the fate of earlier ones. The pool
+    /// starts none during a backoff, and one at a time while the breaker is open.
     pub(super) fn may_try(&self) -> bool {
         self.restarts.until().is_none() && !(self.restarts.is_open() && self.is_trying())
     }
 
-    /// Returns whether a worker is on its way up or, ready, has yet to prove itself.
+    /// Returns whether a worker is starting, or is ready and on trial.
     fn is_trying(&self) -> bool {
         self.fleet.starting() > 0 || self.on_trial.is_some_and(|worker| self.fleet.phase(worker).is_some())
     }
 
-    /// Returns whether workers are missing. Each worker that is idle or on its way up serves one
-    /// waiting job, and beyond those the spares are kept.
+    /// Returns whether workers are missing. Each idle or starting worker serves one waiting job.
+    /// The pool keeps the spares in addition.
     fn is_short(&self, turned_away: usize) -> bool {
         let waiting = self.queued().saturating_add(turned_away);
         let at_hand = self.fleet.idle() + self.fleet.starting();
@@ -90,19 +91,19 @@ impl Scheduler {
         if self.keeps_workers() { self.config.spares } else { 0 }
     }
 
-    /// Returns whether workers are kept though there is nothing to do. A drain keeps none, so it
-    /// replaces only those that jobs wait for; after a stop no job waits, so nothing is replaced.
+    /// Returns whether the pool keeps workers without jobs. A drain keeps none, so it replaces only
+    /// workers that jobs wait for. After a stop no job waits, so the pool replaces none.
     fn keeps_workers(&self) -> bool {
         self.awake && self.life == Life::Open
     }
 
-    /// Returns the minimum number of workers, which are kept even without jobs.
+    /// Returns the minimum number of workers that the pool keeps without jobs.
     pub(super) fn least(&self) -> usize {
         if self.keeps_workers() { self.config.min_workers } else { 0 }
     }
 
-    /// Sets the timer for the worker that has been idle for longest, which retires then if nothing
-    /// happens.
+    /// Sets the timer for the worker that has been idle for longest. That worker retires when the
+    /// timer rings unless it gets a job.
     pub(super) fn watch_idleness(&mut self) {
         if let Some(timeout) = self.config.idle_timeout
             && self.idle_timer.is_none()
@@ -113,7 +114,7 @@ impl Scheduler {
         }
     }
 
-    /// Retires workers that no job has needed for long.
+    /// Retires workers that have reached the idle timeout.
     pub(super) fn idle_is_over(&mut self) {
         self.idle_timer = None;
         let Some(timeout) = self.config.idle_timeout else { return };
@@ -124,8 +125,8 @@ impl Scheduler {
         }
     }
 
-    /// Returns whether an idle worker is more than has to be kept. While the breaker is open each
-    /// one is precious: it may be the last that works, or the one on trial.
+    /// Returns whether the pool has more idle workers than it must keep. It retires none while the
+    /// breaker is open: each may be the last working one, or the one on trial.
     fn has_surplus(&self) -> bool {
         let is_quiet = self.life == Life::Open && !self.restarts.is_open();
         is_quiet && self.fleet.idle() > self.config.spares && self.regulars() > self.least()

@@ -1,5 +1,5 @@
-//! The life of a worker: ready, busy, asked to stop, killed, buried. Does not: decide how many
-//! workers there should be.
+//! The life of a worker: ready, busy, asked to stop, killed, dead. Does not: decide the number of
+//! workers.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ impl Scheduler {
         }
     }
 
-    /// Ends a pause. A pause that a reload called off leaves its timer behind, which means nothing
-    /// to a later one.
+    /// Ends a backoff. A reload that cancels a backoff leaves its timer armed, so the timer must
+    /// not end a later one.
     pub(super) fn backoff_is_over(&mut self) {
         if self.restarts.until().is_none_or(|until| until > self.now) {
             return;
@@ -39,8 +39,7 @@ impl Scheduler {
     }
 
     /// Sets the timer that closes an open breaker after a while without failures. There may be no
-    /// job that could prove a worker, and where those that serve are enough nobody has to be
-    /// proven.
+    /// job that proves a worker, and a pool with enough serving workers needs no proof.
     fn await_lull(&mut self) {
         if self.restarts.is_open() {
             let failures = self.restarts.total();
@@ -48,7 +47,8 @@ impl Scheduler {
         }
     }
 
-    /// Closes the breaker, unless a worker on its way up may be about to fail.
+    /// Closes the breaker if there has been no failure. Waits longer if a starting worker may still
+    /// fail.
     pub(super) fn lull_is_over(&mut self, failures: u64) {
         if self.restarts.total() != failures {
             return;
@@ -78,7 +78,7 @@ impl Scheduler {
             self.pace.saw(self.now.since(worker.began_at));
         }
         let was_proven = std::mem::replace(&mut worker.standing, Standing::Proven) == Standing::Proven;
-        // What a worker of an older generation shows says nothing about the generation that workers are started from.
+        // A worker of an older generation proves nothing about the current generation.
         if worker.generation == self.rollout.current() {
             if !was_proven {
                 self.restarts.proven();
@@ -114,8 +114,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes that its end is near. It may have begun the `next` of the jobs that it had ahead; its
-    /// death will tell.
+    /// Records that the worker is about to die. It may have begun the `next` of its jobs ahead; its
+    /// death will report that.
     pub(super) fn is_leaving(&mut self, id: WorkerId, next: Option<Ahead>, cause: Option<Cause>) {
         if let Some(next) = next {
             self.goes_on_with(next.job, id);
@@ -123,8 +123,8 @@ impl Scheduler {
         self.fleet.enter(id, Phase::Killed { job: next.map(|next| next.job), cause });
     }
 
-    /// Retires a worker that said that it should not go on. Where it had a `next` one ahead, its
-    /// death gives that back.
+    /// Retires a worker whose answer says that it cannot continue. A worker with a `next` job ahead
+    /// is killed instead, and its death returns that job.
     fn dismiss(&mut self, id: WorkerId, next: Option<Ahead>, cause: Cause) {
         match next {
             Some(Ahead { job, .. }) => {
@@ -162,9 +162,9 @@ impl Scheduler {
         }
         self.deaths.count(worker.phase().cause_of(death, worker.standing != Standing::Unready));
         let was_asked = worker.phase().is_asked_to_go();
-        // The job that it held when it was killed has its verdict, and the job that it went on with
-        // is innocent. For the executable that is now in service, so is every death of an older
-        // one.
+        // The job for which the worker was killed has its verdict, and the next job is innocent. A
+        // death in an older generation says nothing about the executable in service, so it counts
+        // as innocent, too.
         let is_innocent = was_asked
             || matches!(worker.phase(), Phase::Killed { cause: Some(Cause::Protocol), .. })
             || worker.generation < self.rollout.current();
@@ -177,9 +177,9 @@ impl Scheduler {
         }
     }
 
-    /// Returns the jobs that it has not answered, last to first, as each goes to the front of the
-    /// queue that goes there. Says whether it had begun one: then what it died of was that one's
-    /// doing, or somebody's outside, and says nothing about the executable.
+    /// Handles the unanswered jobs of a dead worker. Works from last to first, because each job
+    /// that is requeued goes to the front. Returns whether the worker had begun a job. That job or
+    /// an outside cause then explains the death, which says nothing about the executable.
     fn bury_jobs(
         &mut self,
         id: WorkerId,
@@ -195,7 +195,7 @@ impl Scheduler {
                 continue;
             }
             if at + 1 < begun {
-                // Nobody knows how it ended, and it was not what the worker died of.
+                // The result of this job is lost, and the job did not cause the death.
                 self.crash(job, false, Death::Killed, None);
             } else if at + 1 == begun {
                 self.crash(job, at == 0 && worker.is_fresh(), death, fingerprint);
@@ -208,7 +208,8 @@ impl Scheduler {
         begun > 0
     }
 
-    /// Returns a number that grows by one each time the breaker opens or closes: it is odd while the breaker is open.
+    /// Returns a number that grows by one each time the breaker opens or closes. It is odd while
+    /// the breaker is open.
     #[must_use]
     pub fn breaker_turn(&self) -> u64 {
         2 * self.counters.breaker_opened - u64::from(self.restarts.is_open())
@@ -221,13 +222,13 @@ impl Scheduler {
         }
         if self.restarts.is_open() && !was_open {
             self.counters.breaker_opened += 1;
-            // An earlier worker on trial has nothing to do with this time.
+            // A worker on trial from an earlier opening does not count for this one.
             self.on_trial = None;
         }
     }
 
-    /// Handles a worker that was stopped. One that is amid a job is left to that job's deadline: a
-    /// debugger may have stopped it.
+    /// Handles a worker that was stopped from outside. If it has begun a job, it stays until that
+    /// job's deadline, because a debugger may have stopped it.
     pub(super) fn stalled(&mut self, id: WorkerId, has_begun: bool) {
         match self.fleet.phase(id) {
             Some(Phase::Idle) => self.kill(id, Cause::Stopped),
@@ -248,8 +249,8 @@ impl Scheduler {
         self.kill(id, Cause::Protocol);
     }
 
-    /// Treats a worker as killed, though nobody asked for it, so that it gets nothing more. A busy
-    /// one may still have answered.
+    /// Marks a worker that is about to die, so that it gets no further job. A busy worker may still
+    /// have answered.
     pub(super) fn hung_up(&mut self, id: WorkerId) {
         let Some(worker) = self.fleet.get_mut(id) else { return };
         worker.has_hung_up = true;
@@ -265,8 +266,8 @@ impl Scheduler {
         self.kill(id, Cause::Killed);
     }
 
-    /// Asks a worker whose job was resolved without it to give up, and lets it live if it does so
-    /// within the grace. A worker that is being killed already is told nothing more.
+    /// Asks a worker to give up a job that is already resolved. The worker lives if it does so
+    /// within the grace. A worker that was killed gets no further orders.
     pub(super) fn abandon(&mut self, id: WorkerId, job: JobId, cause: Cause) {
         match self.fleet.phase(id) {
             Some(Phase::Busy(it)) if it == job => {
@@ -291,8 +292,8 @@ impl Scheduler {
 
     /// Takes a worker without a job out of service, so that its place is free at once.
     ///
-    /// While workers cannot exit as fast as they are retired they must not pile up. Past
-    /// `max_workers` of them, one more is killed in its place and replaced only when it is dead.
+    /// Retiring workers must not accumulate if they cannot exit fast enough. Beyond `max_workers`
+    /// of them, the pool kills the worker and replaces it only after its death.
     pub(super) fn retire(&mut self, id: WorkerId, cause: Cause) {
         if !self.may_retire() {
             return self.kill(id, cause);
@@ -312,15 +313,15 @@ impl Scheduler {
         }
     }
 
-    /// Asks for SIGKILL, unless that was asked for before. Resolves nothing: a job that the worker holds unresolved
-    /// ends with the death, so that an answer which it has already written still counts.
+    /// Orders a SIGKILL unless it was ordered before. Does not resolve a job that the worker holds.
+    /// The job ends with the death, so that an answer already written still counts.
     pub(super) fn kill(&mut self, id: WorkerId, cause: Cause) {
         let (job, killed) = match self.fleet.phase(id) {
             Some(Phase::Starting | Phase::Idle) => (None, Phase::Killed { job: None, cause: Some(cause) }),
             Some(Phase::Busy(job) | Phase::Stopping { job, .. }) => {
                 (Some(job), Phase::Killed { job: Some(job), cause: Some(cause) })
             }
-            // It is gone for the reason for which it was asked to go.
+            // The cause stays the one for which it retires.
             Some(Phase::Retiring { killed: false, cause }) => (None, Phase::Retiring { killed: true, cause }),
             Some(Phase::Retiring { killed: true, .. } | Phase::Killed { .. }) | None => return,
         };
@@ -330,7 +331,7 @@ impl Scheduler {
         self.act(Action::Kill { worker: id, job });
     }
 
-    /// Replaces the worker's timer by one that rings after `delay`, or by none.
+    /// Replaces the worker's timer by one that rings after `delay`, or removes it.
     pub(super) fn set_worker_timer(&mut self, id: WorkerId, delay: Option<Duration>) {
         let Some(worker) = self.fleet.get_mut(id) else {
             return;
