@@ -1,4 +1,5 @@
-//! Small jobs that are sent to busy workers ahead of their turn: who gets them, and who gets them when things go wrong.
+//! Short jobs that the pool sends to busy workers ahead of their turn: which worker gets them, also
+//! when things go wrong.
 
 use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Verdict, WorkerId};
 
@@ -10,8 +11,8 @@ fn brisk(workers: usize) -> Config {
     Config { ahead: AHEAD, queue: 100, ..fixed(workers) }
 }
 
-/// Returns a pool whose workers take jobs ahead and whose jobs have taken no time so far; the
-/// workers are busy with jobs 0 and on.
+/// Returns a pool whose workers take jobs ahead and whose jobs have taken no time so far. The
+/// workers are busy with jobs from 0 on.
 fn busy(workers: u32) -> Pool {
     let mut pool = Pool::ready(brisk(workers as usize));
     let workers = u64::from(workers);

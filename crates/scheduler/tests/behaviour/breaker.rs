@@ -1,10 +1,11 @@
-//! Workers that keep dying before they have done anything: nobody is made to wait for them, and one at a time is tried.
+//! Workers that keep dying before they have done anything. No job waits for them, and the pool
+//! tries one worker at a time.
 
 use procpool_scheduler::{Action, Breaker, Config, Death, Refusal, ReloadEnd};
 
 use crate::pool::*;
 
-/// Returns a pool of two whose breaker has just opened, in a pause before worker 5.
+/// Returns a pool of two workers whose breaker has just opened, in a pause before worker 5.
 fn open() -> Pool {
     let mut pool = Pool::new(elastic(1, 2));
     pool.fail_to_start(5);
@@ -67,7 +68,7 @@ fn a_worker_on_trial_that_is_ready_takes_jobs_and_its_death_amid_one_is_no_failu
     assert_eq!(pool.up(5), []);
     assert_eq!(pool.submit(1), [assign(5, 1)]);
     assert_eq!(pool.submit(2), [], "this one waits behind it, and nobody else is started");
-    // It is the job's doing, so the next trial comes at once.
+    // The job caused this death, so the next trial comes at once.
     assert_eq!(pool.died(5), [resolve(1, CRASHED), start(6)]);
     assert!(is_refused(&pool.submit(3)), "nobody has been proven");
     assert_eq!(pool.up(6), [assign(6, 2)]);
@@ -139,7 +140,7 @@ fn jobs_that_waited_when_it_opened_end_by_their_deadlines() {
     assert_eq!(pool.at(60_000).tick()[0], resolve(0, EXPIRED_QUEUED));
 }
 
-/// Returns a pool that keeps no worker, with one that works, and an open breaker.
+/// Returns a pool with no minimum of workers, one working worker, and an open breaker.
 fn open_with_a_worker() -> Pool {
     let mut pool = Pool::new(Config { idle_timeout: Some(ms(100)), ..elastic(0, 2) });
     pool.submit(0);
@@ -149,7 +150,7 @@ fn open_with_a_worker() -> Pool {
     assert_eq!(pool.submit(2), [start(1)]);
     for worker in 1..=5 {
         pool.died(worker);
-        // It is also looked now and then whether somebody has been idle for too long.
+        // The pool also ticks to check whether a worker has reached the idle timeout.
         while worker < 5 && pool.tick_when_due() != [start(worker + 1)] {}
     }
     assert_eq!(pool.done(0, 1), [resolve(1, FINISHED), assign(0, 2)]);
@@ -191,7 +192,7 @@ fn a_lull_that_began_before_the_latest_failures_does_not_close_it() {
         pool.tick_when_due();
         pool.now()
     };
-    // Worker 0 is busy, and those that are started beside it die.
+    // Worker 0 is busy, and the workers started beside it die.
     pool.submit(0);
     pool.submit(1);
     fails(&mut pool, 1);

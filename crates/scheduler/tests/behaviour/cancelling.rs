@@ -1,4 +1,4 @@
-//! Jobs that nobody wants any more, in every state.
+//! Jobs that are cancelled, in every state.
 
 use procpool_scheduler::WorkerState;
 

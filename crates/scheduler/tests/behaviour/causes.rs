@@ -1,4 +1,4 @@
-//! Why workers are gone: each counts for one reason, no matter who wanted it.
+//! Why workers are gone: each counts for exactly one cause, no matter what requested it.
 
 use std::num::NonZeroU64;
 
@@ -6,13 +6,14 @@ use procpool_scheduler::{Action, Cause, Config, Death, Event, Health, JobId, Rec
 
 use crate::pool::*;
 
-/// Returns the reasons for which any worker is gone, and how many are for each.
+/// Returns the causes for which any worker is gone, with the number of workers for each.
 fn gone(pool: &Pool) -> Vec<(Cause, u64)> {
     let counted = Cause::ALL.map(|cause| (cause, pool.scheduler.gone(cause)));
     counted.into_iter().filter(|&(_, times)| times > 0).collect()
 }
 
-/// The pool gives this reason while the worker lives, and counts it once the worker is dead.
+/// Checks that the pool gives this cause while the worker lives, and counts it once the worker is
+/// dead.
 #[track_caller]
 fn is_gone_for(pool: &mut Pool, worker: u64, death: Death, cause: Cause) {
     assert_eq!(pool.scheduler.reason(WorkerId(worker)), Some(cause));

@@ -1,4 +1,5 @@
-//! Clients whose jobs kill workers: counted, and refused where that is wanted, whatever their payloads are.
+//! Clients whose jobs kill workers: the pool counts them, and refuses them if configured, whatever
+//! their payloads.
 
 use procpool_scheduler::{
     Action, Client, ClientDeaths, Config, Death, Event, Fingerprint, JobId, Refusal, Terms, Verdict,
@@ -9,12 +10,12 @@ use crate::pool::*;
 const ATTACKER: Client = Client(1);
 const NEIGHBOUR: Client = Client(2);
 
-/// Returns settings in which this number of deaths within a minute is enough.
+/// Returns settings in which this number of deaths within a minute leads to a refusal.
 fn wary(deaths: u32) -> Config {
     Config { client_deaths: ClientDeaths { deaths, window: ms(60_000) }, ..fixed(1) }
 }
 
-/// Submits a job with a payload of its own.
+/// Submits a job with a payload that no other job has.
 fn submit(pool: &mut Pool, job: u64, client: Client, attempts: u32) -> Vec<Action> {
     let terms = Terms {
         attempts,
@@ -25,7 +26,8 @@ fn submit(pool: &mut Pool, job: u64, client: Client, attempts: u32) -> Vec<Actio
     pool.handle(Event::Submit { job: JobId(job), terms })
 }
 
-/// Lets the client's job kill the only worker, which is replaced. The fate of the job comes first.
+/// Lets the client's job kill the only worker, which the pool replaces. The first action is the
+/// fate of the job.
 fn kill_one(pool: &mut Pool, job: u64, worker: u64, death: Death) -> Vec<Action> {
     submit(pool, job, ATTACKER, 1);
     let actions = pool.died_of(worker, death, Some(1_000 + job));

@@ -1,4 +1,4 @@
-//! Jobs that run out of time, waiting or running.
+//! Jobs that exceed their time, while waiting or running.
 
 use procpool_scheduler::Config;
 

@@ -1,5 +1,5 @@
-//! Payloads that have killed: run as the first job of a worker, so that the effects of another job condemn no
-//! payload.
+//! Payloads that have killed a worker run as the first job of a worker, so that the effects of
+//! another job condemn no payload.
 
 use procpool_scheduler::{
     Action, Config, Death, Event, Fingerprint, JobId, Poison, Refusal, Stage, Terms, Verdict, WorkerId,
@@ -10,17 +10,17 @@ use crate::pool::*;
 
 const PAYLOAD: u64 = 77;
 
-/// The second death was enough.
+/// The verdict if the second death is enough.
 const CONDEMNED: Verdict =
     Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: Some(Duration::from_secs(60)) };
 
-/// Two deaths are enough, and are remembered for a minute.
+/// Returns settings in which two deaths are enough, and are remembered for a minute.
 fn careful(workers: usize) -> Config {
     Config { poison: Poison { deaths: 2, memory: ms(60_000) }, ..fixed(workers) }
 }
 
-/// Returns a pool in which the payload has killed worker 0, and whose other workers, the
-/// replacement too, have run something.
+/// Returns a pool in which the payload has killed worker 0. All other workers, including the
+/// replacement, have run a job.
 fn used(workers: u64) -> Pool {
     used_with(careful(usize::try_from(workers).unwrap()))
 }
@@ -36,7 +36,7 @@ fn used_with(config: Config) -> Pool {
     pool
 }
 
-/// Every worker runs a job, that of another payload.
+/// Lets every worker run a job with another payload.
 fn use_up(pool: &mut Pool, from: u64, workers: u64) {
     let mut given = Vec::new();
     for job in from..from + workers {
@@ -95,7 +95,7 @@ fn a_payload_is_condemned_by_a_worker_that_had_run_nothing() {
     let poisoned = Verdict::Poisoned { stage: Stage::Queued, payload_deaths: 2, remaining: ms(60_000) };
     let actions = pool.died_of(2, Death::Own, Some(PAYLOAD));
     let ends = [resolve(1, CONDEMNED), resolve(2, poisoned)];
-    assert_eq!(actions[..2], ends, "whoever waits for a worker need not any more");
+    assert_eq!(actions[..2], ends, "a job that waits for a worker no longer needs one");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Workers that wait: as many as are kept ready, and no longer than they are worth it. And those that only seem to wait.
+//! Idle workers: the pool keeps only the configured number, and only up to the idle timeout. Also
+//! workers that only seem idle.
 
 use procpool_scheduler::{Cause, Config, Event, WorkerId, WorkerState};
 
@@ -8,7 +9,7 @@ fn shrinking(min_workers: usize, max_workers: usize) -> Config {
     Config { idle_timeout: Some(ms(1_000)), ..elastic(min_workers, max_workers) }
 }
 
-/// Returns a pool that has grown to three workers: 2 became idle first, then 1, then 0.
+/// Returns a pool that has grown to three workers. Worker 2 became idle first, then 1, then 0.
 fn grown(config: Config) -> Pool {
     let mut pool = Pool::ready(config);
     for job in 0..3 {

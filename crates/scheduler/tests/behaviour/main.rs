@@ -1,5 +1,5 @@
-//! The behaviour of a pool, one case at a time. Each test reads as events in, actions out; nothing is random
-//! here (that is the model's part).
+//! The behaviour of a pool, one case at a time. Each test reads as events in, actions out. Nothing
+//! is random here; the model covers random lives.
 
 mod ahead;
 mod breaker;

@@ -1,4 +1,5 @@
-//! A scheduler with a clock in milliseconds and short words for events and actions. Asserts nothing.
+//! A scheduler with a clock in milliseconds and short names for events and actions. Does not:
+//! assert anything.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub(crate) fn at(millis: u64) -> Time {
     Time::ZERO + ms(millis)
 }
 
-/// Returns settings with equal minimum and maximum of workers, so that demand starts none.
+/// Returns settings with equal minimum and maximum numbers of workers, so that demand starts none.
 pub(crate) fn fixed(workers: usize) -> Config {
     Config { max_workers: workers, ..elastic(workers, workers) }
 }
@@ -56,14 +57,14 @@ impl Pool {
         pool
     }
 
-    /// Returns a pool of one worker, ready, with job 0.
+    /// Returns a pool of one ready worker with job 0.
     pub(crate) fn busy() -> Self {
         let mut pool = Self::ready(fixed(1));
         assert_eq!(pool.submit(0), [assign(0, 0)]);
         pool
     }
 
-    /// Sets the time of everything that happens from here on.
+    /// Sets the time of all later events.
     pub(crate) fn at(&mut self, millis: u64) -> &mut Self {
         self.now = at(millis);
         self
@@ -164,7 +165,7 @@ impl Pool {
         self.now
     }
 
-    /// Lets this number of first workers die before they are ready, one after the other.
+    /// Lets this number of workers die before they are ready, one after the other.
     pub(crate) fn fail_to_start(&mut self, times: u64) {
         self.handle(Event::Start);
         for worker in 0..times {

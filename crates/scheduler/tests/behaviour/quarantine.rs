@@ -1,5 +1,5 @@
-//! Payloads that kill their workers: given up after a number of deaths, however often they are
-//! sent.
+//! Payloads that kill their workers: the pool gives them up after a number of deaths, however often
+//! they are submitted.
 
 use procpool_scheduler::{Action, Config, Death, Event, Fingerprint, JobId, Poison, Stage, Verdict};
 
@@ -7,7 +7,7 @@ use crate::pool::*;
 
 const PAYLOAD: u64 = 77;
 
-/// Two deaths are enough, and are remembered for a minute.
+/// Returns settings in which two deaths are enough, and are remembered for a minute.
 fn careful(workers: usize) -> Config {
     Config { poison: Poison { deaths: 2, memory: ms(60_000) }, ..fixed(workers) }
 }
@@ -20,7 +20,7 @@ fn crashed(payload_deaths: u32) -> Verdict {
     Verdict::Crashed { handed_over: true, payload_deaths, quarantined: None }
 }
 
-/// The second death was enough.
+/// Returns the verdict if the second death is enough.
 fn condemned() -> Verdict {
     Verdict::Crashed { handed_over: true, payload_deaths: 2, quarantined: Some(ms(60_000)) }
 }
@@ -119,8 +119,7 @@ fn identified(pool: &mut Pool, job: u64, payload: u64) -> Vec<Action> {
     pool.handle(Event::Identified { job: JobId(job), fingerprint: Fingerprint(payload) })
 }
 
-/// Returns a pool of one worker that jobs wait for which were submitted before their payload had
-/// killed.
+/// Returns a pool of one worker. The waiting jobs were submitted before their payload had killed.
 fn after_two_deaths(waiting: u64) -> Pool {
     let mut pool = Pool::ready(careful(1));
     for job in 0..2 + waiting {

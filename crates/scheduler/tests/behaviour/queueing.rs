@@ -41,7 +41,7 @@ fn a_full_queue_refuses_and_stays_as_it_was() {
     assert_eq!(pool.scheduler.counters().accepted, 3);
 }
 
-/// Returns a pool of one worker with job 0, in which 100 bytes may wait.
+/// Returns a pool of one worker with job 0, in which at most 100 bytes may wait.
 fn of_a_hundred_bytes() -> Pool {
     let mut pool = Pool::ready(Config { queue_bytes: 100, ..fixed(1) });
     assert_eq!(pool.submit_bytes(0, 1_000), [assign(0, 0)]);
@@ -153,7 +153,8 @@ fn a_job_that_was_not_handed_over_is_first_again_although_the_queue_is_full() {
     assert_eq!(pool.scheduler.counters().returned, 1);
 }
 
-/// Workers die with the job on its way to them until it is given up. Says how often, and how it ends.
+/// Lets workers die while they receive the job, until the pool gives it up. Returns the number of
+/// deaths and the verdict.
 fn die_on_the_way_in(pool: &mut Pool, first: u64) -> (u64, Verdict) {
     for worker in first.. {
         let mut actions = pool.died_before_handover(worker);

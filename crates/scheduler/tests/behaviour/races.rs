@@ -1,4 +1,5 @@
-//! Two events of one instant, each pair in both orders: the first one handled wins, the other is only counted.
+//! Two events of one instant, each pair in both orders. The first one handled wins, the other is
+//! only counted.
 
 use crate::pool::*;
 

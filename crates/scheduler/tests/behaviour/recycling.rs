@@ -1,5 +1,5 @@
-//! Workers that are replaced though nothing is wrong with them: after a number of jobs, a length of
-//! life, or an amount of growth. The replacement comes first, and one at a time.
+//! Working workers that the pool replaces after a number of jobs, a lifetime, or an amount of
+//! growth. It starts the replacement first, and replaces one worker at a time.
 
 use std::num::NonZeroU64;
 

@@ -1,4 +1,5 @@
-//! A new generation of the executable: tried with one worker, then given to all, one at a time; or not at all.
+//! A new generation of the executable. The pool tries it with one worker, then replaces all others,
+//! one at a time, or keeps the old generation.
 
 use procpool_scheduler::ReloadEnd::{CanaryDied, Done, ShutDown, Superseded};
 use procpool_scheduler::{Death, Event, Generation, WorkerId, WorkerState};
@@ -113,7 +114,8 @@ fn a_shutdown_ends_every_reload() {
     assert_eq!(pool.reload(3), [reloaded(3, ShutDown)]);
 }
 
-/// Returns two workers with long jobs, and the replacement of one of them that goes after its job.
+/// Returns a pool of two workers with long jobs, and a replacement for one of them that goes after
+/// its job.
 fn surplus() -> Pool {
     let mut pool = Pool::ready(fixed(2));
     pool.submit(0);

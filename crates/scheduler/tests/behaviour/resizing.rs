@@ -1,4 +1,4 @@
-//! Another number of workers while the pool runs: more at once, fewer as they become idle.
+//! Resizing a running pool: it grows at once, and shrinks as workers become idle.
 
 use procpool_scheduler::{Cause, Config, Event, WorkerState};
 

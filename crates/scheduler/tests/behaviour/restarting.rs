@@ -1,4 +1,4 @@
-//! How fast dead workers are replaced, and when the pool takes a pause first.
+//! How fast the pool replaces dead workers, and when it pauses first.
 
 use procpool_scheduler::{Action, Event, ReloadEnd};
 
@@ -121,7 +121,8 @@ fn the_end_of_a_pause_that_a_reload_called_off_ends_no_later_one() {
     let called_off = pool.scheduler.is_backing_off().unwrap();
     pool.reload(1);
     assert_eq!(pool.up(1)[0], reloaded(1, ReloadEnd::Done));
-    // The new generation's failures begin their own pause shortly before the other would have been over.
+    // The new generation's failures begin their own pause shortly before the other would have
+    // ended.
     pool.at(49);
     pool.violated(1);
     assert_eq!(pool.died(1), [start_of(2, 1)], "it had been ready: bad luck");

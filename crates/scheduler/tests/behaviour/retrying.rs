@@ -1,5 +1,5 @@
-//! Jobs that may be repeated: retried when a worker dies with them, inside their deadline, up to their number
-//! of attempts.
+//! Jobs that may be repeated: the pool retries them when a worker dies with them, within their
+//! deadline, up to their number of attempts.
 
 use procpool_scheduler::{Action, Event, JobId, WorkerId};
 

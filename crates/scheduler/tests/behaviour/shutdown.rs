@@ -1,4 +1,4 @@
-//! Drain, its limit, and stop: what is finished, what is ended, and when nothing is left.
+//! Drain, its limit, and stop: which jobs finish, which jobs end, and when nothing is left.
 
 use procpool_scheduler::{Action, Event, Refusal};
 

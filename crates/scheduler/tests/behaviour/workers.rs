@@ -1,5 +1,5 @@
-//! Workers that panic, break the protocol, are killed by an operator, or are named after they are
-//! gone.
+//! Workers that panic, break the protocol, are killed by an operator, or are named in events after
+//! their death.
 
 use procpool_scheduler::{Death, Event, Health, JobId, Verdict, WorkerId, WorkerState};
 
