@@ -1,21 +1,21 @@
-//! The payloads that are blamed for deaths: that of the job that ran, and no other.
+//! The payloads that are blamed for deaths: only the payload of the job that ran.
 
 use std::collections::BTreeMap;
 
 use procpool_scheduler::{Scheduler, Time};
 
-/// The deaths of each payload before an event, and until when each is remembered.
+/// The deaths of each payload before an event, and the time until which the pool remembers each.
 #[derive(Debug)]
 pub(crate) struct Blame(BTreeMap<u64, (u32, Time)>);
 
 impl Blame {
-    /// `told`: the latest time that the scheduler knows.
+    /// Records the deaths before an event. `told` is the latest time that the scheduler knows.
     pub(crate) fn before(scheduler: &Scheduler, told: Time) -> Self {
         let suspects = scheduler.suspects(told);
         Self(suspects.map(|it| (it.payload.0, (it.deaths, told + it.remaining))).collect())
     }
 
-    /// After the event: a death more of the payload that has earned it, if one has.
+    /// Checks after the event that only the `earned` payload, if any, has one more death.
     pub(crate) fn check(&self, scheduler: &Scheduler, now: Time, earned: Option<u64>) {
         let after: BTreeMap<_, _> = scheduler.suspects(now).map(|it| (it.payload.0, it.deaths)).collect();
         let before = |payload: &u64| self.0.get(payload).filter(|&&(_, end)| now < end).map_or(0, |it| it.0);

@@ -1,11 +1,12 @@
-//! Checks that the scripts bring everything about. Without a step that leads to a scheduler's event, the
-//! promises are not held against it.
+//! Checks that the scripts cover everything. Without a step for one of the scheduler's events, the
+//! promises are not tested against it.
 
 use std::collections::BTreeMap;
 
 use procpool_scheduler::{Action, Event};
 
-/// Names every variant. One that is not listed here does not compile; one that is has to be met.
+/// Names every variant. A variant that is missing here does not compile. Every variant named here
+/// must occur.
 macro_rules! variants {
     ($all:ident, $name:ident, $type:ident: $($variant:ident)*) => {
         pub(crate) const $all: &[&str] = &[$(concat!(stringify!($type), "::", stringify!($variant))),*];
@@ -27,7 +28,7 @@ variants! { ACTIONS, action, Action:
     Refuse Start Identify Assign Recall Cancel Kill Retire Resolve Reloaded Drained
 }
 
-/// The ways of jobs that are sent ahead, which the scripts have to meet, too.
+/// The outcomes of jobs sent ahead, which the scripts must also cover.
 pub(crate) const AHEAD: &[&str] = &[
     "sent ahead",
     "blamed among several",
@@ -38,7 +39,7 @@ pub(crate) const AHEAD: &[&str] = &[
     "passed over",
 ];
 
-/// Number of times that each was met.
+/// Number of occurrences of each.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage(BTreeMap<&'static str, usize>);
 
@@ -60,7 +61,7 @@ impl Coverage {
         other.0.into_iter().for_each(|(what, times)| self.count(what, times));
     }
 
-    /// Those of `all` that were not met.
+    /// Returns the elements of `all` that did not occur.
     pub(crate) fn lacks(&self, all: &[&'static str]) -> Vec<&'static str> {
         all.iter().copied().filter(|what| !self.0.contains_key(what)).collect()
     }

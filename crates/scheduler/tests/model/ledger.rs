@@ -1,11 +1,12 @@
-//! The jobs and their outcomes: one each, and each one plausible. Knows no workers.
+//! The jobs and their outcomes: one each, and each one plausible. Does not: know workers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use procpool_scheduler::{Client, Config, Death, JobId, Limit, Refusal, Stage, Terms, Time, Verdict};
 
-/// Maximum number of times that a job goes back to the queue from workers that had not received all of it.
+/// Maximum number of times that a job returns to the queue from workers that had not received all
+/// of it.
 const MAX_RETURNS: u32 = 8;
 
 /// One job that was submitted.
@@ -17,30 +18,31 @@ pub(crate) struct Entry {
     pub(crate) client: Option<Client>,
     pub(crate) is_refused: bool,
     pub(crate) verdict: Option<Verdict>,
-    /// Whether a worker holds it, perhaps ahead of its turn.
+    /// Whether a worker holds it, possibly ahead of its turn.
     pub(crate) is_out: bool,
     /// Maximum number of attempts.
     pub(crate) attempts: u32,
     /// Number of workers that died after they had received all of it.
     pub(crate) spent: u32,
-    /// Number of those that had not.
+    /// Number of workers that died before they had received all of it.
     pub(crate) returns: u32,
-    /// Whether the last one had run out of memory, which may be reason enough not to try again.
+    /// Whether its last worker reached the memory limit, which may rule out a retry.
     pub(crate) is_hopeless: bool,
 }
 
 /// How a worker can lose a job without an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Loss {
-    /// It died after it had begun the job, and of this as far as the job can tell.
+    /// The worker died after it had begun the job. As far as the job can tell, the worker died of
+    /// it.
     Run(Death),
-    /// It died before it had begun the job that it was to run next.
+    /// The worker died before it had begun this job, which was the next to run.
     OnTheWay,
-    /// It never came to the job, which others were to run before.
+    /// The worker never reached the job, because other jobs came first.
     Ahead,
 }
 
-/// All jobs that were ever submitted, by their ids, which count from 0 here.
+/// All submitted jobs, by their ids, which count from 0 here.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     retries_out_of_memory: bool,
@@ -87,7 +89,7 @@ impl Ledger {
         self.entries.get_mut(&id).unwrap_or_else(|| panic!("job {id} was never submitted"))
     }
 
-    /// Jobs that a worker has.
+    /// Returns the number of jobs that workers hold.
     pub(crate) fn out(&self) -> usize {
         self.open().filter(|(_, entry)| entry.is_out).count()
     }
@@ -118,13 +120,13 @@ impl Ledger {
         assert!(!std::mem::replace(&mut entry.is_out, true), "job {id} is with two workers");
     }
 
-    /// What it has let its caller see cannot be taken back.
+    /// Records that the submitter has seen output of the job, which cannot be taken back.
     pub(crate) fn commit(&mut self, id: JobId) {
         let entry = self.entry(id);
         entry.attempts = entry.attempts.min(entry.spent + 1);
     }
 
-    /// No worker has it any more.
+    /// Records that no worker holds the job.
     pub(crate) fn lose(&mut self, id: JobId, loss: Loss) {
         if !self.is_open(id) {
             return;
@@ -142,7 +144,8 @@ impl Ledger {
         }
     }
 
-    /// `turn`: since when its worker has had nothing else to run, if it has none. `is_shunned`: its client is refused.
+    /// Records a verdict and checks that it is plausible. `turn` is the time since which the job's
+    /// worker has had no other job to run first. `is_shunned` says that its client is refused.
     pub(crate) fn resolve(
         &mut self,
         id: JobId,

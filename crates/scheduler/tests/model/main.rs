@@ -1,5 +1,5 @@
-//! Random lives of a pool against a small model of the world: whatever happens in whatever order, the promises in the
-//! documentation of [`Scheduler`](procpool_scheduler::Scheduler) hold after every step.
+//! Random lives of a pool against a small model of the world. For any order of events, the promises
+//! documented at [`Scheduler`](procpool_scheduler::Scheduler) hold after every step.
 
 mod blame;
 mod coverage;
@@ -46,8 +46,8 @@ proptest! {
     }
 }
 
-/// A step for each event there is, and for every fate of jobs that are sent ahead. Otherwise the promises
-/// above are held against nothing.
+/// The scripts have a step for each event, and for every fate of jobs that are sent ahead.
+/// Otherwise the promises above would not be tested against it.
 #[test]
 fn the_scripts_bring_everything_about() {
     let mut random = TestRunner::deterministic();

@@ -1,4 +1,4 @@
-//! The promises that hold after every step, and those that hold when nothing has gone wrong for a while.
+//! The promises that hold after every step, and those that hold after a period without faults.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,31 +7,31 @@ use procpool_scheduler::{Config, Event, WorkerId, WorkerState};
 
 use crate::run::Run;
 
-/// All that a worker which has jobs ahead has to run, in bytes.
+/// Maximum total number of bytes of the jobs of a worker that has jobs ahead.
 const BYTES_AHEAD: usize = 128 * 1024;
 
-/// Time that the first job has before its worker is asked back for jobs.
+/// Run time of a worker's first job after which the pool recalls the jobs behind it.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// The excess of a pool that has become smaller, which lasts for a while.
+/// The temporary excess of a pool that has become smaller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// The maximum number of workers that there ever might be.
+    /// Largest maximum number of workers so far.
     pub(crate) peak: usize,
-    /// Workers in service when it became smaller, less those that have gone since.
+    /// Number of workers in service when the pool became smaller, less those that have gone since.
     pub(crate) in_service: usize,
     pub(crate) retiring: usize,
 }
 
 impl Run {
-    /// Workers in service, and those that retire.
+    /// Returns the number of workers in service, and the number of retiring ones.
     fn counts(&self) -> (usize, usize) {
         let retiring =
             self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Retiring).count();
         (self.scheduler.workers().count() - retiring, retiring)
     }
 
-    /// There may be another number of workers from the next event on.
+    /// Applies another number of workers from the next event on.
     pub(crate) fn resize(&mut self, min: usize, max: usize) {
         let max = max.max(1);
         (self.config.min_workers, self.config.max_workers) = (min.min(max), max);
@@ -42,13 +42,14 @@ impl Run {
     fn check_size(&mut self) {
         let (max, workers) = (self.config.max_workers, self.counts());
         let Bounds { in_service, retiring, .. } = &mut self.bounds;
-        // One more while one is being replaced.
+        // One more is allowed during a replacement.
         assert!(workers.0 <= max.max(*in_service) + 1, "too many workers: {:?}", self.scheduler);
         assert!(workers.1 <= max.max(*retiring), "too many retiring workers: {:?}", self.scheduler);
         (*in_service, *retiring) = ((*in_service).min(workers.0), (*retiring).min(workers.1));
     }
 
-    /// Nobody is given more than is good for it, or while somebody else could take it.
+    /// Checks that a worker gets at most `ahead` jobs ahead, and none while another worker
+    /// could take them.
     pub(crate) fn check_ahead(&self, worker: WorkerId) {
         let Config { ahead, process_per_job, .. } = self.config;
         let held = &self.world.alive[&worker].held;
@@ -77,7 +78,7 @@ impl Run {
         assert_eq!(known, self.world.alive.keys().copied().collect(), "the workers disagree");
         for &(id, _, job) in &workers {
             let process = &self.world.alive[&id];
-            // The end of a drain has ended what they have ahead, too, and forgets it.
+            // The end of a drain has also ended the jobs that workers hold ahead, and removes them.
             let is_forgotten = job.is_none() && self.is_draining && process.is_killed;
             assert!(is_forgotten || job == process.first(), "{id} runs another job than is known");
         }
@@ -101,12 +102,13 @@ impl Run {
         }
     }
 
-    /// The number of jobs that wait stays within its bounds, in the queue and aside.
+    /// Checks that the number of waiting jobs stays within its limits, in the queue and aside.
     fn check_bounds(&self) {
         let Config { queue, queue_bytes, ahead, poison, .. } = self.config;
         let (queued, apart) = (self.scheduler.queued(), self.scheduler.set_apart());
         let most_apart = if poison.deaths > 0 { queue.max(1) } else { 0 };
-        // Those whose workers died before they had begun them have come back to the queue, those of a surplus worker too.
+        // Jobs return to the queue if their workers died before they had begun them. This includes
+        // the jobs of a surplus worker.
         let most = queue + (self.bounds.peak + 1) * (1 + ahead) + most_apart;
         assert!(queued <= most, "{queued} jobs wait in a queue of {queue}");
         assert!(apart <= most_apart, "{apart} jobs are set apart, {most_apart} may wait");
@@ -124,23 +126,24 @@ impl Run {
             let limit = first.and_then(|job| self.ledger.run_timeout(job));
             let is_over = limit.is_some_and(|limit| process.turn + limit <= self.now);
             assert!(!is_over || process.is_killed, "{first:?} outlives its run timeout");
-            // Somebody looks every so often.
+            // The scheduler checks only every so often.
             let is_slow = process.held.len() > 1 && process.waited_for + 2 * PATIENCE <= self.now;
-            // One that has hung up is about to die, and that gives them back.
+            // A worker that has hung up is about to die, and its death returns the jobs.
             let is_going = process.is_killed || process.has_hung_up;
             assert!(!is_slow || process.is_recalled || is_going, "jobs wait behind a slow one of {id}");
         }
     }
 
-    /// One that runs nothing in truth is stopped for good: what it has goes to others.
+    /// Checks that a worker that was stopped before it began a job does not stay. Its jobs go to
+    /// others.
     fn check_stalled(&self, worker: WorkerId, has_begun: bool) {
         let Some(process) = self.world.alive.get(&worker) else { return };
         let is_going = process.is_killed || process.is_retiring || process.has_hung_up;
         assert!(!process.is_up || is_going || has_begun, "{worker} has been stopped, and stays");
     }
 
-    /// A quiet period: nothing new comes, time passes, all workers are well. In the end everything has ended that
-    /// could, and the pool is at its strength.
+    /// Simulates a quiet period: no new requests, time passes, all workers are healthy. At its end
+    /// every job that could end has ended, and the pool is at its strength.
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             self.handle(Event::Tick);
@@ -158,8 +161,8 @@ impl Run {
         panic!("the pool does not come to rest: {:?}", self.scheduler);
     }
 
-    /// Every job has ended, every reload too, and the pool is at its strength or gone. Workers that are renewed for their
-    /// age never come to an end of it.
+    /// Returns whether every job and every reload has ended, and the pool is at its strength or
+    /// gone. Renewal of workers for their age never ends, so it does not count.
     fn is_at_rest(&self) -> bool {
         let mut workers = self.scheduler.workers();
         let is_awake = self.has_submitted || (self.is_started && !self.config.lazy);

@@ -1,5 +1,5 @@
-//! A scheduler, the world it acts on and the ledger of its jobs, taken through a script step by step. The
-//! promises about all three together are in `promises.rs`.
+//! A scheduler, the world it acts on and the ledger of its jobs, driven through a script step by
+//! step. `promises.rs` contains the promises about all three.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,11 +30,11 @@ pub(crate) struct Run {
     pub(crate) is_draining: bool,
     is_stopped: bool,
     pub(crate) is_drained: bool,
-    /// Reloads that were asked for, and those of them that have no end yet.
+    /// Number of the last reload, and the reloads that have not ended yet.
     last_generation: u64,
     pub(crate) open_reloads: BTreeSet<Generation>,
     pub(crate) coverage: Coverage,
-    /// Every action so far.
+    /// All actions so far.
     pub(crate) log: Vec<Action>,
 }
 
@@ -68,14 +68,15 @@ impl Run {
         self.handle(event);
     }
 
-    /// Returns the event that the step comes down to, as things are. Returns `None` if there is nothing that
-    /// it could happen to.
+    /// Returns the event that results from the step in the current state. Returns `None` if the
+    /// step applies to nothing.
     fn event(&mut self, step: Step) -> Option<Event> {
         match step {
             Step::Start => Some(Event::Start),
             Step::Submit { timeout, run_timeout, attempts, payload, bytes } => {
                 let [timeout, run_timeout] = [timeout, run_timeout].map(|it| it.map(Duration::from_millis));
-                // As a caller would: hashing is not worth its while as long as nobody has killed.
+                // A real caller hashes payloads only after one has killed a worker, because hashing
+                // is not worth its cost before.
                 let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
                 let client = (payload != 3).then_some(Client(payload % 2));
                 let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes, client };
@@ -100,7 +101,7 @@ impl Run {
             }
             Step::Commit { pick } => {
                 let worker = self.world.pick(pick)?;
-                // What later ones of its jobs have said comes after the answers to those before them.
+                // Output of later jobs of this worker comes after the answers to earlier ones.
                 let process = self.world.process(worker);
                 let job = process.first().filter(|_| process.begun > 0 || process.begin())?;
                 self.ledger.commit(job);
@@ -198,12 +199,12 @@ impl Run {
         self.check(event);
     }
 
-    /// Returns the payload that has killed by this death, and takes the blame for it.
+    /// Returns the payload that caused this death and takes the blame for it.
     fn earned(&mut self, event: Event) -> Option<u64> {
         let Event::Died { death, .. } = event else { return None };
         let dead = self.world.last_dead.take()?;
         let was_asked = dead.is_killed || dead.is_retiring;
-        // One that has been given up already is not what anybody waits for.
+        // A worker whose job was given up has been asked to stop, so its death blames no payload.
         let gives_up = dead.first().is_some_and(|first| !self.ledger.is_open(first));
         let is_current = dead.generation >= self.scheduler.generation();
         let culprit = dead.runs().filter(|&job| self.ledger.is_open(job))?;
@@ -218,7 +219,8 @@ impl Run {
         Some(payload)
     }
 
-    /// Jobs that go with a worker, or are given back by it. They may have been resolved before, by a cancel or a deadline.
+    /// Records the jobs that die with a worker, or that it gives back. A cancel or a deadline may
+    /// have resolved them before.
     fn lose(&mut self, event: Event) {
         let is_death = matches!(event, Event::Died { .. });
         for (job, loss) in std::mem::take(&mut self.world.lost) {
@@ -293,12 +295,12 @@ impl Run {
         self.scheduler.suspect_clients(self.now).any(|it| Some(it.client) == client && it.is_refused)
     }
 
-    /// Lets the world do what it does by itself next.
+    /// Lets the world perform its next spontaneous step.
     pub(crate) fn react(&mut self) -> Option<Event> {
         if let Some(answer) = self.world.identify() {
             return Some(answer);
         }
-        // An even pick, so that those who are about to die do.
+        // Prefers even picks, for which a process that is about to die does so.
         let count = self.world.alive.len();
         let picks = (0..count).map(|nth| if nth % 2 == 0 { nth } else { nth + count });
         picks.into_iter().find_map(|pick| self.world.react(pick, false, self.now))

@@ -1,4 +1,4 @@
-//! The steps that may happen to a pool, and their likelihood.
+//! The steps that may happen to a pool, and their probabilities.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use procpool_scheduler::{Backoff, Breaker, ClientDeaths, Config, Death, Poison, Recycling};
 use proptest::prelude::*;
 
-/// One thing that happens. A `pick` chooses among whatever is there when it happens, modulo their number.
+/// One step. A `pick` chooses among the candidates at the time of the step, modulo their number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     Start,
@@ -17,35 +17,35 @@ pub(crate) enum Step {
         payload: u64,
         bytes: usize,
     },
-    /// Any job that ever was, so most cancels come late.
+    /// Cancels any job ever submitted, so most cancels come late.
     Cancel {
         pick: usize,
     },
-    /// A process does what it is about to do.
+    /// A process performs its next action.
     React {
         pick: usize,
         suspect: bool,
     },
-    /// A process ends a job and begins the next, and nobody hears of it yet.
+    /// A process ends a job and begins the next, and the pool does not learn of it yet.
     GoOn {
         pick: usize,
     },
-    /// A process answers a recall. If it hesitates, it is about to begin one job more.
+    /// A process answers a recall. If it hesitates, it is about to begin one more job.
     GiveBack {
         pick: usize,
         hesitates: bool,
     },
-    /// A process tells that it has passed a job over.
+    /// A process reports that it has passed over a job.
     PassOver {
         pick: usize,
     },
-    /// A job that runs lets its caller see something.
+    /// A running job shows output to its submitter.
     Commit {
         pick: usize,
     },
-    /// A payload is reported that was asked for.
+    /// The caller reports a payload that the scheduler asked for.
     Identify,
-    /// A process dies although nobody asked it to.
+    /// A process dies without an order.
     Crash {
         pick: usize,
         handed_over: bool,
@@ -64,16 +64,16 @@ pub(crate) enum Step {
         pick: usize,
     },
     Reload,
-    /// Somebody wants another number of workers.
+    /// An operator changes the number of workers.
     Resize {
         min: usize,
         max: usize,
     },
-    /// An operator forgives a payload, or all.
+    /// An operator pardons a payload, or all payloads.
     Pardon {
         payload: Option<u64>,
     },
-    /// An operator forgives a client.
+    /// An operator pardons a client.
     PardonClient {
         client: u64,
     },
@@ -83,12 +83,12 @@ pub(crate) enum Step {
     Kill {
         pick: usize,
     },
-    /// Time passes, and nobody ticks.
+    /// Time passes without a tick.
     Pass {
         micros: u64,
     },
     Tick,
-    /// Time passes, and the alarm rings.
+    /// Time passes, and then a tick comes.
     Wait {
         micros: u64,
     },
@@ -99,7 +99,7 @@ pub(crate) enum Step {
     Stop,
 }
 
-/// Events that are about nothing there is.
+/// Events that refer to nothing that exists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Nonsense {
     DuplicateSubmit {
@@ -114,21 +114,21 @@ pub(crate) enum Nonsense {
     PassedOverNothing {
         pick: usize,
     },
-    /// About a worker that is dead (if one is) or never was.
+    /// Refers to a worker that is dead, or never existed if none is.
     Dead {
         pick: usize,
         event: u8,
     },
 }
 
-/// Settings, and what happens to a pool that has them.
+/// Generates settings, and the steps for a pool with these settings.
 pub(crate) fn life(steps: usize) -> impl Strategy<Value = (Config, Vec<Step>)> {
     let wild = (config(), prop::collection::vec(step(), 0..steps));
     let brisk = (brisk_config(), prop::collection::vec(brisk_step(), 0..steps));
     prop_oneof![1 => wild, 1 => brisk]
 }
 
-/// Returns a pool in which jobs are sent ahead: few workers, which stay.
+/// Generates settings in which the pool sends jobs ahead: few workers, which stay.
 fn brisk_config() -> impl Strategy<Value = Config> {
     (config(), 1..=2usize, 4..=12usize, 1..5usize).prop_map(|(config, workers, queue, ahead)| Config {
         min_workers: workers,
@@ -143,7 +143,7 @@ fn brisk_config() -> impl Strategy<Value = Config> {
     })
 }
 
-/// Many small jobs that take next to nothing, and now and then one that takes long, or anything else.
+/// Generates mostly short jobs that take almost no time, sometimes a long one or another step.
 fn brisk_step() -> impl Strategy<Value = Step> {
     let pick = 0..64usize;
     let limit = || prop::option::weighted(0.2, 1..20u64);
@@ -197,7 +197,7 @@ fn config() -> impl Strategy<Value = Config> {
     )
 }
 
-/// How workers come and go though nothing is wrong with them.
+/// Generates settings for the replacement of working workers.
 fn renewal() -> impl Strategy<Value = Config> {
     let jobs = prop::option::weighted(0.3, (1..5u64).prop_map(|jobs| NonZeroU64::new(jobs).unwrap()));
     let lifetime = || prop::option::weighted(0.3, (5..100u64).prop_map(Duration::from_millis));
@@ -214,7 +214,7 @@ fn renewal() -> impl Strategy<Value = Config> {
     )
 }
 
-/// Short, and zero often enough.
+/// Generates short durations, often zero.
 fn millis() -> impl Strategy<Value = Duration> {
     prop_oneof![1 => Just(0), 4 => 1..30u64].prop_map(Duration::from_millis)
 }
@@ -251,12 +251,12 @@ fn step() -> impl Strategy<Value = Step> {
         20 => Just(Step::Tick),
         6 => nonsense().prop_map(Step::Nonsense),
         1 => limit().prop_map(|limit| Step::Drain { limit }),
-        // A stopped pool is soon a dull one: half of the scripts of full length see no stop.
+        // After a stop little happens, so half of the full-length scripts contain no stop.
         1 => prop::bool::weighted(0.5).prop_map(|stop| if stop { Step::Stop } else { Step::Tick }),
     ]
 }
 
-/// A worker may have 128 KiB ahead.
+/// Generates payload lengths around the limit of 128 KiB for jobs ahead.
 fn bytes() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 0..1_000usize, 1 => 30_000..60_000usize, 1 => 100_000..200_000usize]
 }

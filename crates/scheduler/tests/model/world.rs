@@ -1,5 +1,5 @@
-//! The processes, as far as a scheduler can tell. Each does what it is told, when the script lets it. Rejects
-//! orders that no real process could follow.
+//! The processes, as far as a scheduler can observe them. Each follows its orders when the script
+//! lets it. Rejects orders that no real process could follow.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,18 +13,20 @@ pub(crate) struct Process {
     pub(crate) is_up: bool,
     pub(crate) takes_ahead: bool,
     pub(crate) generation: Generation,
-    /// The jobs that it was given and that nobody knows to be done, in the order in which it runs them.
+    /// The jobs that it was assigned and that the pool does not know to have ended, in the order in
+    /// which it runs them.
     pub(crate) held: VecDeque<JobId>,
-    /// Number of them that it has begun. It runs the last of these, and has answers to the others
-    /// that nobody has read.
+    /// Number of these jobs that it has begun. It runs the last of these. It has answered the
+    /// others, but the pool has not read the answers.
     pub(crate) begun: usize,
-    /// Since when the first of them has been the first.
+    /// Time since which the first of these jobs has been the first.
     pub(crate) turn: Time,
-    /// Since when that one, and the recall of it, has been waited for.
+    /// Time since which the pool has waited for this job and for an answer to its recall.
     pub(crate) waited_for: Time,
-    /// It was asked to give back the jobs that it has not begun.
+    /// The pool has asked it to give back the jobs that it has not begun.
     pub(crate) is_recalled: bool,
-    /// The job after those that it has begun, if it was taken for begun and is passed over.
+    /// The job after those that it has begun, if the pool believed it begun and the process passes
+    /// it over.
     pub(crate) passes_over: Option<JobId>,
     pub(crate) jobs_done: u64,
     pub(crate) is_suspect: bool,
@@ -34,12 +36,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Returns the job that it runs as far as the scheduler can know.
+    /// Returns the job that it runs as far as the scheduler knows.
     pub(crate) fn first(&self) -> Option<JobId> {
         self.held.front().copied()
     }
 
-    /// Returns the job that it runs in truth, or has just ended.
+    /// Returns the job that it actually runs, or has just ended.
     pub(crate) fn runs(&self) -> Option<JobId> {
         self.held.get(self.begun.checked_sub(1)?).copied()
     }
@@ -48,20 +50,19 @@ impl Process {
         !self.is_up && !self.is_killed
     }
 
-    /// Another of its jobs is the first.
+    /// Records that another of its jobs is now the first.
     fn begin_turn(&mut self, now: Time) {
         (self.turn, self.waited_for) = (now, now);
     }
 
-    /// Goes through with one more of its jobs, which nobody hears of. Returns `false` if there is
-    /// none.
+    /// Begins the next of its jobs without a report to the pool. Returns `false` if there is none.
     pub(crate) fn begin(&mut self) -> bool {
         let may = self.is_up && self.begun < self.held.len() && self.passes_over.is_none();
         self.begun += usize::from(may);
         may
     }
 
-    /// Those that it has begun, as far as anybody can see from outside.
+    /// Returns the number of jobs that it appears to have begun.
     fn believed(&self) -> usize {
         self.begun + usize::from(self.passes_over.is_some())
     }
@@ -72,13 +73,13 @@ impl Process {
 pub(crate) struct World {
     pub(crate) alive: BTreeMap<WorkerId, Process>,
     pub(crate) dead: Vec<WorkerId>,
-    /// The last to die.
+    /// The process that died last.
     pub(crate) last_dead: Option<Process>,
-    /// Jobs that a worker no longer holds though nobody has answered them.
+    /// Jobs that a worker no longer holds although it has not answered them.
     pub(crate) lost: Vec<(JobId, Loss)>,
     /// The payload of each job.
     pub(crate) payloads: Vec<u64>,
-    /// Jobs whose payloads somebody is about to tell.
+    /// Jobs whose payloads the scheduler has asked for.
     pub(crate) asked: Vec<JobId>,
 }
 
@@ -93,7 +94,7 @@ impl World {
         self.alive.get_mut(&worker).unwrap_or_else(|| panic!("{worker} is dead, or never was"))
     }
 
-    /// Says whether the job is sent ahead of its turn.
+    /// Assigns a job. Returns whether the job is sent ahead of its turn.
     pub(crate) fn assign(&mut self, worker: WorkerId, job: JobId, now: Time) -> bool {
         let is_starting = self.alive.values().any(Process::is_starting);
         let process = self.process(worker);
@@ -141,14 +142,13 @@ impl World {
         self.alive.keys().nth(pick.checked_rem(self.alive.len())?).copied()
     }
 
-    /// Returns the process that has this job, and whether it is the one that it runs as far as is
-    /// known.
+    /// Returns the process that holds this job, and whether the process is known to run it.
     pub(crate) fn holder(&self, job: JobId) -> Option<(&Process, bool)> {
         let holder = self.alive.values().find(|process| process.held.contains(&job))?;
         Some((holder, holder.first() == Some(job)))
     }
 
-    /// Somebody tells a payload.
+    /// Reports a payload that the scheduler asked for.
     pub(crate) fn identify(&mut self) -> Option<Event> {
         let job = self.asked.pop()?;
         Some(Event::Identified { job, fingerprint: Fingerprint(self.payload(job)?) })
@@ -158,8 +158,8 @@ impl World {
         self.payloads.get(usize::try_from(job.0).ok()?).copied()
     }
 
-    /// One process does the next thing that it would do by itself, if there is any. One that is about to die may still
-    /// have answered; which of the two comes first is up to `pick`.
+    /// Lets one process perform its next spontaneous action, if there is one. A process that is
+    /// about to die may still have answered. `pick` decides which of the two comes first.
     pub(crate) fn react(&mut self, pick: usize, suspect: bool, now: Time) -> Option<Event> {
         let worker = self.pick(pick)?;
         let process = self.process(worker);
@@ -187,7 +187,8 @@ impl World {
         Some(Event::Done { worker, job, health: if suspect { Health::Suspect } else { Health::Sound } })
     }
 
-    /// Answers a recall. One that hesitates is about to begin one more, which is taken for begun and is not.
+    /// Answers a recall. If it hesitates, it is about to begin one more job, which counts as begun
+    /// but does not begin.
     pub(crate) fn give_back(&mut self, worker: WorkerId, hesitates: bool, now: Time) -> Option<Event> {
         let process = self.process(worker);
         if !std::mem::take(&mut process.is_recalled) {
@@ -217,7 +218,8 @@ impl World {
         Some(Event::PassedOver { worker, job })
     }
 
-    /// One that cannot tell what it has begun may have got all of its job or not.
+    /// Lets a process die. A process that cannot report what it has begun may or may not have
+    /// received all of its job.
     pub(crate) fn die(&mut self, worker: WorkerId, handed_over: bool, death: Death) -> Event {
         let mut process = self.alive.remove(&worker).unwrap_or_default();
         if !process.takes_ahead {
@@ -227,7 +229,7 @@ impl World {
         for (at, &job) in process.held.iter().enumerate() {
             let loss = match at {
                 _ if Some(job) == culprit => Loss::Run(death),
-                // It had ended, and nobody knows how.
+                // The job had ended, and its result is lost.
                 _ if at < process.begun => Loss::Run(Death::Killed),
                 0 => Loss::OnTheWay,
                 _ => Loss::Ahead,
