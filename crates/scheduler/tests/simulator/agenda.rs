@@ -1,60 +1,62 @@
-//! The coming events, in order of virtual time. Knows no meaning of any.
+//! The coming events, in order of virtual time. Does not: know their meaning.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use procpool_scheduler::{Death, Generation, Health, JobId, Time, WorkerId};
 
-/// Something that happens to the pool or in it.
+/// An event that happens to the pool or in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Happening {
     Submit,
     Cancel(JobId),
-    /// The alarm that was set for the scheduler's next timeout. Only the one that was set last rings.
+    /// The alarm for the scheduler's next timeout. Only the alarm set last rings.
     Tick(u64),
     Ready(WorkerId),
-    /// A worker is asked to give back the jobs that it has not begun.
+    /// The pool asks a worker to give back the jobs that it has not begun.
     Recall(WorkerId),
-    /// It has done so.
+    /// The worker has given them back.
     Recalled(WorkerId),
-    /// It passes over a job that it was about to begin.
+    /// The worker passes over a job that it was about to begin.
     PassedOver(WorkerId),
-    /// A payload is reported that was asked for.
+    /// The caller reports a payload that the scheduler asked for.
     Identify(JobId),
     Answer {
         worker: WorkerId,
         job: JobId,
         panics: bool,
     },
-    /// A process ends, if it has not ended before; with that job, where it is one job's doing.
+    /// A process ends, if it has not ended before. If `job` caused the end, the process ends only
+    /// with that job.
     Die {
         worker: WorkerId,
         job: Option<JobId>,
         handed_over: bool,
         death: How,
-        /// Whether its answer had been written before, and is read along with the death.
+        /// Whether it had written its answer before, so that the answer is read along with the
+        /// death.
         answered: bool,
     },
-    /// Somebody notices that a process is dead.
+    /// The coordinator notices that a process is dead.
     Bury {
         worker: WorkerId,
-        /// The job that it had when it died.
+        /// The job that it held when it died.
         job: Option<JobId>,
         handed_over: bool,
         death: How,
     },
-    /// A job lets its caller see something that cannot be taken back.
+    /// A job shows output that cannot be taken back to its submitter.
     Commit {
         worker: WorkerId,
         job: JobId,
     },
-    /// The coordinator gets no processor for a while. It handles the events of that time afterwards, and then
-    /// ticks.
+    /// The coordinator gets no CPU time for a while. Afterwards it handles the events of that time,
+    /// and then ticks.
     HoldUp,
-    /// Something from outside.
+    /// A fault or a request from outside.
     Outside,
     Reload,
-    /// Somebody wants another number of workers.
+    /// An operator changes the number of workers.
     Resize {
         min: usize,
         max: usize,
@@ -62,7 +64,7 @@ pub(crate) enum Happening {
     Drain,
 }
 
-/// [`Death`], in an order.
+/// [`Death`], with an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum How {
     Own,
@@ -84,7 +86,7 @@ pub(crate) fn health(panics: bool) -> Health {
     if panics { Health::Suspect } else { Health::Sound }
 }
 
-/// How a new generation of the executable fares.
+/// How a new generation of the executable behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Make {
     Good,
@@ -92,7 +94,7 @@ pub(crate) enum Make {
     NeverReady,
 }
 
-/// The generations that there are, by their numbers.
+/// The existing generations, by their numbers.
 #[derive(Debug)]
 pub(crate) struct Makes(pub(crate) Vec<Make>);
 
@@ -102,7 +104,7 @@ impl Makes {
     }
 }
 
-/// Things that happen at one instant happen in the order in which they were put down.
+/// Events at one instant happen in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
     heap: BinaryHeap<Reverse<(Time, u64, Happening)>>,

@@ -1,4 +1,5 @@
-//! Why a job is refused, or ends as it does: each answer has a reason that its caller could check.
+//! Why the pool refuses a job, or ends it as it does. Each answer has a reason that the submitter
+//! could check.
 
 use procpool_scheduler::{Event, JobId, Limit, Refusal, Verdict};
 
@@ -7,7 +8,7 @@ use crate::ledger::holds;
 use crate::processes::Process;
 use crate::run::Run;
 
-/// A frame that kills its reader goes through this number of workers, and one more.
+/// A frame that kills its reader passes through this number of workers, and one more.
 const MAX_RETURNS: u32 = 8;
 
 impl Run {
@@ -55,7 +56,7 @@ impl Run {
         })
     }
 
-    /// Returns whether the job's payload is known, and has killed.
+    /// Returns whether the job's payload is known, and has killed a worker.
     fn has_killed(&mut self, job: JobId) -> Result<bool, Broken> {
         let (now, memory) = (self.now, self.plan.config.poison.memory);
         let entry = self.ledger.get(job)?;
@@ -63,7 +64,7 @@ impl Run {
         Ok(entry.is_known && strikes.is_some())
     }
 
-    /// Checks a job that was not refused.
+    /// Checks a job that the pool accepted.
     pub(crate) fn check_accepted(&mut self, job: JobId) -> Result<(), Broken> {
         holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
         self.check_client(job)?;
@@ -98,7 +99,7 @@ impl Run {
                 let is_spent =
                     entry.runs >= entry.allowed || entry.is_hopeless || shunned.is_some() || left.is_some();
                 let known = strikes.map_or(0, |strikes| strikes.deaths);
-                // Nobody tells the payloads of those that went along.
+                // The payloads of jobs that were lost along with another one are not reported.
                 let is_told =
                     payload_deaths == known || (payload_deaths == 0 && self.also_lost.contains(&job));
                 died_with && is_spent && is_told && quarantined == left
@@ -107,7 +108,7 @@ impl Run {
             Verdict::Poisoned { payload_deaths, remaining, .. } => strikes.is_some_and(|strikes| {
                 let is_enough = strikes.are_enough(poison) && entry.is_known;
                 let left = (strikes.last + poison.memory).since(now);
-                // A job that a worker had begun, and has just died with, is crashed.
+                // A job that a worker had begun when it died has crashed.
                 let had_begun = matches!(self.cause, Event::Died { begun, .. } if begun > 0);
                 !(died_with && had_begun)
                     && is_enough

@@ -1,4 +1,4 @@
-//! A promise that was broken: which, and how it was seen.
+//! A broken promise, with the evidence.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! A scheduler with a known bug: the sound one, with one thing altered on its way in or out. Each breaks one promise, and
-//! shows that the simulator would notice.
+//! A scheduler with a known bug: the correct one, with one event or action altered. Each bug breaks
+//! one promise, and shows that the simulator would notice it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -91,19 +91,19 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::RefusesOthersForSuspects, "refusals_tell_the_truth"),
 ];
 
-/// A scheduler, sound or not.
+/// A scheduler, correct or with a bug.
 #[derive(Debug)]
 pub(crate) struct Faulty {
     pub(crate) scheduler: Scheduler,
     bug: Option<Bug>,
-    /// An event that is passed on after the next one.
+    /// An event that is held until after the next one.
     held: Option<Event>,
     extra: VecDeque<Action>,
     busy: Option<WorkerId>,
     timeout_of_last_retry: Option<Duration>,
     was_open: bool,
     is_draining: bool,
-    /// When the grace of workers ends that were asked to give up a job, whether they have or not.
+    /// When the grace ends of workers that were asked to give up a job, even if they have done so.
     graces: Vec<(Time, WorkerId)>,
     grace: Duration,
     queue: usize,
@@ -205,8 +205,8 @@ impl Faulty {
         }
     }
 
-    /// Returns an idle worker that has run something, where a job that has killed is given to one
-    /// that has not.
+    /// Returns an idle worker that has run a job. Returns `None` unless a job whose payload has
+    /// killed goes to a worker that has run none.
     fn used_one(&self, worker: WorkerId, job: JobId) -> Option<WorkerId> {
         let payload = *self.struck.get(&job)?;
         let has_killed = self.scheduler.suspects(self.now).any(|suspect| suspect.payload == payload);
@@ -215,13 +215,13 @@ impl Faulty {
         used.filter(|_| has_killed && !self.used.contains(&worker))
     }
 
-    /// Returns whether the queue would be full if those that wait aside stood in it.
+    /// Returns whether the queue would be full if it included the jobs aside.
     fn is_full_of_all(&self) -> bool {
         let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle).count();
         self.scheduler.set_apart() > 0 && self.scheduler.queued() >= self.queue.saturating_add(idle)
     }
 
-    /// Kills without a look at what the worker has done since.
+    /// Kills workers at the end of their grace, even if they have obeyed since.
     fn end_graces(&mut self) {
         let is_due = |&(end, _): &(Time, WorkerId)| end <= self.now;
         let (due, rest) = std::mem::take(&mut self.graces).into_iter().partition::<Vec<_>, _>(is_due);
@@ -242,7 +242,7 @@ impl Faulty {
         self.altered(action)
     }
 
-    /// Returns the action as the bug has it; the next one where it swallows this one.
+    /// Returns the altered action. Returns the next action if the bug drops this one.
     fn altered(&mut self, action: Action) -> Option<Action> {
         let Some(bug) = self.bug else { return Some(action) };
         match (bug, action) {
@@ -292,7 +292,7 @@ impl Faulty {
     }
 }
 
-/// Returns the settings as the bug takes them.
+/// Returns the settings as the bug changes them.
 fn altered(config: Config, bug: Option<Bug>) -> Config {
     match bug {
         Some(Bug::KnowsNoBackoff) => {

@@ -1,5 +1,5 @@
-//! Clients whose jobs kill, counted once more: the refused ones, the end of their refusal, and that no other
-//! client is refused.
+//! Clients whose jobs kill workers, counted a second time. Checks which clients are refused, when
+//! the refusal ends, and that no other client is refused.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::happenings::POISON;
 use crate::ledger::holds;
 use crate::run::Run;
 
-/// Deaths of a client's doing, in the window that began with the first.
+/// Deaths caused by a client, in the window that began with the first one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     deaths: u32,
     since: Time,
 }
 
-/// The client of a job; that of some is unknown.
+/// Returns the client of a job. Some jobs have no known client.
 pub(crate) fn client_of(payload: u64) -> Option<Client> {
     (payload < 5).then_some(Client(payload % 3))
 }
 
 impl Run {
-    /// The client's job has killed its worker.
+    /// Records that the client's job has killed its worker.
     pub(crate) fn strike_client(&mut self, payload: u64) {
         let Some(client) = client_of(payload) else { return };
         let (now, window) = (self.now, self.plan.config.client_deaths.window);
@@ -34,8 +34,8 @@ impl Run {
         record.deaths += 1;
     }
 
-    /// Returns the number of workers that the job's client has killed, and for how long it is refused, if it
-    /// is.
+    /// Returns the number of workers that the job's client has killed, and the remaining time of
+    /// its refusal, if it is refused.
     pub(crate) fn shunned(&mut self, job: JobId) -> Result<Option<(u32, Duration)>, Broken> {
         let (now, bounds) = (self.now, self.plan.config.client_deaths);
         let client = self.ledger.get(job)?.terms.client;
@@ -46,13 +46,13 @@ impl Run {
             .filter(|(_, left)| !left.is_zero()))
     }
 
-    /// Nothing of a client that is refused begins.
+    /// Checks that no job of a refused client begins.
     pub(crate) fn check_client(&mut self, job: JobId) -> Result<(), Broken> {
         let shunned = self.shunned(job)?;
         holds(shunned.is_none(), "clients_that_kill_are_refused", || format!("job {job} after {shunned:?}"))
     }
 
-    /// An operator forgives one payload, or everybody.
+    /// Pardons one payload, or all payloads and clients.
     pub(crate) fn pardon(&mut self) -> Result<(), Broken> {
         let payload = self.random.percent(50).then_some(POISON);
         match payload {

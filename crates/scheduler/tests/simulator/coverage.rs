@@ -1,11 +1,12 @@
-//! Counts of everything that a run has met, so that a run of many seeds can say that it met everything.
+//! Counts everything that happens in a run, so that a run of many seeds can show that everything
+//! happened.
 
 use procpool_scheduler::{Cause, Counters, ReloadEnd, Scheduler, Verdict};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(std::collections::BTreeMap<&'static str, u64>);
 
-/// The cases that ten thousand seeds have to meet.
+/// The cases that must occur within ten thousand seeds.
 pub(crate) const EVERYTHING: &[&str] = &[
     "finished",
     "crashed",
@@ -99,7 +100,7 @@ impl Coverage {
         }
     }
 
-    /// Workers that are gone, by cause; those of each cause have to be met.
+    /// Counts workers that are gone, by cause. Every cause must occur.
     pub(crate) fn gone(&mut self, scheduler: &Scheduler) {
         for cause in Cause::ALL {
             self.add(cause_met(cause), scheduler.gone(cause));
@@ -112,13 +113,14 @@ impl Coverage {
         }
     }
 
-    /// Answers that came within two milliseconds of the end of their job's time, and which of the two won.
+    /// Returns the number of answers that won, and that lost, a race: they came within two
+    /// milliseconds of the end of their job's time.
     pub(crate) fn races(&self) -> (u64, u64) {
         let times = |what| self.0.get(what).copied().unwrap_or_default();
         (times("races won by the answer"), times("races won by the deadline"))
     }
 
-    /// Returns the cases that were never met.
+    /// Returns the cases that never occurred.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         let met = |what: &&'static str| self.0.get(*what).is_some_and(|&times| times > 0);
         EVERYTHING.iter().copied().chain(Cause::ALL.map(cause_met)).filter(|what| !met(what)).collect()

@@ -1,4 +1,4 @@
-//! The fate of a process, drawn when it is started and when it is given a job: where it dies, if it does.
+//! The fate of a process, drawn when it starts and when it gets a job: where it dies, if it does.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::plan::Story;
 use crate::run::Run;
 
 impl Run {
-    /// Draws the fate of the process that was just started.
+    /// Draws the fate of a process that has just started.
     pub(crate) fn hatch(&mut self, worker: WorkerId, generation: Generation) {
         let soon = Duration::from_micros(200) + self.plan.startup.mul_f64(self.fraction());
         let own = |worker| Happening::Die {
@@ -30,7 +30,7 @@ impl Run {
         let (delay, fate) = match self.makes.of(generation) {
             _ if is_broken => (soon, own(worker)),
             Make::DiesAtStart => (soon, own(worker)),
-            // The coordinator kills it when its time to start is up.
+            // The coordinator kills it at the end of its start timeout.
             Make::NeverReady => (Duration::from_millis(100), own(worker)),
             Make::Good if is_unlucky => {
                 let death = if self.random.percent(50) { How::Own } else { How::Killed };
@@ -41,7 +41,7 @@ impl Run {
         self.agenda.put(self.now + delay, fate);
     }
 
-    /// Draws the fate of the job that a worker was just given.
+    /// Draws the fate of a job that a worker has just got.
     pub(crate) fn run_job(
         &mut self,
         worker: WorkerId,
@@ -54,7 +54,7 @@ impl Run {
             process.obeys = obeys;
         }
         let mut length = self.plan.run.mul_f64(self.fraction());
-        // Among small jobs some that are in the way of those behind them.
+        // Among short jobs, some long ones delay those behind them.
         if self.plan.config.ahead > 0 && self.random.percent(15) {
             length = self.random.millis(2, 4);
         }
@@ -79,7 +79,7 @@ impl Run {
                 _ => (length, die(true, How::Own, false)),
             }
         } else if self.random.percent(self.plan.hangs) {
-            // Somebody notices one day, if the job has no limit of its own.
+            // The submitter cancels it eventually, if the job has no limit of its own.
             let patience = Duration::from_millis(200);
             (patience, Happening::Cancel(job))
         } else if let Some(left) = remaining.filter(|_| self.random.percent(20)) {

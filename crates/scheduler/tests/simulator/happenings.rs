@@ -1,4 +1,4 @@
-//! The events of the pool: jobs, cancels, processes that do what they do, faults, reloads, the end.
+//! The events of a run: jobs, cancels, actions of processes, faults, reloads, the end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::plan::Story;
 use crate::processes::Process;
 use crate::run::Run;
 
-/// An answer this close to the end of its job's time races with it.
+/// An answer within this distance from the end of its job's time races with it.
 const RACE: Duration = Duration::from_millis(2);
 
 /// The payload that always kills.
@@ -23,7 +23,7 @@ pub(crate) const POISON: u64 = 0;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strikes {
     pub(crate) deaths: u32,
-    /// One of them was that of a worker which had run nothing before.
+    /// Whether at least one of these workers had run no job before.
     was_first: bool,
     pub(crate) last: Time,
 }
@@ -88,7 +88,7 @@ impl Run {
         if self.random.percent(3) { self.submit_again() } else { Ok(()) }
     }
 
-    /// Somebody uses an id that is in use.
+    /// Submits a job with an id that is in use.
     fn submit_again(&mut self) -> Result<(), Broken> {
         let pick = self.random.next();
         let Some(job) = self.ledger.any_open(pick) else { return Ok(()) };
@@ -108,7 +108,7 @@ impl Run {
         self.feed(Event::Committed { job })
     }
 
-    /// The answer may have been slow, so that the job has gone its way.
+    /// Reports a payload. The job may have moved on if the answer was slow.
     fn identify(&mut self, job: JobId) -> Result<(), Broken> {
         self.asked.remove(&job);
         let is_open = self.ledger.is_open(job);
@@ -134,7 +134,7 @@ impl Run {
         self.feed(Event::Ready { worker: id, takes_ahead })
     }
 
-    /// Lets the process, which has ended a job, go on with the next of its jobs.
+    /// Lets a process that has ended a job continue with its next job.
     pub(crate) fn go_on(&mut self, worker: WorkerId) -> Result<(), Broken> {
         let (now, grace) = (self.now, self.plan.config.grace);
         let Some(process) = self.processes.get(worker) else { return Ok(()) };
@@ -143,7 +143,8 @@ impl Run {
         process.began_at = now;
         process.is_over |= process.is_suspect;
         let is_over = process.is_over;
-        // Nobody listens to one that broke the protocol, so nobody knows that it begins anything.
+        // The coordinator ignores a process that broke the protocol, so it does not learn that a
+        // job begins.
         if !(process.is_violator && process.is_killed) {
             self.ledger.begin(next, now)?;
         }
@@ -155,7 +156,8 @@ impl Run {
             let left = entry.end().map(|end| end.since(now));
             return self.run_job(worker, next, left);
         }
-        // It was given up before, and is passed over; or was begun just then, and obeys or does not.
+        // The job was given up before. The process passes it over, or has just begun it and may
+        // obey or not.
         if let Some(process) = self.processes.get(worker).filter(|it| !it.is_killed) {
             process.spared_until = Some(now + grace);
         }
@@ -191,7 +193,7 @@ impl Run {
         }
         self.go_on(worker)?;
         self.feed(Event::Done { worker, job, health: health(panics) })?;
-        // An answer that is reported twice does not affect the worker's next steps.
+        // A duplicate answer does not affect the worker's next steps.
         if self.random.percent(2) {
             self.feed(Event::Done { worker, job, health: health(false) })
         } else {
@@ -211,7 +213,7 @@ impl Run {
         if by_job.is_some() && process.job != by_job {
             return Ok(());
         }
-        // What had been written before the death counts, and is read first.
+        // Answers written before the death count, and are read first.
         if let Some(job) = by_job.filter(|_| answered) {
             if self.random.percent(30) {
                 self.hang_up(worker)?;
@@ -230,7 +232,7 @@ impl Run {
         if process.is_ready && self.random.percent(50) { self.hang_up(worker) } else { Ok(()) }
     }
 
-    /// The end of a connection is seen before that of the process.
+    /// The coordinator sees the end of a connection before the end of the process.
     fn hang_up(&mut self, worker: WorkerId) -> Result<(), Broken> {
         if let Some(process) = self.processes.get(worker) {
             process.has_hung_up = true;
@@ -247,7 +249,7 @@ impl Run {
         how: How,
     ) -> Result<(), Broken> {
         let Some(process) = self.processes.end(worker) else { return Ok(()) };
-        // What it was given after its death has reached nobody.
+        // Jobs assigned after its death have not reached it.
         if process.job != held {
             self.coverage.met("given to the dead");
         }
@@ -271,7 +273,8 @@ impl Run {
             }
         }
         if !process.unheard.is_empty() {
-            // The first of them has its verdict; the one that it has now is one more, if it has begun it.
+            // The first of them has its verdict. Its current job counts in addition if it has
+            // begun.
             let begun_in_all = process.unheard.len() + usize::from(begun);
             self.also_lost.extend(process.job.filter(|_| begun));
             for &job in process.job.iter().filter(|_| begun) {
@@ -317,7 +320,7 @@ impl Run {
         self.ledger.suspect(payload);
     }
 
-    /// Somebody or something from outside.
+    /// Causes a fault or a request from outside.
     fn outside(&mut self) -> Result<(), Broken> {
         let ids = self.processes.ids();
         let Some(worker) = self.random.pick(&ids) else { return Ok(()) };
@@ -345,7 +348,8 @@ impl Run {
         }
     }
 
-    /// One that has nothing to do would be given a job that it does not begin.
+    /// Stops a worker from outside. An idle one must be killed, because it would otherwise get a
+    /// job that it does not begin.
     fn stall(&mut self, worker: WorkerId) -> Result<(), Broken> {
         let was_idle = self.processes.get(worker).is_some_and(|it| it.is_idle());
         let has_begun = self.processes.get(worker).is_some_and(|it| it.job.is_some());
@@ -354,7 +358,7 @@ impl Run {
         holds(is_killed || !was_idle, "stopped_workers_go", || format!("{worker} stays"))
     }
 
-    /// One reload, or a burst of them.
+    /// Requests one reload, or a burst of them.
     fn reload(&mut self) -> Result<(), Broken> {
         let times = if self.random.percent(30) { self.random.between(2, 5) } else { 1 };
         for _ in 0..times {
@@ -381,7 +385,7 @@ impl Run {
                 self.limit = Some(self.now);
                 self.feed(Event::Stop)
             }
-            // Long enough for most, and without one a job that hangs would hold the end up.
+            // Long enough for most jobs. Without a limit a job that hangs would block the end.
             _ => {
                 let limit = self.random.millis(0, 200);
                 self.limit = Some(self.now + limit);

@@ -1,11 +1,11 @@
-//! The last things that happened, for a person who has to find out what went wrong.
+//! The latest events, for a person who debugs a failure.
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use procpool_scheduler::{Action, Event, Time};
 
-/// Entries that are kept where not all are.
+/// Number of entries that are kept unless all are.
 const KEPT: usize = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,5 +1,5 @@
-//! The jobs, and the promises to each: one outcome, in time, within its number of attempts. Knows
-//! workers only by their numbers.
+//! The jobs, and the promises about each: one outcome, in time, within its number of attempts.
+//! Knows workers only by their numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,19 +17,19 @@ pub(crate) struct Entry {
     /// Whether the scheduler can know its payload.
     pub(crate) is_known: bool,
     pub(crate) is_running: bool,
-    /// Its payload has killed, so that others may pass it.
+    /// Its payload has killed a worker, so other jobs may pass it.
     pub(crate) is_suspect: bool,
-    /// It is with a worker, and its turn has not come.
+    /// A worker holds it, and its turn has not come.
     pub(crate) is_ahead: bool,
     was_assigned: bool,
     pub(crate) assigned_at: Time,
-    /// Workers that had got all of it.
+    /// Number of workers that had received all of it.
     pub(crate) runs: u32,
-    /// Workers that it may be handed to.
+    /// Number of workers to which it may be handed over.
     pub(crate) allowed: u32,
-    /// Workers that died before they had got all of it.
+    /// Number of workers that died before they had received all of it.
     pub(crate) returns: u32,
-    /// It ran into the memory limit, and is not worth another attempt.
+    /// It reached the memory limit, so the pool does not retry it.
     pub(crate) is_hopeless: bool,
     refused: bool,
     verdict: Option<Verdict>,
@@ -40,7 +40,7 @@ impl Entry {
         !self.refused
     }
 
-    /// The latest time at which it is over, as it stands.
+    /// Returns the latest time at which it ends, in its current state.
     pub(crate) fn end(&self) -> Option<Time> {
         let run = self
             .terms
@@ -130,7 +130,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A job is given to a worker.
+    /// Records that a job is assigned to a worker.
     pub(crate) fn assign(
         &mut self,
         id: JobId,
@@ -169,7 +169,7 @@ impl Ledger {
         })
     }
 
-    /// A payload has killed.
+    /// Records that a payload has killed a worker.
     pub(crate) fn suspect(&mut self, payload: u64) {
         for id in self.open.keys() {
             if let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.payload == payload) {
@@ -178,7 +178,7 @@ impl Ledger {
         }
     }
 
-    /// Its worker has died, with all of it or not.
+    /// Records that the job's worker has died, after it had received all of the job or before.
     pub(crate) fn lost(&mut self, id: JobId, handed_over: bool, is_hopeless: bool) -> Result<(), Broken> {
         let entry = self.get(id)?;
         entry.is_running = false;
@@ -189,14 +189,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// A worker that had it has not begun it.
+    /// Records that a worker that held the job has not begun it.
     pub(crate) fn taken_back(&mut self, id: JobId) -> Result<(), Broken> {
         let entry = self.get(id)?;
         (entry.is_running, entry.is_ahead) = (false, false);
         Ok(())
     }
 
-    /// Its worker begins it.
+    /// Records that the job's worker begins it.
     pub(crate) fn begin(&mut self, id: JobId, now: Time) -> Result<(), Broken> {
         let entry = self.get(id)?;
         entry.is_ahead = false;
@@ -204,14 +204,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// What it has let its caller see cannot be taken back.
+    /// Records that the submitter has seen output of the job, which cannot be taken back.
     pub(crate) fn commit(&mut self, id: JobId) -> Result<(), Broken> {
         let entry = self.get(id)?;
         entry.allowed = entry.runs + 1;
         Ok(())
     }
 
-    /// Nobody waits beyond a deadline, give or take a late tick.
+    /// Checks that no job waits beyond its deadline, except for a late tick.
     pub(crate) fn check_deadlines(&self, now: Time, lateness: Duration) -> Result<(), Broken> {
         let is_late = |id: &JobId| {
             let end = self.entries.get(id).and_then(Entry::end);
@@ -224,7 +224,7 @@ impl Ledger {
     }
 }
 
-/// A promise holds, or is broken.
+/// Returns an error unless the promise holds.
 pub(crate) fn holds(
     condition: bool,
     promise: &'static str,

@@ -1,8 +1,8 @@
-//! Ten thousand lives of a pool in virtual time, each drawn from a seed: a real scheduler among workers that crash, hang,
-//! are killed, outgrow their bounds and do not start, under load, reloads and shutdowns. Every promise is checked after
-//! every event.
+//! Ten thousand lives of a pool in virtual time, each drawn from a seed. A real scheduler runs
+//! workers that crash, hang, are killed, outgrow their limits and fail to start, under load,
+//! reloads and shutdowns. The simulator checks every promise after every event.
 //!
-//! `PROCPOOL_SIM_SEEDS` says how many seeds, `PROCPOOL_SIM_SEED` which one to replay:
+//! `PROCPOOL_SIM_SEEDS` sets the number of seeds, `PROCPOOL_SIM_SEED` the seed to replay:
 //!
 //! ```console
 //! $ PROCPOOL_SIM_SEED=123 cargo test -p procpool-scheduler --test simulator replay -- --nocapture
@@ -38,10 +38,10 @@ use crate::bugs::Bug;
 use crate::coverage::Coverage;
 use crate::run::Run;
 
-/// Seeds of one run of the tests.
+/// Number of seeds in one run of the tests.
 const SEEDS: u64 = 10_000;
 
-/// Seeds that a known bug may take to be noticed.
+/// Maximum number of seeds before a known bug is noticed.
 const SEEDS_OF_A_BUG: u64 = 1_000;
 
 fn from_environment(name: &str) -> Option<u64> {
@@ -50,14 +50,14 @@ fn from_environment(name: &str) -> Option<u64> {
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is {text}, not a number")))
 }
 
-/// Plays a seed, and says what of it to look at if a promise is broken.
+/// Plays a seed. If a promise is broken, reports what to look at.
 fn play(seed: u64, bug: Option<Bug>) -> (Run, Result<(), Broken>) {
     let mut run = Run::new(seed, bug);
     let played = play_out(&mut run);
     (run, played)
 }
 
-/// Plays the run to its end. A panic says where it happened; the report adds the seed.
+/// Plays the run to its end. A panic reports where it happened, and the report adds the seed.
 fn play_out(run: &mut Run) -> Result<(), Broken> {
     let played = catch_unwind(AssertUnwindSafe(|| run.play()));
     played.unwrap_or_else(|_| Err(broken("nobody_panics", "as said above".into())))
@@ -71,8 +71,8 @@ fn report(seed: u64, run: &Run, broken: &Broken) -> String {
     )
 }
 
-/// Plays every seed on as many threads as there are processors. Returns the cases that were met, and the
-/// first failure.
+/// Plays every seed on one thread per processor. Returns the cases that occurred, and the first
+/// failure.
 fn play_all(seeds: u64) -> (Coverage, Option<String>) {
     let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let part = |nth: u64| {
@@ -137,7 +137,7 @@ fn a_seed_replays_exactly() {
     }
 }
 
-/// Plays the seed of `PROCPOOL_SIM_SEED`, 0 without one, and prints all of it where one is given.
+/// Plays the seed of `PROCPOOL_SIM_SEED`, or 0, and prints all of it if the variable is set.
 #[test]
 fn replay() {
     let wanted = from_environment("PROCPOOL_SIM_SEED");

@@ -1,5 +1,5 @@
-//! The scheduler's orders, carried out as its coordinator and the processes would do it, and compared with
-//! its promises.
+//! The scheduler's orders, carried out as the coordinator and the processes would do it, and
+//! compared with its promises.
 
 use std::time::Duration;
 
@@ -44,7 +44,8 @@ impl Run {
                 Ok(())
             }
             Action::Kill { worker, job } => {
-                // That of another job than it has is the graver fault, and is told first.
+                // A kill for another job than the worker's is the graver fault, so it is reported
+                // first.
                 let has_reason = self.check_kill(worker);
                 self.processes.kill(worker, job)?;
                 self.ends_within(worker, Duration::from_millis(2), How::Killed);
@@ -53,7 +54,7 @@ impl Run {
             Action::Retire { worker } => {
                 self.check_retirement(worker)?;
                 self.processes.retire(worker, self.now + self.plan.config.stop_timeout)?;
-                // Some take their time, and are killed for it.
+                // Some take longer than the timeout, and are killed for it.
                 self.ends_within(worker, self.plan.config.stop_timeout * 2, How::Own);
                 Ok(())
             }
@@ -103,9 +104,8 @@ impl Run {
         Ok(())
     }
 
-    /// Checks that a payload that has killed is given to a worker that has run something only where
-    /// no fresh worker is there or starting, or where the maximum number of jobs already waits for
-    /// one.
+    /// Checks which worker gets a job whose payload has killed. The worker may have run other jobs
+    /// only if no fresh worker is available or starting, or if there is no room aside.
     fn check_first(&mut self, worker: WorkerId, job: JobId, has_killed: bool) -> Result<(), Broken> {
         let comes = self.processes.count(|it| it.is_idle() && it.jobs_done == 0) + self.processes.starting();
         let is_first = self.processes.ordered(worker)?.jobs_done == 0;
@@ -164,7 +164,8 @@ impl Run {
                 is_good && self.processes.are_of(generation)
             }
             ReloadEnd::CanaryDied => !is_good || self.plan.story != Story::Calm,
-            // A good one that had begun may give way, a bad one that never had its turn, too.
+            // A good generation that had begun may be superseded, and so may a bad one that never
+            // had its turn.
             ReloadEnd::Superseded => true,
             ReloadEnd::ShutDown => self.is_ending,
         };

@@ -1,5 +1,5 @@
-//! The evidence of deaths about the executable: which begin a pause, how long it is, when the breaker opens
-//! and closes. Knows no jobs.
+//! The evidence of deaths about the executable: which begin a pause, how long it is, when the
+//! breaker opens and closes. Does not: know jobs.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ pub(crate) struct Shown {
     pub(crate) pause: Option<Time>,
     pub(crate) queued: usize,
     pub(crate) queued_bytes: usize,
-    /// Those of them that wait aside, and their bytes.
+    /// Number of jobs that wait aside, and their bytes.
     pub(crate) apart: usize,
     pub(crate) apart_bytes: usize,
     pub(crate) generation: Generation,
@@ -37,12 +37,12 @@ impl Shown {
         }
     }
 
-    /// Jobs that wait in the queue, and their bytes.
+    /// Returns the number of jobs that wait in the queue, and their bytes.
     pub(crate) const fn in_line(&self) -> (usize, usize) {
         (self.queued - self.apart, self.queued_bytes - self.apart_bytes)
     }
 
-    /// Returns whether a job with this number of bytes finds no room aside.
+    /// Returns whether a job with this number of bytes has no room aside.
     pub(crate) fn is_full_aside(&self, bytes: usize, config: &Config) -> bool {
         let has_bytes = self.apart == 0 || self.apart_bytes + bytes <= config.queue_bytes;
         self.apart >= config.queue.max(1) || !has_bytes
@@ -56,12 +56,13 @@ pub(crate) struct Obituary {
     how: How,
     was_ready: bool,
     was_proven: bool,
-    /// Somebody wanted it, it was a job's doing, or it says nothing about the executable in service.
+    /// The death was ordered or caused by a job, or says nothing about the executable in service.
     is_excused: bool,
 }
 
 impl Obituary {
-    /// `had_begun` says whether it had begun a job that it had not answered.
+    /// Describes a death. `had_begun` says whether the process had begun a job that it had not
+    /// answered.
     pub(crate) fn of(process: &Process, how: How, current: Generation, had_begun: bool) -> Self {
         Self {
             job: process.job,
@@ -73,18 +74,19 @@ impl Obituary {
     }
 }
 
-/// Deaths that were nobody's wish.
+/// Deaths that were not ordered.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses {
-    /// In a row without a finished job between them.
+    /// Number of consecutive deaths without a finished job in between.
     streak: usize,
-    /// Failures in a row: minimum and maximum, as some things that end the row cannot be seen from
-    /// outside.
+    /// Minimum and maximum number of consecutive failures, because some events that end the row are
+    /// invisible from outside.
     failures: (u32, u32),
     latest: VecDeque<Time>,
-    /// All failures since the beginning.
+    /// Total number of failures.
     total: u64,
-    /// When a breaker that is open closes, if the failures until then do not exceed this number.
+    /// When an open breaker closes if the total number of failures does not exceed this number
+    /// until then.
     lulls: Vec<(Time, u64)>,
 }
 
@@ -104,7 +106,7 @@ impl Pauses {
         due.filter(|&(_, failures)| failures == self.total).count() > 0
     }
 
-    /// Takes in a death, and says whether it begins a pause.
+    /// Records a death, and returns whether it begins a pause.
     fn died(&mut self, now: Time, death: Obituary, before: Shown, config: &Config) -> bool {
         if death.is_excused || death.was_proven {
             return false;
@@ -131,7 +133,7 @@ impl Pauses {
 }
 
 impl Run {
-    /// Holds what the event has changed against what is known of deaths.
+    /// Compares the changes after the event with what deaths should cause.
     pub(crate) fn check_restarts(&mut self) -> Result<(), Broken> {
         let (before, after) = (self.before, Shown::of(&self.pool.scheduler));
         let started = std::mem::take(&mut self.started);
@@ -212,7 +214,8 @@ impl Run {
         })
     }
 
-    /// Nothing has failed for a while: the breaker closes if there is a worker, and none about to fail.
+    /// Checks that the breaker closes after a while without failures if there is a worker, and none
+    /// that may still fail.
     fn check_lull(&mut self, before: Shown, after: Shown, starting: usize) -> Result<(), Broken> {
         let closes = before.is_open && !after.is_open;
         let most = if closes { 0 } else { self.pauses.failures.1 };
@@ -227,7 +230,8 @@ impl Run {
         holds(may_stay || !after.is_open, "the_breaker_closes", || "all has been well for long".into())
     }
 
-    /// Nobody is started in a pause, and one at a time while the breaker is open; but for the first of a new generation.
+    /// Checks that no worker starts in a pause, and one at a time while the breaker is open. The
+    /// first worker of a new generation is exempt.
     fn check_starts(&mut self, started: &[WorkerId], after: Shown) -> Result<(), Broken> {
         let is_regular = |process: &&mut Process| process.generation <= after.generation;
         let mut is_any = false;

@@ -1,4 +1,5 @@
-//! The plan of a run, drawn from its seed: the pool's settings, how its workers behave, and what goes wrong.
+//! The plan of a run, drawn from its seed: the pool's settings, the behaviour of its workers, and
+//! the faults.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -7,15 +8,16 @@ use procpool_scheduler::{Backoff, Breaker, ClientDeaths, Config, Poison, Recycli
 
 use crate::random::Random;
 
-/// The subject of a run. Some promises can only be distinguished from bad luck where little else goes wrong.
+/// The subject of a run. Some promises can be distinguished from bad luck only in runs with few
+/// faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Story {
-    /// Everything at once.
+    /// All faults at once.
     Storm,
-    /// Nothing goes wrong but generations that do not start. No worker may be missing and no job may fail,
-    /// through recycling and reloads.
+    /// No faults except generations that do not start. Recycling and reloads must not cost a worker
+    /// or a job.
     Calm,
-    /// The executable does not start for a while, and is mended.
+    /// The executable does not start for a while, and is then fixed.
     CrashLoop,
 }
 
@@ -25,28 +27,28 @@ pub(crate) struct Plan {
     pub(crate) story: Story,
     pub(crate) config: Config,
     pub(crate) jobs: u64,
-    /// Between two jobs, at most.
+    /// Maximum time between two jobs.
     pub(crate) gap: Duration,
-    /// Maximum time from its spawn until a worker is ready.
+    /// Maximum time from spawn to ready.
     pub(crate) startup: Duration,
-    /// Maximum run of a job that is not meant to hang.
+    /// Maximum run time of a job that does not hang.
     pub(crate) run: Duration,
-    /// A tick is never later than that.
+    /// Maximum delay of a tick.
     pub(crate) lateness: Duration,
-    /// Of a hundred jobs, the number that kill their worker by bad luck.
+    /// Percentage of jobs that kill their worker by bad luck.
     pub(crate) crashes: u64,
     pub(crate) hangs: u64,
     pub(crate) cancels: u64,
-    /// Of a hundred jobs, the number that carry the payload that always kills.
+    /// Percentage of jobs that carry the payload that always kills.
     pub(crate) poison: u64,
-    /// Faults from outside that come between jobs.
+    /// Percentage of jobs after which a fault comes from outside.
     pub(crate) outside: u64,
     pub(crate) reloads: u64,
-    /// Number of times that the coordinator is held up.
+    /// Number of times that the coordinator gets no CPU time for a while.
     pub(crate) holdups: u64,
-    /// When the executable does not start.
+    /// The period in which the executable does not start.
     pub(crate) broken: Option<(Duration, Duration)>,
-    /// Whether the end is a drain amid the load.
+    /// Whether the run ends with a drain during the load.
     pub(crate) ends_early: bool,
 }
 
@@ -61,7 +63,7 @@ impl Plan {
         let mut chance = |percent| if wild { random.between(0, percent) } else { 0 };
         let (crashes, hangs, cancels) = (chance(20), chance(10), chance(30));
         let (poison, outside) = (chance(10), chance(20));
-        // Jobs so small that they are sent ahead; those that hang are then in the way of others.
+        // Jobs so short that they are sent ahead. Those that hang then delay others.
         let brisk = story != Story::CrashLoop && random.percent(40);
         let broken =
             (story == Story::CrashLoop).then(|| (random.millis(0, 100), random.millis(1_000, 4_000)));
@@ -118,7 +120,7 @@ fn config(story: Story, random: &mut Random) -> Config {
         idle_timeout: (story != Story::Calm && random.percent(50)).then(|| random.millis(20, 200)),
         ..Config::default()
     };
-    // Not drawn: what a seed is stays the same.
+    // Not drawn, so that each seed keeps its meaning.
     let deaths = if config.poison.deaths == 3 { 4 } else { 0 };
     Config { client_deaths: ClientDeaths { deaths, window: config.poison.memory }, ..config }
 }

@@ -1,5 +1,5 @@
-//! The processes, as far as a scheduler can tell, and the promises about them. Rejects orders that no real
-//! process could follow.
+//! The processes, as far as a scheduler can observe them, and the promises about them. Rejects
+//! orders that no real process could follow.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,54 +15,55 @@ pub(crate) struct Process {
     pub(crate) generation: Generation,
     pub(crate) is_ready: bool,
     pub(crate) job: Option<JobId>,
-    /// Jobs that it has and will run after that one.
+    /// Jobs that it holds and will run after that one.
     pub(crate) ahead: VecDeque<JobId>,
-    /// Jobs that it had ahead, and will not begin: the pool is about to hear of it.
+    /// Jobs that it held ahead and will not begin. The pool is about to learn of this.
     pub(crate) given_back: VecDeque<JobId>,
     /// The job that it was about to begin when it was recalled.
     pub(crate) passed_over: Option<JobId>,
     pub(crate) takes_ahead: bool,
-    /// Jobs that it has run, and nobody listened: it had broken the protocol.
+    /// Jobs that it ran after it had broken the protocol, when the coordinator ignored it.
     pub(crate) unheard: Vec<JobId>,
-    /// It was asked to give back the jobs that it has not begun, and has not heard it yet.
+    /// The pool has asked it to give back the jobs that it has not begun. It has not received the
+    /// request yet.
     pub(crate) is_recalled: bool,
-    /// Since when it has had the job that it runs.
+    /// Time at which it began the job that it runs.
     pub(crate) began_at: Time,
-    /// It has come to its end, and does not begin the job that it has.
+    /// It has finished its last job, and does not begin the one that it holds.
     pub(crate) is_over: bool,
     pub(crate) jobs_done: u64,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
-    /// It was asked to give its job up, or to exit. It is killed at this time if it does not.
+    /// It was asked to give up its job, or to exit. The pool kills it at this time unless it obeys.
     pub(crate) spared_until: Option<Time>,
-    /// Whether it would.
+    /// Whether it would obey.
     pub(crate) obeys: bool,
     pub(crate) ready_at: Time,
     pub(crate) idle_since: Time,
     pub(crate) is_suspect: bool,
     pub(crate) has_hung_up: bool,
     pub(crate) is_outgrown: bool,
-    /// It broke the protocol before anybody wanted it dead.
+    /// It broke the protocol before anything else ordered its death.
     pub(crate) is_violator: bool,
     /// It was started while the breaker was open.
     pub(crate) is_on_trial: bool,
-    /// It is dead, and nobody has noticed yet.
+    /// It is dead, and the coordinator has not noticed yet.
     pub(crate) is_dead: bool,
 }
 
 impl Process {
-    /// Returns whether it is there for jobs.
+    /// Returns whether it can take jobs.
     pub(crate) fn serves(&self) -> bool {
         let is_leaving = self.has_hung_up && self.job.is_none();
         self.is_ready && !self.is_killed && !self.is_retiring && !is_leaving
     }
 
-    /// As far as the pool can know.
+    /// Returns whether it is idle as far as the pool knows.
     pub(crate) fn is_idle(&self) -> bool {
         self.serves() && self.job.is_none() && self.given_back.is_empty() && self.passed_over.is_none()
     }
 
-    /// Returns whether its death is somebody's wish.
+    /// Returns whether its death was ordered.
     pub(crate) fn was_asked(&self) -> bool {
         self.is_retiring || self.spared_until.is_some() || (self.is_killed && !self.is_violator)
     }
@@ -110,7 +111,7 @@ impl Processes {
         self.count(|it| !it.is_ready && !it.is_killed)
     }
 
-    /// Those that have or could have a job.
+    /// Returns the number of processes that have or could take a job.
     pub(crate) fn ready(&self) -> usize {
         self.count(Process::serves)
     }
@@ -123,7 +124,7 @@ impl Processes {
         self.alive.iter().map(|(&id, process)| (id, process))
     }
 
-    /// Ends every trial: an earlier worker on trial has nothing to do with the next one.
+    /// Ends every trial. An earlier worker on trial does not count for the next one.
     pub(crate) fn end_trials(&mut self) {
         self.alive.values_mut().for_each(|it| it.is_on_trial = false);
     }
@@ -132,12 +133,12 @@ impl Processes {
         self.count(|it| it.is_retiring)
     }
 
-    /// Returns whether nobody in service is of an older generation.
+    /// Returns whether no worker in service is of an older generation.
     pub(crate) fn are_of(&self, generation: Generation) -> bool {
         self.alive.values().all(|it| it.is_retiring || it.generation >= generation)
     }
 
-    /// Says whether the process begins the job now.
+    /// Assigns a job. Returns whether the process begins it now.
     pub(crate) fn assign(
         &mut self,
         id: WorkerId,

@@ -1,4 +1,4 @@
-//! Random numbers of a seed, and of nothing else, so that a seed is a whole run.
+//! Random numbers that depend only on a seed, so that a seed determines a whole run.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low + 1)
     }
@@ -29,7 +29,8 @@ impl Random {
         self.next() % 100 < percent
     }
 
-    /// Down to the microsecond, so that little happens at once by accident.
+    /// Returns a duration with a resolution of a microsecond, so that few events coincide by
+    /// accident.
     pub(crate) fn millis(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_micros(self.between(1_000 * low, 1_000 * high))
     }

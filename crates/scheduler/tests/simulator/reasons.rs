@@ -1,4 +1,4 @@
-//! Why a worker is killed or let go: somebody wants it, or its time is over. A working one is left
+//! Why a worker is killed or retired: a request, or the end of its time. A working worker is left
 //! alone.
 
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::ledger::holds;
 use crate::processes::Process;
 use crate::run::Run;
 
-/// Time enough for a recall: the patience, till it is seen to be over, and the way there.
+/// Maximum time for a recall: the patience, its detection, and the transport.
 const BEHIND: Duration = Duration::from_millis(5);
 
-/// Time enough for the replacement of all workers, one after the other.
+/// Maximum time for the replacement of all workers, one after the other.
 const RENEWAL: Duration = Duration::from_secs(1);
 
 impl Run {
-    /// Checks that a kill is somebody's wish, or the end of a patience. The worker may not have obeyed an
-    /// order since.
+    /// Checks that a kill follows a request or the end of a timeout. The worker must not have
+    /// obeyed an order since.
     pub(crate) fn check_kill(&mut self, id: WorkerId) -> Result<(), Broken> {
         let (now, max) = (self.now, self.plan.config.max_workers);
         let are_retiring = self.processes.retiring() >= max;
@@ -30,9 +30,9 @@ impl Run {
         };
         let is_over = process.spared_until.is_some_and(|end| end <= now);
         let is_end = self.limit.is_some_and(|limit| limit <= now);
-        // One that nobody waits for, or that would have to retire behind too many others.
+        // A worker that no job needs, or that would have to retire behind too many others.
         let is_surplus = process.job.is_none() && (are_retiring || (self.is_ending && !process.is_ready));
-        // One that panicked goes by itself, unless it has more to do.
+        // A worker that panicked is killed only if it holds more jobs. Otherwise it retires.
         let is_suspect = process.is_suspect && (process.job.is_some() || !process.given_back.is_empty());
         let has_reason = is_wanted || is_over || is_end || is_surplus || is_suspect;
         holds(has_reason, "kills_have_a_reason", || format!("{id} is killed, with job {:?}", process.job))
@@ -51,7 +51,7 @@ impl Run {
         let idle_since = process.idle_since;
         let is_unused =
             config.idle_timeout.is_some_and(|timeout| idle_since + timeout <= now) && others >= least;
-        // The first of a new generation takes the place of a surplus worker.
+        // The first worker of a new generation takes the place of a surplus worker.
         let gives_way = !self.reloads.is_empty() && others >= config.max_workers;
         let has_reason = self.are_too_many(others)
             || self.was_set_apart()
@@ -63,15 +63,15 @@ impl Run {
         holds(has_reason, "who_works_stays", || format!("{id} retires, idle since {idle_since:?}"))
     }
 
-    /// Returns whether a job waited just before for a worker that had run nothing, so that one is
-    /// or was replaced for it.
+    /// Returns whether a job waited just before for a worker that had run no job, so that one is or
+    /// was replaced for it.
     fn was_set_apart(&self) -> bool {
         self.pool.scheduler.set_apart() > 0
             || self.last_apart.is_some_and(|last| self.now.since(last) < RENEWAL)
     }
 
-    /// Returns whether the worker may have done its share: its own is up to a tenth lower than the
-    /// bound.
+    /// Returns whether the worker may have reached its limit, which is up to a tenth below the
+    /// configured one.
     fn may_be_worn(&mut self, id: WorkerId) -> bool {
         let (recycling, now) = (self.plan.config.recycling, self.now);
         let Some(process) = self.processes.get(id) else { return false };
@@ -81,13 +81,13 @@ impl Run {
         process.is_ready && (process.is_outgrown || by_jobs || by_age)
     }
 
-    /// Returns whether the breaker has been open, or a pause, just before: nobody is replaced then,
-    /// and they have to catch up.
+    /// Returns whether the breaker was open, or a pause lasted, just before. The pool replaces no
+    /// worker then, and has to catch up afterwards.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.now.since(self.last_trouble) < RENEWAL
     }
 
-    /// Checks that nobody waits for long behind a job that takes long.
+    /// Checks that no job waits for long behind a long job.
     pub(crate) fn check_ahead(&self) -> Result<(), Broken> {
         let most = BEHIND + 2 * self.plan.lateness;
         let is_late = |it: &Process| {
@@ -97,7 +97,7 @@ impl Run {
         holds(late.is_none(), "nobody_waits_behind_a_long_job", || format!("{late:?}"))
     }
 
-    /// Checks, long after the last job, that every worker that has done its share is gone.
+    /// Checks, long after the last job, that every worker that has reached its limit is gone.
     pub(crate) fn check_worn(&self) -> Result<(), Broken> {
         let (recycling, now) = (self.plan.config.recycling, self.now);
         let is_worn = |process: &Process| {
@@ -111,7 +111,7 @@ impl Run {
         })
     }
 
-    /// Checks that a worker beyond the maximum is there only because another one goes.
+    /// Checks that a worker beyond the maximum exists only because another one goes.
     pub(crate) fn check_surplus(&self) -> Result<(), Broken> {
         let max = self.plan.config.max_workers;
         let current = self.pool.scheduler.generation();

@@ -1,5 +1,5 @@
-//! Workers that are asked back for jobs that they have not begun: at once, late, at the moment at which they
-//! begin one, or before they have received any of it.
+//! Workers that are asked to give back jobs that they have not begun. The request comes at once,
+//! late, when they begin one, or before they have received any part of it.
 
 use std::time::Duration;
 
@@ -9,11 +9,12 @@ use crate::agenda::Happening;
 use crate::broken::Broken;
 use crate::run::Run;
 
-/// Between two instructions of a worker, on a busy machine.
+/// Time between two instructions of a worker on a busy machine.
 const INSTANT: Duration = Duration::from_micros(200);
 
 impl Run {
-    /// It may answer what it has before the pool hears that the rest is not begun.
+    /// Lets a worker give back its jobs. It may answer the others before the pool learns that these
+    /// are not begun.
     pub(crate) fn give_back(&mut self, worker: WorkerId) -> Result<(), Broken> {
         let later = self.now + Duration::from_micros(300).mul_f64(self.fraction());
         let is_late = self.random.percent(15);
@@ -22,14 +23,14 @@ impl Run {
         let Some(process) = self.processes.get(worker).filter(|it| !it.is_dead) else { return Ok(()) };
         process.is_recalled = false;
         if is_late && process.job.is_some() {
-            // It has had no processor until now.
+            // It has had no CPU time until now.
             process.began_at = now;
             self.coverage.met("recalled too early");
             return self.feed(Event::Unbegun { worker });
         }
         process.given_back = std::mem::take(&mut process.ahead);
         if hesitates && !process.is_killed && process.began_at + INSTANT >= now {
-            // It was about to begin this one, so that the pool takes it for begun.
+            // It was about to begin this job, so the pool believes that it has begun.
             process.passed_over = process.job.take();
         }
         self.agenda.put(later, Happening::Recalled(worker));
@@ -43,7 +44,7 @@ impl Run {
         (process.idle_since, process.spared_until) = (now, None);
         self.coverage.met("passed over");
         self.ledger.taken_back(job)?;
-        // Jobs that it was sent after the recall are not asked back: it begins the first of them.
+        // Jobs that it got after the recall stay. It begins the first of them.
         self.go_on(worker)?;
         self.feed(Event::PassedOver { worker, job })
     }
@@ -54,7 +55,7 @@ impl Run {
         let keeps = usize::from(process.job.is_some() || process.passed_over.is_some());
         let passes_over = process.passed_over.is_some();
         if keeps == 0 && !process.given_back.is_empty() {
-            // Only now it is known to have nothing to do.
+            // Only now the pool knows that it is idle.
             process.idle_since = now;
         }
         let back = std::mem::take(&mut process.given_back);

@@ -1,4 +1,4 @@
-//! The promises that hold when nothing has gone wrong for a while, and when all is over.
+//! The promises that hold after a period without faults, and at the end of a run.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::plan::Story;
 use crate::run::Run;
 
 impl Run {
-    /// Long after the last job and the last fault.
+    /// Checks the promises long after the last job and the last fault.
     pub(crate) fn check_rest(&mut self) -> Result<(), Broken> {
         let open = self.ledger.open();
         holds(open == 0, "nothing_is_lost", || format!("{open} jobs have no outcome"))?;
@@ -48,7 +48,8 @@ impl Run {
         Ok(())
     }
 
-    /// Checks that the generation in service is the last that was any good; the last one asked for, if it is.
+    /// Checks that the generation in service is the last good one. It is the last one requested if
+    /// that one is good.
     fn check_makes(&mut self) -> Result<(), Broken> {
         let current = self.pool.scheduler.generation();
         let is_last_done = current >= self.last_done;
@@ -69,14 +70,15 @@ impl Run {
         let job = self.ledger.submit(procpool_scheduler::Terms::default(), 1, self.now);
         self.feed(Event::Submit { job, terms: procpool_scheduler::Terms::default() })?;
         let is_taken = self.pool.scheduler.counters().accepted > before && self.ledger.is_open(job);
-        // Without a queue a pool that has shrunk to nothing turns its first job away.
+        // A pool without a queue that has shrunk to no worker refuses its first job.
         let may_refuse = self.plan.config.queue == 0;
         holds(is_taken || may_refuse, "the_breaker_closes", || {
             "a job is refused long after the executable was mended".into()
         })
     }
 
-    /// Starts that the pauses allow while the executable is broken: each round as many as there may be workers.
+    /// Returns the maximum number of starts that the pauses allow while the executable is broken.
+    /// Each round starts at most the maximum number of workers.
     fn most_starts(&self) -> u64 {
         let backoff = self.plan.config.backoff;
         let (from, to) = self.plan.broken.unwrap_or_default();
@@ -89,7 +91,7 @@ impl Run {
         (rounds + 1) * self.plan.config.max_workers as u64
     }
 
-    /// All is over.
+    /// Checks the promises at the end of the run.
     pub(crate) fn check_end(&mut self) -> Result<(), Broken> {
         let (open, left) = (self.ledger.open(), self.processes.len());
         holds(open == 0, "nothing_is_lost", || format!("{open} jobs have no outcome in the end"))?;

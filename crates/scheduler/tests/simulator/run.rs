@@ -1,5 +1,5 @@
-//! One run: a scheduler in virtual time, driven as a coordinator drives it. The events are in `happenings`,
-//! the execution of its orders in `orders`, the promises at the end in `rest`.
+//! One run: a scheduler in virtual time, driven like a coordinator drives it. `happenings` contains
+//! the events, `orders` the execution of its orders, `rest` the promises at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::processes::Processes;
 use crate::random::Random;
 use crate::sizes::Sizes;
 
-/// A run that takes more steps than this goes round in circles.
+/// Maximum number of steps of a run. A longer run goes round in circles.
 const MOST_STEPS: u64 = 200_000;
 
 pub(crate) struct Run {
@@ -44,35 +44,35 @@ pub(crate) struct Run {
     /// The last reported death.
     pub(crate) obituary: Option<Obituary>,
     pub(crate) pauses: Pauses,
-    /// When the breaker was open, or there was a pause, for the last time.
+    /// Last time at which the breaker was open or a pause ran.
     pub(crate) last_trouble: Time,
-    /// Workers that were started by this event.
+    /// Workers that this event started.
     pub(crate) started: Vec<WorkerId>,
-    /// A job that is submitted though it is there already.
+    /// A job that is submitted a second time while it is unresolved.
     pub(crate) again: Option<JobId>,
-    /// The alarm that counts, and when it is set for.
+    /// The number of the alarm that counts, and its time.
     alarm: (u64, Option<Time>),
-    /// Jobs whose payloads were asked for and have not been reported.
+    /// Jobs whose payloads the scheduler has asked for and not received.
     pub(crate) asked: BTreeSet<JobId>,
-    /// Jobs besides its last that the worker which died last had begun.
+    /// Jobs that the worker which died last had begun, except its last job.
     pub(crate) also_lost: Vec<JobId>,
     pub(crate) reloads: BTreeSet<Generation>,
     pub(crate) last_done: Generation,
     pub(crate) last_end: Option<ReloadEnd>,
-    /// Deaths by payload, as the scheduler was told of them.
+    /// Deaths by payload, as reported to the scheduler.
     pub(crate) strikes: BTreeMap<u64, Strikes>,
     pub(crate) clients: BTreeMap<u64, Window>,
-    /// When a job was set apart for the last time.
+    /// When a job was last set aside.
     pub(crate) last_apart: Option<Time>,
-    /// Workers started while the executable was broken.
+    /// Number of workers started while the executable was broken.
     pub(crate) starts_in_vain: u64,
-    /// Whether every worker that shall be there has been ready at once.
+    /// Whether the full number of workers has been ready at once.
     was_whole: bool,
     pub(crate) is_awake: bool,
     pub(crate) is_ending: bool,
-    /// When everything that is left ends.
+    /// When the pool ends everything that is left.
     pub(crate) limit: Option<Time>,
-    /// Whether the scheduler has heard that the time has come.
+    /// Whether the scheduler has learned that this time has come.
     pub(crate) is_stopped: bool,
     pub(crate) is_drained: bool,
 }
@@ -124,7 +124,7 @@ impl Run {
         }
     }
 
-    /// From the first event to the last death.
+    /// Plays the run from the first event to the last death.
     pub(crate) fn play(&mut self) -> Result<(), Broken> {
         let end = self.schedule();
         self.schedule_sizes(self.seed, end);
@@ -132,7 +132,7 @@ impl Run {
         for _ in 0..MOST_STEPS {
             let Some((at, happening)) = self.agenda.next() else { return self.check_end() };
             if at < self.now && matches!(happening, Happening::Tick(_)) {
-                // Held up: first what has arrived meanwhile, then the tick.
+                // After a delay: first the events that have arrived, then the tick.
                 self.agenda.put(self.now, happening);
                 continue;
             }
@@ -145,7 +145,7 @@ impl Run {
         Err(broken("it_comes_to_an_end", format!("not within {MOST_STEPS} steps")))
     }
 
-    /// Puts down what is going to come from outside.
+    /// Schedules the events from outside.
     fn schedule(&mut self) -> Time {
         let mut at = Time::ZERO;
         for _ in 0..self.plan.jobs {
@@ -173,14 +173,15 @@ impl Run {
         at
     }
 
-    /// From 0 to 1.
+    /// Returns a number from 0 to 1.
     pub(crate) fn fraction(&mut self) -> f64 {
         f64::from(u16::try_from(self.random.between(0, 1_000)).unwrap_or(0)) / 1_000.0
     }
 
-    /// Tells the scheduler, does as it says, sets the alarm, and looks whether all is well.
+    /// Passes the event to the scheduler, carries out its actions, sets the alarm, and checks the
+    /// promises.
     pub(crate) fn feed(&mut self, event: Event) -> Result<(), Broken> {
-        // A clock that goes backwards takes nobody along.
+        // A clock that goes backwards affects nothing.
         if self.last_told == self.now && self.random.percent(5) {
             let before = self.now.as_nanos().saturating_sub(self.random.between(0, 5_000_000));
             return self.tell(Time::from_nanos(before), event);
@@ -195,7 +196,7 @@ impl Run {
         self.is_awake |= matches!(event, Event::Submit { .. });
         self.pool.handle(at, event);
         if self.pool.scheduler.generation() != self.before.generation {
-            // What killed the executable before may do the new one no harm.
+            // A payload that killed the previous executable may not harm the new one.
             self.strikes.clear();
             self.clients.clear();
         }
@@ -226,12 +227,12 @@ impl Run {
         rings
     }
 
-    /// What holds after every event.
+    /// Checks the promises that hold after every event.
     fn check(&mut self, event: Event) -> Result<(), Broken> {
         let scheduler = &self.pool.scheduler;
         let (max, queue) = (self.plan.config.max_workers, self.plan.config.queue);
         let (queued, apart) = (scheduler.queued(), scheduler.set_apart());
-        // What had been set apart may have come back to the queue.
+        // Jobs that were set aside may have returned to the queue.
         let most_apart = if self.last_apart.is_some() { queue.max(1) } else { 0 };
         let most = (self.sizes.peak + 1) * (1 + self.plan.config.ahead);
         let has_room = queued <= queue + most + most_apart;
@@ -269,7 +270,7 @@ impl Run {
         self.check_restarts()?;
         if self.plan.story == Story::Calm && !self.is_ending {
             let ready = self.processes.ready();
-            // A canary is ready, too, before those that were started at first are.
+            // A canary may become ready before the first workers do.
             self.was_whole |= ready == max && in_service == max;
             let is_whole = ready >= max || !self.was_whole;
             holds(is_whole, "no_worker_is_missed", || format!("{ready} of {max} are ready"))?;
@@ -278,6 +279,6 @@ impl Run {
     }
 }
 
-/// From the last job, or the mending of the executable, to the moment at which the pool has to be well again: more than
-/// the longest pause, the breaker's window, and the longest job together.
+/// Time from the last job, or the fix of the executable, until the pool must be healthy again. It
+/// exceeds the longest pause, the breaker's window, and the longest job together.
 pub(crate) const REST: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! A pool that becomes larger and smaller while it runs, and how many workers there may be then.
+//! A pool that grows and shrinks while it runs, and the number of workers that it may have then.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::plan::Story;
 use crate::random::Random;
 use crate::run::Run;
 
-/// What a pool that has become smaller may have for a while.
+/// The temporary excess of a pool that has become smaller.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sizes {
-    /// The maximum number of workers that there ever might be.
+    /// Largest maximum number of workers so far.
     pub(crate) peak: usize,
-    /// Workers in service when it became smaller, less those that have gone since.
+    /// Number of workers in service when the pool became smaller, less those that have gone since.
     in_service: usize,
     retiring: usize,
     was_resized: bool,
@@ -29,7 +29,7 @@ impl Sizes {
 }
 
 impl Run {
-    /// Puts down when the pool is resized. Of numbers of its own: what a seed is otherwise stays the same.
+    /// Schedules the resizes. Draws from numbers of its own, so that each seed keeps its meaning.
     pub(crate) fn schedule_sizes(&mut self, seed: u64, end: Time) {
         let mut random = Random::new(seed ^ 0x517e);
         if self.plan.story != Story::Storm || !random.percent(40) {
@@ -52,12 +52,13 @@ impl Run {
         self.feed(Event::Resize { min, max })
     }
 
-    /// Returns whether a worker may be let go only because there are too many.
+    /// Returns whether a worker may retire only because there are too many.
     pub(crate) fn are_too_many(&self, others: usize) -> bool {
         self.sizes.was_resized && others >= self.plan.config.max_workers
     }
 
-    /// Returns whether more may be in service than there shall be, as the pool has become smaller.
+    /// Returns whether more workers than the maximum may be in service, because the pool has become
+    /// smaller.
     pub(crate) fn is_shrinking(&self) -> bool {
         self.sizes.in_service > self.plan.config.max_workers
     }
