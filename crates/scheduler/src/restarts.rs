@@ -102,7 +102,7 @@ impl Restarts {
         self.until = None;
     }
 
-    /// Counts a death that nobody asked for, of a worker that had begun no job. Returns the end of
+    /// Counts the death of a worker that had begun no job, if no order caused it. Returns the end of
     /// the backoff if the death starts one.
     pub(crate) fn died(&mut self, now: Time, standing: Standing, death: Death) -> Option<Time> {
         if standing == Standing::Proven {

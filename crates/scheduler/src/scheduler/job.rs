@@ -31,7 +31,7 @@ pub(super) struct Job {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     Queued(Spot),
-    /// Waits [aside](super::Scheduler::set_aside) for a worker that has run nothing.
+    /// Waits [aside](super::Scheduler::set_aside) for a worker that has run no job.
     Aside(Spot),
     /// With a worker that, as far as the pool knows, runs another job first.
     Ahead {
