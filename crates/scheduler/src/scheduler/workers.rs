@@ -249,8 +249,8 @@ impl Scheduler {
         self.kill(id, Cause::Protocol);
     }
 
-    /// Marks a worker that is about to die, so that it gets no further job. A busy worker may still
-    /// have answered.
+    /// Marks a worker as about to die, so that it gets no further job. A busy worker keeps its phase,
+    /// because it may already have answered.
     pub(super) fn hung_up(&mut self, id: WorkerId) {
         let Some(worker) = self.fleet.get_mut(id) else { return };
         worker.has_hung_up = true;
