@@ -14,6 +14,19 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// The pools of a service. Clones share them.
+///
+/// ```no_run
+/// # use procpool_coordinator::{Coordinator, CoordinatorConfig, Executable, Pool};
+/// # use std::time::Duration;
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let fib = Pool::<Fib>::builder(Executable::find("procpool-fib")?).workers(1..=4).config()?;
+/// let coordinator = Coordinator::start(CoordinatorConfig::new([fib])).await?;
+/// println!("{}", coordinator.pool::<Fib>("fib")?.run(40).await?);
+/// coordinator.shutdown(Duration::from_secs(10)).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     pools: Arc<BTreeMap<String, RawPool>>,

@@ -128,6 +128,15 @@ impl<Out, In> Worker<Out, In> {
 
     /// Asks the worker to handle the messages that it was sent and exit, kills it after `grace`, and waits
     /// until it is gone. Messages that were not received are lost.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Worker;
+    /// # use std::time::Duration;
+    /// # async fn example(mut worker: Worker<String, String>) {
+    /// let report = worker.finish(Duration::from_secs(2)).await;
+    /// println!("{report}"); // worker procpool-ping (pid 4711) ended with exit code 0 after …
+    /// # }
+    /// ```
     pub async fn finish(&mut self, grace: Duration) -> ExitReport {
         if !self.home.is_here() {
             return self.exited().await;
@@ -206,6 +215,22 @@ impl<Out: Serialize + 'static, In: DeserializeOwned + 'static> Worker<Out, In> {
     }
 
     /// Returns the next event, or `None` after [`WorkerEvent::Exit`]. Safe to drop and call again.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::{Worker, WorkerError, WorkerEvent};
+    /// # async fn example(mut worker: Worker<String, String>) -> Result<(), WorkerError> {
+    /// while let Some(event) = worker.next_event().await? {
+    ///     match event {
+    ///         WorkerEvent::Online => worker.post("ping").await?,
+    ///         WorkerEvent::Message(answer) => println!("From worker: {answer}"),
+    ///         WorkerEvent::Error(failure) => eprintln!("{failure}"),
+    ///         WorkerEvent::Exit(report) => println!("{report}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When a message does not decode. The next call returns the next event.

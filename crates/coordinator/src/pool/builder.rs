@@ -17,6 +17,22 @@ use tokio::runtime::Handle;
 /// Describes a pool. [`start`](Self::start) starts it. See [`PoolLimits`] for the defaults. The order of
 /// calls does not matter. If a method is called several times, the last call counts; calls of `env` and
 /// `inherit_env` add up.
+///
+/// ```no_run
+/// # use procpool_coordinator::{Executable, Pool};
+/// # use std::time::Duration;
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = Pool::<Fib>::builder(Executable::find("procpool-fib")?)
+///     .workers(1..=8)
+///     .queue(100)
+///     .timeout(Duration::from_secs(5))
+///     .memory_limit(512 << 20)
+///     .start()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PoolBuilder<J> {
@@ -215,6 +231,16 @@ impl<J: Job> PoolBuilder<J> {
 
     /// Sets the data that each worker receives at its start. It is encoded in the job's encoding when the
     /// pool starts. Up to 1 MiB of bincode are also kept as JSON, for workers that read no bincode.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::{Executable, Pool};
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// // The worker reads it as `startup.worker_data::<String>()`.
+    /// let builder = Pool::<Fib>::builder(Executable::find("procpool-fib")?).worker_data("/srv/model");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn worker_data<T: Serialize + Send + 'static>(mut self, data: T) -> Self {
         self.worker_data = StartData::of(data);
         self

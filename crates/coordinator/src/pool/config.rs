@@ -41,6 +41,17 @@ impl std::fmt::Display for WorkerSource {
 }
 
 /// The configuration of a pool.
+///
+/// ```no_run
+/// # use procpool_coordinator::{Executable, PoolConfig, PoolError, RawPool};
+/// # async fn example() -> Result<(), PoolError> {
+/// let mut config = PoolConfig::new("fib", Executable::find("procpool-fib")?);
+/// config.limits.max_workers = 8;
+/// config.limits.supervision.spares = 1;
+/// let pool = RawPool::start(config).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {

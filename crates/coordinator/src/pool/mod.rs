@@ -108,6 +108,18 @@ impl<J: Job> Pool<J> {
 
     /// Describes a pool of workers that somebody else starts, and that attach to `socket`. Settings that
     /// are for spawned workers have no effect.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::{AttachSocket, Pool};
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A service manager starts two processes `WORKER --attach /run/procpool/fib.sock`.
+    /// let socket = AttachSocket::at("/run/procpool/fib.sock");
+    /// let pool = Pool::<Fib>::attached(socket).workers(2).start().await?;
+    /// println!("{}", pool.run(40).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn attached(socket: AttachSocket) -> PoolBuilder<J> {
         PoolBuilder::attached(socket)
     }
@@ -197,6 +209,20 @@ impl<J: Job> Pool<J> {
 
     /// Submits a job and returns its handle at once, unless the queue is full now.
     ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// match pool.try_submit(40) {
+    ///     Ok(job) => println!("{}", job.await?),
+    ///     Err(refused) if refused.reason.is_full_queue() => println!("busy, try again later"),
+    ///     Err(refused) => return Err(refused.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the pool does not accept the job now, or its input cannot be encoded.
     pub fn try_submit(&self, input: J::Input) -> Result<JobHandle<J>, Refused> {
@@ -209,6 +235,19 @@ impl<J: Job> Pool<J> {
     /// fills the memory. [`Map`] has options for the number of jobs under way, and for the order of outcomes.
     /// A job may wait in the queue for any time, and the pool's `timeout` bounds its run. The stream keeps
     /// the pool alive. Dropping it cancels open jobs.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// let mut outputs = pool.map([30, 31, 32]);
+    /// while let Some(output) = outputs.next().await {
+    ///     println!("{}", output?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn map<I>(&self, inputs: I) -> Map<J, I::IntoIter>
     where
         I: IntoIterator<Item = J::Input>,
@@ -219,12 +258,34 @@ impl<J: Job> Pool<J> {
     /// Cancels a job by its id. Returns `true` if it had no outcome yet. In this case its outcome is
     /// [`JobError::Cancelled`]. The pool asks a running job to stop, and kills its worker if it does not stop
     /// within the grace.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::outcome::InvalidJobId;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example() {
+    /// /// Answers `DELETE /jobs/{id}`.
+    /// fn delete(pool: &Pool<Fib>, id: &str) -> Result<bool, InvalidJobId> {
+    ///     Ok(pool.cancel(id.parse()?))
+    /// }
+    /// # }
+    /// ```
     pub fn cancel(&self, job: JobId) -> bool {
         self.raw.cancel(job)
     }
 
     /// Accepts no further jobs, lets accepted jobs finish for up to `drain`, ends the rest as shut down, and
     /// returns when every worker has exited.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use std::time::Duration;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// let report = pool.shutdown(Duration::from_secs(10)).await;
+    /// println!("{} jobs ended, {} of them cut off", report.finished, report.shut_down);
+    /// # }
+    /// ```
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         self.raw.shutdown(drain).await
     }
@@ -234,6 +295,17 @@ impl<J: Job> Pool<J> {
     /// and then this returns. Dropping the future stops nothing. If several reloads overlap, the last one
     /// wins.
     ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// match pool.reload().await {
+    ///     Ok(report) => println!("all workers are of generation {}", report.generation),
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the file cannot be used, or its first worker does not get ready: nothing has changed. Or when a
     /// later reload or a shutdown came before the end.
@@ -242,11 +314,31 @@ impl<J: Job> Pool<J> {
     }
 
     /// Returns the pool's status at this moment.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// let status = pool.status();
+    /// println!("{} jobs wait, {} run", status.queued, status.running);
+    /// println!("{} workers are idle, {} died so far", status.workers.idle, status.deaths);
+    /// # }
+    /// ```
     pub fn status(&self) -> PoolStatus {
         self.raw.status()
     }
 
     /// Returns the pool's workers at this moment.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// for worker in pool.workers() {
+    ///     println!("{} (pid {:?}) has done {} jobs", worker.id, worker.pid, worker.jobs_done);
+    /// }
+    /// # }
+    /// ```
     pub fn workers(&self) -> Vec<WorkerStatus> {
         self.raw.workers()
     }
@@ -259,6 +351,17 @@ impl<J: Job> Pool<J> {
 
     /// Clears the record of the payload or client with this [fingerprint](Quarantine), or all records: the
     /// pool runs their jobs again. Returns the number of cleared records.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// for payload in pool.quarantine().payloads {
+    ///     println!("{} killed {} workers", payload.fingerprint, payload.deaths);
+    ///     pool.clear_quarantine(Some(&payload.fingerprint));
+    /// }
+    /// # }
+    /// ```
     pub fn clear_quarantine(&self, fingerprint: Option<&str>) -> usize {
         self.raw.clear_quarantine(fingerprint)
     }

@@ -38,12 +38,38 @@ impl<J> fmt::Debug for WeakPool<J> {
 
 impl<J: Job> Pool<J> {
     /// Returns a handle that does not keep the pool alive.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use std::time::Duration;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// let weak = pool.downgrade();
+    /// tokio::spawn(async move {
+    ///     while let Some(pool) = weak.upgrade() {
+    ///         println!("{} jobs wait", pool.status().queued);
+    ///         drop(pool);
+    ///         tokio::time::sleep(Duration::from_secs(10)).await;
+    ///     }
+    /// });
+    /// # }
+    /// ```
     pub fn downgrade(&self) -> WeakPool<J> {
         WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner), job: PhantomData }
     }
 
     /// Changes the number of workers, and returns at once. A larger pool starts the workers that it lacks. A
     /// smaller one lets workers go as they become idle, one after the other: no job is disturbed.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), Box<dyn std::error::Error>> {
+    /// pool.resize(8..=16)?; // by day
+    /// pool.resize(1..=2)?; // at night
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the maximum is zero, or the workers attach to the pool.
@@ -55,6 +81,17 @@ impl<J: Job> Pool<J> {
     /// spares, and none in a lazy pool that was given no job. Workers beyond those start for jobs, and it does not wait
     /// for them. Resizing the pool changes the number for those that wait already.
     ///
+    /// ```no_run
+    /// # use procpool_coordinator::{Executable, Pool};
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = Pool::<Fib>::builder(Executable::find("procpool-fib")?).workers(4).start().await?;
+    /// pool.ready(4).await?;
+    /// // Each of the first four jobs finds a worker that is ready.
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the pool stops taking jobs.
     pub async fn ready(&self, workers: usize) -> Result<(), Refused> {
@@ -62,6 +99,18 @@ impl<J: Job> Pool<J> {
     }
 
     /// Stops taking jobs, and returns at once. Jobs that were accepted go on. Workers exit as they are no longer needed.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let job = pool.submit(40).await?;
+    /// pool.close();
+    /// assert!(pool.try_submit(41).is_err());
+    /// println!("{}", job.await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&self) {
         self.raw.close();
     }

@@ -22,6 +22,19 @@ use std::time::Duration;
 
 /// Describes a worker. [`spawn`](Self::spawn) starts it. The order of calls does not matter. If a method is
 /// called several times, the last call counts; calls of `env` and `inherit_env` add up.
+///
+/// ```no_run
+/// # use procpool_coordinator::{Executable, Worker};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let worker = Worker::<String, String>::builder(Executable::find("procpool-ping")?)
+///     .name("ping-1")
+///     .memory_limit(256 << 20)
+///     .env("LANG", "C")
+///     .spawn()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct WorkerBuilder<Out, In> {

@@ -93,6 +93,18 @@ impl<J: Job> JobHandle<J> {
     }
 
     /// Lets the job go on without a caller that waits for its outcome.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// let job = pool.submit(40).await?;
+    /// println!("accepted as {}", job.id());
+    /// job.detach();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn detach(self) {
         self.job.detach();
     }
@@ -100,6 +112,19 @@ impl<J: Job> JobHandle<J> {
     /// Awaits the outcome, and returns it with a report of the job's resources. The report has more than the
     /// job's times only if [`JobRequest::report_usage`](crate::JobRequest::report_usage) asked for it.
     /// Dropping the future cancels the job.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// let job = pool.job(40).report_usage().submit().await?;
+    /// let reported = job.reported().await;
+    /// println!("{:?} on a processor, {:?} bytes", reported.report.cpu_time, reported.report.peak_memory);
+    /// let f = reported.outcome?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn reported(mut self) -> Reported<J::Output> {
         Reported::of::<J>(poll_fn(|context| self.poll_end(context)).await)
     }
@@ -121,6 +146,20 @@ impl<J: Job> JobHandle<J> {
 
     /// Returns the job's next progress, or `None` once it has its outcome or its events were taken. Discards
     /// the chunks that come before that. Safe to drop and call again.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// let mut job = pool.submit(40).await?;
+    /// while let Some((done, total)) = job.next_progress().await {
+    ///     println!("{done} of {total:?}");
+    /// }
+    /// let f = job.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next_progress(&mut self) -> Option<(u64, Option<u64>)> {
         self.events.as_mut()?.next_progress().await
     }
@@ -129,6 +168,21 @@ impl<J: Job> JobHandle<J> {
 impl<J: Streaming> JobHandle<J> {
     /// Returns the job's next event, or `None` once the job has its outcome and every event was
     /// taken. Safe to drop and call again.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::{JobEvent, Pool};
+    /// # procpool_protocol::job!(Lines, "lines", String => u64, chunks String);
+    /// # async fn example(pool: Pool<Lines>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut job = pool.submit("access.log".into()).await?;
+    /// while let Some(event) = job.next_event().await {
+    ///     if let JobEvent::Chunk(line) = event? {
+    ///         println!("{line}");
+    ///     }
+    /// }
+    /// println!("{} lines", job.await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When a chunk does not decode.

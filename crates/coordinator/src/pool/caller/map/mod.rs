@@ -34,9 +34,8 @@ use tokio::task::coop;
 ///
 /// ```no_run
 /// # use procpool_coordinator::Pool;
-/// # use procpool_protocol::{Job, JobError};
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # use procpool_protocol::JobError;
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
 /// let mut outputs = pool.map(0..1_000_000).unordered();
 /// let mut sum = 0;
@@ -114,6 +113,15 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// Sets the number of jobs under way, at least 1. By default, no worker runs out of jobs: 256, or 64 for
     /// each worker. The number is lower where the jobs would fill more than half of the pool's queue, or
     /// where their payloads would exceed 64 MiB.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) {
+    /// // Four jobs at a time, so that the other workers are free for other callers.
+    /// let outputs = pool.map(0..1_000_000).ahead(4);
+    /// # }
+    /// ```
     pub fn ahead(mut self, jobs: usize) -> Self {
         self.window.ahead = Some(jobs.max(1));
         self
@@ -133,9 +141,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
-    /// # use procpool_protocol::Job;
-    /// # struct Parse;
-    /// # impl Job for Parse { const NAME: &'static str = "parse"; type Input = String; type Output = u64; }
+    /// # procpool_protocol::job!(Parse, "parse", String => u64);
     /// # async fn example(pool: Pool<Parse>, text: String) {
     /// let lines = text.lines().map(str::to_owned);
     /// let mut outcomes = pool.map(lines).chunks(1_000);
