@@ -4,6 +4,7 @@
 //! writes its job to the worker's socket itself, and the session that reads a result writes the next job.
 //! Lock order: pool, then outbox. The clock is read inside the lock.
 
+use super::cache_aligned::CacheAligned;
 use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
 use super::catch_up::CatchUp;
@@ -36,7 +37,7 @@ pub(crate) struct Core {
     /// The process whose children the workers are.
     pub(super) home: Home,
     epoch: Instant,
-    state: Mutex<State>,
+    state: CacheAligned<Mutex<State>>,
     pub(crate) fingerprints: Arc<Fingerprints>,
     pub(crate) buffers: Buffers,
     pub(crate) untaken: Untaken,
@@ -70,7 +71,7 @@ impl Core {
             name: recipe.name.clone(),
             home: Home::here(),
             epoch: Instant::now(),
-            state: Mutex::new(State::new(recipe, &limits, recorder.is_some(), scheduler)),
+            state: CacheAligned(Mutex::new(State::new(recipe, &limits, recorder.is_some(), scheduler))),
             buffers: Buffers::default(),
             untaken: Untaken::default(),
             news: News::default(),

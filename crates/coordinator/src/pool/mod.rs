@@ -6,6 +6,7 @@
 //! `core` performs `state::effects`. `workers::frames` reads the result, and `caller::handle` decodes it.
 
 mod builder;
+mod cache_aligned;
 mod caller;
 mod catch_up;
 mod config;
@@ -138,7 +139,7 @@ impl<J: Job> Pool<J> {
 
     /// Starts a job with options of its own. The request ends in `run`, `try_run`, `submit` or `try_submit`.
     pub fn job(&self, input: J::Input) -> JobRequest<J> {
-        JobRequest::new(self.raw.clone(), input)
+        JobRequest::new(self.raw.lend(), input)
     }
 
     /// Runs a job. Waits for a queue slot if necessary, within the job's deadline.

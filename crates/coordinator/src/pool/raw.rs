@@ -23,6 +23,7 @@ use procpool_protocol::engine::{
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
 use procpool_scheduler::{ConfigError, Event, Scheduler};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -31,9 +32,17 @@ use tokio::sync::{mpsc, oneshot};
 ///
 /// Clones share the pool. When the last clone is dropped, the pool kills its workers, and open jobs end as
 /// shut down.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RawPool {
-    pub(super) owner: Arc<Owner>,
+    /// Each clone counts the jobs that keep it alive. Threads that share a count wait for its cache line, and each job
+    /// would change a count of the whole pool twice.
+    pub(super) owner: Arc<Lease>,
+}
+
+impl Clone for RawPool {
+    fn clone(&self) -> Self {
+        Self::of(self.owner.0.clone())
+    }
 }
 
 /// The result of a pool's shutdown.
@@ -46,6 +55,19 @@ pub struct ShutdownReport {
     pub shut_down: u64,
 }
 
+/// One clone's share in the pool.
+#[derive(Debug)]
+pub(super) struct Lease(pub(super) Arc<Owner>);
+
+impl Deref for Lease {
+    type Target = Owner;
+
+    fn deref(&self) -> &Owner {
+        &self.0
+    }
+}
+
+/// Ends the pool when nobody has it any longer.
 #[derive(Debug)]
 pub(super) struct Owner {
     core: Arc<Core>,
@@ -173,11 +195,20 @@ impl RawPool {
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
-        let pool = Self {
-            owner: Arc::new(Owner { core, contract, workers, encodings, reloading: Mutex::default() }),
-        };
+        let owner = Owner { core, contract, workers, encodings, reloading: Mutex::default() };
+        let pool = Self::of(Arc::new(owner));
         pool.core().feed(Event::Start);
         Ok(pool)
+    }
+
+    /// Returns a handle with a count of its own.
+    pub(super) fn of(owner: Arc<Owner>) -> Self {
+        Self { owner: Arc::new(Lease(owner)) }
+    }
+
+    /// Returns a handle for a job, which shares this one's count.
+    pub(super) fn lend(&self) -> Self {
+        Self { owner: self.owner.clone() }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

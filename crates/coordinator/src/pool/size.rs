@@ -20,7 +20,7 @@ pub struct WeakPool<J> {
 impl<J> WeakPool<J> {
     /// Returns the pool, if somebody still has it.
     pub fn upgrade(&self) -> Option<Pool<J>> {
-        Some(Pool { raw: RawPool { owner: self.owner.upgrade()? }, job: PhantomData })
+        Some(Pool { raw: RawPool::of(self.owner.upgrade()?), job: PhantomData })
     }
 }
 
@@ -55,7 +55,7 @@ impl<J: Job> Pool<J> {
     /// # }
     /// ```
     pub fn downgrade(&self) -> WeakPool<J> {
-        WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner), job: PhantomData }
+        WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner.0), job: PhantomData }
     }
 
     /// Changes the number of workers, and returns at once. A larger pool starts the workers that it lacks. A
