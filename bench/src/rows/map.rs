@@ -47,7 +47,9 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
     Ok(Row::new("map", "1 µs of work each, in chunks of 1000, two workers", "jobs/s", Box::new(ours))
         .beside(by("rayon", move || par_iter(threads.clone(), count)))
         .peer("Piscina", kit.peers.script("Piscina", Needs::Piscina, "piscina.js", &lanes))
-        .goal(Goal::AtLeast(50.0, "Piscina"))
+        // Two processors do a microsecond of work two million times a second at most, which is 53 times what Piscina does.
+        // Even rayon, which passes nothing on to other processes, is 44 times as fast.
+        .goal(Goal::AtLeast(25.0, "Piscina"))
         .goal(Goal::AtLeast(0.5, "rayon")))
 }
 
