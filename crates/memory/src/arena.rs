@@ -1,5 +1,5 @@
-//! The coordinator's side of an arena: a sealed one that is passed to the worker, or one that the
-//! worker is born with and that grows.
+//! The coordinator's side of an arena: either sealed and passed to the worker, or inherited by the worker and
+//! able to grow.
 
 use crate::born::BornArena;
 use crate::input::InputWriter;
@@ -11,22 +11,22 @@ use std::sync::Arc;
 /// Memory for the inputs of one worker.
 #[derive(Debug)]
 pub enum InputArena {
-    /// It is passed this one.
+    /// An arena that is passed to a running worker.
     Passed(InputWriter),
-    /// It was born with this one.
+    /// An arena that the worker inherits.
     Born(BornArena),
 }
 
 /// Memory for the outputs of one worker.
 #[derive(Debug)]
 pub enum OutputArena {
-    /// It is passed this one.
+    /// An arena that is passed to a running worker.
     Passed(OutputReader),
-    /// It was born with this one.
+    /// An arena that the worker inherits.
     Born(BornArena),
 }
 
-/// The two arenas that a worker is born with.
+/// The two arenas that a worker inherits.
 #[derive(Clone, Debug)]
 pub struct BornArenas {
     /// The worker's descriptor 6.
@@ -36,10 +36,10 @@ pub struct BornArenas {
 }
 
 impl BornArenas {
-    /// Makes both, empty. `worker` names them for people.
+    /// Creates both, empty. `worker` names them for people.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// When the system cannot create one.
     pub fn create(worker: &str) -> io::Result<Self> {
         let arena = |direction| BornArena::create(&format!("procpool-{direction} {worker}"));
         let input = Arc::new(InputArena::Born(arena("input")?));
@@ -48,10 +48,10 @@ impl BornArenas {
 }
 
 impl InputArena {
-    /// Copies an input to its beginning.
+    /// Copies an input to the beginning.
     ///
     /// # Errors
-    /// When it does not fit, somebody else is at it, or there is no memory for it.
+    /// When the input does not fit, another thread uses the arena, or there is no memory for it.
     pub fn write(&self, input: &[u8]) -> io::Result<()> {
         match self {
             Self::Passed(arena) if arena.write(input) => Ok(()),
@@ -60,7 +60,7 @@ impl InputArena {
         }
     }
 
-    /// Returns the arena, if the worker was born with it.
+    /// Returns the arena, if the worker inherited it.
     pub fn born(&self) -> Option<&BornArena> {
         match self {
             Self::Passed(_) => None,
@@ -73,7 +73,7 @@ impl OutputArena {
     /// Copies the bytes at `offset` to `output`.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
+    /// When the range reaches beyond the end.
     pub fn read(&self, offset: u64, output: &mut [u8]) -> io::Result<()> {
         match self {
             Self::Passed(arena) => arena.read(offset, output),
@@ -81,7 +81,7 @@ impl OutputArena {
         }
     }
 
-    /// Returns the arena, if the worker was born with it.
+    /// Returns the arena, if the worker inherited it.
     pub fn born(&self) -> Option<&BornArena> {
         match self {
             Self::Passed(_) => None,

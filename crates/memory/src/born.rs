@@ -1,6 +1,5 @@
-//! An arena that its worker has from its birth: for workers that cannot receive a descriptor later.
-//! So it begins empty and grows. Because it may grow, both sides use system calls and nobody maps
-//! it.
+//! An arena that a worker inherits, because the worker cannot receive a descriptor later. It begins empty and
+//! grows. Because it grows, both sides use system calls instead of a mapping.
 
 use crate::file;
 use crate::growth;
@@ -16,25 +15,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct BornArena {
     file: File,
-    /// Its memory is given back, unless it is used before.
+    /// Its memory may be freed, unless it is used first.
     is_resting: AtomicBool,
     /// Held while its length or its memory changes.
     changing: Mutex<()>,
 }
 
 impl BornArena {
-    /// Returns an empty one, called `name` in `/proc`.
+    /// Creates an empty arena, called `name` in `/proc`.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// When the system cannot create one.
     pub fn create(name: &str) -> io::Result<Self> {
         let file = file::create(name, 0)?;
-        // A worker that makes it longer wastes its own memory; one that could seal it would keep its coordinator from writing.
+        // A worker that lengthens the file wastes its own memory. A worker that could seal it would prevent
+        // its coordinator from writing.
         file::seal(&file, SealFlags::SHRINK)?;
         Ok(Self { file, is_resting: AtomicBool::new(false), changing: Mutex::default() })
     }
 
-    /// Makes it at least `length` bytes long, and takes it into use if it rests.
+    /// Makes it at least `length` bytes long, and marks it as in use.
     ///
     /// # Errors
     /// When the system refuses.
@@ -44,12 +44,12 @@ impl BornArena {
         if self.len()? < length as u64 {
             return file::lengthen(&self.file, length as u64);
         }
-        // The worker may have made it longer, and may have another limit: a write that cannot
-        // succeed must not be promised.
+        // The worker may have made it longer, and may have another limit. A write that cannot succeed must
+        // not be promised.
         growth::check(length as u64)
     }
 
-    /// Writes to its beginning.
+    /// Writes to the beginning.
     ///
     /// # Errors
     /// When there is no memory for it.
@@ -60,20 +60,19 @@ impl BornArena {
     /// Copies the bytes at `offset` to `output`.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
+    /// When the range reaches beyond the end.
     pub fn read(&self, offset: u64, output: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(output, offset)
     }
 
-    /// Notes that its contents are no longer needed: [`give_back`](Self::give_back) may follow.
-    /// Does not wait.
+    /// Marks its contents as no longer needed, so that [`give_back`](Self::give_back) may free them. Does not
+    /// wait.
     pub fn rest(&self) {
         self.is_resting.store(true, Ordering::Relaxed);
     }
 
-    /// Gives its memory back to the system, unless it was taken into use since
-    /// [`rest`](Self::rest). Its length stays, and it is zeroes. Waits for the system, which may
-    /// take its time.
+    /// Frees its memory, unless it was used after [`rest`](Self::rest). Its length stays, and it then
+    /// contains zeros. Waits for the system, which may take some time.
     ///
     /// # Errors
     /// When the system refuses.
@@ -96,7 +95,7 @@ impl BornArena {
 }
 
 impl AsFd for BornArena {
-    /// Returns the descriptor that the worker is born with.
+    /// Returns the descriptor that the worker inherits.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -106,7 +105,7 @@ impl AsFd for BornArena {
 mod tests {
     use super::*;
 
-    /// What the worker has.
+    /// Returns the worker's side of the arena.
     fn theirs(arena: &BornArena) -> File {
         arena.as_fd().try_clone_to_owned().unwrap().into()
     }

@@ -1,4 +1,5 @@
-//! Files in memory: made with a size that stays, and checked when another process has passed one on. Maps nothing.
+//! Files in memory: creates them with a fixed size, and checks those that another process passed on. Does
+//! not: map them.
 
 use crate::growth;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
@@ -7,14 +8,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-/// Nobody makes it shorter or longer.
+/// No process can make the file shorter or longer.
 pub(crate) const SIZED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
-/// Nor does anybody write to it except through mappings that exist already.
+/// In addition, no process can write to the file except through mappings that exist already.
 pub(crate) const WRITTEN_BY_ITS_MAKER: SealFlags = SIZED.union(SealFlags::FUTURE_WRITE);
 
-/// Creates a file. Its name is for people who look at `/proc`. Pages cost memory once they are
-/// touched.
+/// Creates a file. People see its name in `/proc`. Pages use memory once they are touched.
 pub(crate) fn create(name: &str, length: usize) -> io::Result<File> {
     let name: String = name.chars().take(60).collect();
     let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
@@ -29,18 +29,19 @@ pub(crate) fn lengthen(file: &File, length: u64) -> io::Result<()> {
     Ok(ftruncate(file, length)?)
 }
 
-/// Writes at an offset. The limit counts there, too, however long the file is already.
+/// Writes at an offset. The limit on the size of files applies here, too, even if the file is long enough
+/// already.
 pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     growth::check(at.saturating_add(bytes.len() as u64))?;
     file.write_all_at(bytes, at)
 }
 
-/// Seals the file: takes away the rights that the seals name, for good.
+/// Seals the file: takes away the rights that the seals name, permanently.
 pub(crate) fn seal(file: &File, seals: SealFlags) -> io::Result<()> {
     Ok(fcntl_add_seals(file, seals | SealFlags::SEAL)?)
 }
 
-/// Checks that a descriptor which came from another process is memory of this length, sealed like this.
+/// Checks that a descriptor from another process is memory of this length with these seals.
 pub(crate) fn check(file: impl AsFd, length: usize, seals: SealFlags) -> io::Result<()> {
     match sealed_length(file, seals) {
         Some(found) if found == length as u64 => Ok(()),
@@ -49,7 +50,7 @@ pub(crate) fn check(file: impl AsFd, length: usize, seals: SealFlags) -> io::Res
     }
 }
 
-/// Returns the length of memory that is sealed like this, in bytes.
+/// Returns the length of the memory in bytes, if it has these seals.
 pub(crate) fn sealed_length(file: impl AsFd, seals: SealFlags) -> Option<u64> {
     let file = file.as_fd();
     let is_sealed = fcntl_get_seals(file).is_ok_and(|found| found.contains(seals));

@@ -1,6 +1,6 @@
-//! Keeps files within the limit of this process (`ulimit -f`). The system answers a write beyond it
-//! with an error and sends SIGXFSZ. That signal's default action ends the process: a service's, for
-//! a payload. A library changes nobody's signals, so it checks first.
+//! Keeps files within this process's limit on their size (`ulimit -f`). The system answers a write beyond it
+//! with an error and sends SIGXFSZ. The default action of that signal ends the process: a large payload would
+//! end a service. A library changes no signal handlers, so it checks first.
 
 use crate::rlimit;
 use rustix::process::Resource;
@@ -20,9 +20,10 @@ struct TooLong {
 /// Checks that a file may reach `end`, in bytes.
 ///
 /// # Errors
-/// [`FileTooLarge`](io::ErrorKind::FileTooLarge) where the system would say that, and send the signal.
+/// Returns [`FileTooLarge`](io::ErrorKind::FileTooLarge) where the system would return it and send the
+/// signal.
 pub fn check(end: u64) -> io::Result<()> {
-    // A filter that hides the limit is no reason to think that there is one.
+    // If a filter hides the limit, assume that there is none.
     within(rlimit::own(Resource::Fsize).ok().and_then(|own| own.current), end)
 }
 
@@ -33,7 +34,7 @@ fn within(limit: Option<u64>, end: u64) -> io::Result<()> {
     }
 }
 
-/// A file that is written from its beginning on, and not beyond the limit.
+/// A file that is written from its beginning on, within the limit.
 #[derive(Debug)]
 pub struct Growing {
     file: File,
@@ -41,7 +42,7 @@ pub struct Growing {
 }
 
 impl From<File> for Growing {
-    /// `file` is empty.
+    /// Requires `file` to be empty.
     fn from(file: File) -> Self {
         Self { file, length: 0 }
     }

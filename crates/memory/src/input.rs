@@ -1,8 +1,8 @@
 //! An arena for inputs: the coordinator copies one in, and its worker reads it in place.
 //!
-//! Nobody but its maker can write to it, and that only through the mapping that it made before it
-//! sealed the file. It writes while no job's input lies in it. The protocol ensures that: a worker
-//! whose code keeps an input beyond its job says so.
+//! Only the coordinator can write to it, and only through the mapping that it made before it sealed the file.
+//! It writes only while no job's input lies in the arena. The protocol ensures that: a worker whose code
+//! holds an input after its job says so.
 
 use crate::file::{self, WRITTEN_BY_ITS_MAKER};
 use crate::map::{Read, Written};
@@ -24,7 +24,7 @@ impl InputWriter {
     /// Creates an arena, called `name` in `/proc`.
     ///
     /// # Errors
-    /// When the system gives none, or `length` is zero.
+    /// When the system cannot create one, or `length` is zero.
     pub fn create(name: &str, length: usize) -> io::Result<Self> {
         let file = file::create(name, length)?;
         let map = Arc::new(Written::new(&file, length)?);
@@ -32,8 +32,8 @@ impl InputWriter {
         Ok(Self { file, map })
     }
 
-    /// Copies an input to its beginning. Returns `false` if it does not fit, or another thread uses
-    /// it.
+    /// Copies an input to the beginning. Returns `false` if it does not fit, or another thread uses the
+    /// arena.
     pub fn write(&self, input: &[u8]) -> bool {
         let lease = self.map.lease(input.len());
         lease.map(|mut lease| lease.copy_from_slice(input)).is_some()
@@ -55,8 +55,8 @@ impl InputReader {
     /// Maps the arena behind a descriptor, which is not needed afterwards.
     ///
     /// # Errors
-    /// When it is not memory of this length, in bytes, that is sealed against everybody but its maker, or it cannot be
-    /// mapped.
+    /// When it is not memory of this length, in bytes, that is sealed against every writer but its creator.
+    /// Also when it cannot be mapped.
     pub fn from_fd(file: impl AsFd, length: usize) -> io::Result<Self> {
         file::check(&file, length, WRITTEN_BY_ITS_MAKER)?;
         Read::new(file, length).map(Self)
@@ -76,9 +76,9 @@ impl InputReader {
 
     /// Returns whether any code holds an input, or a part of one.
     pub fn is_held(self: &Arc<Self>) -> bool {
-        // The caller holds one, and each input is one more for all of its clones.
+        // The caller holds one reference. All clones of an input share one more.
         let is_held = Arc::strong_count(self) > 1;
-        // What the one that let go last has read, it read before the coordinator writes here again.
+        // All reads by the last holder happen before the coordinator writes here again.
         fence(Ordering::Acquire);
         is_held
     }

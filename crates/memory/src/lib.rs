@@ -1,20 +1,20 @@
-//! Memory that a coordinator and its workers share: arenas for large payloads, one to each direction, a page of notes, and
-//! [`SharedRegion`], which a program's own code shares with several workers at once.
+//! Memory that a coordinator and its workers share: arenas for large payloads, one in each direction, and a
+//! page of notes. A program's own code shares a [`SharedRegion`] with several workers at once.
 //!
-//! All of it is files without a name, in memory (`memfd`). One process passes their descriptors to
-//! another: nothing is opened by a path. The memory is freed with the last process that has one
-//! open or mapped, no matter which process is killed when. No file can be made shorter, so every
-//! access to a mapping stays within its file.
+//! All of it is files without a name, in memory (`memfd`). One process passes their descriptors to another,
+//! so no path is opened. The memory is freed with the last process that has it open or mapped, regardless of
+//! which process is killed and when. No file can be made shorter, so every access to a mapping stays within
+//! its file.
 //!
 //! | | written by | read by | as |
 //! | --- | --- | --- | --- |
-//! | [`input`] | the coordinator | one worker | `&[u8]`: nobody else can write to it |
+//! |[`input`] | the coordinator | one worker | `&[u8]`: no other process can write to it |
 //! | [`output`] | one worker | the coordinator | a copy, by `pread`: the coordinator does not map it |
-//! | [`born`] | either | the other | copies, by `pwrite` and `pread`: for workers that can be passed nothing later |
+//! |[`born`] | either | the other | copies, by `pwrite` and `pread`: for workers that cannot receive a descriptor |
 //! | [`page`] | one worker | the coordinator | numbers and bytes, by `pread` |
-//! | [`SharedRegion`] | everybody | everybody | atomics |
+//! |[`SharedRegion`] | all | all | atomics |
 //!
-//! No file is made longer than this process may make one ([`growth`]): the kernel would end it for that.
+//! No file is made longer than this process's limit ([`growth`]): the kernel would end the process for that.
 //!
 //! [`passing`] sends the descriptors of regions along with the values that refer to them.
 

@@ -1,7 +1,9 @@
-//! Mapped files as slices: the one place of this crate that has to argue about memory which other processes see.
+//! Mapped files as slices: the only module of this crate that must justify access to memory that other
+//! processes see.
 //!
-//! A file is in one of three hands: [`Written`] by this process alone, [`Read`] where nobody else can write, or in everybody's
-//! and then [`Map`] gives atomics only.
+//! A file is mapped in one of three ways. [`Written`] is for this process alone, and [`Read`] is for files to
+//! which no other process can write. All processes may write to a [`Map`], which therefore gives only
+//! atomics.
 #![allow(unsafe_code)]
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -13,11 +15,10 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-/// A part of a file whose size is sealed, as atomics of one width, mapped for as long as this lives.
+/// A part of a file whose size is sealed, as atomics of one width, mapped for as long as this value lives.
 ///
-/// Accesses of different widths to the same memory would be undefined behaviour within one process.
-/// So a map has one width, and its maker makes sure that no other map of the same bytes has
-/// another.
+/// Accesses of different widths to the same memory would be undefined behaviour within one process. Therefore
+/// a map has one width, and its creator ensures that no other map of the same bytes has another width.
 #[derive(Debug)]
 pub(crate) struct Map<A> {
     memory: MmapRaw,
@@ -32,15 +33,14 @@ impl Atomic for AtomicU32 {}
 impl Atomic for AtomicU64 {}
 
 impl<A: Atomic> Map<A> {
-    /// Maps `length` bytes from `offset` on, which is divisible by eight, to read and write. Pages
-    /// come when they are touched.
+    /// Maps `length` bytes from `offset` on, which is divisible by eight, for reading and writing. Pages are
+    /// allocated when they are touched.
     pub(crate) fn new(file: impl AsFd, offset: u64, length: usize) -> io::Result<Self> {
         let memory = MmapOptions::new().offset(offset).len(length).map_raw(file.as_fd().as_raw_fd())?;
         Ok(Self { memory, cells: PhantomData })
     }
 
-    /// Returns all of it, in the machine's byte order. Bytes at the end that make no cell are left
-    /// out.
+    /// Returns all cells, in the machine's byte order. Bytes at the end that do not fill a cell are left out.
     pub(crate) fn cells(&self) -> &[A] {
         let count = self.memory.len() / size_of::<A>();
         // SAFETY: mapped for writing and initialised for as long as `self` lives. A mapping begins at a page and the part at
@@ -51,9 +51,8 @@ impl<A: Atomic> Map<A> {
     }
 }
 
-/// A mapping to which nobody else in this process has access. Nor has anybody in another process
-/// while code here uses it: a seal or the protocol ensures that. One [`Lease`] of it is out at a
-/// time.
+/// A mapping that is the only access to its memory in this process. No other process accesses it while code
+/// here uses it: a seal or the protocol ensures that. It gives one [`Lease`] at a time.
 #[derive(Debug)]
 pub(crate) struct Written {
     map: MmapRaw,
@@ -66,13 +65,12 @@ impl Written {
         Ok(Self { map, is_leased: AtomicBool::new(false) })
     }
 
-    /// Returns where these bytes begin in it, if they do.
+    /// Returns the offset of these bytes in the mapping, if they lie in it.
     pub(crate) fn offset_of(&self, bytes: &[u8]) -> Option<usize> {
         offset_of(&self.map, bytes)
     }
 
-    /// Leases the first `length` bytes. Returns `None` if there are fewer, or they are leased
-    /// already.
+    /// Leases the first `length` bytes. Returns `None` if the mapping is shorter, or they are leased already.
     pub(crate) fn lease(self: &Arc<Self>, length: usize) -> Option<Lease> {
         if length > self.map.len() || self.is_leased.swap(true, Ordering::Acquire) {
             return None;
@@ -81,7 +79,7 @@ impl Written {
     }
 }
 
-/// The beginning of a [`Written`] mapping, in one holder's hands.
+/// The beginning of a [`Written`] mapping, for one holder at a time.
 #[derive(Debug)]
 pub(crate) struct Lease {
     written: Arc<Written>,
@@ -92,8 +90,9 @@ impl Deref for Lease {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: mapped, initialised as all of a file is, and long enough. There is one lease at a time, and no other way to
-        // this memory in this process; who maps the file in another one only reads what is not leased.
+        // SAFETY: mapped, initialised as all of a file is, and long enough. There is one lease at a time, and
+        // no other access to this memory in this process. Another process that maps the file reads only bytes
+        // that are not leased.
         unsafe { slice::from_raw_parts(self.written.map.as_ptr(), self.length) }
     }
 }
@@ -117,12 +116,12 @@ impl Drop for Lease {
     }
 }
 
-/// A mapping of a file to which nobody can write but its maker, who does so only while nobody reads.
+/// A mapping of a file that only its creator can write to, which it does only while no code here reads it.
 #[derive(Debug)]
 pub(crate) struct Read(MmapRaw);
 
 impl Read {
-    /// Maps a file, with all of its pages at hand.
+    /// Maps a file and loads all of its pages at once.
     pub(crate) fn new(file: impl AsFd, length: usize) -> io::Result<Self> {
         MmapOptions::new().len(length).populate().map_raw_read_only(file.as_fd().as_raw_fd()).map(Self)
     }
@@ -131,7 +130,7 @@ impl Read {
         self.0.len()
     }
 
-    /// Returns the first `length` bytes, or all there are.
+    /// Returns the first `length` bytes, or all if there are fewer.
     pub(crate) fn bytes(&self, length: usize) -> &[u8] {
         // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the one that
         // sealed it: this process's coordinator, which writes to it only while this process reads nothing there.

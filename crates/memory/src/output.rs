@@ -19,7 +19,7 @@ impl OutputReader {
     /// Creates an arena, called `name` in `/proc`.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// When the system cannot create one.
     pub fn create(name: &str, length: usize) -> io::Result<Self> {
         let file = file::create(name, length)?;
         file::seal(&file, SIZED)?;
@@ -29,7 +29,7 @@ impl OutputReader {
     /// Copies the bytes at `offset` to `output`.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
+    /// When the range reaches beyond the end.
     pub fn read(&self, offset: u64, output: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(output, offset)
     }
@@ -42,7 +42,7 @@ impl AsFd for OutputReader {
     }
 }
 
-/// The worker's side. One [`Buffer`] in it is out at a time.
+/// The worker's side. It leases one [`Buffer`] at a time.
 #[derive(Debug)]
 pub struct OutputWriter(Arc<Written>);
 
@@ -56,8 +56,8 @@ impl OutputWriter {
         Ok(Self(Arc::new(Written::new(file, length)?)))
     }
 
-    /// Returns its first `length` bytes, to be filled. An earlier output may be in them. Returns
-    /// `None` if there are fewer, or they are in use.
+    /// Returns the first `length` bytes for a job to fill. They may still contain an earlier output. Returns
+    /// `None` if the arena is shorter, or the bytes are in use.
     pub fn buffer(&self, length: usize) -> Option<Buffer> {
         self.0.lease(length).map(|lease| Buffer(Inner::Leased(lease)))
     }
@@ -68,8 +68,8 @@ impl OutputWriter {
     }
 }
 
-/// Bytes that a job fills and returns. They lie in an arena where there is one, so that they need
-/// not be copied there, else in ordinary memory.
+/// Bytes that a job fills and returns. They lie in the arena if there is one, so that they need not be copied
+/// there. Otherwise they are ordinary memory.
 #[derive(Debug)]
 pub struct Buffer(Inner);
 
@@ -85,7 +85,7 @@ impl Buffer {
         Self(Inner::Owned(vec![0; length]))
     }
 
-    /// Returns its bytes, for good.
+    /// Returns the bytes, which can no longer be changed.
     pub fn freeze(self) -> Bytes {
         match self.0 {
             Inner::Leased(lease) => Bytes::from_owner(lease),

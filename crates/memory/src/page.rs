@@ -1,8 +1,8 @@
-//! Numbers and a ring of bytes that one process writes and another one reads, also after the
-//! writer's death. Does not: know their meaning; the user of a page lays it out.
+//! Numbers and a ring of bytes that one process writes and another reads, even after the writer's death. Does
+//! not: know their meaning; the user of a page defines its layout.
 //!
-//! The writer has the file mapped, so that a write is a few stores and no system call, and stored
-//! bytes outlast the process. The reader reads with system calls, and so cannot be harmed.
+//! The writer maps the file, so a write is a few stores without a system call. Stored bytes outlast the
+//! process. The reader uses system calls, so the writer cannot harm it.
 
 use crate::claim::{self, Word, after_writes};
 use crate::file::{self, SIZED};
@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
-/// The reader's side, which makes the file.
+/// The reader's side, which creates the file.
 #[derive(Debug)]
 pub struct PageReader(File);
 
@@ -21,35 +21,35 @@ impl PageReader {
     /// Creates a page, called `name` in `/proc`.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// When the system cannot create one.
     pub fn create(name: &str, length: u64) -> io::Result<Self> {
         let file = file::create(name, usize::try_from(length).map_err(io::Error::other)?)?;
         file::seal(&file, SIZED)?;
         Ok(Self(file))
     }
 
-    /// Writes where the writer does not.
+    /// Writes bytes at `at`, where the writer does not write.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
+    /// When the range reaches beyond the end.
     pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         file::write_at(&self.0, bytes, at)
     }
 
-    /// Reads.
+    /// Reads the bytes at `at`.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
+    /// When the range reaches beyond the end.
     pub fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(bytes, at)
     }
 
-    /// Withdraws every number up to `last` that the writer has not [claimed](PageWriter::claim), by
-    /// the limit at `limit_at`. Returns the last number that it has claimed, which stands at
-    /// `claimed_at`. It will not claim those beyond, up to `last`. All are little-endian.
+    /// Withdraws every number up to `last` that the writer has not [claimed](PageWriter::claim), by the limit
+    /// at `limit_at`. Returns the last number that the writer has claimed, which stands at `claimed_at`. The
+    /// writer will not claim the numbers after that one, up to `last`. All are little-endian.
     ///
     /// # Errors
-    /// When one reaches beyond the end.
+    /// When a number reaches beyond the end.
     pub fn withdraw(&self, limit_at: u64, claimed_at: u64, last: u64) -> io::Result<u64> {
         let word = |at| FileWord { page: self, at };
         claim::withdraw(&word(limit_at), &word(claimed_at), last)
@@ -58,7 +58,7 @@ impl PageReader {
     /// Returns the little-endian number at `at`.
     ///
     /// # Errors
-    /// When it reaches beyond the end.
+    /// When the number reaches beyond the end.
     pub fn number(&self, at: u64) -> io::Result<u64> {
         let mut bytes = [0; 8];
         self.read(at, &mut bytes)?;
@@ -66,7 +66,8 @@ impl PageReader {
     }
 }
 
-/// A number in the file, through the kernel, which copies on this thread: nothing but the fence orders that.
+/// A number in the file, accessed through the kernel, which copies on this thread. Only the fence orders the
+/// accesses.
 struct FileWord<'a> {
     page: &'a PageReader,
     at: u64,
@@ -95,7 +96,7 @@ impl AsFd for PageReader {
     }
 }
 
-/// The writer's side. The first part of the file holds numbers, the rest bytes: no place is both.
+/// The writer's side. The first part of the file holds numbers, and the rest holds bytes.
 #[derive(Debug)]
 pub struct PageWriter {
     numbers: Map<AtomicU64>,
@@ -105,11 +106,13 @@ pub struct PageWriter {
 }
 
 impl PageWriter {
-    /// Maps the file behind a descriptor, which is not needed afterwards, if `magic` stands at `at`. Numbers are written
-    /// before `split`, which is divisible by eight, and bytes from there on. All are in bytes.
+    /// Maps the file behind a descriptor, which is not needed afterwards, if `magic` stands at `at`. Numbers
+    /// are written before `split`, which is divisible by eight, and bytes after it. All positions are in
+    /// bytes.
     ///
     /// # Errors
-    /// When it is not memory of this length whose size is sealed, something else stands there, or it cannot be mapped.
+    /// When it is not memory of this length whose size is sealed, the magic is missing, or the file cannot be
+    /// mapped.
     pub fn from_fd(file: impl AsFd, length: u64, split: u64, magic: &[u8], at: u64) -> io::Result<Self> {
         let size = |number: u64| usize::try_from(number).map_err(io::Error::other);
         file::check(&file, size(length)?, SIZED)?;
@@ -124,16 +127,16 @@ impl PageWriter {
         Ok(Self { numbers, split, bytes: Map::new(&file, split, size(rest)?)? })
     }
 
-    /// Writes a little-endian number at `at`, which is divisible by eight, after all that was written before. Does nothing
-    /// where bytes are.
+    /// Writes a little-endian number at `at`, which is divisible by eight. Everything written before becomes
+    /// visible first. Does nothing in the part for bytes.
     pub fn set(&self, at: u64, number: u64) {
         if let Some(place) = self.number(at) {
             let Ok(()) = Word::store(place, number, Ordering::Release);
         }
     }
 
-    /// Reads a little-endian number at `at`, which is divisible by eight, after everything that
-    /// this thread has written is visible to everybody. Returns 0 where bytes are.
+    /// Reads a little-endian number at `at`, which is divisible by eight, once everything that this thread
+    /// has written is visible to all. Returns 0 in the part for bytes.
     pub fn number_after_writes(&self, at: u64) -> u64 {
         self.number(at).map_or(0, |place| {
             let Ok(number) = after_writes(place);
@@ -141,9 +144,10 @@ impl PageWriter {
         })
     }
 
-    /// Claims `number` at `claimed_at`, where `before` stands, unless the reader has [withdrawn](PageReader::withdraw) it
-    /// by the limit at `limit_at`. Returns `false` if it has: then `before` stands there again, but the reader may have
-    /// seen the claim and has to be told. Both places are divisible by eight, and hold numbers.
+    /// Claims `number` at `claimed_at`, where `before` stands, unless the reader has
+    /// [withdrawn](PageReader::withdraw) it by the limit at `limit_at`. Returns `false` if it has. Then
+    /// `before` stands there again, but the reader may have seen the claim and must be notified. Both
+    /// positions are divisible by eight and in the part for numbers.
     pub fn claim(&self, claimed_at: u64, limit_at: u64, number: u64, before: u64) -> bool {
         let words = self.number(claimed_at).zip(self.number(limit_at));
         words.is_some_and(|(claimed, limit)| {
@@ -156,7 +160,7 @@ impl PageWriter {
         self.numbers.cells().get(usize::try_from(at / 8).ok()?)
     }
 
-    /// Writes bytes, as far as there is room. Does nothing where numbers are.
+    /// Writes as many of the bytes as fit. Does nothing in the part for numbers.
     pub fn put(&self, at: u64, bytes: &[u8]) {
         let from = at.checked_sub(self.split).and_then(|from| usize::try_from(from).ok());
         let cells = from.and_then(|from| self.bytes.cells().get(from..)).unwrap_or_default();

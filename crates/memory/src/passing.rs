@@ -1,7 +1,8 @@
 //! Sends memory that a value refers to along with the value: by descriptors beside the bytes.
 //!
-//! Serde knows bytes alone. So while a value is encoded, the thread collects the descriptors of the regions in it, and while
-//! one is decoded, it offers those that came along. Does not: send or receive any.
+//! Serde passes only bytes. Therefore the thread collects the descriptors of all regions in a value while it
+//! encodes the value. While it decodes a value, it offers the descriptors that arrived with it. Does not:
+//! send or receive any.
 
 use crate::region_id::Id;
 use std::cell::RefCell;
@@ -12,14 +13,14 @@ use std::sync::Arc;
 pub type Descriptor = Arc<dyn AsFd + Send + Sync>;
 
 thread_local! {
-    /// The descriptors that the value being encoded refers to, each once. `None` while no value is.
+    /// The descriptors that the value being encoded refers to, each once. `None` while no value is encoded.
     static COLLECTED: RefCell<Option<Vec<(Id, Descriptor)>>> = const { RefCell::new(None) };
     /// The descriptors that came with the value being decoded.
     static OFFERED: RefCell<Vec<Descriptor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `encode` and returns the descriptors of the regions that it serialized, each once, in the
-/// order in which it met them.
+/// Runs `encode` and returns the descriptors of the regions that it serialized, each once, in the order of
+/// their first use.
 pub fn collect<T>(encode: impl FnOnce() -> T) -> (T, Vec<Descriptor>) {
     struct Outer(Option<Vec<(Id, Descriptor)>>);
     impl Drop for Outer {
@@ -32,14 +33,14 @@ pub fn collect<T>(encode: impl FnOnce() -> T) -> (T, Vec<Descriptor>) {
     let value = encode();
     let collected = COLLECTED.take().unwrap_or_default();
     drop(outer);
-    // The usual case, and not worth another vector.
+    // The usual case, which does not need another vector.
     if collected.is_empty() {
         return (value, Vec::new());
     }
     (value, collected.into_iter().map(|(_, descriptor)| descriptor).collect())
 }
 
-/// Runs `decode`, in which regions may be found by these descriptors.
+/// Runs `decode`, in which regions can be found by these descriptors.
 pub fn offering<T>(descriptors: &[Descriptor], decode: impl FnOnce() -> T) -> T {
     struct Outer(Vec<Descriptor>);
     impl Drop for Outer {
@@ -51,8 +52,8 @@ pub fn offering<T>(descriptors: &[Descriptor], decode: impl FnOnce() -> T) -> T 
     decode()
 }
 
-/// Adds this descriptor to those that go along. Returns its place among them, or `None` where
-/// nothing goes along.
+/// Adds this descriptor to those that are sent with the value. Returns its index among them, or `None` while
+/// no value is encoded.
 pub(crate) fn collected(id: Id, descriptor: impl FnOnce() -> Descriptor) -> Option<u8> {
     COLLECTED.with_borrow_mut(|collected| {
         let collected = collected.as_mut()?;
@@ -64,7 +65,7 @@ pub(crate) fn collected(id: Id, descriptor: impl FnOnce() -> Descriptor) -> Opti
     })
 }
 
-/// Returns the descriptor at this place, or `None` if fewer came along.
+/// Returns the descriptor at this index, or `None` if fewer arrived.
 pub(crate) fn offered(at: u8) -> Option<Descriptor> {
     OFFERED.with_borrow(|offered| offered.get(usize::from(at)).cloned())
 }

@@ -1,9 +1,9 @@
-//! The name of a region: 128 random bits, so that nobody guesses one.
+//! The name of a region: 128 random bits, so that it cannot be guessed.
 
 use std::fmt;
 use std::io;
 
-/// See the file.
+/// The name of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id(u128);
 

@@ -1,5 +1,5 @@
-//! This process's own limits, by a call that may be forbidden: rustix takes it for one that cannot
-//! fail, and a seccomp filter without `prlimit64` would be a panic.
+//! This process's own limits, by a call that can fail. rustix assumes that it cannot, and would panic under a
+//! seccomp filter without `prlimit64`.
 #![allow(unsafe_code)]
 
 use rustix::io::Errno;

@@ -1,15 +1,15 @@
-//! Every order in which the accesses of both sides can become visible, tried by loom.
+//! Every order in which the accesses of both sides can become visible, explored by loom.
 
 use super::*;
 use loom::sync::Arc;
 use loom::thread;
 use std::fmt::Debug;
 
-/// The number that was claimed when the race begins, and the last one that there is.
+/// The number that is claimed when the race begins, and the highest number.
 const BEFORE: u64 = 1;
 const LAST: u64 = 3;
 
-/// A word of which loom decides who sees what.
+/// A word for which loom decides which value each side reads.
 #[derive(Debug, Default)]
 struct Modelled(loom::sync::atomic::AtomicU64);
 
@@ -30,11 +30,11 @@ impl Word for Modelled {
     }
 }
 
-/// The same, accessed through the kernel: it knows no order but the fence.
+/// The same word, accessed through the kernel: only the fence orders its accesses.
 #[derive(Debug, Default)]
 struct Relaxed(Modelled);
 
-/// The same with the bug that is planted: a fence that orders less.
+/// The same word with a planted bug: a fence with a weaker ordering.
 #[derive(Debug, Default)]
 struct Unfenced(Modelled);
 
@@ -60,7 +60,8 @@ macro_rules! weaker {
 weaker!(Relaxed, false, true);
 weaker!(Unfenced, true, false);
 
-/// One side claims what is left, the other side withdraws it. Somebody has each number afterwards: who gives way says so.
+/// One side claims the remaining numbers, and the other side withdraws them. Afterwards one side owns each
+/// number, because the side that gives way says so.
 fn race<W: Word<Error = Infallible> + Debug + Default + Send + Sync + 'static>() {
     loom::model(|| {
         let words = Arc::new((W::default(), W::default()));

@@ -17,22 +17,24 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
-/// Memory of a fixed size that a service shares with workers of its pools, all of which may read
-/// and write it at once. So it is a slice of atomics and nothing else: every change by another
-/// process is a value, never undefined behaviour. All who share a region see cells of the same
-/// type.
+/// Memory of a fixed size that a service shares with workers of its pools. All of them may read and write it
+/// at once, so it is a slice of atomics. Every change by another process is a value, never undefined
+/// behaviour. All processes that share a region see cells of the same type.
 ///
-/// It is sent as a part of a job's input or a message: the descriptor of the memory goes along, so
-/// a job's cost does not depend on the region's size. One input refers to at most 16 regions. The
-/// worker maps the same memory; to keep the mapping from one job to the next, keep a clone in the
-/// worker's state. A region in an output is one that the receiver has already. Nothing that a
-/// worker does to a region can crash or block the service. A killed worker may leave its work half
-/// done. As with threads, an atomic is written whole, and several are not written at once.
+/// It is sent as a part of a job's input or a message. The descriptor of the memory is sent along, so a job's
+/// cost does not depend on the region's size. One input refers to at most 16 regions. The worker maps the
+/// same memory. To keep the mapping from one job to the next, keep a clone in the worker's state. A region in
+/// an output is one that the receiver has already.
 ///
-/// The memory is freed when the last process has dropped it or died. A job's input keeps it until the job has ended.
+/// Nothing that a worker does to a region can crash or block the service. A killed worker may leave its work
+/// half done. As with threads, one atomic is written whole, but several are not written at once.
 ///
-/// The serialized form is the region's id, 128 random bits. It opens memory for nobody: a region is found by it only where
-/// the descriptor came along, or in a process that has the region already. A client that sends text can guess none.
+/// The memory is freed when the last process has dropped it or died. A job's input holds it until the job has
+/// ended.
+///
+/// The serialized form is the region's id, 128 random bits. The id alone opens no memory. A process finds a
+/// region by it only if the descriptor came along, or if the process has the region already. A client that
+/// sends text cannot guess an id.
 ///
 /// ```
 /// use procpool_memory::SharedRegion;
@@ -47,8 +49,8 @@ pub struct SharedRegion<A: RegionCell = AtomicU8>(Arc<Mapped<A>>);
 
 /// A cell of a [`SharedRegion`]: an [`AtomicU8`], [`AtomicU32`] or [`AtomicU64`].
 ///
-/// The width belongs to the region's type, because accesses of different widths to the same memory would be undefined
-/// behaviour.
+/// The width is part of the region's type, because accesses of different widths to the same memory would be
+/// undefined behaviour.
 #[expect(private_bounds, reason = "sealed")]
 pub trait RegionCell: Atomic {}
 
@@ -70,11 +72,11 @@ struct Reference {
     region: String,
     /// Length of a cell, in bytes.
     cell: u8,
-    /// Its place among the descriptors that come along, from 0 on, if they do.
+    /// Index among the descriptors that come along, from 0 on, if the region's is one of them.
     descriptor: Option<u8>,
 }
 
-/// A region is not where it should be.
+/// A region could not be found.
 #[derive(Debug, thiserror::Error)]
 enum Lost {
     #[error("`{0}` is not the id of a region")]
@@ -95,11 +97,11 @@ enum Lost {
 }
 
 impl<A: RegionCell> SharedRegion<A> {
-    /// Returns a region of `cells` zeroes. Memory is used as it is touched.
+    /// Returns a region of `cells` zeros. Pages use memory once they are touched.
     ///
     /// # Errors
-    /// When `cells` is zero or more than memory can hold, the system gives none, or files of that size are above this process's
-    /// limit (`ulimit -f`).
+    /// When `cells` is zero or more than memory can hold, or the system cannot create the memory. Also when
+    /// files of that size are above this process's limit (`ulimit -f`).
     pub fn new(cells: usize) -> io::Result<Self> {
         let length = cells.checked_mul(size_of::<A>()).filter(|&length| length > 0);
         let length = length.ok_or_else(|| {
@@ -114,13 +116,13 @@ impl<A: RegionCell> SharedRegion<A> {
         Ok(Self(mapped))
     }
 
-    /// Returns its cells, in the machine's byte order; never empty.
+    /// Returns the cells, in the machine's byte order; never empty.
     pub fn cells(&self) -> &[A] {
         self.0.map.cells()
     }
 
-    /// Returns the region of a reference: the one that this process has, else the one whose
-    /// descriptor came along.
+    /// Returns the region of a reference: the one that this process has, or else the one whose descriptor
+    /// came along.
     fn find(reference: &Reference) -> Result<Self, Lost> {
         let id = Id::parse(&reference.region).ok_or_else(|| Lost::NoId(reference.region.clone()))?;
         let (ours, theirs) = (size_of::<A>(), usize::from(reference.cell));

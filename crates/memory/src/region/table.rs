@@ -1,5 +1,5 @@
-//! The regions of this process by their ids, so that one that is sent back and forth is mapped once and found without its
-//! descriptor. Keeps none alive.
+//! The regions of this process by their ids. A region that is sent back and forth is mapped once, and found
+//! without its descriptor. Does not: keep regions alive.
 
 use super::{Id, Lost, Mapped};
 use crate::map::Atomic;
@@ -11,14 +11,14 @@ type Table = BTreeMap<Id, Weak<dyn Any + Send + Sync>>;
 
 static TABLE: Mutex<Table> = Mutex::new(BTreeMap::new());
 
-/// Adds a region that was just made.
+/// Adds a new region.
 pub(super) fn insert<A: Atomic>(id: Id, region: &Arc<Mapped<A>>) {
     let weak = Arc::downgrade(region);
     lock().insert(id, weak);
 }
 
-/// Returns the region with this id, else the one that `map` returns. Returns `None` if it has other
-/// cells than `A`.
+/// Returns the region with this id, or else the one that `map` returns. Returns `None` if its cells are not
+/// of type `A`.
 pub(super) fn find_or_insert<A: Atomic>(
     id: Id,
     map: impl FnOnce() -> Result<Mapped<A>, Lost>,
@@ -27,7 +27,7 @@ pub(super) fn find_or_insert<A: Atomic>(
     let mut table = lock();
     let known = table.get(&id).and_then(Weak::upgrade);
     if let Some(known) = known {
-        // It may be the last handle by now, whose end needs the lock.
+        // This may be the last handle by now, and dropping it needs the lock.
         drop(table);
         return Ok(Arc::downcast(known).ok());
     }
@@ -37,7 +37,7 @@ pub(super) fn find_or_insert<A: Atomic>(
     Ok(Some(region))
 }
 
-/// Removes a region with this id, which has ended. It may have been mapped again meanwhile.
+/// Removes the region with this id, which has ended, unless it was mapped again meanwhile.
 pub(super) fn remove(id: Id) {
     let mut table = lock();
     if table.get(&id).is_some_and(|region| region.strong_count() == 0) {

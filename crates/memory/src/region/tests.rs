@@ -7,12 +7,12 @@ use std::thread;
 
 type Words = SharedRegion<AtomicU32>;
 
-/// What stands in an input, and what goes along.
+/// Returns the serialized form of a region and the descriptors that are sent with it.
 fn sent(region: &impl Serialize) -> (String, Vec<Descriptor>) {
     collect(|| serde_json::to_string(region).unwrap())
 }
 
-/// The same in another process: here one in which nobody has the region.
+/// Returns the text with another id, so that it is decoded as in a process that does not have the region.
 fn elsewhere(text: &str) -> String {
     let mut reference: Reference = serde_json::from_str(text).unwrap();
     reference.region = Id::random().unwrap().to_string();
@@ -92,7 +92,7 @@ fn outside_of_an_input_nothing_goes_along() {
     let region = Words::new(1).unwrap();
     let text = serde_json::to_string(&region).unwrap();
     assert!(text.contains("\"descriptor\":null"), "{text}");
-    // A value that panics while it is encoded leaves nothing to the next one.
+    // A value that panics while it is encoded leaves no descriptors for the next one.
     let panicked = thread::spawn(move || {
         collect(|| {
             serde_json::to_string(&region).unwrap();
@@ -113,7 +113,7 @@ fn text_opens_no_memory() {
         let error = refused::<Words>(&named(unknown));
         assert!(error.contains("failed to find a shared region"), "{error}");
     }
-    // A job's own descriptors are all that it can name.
+    // A job can name only its own descriptors.
     let second = elsewhere(&text).replace("\"descriptor\":0", "\"descriptor\":1");
     let error = offering(&descriptors, || refused::<Words>(&second));
     assert!(error.contains("did not come along"), "{error}");
