@@ -110,7 +110,7 @@ fn overwrite_when_possible(path: &Path, program: &[u8], is_over: &AtomicBool) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_overwrites_the_file_between_any_two_jobs_never_changes_what_runs_without_a_reload() {
+async fn overwriting_the_file_between_any_two_jobs_never_changes_what_runs_without_a_reload() {
     let worker = Replaceable::new("verbs");
     let pool = pool(&worker).start().await.unwrap();
     let other = std::fs::read(binary("procpool-ping")).unwrap();
