@@ -1,7 +1,8 @@
 //! [`EncodingAgreement`]: the encodings that the callers of a pool and its workers agree on.
 //!
-//! Rust callers prefer bincode, which only Rust workers read. So a pool asks its first worker before anything is
-//! encoded, and takes JSON where the worker has no bincode. From then on every worker has to read what callers send.
+//! Rust callers prefer bincode, which only Rust workers read. Therefore a pool asks its first worker before
+//! it encodes any value, and uses JSON if the worker has no bincode. From then on, every worker must read the
+//! encoding that callers send.
 
 use procpool_protocol::carriage::{self, Uncarried};
 use procpool_protocol::encodings::Encodings;
@@ -11,13 +12,13 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// The encodings that typed callers cannot do without.
+/// The encodings that typed callers require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// JSON, or bincode where a worker reads it.
+    /// The encoding may be JSON, or bincode if the worker reads it.
     flexible: bool,
     fixed: Encodings,
-    /// The first of the callers' types that bincode cannot carry. These callers do without bincode.
+    /// The first of the callers' types that bincode cannot carry. These callers use JSON instead.
     uncarried: Option<&'static Uncarried>,
 }
 
@@ -28,14 +29,14 @@ impl Needs {
         let (input, output) = (is_raw(TypeId::of::<J::Input>()), is_raw(TypeId::of::<J::Output>()));
         let typed = if input && output { Self::NONE } else { Self::of_values(J::ENCODING) };
         let raw = if input || output { Encoding::Bytes } else { Encoding::None };
-        // Of JSON and raw bytes nothing is asked of the types.
+        // JSON and raw bytes require nothing of the types.
         let checked = || carriage::check::<J::Input>().and_then(|()| carriage::check::<J::Output>());
         let uncarried = if typed.flexible { checked().err() } else { None };
         Self { fixed: typed.fixed.with(raw), uncarried, ..typed }
     }
 
-    /// Returns the needs of a caller that sends typed values in this encoding: bincode gives way to
-    /// JSON.
+    /// Returns the needs of a caller that sends typed values in this encoding. JSON replaces bincode where a
+    /// worker requires it.
     pub fn of_values(preferred: Encoding) -> Self {
         match preferred {
             Encoding::Bincode => Self { flexible: true, ..Self::NONE },
@@ -60,12 +61,12 @@ impl Default for Needs {
     }
 }
 
-/// A worker does not read the encoding that it would be sent, or bincode would be sent and cannot
-/// carry a type.
+/// The worker does not read the encoding that the pool would send, or bincode would be sent and cannot carry
+/// a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodingMismatch {
     what: &'static str,
-    /// The encoding that the worker would be sent, as a sentence names it.
+    /// The encoding that the pool would send to the worker, as a sentence names it.
     pub needed: String,
     /// The encodings that the worker reads and writes.
     pub found: Encodings,
@@ -118,7 +119,7 @@ impl EncodingMismatch {
 /// Shared by a pool's callers and the code that starts its workers.
 #[derive(Debug, Default)]
 pub struct EncodingAgreement {
-    /// Instead of bincode, from the first hello or the first encoded value on.
+    /// The encoding used instead of bincode, set by the first hello or the first encoded value.
     chosen: OnceLock<Encoding>,
     state: Mutex<State>,
 }
@@ -131,8 +132,8 @@ struct State {
 }
 
 impl EncodingAgreement {
-    /// Returns one for callers with these needs, or `None` where nobody has any before a worker is
-    /// there.
+    /// Creates an agreement for callers with these needs. `needs` is `None` if no caller is known before the
+    /// first worker.
     pub fn new(needs: Option<Needs>) -> Self {
         let state = State { needs: needs.unwrap_or_default(), spoken: None };
         Self { chosen: OnceLock::new(), state: Mutex::new(state) }
@@ -141,7 +142,7 @@ impl EncodingAgreement {
     /// Adds the needs of another caller.
     ///
     /// # Errors
-    /// When the workers that are there do not meet them. Then nothing is added.
+    /// When the present workers do not meet the needs. Then nothing is added.
     pub fn add(&self, needs: Needs) -> Result<(), EncodingMismatch> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let all = state.needs.and(needs);
@@ -152,7 +153,7 @@ impl EncodingAgreement {
         Ok(())
     }
 
-    /// Returns the encodings that the last worker reads; all, before there was one.
+    /// Returns the encodings that the last worker reads, or all before the first worker.
     pub(crate) fn spoken(&self) -> Encodings {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.spoken.as_ref().map_or(Encodings::ALL, |(encodings, _)| *encodings)
@@ -190,7 +191,7 @@ impl EncodingAgreement {
         let Some(best) = best else {
             return mismatch("bincode or JSON".into(), other_types);
         };
-        // Somebody may have encoded a value since.
+        // Another thread may have encoded a value meanwhile.
         let chosen = *self.chosen.get_or_init(|| best);
         match found.has(chosen) {
             true => match needs.uncarried {
@@ -210,7 +211,7 @@ mod tests {
     use procpool_protocol::frame::{Frame, Kind};
     use procpool_protocol::message::json_of;
 
-    /// Returns a worker that names these encodings, or none.
+    /// Returns the hello of a worker that names these encodings, or no encodings.
     fn hello(encodings: &str) -> Hello {
         let text = format!(r#"{{"job":"j","contract":1,"modes":["jobs"],"sdk":"snake 1"{encodings}}}"#);
         json_of(&Frame::new(Kind::Hello, 0, text)).unwrap()
@@ -269,7 +270,7 @@ mod tests {
         assert!(error.starts_with("bincode cannot carry `alloc::vec::Vec<"), "{error}");
         assert!(error.contains("`const ENCODING: Encoding = Encoding::Json`"), "{error}");
         agreement::<UntypedJson>().meet(&rust()).unwrap();
-        // A worker without bincode is sent JSON anyway.
+        // A worker without bincode receives JSON in any case.
         agreement::<Untyped>().meet(&python()).unwrap();
         let pool = agreement::<Typed>();
         pool.meet(&rust()).unwrap();

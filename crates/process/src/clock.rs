@@ -1,7 +1,7 @@
-//! Waiting by the clock of the processes that are waited for.
+//! Waiting in real time.
 //!
 //! A test may pause tokio's clock, which then jumps ahead whenever the runtime is idle. Workers are real
-//! processes and need real time, so these functions notice the jump and go on waiting.
+//! processes and need real time, so these functions notice the jump and continue waiting.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ const NAP: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// Waits for `duration`, no matter what tokio's clock does. Call it, without necessarily awaiting
-/// it, on a tokio runtime with time.
+/// Waits for `duration`, regardless of tokio's clock. Call it on a tokio runtime with time; it may be awaited
+/// elsewhere.
 ///
 /// # Panics
 /// When called outside of such a runtime.
@@ -31,8 +31,8 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
     }
 }
 
-/// Waits until `deadline`, no matter what tokio's clock does. Call it, without necessarily awaiting
-/// it, on a tokio runtime with time.
+/// Waits until `deadline`, regardless of tokio's clock. Call it on a tokio runtime with time; it may be
+/// awaited elsewhere.
 ///
 /// # Panics
 /// When called outside of such a runtime.
@@ -53,8 +53,7 @@ pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> + Send {
     }
 }
 
-/// Waits for `work`, for at most `duration`, no matter what tokio's clock does. Call it as
-/// [`sleep`].
+/// Waits for `work`, for at most `duration`, regardless of tokio's clock. Call it as [`sleep`].
 ///
 /// # Errors
 /// [`Elapsed`] when the time is up first.

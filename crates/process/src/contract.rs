@@ -1,7 +1,7 @@
 //! [`Contract`]: a caller's expectations of a worker, compared with the worker's hello.
 //!
-//! bincode does not describe itself and workers are replaced on their own: without this comparison
-//! a mismatch would decode to garbage instead of failing the start.
+//! bincode does not describe itself, and workers are replaced independently. Without this comparison, a
+//! mismatch would decode to garbage instead of failing the start.
 
 use procpool_protocol::Job;
 use procpool_protocol::handshake::Hello;
@@ -14,7 +14,7 @@ pub struct Contract {
     pub job: String,
     /// [`Job::VERSION`].
     pub version: u32,
-    /// Hash of [`Job::schema`], where there is one; compared only where both sides have one.
+    /// Hash of [`Job::schema`], if any; compared only if both sides have one.
     pub schema_hash: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The end of a worker: kills it, hears its last output, and reports it, in that order.
+//! The end of a worker: kills it, reads its last output, and reports its death, in that order.
 
 use crate::evidence::{self, Circumstances};
 use crate::os::alive::Alive;
@@ -10,8 +10,8 @@ use procpool_protocol::ExitReport;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Maximum time that a death's report waits for the last lines of standard error. The worker's own
-/// lines are in the pipe already; only a grandchild can keep the pipe open.
+/// Maximum time that a death's report waits for the last lines of standard error. The worker's own lines are
+/// in the pipe already. Only a grandchild can hold the pipe open.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(10);
 
 /// Maximum time that a worker may live after it closed its connection.
@@ -38,8 +38,8 @@ impl Body {
         }
     }
 
-    /// Kills the group, waits for the death, reads the last output for up to `patience`, reaps.
-    /// Where it had begun a `job`, only output since then counts.
+    /// Kills the group, waits for the death, reads the last output for up to `patience`, and reaps. If the
+    /// worker had begun a `job`, only output since then counts.
     pub(crate) async fn bury(self, patience: Duration, job: Option<u64>) -> ExitReport {
         let Self { name, limits, process, alive, output } = self;
         process.kill();

@@ -1,12 +1,12 @@
-//! The environment of a worker: nothing of the coordinator's but what is on a short list.
+//! The environment of a worker: only the variables of the coordinator that are on a short list.
 //!
-//! A service's environment is full of secrets, and a worker may run somebody else's code.
+//! A service's environment is full of secrets, and a worker may run third-party code.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The variables that a worker inherits: the places of programs and libraries, the user, the
-/// language and time zone, the place for temporary files, and how a Rust program reports a panic.
+/// The variables that a worker inherits. They name the places of programs and libraries, the user, and the
+/// language and time zone. Others name the place for temporary files and how a Rust program reports a panic.
 const INHERITED: [&str; 12] = [
     "PATH",
     "HOME",
@@ -26,12 +26,12 @@ fn is_inherited(key: &str) -> bool {
     INHERITED.contains(&key) || key.starts_with("LC_")
 }
 
-/// Returns the environment of a worker: the variables on the list, those that its pool adds to the
-/// list (`more`), and those that its pool sets (`own`), which win.
+/// Returns the environment of a worker: the variables on the list, and those that its pool adds to the list
+/// (`more`). The variables that its pool sets (`own`) override both.
 pub(crate) fn of_worker(more: &[String], own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
     let listed = |key: &str| is_inherited(key) || more.iter().any(|name| name == key);
     let inherited = std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(listed));
-    // `execve` takes a variable that stands there twice, and a program then reads the first one.
+    // `execve` accepts a duplicate variable, and a program then reads the first one.
     let once: BTreeMap<_, _> = inherited.chain(own.iter().cloned()).collect();
     once.into_iter().collect()
 }

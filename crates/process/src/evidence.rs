@@ -1,5 +1,5 @@
-//! Finds the limit that a worker died of, by the evidence of its death. A pure rule; without
-//! evidence it names none.
+//! Finds the limit that caused a worker's death, by the evidence of that death. A pure rule: without evidence
+//! it names no limit.
 
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::{ExitReport, LimitHit};
@@ -14,13 +14,13 @@ const SIGXFSZ: i32 = 25;
 /// The circumstances of a death that its report does not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Circumstances {
-    /// We had sent it SIGKILL before it died, which is a reason of its own.
+    /// This process had sent SIGKILL before the death, which is a reason of its own.
     pub(crate) was_killed: bool,
-    /// Its peak of memory may be that of a child of its.
+    /// The peak of memory may be that of a child of the worker.
     pub(crate) had_children: bool,
 }
 
-/// Returns the limit that a worker of these limits died of.
+/// Returns the limit that caused the death of a worker with these limits.
 pub(crate) fn limit_hit(
     limits: &WorkerLimits,
     death: &ExitReport,
@@ -41,24 +41,25 @@ pub(crate) fn limit_hit(
         .or(file_size.map(|limit| LimitHit::FileSize { limit }))
 }
 
-/// Returns whether the worker ran out of address space, which has no signal of its own. A worker
-/// reports a failed allocation before it aborts; a stack that cannot grow is a segmentation fault,
-/// with nearly all of the limit in use. A SIGKILL is never this limit's: the kernel refuses memory,
-/// and kills nobody for it.
+/// Returns whether the worker ran out of address space, which has no signal of its own. A worker reports a
+/// failed allocation before it aborts. A stack that cannot grow is a segmentation fault while nearly all of
+/// the limit is in use. A SIGKILL never comes from this limit: the kernel refuses memory, and kills no
+/// process for it.
 fn was_memory(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> bool {
-    // Some get over a failed allocation: it counts only where nothing was said behind it, and by this very job.
+    // Some programs recover from a failed allocation. The line counts only if this job wrote it and no line
+    // follows it.
     let told = !death.stderr_may_be_older
         && death.last_words().is_some_and(|last| is_failed_allocation(last) || tells_of_memory(last));
     let near = own_peak >= limit - limit / 8;
     (told && signal == SIGABRT) || (near && [SIGABRT, SIGBUS, SIGSEGV].contains(&signal))
 }
 
-/// Rust's own words, which it always follows with an abort, and with a backtrace in between if it is asked to.
+/// The message of Rust, which always aborts after it. A backtrace comes in between if one is requested.
 pub(crate) fn is_failed_allocation(line: &str) -> bool {
     line.starts_with("memory allocation of ") && line.contains(" bytes failed")
 }
 
-/// The words of C++ and of most others.
+/// The messages of C++ and most other languages.
 fn tells_of_memory(line: &str) -> bool {
     line.contains("std::bad_alloc") || line.to_ascii_lowercase().contains("out of memory")
 }
@@ -110,18 +111,18 @@ mod tests {
     fn an_abort_that_speaks_of_something_else_is_none() {
         assert_eq!(hit(&death(SIGABRT, 0, &["assertion failed"])), None);
         assert_eq!(hit(&death(SIGABRT, 0, &[])), None);
-        // It got over it, and went on.
+        // The worker recovered and continued.
         let over = ["Out of memory", "retrying", "1", "2", "assertion failed"];
         assert_eq!(hit(&death(SIGABRT, 0, &over)), None);
         assert_eq!(hit(&death(SIGABRT, 0, &over[..2])), None);
-        // Perhaps the job before got over it.
+        // The previous job may have recovered from it.
         for words in ["Out of memory", RUST] {
             let mut unclear = death(SIGABRT, 0, &[words]);
             unclear.stderr_may_be_older = true;
             assert_eq!(hit(&unclear), None);
             assert_eq!(hit(&death(SIGABRT, 0, &[words, "retrying with less"])), None);
         }
-        // Others' words, and not even an abort.
+        // A message of another language, without an abort.
         assert_eq!(hit(&death(SIGSEGV, 0, &[RUST])), None);
     }
 
@@ -132,7 +133,7 @@ mod tests {
             assert_eq!(hit(&death(signal, LIMIT / 8 * 7 - 1, &[])), None, "{signal}");
         }
         assert_eq!(hit(&death(15, LIMIT, &[])), None);
-        assert_eq!(hit(&death(SIGKILL, LIMIT, &[])), None, "whoever it was, it was not this limit");
+        assert_eq!(hit(&death(SIGKILL, LIMIT, &[])), None, "the memory limit sends no SIGKILL");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The one way to kill a worker in any state: not spawned yet, starting, or serving.
+//! The only means to kill a worker in any state: before its spawn, while it starts, or while it serves.
 
 use crate::os::attached_process::AttachedProcess;
 use crate::os::oom_kills::{OomGroups, OomKills};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Kills a worker's process group; one that is spawned after the kill is killed at once.
+/// Kills a worker's process group. A process that is spawned after the kill is killed at once.
 #[derive(Debug, Default)]
 pub struct KillSwitch {
     state: Mutex<State>,
@@ -21,7 +21,7 @@ struct State {
 }
 
 impl KillSwitch {
-    /// Ties the switch to its process.
+    /// Connects the switch to its process.
     pub(crate) fn attach(&self, process: Arc<WorkerProcess>) {
         let mut state = self.lock();
         if state.killed {
@@ -41,7 +41,7 @@ impl KillSwitch {
         self.used.notify_one();
     }
 
-    /// Completes once it was used.
+    /// Completes once the switch was used.
     pub(crate) async fn used(&self) {
         self.used.notified().await;
     }
@@ -51,12 +51,12 @@ impl KillSwitch {
         self.lock().process.as_ref().is_some_and(|process| process.is_stopped())
     }
 
-    /// Returns the control groups of these processes, as far as they count what the kernel's OOM killer takes.
+    /// Returns the control groups of these processes whose OOM kills the kernel counts.
     pub fn oom_groups<'a>(switches: impl IntoIterator<Item = &'a Self>) -> OomGroups {
         switches.into_iter().filter_map(|switch| switch.lock().process.as_ref()?.oom_group()).collect()
     }
 
-    /// Notes that the process lived and had nothing to do after these were counted.
+    /// Records that the process was alive and idle after these kills were counted.
     pub fn rests(&self, kills: &OomKills) {
         let process = self.lock().process.clone();
         if let Some(process) = process {
@@ -81,8 +81,8 @@ impl KillSwitch {
         self.lock().process.as_ref().map(|process| process.pid())
     }
 
-    /// Asks an attached worker for a sign of life, by `ping`, unless it owes one. Others are their
-    /// coordinator's children, of which the kernel tells whether they are stopped.
+    /// Sends an attached worker a `ping`, unless it has not answered the last one. Other workers are this
+    /// process's children, and the kernel shows whether they are stopped.
     pub fn ask(&self, ping: impl FnOnce()) {
         let process = self.lock().process.clone();
         if process.is_some_and(|it| it.attached().is_some_and(AttachedProcess::was_asked)) {
@@ -90,7 +90,7 @@ impl KillSwitch {
         }
     }
 
-    /// Notes a sign of life.
+    /// Records that the worker answered or sent a frame.
     pub fn heard(&self) {
         let process = self.lock().process.clone();
         if let Some(attached) = process.as_ref().and_then(|it| it.attached()) {

@@ -1,9 +1,9 @@
-//! One worker process, from its spawn to its burial: limits, connections, output, kill, reap.
+//! One worker process, from its spawn to its reaping: limits, connections, output, kill, reap.
 //!
-//! [`launch`] turns a [`Recipe`] into a [`ReadyWorker`]; a [`Session`] serves that until it is dead, and
-//! its [`Ending`] tells how it died. A [`KillSwitch`] ends it at any moment in between. `Worker` and
-//! `Pool` of `procpool-coordinator` are the two users of this crate. All `unsafe` code of the
-//! coordinator's side lives here, in the module `os`.
+//! [`launch`] turns a [`Recipe`] into a [`ReadyWorker`]. A [`Session`] serves it until it is dead, and its
+//! [`Ending`] reports how it died. A [`KillSwitch`] kills it at any moment in between. `Worker` and `Pool` of
+//! `procpool-coordinator` are the two users of this crate. All `unsafe` code of the coordinator's side is
+//! here, in the module `os`.
 //!
 //! Does not: decide which job a worker gets, when it is restarted, or what its frames mean.
 

@@ -6,11 +6,11 @@ use procpool_protocol::log::{LogLevel, LogRecord};
 use procpool_protocol::printable::printable;
 use tracing::field::display;
 
-/// Logs the record in a frame of this worker, with the target `procpool::worker`. Unprintable
-/// characters are escaped.
+/// Logs the record in a frame of this worker, with the target `procpool::worker`. Escapes unprintable
+/// characters.
 ///
 /// # Errors
-/// When the frame is no log record: how the worker broke the protocol.
+/// When the frame is not a log record. The error says how the worker broke the protocol.
 pub fn log_record(frame: &Frame, pool: &str, worker: &str, job: Option<JobId>) -> Result<(), String> {
     let record = LogRecord::from_frame(frame).map_err(|error| error.to_string())?;
     let message = printable(record.message.trim_end());

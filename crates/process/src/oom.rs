@@ -1,22 +1,22 @@
-//! Judges whether the kernel's OOM killer took a worker, by the number of processes of its control
-//! group that it has taken. Pure: the numbers are read elsewhere.
+//! Decides whether the kernel's OOM killer killed a worker, by the number of OOM kills in its control group.
+//! Pure: other code reads the numbers.
 
-/// Returns the number of kills in a group's file: `memory.events` and `memory.events.local` of
-/// version 2, `memory.oom_control` of version 1. They have the line in common.
+/// Returns the number of kills in a group's file: `memory.events` and `memory.events.local` of version 2,
+/// `memory.oom_control` of version 1. All have the same line.
 pub(crate) fn kills(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
-/// The kills of one group that deaths were explained by. The workers of a group share its count.
+/// The kills of one group that have explained deaths so far. The workers of a group share its count.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
-    /// The kills up to this number are taken.
+    /// The kills up to this number have explained a death.
     taken: u64,
 }
 
 impl Claims {
-    /// Returns whether a worker was among the victims, which was alive at kill number `before` and
-    /// is found dead by SIGKILL at number `now`. A kill explains one death.
+    /// Returns whether an OOM kill explains the death of a worker. It was alive at kill number `before`, and
+    /// is dead by SIGKILL at number `now`. Each kill explains one death.
     pub(crate) fn claim(&mut self, before: u64, now: u64) -> bool {
         let from = before.max(self.taken);
         if now > from {

@@ -12,7 +12,7 @@ use procpool_protocol::message::{failure_of, json_frame, json_of};
 use procpool_protocol::preamble::Preamble;
 use std::io;
 
-/// A connection, and the bytes that were received and not taken.
+/// A connection, and the bytes that were received and not yet decoded.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) socket: Socket,
@@ -20,13 +20,13 @@ pub(crate) struct Line {
     reads: Reads,
 }
 
-/// Counts reads, so that a peer that never stops talking is not all that this thread hears: a socket that
-/// stays readable uses none of the budget by which tokio would see to that.
+/// Counts reads, so that a peer that never stops sending does not occupy this thread. A socket that stays
+/// readable does not use tokio's cooperative budget.
 #[derive(Debug, Default)]
 struct Reads(u8);
 
 impl Reads {
-    /// Number of reads before everybody else gets a turn.
+    /// Number of reads before other tasks get a turn.
     const A_TURN: u8 = 16;
 
     async fn one_more(&mut self) {
@@ -41,25 +41,25 @@ impl Reads {
 #[derive(Debug)]
 pub(crate) enum First {
     Hello(Hello),
-    /// It will not serve.
+    /// The worker will not serve.
     Declined(Failure),
 }
 
 impl Line {
     /// Needs a tokio runtime with I/O.
     pub(crate) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
-        // Before it has introduced itself, a worker sends no payload.
+        // Before its hello, a worker sends no payload.
         Socket::new(stream).map(Self::of)
     }
 
-    /// Returns a connection that nothing was read of.
+    /// Wraps a connection that nothing was read from.
     pub(crate) fn of(socket: Socket) -> Self {
         Self { socket, decoder: Decoder::with_max_payload(0), reads: Reads::default() }
     }
 
-    /// Sends the worker the `rest` of the first frame, with which the attachments are sent, and
-    /// reads its first message. The error says how it broke the protocol. An attached one has sent
-    /// its preamble already, and is sent one first.
+    /// Sends the worker the `rest` of the first frame, together with the attachments, and reads its first
+    /// message. The error says how it broke the protocol. An attached worker has sent its preamble already,
+    /// and receives one first.
     pub(crate) async fn open(
         &mut self,
         rest: &Bytes,
@@ -84,14 +84,14 @@ impl Line {
         Ok(first)
     }
 
-    /// Reads the worker's preamble. The error says that there is none, or no version in common.
+    /// Reads the worker's preamble. The error says that there is none, or no common version.
     pub(crate) async fn preamble(&mut self) -> Result<(), String> {
         hear_preamble(&self.socket, &mut self.decoder, &mut self.reads).await
     }
 
-    /// Sends a few bytes, as far as the socket takes them at once.
+    /// Sends as many of a few bytes as the socket accepts at once.
     pub(crate) fn say(&self, bytes: &[u8]) {
-        // A worker that reads nothing goes without.
+        // A worker that does not read loses them.
         let _ = self.socket.try_write(std::iter::once(&Bytes::copy_from_slice(bytes)), 0);
     }
 
@@ -100,7 +100,7 @@ impl Line {
         frame(&self.socket, &mut self.decoder, &mut self.reads).await
     }
 
-    /// Completes when the worker says something where it has nothing to say yet, with what is wrong.
+    /// Completes with the violation when the worker sends something too early.
     pub(crate) async fn breach(&mut self) -> String {
         match self.frame().await {
             Ok(frame) => {
@@ -113,7 +113,7 @@ impl Line {
         }
     }
 
-    /// Tells the worker why it is rejected, as far as its socket takes it at once.
+    /// Sends the worker the reason why it is rejected, as far as its socket accepts it at once.
     pub(crate) fn refuse(&self, reason: &str, detail: &str) {
         let refused = Refused { reason: reason.into(), detail: detail.into() };
         if let Ok(frame) = json_frame(Kind::Refused, &refused) {

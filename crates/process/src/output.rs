@@ -1,5 +1,5 @@
-//! A worker's standard output and standard error: always drained, logged line by line, and the last
-//! lines of standard error kept for the report of its death. All of it bounded.
+//! A worker's standard output and standard error: always drained, and logged line by line. The last lines of
+//! standard error go into the report of its death. All bounded.
 
 use crate::clock;
 use crate::tail::{Author, LastWords, Tail};
@@ -14,13 +14,13 @@ use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinHandle;
 
-/// Maximum length of a line that is kept, in bytes; the rest of it is dropped.
+/// Maximum length of a recorded line, in bytes; the rest of it is dropped.
 const MAX_LINE: usize = 2048;
 
 /// Number of bytes per read of a pipe.
 const READ: usize = 8 * 1024;
 
-/// Maximum number of reads in a row, enough for a full pipe, before others have their turn.
+/// Maximum number of consecutive reads before other tasks get a turn: enough for a full pipe.
 const READS: usize = 9;
 
 /// The output of one worker, which is drained in the background until dropped.
@@ -50,21 +50,21 @@ impl Output {
         })
     }
 
-    /// Notes that the worker serves now; `jobs` says how far it is.
+    /// Records that the worker serves now. `jobs` reports its progress.
     pub(crate) fn serves(&self, jobs: Arc<dyn Jobs>) {
         self.said.heard().jobs = Some(jobs);
     }
 
-    /// Reads standard error after the worker was heard of, before anything is made of that. So
-    /// lines from before the end of a job are read before that end counts. Costs no system call
-    /// while standard error is quiet.
+    /// Reads standard error after frames of the worker arrived and before they are processed. Thus lines from
+    /// before the end of a job are read before that end counts. Needs no system call while standard error is
+    /// quiet.
     pub(crate) fn catch_up(&self) {
         let _ = self.said.read();
     }
 
-    /// Returns the last lines of standard error that `job` may have written, or all for `None`.
-    /// Waits until the pipe has ended or `patience` is over: a grandchild may hold it open for
-    /// ever. The dead worker's own lines are read in any case.
+    /// Returns the last lines of standard error that `job` may have written, or all for `None`. Waits until
+    /// the pipe has ended or `patience` is over: a grandchild may hold the pipe open forever. The dead
+    /// worker's own lines are read in any case.
     pub(crate) async fn last_words(mut self, patience: Duration, job: Option<u64>) -> LastWords {
         if clock::timeout(patience, &mut self.stderr).await.is_err() {
             self.said.read_out();
@@ -80,13 +80,13 @@ impl Drop for Output {
     }
 }
 
-/// How far a worker is with its jobs.
+/// The progress of a worker with its jobs.
 pub(crate) trait Jobs: std::fmt::Debug + Send + Sync {
     /// Returns the jobs that may have written the bytes that were read just now.
     fn author(&self) -> Author;
 }
 
-/// Standard error, read by a task of its own and by the worker's session. A lock keeps its bytes in order.
+/// Standard error, read by its own task and by the worker's session. A lock orders its bytes.
 #[derive(Debug)]
 struct Stderr {
     worker: String,
@@ -111,12 +111,12 @@ impl Stderr {
         heard.finish(&self.worker);
     }
 
-    /// Reads the available bytes, up to a bound. Breaks at the end. Does not read a pipe that is
-    /// not known to be readable.
+    /// Reads the available bytes, up to a bound. Breaks at the end. Does not read a pipe that is not known to
+    /// be readable.
     fn read(&self) -> ControlFlow<()> {
         let mut heard = self.heard();
         for _ in 0..READS {
-            // Not zeroed: this is asked after each answer, and mostly there is nothing.
+            // Not zeroed: this runs after each answer, and usually there is nothing to read.
             let mut space = [MaybeUninit::uninit(); READ];
             let mut buffer = ReadBuf::uninit(&mut space);
             match self.pipe.try_read_buf(&mut buffer) {
@@ -129,8 +129,8 @@ impl Stderr {
         ControlFlow::Continue(())
     }
 
-    /// Reads the available bytes, up to a bound, though tokio may not have noticed them. Call it
-    /// last: tokio does not notice that they were read, either.
+    /// Reads the available bytes, up to a bound, even if tokio has not noticed them. Call it last: tokio does
+    /// not notice that they were read, either.
     fn read_out(&self) {
         let mut heard = self.heard();
         for _ in 0..READS {
@@ -152,7 +152,7 @@ impl Stderr {
 impl Heard {
     fn take(&mut self, worker: &str, bytes: &[u8]) {
         let author = self.jobs.as_ref().map(|jobs| jobs.author()).unwrap_or_default();
-        // A line that one job began is not the next one's to end.
+        // The next job must not complete a line that an earlier job began.
         if author.earliest > self.author.latest {
             self.finish(worker);
         }

@@ -8,12 +8,12 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// Looks for all obstacles in this process's surroundings to starting workers with these limits: a
-/// sandbox that forbids a call, a limit above this process's own, a missing `/proc`. Starts nothing
-/// and changes nothing.
+/// Looks for all obstacles in this process's environment to starting workers with these limits. Examples are
+/// a sandbox that forbids a call, a limit above this process's own, and a missing `/proc`. Starts nothing and
+/// changes nothing.
 ///
 /// # Errors
-/// When something is forbidden or missing. The error names it and the way out.
+/// When something is forbidden or missing. The error names it and the remedy.
 pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
     if !Path::new("/proc/self/fd").exists() {
         return Err(cause::obstructed(Obstacle::NoProc));
@@ -23,10 +23,10 @@ pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
     limits::foresee(limits).map_err(io::Error::other)
 }
 
-/// Makes a pair of Unix sockets, which workers are connected by, and tokio's runtimes are woken by.
+/// Creates a pair of Unix sockets, which connect workers and wake tokio's runtimes.
 ///
 /// # Errors
-/// When a sandbox forbids it, with the way out.
+/// When a sandbox forbids it. The error names the remedy.
 pub fn require_sockets() -> io::Result<()> {
     UnixStream::pair().map(drop).map_err(cause::socket)
 }

@@ -1,7 +1,8 @@
-//! One serving worker: reads its two connections, writes what did not fit at once, notices its death.
+//! One serving worker: reads its two connections, writes the bytes that did not fit at once, and notices its
+//! death.
 //!
-//! The session decodes frames and does not know what they mean; a [`FrameSink`] does. Reading never
-//! waits on writing.
+//! The session decodes frames without knowing their meaning; a [`FrameSink`] does. Reading never waits for
+//! writing.
 
 use crate::clock;
 use crate::death::{self, Body};
@@ -22,38 +23,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Reads of one connection before everybody else gets a turn, other tasks among them.
+/// Number of reads of one connection before other tasks get a turn.
 const READS_A_TURN: usize = 16;
 
-/// Maximum number of bytes that are still read of a dead worker's jobs connection: more than a
-/// socket holds.
+/// Maximum number of bytes that are read of a dead worker's jobs connection: more than a socket holds.
 const LAST_READ: usize = 4 * 1024 * 1024;
 
-/// Takes a worker's frames.
+/// Receives a worker's frames.
 pub trait FrameSink {
-    /// Takes one frame. The error says how the worker broke the protocol.
+    /// Receives one frame. The error says how the worker broke the protocol.
     fn frame(&mut self, connection: Connection, frame: Frame) -> Result<(), String>;
 
-    /// Notes that all frames that had been read have been delivered. The error says how the worker
-    /// broke the protocol.
+    /// Signals that all frames read so far have been delivered. The error says how the worker broke the
+    /// protocol.
     fn delivered(&mut self) -> Result<(), String> {
         Ok(())
     }
 
-    /// Completes when all that the delivered frames refer to is there. The error says how the
-    /// worker broke the protocol. Nothing is read meanwhile.
+    /// Completes when all data that the delivered frames refer to is available. The error says how the worker
+    /// broke the protocol. Nothing is read meanwhile.
     fn fetched(&mut self) -> impl Future<Output = Result<(), String>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Completes when another frame of the jobs connection can be taken.
+    /// Completes when the sink can accept another frame of the jobs connection.
     fn room(&self) -> impl Future<Output = ()> + Send;
 
-    /// Notes that the worker broke the protocol. The owner kills it; nothing it says counts any
-    /// more.
+    /// Signals that the worker broke the protocol. The owner kills it, and its later frames do not count.
     fn violated(&mut self, violation: String);
 
-    /// Notes that the worker closed a connection. It must be given nothing more.
+    /// Signals that the worker closed a connection. Nothing further may be sent to it.
     fn hung_up(&mut self);
 }
 
@@ -62,24 +61,24 @@ pub trait FrameSink {
 pub struct Ending {
     /// How the process ended.
     pub report: ExitReport,
-    /// Whole frames that the worker had written before it died and nobody has seen yet.
+    /// Whole frames that the worker had written before it died and that were not delivered.
     pub last_frames: Vec<Frame>,
-    /// It died without having read all that it was sent on the jobs connection.
+    /// The worker died before it had read all that was sent on the jobs connection.
     pub unread: bool,
-    /// The number of the job that it began last, where it tells.
+    /// The number of the job that the worker began last, if it records that.
     pub begun: Option<u64>,
-    /// This process killed it: somebody asked for that, or it had hung up and would not die.
+    /// This process killed the worker: a caller requested it, or the worker had hung up and did not exit.
     pub was_killed: bool,
 }
 
-/// The output side of a serving worker, shared with all that have something to send.
+/// The output side of a serving worker, shared by all senders.
 #[derive(Debug)]
 pub struct Outboxes {
     /// Jobs and messages.
     pub jobs: Outbox,
     /// Cancels, credit, the shutdown.
     pub control: Outbox,
-    /// Where they lead. `None` in a simulation.
+    /// Their sockets. `None` in a simulation.
     ends: Option<Ends>,
 }
 
@@ -92,37 +91,37 @@ struct Ends {
 }
 
 impl Outboxes {
-    /// Returns outboxes without a connection: for a simulation, which writes the appended frames to
-    /// pipes of its own.
+    /// Returns outboxes without a connection, for a simulation that writes the appended frames to pipes of
+    /// its own.
     pub fn loose(receives: bool) -> Self {
         Self { jobs: Outbox::new(receives), control: Outbox::new(receives), ends: None }
     }
 
-    /// Writes the bytes that the jobs connection takes. Never waits.
+    /// Writes as many bytes as the jobs connection accepts. Never waits.
     pub fn flush_jobs(&self) {
         if let Some(ends) = &self.ends {
             self.jobs.flush(&*ends.jobs);
         }
     }
 
-    /// Writes the bytes that the control connection takes. Never waits.
+    /// Writes as many bytes as the control connection accepts. Never waits.
     pub fn flush_control(&self) {
         if let Some(ends) = &self.ends {
             self.control.flush(&*ends.control);
         }
     }
 
-    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun
-    /// `first`, the first of those that it has not answered. Returns the number of the last job
-    /// that it has begun; it begins none beyond that.
+    /// Withdraws the jobs up to number `last` that the worker has not begun. Requires that it has begun
+    /// `first`, the first job that it has not answered. Returns the number of the last job that it has begun;
+    /// it begins none after that.
     ///
-    /// Returns `None` if the worker has not begun `first` or cannot tell. Then nothing was asked.
+    /// Returns `None` if the worker has not begun `first` or does not record it. Then nothing was withdrawn.
     pub fn recall(&self, first: u64, last: u64) -> Option<u64> {
         self.page()?.recall(first, last)
     }
 
-    /// Returns the number of the job that the worker began last, or 0 if it began none. Returns
-    /// `None` if it does not tell.
+    /// Returns the number of the job that the worker began last, or 0 if it began none. Returns `None` if it
+    /// does not record that.
     pub fn begun(&self) -> Option<u64> {
         Some(self.page()?.begun())
     }
@@ -143,7 +142,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Splits a link in the half that is shared and the half that is driven.
+    /// Splits a worker into the shared half and the half that is driven.
     pub fn new(link: ReadyWorker) -> (Arc<Outboxes>, Self) {
         let ReadyWorker { body, hello, jobs, control, jobs_in, control_in, page, .. } = link;
         let receives = hello.arenas == Some(TakesArenas::Received);
@@ -177,15 +176,15 @@ impl Session {
         let write_jobs = lines.jobs.write(&jobs);
         let write_control = lines.control.write(&control);
         tokio::pin!(write_jobs, write_control);
-        // Frames may have come along with the handshake.
+        // Frames may have arrived together with the handshake.
         let mut turn = self.jobs.deliver(Connection::Jobs, sink);
         loop {
-            // What came before a breach of the protocol counts.
+            // Frames before a breach of the protocol count.
             let fetched = sink.fetched().await;
             turn = turn.and(fetched);
             match turn {
                 Ok(()) if self.jobs.open && self.control.open => {}
-                // A worker that hangs up is about to die, or is told to.
+                // A worker that hangs up is about to die, or was asked to exit.
                 Ok(()) => {
                     sink.hung_up();
                     break self.await_death(death::AFTER_EOF).await;
@@ -204,8 +203,8 @@ impl Session {
                 _ = self.control.socket.readable() => self.control.turn(Connection::Control, sink, || {}),
                 () = readable(&self.jobs, sink) => self.jobs.turn(Connection::Jobs, sink, || self.body.catch_up()),
             };
-            // A worker that never stops talking must not be all that this thread hears: a socket that stays
-            // readable uses none of the budget by which tokio would see to that.
+            // A worker that never stops sending must not occupy this thread. A socket that stays readable
+            // does not use tokio's cooperative budget.
             if self.jobs.is_flooding || self.control.is_flooding {
                 tokio::task::yield_now().await;
             }
@@ -213,18 +212,19 @@ impl Session {
         self.end().await
     }
 
-    /// Waits for a death that is due, and makes sure that it comes.
+    /// Waits for an expected death, and kills the worker if it does not come.
     async fn await_death(&self, patience: Duration) {
         if clock::timeout(patience, self.body.alive.died()).await.is_err() {
             self.body.process.kill();
         }
     }
 
-    /// Ends the session. The group is killed before the last read, so that nobody writes behind it.
-    /// The leader is reaped last, so that its number stays its own until then.
+    /// Ends the session. The group is killed before the last read, so that no process writes after it. The
+    /// leader is reaped last, so that its pid stays valid until then.
     async fn end(mut self) -> Ending {
         self.body.process.kill();
-        // One that was killed just now may still be writing, and only a dead one has left its input unread.
+        // A process that was just killed may still be writing. Only a dead process has certainly left its
+        // input unread.
         self.body.alive.died().await;
         let was_killed = self.body.process.was_killed();
         let mut last_frames = self.jobs.rest();
@@ -242,7 +242,7 @@ impl Session {
 /// The progress of a worker, by its frames.
 #[derive(Debug)]
 struct Course {
-    /// Jobs whose end was heard.
+    /// Number of jobs whose end was received.
     answered: Arc<AtomicU64>,
     page: Option<Arc<Page>>,
 }
@@ -250,7 +250,7 @@ struct Course {
 impl Jobs for Course {
     fn author(&self) -> Author {
         let earliest = self.answered.load(Ordering::Relaxed) + 1;
-        // One without a page has one job at a time.
+        // A worker without a page has one job at a time.
         let latest = self.page.as_ref().map_or(earliest, |page| page.begun());
         Author { earliest, latest }
     }
@@ -258,7 +258,7 @@ impl Jobs for Course {
 
 async fn readable(input: &Input, sink: &impl FrameSink) {
     sink.room().await;
-    // An error shows at the read.
+    // An error appears at the read.
     let _ = input.socket.readable().await;
 }
 
@@ -267,20 +267,20 @@ async fn readable(input: &Input, sink: &impl FrameSink) {
 struct Input {
     socket: Arc<Socket>,
     decoder: Decoder,
-    /// Bytes that were read.
+    /// Number of bytes that were read.
     received: u64,
-    /// Jobs whose end was heard.
+    /// Number of jobs whose end was received.
     answered: Arc<AtomicU64>,
     open: bool,
-    /// The kernel said that the peer closed with unread input. It says so once.
+    /// The kernel reported that the peer closed with unread input. It reports that once.
     reset: bool,
     /// The last turn ended before the input did.
     is_flooding: bool,
 }
 
 impl Input {
-    /// Reads the available bytes, up to a bound, and delivers the frames in them. `heard` is called
-    /// before that.
+    /// Reads the available bytes, up to a bound, and delivers the frames in them. `heard` is called before
+    /// that.
     fn turn(
         &mut self,
         connection: Connection,
@@ -289,7 +289,7 @@ impl Input {
     ) -> Result<(), String> {
         self.is_flooding = false;
         for _ in 0..READS_A_TURN {
-            // The rest of a frame may be long: it goes to where it stays, in large pieces.
+            // The rest of a frame may be long: read it to its final place, in large pieces.
             let is_between_frames = self.decoder.buffered() == 0;
             let buffer = self.decoder.read_buffer();
             let read = if is_between_frames {
@@ -337,13 +337,13 @@ impl Input {
             }
             result = frame.map_err(|error| error.to_string()).and_then(|it| sink.frame(connection, it));
         }
-        // What came before a breach of the protocol counts.
+        // Frames before a breach of the protocol count.
         let delivered = sink.delivered();
         result.and(delivered)
     }
 
-    /// Returns the whole frames in the last bytes of a dead worker. Garbage counts as nothing: the
-    /// worker is dead already.
+    /// Returns the whole frames in the last bytes of a dead worker. Ignores garbage, because the worker is
+    /// dead already.
     fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         let mut read = 0;
@@ -366,13 +366,13 @@ impl Input {
         }
     }
 
-    /// Returns the whole frames that a dead worker had ended and not sent.
+    /// Returns the whole frames that a dead worker had completed and not sent.
     fn unsent(&mut self, page: &Page) -> Vec<Frame> {
         self.decoder.feed(&page.unsent(self.received));
         std::iter::from_fn(|| self.decoder.poll_frame().ok().flatten()).collect()
     }
 
-    /// It cannot be written to any more.
+    /// Records that the peer closed the connection, which can no longer be written to.
     fn close(&mut self) -> Result<(), String> {
         self.open = false;
         Ok(())

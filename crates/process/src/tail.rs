@@ -1,21 +1,21 @@
-//! The lines of standard error that are kept for a report: the first of the job, the last ones, and those that a long
-//! backtrace must not push out. Bounded.
+//! The lines of standard error for a report: the first of the job, the last ones, and the causes that a long
+//! backtrace must not displace. Bounded.
 
 use crate::evidence;
 use std::collections::VecDeque;
 
-/// Number of lines that are kept.
+/// Maximum number of recorded lines.
 const LINES: usize = 20;
 
-/// Number of lines that are kept from the beginning of a job: a library complains of its input
-/// early, and then at length.
+/// Number of lines that are recorded from the beginning of a job: a library complains about its input early,
+/// and then at length.
 const OPENING: usize = 5;
 
-/// Number of causes that are kept, the newest. Each has one or two lines.
+/// Number of causes that are recorded, the newest. Each has one or two lines.
 const CAUSES: usize = 3;
 
-/// The beginnings of lines that runtimes write before they end the process, and whether the next
-/// line says more.
+/// The beginnings of lines that runtimes write before they end the process, and whether the next line says
+/// more.
 const CAUSE_STARTS: &[(&str, bool)] = &[
     ("terminate called ", true),
     ("libc++abi: terminating", false),
@@ -35,13 +35,13 @@ const CAUSE_STARTS: &[(&str, bool)] = &[
     ("panic: ", false),
 ];
 
-/// See the module.
+/// The recorded lines.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     lines: VecDeque<Line>,
     /// The next line belongs to the cause before it.
     continues: bool,
-    /// The latest job that may have written a line, and how many of its first lines are kept.
+    /// The latest job that may have written a line, and the number of its first lines that are recorded.
     latest: u64,
     opening: usize,
 }
@@ -51,25 +51,25 @@ struct Line {
     text: String,
     author: Author,
     role: Role,
-    /// Its job began with it.
+    /// Its job began with this line.
     is_opening: bool,
 }
 
 /// The jobs that may have written a line, by their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Author {
-    /// Those before this one were over, and all that they had written was read.
+    /// All earlier jobs had ended, and everything that they wrote was read.
     pub(crate) earliest: u64,
-    /// Those behind this one had not begun.
+    /// No later job had begun.
     pub(crate) latest: u64,
 }
 
-/// The lines that were kept of one job.
+/// The lines that were recorded of one job.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LastWords {
     /// Oldest first.
     pub(crate) lines: Vec<String>,
-    /// A job before that one may have written some of them.
+    /// An earlier job may have written some of them.
     pub(crate) may_be_older: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct LastWords {
 enum Role {
     /// The first line of a cause.
     Cause,
-    /// The second one.
+    /// The second line of a cause.
     Continued,
     Other,
 }
@@ -95,7 +95,7 @@ impl Tail {
         }
         let is_opening = self.is_opening(author.latest);
         if self.lines.len() == LINES {
-            // There is one: causes and the first lines are fewer.
+            // There always is one: there are fewer causes and first lines than lines.
             let may_go = |line: &Line| line.role == Role::Other && !line.is_opening;
             let oldest = self.lines.iter().position(may_go).unwrap_or(0);
             self.lines.remove(oldest);
@@ -103,8 +103,8 @@ impl Tail {
         self.lines.push_back(Line { text, author, role, is_opening });
     }
 
-    /// Returns whether the next line is one with which this job begins. With the first of them,
-    /// those of the job before are like any.
+    /// Returns whether the next line is one of the first lines of this job. The first of them makes the
+    /// earlier job's lines ordinary ones.
     fn is_opening(&mut self, job: u64) -> bool {
         if job > self.latest {
             (self.latest, self.opening) = (job, 0);
@@ -115,7 +115,7 @@ impl Tail {
         is_one
     }
 
-    /// Takes all lines, and returns those that `job` may have written, or all for `None`.
+    /// Removes all lines, and returns those that `job` may have written, or all for `None`.
     pub(crate) fn take(&mut self, job: Option<u64>) -> LastWords {
         let mut words = LastWords::default();
         self.opening = 0;
@@ -130,7 +130,7 @@ impl Tail {
         words
     }
 
-    /// Makes room for one more.
+    /// Makes room for one more cause.
     fn forget_oldest_cause(&mut self) {
         let causes = self.lines.iter().filter(|line| line.role == Role::Cause).count();
         if causes < CAUSES {
@@ -149,8 +149,8 @@ impl Tail {
     }
 }
 
-/// Returns whether the next line belongs to the cause of a death, too, if this line begins one.
-/// Returns `None` if it begins none.
+/// Returns whether the next line belongs to the cause of a death, too, if this line begins one. Returns
+/// `None` if it does not.
 fn begins_cause(line: &str) -> Option<bool> {
     if line.contains(" panicked at ") {
         return Some(true);
@@ -161,7 +161,7 @@ fn begins_cause(line: &str) -> Option<bool> {
     CAUSE_STARTS.iter().find(|(start, _)| line.starts_with(start)).map(|&(_, continues)| continues)
 }
 
-/// The words of `assert` in C.
+/// Matches the message of `assert` in C.
 fn is_failed_assertion(line: &str) -> bool {
     line.contains(": Assertion `") && line.ends_with("' failed.")
 }

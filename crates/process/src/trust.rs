@@ -1,9 +1,8 @@
-//! Judges whether others may exchange the file at a path. A directory in which they may rename,
-//! somewhere above it, is enough to put another socket or another file there. Knows owners, modes
-//! and links, and not the purpose of the place.
+//! Decides whether other users may replace the file at a path. If they may rename in any directory above it,
+//! they can put another socket or file there. Knows owners, modes and links, but not the purpose of the path.
 //!
-//! Each part of a path is looked at by the descriptor of the one before, so the judged path is the
-//! real one.
+//! Each part of a path is opened by the descriptor of the part before it, so the checked path is the real
+//! one.
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
@@ -16,17 +15,18 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The bits by which group and others may write, and the one by which they may not rename the files of others.
+/// The bits that let group and others write, and the bit that prevents them from renaming files of other
+/// users.
 const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
-/// Maximum number of links on the way, as the kernel has it.
+/// Maximum number of links in a path, as in the kernel.
 const LINKS: usize = 40;
 
-/// A directory is no place for what others must not exchange.
+/// A directory is not suitable for files that other users must not replace.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
-    /// The directory itself is a link, which may be pointed elsewhere.
+    /// The directory itself is a link, which may be changed to another target.
     #[error("{} is a symbolic link; name the directory that it points to, {}", path.display(), to.display())]
     Link {
         /// The link.
@@ -34,7 +34,7 @@ pub enum Distrust {
         /// Its target.
         to: PathBuf,
     },
-    /// A link on the way is somebody else's.
+    /// A link in the path belongs to another user.
     #[error(
         "{} is a symbolic link of user {owner}, who is neither this user ({user}) nor root and may point it elsewhere; \
          use a path without it", path.display()
@@ -42,52 +42,51 @@ pub enum Distrust {
     ForeignLink {
         /// The link.
         path: PathBuf,
-        /// Whose it is.
+        /// The link's owner.
         owner: u32,
-        /// Who runs this.
+        /// The user that runs this process.
         user: u32,
     },
-    /// A directory is somebody else's.
+    /// A directory belongs to another user.
     #[error(
         "{} belongs to user {owner}, who is neither this user ({user}) nor root and may replace files in it; use a \
          directory of this user in one of this user's or root's", dir.display()
     )]
     Foreign {
-        /// The directory, which may be one above.
+        /// The directory, which may be a parent.
         dir: PathBuf,
-        /// Whose it is.
+        /// The directory's owner.
         owner: u32,
-        /// Who runs this.
+        /// The user that runs this process.
         user: u32,
     },
-    /// Anybody may rename what is in a directory.
+    /// Others may rename files in a directory.
     #[error(
         "others may replace files in {} (mode {mode:04o}); use a directory that only this user may write to, or `chmod \
          go-w {}`", dir.display(), dir.display()
     )]
     Open {
-        /// The directory, which may be one above.
+        /// The directory, which may be a parent.
         dir: PathBuf,
-        /// Its mode.
+        /// The directory's mode.
         mode: u32,
     },
 }
 
-/// Makes a directory and those above it where they are missing, with this mode, if nobody but this user and root may
-/// exchange it.
+/// Creates a directory and its missing parents with this mode, if only this user and root may replace it.
 ///
 /// # Errors
 /// The system's error, or an error whose source is a [`Distrust`].
 pub fn make_directory(dir: &Path, mode: u32) -> io::Result<()> {
     let dir = std::path::absolute(dir)?;
     let user = rustix::process::geteuid().as_raw();
-    // Nothing is made in a place that is then refused.
+    // Nothing is created in a place that is then rejected.
     check(&dir, user)?;
     DirBuilder::new().recursive(true).mode(mode).create(&dir)?;
     check(&dir, user)
 }
 
-/// Judges as much of an absolute path as exists.
+/// Checks as much of an absolute path as exists.
 fn check(dir: &Path, user: u32) -> io::Result<()> {
     let mut way = Way::to(dir)?;
     loop {
@@ -100,16 +99,16 @@ fn check(dir: &Path, user: u32) -> io::Result<()> {
     }
 }
 
-/// A path, a part of which has been judged.
+/// A path, of which the first part has been checked.
 struct Way {
     at: OwnedFd,
-    /// Where that is, by the names that led there.
+    /// The path of the checked part, by the names that led there.
     behind: PathBuf,
     ahead: VecDeque<Part>,
     links: usize,
 }
 
-/// A name, and whether the path that was asked for ends with it.
+/// A name, and whether the requested path ends with it.
 struct Part {
     name: OsString,
     is_last: bool,
@@ -122,7 +121,7 @@ impl Way {
         if let Some(last) = way.ahead.back_mut() {
             last.is_last = true;
         }
-        // The root is judged, too.
+        // The root is checked, too.
         way.ahead.push_front(Part { name: ".".into(), is_last: false });
         Ok(way)
     }
@@ -135,7 +134,7 @@ impl Way {
         }
     }
 
-    /// Judges the next part. Returns false at the end.
+    /// Checks the next part. Returns `false` at the end.
     fn go_on(&mut self, user: u32) -> io::Result<bool> {
         let Some(part) = self.ahead.pop_front() else { return Ok(false) };
         let how = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -192,8 +191,8 @@ fn root() -> io::Result<OwnedFd> {
     Ok(open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Root may exchange everything anyway. Where a directory is sticky, as `/tmp` is, others may add files, but not touch
-/// those of this user.
+/// Checks one directory. Root may replace everything anyway. In a sticky directory such as `/tmp`, others may
+/// add files, but not touch those of this user.
 fn judge(dir: &Path, found: &Stat, user: u32) -> Result<(), Distrust> {
     let (owner, mode) = (found.st_uid, found.st_mode & 0o7777);
     if owner != user && owner != 0 {

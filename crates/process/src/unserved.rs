@@ -5,13 +5,13 @@ use crate::launch::StartError;
 use procpool_birth::Unserved;
 use procpool_protocol::Failure;
 
-/// Rejects a start of workers in a process that was itself spawned as a worker and has not begun to
-/// serve. The coordinator that spawned it is told at once.
+/// Rejects a start of workers in a process that was itself spawned as a worker and has not begun to serve.
+/// Notifies the coordinator that spawned it at once.
 ///
 /// A worker that serves may start workers of its own.
 ///
 /// # Errors
-/// [`StartError::Unserved`], with the line that is missing.
+/// Returns [`StartError::Unserved`], with the line that is missing.
 pub fn refuse_unserved(pool: &str) -> Result<(), StartError> {
     let Some(unserved) = procpool_birth::unserved() else { return Ok(()) };
     let advice = advice(&unserved);

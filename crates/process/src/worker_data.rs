@@ -1,11 +1,11 @@
-//! [`WorkerData`]: the data that each worker of a pool gets at its start, in an encoding that the
-//! worker reads.
+//! [`WorkerData`]: the data that each worker of a pool receives at its start, in an encoding that the worker
+//! reads.
 
 use procpool_protocol::encodings::Encodings;
 use procpool_protocol::{Encoding, Payload, PayloadError};
 
-/// Maximum length of bincode beside which the same value is kept as JSON, in bytes: 1 MiB. Both are
-/// held as long as the pool.
+/// Maximum length of bincode for which the same value is also encoded as JSON, in bytes: 1 MiB. Both are held
+/// as long as the pool.
 const MAX_WITH_JSON: usize = 1024 * 1024;
 
 /// Encoded worker data.
@@ -17,8 +17,8 @@ pub struct WorkerData {
 }
 
 impl WorkerData {
-    /// Encodes a value with `encode`. As bincode, up to 1 MiB of it, also as JSON, for workers that
-    /// read no bincode.
+    /// Encodes a value with `encode`. Bincode of up to 1 MiB is also encoded as JSON, for workers that do not
+    /// read bincode.
     ///
     /// # Errors
     /// When the value cannot be represented in the encoding.
@@ -28,13 +28,13 @@ impl WorkerData {
     ) -> Result<Self, PayloadError> {
         let preferred = encode(encoding)?;
         let has_json = preferred.encoding == Encoding::Bincode && preferred.bytes.len() <= MAX_WITH_JSON;
-        // A value that JSON cannot represent has none.
+        // A value that JSON cannot represent has no JSON form.
         let json = has_json.then(|| encode(Encoding::Json).ok()).flatten();
         Ok(Self { preferred, json })
     }
 
-    /// Returns the data for a worker that reads these encodings, or in the preferred encoding where
-    /// it reads none of them.
+    /// Returns the data for a worker that reads these encodings. Returns the preferred encoding if the worker
+    /// reads none of them.
     pub fn given_to(&self, encodings: Encodings) -> &Payload {
         let all = [Some(&self.preferred), self.json.as_ref()];
         let readable = all.into_iter().flatten().find(|data| encodings.has(data.encoding));
@@ -54,7 +54,7 @@ impl WorkerData {
     }
 }
 
-/// Data that is encoded already is given as it is.
+/// Uses data that is already encoded as it is.
 impl From<Payload> for WorkerData {
     fn from(preferred: Payload) -> Self {
         Self { preferred, json: None }
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(given(&encoded(&keys, Encoding::Bincode), JSON), Encoding::Bincode);
         let large = vec![1_u8; MAX_WITH_JSON];
         assert_eq!(given(&encoded(&large, Encoding::Bincode), JSON), Encoding::Bincode);
-        // Four bytes of bincode, and more as JSON.
+        // Four bytes of bincode; JSON takes more.
         let data = encoded(&[100_u8; 3].to_vec(), Encoding::Bincode);
         assert_eq!(given(&data.clone().within(4).unwrap(), JSON), Encoding::Bincode);
         assert_eq!(given(&data.clone().within(100).unwrap(), JSON), Encoding::Json);

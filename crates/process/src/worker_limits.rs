@@ -1,5 +1,5 @@
-//! [`WorkerLimits`]: the limits of one worker process, and their checks. `os` sets them on a
-//! process, `evidence` judges whether a worker reached one.
+//! [`WorkerLimits`]: the limits of one worker process, and their checks. `os` sets them on a process, and
+//! `evidence` decides whether a worker reached one.
 //!
 //! Field names are the keys of the configuration file and the methods of the builders.
 
@@ -9,14 +9,14 @@ use std::time::Duration;
 /// Minimum and maximum difference of a nice level.
 const NICE: RangeInclusive<i32> = -20..=19;
 
-/// Minimum address space that a worker starts in, in bytes: a small program with its stacks and its
-/// share of the C library.
+/// Minimum address space in which a worker starts, in bytes: a small program with its stacks and its share of
+/// the C library.
 const MEMORY_FLOOR: u64 = 16 << 20;
 
 /// Limits of one worker process, which the kernel enforces.
 ///
-/// They are set from outside, before the worker gets its first message, and its children inherit
-/// them. Besides, no worker writes core dumps.
+/// They are set from outside, before the worker receives its first message, and its children inherit them. In
+/// addition, no worker writes core dumps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerLimits {
@@ -27,10 +27,9 @@ pub struct WorkerLimits {
     /// Maximum processor time of a job, in whole seconds. At the limit the worker is sent SIGXCPU,
     /// and SIGKILL a second later. Default: `None`.
     ///
-    /// The kernel counts a process' whole life. So a worker of a pool, unless it runs one job only,
-    /// is allowed twice as much. It is replaced between two jobs once it has used half of that. A
-    /// job has at least this time, no matter how much those before it used, and never more than
-    /// twice this.
+    /// The kernel counts a process's whole life. Therefore a pool's worker, unless it runs one job only, is
+    /// allowed twice as much. It is replaced between two jobs once it has used half of that. A job has at
+    /// least this time, regardless of earlier jobs, and never more than twice this.
     pub cpu_limit: Option<Duration>,
     /// Maximum number of open file descriptors, of which the worker needs about ten for itself.
     /// Default: `None`, which leaves the coordinator's own limit.
@@ -41,24 +40,24 @@ pub struct WorkerLimits {
     /// Maximum size of a file that the worker writes, in bytes. Beyond it the worker is sent
     /// SIGXFSZ. Default: `None`.
     pub file_size_limit: Option<u64>,
-    /// Number added to the coordinator's own nice level, -20 to 19. Above zero, workers give way to
-    /// it. Default: 0.
+    /// Number added to the coordinator's own nice level, -20 to 19. Above zero, workers have a lower priority
+    /// than the coordinator. Default: 0.
     pub nice: i32,
-    /// Whether it runs one job after another, and is replaced in time.
+    /// Whether the process runs one job after another, and is replaced in time.
     pub is_replaced: bool,
 }
 
-/// Limits of a worker process that no process could live with.
+/// Limits with which no worker process could run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidWorkerLimits {
-    /// A worker could not live with it.
+    /// The limit is too small for any worker.
     #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
     NoRoom {
         /// The limit's key.
         key: &'static str,
     },
-    /// Less memory than any worker starts in.
+    /// Less memory than any worker needs to start.
     #[error(
         "memory_limit is {limit} bytes; no worker starts in less than {} (16 MiB). It counts bytes: 512 MiB are {}",
         MEMORY_FLOOR, 512 << 20
@@ -73,7 +72,7 @@ pub enum InvalidWorkerLimits {
         /// `cpu_limit`.
         limit: Duration,
     },
-    /// There is no such nice level.
+    /// The nice level does not exist.
     #[error("nice is {nice}; it must be from -20 to 19")]
     Nice {
         /// `nice`.

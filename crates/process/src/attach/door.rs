@@ -1,7 +1,7 @@
 //! Checks which processes may connect through the named socket.
 //!
-//! The kernel's information about a peer comes first. A stranger is rejected unread, and one that
-//! says nothing gives way to later ones: so it takes nobody else's place.
+//! The check of the kernel's information about a peer comes first: a stranger is rejected before anything is
+//! read. A peer that sends nothing is displaced by later ones, so it blocks no other peer.
 
 use super::shared::{Arrival, Half, Key, Shared};
 use crate::clock;
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Maximum time for a process to introduce both of its connections.
 const GREETING: Duration = Duration::from_secs(5);
 
-/// Maximum number of connections that have not introduced themselves; the oldest gives way.
+/// Maximum number of connections that have not introduced themselves. The oldest is dropped for a new one.
 const GREETINGS: usize = 64;
 
 /// Maximum number of them that one process may have: it needs two.
@@ -31,7 +31,7 @@ const STANDBY: usize = 64;
 /// Maximum length of a process's own name for itself, in bytes.
 const MAX_PROCESS: usize = 64;
 
-/// Rest after accepting failed, for lack of file descriptors for example: at first, and at most.
+/// First and maximum pause after accepting failed, for example for lack of file descriptors.
 const REST: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
 /// Why a connection is rejected: a word for programs, a sentence for people.
@@ -134,7 +134,7 @@ impl Shared {
         Ok(attach)
     }
 
-    /// Takes one connection, and the process if that was the second one.
+    /// Accepts one connection, and the process if this is its second connection.
     async fn take(&self, half: Half, peer: Peer, key: Key) {
         match self.join(half, key.clone()) {
             Joined::Whole(jobs, control) => {
@@ -148,7 +148,8 @@ impl Shared {
                 self.complain(peer, &refusal);
             }
             Joined::Half(number) => {
-                // The other one has as long as this greeting lasts, which is one of a bounded number.
+                // The other connection must arrive before this greeting ends. The number of greetings is
+                // bounded.
                 let _expires = Expires { shared: self, key, number };
                 clock::sleep(GREETING).await;
             }
@@ -210,16 +211,16 @@ impl Shared {
     }
 }
 
-/// The result of a connection.
+/// The result of accepting a connection.
 enum Joined {
-    /// Both are there: jobs, control.
+    /// Both connections have arrived: jobs, control.
     Whole(Half, Half),
     Repeated(Half),
-    /// The other one is expected.
+    /// The other connection is expected.
     Half(u64),
 }
 
-/// Drops a connection whose other one did not come.
+/// Drops a connection if the process's other connection does not arrive.
 struct Expires<'a> {
     shared: &'a Shared,
     key: Key,
@@ -236,13 +237,13 @@ impl Drop for Expires<'_> {
     }
 }
 
-/// Tells a peer why it is rejected. The preamble in front tells it which versions there are.
+/// Sends a peer the reason why it is rejected. The preamble before it names the supported versions.
 fn turn_away(line: &Line, refusal: &Refusal) {
     line.say(&Preamble::ours().to_bytes());
     line.refuse(refusal.word, &refusal.detail);
 }
 
-/// Compares tokens. A token that is nearly right takes as long as one that is all wrong.
+/// Compares tokens in constant time: a token that is nearly right takes as long as a wrong one.
 fn is_equal(one: &str, other: &str) -> bool {
     let differences = one.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
     one.len() == other.len() && differences == 0

@@ -1,9 +1,9 @@
-//! Attached workers: processes that somebody else started, such as a service manager, a container
-//! or a debugger, and that connect through a named socket.
+//! Attached workers: processes that another program starts, such as a service manager, a container or a
+//! debugger. They connect through a named socket.
 //!
-//! An [`AttachPoint`] is such a socket. A process proves itself by the kernel's information about
-//! its user, before a byte of it is read, and by the token in the file beside the socket. Both of
-//! its connections together take the place of a worker that is waited for, or wait for one.
+//! An [`AttachPoint`] is such a socket. The kernel's information about a process's user is checked before a
+//! byte is read. Then the process proves itself by the token in the file beside the socket. Its two
+//! connections together take a vacant worker's place, or wait for one.
 
 mod door;
 mod place;
@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Where workers attach that this process does not start.
+/// The socket at which workers attach that this process does not start.
 ///
 /// ```
 /// # use procpool_process::AttachSocket;
@@ -44,8 +44,8 @@ impl AttachSocket {
         Self { path: path.into(), users: Vec::new() }
     }
 
-    /// Returns the same socket, for workers of these users, too. Each needs a copy of the token
-    /// that it may read.
+    /// Returns the same socket, which also accepts workers of these users. Each user needs a readable copy of
+    /// the token.
     #[must_use]
     pub fn with_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
         self.users.extend(users);
@@ -58,7 +58,7 @@ impl AttachSocket {
     }
 }
 
-/// A named socket, and those that came through it.
+/// A named socket, and the processes that attached through it.
 #[derive(Debug)]
 pub struct AttachPoint {
     shared: Arc<Shared>,
@@ -67,10 +67,11 @@ pub struct AttachPoint {
 }
 
 impl AttachPoint {
-    /// Binds the socket and writes the token. Needs a tokio runtime. Both files go when this is dropped.
+    /// Binds the socket and writes the token. Needs a tokio runtime. Dropping the attach point removes both
+    /// files.
     ///
     /// # Errors
-    /// When the socket cannot be bound there, or others could swap it for one of theirs.
+    /// When the socket cannot be bound there, or other users could replace it with one of theirs.
     pub fn open(pool: &str, socket: &AttachSocket) -> io::Result<Arc<Self>> {
         // 128 random bits.
         let token = format!("{:032x}", rand::random::<u128>());
@@ -79,7 +80,7 @@ impl AttachPoint {
         let place = Place::prepare(&socket.path, &token, is_shared)?;
         let listener = Listener::bind(&socket.path).map_err(crate::cause::socket)?;
         if is_shared {
-            // Beside the mode, the kernel's word about each peer counts.
+            // The mode is not the only check: the kernel's information about each peer counts, too.
             std::fs::set_permissions(&socket.path, Permissions::from_mode(0o666))?;
         }
         let users = socket.users.iter().copied().chain([own]).collect();

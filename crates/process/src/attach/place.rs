@@ -10,11 +10,10 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// Maximum length of the name of a Unix socket, in bytes: `sun_path` has 108, one of them the final
-/// zero.
+/// Maximum length of the name of a Unix socket, in bytes: `sun_path` has 108, including the final zero.
 const MAX_NAME: usize = 107;
 
-/// Removed when dropped.
+/// The files are removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     socket: PathBuf,
@@ -23,8 +22,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Makes sure that the socket can be bound, and writes the token. Users other than this one may
-    /// connect if it `is_shared`.
+    /// Checks that the socket can be bound, and writes the token. Users other than this one may connect if it
+    /// `is_shared`.
     pub(super) fn prepare(socket: &Path, token: &str, is_shared: bool) -> io::Result<Self> {
         let failed = |reason: String| {
             io::Error::other(format!("failed to let workers attach at {}: {reason}", socket.display()))
@@ -39,18 +38,17 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // In a fork they are the parent's.
+        // In a fork, the files belong to the parent.
         if !self.home.is_here() {
             return;
         }
-        // Somebody may have cleaned up before us.
+        // Another process may have removed it already.
         let _ = fs::remove_file(&self.socket);
         let _ = fs::remove_file(&self.token);
     }
 }
 
-/// Makes sure that a socket of this name can be bound, in a directory that is made with this mode
-/// where it is missing.
+/// Checks that a socket of this name can be bound. Creates a missing directory with this mode.
 pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
     let length = socket.as_os_str().as_bytes().len();
     if !socket.is_absolute() || length > MAX_NAME {
@@ -60,7 +58,7 @@ pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
     }
     let dir = socket.parent().unwrap_or(Path::new("/"));
     trust::make_directory(dir, mode).map_err(|error| match error.kind() {
-        // It names the directory itself, which may be one above.
+        // The error names the directory itself, which may be a parent.
         io::ErrorKind::PermissionDenied if error.get_ref().is_some() => error.to_string(),
         _ => format!("cannot make {}: {error}", dir.display()),
     })?;

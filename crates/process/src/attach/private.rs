@@ -9,23 +9,23 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// The name of a socket in the file system. Removed when dropped, unless another process's socket
-/// has it by then.
+/// The name of a socket in the file system. Removed when dropped, unless another process's socket has the
+/// name by then.
 #[derive(Debug)]
 pub struct SocketName {
     path: PathBuf,
-    /// Holds the file, so that its number stays its own when another process takes the name over.
+    /// Holds the file open, so that its inode number stays valid when another process takes over the name.
     file: File,
     home: Home,
 }
 
 impl SocketName {
-    /// Binds a socket of mode 0600 that does not block. Its directory is made, for this user alone, where it is missing. The
-    /// name that a killed server has left behind is taken over.
+    /// Binds a non-blocking socket of mode 0600. Creates a missing directory for this user alone. Takes over
+    /// the name that a killed server has left behind.
     ///
     /// # Errors
-    /// When the name is relative or longer than 107 bytes, another process listens there, something else has that name, or
-    /// others could swap the socket for one of theirs.
+    /// When the name is relative or longer than 107 bytes, another process listens there, or something else
+    /// has that name. Also when other users could replace the socket with one of theirs.
     pub fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
         place::prepare_name(path, 0o700).map_err(io::Error::other)?;
         let listener = UnixListener::bind(path)?;
@@ -38,7 +38,7 @@ impl SocketName {
 
 impl Drop for SocketName {
     fn drop(&mut self) {
-        // In a fork it is the parent's.
+        // In a fork, the name belongs to the parent.
         if self.home.is_here() && self.has_the_name().unwrap_or(false) {
             let _ = fs::remove_file(&self.path);
         }

@@ -1,4 +1,4 @@
-//! The state that an attach point and its door share: the connections so far, and the places that
+//! The state that an attach point and its acceptor share: the connections so far, and the vacant places that
 //! wait. All bounded.
 
 use crate::opening::Line;
@@ -19,8 +19,8 @@ pub(crate) struct Arrival {
     pub(crate) control: Line,
 }
 
-/// The identity of an attaching process: the kernel's, and its own name where it lives in another
-/// namespace of processes and all have the number 0.
+/// The identity of an attaching process: the kernel's pid, and the process's own name. In another pid
+/// namespace, all processes have the pid 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) uid: u32,
@@ -47,29 +47,28 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Those that have not introduced themselves, the oldest first. Bounded.
+    /// Connections that have not introduced themselves, oldest first. Bounded.
     pub(super) greetings: VecDeque<(Peer, AbortHandle)>,
     /// Processes with one connection of two. Bounded.
     pub(super) halves: HashMap<Key, Half>,
-    /// Whole ones that nobody waits for. Bounded.
+    /// Complete arrivals that no pool waits for. Bounded.
     pub(super) standby: VecDeque<Arrival>,
-    /// Bounded by the workers that a pool may start.
+    /// Bounded by the number of workers that a pool may start.
     pub(super) waiting: VecDeque<oneshot::Sender<Arrival>>,
     pub(super) complaints: Complaints,
-    /// Numbers halves, so that one that expires is distinguished from a later one of the same
-    /// process.
+    /// Numbers the halves, so that an expiring half is distinguished from a later one of the same process.
     pub(super) halves_so_far: u64,
 }
 
-/// The log lines so far, so that a thousand attempts of a process make one line. Bounded: it
-/// forgets.
+/// The log lines so far, so that a thousand attempts by one process write one line. Bounded: it is
+/// cleared when it is full.
 #[derive(Debug, Default)]
 pub(super) struct Complaints(HashSet<(u32, &'static str)>);
 
 impl Complaints {
     const MOST: usize = 256;
 
-    /// Returns whether this is the first time.
+    /// Returns whether this is the first complaint with this word about the process.
     pub(super) fn is_new(&mut self, pid: u32, word: &'static str) -> bool {
         if self.0.len() >= Self::MOST {
             self.0.clear();
@@ -79,7 +78,7 @@ impl Complaints {
 }
 
 impl Arrival {
-    /// Returns whether it has hung up meanwhile.
+    /// Returns whether the process has hung up meanwhile.
     pub(super) fn is_gone(&mut self) -> bool {
         matches!(self.jobs.socket.try_read(self.jobs.decoder.read_buffer()), Ok(0))
     }

@@ -1,5 +1,5 @@
-//! Looks for obstacles to starting an executable: before a start, or after one that failed. Starts
-//! nothing.
+//! Looks for obstacles to starting an executable: before a start, or after a failed one. Does not: start
+//! anything.
 
 use super::{Obstacle, obstructed};
 use crate::program::elf::{self, Elf, Machine};
@@ -14,12 +14,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-/// Maximum number of scripts in a row that the kernel runs.
+/// Maximum depth of scripts whose interpreters are scripts, in the kernel.
 const MAX_SCRIPTS: usize = 5;
 
-/// Looks for an obstacle to starting the executable at `path` in `current_dir`, whose script finds
-/// programs on `search_path`. Both are those of this process if they are `None`. The error is the
-/// obstacle.
+/// Looks for an obstacle to starting the executable at `path` in `current_dir`. A script finds programs on
+/// `search_path`. `None` means the directory or search path of this process. The error is the obstacle.
 pub(crate) fn inspect(
     path: &Path,
     current_dir: Option<&Path>,
@@ -30,8 +29,8 @@ pub(crate) fn inspect(
     subject.path(path, MAX_SCRIPTS)
 }
 
-/// Returns the error of a spawn with its cause, as far as one can be found. `file` is the started
-/// file, unless it is the one at `path`.
+/// Returns the error of a spawn together with its cause, if one is found. `file` is the started file, unless
+/// it is the one at `path`.
 pub(crate) fn of_spawn(
     path: &Path,
     current_dir: Option<&Path>,
@@ -64,11 +63,11 @@ pub(crate) fn of_spawn(
     known.or_else(|| search().err()).or_else(fallback).map_or(error, obstructed)
 }
 
-/// The inspected file, and the way to it.
+/// The inspected file, and the path to it.
 struct Subject<'a> {
     current_dir: Option<&'a Path>,
     search_path: Option<&'a OsStr>,
-    /// The kernel has said that it cannot run it.
+    /// The kernel has reported that it cannot run the file.
     is_refused: bool,
 }
 
@@ -94,7 +93,7 @@ impl Subject<'_> {
         }
         match elf::open(path) {
             Ok(file) => self.file(&file, path, scripts),
-            // It may be executable all the same, and what is in it is nobody's to see.
+            // The file may be executable but unreadable, so its contents cannot be inspected.
             Err(_) if metadata.permissions().mode() & 0o111 == 0 => Err(Obstacle::NotExecutable),
             Err(_) if accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) == Err(Errno::ACCESS) => {
                 Err(Obstacle::Forbidden)
@@ -129,7 +128,7 @@ impl Subject<'_> {
             return Err(Obstacle::CarriageReturn { script: path.into(), looked_for });
         }
         let scripts = scripts.checked_sub(1).ok_or(Obstacle::TooManyScripts)?;
-        // One that is relative counts from where the worker starts.
+        // A relative interpreter path starts at the worker's working directory.
         let place = self.current_dir.map_or_else(|| interpreter.to_owned(), |dir| dir.join(interpreter));
         self.path(&place, scripts).map_err(|obstacle| obstacle.of_interpreter(interpreter))?;
         match script.by_env() {

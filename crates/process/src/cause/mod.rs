@@ -1,5 +1,5 @@
-//! Sentences for the system's refusals: the thing that is missing, and the way out. Errors, logs
-//! and `procpool check` say the same of the same cause.
+//! Sentences for the system's errors: the thing that is missing, and the remedy. Errors, logs and `procpool
+//! check` describe the same cause in the same words.
 
 mod inspect;
 mod obstacle;
@@ -31,7 +31,7 @@ fn explained(reason: Errno, sentence: impl Into<String>) -> io::Error {
     io::Error::new(reason.kind(), Explained { sentence: sentence.into(), reason })
 }
 
-/// Returns an obstacle as the error of the call that it hinders.
+/// Returns an obstacle as the error of the call that it prevents.
 pub(crate) fn obstructed(obstacle: Obstacle) -> io::Error {
     io::Error::new(obstacle.kind(), obstacle)
 }
@@ -50,7 +50,7 @@ pub(crate) fn pidfd_open(reason: Errno) -> io::Error {
     }
 }
 
-/// Returns the error for a socket that the system does not make.
+/// Returns the error for a socket that the system does not create.
 pub(crate) fn socket(reason: io::Error) -> io::Error {
     let errno = Errno::from_io_error(&reason);
     match errno {
@@ -69,9 +69,8 @@ pub(crate) fn socket(reason: io::Error) -> io::Error {
     }
 }
 
-/// Returns the error for a `prlimit` that failed, though this process itself has the limit that the
-/// worker would get. `key` is the limit's key. `is_optional` says that a configuration may do
-/// without it.
+/// Returns the error for a failed `prlimit`, although this process itself has the limit that the worker would
+/// get. `key` is the limit's key. `is_optional` says that a configuration may omit it.
 pub(crate) fn prlimit(key: &'static str, is_optional: bool, reason: Errno) -> String {
     match reason {
         Errno::PERM | Errno::ACCESS | Errno::NOSYS => format!(
@@ -84,7 +83,7 @@ pub(crate) fn prlimit(key: &'static str, is_optional: bool, reason: Errno) -> St
     }
 }
 
-/// Returns the error for a `memfd_create`, or a call after it, that failed.
+/// Returns the error for a failed `memfd_create`, or for a failed call after it.
 pub(crate) fn memfd(reason: Errno) -> String {
     match reason {
         Errno::PERM | Errno::ACCESS | Errno::NOSYS => format!(
@@ -96,8 +95,7 @@ pub(crate) fn memfd(reason: Errno) -> String {
     }
 }
 
-/// Returns the error for a resource that a spawn needs beside the executable. Other errors stay as
-/// they are.
+/// Returns the error for a resource that a spawn needs beside the executable. Returns other errors unchanged.
 pub(crate) fn resources(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error) {
         Some(errno @ (Errno::MFILE | Errno::NFILE)) => descriptors(errno),

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Why an executable cannot be started. The sentences go on after "failed to spawn PATH: ".
+/// Why an executable cannot be started. Each sentence continues "failed to spawn PATH: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Obstacle {
     #[error("the working directory {} does not exist; create it, or correct current_dir", .0.display())]
@@ -116,7 +116,7 @@ pub(crate) enum Obstacle {
 }
 
 impl Obstacle {
-    /// Returns the kind of error by which the standard library sorts.
+    /// Returns the error kind of the standard library.
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
             Self::DirectoryMissing(_)
@@ -146,7 +146,7 @@ impl Obstacle {
     pub(super) fn of_interpreter(self, interpreter: &Path) -> Self {
         match self {
             Self::Missing => Self::InterpreterMissing(interpreter.into()),
-            // It says itself which script it is about.
+            // This obstacle names its script already.
             Self::TooManyScripts => Self::TooManyScripts,
             reason => Self::Interpreter { interpreter: interpreter.into(), reason: Box::new(reason) },
         }

@@ -1,5 +1,5 @@
-//! Copies an executable into a sealed file in memory, whose bytes nobody can change. Pools that pin
-//! the same file share one copy, which goes with the last of them.
+//! Copies an executable into a sealed file in memory, whose bytes cannot change. Pools that pin the same file
+//! share one copy, which is freed with the last of them.
 
 use super::identity::Identity;
 use crate::program::reach::{self, Access};
@@ -12,18 +12,18 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// No executable copy can be made.
+/// The executable cannot be copied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoCopy {
-    /// Somebody writes to the file.
+    /// Another process writes to the file.
     #[error("it changed while it was read")]
     Changed,
-    /// This process may not write files of that size, and would get a signal for trying.
+    /// This process may not write files of that size, and would receive a signal for trying.
     #[error(
         "its {size} bytes are more than this process may write to a file ({limit}: `ulimit -f`, LimitFSIZE=)"
     )]
     TooLong { size: u64, limit: u64 },
-    /// The system has no memory for it, or does not allow it.
+    /// The system has no memory for the copy, or does not allow it.
     #[error("{}", crate::cause::memfd(*.0))]
     System(Errno),
 }
@@ -37,17 +37,18 @@ impl From<Errno> for NoCopy {
 /// Maximum length of the name of a file in memory, in bytes.
 const MAX_NAME: usize = 249;
 
-/// `F_SEAL_EXEC` (Linux 6.3): nobody changes whether it may be executed.
+/// `F_SEAL_EXEC` (Linux 6.3): no process can change whether it is executable.
 const SEAL_EXEC: SealFlags = SealFlags::from_bits_retain(0x20);
 
 /// The copies that are in use or under construction.
 static COPIES: Mutex<Vec<(Identity, Arc<Copying>)>> = Mutex::new(Vec::new());
 
-/// One file's copy. Locked while it is made: the next in line wants the same file, and others need not wait.
+/// One file's copy. Locked while it is created: the next caller needs the same file, and callers for other
+/// files do not wait.
 type Copying = Mutex<Weak<File>>;
 
-/// Returns the copy of `file`, which is this and stands at `path`. Takes the time of reading the
-/// file, unless there is one already.
+/// Returns the copy of `file`, which has this identity and stands at `path`. Takes the time of reading the
+/// file, unless there is a copy already.
 pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc<File>, NoCopy> {
     let copying = copying(identity);
     let mut shared = copying.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +62,7 @@ pub(crate) fn shared(file: &File, identity: Identity, path: &Path) -> Result<Arc
 
 fn copying(identity: Identity) -> Arc<Copying> {
     let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-    // The thread that makes a copy holds its entry, and gets it from here alone.
+    // The thread that creates a copy holds its entry, which it gets only from here.
     let is_used = |copy: &Copying| copy.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0;
     copies.retain(|(_, copy)| Arc::strong_count(copy) > 1 || is_used(copy));
     if let Some((_, copying)) = copies.iter().find(|(of, _)| *of == identity) {
@@ -74,7 +75,7 @@ fn copying(identity: Identity) -> Arc<Copying> {
 
 fn copy(file: &File, identity: Identity, path: &Path) -> Result<File, NoCopy> {
     let size = identity.size();
-    // A filter that hides the limit is no reason to think that there is one.
+    // If a filter hides the limit, assume that there is none.
     let limit = rlimit::own(Resource::Fsize).ok().and_then(|own| own.current);
     if let Some(limit) = limit.filter(|&limit| limit < size) {
         return Err(NoCopy::TooLong { size, limit });
@@ -98,13 +99,13 @@ fn copy(file: &File, identity: Identity, path: &Path) -> Result<File, NoCopy> {
     Ok(copy)
 }
 
-/// Its name is for people who look at `/proc/PID/exe`.
+/// People see its name in `/proc/PID/exe`.
 fn create(path: &Path) -> Result<OwnedFd, Errno> {
     let is_short = path.as_os_str().len() <= MAX_NAME;
     let name = if is_short { path.as_os_str() } else { "worker".as_ref() };
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create(name, flags | MemfdFlags::EXEC) {
-        // Linux before 6.3 knows no other kind than the executable one.
+        // Linux before 6.3 has only executable files in memory.
         Err(Errno::INVAL) => memfd_create(name, flags),
         made => made,
     }

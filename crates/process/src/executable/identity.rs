@@ -1,10 +1,9 @@
-//! Finds out whether two looks at a file have seen the same bytes, as far as the kernel's own notes
-//! about it go.
+//! Finds out whether two looks at a file have seen the same bytes, as far as the kernel's metadata shows.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// The kernel's notes about a file whose bytes nobody has changed.
+/// The kernel's metadata of a file, which stays the same while its bytes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,

@@ -1,5 +1,5 @@
-//! A program of which both the open file and a sealed copy are kept. Workers run the file, which has
-//! a path, for as long as it is what was copied, and the copy from then on.
+//! A program of which both the open file and a sealed copy are held. Workers run the file, which has a path,
+//! while its bytes are those of the copy. Afterwards they run the copy.
 
 use super::identity::Identity;
 use std::fs::File;
@@ -17,12 +17,12 @@ pub(super) struct Kept {
     path: PathBuf,
     file: File,
     copy: Arc<File>,
-    /// The file's, when it was copied.
+    /// The file's identity at the time of the copy.
     identity: Identity,
-    /// The bytes were found to be the same once, with the file guarded by a process that runs it. From
-    /// then on its times answer for it: to compare at each start would cost a third of a start.
+    /// The bytes were equal once, while a running process guarded the file. From then on its times suffice: a
+    /// comparison at each start would take a third of a start.
     was_compared: AtomicBool,
-    /// The file was found to be another one than the copy. It is not looked at again.
+    /// The file was found to differ from the copy. It is not inspected again.
     has_changed: AtomicBool,
 }
 
@@ -37,18 +37,19 @@ enum Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
     NotMade,
-    /// `is_busy`: somebody has the file open for writing.
+    /// `is_busy`: another process has the file open for writing.
     Failed {
         is_busy: bool,
     },
-    /// The process lives, and nobody can write to the file any more.
+    /// The process lives, and the file can no longer be written to.
     Runs {
         has_same_bytes: bool,
     },
 }
 
-/// `is_unchanged`: the kernel's notes about the file are what they were when it was copied. A change
-/// in the same moment as the copy may leave no trace in them, so the bytes of what runs first count, too.
+/// Chooses what the worker runs. `is_unchanged`: the kernel's metadata of the file is the same as at the
+/// copy. A change in the same moment as the copy may leave it unchanged, so the first running process's bytes
+/// are compared, too.
 fn choose(is_unchanged: bool, attempt: Attempt) -> Run {
     match attempt {
         _ if !is_unchanged => Run::Copy,
@@ -59,7 +60,7 @@ fn choose(is_unchanged: bool, attempt: Attempt) -> Run {
 }
 
 impl Kept {
-    /// `copy` is of `file`.
+    /// Requires `copy` to be a copy of `file`.
     pub(super) fn new(path: PathBuf, file: File, identity: Identity, copy: Arc<File>) -> Self {
         let [was_compared, has_changed] = [false, false].map(AtomicBool::new);
         Self { path, file, copy, identity, was_compared, has_changed }
@@ -70,8 +71,8 @@ impl Kept {
         &self.copy
     }
 
-    /// Starts the file by `spawn`, or the copy. `spawn` returns when its process runs the program. A
-    /// process that turned out to run something else is given to `discard`, which ends it.
+    /// Starts the file by `spawn`, or the copy. `spawn` returns when its process runs the program. If a
+    /// process runs something else, `discard` ends it.
     pub(super) fn start<P>(
         &self,
         spawn: impl Fn(&File) -> io::Result<P>,

@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Tells libtest to run the test whose name comes before these arguments, and to leave the streams alone.
+/// Makes libtest run the test whose name comes before these arguments, without capturing the streams.
 const OF_ONE_TEST: [&str; 3] = ["--exact", "--nocapture", "--test-threads=1"];
 
 /// A worker executable: a file and the arguments that it is started with.
@@ -60,8 +60,8 @@ pub enum ExecutableError {
 }
 
 impl Executable {
-    /// Looks for `name` beside the current executable, in the parent of `deps/` and `examples/`
-    /// when run from there, then on `PATH`. A name with a slash is a path and is not searched for.
+    /// Looks for `name` beside the current executable, in the parent of `deps/` and `examples/` when run from
+    /// there, then on `PATH`. A name with a slash is a path and is not searched for.
     ///
     /// ```
     /// # use procpool_process::Executable;
@@ -70,7 +70,7 @@ impl Executable {
     /// ```
     ///
     /// # Errors
-    /// [`ExecutableError::NotFound`] with every place that was looked in.
+    /// Returns [`ExecutableError::NotFound`] with every place that was searched.
     pub fn find(name: impl AsRef<OsStr>) -> Result<Self, ExecutableError> {
         let name = name.as_ref();
         if Path::new(name).components().count() > 1 {
@@ -87,8 +87,8 @@ impl Executable {
         }
     }
 
-    /// Returns the executable at `path`. A relative one counts from the working directory of this
-    /// moment, see [`absolute`].
+    /// Returns the executable at `path`. A relative path starts at the current working directory, see
+    /// [`absolute`].
     ///
     /// # Errors
     /// [`ExecutableError::Unusable`] when there is no executable file at `path`.
@@ -101,19 +101,19 @@ impl Executable {
 
     /// Returns the running executable itself, which serves as its own worker by `serve_if_spawned`.
     ///
-    /// Names `/proc/self/exe`, so that a binary replaced on disk does not surprise.
+    /// Names `/proc/self/exe`, so that a binary replaced on disk has no effect.
     pub fn current() -> Self {
         Self { path: "/proc/self/exe".into(), args: Vec::new() }
     }
 
-    /// Returns the running test executable, started again for the one test called `name`, which
-    /// calls `serve_if_spawned`. Works under libtest and nextest.
+    /// Returns the running test executable, started again for the one test called `name`. That test calls
+    /// `serve_if_spawned`. Works under libtest and nextest.
     pub fn this_test(name: &str) -> Self {
         let args = std::iter::once(name).chain(OF_ONE_TEST).map(OsString::from).collect();
         Self { args, ..Self::current() }
     }
 
-    /// Returns the name of the test that it is started for, if it was made by
+    /// Returns the name of the test that it is started for, if it was created by
     /// [`this_test`](Self::this_test).
     pub(crate) fn test(&self) -> Option<&str> {
         let (name, rest) = self.args.split_first()?;
@@ -143,12 +143,12 @@ impl Executable {
         &self.args
     }
 
-    /// Looks for all obstacles to starting the file in this directory with this environment,
-    /// without starting it. A bare name in the first line of a script is looked for on the `PATH`
-    /// of `env`, or of this process.
+    /// Looks for all obstacles to starting the file in this directory with this environment, without starting
+    /// it. If the first line of a script has a bare name, it is searched for on the `PATH` of `env`, or of
+    /// this process.
     ///
     /// # Errors
-    /// [`ExecutableError::Unusable`] with what is missing and the way out.
+    /// Returns [`ExecutableError::Unusable`] with the thing that is missing and the remedy.
     pub fn inspect(
         &self,
         current_dir: Option<&Path>,

@@ -1,5 +1,5 @@
-//! [`Pinned`]: an executable whose bytes stay the same since a pool started or was reloaded, as far
-//! as the kind of file allows.
+//! [`Pinned`]: an executable whose bytes stay the same after a pool started or was reloaded, as far as the
+//! kind of file allows.
 
 use super::copy::{self, NoCopy};
 use super::guard;
@@ -25,26 +25,25 @@ pub struct Pinned {
     hold: Hold,
 }
 
-/// How far the bytes are held.
+/// How far the bytes stay the same.
 #[derive(Clone, Debug)]
 enum Hold {
-    /// Not at all: each start runs the file at the executable's path, because its interpreter needs
-    /// the name.
+    /// Not at all: each start runs the file at the executable's path, because its interpreter needs the name.
     Path,
-    /// As long as nobody writes into this file. A write is noticed.
+    /// Until another process writes into this file. A write is noticed.
     Inode(Arc<File>),
-    /// For good: a sealed copy, or the file that runs as this process.
+    /// Permanently: a sealed copy, or the file that runs as this process.
     Bytes(Arc<File>),
-    /// For good: the file while its bytes are those of a sealed copy, and then the copy.
+    /// Permanently: the file while its bytes are those of a sealed copy, and then the copy.
     Both(Arc<Kept>),
 }
 
 impl Executable {
-    /// Opens the file and holds its bytes, so that later spawns run the bytes of now. Blocks for
-    /// the time of reading the file, at most.
+    /// Opens the file and pins its bytes, so that later spawns run the current bytes. Blocks for at most the
+    /// time of reading the file.
     ///
     /// # Errors
-    /// When the file cannot be used, or is not all there.
+    /// When the file cannot be used, or is incomplete.
     pub fn pin(&self) -> Result<Pinned, ExecutableError> {
         self.pin_by(copy::shared)
     }
@@ -91,12 +90,12 @@ impl Executable {
         Ok(self.pinned(identity, hold))
     }
 
-    /// Returns the open file, or only its identity where it goes by its path.
+    /// Returns the open file, or only its identity if it is started by its path.
     fn candidate(&self) -> Result<Result<Candidate, Identity>, ExecutableError> {
         let unusable = |error| self.unusable(error);
         let file = match elf::open(&self.path) {
             Ok(file) => file,
-            // What may be executed and not read cannot be told from a script.
+            // A file that is executable and not readable cannot be distinguished from a script.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let metadata = std::fs::metadata(&self.path).map_err(unusable)?;
                 return Ok(Err(Identity::of(&metadata)));
@@ -105,7 +104,7 @@ impl Executable {
         };
         let metadata = file.metadata().map_err(unusable)?;
         super::check_kind(&metadata).map_err(unusable)?;
-        // Not left to the kernel: a copy of it would be executable, and would lie elsewhere.
+        // The kernel cannot check this later: a copy would be executable, and would lie elsewhere.
         if let Err(error) = reach::may(&file, Access::EXEC_OK) {
             let error = cause::of_spawn(&self.path, None, Some(&file), error.into());
             return Err(unusable(error));
@@ -130,7 +129,7 @@ impl Executable {
     }
 }
 
-/// A program of this machine.
+/// A program for this machine.
 struct Candidate {
     file: File,
     metadata: Metadata,
@@ -139,7 +138,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Returns whether it runs as this process: the kernel lets nobody write to a running program.
+    /// Returns whether the file runs as this process: the kernel refuses all writes to a running program.
     fn runs_as_this_process(&self) -> bool {
         let own = std::fs::metadata("/proc/self/exe").map(|own| Identity::of(&own));
         own.is_ok_and(|own| own.is_same_inode(&self.identity))
@@ -151,7 +150,7 @@ impl Candidate {
         is_bound_to_its_file || !reach::is_writable(&self.file, &self.metadata)
     }
 
-    /// Returns whether it runs with more rights than its caller, which a copy would not have.
+    /// Returns whether the program runs with more rights than its caller. A copy would not have these rights.
     fn has_privileges(&self) -> bool {
         let has_capabilities =
             rustix::fs::fgetxattr(&self.file, "security.capability", &mut [0_u8; 64]).is_ok();
@@ -159,8 +158,7 @@ impl Candidate {
     }
 }
 
-/// Returns the file as a program that the kernel itself runs, or `None` where an interpreter is
-/// given its name.
+/// Returns the file as a program that the kernel itself runs, or `None` if an interpreter receives its name.
 fn native(file: &File, path: &Path) -> io::Result<Option<Elf>> {
     let mut head = [0; HEAD];
     let length = file.read_at(&mut head, 0)?;
@@ -183,19 +181,19 @@ fn warn_once(path: &Path, reason: &NoCopy) {
 }
 
 impl Pinned {
-    /// Returns the executable that it was pinned from, with the arguments.
+    /// Returns the executable from which it was pinned, with the arguments.
     pub fn executable(&self) -> &Executable {
         &self.executable
     }
 
-    /// Returns whether the very same file was pinned, with the same contents.
+    /// Returns whether the very same file is pinned, with the same contents.
     pub fn is_same_file(&self, other: &Self) -> bool {
         self.identity.has_same_contents(&other.identity)
     }
 
-    /// Starts it by `spawn`: this open file, or `None` for the file at the executable's path. `spawn`
-    /// returns when its process runs the program. A process that turned out to run another program is
-    /// given to `discard`, which ends it.
+    /// Starts it by `spawn`, which receives this open file, or `None` for the file at the executable's path.
+    /// `spawn` returns when its process runs the program. If a process runs another program, `discard` ends
+    /// it.
     pub(crate) fn start<P>(
         &self,
         spawn: impl Fn(Option<&File>) -> io::Result<P>,
@@ -212,7 +210,7 @@ impl Pinned {
         }
     }
 
-    /// Fails if somebody has written into the file since; its old bytes are nowhere else.
+    /// Fails if the file was changed after it was pinned: its old bytes exist nowhere else.
     fn verify(&self, file: &File) -> io::Result<()> {
         let now = Identity::of(&file.metadata()?);
         if now.has_same_contents(&self.identity) {

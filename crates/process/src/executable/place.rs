@@ -1,5 +1,5 @@
-//! Makes a relative path absolute by the name of the working directory that its user knows,
-//! symbolic links included.
+//! Makes a relative path absolute, by the working directory's name that the user knows, including symbolic
+//! links.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,10 +9,10 @@ use std::path::{Component, Path, PathBuf};
 
 /// Returns `path` as an absolute path, without resolving any symbolic link.
 ///
-/// A relative path counts from `$PWD` if that names the working directory, as it does in a process
-/// that a shell has started. A service that was started inside `/srv/current`, a link to its newest
-/// release, so keeps that name, and a reload finds the release that the link names by then.
-/// Otherwise it counts from the directory that the system reports.
+/// A relative path starts at `$PWD` if that names the working directory, as it does in a process that a shell
+/// has started. For example, a service starts inside `/srv/current`, a link to its newest release. It uses
+/// that name, and a reload finds the release that the link names by then. Otherwise the path starts at the
+/// directory that the system reports.
 ///
 /// # Errors
 /// When `path` is empty, or is relative and the working directory no longer exists.
@@ -34,15 +34,15 @@ fn absolute_from(pwd: Option<PathBuf>, path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// By the rule of POSIX for `pwd -L`.
+/// The rule of POSIX for `pwd -L`.
 fn names_working_directory(pwd: &Path) -> bool {
     let is_plain = pwd.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     let inode = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     pwd.is_absolute() && is_plain && inode(pwd).is_some_and(|there| Some(there) == inode(Path::new(".")))
 }
 
-/// Returns the path of this process's executable. Where it runs from a copy in memory, as the
-/// workers of a pool may, that is the path of the file that was copied.
+/// Returns the path of this process's executable. If it runs from a copy in memory, as a pool's workers may,
+/// returns the path of the copied file.
 ///
 /// # Errors
 /// When the system does not report it.

@@ -1,4 +1,4 @@
-//! Why a worker did not come up.
+//! Why a worker did not start.
 
 use crate::agreement::EncodingMismatch;
 use crate::contract::ContractMismatch;
@@ -7,39 +7,39 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A worker did not come up. Its process, if there was one, is dead and reaped.
+/// A worker did not start. Its process, if there was one, is dead and reaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The system does not spawn it.
+    /// The system does not spawn the process.
     #[error("failed to spawn {}: {reason}", path.display())]
     Spawn {
         /// The executable.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
-    /// It ended before it was ready.
+    /// The worker ended before it was ready.
     #[error("failed to start a worker of `{pool}`: {report}{hint}")]
     Died {
         /// The pool.
         pool: String,
-        /// How it ended.
+        /// How the worker ended.
         report: Box<ExitReport>,
-        /// A hint from that: empty, or the rest of the sentence.
+        /// A hint derived from the report: empty, or the rest of the sentence.
         hint: String,
     },
-    /// It did nothing for too long and was killed.
+    /// The worker made no progress within the timeout and was killed.
     #[error("failed to start a worker of `{pool}`: it was killed for not being {step} within {timeout:?}")]
     TimedOut {
         /// The pool.
         pool: String,
-        /// The state that it should have reached.
+        /// The state that the worker should have reached.
         step: &'static str,
-        /// The bound.
+        /// The timeout.
         timeout: Duration,
     },
-    /// It is a worker of another job or version.
+    /// The worker serves another job or version.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
     Contract {
         /// The pool.
@@ -47,7 +47,7 @@ pub enum StartError {
         /// The expected and the actual contract.
         mismatch: Box<ContractMismatch>,
     },
-    /// It is a worker of another job than the one that the pool names.
+    /// The worker serves another job than the one that the pool names.
     #[error(
         "failed to start a worker of `{pool}`: the pool names job `{wanted}`, and the executable has only job `{found}`: \
          name that one, or none"
@@ -60,15 +60,15 @@ pub enum StartError {
         /// The job of the worker.
         found: String,
     },
-    /// It does not read the encoding that it would be sent.
+    /// The worker does not read the encoding that the pool would send.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
     Encoding {
         /// The pool.
         pool: String,
-        /// The encoding that it would be sent, and those that it reads.
+        /// The encoding that the pool would send, and those that the worker reads.
         mismatch: Box<EncodingMismatch>,
     },
-    /// It spoke something else than the protocol.
+    /// The worker did not follow the protocol.
     #[error("failed to start a worker of `{pool}`: {violation}")]
     Protocol {
         /// The pool.
@@ -76,12 +76,12 @@ pub enum StartError {
         /// The violation.
         violation: String,
     },
-    /// Its own initialisation failed.
+    /// The worker's own initialisation failed.
     #[error("failed to start a worker of `{pool}`: its initialisation failed: {failure}")]
     Init {
         /// The pool.
         pool: String,
-        /// Its failure.
+        /// The worker's failure.
         failure: Failure,
     },
     /// The system does not open or start the executable in time.
@@ -92,21 +92,22 @@ pub enum StartError {
     Hangs {
         /// The executable.
         path: PathBuf,
-        /// The bound.
+        /// The timeout.
         timeout: Duration,
     },
-    /// The pool took the place back before a worker had come up.
+    /// The pool withdrew the start before the worker was ready.
     #[error("pool `{pool}` no longer needs the worker that it was starting")]
     Withdrawn {
         /// The pool.
         pool: String,
     },
-    /// This process is itself a worker that has not begun to serve: a fork bomb in the making.
+    /// This process is itself a worker that has not begun to serve, so each start would start further
+    /// workers.
     #[error("failed to start workers of `{pool}`: {advice}")]
     Unserved {
         /// The pool.
         pool: String,
-        /// The missing line, and its place.
+        /// The missing line, and where it belongs.
         advice: String,
     },
     /// The coordinator's own side cannot be set up.
@@ -114,7 +115,7 @@ pub enum StartError {
     Prepare {
         /// The pool.
         pool: String,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
 }

@@ -1,10 +1,8 @@
-//! Hints from a death before a worker was ready, as far as its report does not have them. Pure
-//! sentences.
+//! Hints for a death before a worker was ready, beyond the report of the death. Does not: perform I/O.
 
 use procpool_protocol::{Exit, ExitReport, LimitHit};
 
-/// The exit code of a worker that finds no connections, and so believes that it was started by
-/// hand.
+/// The exit code of a worker that finds no connections, and so assumes that a person started it.
 const BY_HAND: i32 = 2;
 
 /// How a worker was started.
@@ -18,7 +16,7 @@ pub(super) struct Start<'a> {
 
 /// Returns the rest of a sentence that ends with this report.
 pub(super) fn of(report: &ExitReport, start: Start<'_>) -> String {
-    // Other programs exit with that code, too, but do not name procpool.
+    // Other programs use that exit code, too, but do not name procpool.
     let names_procpool = || report.stderr.iter().any(|line| line.contains("procpool"));
     let mut hint = match (report.exit, start.test) {
         (Exit::Code(BY_HAND), _) if names_procpool() => {

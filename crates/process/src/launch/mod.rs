@@ -1,7 +1,7 @@
 //! From a recipe to a worker that takes jobs: spawned → introduced → ready.
 //!
-//! Each step is a type, so none can be left out or done twice, and each has the same bound on its
-//! time. If one fails, the process is dead and reaped when the error is returned.
+//! Each step is a type, so that no step can be omitted or repeated. Each step has the same timeout. If one
+//! fails, the process is dead and reaped when the error is returned.
 
 mod error;
 mod hint;
@@ -43,7 +43,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An `exec` that takes longer is worth a line in the log.
+/// An `exec` that takes longer is logged.
 const SLOW_EXEC: Duration = Duration::from_secs(1);
 
 /// A worker that takes jobs or messages.
@@ -59,7 +59,7 @@ pub struct ReadyWorker {
     pub(crate) control_in: Decoder,
     /// The page in which the worker records which job it has begun, if it does.
     pub(crate) page: Option<Page>,
-    /// The arenas that the worker was born with, if it was.
+    /// The arenas that the worker inherited, if any.
     pub arenas: Option<BornArenas>,
 }
 
@@ -69,7 +69,8 @@ impl ReadyWorker {
         self.body.process.pid()
     }
 
-    /// Returns whether it may be sent jobs ahead of their turn: it records which it has begun.
+    /// Returns whether the worker may receive jobs ahead of their turn, because it records which job it has
+    /// begun.
     pub fn takes_ahead(&self) -> bool {
         self.page.is_some()
     }
@@ -78,7 +79,7 @@ impl ReadyWorker {
 /// Launches one worker called `name`; `kill_switch` can kill it at any time.
 ///
 /// # Errors
-/// [`StartError`] when no worker comes of it; then its process is dead and reaped.
+/// Returns [`StartError`] when the worker does not become ready. Its process is then dead and reaped.
 pub async fn launch(
     recipe: &Recipe,
     name: String,
@@ -87,7 +88,7 @@ pub async fn launch(
     let data = recipe.next_data();
     let given = data.encoding;
     let worker = match introduced(recipe, name.clone(), kill_switch, data).await {
-        // It was the first to say what it reads, and worker data can be had in that.
+        // This worker was the first to name its encodings, and the worker data exists in one of them.
         Err(StartError::Encoding { .. }) if recipe.next_data().encoding != given => {
             tracing::debug!(
                 pool = recipe.name,
@@ -115,7 +116,7 @@ async fn introduced<'a>(
     begun.introduced().await
 }
 
-/// The process runs, and has its `Welcome`.
+/// The process runs, and has received its `Welcome`.
 struct Begun<'a> {
     recipe: &'a Recipe,
     body: Body,
@@ -123,12 +124,11 @@ struct Begun<'a> {
     control: Line,
     page: Option<Page>,
     arenas: Option<BornArenas>,
-    /// The encoding of the worker data that it was given.
+    /// The encoding of the worker data that was sent.
     given: Encoding,
-    /// The part of the first frame that the jobs connection has not taken: a part of large worker
-    /// data.
+    /// The part of the first frame that the jobs connection has not accepted: a part of large worker data.
     rest: Bytes,
-    /// The descriptors that go with the first byte of that.
+    /// The descriptors to send with the first byte of `rest`.
     attachments: Attachments,
 }
 
@@ -149,7 +149,7 @@ impl<'a> Begun<'a> {
         let welcome = welcome.map_err(io::Error::other).map_err(failed)?;
         let attachments = welcome.payload.attachments.clone();
         let welcome = welcome.to_bytes();
-        // What has attachments is sent whole, and not by the spawner.
+        // A frame with attachments is sent whole, and not by the spawner.
         let early = if attachments.as_slice().is_empty() { welcome.clone() } else { Bytes::new() };
         let request = SpawnRequest {
             pinned: pinned.clone(),
@@ -159,7 +159,7 @@ impl<'a> Begun<'a> {
             descriptors,
             welcome: early,
         };
-        // A child that comes too late is killed by its own destructor.
+        // A child that is spawned too late is killed by its own destructor.
         let timeout = recipe.step_timeout;
         let taken_up = TakenUp::default();
         let spawned = tokio::select! {
@@ -174,7 +174,8 @@ impl<'a> Begun<'a> {
         let output = Output::drain(&name, stdout, stderr).map_err(failed)?;
         let alive = Alive::watch(process.clone()).map_err(failed)?;
         let (jobs, control) = (Line::new(jobs).map_err(failed)?, Line::new(control).map_err(failed)?);
-        // Last, so that whatever failed before has left nobody else with the process, which dies with it.
+        // Attached last: after an earlier failure, only the process's owner holds it, and dropping it kills
+        // it.
         kill_switch.attach(process.clone());
         let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
         let rest = welcome.slice(welcomed..);
@@ -213,7 +214,7 @@ impl<'a> Begun<'a> {
         let first = heard(welcome, self.control.breach());
         let first = match step(&self.body.alive, self.recipe.step_timeout, first).await {
             Step::Done(Ok(first)) => first,
-            // A connection that breaks is usually the first sign of a death; that explains more.
+            // A broken connection is usually the first sign of a death, which explains more.
             Step::Done(Err(violation)) => return Err(self.recipe.broke_off(self.body, violation).await),
             Step::Died => return Err(self.recipe.died(self.body).await),
             Step::TimedOut => return Err(self.recipe.timed_out(self.body, "introduced").await),
@@ -226,10 +227,10 @@ impl<'a> Begun<'a> {
         if let Err(refusal) = recipe.judge(&hello, given) {
             jobs.refuse(refusal.reason, &refusal.error.to_string());
             if recipe.origin.pinned().is_none() {
-                // It is another one's child: it has time to read why, and to exit.
+                // It is another process's child: give it time to read the reason and exit.
                 let _ = clock::timeout(death::AFTER_EOF, async { while jobs.frame().await.is_ok() {} }).await;
             }
-            // Left alone it would exit by itself, but not all workers are well-behaved.
+            // A well-behaved worker would exit by itself, but not all workers do.
             body.bury(death::LAST_WORDS, None).await;
             return Err(refusal.error);
         }
@@ -243,7 +244,7 @@ impl<'a> Begun<'a> {
     }
 }
 
-/// It has said hello, and it fits the pool.
+/// The worker has sent its hello, and it fits the pool.
 struct Introduced<'a> {
     recipe: &'a Recipe,
     body: Body,
@@ -293,17 +294,17 @@ impl Introduced<'_> {
     }
 }
 
-/// The descriptors that a worker is born with beside its connections, from number 5 on.
+/// The descriptors that a worker inherits beside its connections, from number 5 on.
 fn descriptors(page: Option<&Page>, arenas: Option<&BornArenas>) -> io::Result<Vec<OwnedFd>> {
     let page = page.map(|page| page.as_fd().try_clone_to_owned()).transpose()?;
     let Some(BornArenas { input, output }) = arenas else { return Ok(Vec::from_iter(page)) };
     let [input, output] = [input.as_fd().try_clone_to_owned()?, output.as_fd().try_clone_to_owned()?];
-    // The numbers of the arenas are the wire's, whether there is a page or not.
+    // The protocol fixes the numbers of the arenas, with or without a page.
     let page = page.map_or_else(|| input.try_clone(), Ok)?;
     Ok(vec![page, input, output])
 }
 
-/// Returns the first frame of the jobs connection, unless the worker speaks on the other one, or
+/// Returns the first frame of the jobs connection, unless the worker sends something on the other one or
 /// closes it.
 async fn heard<T>(
     jobs: impl Future<Output = Result<T, String>>,
@@ -344,7 +345,7 @@ enum Step<T> {
     TimedOut,
 }
 
-/// Runs one step of a launch, unless the worker dies or the time is up before.
+/// Runs one step of a launch, unless the worker dies or the timeout is reached first.
 async fn step<T>(alive: &Alive, timeout: Duration, work: impl Future<Output = T>) -> Step<T> {
     tokio::select! {
         biased;

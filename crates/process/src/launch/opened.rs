@@ -1,4 +1,4 @@
-//! Opens an executable on a thread that may wait for it: the disk that it lies on may hang.
+//! Opens an executable on a thread that may block, because its disk may hang.
 
 use super::StartError;
 use crate::clock;
@@ -8,13 +8,14 @@ use std::time::Duration;
 
 /// Calls `open`, which opens the executable at `path`, without blocking the caller's thread.
 ///
-/// A call that hangs keeps its thread: a runtime that is dropped waits for it.
+/// A call that hangs blocks its thread: dropping the runtime waits for it.
 ///
 /// # Errors
-/// [`StartError::Hangs`] when it takes longer than `timeout`; an error of another kind if the runtime shuts down.
+/// Returns [`StartError::Hangs`] when it takes longer than `timeout`, or another error if the runtime shuts
+/// down.
 ///
 /// # Panics
-/// When `open` does.
+/// When `open` panics.
 pub async fn opened<T: Send + 'static>(
     path: &Path,
     timeout: Duration,

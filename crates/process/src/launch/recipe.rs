@@ -1,5 +1,4 @@
-//! [`Recipe`]: the common properties of a pool's workers, their requirements, and their first
-//! messages.
+//! [`Recipe`]: the properties that a pool's workers share, their requirements, and their first messages.
 
 use super::StartError;
 use super::hint::{self, Start};
@@ -24,14 +23,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Everything that the workers of one pool have in common.
+/// The properties that the workers of one pool share.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The pool's name; a worker is called after it.
+    /// The pool's name, which is a part of each worker's name.
     pub name: String,
-    /// The origin of its workers.
+    /// The origin of the workers.
     pub origin: Origin,
-    /// Names of variables that its workers inherit beside the usual ones.
+    /// Names of variables that the workers inherit beside the usual ones.
     pub inherit_env: Vec<String>,
     /// The pool's own variables.
     pub env: Vec<(OsString, OsString)>,
@@ -39,17 +38,17 @@ pub struct Recipe {
     pub current_dir: Option<PathBuf>,
     /// The limits of each worker process.
     pub limits: WorkerLimits,
-    /// Whether its workers may be given jobs ahead of their turn.
+    /// Whether the workers may receive jobs ahead of their turn.
     pub sends_ahead: bool,
     /// The mode of its workers.
     pub mode: Mode,
-    /// The job that its workers serve, by its name, where the executable may have others.
+    /// The name of the job that the workers serve, for an executable that may have others.
     pub job: Option<String>,
     /// The contract of the workers: the caller's, or the first worker's.
     pub expects: Arc<OnceLock<Contract>>,
-    /// How the workers come by arenas, once the first has said so. Belongs to the executable.
+    /// How the workers receive arenas, once the first worker has reported it. Belongs to the executable.
     pub takes_arenas: Arc<OnceLock<Option<TakesArenas>>>,
-    /// The worker data that each worker gets at its start.
+    /// The worker data that each worker receives at its start.
     pub worker_data: WorkerData,
     /// The encodings of its workers and their callers.
     pub encodings: Arc<EncodingAgreement>,
@@ -62,14 +61,14 @@ pub struct Recipe {
 /// The origin of a pool's workers.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// They are processes of this executable.
+    /// The pool spawns processes of this executable.
     Spawned(Pinned),
-    /// Somebody else starts them, and they attach here.
+    /// Other programs start the workers, which attach here.
     Attached(Arc<AttachPoint>),
 }
 
 impl Origin {
-    /// Returns the executable, where this process runs it.
+    /// Returns the executable, if this process runs it.
     pub fn pinned(&self) -> Option<&Pinned> {
         match self {
             Self::Spawned(pinned) => Some(pinned),
@@ -78,15 +77,15 @@ impl Origin {
     }
 }
 
-/// A worker that is rejected.
+/// The reason why a worker is rejected.
 pub(super) struct Refusal {
     pub(super) reason: &'static str,
     pub(super) error: StartError,
 }
 
 impl Recipe {
-    /// Checks whether the worker fits the pool and reads the encodings that it is sent. It was
-    /// given data in the encoding `given`.
+    /// Checks whether the worker fits the pool and reads the encodings that it receives. `given` is the
+    /// encoding of its worker data.
     pub(super) fn judge(&self, hello: &Hello, given: Encoding) -> Result<(), Refusal> {
         if let Some(wanted) = self.job.as_ref().filter(|wanted| **wanted != hello.job) {
             let (pool, wanted, found) = (self.name.clone(), wanted.clone(), hello.job.clone());
@@ -139,24 +138,24 @@ impl Recipe {
         }
     }
 
-    /// Returns a page for a worker that may be given jobs ahead of their turn.
+    /// Creates a page for a worker that may receive jobs ahead of their turn.
     pub(super) fn page_for(&self, worker: &str) -> Option<Page> {
         let is_worth_it = self.sends_ahead && self.mode == Mode::Jobs;
-        // Without a page it is given one job at a time.
+        // A worker without a page receives one job at a time.
         is_worth_it.then(|| Page::create(worker))?.ok()
     }
 
-    /// Returns arenas for a worker that may not be able to receive any later: the first one, until
-    /// its hello says, and then all that are like it.
+    /// Creates arenas for a worker that may not be able to receive any later. The first worker gets them
+    /// before its hello is known, and then all workers that need them do.
     pub(super) fn arenas_for(&self, worker: &str) -> Option<BornArenas> {
         let takes = self.takes_arenas.get().copied().unwrap_or(Some(TakesArenas::Born));
         let is_worth_it = self.mode == Mode::Jobs && takes == Some(TakesArenas::Born);
-        // Without them its payloads go through the socket.
+        // Without arenas, payloads go through the socket.
         is_worth_it.then(|| BornArenas::create(worker))?.ok()
     }
 
-    /// Returns the data for the next worker, in an encoding that it reads as far as that is known:
-    /// the worker has not said anything yet.
+    /// Returns the data for the next worker, in an encoding that it reads as far as that is known: the worker
+    /// has not sent its hello yet.
     pub(super) fn next_data(&self) -> Payload {
         self.worker_data.given_to(self.encodings.spoken()).clone()
     }
@@ -183,8 +182,7 @@ impl Recipe {
         StartError::Died { pool: self.name.clone(), report: Box::new(report), hint }
     }
 
-    /// Returns the error of a broken connection: the worker's death, if it comes soon, else a
-    /// violation.
+    /// Returns the error of a broken connection: the worker's death, if it follows soon, or else a violation.
     pub(super) async fn broke_off(&self, body: Body, violation: String) -> StartError {
         if clock::timeout(death::AFTER_EOF, body.alive.died()).await.is_ok() {
             return self.died(body).await;
@@ -197,7 +195,7 @@ impl Recipe {
         StartError::Protocol { pool: self.name.clone(), violation }
     }
 
-    /// Returns the error of a worker that says itself that it will not serve.
+    /// Returns the error of a worker that reports that it will not serve.
     pub(super) async fn failed(&self, body: Body, failure: Failure) -> StartError {
         body.bury(death::LAST_WORDS, None).await;
         StartError::Init { pool: self.name.clone(), failure }

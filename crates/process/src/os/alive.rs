@@ -7,11 +7,11 @@ use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Says when a process is dead.
+/// Reports when a process is dead.
 #[derive(Debug)]
 pub(crate) struct Alive {
     process: Arc<WorkerProcess>,
-    /// `None` where the system gives no pidfd of it.
+    /// `None` if the system provides no pidfd of the process.
     watched: Option<AsyncFd<Arc<WorkerProcess>>>,
 }
 
@@ -28,18 +28,18 @@ impl Alive {
         Ok(Self { process, watched })
     }
 
-    /// Completes when the process is dead, or has to be treated so. Safe to drop and call again.
+    /// Completes when the process is dead, or must be treated as dead. Safe to drop and call again.
     pub(crate) async fn died(&self) {
         match (&self.watched, self.process.attached()) {
-            // An error means that the reactor is shutting down, and this task with it. The caller
-            // goes on to reap, and reaping waits in the kernel.
+            // An error means that the reactor is shutting down, and this task with it. The caller continues
+            // with reaping, which waits in the kernel.
             (Some(watched), None) => drop(watched.readable().await),
             (Some(watched), Some(attached)) => tokio::select! {
                 _ = watched.readable() => {}
                 () = attached.given_up() => {}
             },
             (None, Some(attached)) => attached.given_up().await,
-            // A child always has one.
+            // A child always has a pidfd.
             (None, None) => {}
         }
     }

@@ -1,23 +1,23 @@
-//! A setting of the C library's allocator, for a process that is ours alone.
+//! A setting of the C library's allocator, for a process that belongs to procpool alone.
 #![allow(unsafe_code)]
 
-/// Length of a block that is not worth a system call for itself, in bytes. The same holds for the
-/// rest that is left of it.
+/// Minimum length of a block that is worth a system call of its own, in bytes. The same minimum holds for a
+/// block's unused rest.
 #[cfg(target_env = "gnu")]
 const LARGE: libc::c_int = 1 << 20;
 
 /// Returns memory of large payloads to the system when they are dropped. Call it before other
 /// threads are started.
 ///
-/// glibc gives large blocks mappings of their own, but raises what it calls large, up to 32 MiB, whenever it frees one.
-/// From then on they lie in heaps, which shrink only from their ends, and stay for as long as something small lies behind.
-/// A bound that is set is not raised.
+/// glibc gives large blocks mappings of their own. It raises the threshold for that, up to 32 MiB, whenever
+/// it frees such a block. From then on these blocks lie in heaps. Heaps shrink only from their ends, and stay
+/// as long as a small block lies behind. A threshold that is set explicitly is not raised.
 ///
-/// For the command, not for the library: each program decides how it allocates. Other C libraries
-/// have no such setting; the one named here is the only one that needs it.
+/// For the command, not for the library: each program decides how it allocates. Only glibc needs this
+/// setting; other C libraries do not have it.
 pub fn return_large_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: sets a number of the allocator. The parameter exists, and a value that is refused changes nothing.
+    // SAFETY: sets a number of the allocator. The parameter exists, and a rejected value changes nothing.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
     }

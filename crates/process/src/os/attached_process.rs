@@ -1,5 +1,5 @@
-//! A process that somebody else started, and that works for this one: not its child, so nobody here
-//! learns how it ends, and whether it may be killed is for the kernel to say.
+//! A process that another program started, and that works for this one. It is not this process's child, so
+//! its exit status is unknown here, and the kernel decides whether it may be killed.
 
 use super::fork::Home;
 use super::socket::Peer;
@@ -10,21 +10,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long a worker that was asked may be silent. After that it counts as stopped or hung.
+/// Maximum time without an answer to a ping. After that the worker counts as stopped or hung.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// The process of an attached worker.
 #[derive(Debug)]
 pub(crate) struct AttachedProcess {
     home: Home,
     peer: Peer,
-    /// Readable once it is dead. `None` where the system gives none.
+    /// Readable once the process is dead. `None` if the system provides no pidfd.
     pidfd: Option<OwnedFd>,
     started: Instant,
     killed: AtomicBool,
-    /// It cannot be killed, and is dealt with no longer.
+    /// The process cannot be killed, and is ignored from now on.
     given_up: watch::Sender<bool>,
-    /// Since when it owes an answer to a ping.
+    /// When the unanswered ping was sent.
     asked: Mutex<Option<Instant>>,
 }
 
@@ -53,8 +53,8 @@ impl AttachedProcess {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Sends SIGKILL if that is permitted. Else its connections are closed by and by, and a worker that
-    /// is well-behaved ends itself then.
+    /// Sends SIGKILL if that is permitted. Otherwise its connections are closed later, and a well-behaved
+    /// worker exits then.
     pub(crate) fn kill(&self) {
         if !self.home.is_here() {
             return;
@@ -62,7 +62,7 @@ impl AttachedProcess {
         let sent = self.pidfd.as_ref().map(|pidfd| pidfd_send_signal(pidfd, Signal::KILL));
         match sent {
             Some(Ok(())) => self.killed.store(true, Ordering::Relaxed),
-            // It is dead, and that shows.
+            // The process is dead, and its pidfd reports that.
             Some(Err(rustix::io::Errno::SRCH)) => {}
             refused => {
                 if !self.given_up.send_replace(true) {
@@ -82,13 +82,13 @@ impl AttachedProcess {
         self.killed.load(Ordering::Relaxed)
     }
 
-    /// Completes when the process cannot be killed, and has to be treated as dead.
+    /// Completes when the process cannot be killed, and must be treated as dead.
     pub(crate) async fn given_up(&self) {
         // The sender lives as long as `self`.
         let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;
     }
 
-    /// Notes that it was sent a ping. Returns `false` if it owes the answer to an earlier one.
+    /// Records a ping. Returns `false` if an earlier one is unanswered.
     pub(crate) fn was_asked(&self) -> bool {
         let mut asked = self.asked();
         let is_new = asked.is_none();
@@ -96,12 +96,12 @@ impl AttachedProcess {
         is_new
     }
 
-    /// Notes that it has answered.
+    /// Records an answer.
     pub(crate) fn was_heard(&self) {
         *self.asked() = None;
     }
 
-    /// Returns whether it has owed an answer for too long.
+    /// Returns whether a ping has been unanswered for too long.
     pub(crate) fn is_silent(&self) -> bool {
         self.asked().is_some_and(|since| since.elapsed() >= SILENCE)
     }

@@ -1,9 +1,8 @@
-//! Spawns processes: on the thread that asks, or, in a process with many descriptors, on one with a
-//! table of descriptors of its own. A child is the same in both.
+//! Spawns processes on the calling thread. If the process has many descriptors, it spawns them on a thread
+//! with its own table of descriptors. The child is the same in both cases.
 //!
-//! A child begins with a copy of its maker's table and closes every descriptor that it must not
-//! have, a tenth of a microsecond for each. To ask another thread costs as much as some hundreds of
-//! those.
+//! A child begins with a copy of its creator's table and closes every descriptor that it must not have, which
+//! takes a tenth of a microsecond each. A request to another thread costs as much as some hundreds of those.
 
 use super::maker::Maker;
 use super::posix_spawn::{self, FIRST_FREE, Plan, Table};
@@ -13,21 +12,21 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// A new descriptor with such a number tells of many that are open: it is the lowest that was free.
+/// A new descriptor with such a number means that many are open: it is the lowest free number.
 const MANY: RawFd = 512;
 
-/// The kernel takes the thread that spawned a process for its parent. So those threads live as long
-/// as this.
+/// The kernel treats the thread that spawned a process as its parent. Therefore those threads live as long as
+/// this value.
 #[derive(Debug, Default)]
 pub(super) struct Birthplace {
     maker: RefCell<Option<Maker>>,
-    /// The system lets no thread have a table of its own.
+    /// The system does not give a thread its own table.
     has_none: Cell<bool>,
 }
 
 impl Birthplace {
-    /// Makes a process. Returns when it runs the program, or cannot. `descriptors` are its own, from 0 on, and have been
-    /// opened for it; if the plan is to run a file, that is the last of them.
+    /// Spawns a process. Returns when it runs the program, or cannot. `descriptors` become its own, from 0
+    /// on, and were opened for it. If the plan is to run a file, the last of them is that file.
     pub(super) fn make(&self, plan: Plan, descriptors: &[BorrowedFd<'_>]) -> io::Result<Pid> {
         let are_many = descriptors.iter().any(|it| it.as_raw_fd() >= MANY);
         let maker = if are_many { self.maker.take().or_else(|| self.start()) } else { None };
@@ -85,14 +84,14 @@ mod tests {
         ]
     }
 
-    /// Runs a shell script, by its path or as an open file, and gives what it writes.
+    /// Runs a shell script, by its path or as an open file, and returns its output.
     fn told(place: &Place, image: Image, script: &str) -> String {
         let strings = |it: &[&str]| it.iter().map(|it| CString::new(*it).unwrap()).collect();
         let plan = Plan { image, args: strings(&["sh", "-c", script]), env: Vec::new(), dir: None };
         let file = (plan.image == Image::File).then(|| File::open("/bin/sh").unwrap());
         let null = OwnedFd::from(File::open("/dev/null").unwrap());
         let (out, into) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        // Not close-on-exec, as a library's may be.
+        // Not close-on-exec, as a library's descriptor may be.
         let careless = rustix::io::dup(&null).unwrap();
         let descriptors = [&null, &into, &into].map(AsFd::as_fd);
         let descriptors: Vec<_> = descriptors.into_iter().chain(file.as_ref().map(AsFd::as_fd)).collect();
@@ -109,7 +108,7 @@ mod tests {
     fn a_child_has_its_descriptors_and_no_other_one_wherever_it_is_made() {
         for (name, place) in places() {
             for image in [Image::File, Image::Path(c"/bin/sh".into())] {
-                // Its own lists would be open while they are read.
+                // Listing the directory would open another descriptor, so the script tries each number.
                 let script =
                     "n=0; while [ $n -lt 99 ]; do [ -e /proc/$$/fd/$n ] && echo $n; n=$((n+1)); done";
                 assert_eq!(told(&place, image, script), "0\n1\n2\n", "{name}");
@@ -131,7 +130,7 @@ mod tests {
     fn a_process_is_made_here_where_its_order_cannot_be_given() {
         let place = Birthplace::default();
         let null = OwnedFd::from(File::open("/dev/null").unwrap());
-        // The child's number 0 stands behind many others here.
+        // The child's number 0 gets a high number here, as in a process with many descriptors.
         let high = fcntl_dupfd_cloexec(&null, MANY).unwrap();
         let make = || {
             let args = ["sh", "-c", "exit 7"].map(|it| CString::new(it).unwrap()).into();

@@ -1,11 +1,11 @@
-//! The control groups of this process, in either version of the kernel's interface: the place for
-//! groups that count processes, and the group that counts its memory. Knows no workers.
+//! The control groups of this process, in either version of the kernel's interface. Finds the place for
+//! groups that count processes, and the group that counts its memory. Does not: know workers.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A directory below which groups can be made.
+/// A directory in which groups can be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) dir: PathBuf,
@@ -19,7 +19,7 @@ enum Version {
 }
 
 impl Place {
-    /// Returns this process's own group, ready to have such groups below it.
+    /// Returns this process's own group, prepared for groups that count processes.
     ///
     /// The error says what is missing.
     pub(crate) fn own() -> io::Result<Self> {
@@ -31,11 +31,11 @@ impl Place {
         Ok(place)
     }
 
-    /// Makes a group called `name`.
+    /// Creates a group called `name`.
     pub(crate) fn make(&self, name: &str) -> io::Result<PathBuf> {
         let dir = self.dir.join(name);
         fs::create_dir(&dir)?;
-        // Below a group that has processes of its own, version 2 counts in threaded groups only.
+        // Below a group that has processes of its own, version 2 counts only in threaded groups.
         let type_file = dir.join("cgroup.type");
         if fs::read_to_string(&type_file).is_ok_and(|kind| kind.trim() == "domain invalid")
             && let Err(error) = fs::write(&type_file, "threaded")
@@ -61,8 +61,8 @@ impl Place {
     }
 }
 
-/// Returns the groups that this process's memory may be counted in: its own, and those above it.
-/// Version 2 counts it in the first one that has the files for it.
+/// Returns the groups in which this process's memory may be counted: its own, and its ancestors. Version 2
+/// counts it in the first one that has the files for it.
 pub(crate) fn memory_groups() -> Vec<PathBuf> {
     let own = own_group("memory").ok().flatten();
     let version = own.as_ref().map(|place| place.version);
@@ -75,7 +75,7 @@ fn own_group(controller: &str) -> io::Result<Option<Place>> {
     Ok(find(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?, controller))
 }
 
-/// Returns the own group of this controller by the texts of `/proc/self/cgroup` and
+/// Returns this process's group of the controller, by the texts of `/proc/self/cgroup` and
 /// `/proc/self/mountinfo`.
 fn find(own: &str, mounts: &str, controller: &str) -> Option<Place> {
     let lines = || own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
@@ -87,7 +87,7 @@ fn find(own: &str, mounts: &str, controller: &str) -> Option<Place> {
     Some(Place { dir, version })
 }
 
-/// Returns where a group can be seen, if this line is of a mount of its hierarchy that shows it.
+/// Returns the directory of a group, if this line is a mount of its hierarchy that shows it.
 ///
 /// `36 31 0:35 /below/hierarchy /mount/point rw,relatime - cgroup cgroup rw,pids`
 fn mounted(line: &str, version: Version, group: &str, controller: &str) -> Option<PathBuf> {

@@ -1,16 +1,17 @@
 //! Detects whether this process is a fork of the one that created a value.
 //!
-//! A forked child has copies of this crate's values, and shares with its parent what they stand for:
-//! killing a worker by its pidfd would kill the parent's worker. It has none of the parent's threads.
+//! A forked child has copies of this crate's values, which refer to the same objects as its parent's. For
+//! example, killing a worker by its pidfd would kill the parent's worker. The child has none of the parent's
+//! threads.
 #![allow(unsafe_code)]
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// Forks between the first process of this program and this one.
+/// Number of forks between the first process of this program and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// The process in which something was made.
+/// The process in which a value was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Home(u64);
 
@@ -19,14 +20,14 @@ impl Home {
     pub fn here() -> Self {
         static REGISTERED: Once = Once::new();
         REGISTERED.call_once(|| {
-            // SAFETY: the handler only adds to an atomic, which a child of a process with threads may do.
-            // Its result tells of a lack of memory; then forks go unnoticed, as they do elsewhere.
+            // SAFETY: the handler only adds to an atomic, which a child of a process with threads may do. The
+            // result reports a lack of memory. Forks are then unnoticed, as in other programs.
             unsafe { libc::pthread_atfork(None, None, Some(count)) };
         });
         Self(FORKS.load(Ordering::Relaxed))
     }
 
-    /// Returns whether this process is that one, and no fork of it. Costs one load.
+    /// Returns whether this process is that one, and not a fork of it. Costs one load.
     pub fn is_here(self) -> bool {
         self.0 == FORKS.load(Ordering::Relaxed)
     }
@@ -36,8 +37,8 @@ extern "C" fn count() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A value that each process has of its own: a forked child makes another one, and never touches what
-/// its parent's threads may have left locked.
+/// A value of which each process has its own. A forked child creates another one, and never touches a value
+/// that its parent's threads may have left locked.
 #[derive(Debug)]
 pub(super) struct PerProcess<T>(AtomicPtr<(Home, T)>);
 
@@ -46,7 +47,7 @@ impl<T: Sync + 'static> PerProcess<T> {
         Self(AtomicPtr::new(std::ptr::null_mut()))
     }
 
-    /// Returns this process's value, which `make` makes if there is none yet. It is never dropped.
+    /// Returns this process's value, which `make` creates if there is none yet. It is never dropped.
     pub(super) fn get(&self, make: impl FnOnce() -> T) -> &'static T {
         let here = Home::here();
         let found = self.0.load(Ordering::Acquire);
@@ -60,13 +61,13 @@ impl<T: Sync + 'static> PerProcess<T> {
         let first = self.0.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire);
         let current = first.map_or_else(
             |other| {
-                // SAFETY: `made` came from a box just now, and nobody else has seen it.
+                // SAFETY: `made` came from a box just now, and no other thread has seen it.
                 drop(unsafe { Box::from_raw(made) });
                 other
             },
             |_| made,
         );
-        // SAFETY: the pointer is of a box that was leaked here, by this thread or another one.
+        // SAFETY: the pointer is of a box that was leaked here, by this or another thread.
         let (_, value) = unsafe { &*current };
         value
     }

@@ -1,5 +1,5 @@
-//! Holds a process to its limits, from outside: `prlimit`, `setpriority`, and a cgroup where `RLIMIT_NPROC` means
-//! nothing.
+//! Sets a process's limits from outside, by `prlimit` and `setpriority`. Uses a cgroup if `RLIMIT_NPROC` has
+//! no effect.
 //!
 //! No `pre_exec`: this happens between the spawn and the `Welcome`, the worker's first message.
 
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Resource, Rlimit, geteuid, getpriority_process, prlim
 use rustix::thread::{CapabilitySet, capabilities};
 use std::io;
 
-/// A limit that the system does not let this process set.
+/// A limit that this process is not permitted to set.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
     #[error(
@@ -34,7 +34,7 @@ pub(crate) enum Refused {
     Other { key: &'static str, is_optional: bool, reason: Errno },
 }
 
-/// One rlimit: its key in the configuration, and what it is set to.
+/// One rlimit: its key in the configuration, and its value.
 struct Setting {
     key: &'static str,
     resource: Resource,
@@ -42,8 +42,8 @@ struct Setting {
     hard: u64,
 }
 
-/// Sets every limit of a process that has not been reaped. The returned value has to be kept for as
-/// long as the process lives.
+/// Sets every limit of a process that has not been reaped. Hold the returned value as long as the process
+/// lives.
 pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCgroup>, Refused> {
     let cgroup =
         limits.process_limit.filter(|_| is_uncounted(pid)).map(|limit| WorkerCgroup::around(pid, limit));
@@ -58,20 +58,20 @@ pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCg
     Ok(cgroup)
 }
 
-/// Finds the refusals that [`confine`] would meet, without a process to confine.
+/// Finds the errors that [`confine`] would return, without a process.
 pub(crate) fn foresee(limits: &WorkerLimits) -> Result<(), Refused> {
     for setting in settings(limits, true) {
         let own = rlimit::own(setting.resource).map_err(|reason| forbidden(&setting, reason))?;
         if let Some(own) = own.maximum.filter(|&own| own.max(ceiling(setting.resource)) < setting.hard) {
             return Err(Refused::AboveOwn { key: setting.key, value: setting.soft, own });
         }
-        // Changes nothing, and is forbidden where the real one is.
+        // Changes nothing, and is forbidden where the real call is.
         prlimit(None, setting.resource, own).map_err(|reason| refused(&setting, reason))?;
     }
     Ok(())
 }
 
-/// Returns the limits that this process may give a worker though it has less itself.
+/// Returns the limit up to which this process may set a worker's, even above its own.
 fn ceiling(resource: Resource) -> u64 {
     let may_raise = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_RESOURCE));
     let nr_open = || std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok();
@@ -85,7 +85,7 @@ fn ceiling(resource: Resource) -> u64 {
 fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item = Setting> {
     let exact = |key, resource, value: u64| Setting { key, resource, soft: value, hard: value };
     let cpu = limits.cpu_budget().map(|budget| Setting {
-        // SIGXCPU at the first, SIGKILL at the second.
+        // SIGXCPU at the soft limit, SIGKILL at the hard limit.
         hard: budget.as_secs().saturating_add(1),
         ..exact("cpu_limit", Resource::Cpu, budget.as_secs())
     });
@@ -97,7 +97,8 @@ fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item
         processes.map(|tasks| exact("process_limit", Resource::Nproc, tasks)),
         limits.file_size_limit.map(|bytes| exact("file_size_limit", Resource::Fsize, bytes)),
     ];
-    // A core would hold what the jobs held. A handler that the kernel pipes cores to is told of the zero.
+    // A core dump would contain the jobs' data. A handler to which the kernel pipes core dumps sees the limit
+    // of zero.
     let no_cores = exact("the size of core dumps", Resource::Core, 0);
     std::iter::once(no_cores).chain(optional.into_iter().flatten())
 }
@@ -114,13 +115,13 @@ fn forbidden(setting: &Setting, reason: Errno) -> Refused {
     Refused::Other { key: setting.key, is_optional: setting.resource != Resource::Core, reason }
 }
 
-/// Returns whether `RLIMIT_NPROC` means nothing to a process of ours.
+/// Returns whether `RLIMIT_NPROC` has no effect on a process of this user.
 fn is_uncounted(pid: Pid) -> bool {
     let exempt = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_RESOURCE;
     geteuid().is_root() || capabilities(Some(pid)).is_ok_and(|sets| sets.effective.intersects(exempt))
 }
 
-/// Sets the nice level. The process has this one's level by birth.
+/// Sets the nice level. The process inherits this process's level.
 fn renice(pid: Pid, nice: i32) -> Result<(), Refused> {
     let level = getpriority_process(Some(pid)).unwrap_or(0) + nice;
     setpriority_process(Some(pid), level.clamp(-20, 19)).map_err(|reason| match reason {
@@ -135,7 +136,7 @@ mod tests {
     use rustix::process::getrlimit;
     use std::process::{Child, Command};
 
-    /// A process to be confined, killed at the end.
+    /// A process with limits, killed at the end.
     struct Sleep(Child);
 
     impl Sleep {

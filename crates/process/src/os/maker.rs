@@ -1,7 +1,6 @@
-//! A thread that spawns processes and does nothing else, with a table of descriptors of its own:
-//! see [`own_table`].
+//! A thread that only spawns processes, with its own table of descriptors: see [`own_table`].
 //!
-//! Orders are plain data. The child's descriptors come through a socket, as to another process.
+//! Orders are plain data. The child's descriptors are sent through a socket, as to another process.
 
 use super::own_table;
 use super::posix_spawn::{self, Plan, Table};
@@ -19,7 +18,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-/// Maximum number of descriptors that go along with an order: a child's, and what it runs.
+/// Maximum number of descriptors that accompany an order: a child's, and the file to run.
 const MAX_DESCRIPTORS: usize = posix_spawn::FIRST_FREE as usize;
 
 /// Size of the thread's stack, in bytes.
@@ -29,12 +28,12 @@ const STACK: usize = 256 * 1024;
 #[derive(Debug)]
 enum Answer {
     Made(io::Result<Pid>),
-    /// Its descriptors did not come, and no process was spawned. The thread has ended: the next
+    /// Its descriptors did not arrive, and no process was spawned. The thread has ended, because the next
     /// descriptors would be the wrong ones.
     Lost(Plan),
 }
 
-/// The handle of such a thread, which lives as long as this.
+/// The handle of such a thread, which lives as long as the handle.
 #[derive(Debug)]
 pub(super) struct Maker {
     orders: Sender<Plan>,
@@ -47,7 +46,7 @@ impl Maker {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system lets it have no table of its own, or there is no thread to be had.
+    /// When the system does not give the thread its own table, or no thread can be started.
     pub(super) fn start() -> io::Result<Self> {
         let (ours, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let (orders, inbox) = mpsc::channel();
@@ -68,10 +67,11 @@ impl Maker {
         separated.map(|()| Self { orders, descriptors: ours, answers, has_ended: Cell::new(false) })
     }
 
-    /// Makes a process. Returns when it runs the program, or cannot.
+    /// Spawns a process. Returns when it runs the program, or cannot.
     ///
     /// # Errors
-    /// The plan, when the order could not be given, as where too many descriptors of this user are on their way.
+    /// Returns the plan if the order could not be sent, for example because too many descriptors of this user
+    /// are in flight.
     pub(super) fn make(
         &self,
         plan: Plan,
@@ -97,7 +97,7 @@ impl Maker {
         }
     }
 
-    /// Keeps further orders from it.
+    /// Closes the socket, so that further orders fail.
     #[cfg(test)]
     pub(super) fn break_off(&self) {
         rustix::net::shutdown(&self.descriptors, rustix::net::Shutdown::Both).expect("a socket");
@@ -132,7 +132,7 @@ fn send(socket: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         return Err(io::Error::other("too many descriptors for one process"));
     }
     let count = u8::try_from(descriptors.len()).map_err(io::Error::other)?;
-    // A single message to an empty queue: it does not wait, so no signal interrupts it.
+    // A single message to an empty queue does not wait, so no signal interrupts it.
     sendmsg(socket, &[IoSlice::new(&[count])], &mut control, SendFlags::NOSIGNAL)?;
     Ok(())
 }
@@ -150,7 +150,7 @@ fn receive(socket: &OwnedFd) -> io::Result<Vec<OwnedFd>> {
             descriptors.extend(received);
         }
     }
-    // The kernel drops those for which there is no number left.
+    // The kernel drops descriptors for which no number is left.
     if descriptors.len() == usize::from(count[0]) { Ok(descriptors) } else { Err(Errno::MFILE.into()) }
 }
 

@@ -1,6 +1,6 @@
 //! Everything that needs a Unix kernel: processes and sockets, each behind a small type.
 //!
-//! Linux is what is tested. Another platform is another set of these files with the same types.
+//! Only Linux is tested. Another platform needs another set of these files with the same types.
 
 pub(crate) mod alive;
 pub(crate) mod allocator;

@@ -1,6 +1,5 @@
-//! [`Watch`]: reads, at the beginning and at the end of a worker, how many processes of its control
-//! group the kernel's OOM killer has taken. [`OomGroups`] reads it for many workers at once. Does
-//! not: judge by that; see [`crate::oom`].
+//! [`Watch`]: reads the number of OOM kills in a worker's control group, at the worker's beginning and end.
+//! [`OomGroups`] reads it for many workers at once. Does not: decide by these numbers; see [`crate::oom`].
 
 use super::cgroup;
 use super::fork::PerProcess;
@@ -10,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The files that tell, the one that counts no groups below first.
+/// The files with the number. The one that excludes child groups is first.
 const FILES: [&str; 3] = ["memory.events.local", "memory.events", "memory.oom_control"];
 
 /// One control group.
@@ -24,52 +23,52 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(super) struct Watch {
     group: Arc<Group>,
-    /// Kills at a moment at which it lived.
+    /// Number of kills at a moment at which the worker lived.
     before: u64,
 }
 
 impl Watch {
-    /// Watches a worker that lives, in a group of its own at `dir` or else in this process's.
-    /// Returns `None` where nobody counts.
+    /// Watches a living worker, in a group of its own at `dir` or else in this process's. Returns `None` if
+    /// no group counts kills.
     pub(super) fn begin(dir: Option<&Path>) -> Option<Self> {
         let group = dir.and_then(Group::at).map(Arc::new).or_else(Group::of_this_process)?;
         let before = group.kills()?;
         Some(Self { group, before })
     }
 
-    /// Returns the group that it looks at.
+    /// Returns the group that it reads.
     pub(super) fn group(&self) -> Arc<Group> {
         self.group.clone()
     }
 
-    /// Notes that it rested after these kills were counted, and so was none of them.
+    /// Records that the worker was idle after these kills were counted, so none of them was its own.
     pub(super) fn renew(&mut self, kills: &OomKills) {
         self.before = self.before.max(kills.of(&self.group));
     }
 
-    /// Returns whether the OOM killer took it. It is dead by SIGKILL.
+    /// Returns whether the OOM killer killed the worker, which is dead by SIGKILL.
     pub(super) fn has_killed(self) -> bool {
         let Some(now) = self.group.kills() else { return false };
         self.group.claims.lock().unwrap_or_else(PoisonError::into_inner).claim(self.before, now)
     }
 }
 
-/// The control groups of several workers, each of them once.
+/// The control groups of several workers, each once.
 #[derive(Debug, Default)]
 pub struct OomGroups(BTreeMap<usize, Arc<Group>>);
 
-/// Number of processes that the kernel's OOM killer had taken of several groups at one moment.
+/// Number of processes that the kernel's OOM killer had killed in several groups at one moment.
 #[derive(Debug)]
 pub struct OomKills(BTreeMap<usize, (Arc<Group>, u64)>);
 
 impl OomGroups {
-    /// Returns whether no worker is in a group that counts.
+    /// Returns whether no worker is in a group that counts kills.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Reads a file of each group. A worker that is known to rest after that was none of those that
-    /// were killed.
+    /// Reads a file of each group. A worker that is known to be idle afterwards was not one of the killed
+    /// processes.
     pub fn read(self) -> OomKills {
         let count = |(key, group): (usize, Arc<Group>)| group.kills().map(|kills| (key, (group, kills)));
         OomKills(self.0.into_iter().filter_map(count).collect())
@@ -90,7 +89,7 @@ impl OomKills {
 }
 
 impl Group {
-    /// Returns the group of this process, into which workers are born. Looked for once.
+    /// Returns the group of this process, in which workers start. Searched for once.
     fn of_this_process() -> Option<Arc<Self>> {
         static GROUP: PerProcess<Option<Arc<Group>>> = PerProcess::new();
         GROUP.get(|| cgroup::memory_groups().iter().find_map(|dir| Self::at(dir)).map(Arc::new)).clone()
@@ -135,7 +134,7 @@ mod tests {
         count(1);
         let mut watch = Watch::begin(Some(scratch.path())).expect("a group that counts");
         let kills = OomGroups::from_iter([watch.group()]).read();
-        // It rested when that was read, was given a job then, and taken with it.
+        // The worker was idle at that reading, then received a job and was killed during it.
         count(2);
         watch.renew(&kills);
         assert!(watch.has_killed());

@@ -1,6 +1,5 @@
-//! The soft limit of open files. A service raises its own, since it holds a connection for each client;
-//! its workers get the one that the service was started with, for which programs that use `select` are
-//! made.
+//! The soft limit of open files. A service raises its own, because it holds a connection for each client. Its
+//! workers get the limit that the service was started with, which suits programs that use `select`.
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit, setrlimit};
 use std::io;
@@ -9,8 +8,8 @@ use std::sync::OnceLock;
 /// The limits before they were raised.
 static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
 
-/// Raises the soft limit of open files of this process to its hard limit. Workers that are spawned from
-/// then on get the soft limit of before.
+/// Raises the soft limit of open files of this process to its hard limit. Workers that are spawned from then
+/// on get the earlier soft limit.
 ///
 /// # Errors
 /// When the system refuses.
@@ -24,7 +23,8 @@ pub fn raise_open_files_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
-/// Gives a worker the earlier limit. A system that refuses leaves it with more than it needs.
+/// Sets a worker's limit to the earlier one. If the system refuses, the worker has a higher limit than it
+/// needs.
 pub(super) fn give_back(pid: Pid) {
     if let Some(limit) = STARTED_WITH.get() {
         let _ = prlimit(Some(pid), Resource::Nofile, *limit);

@@ -1,13 +1,13 @@
-//! A table of descriptors that is one thread's own.
+//! A table of descriptors that belongs to one thread.
 //!
-//! A child begins with a copy of the table of the thread that spawns it, and closes every
-//! descriptor that it must not have. In a service with thousands of connections that took longer
-//! than all other steps of a start, and the more workers there were, the longer. The table of a
-//! thread that has one of its own holds next to nothing.
+//! A child begins with a copy of the table of the thread that spawns it, and closes every descriptor that it
+//! must not have. In a service with thousands of connections, that took longer than all other steps of a
+//! start, and grew with the number of workers. A thread's own table is almost empty.
 //!
-//! On such a thread the number of a descriptor means another file than everywhere else in this process. So nothing that
-//! belongs to other threads may be used or dropped there, and nothing logged; nor may a handler of the host's run there, which
-//! may write to a pipe. The kernel would choose just this thread for the SIGCHLD of a child that it has made.
+//! On such a thread, the number of a descriptor means another file than elsewhere in this process. Therefore
+//! it must not use or drop anything of other threads, and must not log. Nor may a signal handler of the host
+//! run there, which may write to a pipe. The kernel would choose just this thread for the SIGCHLD of a child
+//! that it has spawned.
 #![allow(unsafe_code)]
 
 use super::posix_spawn::FIRST_FREE;
@@ -17,37 +17,37 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// Gives the calling thread a table of its own, with a copy of one descriptor and nothing else
-/// that could be used. From then on, what the thread receives has numbers from [`FIRST_FREE`] on.
+/// Gives the calling thread a table of its own, with a copy of one descriptor and no other usable one. From
+/// then on, descriptors that the thread receives have numbers from [`FIRST_FREE`] on.
 ///
 /// # Errors
-/// When the system refuses. Then the thread's table is the one that it had, or the thread has to end.
+/// When the system refuses. Then the thread still has its former table, or must end.
 pub(super) fn separate(kept: RawFd) -> io::Result<OwnedFd> {
     let kept_number = u32::try_from(kept).map_err(io::Error::other)?;
     block_signals()?;
-    // The kernel copies the lower numbers only, whatever there is beyond.
+    // The kernel copies only the lower numbers.
     close_range(kept_number + 1, u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
     if let Some(last) = kept_number.checked_sub(1) {
         close_range(0, last, 0)?;
     }
-    // SAFETY: the number is open in this table, which nobody else has, and nothing here has it yet.
+    // SAFETY: the number is open in this table, which belongs to this thread, and no value here owns it yet.
     let kept = unsafe { OwnedFd::from_raw_fd(kept) };
     let kept = fcntl_dupfd_cloexec(kept, FIRST_FREE)?;
-    // The numbers below are a child's. A received descriptor takes the lowest that is free.
+    // The numbers below belong to a child. A received descriptor gets the lowest free number.
     let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     while null.as_raw_fd() < FIRST_FREE {
         let another = fcntl_dupfd_cloexec(&null, 0)?;
         if another.as_raw_fd() >= FIRST_FREE {
             break;
         }
-        // It stays for as long as the thread does.
+        // It stays open as long as the thread lives.
         std::mem::forget(another);
     }
     std::mem::forget(null);
     Ok(kept)
 }
 
-/// Keeps every signal from the calling thread, for good.
+/// Blocks every signal for the calling thread, permanently.
 fn block_signals() -> io::Result<()> {
     let mut all = MaybeUninit::uninit();
     // SAFETY: the pointer is to memory of that type, which the call initialises.
@@ -59,10 +59,10 @@ fn block_signals() -> io::Result<()> {
     }
 }
 
-/// Closes the numbers from `first` to `last`. The C library has a function for that, but not every one.
+/// Closes the numbers from `first` to `last`. Not every C library has a function for that.
 fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
-    // SAFETY: the call takes no pointers. What it closes is nobody's: either the table is being replaced by a copy that
-    // nobody has used yet, or it is such a copy.
+    // SAFETY: the call takes no pointers, and no value owns the closed descriptors. Either the table is being
+    // replaced by a copy that is not used yet, or it is such a copy.
     match unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
@@ -84,8 +84,8 @@ mod tests {
         let seen = thread::spawn(move || {
             let kept = separate(number).unwrap();
             write(&kept, b"x").unwrap();
-            // A descriptor of the other table is nothing here.
-            // SAFETY: it is only asked whether it is open, and not closed.
+            // A descriptor of the other table is not open here. SAFETY: the call only checks whether it is
+            // open, and does not close it.
             let other = unsafe { std::os::fd::BorrowedFd::borrow_raw(other.max(FIRST_FREE + 20)) };
             let is_open = rustix::io::fcntl_getfd(other) != Err(Errno::BADF);
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
@@ -96,7 +96,7 @@ mod tests {
         assert!(is_apart && !is_open);
         // All but SIGKILL, SIGSTOP and the two that the C library uses itself.
         assert_eq!(blocked, "SigBlk:\tfffffffe7ffbfeff", "a handler would find strangers behind its numbers");
-        // Its copy ended with the thread. Nothing was closed here.
+        // The thread's copy was closed at its end. Nothing was closed here.
         assert_eq!(read(&out, &mut [0; 8]).unwrap(), 1);
         write(into.as_fd(), b"y").unwrap();
         drop(into);

@@ -1,24 +1,24 @@
-//! The coordinator's side of a worker's [page](procpool_protocol::page): created here, written by
-//! the worker, read when it takes long and when it is dead. Believes nothing in it without a check.
+//! The coordinator's side of a worker's [page](procpool_protocol::page): created here, written by the worker,
+//! and read when the worker takes long or is dead. Checks everything that it reads.
 
 use procpool_memory::page::PageReader;
 use procpool_protocol::page::{BEGUN, ENDED, KEPT, LEN, MAGIC, MAGIC_AT, MARK, RECALLED, RING_LEN, places};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// See the file.
+/// The coordinator's side of a page.
 #[derive(Debug)]
 pub(crate) struct Page(PageReader);
 
 impl Page {
-    /// Returns a fresh one for this worker.
+    /// Creates a page for this worker.
     pub(crate) fn create(worker: &str) -> io::Result<Self> {
         let page = PageReader::create(&format!("procpool-page {worker}"), LEN)?;
         page.write(MAGIC_AT, MAGIC)?;
         Ok(Self(page))
     }
 
-    /// Returns whether the worker has found it.
+    /// Returns whether the worker has mapped the page.
     pub(crate) fn is_kept(&self) -> bool {
         self.0.number(MARK).is_ok_and(|mark| mark == KEPT)
     }
@@ -28,21 +28,21 @@ impl Page {
         self.0.number(BEGUN).unwrap_or_default()
     }
 
-    /// Asks back the jobs up to number `last` that the worker has not begun, if it has begun
-    /// `first`, the first of those that it has not answered. Returns the number of the last one
-    /// that it has begun. Those beyond it will not be begun, not even by a worker that is stopped.
+    /// Withdraws the jobs up to number `last` that the worker has not begun. Requires that it has begun
+    /// `first`, the first job that it has not answered. Returns the number of the last job that it has begun.
+    /// Later ones will not be begun, not even by a worker that is stopped.
     ///
-    /// Returns `None` if the worker has not begun `first`. Then nothing was asked.
+    /// Returns `None` if the worker has not begun `first`. Then nothing was withdrawn.
     pub(crate) fn recall(&self, first: u64, last: u64) -> Option<u64> {
         if self.begun() < first {
             return None;
         }
-        // What cannot be written or read was asked of nobody.
+        // If the page cannot be written or read, no job was withdrawn.
         self.0.withdraw(RECALLED, BEGUN, last).ok()
     }
 
-    /// Returns the output that the worker wrote after its first `sent` bytes, which it had not
-    /// sent. Returns nothing if its figures make no sense.
+    /// Returns the output that the worker wrote after its first `sent` bytes, which it had not sent. Returns
+    /// nothing if its numbers are inconsistent.
     pub(crate) fn unsent(&self, sent: u64) -> Vec<u8> {
         let length = self.0.number(ENDED).ok().and_then(|ended| ended.checked_sub(sent)).unwrap_or_default();
         let mut bytes = Vec::new();
@@ -61,7 +61,7 @@ impl Page {
 }
 
 impl AsFd for Page {
-    /// Returns the descriptor that the worker is born with, as number
+    /// Returns the descriptor that the worker inherits, as number
     /// [`PAGE_FD`](procpool_protocol::birth::PAGE_FD).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -1,5 +1,5 @@
-//! The process at the other end of a connection, as a pidfd: `SO_PEERPIDFD`, which no safe wrapper asks
-//! for. Its number alone may be another process's by the time that it is looked at.
+//! The process at the other end of a connection, as a pidfd by `SO_PEERPIDFD`, for which no safe wrapper
+//! exists. The pid alone may belong to another process by the time of its use.
 #![allow(unsafe_code)]
 
 use std::mem::size_of;
@@ -21,6 +21,6 @@ pub(super) fn pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
             &raw mut length,
         )
     };
-    // SAFETY: the system has just made this descriptor for this process, and nobody else knows of it.
+    // SAFETY: the system has just created this descriptor for this process, and no other code knows it.
     (found == 0 && pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) })
 }

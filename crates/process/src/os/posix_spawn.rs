@@ -1,9 +1,9 @@
-//! `posix_spawn`, called directly: std's `Command` can neither pass an exact set of descriptors, nor
-//! reset signals, nor start a session.
+//! `posix_spawn`, called directly: std's `Command` can neither pass an exact set of descriptors, nor reset
+//! signals, nor start a session.
 //!
-//! The child has the descriptors that it is given, numbered from 0, and no other one, whatever is open
-//! in this process and marked or not: nothing process-wide has to be changed for that. Its signals have
-//! their default actions, none is blocked, and it leads a session of its own, without a terminal.
+//! The child has exactly the given descriptors, numbered from 0, regardless of the open ones in this process
+//! and their flags. Nothing process-wide is changed for that. The child's signals have their default actions,
+//! and none is blocked. It leads a session of its own, without a terminal.
 #![allow(unsafe_code)]
 
 use rustix::process::Pid;
@@ -18,8 +18,7 @@ use std::ptr;
 pub(super) enum Image {
     /// The file of this name.
     Path(CString),
-    /// The last of the descriptors, no matter what its name has come to mean. The child does not
-    /// have it.
+    /// The last of the descriptors, even if its name means another file by now. The child does not have it.
     File,
 }
 
@@ -33,22 +32,23 @@ pub(super) struct Plan {
     pub(super) dir: Option<CString>,
 }
 
-/// Whose table of descriptors the calling thread has. The child begins with a copy.
+/// Which table of descriptors the calling thread has. The child begins with a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
-    /// The thread's own, as [`own_table`](super::own_table) makes it: all in it is close-on-exec.
+    /// The thread's own, as [`own_table`](super::own_table) creates it: all its descriptors are
+    /// close-on-exec.
     Own,
     /// The process's.
     Shared,
 }
 
-/// Numbers below this one are the child's.
+/// Numbers below this one belong to the child.
 pub(super) const FIRST_FREE: RawFd = 16;
 
 /// Spawns the process. Returns when it runs the new program, or cannot.
 ///
-/// `descriptors` are the child's 0, 1, 2 and so on. None of them may have a number here that is below [`FIRST_FREE`], or
-/// one could take another's place before that is copied.
+/// `descriptors` are the child's 0, 1, 2 and so on. Their numbers here must be at least [`FIRST_FREE`]:
+/// otherwise one could replace another before that is copied.
 pub(super) fn spawn(plan: &Plan, descriptors: &[BorrowedFd<'_>], table: Table) -> io::Result<Pid> {
     let (file, its) = match (&plan.image, descriptors.split_last()) {
         (Image::File, Some((file, its))) => (Some(*file), its),
@@ -102,17 +102,17 @@ impl FileActions {
         Ok(Self(unsafe { actions.assume_init() }))
     }
 
-    /// Closes all descriptors that the child must not have; its own have the numbers below `count`.
-    /// Returns the number that `file` has then.
+    /// Closes all descriptors that the child must not have; its own have the numbers below `count`. Returns
+    /// the number that `file` then has.
     fn close_others(&mut self, count: usize, file: Option<BorrowedFd<'_>>) -> io::Result<Option<RawFd>> {
         let next = RawFd::try_from(count).map_err(io::Error::other)?;
         let Some(file) = file else {
             self.close_from(next)?;
             return Ok(None);
         };
-        // The file has to be open until the `exec` and no longer. A descriptor that is placed stays
-        // open, and one that is opened can be close-on-exec: with all lower numbers taken, `open` gives
-        // `next + 1`, and that one keeps the flag.
+        // The file must be open until the `exec` and no longer. A descriptor that `dup2` places stays open,
+        // but one that `open` creates can be close-on-exec. With all lower numbers in use, `open` returns
+        // `next + 1`, and that descriptor has the flag.
         self.place(&file, next)?;
         self.close_from(next + 1)?;
         self.open(next + 1, &cstring(&format!("/proc/self/fd/{next}"))?)?;
@@ -121,7 +121,7 @@ impl FileActions {
     }
 
     fn place(&mut self, descriptor: &BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
-        // SAFETY: the actions are initialised; the descriptor is open for as long as it is borrowed.
+        // SAFETY: the actions are initialised, and the descriptor is open while it is borrowed.
         check(unsafe {
             libc::posix_spawn_file_actions_adddup2(&raw mut self.0, descriptor.as_raw_fd(), number)
         })
@@ -146,8 +146,8 @@ impl FileActions {
         check(unsafe { libc::posix_spawn_file_actions_addclosefrom_np(&raw mut self.0, number) })
     }
 
-    /// This C library cannot close all of them, so those are closed that are open now. One that another
-    /// thread opens in the next moment has to be close-on-exec, as std makes them.
+    /// This C library cannot close a whole range, so the currently open descriptors are closed. One that
+    /// another thread opens in the next moment must be close-on-exec, as std creates them.
     #[cfg(not(target_env = "gnu"))]
     fn close_from(&mut self, number: RawFd) -> io::Result<()> {
         for entry in std::fs::read_dir("/proc/self/fd")? {
@@ -167,7 +167,7 @@ impl FileActions {
 
 impl Drop for FileActions {
     fn drop(&mut self) {
-        // SAFETY: they are initialised, and not used any more.
+        // SAFETY: they are initialised, and no longer used.
         unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
     }
 }
@@ -199,24 +199,23 @@ impl Attributes {
 
 impl Drop for Attributes {
     fn drop(&mut self) {
-        // SAFETY: they are initialised, and not used any more.
+        // SAFETY: they are initialised, and no longer used.
         unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
     }
 }
 
-/// Returns every signal there is. `sigfillset` leaves out two that the C library uses itself, and
-/// the child would ignore these.
+/// Returns all signals. `sigfillset` omits two that the C library uses itself, and the child would ignore
+/// these.
 fn all_signals() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the pointer is to memory of that type and of one such value; a set is bits, all of which
-    // may be ones.
+    // SAFETY: the pointer is to memory of one such value. A set is bits, all of which may be ones.
     unsafe { set.as_mut_ptr().write_bytes(0xff, 1) };
     // SAFETY: it is initialised.
     unsafe { set.assume_init() }
 }
 
 fn no_signals() -> libc::sigset_t {
-    // SAFETY: a set is bits, all of which may be zeroes.
+    // SAFETY: a set is bits, all of which may be zeros.
     unsafe { std::mem::zeroed() }
 }
 
@@ -229,7 +228,7 @@ fn cstring(text: &str) -> io::Result<CString> {
     CString::new(text).map_err(io::Error::other)
 }
 
-/// These functions return what others leave in `errno`.
+/// Converts an error number, which these functions return instead of setting `errno`.
 fn check(error: libc::c_int) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }

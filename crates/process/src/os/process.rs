@@ -1,5 +1,5 @@
-//! One worker process, from spawn to reap: its pidfd, its group, and the promise that a number is
-//! never signalled after it was reaped.
+//! One worker process, from spawn to reap: its pidfd, its group, and the guarantee that a pid is never
+//! signalled after it was reaped.
 
 use super::fork::Home;
 use super::group;
@@ -16,39 +16,39 @@ use std::time::Instant;
 
 /// A child that leads a session and a process group of its own.
 ///
-/// Dropped before it was reaped, it is killed with its group and reaped in the background. In a fork of
-/// the process that spawned it, it is nobody's child: there it is neither signalled nor reaped.
+/// If it is dropped before it is reaped, it is killed with its group and reaped in the background. In a fork
+/// of the process that spawned it, it is not a child. There it is neither signalled nor reaped.
 #[derive(Debug)]
 pub(crate) struct Process {
     home: Home,
     pid: Pid,
     pidfd: OwnedFd,
     started: Instant,
-    /// Held while signalling and while reaping: a pid is free for others once it is reaped.
+    /// Locked while signalling and while reaping: a pid may be reused once it is reaped.
     fate: Mutex<Fate>,
 }
 
 /// The fate of a process.
 #[derive(Debug, Default)]
 struct Fate {
-    /// It was sent SIGKILL, and was alive shortly before.
+    /// The process was sent SIGKILL, and was alive shortly before.
     killed: bool,
     reaped: bool,
-    /// Killed along with the group, until it is removed.
+    /// Killed with the group, until it is removed.
     cgroup: Option<WorkerCgroup>,
-    /// The watch that says whether the kernel killed it for its memory.
+    /// Determines whether the kernel's OOM killer killed the process.
     oom: Option<Watch>,
 }
 
 impl Process {
-    /// Takes charge of the child that `spawn` makes.
+    /// Owns the child that `spawn` creates.
     pub(crate) fn spawned(spawn: impl FnOnce() -> io::Result<Pid>) -> io::Result<Self> {
         let (home, started) = (Home::here(), Instant::now());
         let pid = spawn()?;
         match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
             Ok(pidfd) => Ok(Self { home, pid, pidfd, started, fate: Mutex::default() }),
-            // It is dead, and its number may be another one's: this process ignores SIGCHLD, or somebody in
-            // it waits for every child.
+            // The process is dead, and its pid may have been reused: this process ignores SIGCHLD, or other
+            // code in it waits for every child.
             Err(Errno::SRCH) => Err(io::Error::other(
                 "it ended at once, and something in this process reaps every child (SIGCHLD is ignored, or \
                  waitpid(-1) is called), so nobody knows how",
@@ -61,7 +61,7 @@ impl Process {
         }
     }
 
-    /// Sets its limits by `confine`. If that fails, it is killed.
+    /// Sets the process's limits by `confine`. Kills the process if that fails.
     pub(crate) fn confined(
         mut self,
         confine: impl FnOnce(Pid) -> io::Result<Option<WorkerCgroup>>,
@@ -81,24 +81,23 @@ impl Process {
         self.started
     }
 
-    /// Returns whether it is stopped, by SIGSTOP for one: alive, and doing nothing until it is
-    /// continued.
+    /// Returns whether the process is stopped, for example by SIGSTOP: alive, but idle until it is continued.
     pub(crate) fn is_stopped(&self) -> bool {
         let fate = self.fate();
         !fate.reaped && self.look(WaitIdOptions::STOPPED).is_ok_and(|found| found.is_some())
     }
 
-    /// Returns its resident memory, in bytes. Returns `None` once it is reaped, and 0 from its
-    /// death until then.
+    /// Returns the process's resident memory, in bytes. Returns `None` once it is reaped, and 0 between its
+    /// death and then.
     pub(crate) fn resident_memory(&self) -> Option<u64> {
-        // Held while the file is read: its name is the pid.
+        // Locked while the file is read, because its name contains the pid.
         let fate = self.fate();
         let pages = if fate.reaped { None } else { resident_pages(self.pid) };
         pages?.checked_mul(rustix::param::page_size() as u64)
     }
 
-    /// Sends SIGKILL to the whole group, and to processes that have left it as far as there is a
-    /// cgroup, unless the leader was reaped already.
+    /// Sends SIGKILL to the whole group, unless the leader was reaped already. If there is a cgroup, kills
+    /// processes that have left the group, too.
     pub(crate) fn kill_group(&self) {
         if !self.home.is_here() {
             return;
@@ -110,10 +109,10 @@ impl Process {
         let found = self.look(WaitIdOptions::EXITED);
         let is_gone = matches!(found, Err(Errno::CHILD));
         fate.killed |= matches!(found, Ok(None));
-        // Where the host ignores SIGCHLD, or waits for every child, the dead are reaped without us (ECHILD), and the number
-        // may be another one's.
+        // If the host ignores SIGCHLD or waits for every child, the dead are reaped elsewhere (ECHILD). The
+        // pid may then belong to another process.
         if !group::kill(self.pidfd.as_fd()) && !is_gone {
-            // ESRCH: nobody is left in the group, which is all that was wanted.
+            // ESRCH: the group is empty, which is not an error.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
         }
         if let Some(cgroup) = &fate.cgroup {
@@ -125,45 +124,46 @@ impl Process {
     pub(crate) fn bury(&self) -> Reaped {
         self.kill_group();
         let mut fate = self.fate();
-        // Of a zombie: it uses nothing more, and its number is still its own.
+        // Read from a zombie: it uses nothing further, and its pid is still its own.
         let own = Usage::of(self.pid);
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
         let killer = fate.oom.take().filter(|_| !fate.killed);
         let cgroup = fate.cgroup.take();
         drop(fate);
-        // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead all
-        // the same, only how it died is lost.
+        // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead, but its exit
+        // status is lost.
         let mut reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
         if reaped.exit.signal() == Some(Signal::KILL.as_raw()) {
             reaped.oom_killed = killer.is_some_and(Watch::has_killed);
         }
-        // With its files.
+        // Removes the cgroup's directory as well.
         drop(cgroup);
         own.map_or(Reaped { peak_memory: None, ..reaped }, |own| own.of_its_own(reaped))
     }
 
-    /// Returns the group whose file tells what the kernel's OOM killer takes.
+    /// Returns the group whose file counts the kernel's OOM kills.
     pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
         self.fate().oom.as_ref().map(Watch::group)
     }
 
-    /// Notes that it rested after these were counted, so that the kernel's OOM killer had taken something else.
+    /// Records that the process was idle after these kills were counted, so the kernel's OOM killer had
+    /// killed another one.
     pub(crate) fn rests(&self, kills: &OomKills) {
         if let Some(oom) = &mut self.fate().oom {
             oom.renew(kills);
         }
     }
 
-    /// Returns the resources that it has used by itself so far, or `None` once it is reaped.
+    /// Returns the resources that the process itself has used so far, or `None` once it is reaped.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        // Held while the file is read: its name is the pid.
+        // Locked while the file is read, because its name contains the pid.
         let fate = self.fate();
         if fate.reaped { None } else { Usage::of(self.pid) }
     }
 
-    /// To be asked only with the fate held. Where somebody else has reaped it, its number is not asked after: that may be
-    /// another child's, which would be waited for.
+    /// Call it only with the fate locked. If other code has reaped the process, this does not wait for its
+    /// pid. The pid may belong to another child, which would be waited for.
     fn reap(&self, patience: Patience) -> io::Result<Option<Reaped>> {
         match self.look(WaitIdOptions::EXITED) {
             Err(Errno::CHILD) => Err(Errno::CHILD.into()),
@@ -171,12 +171,13 @@ impl Process {
         }
     }
 
-    /// Returns whether it was killed by us, rather than found dead.
+    /// Returns whether this process killed it, instead of finding it dead.
     pub(crate) fn was_killed(&self) -> bool {
         self.fate().killed
     }
 
-    /// Looks for a change of state, waits for none and takes none away. Must not be asked once reaped.
+    /// Looks for a change of state, without waiting for it or consuming it. Must not be called once the
+    /// process is reaped.
     fn look(&self, change: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
         let look = change | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), look)
@@ -208,8 +209,8 @@ impl Drop for Process {
         self.kill_group();
         if matches!(self.reap(Patience::Look), Ok(None)) {
             let pid = self.pid;
-            // A killed process may take a moment to die, and a destructor must not wait for it. If no
-            // thread can be had, the zombie stays until this process ends; it runs nothing any more.
+            // A killed process may take a moment to die, and a destructor must not wait for it. If no thread
+            // can be started, the zombie stays until this process ends; it no longer runs anything.
             let _ = std::thread::Builder::new()
                 .name("procpool-reaper".into())
                 .stack_size(64 * 1024)
@@ -256,7 +257,7 @@ mod tests {
         for _ in 0..2 {
             signal(Signal::STOP);
             until(|| process.is_stopped());
-            // Looking takes nothing away.
+            // Looking does not consume the change of state.
             assert!(process.is_stopped());
             signal(Signal::CONT);
             until(|| !process.is_stopped());
@@ -270,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn resident_memory_is_in_bytes_and_ends_with_the_process() {
         let process = sleep().await;
-        // It has begun to run; how much it has mapped by now is not ours to say.
+        // The process runs. How much it has mapped by now is unknown.
         let bytes = process.resident_memory().expect("a living process");
         assert!((1..1 << 30).contains(&bytes) && bytes % 1024 == 0, "{bytes}");
         process.bury();

@@ -1,13 +1,12 @@
-//! The signal mask and a signal's action, which no safe wrapper changes.
+//! Changes the signal mask and a signal's action, for which no safe wrapper exists.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// Lets SIGTERM, SIGINT and SIGHUP through that the starter of this process has blocked: only
-/// SIGKILL could stop such a service. Call it before any other thread is started, since threads
-/// inherit the mask.
+/// Unblocks SIGTERM, SIGINT and SIGHUP if the starter of this process has blocked them: only SIGKILL could
+/// stop such a service. Call it before any other thread is started, because threads inherit the mask.
 ///
 /// # Errors
 /// When the system refuses.
@@ -26,10 +25,11 @@ pub fn unblock_stop_signals() -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
-/// Keeps SIGXFSZ from ending this process. Where a file may not grow further (`ulimit -f`), the kernel sends that signal
-/// beside the error, and its default action is to kill: by a payload's shared memory, or by a log.
+/// Prevents SIGXFSZ from ending this process. If a file may not grow further (`ulimit -f`), the kernel sends
+/// that signal in addition to the error. Its default action would kill the process because of a payload's
+/// shared memory, or because of a log.
 ///
-/// The signal is caught and not ignored: an `exec` gives the program that follows its default action back, and workers
+/// The signal is caught and not ignored: `exec` restores the default action for the next program. Workers
 /// have all default actions anyway.
 ///
 /// # Errors
@@ -39,10 +39,11 @@ pub fn survive_file_size_signal() -> io::Result<()> {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
     action.sa_flags = libc::SA_RESTART;
-    // SAFETY: the action is initialised, its function may be called at any moment, and a null pointer asks for no old one.
+    // SAFETY: the action is initialised, its function may be called at any moment, and a null pointer
+    // requests no old one.
     let done = unsafe { libc::sigaction(libc::SIGXFSZ, &raw const action, ptr::null_mut()) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The error that comes with the signal says all there is to say.
+/// Does nothing, because the error that comes with the signal is enough.
 extern "C" fn nothing(_signal: libc::c_int) {}

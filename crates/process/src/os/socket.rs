@@ -1,7 +1,7 @@
-//! Unix sockets: the pairs that spawned workers are born with, and the named one at which others attach.
+//! Unix sockets: the pairs that spawned workers inherit, and the named one at which others attach.
 //!
-//! `interprocess` binds and accepts for the named one. Underneath lies tokio's `UnixStream`, which alone
-//! offers vectored and `try_` input and output.
+//! `interprocess` binds and accepts for the named one. The connections are tokio's `UnixStream`, because only
+//! it offers vectored and `try_` input and output.
 
 use crate::clock;
 use crate::outbox::Pipe;
@@ -24,13 +24,14 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-/// Maximum number of segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth the call.
+/// Maximum number of segments given to one `writev`. The kernel's limit is 1024; a batch this long is worth
+/// the call.
 const MAX_SEGMENTS: usize = 64;
 
-/// Time before the next attempt to send descriptors that the kernel does not take for now.
+/// Time before the next attempt to send descriptors that the kernel does not accept now.
 pub(crate) const CROWDED: Duration = Duration::from_millis(5);
 
-/// Bytes of which a read brings less when little is there: a batch of answers to small jobs.
+/// Size of the buffer of one read, in bytes. It holds a batch of answers to small jobs with room left.
 const FEW: usize = 4096;
 
 /// Accepts connections.
@@ -41,17 +42,16 @@ impl Listener {
     /// Binds a socket that only this user may connect to. Needs a tokio runtime.
     pub(crate) fn bind(name: &Path) -> io::Result<Self> {
         let options = ListenerOptions::new().name(name.to_fs_name::<GenericFilePath>()?).mode(0o600);
-        // The name is the attach point's to remove, which knows a fork from its parent.
+        // The attach point removes the name, because it distinguishes a fork from its parent.
         options.reclaim_name(false).create_tokio().map(Self)
     }
 
-    /// Returns the next connection, and who made it, with a pidfd of that process where there is
-    /// one.
+    /// Returns the next connection and its peer, with a pidfd of that process if there is one.
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Peer, Option<OwnedFd>)> {
         let LocalStream::UdSocket(stream) = self.0.accept().await?;
         let creds = stream.peer_creds()?;
         let unknown = || io::Error::other("the kernel does not tell who connected");
-        // 0 of a process in another namespace.
+        // 0 for a process in another pid namespace.
         let pid = creds.pid().unwrap_or_default().unsigned_abs();
         let uid = creds.euid().ok_or_else(unknown)?;
         let stream = std::os::unix::net::UnixStream::from(OwnedFd::try_from(stream)?);
@@ -72,7 +72,7 @@ pub(crate) struct Peer {
 pub(crate) struct Socket(UnixStream);
 
 impl Socket {
-    /// Takes a socket that does not block. Needs a tokio runtime with I/O.
+    /// Wraps a non-blocking socket. Needs a tokio runtime with I/O.
     pub(crate) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         UnixStream::from_std(stream).map(Self)
     }
@@ -90,14 +90,14 @@ impl Socket {
         self.0.try_read_buf(buffer)
     }
 
-    /// Reads as [`try_read`](Self::try_read) does, and says whether that was all for now. A read
-    /// that brings less than it has room for says so, and saves the read that finds nothing. Later
-    /// bytes make the socket readable again.
+    /// Reads as [`try_read`](Self::try_read) does, and returns whether that was all for now. A read that does
+    /// not fill its buffer shows that, and saves another read that finds nothing. Later bytes make the socket
+    /// readable again.
     pub(crate) fn try_read_all(&self, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
         let stream = &self.0;
         let (mut few, mut length) = ([MaybeUninit::<u8>::uninit(); FEW], 0);
-        // An error that says so is how tokio is told that nothing is left. It must come from the read itself: only so does it
-        // not take back what the kernel has reported since.
+        // This error makes tokio record that nothing is left to read. It must come from the read itself: only
+        // then does it not cancel what the kernel has reported since.
         let read = stream.try_io(Interest::READABLE, || {
             let (read, _) = rustix::io::read(stream, &mut few)?;
             buffer.extend_from_slice(read);
@@ -132,15 +132,15 @@ impl Socket {
 }
 
 impl Pipe for Socket {
-    /// Writes as much as the kernel takes of `segments`, starting `skip` bytes into the first.
+    /// Writes as much of `segments` as the kernel accepts, starting `skip` bytes into the first.
     fn try_write<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SEGMENTS];
         let count = gather(&mut slices, segments, skip);
         self.0.try_write_vectored(&slices[..count])
     }
 
-    /// Sends descriptors with the first byte of `segments`, and as many bytes of those as the
-    /// kernel takes. The descriptors are sent if this returns a number, and else they are not.
+    /// Sends descriptors with the first byte of `segments`, and as many of those bytes as the kernel accepts.
+    /// The descriptors are sent only if this returns a number.
     fn try_send<'a>(
         &self,
         segments: impl Iterator<Item = &'a Bytes>,
@@ -171,8 +171,8 @@ fn gather<'a>(slices: &mut [IoSlice<'a>], segments: impl Iterator<Item = &'a Byt
     count
 }
 
-/// Returns whether descriptors were not taken because too many of this user's are on their way. It
-/// ends when receivers read.
+/// Returns whether descriptors were rejected because too many of this user's are in flight. That ends when
+/// receivers read.
 pub(crate) fn is_crowded(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::TOOMANYREFS.raw_os_error())
 }

@@ -26,8 +26,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Added to this process's own `oom_score_adj`: where memory runs out, the kernel takes the worker. Half
-/// of the scale, so that a service that holds most of the memory is spared, too.
+/// Added to this process's own `oom_score_adj`, so that the kernel kills the worker if memory runs out. Half
+/// of the scale also spares a service that holds most of the memory.
 const OOM_SCORE: i32 = 500;
 
 /// The maximum score.
@@ -40,15 +40,15 @@ pub(crate) struct SpawnRequest {
     /// The whole environment.
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) current_dir: Option<PathBuf>,
-    /// Set before the worker gets its first message.
+    /// Set before the worker receives its first message.
     pub(crate) limits: WorkerLimits,
     /// Descriptors from number 5 on.
     pub(crate) descriptors: Vec<OwnedFd>,
-    /// The first message to the worker, on its jobs connection behind the preamble.
+    /// The first message to the worker, on its jobs connection after the preamble.
     pub(crate) welcome: Bytes,
 }
 
-/// A process that was just spawned, with the coordinator's ends of all that connects them.
+/// A new process, with the coordinator's ends of its connections and pipes.
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub(crate) process: Process,
@@ -56,12 +56,11 @@ pub(crate) struct Spawned {
     pub(crate) stderr: OwnedFd,
     pub(crate) jobs: UnixStream,
     pub(crate) control: UnixStream,
-    /// Bytes of the welcome that the jobs connection has taken.
+    /// Number of bytes of the welcome that the jobs connection has accepted.
     pub(crate) welcomed: usize,
 }
 
-/// When a spawner's thread took a request up. Poll it: a wake would cost a start more than it is
-/// worth.
+/// When a spawner's thread took the request. Poll it: waking a task would cost a start too much.
 pub(crate) type TakenUp = Arc<OnceLock<Instant>>;
 
 /// Spawns on a thread that lives as long as this process.
@@ -70,8 +69,8 @@ pub(crate) async fn spawn(request: SpawnRequest, taken_up: TakenUp) -> io::Resul
     let executable = request.pinned.executable().as_path().to_owned();
     spawners::run(&executable, Box::new(Order { request, taken_up, reply }))?;
     let spawned = result.await.map_err(|_| io::Error::other("a spawner thread is gone"))??;
-    // It is dead already, or the system knows no such score. Not on the spawner's thread: for as long as that runs, the
-    // kernel may let the child wait for the processor on which it was made.
+    // An error means that the process is dead already, or the system has no such score. Not on the spawner's
+    // thread: while that runs, the kernel may let the child wait for the processor on which it was spawned.
     let _ = prefer_as_victim(spawned.process.pid());
     Ok(spawned)
 }
@@ -92,17 +91,16 @@ impl Task for Order {
         let Self { request, taken_up, reply } = *self;
         if !reply.is_closed() {
             let _ = taken_up.set(Instant::now());
-            // Usually another process was given a job just now, and both were woken at the same
-            // moment.
+            // Usually another process received a job just now, and both were woken at the same moment.
             std::thread::yield_now();
-            // If nobody waits any more, dropping the process kills it.
+            // If no task waits any longer, dropping the process kills it.
             let _ = reply.send(spawn_here(&request, birthplace).map_err(cause::resources));
         }
     }
 }
 
 fn spawn_here(request: &SpawnRequest, birthplace: &Birthplace) -> io::Result<Spawned> {
-    // A process that runs something else has been told nothing.
+    // A process that runs another program has received nothing.
     let discard = |spawned: Spawned| {
         spawned.process.bury();
     };
@@ -110,7 +108,7 @@ fn spawn_here(request: &SpawnRequest, birthplace: &Birthplace) -> io::Result<Spa
     spawned.welcomed = match spawned.jobs.write(&request.welcome) {
         Ok(written) => written,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        // It died at once; the handshake finds out how.
+        // The process died at once; the handshake finds out how.
         Err(_) => request.welcome.len(),
     };
     Ok(spawned)
@@ -130,7 +128,7 @@ fn spawn_program(
     for ours in [&jobs, &control] {
         ours.set_nonblocking(true)?;
     }
-    // By this a worker knows that it is one.
+    // The preamble tells a worker that it is one.
     jobs.write_all(&Preamble::ours().to_bytes())?;
     let its = [null, its_stdout, its_stderr, its_jobs.into(), its_control.into()];
     let given = its.iter().chain(&request.descriptors).map(AsFd::as_fd);
@@ -141,7 +139,7 @@ fn spawn_program(
     let make = || birthplace.make(plan, &descriptors);
     let process = Process::spawned(|| make().map_err(|error| cause::of_spawn(path, dir, file, error)))?;
     drop(its);
-    // Whatever fails from here on, dropping the process kills it.
+    // If a later step fails, dropping the process kills it.
     let process = process.confined(|pid| confine(pid, &request.limits))?;
     Ok(Spawned { process, stdout, stderr, jobs, control, welcomed: 0 })
 }
@@ -168,10 +166,10 @@ fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Option<super::worker_c
     Ok(cgroup)
 }
 
-/// Raising the score of one's own child needs no privilege. A system that keeps none has no victims.
+/// Raising the score of one's own child needs no privilege. A system without scores chooses no victims.
 fn prefer_as_victim(pid: u32) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(format!("/proc/{pid}/oom_score_adj"))?;
-    // What it inherited is this process's own.
+    // The child inherited this process's own score.
     let mut own = [0; 8];
     let length = file.read_at(&mut own, 0)?;
     let own = str::from_utf8(&own[..length]).ok().and_then(|score| score.trim().parse::<i32>().ok());

@@ -1,11 +1,11 @@
 //! The threads that spawn: as many as there are executables being started at one time.
 //!
-//! `posix_spawn` returns when the new program runs, and that may take long: a network disk, a scanner. One
-//! executable that hangs must not hold up the others, so each has a lane of its own, in which a few spawns go
-//! on abreast and the rest wait for their turn.
+//! `posix_spawn` returns when the new program runs, which may take long with a network disk or a scanner. One
+//! executable that hangs must not delay the others, so each has a lane of its own. In a lane, a few spawns
+//! run in parallel and the rest wait for their turn.
 //!
-//! The kernel takes the *thread* that spawned a worker for its parent, and signals the worker when that
-//! one ends. So these threads live as long as the process. Does not: know what is spawned.
+//! The kernel treats the *thread* that spawned a worker as its parent, and signals the worker when that
+//! thread ends. Therefore these threads live as long as the process. Does not: know what is spawned.
 
 use super::birthplace::Birthplace;
 use super::fork::PerProcess;
@@ -23,15 +23,15 @@ const MAX_THREADS: usize = 64;
 /// Maximum number of spawns of one executable at a time. While one waits for its `exec`, another can be prepared.
 const ABREAST: usize = 2;
 
-/// Size of a thread's stack, in bytes: it makes strings and system calls.
+/// Size of a thread's stack, in bytes: it builds strings and makes system calls.
 const STACK: usize = 256 * 1024;
 
 /// A process to spawn.
 pub(super) trait Task: Send {
-    /// Returns whether nobody waits for it any more.
+    /// Returns whether no task waits for the process any longer.
     fn is_given_up(&self) -> bool;
 
-    /// Spawns it.
+    /// Spawns the process.
     fn run(self: Box<Self>, birthplace: &Birthplace);
 }
 
@@ -39,32 +39,32 @@ pub(super) trait Task: Send {
 struct Spawners {
     state: Mutex<State>,
     work: Condvar,
-    /// The last lane has ended.
+    /// Signalled when the last lane has ended.
     rest: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     lanes: HashMap<PathBuf, Lane>,
-    /// Lanes that wait for a thread, or for one more.
+    /// Lanes that wait for a thread, or for another one.
     waiting: VecDeque<PathBuf>,
     threads: usize,
     idle: usize,
 }
 
-/// The spawns of one executable that wait.
+/// The waiting spawns of one executable.
 #[derive(Default)]
 struct Lane {
-    /// Bounded: a pool waits for one for each worker that it may start, and those that nobody waits for go when
-    /// another comes.
+    /// Bounded: a pool waits for at most one per worker that it may start. Abandoned spawns are removed when
+    /// another one is added.
     tasks: VecDeque<Box<dyn Task>>,
-    /// Those that serve it or are about to.
+    /// Number of threads that serve the lane or are about to.
     threads: usize,
 }
 
 static SPAWNERS: PerProcess<Spawners> = PerProcess::new();
 
-/// Runs `task` on a thread that lives as long as this process. The earlier ones of `executable` begin before it.
+/// Runs `task` on a thread that lives as long as this process. Earlier tasks of `executable` begin before it.
 ///
 /// # Errors
 /// When there is no such thread, and none can be started.
@@ -76,7 +76,7 @@ pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
         match spawners.start() {
             Ok(()) => state.threads += 1,
             Err(error) if state.threads == 0 => return Err(error),
-            // One of those that there are takes it up when it can.
+            // One of the existing threads takes the task when it can.
             Err(_) => {}
         }
     }
@@ -87,7 +87,7 @@ pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
         lane.threads += 1;
         state.waiting.push_back(executable.to_owned());
     }
-    // A thread that is woken may take this one's processor at once, and would wait for the lock.
+    // A woken thread may run on this one's processor at once, and would wait for the lock.
     drop(state);
     if needs_thread {
         spawners.work.notify_one();
@@ -95,9 +95,9 @@ pub(super) fn run(executable: &Path, task: Box<dyn Task>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until no spawn goes on any more, or `limit` is over. Returns whether all spawns are done.
-/// Call it at the end of a program, when nobody waits for a worker any more. The thread that
-/// spawned a process and has not handed it over kills it, and that thread ends with the program.
+/// Waits until no spawn is in progress, or `limit` is over. Returns whether all spawns are done. Call it at
+/// the end of a program, when no task waits for a worker any longer. The thread that spawned a process and
+/// has not handed it over kills it, and that thread ends with the program.
 pub fn finish_spawns(limit: Duration) -> bool {
     let spawners = SPAWNERS.get(Spawners::default);
     let are_busy = |state: &mut State| !state.lanes.is_empty();
@@ -123,7 +123,7 @@ impl Spawners {
             };
             while let Some(task) = state.lanes.get_mut(&executable).and_then(|lane| lane.tasks.pop_front()) {
                 drop(state);
-                // A lane must not end with a panic, such as one of whatever takes our log lines.
+                // A panic must not end a lane, for example one in the subscriber of the logs.
                 let _ = catch_unwind(AssertUnwindSafe(|| task.run(&birthplace)));
                 state = self.lock();
             }
@@ -168,7 +168,7 @@ mod tests {
         Box::new(Call { call, is_given_up: false })
     }
 
-    /// Keeps all threads of a lane busy until the result is dropped.
+    /// Occupies all threads of a lane until the result is dropped.
     fn hang(lane: &Path) -> Vec<mpsc::Sender<()>> {
         let hang = || {
             let (release, hangs) = mpsc::channel();

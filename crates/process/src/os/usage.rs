@@ -1,11 +1,11 @@
-//! The resources that one process has used by itself, from `/proc`: `wait4` adds those of the
-//! children that it waited for. The caller makes sure that the process is the intended one.
+//! The resources that one process itself has used, from `/proc`: `wait4` adds those of the children that it
+//! waited for. The caller ensures that the process is the intended one.
 
 use super::wait::Reaped;
 use rustix::process::Pid;
 use std::time::Duration;
 
-/// Processor time and children of a process that lives or is a zombie.
+/// Processor time and children of a living process or a zombie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     /// Time on a processor, user and system, of all its threads, in steps of the kernel's clock tick (10 ms).
@@ -21,7 +21,8 @@ impl Usage {
         Self::parse(&stat, rustix::param::clock_ticks_per_second())
     }
 
-    /// The fields are told in proc(5). The second is the process' name, which may hold anything.
+    /// Parses the fields that proc(5) describes. The second is the process's name, which may contain any
+    /// character.
     fn parse(stat: &str, ticks_per_second: u64) -> Option<Self> {
         let (_, rest) = stat.rsplit_once(')')?;
         let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3)?.parse::<u64>().ok();
@@ -32,7 +33,8 @@ impl Usage {
         Some(Self { cpu_time, had_children: child_faults > 0 })
     }
 
-    /// Returns the figures of a reaped process that are its own or its children's.
+    /// Returns the figures of a reaped process with its own processor time. The peak of memory may be that of
+    /// its children.
     pub(crate) fn of_its_own(self, reaped: Reaped) -> Reaped {
         let peak_memory = reaped.peak_memory.zip(peak_of_this_process());
         let peak_memory = peak_memory.and_then(|(told, ours)| peak_beyond(ours, told));
@@ -40,9 +42,9 @@ impl Usage {
     }
 }
 
-/// Returns the peak of a child by `wait4`, in bytes, unless it may be that of this process, whose
-/// own is `ours`. A child has its parent's memory until its `exec`, and the kernel does not forget
-/// that peak. The kernel's figures are approximate, hence an eighth more.
+/// Returns a child's peak by `wait4`, in bytes, unless it may be the peak of this process, which is `ours`. A
+/// child has its parent's memory until its `exec`, and the kernel retains that peak. The kernel's figures are
+/// approximate, hence an eighth more.
 fn peak_beyond(ours: u64, told: u64) -> Option<u64> {
     (told > ours.saturating_add(ours / 8)).then_some(told)
 }
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_child_counts_once_it_was_waited_for() {
-        // This process may have had others: the shell's are its own.
+        // This process may have had other children, so a shell and its own children are used.
         let had_children = |line: &str| {
             let mut shell = std::process::Command::new("/bin/sh");
             let mut shell = shell.args(["-c", line]).stdout(std::process::Stdio::piped()).spawn().unwrap();

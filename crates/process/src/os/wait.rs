@@ -1,5 +1,5 @@
-//! `wait4`: the one question to the kernel that no safe wrapper asks, because only it tells the
-//! resources that a dead child had used.
+//! `wait4`, for which no safe wrapper exists. Only this call reports the resources that a dead child had
+//! used.
 #![allow(unsafe_code)]
 
 use procpool_protocol::Exit;
@@ -12,18 +12,18 @@ use std::time::Duration;
 pub(crate) struct Reaped {
     /// How it ended.
     pub(crate) exit: Exit,
-    /// Maximum resident memory of it, or of a child that it waited for, in bytes.
+    /// Maximum resident memory of the child, or of a child that it waited for, in bytes.
     pub(crate) peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub(crate) cpu_time: Duration,
     /// These figures may be those of its children.
     pub(crate) had_children: bool,
-    /// The kernel's OOM killer took it.
+    /// The kernel's OOM killer killed it.
     pub(crate) oom_killed: bool,
 }
 
 impl Reaped {
-    /// Of a child that somebody else reaped.
+    /// Returns the values for a child that other code reaped.
     pub(crate) fn unknown() -> Self {
         Self {
             exit: Exit::Unknown,
@@ -47,12 +47,13 @@ pub(crate) enum Patience {
 /// Reaps the child `pid`. Returns `None` if it still lives, which happens only with
 /// [`Patience::Look`].
 ///
-/// Its peak of memory is the kernel's figure, which begins with what this process had: see [`Usage`](super::usage::Usage).
+/// The peak of memory is the kernel's figure, which begins with this process's own: see
+/// [`Usage`](super::usage::Usage).
 pub(crate) fn reap(pid: Pid, patience: Patience) -> io::Result<Option<Reaped>> {
     let options = if patience == Patience::Look { libc::WNOHANG } else { 0 };
     let mut status = 0;
     loop {
-        // SAFETY: `rusage` is plain numbers, for which all zeroes are valid.
+        // SAFETY: `rusage` is plain numbers, for which all zeros are valid.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: both pointers are to live locals of the types that wait4 writes.
         let reaped = unsafe { libc::wait4(pid.as_raw_nonzero().get(), &mut status, options, &mut usage) };

@@ -1,8 +1,8 @@
-//! [`WorkerCgroup`]: a control group around one worker. It bounds the number of processes in it and
-//! lets all of them be killed, including those that left the worker's process group and session.
+//! [`WorkerCgroup`]: a control group around one worker. It limits the number of processes in it. All of them
+//! can be killed, including those that left the worker's process group and session.
 //!
-//! The coordinator holds a lock on the group's directory. A cgroup that can be locked is nobody's, and the
-//! processes in it have lost their coordinator.
+//! The coordinator holds a lock on the group's directory. If a cgroup can be locked, it has no owner, and its
+//! processes have lost their coordinator.
 
 use super::cgroup::Place;
 use super::fork::Home;
@@ -19,18 +19,17 @@ use std::time::Duration;
 /// The prefix of the names of all worker cgroups.
 const PREFIX: &str = "procpool-";
 
-/// Number of cgroups that are made before giving up where others sweep at the same time.
+/// Number of cgroups that are created before giving up while others sweep at the same time.
 const ATTEMPTS: usize = 8;
 
-/// Maximum number of entries of a place that are looked at for cgroups to sweep.
+/// Maximum number of entries of a place that are inspected for cgroups to sweep.
 const SWEEP: usize = 10_000;
 
-/// Number of attempts to remove a cgroup, and the time between them: killed processes take a moment
-/// to die.
+/// Number of attempts to remove a cgroup, and the time between them: killed processes take a moment to die.
 const REMOVALS: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Dropped, it kills the processes in it and is removed, in the background if necessary.
+/// Dropping it kills the processes in it and removes it, in the background if necessary.
 #[derive(Debug)]
 pub(crate) struct WorkerCgroup {
     dir: PathBuf,
@@ -39,7 +38,7 @@ pub(crate) struct WorkerCgroup {
 }
 
 impl WorkerCgroup {
-    /// Makes a cgroup for at most `limit` processes and threads and puts a process into it.
+    /// Creates a cgroup for at most `limit` processes and threads and puts a process into it.
     pub(crate) fn around(pid: Pid, limit: u64) -> io::Result<Self> {
         static SWEPT: Once = Once::new();
         let place = Place::own()?;
@@ -55,12 +54,12 @@ impl WorkerCgroup {
         for _ in 0..ATTEMPTS {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             match place.make(&format!("{PREFIX}{}-{number}", std::process::id())) {
-                // Somebody who sweeps at this very moment may have taken it for a dead one's.
+                // Another coordinator that sweeps at this moment may consider it to be without an owner.
                 Ok(dir) => match lock(&dir).ok().filter(|_| dir.exists()) {
                     Some(lock) => return Ok(Self { dir, lock, home: Home::here() }),
                     None => continue,
                 },
-                // Made by a coordinator of another process namespace.
+                // Created by a coordinator of another pid namespace.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             }
@@ -68,12 +67,12 @@ impl WorkerCgroup {
         Err(io::Error::other("others keep sweeping the groups away"))
     }
 
-    /// Returns its directory.
+    /// Returns the group's directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Sends SIGKILL to all processes in it. None of them can make another process any more.
+    /// Sends SIGKILL to all processes in the group, which can no longer create further processes.
     pub(crate) fn kill(&self) {
         kill(&self.dir);
     }
@@ -81,13 +80,13 @@ impl WorkerCgroup {
 
 impl Drop for WorkerCgroup {
     fn drop(&mut self) {
-        // In a fork it is the parent's.
+        // In a fork, the group belongs to the parent.
         if !self.home.is_here() || is_removed(&self.dir) {
             return;
         }
-        // Kept until the end, so that nobody else sweeps.
+        // Held until the end, so that no other process sweeps it.
         let (dir, lock) = (self.dir.clone(), self.lock.try_clone());
-        // If no thread can be had, an empty group stays behind, for the next start to sweep.
+        // If no thread can be started, an empty group remains, and the next start sweeps it.
         let _ = std::thread::Builder::new().name("procpool-reaper".into()).stack_size(64 * 1024).spawn(
             move || {
                 let _lock = lock;
@@ -100,7 +99,7 @@ impl Drop for WorkerCgroup {
     }
 }
 
-/// Removes a group, which works once nothing lives in it.
+/// Kills and removes a group. Returns whether it is removed, which requires that nothing lives in it.
 fn is_removed(dir: &Path) -> bool {
     kill(dir);
     let removed = fs::remove_dir(dir);
@@ -108,27 +107,28 @@ fn is_removed(dir: &Path) -> bool {
 }
 
 fn kill(dir: &Path) {
-    // One round finds all but what is being born just now.
+    // With this limit, one round finds all processes except one that is being created just now.
     let _ = write(dir, "pids.max", "0");
-    // Version 2 has a word for it, except in threaded groups.
+    // Version 2 has a file for that, except in threaded groups.
     if write(dir, "cgroup.kill", "1").is_err() {
         kill_each(dir);
     }
 }
 
-/// A number that is listed may be another's by the time it is used. So a descriptor is opened first, and used only
-/// where the number is still listed after that.
+/// Kills each process in a group. A listed pid may belong to another process by the time of its use.
+/// Therefore a descriptor is opened first, and used only if the pid is still listed afterwards.
 fn kill_each(dir: &Path) {
     let open = |pid| pidfd_open(pid, PidfdFlags::empty()).ok().map(|process| (pid, process));
     let opened: Vec<_> = members(dir).into_iter().filter_map(open).collect();
     let still = members(dir);
     for (_, process) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
-        // It may have died meanwhile, which is all that was wanted.
+        // An error means that the process is dead already.
         let _ = pidfd_send_signal(process, Signal::KILL);
     }
 }
 
-/// A threaded group tells threads only, the first of each process among them.
+/// Returns the processes in a group. A threaded group lists only threads, including the first of each
+/// process.
 fn members(dir: &Path) -> HashSet<Pid> {
     let read = |file: &str| fs::read_to_string(dir.join(file));
     let list = read("cgroup.procs").or_else(|_| read("cgroup.threads")).unwrap_or_default();
@@ -147,8 +147,7 @@ fn lock(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes the worker cgroups of coordinators that were killed, and kills the processes that live
-/// on in them.
+/// Removes the worker cgroups of coordinators that were killed, and kills the processes in them.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten().take(SWEEP) {
         let dir = entry.path();
@@ -160,8 +159,8 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Returns whether a group has the name of a worker cgroup. One that is not ours holds processes
-/// that are not ours.
+/// Returns whether a group has the name of a worker cgroup. A group with another name holds processes of
+/// other programs.
 fn is_name(name: &str) -> bool {
     let numbers = name.strip_prefix(PREFIX).and_then(|numbers| numbers.split_once('-'));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());

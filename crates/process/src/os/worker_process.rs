@@ -1,4 +1,4 @@
-//! The process of a worker: a child of this one, or one that somebody else started.
+//! The process of a worker: a child of this one, or one that another program started.
 
 use super::attached_process::AttachedProcess;
 use super::oom_kills::{Group, OomKills};
@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// See the module.
+/// The process of a worker.
 #[derive(Debug)]
 pub(crate) enum WorkerProcess {
     Child(Process),
@@ -31,7 +31,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns whether it is idle and does nothing all the same: stopped, or silent for too long.
+    /// Returns whether it makes no progress although it is alive: stopped, or silent for too long.
     pub(crate) fn is_stopped(&self) -> bool {
         match self {
             Self::Child(child) => child.is_stopped(),
@@ -39,7 +39,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns its resident memory, in bytes, as far as this process may know.
+    /// Returns its resident memory, in bytes, if this process may read it.
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         match self {
             Self::Child(child) => child.resident_memory(),
@@ -47,8 +47,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns the control group of a child, as far as that counts what the kernel's OOM killer
-    /// takes.
+    /// Returns the control group of a child, if it counts the kernel's OOM kills.
     pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
         match self {
             Self::Child(child) => child.oom_group(),
@@ -56,7 +55,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Notes that it had nothing to do after these were counted.
+    /// Records that it was idle after these kills were counted.
     pub(crate) fn rests(&self, kills: &OomKills) {
         match self {
             Self::Child(child) => child.rests(kills),
@@ -64,7 +63,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns the resources that it has used so far, as far as this process may know.
+    /// Returns the resources that it has used so far, if this process may read them.
     pub(crate) fn usage(&self) -> Option<Usage> {
         match self {
             Self::Child(child) => child.usage(),
@@ -72,7 +71,8 @@ impl WorkerProcess {
         }
     }
 
-    /// Kills it: a child with its group, another one alone and if that is permitted.
+    /// Kills the process. A child is killed with its group, another process alone and only if that is
+    /// permitted.
     pub(crate) fn kill(&self) {
         match self {
             Self::Child(child) => child.kill_group(),
@@ -80,7 +80,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns whether it was killed by us, rather than found dead.
+    /// Returns whether this process killed it, instead of finding it dead.
     pub(crate) fn was_killed(&self) -> bool {
         match self {
             Self::Child(child) => child.was_killed(),
@@ -88,8 +88,8 @@ impl WorkerProcess {
         }
     }
 
-    /// Kills the rest of a child's group and reaps it; it must be dead already. Only the parent of
-    /// another one learns how that ended.
+    /// Kills the rest of a child's group and reaps the child, which must be dead already. The exit status of
+    /// another process is known only to its parent.
     pub(crate) fn bury(&self) -> Reaped {
         match self {
             Self::Child(child) => child.bury(),
@@ -97,7 +97,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns the one that somebody else started.
+    /// Returns the process if another program started it.
     pub(crate) fn attached(&self) -> Option<&AttachedProcess> {
         match self {
             Self::Child(_) => None,
@@ -105,7 +105,7 @@ impl WorkerProcess {
         }
     }
 
-    /// Readable once it is dead.
+    /// Readable once the process is dead.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Child(child) => Some(child.as_fd()),
@@ -114,7 +114,7 @@ impl WorkerProcess {
     }
 }
 
-/// The pidfd, or a number that is no descriptor.
+/// Returns the pidfd, or a number that is no descriptor.
 impl AsRawFd for WorkerProcess {
     fn as_raw_fd(&self) -> RawFd {
         self.pidfd().map_or(-1, |pidfd| pidfd.as_raw_fd())

@@ -1,8 +1,9 @@
-//! An outbox whose pipe does the worst: what other threads may do while one hands over frames, in every order.
+//! An outbox with a worst-case pipe: every order of the actions of other threads while one thread writes
+//! frames.
 //!
-//! All that threads share here is behind one lock, so they interleave by turns of it and nothing finer. One that
-//! flushes opens the lock only while the pipe has the segments: there the others have their turns, in this test from
-//! inside of the pipe.
+//! All state that threads share here is behind one lock, so they interleave by whole turns of it. A thread
+//! that flushes releases the lock only while the pipe has the segments. The other threads have their turns
+//! there: in this test, they run from inside the pipe.
 
 use super::*;
 use procpool_protocol::frame::Kind;
@@ -25,17 +26,17 @@ enum Takes {
 #[derive(Clone, Copy, Debug)]
 enum Meanwhile {
     Nothing,
-    /// Appends a frame, and flushes if it has to: at once, or when the one that writes is done.
+    /// Appends a frame, and flushes if it must: at once, or when the current writer is done.
     Pushes {
         flushes_later: bool,
     },
-    /// The writer has been woken, rightly or not.
+    /// The writer is woken, with or without a reason.
     WriterComes,
 }
 
 type Step = (Takes, Meanwhile);
 
-/// Steps that are decided; after them the pipe takes everything and nobody comes by.
+/// Number of scripted steps. After them the pipe accepts everything, and no other thread acts.
 const STEPS: usize = 3;
 
 fn steps() -> impl Iterator<Item = Step> + Clone {
@@ -49,18 +50,18 @@ fn steps() -> impl Iterator<Item = Step> + Clone {
 struct Play<'a> {
     outbox: &'a Outbox,
     script: RefCell<VecDeque<Step>>,
-    /// The appended bytes, where each frame ends in them, and the bytes that the pipe took.
+    /// The appended bytes, the end of each frame in them, and the bytes that the pipe accepted.
     pushed: RefCell<Vec<u8>>,
     tickets: RefCell<Vec<(Ticket, usize)>>,
     taken: RefCell<Vec<u8>>,
-    /// Number of threads that have to flush and have not yet.
+    /// Number of threads that must flush and have not yet.
     owed: Cell<u32>,
 }
 
 impl Play<'_> {
     fn push(&self) -> Appended {
         let (mut pushed, mut tickets) = (self.pushed.borrow_mut(), self.tickets.borrow_mut());
-        // Every other one is long, and so a segment of its own.
+        // Every other payload is long, and so a segment of its own.
         let payload = vec![7; if tickets.len() % 2 == 1 { 1100 } else { 0 }];
         let frame = Frame::new(Kind::Message, tickets.len() as u64, "").with_payload(Payload::raw(payload));
         let appended = self.outbox.push(&frame);
@@ -111,7 +112,7 @@ impl Play<'_> {
         Ok(length)
     }
 
-    /// A frame is appended, and everybody does what they have to.
+    /// A frame is appended, and each thread flushes if it must.
     fn goes_on(&self) {
         self.act(Meanwhile::Pushes { flushes_later: false });
         self.flush_what_is_owed();
@@ -123,7 +124,7 @@ impl Play<'_> {
         }
     }
 
-    /// Returns whether the writer will come without being told again.
+    /// Returns whether the writer will come without another call.
     fn writer_is_called(&self) -> bool {
         let called = pin!(self.outbox.blocked.notified());
         called.poll(&mut Context::from_waker(Waker::noop())).is_ready()
@@ -151,7 +152,7 @@ fn perform(script: &[Step]) {
         owed: Cell::new(0),
     };
     play.goes_on();
-    // And once more, when all is quiet.
+    // Then once more without interference.
     play.script.borrow_mut().clear();
     play.goes_on();
     let (pushed, taken) = (play.pushed.borrow(), play.taken.borrow());

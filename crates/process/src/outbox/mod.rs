@@ -1,8 +1,8 @@
-//! Ordered output to one connection, written by any thread that comes by with the connection.
+//! Ordered output to one connection, written by any thread that has the connection.
 //!
-//! Frames are appended under the pool's lock, which orders them; they are written outside of it, by
-//! the thread that appended them if the socket takes them, else by the session's own writer. Nobody
-//! awaits while holding a frame, so dropping a caller's future tears none.
+//! Frames are appended under the pool's lock, which orders them. They are written outside of it, by the
+//! thread that appended them if the socket accepts them, or else by the session's own writer. No task awaits
+//! while it holds a frame, so dropping a caller's future truncates none.
 
 mod queue;
 
@@ -26,9 +26,9 @@ pub struct Outbox {
     /// Whether the peer receives descriptors.
     receives: bool,
     queue: Mutex<Queue>,
-    /// Wakes the writer: the socket was full, or somebody waits for room.
+    /// Wakes the writer: the socket was full, or a task waits for room.
     blocked: Notify,
-    /// Wakes those who wait for the queue to become short.
+    /// Wakes the tasks that wait for the queue to become short.
     room: Notify,
 }
 
@@ -39,23 +39,23 @@ pub struct Ticket(u64);
 /// A frame that was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Its place.
+    /// The frame's place.
     pub ticket: Ticket,
-    /// Nobody else will flush, or have it flushed soon: the caller has to.
+    /// No other thread will flush soon: the caller must.
     pub is_first: bool,
 }
 
-/// The destination of bytes, which takes as many at a time as it can: a socket, or its substitute
-/// in a simulation.
+/// The destination of bytes, which accepts as many at a time as it can: a socket, or its substitute in a
+/// simulation.
 pub trait Pipe {
-    /// Takes as much as it can of `segments`, starting `skip` bytes into the first. Never waits.
+    /// Accepts as much as it can of `segments`, starting `skip` bytes into the first. Never waits.
     ///
     /// # Errors
     /// As those of a socket.
     fn try_write<'a>(&self, segments: impl Iterator<Item = &'a Bytes>, skip: usize) -> io::Result<usize>;
 
-    /// Takes descriptors with the first byte of `segments`, and as many bytes of those as it can.
-    /// The descriptors are taken if this returns a number, and else they are not.
+    /// Accepts descriptors with the first byte of `segments`, and as many bytes of those as it can. The
+    /// descriptors are accepted only if this returns a number.
     ///
     /// # Errors
     /// As those of a socket.
@@ -67,21 +67,20 @@ pub trait Pipe {
 }
 
 impl Outbox {
-    /// Returns an outbox to a peer that receives descriptors, or does not.
+    /// Returns an outbox. `receives` says whether its peer receives descriptors.
     pub fn new(receives: bool) -> Self {
         let (blocked, room) = (Notify::new(), Notify::new());
         Self { receives, queue: Mutex::default(), blocked, room }
     }
 
-    /// Appends a frame; [`flush`](Self::flush) writes it. The attachments of its payload are sent with its first byte, or
-    /// left out for a peer that receives none.
+    /// Appends a frame; [`flush`](Self::flush) writes it. The attachments of its payload are sent with its
+    /// first byte, or omitted for a peer that receives none.
     pub fn push(&self, frame: &Frame) -> Appended {
         self.push_after(None, frame)
     }
 
-    /// Appends a frame that says that its payload lies at `place`. The writer of the frame copies
-    /// the payload to `arena` first. Nobody else may write to the arena until the worker has
-    /// answered.
+    /// Appends a frame that says that its payload lies at `place`. The writer of the frame copies the payload
+    /// to `arena` first. No other thread may write to the arena until the worker has answered.
     pub fn push_shared(&self, frame: &Frame, arena: Arc<InputArena>, place: Place) -> Appended {
         let fill = Fill { arena, payload: frame.payload.bytes.clone() };
         self.push_after(Some(fill), &frame.clone().referring_to(place))
@@ -97,7 +96,7 @@ impl Outbox {
         Appended { ticket, is_first: !std::mem::replace(&mut queue.is_promised, true) }
     }
 
-    /// Writes the bytes that the pipe takes. Never waits.
+    /// Writes as many bytes as the pipe accepts. Never waits.
     pub fn flush(&self, pipe: &impl Pipe) {
         let mut queue = self.lock();
         if queue.writing || queue.waiting {
@@ -111,7 +110,7 @@ impl Outbox {
             let mut filled = Ok(());
             if segments.iter().any(|segment| segment.before.is_some()) {
                 drop(queue);
-                // Which may take long, so a close does not wait for it.
+                // This may take long, so a close does not wait for it.
                 filled = fill(&mut segments);
                 queue = self.lock();
                 if queue.closed {
@@ -135,8 +134,8 @@ impl Outbox {
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Most likely the worker is gone, and its death explains more. If it lives, the session has to
-                // end it: it can be told nothing any more.
+                // Most likely the worker is dead, and its death explains more. If it lives, the session must
+                // end it, because nothing can be sent to it.
                 Err(_) => {
                     queue.close();
                     self.blocked.notify_one();
@@ -151,18 +150,17 @@ impl Outbox {
         }
     }
 
-    /// Notes that the pipe takes bytes again.
+    /// Records that the pipe accepts bytes again.
     pub fn resume(&self) {
         self.lock().waiting = false;
     }
 
-    /// Wakes the writer, when others that may have something to add have had their turn.
+    /// Wakes the writer, after other tasks that may have something to add have had their turn.
     pub fn flush_soon(&self) {
         self.blocked.notify_one();
     }
 
-    /// Writes the bytes that flushes could not write, or left to it. Completes when nothing can be
-    /// written any more.
+    /// Writes the bytes that flushes could not write, or left to it. Completes when nothing can be written.
     pub(crate) async fn write(&self, socket: &Socket) {
         loop {
             self.blocked.notified().await;
@@ -190,17 +188,17 @@ impl Outbox {
     /// Number of unwritten bytes beyond which [`has_room`](Self::has_room) waits.
     const SHORT: u64 = 64 * 1024;
 
-    /// Returns whether the peer has left a lot unread.
+    /// Returns whether the peer has left many bytes unread.
     pub fn is_long(&self) -> bool {
         self.lock().unwritten() >= Self::SHORT
     }
 
-    /// Waits until little is left unwritten, or nothing will be written any more.
+    /// Waits until few bytes are unwritten, or the outbox is closed.
     pub async fn has_room(&self) {
         self.is_shorter_than(Self::SHORT).await;
     }
 
-    /// Waits until all is written, or nothing will be written any more.
+    /// Waits until all bytes are written, or the outbox is closed.
     pub async fn is_empty(&self) {
         self.is_shorter_than(1).await;
     }
@@ -220,13 +218,13 @@ impl Outbox {
         }
     }
 
-    /// Stops writing, and says whether the frame of `ticket` may have reached the worker.
+    /// Stops writing, and returns whether the frame of `ticket` may have reached the worker.
     ///
     /// `false` is certain: the kernel has not accepted its last byte and never will.
     pub fn close(&self, ticket: Option<Ticket>) -> bool {
         let mut queue = self.lock();
-        // A thread that is handing over frames at this moment knows in a moment what became of them: it is in one system call that does
-        // not block, and needs no other lock to come back.
+        // A thread that is handing over frames is in one non-blocking system call, and needs no other lock to
+        // return. It knows the result in a moment.
         while queue.is_handing_over {
             drop(queue);
             std::thread::yield_now();
@@ -239,7 +237,7 @@ impl Outbox {
         handed_over
     }
 
-    /// Returns whether nothing will be written any more.
+    /// Returns whether the outbox is closed for writing.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
@@ -253,10 +251,9 @@ impl Outbox {
     }
 }
 
-/// Gives the pipe segments from `skip` bytes into the first on. Returns the number of bytes that
-/// it took.
+/// Gives the pipe segments from `skip` bytes into the first on. Returns the number of bytes that it accepted.
 fn hand_over(pipe: &impl Pipe, segments: &mut VecDeque<Segment>, skip: usize) -> io::Result<usize> {
-    // The descriptors of one write go with its first byte, so one that has some begins a write.
+    // The descriptors of one write go with its first byte, so a segment with descriptors begins a write.
     let begins = |segment: &Segment| !segment.attachments.is_none();
     let together = segments.iter().enumerate().take_while(|(at, segment)| *at == 0 || !begins(segment));
     let bytes = together.map(|(_, segment)| &segment.bytes);
@@ -264,7 +261,7 @@ fn hand_over(pipe: &impl Pipe, segments: &mut VecDeque<Segment>, skip: usize) ->
         None => pipe.try_write(bytes, skip),
         Some(first) => {
             let written = pipe.try_send(bytes, first.attachments.as_slice())?;
-            // Now they are the kernel's, however little it took of the bytes.
+            // Now the kernel owns them, even if it accepted only some of the bytes.
             if let Some(first) = segments.front_mut().filter(|_| written > 0) {
                 first.attachments = Attachments::NONE;
             }

@@ -1,4 +1,4 @@
-//! The unwritten bytes of an outbox, in pieces for the kernel. Writes nothing.
+//! The unwritten bytes of an outbox, in pieces for the kernel. Does not: write.
 
 use super::Ticket;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-/// Maximum length of a payload that is copied to its head, in bytes: a longer one goes from where
-/// it is.
+/// Maximum length of a payload that is copied behind its head, in bytes. A longer one is written from its own
+/// memory.
 const COPIED: usize = 1024;
 
-/// Frames as segments of bytes, and how far they were written.
+/// Frames as segments of bytes, and how much of them is written.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) segments: VecDeque<Segment>,
@@ -24,21 +24,22 @@ pub(super) struct Queue {
     /// Bytes appended so far, and those of them that the kernel has accepted.
     appended: u64,
     written: u64,
-    /// Where frames end, by the bytes appended until then, of those that the kernel has not accepted whole.
+    /// Where the frames end that the kernel has not accepted whole, by the bytes appended until then.
     ends: VecDeque<u64>,
     /// Frames whose last byte the kernel has accepted.
     pub(super) accepted: u64,
-    /// Somebody is about to write, with the segments in their hands.
+    /// A thread is about to write, and holds the segments.
     pub(super) writing: bool,
-    /// And is in the system call that hands them over.
+    /// That thread is in the system call that hands them over.
     pub(super) is_handing_over: bool,
-    /// The socket did not take everything; only the writer goes on.
+    /// The socket did not accept everything; only the writer continues.
     pub(super) waiting: bool,
-    /// It did not take descriptors, because too many are on their way: this says nothing by becoming writable.
+    /// The socket did not accept descriptors, because too many are in flight. It does not become writable to
+    /// report that this ended.
     pub(super) is_crowded: bool,
-    /// Somebody was asked to write the appended frames, and has not begun to.
+    /// A thread was asked to write the appended frames, and has not begun.
     pub(super) is_promised: bool,
-    /// Nothing will be written any more.
+    /// Nothing will be written from now on.
     pub(super) closed: bool,
 }
 
@@ -46,13 +47,13 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) bytes: Bytes,
-    /// The copy to make before it is written.
+    /// The copy to make before the segment is written.
     pub(super) before: Option<Fill>,
-    /// The descriptors that are sent with its first byte, until they were.
+    /// The descriptors to send with the first byte, until they are sent.
     pub(super) attachments: Attachments,
 }
 
-/// A payload that has to lie in an arena before the frame that refers to it goes out.
+/// A payload that must lie in an arena before the frame that refers to it is sent.
 #[derive(Debug)]
 pub(super) struct Fill {
     pub(super) arena: Arc<InputArena>,
@@ -66,14 +67,14 @@ impl Segment {
 }
 
 impl Fill {
-    /// Copies the payload. The arena was lent for it alone, and is long enough.
+    /// Copies the payload. The arena was leased for it alone, and is long enough.
     pub(super) fn perform(self) -> io::Result<()> {
         self.arena.write(&self.payload)
     }
 }
 
 impl Queue {
-    /// Appends a frame: small ones to each other, so that they are written as one piece.
+    /// Appends a frame. Small frames are joined, so that they are written as one piece.
     pub(super) fn push(&mut self, before: Option<Fill>, frame: &Frame) -> Ticket {
         let payload = &frame.payload.bytes;
         if !self.closed {
@@ -112,13 +113,13 @@ impl Queue {
         self.appended - self.written
     }
 
-    /// Puts segments back in front of those that were appended meanwhile.
+    /// Puts segments back before those that were appended meanwhile.
     pub(super) fn restore(&mut self, mut segments: VecDeque<Segment>) {
         segments.append(&mut self.segments);
         self.segments = segments;
     }
 
-    /// Takes `written` bytes off the front.
+    /// Removes `written` bytes from the front.
     pub(super) fn advance(&mut self, written: usize) {
         self.written += written as u64;
         while self.ends.front().is_some_and(|&end| end <= self.written) {
@@ -136,8 +137,8 @@ impl Queue {
     }
 
     pub(super) fn close(&mut self) {
-        // What is left is dropped with the outbox: this is called under the pool's lock, and freeing a
-        // large payload takes its time.
+        // The remaining segments are dropped with the outbox: this is called under the pool's lock, and
+        // freeing a large payload takes some time.
         self.closed = true;
         self.written = self.appended;
     }

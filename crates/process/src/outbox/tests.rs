@@ -25,7 +25,7 @@ fn with_descriptors(length: usize, count: usize) -> Frame {
     frame
 }
 
-/// An outbox and where it leads.
+/// An outbox and its destination.
 struct Line {
     outbox: Outbox,
     socket: Arc<Socket>,
@@ -80,7 +80,7 @@ fn receive(peer: &UnixStream, most: usize) -> (Vec<u8>, usize) {
 }
 
 #[tokio::test]
-async fn whoever_joins_what_somebody_will_write_has_nothing_to_see_to() {
+async fn only_the_first_frame_after_a_flush_needs_the_next_flush() {
     let (outbox, mut peer) = pair().await;
     for _ in 0..2 {
         assert!(outbox.push(&frame(1)).is_first);
@@ -102,7 +102,7 @@ async fn descriptors_come_with_the_first_byte_of_their_frame() {
     assert_eq!((before.len(), none), (HEADER_LEN + 1, 0));
     let (one, three) = receive(&peer, 1);
     assert_eq!((one.len(), three), (1, 3));
-    // A read ends where descriptors were; the kernel does not join those of two frames.
+    // A read ends at descriptors; the kernel does not join those of two frames.
     let mut rest = 0;
     let mut counts = Vec::new();
     let all = 4 * HEADER_LEN - 1 + 2 + 3 + 5000 + 4;
@@ -158,12 +158,13 @@ async fn an_arena_that_cannot_be_filled_ends_the_connection() {
 async fn a_close_does_not_wait_for_somebody_who_fills_an_arena() {
     let (outbox, _peer) = pair().await;
     let ticket = outbox.push(&frame(10)).ticket;
-    // As it is while a payload is copied. The thread that closes may hold the pool's lock, and would never come back.
+    // As while a payload is copied. The thread that closes may hold the pool's lock, so waiting here would be
+    // a deadlock.
     outbox.lock().writing = true;
     assert!(!outbox.close(Some(ticket)), "it cannot have reached the worker");
 }
 
-/// Run by the test below, as a user whom the kernel holds to a limit.
+/// Run by the test below, as a user whom the kernel limits.
 #[tokio::test]
 #[ignore = "it needs few descriptors and no privileges"]
 async fn crowded() {
@@ -193,7 +194,7 @@ async fn crowded() {
 
 #[test]
 fn descriptors_that_the_kernel_does_not_take_for_now_wait_and_cost_nothing() {
-    // Root is held to no limit, and nobody may not look where the workspace is.
+    // The kernel does not limit root, and `nobody` may not read the workspace's directory.
     let test = std::env::temp_dir().join(format!("procpool-crowded-{}", std::process::id()));
     std::fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
     let script = "ulimit -n 40; exec \"$0\" --exact outbox::tests::crowded --ignored";

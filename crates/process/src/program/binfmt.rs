@@ -1,5 +1,5 @@
-//! Finds out whether a registered interpreter of the kernel (`binfmt_misc`) takes a file: Java,
-//! Wine, another processor's programs. Reads the kernel's register, and registers nothing.
+//! Finds out whether an interpreter registered in the kernel (`binfmt_misc`) runs a file: Java, Wine, another
+//! processor's programs. Reads the kernel's register. Does not: register anything.
 
 use super::script::HEAD;
 use std::ffi::OsStr;
@@ -7,13 +7,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Where the kernel shows its register, if that is mounted here.
+/// The directory of the kernel's register, if it is mounted here.
 const REGISTER: &str = "/proc/sys/fs/binfmt_misc";
 
 /// One entry of the register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The name's last part, without the dot.
+    /// The name's extension, without the dot.
     Extension(Vec<u8>),
     Magic {
         offset: usize,
@@ -22,7 +22,7 @@ enum Rule {
     },
 }
 
-/// Returns whether an enabled entry takes the file at `path`, which begins with `head`.
+/// Returns whether an enabled entry matches the file at `path`, which begins with `head`.
 pub(crate) fn takes(path: &Path, head: &[u8]) -> bool {
     is_on(Path::new(REGISTER)) && rules(Path::new(REGISTER)).iter().any(|rule| rule.takes(path, head))
 }
@@ -59,7 +59,7 @@ impl Rule {
         match self {
             Self::Extension(wanted) => path.extension().map(OsStr::as_bytes) == Some(wanted.as_slice()),
             Self::Magic { offset, magic, mask } => {
-                // The kernel fills up the beginning of a short file with zeros.
+                // The kernel pads the beginning of a short file with zeros.
                 let mut whole = [0; HEAD];
                 let length = head.len().min(HEAD);
                 whole[..length].copy_from_slice(&head[..length]);

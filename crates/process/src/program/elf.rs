@@ -1,5 +1,5 @@
-//! Reads the relevant parts of an ELF file before it is started: its machine, its loader, whether
-//! it looks for libraries beside itself, and whether all of it is there.
+//! Reads the relevant parts of an ELF file before it is started: its machine and its loader. Also whether it
+//! looks for libraries beside itself, and whether the file is complete.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) struct Machine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Elf {
     pub(crate) machine: Machine,
-    /// The loader, which the kernel starts in its place. `None` for a static program.
+    /// The loader, which the kernel starts instead. `None` for a static program.
     pub(crate) loader: Option<PathBuf>,
     /// It looks for libraries in directories that are named relative to its own (`$ORIGIN`).
     pub(crate) uses_origin: bool,
@@ -53,7 +53,7 @@ struct Segment {
 }
 
 impl Elf {
-    /// Returns `None` where the file is no ELF file, or has no whole header.
+    /// Returns `None` if the file is not an ELF file, or its header is incomplete.
     pub(crate) fn read(file: &File) -> Option<Self> {
         let machine = Machine::of(file)?;
         let reader = Reader { file, machine };
@@ -70,14 +70,14 @@ impl Elf {
 }
 
 impl Machine {
-    /// Returns the machine of this process, or `None` where its own executable cannot be read.
+    /// Returns the machine of this process, or `None` if its own executable cannot be read.
     pub(crate) fn own() -> Option<Self> {
         static OWN: OnceLock<Option<Machine>> = OnceLock::new();
         *OWN.get_or_init(|| Self::of(&File::open("/proc/self/exe").ok()?))
     }
 
-    /// Returns whether a kernel that runs `own` usually runs this one, too, as 64-bit kernels run
-    /// 32-bit programs.
+    /// Returns whether a kernel that runs `own` usually runs this machine's programs, too, as 64-bit kernels
+    /// run 32-bit programs.
     pub(crate) fn may_run_beside(&self, own: &Self) -> bool {
         let pair = (own.number, self.number);
         self == own
@@ -95,7 +95,7 @@ impl Machine {
     }
 }
 
-/// By the name that compilers use.
+/// Writes the name that compilers use.
 impl fmt::Display for Machine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match (self.number, self.is_wide) {
@@ -119,7 +119,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// Reads numbers of an ELF file as its header says.
+/// Reads numbers of an ELF file in the byte order and width of its header.
 struct Reader<'a> {
     file: &'a File,
     machine: Machine,
@@ -137,7 +137,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Returns the place of a field in the form for 64 bit, or in that for 32 bit, with its length.
+    /// Returns a field, whose place and length differ between the 64-bit form and the 32-bit form.
     fn field(&self, bytes: &[u8], wide: (usize, usize), narrow: (usize, usize)) -> Option<u64> {
         let (at, length) = if self.machine.is_wide { wide } else { narrow };
         self.number(bytes, at, length)
@@ -206,7 +206,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&c| c == 0).next().unwrap_or_default()
 }
 
-/// Opens the file at `path` without waiting, should it be a pipe that nobody writes to.
+/// Opens the file at `path` without waiting, in case it is a pipe without a writer.
 pub(crate) fn open(path: &std::path::Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)

@@ -1,5 +1,5 @@
-//! Finds out whether this process, and so a worker of the same user, could have written to a file
-//! that it holds open. In doubt it could.
+//! Finds out whether this process, and so a worker of the same user, could have written to a file that it
+//! holds open. Answers yes if that is unknown.
 
 use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, accessat, fstatvfs};
 use rustix::io::Errno;
@@ -11,7 +11,8 @@ use std::os::unix::fs::MetadataExt;
 
 pub(crate) use rustix::fs::Access;
 
-/// With one of these, the owner and the mode of a file hold nobody back, or not for long.
+/// With one of these capabilities, the owner and the mode of a file do not restrict a process, or only
+/// briefly.
 const POWERS: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::CHOWN)
@@ -34,18 +35,18 @@ impl Powers {
         Self { user: geteuid().as_raw(), capabilities: effective }
     }
 
-    /// Returns whether a mount that is read-only stays so.
+    /// Returns whether a read-only mount stays read-only for this process.
     fn respects_mounts(&self) -> bool {
         !self.capabilities.intersects(CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_RAWIO)
     }
 
-    /// Returns whether a file of this owner keeps the mode that it has.
+    /// Returns whether this process cannot change the mode of a file of this owner.
     fn respects_owner(&self, owner: u32) -> bool {
         self.user != 0 && self.user != owner && !self.capabilities.intersects(POWERS)
     }
 }
 
-/// Returns whether this process can write to the file, now or after giving itself the right.
+/// Returns whether this process can write to the file, now or after granting itself the right.
 pub(crate) fn is_writable(file: &File, metadata: &Metadata) -> bool {
     let powers = Powers::own();
     let is_read_only = fstatvfs(file).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY));
@@ -55,7 +56,7 @@ pub(crate) fn is_writable(file: &File, metadata: &Metadata) -> bool {
     !(is_fixed || is_others())
 }
 
-/// Asks the system whether this process may use the open file so: mode, access lists and mount
+/// Asks the system whether this process may use the open file in this way. Mode, access lists and mount
 /// options count.
 pub(crate) fn may(file: &File, access: Access) -> Result<(), Errno> {
     accessat(CWD, format!("/proc/self/fd/{}", file.as_raw_fd()), access, AtFlags::EACCESS)

@@ -4,24 +4,22 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Length of the beginning of a file by which the kernel decides how to run it, in bytes.
+/// Number of bytes at the beginning of a file by which the kernel decides how to run it.
 pub(crate) const HEAD: usize = 256;
 
 /// The first line of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Script<'a> {
-    /// Empty where the line names none.
+    /// Empty if the line names none.
     pub(crate) interpreter: &'a Path,
     /// The rest of the line, which is a single argument on Linux.
     pub(crate) argument: Option<&'a OsStr>,
-    /// The line ends as lines end on Windows. The kernel takes the carriage return for a part of
-    /// the name.
+    /// The line ends with a carriage return, as on Windows. The kernel treats it as a part of the name.
     pub(crate) ends_in_cr: bool,
 }
 
 impl<'a> Script<'a> {
-    /// Returns `None` where the file does not begin with `#!`. `head` is its beginning, up to
-    /// [`HEAD`] bytes.
+    /// Returns `None` if the file does not begin with `#!`. `head` is its beginning, up to [`HEAD`] bytes.
     pub(crate) fn of(head: &'a [u8]) -> Option<Self> {
         let line = head.strip_prefix(b"#!")?;
         let line = line.split(|&c| c == b'\n' || c == 0).next().unwrap_or_default();
@@ -36,10 +34,10 @@ impl<'a> Script<'a> {
         })
     }
 
-    /// Returns the program that `env` looks for on `PATH`, if that is the interpreter.
+    /// Returns the program that `env` searches for on `PATH`, if the interpreter is `env`.
     pub(crate) fn by_env(&self) -> Option<&'a OsStr> {
         let argument = self.argument.filter(|_| self.interpreter.file_name() == Some(OsStr::new("env")))?;
-        // `env -S` and variables are for `env` to understand.
+        // `env -S` and variables are interpreted by `env` alone.
         let is_name = !argument.as_bytes().iter().any(|c| b"= \t/".contains(c))
             && !argument.as_bytes().starts_with(b"-");
         is_name.then_some(argument)

@@ -1,5 +1,5 @@
-//! Places in which others may exchange something, and those in which they may not. Where it takes root to make one, the judge
-//! is told that somebody else asks.
+//! Places in which other users may replace a file, and places in which they may not. If only root can create
+//! such a place, the check is run as if for another user.
 
 use super::*;
 use rustix::process::geteuid;
@@ -37,7 +37,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Why a place is refused.
+/// Returns why a place is rejected.
 #[track_caller]
 fn reason(result: io::Result<()>) -> Distrust {
     let error = result.unwrap_err();

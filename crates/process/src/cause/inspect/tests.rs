@@ -1,4 +1,4 @@
-//! Every obstacle, made and found.
+//! Creates each obstacle and checks that it is found.
 
 use super::*;
 use crate::program::elf::tests::Made;
@@ -11,7 +11,7 @@ fn found(path: &Path) -> Obstacle {
     inspect(path, None, None).unwrap_err()
 }
 
-/// Returns the system's error when it starts the file, explained.
+/// Starts the file and returns the system's error, explained.
 fn explained(path: &Path, dir: Option<&Path>) -> String {
     let mut command = Command::new(path);
     if let Some(dir) = dir {

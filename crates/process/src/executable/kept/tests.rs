@@ -1,4 +1,4 @@
-//! The source of each start, and the effect of writing to the file in between.
+//! The source of each start, and the effect of a write to the file in between.
 
 use super::*;
 use crate::program::scratch::Scratch;
@@ -33,7 +33,7 @@ fn the_copy_runs_where_the_bytes_differ_though_nothing_else_does() {
     assert_eq!(choose(true, Attempt::Runs { has_same_bytes: false }), Run::Copy);
 }
 
-/// The kernel's part is played by files that nobody starts.
+/// Files that no process runs stand in for the kernel.
 struct Stage {
     scratch: Scratch,
     kept: Kept,
@@ -52,7 +52,7 @@ impl Stage {
         Self { scratch, kept, started: RefCell::default(), discarded: Cell::new(0) }
     }
 
-    /// `meanwhile` happens after the file was looked at and before a process runs.
+    /// `meanwhile` runs after the file is inspected and before a process runs.
     fn start(&self, meanwhile: impl Fn() -> io::Result<()>) -> io::Result<()> {
         let inode = |file: &File| file.metadata().unwrap().ino();
         let spawn = |file: &File| {
@@ -63,7 +63,7 @@ impl Stage {
         self.kept.start(spawn, |()| self.discarded.set(self.discarded.get() + 1))
     }
 
-    /// What was started since, and how many of these processes were ended.
+    /// Returns the starts since the last call, and the number of these processes that were ended.
     fn seen(&self) -> (Vec<Run>, usize) {
         (self.started.take(), self.discarded.take())
     }

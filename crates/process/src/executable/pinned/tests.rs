@@ -1,4 +1,4 @@
-//! One test for each kind of file: what is held of it, and what runs after it was overwritten.
+//! One test for each kind of file: how it is pinned, and which bytes run after it was overwritten.
 
 use super::*;
 use crate::program::elf::tests::Made;
@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Prints its name if called so, and is at hand everywhere.
+/// Returns a program that exists everywhere and prints its arguments.
 fn echo(scratch: &Scratch) -> PathBuf {
     scratch.file("worker", fs::read("/bin/echo").unwrap())
 }
@@ -26,7 +26,7 @@ fn copy(pinned: &Pinned) -> Arc<File> {
     }
 }
 
-/// What it prints.
+/// Runs the program and returns its output.
 fn output(pinned: &Pinned) -> String {
     let spawn = |file: Option<&File>| {
         let opened = file.map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
@@ -48,7 +48,7 @@ fn a_program_that_is_overwritten_in_place_runs_as_it_was() {
     let pinned = pin(&path);
     assert!(matches!(pinned.hold, Hold::Both(_) | Hold::Bytes(_)), "{pinned:?}");
     assert_eq!(output(&pinned), "here\n");
-    // As `cp` does it, which is refused while a worker runs the file itself.
+    // As `cp` overwrites a file, which the kernel refuses while a worker runs that file.
     fs::copy("/bin/false", &path).unwrap();
     assert_eq!(output(&pinned), "here\n");
     fs::remove_file(&path).unwrap();

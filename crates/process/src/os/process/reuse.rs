@@ -1,6 +1,6 @@
-//! A process id that comes round again. The kernel gives out the next one after the last, and says in a
-//! namespace of processes which that is; so there the test can have any number used twice.
-#![allow(clippy::print_stdout)] // how the test hears of itself
+//! A reused process id. The kernel assigns the number after the last one, and in a pid namespace that last
+//! number can be set. There, the test can have any number used twice.
+#![allow(clippy::print_stdout)] // the outer test reads this output
 
 use super::Process;
 use super::tests::sleep;
@@ -11,7 +11,7 @@ use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 
-/// Set where this test is alone with the numbers.
+/// Set in the process that has the pid namespace to itself.
 const ALONE: &str = "PROCPOOL_TEST_ALONE";
 
 /// Other threads take numbers, too.
@@ -24,7 +24,7 @@ fn a_pid_that_was_reaped_and_belongs_to_another_is_not_signalled() {
     });
 }
 
-/// As a host may that waits for every child, or ignores SIGCHLD.
+/// As in a host that waits for every child, or ignores SIGCHLD.
 #[test]
 fn a_pid_that_somebody_else_reaped_and_belongs_to_another_is_neither_signalled_nor_waited_for() {
     let this = "a_pid_that_somebody_else_reaped_and_belongs_to_another_is_neither_signalled_nor_waited_for";
@@ -34,8 +34,8 @@ fn a_pid_that_somebody_else_reaped_and_belongs_to_another_is_neither_signalled_n
     });
 }
 
-/// Runs the test of this name where nobody else takes numbers, and there deals with a process after it was reaped in
-/// this way and its number went to another one.
+/// Runs the test of this name in a pid namespace of its own. There, it handles a process that was reaped in
+/// this way and whose number belongs to another one.
 fn alone(this: &str, reap: impl FnOnce(&Process)) {
     if std::env::var_os(ALONE).is_some() {
         return deal_with_one_whose_number_is_another_ones(reap);
@@ -61,13 +61,13 @@ fn deal_with_one_whose_number_is_another_ones(reap: impl FnOnce(&Process)) {
     process.kill_group();
     assert_eq!(process.bury().exit, Exit::Unknown);
     drop(process);
-    // Whichever signal came first is the one that it dies of.
+    // The other process dies of the first signal that it receives, which must be this one.
     kill_process(Pid::from_child(&other), Signal::TERM).unwrap();
     assert_eq!(other.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     println!("another one lives on");
 }
 
-/// Returns a process of that id, leading a group of the same number.
+/// Returns a process with that id, which leads a group of the same number.
 fn with_number(pid: u32) -> Child {
     for _ in 0..TRIES {
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();

@@ -29,7 +29,7 @@ impl Made<'_> {
         out.extend(bytes);
     }
 
-    /// One LOAD segment at address 4096 that covers the file, then what was asked for.
+    /// One LOAD segment at address 4096 that covers the file, then the requested parts.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let word = if self.is_wide { 8 } else { 4 };
         let (header, entry) = if self.is_wide { (64_u64, 56) } else { (52, 32) };
