@@ -1,6 +1,6 @@
-//! The arenas of a worker: at most one for inputs and one for outputs. The guard takes the arenas
-//! that the coordinator offers. The thread that runs the jobs reads inputs in place and puts
-//! outputs where the coordinator finds them.
+//! The arenas of a worker: at most one for inputs and one for outputs. The guard maps the arenas that the
+//! coordinator offers. The thread that runs the jobs reads inputs in place, and writes outputs where the
+//! coordinator finds them.
 
 use bytes::Bytes;
 use procpool_memory::input::InputReader;
@@ -12,7 +12,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The arena in use, and the one before, to which a job that was sent earlier may refer.
+/// Maximum number of mapped arenas for inputs: the current one, and the previous one, to which an earlier job
+/// may refer.
 const KEPT: usize = 2;
 
 /// Shared by the guard and the job's thread.
@@ -29,8 +30,8 @@ struct State {
 }
 
 impl Arenas {
-    /// Takes an arena that is offered, or drops the current one. Returns `false` if the arena
-    /// cannot be used: this worker is born with none.
+    /// Maps an offered arena, or drops the current one. Returns `false` if the arena cannot be used. The
+    /// worker starts without arenas.
     pub(crate) fn share(&self, number: u64, share: &Share, attachments: &[Attachment]) -> bool {
         let Some(length) = share.length else {
             self.let_go(share.direction);
@@ -62,7 +63,7 @@ impl Arenas {
 
     fn take_output(&self, number: u64, memory: &Attachment, length: usize) -> io::Result<()> {
         let arena = OutputWriter::from_fd(memory, length)?;
-        // What lies unread in the one before is no less unread.
+        // An unread output in the previous arena stays unread.
         self.lock().output = Some((number, Arc::new(arena)));
         Ok(())
     }
@@ -78,19 +79,19 @@ impl Arenas {
         Some(*number)
     }
 
-    /// Notes that the coordinator has read the output that the last answer left.
+    /// Records that the coordinator has read the output of the last answer.
     pub(crate) fn has_taken(&self) {
         self.lock().is_unread = false;
     }
 
-    /// Checks, when a job that had its input in this arena ends with the frame `last`, whether the job's
-    /// code still holds the input. If so, the coordinator no longer owns the arena.
+    /// Checks whether a job's code still holds its input in this arena, when the job ends with the frame
+    /// `last`. If so, the coordinator no longer owns the arena.
     pub(crate) fn is_held(&self, number: u64, last: &mut Frame) -> bool {
         let mut state = self.lock();
         let Some(at) = state.inputs.iter().position(|(it, _)| *it == number) else { return false };
         let arena = &state.inputs[at].1;
         if arena.holds(&last.payload.bytes) {
-            // A part of the input is the output, and must last until it is sent.
+            // The output is a part of the input, and must last until it is sent.
             last.payload.bytes = Bytes::copy_from_slice(&last.payload.bytes);
         }
         let is_held = arena.is_held();
@@ -100,16 +101,15 @@ impl Arenas {
         is_held
     }
 
-    /// Returns memory in the arena for an output of this length, if that is worth it. Bytes of an
-    /// earlier output may be in it.
+    /// Returns memory in the arena for an output of this length, if that is worthwhile. It may still contain
+    /// an earlier output.
     pub(crate) fn buffer(&self, length: usize) -> Option<Buffer> {
         let state = self.lock();
         let arena = state.output.as_ref().filter(|_| length >= MIN_SHARED && !state.is_unread);
         arena.and_then(|(_, arena)| arena.buffer(length))
     }
 
-    /// Leaves a large output in the arena, unless it is there already, and makes the frame refer to
-    /// it.
+    /// Writes a large output to the arena, unless it is there already, and makes the frame refer to it.
     pub(crate) fn put(&self, frame: Frame) -> Frame {
         let output = frame.payload.bytes.clone();
         let mut state = self.lock();
@@ -128,7 +128,8 @@ impl Arenas {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of the user's runs under this lock but the destructors of its own memory, so nothing is left half changed.
+        // The only code of the user that runs under this lock is the destructors of its own memory. Therefore
+        // a panic leaves nothing half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Answers for a person who starts a worker executable by hand: an explanation, or its description.
 //!
-//! A coordinator passes a pool's own arguments on, so a worker that was spawned leaves all but the
-//! few words below to its author.
+//! A coordinator passes a pool's own arguments on. Therefore a spawned worker leaves all arguments except the
+//! few below to its author.
 
 use crate::ending::BY_HAND;
 use crate::identity::{Identity, SDK, executable};
@@ -12,8 +12,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Returns the saved jobs that this process runs again: `--replay FILE`, the last arguments.
-/// Returns `None` where a coordinator started it: then they are the author's.
+/// Returns the saved jobs that this process runs again: `--replay FILE`, the last arguments. Returns `None`
+/// if a coordinator started the process, because the arguments are then the author's.
 pub(crate) fn replay() -> Option<SavedJobs> {
     saved_jobs(std::env::args_os().skip(1), was_spawned())
 }
@@ -27,13 +27,13 @@ pub(crate) struct SavedJobs {
     pub(crate) with_history: bool,
 }
 
-/// Returns the socket of a pool of attached workers: `--attach SOCKET`, the last two arguments.
-/// Returns `None` where a coordinator started this process: then they are the author's.
+/// Returns the socket of a pool of attached workers: `--attach SOCKET`, the last two arguments. Returns
+/// `None` if a coordinator started this process, because the arguments are then the author's.
 pub(crate) fn attach() -> Option<PathBuf> {
     last_two("--attach", std::env::args_os().skip(1), was_spawned())
 }
 
-/// Reads everything behind the last `--replay`, where `--history` may stand anywhere.
+/// Reads all arguments after the last `--replay`; `--history` may stand anywhere among them.
 fn saved_jobs(arguments: impl Iterator<Item = OsString>, was_spawned: bool) -> Option<SavedJobs> {
     let arguments: Vec<_> = arguments.collect();
     let begin = arguments.iter().rposition(|it| it == "--replay").filter(|_| !was_spawned)?;
@@ -56,7 +56,7 @@ pub(crate) fn answer(identities: &[&Identity]) -> Option<u8> {
     let argument = std::env::args_os().nth(1);
     let answer = Answer::to(argument.as_deref(), was_spawned() || attach().is_some())?;
     let text = answer.text(identities, &executable());
-    // A reader that went away (`--describe | head -1`) has what it wanted.
+    // A reader that closed the pipe (`--describe | head -1`) has read what it needs.
     let _ = match answer {
         Answer::Explain => io::stderr().write_all(text.as_bytes()),
         _ => io::stdout().write_all(text.as_bytes()),

@@ -1,5 +1,5 @@
-//! A worker that no coordinator spawned. A service manager, a container or a debugger started it,
-//! and it attaches to a pool by the name of a socket.
+//! A worker that no coordinator spawned. A service manager, a container or a debugger started it, and it
+//! attaches to a pool by the name of a socket.
 //!
 //! The token is in a file beside the socket, unless `PROCPOOL_TOKEN_FILE` names another one.
 
@@ -13,10 +13,10 @@ use procpool_protocol::message::json_frame;
 use procpool_protocol::preamble::Preamble;
 use std::path::{Path, PathBuf};
 
-/// Environment variable: the file that holds the token, where that is not beside the socket.
+/// Environment variable: the file with the token, if it is not beside the socket.
 const TOKEN_FILE: &str = "PROCPOOL_TOKEN_FILE";
 
-/// Attaches, and waits without a limit until the pool has a place for this worker.
+/// Attaches, and waits without a limit until the pool has a vacant place for this worker.
 pub(crate) fn attach(socket: &Path) -> Result<Opening, WorkerError> {
     let token = token(socket)?;
     let connect = |connection| -> Result<Socket, WorkerError> {

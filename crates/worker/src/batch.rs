@@ -1,4 +1,4 @@
-//! Runs a batch: the function on one input after the other, and one answer for all.
+//! Runs a batch: calls the function for each input in turn, and sends one answer for all.
 
 use crate::context::Context;
 use crate::ending::WorkerError;
@@ -8,8 +8,8 @@ use procpool_protocol::message::Status;
 use procpool_protocol::{Encoding, Failure, Job, Payload};
 use std::time::Duration;
 
-/// Decodes, runs and encodes each input. Ends before the last one at a panic, and when the answers
-/// are long. The inputs without an answer were not run then.
+/// Decodes, runs and encodes each input. Stops early at a panic, or when the answers are long. The remaining
+/// inputs were not run and have no answer.
 pub(crate) fn judge<J: Job>(
     inputs: Payload,
     encoding: Encoding,
@@ -34,7 +34,7 @@ pub(crate) fn judge<J: Job>(
         if let status @ Status::Panicked { .. } = verdict.status {
             return Ok(Verdict { output: answers.into(), run, ..status.into() });
         }
-        // It fits, whatever it is: see `batch::max_answers`.
+        // Every output fits: see `batch::max_answers`.
         answers.push(verdict.status, &verdict.output.joined()).map_err(WorkerError::Send)?;
         if answers.length() > enough {
             break;

@@ -1,7 +1,7 @@
-//! Notes from the guard for the thread that runs the jobs: cancels, credit, the shutdown.
+//! Messages from the guard to the thread that runs the jobs: cancels, credit, the shutdown.
 //!
-//! Jobs are known by their sequence numbers, which rise on one connection. So a cancel that comes
-//! after its job can be distinguished from one that comes before it, and hits no other job.
+//! Jobs are identified by their sequence numbers, which increase on one connection. Therefore a late cancel
+//! is distinguished from an early one, and never affects another job.
 
 use crate::cancel::CancelFlag;
 use crate::ending::WorkerError;
@@ -23,8 +23,8 @@ pub(crate) struct Board {
 struct State {
     /// The job that started last.
     newest: Option<u64>,
-    /// The last started job of those that were not cancelled before they came. It may have ended:
-    /// then its flag and its credit belong to no job.
+    /// The last started job that was not cancelled before it arrived. It may have ended. Then its flag and
+    /// its credit belong to no job.
     running: Option<Running>,
     /// Cancels of jobs newer than `newest`.
     early: BTreeSet<u64>,
@@ -34,14 +34,14 @@ struct State {
     shut_down: bool,
 }
 
-/// The fate of a job.
+/// Whether a job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     /// The worker runs it.
     Run,
-    /// It was cancelled before it came. The answer says so.
+    /// The job was cancelled before it arrived. The answer says so.
     Cancelled,
-    /// It was asked back. The worker passes over it and tells the coordinator.
+    /// The job was withdrawn. The worker skips it and notifies the coordinator.
     PassedOver,
 }
 
@@ -49,24 +49,24 @@ pub(crate) enum Start {
 struct Running {
     sequence: u64,
     flag: CancelFlag,
-    /// Number of chunks that the job may send. `None` if nobody wants any.
+    /// Number of chunks that the job may send. `None` if no caller reads chunks.
     credit: Option<u64>,
 }
 
-/// The fate of a chunk.
+/// Whether a chunk is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
     /// The job may send it.
     Send,
-    /// Nobody listens: the job drops it.
+    /// No caller reads chunks: the job drops it.
     Drop,
 }
 
 impl Board {
-    /// Starts a job, unless it was cancelled or asked back.
+    /// Starts a job, unless it was cancelled or withdrawn.
     ///
     /// # Errors
-    /// When its number is not above that of every job before.
+    /// When its number is not above that of every earlier job.
     pub(crate) fn start(
         &self,
         sequence: u64,
@@ -83,7 +83,7 @@ impl Board {
         }
         state.newest = Some(sequence);
         let cancelled = state.early.remove(&sequence);
-        // Cancels of jobs that were passed over can have no other meaning any more.
+        // Cancels of skipped jobs have no further effect.
         if !state.early.is_empty() {
             state.early = state.early.split_off(&sequence);
         }
@@ -94,17 +94,17 @@ impl Board {
         Ok(Start::Run)
     }
 
-    /// Records from now on each job that starts in the page, unless it was asked back there.
+    /// From now on, records each job that starts in the page, unless the page says that it is withdrawn.
     pub(crate) fn keep(&self, page: Arc<Page>) {
         self.lock().page = Some(page);
     }
 
-    /// Returns whether this job was asked back.
+    /// Returns whether this job was withdrawn.
     pub(crate) fn is_recalled(&self, sequence: u64) -> bool {
         self.lock().page.as_ref().is_some_and(|page| page.is_recalled(sequence))
     }
 
-    /// Notes that the caller of this job no longer wants its outcome.
+    /// Cancels this job, because its caller no longer wants the outcome.
     pub(crate) fn cancel(&self, sequence: u64) {
         let mut state = self.lock();
         match &state.running {
@@ -121,7 +121,7 @@ impl Board {
         }
     }
 
-    /// Notes that this job may send more chunks.
+    /// Allows this job to send more chunks.
     pub(crate) fn add_credit(&self, sequence: u64, chunks: u32) {
         let mut state = self.lock();
         if let Some(running) = state.running.as_mut().filter(|running| running.sequence == sequence) {
@@ -130,7 +130,7 @@ impl Board {
         }
     }
 
-    /// Notes that the coordinator asks the worker to finish its jobs and exit.
+    /// Records that the coordinator asks the worker to finish its jobs and exit.
     pub(crate) fn shut_down(&self) {
         self.lock().shut_down = true;
         self.changed.notify_all();
@@ -142,10 +142,10 @@ impl Board {
         let _ = self.changed.wait_timeout_while(self.lock(), patience, waiting);
     }
 
-    /// Waits until the running job may send a chunk, and takes the permission.
+    /// Waits until the running job may send a chunk, and uses that permission.
     ///
     /// # Errors
-    /// When the job has to give up.
+    /// When the job must stop.
     pub(crate) fn take_credit(&self, flag: &CancelFlag) -> Result<Grant, Cancelled> {
         let mut state = self.lock();
         loop {
@@ -163,7 +163,7 @@ impl Board {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of the user's runs under this lock, so nothing leaves it half changed.
+        // The user's code does not run under this lock, so no panic leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -213,7 +213,7 @@ mod tests {
         let board = Board::default();
         (1..1000).for_each(|sequence| board.cancel(sequence));
         assert_eq!(board.lock().early.len(), MAX_EARLY_CANCELS);
-        // Passing them over forgets them.
+        // A later start forgets them.
         assert_eq!(board.start(2000, flag(), None).unwrap(), Start::Run);
         assert!(board.lock().early.is_empty());
     }
@@ -249,7 +249,7 @@ mod tests {
         board.add_credit(2, 1);
         board.add_credit(1, 1);
         assert_eq!(board.take_credit(&flag), Ok(Grant::Send));
-        // Now there is none left: only a cancel ends the wait.
+        // Now there is no credit left: only a cancel ends the wait.
         board.cancel(1);
         assert_eq!(board.take_credit(&flag), Err(Cancelled));
     }

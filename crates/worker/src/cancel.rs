@@ -1,17 +1,17 @@
-//! The flag by which a job learns that nobody waits for its outcome.
+//! The flag by which a job learns that its caller no longer waits for the outcome.
 
 use procpool_protocol::Cancelled;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Tells whether one job has to give up: its caller cancelled it, or its deadline has passed.
+/// Tells whether one job must stop: its caller cancelled it, or its deadline has passed.
 ///
-/// The coordinator alone decides that, and sets the flag for either reason. A worker that went by
-/// its own clock could give up a moment before the deadline and turn a timeout into a cancel.
+/// Only the coordinator decides that, and sets the flag for either reason. A worker that used its own clock
+/// could stop a moment before the deadline and turn a timeout into a cancel.
 ///
-/// For threads that a job starts; the job itself asks its [`Context`](crate::Context). The flag may
-/// outlive its job and then says nothing about any other. Asking costs an atomic load.
+/// For threads that a job starts; the job itself asks its [`Context`](crate::Context). The flag may outlive
+/// its job, and then has no relation to any other job. Each check costs an atomic load.
 ///
 /// ```
 /// # use procpool_worker::{CancelFlag, Cancelled};
@@ -47,7 +47,7 @@ impl CancelFlag {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Returns whether the coordinator has asked the job to give up, for either reason.
+    /// Returns whether the coordinator has asked the job to stop, for either reason.
     pub fn is_cancelled(&self) -> bool {
         self.raised.load(Ordering::Acquire)
     }
@@ -55,7 +55,7 @@ impl CancelFlag {
     /// Checks [`is_cancelled`](Self::is_cancelled), for use with `?`.
     ///
     /// # Errors
-    /// [`Cancelled`] when the job has to give up.
+    /// Returns [`Cancelled`] when the job must stop.
     pub fn check(&self) -> Result<(), Cancelled> {
         match self.is_cancelled() {
             true => Err(Cancelled),

@@ -1,4 +1,4 @@
-//! [`Context`]: a job's information and its functions besides computing.
+//! [`Context`]: a job's information, and the functions that a job calls.
 
 mod emit;
 
@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One job as its function sees it.
+/// The context of one job, for its function.
 ///
-/// A function takes it as `&Context`. Threads that end before the job does may share it. For other
-/// threads there is [`cancel_flag`](Self::cancel_flag).
+/// A function receives it as `&Context`. Threads that end before the job may share it. Other threads use
+/// [`cancel_flag`](Self::cancel_flag).
 ///
 /// ```
 /// use procpool_worker::{Context, Failure, job};
@@ -48,7 +48,7 @@ pub struct Context<J: Job> {
     doom: OnceLock<Failure>,
     /// The content type of a raw output.
     content_type: Mutex<Option<ContentType>>,
-    /// Number of chunks that nobody listened to.
+    /// Number of chunks that no caller read.
     dropped: AtomicU64,
     job: PhantomData<fn() -> J>,
 }
@@ -63,7 +63,7 @@ struct Facts {
 }
 
 impl<J: Job> Context<J> {
-    /// Returns the job's public id. All zeros where the function answers a free message.
+    /// Returns the job's public id. All zeros if the function answers a free message.
     pub fn job_id(&self) -> JobId {
         self.facts.id
     }
@@ -82,8 +82,8 @@ impl<J: Job> Context<J> {
         self.facts.attempt
     }
 
-    /// Returns the job's remaining time, zero once it is up, or `None` if there is no limit.
-    /// Counted by the monotonic clock from the job's arrival.
+    /// Returns the job's remaining time, zero once it has expired, or `None` if there is no limit. Counted by
+    /// the monotonic clock from the job's arrival.
     ///
     /// ```
     /// # use procpool_worker::{Context, job};
@@ -99,8 +99,8 @@ impl<J: Job> Context<J> {
         self.flag.remaining()
     }
 
-    /// Returns the data that was given to the pool or the worker for every process it starts.
-    /// Decoded at each call.
+    /// Returns the data that the pool or worker was configured with for every process it starts. Decoded at
+    /// each call.
     ///
     /// ```
     /// # use procpool_worker::{Context, Failure, job};
@@ -118,8 +118,8 @@ impl<J: Job> Context<J> {
         self.bench.startup.worker_data()
     }
 
-    /// Returns whether the job has to give up: its caller cancelled it, or its time is up. A job
-    /// that does not ask is killed after a grace, and its process with it.
+    /// Returns whether the job must stop: its caller cancelled it, or its deadline has passed. A job that
+    /// does not check is killed after a grace period, and its process with it.
     ///
     /// ```
     /// # use procpool_worker::{Context, Failure, job};
@@ -142,7 +142,7 @@ impl<J: Job> Context<J> {
     /// cancelled.
     ///
     /// # Errors
-    /// [`Cancelled`] when the job has to give up.
+    /// Returns [`Cancelled`] when the job must stop.
     pub fn check(&self) -> Result<(), Cancelled> {
         self.flag.check()
     }
@@ -161,9 +161,9 @@ impl<J: Job> Context<J> {
         self.flag.clone()
     }
 
-    /// Returns memory of `length` zeros for a large output. Fill it in place and return it as
-    /// [`Bytes`]. Where the worker shares memory with its coordinator, the memory lies there, and
-    /// the worker does not copy the output.
+    /// Returns memory of `length` zeros for a large output. Fill it in place and return it as [`Bytes`]. If
+    /// the worker shares memory with its coordinator, the buffer lies there, and the worker does not copy the
+    /// output.
     ///
     /// ```
     /// use procpool_worker::{Bytes, Context, Failure, Job};
@@ -193,11 +193,11 @@ impl<J: Job> Context<J> {
         }
     }
 
-    /// Returns such memory for a job that writes every byte. Saves the time of zeroing, some 0.1 ms
-    /// for 1 MiB.
+    /// Returns memory as [`buffer`](Self::buffer) does, without zeroing it, for a job that writes every byte.
+    /// This saves about 0.1 ms for 1 MiB.
     ///
-    /// Bytes of earlier jobs' outputs may be in it. A job that stops early and returns it gives one caller another
-    /// caller's data.
+    /// It may contain bytes of earlier jobs' outputs. A job that stops early and returns it gives one caller
+    /// another caller's data.
     ///
     /// ```
     /// use procpool_worker::{Bytes, Context, Failure, Job};
@@ -217,9 +217,9 @@ impl<J: Job> Context<J> {
         self.bench.arenas.buffer(length).unwrap_or_else(|| Buffer::owned(length))
     }
 
-    /// Sets the content type of a raw output, such as `image/png`. The HTTP answer has it instead
-    /// of `application/octet-stream`. The last call counts. It has no effect where the output is
-    /// not exactly [`Bytes`], or the function answers a free message.
+    /// Sets the content type of a raw output, such as `image/png`. The HTTP answer has it instead of
+    /// `application/octet-stream`. The last call counts. It has no effect if the output is not exactly
+    /// [`Bytes`], or the function answers a free message.
     ///
     /// ```
     /// use procpool_worker::{Bytes, Context, Failure, Job};
@@ -245,11 +245,11 @@ impl<J: Job> Context<J> {
         Ok(())
     }
 
-    /// Writes a line of log, which the coordinator's own log shows with the level, the worker and
-    /// the job. Output that the job's code prints is shown, too, but belongs to no job and has no
-    /// level.
+    /// Writes a log record, which the coordinator's own log shows with the level, the worker and the job.
+    /// Output that the job's code prints is shown, too, but without a job or a level.
     ///
-    /// A message is cut at 16 KiB. Each call is a system call, whether the coordinator's log shows the level or not.
+    /// A message is cut at 16 KiB. Each call is a system call, regardless of the level that the coordinator's
+    /// log shows.
     ///
     /// ```
     /// use procpool_worker::{Context, Failure, Job, Level};
@@ -269,11 +269,11 @@ impl<J: Job> Context<J> {
         self.bench.outlet.log(level, &message, self.facts.sequence.unwrap_or(0));
     }
 
-    /// Reports that `done` units of `total`, where known, are done.
+    /// Reports that `done` units of `total`, if known, are done.
     ///
-    /// Cheap enough for every turn of a loop: the first 10 reports of a job are sent at once, then
-    /// one in 10 ms. The latest of the reports in between is sent before the job's next chunk or
-    /// its end. Where the function answers a free message, nothing is sent.
+    /// Cheap enough for every iteration of a loop: the first 10 reports of a job are sent at once, then one
+    /// every 10 ms. Of the reports in between, the latest is sent before the job's next chunk or its end. If
+    /// the function answers a free message, nothing is sent.
     ///
     /// ```
     /// # use procpool_worker::{Context, Failure, job};
@@ -293,14 +293,14 @@ impl<J: Job> Context<J> {
             return;
         };
         if let Ok(report) = (Progress { done, total }).to_frame(sequence) {
-            // If nobody is there to read it, the job's end will find out.
+            // If the connection is broken, the job's last frame reports it.
             let _ = self.bench.outlet.progress(report);
         }
     }
 }
 
 impl<J: Job> Context<J> {
-    /// Returns the context of a job that arrived just now.
+    /// Returns the context of a job that has just arrived.
     pub(crate) fn of_job(bench: &Workbench, sequence: u64, job: &message::Job) -> Self {
         let facts = Facts {
             id: JobId::from_bytes(job.id),
@@ -308,7 +308,7 @@ impl<J: Job> Context<J> {
             reply: reply_encoding::<J>(job.reply_encoding()),
             sequence: Some(sequence),
         };
-        // A deadline beyond the clock's end is none.
+        // A deadline beyond the clock's range is none.
         let deadline = job.remaining().and_then(|left| Instant::now().checked_add(left));
         Self::new(bench, facts, CancelFlag::until(deadline))
     }
@@ -342,12 +342,12 @@ impl<J: Job> Context<J> {
         self.content_type.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Returns the number of chunks that nobody listened to, if there were any.
+    /// Returns the number of chunks that no caller read, if any.
     pub(crate) fn dropped_chunks(&self) -> Option<u64> {
         Some(self.dropped.load(Ordering::Relaxed)).filter(|&dropped| dropped > 0)
     }
 
-    /// Forgets the effects of one input of a batch, before the next one.
+    /// Clears the effects of one input of a batch, before the next one.
     pub(crate) fn next_input(&mut self) {
         self.doom = OnceLock::new();
     }
@@ -358,7 +358,7 @@ impl<J: Job> Context<J> {
     }
 }
 
-/// Returns the encoding that the other side asked for, if a typed value can be encoded so.
+/// Returns the encoding that the other side requested, if a typed value can be encoded in it.
 fn reply_encoding<J: Job>(wanted: Option<Encoding>) -> Encoding {
     match wanted {
         Some(typed @ (Encoding::Bincode | Encoding::Json)) => typed,

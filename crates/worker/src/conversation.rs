@@ -1,5 +1,5 @@
-//! The loop of a job's worker that is used for free messages: each is answered with the function's
-//! output. So one executable serves both a `Worker` and a pool.
+//! The loop of a job's worker for free messages: it answers each with the function's output. Thus one
+//! executable serves both a `Worker` and a pool.
 
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
@@ -11,7 +11,7 @@ use crate::session::{Session, panicked};
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::{Failure, Job, Payload};
 
-/// Answers messages until none are left, or the function has panicked.
+/// Answers messages until the conversation ends, or the function has panicked.
 pub(crate) fn run<J: Job>(
     session: &mut Session,
     mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,

@@ -99,7 +99,7 @@ impl Ending {
         match self {
             Self::Finished | Self::Left => 0,
             Self::Failed => 1,
-            // What a Rust program exits with when its main thread panics.
+            // The exit code of a Rust program whose main thread panics.
             Self::Panicked => 101,
         }
     }
@@ -118,14 +118,14 @@ impl WorkerError {
         }
     }
 
-    /// Writes the reason of the worker's end to standard error, unless nobody is left to read it.
+    /// Writes the reason of the worker's end to standard error, unless it has no reader.
     pub(crate) fn print(&self) {
         if !matches!(self, Self::Orphaned) {
             complain(&self.to_string());
         }
     }
 
-    /// Prints, and ends the process without waiting for the thread that runs the jobs.
+    /// Prints the reason, and ends the process without waiting for the thread that runs the jobs.
     pub(crate) fn exit(&self) -> ! {
         self.print();
         std::process::exit(self.exit_code().into())
@@ -143,8 +143,8 @@ pub(crate) fn conclude(end: Result<Ending, WorkerError>) -> u8 {
     }
 }
 
-/// Writes one line to standard error, which the coordinator keeps for its report.
+/// Writes one line to standard error, which the coordinator includes in its report.
 pub(crate) fn complain(line: &str) {
-    // Standard error may be closed; the exit code still tells.
+    // Standard error may be closed; the exit code still reports the end.
     let _ = writeln!(io::stderr(), "procpool-worker: {}", printable(line));
 }

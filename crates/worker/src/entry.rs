@@ -15,18 +15,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Maximum time that a worker whose jobs connection broke off unannounced waits for its guard.
+/// Maximum time that a worker waits for its guard after its jobs connection broke unannounced.
 ///
-/// A coordinator that dies closes both connections, one after the other. If the main thread, which may
-/// see its end of file first, just exited, the guard would have no time to take the process group along.
+/// A coordinator that dies closes both connections, one after the other. The main thread may see the end of
+/// file first. If it just exited, the guard would have no time to kill the process group.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Runs jobs with `f`, one after the other, until the coordinator has none left. Return the result
+/// Runs jobs with `f`, one after the other, until the coordinator closes the connection. Return the result
 /// from `main`.
 ///
-/// Where the coordinator wants free messages instead of jobs, the worker answers each message with
-/// `f`'s output. Started by hand, it explains itself; see the [crate's documentation](crate) for
-/// that and for the exit codes.
+/// If the coordinator sends free messages instead of jobs, the worker answers each message with `f`'s output.
+/// Started by hand, it explains itself; see the [crate's documentation](crate) for that and for the exit
+/// codes.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve};
@@ -44,12 +44,11 @@ pub fn serve<J: Job>(f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, F
     Jobs::new().job::<J>(f).serve()
 }
 
-/// Like [`serve`], with state that `init` makes once and every job may use and change: a model, a
+/// Like [`serve`], with state that `init` creates once and that every job may use and change: a model, a
 /// connection, a cache.
 ///
-/// `init` runs when the coordinator has accepted the worker, and before the first job is sent. So
-/// it ends with the coordinator and within its limits. Its failure or panic is reported and ends
-/// the worker.
+/// `init` runs after the coordinator has accepted the worker, and before the first job is sent. Therefore it
+/// ends with the coordinator and within its limits. Its failure or panic is reported and ends the worker.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_with};
@@ -75,22 +74,21 @@ pub fn serve_with<J: Job, S>(
     Jobs::new().job_with::<J, S>(init, f).serve()
 }
 
-/// The moment at which a worker introduces itself.
+/// When a worker sends its introduction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Introduction {
-    /// Before its state is made, which may take long.
+    /// Before its state is created, which may take long.
     Ahead,
     /// Together with its `Ready`: one write for both.
     WithReady,
 }
 
-/// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. Likewise it runs a
-/// saved job of `J` and exits, where the last arguments are `--replay` and its file.
+/// Does nothing unless this process was spawned as a worker of `J`; then it serves and exits. If the last
+/// arguments are `--replay` and a saved job of `J`, it runs that job and exits.
 ///
-/// For executables that are their own worker, such as examples and tests: call it first in `main`.
-/// The process is a worker of `J` if it was spawned where the coordinator asked for `J`, or for no
-/// job in particular. Where an executable has several jobs, use [`Jobs`]: it knows all of them and
-/// does not guess.
+/// For executables that are their own worker, such as examples and tests: call it first in `main`. The
+/// process is a worker of `J` if the coordinator that spawned it asked for `J`, or for no job in particular.
+/// If an executable has several jobs, use [`Jobs`]: it knows all of them and does not guess.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_if_spawned};
@@ -109,8 +107,8 @@ pub fn serve_if_spawned<J: Job>(f: impl FnMut(J::Input, &Context<J>) -> Result<J
     Jobs::new().job::<J>(f).serve_if_spawned();
 }
 
-/// Like [`serve_if_spawned`], with state that `init` makes once, as [`serve_with`] has. Only
-/// workers make it.
+/// Like [`serve_if_spawned`], with state that `init` creates once, as in [`serve_with`]. Only workers create
+/// it.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_if_spawned_with};
@@ -137,10 +135,11 @@ pub fn serve_if_spawned_with<J: Job, S>(
     Jobs::new().job_with::<J, S>(init, f).serve_if_spawned();
 }
 
-/// Returns whether this process is a worker: a coordinator spawned it, or it was started with `--attach SOCKET`.
+/// Returns whether this process is a worker: a coordinator spawned it, or it was started with `--attach
+/// SOCKET`.
 ///
-/// For code of a program that is its own worker before it calls [`serve_if_spawned`], such as
-/// setting up its log.
+/// For code that a program that is its own worker runs before it calls [`serve_if_spawned`], such as setting
+/// up its log.
 ///
 /// ```
 /// use procpool_worker::is_worker;
@@ -183,7 +182,7 @@ where
     arguments::answer(&[&identity]).unwrap_or_else(|| conclude(talk())).into()
 }
 
-/// Runs the jobs, and exits when the coordinator knows of the end.
+/// Runs the jobs, and exits when the coordinator has been notified of the end.
 pub(crate) fn attend(
     session: Session,
     work: impl FnOnce(Session) -> Result<Ending, WorkerError>,
@@ -198,7 +197,7 @@ pub(crate) fn attend(
     end
 }
 
-/// Makes the state and works in the mode that the coordinator asked for.
+/// Creates the state and works in the mode that the coordinator requested.
 pub(crate) fn answer<J: Job, S>(
     mut session: Session,
     introduction: Introduction,
@@ -218,7 +217,7 @@ pub(crate) fn answer<J: Job, S>(
         Mode::Messages => conversation::run::<J>(&mut session, f),
     };
     if let Ok(Ending::Panicked) = end {
-        // A destructor must not run on a state that a panic may have broken.
+        // A panic may have broken the state, so its destructor must not run.
         std::mem::forget(state);
     }
     end

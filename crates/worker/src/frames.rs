@@ -1,4 +1,4 @@
-//! Frames over a blocking socket: one reader, one writer. Knows no meaning of any frame.
+//! Frames over a blocking socket: one reader, one writer. Does not: know the meaning of any frame.
 
 use crate::ending::WorkerError;
 use crate::received::{Received, Source};
@@ -8,13 +8,13 @@ use procpool_protocol::frame::Frame;
 use procpool_protocol::preamble::{Preamble, PreambleError};
 use std::io::{self, IoSlice, Write};
 
-/// Maximum length of a frame after which the decoder's buffer is kept for the next one, in bytes: 1
-/// MiB.
+/// Maximum length of a frame after which the decoder's buffer is reused for the next one, in bytes: 1 MiB.
 ///
-/// An idle worker stays small. Fresh pages for the next large frame are cheap beside the frame.
+/// This limits the memory of an idle worker. Fresh pages for the next large frame are cheap compared to the
+/// frame.
 const KEEP: usize = 1024 * 1024;
 
-/// Number of bytes that a reader takes at first.
+/// Number of bytes that a reader reads at first.
 const FIRST_READ: usize = 4 * 1024;
 
 /// The bytes are not a frame.
@@ -31,7 +31,7 @@ pub(crate) enum ReadError {
 impl From<ReadError> for WorkerError {
     fn from(error: ReadError) -> Self {
         match error {
-            // A connection that breaks is a coordinator that died with unread bytes.
+            // A connection breaks when the coordinator died with unread bytes.
             ReadError::Io(_) => Self::Orphaned,
             ReadError::Preamble(error) => Self::Preamble(error),
             ReadError::Frame(error) => Self::Frame(error),
@@ -45,14 +45,15 @@ pub(crate) struct FrameReader<R> {
     source: R,
     decoder: Decoder,
     max_payload: u32,
-    /// Bytes that were read.
+    /// Number of bytes that were read.
     count: u64,
-    /// Descriptors that were read, and whose frames were not.
+    /// Descriptors that were received, and whose frames are not complete.
     received: Received,
-    /// Where a read lands before the decoder takes it; std reads into initialised memory only. Fresh memory takes a worker's
-    /// start longer than all that it reads there, so most of it comes with the first read that has use for it.
+    /// Buffer of a read before the decoder receives the bytes, because std reads only into initialised
+    /// memory. Fresh memory costs a worker's start more time than all reads there, so most of it is allocated
+    /// at the first read that needs it.
     landing: Vec<u8>,
-    /// Bytes that it grows to.
+    /// Size to which the buffer grows, in bytes.
     room: usize,
 }
 
@@ -68,7 +69,7 @@ impl<R: Source> FrameReader<R> {
         &self.source
     }
 
-    /// Changes the limit for payloads of frames that are still to come, in bytes.
+    /// Changes the limit for payloads of later frames, in bytes.
     pub(crate) fn set_max_payload(&mut self, max_payload: u32) {
         self.max_payload = max_payload;
         self.decoder.set_max_payload(max_payload);
@@ -86,8 +87,7 @@ impl<R: Source> FrameReader<R> {
         }
     }
 
-    /// Reads the next frame. Returns `None` at the end of the connection, even amid a frame that
-    /// nobody will finish.
+    /// Reads the next frame. Returns `None` at the end of the connection, even after a part of a frame.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ReadError> {
         loop {
             if let Some(frame) = self.buffered()? {
@@ -130,8 +130,7 @@ impl<R: Source> FrameReader<R> {
         }
     }
 
-    /// Drops a large buffer as soon as its frame is gone. A frame that was just taken leaves only
-    /// bytes of later ones in the decoder.
+    /// Drops a large buffer as soon as its frame is taken. Then the decoder holds only bytes of later frames.
     fn shrink_after(&mut self, frame: &Frame) {
         if frame.wire_len() > KEEP && self.decoder.buffered() == 0 {
             self.decoder = Decoder::with_max_payload(self.max_payload);
@@ -139,7 +138,7 @@ impl<R: Source> FrameReader<R> {
     }
 }
 
-/// Writes frames; heads are collected, payloads go from where they are.
+/// Writes frames. Heads are collected, and payloads are written from their own memory.
 #[derive(Debug)]
 pub(crate) struct FrameWriter<W> {
     sink: W,
@@ -153,14 +152,14 @@ impl<W: Write> FrameWriter<W> {
         Self { sink, heads: BytesMut::new(), sent: 0 }
     }
 
-    /// Puts a small frame in front of the next one that is sent. Returns its bytes.
+    /// Puts a small frame before the next one that is sent. Returns its bytes.
     pub(crate) fn queue(&mut self, frame: &Frame) -> &[u8] {
         let before = self.heads.len();
         frame.put(&mut self.heads);
         &self.heads[before..]
     }
 
-    /// Returns the number of bytes that wait for the next frame.
+    /// Returns the number of bytes that wait to be sent with the next frame.
     pub(crate) fn queued(&self) -> usize {
         self.heads.len()
     }
@@ -170,7 +169,7 @@ impl<W: Write> FrameWriter<W> {
         self.sent + self.heads.len() as u64
     }
 
-    /// Sends the bytes that wait.
+    /// Sends the waiting bytes.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let length = self.heads.len() as u64;
         write_all(&mut self.sink, &mut self.heads, &[])?;
@@ -178,7 +177,7 @@ impl<W: Write> FrameWriter<W> {
         Ok(())
     }
 
-    /// Sends the waiting bytes and `frame`, with one write where the socket takes it.
+    /// Sends the waiting bytes and `frame`, with one write if the socket accepts it.
     pub(crate) fn send(&mut self, frame: &Frame) -> io::Result<()> {
         frame.put_head(&mut self.heads);
         let length = (self.heads.len() + frame.payload.bytes.len()) as u64;
@@ -187,7 +186,7 @@ impl<W: Write> FrameWriter<W> {
         Ok(())
     }
 
-    /// Puts a preamble in front of the next frame that is sent.
+    /// Puts a preamble before the next frame that is sent.
     pub(crate) fn queue_preamble(&mut self, preamble: Preamble) {
         self.heads.extend_from_slice(&preamble.to_bytes());
     }
@@ -227,7 +226,7 @@ mod tests {
         Frame::new(Kind::Message, sequence, "head").with_payload(Payload::raw(vec![7; length]))
     }
 
-    /// Takes and gives three bytes at a time.
+    /// Accepts and returns three bytes at a time.
     struct Trickle(Vec<u8>);
 
     impl Write for Trickle {

@@ -1,7 +1,7 @@
 //! The guard: a thread that reads the control connection while the main thread runs jobs.
 //!
-//! Its main task is to notice the coordinator's end. The end of file on this connection ends the
-//! worker at once, even amid a job that never returns.
+//! Its main task is to notice the coordinator's death. The end of file on this connection ends the worker at
+//! once, even during a job that never returns.
 
 use crate::ending::WorkerError;
 use crate::frames::ReadError;
@@ -17,8 +17,8 @@ use procpool_protocol::message::{Credit, json_frame, json_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-/// The guard's stack, in bytes. Reading frames takes little of it; a job's `schema`, which may be
-/// generated code, runs on it too. Pages that are never touched cost nothing.
+/// The guard's stack, in bytes. Reading frames needs little of it, but a job's `schema`, which may be
+/// generated code, runs on it, too. Pages that are never touched use no memory.
 const STACK: usize = 256 * 1024;
 
 /// Everything that the guard watches and sends.
@@ -27,24 +27,24 @@ pub(crate) struct Guard {
     pub(crate) identity: Identity,
     pub(crate) control: Line,
     pub(crate) bench: Workbench,
-    /// The jobs connection, to be closed for reading at a shutdown.
+    /// The jobs connection, which a shutdown closes for reading.
     pub(crate) jobs: Socket,
 }
 
 /// Why the guard stopped. A worker without a guard must not run.
 #[derive(Debug)]
 pub(crate) enum Lost {
-    /// The coordinator is gone.
+    /// The coordinator is dead.
     Coordinator,
     /// The coordinator broke the protocol.
     Protocol(WorkerError),
 }
 
 impl Guard {
-    /// Starts the thread; `on_lost` runs on it at the end of the watch and ends the worker.
+    /// Starts the thread. When the watch ends, `on_lost` runs on it and ends the worker.
     pub(crate) fn start(self, on_lost: impl FnOnce(Lost) + Send + 'static) -> Result<(), WorkerError> {
         let watch = move || {
-            // The user's schema code runs in there; its panic must not leave a worker unguarded.
+            // The user's schema code runs in there. Its panic must not leave a worker without a guard.
             let end = catch_unwind(AssertUnwindSafe(|| self.watch()));
             on_lost(end.unwrap_or(Lost::Coordinator));
         };
@@ -72,7 +72,7 @@ impl Guard {
             Kind::Cancel => self.bench.board.cancel(frame.sequence),
             Kind::Credit => self.bench.board.add_credit(frame.sequence, Credit::from_frame(frame)?.chunks),
             Kind::Ping => self.say(&Frame::new(Kind::Pong, frame.sequence, ""))?,
-            // What is asked back stands in the page.
+            // The page says which jobs are withdrawn.
             Kind::Recall => self.bench.outlet.flush_soon().map_err(|_| WorkerError::Orphaned)?,
             Kind::Share => {
                 let share: Share = json_of(frame)?;
@@ -85,7 +85,7 @@ impl Guard {
                 let frame = description(self.identity.description()).map_err(WorkerError::Send)?;
                 self.say(&frame)?;
             }
-            // Jobs that have arrived are still run; then their reader sees the end of file.
+            // Jobs that have arrived are still run; afterwards their reader sees the end of file.
             Kind::Shutdown => {
                 self.bench.board.shut_down();
                 self.jobs.close_for_reading();
@@ -102,7 +102,7 @@ impl Guard {
     }
 }
 
-/// Returns the description as a frame, without the schemas where they are too large to send.
+/// Returns the description as a frame, without the schemas if they are too large to send.
 fn description(full: Description) -> Result<Frame, CodecError> {
     match json_frame(Kind::Description, &full) {
         Err(CodecError::TooLarge { .. }) => {

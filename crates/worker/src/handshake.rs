@@ -1,4 +1,4 @@
-//! Preamble, Hello and Welcome on the jobs connection. Opens no socket, knows nothing of jobs.
+//! Preamble, Hello and Welcome on the jobs connection. Does not: open sockets, know jobs.
 
 use crate::ending::WorkerError;
 use crate::frames::{FrameReader, FrameWriter, ReadError};
@@ -14,15 +14,15 @@ use procpool_protocol::{Failure, Payload};
 use std::io;
 use std::time::Duration;
 
-/// Maximum time for which the coordinator may be silent. It has a limit of its own for each step of
-/// a launch.
+/// Maximum time without a message from the coordinator, which has a limit of its own for each step of a
+/// launch.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes that one read of the jobs connection takes. More would need fewer calls for a large input,
-/// but a socket seldom holds much more, and an idle worker keeps the room.
+/// Number of bytes that one read of the jobs connection takes. More would save calls for a large input, but a
+/// socket seldom holds more, and an idle worker would hold the memory.
 const JOBS_LANDING: usize = 64 * 1024;
 
-/// Bytes that one read of the control connection takes: a hundred of its frames.
+/// Number of bytes that one read of the control connection takes: a hundred of its frames.
 const CONTROL_LANDING: usize = 4 * 1024;
 
 /// Both connections, and nothing else.
@@ -39,7 +39,7 @@ pub(crate) struct Opening {
     worker_data: Payload,
     jobs: Line,
     control: Line,
-    /// Its preamble went ahead, with the introduction of its connections.
+    /// Its preamble was sent already, with the introduction of its connections.
     was_attached: bool,
 }
 
@@ -47,12 +47,12 @@ pub(crate) struct Opening {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) mode: Mode,
-    /// Whether the coordinator made the worker's process group.
+    /// Whether the coordinator created the worker's process group.
     pub(crate) owned: bool,
     pub(crate) startup: Startup,
-    /// Whether the worker was born with a page, which it may keep.
+    /// Whether the worker inherited a page, which it may use.
     pub(crate) page: bool,
-    /// Whether it was born with arenas. It does not use them: it receives its arenas.
+    /// Whether the worker inherited arenas. It does not use them, because it can receive arenas later.
     pub(crate) arenas: bool,
     pub(crate) jobs: Line,
     pub(crate) control: Line,
@@ -72,13 +72,13 @@ impl Opening {
         Self::hear(sockets, false)
     }
 
-    /// Reads it likewise for a worker that has attached.
+    /// Reads the first message for a worker that has attached.
     pub(crate) fn of_attached(sockets: Sockets) -> Result<Self, WorkerError> {
         Self::hear(sockets, true)
     }
 
     fn hear(Sockets { jobs, control }: Sockets, was_attached: bool) -> Result<Self, WorkerError> {
-        // The limit comes with the welcome, and so does the worker data. Memory follows what arrives.
+        // The welcome contains the limit and the worker data. Memory grows only with the bytes that arrive.
         let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
         let control = Line::new(control, MAX_CONTROL_PAYLOAD, CONTROL_LANDING);
         let (welcome, worker_data) = jobs.await_welcome()?;
@@ -87,24 +87,24 @@ impl Opening {
         Ok(Self { welcome, worker_data, jobs, control, was_attached })
     }
 
-    /// Tells the coordinator why the worker serves none of this executable's jobs.
+    /// Sends the coordinator the reason why the worker serves none of this executable's jobs.
     pub(crate) fn decline(self, failure: &Failure) {
         let mut writer = self.jobs.writer;
         if !self.was_attached {
             writer.queue_preamble(Preamble::ours());
         }
         if let Ok(frame) = failure_frame(Kind::StartFailed, failure) {
-            // Without a coordinator nobody has to be told.
+            // An error means that the coordinator is dead and needs no answer.
             let _ = writer.send(&frame);
         }
     }
 
-    /// Prepares the introduction of the worker, which goes in front of its first frame.
+    /// Prepares the introduction of the worker, which is sent before its first frame.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
         let Self { welcome, worker_data, mut jobs, control, was_attached } = self;
         jobs.introduce(identity, was_attached)?;
         if !identity.modes.contains(&welcome.mode) {
-            // Before it gives up, too: the coordinator then knows what it has started.
+            // Also before giving up, so that the coordinator learns what it has started.
             jobs.writer.flush().map_err(|_| WorkerError::Orphaned)?;
             return Err(WorkerError::WrongMode { wanted: welcome.mode, offered: identity.modes });
         }
@@ -122,7 +122,7 @@ impl Line {
         }
     }
 
-    /// Puts the introduction in front of the first frame.
+    /// Puts the introduction before the first frame.
     fn introduce(&mut self, identity: &Identity, has_preamble: bool) -> Result<(), WorkerError> {
         let hello = json_frame(Kind::Hello, &identity.hello()).map_err(WorkerError::Send)?;
         if !has_preamble {
@@ -135,7 +135,7 @@ impl Line {
     fn await_welcome(&mut self) -> Result<(Welcome, Payload), WorkerError> {
         let theirs = self.reader.preamble().map_err(silence)?.ok_or(WorkerError::HungUp)?;
         if let Err(error) = Preamble::agree(theirs) {
-            // The coordinator learns from it that there is no version in common.
+            // The coordinator learns from it that there is no common version.
             self.writer.queue_preamble(Preamble::ours());
             let _ = self.writer.flush();
             return Err(error.into());
@@ -148,8 +148,8 @@ impl Line {
     }
 }
 
-/// Returns the error for a frame that has no place here. A worker that is rejected learns of it
-/// when it has introduced itself.
+/// Returns the error for a frame that is not allowed here. A rejected worker receives it after its
+/// introduction.
 pub(crate) fn unexpected(frame: &Frame, expected: &'static str) -> WorkerError {
     match frame.kind {
         Kind::Refused => refused(frame).unwrap_or_else(|error| error),
@@ -162,8 +162,8 @@ fn refused(frame: &Frame) -> Result<WorkerError, WorkerError> {
     Ok(WorkerError::Refused { reason, detail })
 }
 
-/// Returns the error of a failed read. During the handshake its cause matters: the coordinator can
-/// still be told.
+/// Returns the error of a failed read. During the handshake its cause matters, because the coordinator can
+/// still be notified.
 fn silence(error: ReadError) -> WorkerError {
     match error {
         ReadError::Io(error) => match error.kind() {

@@ -11,7 +11,7 @@ use std::path::Path;
 /// Name and version of this SDK.
 pub(crate) const SDK: &str = concat!("procpool-worker ", env!("CARGO_PKG_VERSION"));
 
-/// A worker executable's name, contract and uses.
+/// A worker executable's name, contract and modes.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) job: String,
@@ -22,8 +22,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Returns the identity of a worker of `J`. It serves free messages too, and answers each with
-    /// its function's output.
+    /// Returns the identity of a worker of `J`. It also serves free messages, and answers each with its
+    /// function's output.
     pub(crate) fn of_job<J: Job>() -> Self {
         Self {
             job: J::NAME.into(),
@@ -34,7 +34,7 @@ impl Identity {
         }
     }
 
-    /// Returns the identity of a worker of free messages, which has its executable's name.
+    /// Returns the identity of a worker of free messages, which is named after its executable.
     pub(crate) fn of_messages() -> Self {
         Self { job: executable(), contract: 1, build: None, modes: &[Mode::Messages], schema: || None }
     }

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
-/// Runs jobs until none are left, or one has panicked.
+/// Runs jobs until there are no further ones, or one has panicked.
 pub(crate) fn run<J: Job>(
     session: &mut Session,
     mut f: impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
@@ -49,8 +49,7 @@ pub(crate) fn run<J: Job>(
     Ok(Ending::Finished)
 }
 
-/// Sends a job's last frame, or keeps it back if the next job `follows`. Its input lay in this
-/// arena.
+/// Sends a job's last frame, or delays it if the next job `follows`. The job's input lay in this arena.
 fn answer(session: &Session, last: Frame, arena: Option<u64>, follows: bool) -> Result<(), WorkerError> {
     let arenas = &session.bench.arenas;
     let mut last = arenas.put(last);
@@ -60,8 +59,7 @@ fn answer(session: &Session, last: Frame, arena: Option<u64>, follows: bool) -> 
     if follows { session.answer(&last) } else { session.send(&last) }
 }
 
-/// Fetches the payload that the frame refers to. Also returns the number of the arena that it lies
-/// in.
+/// Fetches the payload that the frame refers to. Also returns the number of the arena with the payload.
 fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), WorkerError> {
     if frame.taken {
         bench.arenas.has_taken();
@@ -71,20 +69,20 @@ fn settle(bench: &Workbench, mut frame: Frame) -> Result<(Frame, Option<u64>), W
     }
     match bench.arenas.fetch(&mut frame) {
         Some(arena) => Ok((frame, Some(arena))),
-        // The arena may have been taken back when the job had been.
+        // The arena may have been withdrawn together with the job.
         None if bench.board.is_recalled(frame.sequence) => Ok((frame, None)),
         None => Err(WorkerError::NoInput { sequence: frame.sequence }),
     }
 }
 
-/// Runs the job of one frame. Returns `None` if the coordinator took the job back.
+/// Runs the job of one frame. Returns `None` if the coordinator withdrew the job.
 pub(crate) fn run_one<J: Job>(
     bench: &Workbench,
     frame: Frame,
     f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Option<Verdict>, WorkerError> {
     let job = message::Job::checked(&frame)?;
-    // The header shares the payload's buffer, and would keep it while the job runs.
+    // The header shares the payload's buffer, and would hold it while the job runs.
     let Frame { sequence, header, payload, .. } = frame;
     drop(header);
     let mut context = Context::<J>::of_job(bench, sequence, &job);
@@ -101,7 +99,7 @@ pub(crate) fn run_one<J: Job>(
         None => judge(input, &context, max_payload, f),
         Some(encoding) => batch::judge(input, encoding, &mut context, max_payload, f)?,
     };
-    // Of an output of another kind the encoding says all.
+    // For other kinds of output, the encoding alone describes the type.
     if verdict.output.encoding == Encoding::Bytes && batch.is_none() {
         verdict.extras.extend(context.take_content_type().as_ref().map(Extra::from));
     }
@@ -144,14 +142,14 @@ impl Verdict {
     }
 }
 
-/// Decodes, runs, encodes. All three are the user's code, and each may panic.
+/// Decodes, runs, encodes. All three call the user's code, and each may panic.
 pub(crate) fn judge<J: Job>(
     input: Payload,
     context: &Context<J>,
     max_payload: u32,
     f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Verdict {
-    // By value: the encoded input is not kept while the function runs.
+    // By value, so that the encoded input is freed while the function runs.
     let input = match caught(move || regions::decode::<J::Input>(&input)) {
         Ok(Ok(input)) => input,
         Ok(Err(error)) => return unread(error).into(),
@@ -169,7 +167,7 @@ pub(crate) fn judge<J: Job>(
     Verdict { run, ..verdict }
 }
 
-/// Returns why the input was not read. The input is to blame, unless no input could ever be read.
+/// Returns why the input was not read. The input is the cause, unless no input could ever be read.
 fn unread(error: PayloadError) -> Status {
     match error {
         PayloadError::Uncarried(_) => Status::Broke(Failure::from(error).with_code("bad_input").as_broken()),
@@ -188,7 +186,7 @@ fn refusal(failure: Failure) -> Status {
 fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) -> Verdict {
     let output = match caught(move || encode_output(&output, context.reply())) {
         Ok(Ok(output)) => output,
-        // What cannot be sent is the job's own doing, and not its input's.
+        // An output that cannot be sent is the job's own fault, and not its input's.
         Ok(Err(error)) => {
             return Status::Broke(Failure::from(error).with_code("bad_output").as_broken()).into();
         }
@@ -201,7 +199,7 @@ fn success<J: Job>(output: J::Output, context: &Context<J>, max_payload: u32) ->
     }
 }
 
-/// Encodes a value after checking its type, where it was not checked before.
+/// Encodes a value after checking its type, unless it was checked before.
 pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
     value: &T,
     encoding: Encoding,
@@ -210,7 +208,7 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
     Payload::encode(value, encoding)
 }
 
-/// Encodes a job's output likewise; a large byte string in it may stay apart from the rest.
+/// Encodes a job's output in the same way. A large byte string in it may stay separate from the rest.
 fn encode_output<T: Serialize + DeserializeOwned + 'static>(
     value: &T,
     encoding: Encoding,

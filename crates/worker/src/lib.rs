@@ -24,47 +24,47 @@
 //! }
 //! ```
 //!
-//! [`serve`] runs a function, [`serve_with`] a function with state that is loaded once,
-//! [`messages`] a free conversation. [`serve_if_spawned`] lets a service be its own worker, and
-//! [`Jobs`] has several jobs in one executable. The function's [`Context`] has the deadline and the
-//! cancellation, and takes progress and, for a [`Streaming`] job, chunks.
+//! [`serve`] runs a function, [`serve_with`] a function with state that is loaded once, and [`messages`] a
+//! free conversation. [`serve_if_spawned`] lets a service be its own worker, and [`Jobs`] has several jobs in
+//! one executable. The function's [`Context`] provides the deadline and the cancellation. It accepts progress
+//! and, for a [`Streaming`] job, chunks.
 //!
 //! # The process
-//! - Jobs run on the thread that called `serve`, one after the other. A second thread, the guard, reads cancels and
-//!   notices the coordinator's end. It then kills the process at once, even while a job runs, along with its process
-//!   group if the coordinator made it the leader of one.
+//! - Jobs run on the thread that called `serve`, one after the other. A second thread, the guard, reads
+//!   cancels and notices the coordinator's death. It then kills the process at once, even while a job runs.
+//!   If the coordinator made the process the leader of a process group, the guard kills the group, too.
 //! - An idle worker is blocked in the kernel and uses no processor time.
-//! - Standard output and standard error belong to the job's code; the coordinator logs them line by
-//!   line. [`Context::log`] writes lines that have a level and belong to a job. The SDK writes to
-//!   standard error alone, and only when the worker ends in an error.
-//! - A spawned worker outlives SIGTERM, SIGINT and SIGHUP, which stop a whole service: its coordinator decides about
-//!   the job. A handler of the program's own is left alone, and programs that a job starts have the
-//!   default actions. An attached worker finishes its job and exits with 0; a second signal ends it at once.
-//! - A panic is caught and reported, with the job's outcome `panicked`. Then the worker exits, because
-//!   its state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
+//! - Standard output and standard error belong to the job's code, and the coordinator logs them line by line.
+//!   [`Context::log`] writes records with a level and a job. The SDK itself writes only to standard error,
+//!   and only when the worker ends in an error.
+//! - A spawned worker survives SIGTERM, SIGINT and SIGHUP, which stop a whole service: its coordinator
+//!   decides about the job. A handler of the program's own is not replaced, and programs that a job starts
+//!   have the default actions. An attached worker finishes its job and exits with 0; a second signal ends it
+//!   at once.
+//! - A panic is caught and reported, with the job's outcome `panicked`. Then the worker exits, because its
+//!   state may be broken, and the coordinator starts another. (With `panic = "abort"` it is a crash.)
 //!
 //! # Started by hand
-//! `--describe` prints job, contract version and schemas as JSON. `--version` and `--help` print
-//! the version and the help. Any other start explains how to start the worker. All but `--describe`
-//! are left to the worker's author where a coordinator spawned it with arguments.
+//! `--describe` prints job, contract version and schemas as JSON. `--version` and `--help` print the version
+//! and the help. Any other start explains how to start the worker. If a coordinator spawned the worker with
+//! arguments, all but `--describe` are left to the worker's author.
 //!
 //! # Attached
-//! `--attach SOCKET`, as the last two arguments, connects to a pool that starts no workers itself. The token is
-//! read from the file `SOCKET.token`, or from the one that `PROCPOOL_TOKEN_FILE` names. The worker then serves
-//! as a spawned one does.
+//! `--attach SOCKET`, as the last two arguments, connects to a pool that starts no workers itself. The token
+//! is read from the file `SOCKET.token`, or from the file that `PROCPOOL_TOKEN_FILE` names. The worker then
+//! serves as a spawned one does.
 //!
 //! # A saved job
-//! `--replay FILE`, as the last arguments, runs a job that a pool has saved (`save_failed_jobs`) in
-//! this very process. It has no coordinator, guard or second thread, so that a debugger sees one
-//! ordinary program. The state is made from the saved worker data, the function runs, and the
-//! process prints the outcome: the output on standard output where it is JSON or raw bytes,
-//! progress and chunks on standard error. No deadline is enforced, and [`Context::remaining`]
-//! returns `None`. A crash is a crash. Arguments before these are the pool's own, and an author who
-//! reads arguments lets these pass.
+//! `--replay FILE`, as the last arguments, runs a job that a pool has saved (`save_failed_jobs`) in this very
+//! process. It has no coordinator, guard or second thread, so that a debugger sees one ordinary program. The
+//! state is created from the saved worker data, the function runs, and the process prints the outcome. An
+//! output that is JSON or raw bytes is printed on standard output, and progress and chunks on standard error.
+//! No deadline is enforced, and [`Context::remaining`] returns `None`. A crash is a crash. Earlier arguments
+//! are the pool's own, and an author who reads arguments must accept these as well.
 //!
-//! An earlier job may have caused the failure. `--replay FILE --history` first runs the earlier
-//! jobs that the file holds (`save_history`), in the same process. Several files are run one after
-//! the other in one process. The exit code is that of the last job, and a panic ends them all.
+//! An earlier job may have caused the failure. `--replay FILE --history` first runs the earlier jobs that the
+//! file holds (`save_history`), in the same process. Several files are run one after the other in one
+//! process. The exit code is that of the last job, and a panic ends the run.
 //!
 //! # Exit codes
 //! | code | meaning |

@@ -1,6 +1,6 @@
-//! [`Jobs`]: the jobs of a worker executable, and the choice of the one that this process serves.
+//! [`Jobs`]: the jobs of a worker executable, and the choice of the job that this process serves.
 //!
-//! Knows no frames: the coordinator's welcome or a saved job names the job.
+//! Does not: know frames; the coordinator's welcome or a saved job names the job.
 
 use crate::arguments;
 use crate::context::Context;
@@ -17,10 +17,10 @@ use procpool_protocol::{Failure, Job};
 use std::fmt;
 use std::process::ExitCode;
 
-/// Several jobs in one executable. Each process serves one of them: the one that its pool asks for.
+/// Several jobs in one executable. Each process serves the job that its pool asks for.
 ///
-/// A typed pool asks for the job of its type. A pool of `procpool serve` names it with `job = "…"`.
-/// If it names none or an unknown one, its start fails, and the error lists the existing jobs.
+/// A typed pool asks for the job of its type. A pool of `procpool serve` names it with `job = "…"`. If it
+/// names no job or an unknown one, its start fails, and the error lists the existing jobs.
 ///
 /// ```no_run
 /// use procpool_worker::{Bytes, Failure, Job, Jobs};
@@ -66,7 +66,7 @@ struct Offer<'f> {
     work: Box<dyn FnOnce(Task) -> Result<Ending, WorkerError> + 'f>,
 }
 
-/// The purpose of a process.
+/// The task of a process.
 enum Task {
     Serve(Session),
     Replay(Sitting),
@@ -90,8 +90,8 @@ impl<'f> Jobs<'f> {
         self.offer::<J, ()>(Introduction::WithReady, init, move |(), input, context| f(input, context))
     }
 
-    /// Adds a job with state that `init` makes once, as [`serve_with`](crate::serve_with) takes it. The state is made only
-    /// in processes that serve this job.
+    /// Adds a job with state that `init` creates once, as [`serve_with`](crate::serve_with) takes it. The
+    /// state is created only in processes that serve this job.
     ///
     /// # Panics
     /// When a job of that name was added before.
@@ -118,7 +118,7 @@ impl<'f> Jobs<'f> {
         self
     }
 
-    /// Runs jobs until the coordinator has none left. Return the result from `main`.
+    /// Runs jobs until the coordinator closes the connection. Return the result from `main`.
     ///
     /// Started by hand, the process explains itself, and `--describe` prints all jobs.
     pub fn serve(self) -> ExitCode {
@@ -128,8 +128,8 @@ impl<'f> Jobs<'f> {
         arguments::answer(&self.identities()).unwrap_or_else(|| self.work()).into()
     }
 
-    /// Does nothing unless this process was spawned as a worker of one of the jobs; then it serves and exits. Likewise it
-    /// runs saved jobs and exits, where the last arguments are `--replay` and their files.
+    /// Does nothing unless this process was spawned as a worker of one of the jobs; then it serves and exits.
+    /// If the last arguments are `--replay` and saved jobs, it runs them and exits.
     ///
     /// A program that is its own worker calls it first in `main`, as [`serve_if_spawned`](crate::serve_if_spawned).
     ///
@@ -147,7 +147,7 @@ impl<'f> Jobs<'f> {
     /// ```
     pub fn serve_if_spawned(self) {
         if procpool_birth::was_spawned() || arguments::attach().is_some() {
-            // The arguments are the executable's own.
+            // The arguments belong to the executable.
             let names = self.0.iter().map(|offer| offer.name);
             match spawned::is_wanted(names) {
                 Ok(true) => std::process::exit(self.work().into()),
@@ -155,7 +155,8 @@ impl<'f> Jobs<'f> {
                 Err(error) => error.exit(),
             }
         }
-        // So they may be, even if they look like a saved job's: the file decides.
+        // The arguments may still be the executable's own, even if they look like a saved job's: the file
+        // decides.
         if let Some(saved) = arguments::replay()
             && let Ok(sitting) = replay::read(&saved)
             && self.named(sitting.job()).is_some()
@@ -176,7 +177,7 @@ impl<'f> Jobs<'f> {
         conclude(self.employed())
     }
 
-    /// Joins the coordinator, runs the jobs, and exits when the coordinator knows of the end.
+    /// Joins the coordinator, runs the jobs, and exits when the coordinator has been notified of the end.
     fn employed(self) -> Result<Ending, WorkerError> {
         let opening = spawned::meet()?;
         match self.chosen(&opening.welcome) {
@@ -191,8 +192,8 @@ impl<'f> Jobs<'f> {
         }
     }
 
-    /// Returns the job that the coordinator wants. The coordinator itself judges whether an only
-    /// job is it.
+    /// Returns the job that the coordinator wants. If there is only one job, the coordinator itself checks
+    /// it.
     fn chosen(mut self, welcome: &Welcome) -> Result<Offer<'f>, String> {
         let at = match &welcome.job {
             _ if self.0.len() == 1 => Some(0),

@@ -1,8 +1,8 @@
-//! The outgoing side of the worker: everything that goes over the jobs connection, in order. When a
-//! saved job is run again, a person is at its end.
+//! The outgoing side of the worker: all output of the jobs connection, in order. In a replay of a saved job,
+//! a person reads it.
 //!
-//! Also keeps progress from flooding it: of many reports, the latest counts. And where a page keeps
-//! the answers of small jobs safe, it sends them together.
+//! Also limits the rate of progress reports: of many reports, the latest counts. If a page protects the
+//! answers of small jobs, it sends them together.
 
 use crate::frames::FrameWriter;
 use crate::os::Socket;
@@ -17,15 +17,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Number of progress reports of one job that are sent at once before the pace applies. It is
-/// enough for a job with a few stages, whose every report is worth seeing.
+/// Number of progress reports of one job that are sent at once before the pace applies. It is enough for a
+/// job with a few stages, each of whose reports matters.
 const BURST: u32 = 10;
 
-/// After that, the time between two progress reports of a job; no person or gauge reads faster.
+/// Afterwards, the minimum time between two progress reports of a job. No person or gauge reads faster.
 const PACE: Duration = Duration::from_millis(10);
 
-/// Maximum time that an answer waits for others to be sent with. A following job that takes longer
-/// cannot be known before; then the coordinator asks.
+/// Maximum time that an answer waits to be sent together with others. It is unknown in advance whether the
+/// following job takes longer. If it does, the coordinator asks.
 const LINGER: Duration = Duration::from_micros(200);
 
 /// The receiver of the frames.
@@ -39,7 +39,7 @@ pub(crate) enum Listener {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     state: Mutex<State>,
-    /// Whether the guard wants the waiting frames sent, and could not do it itself.
+    /// Whether the guard wants the waiting frames sent, and could not send them itself.
     is_asked: AtomicBool,
 }
 
@@ -52,13 +52,13 @@ struct State {
     page: Option<Kept>,
 }
 
-/// A page that is kept.
+/// A page in use.
 #[derive(Debug)]
 struct Kept {
     page: Arc<Page>,
-    /// Number of bytes that were sent before the first that counts.
+    /// Number of bytes that were sent before the first counted one.
     base: u64,
-    /// When the first of the waiting answers came.
+    /// When the first of the waiting answers was queued.
     since: Option<Instant>,
 }
 
@@ -68,7 +68,7 @@ impl Outlet {
         Self { state: Mutex::new(state), is_asked: AtomicBool::new(false) }
     }
 
-    /// Counts the sent bytes from now on, and keeps answers safe in the page until they are sent.
+    /// Counts the sent bytes from now on, and stores answers in the page until they are sent.
     pub(crate) fn keep(&self, page: Arc<Page>) {
         let mut state = self.lock();
         if let Listener::Coordinator(writer) = &state.listener {
@@ -77,14 +77,14 @@ impl Outlet {
         }
     }
 
-    /// Prints something for a person beside the frames. A coordinator gets nothing.
+    /// Prints a line for a person beside the frames. Does nothing for a coordinator.
     pub(crate) fn note(&self, line: &str) {
         if let Listener::Person(transcript) = &mut self.lock().listener {
             transcript.note(line);
         }
     }
 
-    /// Begins a job. Forgets the pace of the one before.
+    /// Begins a job. Resets the pace of the previous one.
     pub(crate) fn begin_job(&self) {
         self.with(|state| {
             state.pace = Pace::new();
@@ -97,19 +97,19 @@ impl Outlet {
         self.with(|state| state.answer(frame))
     }
 
-    /// Sends the answers that wait.
+    /// Sends the waiting answers.
     pub(crate) fn flush(&self) -> io::Result<()> {
         self.lock().flush()
     }
 
-    /// Sends them for the guard, which must not wait. If another thread is sending, that thread
-    /// sends them when it is done.
+    /// Sends the waiting answers for the guard, which must not block. If another thread is sending, that
+    /// thread sends them when it is done.
     pub(crate) fn flush_soon(&self) -> io::Result<()> {
         self.is_asked.store(true, Ordering::SeqCst);
         self.heed()
     }
 
-    /// Sends a progress report, or keeps it to be sent later in place of any before it.
+    /// Sends a progress report, or stores it to be sent later instead of earlier ones.
     pub(crate) fn progress(&self, report: Frame) -> io::Result<()> {
         self.with(|state| {
             if state.pace.allows(Instant::now()) {
@@ -121,30 +121,30 @@ impl Outlet {
         })
     }
 
-    /// Sends a line of log about a job, or about none.
+    /// Sends a log record about a job, or about none.
     pub(crate) fn log(&self, level: LogLevel, message: &dyn Display, job: u64) {
-        // Written before the lock is taken: this is the user's code.
+        // Formatted before the lock is taken, because this calls the user's code.
         let record = LogRecord { level, message: message.to_string(), target: None };
         if let Ok(frame) = record.into_frame(job) {
-            // If nobody is there to read it, the job's end will find out.
+            // If the connection is broken, the job's last frame reports it.
             let _ = self.send(&frame);
         }
     }
 
-    /// Sends a frame, and before it the latest progress report if that was kept.
+    /// Sends a frame, and before it the stored progress report, if any.
     pub(crate) fn send(&self, frame: &Frame) -> io::Result<()> {
         self.lock().send(frame)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let done = work(&mut self.lock());
-        // Whether nobody is there to read it shows at the next frame.
+        // A broken connection is reported with the next frame.
         let _ = self.heed();
         done
     }
 
-    /// Sends the waiting frames if the guard has asked for it and no other thread is sending. Such
-    /// a thread comes here afterwards.
+    /// Sends the waiting frames if the guard has asked for it and no other thread is sending. Such a thread
+    /// calls this afterwards.
     fn heed(&self) -> io::Result<()> {
         while self.is_asked.load(Ordering::SeqCst) {
             let Ok(mut state) = self.state.try_lock() else { return Ok(()) };
@@ -155,7 +155,7 @@ impl Outlet {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of the user's runs under this lock, so no panic leaves a frame torn.
+        // The user's code does not run under this lock, so no panic leaves a frame incomplete.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,7 +199,7 @@ impl State {
         Ok(())
     }
 
-    /// Notes that nothing waits any more.
+    /// Records that no answers wait.
     fn count(&mut self) {
         if let (Listener::Coordinator(writer), Some(kept)) = (&self.listener, &mut self.page) {
             kept.page.has_ended(writer.total() - kept.base);
@@ -209,7 +209,7 @@ impl State {
 }
 
 impl Listener {
-    /// Sends now.
+    /// Sends the frame now.
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
         match self {
             Self::Coordinator(writer) => writer.send(frame),
@@ -217,7 +217,7 @@ impl Listener {
         }
     }
 
-    /// Sends together with the next frame.
+    /// Queues the frame, to be sent together with the next one.
     fn queue(&mut self, frame: &Frame) -> io::Result<()> {
         match self {
             Self::Coordinator(writer) => {
@@ -241,8 +241,7 @@ impl From<Transcript> for Listener {
     }
 }
 
-/// The number of progress reports that may be sent: a bucket of [`BURST`] that gains one each
-/// [`PACE`].
+/// The number of progress reports that may be sent: a bucket of [`BURST`] that gains one every [`PACE`].
 #[derive(Debug)]
 struct Pace {
     left: u32,

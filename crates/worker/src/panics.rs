@@ -15,7 +15,7 @@ thread_local! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PanicReport {
     pub(crate) message: String,
-    /// `file:line:column`. `None` for a panic that was carried over from another thread.
+    /// `file:line:column`. `None` for a panic that was resumed from another thread.
     pub(crate) location: Option<String>,
 }
 
@@ -28,19 +28,19 @@ impl fmt::Display for PanicReport {
     }
 }
 
-/// Runs `f`. State that a panic leaves broken must not be used again: the worker is retired.
+/// Runs `f`. State that a panic leaves broken must not be used again: the worker exits.
 pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicReport> {
     note_places();
     PLACE.take();
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         let message = message_of(&*payload);
-        // Its destructor is the user's code, and the user's code has just shown what it can do.
+        // Its destructor is the user's code, which has just panicked and may panic again.
         std::mem::forget(payload);
         PanicReport { message, location: PLACE.take() }
     })
 }
 
-/// Makes every panic note its place, and then print itself as before.
+/// Makes every panic record its place, and then print itself as before.
 fn note_places() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_panic_carried_over_from_another_thread_has_no_place_of_its_own() {
         let _ = caught(|| panic!("it has the place noted"));
-        // One that the user's code caught itself.
+        // A panic that the user's code caught itself.
         let _ = panic::catch_unwind(|| panic!("an earlier one"));
         let report = caught(|| panic::resume_unwind(Box::new("carried"))).unwrap_err();
         assert_eq!(report, PanicReport { message: "carried".into(), location: None });

@@ -19,11 +19,11 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The other end of the coordinator's `Worker`: receives the messages that are posted there, and
-/// posts the messages that are received there.
+/// The other end of the coordinator's `Worker`: receives the messages that are posted there, and posts the
+/// messages that are received there.
 ///
-/// Threads may share it, some that receive and some that post. `for message in &port` ends when no
-/// further messages come.
+/// Several threads may share it, for receiving and for posting. `for message in &port` ends when the
+/// conversation ends.
 ///
 /// ```
 /// use procpool_worker::{Failure, ParentPort};
@@ -49,10 +49,10 @@ struct Ends {
     startup: Arc<Startup>,
     outlet: Arc<Outlet>,
     reader: Mutex<FrameReader<Socket>>,
-    /// Wire number of the encoding of the last message: the one that the other side uses. It is
-    /// beside the reader and not in it, because a thread that waits for a message holds the reader.
+    /// Wire number of the encoding of the last message, which is the one that the other side uses. It is not
+    /// in the reader, because a thread that waits for a message holds the reader.
     encoding: AtomicU8,
-    /// How the other side's part of the conversation ended, once it has.
+    /// How the other side ended the conversation, once it has.
     end: Mutex<Option<Result<Ending, WorkerError>>>,
 }
 
@@ -60,10 +60,10 @@ struct Ends {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostError {
-    /// It does not encode.
+    /// The message cannot be encoded.
     #[error("failed to post a message: {0}")]
     Encode(PayloadError),
-    /// It is larger than a message may be.
+    /// The message is larger than the limit.
     #[error("failed to post a message of {size} bytes: the limit is {limit}")]
     TooLarge {
         /// Its size, in bytes.
@@ -71,7 +71,7 @@ pub enum PostError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// There is nobody to read it; this process is about to end.
+    /// The other side no longer reads; this process is about to end.
     #[error("failed to post a message: the coordinator is gone")]
     Gone,
 }
@@ -88,12 +88,13 @@ impl<In, Out> ParentPort<In, Out> {
         self.ends.startup.worker()
     }
 
-    /// Writes a line of log, which the coordinator's own log shows with the level and the worker. A message is cut at 16 KiB.
+    /// Writes a log record, which the coordinator's own log shows with the level and the worker. A message is
+    /// cut at 16 KiB.
     pub fn log(&self, level: Level, message: impl fmt::Display) {
         self.ends.outlet.log(level, &message, 0);
     }
 
-    /// Returns Node's `workerData`: the data that was given to the worker when it was spawned.
+    /// Returns Node's `workerData`: the data that the worker was spawned with.
     ///
     /// # Errors
     /// When there is none, or it is not a `T`.
@@ -106,7 +107,7 @@ impl<In: DeserializeOwned + 'static, Out> ParentPort<In, Out> {
     /// Waits for the next message. Returns `None` at the end of the conversation: the other side
     /// closed it or asked the worker to shut down.
     ///
-    /// A message that is not an `In` is answered with a failure of code `bad_input` and passed over.
+    /// A message that is not an `In` is answered with a failure of code `bad_input` and skipped.
     ///
     /// ```
     /// # use procpool_worker::{Failure, ParentPort};
@@ -126,20 +127,20 @@ impl<In: DeserializeOwned + 'static, Out> ParentPort<In, Out> {
         }
     }
 
-    /// Returns an iterator over the messages that are still to come.
+    /// Returns an iterator over the messages to come.
     pub fn iter(&self) -> Messages<'_, In, Out> {
         Messages { port: self }
     }
 }
 
 impl<In, Out: Serialize + 'static> ParentPort<In, Out> {
-    /// Sends a message, in the encoding of the last one that came; in bincode before the first.
+    /// Sends a message, in the encoding of the last received one, or in bincode before the first.
     ///
     /// Blocks while the other side does not read and the socket is full.
     ///
     /// # Errors
-    /// When the message does not encode, is larger than the worker's `max_payload`, or nobody is there
-    /// to read it any more.
+    /// When the message cannot be encoded, is larger than the worker's `max_payload`, or the other side no
+    /// longer reads.
     pub fn post(&self, message: &Out) -> Result<(), PostError> {
         let payload = Payload::encode(message, self.ends.encoding())?;
         let (size, limit) = (payload.bytes.len() as u64, u64::from(self.ends.startup.max_payload));
@@ -151,7 +152,7 @@ impl<In, Out: Serialize + 'static> ParentPort<In, Out> {
     }
 }
 
-/// The messages that are still to come to a [`ParentPort`].
+/// The messages to come of a [`ParentPort`].
 #[derive(Debug)]
 pub struct Messages<'a, In, Out> {
     port: &'a ParentPort<In, Out>,
@@ -180,7 +181,7 @@ impl<In, Out> fmt::Debug for ParentPort<In, Out> {
     }
 }
 
-/// Lets `f` talk until it returns. Reports its error or panic to the other side before the end.
+/// Runs `f` until it returns. Reports its error or panic to the other side before the end.
 pub(crate) fn run<In, Out>(
     session: Session,
     f: impl FnOnce(ParentPort<In, Out>) -> Result<(), Failure>,
@@ -204,8 +205,8 @@ pub(crate) fn run<In, Out>(
 }
 
 impl Ends {
-    /// Returns the next message. Returns `None` at the end, and also when the bytes received are
-    /// not a message. [`verdict`](Self::verdict) tells the two apart.
+    /// Returns the next message. Returns `None` at the end, and also when the received bytes are not a
+    /// message. [`verdict`](Self::verdict) distinguishes the two.
     fn next(&self) -> Option<Frame> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let frame = match reader.frame() {
@@ -233,7 +234,7 @@ impl Ends {
     fn fail(&self, sequence: u64, failure: &Failure) {
         if let Ok(mut frame) = failure_frame(Kind::MessageFailed, failure) {
             frame.sequence = sequence;
-            // Without a coordinator there is nobody to tell.
+            // An error means that the coordinator is dead and needs no report.
             let _ = self.outlet.send(&frame);
         }
     }

@@ -1,7 +1,7 @@
 //! Descriptors on their way from a socket to the frames that they were sent with.
 //!
-//! The kernel returns them with the bytes that they were sent with, and ends a read there. So the
-//! descriptors of one read belong to one frame, whose first byte came with the same read.
+//! The kernel returns them together with the bytes that they were sent with, and ends a read there. Therefore
+//! the descriptors of one read belong to one frame, whose first byte is in the same read.
 
 use procpool_protocol::attachments::{Attachment, Attachments};
 use procpool_protocol::frame::Frame;
@@ -10,14 +10,14 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 
-/// Maximum number of descriptors that wait for their frames. They belong to a frame whose end is
-/// still to come, and to the next one, whose beginning comes with that end.
+/// Maximum number of descriptors that wait for their frames. They belong to a frame whose end has not
+/// arrived, and to the next one, which begins in the read with that end.
 const MAX_WAITING: usize = 2 * MAX_ATTACHMENTS;
 
 /// A source of bytes, and of descriptors with them.
 pub(crate) trait Source {
-    /// Reads once. Returns the number of bytes, 0 at the end, and the descriptors that came along.
-    /// Those may be fewer than were sent.
+    /// Reads once. Returns the number of bytes, 0 at the end, and the received descriptors. They may be fewer
+    /// than were sent.
     fn receive(&mut self, into: &mut [u8]) -> io::Result<(usize, Option<Vec<OwnedFd>>)>;
 }
 
@@ -27,8 +27,8 @@ impl<R: Read> Source for R {
     }
 }
 
-/// Descriptors of frames that are still to be taken, in their order. Positions count the bytes of
-/// the connection.
+/// Descriptors of frames that are not yet complete, in their order. Positions count the bytes of the
+/// connection.
 #[derive(Debug, Default)]
 pub(crate) struct Received(VecDeque<Batch>);
 
@@ -43,8 +43,8 @@ struct Batch {
 }
 
 impl Received {
-    /// Takes the descriptors that came with the bytes from `from` until `until`. Closes them if too
-    /// many wait already.
+    /// Adds the descriptors that arrived with the bytes from `from` until `until`. Closes them if too many
+    /// wait already.
     pub(crate) fn add(&mut self, from: u64, until: u64, descriptors: Vec<OwnedFd>) {
         let waiting: usize = self.0.iter().map(|batch| batch.descriptors.len()).sum();
         if waiting + descriptors.len() <= MAX_WAITING {
@@ -52,8 +52,8 @@ impl Received {
         }
     }
 
-    /// Attaches its descriptors to a frame that began at `start`, and closes earlier ones that no
-    /// frame asked for. A frame that lacks some gets none.
+    /// Attaches its descriptors to a frame that began at `start`, and closes earlier ones that no frame has
+    /// claimed. A frame that lacks some receives none.
     pub(crate) fn attach(&mut self, start: impl FnOnce() -> u64, frame: &mut Frame) {
         let Some(count) = frame.payload.attachments.absentees() else {
             if !self.0.is_empty() {
@@ -63,7 +63,7 @@ impl Received {
         };
         let start = start();
         self.close_until(start);
-        // One that came later is the next frame's.
+        // A later one belongs to the next frame.
         if self.0.front().is_none_or(|batch| batch.from > start) {
             return;
         }
@@ -90,8 +90,7 @@ mod tests {
         (0..count).map(|_| std::fs::File::open("/dev/null").unwrap().into()).collect()
     }
 
-    /// Returns the number of descriptors that a frame gets that began at `start` and announced
-    /// `count`.
+    /// Returns the number of descriptors that a frame receives if it began at `start` and announced `count`.
     fn attached(received: &mut Received, start: u64, count: u8) -> usize {
         let attachments = Attachments::absent(count);
         let payload = Payload { attachments, ..Payload::raw("input") };

@@ -1,9 +1,9 @@
-//! A saved job run again, in this process and for a person: no coordinator, no guard, no group of
-//! its own, no death with the parent. A debugger sees one ordinary program, and a crash is a crash.
+//! Runs a saved job again, in this process and for a person. There is no coordinator, no guard, no process
+//! group, and no death with the parent. A debugger sees one ordinary program, and a crash is a crash.
 //!
-//! The file's owner does not matter here. The file chooses the input, which is checked like a
-//! coordinator's, and no program, arguments or environment. `procpool replay` has to mistrust
-//! those.
+//! The file's owner does not matter here: the file chooses only the input, which is checked like a
+//! coordinator's. It does not choose a program, arguments or environment. `procpool replay` reads those and
+//! must therefore mistrust the file.
 
 use crate::arguments::SavedJobs;
 use crate::context::Context;
@@ -24,7 +24,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// This worker cannot run a file again.
+/// This worker cannot replay a file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
     #[error("failed to read the saved job {}: {reason}", path.display())]
@@ -80,8 +80,8 @@ pub(crate) fn read(saved: &SavedJobs) -> Result<Sitting, ReplayError> {
     Ok(Sitting::new(jobs, saved.with_history))
 }
 
-/// Their name and version have to be ours. Their schemas need not: a mended worker may have other
-/// schemas.
+/// Checks that the saved jobs have this worker's name and version. Their schemas may differ, because a
+/// repaired worker may have other schemas.
 pub(crate) fn check(sitting: Sitting, ours: &Identity) -> Result<Sitting, ReplayError> {
     for (path, saved) in &sitting.jobs {
         let Recording { job, contract, .. } = &saved.recording;
@@ -103,7 +103,7 @@ fn other_job(path: &Path, saved: &Recording, ours: &[&Identity]) -> ReplayError 
     ReplayError::OtherJob { path: path.into(), saved: Box::new(saved.clone()), ours: ours.join(", or of ") }
 }
 
-/// Makes the state, runs the jobs and prints each outcome. The ending is that of the last.
+/// Creates the state, runs the jobs and prints each outcome. The ending is that of the last job.
 pub(crate) fn again<J: Job, S>(
     sitting: Sitting,
     mut transcript: Transcript,
@@ -130,11 +130,11 @@ pub(crate) fn again<J: Job, S>(
         if let Some(heading) = heading {
             bench.outlet.note(&heading);
         }
-        // Files may come from several workers, each of which counted for itself.
+        // The files may come from several workers, each with sequence numbers of its own.
         let sequence = others as u64 + 1;
         ending = run::<J>(&bench, job, sequence, wrong.is_some(), &mut f)?;
         if ending == Ending::Panicked {
-            // As in a worker that serves: what a panic may have broken is not destroyed.
+            // As in a worker that serves: a panic may have broken the state, so its destructor must not run.
             mem::forget(state);
             return Ok(ending);
         }
@@ -150,8 +150,7 @@ struct Turn {
     /// The line that is printed before it.
     heading: Option<String>,
     job: Frame,
-    /// The recording of the failure. `None` for an earlier job of its worker, whose output nobody
-    /// needs any more.
+    /// The recording of the failure. `None` for an earlier job of its worker, whose output is not needed.
     wrong: Option<Recording>,
 }
 
@@ -165,7 +164,7 @@ fn turns(jobs: Vec<(PathBuf, SavedJob)>, with_history: bool) -> Vec<Turn> {
             Turn { heading: Some(heading), job, wrong: None }
         }));
         let heading = match (at, count) {
-            // Announced before the state was made.
+            // The heading was printed before the state was created.
             (0, 0) => None,
             (0, _) => Some("running the job that went wrong".into()),
             _ => Some(heading(&saved.recording)),
@@ -183,7 +182,7 @@ fn run<J: Job>(
     is_wanted: bool,
     f: &mut impl FnMut(J::Input, &Context<J>) -> Result<J::Output, Failure>,
 ) -> Result<Ending, WorkerError> {
-    // Nobody recalls it.
+    // No coordinator can withdraw it.
     let verdict =
         jobs::run_one::<J>(bench, unhurried(job, sequence)?, f)?.unwrap_or(Status::Cancelled.into());
     let ending = match verdict.status {
@@ -201,7 +200,7 @@ fn run<J: Job>(
     }
 }
 
-/// Returns the note for a person whose job does not fail again: it had other jobs before it then.
+/// Returns the note for a person if a job does not fail again, and its worker had run other jobs before it.
 fn company(recording: &Recording, others: usize, with_history: bool) -> Option<String> {
     let before = recording.jobs_before.filter(|&before| before > others as u64)?;
     let way_out = match (recording.format, with_history) {
@@ -239,8 +238,7 @@ fn not_begun(transcript: &mut Transcript, why: &str, ending: Ending) -> Ending {
     ending
 }
 
-/// Returns the same job without a deadline, with a listener who reads every chunk, and with a
-/// number of this process.
+/// Returns the same job without a deadline, with credit for every chunk, and with a number of this process.
 fn unhurried(job: Frame, sequence: u64) -> Result<Frame, WorkerError> {
     let header = message::Job::checked(&job)?;
     let header = message::Job { remaining_nanos: None, credit: Some(u32::MAX), ..header };

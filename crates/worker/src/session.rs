@@ -1,6 +1,7 @@
-//! A worker's time with its coordinator: connected at birth or attached, then welcomed, guarded, ready.
+//! A worker's session with its coordinator: connected at its spawn or attached, then welcomed, guarded,
+//! ready.
 //!
-//! Knows the order of these steps and nothing of jobs; [`Session`] is what the loops work with.
+//! Knows the order of these steps. Does not: know jobs; the loops use [`Session`].
 
 use crate::ending::{Ending, WorkerError, complain};
 use crate::frames::FrameReader;
@@ -20,7 +21,7 @@ use procpool_protocol::handshake::Mode;
 use procpool_protocol::message::failure_frame;
 use std::sync::Arc;
 
-/// A worker under guard.
+/// A worker with a guard.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) mode: Mode,
@@ -31,8 +32,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Prepares the introduction of the worker and starts the guard. `on_lost` ends the worker. Its
-    /// first argument says whether the coordinator made the worker's process group.
+    /// Prepares the introduction of the worker and starts the guard. `on_lost` ends the worker. Its first
+    /// argument says whether the coordinator created the worker's process group.
     pub(crate) fn open(
         identity: &Identity,
         opening: Opening,
@@ -47,14 +48,14 @@ impl Session {
         Ok(Self { mode, reader, bench, page: take_page(page, arenas) })
     }
 
-    /// Introduces the worker now, because the next step may take long. Otherwise the introduction
-    /// goes along with that step.
+    /// Sends the introduction now, because the next step may take long. Otherwise the introduction is sent
+    /// together with that step.
     pub(crate) fn introduce(&self) -> Result<(), WorkerError> {
         self.flush()
     }
 
-    /// Makes the state that lasts from here to the end, then says that the worker takes jobs.
-    /// Reports a failure to the coordinator.
+    /// Creates the state that lasts from here to the end, then reports that the worker accepts jobs. Reports
+    /// a failure to the coordinator.
     pub(crate) fn begin<S>(
         &mut self,
         init: impl FnOnce(&Startup) -> Result<S, Failure>,
@@ -76,22 +77,22 @@ impl Session {
         Ok(Err(ending))
     }
 
-    /// Sends a frame behind what is pending.
+    /// Sends a frame after the pending ones.
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), WorkerError> {
         self.bench.outlet.send(frame).map_err(|_| WorkerError::Orphaned)
     }
 
-    /// Sends a job's last frame, at the latest before the next frame is waited for.
+    /// Sends a job's last frame, at the latest before waiting for the next frame.
     pub(crate) fn answer(&self, frame: &Frame) -> Result<(), WorkerError> {
         self.bench.outlet.answer(frame).map_err(|_| WorkerError::Orphaned)
     }
 
-    /// Sends the answers.
+    /// Sends the waiting answers.
     pub(crate) fn flush(&self) -> Result<(), WorkerError> {
         self.bench.outlet.flush().map_err(|_| WorkerError::Orphaned)
     }
 
-    /// Tells the coordinator that a free message's handler failed.
+    /// Notifies the coordinator that a free message's handler failed.
     pub(crate) fn message_failed(&self, sequence: u64, failure: &Failure) -> Result<(), WorkerError> {
         let mut frame = failure_frame(Kind::MessageFailed, failure).map_err(WorkerError::Send)?;
         frame.sequence = sequence;
@@ -99,18 +100,18 @@ impl Session {
     }
 }
 
-/// Takes the page that the worker was born with. Closes the arenas that it was born with in case it
-/// could not receive any. Without the page the coordinator sends one job at a time.
+/// Maps the page that the worker inherited. Closes the arenas that it inherited in case it could not receive
+/// any. Without the page the coordinator sends one job at a time.
 fn take_page(page: bool, arenas: bool) -> Option<Page> {
     if arenas {
         drop([INPUT_FD, OUTPUT_FD].map(procpool_birth::take));
     }
-    // With arenas something has this number in any case.
+    // With arenas, this number is in use in any case.
     let born = if page || arenas { procpool_birth::take(PAGE_FD) } else { None };
     born.filter(|_| page).and_then(|page| Page::from_fd(page).ok())
 }
 
-/// Returns a panic as a failure, where the protocol has no better word for it.
+/// Returns a panic as a failure, for frames that cannot report a panic.
 pub(crate) fn panicked(report: &PanicReport) -> Failure {
     Failure::new(report.to_string()).with_code("panicked")
 }

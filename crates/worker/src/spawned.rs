@@ -1,7 +1,7 @@
-//! From a fresh process to a session. A spawned worker takes the descriptors that it was born with,
-//! and one that somebody else started attaches.
+//! From a new process to a session. A spawned worker uses the descriptors that it inherited. A worker that
+//! another program started attaches.
 //!
-//! Knows no frames but by the opening.
+//! Does not: know frames, except through the opening.
 
 use crate::arguments;
 use crate::attached;
@@ -13,34 +13,34 @@ use crate::os;
 use crate::session::Session;
 use std::sync::{Mutex, PoisonError};
 
-/// An opening that was read, and not served yet. A program that is the worker of several jobs keeps
-/// it, as the next of them may be the wanted one.
+/// An opening that was read, and not served yet. In a program that is the worker of several jobs, the next of
+/// them may be the requested one.
 static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
 
-/// Reads the message of the coordinator that spawned this process, or that it attaches to. From
-/// here on the worker does not outlive it.
+/// Reads the first message of the coordinator that spawned this process, or that it attaches to. From here
+/// on, the worker does not outlive the coordinator.
 pub(crate) fn meet() -> Result<Opening, WorkerError> {
     if was_spawned() {
         os::outlive_stops();
-        // A stopped process cannot see the end of file that tells of its coordinator's end.
+        // A stopped process cannot see the end of file that reports its coordinator's death.
         os::wake_with_parent().map_err(WorkerError::DeathSignal)?;
     }
     opening()
 }
 
-/// Joins it as a worker of this job.
+/// Joins the coordinator as a worker of this job.
 pub(crate) fn join(opening: Opening, identity: &Identity) -> Result<Session, WorkerError> {
     os::name_thread(&identity.job);
     procpool_birth::serves();
     let session = Session::open(identity, opening, end)?;
     if !was_spawned() {
-        // Its own supervisor may stop it, and then addresses it alone.
+        // The worker's own supervisor may stop it, and then signals only this process.
         os::drain_at_stop(session.reader.source());
     }
     Ok(session)
 }
 
-/// Notes that this program can serve `jobs`. Returns whether the coordinator wants one of them.
+/// Records that this program can serve `jobs`. Returns whether the coordinator wants one of them.
 pub(crate) fn is_wanted(jobs: impl Iterator<Item = &'static str>) -> Result<bool, WorkerError> {
     let opening = opening()?;
     let wanted = opening.welcome.job.as_deref();
@@ -68,7 +68,7 @@ fn opening() -> Result<Opening, WorkerError> {
     Opening::read(Sockets { jobs: connections.jobs.into(), control: connections.control.into() })
 }
 
-/// The guard's last act.
+/// Ends the process when the guard's watch has ended.
 fn end(owned: bool, lost: Lost) {
     match lost {
         Lost::Coordinator => os::die(owned),

@@ -17,12 +17,12 @@ pub struct Startup {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerDataError {
-    /// The coordinator sent none.
+    /// The coordinator sent no worker data.
     #[error(
         "failed to read the worker data: there is none; give it to the pool or the worker that is started"
     )]
     Absent,
-    /// It does not decode to the expected type.
+    /// The worker data does not decode to the expected type.
     #[error("failed to read the worker data: {0}")]
     Unreadable(PayloadError),
 }
@@ -39,10 +39,10 @@ impl Startup {
         &self.worker
     }
 
-    /// Returns the data that was given to the pool or the worker for every process it starts.
+    /// Returns the data that the pool or worker was configured with for every process it starts.
     ///
     /// Decoded at each call. Data that is expensive to decode belongs in the state that
-    /// [`serve_with`](crate::serve_with) makes once.
+    /// [`serve_with`](crate::serve_with) creates once.
     ///
     /// ```
     /// use procpool_worker::{Failure, Startup};

@@ -1,7 +1,7 @@
-//! The output of a job that is run again, for a person: the job's output on standard output, all
-//! else on standard error.
+//! The output of a replayed job, for a person: the job's output on standard output, all else on standard
+//! error.
 //!
-//! Takes the very frames that a coordinator would get.
+//! Receives the same frames as a coordinator.
 
 use procpool_protocol::codec::CodecError;
 use procpool_protocol::frame::{Frame, Kind};
@@ -29,15 +29,15 @@ impl Transcript {
         Self { notes: Box::new(notes), output: Box::new(output) }
     }
 
-    /// Writes one line beside the output.
+    /// Writes one line of notes.
     pub(crate) fn note(&mut self, line: &str) {
-        // Texts come out of a file, and the terminal must not obey them.
+        // The texts come from a file, and must not control the terminal.
         let line = printable(line);
-        // Standard error may be closed; the exit code still tells.
+        // Standard error may be closed; the exit code still reports the end.
         let _ = writeln!(self.notes, "procpool-worker: {line}");
     }
 
-    /// Writes the content of a frame. The error is that of the output.
+    /// Writes the content of a frame. The error is that of standard output.
     pub(crate) fn tell(&mut self, frame: &Frame) -> io::Result<()> {
         match frame.kind {
             Kind::Progress => self.note_message(Progress::from_frame(frame), progress),
@@ -61,7 +61,7 @@ impl Transcript {
         }
     }
 
-    /// Writes an output that is text or raw bytes; nobody reads bincode.
+    /// Writes an output that is text or raw bytes, but not bincode, which a person cannot read.
     fn put(&mut self, output: &Payload) -> io::Result<()> {
         match output.encoding {
             Encoding::Json => {

@@ -1,12 +1,12 @@
-//! The processor time and peak memory of a job, for a caller that asked. They cost system calls, so
-//! nobody else pays for them.
+//! The processor time and peak memory of a job, for a caller that requested them. They cost system calls, so
+//! they are measured only then.
 
 use crate::os;
 use procpool_protocol::extras::{Extra, of_done};
 use procpool_protocol::message::Job;
 use std::time::Duration;
 
-/// The reading of the thread's clock at the job's start; `None` if nobody asked.
+/// The thread's clock at the job's start; `None` if no measurement was requested.
 #[derive(Debug)]
 pub(crate) struct Meter(Option<Duration>);
 

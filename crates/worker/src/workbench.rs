@@ -1,5 +1,5 @@
-//! [`Workbench`]: the means to run a job, besides its function. Both a coordinator and a person who
-//! runs a saved job again use it.
+//! [`Workbench`]: everything that running a job needs besides its function. Both a coordinator's session and
+//! a replay use it.
 
 use crate::arenas::Arenas;
 use crate::board::Board;

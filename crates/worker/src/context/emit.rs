@@ -12,9 +12,9 @@ use std::sync::atomic::Ordering;
 impl<J: Streaming> Context<J> {
     /// Sends one chunk of the job's streamed output.
     ///
-    /// No chunk is lost: when the reader falls 16 chunks behind, this blocks until it reads on, the
-    /// job is cancelled or its time is up. Where nobody reads chunks at all, as over HTTP, they are
-    /// dropped without being encoded, and the answer says how many. A [`Bytes`] larger than 1 MiB
+    /// No chunk is lost: when the reader falls 16 chunks behind, this blocks. It continues when the reader
+    /// reads on, the job is cancelled or its deadline passes. If no caller reads chunks, as over HTTP, they
+    /// are dropped without being encoded, and the answer contains their number. A [`Bytes`] larger than 1 MiB
     /// is sent as several chunks.
     ///
     /// ```
@@ -34,9 +34,9 @@ impl<J: Streaming> Context<J> {
     /// ```
     ///
     /// # Errors
-    /// [`Cancelled`] when the job has to give up. Also when a chunk cannot be sent at all: its
-    /// encoding fails, or is longer than 1 MiB or than the pool's `max_payload`. Then the job
-    /// breaks, with code `bad_chunk`, no matter what its function returns.
+    /// Returns [`Cancelled`] when the job must stop. Also when a chunk cannot be sent at all, because its
+    /// encoding fails, or is longer than 1 MiB or than the pool's `max_payload`. The job then breaks with
+    /// code `bad_chunk`, regardless of what its function returns.
     pub fn emit(&self, chunk: J::Chunk) -> Result<(), Cancelled> {
         if let Some(Bytes(bytes)) = (&chunk as &dyn Any).downcast_ref() {
             let mut rest = bytes.clone();
@@ -63,7 +63,7 @@ impl<J: Streaming> Context<J> {
         let payload =
             encode().and_then(|payload| self.fitting(payload)).map_err(|failure| self.fail(failure))?;
         let frame = Frame::new(Kind::Chunk, sequence, "").with_payload(payload);
-        // Without a coordinator nobody wants the rest either.
+        // Without a coordinator, the remaining chunks have no reader either.
         self.bench.outlet.send(&frame).map_err(|_| Cancelled)
     }
 
@@ -76,12 +76,12 @@ impl<J: Streaming> Context<J> {
     }
 
     fn fail(&self, failure: Failure) -> Cancelled {
-        // The first reason counts; a job that goes on emitting does not hide it.
+        // The first reason counts, even if the job emits further chunks.
         let _ = self.doom.set(failure.with_code("bad_chunk").as_broken());
         Cancelled
     }
 
-    /// Returns the maximum length of a chunk, in bytes; never 0, or nothing could be split.
+    /// Returns the maximum length of a chunk, in bytes. Never 0, because a split would be impossible.
     fn max_chunk(&self) -> usize {
         let limit = self.bench.startup.max_payload.clamp(1, MAX_CHUNK);
         usize::try_from(limit).unwrap_or(usize::MAX)

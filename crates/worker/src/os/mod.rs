@@ -1,8 +1,8 @@
-//! Calls that only the operating system offers; the one module that depends on the platform. Knows
-//! no frames.
+//! Calls that only the operating system offers. This is the only module that depends on the platform. Does
+//! not: know frames.
 //!
-//! Linux is the tested platform. On other Unixes the kernel does not report a parent's death: there
-//! only the guard's end of file ends an orphaned worker.
+//! Linux is the tested platform. On other Unixes the kernel does not report a parent's death. There, only the
+//! guard's end of file ends an orphaned worker.
 
 mod process;
 mod socket;

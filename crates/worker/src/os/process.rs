@@ -1,10 +1,10 @@
-//! The worker's process: its life tied to its parent's, its name, its sudden end.
+//! The worker's process: continuing it at its parent's death, its name, its immediate end.
 
 use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 use std::io;
 
-/// Asks the kernel to continue this process if it is stopped when its parent dies. The guard can
-/// kill a whole process group, but it has to run to do that.
+/// Asks the kernel to continue this process if it is stopped when its parent dies. The guard can kill a whole
+/// process group, but must run to do that.
 pub(crate) fn wake_with_parent() -> io::Result<()> {
     on_parent_death(Signal::CONT)
 }
@@ -24,7 +24,7 @@ fn on_parent_death(_signal: Signal) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 pub(crate) fn name_thread(name: &str) {
     let end = (0..=name.len().min(15)).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
-    // A name that cannot be set (it holds a zero byte) is no reason not to work.
+    // A name that cannot be set (it holds a zero byte) does not prevent the work.
     if let Ok(name) = std::ffi::CString::new(&name[..end]) {
         let _ = rustix::thread::set_name(&name);
     }
@@ -34,15 +34,14 @@ pub(crate) fn name_thread(name: &str) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn name_thread(_name: &str) {}
 
-/// Ends this process at once, without destructors. With `whole_group`, which says that the
-/// coordinator made the process group, ends all of the group. A wrapper between the two is in it,
-/// too.
+/// Ends this process at once, without destructors. With `whole_group`, ends the whole process group, which
+/// the coordinator has created. The group includes a wrapper between the two.
 pub(crate) fn die(whole_group: bool) -> ! {
     let _ = match whole_group {
         true => kill_process_group(getpgrp(), Signal::KILL),
         false => kill_process(getpid(), Signal::KILL),
     };
-    // The signal is on its way, and nobody survives it.
+    // The signal has been sent, and no process survives it.
     loop {
         std::thread::park();
     }

@@ -1,5 +1,4 @@
-//! A connection to the coordinator: blocking, shared by the thread that reads, those that write and the
-//! one that ends it.
+//! A connection to the coordinator: blocking, and shared by the threads that read, write and shut it down.
 
 use crate::received::Source;
 use interprocess::local_socket::prelude::*;
@@ -18,8 +17,8 @@ use std::time::Duration;
 
 /// One connection; clones share it.
 ///
-/// Connected by interprocess, whose own stream has neither vectored writes nor a shutdown that the
-/// other side notices; this is what is inside it.
+/// Connected by interprocess, whose own stream has neither vectored writes nor a shutdown that the other side
+/// notices. This is the stream inside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket(Arc<UnixStream>);
 
@@ -35,10 +34,9 @@ impl Socket {
         self.0.set_read_timeout(patience)
     }
 
-    /// Lets readers have the bytes that have arrived, then the end of file. Wakes a reader that is
-    /// blocked.
+    /// Lets readers read the bytes that have arrived, then the end of file. Wakes a blocked reader.
     pub(crate) fn close_for_reading(&self) {
-        // A connection that is gone already is closed for reading, too.
+        // A broken connection is closed for reading already.
         let _ = self.0.shutdown(Shutdown::Read);
     }
 
@@ -66,7 +64,7 @@ impl Source for Socket {
                 descriptors.get_or_insert_with(Vec::new).extend(rights);
             }
         }
-        // None came where this process may open no further descriptors: their frame has to know.
+        // The kernel drops descriptors if this process may not open further ones. The frame must know that.
         let some_are_lost = received.flags.contains(ReturnFlags::CTRUNC);
         Ok((received.bytes, if some_are_lost { Some(descriptors.unwrap_or_default()) } else { descriptors }))
     }

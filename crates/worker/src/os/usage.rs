@@ -8,15 +8,14 @@ pub(crate) fn thread_cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// Returns the peak resident memory of this process, in bytes, where the system reports it.
-/// (`getrusage` counts that of the process that spawned this one, too: the peak outlives an
-/// `exec`.)
+/// Returns the peak resident memory of this process, in bytes, if the system reports it. (`getrusage` also
+/// counts that of the process that spawned this one, because the peak outlives an `exec`.)
 #[cfg(target_os = "linux")]
 pub(crate) fn peak_memory() -> Option<u64> {
     peak_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Returns `None`: unknown here.
+/// Returns `None`: unknown on this platform.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn peak_memory() -> Option<u64> {
     None

@@ -1,4 +1,4 @@
-//! Types and values that their encoding cannot carry: the job broke, and its input is not to blame.
+//! Types and values that their encoding cannot carry: the job breaks, and its input is not the cause.
 
 use super::*;
 use procpool_protocol::message::Status;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 struct Sparse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Another field follows it.
+    /// Another field follows the optional one.
     size: u8,
 }
 

@@ -5,8 +5,8 @@ use procpool_protocol::handshake::Description;
 use procpool_protocol::message::Status;
 use std::sync::mpsc::Sender;
 
-/// Returns a worker whose jobs say when they run and then spin until they are cancelled, or succeed
-/// at once when their input is 0.
+/// Returns a worker whose jobs report when they run, and then spin until they are cancelled. A job with input
+/// 0 succeeds at once.
 fn spinner() -> (Double, Receiver<u64>) {
     let (started, running): (Sender<u64>, _) = mpsc::channel();
     let double = Double::numbers(move |n, cx| {

@@ -1,4 +1,4 @@
-//! Memory that comes as descriptors: arenas over the control connection, shared regions with a job.
+//! Memory that arrives as descriptors: arenas over the control connection, shared regions with a job.
 
 use super::*;
 use procpool_memory::SharedRegion;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 const LENGTH: usize = 1 << 20;
 
-/// Adds to a number that is shared.
+/// Adds to a shared number.
 struct Adder;
 
 impl Job for Adder {
@@ -40,7 +40,7 @@ impl Wire {
 }
 
 impl Double {
-    /// Offers an arena. Returns whether the worker takes it.
+    /// Offers an arena. Returns whether the worker accepts it.
     fn share(&mut self, number: u64, share: &Share, memory: Option<BorrowedFd<'_>>) -> bool {
         let mut frame = json_frame(Kind::Share, share).unwrap();
         frame.sequence = number;
@@ -61,7 +61,7 @@ fn an_arena(direction: Direction) -> Share {
     Share { direction, length: Some(LENGTH as u64), born: false }
 }
 
-/// Returns a job whose input refers to a region, and what goes along.
+/// Returns a job whose input refers to a region, and the descriptors to send with it.
 fn adding(sequence: u64, region: &SharedRegion<AtomicU32>) -> (Frame, Vec<passing::Descriptor>) {
     let (payload, descriptors) = passing::collect(|| Payload::encode(region, Encoding::Bincode).unwrap());
     let attachments =
@@ -69,7 +69,7 @@ fn adding(sequence: u64, region: &SharedRegion<AtomicU32>) -> (Frame, Vec<passin
     (job(sequence, &message(), Payload { attachments, ..payload }), descriptors)
 }
 
-/// Returns a worker of regions that adds one to each, and gives the region's length.
+/// Returns a worker of regions that adds one to each cell, and returns the region's length.
 fn adder() -> Double {
     Double::with::<Adder>(Mode::Jobs, |region, _| {
         region[0].fetch_add(1, Relaxed);
@@ -145,7 +145,7 @@ fn bytes_beside_parameters_lie_in_the_arenas_as_bytes_alone_do() {
         let found = with_rest(Payload::new(Encoding::Bincode, found), done.extras, of_done::REST);
         assert_eq!(found.decode::<(u64, Bytes)>().unwrap(), (42, value.1.clone()));
     }
-    // Both times in the same mappings.
+    // Both jobs use the same mappings.
     assert_eq!(places.recv().unwrap(), places.recv().unwrap());
 }
 
@@ -200,7 +200,7 @@ fn a_job_s_regions_are_found_by_what_came_with_it() {
     let regions = [10, 20, 30].map(|cells| SharedRegion::<AtomicU32>::new(cells).unwrap());
     for (sequence, region) in (1..).zip(&regions) {
         let (frame, descriptors) = adding(sequence, region);
-        // The thread next door has the region; a process of its own would not.
+        // The worker's thread shares this process's regions; a worker process would not have the region.
         let frame = elsewhere(frame);
         let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         double.jobs.send_with(&frame, &descriptors);
@@ -243,8 +243,7 @@ fn text_names_no_memory() {
     }
 }
 
-/// Returns the same job as a process sees it that does not have the region: by an id that nobody
-/// here has.
+/// Returns the same job with another region id, as a process without the region would see it.
 fn elsewhere(frame: Frame) -> Frame {
     let mut bytes = frame.payload.bytes.to_vec();
     // The length of the id comes first, then its digits.

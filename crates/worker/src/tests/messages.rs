@@ -54,7 +54,7 @@ fn lines_of_log_belong_to_no_job_where_there_are_none() {
     };
     let mut double = Double::with::<Number>(Mode::Messages, |n, cx| {
         cx.log(Level::Info, "answering");
-        // Marked or not: there is one kind of failure here.
+        // The marking does not matter: messages have one kind of failure.
         Err(Failure::new(n.to_string()).as_broken())
     });
     double.jobs.send(&post(number(7)));

@@ -1,5 +1,5 @@
-//! The worker without processes: its side of two socket pairs on a thread, a coordinator's double on
-//! the other.
+//! The worker without processes: it runs on a thread on one side of two socket pairs. A simulated coordinator
+//! is on the other.
 
 mod batches;
 mod carriage;
@@ -68,7 +68,7 @@ impl Streaming for Raw {
     type Chunk = Bytes;
 }
 
-/// One connection as the coordinator has it.
+/// The coordinator's side of one connection.
 struct Wire {
     stream: UnixStream,
     reader: FrameReader<Socket>,
@@ -107,7 +107,7 @@ impl Wire {
         self.writer.greet(Preamble::ours(), frame).unwrap();
     }
 
-    /// The end of file, for the worker.
+    /// Sends the worker the end of file.
     fn close(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
@@ -117,14 +117,14 @@ impl Wire {
 struct Double {
     jobs: Wire,
     control: Wire,
-    /// The guard's last word.
+    /// The reason why the guard ended.
     lost: Receiver<(bool, Lost)>,
     /// How the worker ended.
     end: Receiver<Result<Ending, WorkerError>>,
 }
 
 impl Double {
-    /// Returns a worker without a welcome yet.
+    /// Returns a worker that has not received its welcome.
     fn meet(
         identity: Identity,
         work: impl FnOnce(Session) -> Result<Ending, WorkerError> + Send + 'static,
@@ -134,7 +134,7 @@ impl Double {
         let (lose, lost) = mpsc::channel();
         let (finish, end) = mpsc::channel();
         thread::spawn(move || {
-            // The guard outlives this thread; a process that ends closes its connections.
+            // The guard outlives this thread, but a process that ends closes its connections.
             let exit = their_jobs.try_clone().unwrap();
             let sockets = Sockets { jobs: their_jobs.into(), control: their_control.into() };
             let on_lost = move |owned, why| lose.send((owned, why)).unwrap_or_default();
@@ -196,13 +196,13 @@ impl Double {
         Progress::from_frame(&self.jobs.hear(Kind::Progress)).unwrap().done
     }
 
-    /// Returns when the guard has taken in everything that was said so far.
+    /// Waits until the guard has processed everything that was sent so far.
     fn guard_has_heard(&mut self) {
         self.control.send(&Frame::new(Kind::Ping, 99, ""));
         assert_eq!(self.control.hear(Kind::Pong).sequence, 99);
     }
 
-    /// How the worker ended, of itself.
+    /// Waits until the worker ends by itself, and returns how it ended.
     fn end(self) -> Result<Ending, WorkerError> {
         self.end.recv_timeout(HANG).expect("the worker did not end")
     }
@@ -227,7 +227,7 @@ fn welcome(mode: Mode) -> Welcome {
     }
 }
 
-/// Returns a job's header: first attempt, no deadline, answer in JSON, nobody listens to chunks.
+/// Returns a job's header: first attempt, no deadline, answer in JSON, no reader of chunks.
 fn message() -> message::Job {
     message::Job {
         id: [0xab; 16],

@@ -1,4 +1,4 @@
-//! Several jobs in one executable: which one a coordinator gets, and what it hears where it gets none.
+//! Several jobs in one executable: the job that a coordinator gets, and the error if there is none.
 
 use super::*;
 use crate::offers::Jobs;

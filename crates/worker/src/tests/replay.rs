@@ -61,7 +61,7 @@ fn saved(message: &message::Job, input: Payload) -> SavedJob {
     }
 }
 
-/// How a job ended that was run again with the worker data as its state, what it put out, what was said beside.
+/// Runs jobs again with the worker data as their state. Returns how they ended, their output, and the notes.
 fn again(
     saved: SavedJob,
     f: impl FnMut(&mut u64, u64, &Context<Number>) -> Result<u64, Failure>,
@@ -79,7 +79,7 @@ fn again_all(
     (ending.unwrap(), output.text(), notes.text())
 }
 
-/// A file, and its jobs of before run first if that is wanted.
+/// Creates a sitting of these files, with their earlier jobs if `with_history`.
 fn sitting(files: Vec<SavedJob>, with_history: bool) -> Sitting {
     Sitting::new(files.into_iter().map(|saved| ("a.job".into(), saved)).collect(), with_history)
 }
@@ -196,7 +196,7 @@ fn another_job_or_version_is_refused_by_name() {
     assert!(refusal(|it| it.job = "letter".into()).unwrap_err().contains("it is of job `letter`"));
 }
 
-/// Returns a job that its worker was given after these numbers, and after others.
+/// Returns a job before which its worker ran jobs with these numbers, and others.
 fn after(numbers: &[u64]) -> SavedJob {
     let mut saved = saved(&message(), number(7));
     saved.recording.format = FORMAT_WITH_HISTORY;

@@ -5,7 +5,7 @@ use procpool_protocol::extras::{Extra, of_done};
 use procpool_protocol::limits::MAX_CHUNK;
 use procpool_protocol::message::{Credit, Status};
 
-/// Returns a worker whose jobs emit as many chunks as their input says, and tell before each.
+/// Returns a worker whose jobs emit as many chunks as their input says, and report before each.
 fn emitter() -> (Double, Receiver<u64>) {
     let (emit, emitting) = mpsc::channel();
     let double = Double::numbers(move |n, cx| {
@@ -66,7 +66,7 @@ fn an_emit_without_credit_waits_for_more() {
     double.control.send(&credit(1, 1));
     assert_eq!(double.chunk(), "chunk 1");
     assert_eq!(emitting.iter().next(), Some(2));
-    // What is not the running job's is nobody's.
+    // Credit for another job has no effect.
     double.control.send(&credit(2, 9));
     double.guard_has_heard();
     double.control.send(&credit(1, 1));
@@ -77,7 +77,7 @@ fn an_emit_without_credit_waits_for_more() {
 #[test]
 fn an_emit_that_waits_is_woken_by_a_cancel() {
     let (mut double, emitting) = emitter();
-    // Often enough that some emits are waiting already when their cancel comes.
+    // Often enough that some emits already wait when their cancel arrives.
     for sequence in 1..=100 {
         double.jobs.send(&job(sequence, &with_credit(0), number(1)));
         emitting.recv_timeout(HANG).unwrap();
@@ -90,7 +90,7 @@ fn an_emit_that_waits_is_woken_by_a_cancel() {
 #[test]
 fn a_chunk_above_the_limit_breaks_the_job() {
     let mut double = Double::numbers(|n, cx| {
-        // Not even a job that hides it gets away with it.
+        // The job breaks even if it ignores the error.
         let _ = cx.emit("x".repeat(2000));
         Ok(n)
     });
