@@ -1,8 +1,9 @@
-//! A typed value whose large byte string travels as it is, apart from the rest of the value.
+//! Sends the large byte string of a typed value unchanged, separately from the rest of the value.
 //!
-//! The rest is the value's bincode, in which that string is empty, behind the offset of the empty string as a `u32`. So the
-//! string is not copied to be encoded, and where it was received it is the [`Bytes`] of the decoded value. Knows no wire:
-//! the rest is a part of a payload, and its [extra](crate::extras) of a job or its end.
+//! The rest is the value's bincode, in which that string is empty, after the offset of the empty string as a
+//! `u32`. Therefore encoding does not copy the string, and the receiver uses it as the [`Bytes`] of the
+//! decoded value. Does not: know the wire; the rest is the [extra](crate::extras) of a job or its end, and a
+//! part of a payload.
 
 use crate::arena::MIN_SHARED;
 use crate::codec::{self, Collected};
@@ -10,18 +11,19 @@ use crate::limits::MAX_REST;
 use bytes::Bytes;
 use std::cell::RefCell;
 
-/// Minimum length of a byte string that travels apart, in bytes. Shorter ones go through the
-/// socket, and are copied there anyway.
+/// Minimum length of a byte string that is sent separately, in bytes. Shorter ones go through the socket, and
+/// are copied there anyway.
 pub(crate) const MIN_LENGTH: usize = MIN_SHARED;
 
 thread_local! {
     /// The byte string that is being serialized.
     static OFFERED: RefCell<Option<Bytes>> = const { RefCell::new(None) };
-    /// The string of the value that is being decoded, and where its empty place is.
+    /// The string of the value that is being decoded, and the place of the empty one.
     static AWAITED: RefCell<Option<(usize, Bytes)>> = const { RefCell::new(None) };
 }
 
-/// Puts back what a thread's cell held. A value may be coded while another one is, and its code may panic.
+/// Restores the earlier value of a thread's cell. A value may be encoded or decoded within another one, and
+/// its code may panic.
 struct Outer<T: Clone + 'static>(&'static std::thread::LocalKey<RefCell<Option<T>>>, Option<T>);
 
 impl<T: Clone> Drop for Outer<T> {
@@ -30,7 +32,7 @@ impl<T: Clone> Drop for Outer<T> {
     }
 }
 
-/// Runs `serialize`, which writes `string`, and may find it as a whole meanwhile.
+/// Runs `serialize`, which writes `string`. Meanwhile [`offered`] finds the string as a whole.
 pub(crate) fn offering<T>(string: &Bytes, serialize: impl FnOnce() -> T) -> T {
     if string.len() < MIN_LENGTH {
         return serialize();
@@ -45,14 +47,14 @@ pub(crate) fn offered(bytes: &[u8]) -> Option<Bytes> {
     OFFERED.with_borrow(|offered| offered.as_ref().filter(is_it).cloned())
 }
 
-/// Returns the byte string that belongs in the place of this empty one, once.
+/// Returns the byte string that replaces this empty one, once.
 pub(crate) fn awaited(empty: &[u8]) -> Option<Bytes> {
     let place = empty.as_ptr() as usize;
     AWAITED.with_borrow_mut(|awaited| awaited.take_if(|(it, _)| *it == place).map(|(_, string)| string))
 }
 
-/// Returns the encoding of a value whose string was left out, if it is short enough for a header.
-/// `offset` is the place behind the length of the string, which is 0 there.
+/// Returns the encoding of a value whose string was omitted, if it is short enough for a header. `offset` is
+/// the place after the length of the string, which is 0 there.
 pub(crate) fn rest(encoded: &[u8], offset: usize) -> Option<Bytes> {
     let offset = u32::try_from(offset).ok()?.to_le_bytes();
     (offset.len() + encoded.len() <= MAX_REST).then(|| [&offset, encoded].concat().into())
@@ -67,7 +69,7 @@ pub(crate) struct Parts<'p> {
 }
 
 impl<'p> Parts<'p> {
-    /// Reads a rest. Returns `None` if no value has such a rest.
+    /// Reads a rest. Returns `None` if it is not a valid rest.
     pub(crate) fn of(rest: &'p [u8], string: &'p Bytes) -> Option<Self> {
         let (offset, encoded) = rest.split_first_chunk()?;
         let offset = usize::try_from(u32::from_le_bytes(*offset)).ok()?;
@@ -75,8 +77,8 @@ impl<'p> Parts<'p> {
         is_empty_string.then_some(Self { encoded, offset, string })
     }
 
-    /// Decodes the value without copying the string. Returns `None` if the type has something else
-    /// than a [`Bytes`](crate::Bytes) in that place, or cannot be decoded at all.
+    /// Decodes the value without copying the string. Returns `None` if the type does not have a
+    /// [`Bytes`](crate::Bytes) in that place, or cannot be decoded at all.
     pub(crate) fn decode<T, E>(&self, decode: impl FnOnce(&'p [u8]) -> Result<T, E>) -> Option<T> {
         let place = self.encoded[self.offset..].as_ptr() as usize;
         let _outer = Outer(&AWAITED, AWAITED.replace(Some((place, self.string.clone()))));
@@ -84,7 +86,7 @@ impl<'p> Parts<'p> {
         AWAITED.with_borrow(Option::is_none).then_some(value)
     }
 
-    /// Returns the value in one piece, as it is without anything apart.
+    /// Returns the value in one piece, as it is encoded without a separate string.
     pub(crate) fn join(&self) -> Bytes {
         let (before, after) = self.encoded.split_at(self.offset);
         let length = codec::length(self.string.len());
@@ -92,7 +94,7 @@ impl<'p> Parts<'p> {
     }
 }
 
-/// Takes the length of a string off the end of what was written, as the string is left out.
+/// Replaces the written length of a string by 0, because the string is omitted.
 pub(crate) fn leave_out(collected: &mut Collected, string: Bytes) -> bool {
     let length = codec::length(string.len());
     let Some(end) = collected.bytes.len().checked_sub(length.len()) else { return false };

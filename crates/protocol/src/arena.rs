@@ -1,5 +1,5 @@
-//! Arenas: memory that a coordinator shares with one worker, so that a large payload need not go
-//! through a socket. This module names arenas and places in them. Their contents are bytes.
+//! Arenas: memory that a coordinator shares with one worker, so that a large payload need not go through a
+//! socket. This module names arenas and places in them. Their contents are bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// through a socket in about the time that the two sides need to agree on a place.
 pub const MIN_SHARED: usize = 256 * 1024;
 
-/// The payloads that an arena is for.
+/// The payloads that an arena is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -17,27 +17,27 @@ pub enum Direction {
     Output,
 }
 
-/// How a worker comes by its arenas.
+/// How a worker receives its arenas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TakesArenas {
-    /// It receives their descriptors over the control connection, as the attachment of a [`Share`].
+    /// The worker receives their descriptors over the control connection, as the attachment of a [`Share`].
     Received,
-    /// It is [born](crate::birth) with them.
+    /// The worker [inherits](crate::birth) them.
     Born,
 }
 
-/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the
-/// arena's. Its memory is the frame's attachment, or the arena that the worker was born with.
-/// Without a length, the worker gives up the arena that it has in this direction.
+/// Header of [`Kind::Share`](crate::frame::Kind::Share); the frame's sequence number is the arena's. Its
+/// memory is the frame's attachment, or the arena that the worker inherited. Without a length, the worker
+/// drops its arena in this direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// The payloads that it is for.
+    /// The payloads that the arena is used for.
     pub direction: Direction,
-    /// Its length, in bytes.
+    /// The arena's length, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u64>,
-    /// Whether the worker was born with it.
+    /// Whether the worker inherited the arena.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub born: bool,
 }
@@ -45,18 +45,18 @@ pub struct Share {
 /// Header of [`Kind::Shared`](crate::frame::Kind::Shared); the frame's sequence number is the arena's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
-    /// Whether the worker can use it.
+    /// Whether the worker can use the arena.
     pub accepted: bool,
 }
 
-/// The place of a payload in an arena. It stands in a frame instead of the payload.
+/// The place of a payload in an arena. A frame contains it instead of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The arena's number.
     pub arena: u64,
-    /// The offset of the payload in it, in bytes.
+    /// The offset of the payload in the arena, in bytes.
     pub offset: u64,
-    /// Its length, in bytes.
+    /// The payload's length, in bytes.
     pub length: u64,
 }
 
@@ -64,7 +64,7 @@ impl Place {
     /// Length of a place on the wire, in bytes.
     pub const LEN: usize = 24;
 
-    /// Returns the place as it stands in a frame: three little-endian numbers.
+    /// Returns the place as a frame contains it: three little-endian numbers.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
         for (at, number) in [self.arena, self.offset, self.length].into_iter().enumerate() {

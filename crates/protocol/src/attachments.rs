@@ -1,7 +1,7 @@
 //! Attachments: descriptors that are sent with a frame, beside its bytes.
 //!
-//! This crate counts attachments. It does not send, receive or use them. Their number stands in the
-//! frame's header, so that a receiver knows which descriptor belongs to which frame.
+//! This crate counts attachments. It does not send, receive or use them. Their number is in the frame's
+//! header, so that a receiver knows which descriptor belongs to which frame.
 
 use crate::limits::MAX_ATTACHMENTS;
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// One descriptor, with the handle that keeps it open. Clones share it.
+/// One descriptor, with the handle that holds it open. Clones share it.
 #[derive(Clone)]
 pub struct Attachment(Arc<dyn AsFd + Send + Sync>);
 
@@ -52,7 +52,7 @@ impl PartialEq for Attachment {
 
 impl Eq for Attachment {}
 
-/// The companions of a payload: descriptors, and the rest of a value of which the payload is a
+/// Everything that accompanies a payload: descriptors, and the rest of a value of which the payload is a
 /// part. As small as a pointer, because every payload has this field and it is usually empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachments(Option<Arc<Beside>>);
@@ -73,13 +73,13 @@ impl Attachments {
     /// No attachments, the usual case.
     pub const NONE: Self = Self(None);
 
-    /// Returns attachments of a single one.
+    /// Returns attachments with a single descriptor.
     pub fn one(attachment: Attachment) -> Self {
         Self::of(Descriptors::Here(vec![attachment]))
     }
 
-    /// Returns attachments that were announced in this number and are not here. Either they have
-    /// not been taken from the connection, or they never came, or the payload was read from a file.
+    /// Returns attachments of this number that are absent. Either they have not been read from the
+    /// connection, or they never arrived, or the payload was read from a file.
     pub fn absent(count: u8) -> Self {
         if count == 0 { Self::NONE } else { Self::of(Descriptors::Absent(count)) }
     }
@@ -88,7 +88,7 @@ impl Attachments {
         Self(Some(Arc::new(Beside { descriptors, rest: None })))
     }
 
-    /// Returns the same descriptors beside the rest of a value.
+    /// Returns the same descriptors together with the rest of a value.
     #[must_use]
     pub(crate) fn with_rest(self, rest: Bytes) -> Self {
         let descriptors = self.0.map_or(Descriptors::Absent(0), |beside| beside.descriptors.clone());
@@ -100,12 +100,12 @@ impl Attachments {
         self.0.as_deref()?.rest.as_ref()
     }
 
-    /// Returns whether there are no descriptors, here or elsewhere.
+    /// Returns whether there are no descriptors, present or absent.
     pub fn is_none(&self) -> bool {
         self.count() == 0
     }
 
-    /// Returns the number of descriptors that are [`absent`](Self::absent), if any are.
+    /// Returns the number of descriptors that are [`absent`](Self::absent), if any.
     pub fn absentees(&self) -> Option<u8> {
         match self.0.as_deref()?.descriptors {
             Descriptors::Absent(count) => Some(count).filter(|&count| count > 0),
@@ -113,17 +113,17 @@ impl Attachments {
         }
     }
 
-    /// Returns the number of descriptors, as it stands in a frame's header.
+    /// Returns the number of descriptors, as a frame's header contains it.
     pub fn count(&self) -> u8 {
         match self.0.as_deref().map(|beside| &beside.descriptors) {
             None => 0,
             Some(Descriptors::Absent(count)) => *count,
-            // `try_from` holds it to the bound, which fits.
+            // `try_from` checks the maximum, which fits.
             Some(Descriptors::Here(attachments)) => u8::try_from(attachments.len()).unwrap_or(u8::MAX),
         }
     }
 
-    /// Returns the descriptors that are here.
+    /// Returns the descriptors that are present.
     pub fn as_slice(&self) -> &[Attachment] {
         match self.0.as_deref() {
             Some(Beside { descriptors: Descriptors::Here(attachments), .. }) => attachments,

@@ -1,4 +1,5 @@
-//! A job's error as an answer of axum: problem JSON (RFC 9457) of what a client may read. Feature `axum`.
+//! A job's error as a response of axum: problem JSON (RFC 9457) with the part that a client may read. Feature
+//! `axum`.
 
 use crate::outcome::JobError;
 use crate::public_error::{PublicError, whole_seconds};
@@ -17,14 +18,14 @@ struct Problem<'a> {
     retryable: bool,
 }
 
-/// Answers with what [`JobError::public`] returns. The error's own text is lost: log it before.
+/// Responds with the result of [`JobError::public`]. The error's own text is lost: log it first.
 impl IntoResponse for JobError {
     fn into_response(self) -> Response {
         self.public().into_response()
     }
 }
 
-/// Answers as `application/problem+json`, with `Retry-After` where that is sensible.
+/// Responds with `application/problem+json`, and with `Retry-After` if a retry makes sense.
 impl IntoResponse for PublicError {
     fn into_response(self) -> Response {
         let problem = Problem {

@@ -1,8 +1,8 @@
 //! Several inputs in one job, and all of their results in one answer. `Pool::map` sends them in
 //! chunks.
 //!
-//! Both are the raw payloads of an ordinary job frame and of its `Done`, so that a batch is one job to everything between
-//! the two ends.
+//! Both are the raw payloads of an ordinary job frame and of its `Done`. Therefore a batch is one job to all
+//! code between the two ends.
 
 use crate::codec::{self, CodecError};
 use crate::limits::{MAX_HEADER, cut};
@@ -16,14 +16,15 @@ const INPUT_HEAD: usize = 4;
 /// The head of each answer: the output's encoding, the lengths of status and output.
 const ANSWER_HEAD: usize = 9;
 
-/// The same, beside lengths of the wire.
+/// The same as a `u32`, for lengths of the wire.
 const HEAD: u32 = 9;
 const _: () = assert!(HEAD as usize == ANSWER_HEAD);
 
-/// Length of the answers at which a batch ends early, in bytes, where payloads may be longer than twice that.
+/// Length of the answers at which a batch ends early, in bytes. Half of `max_payload` applies if that is
+/// smaller.
 const ENOUGH: u32 = 1 << 20;
 
-/// Maximum length of one output in a batch, in bytes: room for the other answers is left in a frame.
+/// Maximum length of one output in a batch, in bytes. It leaves room in a frame for the other answers.
 pub const MAX_OUTPUT: u32 = u32::MAX - ENOUGH - MAX_HEADER - HEAD;
 
 /// Returns the length of the answers at which a worker ends a batch early, in bytes: 1 MiB, or half of
@@ -32,22 +33,22 @@ pub fn enough(max_payload: u32) -> u32 {
     ENOUGH.min(max_payload / 2)
 }
 
-/// Returns the maximum length of a batch's answers, in bytes: [`enough`], and one more answer, whose status and
-/// output may be as long as those of a job of its own.
+/// Returns the maximum length of a batch's answers, in bytes: [`enough`], and one more answer. The status and
+/// output of that one may be as long as those of a single job.
 pub fn max_answers(max_payload: u32) -> u32 {
     enough(max_payload) + HEAD + MAX_HEADER + max_payload.min(MAX_OUTPUT)
 }
 
-/// Bytes are not a batch.
+/// The bytes are not a batch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidBatch {
-    /// A length that exceeds what is there.
+    /// A length that exceeds the remaining bytes.
     #[error("a batch with {left} bytes left has an item of {length}")]
     Short {
-        /// Number of bytes that are announced.
+        /// The announced number of bytes.
         length: u64,
-        /// Number of bytes that are left.
+        /// Number of remaining bytes.
         left: usize,
     },
     /// A status that does not exist.
@@ -58,7 +59,7 @@ pub enum InvalidBatch {
     Encoding(u8),
 }
 
-/// Inputs that are written one after the other, each as the payload of a job would be.
+/// Consecutive inputs, each encoded as the payload of a job.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     bytes: Vec<u8>,
@@ -66,7 +67,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Adds one. Inputs of more than 4 GiB, which no pool takes, are cut.
+    /// Adds one input. Inputs of more than 4 GiB, which no pool accepts, are cut.
     pub fn push(&mut self, input: &[u8]) {
         let length = u32::try_from(input.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(&length.to_le_bytes());
@@ -74,12 +75,12 @@ impl Inputs {
         self.count += 1;
     }
 
-    /// Returns their number.
+    /// Returns the number of inputs.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Returns their length, in bytes.
+    /// Returns the length of all inputs, in bytes.
     pub fn length(&self) -> usize {
         self.bytes.len()
     }
@@ -91,10 +92,10 @@ impl From<Inputs> for Bytes {
     }
 }
 
-/// Takes the next input, or returns `None` after the last.
+/// Returns the next input and removes it from `rest`, or returns `None` after the last.
 ///
 /// # Errors
-/// When fewer bytes are left than its length says.
+/// When fewer bytes remain than its length says.
 pub fn next_input(rest: &mut Bytes) -> Option<Result<Bytes, InvalidBatch>> {
     let head: [u8; INPUT_HEAD] = match head(rest)? {
         Ok(head) => head,
@@ -115,15 +116,14 @@ pub fn check(inputs: &Bytes) -> Result<(), InvalidBatch> {
     Ok(())
 }
 
-/// Answers that are written one after the other, each with the contents that a job's `Done` would
-/// have.
+/// Consecutive answers, each with the contents of a job's `Done`.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     bytes: Vec<u8>,
 }
 
 impl Answers {
-    /// Adds one.
+    /// Adds one answer.
     ///
     /// # Errors
     /// When the status is larger than a header may be.
@@ -141,7 +141,7 @@ impl Answers {
         Ok(())
     }
 
-    /// Returns their length, in bytes.
+    /// Returns the length of all answers, in bytes.
     pub fn length(&self) -> usize {
         self.bytes.len()
     }
@@ -156,7 +156,7 @@ impl From<Answers> for Payload {
     }
 }
 
-/// Takes the next answer, or returns `None` after the last.
+/// Returns the next answer and removes it from `rest`, or returns `None` after the last.
 ///
 /// # Errors
 /// When the bytes are not an answer.
@@ -178,7 +178,7 @@ fn status(rest: &mut Bytes, length: u32) -> Result<Status, InvalidBatch> {
     let short = || InvalidBatch::Short { length: length.into(), left: rest.len() };
     let status = rest.get(..length as usize).ok_or_else(short)?;
     let status = match status {
-        // Usually it is this one.
+        // The usual status.
         [0] => Status::Ok,
         _ => codec::decode_header(status).map_err(|error| InvalidBatch::Status(error.to_string()))?,
     };

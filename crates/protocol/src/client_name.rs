@@ -1,25 +1,25 @@
-//! The name of a client, by which pools tell clients apart.
+//! The name of a client, by which pools distinguish clients.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-/// Random, so that nobody can make two names of one number.
+/// Random, so that no client can find two names with one number.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// A client's name. Creating one costs more than a clone; a job carries a clone at no cost.
 #[derive(Clone)]
 pub struct ClientName(Arc<Named>);
 
-/// Behind one pointer, since every job has room for a client and most have none.
+/// One pointer, because every job has room for a client and most have none.
 struct Named {
     number: u64,
     name: Box<str>,
 }
 
 impl ClientName {
-    /// Returns the number that stands for the name in this process: the same for the same name.
+    /// Returns the number of the name in this process: equal for equal names.
     pub fn number(&self) -> u64 {
         self.0.number
     }

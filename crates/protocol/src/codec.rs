@@ -1,8 +1,7 @@
-//! The one file that names bincode.
+//! The only file that names bincode.
 //!
-//! Header messages use its native derive under a constant limit. Typed payloads use its serde side.
-//! bincode 2.0.1 is its last release (RUSTSEC-2025-0141). To leave it, only this file has to
-//! change.
+//! Header messages use its native derive under a constant limit. Typed payloads use its serde side. bincode
+//! 2.0.1 is its last release (RUSTSEC-2025-0141). To replace it, only this file must change.
 
 use bincode::config::{self, Config};
 use bincode::de::Decoder;
@@ -19,7 +18,7 @@ use serde::de::DeserializeSeed;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 
-/// A flag in a header message that stays in its process: it takes no bytes, and is read as `false`.
+/// A flag in a header message that is not sent: it takes no bytes, and is read as `false`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LocalFlag(pub(crate) bool);
 
@@ -37,22 +36,22 @@ impl<C> Decode<C> for LocalFlag {
 
 bincode::impl_borrow_decode!(LocalFlag);
 
-/// A header message as bytes. A job's and its answer's, which are short, need no allocation.
+/// A header message as bytes. The short ones of a job and its answer need no allocation.
 pub type HeaderBytes = SmallVec<[u8; 32]>;
 
-/// In-memory bytes that decoding one header message may claim: eight times the largest header.
+/// Number of bytes in memory that decoding one header message may use: eight times the largest header.
 const HEADER_BUDGET: usize = 8 * crate::limits::MAX_HEADER as usize;
 
-/// bincode's standard configuration (little-endian, variable-length integers) under the budget.
+/// bincode's standard configuration (little-endian, variable-length integers) with the budget.
 fn header_config() -> impl Config {
     config::standard().with_limit::<HEADER_BUDGET>()
 }
 
-/// A message does not encode or decode.
+/// A message cannot be encoded or decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// The value does not encode.
+    /// The value cannot be encoded.
     #[error("failed to encode a header message: {0}")]
     Encode(EncodeError),
     /// The bytes are not the message.
@@ -70,18 +69,18 @@ pub enum CodecError {
         /// The part that cannot be carried.
         reason: String,
     },
-    /// The bytes hold the message and more.
+    /// The bytes contain more than the message.
     #[error("what was expected takes {len} bytes and was followed by {extra} more")]
     Trailing {
         /// Number of bytes that the message or value needs.
         len: usize,
-        /// Number of bytes that are left over.
+        /// Number of remaining bytes.
         extra: usize,
     },
-    /// JSON that is not the message.
+    /// The JSON is not the message.
     #[error("failed to read a JSON message: {0}")]
     Json(String),
-    /// A message larger than a header may be.
+    /// A message larger than the maximum header.
     #[error("a header message of {size} bytes exceeds the limit of {limit}")]
     TooLarge {
         /// Its size, in bytes.
@@ -114,7 +113,7 @@ impl From<DecodeError> for CodecError {
 /// # Errors
 /// When it is larger than [`crate::limits::MAX_HEADER`].
 pub fn encode_header<T: Encode>(message: &T) -> Result<HeaderBytes, CodecError> {
-    // Nearly all of them are short, and bincode writes byte by byte: cheap where nothing can grow.
+    // Nearly all of them are short, and bincode writes byte by byte, which is cheap in a fixed buffer.
     let mut short = [0; 64];
     if let Ok(len) = bincode::encode_into_slice(message, &mut short, header_config()) {
         return Ok(HeaderBytes::from_slice(&short[..len]));
@@ -127,7 +126,7 @@ pub fn encode_header<T: Encode>(message: &T) -> Result<HeaderBytes, CodecError> 
     Ok(bytes.into())
 }
 
-/// Decodes a header message that takes exactly all of `bytes`.
+/// Decodes a header message that uses exactly all of `bytes`.
 ///
 /// # Errors
 /// When the bytes are not the message, claim more memory than the budget, or are followed by others.
@@ -140,12 +139,13 @@ pub fn decode_header<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
 /// Encodes a typed value with bincode's standard configuration.
 ///
 /// # Errors
-/// When its `Serialize` fails, leaves a field out, or needs what bincode does not have (a sequence of unknown length).
+/// When its `Serialize` fails, omits a field, or needs a feature that bincode lacks (a sequence of unknown
+/// length).
 pub fn encode_typed<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CodecError> {
     encode_as(value, &carriage::UNKNOWN)
 }
 
-/// Encodes a typed value, and checks that its parts are in the places where this shape has them.
+/// Encodes a typed value, and checks that its parts have the places of this shape.
 pub(crate) fn encode_as<T: Serialize + ?Sized>(
     value: &T,
     shape: &'static Shape,
@@ -155,8 +155,8 @@ pub(crate) fn encode_as<T: Serialize + ?Sized>(
     Ok(collected.into_bytes())
 }
 
-/// Encodes a value like [`encode_as`], except that it may leave out a large [`Bytes`](crate::Bytes)
-/// in the value. Then it returns that string too, with the offset of the empty string in its place.
+/// Encodes a value like [`encode_as`], but may omit a large [`Bytes`](crate::Bytes) in the value. Then it
+/// also returns that string, with the offset of the empty string in its place.
 pub(crate) fn encode_apart<T: Serialize + ?Sized>(
     value: &T,
     shape: &'static Shape,
@@ -181,13 +181,13 @@ fn encode_into<T: Serialize + ?Sized>(
     })
 }
 
-/// The bytes written so far. Most values are short. One that never grew out of the stack becomes
-/// `Bytes` by a single allocation of its own length; a `Vec` with room to spare needs two.
+/// The bytes written so far. Most values are short. A value that fits on the stack becomes `Bytes` by a
+/// single allocation of its own length; a `Vec` with spare capacity needs two.
 #[derive(Default)]
 pub(crate) struct Collected {
     pub(crate) bytes: SmallVec<[u8; 128]>,
     leaves_out: bool,
-    /// The string that was left out, and where it was.
+    /// The omitted string, and its place.
     pub(crate) apart: Option<(usize, Bytes)>,
 }
 
@@ -201,7 +201,7 @@ impl Collected {
 impl Writer for Collected {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        // The length first: that of most writes is known where they are compiled.
+        // The length is compared first, because the compiler knows it for most writes.
         if bytes.len() >= apart::MIN_LENGTH
             && self.leaves_out
             && self.apart.is_none()
@@ -215,7 +215,7 @@ impl Writer for Collected {
     }
 }
 
-/// Returns the encoded length that stands in front of a string of `length` bytes.
+/// Returns the encoded length that precedes a string of `length` bytes.
 pub(crate) fn length(length: usize) -> SmallVec<[u8; 16]> {
     let mut written = [0; 9];
     // Nine bytes are enough for every number.
@@ -223,8 +223,8 @@ pub(crate) fn length(length: usize) -> SmallVec<[u8; 16]> {
     SmallVec::from_slice(&written[..end])
 }
 
-/// Decodes a value from exactly all of `bytes` with `seed`. bincode bounds nothing here and
-/// allocates the lengths that are announced. So `seed` has to bound them (see [`crate::bounded`]).
+/// Decodes a value from exactly all of `bytes` with `seed`. bincode bounds nothing here and allocates the
+/// announced lengths. Therefore `seed` must bound them (see [`crate::bounded`]).
 pub(crate) fn decode_typed<'de, S: DeserializeSeed<'de>>(
     bytes: &'de [u8],
     seed: S,
@@ -249,7 +249,8 @@ fn encode_error(error: EncodeError) -> CodecError {
     }
 }
 
-/// bincode's errors show themselves as Rust code; a sentence that we or serde wrote is unpacked.
+/// Converts an error of bincode, which is displayed as Rust code. A sentence from procpool or serde is
+/// extracted.
 fn value_error(error: DecodeError) -> CodecError {
     let reason = match error {
         DecodeError::OtherString(reason) => reason,

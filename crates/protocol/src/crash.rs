@@ -1,4 +1,4 @@
-//! Reports of a worker's death: the error value of the job that it held.
+//! Reports of a worker's death: the error value of the job that it ran.
 
 use crate::job_id::JobId;
 use crate::last_words;
@@ -14,9 +14,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Exit {
-    /// It returned this code.
+    /// The process returned this code.
     Code(i32),
-    /// This signal killed it.
+    /// This signal killed the process.
     Signal {
         /// The signal's number.
         number: i32,
@@ -28,12 +28,12 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Returns whether it exited with code 0.
+    /// Returns whether the process exited with code 0.
     pub fn is_success(self) -> bool {
         self == Self::Code(0)
     }
 
-    /// Returns the exit code, if no signal killed it.
+    /// Returns the exit code, if no signal killed the process.
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
@@ -41,7 +41,7 @@ impl Exit {
         }
     }
 
-    /// Returns the number of the signal that killed it.
+    /// Returns the number of the signal that killed the process.
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Signal { number, .. } => Some(number),
@@ -63,7 +63,7 @@ impl fmt::Display for Exit {
     }
 }
 
-/// Returns the name of a signal, with Linux' numbers on its common architectures.
+/// Returns the name of a signal, by Linux's numbers on its common architectures.
 pub fn signal_name(number: i32) -> Option<&'static str> {
     Some(match number {
         1 => "SIGHUP",
@@ -96,26 +96,25 @@ pub fn signal_name(number: i32) -> Option<&'static str> {
 pub struct ExitReport {
     /// The worker's name: `fib-3`.
     pub worker: String,
-    /// Its process id, by now free for others.
+    /// Its process id, which may have been reused.
     pub pid: u32,
     /// How it ended.
     pub exit: Exit,
-    /// The limit that it died of. `None` if there is no evidence for one.
+    /// The limit that caused its death. `None` if there is no evidence for one.
     pub limit: Option<LimitHit>,
-    /// Whether the kernel killed it because memory had run out, in its control group or in the
-    /// machine. The kernel tells this only where there is a memory control group. The kill may be
-    /// that of another process of the same group.
+    /// Whether the kernel killed it because memory had run out, in its control group or in the machine. The
+    /// kernel reports this only with a memory control group. The kill may be that of another process of the
+    /// same group.
     pub oom_killed: bool,
-    /// Lines that its job wrote to standard error, oldest first: the first five and the last ones,
-    /// twenty at most. Lines between them are left out. They include the cause of its end, even
-    /// before a long backtrace.
+    /// Lines that its job wrote to standard error, oldest first: the first five and the last ones, at most
+    /// twenty. Lines between them are omitted. They include the cause of its death, even before a long
+    /// backtrace.
     pub stderr: Vec<String>,
-    /// Whether some of these lines may be an earlier job's, because the worker's jobs ended in
-    /// quick succession. Otherwise earlier jobs' lines are left out.
+    /// Whether some of these lines may come from an earlier job, because the worker's jobs ended in quick
+    /// succession. Otherwise earlier jobs' lines are omitted.
     pub stderr_may_be_older: bool,
-    /// Maximum resident memory of the worker, or of a child that it waited for, in bytes. `None`
-    /// where the system does not separate it from the coordinator's own maximum, which it did not
-    /// exceed.
+    /// Maximum resident memory of the worker, or of a child that it waited for, in bytes. `None` if the
+    /// system cannot separate it from the coordinator's own maximum, which it did not exceed.
     pub peak_memory: Option<u64>,
     /// Time on a processor, user and system.
     pub cpu_time: Duration,
@@ -126,7 +125,7 @@ pub struct ExitReport {
 }
 
 impl ExitReport {
-    /// Returns a report that knows only the worker and its exit status.
+    /// Returns a report with only the worker and its exit status.
     pub fn new(worker: impl Into<String>, pid: u32, exit: Exit) -> Self {
         Self {
             worker: worker.into(),
@@ -143,8 +142,8 @@ impl ExitReport {
         }
     }
 
-    /// Returns the line of [`stderr`](Self::stderr) that says most about the end: the last one that is neither a
-    /// frame of a backtrace nor a note about one.
+    /// Returns the line of [`stderr`](Self::stderr) that best explains the death: the last one that is
+    /// neither a frame of a backtrace nor a note about one.
     pub fn last_words(&self) -> Option<&str> {
         last_words::of(&self.stderr)
     }
@@ -178,8 +177,8 @@ impl fmt::Display for ExitReport {
     }
 }
 
-/// The exit code of a worker that finds its coordinator gone. It writes nothing then: nobody would
-/// read it.
+/// The exit code of a worker that has lost its coordinator. It then writes nothing, because its output has no
+/// reader.
 const CUT_OFF: i32 = 3;
 
 /// A worker died while it held a job.
@@ -188,20 +187,20 @@ const CUT_OFF: i32 = 3;
 pub struct CrashReport {
     /// The job.
     pub job: JobId,
-    /// [`Stage::Running`] if the worker had been handed the whole job.
+    /// [`Stage::Running`] if the worker had received the whole job.
     pub stage: Stage,
     /// How the worker died.
     pub death: ExitReport,
-    /// Whether the worker had run no job before this one. If it had, an earlier job may have caused
-    /// its death.
+    /// Whether the worker had run no job before this one. Otherwise an earlier job may have caused its death.
     pub first_job: bool,
-    /// Number of workers that this payload has killed lately, this one among them. 0 if this death
-    /// had another cause and there was none before.
+    /// Number of workers that this payload has killed lately, including this one. 0 if this death had another
+    /// cause and there was none before.
     pub payload_deaths: u32,
-    /// How long the payload stays in quarantine, if it has killed enough workers. Until then, jobs
-    /// with it end as `Poisoned`.
+    /// Remaining time of the payload's quarantine, if it has killed enough workers. Until then, jobs with it
+    /// end as `Poisoned`.
     pub quarantined: Option<Duration>,
-    /// Where the job was saved, to be run again with `procpool replay FILE` or `WORKER --replay FILE`; `None` where it was not.
+    /// The file in which the job was saved, for `procpool replay FILE` or `WORKER --replay FILE`. `None` if
+    /// it was not saved.
     pub replay: Option<PathBuf>,
 }
 
@@ -229,14 +228,13 @@ impl fmt::Display for CrashReport {
     }
 }
 
-/// Returns the sentence about the quarantine and its length.
+/// Returns the sentence about the quarantine and its remaining time.
 pub(crate) fn quarantined(deaths: u32, remaining: Duration) -> String {
     let remaining = Duration::from_secs(remaining.as_secs().max(1));
     format!("the payload has killed {deaths} workers and is not run again for {remaining:?}")
 }
 
-/// Returns the way to run a saved job again: with the command, or with the worker for users of the
-/// library alone.
+/// Returns how to run a saved job again: with the command, or with the worker for users of the library alone.
 pub(crate) fn again(saved: Option<&Path>) -> String {
     let file = saved.map(Path::display);
     file.map_or_else(String::new, |file| {

@@ -1,10 +1,9 @@
-//! The macro [`job!`](crate::job!): a contract in a line.
+//! The macro [`job!`](crate::job!) declares a contract in one line.
 
 /// Declares a job: a unit struct that implements [`Job`](crate::Job).
 ///
-/// `job!(Name, "name", Input => Output)` is enough for a typical job. Attributes and a visibility
-/// come first. Types of several words, such as tuples, stand as they are.
-///
+/// `job!(Name, "name", Input => Output)` is enough for a typical job. Attributes and a visibility come first.
+/// Types of several tokens, such as tuples, are written as usual.
 /// ```
 /// # mod procpool { pub use procpool_protocol::*; }
 /// use procpool::{Bytes, Job, job};

@@ -1,9 +1,9 @@
-//! Frames out of bytes that arrive in any chunking. Sans-IO: the owner of a socket feeds it.
+//! Decodes frames from bytes that arrive in any chunks. Sans-IO: the owner of a socket feeds it.
 //!
-//! Memory follows what has arrived, never what was announced: a peer that announces a payload of
-//! the full limit and sends ten bytes costs ten bytes and one read buffer. The buffer doubles when
-//! it grows, so that a large frame costs a copy or two of each byte. It is used again for the next
-//! one: fresh pages cost more than the copying. So it has at most twice the largest frame's size.
+//! Memory grows with the received bytes, never with the announced ones. For example, a peer announces a
+//! payload of the full limit and sends ten bytes. It costs ten bytes and one read buffer. The buffer doubles
+//! when it grows, so that a large frame costs a copy or two of each byte. It is reused for the next frame,
+//! because new pages cost more than the copying. Its size is at most twice the largest frame's.
 
 use crate::arena::Place;
 use crate::attachments::Attachments;
@@ -13,22 +13,21 @@ use crate::payload::{Encoding, Payload};
 use crate::preamble::{PREAMBLE_LEN, Preamble, PreambleError};
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Room that is offered for one read while nothing is known of the next bytes, in bytes.
+/// Room for one read if the next bytes are unknown, in bytes.
 ///
-/// A Unix socket hands over up to about 200 KiB at once; small frames, the usual case, fill a page.
+/// A Unix socket delivers up to about 200 KiB at once. Small frames, the usual case, fill a page.
 const READ_CHUNK: usize = 16 * 1024;
 
-/// Maximum room that is offered for one read, in bytes. The decoder grows into it as long as bytes
-/// keep coming.
+/// Maximum room for one read, in bytes. The decoder increases the room while bytes arrive.
 const MAX_READ: usize = 1024 * 1024;
 
 /// Maximum length of a part of a frame that is copied out of the buffer, in bytes.
 ///
-/// A longer one is handed out as a piece of the buffer itself. For a short one that would be dear:
-/// as long as somebody keeps it, all of the buffer is kept, and each read needs a new one.
+/// A longer part is a piece of the buffer itself. A short piece would be too expensive: while any code holds
+/// it, the whole buffer stays allocated, and each read needs a new one.
 const COPIED: usize = 1024;
 
-/// The bytes are not frames of this protocol. The connection cannot be used any further.
+/// The bytes are not frames of this protocol. The connection can no longer be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -48,7 +47,7 @@ pub enum FrameError {
         /// The limit, in bytes.
         limit: u32,
     },
-    /// A kind that this version does not know, and the frame does not say that it may be ignored.
+    /// A kind that this version does not know, in a frame without the flag that it may be ignored.
     #[error("unknown frame kind {0:#06x}")]
     UnknownKind(u16),
     /// A flag that this version does not know.
@@ -60,7 +59,7 @@ pub enum FrameError {
     /// A payload without an encoding.
     #[error("a frame announced a payload of {0} bytes without an encoding")]
     NoEncoding(u32),
-    /// A reference to an arena that is malformed, or in a frame that has no large payload.
+    /// A reference to an arena that is malformed, or in a frame that cannot have a large payload.
     #[error("a {kind:?} frame with a reference of {announced} bytes to a payload")]
     BadReference {
         /// The frame's kind.
@@ -68,12 +67,12 @@ pub enum FrameError {
         /// Length of the reference, in bytes.
         announced: u32,
     },
-    /// Descriptors with a frame that may not have any, or not as many.
+    /// Descriptors with a frame that may not have any, or not that number.
     #[error("a {kind:?} frame announced {announced} descriptors")]
     BadAttachments {
         /// The frame's kind.
         kind: Kind,
-        /// Number of them.
+        /// Their number.
         announced: u8,
     },
     /// Reserved bytes that are not zero.
@@ -81,7 +80,7 @@ pub enum FrameError {
     Reserved,
 }
 
-/// Takes bytes and returns frames.
+/// Decodes bytes to frames.
 ///
 /// ```
 /// use procpool_protocol::decoder::Decoder;
@@ -98,7 +97,7 @@ pub enum FrameError {
 pub struct Decoder {
     buffer: BytesMut,
     max_payload: u32,
-    /// Bytes of an ignorable frame that the decoder still has to drop.
+    /// Number of bytes of an ignorable frame that the decoder must still drop.
     skip: u64,
 }
 
@@ -119,7 +118,7 @@ impl Decoder {
         Self { buffer: BytesMut::new(), max_payload, skip: 0 }
     }
 
-    /// Changes the limit for frames whose header has not been looked at yet.
+    /// Changes the limit for frames whose header has not been read yet.
     pub fn set_max_payload(&mut self, max_payload: u32) {
         self.max_payload = max_payload;
     }
@@ -129,33 +128,33 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Returns the buffer to read into, with room for at least one sensible read.
+    /// Returns the buffer to read into, with room for at least one efficient read.
     ///
-    /// The room doubles with the received part of a large frame, up to 1 MiB. It never exceeds the
-    /// missing part of that frame by more than one small read.
+    /// The room doubles with the received part of a large frame, up to 1 MiB. It never exceeds the missing
+    /// part of that frame by more than one small read.
     pub fn read_buffer(&mut self) -> &mut BytesMut {
         let room = self.missing().min(self.buffer.len()).clamp(READ_CHUNK, MAX_READ);
         self.buffer.reserve(room);
         &mut self.buffer
     }
 
-    /// Drops a large buffer that holds nothing. Call it when the peer has nothing more to say for
-    /// now. Otherwise a buffer that once took a large frame is kept for ever.
+    /// Drops a large buffer that is empty. Call it when the peer sends nothing for now. Otherwise a buffer
+    /// that once held a large frame stays allocated forever.
     pub fn release(&mut self) {
         if self.buffer.is_empty() && self.buffer.capacity() > MAX_READ {
             self.buffer = BytesMut::new();
         }
     }
 
-    /// Returns the number of bytes that were fed and not yet taken out as frames.
+    /// Returns the number of bytes that were fed and not yet returned as frames.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Takes the preamble off the front, once all of it is there.
+    /// Returns the preamble and removes it from the front, once it is complete.
     ///
     /// # Errors
-    /// When the bytes are no preamble.
+    /// When the bytes are not a preamble.
     pub fn poll_preamble(&mut self) -> Result<Option<Preamble>, PreambleError> {
         let Some(bytes) = self.buffer.first_chunk::<PREAMBLE_LEN>() else {
             return Ok(None);
@@ -165,10 +164,10 @@ impl Decoder {
         Ok(Some(preamble))
     }
 
-    /// Returns the next frame, once all of it is there.
+    /// Returns the next frame, once it is complete.
     ///
     /// # Errors
-    /// When the bytes cannot be a frame; every later call errs likewise.
+    /// When the bytes cannot be a frame. Every later call then returns an error, too.
     pub fn poll_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         loop {
             self.discard_skipped();
@@ -192,7 +191,7 @@ impl Decoder {
             let header = HeaderBytes::from_slice(&self.buffer[..header_len]);
             self.buffer.advance(header_len);
             let mut bytes = self.take(payload_len);
-            // Judged by its length above: it is a place.
+            // Its length was checked above: it is a place.
             let is_place = raw.flags & flags::PAYLOAD_REF != 0;
             let place = is_place.then(|| std::mem::take(&mut bytes)).and_then(|it| Place::from_bytes(&it));
             let attachments = Attachments::absent(raw.attachments);
@@ -208,7 +207,7 @@ impl Decoder {
         }
     }
 
-    /// Returns the purpose of a header, or `None` if the decoder skips its frame.
+    /// Returns the kind and encoding of a header, or `None` if the decoder skips its frame.
     fn judge(&self, raw: &RawHeader) -> Result<Option<(Kind, Encoding)>, FrameError> {
         if raw.header_len > MAX_HEADER {
             return Err(FrameError::HeaderTooLarge { announced: raw.header_len, limit: MAX_HEADER });
@@ -258,8 +257,7 @@ impl Decoder {
         self.skip -= present as u64;
     }
 
-    /// Returns the number of bytes that the frame at the front still lacks; 0 where nothing is
-    /// known of it.
+    /// Returns the number of bytes that the frame at the front still lacks, or 0 if its length is unknown.
     fn missing(&self) -> usize {
         let Some(bytes) = self.buffer.first_chunk::<HEADER_LEN>() else {
             return 0;

@@ -18,7 +18,7 @@ impl Encodings {
     /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// All of them. A worker that names none has all.
+    /// All encodings. A worker that names none has all.
     pub const ALL: Self = Self::NONE.with(Encoding::Bincode).with(Encoding::Json).with(Encoding::Bytes);
 
     /// Returns the same set with `encoding` added. [`Encoding::None`] is in every set.
@@ -63,7 +63,7 @@ impl FromIterator<Encoding> for Encodings {
     }
 }
 
-/// As a sentence names them: `bincode, JSON and raw bytes`.
+/// Writes the names for a sentence: `bincode, JSON and raw bytes`.
 impl fmt::Display for Encodings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.members().map(|(encoding, _)| encoding.name()).collect();

@@ -1,8 +1,8 @@
-//! The seam between a frontend and the engine that runs the jobs: [`Engine`] and [`Admin`].
+//! The interface between a frontend and the engine that runs the jobs: [`Engine`] and [`Admin`].
 //!
-//! Object-safe and free of any runtime. Only two things take time and are futures: a job's outcome,
-//! and a reload. So the frontend knows no processes, and another engine can replace the local
-//! coordinator: a distributed one, or a fake in a test.
+//! Object-safe and independent of a runtime. Only two operations take time and are futures: a job's outcome,
+//! and a reload. The frontend knows no processes. Therefore another engine can replace the local coordinator:
+//! a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
 use crate::outcome::{Finished, JobError, JobId};
@@ -34,10 +34,9 @@ pub struct Submission {
     /// The limits of this job.
     pub limits: JobLimits,
     /// Whether the worker reports processor time and peak memory in
-    /// [`JobReport`](crate::extras::JobReport). It costs the worker a look into `/proc`, some 15
-    /// µs.
+    /// [`JobReport`](crate::extras::JobReport). To do so, the worker reads `/proc`, in about 15 µs.
     pub reports_usage: bool,
-    /// The client, as far as it is known. The pool counts the workers that a client's jobs kill.
+    /// The client, if it is known. The pool counts the workers that a client's jobs kill.
     pub client: Option<ClientName>,
 }
 
@@ -60,13 +59,13 @@ pub struct JobLimits {
 }
 
 impl JobLimits {
-    /// Returns limits that all come from the pool.
+    /// Returns limits without own values, so that all come from the pool.
     #[must_use]
     pub const fn new() -> Self {
         Self { timeout: None, run_timeout: None }
     }
 
-    /// Bounds queue and run together.
+    /// Limits queue and run together.
     #[must_use]
     #[inline]
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -74,7 +73,7 @@ impl JobLimits {
         self
     }
 
-    /// Bounds the run alone.
+    /// Limits the run alone.
     #[must_use]
     #[inline]
     pub fn run_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -107,14 +106,13 @@ impl fmt::Debug for Accepted {
 
 /// Runs jobs.
 pub trait Engine: Send + Sync + 'static {
-    /// Offers a job. The pool accepts or refuses it at once; nothing waits for a queue slot here.
+    /// Offers a job. The pool accepts or refuses it at once, without waiting for a queue slot.
     ///
     /// # Errors
-    /// The reason for which the pool refuses the job.
+    /// Returns the reason for which the pool refuses the job.
     fn submit(&self, job: Submission) -> Result<Accepted, JobError>;
 
-    /// Cancels a job by its id. Returns `true` if it had no outcome yet; then `Cancelled` is its
-    /// outcome.
+    /// Cancels a job by its id. Returns `true` if it had no outcome yet; then its outcome is `Cancelled`.
     fn cancel(&self, job: JobId) -> bool;
 }
 
@@ -129,20 +127,20 @@ pub trait Admin: Send + Sync + 'static {
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;
 
-    /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has
-    /// none, or no worker has sent them yet.
+    /// Returns the schemas of one pool's job. Returns `None` if there is no such pool, its job has none, or
+    /// no worker has sent them yet.
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>>;
 
-    /// Puts the executable that a pool's file name now stands for into service. The pool tries one
-    /// worker, then replaces all, one at a time and between two jobs. The future is ready when that
-    /// is done; dropping it stops nothing.
+    /// Reloads the executable that a pool's file name now refers to. The pool tries one worker, then replaces
+    /// all, one at a time and between two jobs. The future is ready when that is done; dropping it stops
+    /// nothing.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
 
-    /// Returns the payloads and clients that one pool holds deaths against, or `None` if there is
-    /// no such pool.
+    /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such
+    /// pool.
     fn quarantine(&self, pool: &str) -> Option<Quarantine>;
 
-    /// Forgets the deaths that a pool holds against the payload or client of this fingerprint, or
-    /// against all. Returns the number of forgotten entries, or `None` if there is no such pool.
+    /// Clears the deaths that a pool attributes to the payload or client of this fingerprint, or all of them.
+    /// Returns the number of cleared entries, or `None` if there is no such pool.
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize>;
 }

@@ -1,5 +1,5 @@
-//! Tagged additions to a job and to its end, which may come and go within a version. Unknown tags
-//! are skipped.
+//! Tagged additions to a job and to its end, which may be added or removed within a version. Unknown tags are
+//! skipped.
 
 use crate::Payload;
 use crate::codec::{CodecError, Decode, Encode};
@@ -24,9 +24,8 @@ pub mod of_job {
     pub const REPORT_USAGE: u16 = 2;
     /// The rest of the input, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
     pub const REST: u16 = 3;
-    /// The payload is a [batch](crate::batch), and the answer has to be one. One byte: the wire
-    /// number of the inputs' encoding. Only for workers that say in their hello that they take
-    /// batches.
+    /// The payload is a [batch](crate::batch), and the answer must be one. One byte: the wire number of the
+    /// inputs' encoding. Only for workers whose hello says that they accept batches.
     pub const BATCH: u16 = 4;
 }
 
@@ -34,11 +33,11 @@ pub mod of_job {
 pub mod of_done {
     /// The content type of a raw output, as text: see [`ContentType`](super::ContentType).
     pub const CONTENT_TYPE: u16 = 1;
-    /// Processor time that the job took, in nanoseconds: a little-endian `u64`.
+    /// Processor time of the job, in nanoseconds: a little-endian `u64`.
     pub const CPU_TIME: u16 = 2;
     /// Peak resident memory of the worker at the job's end, in bytes: a little-endian `u64`.
     pub const PEAK_MEMORY: u16 = 3;
-    /// Number of chunks that the job emitted and nobody listened to: a little-endian `u64`.
+    /// Number of chunks that the job emitted and no caller read: a little-endian `u64`.
     pub const CHUNKS_DROPPED: u16 = 4;
     /// The rest of the output, of which the payload is a part: see [`Payload::rest`](crate::Payload::rest).
     pub const REST: u16 = 5;
@@ -50,7 +49,7 @@ impl Extra {
         Self { tag, value: Vec::new() }
     }
 
-    /// Returns the rest of a payload's value, where it has one.
+    /// Returns the rest of a payload's value, if it has one.
     pub fn rest(tag: u16, payload: &Payload) -> Option<Self> {
         payload.rest().map(|rest| Self { tag, value: rest.to_vec() })
     }
@@ -61,7 +60,7 @@ impl Extra {
     }
 }
 
-/// Returns the payload, with the rest of its value if that stands in the extra with this tag.
+/// Returns the payload, with the rest of its value if the extra with this tag contains it.
 pub fn with_rest(payload: Payload, extras: Vec<Extra>, tag: u16) -> Payload {
     match extras.into_iter().find(|extra| extra.tag == tag) {
         Some(Extra { value, .. }) => payload.with_rest(value),
@@ -69,7 +68,7 @@ pub fn with_rest(payload: Payload, extras: Vec<Extra>, tag: u16) -> Payload {
     }
 }
 
-/// Refuses more extras than one message may have.
+/// Rejects more extras than one message may have.
 pub(crate) fn check(extras: &[Extra]) -> Result<(), CodecError> {
     match extras.len() {
         0..=MAX_EXTRAS => Ok(()),
@@ -88,7 +87,7 @@ pub(crate) fn check(extras: &[Extra]) -> Result<(), CodecError> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContentType(Box<str>);
 
-/// A text is no content type.
+/// The text is not a content type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} is no content type: `type/subtype` is needed, such as `image/png`, without parameters and with at most \
@@ -96,7 +95,7 @@ pub struct ContentType(Box<str>);
     ContentType::MAX_LEN
 )]
 pub struct InvalidContentType {
-    /// The text, cut to what fits a message.
+    /// The text, cut to fit a message.
     pub text: String,
 }
 
@@ -104,10 +103,11 @@ impl ContentType {
     /// Maximum length, in bytes.
     pub const MAX_LEN: usize = 255;
 
-    /// Takes a text that is a content type.
+    /// Wraps a text that is a content type.
     ///
     /// # Errors
-    /// When it is not `type/subtype`, has other characters than those of a token (RFC 9110, 5.6.2), or is too long.
+    /// When it is not `type/subtype`, is too long, or has characters that are not allowed in a token (RFC
+    /// 9110, 5.6.2).
     pub fn new(text: &str) -> Result<Self, InvalidContentType> {
         let is_token = |part: &str| !part.is_empty() && part.bytes().all(is_token_byte);
         let is_valid = text.len() <= Self::MAX_LEN
@@ -118,7 +118,7 @@ impl ContentType {
         }
     }
 
-    /// Returns it as it stands in a header.
+    /// Returns the text, as in a header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -146,22 +146,22 @@ fn is_token_byte(byte: u8) -> bool {
 pub struct JobReport {
     /// The content type of a raw output.
     pub content_type: Option<ContentType>,
-    /// Processor time that the job took, where it was asked for.
+    /// Processor time of the job, if requested.
     pub cpu_time: Option<Duration>,
-    /// Peak resident memory of the worker at the job's end, in bytes, where it was asked for.
+    /// Peak resident memory of the worker at the job's end, in bytes, if requested.
     pub peak_memory: Option<u64>,
-    /// Number of chunks that were dropped because nobody listened, where there were any.
+    /// Number of chunks that were dropped because no caller read them, if any.
     pub chunks_dropped: Option<u64>,
-    /// Number of attempts, where processor time and memory were asked for. Not an extra.
+    /// Number of attempts, if processor time and memory were requested. Not an extra.
     pub attempts: Option<u32>,
-    /// Process id of the last worker that held the job, where processor time and memory were asked
-    /// for. Not an extra.
+    /// Process id of the last worker that held the job, if processor time and memory were requested. Not an
+    /// extra.
     pub worker: Option<u32>,
     /// The answers of a [batch](crate::batch) before its job panicked, if any. Not an extra.
     pub answers: Option<Payload>,
 }
 
-/// A known extra has a value that it cannot have.
+/// A known extra has an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidExtra {
@@ -171,9 +171,9 @@ pub enum InvalidExtra {
     /// A number that does not have 8 bytes.
     #[error("the extra {tag} is a number of 8 bytes and has {length}")]
     Number {
-        /// Which extra.
+        /// The extra's tag.
         tag: u16,
-        /// Length of its value, in bytes.
+        /// Length of the extra's value, in bytes.
         length: usize,
     },
 }
@@ -183,7 +183,7 @@ impl JobReport {
     /// which is the usual case.
     ///
     /// # Errors
-    /// When a known one has a value that it cannot have.
+    /// When a known one has an invalid value.
     pub fn of(extras: &[Extra]) -> Result<Option<Box<Self>>, InvalidExtra> {
         if extras.is_empty() {
             return Ok(None);

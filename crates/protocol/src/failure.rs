@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::error::Error;
 use std::fmt;
 
-/// Maximum number of sources of an error that are asked for; a chain may lead back to itself.
+/// Maximum number of sources of an error that are followed, because a chain may lead back to itself.
 const MAX_CAUSES: usize = 64;
 
-/// An application's own error: the function ran and said no.
+/// An application's own error: the function ran and rejected the job.
 ///
-/// `?` converts every error that converts to a `Box<dyn Error + Send + Sync>`: each
-/// `std::error::Error` that threads may share, such a box itself, `anyhow::Error`, a text. The
-/// chain of its sources becomes the message, without those that the message already ends with.
+/// `?` converts every error that converts to a `Box<dyn Error + Send + Sync>`. These are each
+/// `std::error::Error` that threads may share, such a box itself, `anyhow::Error`, and a text. The chain of
+/// its sources becomes the message, without those that the message already ends with.
 ///
 /// ```
 /// use procpool_protocol::Failure;
@@ -27,7 +27,7 @@ const MAX_CAUSES: usize = 64;
 /// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
 /// ```
 ///
-/// An error type of one's own that chooses the code implements `From` for `Failure` instead of `std::error::Error`:
+/// A custom error type that chooses the code implements `From` for `Failure` instead of `std::error::Error`:
 ///
 /// ```
 /// use procpool_protocol::Failure;
@@ -57,11 +57,12 @@ const MAX_CAUSES: usize = 64;
 ///
 /// [`Cancelled`] ends the job as cancelled, also as the source of another error or in an `anyhow::Error`.
 ///
-/// A failure says that the input is to blame: the caller gets `JobError::Failed`, an HTTP client 422. One that is
-/// marked with [`as_broken`](Self::as_broken) says that the job itself broke: `JobError::Broke`, 500.
+/// A failure says that the input is the cause: the caller gets `JobError::Failed`, an HTTP client 422. A
+/// failure that is marked with [`as_broken`](Self::as_broken) says that the job itself broke:
+/// `JobError::Broke`, 500.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Failure(
-    /// As small as a pointer: each outcome has room for a failure, and most are none.
+    /// As small as a pointer: each outcome has room for a failure, and most have none.
     Box<Parts>,
 );
 
@@ -71,7 +72,7 @@ struct Parts {
     message: String,
     details: Option<String>,
     retryable: bool,
-    /// Selects the status under which the failure travels, and is no part of it.
+    /// Selects the status under which the failure is sent, and is not part of it.
     #[serde(skip)]
     broken: LocalFlag,
 }
@@ -87,7 +88,7 @@ impl Failure {
         Self(Box::new(Parts { code, message, details: None, retryable: false, broken }))
     }
 
-    /// Returns the same failure with a short word for programs to compare.
+    /// Returns the same failure with a code, a short word that programs compare.
     ///
     /// ```
     /// use procpool_protocol::Failure;
@@ -102,15 +103,15 @@ impl Failure {
         self
     }
 
-    /// Returns the same failure with anything serializable for programs to read.
+    /// Returns the same failure with any serializable value for programs to read.
     #[must_use]
     pub fn with_details<T: Serialize + ?Sized>(mut self, details: &T) -> Self {
-        // Details explain an error; failing to write them down must not replace it.
+        // Details explain an error, so a failure to serialize them must not replace it.
         self.0.details = serde_json::to_string(details).ok().filter(|text| text.len() <= MAX_TEXT);
         self
     }
 
-    /// Returns the same failure, saying that the same job may succeed later.
+    /// Returns the same failure, marked as retryable: the same job may succeed later.
     ///
     /// ```
     /// use procpool_protocol::Failure;
@@ -124,11 +125,11 @@ impl Failure {
         self
     }
 
-    /// Returns the same failure, saying that the job broke and its input is not to blame: an
-    /// exception, a bug, a database that is gone. The caller gets the outcome `broke` instead of
-    /// `failed`, over HTTP 500 instead of 422. The worker is kept.
+    /// Returns the same failure, marked as broken: the job broke and its input is not the cause. Examples are
+    /// an exception, a bug, and a missing database. The caller gets the outcome `broke` instead of `failed`,
+    /// and over HTTP 500 instead of 422. The worker is not replaced.
     ///
-    /// A free message's handler has no outcomes; there the mark says nothing.
+    /// A free message's handler has no outcomes, so the mark has no effect there.
     ///
     /// ```
     /// use procpool_protocol::Failure;
@@ -154,7 +155,7 @@ impl Failure {
         &self.0.message
     }
 
-    /// Returns the details, if there are any that a `T` can be read from.
+    /// Returns the details, if any, as a `T`.
     ///
     /// ```
     /// # use procpool_protocol::Failure;
@@ -171,7 +172,7 @@ impl Failure {
         self.0.retryable
     }
 
-    /// Returns whether the job broke, and its input is not to blame.
+    /// Returns whether the job broke, and its input is not the cause.
     pub fn is_broken(&self) -> bool {
         self.0.broken.0
     }
@@ -216,13 +217,14 @@ impl Error for Cancelled {
     }
 }
 
-/// By this source a [`Cancelled`] is known in an error that hides the type of what it holds, as `anyhow::Error` does.
+/// The source that identifies a [`Cancelled`] in an error that hides the type of its contents, as
+/// `anyhow::Error` does.
 #[derive(Debug, thiserror::Error)]
 #[error("its caller wants it no longer, or its time is up")]
 struct Unwanted;
 
-// `Failure` itself is not a `std::error::Error`, or this conversion could not exist; `JobError::Failed`
-// carries it where an error is needed. (The same choice as `anyhow::Error`.)
+// `Failure` itself is not a `std::error::Error`, because this conversion could not exist otherwise.
+// `JobError::Failed` carries it if an error is needed. (`anyhow::Error` makes the same choice.)
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();

@@ -3,13 +3,13 @@
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// A distribution of times in microseconds, each within 7 % of the truth.
+/// A distribution of times in microseconds, each with an error of at most 7 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Latency {
     /// Number of measured times.
     pub count: u64,
-    /// Sum of all of them; in JSON `sum_seconds`, a number of seconds.
+    /// Sum of all times; in JSON `sum_seconds`, a number of seconds.
     #[serde(rename = "sum_seconds", serialize_with = "seconds")]
     pub sum: Duration,
     /// Median.
@@ -24,18 +24,18 @@ pub struct Latency {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PoolCounters {
-    /// Number of accepted jobs: all that have an outcome, wait or run. A job that is given back,
-    /// because its client is refused, counts as refused instead.
+    /// Number of accepted jobs: all that have an outcome, wait or run. A job that is returned because its
+    /// client is refused counts as refused instead.
     pub accepted: u64,
-    /// Number of retries of jobs whose worker died with them.
+    /// Number of retries of jobs whose worker died while running them.
     pub retried: u64,
     /// Number of times that a job went back to the queue because its worker died before it had
     /// received all of it.
     pub returned: u64,
-    /// Number of times that a job was taken back from a worker that held it ahead and had not begun
-    /// it.
+    /// Number of times that a job was withdrawn from a worker that had received it ahead of its turn and had
+    /// not begun it.
     pub taken_back: u64,
-    /// Number of answers that came after their job's end.
+    /// Number of answers that arrived after their job's end.
     pub late_results: u64,
     /// Number of workers started.
     pub starts: u64,

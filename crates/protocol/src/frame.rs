@@ -1,7 +1,7 @@
 //! The frame: a fixed 24-byte header, a header message, raw payload bytes.
 //!
-//! This file knows the layout of a frame and nothing of what the frames mean (`message.rs`) or how
-//! they arrive (`decoder.rs`).
+//! This file knows the layout of a frame. Does not: know the meaning of frames (`message.rs`) or how they
+//! arrive (`decoder.rs`).
 
 use crate::arena::Place;
 pub use crate::codec::HeaderBytes;
@@ -18,11 +18,11 @@ pub const HEADER_LEN: usize = 24;
 pub enum Kind {
     /// Worker introduces itself. JSON header.
     Hello = 0x01,
-    /// Coordinator tells the worker what it is for. JSON header, worker data as the payload.
+    /// Coordinator tells the worker its purpose. JSON header, worker data as the payload.
     Welcome = 0x02,
-    /// Coordinator turns a worker away. JSON header.
+    /// Coordinator rejects a worker. JSON header.
     Refused = 0x03,
-    /// Worker that nobody spawned introduces a connection. JSON header.
+    /// Worker that was not spawned introduces a connection. JSON header.
     Attach = 0x04,
     /// Worker has loaded its state and takes jobs.
     Ready = 0x10,
@@ -48,23 +48,23 @@ pub enum Kind {
     Ping = 0x32,
     /// Answers a ping.
     Pong = 0x33,
-    /// Asks the worker to finish what it has and exit.
+    /// Asks the worker to finish its jobs and exit.
     Shutdown = 0x34,
     /// Asks the guard for the worker's schemas.
     Describe = 0x35,
     /// The worker's schemas. JSON header.
     Description = 0x36,
-    /// Asks for the answers that wait. Jobs up to this number were asked back in the page.
+    /// Asks for the waiting answers. Jobs up to this number were withdrawn in the page.
     Recall = 0x37,
-    /// A job that was asked back at the moment at which it was about to begin is passed over.
+    /// A job that was withdrawn just before its begin is skipped.
     Recalled = 0x38,
-    /// Gives the worker an arena for large payloads of one direction, or takes it away. JSON header.
+    /// Gives the worker an arena for large payloads of one direction, or removes it. JSON header.
     Share = 0x39,
     /// Answers a share.
     Shared = 0x3a,
-    /// The worker's code still holds data in an arena, which must not be written to any more.
+    /// The worker's code still holds data in an arena, which must no longer be written to.
     Held = 0x26,
-    /// A line of log. JSON header.
+    /// A log record. JSON header.
     Log = 0x27,
     /// The description of a saved job. JSON header. In files only, see [`crate::recording`].
     Recording = 0x40,
@@ -104,8 +104,8 @@ impl Kind {
         })
     }
 
-    /// Returns whether frames of this kind may have [attachments](crate::attachments): the
-    /// coordinator's, where memory is passed.
+    /// Returns whether frames of this kind may have [attachments](crate::attachments): frames of the
+    /// coordinator that pass memory.
     pub fn may_have_attachments(self) -> bool {
         matches!(self, Self::Welcome | Self::Job | Self::Message | Self::Share)
     }
@@ -125,15 +125,15 @@ pub mod flags {
     pub const IGNORABLE: u16 = 1;
     /// The last frame of its sequence number.
     pub const END: u16 = 1 << 1;
-    /// The payload says where in an arena the payload lies, see [`crate::arena`].
+    /// The payload is a reference to its place in an arena, see [`crate::arena`].
     pub const PAYLOAD_REF: u16 = 1 << 2;
     /// The coordinator has read the output that the worker's last answer left in its arena.
     pub const TAKEN: u16 = 1 << 3;
-    /// Every bit that version 2 gives a meaning.
+    /// Every bit that version 2 defines.
     pub const KNOWN: u16 = IGNORABLE | END | PAYLOAD_REF | TAKEN;
 }
 
-/// The fixed header of a frame, as numbers, before anybody judged them.
+/// The fixed header of a frame, as numbers that have not been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawHeader {
     /// Length of the header message, in bytes.
@@ -150,12 +150,12 @@ pub struct RawHeader {
     pub attachments: u8,
     /// Two bytes that are zero.
     pub reserved: [u8; 2],
-    /// The job or the ping that the frame belongs to; 0 where there is none.
+    /// The job or the ping that the frame belongs to; 0 if none.
     pub sequence: u64,
 }
 
 impl RawHeader {
-    /// Returns the header as it stands on the wire.
+    /// Returns the header as on the wire.
     pub fn to_bytes(self) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
         out[0..4].copy_from_slice(&self.header_len.to_le_bytes());
@@ -169,7 +169,7 @@ impl RawHeader {
         out
     }
 
-    /// Reads a header from its bytes. Any bytes are a header; judging it is the decoder's work.
+    /// Reads a header from its bytes. Any bytes are a header; the decoder checks it.
     pub fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Self {
         let [h0, h1, h2, h3, p0, p1, p2, p3, k0, k1, f0, f1, encoding, attachments, r0, r1, sequence @ ..] =
             *bytes;
@@ -186,19 +186,19 @@ impl RawHeader {
     }
 }
 
-/// A frame that was received whole and found well-formed.
+/// A frame that was received whole and is well-formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Its kind.
     pub kind: Kind,
-    /// Whether it carries [`flags::END`].
+    /// Whether it has [`flags::END`].
     pub end: bool,
-    /// The place of the payload's bytes in an arena, if they lie in one. Then the frame carries
+    /// The place of the payload's bytes in an arena, if they lie in one. Then the frame has
     /// [`flags::PAYLOAD_REF`] and this place instead of the bytes.
     pub place: Option<Place>,
-    /// Whether it carries [`flags::TAKEN`].
+    /// Whether it has [`flags::TAKEN`].
     pub taken: bool,
-    /// The job or ping that it belongs to; 0 where there is none.
+    /// The job or ping that it belongs to; 0 if none.
     pub sequence: u64,
     /// The undecoded header message.
     pub header: HeaderBytes,
@@ -249,7 +249,7 @@ impl Frame {
         bits.into_iter().filter(|(is_set, _)| *is_set).fold(self.kind.flags(), |all, (_, bit)| all | bit)
     }
 
-    /// Returns the length of the part behind the header message, in bytes.
+    /// Returns the length of the part after the header message, in bytes.
     fn body_len(&self) -> usize {
         if self.place.is_some() { Place::LEN } else { self.payload.bytes.len() }
     }
@@ -259,11 +259,11 @@ impl Frame {
         HEADER_LEN + self.header.len() + self.body_len()
     }
 
-    /// Appends everything but the payload's bytes to `out`.
+    /// Appends everything except the payload's bytes to `out`.
     ///
     /// # Panics
-    /// If the header message or the payload is longer than `u32::MAX` bytes. Compare the payload
-    /// with the limit of the connection first.
+    /// If the header message or the payload is longer than `u32::MAX` bytes. Compare the payload with the
+    /// limit of the connection first.
     pub fn put_head(&self, out: &mut BytesMut) {
         let length = |length: usize| u32::try_from(length).expect("a frame part above 4 GiB");
         let header = RawHeader {

@@ -27,8 +27,8 @@ pub enum Mode {
     Messages,
 }
 
-/// The first frame on a connection to the named socket of a pool of attached workers. From then on the
-/// connection is what the descriptor of that name is to a spawned worker.
+/// The first frame on a connection to the named socket of a pool of attached workers. From then on, the
+/// connection corresponds to the inherited descriptor of that name in a spawned worker.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attach {
     /// Which connection this is.
@@ -36,7 +36,7 @@ pub struct Attach {
     /// The contents of the pool's token file: 32 hexadecimal digits.
     pub token: String,
     /// The worker's own name for itself, the same on both of its connections. At most 64 bytes. It
-    /// distinguishes workers whose process ids mean nothing to the coordinator.
+    /// distinguishes workers in other pid namespaces, whose process ids the coordinator does not know.
     pub process: String,
 }
 
@@ -53,29 +53,29 @@ pub struct Hello {
     pub job: String,
     /// The job's contract version.
     pub contract: u32,
-    /// Hash of the job's schemas, 16 hexadecimal digits, where it has any.
+    /// Hash of the job's schemas, 16 hexadecimal digits, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_hash: Option<String>,
     /// The modes that the worker supports.
     pub modes: Vec<Mode>,
     /// Name and version of the SDK.
     pub sdk: String,
-    /// Version of the worker executable's own package, where it is known.
+    /// Version of the worker executable's own package, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// Whether the worker would keep a [`page`](crate::page).
+    /// Whether the worker can use a [`page`](crate::page).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub page: bool,
-    /// How the worker comes by [arenas](crate::arena), if it takes any.
+    /// How the worker receives [arenas](crate::arena), if it uses any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arenas: Option<TakesArenas>,
-    /// Whether the worker takes [batches](crate::batch).
+    /// Whether the worker accepts [batches](crate::batch).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batches: bool,
-    /// The encodings of payloads that the worker reads and writes. All where it does not say.
+    /// The encodings of payloads that the worker reads and writes. All if it does not name any.
     #[serde(default, skip_serializing_if = "Encodings::is_all")]
     pub encodings: Encodings,
-    /// Reserved: number of jobs that the worker runs at once. Version 2 gives it one.
+    /// Reserved: number of jobs that the worker runs at once. In version 2 it runs one.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub concurrency: u32,
 }
@@ -89,32 +89,32 @@ fn is_one(number: &u32) -> bool {
     *number == 1
 }
 
-/// The coordinator takes the worker in. The frame's payload is the worker data.
+/// The coordinator accepts the worker. The frame's payload is the worker data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The mode of the worker.
     pub mode: Mode,
-    /// Whether the coordinator made the worker the leader of a process group of its own, which the
-    /// guard may then kill as a whole.
+    /// Whether the coordinator made the worker the leader of a process group of its own. The guard may then
+    /// kill the whole group.
     pub owned: bool,
     /// The worker's name in logs and reports.
     pub worker: String,
     /// The pool's name.
     pub pool: String,
-    /// Name of the job that the coordinator expects. Absent when any job is accepted.
+    /// Name of the job that the coordinator expects. Absent if it accepts any job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// Maximum payload of a frame in either direction, in bytes.
     pub max_payload: u32,
-    /// Whether the worker was [born](crate::birth) with a [`page`](crate::page), which it may keep.
+    /// Whether the worker [inherited](crate::birth) a [`page`](crate::page), which it may use.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub page: bool,
-    /// Whether the worker was [born](crate::birth) with [arenas](crate::arena).
+    /// Whether the worker [inherited](crate::birth) [arenas](crate::arena).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub arenas: bool,
 }
 
-/// The coordinator turns a connection away and closes it.
+/// The coordinator rejects a connection and closes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// A word for programs: `token`, `peer`, `repeated`, `full`, `contract`, `mode`, `version`, `protocol`,
@@ -124,7 +124,7 @@ pub struct Refused {
     pub detail: String,
 }
 
-/// A worker's description, which `--describe` prints and `Description` carries.
+/// A worker's description, which `--describe` prints and a `Description` frame contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The job's name.
@@ -134,10 +134,10 @@ pub struct Description {
     /// Hash of the schemas, as in [`Hello`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_hash: Option<String>,
-    /// JSON Schema of the input, where the job has one.
+    /// JSON Schema of the input, if the job has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<serde_json::Value>,
-    /// JSON Schema of the output, where the job has one.
+    /// JSON Schema of the output, if the job has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<serde_json::Value>,
     /// The modes that the worker supports.

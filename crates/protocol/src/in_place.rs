@@ -1,14 +1,15 @@
-//! Byte strings of a typed value that stay where its payload was received, instead of being copied out of it.
+//! Byte strings of a typed value that use the memory of the received payload, instead of being copied out of
+//! it.
 //!
-//! Serde shows a `Deserialize` a slice, but not the owner of its memory. So the thread that decodes
-//! a value remembers its payload, and a slice can become a part of it. Does not: know formats.
+//! Serde gives a `Deserialize` a slice, but not the owner of its memory. Therefore the thread that decodes a
+//! value remembers its payload, and a slice can become a part of it. Does not: know formats.
 
 use crate::apart;
 use bytes::Bytes;
 use std::cell::RefCell;
 
-/// Minimum length of a byte string that stays in place, in bytes. Such a string keeps all of its
-/// payload alive; for a shorter one a copy is cheaper.
+/// Minimum length of a byte string that is not copied, in bytes. Such a string holds its whole payload in
+/// memory; for a shorter one a copy is cheaper.
 pub(crate) const MIN_LENGTH: usize = 64 * 1024;
 
 thread_local! {
@@ -27,13 +28,13 @@ pub(crate) fn of<T>(source: &Bytes, decode: impl FnOnce() -> T) -> T {
     if source.len() < MIN_LENGTH {
         return decode();
     }
-    // A value may be decoded while another one is, and its code may panic.
+    // A value may be decoded within another one, and its code may panic.
     let _outer = Outer(SOURCE.replace(source.clone()));
     decode()
 }
 
-/// Returns these bytes as a part of the payload, if they are one and long enough. Returns the
-/// string that travelled apart, if they are its empty place.
+/// Returns these bytes as a part of the payload, if they are in it and long enough. Returns the separately
+/// sent string, if they are its empty place.
 pub(crate) fn taken(bytes: &[u8]) -> Bytes {
     if bytes.is_empty() {
         return apart::awaited(bytes).unwrap_or_default();

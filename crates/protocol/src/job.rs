@@ -6,9 +6,8 @@ use serde_json::Value;
 
 /// A unit of work that a worker executable offers: its name, its version and its types.
 ///
-/// The caller and the worker are built, shipped and replaced on their own. So name, version and
-/// schema hash are compared in the handshake: a mismatch fails the start instead of decoding
-/// garbage.
+/// The caller and the worker are built, shipped and replaced independently. Therefore name, version and
+/// schema hash are compared in the handshake: a mismatch fails the start instead of decoding garbage.
 ///
 /// ```
 /// use procpool_protocol::Job;
@@ -25,32 +24,31 @@ pub trait Job: 'static {
     const NAME: &'static str;
     /// The contract's version. Raise it when the bytes of input or output change their meaning.
     const VERSION: u32 = 1;
-    /// Version of the worker executable's own package, for people:
-    /// `Some(env!("CARGO_PKG_VERSION"))` in the package that has the executable. Shown and never
-    /// compared.
+    /// Version of the worker executable's own package, for people: `Some(env!("CARGO_PKG_VERSION"))` in the
+    /// package that has the executable. Displayed and never compared.
     const BUILD: Option<&'static str> = None;
-    /// Whether a job that may have run already may be run again. The pool's configuration overrides
-    /// it, and a job's own options override both.
+    /// Whether a job that may have run already may be run again. The pool's configuration overrides it, and a
+    /// job's own options override both.
     const IDEMPOTENT: bool = false;
-    /// The encoding of typed values between Rust programs. Where the pool's workers read no
-    /// bincode, like those of other languages, JSON is used automatically.
+    /// The encoding of typed values between Rust programs. If the pool's workers do not read bincode, as
+    /// those of other languages, JSON is used automatically.
     ///
     /// [`Encoding::Json`] is for types that bincode cannot carry, because it has neither names nor kinds:
-    /// - with `flatten`, `untagged`, `tag`, `tag` and `content`, or a `serde_json::Value`: the pool does not start;
-    /// - with `skip_serializing_if`, or with fields or variants that are skipped in one direction only: a value in which that
-    ///   matters is refused when it is encoded.
+    /// - with `flatten`, `untagged`, `tag`, `tag` and `content`, or a `serde_json::Value`: the pool does not
+    ///   start;
+    /// - with `skip_serializing_if`, or with fields or variants that are skipped in one direction only:
+    ///   encoding a value in which that matters is an error.
     ///
-    /// Either error names the type and says so ([`carriage`](crate::carriage)). JSON has no NaN and no infinity, and refuses
-    /// them; `Some(None)` and `Some(())` are `null` in it, and arrive as `None`.
+    /// Either error names the type and says so ([`carriage`](crate::carriage)). JSON has no NaN and no
+    /// infinity, and rejects them. `Some(None)` and `Some(())` are `null` in JSON, and arrive as `None`.
     const ENCODING: Encoding = Encoding::Bincode;
     /// The input of the function.
     type Input: Serialize + DeserializeOwned + Send + 'static;
     /// The output of the function.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Returns JSON Schemas of input and output, so that a server can describe the pool without
-    /// knowing its types. Called only when somebody asks. The crate `schemars` derives them from
-    /// types.
+    /// Returns JSON Schemas of input and output, so that a server can describe the pool without knowing its
+    /// types. Called only when a client requests them. The crate `schemars` derives them from types.
     ///
     /// ```
     /// use procpool_protocol::{Job, Schema, job};
@@ -102,10 +100,9 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Returns a hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON.
-    /// That has no spaces, keys sorted by their bytes, input and output on a line each. The hash is
-    /// not cryptographic: the two sides of a handshake trust each other, but may come from
-    /// different builds.
+    /// Returns a hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON. That has
+    /// no spaces, sorts keys by their bytes, and has input and output on one line each. The hash is not
+    /// cryptographic: the two sides of a handshake trust each other, but may come from different builds.
     pub fn hash(&self) -> String {
         let mut text = String::new();
         write_canonical(&self.input, &mut text);
@@ -118,8 +115,8 @@ impl Schema {
     }
 }
 
-/// Writes JSON with sorted keys. `serde_json` alone sorts them only while no package of the build
-/// turns on its `preserve_order`. Worker and caller are two builds.
+/// Writes JSON with sorted keys. `serde_json` alone sorts them only if no package of the build enables its
+/// `preserve_order`. Worker and caller are two builds.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {

@@ -1,4 +1,4 @@
-//! [`JobId`]: the public name of a job.
+//! [`JobId`]: the public id of a job.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,12 +16,12 @@ use std::fmt;
 pub struct JobId(u128);
 
 impl JobId {
-    /// Returns the id with these bits. The caller draws them from a secure random generator.
+    /// Returns the id with these bits. The caller takes them from a secure random generator.
     pub fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
-    /// Returns the id's bits, big-endian, as they travel.
+    /// Returns the id's bits, big-endian, as on the wire.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for JobId {
     }
 }
 
-/// A text is not a job id.
+/// The text is not a job id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a job id is 32 hexadecimal digits")]
 pub struct InvalidJobId;

@@ -1,7 +1,7 @@
-//! Finds the line of a dead process's output that says why it died. It is the last one that is
-//! neither a frame of a backtrace nor a note about one.
+//! Finds the line of a dead process's output that explains its death. It is the last one that is neither a
+//! frame of a backtrace nor a note about one.
 
-/// Lines that follow the cause, or say less than the line before them. Compared with the whole line.
+/// Lines that follow the cause, or say less than the line before them. The whole line is compared.
 const HOLLOW: &[&str] = &[
     "stack backtrace:",
     "panic in a function that cannot unwind",
@@ -13,23 +13,23 @@ const HOLLOW: &[&str] = &[
 /// The beginnings of such lines.
 const HOLLOW_STARTS: &[&str] = &["note: ", "-----", "Node.js v", "Aborted", "Stack trace:"];
 
-/// The lines of `assert_eq!` behind its message.
+/// The lines of `assert_eq!` after its message.
 const OPERANDS: &[&str] = &["left: ", "right: "];
 
-/// Returns the line of `lines`, oldest first, that says most about the end.
+/// Returns the line of `lines`, oldest first, that best explains the death.
 pub(crate) fn of(lines: &[String]) -> Option<&str> {
     let telling = |line: &&String| !is_hollow(line);
-    // Behind its summary a sanitizer tells of memory, byte by byte.
+    // After its summary, a sanitizer lists memory byte by byte.
     let summary = lines.iter().rfind(|line| line.starts_with("SUMMARY: ") && line.contains("Sanitizer: "));
     summary.or_else(|| lines.iter().rfind(telling)).or(lines.last()).map(String::as_str)
 }
 
 fn is_hollow(line: &str) -> bool {
     let trimmed = line.trim();
-    // Of a failed comparison the line before these says what it was.
+    // The line before these operands describes the failed comparison.
     let is_operand = trimmed.len() < line.len() && OPERANDS.iter().any(|it| trimmed.starts_with(it));
     let is_place = trimmed.len() < line.len() && trimmed.starts_with("at ");
-    // That of the panic itself is followed by a better one, its message.
+    // The line about the panic itself is followed by a better one, its message.
     let is_second_panic = trimmed.contains(" panicked at ") && trimmed.contains("core/src/panicking.rs:");
     trimmed.is_empty()
         || HOLLOW.contains(&trimmed)

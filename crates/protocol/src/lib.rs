@@ -1,19 +1,18 @@
-//! The wire between a procpool coordinator and its workers, and the words that both sides share.
+//! The wire between a procpool coordinator and its workers, and the types that both sides share.
 //!
-//! Sans-IO: this crate turns bytes into frames and values into bytes. It opens no socket, reads no
-//! clock and knows no runtime. `WIRE.md` beside it describes the same byte by byte, so that a worker
-//! can be written in another language.
+//! Sans-IO: this crate turns bytes into frames and values into bytes. It opens no socket, reads no clock and
+//! knows no runtime. `WIRE.md` beside it describes the same byte by byte, so that a worker can be written in
+//! another language.
 //!
-//! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes. [`handshake`] and
-//! [`message`] know the contents of frames, and [`extras`] the additions that may come and go.
-//! [`batch`] puts several jobs in one, and [`log`] carries a worker's log lines. [`payload`]
-//! carries typed values; [`Job`] is the contract.
+//! From the outside in: [`preamble`], [`frame`] and [`decoder`] know bytes. [`handshake`] and [`message`]
+//! know the contents of frames, and [`extras`] the optional additions. [`batch`] combines several jobs in
+//! one, and [`log`] transports a worker's log records. [`payload`] carries typed values; [`Job`] is the
+//! contract.
 //!
-//! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the
-//! descriptors that pass it. [`outcome`] and [`crash`] say how jobs and workers end, and
-//! [`recording`] keeps a job that went wrong. [`printable`] makes foreign text fit for a log.
-//! [`status`] is a pool at one moment, and [`engine`] is the seam between a frontend and the engine
-//! that runs the jobs.
+//! [`page`] and [`arena`] are the memory that both sides share, [`attachments`] and [`birth`] the descriptors
+//! that pass it. [`outcome`] and [`crash`] say how jobs and workers end, and [`recording`] stores a failed
+//! job. [`printable`] makes foreign text safe for a log. [`status`] is the state of a pool at one moment, and
+//! [`engine`] is the interface between a frontend and the engine that runs the jobs.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! [`LimitHit`]: the limit that a worker died of. Does not: judge the evidence for it.
+//! [`LimitHit`]: the limit that caused a worker's death. Does not: examine the evidence for it.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -8,17 +8,17 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitHit {
-    /// It asked for more memory.
+    /// The process requested more memory.
     Memory {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// It used too much processor time, all of its jobs together.
+    /// The process used too much processor time, all of its jobs together.
     Cpu {
         /// The limit, in whole seconds.
         limit: Duration,
     },
-    /// It tried to make a file larger.
+    /// The process tried to make a file larger.
     FileSize {
         /// The limit, in bytes.
         limit: u64,
@@ -26,7 +26,7 @@ pub enum LimitHit {
 }
 
 impl LimitHit {
-    /// Returns its word in reports that machines read.
+    /// Returns the limit's name in reports that programs read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory { .. } => "memory",
@@ -52,7 +52,7 @@ impl Serialize for LimitHit {
     }
 }
 
-/// Returns a size in the largest unit of which it is a multiple.
+/// Writes a size in the largest unit of which it is a multiple.
 fn size(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|&(_, unit)| bytes > 0 && bytes.is_multiple_of(unit)) {

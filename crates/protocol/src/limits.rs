@@ -1,31 +1,31 @@
-//! Every bound of the wire in one place, each with its reason.
+//! Every limit of the wire in one place, each with its reason.
 //!
 //! A length that a peer sends is compared with one of these before anything is allocated for it.
 
 /// Maximum header message of a frame, in bytes: 64 KiB.
 ///
-/// The largest header in use is a `Done` that carries a panic message; those are cut to
-/// [`MAX_TEXT`]. The rest is room for a `Description`, whose schemas may take all of it.
+/// The largest header in use is a `Done` with a panic message, which is cut to [`MAX_TEXT`]. The rest is room
+/// for a `Description`, whose schemas may use all of it.
 pub const MAX_HEADER: u32 = 64 * 1024;
 
 /// Maximum payload of a frame unless a pool is configured otherwise, in bytes: 64 MiB.
 ///
-/// Both sides hold a whole payload in memory. So a pool may allocate up to this number of bytes for
+/// Both sides hold a whole payload in memory. Therefore a pool may allocate up to this number of bytes for
 /// each worker.
 pub const DEFAULT_MAX_PAYLOAD: u32 = 64 * 1024 * 1024;
 
 /// Maximum length of a payload on the control connection, in bytes: 64 KiB.
 ///
-/// No kind of frame has one there; a frame that a receiver does not know, and skips, may.
+/// No known kind of frame has one there, but an unknown frame that the receiver skips may have one.
 pub const MAX_CONTROL_PAYLOAD: u32 = 64 * 1024;
 
 /// Maximum payload of one chunk of a stream, in bytes: 1 MiB.
 ///
-/// Credit is counted in chunks. Together with [`CHUNK_CREDIT`] this bounds the memory that a
-/// stalled reader costs the coordinator.
+/// Credit is counted in chunks. Together with [`CHUNK_CREDIT`] this bounds the memory that a stalled reader
+/// costs the coordinator.
 pub const MAX_CHUNK: u32 = 1024 * 1024;
 
-/// Number of chunks that a job may send before the reader has taken one.
+/// Number of chunks that a job may send before the reader has read one.
 pub const CHUNK_CREDIT: u32 = 16;
 
 /// Maximum length of a human-readable text in a message (error, panic, reason), in bytes: 16 KiB.
@@ -38,24 +38,24 @@ pub const MAX_JSON: usize = MAX_HEADER as usize;
 /// Maximum number of tagged extras (trace context, content type and the like) of a job, and of its end.
 pub const MAX_EXTRAS: usize = 16;
 
-/// Maximum length of the rest of a value whose byte string travels apart, in bytes. The rest is an
-/// extra of a job or its end. A value with a longer rest travels in one piece.
+/// Maximum length of the rest of a value whose byte string is sent separately, in bytes. The rest is an extra
+/// of a job or its end. A value with a longer rest is sent in one piece.
 pub const MAX_REST: usize = 16 * 1024;
 
 /// Maximum number of descriptors that are sent with one frame.
 ///
-/// A kernel takes 253 at once. A receiver may be limited to a few hundred open descriptors.
+/// The kernel accepts 253 at once. A receiver may be limited to a few hundred open descriptors.
 pub const MAX_ATTACHMENTS: usize = 16;
 
-/// Maximum number of cancels that a worker remembers for jobs that have not come yet.
+/// Maximum number of cancels that a worker remembers for jobs that have not arrived yet.
 ///
-/// A coordinator has few jobs on their way to one worker. A job whose cancel was forgotten ends by its
-/// deadline or in a kill.
+/// A coordinator has few jobs in flight to one worker. A job whose cancel was forgotten ends by its deadline
+/// or in a kill.
 pub const MAX_EARLY_CANCELS: usize = 64;
 
 /// Maximum nesting of a typed value that is decoded from a peer.
 ///
-/// Each level costs a stack frame or several; `serde_json` draws the line at the same depth.
+/// Each level costs one or more stack frames; `serde_json` has the same limit.
 pub const MAX_DEPTH: u32 = 128;
 
 /// Cuts `text` to [`MAX_TEXT`] bytes at a character boundary.

@@ -1,7 +1,6 @@
 //! The header messages of frames: the content of each [`Kind`] besides its payload.
 //!
-//! Frozen per protocol version: a positional encoding cannot gain a field, so additions travel in
-//! `extras`.
+//! Frozen per protocol version: a positional encoding cannot gain a field, so additions are sent in `extras`.
 
 use crate::codec::{self, CodecError, Decode, Encode};
 use crate::extras;
@@ -26,8 +25,8 @@ pub struct Job {
     pub remaining_nanos: Option<u64>,
     /// The wire number of the encoding in which the caller wants a typed output.
     pub reply: u8,
-    /// Number of chunks that the job may send at once. `None` if nobody listens: the worker drops
-    /// chunks.
+    /// Number of chunks that the job may send at once. `None` if no caller reads chunks: the worker drops
+    /// them.
     pub credit: Option<u32>,
     /// Tagged additions, at most [`MAX_EXTRAS`]: see [`extras::of_job`]. Unknown tags are skipped.
     pub extras: Vec<Extra>,
@@ -72,21 +71,21 @@ pub struct Done {
 pub enum Status {
     /// The function returned an output.
     Ok,
-    /// The input did not decode; the function never ran.
+    /// The input cannot be decoded; the function did not run.
     BadInput {
         /// The decoder's error.
         message: String,
     },
     /// The function returned an error.
     Failed(Failure),
-    /// The function panicked. The coordinator retires the worker.
+    /// The function panicked. The coordinator replaces the worker.
     Panicked {
         /// The panic's message.
         message: String,
-        /// `file:line:column`, where known.
+        /// `file:line:column`, if known.
         location: Option<String>,
     },
-    /// The function noticed its cancel flag and gave up.
+    /// The function noticed its cancel flag and stopped.
     Cancelled,
     /// The encoded output is larger than the connection's limit and was not sent.
     TooLarge {
@@ -95,17 +94,17 @@ pub enum Status {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The function broke: it threw, or hit a bug. The input is not to blame, and the worker is
-    /// kept.
+    /// The function broke: it threw an exception, or hit a bug. The input is not the cause, and the worker is
+    /// not replaced.
     Broke(Failure),
 }
 
 /// Header of [`Kind::Progress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Progress {
-    /// Number of units that are done.
+    /// Number of completed units.
     pub done: u64,
-    /// Total number of units, where known.
+    /// Total number of units, if known.
     pub total: Option<u64>,
 }
 
@@ -122,7 +121,7 @@ macro_rules! bincode_header {
             /// Returns the message as a frame, without payload.
             ///
             /// # Errors
-            /// When the message is larger than a header may be.
+            /// When the message is larger than the maximum header.
             pub fn to_frame(&self, sequence: u64) -> Result<Frame, CodecError> {
                 Ok(Frame::new(Kind::$kind, sequence, codec::encode_header(self)?))
             }
@@ -143,7 +142,7 @@ impl Done {
     /// Returns the message as the last frame of its job, with `payload` as the output.
     ///
     /// # Errors
-    /// When the message is larger than a header may be.
+    /// When the message is larger than the maximum header.
     pub fn into_frame(mut self, sequence: u64, payload: Payload) -> Result<Frame, CodecError> {
         if let Status::BadInput { message } | Status::Panicked { message, .. } = &mut self.status {
             *message = cut(std::mem::take(message));
@@ -180,7 +179,7 @@ impl Job {
 /// Returns a failure as the header of [`Kind::StartFailed`] or [`Kind::MessageFailed`].
 ///
 /// # Errors
-/// When the failure is larger than a header may be.
+/// When the failure is larger than the maximum header.
 pub fn failure_frame(kind: Kind, failure: &Failure) -> Result<Frame, CodecError> {
     Ok(Frame::new(kind, 0, codec::encode_header(failure)?))
 }
@@ -193,11 +192,10 @@ pub fn failure_of(frame: &Frame) -> Result<Failure, CodecError> {
     codec::decode_header(&frame.header)
 }
 
-/// Returns a frame whose header is JSON: the handshake and descriptions, which must be able to
-/// grow.
+/// Returns a frame with a JSON header, for the handshake and descriptions, which must be able to grow.
 ///
 /// # Errors
-/// When the value does not serialize or is larger than [`MAX_JSON`].
+/// When the value cannot be serialized or is larger than [`MAX_JSON`].
 pub fn json_frame<T: Serialize>(kind: Kind, value: &T) -> Result<Frame, CodecError> {
     let text = serde_json::to_vec(value).map_err(|e| CodecError::Json(e.to_string()))?;
     if text.len() > MAX_JSON {

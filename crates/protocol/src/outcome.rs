@@ -12,7 +12,7 @@ pub use crate::stage::Stage;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where a job's time went.
+/// How a job's time was spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
@@ -30,8 +30,8 @@ impl Timing {
     }
 }
 
-/// A job's output, or the error that replaced it. An outcome is moved often and usually is an
-/// output, so the error is boxed to keep the type small.
+/// A job's output, or the error that replaced it. An outcome is moved often and usually is an output, so the
+/// error is boxed to limit the size of the type.
 pub type Outcome = Result<Payload, Box<JobError>>;
 
 /// The one outcome of an accepted job, undecoded.
@@ -40,7 +40,7 @@ pub type Outcome = Result<Payload, Box<JobError>>;
 pub struct Finished {
     /// The job.
     pub id: JobId,
-    /// Where its time went.
+    /// How its time was spent.
     pub timing: Timing,
     /// Its output, or the error that replaced it.
     pub result: Outcome,
@@ -87,8 +87,8 @@ pub enum JobError {
     /// The function returned an error.
     #[error("the job failed: {0}")]
     Failed(Failure),
-    /// The function broke: it threw an exception or hit a bug, and says that its input is not to
-    /// blame ([`Failure::as_broken`]). The worker is kept.
+    /// The function broke: it threw an exception or hit a bug, and says that its input is not the cause
+    /// ([`Failure::as_broken`]). The worker is not replaced.
     #[error("the job broke: {0}")]
     Broke(Failure),
     /// The function panicked. The worker is replaced.
@@ -96,7 +96,7 @@ pub enum JobError {
     Panicked {
         /// The panic's message.
         message: String,
-        /// `file:line:column`, where known.
+        /// `file:line:column`, if known.
         location: Option<String>,
         /// The file in which the job was saved, to be run again. `None` if it was not saved.
         replay: Option<PathBuf>,
@@ -104,10 +104,10 @@ pub enum JobError {
     /// The worker died.
     #[error("{0}")]
     Crashed(Box<CrashReport>),
-    /// The job's time is up.
+    /// The job reached its timeout.
     #[error("the job timed out {} after {}{}", stage.describe(), humane(*limit), again(replay.as_deref()))]
     TimedOut {
-        /// How far the job had come.
+        /// How far the job had progressed.
         stage: Stage,
         /// The timeout that it reached.
         limit: Duration,
@@ -117,7 +117,7 @@ pub enum JobError {
     /// The caller cancelled the job.
     #[error("the job was cancelled {}", stage.describe())]
     Cancelled {
-        /// How far the job had come.
+        /// How far the job had progressed.
         stage: Stage,
     },
     /// The worker broke the protocol and was killed.
@@ -139,12 +139,11 @@ pub enum JobError {
     /// The job ran successfully, but its output does not decode to the caller's type.
     #[error("the job succeeded but its output is unreadable: {0}")]
     Output(PayloadError),
-    /// The payload has killed too many workers: it is in quarantine, and the pool did not run the
-    /// job. The job whose death was the last of them is [`Crashed`](Self::Crashed), with
-    /// [`CrashReport::quarantined`].
+    /// The payload has killed too many workers: it is in quarantine, and the pool did not run the job. The
+    /// job with the last of these deaths is [`Crashed`](Self::Crashed), with [`CrashReport::quarantined`].
     #[error("{}", quarantined(*payload_deaths, *remaining))]
     Poisoned {
-        /// How far the job had come: [`Stage::Running`] if an earlier attempt had been handed to a worker.
+        /// How far the job had progressed: [`Stage::Running`] if a worker had received an earlier attempt.
         stage: Stage,
         /// Number of workers that the payload has killed.
         payload_deaths: u32,
@@ -154,7 +153,7 @@ pub enum JobError {
     /// The pool shut down before the job ended.
     #[error("the pool shut down while the job was {}", stage.describe())]
     ShutDown {
-        /// How far the job had come.
+        /// How far the job had progressed.
         stage: Stage,
     },
 }
@@ -166,7 +165,7 @@ impl From<Refused> for JobError {
 }
 
 impl JobError {
-    /// Returns the outcome in one word. An output that its caller cannot read is `Ok`: the job ran
+    /// Returns the outcome in one word. An output that its caller cannot decode is `Ok`: the job ran
     /// successfully.
     ///
     /// ```
@@ -211,8 +210,8 @@ impl JobError {
         }
     }
 
-    /// Returns whether the same job, sent again, may succeed without repeating a side effect.
-    /// Either it cannot have run and the cause passes, or the function itself says so.
+    /// Returns whether the same job, sent again, may succeed without repeating a side effect. Either it
+    /// cannot have run and the cause is temporary, or the function itself says so.
     ///
     /// ```
     /// # use procpool_protocol::{Failure, JobError};
@@ -238,14 +237,13 @@ impl JobError {
         }
     }
 
-    /// Returns whether the job ran out of time, waiting for a slot, waiting for a worker or
-    /// running.
+    /// Returns whether the job ran out of time, while it waited for a slot or for a worker, or ran.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. }) || matches!(self.refusal(), Some(Refusal::NoSlotInTime { .. }))
     }
 
-    /// Returns the time after which to try again. `None` unless a retry makes sense, which it does
-    /// only for jobs that cannot have run.
+    /// Returns the time after which to try again. `None` unless a retry makes sense, which requires that the
+    /// job cannot have run.
     ///
     /// ```
     /// # use procpool_protocol::JobError;
@@ -318,8 +316,7 @@ impl JobError {
         }
     }
 
-    /// Notes the file in which the job was saved. Does nothing for an outcome whose job is not
-    /// worth saving.
+    /// Records the file in which the job was saved. Does nothing for an outcome whose jobs are not saved.
     pub fn saved_as(&mut self, file: PathBuf) {
         match self {
             Self::Panicked { replay, .. } | Self::TimedOut { replay, .. } | Self::Protocol { replay, .. } => {
@@ -330,7 +327,7 @@ impl JobError {
         }
     }
 
-    /// Returns the HTTP status of this outcome. This is the one table that maps the two.
+    /// Returns the HTTP status of this outcome. This is the only table that maps the two.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refused) => match refused.reason {
@@ -345,7 +342,7 @@ impl JobError {
                 Refusal::ClientQuarantined { .. } => 429,
                 Refusal::NoSlotInTime { .. } => 504,
                 Refusal::InputTooLarge { .. } => 413,
-                // Typed callers encode; what comes over HTTP is encoded.
+                // Only typed callers encode; inputs from HTTP are encoded already.
                 Refusal::InputEncoding(_) => 500,
             },
             Self::BadInput { .. } => 400,

@@ -1,5 +1,5 @@
-//! A job's error as JSON for logs: its kind, its whole text, and the fields for programs. Not for
-//! clients, who get [`JobError::public`].
+//! A job's error as JSON for logs: its kind, its whole text, and the fields for programs. Not for clients,
+//! which receive [`JobError::public`].
 
 use crate::outcome::JobError;
 use crate::{CrashReport, Failure, OutcomeKind};

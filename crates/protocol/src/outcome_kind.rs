@@ -22,17 +22,17 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OutcomeKind {
-    /// The input does not decode.
+    /// The input cannot be decoded.
     BadInput,
-    /// The function broke, and its input is not to blame.
+    /// The function broke, and its input is not the cause.
     Broke,
-    /// Somebody cancelled the job.
+    /// The job was cancelled.
     Cancelled,
     /// The worker died.
     Crashed,
     /// The function returned an error.
     Failed,
-    /// The job ended well.
+    /// The job ended successfully.
     Ok,
     /// The output is larger than allowed.
     OutputTooLarge,
@@ -46,12 +46,12 @@ pub enum OutcomeKind {
     Refused,
     /// The pool shut down.
     ShutDown,
-    /// The job's time was up.
+    /// The job reached its timeout.
     TimedOut,
 }
 
 impl OutcomeKind {
-    /// All of them, by name.
+    /// All kinds, by name.
     pub const ALL: [Self; 13] = [
         Self::BadInput,
         Self::Broke,

@@ -1,21 +1,21 @@
-//! The page: a few kibibytes of memory, behind a file, that a worker writes and its coordinator
-//! reads, also after the worker's death. It says which job the worker began last, and holds the
-//! results that were not sent.
+//! The page: a few kibibytes of memory, behind a file, that a worker writes and its coordinator reads, even
+//! after the worker's death. It contains the number of the job that the worker began last, and the results
+//! that were not sent.
 //!
-//! With it a worker may be given several small jobs at once and send their results together.
-//! Without it nobody could say which of them a dead worker had run. The worker writes, in this
-//! order,
+//! With it, a worker may receive several small jobs at once and send their results together. Without it, the
+//! coordinator could not know which of them a dead worker had run. The worker writes, in this order,
 //!
 //! 1. when a job has ended: its frame into the ring, from [`RING`] on;
-//! 2. at [`ENDED`], how many bytes of output there are by then, those that were sent included, counted from its `Ready` on, which
-//!    does not count;
-//! 3. before it begins the next job: that job's number, at [`BEGUN`]. Only then it reads [`RECALLED`]: a job whose number is not
-//!    above is another worker's by now. It is passed over, and [`BEGUN`] becomes what it was.
+//! 2. at [`ENDED`], the number of bytes of output so far, including those that were sent, counted from its
+//!    `Ready` on, which does not count;
+//! 3. before it begins the next job: that job's number, at [`BEGUN`]. Only then it reads [`RECALLED`]: a job
+//!    whose number is not above it belongs to another worker by now. It is skipped, and [`BEGUN`] gets its
+//!    former value again.
 //!
-//! Byte `n` of the output lies at `n % RING_LEN` of the ring, until it has been sent; so at most [`RING_LEN`] bytes wait. Output
-//! that goes out at once need not pass through the ring; then nothing may wait in it. Numbers are little-endian and eight bytes
-//! long. The coordinator believes none of it without a check: whatever stands in the page harms no job but those of the worker
-//! that wrote it.
+//! Byte `n` of the output lies at `n % RING_LEN` of the ring until it has been sent, so at most [`RING_LEN`]
+//! bytes wait. Output that is sent at once need not pass through the ring; then nothing may wait in it.
+//! Numbers are little-endian and eight bytes long. The coordinator checks everything that it reads: no
+//! content of the page affects jobs of other workers.
 
 /// Offset of the number of the job that was begun last. 0: no job.
 pub const BEGUN: u64 = 0;
@@ -23,22 +23,22 @@ pub const BEGUN: u64 = 0;
 /// Offset of the number of bytes of output.
 pub const ENDED: u64 = 8;
 
-/// Offset at which the coordinator writes the number of the last job that it has asked back. The
-/// coordinator then reads [`BEGUN`], and relies on it that the worker begins no job beyond that. As
-/// each side writes before it reads, at least one sees what the other wrote.
+/// Offset at which the coordinator writes the number of the last job that it has withdrawn. The coordinator
+/// then reads [`BEGUN`], and relies on the worker to begin no job after that one. Because each side writes
+/// before it reads, at least one sees the other's write.
 pub const RECALLED: u64 = 24;
 
 /// Offset at which the worker writes [`KEPT`] when it has found the page, before its `Ready`.
 pub const MARK: u64 = 16;
 
-/// Says that the worker keeps the page.
+/// Says that the worker uses the page.
 pub const KEPT: u64 = 0x6765_7061_7065_6b21;
 
-/// Offset of [`MAGIC`], which is there from the beginning. A worker that finds something else has
-/// found another file, and leaves it alone: process ids mean something else in another namespace.
+/// Offset of [`MAGIC`], which is there from the beginning. A worker that finds another value has found
+/// another file, and does not use it: process ids have another meaning in another namespace.
 pub const MAGIC_AT: u64 = 32;
 
-/// Tells the page from any other file.
+/// Distinguishes the page from any other file.
 pub const MAGIC: &[u8; 16] = b"procpool page 2\n";
 
 /// Offset of the ring.

@@ -1,7 +1,7 @@
-//! Payloads: bytes with their encoding, and typed values on their way in and out of them.
+//! Payloads: bytes with their encoding, and the conversion from and to typed values.
 //!
-//! The coordinator and the frontend pass payloads on unread. Only the two ends, a typed caller and
-//! the worker's function, look inside.
+//! The coordinator and the frontend pass payloads on without reading them. Only the two ends, a typed caller
+//! and the worker's function, decode them.
 
 use crate::apart::{self, Parts};
 use crate::attachments::{Attachments, TooManyAttachments};
@@ -15,9 +15,9 @@ use std::any::{Any, TypeId, type_name};
 
 /// The encoding of a payload. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-// As wide as what stands beside it in a `Payload`. Otherwise padding follows it, which an enum around a payload uses for
-// its other variants; then each move copies those bytes in unaligned pieces that the next one has to wait for, and a pool
-// runs 6 % fewer jobs a second.
+// As wide as the adjacent field in a `Payload`. Otherwise padding follows it, which an enum around a payload
+// uses for its other variants. Then each move copies those bytes in unaligned pieces that the next move must
+// wait for, and a pool runs 6 % fewer jobs a second.
 #[repr(u64)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -66,14 +66,14 @@ pub struct Payload {
     pub attachments: Attachments,
 }
 
-/// A value does not fit its encoding, or bytes do not hold the value that was expected.
+/// A value does not fit its encoding, or bytes do not contain the expected value.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
     /// The value cannot be encoded.
     #[error("failed to encode the value as {}: {reason}", encoding.name())]
     Encode {
-        /// The encoding that was asked for.
+        /// The requested encoding.
         encoding: Encoding,
         /// The encoder's error.
         reason: String,
@@ -81,23 +81,23 @@ pub enum PayloadError {
     /// The bytes do not decode to the expected type.
     #[error("failed to decode {} bytes of {}: {reason}", length, encoding.name())]
     Decode {
-        /// The payload's encoding, as it says itself.
+        /// The payload's own encoding.
         encoding: Encoding,
         /// Length of the payload, in bytes.
         length: usize,
         /// The decoder's error.
         reason: String,
     },
-    /// Its encoding cannot carry the type, or the value.
+    /// The encoding cannot carry the type, or the value.
     #[error("{0}")]
     Uncarried(Uncarried),
-    /// The value refers to too many descriptors that have to be sent beside it.
+    /// The value refers to too many descriptors that must be sent with it.
     #[error("failed to encode the value: {0}")]
     TooManyAttachments(TooManyAttachments),
-    /// Raw bytes were sent where a typed value is expected, or the other way round.
+    /// Raw bytes were sent where a typed value is expected, or vice versa.
     #[error("expected {expected}, got {}", got.name())]
     WrongEncoding {
-        /// The kind that the receiving type takes.
+        /// The kind that the receiving type requires.
         expected: &'static str,
         /// The kind that arrived.
         got: Encoding,
@@ -131,11 +131,12 @@ impl Payload {
         Self::new(Encoding::Bytes, bytes)
     }
 
-    /// Encodes `value` as `encoding`, except that a [`Bytes`] is always taken as it is.
+    /// Encodes `value` as `encoding`, except that a [`Bytes`] is always used unchanged.
     ///
     /// # Errors
-    /// When the value cannot be represented: a map with non-string keys or a NaN in JSON, a field that is left out in
-    /// bincode (see [`crate::carriage`]), a type that is not [`Bytes`] as raw bytes, a `Serialize` that fails.
+    /// When the value cannot be represented. Examples are a map with non-string keys or a NaN in JSON, an
+    /// omitted field in bincode (see [`crate::carriage`]), a type other than [`Bytes`] as raw bytes, and a
+    /// `Serialize` that fails.
     pub fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Self, PayloadError> {
         if let Some(Bytes(bytes)) = (value as &dyn Any).downcast_ref() {
             return Ok(Self::raw(bytes.clone()));
@@ -154,9 +155,9 @@ impl Payload {
         Ok(Self::new(encoding, bytes))
     }
 
-    /// Encodes a job's input or output like [`encode`](Self::encode), with one exception for values
-    /// that go as bincode. Their first [`Bytes`] of at least 256 KiB becomes the payload, uncopied,
-    /// and the [`rest`](Self::rest) of the value goes beside it.
+    /// Encodes a job's input or output like [`encode`](Self::encode), with one exception for values in
+    /// bincode. Their first [`Bytes`] of at least 256 KiB becomes the payload, without a copy. The
+    /// [`rest`](Self::rest) of the value is sent with it.
     ///
     /// # Errors
     /// As for [`encode`](Self::encode).
@@ -173,8 +174,8 @@ impl Payload {
         }
     }
 
-    /// Returns the rest of a value of which [`bytes`](Self::bytes) is a part, or `None` for a value
-    /// in one piece. It is sent as an [extra](crate::extras).
+    /// Returns the rest of a value of which [`bytes`](Self::bytes) is a part, or `None` for a value in one
+    /// piece. It is sent as an [extra](crate::extras).
     pub fn rest(&self) -> Option<&bytes::Bytes> {
         self.attachments.rest()
     }
@@ -186,7 +187,7 @@ impl Payload {
         self
     }
 
-    /// Returns the same value in one piece, for where no [`rest`](Self::rest) can go beside it.
+    /// Returns the same value in one piece, if no [`rest`](Self::rest) can be sent with it.
     #[must_use]
     pub fn joined(self) -> Self {
         match self.rest().and_then(|rest| Some(Parts::of(rest, &self.bytes)?.join())) {
@@ -195,14 +196,13 @@ impl Payload {
         }
     }
 
-    /// Decodes a value that came from a peer.
+    /// Decodes a value from a peer.
     ///
-    /// Depth is bounded by [`crate::limits::MAX_DEPTH`] and the number of elements by the payload's
-    /// length. So hostile bytes cost at most as much as honest ones of the same length.
+    /// [`crate::limits::MAX_DEPTH`] bounds the depth, and the payload's length bounds the number of elements.
+    /// Therefore hostile bytes cost at most as much as legitimate ones of the same length.
     ///
     /// # Errors
-    /// When the bytes are not a `T` in the payload's encoding, bytes are left over, or a bound is
-    /// exceeded.
+    /// When the bytes are not a `T` in the payload's encoding, bytes remain, or a bound is exceeded.
     pub fn decode<T: DeserializeOwned + 'static>(&self) -> Result<T, PayloadError> {
         let mut raw: Option<T> = None;
         if let Some(slot) = (&mut raw as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
@@ -246,7 +246,7 @@ impl Payload {
         })?;
         match parts.decode(bounded::from_bincode) {
             Some(value) => Ok(value),
-            // The type has a list of numbers there, or the error is that of the whole.
+            // The type has a list of numbers in that place, or the error is that of the whole value.
             None => Self::new(self.encoding, parts.join()).decode(),
         }
     }

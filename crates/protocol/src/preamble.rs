@@ -1,7 +1,7 @@
 //! The first 16 bytes on a connection, outside every encoding, so that a mismatch is always readable.
 //!
-//! Both sides send the range of versions that they speak, and neither waits for the other. The version
-//! in use is the greatest that both ranges have; where there is none, the connection ends.
+//! Both sides send the range of versions that they support, without waiting for the other. The version in use
+//! is the greatest common one. If there is none, the connection ends.
 
 use std::ops::RangeInclusive;
 
@@ -11,7 +11,7 @@ pub const PREAMBLE_LEN: usize = 16;
 /// The first bytes of every connection.
 pub const MAGIC: [u8; 8] = *b"PROCPOOL";
 
-/// The versions that this crate speaks.
+/// The versions that this crate supports.
 pub const VERSIONS: RangeInclusive<u16> = 2..=2;
 
 /// The offer of one side, or the agreement of both.
@@ -25,14 +25,14 @@ pub struct Preamble {
     pub features: u32,
 }
 
-/// The bytes are no preamble, or one that this side cannot talk to.
+/// The bytes are not a preamble, or one with which this side cannot communicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreambleError {
-    /// The other side does not speak procpool's protocol.
+    /// The other side does not use procpool's protocol.
     #[error("the connection does not begin with procpool's preamble")]
     NotProcpool,
-    /// No version in common.
+    /// There is no common version.
     #[error(
         "the other side speaks protocol version {} to {}, this side {} to {}",
         theirs.lowest, theirs.highest, VERSIONS.start(), VERSIONS.end()
@@ -49,7 +49,7 @@ impl Preamble {
         Self { lowest: *VERSIONS.start(), highest: *VERSIONS.end(), features: 0 }
     }
 
-    /// Returns the preamble as it stands on the wire.
+    /// Returns the preamble as on the wire.
     pub fn to_bytes(self) -> [u8; PREAMBLE_LEN] {
         let mut out = [0; PREAMBLE_LEN];
         out[..8].copy_from_slice(&MAGIC);
@@ -62,7 +62,7 @@ impl Preamble {
     /// Reads a preamble.
     ///
     /// # Errors
-    /// [`PreambleError::NotProcpool`] when the magic is missing.
+    /// Returns [`PreambleError::NotProcpool`] when the magic is missing.
     pub fn from_bytes(bytes: &[u8; PREAMBLE_LEN]) -> Result<Self, PreambleError> {
         let [magic @ .., l0, l1, h0, h1, f0, f1, f2, f3] = *bytes;
         if magic != MAGIC {
@@ -75,11 +75,11 @@ impl Preamble {
         })
     }
 
-    /// Returns the agreement between this side and the other: the greatest version that both speak,
-    /// and the features that both have.
+    /// Returns the agreement between this side and the other: the greatest version that both support, and the
+    /// features that both have.
     ///
     /// # Errors
-    /// [`PreambleError::NoCommonVersion`].
+    /// Returns [`PreambleError::NoCommonVersion`] when there is none.
     pub fn agree(theirs: Self) -> Result<Self, PreambleError> {
         let ours = Self::ours();
         let version = ours.highest.min(theirs.highest);

@@ -1,15 +1,15 @@
-//! Foreign text, made fit for a log and a terminal. No character of it starts a line, drives a
-//! terminal, hides, or turns the text around it.
+//! Makes foreign text safe for a log and a terminal. No character of it starts a line, controls a terminal,
+//! is invisible, or changes the direction of the text around it.
 //!
-//! Text that a program reads (an outcome, a payload) stays as it is: in Persian, Hindi and Hebrew some of these
-//! characters belong to the words. Where such text is JSON that a person may see, [`printable_json`] writes it in
-//! another way, and a program reads the same.
+//! Text that a program reads (an outcome, a payload) is not changed: in Persian, Hindi and Hebrew some of
+//! these characters belong to the words. If such text is JSON that a person may see, [`printable_json`]
+//! escapes the characters, and a program reads the same.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Returns whether a character does not show as itself: a control character, a line separator, or
-/// one that is drawn as nothing and may turn the direction of others.
+/// Returns whether a character does not show as itself: a control character, a line separator, or an
+/// invisible one that may change the direction of others.
 ///
 /// ```
 /// use procpool_protocol::printable::is_unprintable;
@@ -20,17 +20,18 @@ use std::fmt;
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            // Line and paragraph separator, and what turns the direction of writing.
+            // Line and paragraph separator, and characters that change the direction of writing.
             '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
-            // What has no width: the rest of Unicode's Default_Ignorable_Code_Point, without the selectors FE00 to
-            // FE0F, which choose between two pictures of a character.
+            // Characters without a width: the rest of Unicode's Default_Ignorable_Code_Point. The selectors
+            // FE00 to FE0F, which choose between two pictures of a character, are excluded.
             | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
             | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Returns one line of text in which each such character, except a tab, is written as Rust writes it: `\r`, `\u{202e}`.
+/// Returns one line of text in which each such character, except a tab, is escaped as in Rust: `\r`,
+/// `\u{202e}`.
 ///
 /// ```
 /// use procpool_protocol::printable::printable;
@@ -42,18 +43,18 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         return text.into();
     }
     let mut escaped = String::with_capacity(text.len() + 8);
-    // A String takes everything.
+    // Writing to a `String` does not fail.
     let _ = fmt::Write::write_str(&mut Escaping(&mut escaped), text);
     escaped.into()
 }
 
-/// Returns text of several lines likewise, and keeps the line feeds.
+/// Returns text of several lines in the same way, without escaping line feeds.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns JSON with the same meaning that contains no such character, except line feeds and tabs
-/// between its words.
+/// Returns JSON with the same meaning that contains no such character, except line feeds and tabs between its
+/// tokens.
 ///
 /// ```
 /// use procpool_protocol::printable::printable_json;
@@ -68,12 +69,12 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len() + 8);
     for c in json.chars() {
         match c {
-            // JSON has it between its words only, where it means nothing.
+            // In JSON, it occurs only between tokens, where it has no meaning.
             '\r' => escaped.push(' '),
             c if stays(c) => escaped.push(c),
             c => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    // A String takes everything.
+                    // Writing to a `String` does not fail.
                     let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{unit:04x}"));
                 }
             }
@@ -82,7 +83,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// Passes on what is written to it as [`printable`] would return it.
+/// Passes text on as [`printable`] would return it.
 #[derive(Debug)]
 pub struct Escaping<W>(pub W);
 

@@ -1,5 +1,5 @@
-//! [`PublicError`]: the part of a job's error that a client may read. Holds no process id, no path,
-//! no standard error and no text of a panic: those are for logs.
+//! [`PublicError`]: the part of a job's error that a client may read. It has no process id, no path, no
+//! standard error and no text of a panic: those are for logs.
 
 use crate::failure::Failure;
 use crate::outcome::{JobError, Refusal};
@@ -7,8 +7,8 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// The codes that the pool and the worker SDK set themselves, or leave where a function sets none. The message under
-/// such a code may be the text of a decoder or of any error that `?` converted.
+/// The codes that the pool and the worker SDK set, or that apply if a function sets none. The message of such
+/// a code may be the text of a decoder or of any error that `?` converted.
 const OWN_CODES: [&str; 10] = [
     "bad_chunk",
     "bad_input",
@@ -28,10 +28,11 @@ const MALFORMED: &str = "the input is malformed";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PublicError {
-    /// A short word for programs: the function's own code where it set one, the reason of a refusal, or the kind of outcome.
+    /// A short word for programs: the function's own code if it set one, the reason of a refusal, or the kind
+    /// of outcome.
     pub code: String,
-    /// A sentence for people: the function's own message where it set a code, else one without
-    /// details of this machine.
+    /// A sentence for people: the function's own message if it set a code, or else one without details of
+    /// this machine.
     pub message: String,
     /// The HTTP status of the error.
     pub status: u16,
@@ -39,19 +40,19 @@ pub struct PublicError {
     pub may_have_run: bool,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// The time after which to try again, where a retry makes sense. In JSON `retry_after`, in
-    /// whole seconds.
+    /// The time after which to try again, if a retry makes sense. In JSON `retry_after`, in whole seconds.
     #[serde(serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
 }
 
 impl JobError {
-    /// Returns the part of this error that a client may read. The text of the error itself is for
-    /// logs: it may hold process ids, paths and lines that a library wrote to standard error.
+    /// Returns the part of this error that a client may read. The text of the error itself is for logs: it
+    /// may contain process ids, paths and lines that a library wrote to standard error.
     ///
-    /// A function's message is passed on where the function set a code ([`Failure::with_code`](crate::Failure::with_code)).
-    /// Without one it may be the text of any error that `?` converted. The codes that procpool sets itself, such as
-    /// `bad_input`, `bad_output` and `panicked`, count as none.
+    /// A function's message is included if the function set a code
+    /// ([`Failure::with_code`](crate::Failure::with_code)). Without one it may be the text of any error that
+    /// `?` converted. The codes that procpool sets itself, such as `bad_input`, `bad_output` and `panicked`,
+    /// do not count.
     ///
     /// ```
     /// use procpool_protocol::{Failure, JobError};
@@ -121,7 +122,7 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
     })
 }
 
-/// Returns whole seconds, rounded up: nobody should come back too early.
+/// Returns whole seconds, rounded up so that no client retries too early.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

@@ -1,5 +1,4 @@
-//! The payloads and clients that a pool holds deaths of its workers against, in the shape that
-//! operators see.
+//! The payloads and clients to which a pool attributes deaths of its workers, in the form that operators see.
 
 use crate::job_id::JobId;
 use serde::Serialize;
@@ -18,22 +17,22 @@ pub struct Quarantine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SuspectPayload {
-    /// Names the payload in this pool, until the pool is started anew: 16 hexadecimal digits.
+    /// Names the payload in this pool, until the pool is restarted: 16 hexadecimal digits.
     pub fingerprint: String,
     /// Number of workers that it has killed.
     pub deaths: u32,
-    /// Whether jobs with it end as `poisoned` without being run.
+    /// Whether jobs with it end as `poisoned` without running.
     pub quarantined: bool,
     /// Milliseconds until the pool forgets the payload, unless it kills again.
     pub remaining_ms: u64,
     /// Milliseconds since it killed the last worker.
     pub since_last_death_ms: u64,
-    /// The last job that died with it.
+    /// The last job that crashed with it.
     pub last_job: Option<JobId>,
 }
 
 impl SuspectPayload {
-    /// Returns a payload of which only the name is known.
+    /// Returns a payload with only its name.
     pub fn new(fingerprint: impl Into<String>) -> Self {
         Self {
             fingerprint: fingerprint.into(),
@@ -50,9 +49,9 @@ impl SuspectPayload {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SuspectClient {
-    /// Names the client in this pool, until the pool is started anew: 16 hexadecimal digits.
+    /// Names the client in this pool, until the pool is restarted: 16 hexadecimal digits.
     pub fingerprint: String,
-    /// The client: over HTTP its address, or its network where that is IPv6.
+    /// The client: over HTTP its address, or its network for IPv6.
     pub client: String,
     /// Number of workers that its jobs have killed.
     pub deaths: u32,
@@ -63,7 +62,7 @@ pub struct SuspectClient {
 }
 
 impl SuspectClient {
-    /// Returns a client of which only the names are known.
+    /// Returns a client with only its names.
     pub fn new(fingerprint: impl Into<String>, client: impl Into<String>) -> Self {
         let (fingerprint, client) = (fingerprint.into(), client.into());
         Self { fingerprint, client, deaths: 0, quarantined: false, remaining_ms: 0 }

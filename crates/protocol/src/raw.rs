@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 /// Raw bytes as a job's input or output: never re-encoded, `application/octet-stream` over HTTP.
 ///
-/// A job whose `Input` or `Output` is exactly this type exchanges it as [`Encoding::Bytes`](crate::Encoding::Bytes),
-/// whatever its `ENCODING` says.
+/// A job whose `Input` or `Output` is exactly this type exchanges it as
+/// [`Encoding::Bytes`](crate::Encoding::Bytes), regardless of its `ENCODING`.
 ///
-/// Nested in another type, as in `(Params, Bytes)`, it is a byte string of that type's encoding. Where that is bincode,
-/// - the first one of at least 256 KiB in the input or output of a job is not copied, as if it were alone. The rest of the
-///   value has to have at most 16 KiB for that;
-/// - the receiver reads each of at least 64 KiB in place: it is a part of the payload, and keeps all of it alive.
+/// In another type, as in `(Params, Bytes)`, it is a byte string of that type's encoding. If that is bincode,
+/// - the first one of at least 256 KiB in the input or output of a job is not copied, as if it were alone.
+///   This requires that the rest of the value has at most 16 KiB;
+/// - the receiver reads each of at least 64 KiB in place: it is a part of the payload, and holds the whole
+///   payload in memory.
 ///
 /// A `Vec<u8>` in its place is copied byte by byte.
 ///
@@ -84,7 +85,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(bytes.into())
             }
         }
-        // Not `byte_buf`, which would ask for a copy.
+        // Not `byte_buf`, which would request a copy.
         deserializer.deserialize_bytes(Visitor)
     }
 }

@@ -1,8 +1,7 @@
-//! A job that went wrong, kept as a file: the bytes that its worker was sent, and in front of them
-//! one frame that describes them.
+//! A failed job, saved as a file: the bytes that its worker received, after one frame that describes them.
 //!
-//! Knows the format, which `WIRE.md` describes, and no files: the caller opens a file and passes it
-//! in. A file may come from anybody, so it is decoded like a peer's bytes.
+//! Knows the format, which `WIRE.md` describes. Does not: open files; the caller opens a file and passes it
+//! in. A file may have any origin, so it is decoded like a peer's bytes.
 
 use crate::codec::CodecError;
 use crate::decoder::{Decoder, FrameError};
@@ -20,17 +19,16 @@ use std::io::{self, Read, Write};
 /// The format of a file with one job.
 pub const FORMAT: u32 = 1;
 
-/// The format of a file that has other jobs in front, which its worker was given before.
+/// The format of a file that starts with earlier jobs of the same worker.
 pub const FORMAT_WITH_HISTORY: u32 = 2;
 
-/// Maximum number of jobs in front of the one that went wrong.
+/// Maximum number of jobs before the failed one.
 pub const MAX_HISTORY: usize = 1000;
 
 /// Number of bytes that one read of a file takes.
 const READ: usize = 64 * 1024;
 
-/// The description of a saved job and of how its worker was started: the header of
-/// [`Kind::Recording`].
+/// The description of a saved job and of how its worker was started: the header of [`Kind::Recording`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// [`FORMAT`] or [`FORMAT_WITH_HISTORY`].
@@ -41,27 +39,27 @@ pub struct Recording {
     pub job: String,
     /// Version of the job's contract, as in `Hello`.
     pub contract: u32,
-    /// Version of the worker executable's own package, where it is known.
+    /// Version of the worker executable's own package, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// The worker executable, an absolute path.
     pub executable: String,
-    /// The arguments that the pool starts it with.
+    /// The arguments with which the pool starts it.
     pub args: Vec<String>,
-    /// The directory that it was started in, where that is known.
+    /// The directory in which it was started, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_dir: Option<String>,
-    /// The pool's own environment variables; those that its workers inherit are not kept.
+    /// The pool's own environment variables. The variables that its workers inherit are not saved.
     pub env: BTreeMap<String, String>,
     /// The job's public id.
     pub id: JobId,
-    /// The attempt that is saved, from 1.
+    /// The number of the saved attempt, from 1.
     pub attempt: u32,
     /// The outcome's name, such as `crashed`.
     pub outcome: String,
     /// A sentence about the outcome.
     pub summary: String,
-    /// Number of jobs that its worker was given before it, where that is known.
+    /// Number of jobs that its worker had received before it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs_before: Option<u64>,
     /// The limits of its worker.
@@ -94,34 +92,33 @@ impl SavedLimits {
     }
 }
 
-/// A whole recording: the bytes that the worker was sent on its jobs connection, and their
-/// description.
+/// A whole recording: the bytes that the worker received on its jobs connection, and their description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedJob {
     /// The description.
     pub recording: Recording,
     /// The `Welcome` of the worker.
     pub welcome: Welcome,
-    /// The worker data that came with the welcome.
+    /// The worker data that was sent with the welcome.
     pub worker_data: Payload,
-    /// Earlier jobs of the worker, the oldest first: the last ones, as there may have been more.
+    /// Earlier jobs of the worker, oldest first. These are the last ones, because there may have been others.
     /// Empty in a file of [`FORMAT`].
     pub history: Vec<Frame>,
-    /// The frame of the job, its input as the payload.
+    /// The frame of the job, with its input as the payload.
     pub job: Frame,
 }
 
-/// A recording cannot be read or written. Reads after “failed to read the saved job FILE: ”.
+/// A recording cannot be read or written. Each sentence continues “failed to read the saved job FILE: ”.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// The system's error.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Something else is in the file.
+    /// The file contains something else.
     #[error("it is not a job that procpool has saved")]
     NotARecording,
-    /// It was written by a newer procpool.
+    /// A newer procpool wrote the file.
     #[error(
         "it has format {found}, and this procpool reads up to format {FORMAT_WITH_HISTORY}; use the one that has \
          written it"
@@ -130,7 +127,7 @@ pub enum RecordingError {
         /// The file's format.
         found: u32,
     },
-    /// Its frames are those of another version of the wire.
+    /// Its frames have another version of the wire.
     #[error(
         "it was saved over version {saved} of the wire, and this procpool reads version {}; use the procpool \
          that has saved it",
@@ -140,7 +137,7 @@ pub enum RecordingError {
         /// The file's version.
         saved: u16,
     },
-    /// It ends too early.
+    /// The file ends too early.
     #[error("it is cut short")]
     CutShort,
     /// Its bytes are not frames.
@@ -152,15 +149,15 @@ pub enum RecordingError {
     /// A frame of another kind than expected.
     #[error("it is damaged: it has {found:?} where {expected:?} should be")]
     Unexpected {
-        /// The kind that is there.
+        /// The actual kind.
         found: Kind,
-        /// The kind that was expected.
+        /// The expected kind.
         expected: Kind,
     },
-    /// There is more than one job in it.
+    /// The file contains more than one job.
     #[error("it is damaged: something follows after the job")]
     Trailing,
-    /// More jobs than a pool keeps.
+    /// The file contains more jobs than a pool saves.
     #[error("it has more than {MAX_HISTORY} jobs in front of the one that went wrong")]
     TooManyJobs,
 }
@@ -178,10 +175,10 @@ impl From<CodecError> for RecordingError {
 }
 
 impl SavedJob {
-    /// Writes the recording. The payloads are written from where they are.
+    /// Writes the recording, without copying the payloads.
     ///
     /// # Errors
-    /// When the sink fails, or the description is larger than a header may be
+    /// When the sink fails, or the description is larger than the maximum header
     /// ([`MAX_JSON`](crate::limits::MAX_JSON)).
     pub fn write(&self, sink: &mut impl Write) -> Result<(), RecordingError> {
         let recording = json_frame(Kind::Recording, &self.recording)?;
@@ -196,10 +193,10 @@ impl SavedJob {
         Ok(())
     }
 
-    /// Reads a recording to its end. Memory follows what the source has, never what it announces.
+    /// Reads a recording to its end. Memory grows with the bytes of the source, never with announced lengths.
     ///
     /// # Errors
-    /// When the source fails, or holds anything but one whole recording.
+    /// When the source fails, or is not exactly one whole recording.
     pub fn read(source: impl Read) -> Result<Self, RecordingError> {
         let mut frames = Frames::new(source);
         frames.preamble()?;
@@ -228,7 +225,7 @@ struct Frames<R> {
 
 impl<R: Read> Frames<R> {
     fn new(source: R) -> Self {
-        // The limit comes with the welcome, as it does for a worker.
+        // The welcome contains the limit, as for a worker.
         let decoder = Decoder::with_max_payload(u32::MAX);
         Self { source, decoder, landing: vec![0; READ].into_boxed_slice() }
     }
@@ -249,7 +246,7 @@ impl<R: Read> Frames<R> {
     }
 
     fn recording(&mut self) -> Result<Recording, RecordingError> {
-        /// The fields that every later format has in common with this one.
+        /// The fields that every later format shares with this one.
         #[derive(Deserialize)]
         struct Head {
             format: u32,

@@ -9,12 +9,12 @@ use std::time::Duration;
 pub struct Refused {
     /// The pool.
     pub pool: String,
-    /// Why.
+    /// The reason.
     pub reason: Refusal,
 }
 
 impl Refused {
-    /// Returns the refusal of this pool.
+    /// Returns the refusal by this pool.
     pub fn new(pool: impl Into<String>, reason: Refusal) -> Self {
         Self { pool: pool.into(), reason }
     }
@@ -44,26 +44,25 @@ pub enum Refusal {
         /// Maximum number of jobs in the queue.
         limit: usize,
     },
-    /// This input would exceed the maximum number of waiting bytes, and it would not be the only
-    /// one.
+    /// This input would exceed the maximum number of waiting bytes, and other inputs are waiting.
     #[error(
         "has {waiting} bytes of inputs waiting and takes no {size} more (`queue_bytes` is {limit}); try again later"
     )]
     QueueBytesFull {
-        /// Bytes of the inputs that wait.
+        /// Number of bytes of the waiting inputs.
         waiting: usize,
-        /// The size of this one, in bytes.
+        /// The size of this input, in bytes.
         size: usize,
-        /// The bound, in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The pool's workers keep dying before they have done anything, and none is there.
+    /// The pool's workers keep dying before they have finished anything, and none is alive.
     #[error(
         "has no worker, because they keep dying at their start; the next is tried in {} (the last one: {last_death})",
         humane(*.retry)
     )]
     BreakerOpen {
-        /// Time until the next worker is tried.
+        /// Time until the next start of a worker.
         retry: Duration,
         /// How the last one ended.
         last_death: String,
@@ -82,7 +81,7 @@ pub enum Refusal {
         /// Time until the pool forgets these deaths.
         retry: Duration,
     },
-    /// A queue slot did not come free before the job's deadline.
+    /// No queue slot became free before the job's deadline.
     #[error("had no queue slot within the job's {}", humane(*.limit))]
     NoSlotInTime {
         /// The job's timeout.
@@ -91,7 +90,7 @@ pub enum Refusal {
     /// The server has not started its pools yet.
     #[error("is starting")]
     Starting,
-    /// The pool is draining or gone.
+    /// The pool is draining or was dropped.
     #[error("is shutting down")]
     ShuttingDown,
     /// The tokio runtime on which the pool was started has ended, and the pool with it.
@@ -117,7 +116,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Every [`name`](Self::name) with which a pool refuses jobs. The others are a coordinator's.
+    /// Every [`name`](Self::name) with which a pool refuses jobs. The other names belong to the coordinator.
     pub const OF_POOLS: [&str; 10] = [
         "queue_full",
         "queue_bytes_full",
@@ -131,7 +130,7 @@ impl Refusal {
         "runtime_ended",
     ];
 
-    /// Returns whether the queue was full, so that it may be worth while to wait for a slot.
+    /// Returns whether the queue was full, so that waiting for a slot may help.
     pub const fn is_full_queue(&self) -> bool {
         matches!(self, Self::QueueFull { .. } | Self::QueueBytesFull { .. })
     }
@@ -168,12 +167,12 @@ impl Refusal {
     }
 }
 
-/// Returns a duration as people write it: `1.5s`, `250ms`.
+/// Writes a duration as people do: `1.5s`, `250ms`.
 pub(crate) fn humane(duration: Duration) -> String {
     format!("{duration:?}")
 }
 
-/// Returns the whole seconds of a duration that may be long.
+/// Writes the whole seconds of a duration that may be long.
 fn seconds(duration: Duration) -> String {
     humane(Duration::from_secs(duration.as_secs().max(1)))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Every worker of the pool is of the new generation.
+/// All workers of the pool belong to the new generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReloadReport {
@@ -10,25 +10,24 @@ pub struct ReloadReport {
     pub pool: String,
     /// The number of the generation, counted from 0 at the pool's start.
     pub generation: u64,
-    /// Whether the executable is the very same file as before, with the same contents: nothing was
-    /// replaced. In JSON only where it is `true`.
+    /// Whether the executable is the very same file as before, with the same contents, so that no worker was
+    /// replaced. In JSON only if it is `true`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub same_file: bool,
 }
 
 impl ReloadReport {
-    /// Returns the report of a pool whose workers are of this generation, and of another file than
-    /// before.
+    /// Returns the report of a pool whose workers belong to this generation, and to another file than before.
     pub fn new(pool: impl Into<String>, generation: u64) -> Self {
         Self { pool: pool.into(), generation, same_file: false }
     }
 }
 
-/// The pool's workers are not all of the wanted generation.
+/// Some of the pool's workers do not belong to the requested generation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
-    /// Its executable cannot be used. Nothing has changed.
+    /// The new executable cannot be used. Nothing has changed.
     #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
     Executable {
         /// The pool.
@@ -36,7 +35,7 @@ pub enum ReloadError {
         /// The problem with the file.
         reason: String,
     },
-    /// The first worker of the new generation did not get ready. Nothing has changed.
+    /// The first worker of the new generation did not become ready. Nothing has changed.
     #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
     Canary {
         /// The pool.
@@ -44,7 +43,7 @@ pub enum ReloadError {
         /// How the worker failed.
         reason: String,
     },
-    /// A later reload has taken its place.
+    /// A later reload has replaced this one.
     #[error("the reload of pool `{pool}` gave way to a later one")]
     Superseded {
         /// The pool.

@@ -1,8 +1,8 @@
-//! [`Stage`]: how far a job had come when it ended without an output.
+//! [`Stage`]: how far a job had progressed when it ended without an output.
 
 use serde::Serialize;
 
-/// How far a job had come.
+/// How far a job had progressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

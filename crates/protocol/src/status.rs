@@ -1,4 +1,5 @@
-//! A pool and its workers at one moment, in the shape that HTTP clients rely on. Decides nothing.
+//! The state of a pool and its workers at one moment, in the form that HTTP clients rely on. Does not: make
+//! decisions.
 
 pub use crate::figures::{Latency, PoolCounters};
 use crate::handshake::Description;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A pool at one moment, in the shape that HTTP clients rely on.
+/// The state of a pool at one moment, in the form that HTTP clients rely on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PoolStatus {
@@ -23,39 +24,40 @@ pub struct PoolStatus {
     pub running: usize,
     /// Maximum number of jobs that may wait.
     pub queue_limit: usize,
-    /// Total of bytes of the inputs that wait for a worker.
+    /// Total number of bytes of the inputs that wait for a worker.
     pub queued_bytes: usize,
     /// Maximum number of bytes of inputs that may wait together.
     pub queue_bytes_limit: usize,
-    /// Total of bytes of the outputs that their callers have not taken, apart from those below 4
+    /// Total number of bytes of the outputs that their callers have not received yet, without those below 4
     /// KiB. They are not bounded: each belongs to the caller that holds the job's handle.
     pub output_bytes: u64,
-    /// Minimum number of workers that the pool keeps.
+    /// Minimum number of workers that the pool maintains.
     pub min_workers: usize,
     /// Maximum number of workers that the pool starts.
     pub max_workers: usize,
-    /// Workers by state.
+    /// Number of workers by state.
     pub workers: WorkerCounts,
     /// Whether it is shutting down.
     pub draining: bool,
-    /// The generation of the executable that workers are started from, counted from 0 at the pool's
-    /// start.
+    /// The generation of the executable from which workers are started, counted from 0 at the pool's start.
     pub generation: u64,
-    /// Whether another generation is being tried or given to all workers.
+    /// Whether another generation is being tried or rolled out.
     pub reloading: bool,
-    /// Milliseconds until the next start is tried, where starts have been failing.
+    /// Milliseconds until the next start is tried, if starts have been failing.
     pub backoff_ms: Option<u64>,
-    /// Whether starts have failed so often that one worker at a time is tried, and jobs are refused while none is there.
+    /// Whether starts have failed so often that the pool tries one worker at a time. It refuses jobs while no
+    /// worker is alive.
     pub breaker_open: bool,
-    /// Jobs so far, by outcome, those that were refused among them. All kinds are listed from the start.
+    /// Number of jobs so far, by outcome, including refused ones. All kinds are listed from the start.
     pub jobs: BTreeMap<OutcomeKind, u64>,
-    /// Jobs that were refused so far, by [reason](crate::outcome::Refusal::name). All reasons are listed from the start.
-    pub refusals: BTreeMap<&'static str, u64>,
-    /// Deaths of workers so far that the pool itself did not ask for: `crashed`, `out_of_memory`, `killed` and `start` of
-    /// [`deaths_by_cause`](Self::deaths_by_cause).
-    pub deaths: u64,
-    /// All workers that are gone, by cause: also those that the pool killed or asked to exit. All causes are listed from
+    /// Number of refused jobs so far, by [reason](crate::outcome::Refusal::name). All reasons are listed from
     /// the start.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Number of deaths of workers so far that the pool itself did not request: `crashed`, `out_of_memory`,
+    /// `killed` and `start` of [`deaths_by_cause`](Self::deaths_by_cause).
+    pub deaths: u64,
+    /// Number of all ended workers, by cause, including those that the pool killed or asked to exit. All
+    /// causes are listed from the start.
     pub deaths_by_cause: BTreeMap<&'static str, u64>,
     /// Totals of other events.
     pub counters: PoolCounters,
@@ -66,7 +68,7 @@ pub struct PoolStatus {
 }
 
 impl PoolStatus {
-    /// Returns a pool of which only name and executable are known.
+    /// Returns a pool with only its name and executable.
     pub fn new(name: impl Into<String>, executable: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -95,7 +97,7 @@ impl PoolStatus {
         }
     }
 
-    /// Returns whether a worker could take a job now or is at one.
+    /// Returns whether a worker could accept a job now or is running one.
     pub fn is_ready(&self) -> bool {
         !self.draining && self.workers.idle + self.workers.busy > 0
     }
@@ -124,7 +126,7 @@ impl PoolSchemas {
     }
 }
 
-/// Workers by state.
+/// Number of workers by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerCounts {
@@ -134,7 +136,7 @@ pub struct WorkerCounts {
     pub idle: usize,
     /// Number of workers that have a job.
     pub busy: usize,
-    /// Number of workers that were asked to leave a job whose outcome is already decided.
+    /// Number of workers that were asked to stop a job whose outcome is already decided.
     pub stopping: usize,
     /// Number of workers that were asked to exit.
     pub retiring: usize,
@@ -145,44 +147,44 @@ pub struct WorkerCounts {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WorkerState {
-    /// It is spawned and not ready.
+    /// Spawned, and not ready.
     Starting,
-    /// It is ready and has no job.
+    /// Ready, without a job.
     Idle,
-    /// It has a job.
+    /// Running a job.
     Busy,
-    /// It was asked to leave a job whose outcome is already decided.
+    /// Asked to stop a job whose outcome is already decided.
     Stopping,
-    /// It was asked to exit.
+    /// Asked to exit.
     Retiring,
 }
 
-/// A worker at one moment, in the shape that HTTP clients rely on.
+/// The state of a worker at one moment, in the form that HTTP clients rely on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerStatus {
-    /// Its name, never used twice: `fib-3`.
+    /// Its name, which is never reused: `fib-3`.
     pub id: String,
     /// Its process id, once it is spawned.
     pub pid: Option<u32>,
     /// Its state. In JSON `starting`, `idle`, `busy`, `stopping` or `retiring`.
     pub state: WorkerState,
-    /// The job that it has.
+    /// Its current job.
     pub job: Option<JobId>,
     /// Number of jobs that it has finished.
     pub jobs_done: u64,
     /// Milliseconds since it was spawned.
     pub uptime_ms: u64,
-    /// The generation of the executable that it was started from.
+    /// The generation of the executable from which it was started.
     pub generation: u64,
-    /// Contract version, once it said hello.
+    /// Contract version, once it has sent its hello.
     pub version: Option<u32>,
-    /// Version of the executable's package, where it is known.
+    /// Version of the executable's package, if known.
     pub build: Option<String>,
 }
 
 impl WorkerStatus {
-    /// Returns a worker of which only name and state are known.
+    /// Returns a worker with only its name and state.
     pub fn new(id: impl Into<String>, state: WorkerState) -> Self {
         Self {
             id: id.into(),

@@ -6,14 +6,8 @@ use crate::prose;
 use crate::rules::Finding;
 use crate::workspace::Source;
 
-/// Crates whose comments are not yet rewritten.
-const LATER: &[&str] = &["crates/protocol/"];
-
 /// Checks the words of each paragraph of comments.
 pub(crate) fn check(source: &Source) -> Vec<Finding> {
-    if LATER.iter().any(|path| source.path.starts_with(path)) {
-        return Vec::new();
-    }
     let mut findings = Vec::new();
     for (number, paragraph) in paragraphs(source) {
         let place = format!("{}:{number}", source.path);

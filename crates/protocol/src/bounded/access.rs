@@ -1,8 +1,8 @@
-//! The way down: visitors and accesses that hand the bounds on to the parts of a value.
+//! Visitors and accesses that pass the bounds on to the parts of a value.
 //!
-//! A sequence pays for all the elements that it announces before the first is built, so that what a
-//! `Deserialize` reserves for them is bounded too. Parts whose number is the type's own (fields,
-//! tuples) cost nothing: no bytes can make them more.
+//! A sequence pays for all announced elements before the first is built. Therefore the memory that a
+//! `Deserialize` reserves for them is bounded, too. Parts whose number the type defines (fields, tuples) cost
+//! nothing, because no bytes can increase it.
 
 use super::{Bounded, Level};
 use serde::de::{
@@ -14,7 +14,7 @@ use std::fmt;
 pub(super) struct Guarded<'b, V> {
     inner: V,
     level: Level<'b>,
-    /// Whether the bytes say how many parts there are, rather than the type.
+    /// Whether the bytes define the number of parts, instead of the type.
     counted: bool,
 }
 
@@ -27,7 +27,7 @@ impl<'b, V> Guarded<'b, V> {
         Self { inner, level, counted: false }
     }
 
-    /// Returns the access `inner`, with `announced` parts paid for.
+    /// Returns the access `inner`, after paying for `announced` parts.
     fn paying<A, E: Error>(&self, inner: A, announced: Option<usize>) -> Result<Parts<'b, A>, E> {
         let announced = announced.unwrap_or(0);
         if self.counted {
@@ -37,7 +37,7 @@ impl<'b, V> Guarded<'b, V> {
     }
 }
 
-/// Visits of values without parts, and of borrowed ones, pass unchanged.
+/// Passes visits of values without parts, and of borrowed ones, on unchanged.
 macro_rules! pass {
     ($($method:ident($type:ty))+) => {$(
         #[inline]
@@ -100,13 +100,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
 struct Parts<'b, A> {
     inner: A,
     level: Level<'b>,
-    /// Parts that are paid for and not yet taken.
+    /// Number of parts that are paid for and not yet read.
     paid: usize,
     counted: bool,
 }
 
 impl<A> Parts<'_, A> {
-    /// Pays for one part more; only a format that announces too few makes this cost anything.
+    /// Pays for one further part, which costs something only if the format announced too few.
     #[inline]
     fn pay<E: Error>(&mut self) -> Result<(), E> {
         match self.paid.checked_sub(1) {
@@ -189,8 +189,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
     }
 }
 
-/// A visitor that asked for an owned string or buffer and is given one, copied once, from text or
-/// bytes that were found to be there.
+/// A visitor that requested an owned string or buffer. It receives one, copied once, from text or bytes that
+/// are known to exist.
 pub(super) struct Owning<V>(pub(super) V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Owning<V> {

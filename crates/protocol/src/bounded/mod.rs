@@ -1,14 +1,13 @@
-//! Typed values out of hostile bytes: depth and number of elements are bounded before anything is
+//! Decodes typed values from hostile bytes: depth and number of elements are bounded before anything is
 //! built.
 //!
-//! `Bounded` stands between a value's `Deserialize` and any format's `Deserializer`. It knows
-//! serde, and no format (that is `codec.rs`) or type. The requests of `Deserialize` pass through
-//! `access.rs`, so that nested values are bounded likewise.
+//! `Bounded` is a layer between a value's `Deserialize` and any format's `Deserializer`. It knows serde, but
+//! no format (that is `codec.rs`) and no type. The requests of `Deserialize` pass through `access.rs`, so
+//! that nested values are bounded in the same way.
 //!
-//! A positional format lets three things through that are refused here. The first is more elements
-//! than the bytes can hold: units take no bytes, so five bytes announce 2³² of them. The others are
-//! nesting deeper than [`MAX_DEPTH`], and memory for text or bytes that are announced but not
-//! there.
+//! A positional format accepts three things that are rejected here. The first is more elements than the bytes
+//! can hold: units take no bytes, so five bytes announce 2³² of them. The others are nesting deeper than
+//! [`MAX_DEPTH`], and memory for text or bytes that are announced but missing.
 
 mod access;
 
@@ -21,11 +20,11 @@ use std::marker::PhantomData;
 
 /// Number of elements that a value may have beyond the length of its payload.
 ///
-/// Every element of a sequence or map takes at least a byte, except where its type takes none. An
-/// honest `Vec<()>` may have this number for free.
+/// Every element of a sequence or map takes at least a byte, unless its type takes none. A legitimate
+/// `Vec<()>` may have this number of elements.
 pub const SPARE_ELEMENTS: usize = 1024;
 
-/// Decodes a value that takes exactly all of `bytes`.
+/// Decodes a value that uses exactly all of `bytes`.
 ///
 /// Sequences and maps together may have as many elements as there are bytes, and
 /// [`SPARE_ELEMENTS`] more. Sequences, maps, tuples, structs, enums, options and newtypes may be
@@ -52,7 +51,7 @@ pub fn from_bincode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> 
 /// The remaining bounds, at one level of nesting.
 #[derive(Clone, Copy, Debug)]
 struct Level<'b> {
-    /// Elements that the whole value may still have: shared by all levels.
+    /// Number of elements that the whole value may still have, shared by all levels.
     elements: &'b Cell<usize>,
     depth: u32,
 }
@@ -77,7 +76,7 @@ impl Level<'_> {
     }
 }
 
-/// A deserializer, or the seed of a value, that stays within the bounds.
+/// A deserializer, or the seed of a value, with bounds.
 struct Bounded<'b, T> {
     inner: T,
     level: Level<'b>,
@@ -97,7 +96,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Bounded<'_, S> {
     }
 }
 
-/// Values without parts: nothing to bound, and nothing between them and their format.
+/// Values without parts need no bounds, and use their format directly.
 macro_rules! leaves {
     ($($method:ident)+) => {$(
         #[inline]
@@ -107,7 +106,7 @@ macro_rules! leaves {
     )+};
 }
 
-/// Values with parts: one level deeper, `$visitor` being how their parts are counted.
+/// Values with parts are one level deeper. `$visitor` says how their parts are counted.
 macro_rules! containers {
     ($($method:ident($($name:ident: $type:ty),*) $visitor:ident;)+) => {$(
         #[inline]
@@ -142,8 +141,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
         deserialize_enum(name: &'static str, variants: &'static [&'static str]) fixed;
     }
 
-    // A format that is asked for an owned string may allocate what is announced before it looks
-    // whether it is there (bincode does); asked for a borrowed one it has to look.
+    // If asked for an owned string, a format may allocate the announced length before it checks that the
+    // bytes exist, as bincode does. For a borrowed one it must check first.
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_str(Owning(visitor))
     }

@@ -1,26 +1,25 @@
-//! [`Choices`] for a made-up value where a type leaves a choice, over many runs of one
-//! `Deserialize`.
+//! [`Choices`] for a made-up value if a type leaves a choice, over many runs of one `Deserialize`.
 
 use std::collections::HashMap;
 
-/// Maximum nesting of one enum in itself while a way out of it is looked for.
+/// Maximum nesting of one enum in itself while searching for a variant that ends the nesting.
 const DEEPEST: usize = 4;
 
 /// The choices so far, by the name of a visitor's type.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
     enums: HashMap<&'static str, Tried>,
-    /// Lists, maps and options in which a type would be that they are in.
+    /// Lists, maps and options that must be empty, because a type in them would contain itself.
     empty: Vec<&'static str>,
-    /// The values that the run is in the middle of.
+    /// The values that are under construction in this run.
     pub(super) open: Vec<Open>,
-    /// Whether this run has made a choice that no other has.
+    /// Whether this run has made a new choice.
     pub(super) is_new: bool,
     /// Whether this run reached the end of an enum's variants.
     pub(super) has_ended: bool,
 }
 
-/// A value that is being made up.
+/// A value that is under construction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
     pub(super) kind: &'static str,
@@ -32,7 +31,7 @@ pub(super) struct Open {
 struct Tried {
     next: u32,
     is_complete: bool,
-    /// Variants that could be made.
+    /// Variants that could be built.
     good: Vec<u32>,
     turn: usize,
 }
@@ -43,13 +42,13 @@ impl Choices {
         (self.is_new, self.has_ended) = (false, false);
     }
 
-    /// Returns whether a value of this kind would contain itself. The next run then looks for a way
-    /// out.
+    /// Returns whether a value of this kind would contain itself. The next run then searches for an end of
+    /// the nesting.
     pub(super) fn goes_on_for_ever(&mut self, kind: &'static str) -> bool {
         if !self.open.iter().any(|it| it.kind == kind) {
             return false;
         }
-        // As long as an enum has variants that were not tried, one of them may be the way out.
+        // While an enum has untried variants, one of them may end the nesting.
         let innermost = self.open.iter().rfind(|it| it.may_be_empty);
         if let Some(innermost) = innermost.filter(|_| !self.is_new) {
             self.empty.push(innermost.kind);
@@ -67,8 +66,8 @@ impl Choices {
         (self.enums.len(), self.enums.values().map(|it| it.good.len()).sum())
     }
 
-    /// Returns the variant to make: one that was not tried, else each in turn. Returns `None` if it
-    /// would go on for ever.
+    /// Returns the variant to build: an untried one, or else each in turn. Returns `None` if the nesting
+    /// would not end.
     pub(super) fn variant(&mut self, kind: &'static str, names: usize) -> Option<u32> {
         let nested = self.open.iter().filter(|it| it.kind == kind).count();
         let tried = self.enums.entry(kind).or_default();
@@ -82,7 +81,7 @@ impl Choices {
         if !tried.is_complete {
             let index = tried.next;
             tried.next += 1;
-            // One beyond the names shows how many variants there are.
+            // One index beyond the names shows the number of variants.
             tried.is_complete = index as usize >= names;
             self.is_new = true;
             return Some(index);
@@ -91,7 +90,7 @@ impl Choices {
         Some(tried.good.get(tried.turn % tried.good.len().max(1)).copied().unwrap_or(0))
     }
 
-    /// Notes that the enum has no variants beyond these.
+    /// Records that the enum has no further variants.
     pub(super) fn end(&mut self, kind: &'static str) {
         self.has_ended = true;
         self.enums.entry(kind).or_default().is_complete = true;

@@ -1,10 +1,10 @@
-//! Checks whether bincode can carry a type or a value. bincode is positional: a reader finds a
-//! value's parts by their order alone, without names and without kinds. So a type that leaves a
-//! part out, or inspects the data to choose, arrives as another value or not at all.
+//! Checks whether bincode can carry a type or a value. bincode is positional: a reader finds a value's parts
+//! by their order alone, without names and without kinds. Therefore a type that omits a part, or inspects the
+//! data to choose, arrives as another value or not at all.
 //!
-//! [`check`] asks a type's `Deserialize` before there is a value, and keeps the result
-//! (`shape.rs`). Every value is then compared with that while it is written (`strict.rs`,
-//! `rules.rs`). Does not: know bincode itself; that is `codec.rs`.
+//! [`check`] runs a type's `Deserialize` before there is a value, and stores the result (`shape.rs`). Every
+//! value is then compared with that while it is written (`strict.rs`, `rules.rs`). Does not: know bincode
+//! itself; that is `codec.rs`.
 
 mod choices;
 mod probe;
@@ -44,18 +44,19 @@ struct Known {
     refused: Option<Uncarried>,
 }
 
-/// Every type that was checked. Each is leaked once: a program has a fixed number of types.
+/// Every checked type. Each is leaked once, because a program has a fixed number of types.
 static KNOWN: RwLock<Vec<(TypeId, &'static Known)>> = RwLock::new(Vec::new());
 
 thread_local! {
-    /// The last one that was looked up: most threads encode one type.
+    /// The last type that was looked up, because most threads encode one type.
     static LAST: Cell<Option<(TypeId, &'static Known)>> = const { Cell::new(None) };
 }
 
-/// Checks whether bincode can carry values of this type, as far as its `Deserialize` tells. It is run on a few made-up
-/// values, the first time.
+/// Checks whether bincode can carry values of this type, as far as its `Deserialize` shows. The first check
+/// of a type runs it on a few made-up values.
 ///
-/// From then on every value of the type that is encoded as bincode is compared with what its `Deserialize` reads.
+/// From then on, every value of the type that is encoded as bincode is compared with the parts that its
+/// `Deserialize` reads.
 ///
 /// # Errors
 /// When no bytes could ever be read as some part of a `T`.
@@ -72,7 +73,7 @@ pub fn check<T: DeserializeOwned + 'static>() -> Result<(), &'static Uncarried> 
     known.refused.as_ref().map_or(Ok(()), Err)
 }
 
-/// Returns the shape of a type that was checked, an empty one for others.
+/// Returns the shape of a checked type, or an empty shape for other types.
 pub(crate) fn shape_of(id: TypeId) -> Result<&'static Shape, &'static Uncarried> {
     match find(id) {
         None => Ok(&UNKNOWN),
@@ -105,7 +106,7 @@ fn find(id: TypeId) -> Option<&'static Known> {
 
 fn learn(id: TypeId, known: Known) -> &'static Known {
     let mut all = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    // Somebody else may have been faster.
+    // Another thread may have been faster.
     if let Some((_, known)) = all.iter().find(|(it, _)| *it == id) {
         return known;
     }

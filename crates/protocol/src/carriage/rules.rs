@@ -1,30 +1,29 @@
-//! Rules for a value on its way to a format, where it must lose nothing: [`Complete`] for bincode,
-//! [`Numeric`] for JSON.
+//! Rules against losses while a value is written to a format: [`Complete`] for bincode, [`Numeric`] for JSON.
 
 use super::shape::Shape;
 use serde::ser::Error;
 use std::cell::RefCell;
 
-/// The checks of a value as it is written.
+/// Checks of a value while it is written.
 pub(crate) trait Rules: Copy {
-    /// A number with a fraction is written.
+    /// Checks a number with a fraction.
     fn float<E: Error>(self, value: f64) -> Result<(), E>;
-    /// A list or map is written, of this length if it is known.
+    /// Checks a list or map of this length, if the length is known.
     fn length<E: Error>(self, length: Option<usize>) -> Result<(), E>;
-    /// A struct leaves a field out.
+    /// Checks a struct that omits a field.
     fn left_out<E: Error>(self, name: &'static str, field: &'static str) -> Result<(), E>;
-    /// A struct, or a variant of an enum, was written with this number of fields.
+    /// Checks the number of fields that a struct, or a variant of an enum, has written.
     fn fields<E: Error>(self, name: &'static str, variant: Option<u32>, count: usize) -> Result<(), E>;
-    /// A variant is written.
+    /// Checks a variant.
     fn variant<E: Error>(self, name: &'static str, index: u32, variant: &'static str) -> Result<(), E>;
 }
 
-/// The rules for a format without names: the reader reads exactly the parts that were written.
+/// The rules for a format without names: the reader reads exactly the written parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Complete<'c> {
     /// The shape of the type, as far as it is known.
     pub(crate) shape: &'static Shape,
-    /// Where the reason of a refusal goes: a format's error is only text.
+    /// The reason of a rejection, because a format's error is only text.
     pub(crate) refused: &'c RefCell<Option<String>>,
 }
 

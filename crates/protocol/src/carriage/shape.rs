@@ -1,8 +1,7 @@
 //! [`Shape`]: the parts that a type's `Deserialize` reads.
 //!
-//! It is a list by the names that serde gives to structs and enums. Several types may have one
-//! name; a value is right if it is right for one of them. Types that are not in the list are not
-//! judged.
+//! It is a list by the names that serde gives to structs and enums. Several types may have one name. A value
+//! is correct if it is correct for one of them. Types that are not in the list are not checked.
 
 /// Structs and enums that may occur in a value.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,14 +13,14 @@ pub(crate) struct Shape {
 /// Nothing is known.
 pub(crate) static UNKNOWN: Shape = Shape::new();
 
-/// A struct, tuple struct or variant of an enum, and how many fields it reads.
+/// A struct, tuple struct or variant of an enum, and the number of fields that it reads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) name: &'static str,
-    /// Of an enum: which variant.
+    /// The variant, if it is an enum.
     pub(super) variant: Option<u32>,
     pub(super) count: Count,
-    /// Which type it is, of those with this name.
+    /// Distinguishes types with the same name.
     pub(super) kind: &'static str,
 }
 
@@ -37,11 +36,11 @@ pub(super) enum Count {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Variants {
     pub(super) name: &'static str,
-    /// Names of all variants in their order. One with an alias has several.
+    /// Names of all variants in their order. A variant with an alias has several.
     pub(super) names: &'static [&'static str],
-    /// Number of variants, where known.
+    /// Number of variants, if known.
     pub(super) count: Option<usize>,
-    /// Which type it is, of those with this name.
+    /// Distinguishes types with the same name.
     pub(super) kind: &'static str,
 }
 
@@ -50,7 +49,7 @@ impl Shape {
         Self { fields: Vec::new(), enums: Vec::new() }
     }
 
-    /// Notes how many fields are read. An exact number is never replaced.
+    /// Records the number of fields that are read. An exact number is never replaced.
     pub(super) fn note_fields(&mut self, new: Fields) {
         let is_it =
             |it: &&mut Fields| it.kind == new.kind && it.variant == new.variant && it.name == new.name;
@@ -61,7 +60,7 @@ impl Shape {
         }
     }
 
-    /// Notes an enum, or how many variants it has.
+    /// Records an enum, or the number of its variants.
     pub(super) fn note_variants(&mut self, new: Variants) {
         match self.enums.iter_mut().find(|it| it.kind == new.kind && it.name == new.name) {
             Some(known) => known.count = known.count.or(new.count),
@@ -69,8 +68,8 @@ impl Shape {
         }
     }
 
-    /// Returns the number of fields that are read where `written` ones were written, if that is
-    /// another number.
+    /// Returns the number of fields that are read if `written` ones were written. Returns `None` if the
+    /// numbers are equal.
     #[inline]
     pub(super) fn misread(&self, name: &'static str, variant: Option<u32>, written: usize) -> Option<usize> {
         let mut wrong = None;
@@ -84,7 +83,7 @@ impl Shape {
         wrong
     }
 
-    /// Returns whether the variant with this number is read as another one, or as none.
+    /// Returns whether the variant with this number is read as another one, or not at all.
     #[inline]
     pub(super) fn is_misnumbered(&self, name: &'static str, index: u32, variant: &'static str) -> bool {
         let mut wrong = false;
@@ -100,7 +99,7 @@ impl Shape {
 
 impl Variants {
     fn has(&self, index: usize, variant: &str) -> bool {
-        // The usual case: no alias, and nothing left out.
+        // The usual case: no aliases, and no omitted variants.
         if self.count == Some(self.names.len()) {
             return self.names.get(index).is_some_and(|name| is_same(name, variant));
         }
@@ -113,7 +112,7 @@ impl Variants {
     }
 }
 
-/// Compares names. Usually both are the very same text.
+/// Compares names. Usually both are the same text in memory.
 #[inline]
 fn is_same(one: &str, other: &str) -> bool {
     std::ptr::eq(one, other) || one == other

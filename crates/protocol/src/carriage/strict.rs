@@ -1,4 +1,4 @@
-//! [`Strict`]: a `Serialize` on its way to a format, with rules against losses.
+//! [`Strict`]: passes a `Serialize` on to a format, with rules against losses.
 
 use super::rules::Rules;
 use serde::ser::{
@@ -7,7 +7,7 @@ use serde::ser::{
 };
 use std::fmt::Display;
 
-/// A value, or the serializer that it is written to, under rules.
+/// A value, or the serializer that it is written to, with rules.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strict<T, R> {
     pub(crate) inner: T,
@@ -27,7 +27,7 @@ impl<S: Serializer, R: Rules> Strict<S, R> {
     }
 }
 
-/// A value's parts on their way.
+/// A value's parts while they are written.
 pub(crate) struct Parts<C, R> {
     inner: C,
     rules: R,
@@ -190,7 +190,7 @@ impl<S: Serializer, R: Rules> Serializer for Strict<S, R> {
     }
 }
 
-/// Lists and tuples: as many parts as the type or the length says.
+/// Lists and tuples: the type or the length defines the number of parts.
 macro_rules! uncounted {
     ($($trait:ident)+) => {$(
         impl<C: $trait, R: Rules> $trait for Parts<C, R> {
@@ -210,7 +210,7 @@ macro_rules! uncounted {
     )+};
 }
 
-/// Values with fields, some of which may be left out. `$key` stands where they have names.
+/// Values with fields, some of which may be omitted. `$key` is present if they have names.
 macro_rules! counted {
     ($($trait:ident($($key:ident)?))+) => {$(
         impl<C: $trait, R: Rules> $trait for Parts<C, R> {

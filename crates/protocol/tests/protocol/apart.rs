@@ -1,4 +1,4 @@
-//! Values of which a large byte string travels apart.
+//! Values with a large byte string that is sent separately.
 
 use procpool_protocol::extras::{Extra, of_job, with_rest};
 use procpool_protocol::{Bytes, Encoding, Payload, PayloadError};
@@ -16,7 +16,7 @@ fn apart<T: Serialize + 'static>(value: &T) -> Payload {
     Payload::encode_apart(value, Encoding::Bincode).expect("it encodes")
 }
 
-/// Returns the payload as its receiver has it.
+/// Returns the payload as its receiver gets it.
 fn received(payload: &Payload) -> Payload {
     let extras: Vec<_> = Extra::rest(of_job::REST, payload).into_iter().collect();
     with_rest(Payload::new(payload.encoding, payload.bytes.clone()), extras, of_job::REST)
@@ -114,7 +114,7 @@ proptest! {
             let _ = payload.decode::<Vec<Picture>>();
             let _ = payload.decode::<(u32, Vec<u8>, String)>();
         }
-        // Nothing of it is left on the thread.
+        // The thread does not retain any of it.
         prop_assert_eq!(Payload::new(Encoding::Bincode, vec![0]).decode::<Bytes>().unwrap(), Bytes::default());
     }
 }

@@ -1,4 +1,4 @@
-//! Batches: what is written is read, and nothing else.
+//! Batches: every written batch is read back, and other bytes are rejected.
 
 use bytes::Bytes;
 use procpool_protocol::batch::{Answers, Inputs, InvalidBatch, check, next_answer, next_input};

@@ -1,5 +1,5 @@
-//! Typed values from hostile bincode: what would run for hours, overflow the stack or abort ends in
-//! an error, and what is honest does not notice.
+//! Typed values from hostile bincode. Bytes that would occupy a decoder for hours, overflow the stack or
+//! abort end in an error. Legitimate values are not affected.
 
 use procpool_protocol::bounded::{SPARE_ELEMENTS, from_bincode};
 use procpool_protocol::codec::{CodecError, encode_typed};
@@ -74,7 +74,7 @@ fn many_lists_share_one_bound() {
     assert!(DECODED.get() > 0);
 }
 
-/// A list that remembers how many elements it was told to expect.
+/// A list that remembers the announced number of elements.
 #[derive(Debug)]
 struct Expecting(Option<usize>);
 
@@ -101,7 +101,7 @@ impl<'de> Deserialize<'de> for Expecting {
 fn a_type_that_trusts_the_announced_length_is_safe_too() {
     assert_eq!(from_bincode::<Expecting>(&[3]).expect("three units").0, Some(3));
     refused::<Expecting>(&FOUR_BILLION);
-    // Just above and just below what three bytes may announce.
+    // Just above and just below the maximum that three bytes may announce.
     let announcing =
         |count: usize| [&[251][..], &u16::try_from(count).expect("small").to_le_bytes()].concat();
     refused::<Expecting>(&announcing(3 + SPARE_ELEMENTS + 1));

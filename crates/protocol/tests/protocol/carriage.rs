@@ -1,5 +1,5 @@
-//! Types that bincode carries and those that it refuses by name: no value arrives as another one,
-//! and ordinary types are not bothered.
+//! Types that bincode carries and those that it refuses by name: no value arrives as another one, and
+//! ordinary types are not affected.
 
 use procpool_protocol::carriage::check;
 use procpool_protocol::{Encoding, Payload, PayloadError};
@@ -16,7 +16,7 @@ pub(super) fn arrives<T: Serialize + DeserializeOwned + PartialEq + Debug + 'sta
     assert_eq!(payload.decode::<T>().expect("what was sent"), *value);
 }
 
-/// Checks that the type is refused before there is a value, and so is every value.
+/// Checks that the type is refused before there is a value, and that every value is refused.
 fn refused_by_type<T: Serialize + DeserializeOwned + 'static>(value: &T) -> String {
     let refused = check::<T>().expect_err("a type that is read by looking").to_string();
     let error = Payload::encode(value, Encoding::Bincode).expect_err("the type was refused");
@@ -33,14 +33,14 @@ fn refused_by_value<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Str
     named(error.to_string())
 }
 
-/// Checks that each refusal names the type and the way out.
+/// Checks that each refusal names the type and the remedy.
 fn named(text: String) -> String {
     assert!(text.starts_with("bincode cannot carry `"), "{text}");
     assert!(text.contains("`const ENCODING: Encoding = Encoding::Json`"), "{text}");
     text
 }
 
-/// Checks that it travels as JSON, which is the way out.
+/// Checks that the value arrives as JSON, which is the remedy.
 pub(super) fn arrives_as_json<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(value: &T) {
     let payload = Payload::encode(value, Encoding::Json).expect("JSON carries it");
     assert_eq!(payload.decode::<T>().expect("what was sent"), *value);
@@ -122,7 +122,7 @@ enum Step {
 
 #[test]
 fn what_writes_other_fields_than_it_reads_is_refused() {
-    // Each of these arrived as another value, without an error, in front of other bytes.
+    // Before the check existed, each of these arrived as another value, without an error, before other bytes.
     refused_by_value(&(NeverWritten { one: 1, other: 2 }, 3_u8));
     refused_by_value(&vec![NeverRead { one: 1, other: 2 }]);
     let text = refused_by_value(&(Labelled { one: 1 }, 2_u8));
@@ -275,7 +275,7 @@ fn they_are_found_wherever_they_are_in_a_type() {
     refused_by_type(&Tree::Leaf);
     refused_by_type(&Chain { next: None, by_name: HashMap::new(), last: None });
     refused_by_type(&Outer::Plain);
-    // Behind what refuses the number 1, and the text "1".
+    // After a type that refuses the number 1 and the text "1".
     refused_by_type(&(Even(2), json!(1)));
 }
 

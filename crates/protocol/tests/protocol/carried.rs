@@ -1,4 +1,4 @@
-//! Ordinary values arrive as they were sent, and their types are not bothered.
+//! Ordinary values arrive as they were sent, and their types are not affected.
 
 use crate::carriage::{Even, Part, arrives, arrives_as_json};
 use procpool_protocol::carriage::check;
@@ -178,7 +178,7 @@ fn json_has_no_number_for_what_is_none() {
         let payload = Payload::encode(&none, Encoding::Bincode).expect("bincode has it");
         assert_eq!(payload.decode::<f64>().expect("a number").to_bits(), none.to_bits());
     }
-    // What is `null` on purpose stays so.
+    // An intentional `null` stays `null`.
     assert_eq!(Payload::encode(&json!(f64::NAN), Encoding::Json).expect("a null"), Payload::json("null"));
 }
 

@@ -1,4 +1,4 @@
-//! Frames arrive in whatever pieces the kernel makes of them; what is decoded does not depend on it.
+//! Frames arrive in any pieces that the kernel makes of them. The decoded frames do not depend on the pieces.
 
 use bytes::{BufMut, BytesMut};
 use procpool_protocol::Payload;
@@ -41,7 +41,7 @@ fn take_all(decoder: &mut Decoder, taken: &mut Vec<Frame>) {
     }
 }
 
-/// Puts what fits of `bytes` into the decoder's read buffer, as a socket would; returns the rest.
+/// Copies as many of `bytes` into the decoder's read buffer as fit, as a socket would. Returns the rest.
 fn read_into<'a>(decoder: &mut Decoder, bytes: &'a [u8]) -> &'a [u8] {
     let buffer = decoder.read_buffer();
     let room = buffer.capacity() - buffer.len();
@@ -107,7 +107,7 @@ fn a_large_frame_in_socket_sized_pieces_moves_the_buffer_only_a_few_times() {
     let payload: Vec<u8> = (0..40_u32 << 20).map(|index| index.to_le_bytes()[1]).collect();
     let frame = Frame::new(Kind::Done, 1, "").with_payload(Payload::raw(payload));
     let stream = frame.to_bytes();
-    // A small frame that is still held must not make the buffer move at every read.
+    // A small frame that is still held must not cause a reallocation of the buffer at every read.
     let mut decoder = Decoder::new();
     decoder.feed(&Frame::new(Kind::Done, 0, "").with_payload(Payload::raw(vec![1; 2000])).to_bytes());
     let held = decoder.poll_frame().expect("well-formed");

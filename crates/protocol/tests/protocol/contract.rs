@@ -1,5 +1,4 @@
-//! Things that caller and worker share besides bytes: failures, schema hashes, ids, the cutting of
-//! texts.
+//! Things that caller and worker share besides bytes: failures, schema hashes, ids, and how texts are cut.
 
 use procpool_protocol::codec;
 use procpool_protocol::limits::{MAX_TEXT, cut};

@@ -1,6 +1,6 @@
-//! `WIRE.md` as data: its blocks and tables, and that they agree with the code.
+//! Reads `WIRE.md` as data: checks that its blocks and tables agree with the code.
 //!
-//! The program in it is run by an end-to-end test, `smallest_worker`.
+//! An end-to-end test, `smallest_worker`, runs the program in it.
 
 use crate::golden;
 use procpool_protocol::arena::TakesArenas;
@@ -143,7 +143,7 @@ fn every_schema_block_is_canonical_and_has_the_hash_of_the_code() {
         let [input, output, hash] = block.lines().collect::<Vec<_>>()[..] else { panic!("{name}: 3 lines") };
         let schema = |text| serde_json::from_str(text).expect("JSON");
         assert_eq!(Schema { input: schema(input), output: schema(output) }.hash(), hash, "{name}");
-        // The lines themselves are what is hashed.
+        // The hash is over the lines themselves.
         assert_eq!(fnv_1a(&[input, "\n", output].concat()), hash, "{name}");
     }
 }
@@ -163,7 +163,7 @@ fn the_description_of_fib_has_the_hash_of_its_schemas() {
     assert_eq!(description.schema_hash, schema.map(|schema| schema.hash()));
 }
 
-/// A varint in a form that is longer than needed is read where it is no wider than its type.
+/// A varint that is longer than needed is read if it is no wider than its type.
 #[test]
 fn longer_varints_than_needed_are_read_as_the_document_says() {
     let one = [&[0xfb, 1, 0][..], &[0xfc, 1, 0, 0, 0], &[0xfd, 1, 0, 0, 0, 0, 0, 0, 0]];

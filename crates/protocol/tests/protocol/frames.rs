@@ -1,4 +1,4 @@
-//! Which frames are refused, which are skipped, and where exactly the limits are.
+//! Frames that are refused or skipped, and the exact limits.
 
 use procpool_protocol::arena::Place;
 use procpool_protocol::attachments::{Attachment, Attachments};
@@ -27,7 +27,7 @@ fn header() -> RawHeader {
     }
 }
 
-/// Returns the decoder's error for this header and nothing else.
+/// Returns the decoder's error for this header alone.
 fn judged(header: RawHeader) -> Result<Option<Frame>, FrameError> {
     judged_bytes(&header.to_bytes())
 }
@@ -135,7 +135,7 @@ fn an_unknown_ignorable_frame_is_skipped_however_it_arrives() {
         header_len: 20,
         payload_len: 900,
         kind: UNKNOWN,
-        // Whatever else it says is nothing to who does not know it.
+        // A decoder that does not know the kind ignores the other fields.
         flags: flags::IGNORABLE | 1 << 9,
         encoding: 77,
         attachments: 1,
@@ -244,7 +244,7 @@ fn the_greatest_version_that_both_ranges_have_is_in_use() {
     for (lowest, highest) in [(2, 2), (1, 2), (0, 9), (2, 3)] {
         assert_eq!(Preamble::agree(offer(lowest, highest)), Ok(in_use), "{lowest} to {highest}");
     }
-    // Version 1, later ones only, and a range that is none.
+    // Version 1, only later ones, and an empty range.
     for (lowest, highest) in [(1, 1), (0, 0), (3, 9), (9, 1)] {
         let theirs = offer(lowest, highest);
         assert_eq!(Preamble::agree(theirs), Err(PreambleError::NoCommonVersion { theirs }));

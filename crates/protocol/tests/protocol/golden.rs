@@ -1,4 +1,4 @@
-//! The examples of `WIRE.md` as values: what the code must write for each, and read from each.
+//! The examples of `WIRE.md` as values: the code must write each of them, and read it back.
 
 use procpool_protocol::batch;
 use procpool_protocol::decoder::Decoder;
@@ -57,7 +57,7 @@ fn failure() -> Failure {
     Failure::new("nope").retryable()
 }
 
-/// Returns a value of which a byte string travels apart.
+/// Returns a value with a byte string that is sent separately.
 fn framed() -> (u32, Bytes, String) {
     (64, vec![7; 256 * 1024].into(), "end".into())
 }
@@ -130,7 +130,7 @@ pub(crate) fn examples() -> BTreeMap<&'static str, Vec<u8>> {
     all
 }
 
-/// Hands `check` every block's name and a function that reads its bytes and compares.
+/// Calls `check` with every block's name and a function that reads its bytes and compares.
 pub(crate) fn read(mut check: impl FnMut(&'static str, &dyn Fn(&[u8]) -> Result<(), String>)) {
     let frame = |kind, bytes: &[u8]| Frame::new(kind, 1, bytes);
     check("preamble", &|bytes| {

@@ -1,4 +1,4 @@
-//! The fields that a hello may leave out, and the meaning of that.
+//! The fields that a hello may omit, and the meaning of their absence.
 
 use procpool_protocol::Encoding;
 use procpool_protocol::encodings::Encodings;

@@ -1,4 +1,4 @@
-//! Bytes that somebody chose to do harm: they end in an error, and cost at most what they are.
+//! Bytes that are chosen to do harm end in an error, and cost at most as much memory as their length.
 
 use bytes::{BufMut, BytesMut};
 use procpool_protocol::decoder::Decoder;
@@ -10,10 +10,10 @@ use procpool_protocol::{Encoding, Failure, Payload, bounded};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// More room than this, beyond twice what arrived, is never asked for.
+/// Maximum room that is requested beyond twice the received bytes.
 const SLACK: usize = 64 * 1024;
 
-/// Feeds `stream` as a socket would and looks at everything that comes out, until an error.
+/// Feeds `stream` as a socket would and reads everything that is decoded, until an error.
 fn devour(stream: &[u8], piece: usize) -> usize {
     let mut decoder = Decoder::new();
     let mut arrived = 0;
@@ -42,7 +42,7 @@ fn devour(stream: &[u8], piece: usize) -> usize {
     frames
 }
 
-/// Reads a frame as every message there is; errors are welcome.
+/// Reads a frame as every kind of message; errors are allowed.
 fn look_into(frame: &Frame) {
     let _ = Job::checked(frame);
     let _ = Done::from_frame(frame);
@@ -142,7 +142,7 @@ fn an_announced_payload_takes_no_memory_before_it_comes() {
 
 #[test]
 fn a_header_message_that_announces_much_takes_no_memory() {
-    // `Failed`, whose code is said to be 2^63 bytes long.
+    // `Failed`, with a code that claims to be 2^63 bytes long.
     let bomb = [&[2, 253][..], &(1_u64 << 63).to_le_bytes()].concat();
     assert!(Done::from_frame(&Frame::new(Kind::Done, 1, bomb)).is_err());
     // A job with 2^32 extras.

@@ -1,4 +1,4 @@
-//! Lines of log: what is cut, what is refused.
+//! Log records: how they are cut, and which are refused.
 
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::limits::MAX_TEXT;

@@ -32,8 +32,8 @@ fn client_quarantined() -> Refusal {
     }
 }
 
-/// Name, HTTP status, and, as letters, that it may have run, is retryable, is a timeout, says when to
-/// try again, has a crash report.
+/// Name, HTTP status, and, as letters: it may have run, is retryable, is a timeout, says when to try again,
+/// has a crash report.
 fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
     use Stage::{Queued, Running};
     let limit = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Payloads in and out of every encoding, and raw bytes untouched by any of them.
+//! Payloads in and out of every encoding, and raw bytes that none of them changes.
 
 use procpool_protocol::{Bytes, Encoding, Payload, PayloadError};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ fn large_bytes_in_a_value_are_read_in_place() {
 
 #[test]
 fn bytes_that_are_not_a_part_of_the_payload_are_copied() {
-    /// Decodes a value of its own while it is decoded itself.
+    /// Decodes another value while it is being decoded.
     #[derive(Serialize)]
     struct Nested(Bytes);
     impl<'de> Deserialize<'de> for Nested {
@@ -88,7 +88,7 @@ fn bytes_that_are_not_a_part_of_the_payload_are_copied() {
     let Nested(outer) = payload.decode().expect("it decodes");
     assert_eq!(*outer, [1; 100_000]);
     assert!(payload.bytes.as_ptr_range().contains(&outer.as_ptr()));
-    // Another format's bytes, on a thread that has just decoded.
+    // Bytes of another format, on a thread that has just decoded.
     let foreign = serde::de::value::BorrowedBytesDeserializer::<serde::de::value::Error>::new(&[3; 100_000]);
     assert_eq!(*Bytes::deserialize(foreign).expect("bytes"), [3; 100_000]);
 }

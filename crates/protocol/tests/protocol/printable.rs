@@ -1,4 +1,4 @@
-//! Text of others, in a log or on a terminal.
+//! Foreign text in a log or on a terminal.
 
 use procpool_protocol::printable::{Escaping, is_unprintable, printable, printable_json, printable_lines};
 use std::borrow::Cow;

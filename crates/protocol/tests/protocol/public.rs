@@ -22,7 +22,7 @@ fn refused(reason: Refusal) -> JobError {
     Refused::new(SECRET, reason).into()
 }
 
-/// Returns every error that has something to hide.
+/// Returns every error with secret contents.
 fn indiscreet() -> Vec<JobError> {
     let (stage, limit, replay) = (Stage::Running, Duration::from_secs(2), Some(SECRET.into()));
     let said = || SECRET.to_owned();
@@ -85,7 +85,8 @@ fn a_client_reads_the_functions_own_words_where_it_chose_a_code() {
     assert_eq!((&busy["code"], &busy["retry_after"]), (&"queue_full".into(), &1.into()));
 }
 
-/// What the codes that procpool sets itself are attached to: the text of a decoder, or of the operating system.
+/// Under the codes that procpool sets itself, the text of a decoder or of the operating system must not reach
+/// a client.
 #[test]
 fn a_client_reads_no_words_under_a_code_that_the_function_has_not_chosen() {
     let own = [

@@ -1,4 +1,4 @@
-//! Saved jobs: written and read back, and files that are none.
+//! Saved jobs: written and read back, and files that are not saved jobs.
 
 use procpool_protocol::frame::{Frame, Kind, RawHeader, flags};
 use procpool_protocol::handshake::{Mode, Welcome};
@@ -93,7 +93,7 @@ fn a_file_is_what_a_worker_was_sent_with_one_ignorable_frame_in_front() {
     assert_eq!(header.flags, flags::IGNORABLE);
 }
 
-/// Returns a recording with this number of jobs in front.
+/// Returns a recording with this number of earlier jobs.
 fn with_history(jobs: usize) -> SavedJob {
     let mut whole = saved();
     whole.job = whole.job.with_payload(Payload::json("40"));
@@ -148,7 +148,7 @@ fn what_is_no_recording_is_told_from_one_that_is_broken() {
 
 #[test]
 fn another_format_or_version_is_refused_with_the_way_out() {
-    // A later format may look like anything, but for its number.
+    // A later format may have any fields except for its number.
     let later = Frame::new(Kind::Recording, 0, r#"{"format": 3, "new": true}"#);
     assert_eq!(
         error(&file_of(&[later])),

@@ -1,4 +1,4 @@
-//! The parts of a made-up value, each made up when it is asked for.
+//! The parts of a made-up value, each built on request.
 
 use super::{Probe, Run, Unmade};
 use crate::carriage::shape::Variants;
@@ -51,7 +51,7 @@ impl<'de> MapAccess<'de> for Parts<'_> {
     }
 }
 
-/// The variant of an enum that is made up.
+/// The variant of a made-up enum.
 pub(super) struct Variant<'r> {
     pub(super) run: &'r Run,
     pub(super) name: &'static str,
@@ -65,7 +65,7 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Unmade> {
-        // By its number, as a positional format has it.
+        // By its number, as in a positional format.
         let number: U32Deserializer<Unmade> = self.index.into_deserializer();
         let Ok(value) = seed.deserialize(number) else {
             let Self { run, name, names, kind, index } = self;

@@ -1,9 +1,9 @@
-//! Runs a type's `Deserialize` on made-up values and writes down what it asks for.
+//! Runs a type's `Deserialize` on made-up values and records its requests.
 //!
-//! A value is made up part by part. Each number is 1 and each text is "1". If a type rejects that,
-//! they are 0 and "". A list has one element, an option is there, an enum is each of its variants
-//! in turn. A part that leads back to itself ends. A type may reject such a value. Then the later
-//! parts of the same struct stay unknown, and are not judged.
+//! A value is built part by part. Each number is 1 and each text is "1". If a type rejects that, they are 0
+//! and "". A list has one element, an option is `Some`, and an enum is each of its variants in turn. A part
+//! that leads back to itself ends. If a type rejects such a value, the later parts of the same struct stay
+//! unknown, and are not checked.
 
 mod access;
 
@@ -17,11 +17,10 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Maximum number of parts that all runs together make up for one type. Larger types stay partly
-/// unknown.
+/// Maximum number of parts that all runs together build for one type. Larger types stay partly unknown.
 const MOST_PARTS: usize = 100_000;
 
-/// Maximum number of runs for one type, with either filling.
+/// Maximum number of runs for one type, for each filling.
 const MOST_RUNS: usize = 512;
 
 /// Finds out which parts a `T` reads.
@@ -36,12 +35,13 @@ pub(super) fn examine<T: DeserializeOwned>() -> Result<Shape, &'static str> {
     Ok(run.shape.into_inner())
 }
 
-/// Runs until nothing new is said. Returns whether every value could be made.
+/// Runs until nothing new is found. Returns whether every value could be built.
 fn all_runs<T: DeserializeOwned>(run: &Run) -> Result<bool, &'static str> {
     let (mut quiet, mut all_made) = (0, true);
     for _ in 0..MOST_RUNS {
         run.begin();
-        // A type that panics on what anybody could send stays unknown. That is no harm to those who start a pool of it.
+        // A type that panics on data from a peer stays unknown. That does not affect programs that start a
+        // pool of it.
         let made = catch_unwind(AssertUnwindSafe(|| T::deserialize(Probe(run)).is_ok())).unwrap_or(false);
         if let Some(reason) = run.refused.get() {
             return Err(reason);
@@ -49,7 +49,7 @@ fn all_runs<T: DeserializeOwned>(run: &Run) -> Result<bool, &'static str> {
         let choices = run.choices.borrow();
         all_made &= made || choices.has_ended;
         quiet = if choices.is_new { 0 } else { quiet + 1 };
-        // Enums within enums: each is met within each variant of the others.
+        // With nested enums, each occurs within each variant of the others.
         let (enums, variants) = choices.size();
         let enough = if enums > 1 { variants } else { 0 };
         if quiet > enough || run.parts.get() == 0 {
@@ -59,14 +59,14 @@ fn all_runs<T: DeserializeOwned>(run: &Run) -> Result<bool, &'static str> {
     Ok(all_made)
 }
 
-/// The value that is being made up, and the findings.
+/// The value that is under construction, and the findings.
 #[derive(Debug)]
 struct Run {
     shape: RefCell<Shape>,
     choices: RefCell<Choices>,
     refused: Cell<Option<&'static str>>,
     filling: Cell<u8>,
-    /// Parts that may still be made up.
+    /// Number of parts that may still be built.
     parts: Cell<usize>,
 }
 
@@ -87,7 +87,7 @@ impl Run {
         self.choices.borrow_mut().begin();
     }
 
-    /// Makes a value of this kind, in which no other one of its kind may be.
+    /// Builds a value of this kind, which must not contain another one of its kind.
     fn once<T>(&self, kind: &'static str, make: impl FnOnce() -> Result<T, Unmade>) -> Result<T, Unmade> {
         if self.choices.borrow_mut().goes_on_for_ever(kind) {
             return Err(Unmade);
@@ -95,7 +95,7 @@ impl Run {
         self.within(Open { kind, may_be_empty: false }, make)
     }
 
-    /// Makes a list, map or option of this kind, with `1` element or none.
+    /// Builds a list, map or option of this kind, with one element or none.
     fn some<T>(
         &self,
         kind: &'static str,
@@ -122,7 +122,7 @@ impl Run {
     }
 }
 
-/// A value that could not be made up. Why does not matter.
+/// A value that could not be built. The reason does not matter.
 #[derive(Debug)]
 struct Unmade;
 
@@ -140,7 +140,7 @@ impl Error for Unmade {
     }
 }
 
-/// A deserializer that returns any value it is asked for.
+/// A deserializer that returns any requested value.
 #[derive(Clone, Copy)]
 struct Probe<'r>(&'r Run);
 
@@ -255,7 +255,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Unmade> {
         self.part()?;
-        // Text of JSON as it stands: no other format has a word for it.
+        // Raw JSON text, which no other format supports.
         if name.starts_with("$serde_json::") {
             return Err(self.0.looks());
         }
