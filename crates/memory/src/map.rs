@@ -43,10 +43,10 @@ impl<A: Atomic> Map<A> {
     /// Returns all cells, in the machine's byte order. Bytes at the end that do not fill a cell are left out.
     pub(crate) fn cells(&self) -> &[A] {
         let count = self.memory.len() / size_of::<A>();
-        // SAFETY: mapped for writing and initialised for as long as `self` lives. A mapping begins at a page and the part at
-        // a multiple of eight, which aligns it for every `Atomic`, each of which is as large as its integer and valid for
-        // any bits. Other users of this memory have atomics of this width, or are another process
-        // or the kernel.
+        // SAFETY: mapped for writing and initialised while `self` lives. A mapping begins at a page and the
+        // part at a multiple of eight, which aligns it for every `Atomic`. Each `Atomic` is as large as its
+        // integer and valid for any bits. Other users of this memory have atomics of this width, or are
+        // another process or the kernel.
         unsafe { slice::from_raw_parts(self.memory.as_mut_ptr().cast(), count) }
     }
 }
@@ -132,8 +132,9 @@ impl Read {
 
     /// Returns the first `length` bytes, or all if there are fewer.
     pub(crate) fn bytes(&self, length: usize) -> &[u8] {
-        // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the one that
-        // sealed it: this process's coordinator, which writes to it only while this process reads nothing there.
+        // SAFETY: mapped and initialised as all of a file is. The file is sealed against every writer but the
+        // one that sealed it, the coordinator. The coordinator writes to it only while this process reads
+        // nothing there.
         unsafe { slice::from_raw_parts(self.0.as_ptr(), length.min(self.0.len())) }
     }
 

@@ -1,5 +1,5 @@
-//! An arena for outputs: a worker fills it, and the coordinator reads from it with a system call,
-//! so that the worker cannot harm the coordinator through it.
+//! An arena for outputs: a worker fills it, and the coordinator reads from it. The coordinator uses a system
+//! call, so that the worker cannot harm it through the arena.
 
 use crate::file::{self, SIZED};
 use crate::map::{Lease, Written};

@@ -372,7 +372,7 @@ impl Input {
         std::iter::from_fn(|| self.decoder.poll_frame().ok().flatten()).collect()
     }
 
-    /// Records that the peer closed the connection, which can no longer be written to.
+    /// Marks the connection as closed, because it can no longer be written to.
     fn close(&mut self) -> Result<(), String> {
         self.open = false;
         Ok(())

@@ -1,5 +1,5 @@
-//! The lines of standard error for a report: the first of the job, the last ones, and the causes that a long
-//! backtrace must not displace. Bounded.
+//! The lines of standard error for a report: the first of the job, the last ones, and the causes. A long
+//! backtrace does not displace the causes. Bounded.
 
 use crate::evidence;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! A guard against a program that is its own worker and does not serve: each worker would run the whole
+//! A guard against a program that is its own worker and does not serve. Each worker would run the whole
 //! program, which starts a worker, and so on.
 
 use crate::launch::StartError;

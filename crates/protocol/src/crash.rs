@@ -142,7 +142,7 @@ impl ExitReport {
         }
     }
 
-    /// Returns the line of [`stderr`](Self::stderr) that best explains the death: the last one that is
+    /// Returns the line of [`stderr`](Self::stderr) that best explains the death. It is the last one that is
     /// neither a frame of a backtrace nor a note about one.
     pub fn last_words(&self) -> Option<&str> {
         last_words::of(&self.stderr)

@@ -16,8 +16,8 @@ use std::any::{Any, TypeId, type_name};
 /// The encoding of a payload. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 // As wide as the adjacent field in a `Payload`. Otherwise padding follows it, which an enum around a payload
-// uses for its other variants. Then each move copies those bytes in unaligned pieces that the next move must
-// wait for, and a pool runs 6 % fewer jobs a second.
+// uses for its other variants. Each move then copies those bytes in unaligned pieces, and the next move must
+// wait for them. A pool would run 6 % fewer jobs a second.
 #[repr(u64)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -134,9 +134,8 @@ impl Payload {
     /// Encodes `value` as `encoding`, except that a [`Bytes`] is always used unchanged.
     ///
     /// # Errors
-    /// When the value cannot be represented. Examples are a map with non-string keys or a NaN in JSON, an
-    /// omitted field in bincode (see [`crate::carriage`]), a type other than [`Bytes`] as raw bytes, and a
-    /// `Serialize` that fails.
+    /// When the value cannot be represented, or its `Serialize` fails. JSON has no map with non-string keys
+    /// and no NaN. bincode cannot omit a field (see [`crate::carriage`]). Only a [`Bytes`] can be raw bytes.
     pub fn encode<T: Serialize + 'static>(value: &T, encoding: Encoding) -> Result<Self, PayloadError> {
         if let Some(Bytes(bytes)) = (value as &dyn Any).downcast_ref() {
             return Ok(Self::raw(bytes.clone()));

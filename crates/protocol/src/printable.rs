@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Returns whether a character does not show as itself: a control character, a line separator, or an
-/// invisible one that may change the direction of others.
+/// Returns whether a character does not show as itself. These are control characters, line separators, and
+/// invisible characters that may change the direction of others.
 ///
 /// ```
 /// use procpool_protocol::printable::is_unprintable;

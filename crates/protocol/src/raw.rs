@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// In another type, as in `(Params, Bytes)`, it is a byte string of that type's encoding. If that is bincode,
 /// - the first one of at least 256 KiB in the input or output of a job is not copied, as if it were alone.
 ///   This requires that the rest of the value has at most 16 KiB;
-/// - the receiver reads each of at least 64 KiB in place: it is a part of the payload, and holds the whole
+/// - the receiver reads each of at least 64 KiB in place, as a part of the payload. It holds the whole
 ///   payload in memory.
 ///
 /// A `Vec<u8>` in its place is copied byte by byte.

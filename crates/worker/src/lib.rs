@@ -1,9 +1,9 @@
 //! The SDK of a procpool worker: an executable that is a function plus one line.
 //!
-//! A worker is an ordinary program. A coordinator (`procpool serve`, `procpool run`, or a service
-//! that uses the `procpool` library) spawns it, sends it jobs over a Unix socket, and kills it when
-//! it hangs. So the worker may run anything, for any time, and may fail in any way. It is built,
-//! shipped and replaced on its own.
+//! A worker is an ordinary program. A coordinator spawns it, sends it jobs over a Unix socket, and kills it
+//! when it hangs. The coordinator is `procpool serve`, `procpool run`, or a service that uses the `procpool`
+//! library. Therefore the worker may run anything, for any time, and may fail in any way. It is built,
+//! shipped and replaced independently.
 //!
 //! ```no_run
 //! use procpool_worker::{Job, serve};

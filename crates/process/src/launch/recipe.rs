@@ -154,8 +154,8 @@ impl Recipe {
         is_worth_it.then(|| BornArenas::create(worker))?.ok()
     }
 
-    /// Returns the data for the next worker, in an encoding that it reads as far as that is known: the worker
-    /// has not sent its hello yet.
+    /// Returns the data for the next worker, in an encoding that it is expected to read: the worker has not
+    /// sent its hello yet.
     pub(super) fn next_data(&self) -> Payload {
         self.worker_data.given_to(self.encodings.spoken()).clone()
     }

@@ -19,8 +19,8 @@ impl Alive {
     /// Watches `process`. Needs a tokio runtime with I/O.
     pub(crate) fn watch(process: Arc<WorkerProcess>) -> io::Result<Self> {
         let register = |process| {
-            // SAFETY: the descriptor that `as_raw_fd` returns belongs to the process' `OwnedFd`, which is
-            // never replaced and is closed only when the last `Arc` is dropped; the `AsyncFd` holds one.
+            // SAFETY: the descriptor that `as_raw_fd` returns belongs to the process's `OwnedFd`, which is
+            // never replaced. It is closed only when the last `Arc` is dropped, and the `AsyncFd` holds one.
             unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }
         };
         let watched = process.pidfd().is_some().then(|| register(process.clone()));

@@ -1,7 +1,7 @@
 //! Spawns processes on the calling thread. If the process has many descriptors, it spawns them on a thread
 //! with its own table of descriptors. The child is the same in both cases.
 //!
-//! A child begins with a copy of its creator's table and closes every descriptor that it must not have, which
+//! A child begins with a copy of its creator's table and closes every descriptor that it must not have. That
 //! takes a tenth of a microsecond each. A request to another thread costs as much as some hundreds of those.
 
 use super::maker::Maker;

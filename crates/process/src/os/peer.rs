@@ -10,8 +10,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub(super) fn pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
     let mut pidfd: libc::c_int = -1;
     let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).ok()?;
-    // SAFETY: the socket is open for as long as it is borrowed; both pointers are to live locals, and
-    // `length` is the size of the first.
+    // SAFETY: the socket is open while it is borrowed. Both pointers are to live locals, and `length` is the
+    // size of the first.
     let found = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),

@@ -74,8 +74,8 @@ pub(super) fn spawn(plan: &Plan, descriptors: &[BorrowedFd<'_>], table: Table) -
     let attributes = Attributes::new()?;
     let (args, env) = (pointers(&plan.args), pointers(&plan.env));
     let mut pid = 0;
-    // SAFETY: all pointers are to initialised values that live until the call returns; both arrays end
-    // with a null pointer, and the call writes to none of the strings.
+    // SAFETY: all pointers are to initialised values that live until the call returns. Both arrays end with a
+    // null pointer, and the call writes to none of the strings.
     let error = unsafe {
         libc::posix_spawn(
             &raw mut pid,
