@@ -119,7 +119,8 @@ impl EncodingMismatch {
 /// Shared by a pool's callers and the code that starts its workers.
 #[derive(Debug, Default)]
 pub struct EncodingAgreement {
-    /// The encoding used instead of bincode, set by the first hello or the first encoded value.
+    /// The encoding of values whose sender prefers bincode: bincode, or JSON instead. The first hello or the
+    /// first encoded value sets it.
     chosen: OnceLock<Encoding>,
     state: Mutex<State>,
 }

@@ -84,8 +84,8 @@ mod tests {
         let seen = thread::spawn(move || {
             let kept = separate(number).unwrap();
             write(&kept, b"x").unwrap();
-            // A descriptor of the other table is not open here. SAFETY: the call only checks whether it is
-            // open, and does not close it.
+            // A descriptor of the other table is not open here.
+            // SAFETY: the call only checks whether it is open, and does not close it.
             let other = unsafe { std::os::fd::BorrowedFd::borrow_raw(other.max(FIRST_FREE + 20)) };
             let is_open = rustix::io::fcntl_getfd(other) != Err(Errno::BADF);
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
