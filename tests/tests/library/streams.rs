@@ -37,7 +37,7 @@ async fn a_job_whose_chunks_nobody_reads_waits_under_its_deadline() {
 }
 
 #[tokio::test]
-async fn whoever_awaits_the_outcome_alone_does_not_hold_up_the_job() {
+async fn awaiting_the_outcome_alone_does_not_hold_up_the_job() {
     let pool = verbs(1).start().await.unwrap();
     assert_eq!(pool.try_submit(Verb::Count(1_000)).unwrap().await.unwrap(), "1000");
     assert_eq!(pool.run(Verb::Count(1_000)).await.unwrap(), "1000");
