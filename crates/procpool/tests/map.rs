@@ -4,6 +4,8 @@
 mod bounds;
 #[path = "map/pieces.rs"]
 mod pieces;
+#[path = "map/unready.rs"]
+mod unready;
 
 use procpool::error::Refusal;
 use procpool::worker::serve_if_spawned;
@@ -334,15 +336,6 @@ async fn a_long_failure_and_a_large_output_fit_into_the_answer_of_a_chunk() {
     let mut outcomes = pool.map(lengths.map(|length| vec![7; length].into())).chunks(3);
     for length in lengths {
         assert_eq!(outcomes.next().await.unwrap().unwrap().len(), 2 * length);
-    }
-}
-
-#[tokio::test]
-async fn a_lazy_pool_takes_chunks_too() {
-    let pool = builder(1).start_lazy().unwrap();
-    let mut outcomes = pool.map(100..1_100).chunks(100);
-    for input in 100..1_100 {
-        assert_eq!(outcomes.next().await.unwrap().unwrap(), 2 * input);
     }
 }
 

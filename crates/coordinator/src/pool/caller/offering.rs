@@ -37,11 +37,13 @@ impl Core {
         if self.is_here() { self.with(|state, _| state.scheduler.size().1) } else { self.limits.max_workers }
     }
 
-    /// Returns whether the workers of the pool take batches, as far as is known now, and may run several inputs each.
-    pub(super) fn takes_batches(&self) -> bool {
-        !self.limits.supervision.process_per_job
-            && self.is_here()
-            && self.with(|state, _| state.takes_batches())
+    /// Returns whether the workers of the pool take batches, and may run several inputs each. `None`: no worker
+    /// has ever been ready.
+    pub(super) fn takes_batches(&self) -> Option<bool> {
+        if self.limits.supervision.process_per_job || !self.is_here() {
+            return Some(false);
+        }
+        self.with(|state, _| state.takes_batches())
     }
 
     /// Returns whether this input has to be a job of its own, since it is known to have killed, or too long to look

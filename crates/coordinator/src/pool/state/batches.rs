@@ -7,11 +7,23 @@ use procpool_protocol::extras::{Extra, of_job};
 use procpool_scheduler::WorkerId;
 
 impl State {
-    /// Returns whether a batch that is submitted now will find a worker that takes it: some worker serves, and all that do
-    /// take batches.
-    pub(crate) fn takes_batches(&self) -> bool {
+    /// Returns whether a batch that is submitted now will find a worker that takes it: all workers that serve
+    /// take batches. While none serves, the last one of the generation in service counts. `None`: none has ever
+    /// served.
+    pub(crate) fn takes_batches(&self) -> Option<bool> {
         let mut serving = self.slots.values().filter(|slot| slot.lines.is_some()).peekable();
-        serving.peek().is_some() && serving.all(|slot| slot.takes_batches)
+        match serving.peek() {
+            Some(_) => Some(serving.all(|slot| slot.takes_batches)),
+            None => self.makes.takes_batches(self.scheduler.generation()),
+        }
+    }
+
+    /// Takes note of whether a worker, which is ready, takes batches.
+    pub(crate) fn hear_batches(&mut self, worker: WorkerId, takes_batches: bool) {
+        if let Some(slot) = self.slots.get_mut(&worker) {
+            slot.takes_batches = takes_batches;
+            self.makes.hear_batches(slot.generation, takes_batches);
+        }
     }
 
     /// Returns whether the worker's job of this number is a batch, or has its outcome already.
@@ -51,9 +63,12 @@ impl OpenJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PoolLimits;
+    use crate::pool::simulation::recipe::recipe;
+    use crate::pool::state::effects::Effects;
     use procpool_protocol::engine::JobLimits;
     use procpool_protocol::{Encoding, JobError, JobId};
-    use procpool_scheduler::Time;
+    use procpool_scheduler::{Config, Event, Generation, Scheduler, Time};
     use tokio::sync::oneshot;
 
     fn batch() -> OpenJob {
@@ -68,6 +83,29 @@ mod tests {
             events: None,
         };
         OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0)
+    }
+
+    #[test]
+    fn a_generation_is_remembered_by_what_its_workers_said() {
+        let scheduler = Scheduler::new(Config::default(), 1).unwrap();
+        let mut state = State::new(recipe(), &PoolLimits::default(), false, scheduler);
+        state.handle(Time::ZERO, Event::Start, &mut Effects::default());
+        let worker = |state: &State, generation| {
+            let slot = state.slots.iter().find(|(_, slot)| slot.generation == generation);
+            *slot.expect("a worker that starts").0
+        };
+        assert_eq!(state.takes_batches(), None, "no worker has been ready");
+        let first = worker(&state, Generation(0));
+        state.hear_batches(first, true);
+        state.slots.remove(&first);
+        assert_eq!(state.takes_batches(), Some(true), "though no worker serves");
+        let pinned = recipe().origin.pinned().unwrap().clone();
+        state.reload(Time::ZERO, pinned, oneshot::channel().0, &mut Effects::default());
+        let canary = worker(&state, Generation(1));
+        state.hear_batches(canary, false);
+        assert_eq!(state.takes_batches(), Some(true), "the other generation is not in service yet");
+        state.handle(Time::ZERO, Event::Ready { worker: canary, takes_ahead: true }, &mut Effects::default());
+        assert_eq!(state.takes_batches(), Some(false));
     }
 
     #[test]

@@ -54,10 +54,24 @@ struct Caller {
     same_file: Option<PathBuf>,
 }
 
+/// A generation that may still be started.
+#[derive(Debug)]
+struct Make {
+    recipe: Arc<Recipe>,
+    /// Whether the last of its workers that got ready takes batches.
+    takes_batches: Option<bool>,
+}
+
+impl Make {
+    fn new(recipe: Recipe) -> Self {
+        Self { recipe: Arc::new(recipe), takes_batches: None }
+    }
+}
+
 /// Every make that may still be started.
 #[derive(Debug)]
 pub(crate) struct Generations {
-    recipes: BTreeMap<Generation, Arc<Recipe>>,
+    makes: BTreeMap<Generation, Make>,
     callers: BTreeMap<Generation, Caller>,
     latest: Generation,
 }
@@ -65,7 +79,7 @@ pub(crate) struct Generations {
 impl Generations {
     pub(crate) fn new(first: Recipe) -> Self {
         let latest = Generation::default();
-        Self { recipes: BTreeMap::from([(latest, Arc::new(first))]), callers: BTreeMap::new(), latest }
+        Self { makes: BTreeMap::from([(latest, Make::new(first))]), callers: BTreeMap::new(), latest }
     }
 
     /// Takes in a make that differs from the latest in its file at most. `current` is the one in service.
@@ -75,22 +89,34 @@ impl Generations {
         current: Generation,
         reply: Reloading,
     ) -> Option<Generation> {
-        let before = self.recipes.get(&current).and_then(|recipe| recipe.origin.pinned());
+        let before = self.makes.get(&current).and_then(|make| make.recipe.origin.pinned());
         let same_file = before
             .filter(|before| before.is_same_file(&pinned))
             .map(|before| before.executable().as_path().to_owned());
         let (origin, takes_arenas) = (Origin::Spawned(pinned), Arc::default());
-        let latest = Recipe::clone(self.recipes.values().next_back()?);
+        let latest = Recipe::clone(&self.makes.values().next_back()?.recipe);
         let recipe = Recipe { origin, takes_arenas, ..latest };
         self.latest = Generation(self.latest.0 + 1);
-        self.recipes.insert(self.latest, Arc::new(recipe));
+        self.makes.insert(self.latest, Make::new(recipe));
         self.callers.insert(self.latest, Caller { reply, same_file });
         Some(self.latest)
     }
 
     /// Returns the template from which workers of this generation are started.
     pub(crate) fn recipe(&self, generation: Generation) -> Option<Arc<Recipe>> {
-        self.recipes.get(&generation).cloned()
+        self.makes.get(&generation).map(|make| make.recipe.clone())
+    }
+
+    /// Takes note of whether a worker of this generation, which is ready, takes batches.
+    pub(crate) fn hear_batches(&mut self, generation: Generation, takes_batches: bool) {
+        if let Some(make) = self.makes.get_mut(&generation) {
+            make.takes_batches = Some(takes_batches);
+        }
+    }
+
+    /// Returns whether workers of this generation take batches, or `None` if none of them was ever ready.
+    pub(crate) fn takes_batches(&self, generation: Generation) -> Option<bool> {
+        self.makes.get(&generation)?.takes_batches
     }
 
     /// Returns the generations that will start no further worker, with their files, so that those are closed
@@ -98,9 +124,9 @@ impl Generations {
     pub(crate) fn retire(&mut self, current: Generation) -> impl Iterator<Item = Arc<Recipe>> {
         let is_wanted = |make: &Generation| *make == current || self.callers.contains_key(make);
         let (wanted, outdated): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            std::mem::take(&mut self.recipes).into_iter().partition(|(make, _)| is_wanted(make));
-        self.recipes = wanted;
-        outdated.into_values()
+            std::mem::take(&mut self.makes).into_iter().partition(|(make, _)| is_wanted(make));
+        self.makes = wanted;
+        outdated.into_values().map(|make| make.recipe)
     }
 
     /// Ends every reload: none can complete any longer.

@@ -143,8 +143,8 @@ impl Member {
                 slot.build = build;
                 slot.sharing.settle(takes_arenas, born);
                 slot.encodings = encodings;
-                slot.takes_batches = takes_batches;
             }
+            state.hear_batches(self.worker, takes_batches);
             state.handle(now, Event::Ready { worker: self.worker, takes_ahead }, effects);
         });
         session

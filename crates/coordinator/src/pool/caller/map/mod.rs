@@ -17,7 +17,7 @@ use self::lanes::Lanes;
 use self::submitting::Offer;
 use self::under_way::{Prepared, UnderWay};
 use self::window::Window;
-use crate::pool::Pool;
+use crate::pool::{Pool, PoolEvents};
 use futures_core::Stream;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::Refused;
@@ -52,6 +52,8 @@ pub struct Map<J: Job, I> {
     window: Window,
     /// The rest of the inputs that this poll may prepare.
     budget: Budget,
+    /// The events of the pool, while no worker has been ready that says whether it takes batches.
+    first_worker: Option<PoolEvents>,
     /// The inputs of the next chunk. It is kept from poll to poll, and where the iterator panics.
     filling: Filling,
     /// Jobs, and refused inputs between them, that are still to be submitted.
@@ -89,6 +91,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
             limits: JobLimits::default(),
             window,
             budget: Budget::WHOLE,
+            first_worker: None,
             filling,
             prepared: VecDeque::new(),
             pieces: VecDeque::new(),
@@ -126,7 +129,8 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
     /// alone. The chunk counts as one attempt. An input at which the function fails or panics affects no
     /// other. Workers in other languages get each input as a job, and so do the workers of a pool with
     /// [`process_per_job`](crate::PoolBuilder::process_per_job).
-    /// [`recycle_jobs`](crate::PoolBuilder::recycle_jobs) counts a chunk as one job.
+    /// [`recycle_jobs`](crate::PoolBuilder::recycle_jobs) counts a chunk as one job. Where no worker of the pool
+    /// has ever been ready, one input is sent alone, and the others wait for the first worker.
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;

@@ -4,16 +4,18 @@ use super::Map;
 use super::chunk::{Chunk, Filling};
 use super::under_way::{Cargo, Prepared};
 use crate::pool::state::open_job::NewJob;
+use futures_core::Stream as _;
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::{Job, Payload};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
-    /// Prepares jobs of the next inputs. Returns `false` if there are none, or if this poll has prepared enough.
-    pub(super) fn prepare(&mut self) -> bool {
-        let core = self.pool.raw().core();
-        self.window.workers = core.max_workers();
-        let most = self.window.chunk;
-        let most = if most > 1 && core.takes_batches() { most } else { 1 };
+    /// Prepares jobs of the next inputs. Returns `false` if there are none, if they wait for the first worker, or
+    /// if this poll has prepared enough.
+    pub(super) fn prepare(&mut self, context: &mut Context<'_>) -> bool {
+        self.window.workers = self.pool.raw().core().max_workers();
+        let Some(most) = self.most_inputs(context) else { return false };
         let mut last = None;
         while last.is_none() && self.filling.count() < most {
             if self.budget.is_spent() {
@@ -36,6 +38,27 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         let sizes = self.prepared.iter().flatten().map(|it| it.job.input.bytes.len());
         self.window.give(sizes.max().unwrap_or_default());
         !self.prepared.is_empty()
+    }
+
+    /// Returns the maximum number of inputs of the next job. `None`: only the first worker can tell, and wakes the
+    /// map. Until then one input is under way, since a pool may start its first worker only for a job.
+    fn most_inputs(&mut self, context: &mut Context<'_>) -> Option<usize> {
+        if self.window.chunk == 1 {
+            return Some(1);
+        }
+        let core = self.pool.raw().core();
+        let mut takes_batches = core.takes_batches();
+        if takes_batches.is_none() {
+            let events = self.first_worker.get_or_insert_with(|| core.news.listen());
+            while let Poll::Ready(Some(_)) = Pin::new(&mut *events).poll_next(context) {}
+            // After the listener is in, so that a worker in between is not missed.
+            takes_batches = core.takes_batches();
+        }
+        let Some(takes_batches) = takes_batches else {
+            return (self.under_way.len() == 0).then_some(1);
+        };
+        self.first_worker = None;
+        Some(if takes_batches { self.window.chunk } else { 1 })
     }
 
     pub(super) fn together(&self, chunk: Chunk) -> Prepared {

@@ -38,7 +38,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
                 has_room.then(|| self.pieces.pop_front().map(Ok)).flatten()
             } else if self.under_way.len() < self.window.jobs() && self.refused < REFUSED {
                 match self.prepared.pop_front() {
-                    None if self.prepare() => continue,
+                    None if self.prepare(context) => continue,
                     next => next,
                 }
             } else {
