@@ -13,6 +13,7 @@ use procpool::{Bytes, Executable, Failure, Job, JobError, Pool, PoolBuilder};
 use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 struct Work;
@@ -26,10 +27,21 @@ impl Job for Work {
 /// Inputs above this sleep for as many milliseconds as they are above it.
 const SLEEP: u64 = 1_000_000;
 
-/// Inputs above this are twice a number of their meeting, and a side of it.
+/// Inputs above this wait for one another in pairs: they differ in their last bit.
 const MEET: u64 = 1 << 40;
 
-/// Fails unless the other job runs at the same time.
+/// Returns the first input of a pair that no other test has. The second is the next number.
+fn meeting() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    MEET + (u64::from(std::process::id()) << 16) + 2 * LAST.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Lets the job of this first input of a pair end.
+async fn release(first: u64) {
+    tokio::task::spawn_blocking(move || work(first + 1)).await.unwrap().unwrap();
+}
+
+/// Fails unless the other one of the pair runs at the same time.
 fn meet(place: u64) -> Result<u64, Failure> {
     // The names are those of no file, and go with the process.
     let door = |place: u64| SocketAddr::from_abstract_name(format!("procpool-map-{place}"));
@@ -48,7 +60,7 @@ fn meet(place: u64) -> Result<u64, Failure> {
 
 fn work(input: u64) -> Result<u64, Failure> {
     match input {
-        MEET.. => meet(input - MEET),
+        MEET.. => meet(input),
         13 => Err(Failure::new("thirteen")),
         14 => panic!("fourteen"),
         15 => std::process::abort(),
@@ -103,15 +115,16 @@ async fn outcomes_come_in_the_order_of_the_inputs_each_with_its_own() {
 #[tokio::test]
 async fn unordered_outcomes_are_not_held_up_by_a_long_job() {
     let pool = builder(2).start().await.unwrap();
-    let inputs = std::iter::once(SLEEP + 1_000).chain(100..200);
-    let mut outcomes = pool.map(inputs).unordered();
-    let mut seen = Vec::new();
-    while let Some(outcome) = outcomes.next().await {
-        seen.push(outcome.unwrap());
+    let long = meeting();
+    let mut outcomes = pool.map(std::iter::once(long).chain(100..200)).unordered();
+    let mut seen = BTreeSet::new();
+    for _ in 100..200 {
+        seen.insert(outcomes.next().await.unwrap().unwrap());
     }
-    assert_eq!(seen.last(), Some(&(2 * (SLEEP + 1_000))), "the long one is the last");
-    let rest: BTreeSet<_> = seen[..100].iter().copied().collect();
-    assert_eq!(rest, (100..200).map(|input| 2 * input).collect());
+    assert_eq!(seen, (100..200).map(|input| 2 * input).collect());
+    let ((), last) = tokio::join!(release(long), outcomes.next());
+    assert_eq!(last.unwrap().unwrap(), long);
+    assert!(outcomes.next().await.is_none());
 }
 
 /// Each job runs a quarter of the pool's `timeout`, and the last one waits for longer than that.

@@ -1,7 +1,8 @@
 //! The rest of a chunk is sent again in pieces.
 
-use super::{MEET, SLEEP, builder};
+use super::{builder, meeting, release};
 use procpool::JobError;
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn a_chunk_counts_as_an_attempt_of_its_inputs() {
@@ -20,8 +21,8 @@ async fn a_chunk_counts_as_an_attempt_of_its_inputs() {
 async fn the_inputs_of_a_lost_chunk_are_sent_to_all_workers() {
     for is_ordered in [true, false] {
         let pool = builder(2).idempotent(true).max_attempts(2).breaker_failures(0).start().await.unwrap();
-        let place = MEET + 4 * u64::from(std::process::id()) + 2 * u64::from(is_ordered);
-        let inputs = [15, place, place + 1];
+        let first = meeting();
+        let inputs = [15, first, first + 1];
         let outcomes = pool.map(inputs).chunks(3);
         let mut outcomes = if is_ordered { outcomes } else { outcomes.unordered() };
         let mut met = 0;
@@ -36,14 +37,19 @@ async fn the_inputs_of_a_lost_chunk_are_sent_to_all_workers() {
 #[tokio::test]
 async fn unordered_outcomes_are_not_held_up_by_what_is_sent_again() {
     let pool = builder(2).start().await.unwrap();
-    let inputs = [14, SLEEP + 2_000].into_iter().chain(100..110);
-    let mut outcomes = pool.map(inputs).chunks(2).unordered();
-    let mut seen = Vec::new();
-    while let Some(outcome) = outcomes.next().await {
-        seen.extend(outcome);
+    let long = meeting();
+    let mut outcomes = pool.map([14, long].into_iter().chain(100..110)).chunks(2).unordered();
+    let (mut panicked, mut seen) = (0, BTreeSet::new());
+    for _ in 0..11 {
+        match outcomes.next().await.unwrap() {
+            Err(JobError::Panicked { .. }) => panicked += 1,
+            outcome => assert!(seen.insert(outcome.unwrap())),
+        }
     }
-    assert_eq!(seen.len(), 11);
-    assert_eq!(seen.last(), Some(&(2 * (SLEEP + 2_000))), "the long one is the last");
+    assert_eq!((panicked, seen), (1, (100..110).map(|input| 2 * input).collect()));
+    let ((), last) = tokio::join!(release(long), outcomes.next());
+    assert_eq!(last.unwrap().unwrap(), long);
+    assert!(outcomes.next().await.is_none());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Chunks while no worker is ready: the pool knows its workers, or asks the first one.
 
-use super::{MEET, builder, ended};
+use super::{builder, ended, meeting};
 
 #[tokio::test]
 async fn a_pool_whose_workers_all_restart_takes_chunks() {
@@ -28,8 +28,8 @@ async fn a_lazy_pool_takes_chunks_once_its_first_worker_is_ready() {
 async fn the_first_job_of_a_lazy_pool_delays_no_other() {
     for is_ordered in [true, false] {
         let pool = builder(2).start_lazy().unwrap();
-        let place = 2 * MEET + 4 * u64::from(std::process::id()) + 2 * u64::from(is_ordered);
-        let outcomes = pool.map([place, place + 1]).chunks(2);
+        let first = meeting();
+        let outcomes = pool.map([first, first + 1]).chunks(2);
         let mut outcomes = if is_ordered { outcomes } else { outcomes.unordered() };
         while let Some(outcome) = outcomes.next().await {
             outcome.unwrap();
