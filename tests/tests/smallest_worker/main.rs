@@ -5,7 +5,7 @@ mod by_hand;
 mod double;
 mod program;
 
-use procpool::{Executable, Job, JobError, OutcomeKind, Pool};
+use procpool::{Encoding, Executable, Job, JobError, OutcomeKind, Pool};
 use procpool_tests::http::{self, Answer, post};
 use procpool_tests::process::{children, kill, signal};
 use procpool_tests::served::gone;
@@ -81,14 +81,34 @@ async fn behind_the_library_a_typed_caller_understands_it() {
         Err(JobError::Broke(failure)) => assert_eq!(failure.code(), "ZeroDivisionError"),
         other => panic!("{other:?}"),
     }
-    // It takes no batches, so each input is a job.
-    let mut means = pool.map(["to be", "or", "not"].map(|text| json!(text))).chunks(3);
-    for mean in [2.0_f64, 2.0, 3.0] {
-        assert_eq!(means.next().await.expect("one more").expect("a mean").to_bits(), mean.to_bits());
-    }
-    assert_eq!(pool.status().jobs[&OutcomeKind::Ok], 4);
     let report = pool.shutdown(PATIENCE).await;
     assert_eq!(report.shut_down, 0);
+}
+
+/// The same job, sent as JSON before a worker is there to be asked.
+struct JsonMean;
+
+impl Job for JsonMean {
+    const ENCODING: Encoding = Encoding::Json;
+    const NAME: &'static str = "mean";
+    type Input = Value;
+    type Output = f64;
+}
+
+/// It takes no batches, whether the map comes before the worker or after it.
+#[tokio::test]
+async fn each_input_of_a_map_is_a_job() {
+    let scratch = Scratch::new();
+    let executable = Executable::path(python()).expect("an executable").with_args([as_written(&scratch)]);
+    let builder = || Pool::<JsonMean>::builder(executable.clone()).workers(1..=1);
+    for pool in [builder().start().await.expect("a pool"), builder().start_lazy().expect("a pool")] {
+        let mut means = pool.map(["to be", "or", "not"].map(|text| json!(text))).chunks(3);
+        for mean in [2.0_f64, 2.0, 3.0] {
+            assert_eq!(means.next().await.expect("one more").expect("a mean").to_bits(), mean.to_bits());
+        }
+        let ended = pool.status().jobs;
+        assert_eq!((ended[&OutcomeKind::Ok], ended.values().sum::<u64>()), (3, 3));
+    }
 }
 
 #[tokio::test]
