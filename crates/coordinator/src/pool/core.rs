@@ -4,30 +4,28 @@
 //! writes its job to the worker's socket itself, and the session that reads a result writes the next job.
 //! Lock order: pool, then outbox. The clock is read inside the lock.
 
+mod perform;
+pub(super) mod tick;
+
 use super::cache_aligned::CacheAligned;
 use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
-use super::catch_up::CatchUp;
 use super::news::News;
 use super::state::State;
-use super::state::context::EventContext;
 use super::state::effects::Effects;
-use super::state::fingerprint::{Fingerprints, QUICK};
+use super::state::fingerprint::Fingerprints;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use crate::sharing::buffers::Buffers;
-use procpool_process::{Home, Recipe, clock};
+use procpool_process::{Home, Recipe};
+use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Refusal, Refused};
-use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::{Event, JobId as Key, Scheduler, Time, WorkerId};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
-
-/// A tick that comes so late says that this process was stopped, or the machine suspended.
-const HELD_UP: Duration = Duration::from_millis(250);
 
 /// The state that all parts of a pool share.
 #[derive(Debug)]
@@ -178,123 +176,10 @@ impl Core {
         done
     }
 
-    /// Performs the effects that a critical section left, and those that follow from them. The lock must not
-    /// be held.
-    pub(crate) fn perform(&self, effects: &mut Effects) {
-        loop {
-            let (asked, recalls) =
-                (std::mem::take(&mut effects.identify), std::mem::take(&mut effects.recalls));
-            self.perform_once(effects);
-            if asked.is_empty() && recalls.is_empty() {
-                return;
-            }
-            // Hashed out of the lock: a payload may be large.
-            let identified: Vec<_> =
-                asked.into_iter().filter_map(|(job, input)| self.identify(job, input)).collect();
-            let heard: Vec<_> = recalls.into_iter().map(|recall| (recall.ask(), recall)).collect();
-            self.with(|state, now| {
-                state.handle_all(now, identified, EventContext::default(), effects);
-                for (newest, recall) in heard {
-                    state.recalled(now, &recall, newest, effects);
-                }
-            });
-        }
-    }
-
-    /// Says what the payload is; later and from another thread, if it is long.
-    fn identify(&self, job: Key, input: Payload) -> Option<Event> {
-        let length = input.bytes.len();
-        let print = move |prints: &Fingerprints| Event::Identified { job, fingerprint: prints.of(&input) };
-        if length <= QUICK {
-            return Some(print(&self.fingerprints));
-        }
-        let core = self.this.clone();
-        self.runtime.spawn_blocking(move || {
-            if let Some(core) = core.upgrade() {
-                core.feed(print(&core.fingerprints));
-            }
-        });
-        None
-    }
-
-    fn perform_once(&self, effects: &mut Effects) {
-        for kill_switch in effects.kill.drain(..) {
-            kill_switch.kill();
-        }
-        for lines in effects.flush_jobs.drain(..) {
-            lines.flush_jobs();
-        }
-        for lines in effects.flush_soon.drain(..) {
-            lines.jobs.flush_soon();
-        }
-        for lines in effects.flush_control.drain(..) {
-            lines.flush_control();
-        }
-        for (caller, finished) in effects.outcomes.drain(..) {
-            self.untaken.send(caller, finished);
-        }
-        for failed in effects.failed.drain(..) {
-            match &self.recorder {
-                Some(recorder) => recorder.save(failed),
-                None => failed.outcome.tell(None),
-            }
-        }
-        for events in effects.ended.drain(..) {
-            events.end();
-        }
-        for (worker, wanted) in effects.wanted.drain(..) {
-            self.share(worker, wanted);
-        }
-        self.give_back(effects.arenas.drain(..));
-        for start in effects.spawn.drain(..) {
-            // The supervisor is gone only when the pool is.
-            let _ = self.spawns.send(start);
-        }
-        for reloaded in effects.reloaded.drain(..) {
-            reloaded.log(&self.name);
-            reloaded.tell();
-        }
-        if std::mem::take(&mut effects.rearm) {
-            self.timer.notify_one();
-        }
-        if let Some(room) = effects.room.take() {
-            self.give_turn(room);
-        }
-        if effects.drained {
-            self.end();
-        }
-    }
-
     /// Ends the pool: no job and no worker is left.
     fn end(&self) {
         self.drained.send_replace(true);
         self.news.end();
-    }
-
-    /// Waits until the scheduler's next timeout. If this process was held up for long, results have piled up that were in
-    /// time: they are read first. Safe to drop and call again.
-    pub(crate) async fn next_tick(&self, catch_up: &mut CatchUp) {
-        loop {
-            let armed = self.lock().armed();
-            let rearmed = self.timer.notified();
-            match armed {
-                None => rearmed.await,
-                Some(time) => {
-                    let deadline = self.epoch + Duration::from_nanos(time.as_nanos());
-                    let is_due = tokio::select! {
-                        biased;
-                        () = rearmed => false,
-                        () = clock::sleep_until(deadline) => true,
-                    };
-                    if is_due {
-                        if deadline.elapsed() > HELD_UP {
-                            catch_up.over().await;
-                        }
-                        return;
-                    }
-                }
-            }
-        }
     }
 
     /// Tells when no job and no worker is left.
@@ -342,8 +227,8 @@ mod tests {
     use crate::pool::simulation::recipe::recipe;
     use crate::pool::state::events::Events;
     use crate::pool::state::open_job::NewJob;
-    use procpool_protocol::Encoding;
     use procpool_protocol::engine::JobLimits;
+    use procpool_protocol::{Encoding, Payload};
     use procpool_scheduler::Config;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use tokio::sync::oneshot;

@@ -8,7 +8,6 @@
 mod builder;
 mod cache_aligned;
 mod caller;
-mod catch_up;
 mod config;
 mod core;
 mod ended;

@@ -1,8 +1,8 @@
 //! The one task of a pool: starts the workers that the scheduler asks for and keeps its time.
 
 use super::worker_task::{self, FirstStart};
-use crate::pool::catch_up::CatchUp;
 use crate::pool::core::Core;
+use crate::pool::core::tick::CatchUp;
 use procpool_process::{Recipe, clock};
 use procpool_scheduler::{Event, WorkerId};
 use std::sync::Arc;
