@@ -3,6 +3,7 @@
 //! Every method runs inside the lock and makes no system call: it collects in [`Effects`] everything to
 //! write, wake, kill or drop.
 
+mod actions;
 pub(super) mod answers;
 mod batches;
 pub(super) mod context;
@@ -22,29 +23,22 @@ pub(super) mod stats;
 mod suspects;
 mod value_hash;
 
-use self::context::{EventContext, Told};
+use self::context::EventContext;
 use self::effects::Effects;
 use self::generations::{Generations, Reloading};
 use self::names::Names;
 use self::open_job::{NewJob, OpenJob, Rejected};
-use self::recall::Recall;
 use self::refusal::QueueBounds;
 use self::schemas::Schemas;
 use self::slot::WorkerSlot;
-use self::stage::{is_unbegun, public};
 use self::stats::Stats;
 use crate::limits::PoolLimits;
-use crate::recorder::{self, FailedJob, PendingOutcome};
 use procpool_process::{Outboxes, Pinned, Recipe};
-use procpool_protocol::arena::Direction;
-use procpool_protocol::frame::{Frame, Kind};
-use procpool_protocol::limits::CHUNK_CREDIT;
-use procpool_protocol::message::{Credit, Job};
+use procpool_protocol::JobId;
+use procpool_protocol::message::Credit;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobError, JobId, Stage};
 use procpool_scheduler::{
-    Action, Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Terms, Time, Verdict,
-    WorkerId,
+    Event, Fingerprint, JobId as Key, Refusal as SchedulerRefusal, Scheduler, Terms, Time, WorkerId,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -158,29 +152,6 @@ impl State {
         let _ = self.perform_all(now, &mut context, effects);
     }
 
-    /// Carries out what the scheduler has decided. Why it refuses a job, if it does.
-    fn perform_all(
-        &mut self,
-        now: Time,
-        context: &mut EventContext,
-        effects: &mut Effects,
-    ) -> Option<SchedulerRefusal> {
-        let mut refused = None;
-        while let Some(action) = self.scheduler.poll_action() {
-            match action {
-                Action::Refuse { reason, .. } => refused = Some(reason),
-                action => self.perform(now, action, context, effects),
-            }
-        }
-        let next = self.scheduler.poll_timeout();
-        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
-            self.armed = next;
-            effects.rearm = true;
-        }
-        effects.room = self.scheduler.room();
-        refused
-    }
-
     /// Starts a reload: tries a new generation of the executable, and puts it into service if its workers get
     /// ready.
     pub(crate) fn reload(&mut self, now: Time, pinned: Pinned, caller: Reloading, effects: &mut Effects) {
@@ -239,157 +210,5 @@ impl State {
         let frame = Credit { chunks }.to_frame(slot.sequence_of(key)?).ok()?;
         lines.control.push(&frame);
         Some(lines)
-    }
-
-    fn perform(&mut self, now: Time, action: Action, context: &mut EventContext, effects: &mut Effects) {
-        match action {
-            // The caller that offers the job is told.
-            Action::Refuse { .. } => {}
-            Action::Start { worker, generation } => {
-                let name = format!("{}-{}", self.pool, worker.0);
-                let slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
-                self.slots.insert(worker, slot);
-                effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));
-            }
-            Action::Identify { job } => {
-                let input = self.entries.get(&job).map(|entry| (job, entry.job.input.clone()));
-                effects.identify.extend(input);
-            }
-            Action::Assign { worker, job, attempt, remaining } => {
-                self.assign(now, worker, job, attempt, remaining, effects);
-            }
-            Action::Cancel { worker, job } => {
-                self.control(worker, effects, |slot| {
-                    slot.sequence_of(job).map(|sequence| Frame::new(Kind::Cancel, sequence, ""))
-                });
-            }
-            Action::Recall { worker } => {
-                effects.recalls.extend(self.slots.get(&worker).and_then(|slot| Recall::of(worker, slot)));
-            }
-            Action::Retire { worker } => {
-                self.control(worker, effects, |_| Some(Frame::new(Kind::Shutdown, 0, "")));
-            }
-            Action::Kill { worker, .. } => {
-                // Once the scheduler asked for a kill it gives that worker nothing more, so that a kill
-                // performed later hits no other job.
-                effects.kill.extend(self.slots.get(&worker).map(|slot| slot.kill_switch.clone()));
-            }
-            Action::Reloaded { generation, end } => {
-                let (current, reason) = (self.scheduler.generation(), context.failed_start.take());
-                effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
-                effects.outdated.extend(self.makes.retire(current));
-            }
-            Action::Resolve { job, verdict } => self.resolve(now, job, verdict, context, effects),
-            Action::Drained => effects.drained = true,
-        }
-    }
-
-    fn assign(
-        &mut self,
-        now: Time,
-        worker: WorkerId,
-        key: Key,
-        attempt: u32,
-        remaining: Option<Duration>,
-        effects: &mut Effects,
-    ) {
-        let (Some(entry), Some(slot)) = (self.entries.get_mut(&key), self.slots.get_mut(&worker)) else {
-            return;
-        };
-        entry.given(now, worker, attempt, slot);
-        if let Some(events) = &entry.job.events {
-            events.begin();
-        }
-        let header = Job {
-            id: entry.id.to_bytes(),
-            attempt,
-            remaining_nanos: remaining.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
-            reply: entry.job.reply as u8,
-            credit: entry.job.events.as_ref().map(|_| CHUNK_CREDIT),
-            extras: entry.job.extras(slot.takes_batches),
-        };
-        slot.last_sequence += 1;
-        let sequence = slot.last_sequence;
-        // A few dozen bytes, and at most the rest of a value: it cannot exceed the limit of a header.
-        if let Ok(mut frame) = header.to_frame(sequence) {
-            // Lent and given back: a clone would cost a small input an allocation.
-            frame.payload = entry.lend_input(slot.takes_batches);
-            if self.keeps_sent {
-                entry.sent = Some(Box::new(slot.sent(attempt, frame.clone())));
-            }
-            let length = frame.payload.bytes.len();
-            effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
-            let flush = slot.give(key, &mut frame, now);
-            if let Some(lines) = &slot.lines {
-                effects.flush(lines, flush);
-            }
-            entry.take_back_input(frame.payload);
-        }
-    }
-
-    pub(crate) fn control(
-        &mut self,
-        worker: WorkerId,
-        effects: &mut Effects,
-        frame: impl FnOnce(&WorkerSlot) -> Option<Frame>,
-    ) {
-        let Some(slot) = self.slots.get(&worker) else {
-            return;
-        };
-        if let (Some(lines), Some(frame)) = (&slot.lines, frame(slot)) {
-            lines.control.push(&frame);
-            effects.flush_control.push(lines.clone());
-        }
-    }
-
-    fn resolve(
-        &mut self,
-        now: Time,
-        key: Key,
-        verdict: Verdict,
-        context: &mut EventContext,
-        effects: &mut Effects,
-    ) {
-        let Some(mut entry) = self.entries.remove(&key) else { return };
-        if is_unbegun(verdict) {
-            // The time of its earlier attempts was lost: it counts as waiting time.
-            entry.assigned = None;
-        }
-        let mut report = None;
-        let result = match verdict {
-            Verdict::Finished => {
-                let told = context.take_result(key);
-                report = told.report;
-                entry.judge(told.result)
-            }
-            Verdict::Crashed { handed_over, payload_deaths, quarantined } => {
-                let stage = if handed_over { Stage::Running } else { Stage::Queued };
-                context.crashed(key, entry.id, stage, (payload_deaths, quarantined))
-            }
-            Verdict::Poisoned { stage, payload_deaths, remaining } => {
-                Err(JobError::Poisoned { stage: public(stage), payload_deaths, remaining }.into())
-            }
-            Verdict::GivenBack { client_deaths, retry } => {
-                Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
-            }
-            Verdict::Protocol => context.lost(),
-            Verdict::TimedOut { stage, limit } => {
-                let limit = entry.limit(limit);
-                Err(JobError::TimedOut { stage: public(stage), limit, replay: None }.into())
-            }
-            Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }.into()),
-            Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }.into()),
-        };
-        self.stats.finished(entry.timing(now), entry.assigned.is_some(), &result);
-        effects.ended.extend(entry.job.events.clone());
-        let is_kept = result.as_ref().is_err_and(|error| recorder::is_worth_saving(error));
-        let sent = entry.sent.take().filter(|_| is_kept);
-        let (caller, finished) = entry.finish(now, Told { result, report });
-        match sent {
-            Some(sent) => {
-                effects.failed.push(FailedJob { sent, outcome: PendingOutcome::new(caller, finished) });
-            }
-            None => effects.outcomes.push((caller, finished)),
-        }
     }
 }
