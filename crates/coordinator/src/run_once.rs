@@ -24,9 +24,7 @@ pub enum RunError {
 ///
 /// ```no_run
 /// # use procpool_coordinator::{Executable, run_once};
-/// # use procpool_protocol::Job;
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let f = run_once::<Fib>(Executable::find("procpool-fib")?, 40).await?;
 /// # Ok(())

@@ -278,9 +278,7 @@ impl<J: Job> PoolBuilder<J> {
     ///
     /// ```no_run
     /// # use procpool_coordinator::{Executable, Pool};
-    /// # use procpool_protocol::Job;
-    /// # struct Fib;
-    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
     /// use std::sync::LazyLock;
     ///
     /// static POOL: LazyLock<Pool<Fib>> =

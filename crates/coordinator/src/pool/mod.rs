@@ -55,9 +55,7 @@ use std::time::Duration;
 ///
 /// ```no_run
 /// # use procpool_coordinator::{Executable, Pool};
-/// # use procpool_protocol::Job;
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let pool = Pool::<Fib>::builder(Executable::find("procpool-fib")?).workers(1..=4).start().await?;
 /// let f: u64 = pool.run(40).await?;
@@ -148,9 +146,7 @@ impl<J: Job> Pool<J> {
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
-    /// # use procpool_protocol::Job;
-    /// # struct Fib;
-    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
     /// # async fn example(pool: Pool<Fib>) -> Result<(), Box<dyn std::error::Error>> {
     /// let (one, other) = (tokio::spawn(pool.run(39)), tokio::spawn(pool.run(40)));
     /// println!("{} {}", one.await??, other.await??);
@@ -183,9 +179,8 @@ impl<J: Job> Pool<J> {
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
-    /// # use procpool_protocol::{Job, JobError};
-    /// # struct Fib;
-    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
     /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
     /// let mut jobs = Vec::new();
     /// for n in 30..40 {

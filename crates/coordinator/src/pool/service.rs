@@ -19,9 +19,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///
 /// ```no_run
 /// # use procpool_coordinator::{Executable, Pool};
-/// # use procpool_protocol::Job;
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_service::Service;
 ///

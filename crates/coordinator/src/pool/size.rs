@@ -125,9 +125,7 @@ impl<J: Job> Pool<J> {
     ///
     /// ```no_run
     /// # use procpool_coordinator::{Executable, Pool, PoolEvent};
-    /// # use procpool_protocol::Job;
-    /// # struct Fib;
-    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
     /// # async fn example(pool: Pool<Fib>) {
     /// let mut events = pool.events();
     /// tokio::spawn(async move {

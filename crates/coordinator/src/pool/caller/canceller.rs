@@ -10,9 +10,8 @@ use std::sync::Arc;
 ///
 /// ```no_run
 /// # use procpool_coordinator::Pool;
-/// # use procpool_protocol::{Job, JobError};
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # use procpool_protocol::JobError;
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example(pool: Pool<Fib>, hangs_up: impl Future<Output = ()> + Send + 'static) -> Result<(), JobError> {
 /// let job = pool.submit(40).await?;
 /// let canceller = job.canceller();

@@ -22,10 +22,9 @@ use std::task::{Context, Poll};
 ///
 /// ```no_run
 /// # use procpool_coordinator::Pool;
-/// # use procpool_protocol::{Job, JobError};
+/// # use procpool_protocol::JobError;
 /// # use std::time::Duration;
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
 /// let mut job = pool.submit(40).await?;
 /// tokio::select! {

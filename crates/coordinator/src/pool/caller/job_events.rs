@@ -20,10 +20,7 @@ use std::task::{Context, Poll};
 ///
 /// ```no_run
 /// # use procpool_coordinator::{JobEvent, Pool};
-/// # use procpool_protocol::{Job, Streaming};
-/// # struct Lines;
-/// # impl Job for Lines { const NAME: &'static str = "lines"; type Input = String; type Output = u64; }
-/// # impl Streaming for Lines { type Chunk = String; }
+/// # procpool_protocol::job!(Lines, "lines", String => u64, chunks String);
 /// # async fn example(pool: Pool<Lines>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let mut job = pool.submit("access.log".into()).await?;
 /// let mut events = job.take_events().expect("taken once");

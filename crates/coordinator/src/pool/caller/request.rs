@@ -17,10 +17,9 @@ use std::time::Duration;
 ///
 /// ```no_run
 /// # use procpool_coordinator::Pool;
-/// # use procpool_protocol::{Job, JobError};
+/// # use procpool_protocol::JobError;
 /// # use std::time::Duration;
-/// # struct Fib;
-/// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+/// # procpool_protocol::job!(Fib, "fib", u64 => u64);
 /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
 /// let f = pool.job(40).timeout(Duration::from_secs(2)).client("192.0.2.7").run().await?;
 /// # Ok(())
@@ -93,9 +92,8 @@ impl<J: Job> JobRequest<J> {
     ///
     /// ```no_run
     /// # use procpool_coordinator::Pool;
-    /// # use procpool_protocol::{Job, JobError};
-    /// # struct Fib;
-    /// # impl Job for Fib { const NAME: &'static str = "fib"; type Input = u64; type Output = u64; }
+    /// # use procpool_protocol::JobError;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
     /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
     /// let reported = pool.job(40).run_reported().await;
     /// let report = reported.report;
