@@ -53,6 +53,7 @@ impl CoordinatorConfig {
 pub enum NoPool {
     /// There is no pool of that name.
     #[error("there is no pool `{name}`; there are: {}", known.join(", "))]
+    #[non_exhaustive]
     Unknown {
         /// The name that was asked for.
         name: String,
@@ -61,6 +62,7 @@ pub enum NoPool {
     },
     /// Its workers serve another job or version.
     #[error("pool `{name}` is not of the job that was asked for: {mismatch}")]
+    #[non_exhaustive]
     Mismatch {
         /// The pool.
         name: String,
@@ -69,6 +71,7 @@ pub enum NoPool {
     },
     /// Its workers do not read the encoding in which the job is sent.
     #[error("pool `{name}` cannot run the job that was asked for: {mismatch}")]
+    #[non_exhaustive]
     Encoding {
         /// The pool.
         name: String,
@@ -97,7 +100,7 @@ impl Coordinator {
                 Ok(pool) => pool?,
                 Err(error) => {
                     let reason = std::io::Error::other(error);
-                    return Err(StartError::Prepare { pool: "the coordinator".into(), reason }.into());
+                    return Err(StartError::prepare("the coordinator", reason).into());
                 }
             };
             pools.insert(pool.name().to_owned(), pool);
@@ -167,7 +170,7 @@ impl Engine for Coordinator {
         match self.pools.get(&job.pool) {
             Some(pool) => pool.submit_for(job),
             None => {
-                let reason = Refusal::UnknownPool { known: self.names() };
+                let reason = Refusal::unknown_pool(self.names());
                 Err(Refused::new(job.pool, reason).into())
             }
         }

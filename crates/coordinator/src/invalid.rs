@@ -15,6 +15,7 @@ pub enum InvalidLimits {
     #[error(
         "min_workers is {min} and max_workers is {max}; it must be 1 <= max_workers and min_workers <= max_workers"
     )]
+    #[non_exhaustive]
     Workers {
         /// `min_workers`.
         min: usize,
@@ -23,6 +24,7 @@ pub enum InvalidLimits {
     },
     /// More workers than any machine can run.
     #[error("max_workers is {max}; {MAX_WORKERS} is the limit")]
+    #[non_exhaustive]
     TooManyWorkers {
         /// `max_workers`.
         max: usize,
@@ -35,6 +37,7 @@ pub enum InvalidLimits {
     Attached,
     /// A duration that must be longer than zero.
     #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
+    #[non_exhaustive]
     Zero {
         /// The key.
         key: &'static str,
@@ -50,6 +53,7 @@ pub enum InvalidLimits {
     NoSavedJobs,
     /// More jobs in a file than the limit.
     #[error("save_history is {jobs}; {MAX_HISTORY} is the limit")]
+    #[non_exhaustive]
     History {
         /// `save_history`.
         jobs: usize,
@@ -63,12 +67,14 @@ pub enum InvalidLimits {
     #[error(
         "max_attempts is {attempts}, but the jobs are not declared idempotent; set idempotent = true, or max_attempts = 1"
     )]
+    #[non_exhaustive]
     Attempts {
         /// `max_attempts`.
         attempts: u32,
     },
     /// A value with which a worker could not run.
     #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
+    #[non_exhaustive]
     NoRoom {
         /// The key.
         key: &'static str,

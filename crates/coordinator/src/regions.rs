@@ -24,9 +24,9 @@ fn attached(encode: impl FnOnce() -> Result<Payload, PayloadError>) -> Result<Pa
         return payload;
     }
     let attachments: Vec<_> = descriptors.into_iter().map(Attachment::from).collect();
-    let payload = payload?;
+    let mut payload = payload?;
     let rest = payload.rest().cloned();
-    let payload = Payload { attachments: attachments.try_into()?, ..payload };
+    payload.attachments = attachments.try_into()?;
     Ok(match rest {
         Some(rest) => payload.with_rest(rest),
         None => payload,

@@ -25,6 +25,7 @@ pub enum WorkerError {
     Payload(#[from] PayloadError),
     /// The message is larger than the worker accepts.
     #[error("a message of {size} bytes exceeds the limit of {limit}; see `max_payload`")]
+    #[non_exhaustive]
     TooLarge {
         /// Its size, in bytes.
         size: usize,
@@ -51,6 +52,7 @@ pub enum SpawnError {
     WorkerData(PayloadError),
     /// Its worker data is larger than a message may be.
     #[error("failed to pass worker data of {size} bytes: max_payload is {limit}")]
+    #[non_exhaustive]
     LargeWorkerData {
         /// Its size, in bytes.
         size: usize,

@@ -82,7 +82,7 @@ pub(crate) fn as_is(output: Payload, report: Option<&JobReport>) -> Result<Respo
 
 /// Returns the error of an output that cannot be shown.
 pub(crate) fn unreadable(expected: &'static str, got: Encoding) -> JobError {
-    JobError::Output(PayloadError::WrongEncoding { expected, got })
+    JobError::Output(PayloadError::wrong_encoding(expected, got))
 }
 
 fn job_id(id: JobId) -> String {

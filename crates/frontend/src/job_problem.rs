@@ -58,43 +58,43 @@ fn kind_of(error: &JobError) -> Kind {
 fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
     let problem = problem.with("reason", refused.reason.name()).with("pool", &refused.pool);
     match &refused.reason {
-        Refusal::UnknownPool { known } => problem.with("known", known),
-        Refusal::QueueFull { limit } => problem.with("limit", limit),
-        Refusal::QueueBytesFull { waiting, size, limit } => {
+        Refusal::UnknownPool { known, .. } => problem.with("known", known),
+        Refusal::QueueFull { limit, .. } => problem.with("limit", limit),
+        Refusal::QueueBytesFull { waiting, size, limit, .. } => {
             problem.with("waiting", waiting).with("size", size).with("limit", limit)
         }
-        Refusal::BreakerOpen { retry, last_death } => {
+        Refusal::BreakerOpen { retry, last_death, .. } => {
             problem.with("retry_ms", &retry.as_millis()).with("last_death", last_death)
         }
-        Refusal::ClientQuarantined { client, deaths, retry } => {
+        Refusal::ClientQuarantined { client, deaths, retry, .. } => {
             problem.with("client", client).with("deaths", deaths).with("retry_ms", &retry.as_millis())
         }
-        Refusal::NoSlotInTime { limit } => problem.with("limit_ms", &limit.as_millis()),
-        Refusal::InputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
+        Refusal::NoSlotInTime { limit, .. } => problem.with("limit_ms", &limit.as_millis()),
+        Refusal::InputTooLarge { size, limit, .. } => problem.with("size", size).with("limit", limit),
         _ => problem,
     }
 }
 
 fn with_outcome(problem: Problem, error: &JobError) -> Problem {
     match error {
-        JobError::BadInput { message } => problem.with("message", message),
+        JobError::BadInput { message, .. } => problem.with("message", message),
         JobError::Failed(failure) | JobError::Broke(failure) => with_failure(problem, failure),
-        JobError::Panicked { message, location, replay } => {
+        JobError::Panicked { message, location, replay, .. } => {
             with_replay(problem.with("message", message).with("location", location), replay.as_deref())
         }
         JobError::Crashed(report) => with_crash(problem, report),
-        JobError::TimedOut { stage, limit, replay } => {
+        JobError::TimedOut { stage, limit, replay, .. } => {
             let problem = with_stage(problem, *stage).with("limit_ms", &limit.as_millis());
             with_replay(problem, replay.as_deref())
         }
-        JobError::Cancelled { stage } | JobError::ShutDown { stage } => with_stage(problem, *stage),
-        JobError::Poisoned { stage, payload_deaths, remaining } => with_stage(problem, *stage)
+        JobError::Cancelled { stage, .. } | JobError::ShutDown { stage, .. } => with_stage(problem, *stage),
+        JobError::Poisoned { stage, payload_deaths, remaining, .. } => with_stage(problem, *stage)
             .with("payload_deaths", payload_deaths)
             .with("remaining_ms", &remaining.as_millis()),
-        JobError::Protocol { violation, replay } => {
+        JobError::Protocol { violation, replay, .. } => {
             with_replay(problem.with("violation", violation), replay.as_deref())
         }
-        JobError::OutputTooLarge { size, limit } => problem.with("size", size).with("limit", limit),
+        JobError::OutputTooLarge { size, limit, .. } => problem.with("size", size).with("limit", limit),
         _ => problem,
     }
 }

@@ -35,10 +35,7 @@ pub(crate) fn limit_hit(
     let is_spent = limits.cpu_budget().is_some_and(|budget| death.cpu_time >= budget);
     let cpu = limits.cpu_limit.filter(|_| signal == SIGXCPU || (signal == SIGKILL && is_spent));
     let file_size = limits.file_size_limit.filter(|_| signal == SIGXFSZ);
-    memory
-        .map(|limit| LimitHit::Memory { limit })
-        .or(cpu.map(|limit| LimitHit::Cpu { limit }))
-        .or(file_size.map(|limit| LimitHit::FileSize { limit }))
+    memory.map(LimitHit::memory).or(cpu.map(LimitHit::cpu)).or(file_size.map(LimitHit::file_size))
 }
 
 /// Returns whether the worker ran out of address space, which has no signal of its own. A worker reports a
@@ -84,7 +81,7 @@ mod tests {
     }
 
     fn death(signal: i32, peak_memory: u64, stderr: &[&str]) -> ExitReport {
-        let mut death = ExitReport::new("a-0", 1, Exit::Signal { number: signal, core_dumped: false });
+        let mut death = ExitReport::new("a-0", 1, Exit::by_signal(signal, false));
         death.peak_memory = Some(peak_memory);
         death.stderr = stderr.iter().map(|&line| line.to_owned()).collect();
         death

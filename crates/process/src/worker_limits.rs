@@ -53,6 +53,7 @@ pub struct WorkerLimits {
 pub enum InvalidWorkerLimits {
     /// The limit is too small for any worker.
     #[error("{key} is zero, which no worker can live with; leave it out for no limit")]
+    #[non_exhaustive]
     NoRoom {
         /// The limit's key.
         key: &'static str,
@@ -62,18 +63,21 @@ pub enum InvalidWorkerLimits {
         "memory_limit is {limit} bytes; no worker starts in less than {} (16 MiB). It counts bytes: 512 MiB are {}",
         MEMORY_FLOOR, 512 << 20
     )]
+    #[non_exhaustive]
     LittleMemory {
         /// `memory_limit`, in bytes.
         limit: u64,
     },
     /// A limit on processor time that the system does not count.
     #[error("cpu_limit is {limit:?}; the system counts whole seconds, from 1s on")]
+    #[non_exhaustive]
     CpuSeconds {
         /// `cpu_limit`.
         limit: Duration,
     },
     /// The nice level does not exist.
     #[error("nice is {nice}; it must be from -20 to 19")]
+    #[non_exhaustive]
     Nice {
         /// `nice`.
         nice: i32,

@@ -39,7 +39,7 @@ async fn stream() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(event) = job.next_event().await {
         match event? {
             JobEvent::Chunk(primes) => println!("{} more, up to {:?}", primes.len(), primes.last()),
-            JobEvent::Progress { done, total } => println!("looked at {done} of {total:?}"),
+            JobEvent::Progress { done, total, .. } => println!("looked at {done} of {total:?}"),
             _ => {}
         }
     }

@@ -142,18 +142,18 @@ mod tests {
         let death = ExitReport::new("fib-0", 1, Exit::Code(1));
         let limit = Duration::from_secs(1);
         vec![
-            JobError::BadInput { message: String::new() },
+            JobError::bad_input(""),
             JobError::Failed(Failure::new("no")),
             JobError::Broke(Failure::new("no").as_broken()),
-            JobError::Panicked { message: String::new(), location: None, replay: None },
+            JobError::panicked("", None),
             JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death))),
-            JobError::TimedOut { stage, limit, replay: None },
-            JobError::Cancelled { stage },
-            JobError::Protocol { violation: String::new(), replay: None },
-            JobError::OutputTooLarge { size: 2, limit: 1 },
-            JobError::Output(PayloadError::WrongEncoding { expected: "JSON", got: Encoding::Bytes }),
-            JobError::Poisoned { stage, payload_deaths: 3, remaining: limit },
-            JobError::ShutDown { stage },
+            JobError::timed_out(stage, limit),
+            JobError::cancelled(stage),
+            JobError::protocol(""),
+            JobError::output_too_large(2, 1),
+            JobError::Output(PayloadError::wrong_encoding("JSON", Encoding::Bytes)),
+            JobError::poisoned(stage, 3, limit),
+            JobError::shut_down(stage),
         ]
     }
 
@@ -182,15 +182,15 @@ mod tests {
     fn the_table_of_refusals_is_the_codes() {
         let limit = Duration::from_secs(1);
         for reason in [
-            Refusal::QueueFull { limit: 1 },
-            Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 },
-            Refusal::BreakerOpen { retry: limit, last_death: String::new() },
+            Refusal::queue_full(1),
+            Refusal::queue_bytes_full(9, 2, 10),
+            Refusal::breaker_open(limit, ""),
             Refusal::Starting,
             Refusal::ShuttingDown,
             Refusal::RuntimeEnded,
-            Refusal::UnknownPool { known: Vec::new() },
-            Refusal::InputTooLarge { size: 2, limit: 1 },
-            Refusal::NoSlotInTime { limit },
+            Refusal::unknown_pool(Vec::new()),
+            Refusal::input_too_large(2, 1),
+            Refusal::no_slot_in_time(limit),
             Refusal::InputEncoding(String::new()),
             Refusal::Forked,
         ] {

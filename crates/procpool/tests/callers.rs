@@ -200,10 +200,10 @@ async fn a_submission_waits_for_a_slot_or_is_refused_at_once() {
     let queued = pool.submit(1).await.unwrap();
 
     let refused = pool.try_submit(2).unwrap_err();
-    assert_eq!(refused.reason, Refusal::QueueFull { limit: 1 });
+    assert_eq!(refused.reason, Refusal::queue_full(1));
     let limit = Duration::from_millis(20);
     let refused = pool.job(3).timeout(limit).submit().await.unwrap_err();
-    assert_eq!(refused.reason, Refusal::NoSlotInTime { limit });
+    assert_eq!(refused.reason, Refusal::no_slot_in_time(limit));
     assert!(JobError::from(refused).is_timeout());
 
     let patient = tokio::spawn(pool.submit(4));

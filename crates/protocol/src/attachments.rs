@@ -135,6 +135,7 @@ impl Attachments {
 /// More attachments than a frame may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it refers to {count} shared regions, and may refer to at most {MAX_ATTACHMENTS}")]
+#[non_exhaustive]
 pub struct TooManyAttachments {
     /// The number of attachments.
     pub count: usize,

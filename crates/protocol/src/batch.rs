@@ -45,6 +45,7 @@ pub fn max_answers(max_payload: u32) -> u32 {
 pub enum InvalidBatch {
     /// A length that exceeds the remaining bytes.
     #[error("a batch with {left} bytes left has an item of {length}")]
+    #[non_exhaustive]
     Short {
         /// The announced number of bytes.
         length: u64,

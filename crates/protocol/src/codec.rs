@@ -59,18 +59,21 @@ pub enum CodecError {
     Decode(DecodeError),
     /// The bytes are not the typed value, or exceed a bound of [`crate::bounded`].
     #[error("{reason}")]
+    #[non_exhaustive]
     Value {
         /// The decoder's error.
         reason: String,
     },
     /// bincode cannot carry the value. See [`crate::carriage`].
     #[error("bincode cannot carry it: {reason}")]
+    #[non_exhaustive]
     Uncarried {
         /// The part that cannot be carried.
         reason: String,
     },
     /// The bytes contain more than the message.
     #[error("what was expected takes {len} bytes and was followed by {extra} more")]
+    #[non_exhaustive]
     Trailing {
         /// Number of bytes that the message or value needs.
         len: usize,
@@ -82,6 +85,7 @@ pub enum CodecError {
     Json(String),
     /// A message larger than the maximum header.
     #[error("a header message of {size} bytes exceeds the limit of {limit}")]
+    #[non_exhaustive]
     TooLarge {
         /// Its size, in bytes.
         size: usize,
@@ -90,6 +94,7 @@ pub enum CodecError {
     },
     /// A job, or its end, with more extras than allowed.
     #[error("a message with {count} extras exceeds the limit of {}", crate::limits::MAX_EXTRAS)]
+    #[non_exhaustive]
     TooManyExtras {
         /// The number of extras.
         count: usize,

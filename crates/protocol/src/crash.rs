@@ -17,6 +17,7 @@ pub enum Exit {
     /// The process returned this code.
     Code(i32),
     /// This signal killed the process.
+    #[non_exhaustive]
     Signal {
         /// The signal's number.
         number: i32,

@@ -33,6 +33,7 @@ const COPIED: usize = 1024;
 pub enum FrameError {
     /// A header message above [`MAX_HEADER`].
     #[error("a frame announced a header of {announced} bytes; the limit is {limit}")]
+    #[non_exhaustive]
     HeaderTooLarge {
         /// The announced length, in bytes.
         announced: u32,
@@ -41,6 +42,7 @@ pub enum FrameError {
     },
     /// A payload above the connection's limit.
     #[error("a frame announced a payload of {announced} bytes; the limit is {limit}")]
+    #[non_exhaustive]
     PayloadTooLarge {
         /// The announced length, in bytes.
         announced: u32,
@@ -61,6 +63,7 @@ pub enum FrameError {
     NoEncoding(u32),
     /// A reference to an arena that is malformed, or in a frame that cannot have a large payload.
     #[error("a {kind:?} frame with a reference of {announced} bytes to a payload")]
+    #[non_exhaustive]
     BadReference {
         /// The frame's kind.
         kind: Kind,
@@ -69,6 +72,7 @@ pub enum FrameError {
     },
     /// Descriptors with a frame that may not have any, or not that number.
     #[error("a {kind:?} frame announced {announced} descriptors")]
+    #[non_exhaustive]
     BadAttachments {
         /// The frame's kind.
         kind: Kind,

@@ -94,6 +94,7 @@ pub struct ContentType(Box<str>);
      {} bytes",
     ContentType::MAX_LEN
 )]
+#[non_exhaustive]
 pub struct InvalidContentType {
     /// The text, cut to fit a message.
     pub text: String,
@@ -170,6 +171,7 @@ pub enum InvalidExtra {
     ContentType(#[from] InvalidContentType),
     /// A number that does not have 8 bytes.
     #[error("the extra {tag} is a number of 8 bytes and has {length}")]
+    #[non_exhaustive]
     Number {
         /// The extra's tag.
         tag: u16,

@@ -57,7 +57,7 @@ pub trait Job: 'static {
     /// job!(Fib, "fib", u64 => u64 {
     ///     fn schema() -> Option<Schema> {
     ///         let input = json!({"type": "integer", "minimum": 0, "maximum": 93});
-    ///         Some(Schema { input, output: json!({"type": "integer"}) })
+    ///         Some(Schema::new(input, json!({"type": "integer"})))
     ///     }
     /// });
     /// assert!(Fib::schema().is_some_and(|schema| schema.input["maximum"] == 93));
@@ -92,6 +92,7 @@ pub trait Streaming: Job {
 
 /// JSON Schemas of a job, written by `schemars` or by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Schema {
     /// Schema of the input.
     pub input: Value,
@@ -100,6 +101,11 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// Returns the schemas of an input and an output.
+    pub fn new(input: Value, output: Value) -> Self {
+        Self { input, output }
+    }
+
     /// Returns a hash that differs when the schemas do: FNV-1a, 64 bits, over their canonical JSON. That has
     /// no spaces, sorts keys by their bytes, and has input and output on one line each. The hash is not
     /// cryptographic: the two sides of a handshake trust each other, but may come from different builds.

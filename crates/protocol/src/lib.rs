@@ -27,6 +27,7 @@ pub mod bounded;
 pub mod carriage;
 mod client_name;
 pub mod codec;
+mod constructors;
 pub mod crash;
 mod declare;
 pub mod decoder;

@@ -9,16 +9,19 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum LimitHit {
     /// The process requested more memory.
+    #[non_exhaustive]
     Memory {
         /// The limit, in bytes.
         limit: u64,
     },
     /// The process used too much processor time, all of its jobs together.
+    #[non_exhaustive]
     Cpu {
         /// The limit, in whole seconds.
         limit: Duration,
     },
     /// The process tried to make a file larger.
+    #[non_exhaustive]
     FileSize {
         /// The limit, in bytes.
         limit: u64,

@@ -61,6 +61,9 @@ impl Finished {
 /// [`Refused`](Self::Refused) means that the job was never accepted; every other variant is the one
 /// outcome of an accepted job.
 ///
+/// Variants can gain fields: match them with `..`. Make one with the function of its name:
+/// [`JobError::timed_out`] makes [`TimedOut`](Self::TimedOut).
+///
 /// ```
 /// # use procpool_protocol::JobError;
 /// fn log(error: &JobError) {
@@ -80,6 +83,7 @@ pub enum JobError {
     Refused(Box<Refused>),
     /// The input does not decode to the job's input type; the function did not run.
     #[error("bad input: {message}")]
+    #[non_exhaustive]
     BadInput {
         /// The worker's decoding error.
         message: String,
@@ -93,6 +97,7 @@ pub enum JobError {
     Broke(Failure),
     /// The function panicked. The worker is replaced.
     #[error("the job panicked: {message}{}{}", at(location.as_deref()), again(replay.as_deref()))]
+    #[non_exhaustive]
     Panicked {
         /// The panic's message.
         message: String,
@@ -106,6 +111,7 @@ pub enum JobError {
     Crashed(Box<CrashReport>),
     /// The job reached its timeout.
     #[error("the job timed out {} after {}{}", stage.describe(), humane(*limit), again(replay.as_deref()))]
+    #[non_exhaustive]
     TimedOut {
         /// How far the job had progressed.
         stage: Stage,
@@ -116,12 +122,14 @@ pub enum JobError {
     },
     /// The caller cancelled the job.
     #[error("the job was cancelled {}", stage.describe())]
+    #[non_exhaustive]
     Cancelled {
         /// How far the job had progressed.
         stage: Stage,
     },
     /// The worker broke the protocol and was killed.
     #[error("the worker broke the protocol and was killed: {violation}{}", again(replay.as_deref()))]
+    #[non_exhaustive]
     Protocol {
         /// The violation.
         violation: String,
@@ -130,6 +138,7 @@ pub enum JobError {
     },
     /// The output is larger than the pool's `max_payload`.
     #[error("the output has {size} bytes; the pool's max_payload is {limit}")]
+    #[non_exhaustive]
     OutputTooLarge {
         /// Its size, in bytes.
         size: u64,
@@ -142,6 +151,7 @@ pub enum JobError {
     /// The payload has killed too many workers: it is in quarantine, and the pool did not run the job. The
     /// job with the last of these deaths is [`Crashed`](Self::Crashed), with [`CrashReport::quarantined`].
     #[error("{}", quarantined(*payload_deaths, *remaining))]
+    #[non_exhaustive]
     Poisoned {
         /// How far the job had progressed: [`Stage::Running`] if a worker had received an earlier attempt.
         stage: Stage,
@@ -152,6 +162,7 @@ pub enum JobError {
     },
     /// The pool shut down before the job ended.
     #[error("the pool shut down while the job was {}", stage.describe())]
+    #[non_exhaustive]
     ShutDown {
         /// How far the job had progressed.
         stage: Stage,
@@ -250,7 +261,7 @@ impl JobError {
     /// # use procpool_protocol::outcome::{Refusal, Refused};
     /// use std::time::Duration;
     ///
-    /// let error = JobError::from(Refused::new("fib", Refusal::QueueFull { limit: 1024 }));
+    /// let error = JobError::from(Refused::new("fib", Refusal::queue_full(1024)));
     /// assert_eq!((error.http_status(), error.retry_after()), (503, Some(Duration::from_secs(1))));
     /// ```
     pub fn retry_after(&self) -> Option<Duration> {

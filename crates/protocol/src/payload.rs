@@ -57,6 +57,7 @@ impl Encoding {
 
 /// Encoded bytes with the name of their encoding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Payload {
     /// The encoding of `bytes`.
     pub encoding: Encoding,
@@ -72,6 +73,7 @@ pub struct Payload {
 pub enum PayloadError {
     /// The value cannot be encoded.
     #[error("failed to encode the value as {}: {reason}", encoding.name())]
+    #[non_exhaustive]
     Encode {
         /// The requested encoding.
         encoding: Encoding,
@@ -80,6 +82,7 @@ pub enum PayloadError {
     },
     /// The bytes do not decode to the expected type.
     #[error("failed to decode {} bytes of {}: {reason}", length, encoding.name())]
+    #[non_exhaustive]
     Decode {
         /// The payload's own encoding.
         encoding: Encoding,
@@ -96,6 +99,7 @@ pub enum PayloadError {
     TooManyAttachments(TooManyAttachments),
     /// Raw bytes were sent where a typed value is expected, or vice versa.
     #[error("expected {expected}, got {}", got.name())]
+    #[non_exhaustive]
     WrongEncoding {
         /// The kind that the receiving type requires.
         expected: &'static str,

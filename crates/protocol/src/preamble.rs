@@ -37,6 +37,7 @@ pub enum PreambleError {
         "the other side speaks protocol version {} to {}, this side {} to {}",
         theirs.lowest, theirs.highest, VERSIONS.start(), VERSIONS.end()
     )]
+    #[non_exhaustive]
     NoCommonVersion {
         /// The other side's offer.
         theirs: Preamble,

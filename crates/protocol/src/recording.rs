@@ -123,6 +123,7 @@ pub enum RecordingError {
         "it has format {found}, and this procpool reads up to format {FORMAT_WITH_HISTORY}; use the one that has \
          written it"
     )]
+    #[non_exhaustive]
     Format {
         /// The file's format.
         found: u32,
@@ -133,6 +134,7 @@ pub enum RecordingError {
          that has saved it",
         VERSIONS.end()
     )]
+    #[non_exhaustive]
     Version {
         /// The file's version.
         saved: u16,
@@ -148,6 +150,7 @@ pub enum RecordingError {
     Message(CodecError),
     /// A frame of another kind than expected.
     #[error("it is damaged: it has {found:?} where {expected:?} should be")]
+    #[non_exhaustive]
     Unexpected {
         /// The actual kind.
         found: Kind,

@@ -22,10 +22,13 @@ impl Refused {
 
 /// Why a pool did not accept a job.
 ///
+/// Variants can gain fields: match them with `..`. Make one with the function of its name:
+/// [`Refusal::queue_full`] makes [`QueueFull`](Self::QueueFull).
+///
 /// ```
 /// # use procpool_protocol::JobError;
 /// # use procpool_protocol::outcome::{Refusal, Refused};
-/// let error = JobError::from(Refused::new("fib", Refusal::QueueFull { limit: 1024 }));
+/// let error = JobError::from(Refused::new("fib", Refusal::queue_full(1024)));
 /// let is_busy = matches!(&error, JobError::Refused(refused) if refused.reason.is_full_queue());
 /// assert!(is_busy);
 /// ```
@@ -34,12 +37,14 @@ impl Refused {
 pub enum Refusal {
     /// There is no such pool.
     #[error("does not exist; there are: {}", .known.join(", "))]
+    #[non_exhaustive]
     UnknownPool {
         /// The existing pools.
         known: Vec<String>,
     },
     /// The queue is full.
     #[error("has {limit} jobs waiting and takes no more; try again later")]
+    #[non_exhaustive]
     QueueFull {
         /// Maximum number of jobs in the queue.
         limit: usize,
@@ -48,6 +53,7 @@ pub enum Refusal {
     #[error(
         "has {waiting} bytes of inputs waiting and takes no {size} more (`queue_bytes` is {limit}); try again later"
     )]
+    #[non_exhaustive]
     QueueBytesFull {
         /// Number of bytes of the waiting inputs.
         waiting: usize,
@@ -61,6 +67,7 @@ pub enum Refusal {
         "has no worker, because they keep dying at their start; the next is tried in {} (the last one: {last_death})",
         humane(*.retry)
     )]
+    #[non_exhaustive]
     BreakerOpen {
         /// Time until the next start of a worker.
         retry: Duration,
@@ -73,6 +80,7 @@ pub enum Refusal {
          allows no more",
         seconds(*.retry)
     )]
+    #[non_exhaustive]
     ClientQuarantined {
         /// The client.
         client: String,
@@ -83,6 +91,7 @@ pub enum Refusal {
     },
     /// No queue slot became free before the job's deadline.
     #[error("had no queue slot within the job's {}", humane(*.limit))]
+    #[non_exhaustive]
     NoSlotInTime {
         /// The job's timeout.
         limit: Duration,
@@ -104,6 +113,7 @@ pub enum Refusal {
     Forked,
     /// The encoded input is larger than the pool's `max_payload`.
     #[error("takes inputs of up to {limit} bytes, this one has {size}")]
+    #[non_exhaustive]
     InputTooLarge {
         /// Its size, in bytes.
         size: usize,

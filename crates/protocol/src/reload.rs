@@ -29,6 +29,7 @@ impl ReloadReport {
 pub enum ReloadError {
     /// The new executable cannot be used. Nothing has changed.
     #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
+    #[non_exhaustive]
     Executable {
         /// The pool.
         pool: String,
@@ -37,6 +38,7 @@ pub enum ReloadError {
     },
     /// The first worker of the new generation did not become ready. Nothing has changed.
     #[error("failed to reload pool `{pool}`: {reason}; its workers are those from before")]
+    #[non_exhaustive]
     Canary {
         /// The pool.
         pool: String,
@@ -45,12 +47,14 @@ pub enum ReloadError {
     },
     /// A later reload has replaced this one.
     #[error("the reload of pool `{pool}` gave way to a later one")]
+    #[non_exhaustive]
     Superseded {
         /// The pool.
         pool: String,
     },
     /// This process is a fork of the one that started the pool.
     #[error("failed to reload pool `{pool}`: it belongs to the process that this one was forked from")]
+    #[non_exhaustive]
     Forked {
         /// The pool.
         pool: String,
@@ -60,12 +64,14 @@ pub enum ReloadError {
         "failed to reload pool `{pool}`: the runtime on which it was started has ended; start the pool on one that \
          outlives all that use it"
     )]
+    #[non_exhaustive]
     RuntimeEnded {
         /// The pool.
         pool: String,
     },
     /// The pool was shut down meanwhile.
     #[error("failed to reload pool `{pool}`: it is shutting down")]
+    #[non_exhaustive]
     ShutDown {
         /// The pool.
         pool: String,

@@ -88,6 +88,6 @@ mod tests {
         assert!(late.pools().is_empty());
 
         late.arrive(Coordinator::start(CoordinatorConfig::default()).await.unwrap());
-        assert_eq!(reason(&late), Refusal::UnknownPool { known: Vec::new() });
+        assert_eq!(reason(&late), Refusal::unknown_pool(Vec::new()));
     }
 }

@@ -177,7 +177,7 @@ mod tests {
         type Input = String;
         type Output = String;
         fn schema() -> Option<Schema> {
-            Some(Schema { input: json!({"type": "string"}), output: json!({"type": "string"}) })
+            Some(Schema::new(json!({"type": "string"}), json!({"type": "string"})))
         }
     }
 

@@ -65,6 +65,7 @@ pub enum PostError {
     Encode(PayloadError),
     /// The message is larger than the limit.
     #[error("failed to post a message of {size} bytes: the limit is {limit}")]
+    #[non_exhaustive]
     TooLarge {
         /// Its size, in bytes.
         size: u64,

@@ -92,8 +92,8 @@ mod tests {
 
     /// Returns the number of descriptors that a frame receives if it began at `start` and announced `count`.
     fn attached(received: &mut Received, start: u64, count: u8) -> usize {
-        let attachments = Attachments::absent(count);
-        let payload = Payload { attachments, ..Payload::raw("input") };
+        let mut payload = Payload::raw("input");
+        payload.attachments = Attachments::absent(count);
         let mut frame = Frame::new(Kind::Job, 1, "").with_payload(payload);
         received.attach(|| start, &mut frame);
         frame.payload.attachments.as_slice().len()

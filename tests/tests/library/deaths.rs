@@ -19,7 +19,7 @@ async fn a_killed_worker_fails_only_its_own_job() {
 
     let error = victim.await.unwrap_err();
     let report = error.crash_report().expect("the worker was killed");
-    assert_eq!(report.death.exit, Exit::Signal { number: 9, core_dumped: false });
+    assert_eq!(report.death.exit, Exit::by_signal(9, false));
     assert_eq!((report.death.pid, report.stage), (pid, Stage::Running));
     for (n, neighbour) in neighbours.into_iter().enumerate() {
         assert_eq!(neighbour.await.unwrap(), n.to_string());

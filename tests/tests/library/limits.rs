@@ -65,7 +65,7 @@ async fn a_cancelled_job_that_obeys_keeps_its_worker() {
     let (job, _) = begin(&pool, Verb::Obey).await;
     assert!(job.cancel());
     assert!(!job.cancel(), "it has its outcome");
-    assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
+    assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running, .. }));
     assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
     assert_eq!(pool.workers()[0].pid, before);
 }
@@ -76,7 +76,7 @@ async fn a_cancelled_job_that_does_not_obey_is_killed() {
     let (job, pid) = begin(&pool, Verb::Spin).await;
     let id = job.id();
     assert!(pool.cancel(id));
-    assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
+    assert!(matches!(job.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running, .. }));
     eventually("the kill", async || (!process::is_alive(pid)).then_some(())).await;
     assert!(!pool.cancel(id));
 }
@@ -111,15 +111,13 @@ async fn a_full_queue_refuses_at_once_or_keeps_the_patient_waiting() {
     let queued = pool.try_submit(echo("queued")).unwrap();
 
     let error = pool.try_run(echo("refused")).await.unwrap_err();
-    assert!(
-        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::QueueFull { limit: 1 })
-    );
+    assert!(matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::queue_full(1)));
     assert!(error.is_retryable() && error.retry_after().is_some());
 
     let limit = Duration::from_millis(20);
     let error = pool.job(echo("impatient")).timeout(limit).run().await.unwrap_err();
     assert!(
-        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::NoSlotInTime { limit })
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::no_slot_in_time(limit))
     );
 
     let patient = tokio::spawn({
@@ -141,7 +139,9 @@ async fn inputs_beyond_the_bytes_of_the_queue_are_refused_at_once_or_wait_patien
 
     let error = pool.try_run(text(10)).await.unwrap_err();
     let JobError::Refused(refused) = &error else { panic!("{error}") };
-    let Refusal::QueueBytesFull { waiting, size, limit: 100_000 } = refused.reason else { panic!("{error}") };
+    let Refusal::QueueBytesFull { waiting, size, limit: 100_000, .. } = refused.reason else {
+        panic!("{error}")
+    };
     assert!(waiting > 200_000 && size > 10, "{error}");
     assert!(error.to_string().contains("`queue_bytes` is 100000"), "{error}");
     assert!(error.is_retryable() && error.retry_after().is_some());
@@ -152,7 +152,7 @@ async fn inputs_beyond_the_bytes_of_the_queue_are_refused_at_once_or_wait_patien
     let limit = Duration::from_millis(20);
     let error = pool.job(text(10)).timeout(limit).run().await.unwrap_err();
     assert!(
-        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::NoSlotInTime { limit })
+        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::no_slot_in_time(limit))
     );
 
     let patient: Vec<_> = [90_000, 10, 150_000, 90_000, 10]
@@ -211,9 +211,7 @@ async fn without_a_queue_callers_wait_for_a_worker() {
         async move { pool.run(echo("patient")).await }
     });
     let error = pool.try_run(echo("refused")).await.unwrap_err();
-    assert!(
-        matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::QueueFull { limit: 0 })
-    );
+    assert!(matches!(&error, JobError::Refused(refused) if refused.reason == Refusal::queue_full(0)));
     running.cancel();
     assert_eq!(patient.await.unwrap().unwrap(), "patient");
 }

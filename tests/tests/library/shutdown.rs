@@ -32,8 +32,8 @@ async fn a_drain_that_takes_too_long_is_cut() {
     let queued = pool.try_submit(echo("queued")).unwrap();
     let report = pool.shutdown(Duration::from_millis(20)).await;
     assert_eq!(report.shut_down, 2);
-    assert!(matches!(running.await.unwrap_err(), JobError::ShutDown { stage: Stage::Running }));
-    assert!(matches!(queued.await.unwrap_err(), JobError::ShutDown { stage: Stage::Queued }));
+    assert!(matches!(running.await.unwrap_err(), JobError::ShutDown { stage: Stage::Running, .. }));
+    assert!(matches!(queued.await.unwrap_err(), JobError::ShutDown { stage: Stage::Queued, .. }));
 }
 
 #[tokio::test]
@@ -81,6 +81,6 @@ fn everything_ends_when_the_runtime_does() {
     );
     assert!(error.to_string().contains("the runtime on which pool `verbs` was started has ended"), "{error}");
     let error = watch.block_on(pool.reload()).unwrap_err();
-    assert!(matches!(&error, ReloadError::RuntimeEnded { pool } if pool == "verbs"), "{error}");
+    assert!(matches!(&error, ReloadError::RuntimeEnded { pool, .. } if pool == "verbs"), "{error}");
     assert!(error.to_string().contains("the runtime on which it was started has ended"), "{error}");
 }

@@ -29,7 +29,7 @@ async fn death_of(pool: &Pool<Verbs>, verb: Verb) -> ExitReport {
 async fn an_allocation_loop_dies_of_the_memory_limit() {
     let pool = greedy().memory_limit(256 * MEBIBYTE).start().await.unwrap();
     let death = death_of(&pool, Verb::Allocate).await;
-    assert_eq!(death.limit, Some(LimitHit::Memory { limit: 256 * MEBIBYTE }));
+    assert_eq!(death.limit, Some(LimitHit::memory(256 * MEBIBYTE)));
     assert!(death.to_string().contains("it hit its memory limit of 256 MiB"), "{death}");
     assert!(death.peak_memory.is_some_and(|peak| peak <= 256 * MEBIBYTE), "{death:?}");
     assert_eq!(pool.status().deaths, 1, "it was not tried again");
@@ -40,7 +40,7 @@ async fn one_allocation_that_is_too_large_is_the_memory_limit_too_however_long_t
     let pool = greedy().memory_limit(256 * MEBIBYTE).env("RUST_BACKTRACE", "full").start().await.unwrap();
     let death = death_of(&pool, Verb::Large(1 << 30)).await;
     assert!(death.peak_memory < Some(200 * MEBIBYTE), "{death:?}");
-    assert_eq!(death.limit, Some(LimitHit::Memory { limit: 256 * MEBIBYTE }), "{death:?}");
+    assert_eq!(death.limit, Some(LimitHit::memory(256 * MEBIBYTE)), "{death:?}");
     assert_eq!(death.stderr[0], "memory allocation of 1073741824 bytes failed");
 }
 
@@ -74,7 +74,7 @@ async fn a_busy_loop_dies_of_the_cpu_limit() {
     let pool = greedy().cpu_limit(Duration::from_secs(1)).start().await.unwrap();
     let death = death_of(&pool, Verb::Spin).await;
     assert_eq!(death.exit.signal(), Some(24), "{death}");
-    assert_eq!(death.limit, Some(LimitHit::Cpu { limit: Duration::from_secs(1) }));
+    assert_eq!(death.limit, Some(LimitHit::cpu(Duration::from_secs(1))));
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn no_job_dies_of_the_processor_time_that_others_have_used() {
 async fn a_process_for_every_job_is_held_to_the_limit_exactly() {
     let pool = greedy().cpu_limit(Duration::from_secs(1)).process_per_job(true).start().await.unwrap();
     let death = death_of(&pool, Verb::Spin).await;
-    assert_eq!(death.limit, Some(LimitHit::Cpu { limit: Duration::from_secs(1) }));
+    assert_eq!(death.limit, Some(LimitHit::cpu(Duration::from_secs(1))));
     // The kernel's own count may lag behind by a tick of its clock.
     assert!(death.cpu_time < Duration::from_millis(1_500), "{death:?}");
 }
@@ -122,7 +122,7 @@ async fn a_file_without_end_dies_of_the_file_size_limit() {
     let pool = greedy().file_size_limit(3 * MEBIBYTE).start().await.unwrap();
     let death = death_of(&pool, Verb::Fill(path.display().to_string())).await;
     assert_eq!(death.exit.signal(), Some(25), "{death}");
-    assert_eq!(death.limit, Some(LimitHit::FileSize { limit: 3 * MEBIBYTE }));
+    assert_eq!(death.limit, Some(LimitHit::file_size(3 * MEBIBYTE)));
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 3 * MEBIBYTE);
 }
 
@@ -186,7 +186,7 @@ async fn no_worker_dumps_core_and_nothing_else_is_limited_unasked() {
         assert_eq!(limit(&limits, name), limit(&own, name), "{name}");
     }
     let death = death_of(&pool, Verb::Abort).await;
-    assert_eq!(death.exit, Exit::Signal { number: 6, core_dumped: false });
+    assert_eq!(death.exit, Exit::by_signal(6, false));
     assert_eq!(death.limit, None);
 }
 

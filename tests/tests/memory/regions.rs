@@ -137,7 +137,7 @@ async fn text_from_outside_names_no_memory() {
         let limits = JobLimits::new();
         let job = pool.raw().submit(Payload::json(input), Encoding::Json, limits).unwrap();
         match job.outcome.await.result.map_err(|error| *error) {
-            Err(JobError::BadInput { message }) => {
+            Err(JobError::BadInput { message, .. }) => {
                 assert!(
                     message.contains("failed to find a shared region: its descriptor did not come"),
                     "{message}"
@@ -157,7 +157,7 @@ async fn a_region_of_other_cells_is_bad_input() {
     let limits = JobLimits::new();
     let job = pool.raw().submit(Payload::json(input), Encoding::Json, limits).unwrap();
     match job.outcome.await.result.map_err(|error| *error) {
-        Err(JobError::BadInput { message }) => {
+        Err(JobError::BadInput { message, .. }) => {
             assert!(message.contains("its cells have 8 bytes each, and 4 bytes were expected"), "{message}");
         }
         other => panic!("{other:?}"),

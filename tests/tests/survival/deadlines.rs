@@ -181,16 +181,16 @@ async fn a_cancel_says_whether_it_was_in_time_in_every_state() {
     // Queued, for a worker that is not there yet, and behind one that runs: it is never begun.
     let unborn = pool.try_submit(Verb::Log(log.display().to_string(), "ran".into())).unwrap();
     assert!(unborn.cancel() && !unborn.cancel());
-    assert!(matches!(unborn.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued }));
+    assert!(matches!(unborn.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued, .. }));
     idle(&pool, 1).await;
     let worker = pool.workers()[0].pid;
     let (running, _) = begin(&pool, Verb::Obey).await;
     let queued = pool.try_submit(Verb::Log(log.display().to_string(), "ran".into())).unwrap();
     assert!(queued.cancel() && !queued.cancel());
-    assert!(matches!(queued.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued }));
+    assert!(matches!(queued.await.unwrap_err(), JobError::Cancelled { stage: Stage::Queued, .. }));
     // Running, and obedient.
     assert!(running.cancel() && !running.cancel());
-    assert!(matches!(running.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running }));
+    assert!(matches!(running.await.unwrap_err(), JobError::Cancelled { stage: Stage::Running, .. }));
     // Done.
     let done = pool.try_submit(echo("done")).unwrap();
     let id = done.id();

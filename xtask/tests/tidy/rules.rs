@@ -129,6 +129,33 @@ pub(crate) fn wall_clock(source: &Source) -> Vec<Finding> {
     )
 }
 
+/// The variants with named fields of an enum that is `#[non_exhaustive]` are so, too: fields are added more often than
+/// variants.
+pub(crate) fn closed_variants(source: &Source) -> Vec<Finding> {
+    const OPEN: &str = "#[non_exhaustive]";
+    let advice =
+        "put `#[non_exhaustive]` before this variant, and give it a constructor where other crates make one";
+    let is_public_enum = |line: &str| line.starts_with("pub enum ");
+    let mut findings = Vec::new();
+    let (mut is_in_enum, mut is_open) = (false, false);
+    for (line, number) in source.code.lines().zip(1..) {
+        match line.trim() {
+            OPEN => is_open = true,
+            _ if is_public_enum(line) => (is_in_enum, is_open) = (is_open, false),
+            "}" if line.starts_with('}') => (is_in_enum, is_open) = (false, false),
+            variant if variant.starts_with(char::is_uppercase) => {
+                if is_in_enum && !is_open && variant.contains('{') {
+                    findings.push(Finding::line(source, number, advice));
+                }
+                is_open = false;
+            }
+            item if item.starts_with("pub ") => is_open = false,
+            _ => {}
+        }
+    }
+    findings
+}
+
 /// Nothing is left for later by a macro that panics.
 pub(crate) fn undone(source: &Source) -> Vec<Finding> {
     let undone = |line: &str| {

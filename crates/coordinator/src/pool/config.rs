@@ -120,6 +120,7 @@ impl PoolConfig {
 pub enum PoolError {
     /// Its limits contradict each other.
     #[error("failed to start pool `{pool}`: {reason}")]
+    #[non_exhaustive]
     Limits {
         /// The pool.
         pool: String,
@@ -128,6 +129,7 @@ pub enum PoolError {
     },
     /// Another pool has that name.
     #[error("failed to start pool `{pool}`: there are two of that name")]
+    #[non_exhaustive]
     Duplicate {
         /// The pool.
         pool: String,
@@ -142,6 +144,7 @@ pub enum PoolError {
     #[error(
         "failed to start pool `{pool}`: worker data of {size} bytes exceeds max_payload, which is {limit}"
     )]
+    #[non_exhaustive]
     LargeWorkerData {
         /// The pool.
         pool: String,
@@ -152,6 +155,7 @@ pub enum PoolError {
     },
     /// Its workers cannot attach there.
     #[error("failed to start pool `{pool}`: {reason}")]
+    #[non_exhaustive]
     Attach {
         /// The pool.
         pool: String,
@@ -160,6 +164,7 @@ pub enum PoolError {
     },
     /// Its failed jobs cannot be saved in that directory, or in that number.
     #[error("failed to start pool `{pool}`: {reason}")]
+    #[non_exhaustive]
     SaveFailedJobs {
         /// The pool.
         pool: String,
@@ -168,6 +173,7 @@ pub enum PoolError {
     },
     /// Its worker data does not encode.
     #[error("failed to start pool `{pool}`: {reason}")]
+    #[non_exhaustive]
     WorkerData {
         /// The pool.
         pool: String,

@@ -15,8 +15,8 @@ impl Core {
     /// Returns a reload's error, corrected where the runtime of the pool has ended.
     pub(super) fn why_not_reloaded(&self, error: ReloadError) -> ReloadError {
         match error {
-            ReloadError::ShutDown { pool } if self.what_ended() == Refusal::RuntimeEnded => {
-                ReloadError::RuntimeEnded { pool }
+            ReloadError::ShutDown { pool, .. } if self.what_ended() == Refusal::RuntimeEnded => {
+                ReloadError::runtime_ended(pool)
             }
             error => error,
         }

@@ -57,5 +57,5 @@ pub(super) fn start_on_blocking(runtime: &Handle, config: PoolConfig) -> Result<
 }
 
 fn failed(pool: String, reason: io::Error) -> PoolError {
-    StartError::Prepare { pool, reason }.into()
+    StartError::prepare(pool, reason).into()
 }

@@ -105,7 +105,7 @@ impl RawPool {
         if min_workers > 0 && pool.owner.workers.executable().is_some() {
             outcome.await.unwrap_or_else(|_| {
                 let reason = std::io::Error::other("the runtime is shutting down");
-                Err(StartError::Prepare { pool: name, reason })
+                Err(StartError::prepare(name, reason))
             })?;
         }
         Ok(pool)
@@ -317,25 +317,25 @@ impl RawPool {
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let core = self.core();
         if !core.is_here() {
-            return Err(ReloadError::Forked { pool: core.name.clone() });
+            return Err(ReloadError::forked(core.name.clone()));
         }
         let (caller, ended) = oneshot::channel();
         // Reading the file may take its time, and a network disk more than that.
         let pool = self.clone();
         let begun = core.runtime().spawn_blocking(move || pool.begin_reload(caller)).await;
         begun
-            .unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }))
+            .unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())))
             .map_err(|error| core.why_not_reloaded(error))
             .inspect_err(|error| tracing::error!("{error}"))?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
-        let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::ShutDown { pool: core.name.clone() }));
+        let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())));
         ended.map_err(|error| core.why_not_reloaded(error))
     }
 
     fn begin_reload(&self, caller: Reloading) -> Result<(), ReloadError> {
         let core = self.core();
         let order = self.owner.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let unusable = |reason: String| ReloadError::Executable { pool: core.name.clone(), reason };
+        let unusable = |reason: String| ReloadError::executable(core.name.clone(), reason);
         let executable = self.owner.workers.executable().ok_or_else(|| {
             unusable("its workers attach to it; have them replaced where they are started".into())
         })?;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub enum SaveError {
     /// There is no such directory, and none can be made; or others can write in it.
     #[error("save_failed_jobs cannot be the directory {}: {reason}", dir.display())]
+    #[non_exhaustive]
     Dir {
         /// The directory.
         dir: PathBuf,
@@ -20,6 +21,7 @@ pub enum SaveError {
     PoolName,
     /// A recording describes itself in JSON, which is text.
     #[error("save_failed_jobs cannot write down {what} {value:?}: it is not UTF-8")]
+    #[non_exhaustive]
     NotText {
         /// Its kind: the executable, an argument, …
         what: &'static str,

@@ -160,10 +160,10 @@ fn the_end_of_the_runtime_loses_no_outcome() {
 fn what_a_debugger_may_explain_is_worth_saving() {
     let limit = Duration::from_secs(1);
     let worth = |error| is_worth_saving(&error);
-    assert!(worth(crash()) && worth(JobError::Protocol { violation: String::new(), replay: None }));
-    assert!(worth(JobError::Panicked { message: String::new(), location: None, replay: None }));
-    assert!(worth(JobError::TimedOut { stage: Stage::Running, limit, replay: None }));
-    assert!(!worth(JobError::TimedOut { stage: Stage::Queued, limit, replay: None }));
-    assert!(!worth(JobError::Cancelled { stage: Stage::Running }));
-    assert!(!worth(JobError::ShutDown { stage: Stage::Running }));
+    assert!(worth(crash()) && worth(JobError::protocol("")));
+    assert!(worth(JobError::panicked("", None)));
+    assert!(worth(JobError::timed_out(Stage::Running, limit)));
+    assert!(!worth(JobError::timed_out(Stage::Queued, limit)));
+    assert!(!worth(JobError::cancelled(Stage::Running)));
+    assert!(!worth(JobError::shut_down(Stage::Running)));
 }

@@ -66,7 +66,7 @@ pub(super) async fn reload(
     let reloaded = tokio::select! {
         reloaded = shared.app.admin.reload(&name) => reloaded,
         // A drain waits for all that is in flight, and a new make may take its time to get ready.
-        () = shared.app.health.until_draining() => Some(Err(ReloadError::ShutDown { pool: name.clone() })),
+        () = shared.app.health.until_draining() => Some(Err(ReloadError::shut_down(name.clone()))),
     };
     match reloaded {
         Some(Ok(report)) => Ok(json(&report)),

@@ -155,10 +155,9 @@ impl Admin for Fake {
         if self.reloads_forever {
             return Box::pin(std::future::pending());
         }
-        let reason = "it ended with exit code 1".into();
         let reloaded = match pool {
             "fib" => Some(Ok(ReloadReport::new("fib", 3))),
-            "down" => Some(Err(ReloadError::Canary { pool: "down".into(), reason })),
+            "down" => Some(Err(ReloadError::canary("down", "it ended with exit code 1"))),
             _ => None,
         };
         Box::pin(async { reloaded })

@@ -70,13 +70,13 @@ async fn every_refusal_has_its_status_and_its_reason_and_no_outcome() {
 async fn retry_after_stands_only_where_the_job_cannot_have_run_and_waiting_helps() {
     let refused = |reason| JobError::from(Refused::new("fib", reason));
     for (error, expected) in [
-        (refused(Refusal::QueueFull { limit: 8 }), Some("1")),
-        (refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }), Some("1")),
+        (refused(Refusal::queue_full(8)), Some("1")),
+        (refused(Refusal::queue_bytes_full(9, 2, 10)), Some("1")),
         (refused(Refusal::ShuttingDown), Some("1")),
-        (JobError::ShutDown { stage: Stage::Queued }, Some("1")),
-        (JobError::ShutDown { stage: Stage::Running }, None),
+        (JobError::shut_down(Stage::Queued), Some("1")),
+        (JobError::shut_down(Stage::Running), None),
         (crashed(Stage::Running), None),
-        (refused(Refusal::UnknownPool { known: vec![] }), None),
+        (refused(Refusal::unknown_pool(vec![])), None),
     ] {
         let shown = error.to_string();
         assert_eq!(reply_to(error).await.header("retry-after"), expected, "{shown}");
@@ -96,7 +96,7 @@ async fn texts_of_a_worker_reach_no_header() {
 async fn texts_of_a_worker_neither_turn_nor_drive_what_shows_a_problem() {
     let evil = "a\u{202e}b\u{2028}c\u{85}d\u{200b}e\u{e0041}";
     let location = Some(format!("src/{evil}.rs:1"));
-    let reply = reply_to(JobError::Panicked { message: evil.into(), location, replay: None }).await;
+    let reply = reply_to(JobError::panicked(evil, location)).await;
     assert!(!reply.text().contains(is_unprintable), "{:?}", reply.text());
     let problem = reply.problem();
     assert_eq!(problem["message"], evil, "a program reads what the worker said");
@@ -118,10 +118,16 @@ async fn the_name_of_no_pool_neither_turns_nor_drives_what_shows_a_problem() {
 }
 
 fn crashed(stage: Stage) -> JobError {
-    let exit = Exit::Signal { number: 9, core_dumped: false };
+    let exit = Exit::by_signal(9, false);
     let mut death = ExitReport::new("fib-3", 1234, exit);
     death.stderr = vec!["last words".into()];
     JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(0xfeed), stage, death)))
+}
+
+/// Returns the error of a job that was saved.
+fn saved(mut error: JobError) -> JobError {
+    error.saved_as("/a.job".into());
+    error
 }
 
 fn outcomes() -> Vec<Row> {
@@ -130,7 +136,7 @@ fn outcomes() -> Vec<Row> {
     let failure = Failure::new("n is too large").with_code("too_large");
     vec![
         Row(
-            JobError::BadInput { message: "not a u64".into() },
+            JobError::bad_input("not a u64"),
             400,
             "bad_input",
             json!({"message": "not a u64", "may_have_run": false}),
@@ -156,13 +162,13 @@ fn outcomes() -> Vec<Row> {
                    "may_have_run": true}),
         ),
         Row(
-            JobError::Panicked { message: "oh".into(), location: Some("main.rs:1:2".into()), replay: None },
+            JobError::panicked("oh", Some("main.rs:1:2".into())),
             500,
             "panicked",
             json!({"message": "oh", "location": "main.rs:1:2", "may_have_run": true}),
         ),
         Row(
-            JobError::Panicked { message: "oh".into(), location: None, replay: Some("/a.job".into()) },
+            saved(JobError::panicked("oh", None)),
             500,
             "panicked",
             json!({"message": "oh", "location": null, "replay": "/a.job"}),
@@ -179,44 +185,39 @@ fn outcomes() -> Vec<Row> {
         ),
         Row(crashed(queued), 502, "crashed", json!({"stage": "queued", "may_have_run": false})),
         Row(
-            JobError::TimedOut { stage: queued, limit, replay: None },
+            JobError::timed_out(queued, limit),
             504,
             "timed_out",
             json!({"stage": "queued", "limit_ms": 1500, "may_have_run": false}),
         ),
         Row(
-            JobError::TimedOut { stage: running, limit, replay: None },
+            JobError::timed_out(running, limit),
             504,
             "timed_out",
             json!({"stage": "running", "may_have_run": true}),
         ),
-        Row(JobError::Cancelled { stage: queued }, 499, "cancelled", json!({"stage": "queued"})),
+        Row(JobError::cancelled(queued), 499, "cancelled", json!({"stage": "queued"})),
         Row(
-            JobError::Protocol { violation: "a frame too many".into(), replay: None },
+            JobError::protocol("a frame too many"),
             502,
             "protocol_error",
             json!({"violation": "a frame too many", "may_have_run": true}),
         ),
         Row(
-            JobError::Poisoned { stage: queued, payload_deaths: 3, remaining: limit },
+            JobError::poisoned(queued, 3, limit),
             422,
             "poisoned",
             json!({"stage": "queued", "payload_deaths": 3, "remaining_ms": 1500,
                    "may_have_run": false}),
         ),
+        Row(JobError::output_too_large(11, 10), 500, "output_too_large", json!({"size": 11, "limit": 10})),
         Row(
-            JobError::OutputTooLarge { size: 11, limit: 10 },
-            500,
-            "output_too_large",
-            json!({"size": 11, "limit": 10}),
-        ),
-        Row(
-            JobError::Output(PayloadError::WrongEncoding { expected: "JSON", got: Encoding::Bytes }),
+            JobError::Output(PayloadError::wrong_encoding("JSON", Encoding::Bytes)),
             500,
             "unreadable_output",
             json!({"may_have_run": true}),
         ),
-        Row(JobError::ShutDown { stage: running }, 503, "shut_down", json!({"stage": "running"})),
+        Row(JobError::shut_down(running), 503, "shut_down", json!({"stage": "running"})),
     ]
 }
 
@@ -224,35 +225,30 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
     let limit = Duration::from_millis(250);
     let known = vec!["fib".into(), "ping".into()];
     vec![
-        (Refusal::UnknownPool { known }, 404, "unknown_pool", json!({"known": ["fib", "ping"]})),
-        (Refusal::QueueFull { limit: 8 }, 503, "queue_full", json!({"limit": 8})),
+        (Refusal::unknown_pool(known), 404, "unknown_pool", json!({"known": ["fib", "ping"]})),
+        (Refusal::queue_full(8), 503, "queue_full", json!({"limit": 8})),
         (
-            Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 },
+            Refusal::queue_bytes_full(9, 2, 10),
             503,
             "queue_bytes_full",
             json!({"waiting": 9, "size": 2, "limit": 10}),
         ),
         (
-            Refusal::BreakerOpen { retry: limit, last_death: "exit code 1".into() },
+            Refusal::breaker_open(limit, "exit code 1"),
             503,
             "breaker_open",
             json!({"retry_ms": 250, "last_death": "exit code 1"}),
         ),
         (
-            Refusal::ClientQuarantined { client: "192.0.2.7".into(), deaths: 3, retry: limit },
+            Refusal::client_quarantined("192.0.2.7", 3, limit),
             429,
             "client_quarantined",
             json!({"client": "192.0.2.7", "deaths": 3, "retry_ms": 250}),
         ),
-        (Refusal::NoSlotInTime { limit }, 504, "no_slot_in_time", json!({"limit_ms": 250})),
+        (Refusal::no_slot_in_time(limit), 504, "no_slot_in_time", json!({"limit_ms": 250})),
         (Refusal::Starting, 503, "starting", json!({})),
         (Refusal::ShuttingDown, 503, "shutting_down", json!({})),
-        (
-            Refusal::InputTooLarge { size: 11, limit: 10 },
-            413,
-            "input_too_large",
-            json!({"size": 11, "limit": 10}),
-        ),
+        (Refusal::input_too_large(11, 10), 413, "input_too_large", json!({"size": 11, "limit": 10})),
         (Refusal::InputEncoding("no".into()), 500, "input_encoding", json!({})),
         (Refusal::Forked, 503, "forked", json!({})),
     ]

@@ -43,6 +43,7 @@ pub enum ExecutableError {
         "failed to find the worker executable `{name}`; looked in {}",
         looked_in.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
+    #[non_exhaustive]
     NotFound {
         /// The name that was looked for.
         name: String,
@@ -51,6 +52,7 @@ pub enum ExecutableError {
     },
     /// The file is there, but cannot be opened or is not executable.
     #[error("failed to use the worker executable {}: {reason}", path.display())]
+    #[non_exhaustive]
     Unusable {
         /// The file.
         path: PathBuf,

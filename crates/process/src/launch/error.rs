@@ -13,6 +13,7 @@ use std::time::Duration;
 pub enum StartError {
     /// The system does not spawn the process.
     #[error("failed to spawn {}: {reason}", path.display())]
+    #[non_exhaustive]
     Spawn {
         /// The executable.
         path: PathBuf,
@@ -21,6 +22,7 @@ pub enum StartError {
     },
     /// The worker ended before it was ready.
     #[error("failed to start a worker of `{pool}`: {report}{hint}")]
+    #[non_exhaustive]
     Died {
         /// The pool.
         pool: String,
@@ -31,6 +33,7 @@ pub enum StartError {
     },
     /// The worker made no progress within the timeout and was killed.
     #[error("failed to start a worker of `{pool}`: it was killed for not being {step} within {timeout:?}")]
+    #[non_exhaustive]
     TimedOut {
         /// The pool.
         pool: String,
@@ -41,6 +44,7 @@ pub enum StartError {
     },
     /// The worker serves another job or version.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
+    #[non_exhaustive]
     Contract {
         /// The pool.
         pool: String,
@@ -52,6 +56,7 @@ pub enum StartError {
         "failed to start a worker of `{pool}`: the pool names job `{wanted}`, and the executable has only job `{found}`: \
          name that one, or none"
     )]
+    #[non_exhaustive]
     OtherJob {
         /// The pool.
         pool: String,
@@ -62,6 +67,7 @@ pub enum StartError {
     },
     /// The worker does not read the encoding that the pool would send.
     #[error("failed to start a worker of `{pool}`: {mismatch}")]
+    #[non_exhaustive]
     Encoding {
         /// The pool.
         pool: String,
@@ -70,6 +76,7 @@ pub enum StartError {
     },
     /// The worker did not follow the protocol.
     #[error("failed to start a worker of `{pool}`: {violation}")]
+    #[non_exhaustive]
     Protocol {
         /// The pool.
         pool: String,
@@ -78,6 +85,7 @@ pub enum StartError {
     },
     /// The worker's own initialisation failed.
     #[error("failed to start a worker of `{pool}`: its initialisation failed: {failure}")]
+    #[non_exhaustive]
     Init {
         /// The pool.
         pool: String,
@@ -89,6 +97,7 @@ pub enum StartError {
         "the system did not start {} within {timeout:?}: a network file system or a scanner may hold it up",
         path.display()
     )]
+    #[non_exhaustive]
     Hangs {
         /// The executable.
         path: PathBuf,
@@ -97,6 +106,7 @@ pub enum StartError {
     },
     /// The pool withdrew the start before the worker was ready.
     #[error("pool `{pool}` no longer needs the worker that it was starting")]
+    #[non_exhaustive]
     Withdrawn {
         /// The pool.
         pool: String,
@@ -104,6 +114,7 @@ pub enum StartError {
     /// This process is itself a worker that has not begun to serve, so each start would start further
     /// workers.
     #[error("failed to start workers of `{pool}`: {advice}")]
+    #[non_exhaustive]
     Unserved {
         /// The pool.
         pool: String,
@@ -112,10 +123,18 @@ pub enum StartError {
     },
     /// The coordinator's own side cannot be set up.
     #[error("failed to prepare for workers of `{pool}`: {reason}")]
+    #[non_exhaustive]
     Prepare {
         /// The pool.
         pool: String,
         /// The system's error.
         reason: io::Error,
     },
+}
+
+impl StartError {
+    /// Returns [`Prepare`](Self::Prepare): the side of the pool's coordinator cannot be set up.
+    pub fn prepare(pool: impl Into<String>, reason: io::Error) -> Self {
+        Self::Prepare { pool: pool.into(), reason }
+    }
 }

@@ -31,7 +31,7 @@ pub(super) fn of(report: &ExitReport, start: Start<'_>) -> String {
         _ => String::new(),
     };
     if let Some(limit) = start.memory_limit {
-        let limit = LimitHit::Memory { limit };
+        let limit = LimitHit::memory(limit);
         hint += &format!("; it had a {limit} (memory_limit): try without, or with more");
     }
     hint
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_limit_of_memory_is_always_named() {
         let start = Start { memory_limit: Some(60 << 20), ..Start::default() };
-        for exit in [Exit::Code(0), Exit::Code(127), Exit::Signal { number: 11, core_dumped: false }] {
+        for exit in [Exit::Code(0), Exit::Code(127), Exit::by_signal(11, false)] {
             assert!(of(&report(exit, ""), start).contains("it had a memory limit of 60 MiB (memory_limit)"));
         }
     }

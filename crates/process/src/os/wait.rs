@@ -74,7 +74,7 @@ fn describe(status: libc::c_int, usage: &libc::rusage) -> Reaped {
     let exit = if libc::WIFEXITED(status) {
         Exit::Code(libc::WEXITSTATUS(status))
     } else {
-        Exit::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
+        Exit::by_signal(libc::WTERMSIG(status), libc::WCOREDUMP(status))
     };
     let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
     Reaped {

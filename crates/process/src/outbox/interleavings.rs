@@ -6,6 +6,7 @@
 //! there: in this test, they run from inside the pipe.
 
 use super::*;
+use procpool_protocol::Payload;
 use procpool_protocol::frame::Kind;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;

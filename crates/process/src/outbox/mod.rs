@@ -10,7 +10,6 @@ use crate::clock;
 use crate::os::socket::{CROWDED, Socket, is_crowded};
 use bytes::Bytes;
 use procpool_memory::arena::InputArena;
-use procpool_protocol::Payload;
 use procpool_protocol::arena::Place;
 use procpool_protocol::attachments::{Attachment, Attachments};
 use procpool_protocol::frame::Frame;
@@ -88,8 +87,9 @@ impl Outbox {
 
     fn push_after(&self, before: Option<Fill>, frame: &Frame) -> Appended {
         if !self.receives && !frame.payload.attachments.is_none() {
-            let payload = Payload { attachments: Attachments::NONE, ..frame.payload.clone() };
-            return self.push_after(before, &frame.clone().with_payload(payload));
+            let mut frame = frame.clone();
+            frame.payload.attachments = Attachments::NONE;
+            return self.push_after(before, &frame);
         }
         let mut queue = self.lock();
         let ticket = queue.push(before, frame);

@@ -26,6 +26,7 @@ pub(crate) use strict::Strict;
     "bincode cannot carry `{type_name}`: {reason}; let it travel as JSON, with `const ENCODING: Encoding = Encoding::Json` \
      in its `Job`, or `encoding(Encoding::Json)` for a `Worker`'s messages"
 )]
+#[non_exhaustive]
 pub struct Uncarried {
     /// The type of the whole value.
     pub type_name: &'static str,

@@ -166,7 +166,7 @@ fn json_nested_too_deep_is_refused_too() {
 #[test]
 fn bytes_after_the_value_are_refused() {
     let error = from_bincode::<u8>(&[1, 2, 3]).expect_err("two bytes are left");
-    assert!(matches!(error, CodecError::Trailing { len: 1, extra: 2 }));
+    assert!(matches!(error, CodecError::Trailing { len: 1, extra: 2, .. }));
     assert!(refused::<u64>(&[]).contains("missing"));
 }
 

@@ -44,10 +44,12 @@ fn lengths_at_the_limit_are_waited_for_and_one_byte_more_is_refused() {
         |header_len, payload_len| judged(RawHeader { header_len, payload_len, encoding: 3, ..header() });
     assert_eq!(announcing(MAX_HEADER - 1, 999), Ok(None));
     assert_eq!(announcing(MAX_HEADER, 1000), Ok(None));
-    let too_long = FrameError::HeaderTooLarge { announced: MAX_HEADER + 1, limit: MAX_HEADER };
-    assert_eq!(announcing(MAX_HEADER + 1, 0), Err(too_long));
-    let too_large = FrameError::PayloadTooLarge { announced: 1001, limit: 1000 };
-    assert_eq!(announcing(0, 1001), Err(too_large));
+    let too_long = announcing(MAX_HEADER + 1, 0).expect_err("a header too long");
+    assert!(
+        matches!(too_long, FrameError::HeaderTooLarge { announced, limit: MAX_HEADER, .. } if announced == MAX_HEADER + 1)
+    );
+    let too_large = announcing(0, 1001).expect_err("a payload too large");
+    assert!(matches!(too_large, FrameError::PayloadTooLarge { announced: 1001, limit: 1000, .. }));
     assert!(announcing(u32::MAX, u32::MAX).is_err());
 }
 
@@ -80,11 +82,16 @@ fn a_reference_is_a_place_and_stands_for_an_input_or_an_output() {
             RawHeader { kind: kind as u16, flags: flags::PAYLOAD_REF, payload_len, encoding, ..header() };
         judged(header)
     };
-    let bad = |kind, announced| Err(FrameError::BadReference { kind, announced });
+    let bad = |kind: Kind, payload_len| match reference(kind, payload_len) {
+        Err(FrameError::BadReference { kind: told, announced, .. }) => {
+            (told, announced) == (kind, payload_len)
+        }
+        _ => false,
+    };
     assert_eq!(reference(Kind::Job, 24), Ok(None), "the place is still to come");
     assert_eq!(reference(Kind::Done, 24), Ok(None));
-    assert_eq!(reference(Kind::Done, 23), bad(Kind::Done, 23));
-    assert_eq!(reference(Kind::Chunk, 24), bad(Kind::Chunk, 24));
+    assert!(bad(Kind::Done, 23));
+    assert!(bad(Kind::Chunk, 24));
 
     let place = Place { arena: 1, offset: 2, length: 3 };
     let frame =
@@ -99,8 +106,8 @@ fn a_reference_is_a_place_and_stands_for_an_input_or_an_output() {
 #[test]
 fn a_frame_says_how_many_descriptors_come_with_it() {
     let null = || Attachment::from(OwnedFd::from(File::open("/dev/null").unwrap()));
-    let attachments = Attachments::try_from(vec![null(), null()]).unwrap();
-    let payload = Payload { attachments, ..Payload::raw("an input") };
+    let mut payload = Payload::raw("an input");
+    payload.attachments = vec![null(), null()].try_into().unwrap();
     let frame = Frame::new(Kind::Job, 7, "").with_payload(payload);
     assert_eq!(frame.to_bytes()[13], 2);
     let found = judged_bytes(&frame.to_bytes()).unwrap().unwrap();
@@ -112,13 +119,18 @@ fn a_frame_says_how_many_descriptors_come_with_it() {
 fn descriptors_of_frames_that_pass_no_memory_are_refused_and_so_are_too_many() {
     let announced =
         |kind: Kind, attachments| judged(RawHeader { kind: kind as u16, attachments, ..header() });
-    let bad = |kind, announced| Err(FrameError::BadAttachments { kind, announced });
+    let bad = |kind: Kind, attachments| match announced(kind, attachments) {
+        Err(FrameError::BadAttachments { kind: told, announced, .. }) => {
+            (told, announced) == (kind, attachments)
+        }
+        _ => false,
+    };
     for kind in [Kind::Welcome, Kind::Job, Kind::Message, Kind::Share] {
         assert!(announced(kind, 16).is_ok());
-        assert_eq!(announced(kind, 17), bad(kind, 17));
+        assert!(bad(kind, 17), "{kind:?}");
     }
     for kind in [Kind::Hello, Kind::Done, Kind::Chunk, Kind::Ping] {
-        assert_eq!(announced(kind, 1), bad(kind, 1));
+        assert!(bad(kind, 1), "{kind:?}");
     }
 }
 
@@ -169,7 +181,7 @@ fn a_header_message_followed_by_a_byte_is_refused() {
     let mut frame = Credit { chunks: 3 }.to_frame(1).expect("credit");
     frame.header = [&frame.header[..], &[0]].concat().into();
     let error = Credit::from_frame(&frame).expect_err("a byte is left");
-    assert!(matches!(error, CodecError::Trailing { len: 1, extra: 1 }));
+    assert!(matches!(error, CodecError::Trailing { len: 1, extra: 1, .. }));
     frame.header.clear();
     assert!(Credit::from_frame(&frame).is_err());
 }
@@ -190,7 +202,7 @@ fn a_job_has_as_many_extras_as_the_limit_and_not_one_more() {
     };
     assert_eq!(with_extras(MAX_EXTRAS).expect("as many as allowed").extras.len(), MAX_EXTRAS);
     let error = with_extras(MAX_EXTRAS + 1).expect_err("one too many");
-    assert!(matches!(error, CodecError::TooManyExtras { count } if count == MAX_EXTRAS + 1));
+    assert!(matches!(error, CodecError::TooManyExtras { count, .. } if count == MAX_EXTRAS + 1));
 }
 
 #[test]
@@ -202,7 +214,7 @@ fn a_jobs_end_has_as_many_extras_as_the_limit_and_not_one_more() {
     };
     assert_eq!(with_extras(MAX_EXTRAS).expect("as many as allowed").extras.len(), MAX_EXTRAS);
     let error = with_extras(MAX_EXTRAS + 1).expect_err("one too many");
-    assert!(matches!(error, CodecError::TooManyExtras { count } if count == MAX_EXTRAS + 1));
+    assert!(matches!(error, CodecError::TooManyExtras { count, .. } if count == MAX_EXTRAS + 1));
 }
 
 #[test]
@@ -224,7 +236,7 @@ fn json_larger_than_a_header_is_not_sent() {
     let text = |len: usize| message::json_frame(Kind::Description, &"x".repeat(len));
     assert!(text(MAX_JSON - 2).is_ok());
     let error = text(MAX_JSON - 1).expect_err("too large");
-    assert!(matches!(error, CodecError::TooLarge { size, limit } if size == limit + 1));
+    assert!(matches!(error, CodecError::TooLarge { size, limit, .. } if size == limit + 1));
 }
 
 #[test]
@@ -247,7 +259,11 @@ fn the_greatest_version_that_both_ranges_have_is_in_use() {
     // Version 1, only later ones, and an empty range.
     for (lowest, highest) in [(1, 1), (0, 0), (3, 9), (9, 1)] {
         let theirs = offer(lowest, highest);
-        assert_eq!(Preamble::agree(theirs), Err(PreambleError::NoCommonVersion { theirs }));
+        let error = Preamble::agree(theirs).expect_err("no common version");
+        assert!(
+            matches!(error, PreambleError::NoCommonVersion { theirs: told, .. } if told == theirs),
+            "{error}"
+        );
     }
     assert_eq!(
         Preamble::agree(offer(1, 1)).expect_err("version 1").to_string(),

@@ -11,25 +11,21 @@ fn refused(reason: Refusal) -> JobError {
 }
 
 fn crashed(stage: Stage) -> JobError {
-    let exit = Exit::Signal { number: 9, core_dumped: false };
+    let exit = Exit::by_signal(9, false);
     let death = ExitReport::new("fib-3", 4711, exit);
     JobError::Crashed(Box::new(CrashReport::new(JobId::from_bits(1), stage, death)))
 }
 
 fn poisoned(stage: Stage) -> JobError {
-    JobError::Poisoned { stage, payload_deaths: 3, remaining: Duration::from_secs(600) }
+    JobError::poisoned(stage, 3, Duration::from_secs(600))
 }
 
 fn breaker_open() -> Refusal {
-    Refusal::BreakerOpen { retry: Duration::from_secs(2), last_death: "exit code 1".into() }
+    Refusal::breaker_open(Duration::from_secs(2), "exit code 1")
 }
 
 fn client_quarantined() -> Refusal {
-    Refusal::ClientQuarantined {
-        client: "192.0.2.7".into(),
-        deaths: 3,
-        retry: Duration::from_millis(540_900),
-    }
+    Refusal::client_quarantined("192.0.2.7", 3, Duration::from_millis(540_900))
 }
 
 /// Name, HTTP status, and, as letters: it may have run, is retryable, is a timeout, says when to try again,
@@ -37,38 +33,38 @@ fn client_quarantined() -> Refusal {
 fn table() -> Vec<(JobError, &'static str, u16, &'static str)> {
     use Stage::{Queued, Running};
     let limit = Duration::from_secs(2);
-    let unreadable = PayloadError::WrongEncoding { expected: "JSON", got: Encoding::None };
+    let unreadable = PayloadError::wrong_encoding("JSON", Encoding::None);
     vec![
-        (refused(Refusal::UnknownPool { known: vec![] }), "refused", 404, ""),
-        (refused(Refusal::QueueFull { limit: 3 }), "refused", 503, "ra"),
-        (refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }), "refused", 503, "ra"),
+        (refused(Refusal::unknown_pool(vec![])), "refused", 404, ""),
+        (refused(Refusal::queue_full(3)), "refused", 503, "ra"),
+        (refused(Refusal::queue_bytes_full(9, 2, 10)), "refused", 503, "ra"),
         (refused(breaker_open()), "refused", 503, "ra"),
         (refused(client_quarantined()), "refused", 429, "ra"),
-        (refused(Refusal::NoSlotInTime { limit }), "refused", 504, "rt"),
+        (refused(Refusal::no_slot_in_time(limit)), "refused", 504, "rt"),
         (refused(Refusal::Starting), "refused", 503, "ra"),
         (refused(Refusal::ShuttingDown), "refused", 503, "ra"),
         (refused(Refusal::RuntimeEnded), "refused", 503, ""),
-        (refused(Refusal::InputTooLarge { size: 2, limit: 1 }), "refused", 413, ""),
+        (refused(Refusal::input_too_large(2, 1)), "refused", 413, ""),
         (refused(Refusal::InputEncoding("no".into())), "refused", 500, ""),
-        (JobError::BadInput { message: "no".into() }, "bad_input", 400, ""),
+        (JobError::bad_input("no"), "bad_input", 400, ""),
         (JobError::Failed(Failure::new("no")), "failed", 422, "m"),
         (JobError::Failed(Failure::new("busy").retryable()), "failed", 422, "mr"),
         (JobError::Broke(Failure::new("no").as_broken()), "broke", 500, "m"),
         (JobError::Broke(Failure::new("busy").as_broken().retryable()), "broke", 500, "mr"),
-        (JobError::Panicked { message: "no".into(), location: None, replay: None }, "panicked", 500, "m"),
+        (JobError::panicked("no", None), "panicked", 500, "m"),
         (crashed(Running), "crashed", 502, "mc"),
         (crashed(Queued), "crashed", 502, "rc"),
-        (JobError::TimedOut { stage: Running, limit, replay: None }, "timed_out", 504, "mt"),
-        (JobError::TimedOut { stage: Queued, limit, replay: None }, "timed_out", 504, "rt"),
-        (JobError::Cancelled { stage: Running }, "cancelled", 499, "m"),
-        (JobError::Cancelled { stage: Queued }, "cancelled", 499, ""),
-        (JobError::Protocol { violation: "no".into(), replay: None }, "protocol_error", 502, "m"),
-        (JobError::OutputTooLarge { size: 2, limit: 1 }, "output_too_large", 500, "m"),
+        (JobError::timed_out(Running, limit), "timed_out", 504, "mt"),
+        (JobError::timed_out(Queued, limit), "timed_out", 504, "rt"),
+        (JobError::cancelled(Running), "cancelled", 499, "m"),
+        (JobError::cancelled(Queued), "cancelled", 499, ""),
+        (JobError::protocol("no"), "protocol_error", 502, "m"),
+        (JobError::output_too_large(2, 1), "output_too_large", 500, "m"),
         (JobError::Output(unreadable), "ok", 500, "m"),
         (poisoned(Running), "poisoned", 422, "m"),
         (poisoned(Queued), "poisoned", 422, ""),
-        (JobError::ShutDown { stage: Running }, "shut_down", 503, "m"),
-        (JobError::ShutDown { stage: Queued }, "shut_down", 503, "ra"),
+        (JobError::shut_down(Running), "shut_down", 503, "m"),
+        (JobError::shut_down(Queued), "shut_down", 503, "ra"),
     ]
 }
 
@@ -116,16 +112,16 @@ fn the_lists_of_names_are_whole() {
 fn refusals_have_names_of_their_own() {
     let limit = Duration::from_secs(1);
     let reasons = [
-        (Refusal::UnknownPool { known: vec!["fib".into()] }, "unknown_pool"),
-        (Refusal::QueueFull { limit: 1 }, "queue_full"),
-        (Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }, "queue_bytes_full"),
+        (Refusal::unknown_pool(vec!["fib".into()]), "unknown_pool"),
+        (Refusal::queue_full(1), "queue_full"),
+        (Refusal::queue_bytes_full(9, 2, 10), "queue_bytes_full"),
         (breaker_open(), "breaker_open"),
         (client_quarantined(), "client_quarantined"),
-        (Refusal::NoSlotInTime { limit }, "no_slot_in_time"),
+        (Refusal::no_slot_in_time(limit), "no_slot_in_time"),
         (Refusal::Starting, "starting"),
         (Refusal::ShuttingDown, "shutting_down"),
         (Refusal::RuntimeEnded, "runtime_ended"),
-        (Refusal::InputTooLarge { size: 2, limit: 1 }, "input_too_large"),
+        (Refusal::input_too_large(2, 1), "input_too_large"),
         (Refusal::InputEncoding("no".into()), "input_encoding"),
     ];
     for (reason, name) in reasons {
@@ -138,20 +134,14 @@ fn people_are_told_what_happened_and_to_whom() {
     let said = |error: JobError| error.to_string();
     let limit = Duration::from_millis(1500);
     assert_eq!(
-        said(refused(Refusal::QueueFull { limit: 3 })),
+        said(refused(Refusal::queue_full(3))),
         "failed to submit the job: pool `fib` has 3 jobs waiting and takes no more; try again later"
     );
-    assert_eq!(
-        said(JobError::TimedOut { stage: Stage::Running, limit, replay: None }),
-        "the job timed out running after 1.5s"
-    );
-    assert_eq!(said(JobError::Cancelled { stage: Stage::Queued }), "the job was cancelled in the queue");
+    assert_eq!(said(JobError::timed_out(Stage::Running, limit)), "the job timed out running after 1.5s");
+    assert_eq!(said(JobError::cancelled(Stage::Queued)), "the job was cancelled in the queue");
     assert_eq!(said(JobError::Broke(Failure::new("no such key"))), "the job broke: no such key");
     let location = Some("src/main.rs:7:5".to_owned());
-    assert_eq!(
-        said(JobError::Panicked { message: "boom".into(), location, replay: None }),
-        "the job panicked: boom (at src/main.rs:7:5)"
-    );
+    assert_eq!(said(JobError::panicked("boom", location)), "the job panicked: boom (at src/main.rs:7:5)");
     assert_eq!(
         said(crashed(Stage::Running)),
         "the worker crashed: worker fib-3 (pid 4711) ended with signal 9 (SIGKILL) after 0.0ns and 0 jobs"
@@ -217,9 +207,9 @@ fn every_outcome_that_is_saved_names_its_file() {
     let limit = Duration::from_millis(1500);
     let mut saved = [
         crashed(Stage::Running),
-        JobError::Panicked { message: "boom".into(), location: None, replay: None },
-        JobError::TimedOut { stage: Stage::Running, limit, replay: None },
-        JobError::Protocol { violation: "no".into(), replay: None },
+        JobError::panicked("boom", None),
+        JobError::timed_out(Stage::Running, limit),
+        JobError::protocol("no"),
     ];
     for error in &mut saved {
         let before = error.to_string();
@@ -229,15 +219,15 @@ fn every_outcome_that_is_saved_names_its_file() {
         let text = error.to_string();
         assert!(text.contains("; `procpool replay /var/jobs/fib-1.job`, or `WORKER --replay"), "{text}");
     }
-    let mut cancelled = JobError::Cancelled { stage: Stage::Running };
+    let mut cancelled = JobError::cancelled(Stage::Running);
     cancelled.saved_as("a".into());
     assert_eq!(cancelled.replay(), None);
 }
 
 #[test]
 fn a_limit_that_was_hit_is_named() {
-    let mut death = ExitReport::new("fib-3", 4711, Exit::Signal { number: 6, core_dumped: false });
-    death.limit = Some(LimitHit::Memory { limit: 256 << 20 });
+    let mut death = ExitReport::new("fib-3", 4711, Exit::by_signal(6, false));
+    death.limit = Some(LimitHit::memory(256 << 20));
     death.stderr = vec!["memory allocation of 64 bytes failed".into()];
     assert_eq!(
         death.to_string(),
@@ -278,8 +268,8 @@ fn an_exit_is_a_code_or_a_signal_or_unknown() {
     assert!(Exit::Code(0).is_success());
     assert!(!Exit::Unknown.is_success());
     assert_eq!((Exit::Code(3).code(), Exit::Code(3).signal()), (Some(3), None));
-    let aborted = Exit::Signal { number: 6, core_dumped: true };
+    let aborted = Exit::by_signal(6, true);
     assert_eq!((aborted.code(), aborted.signal()), (None, Some(6)));
     assert_eq!(aborted.to_string(), "signal 6 (SIGABRT)");
-    assert_eq!(Exit::Signal { number: 64, core_dumped: false }.to_string(), "signal 64");
+    assert_eq!(Exit::by_signal(64, false).to_string(), "signal 64");
 }

@@ -22,37 +22,42 @@ fn refused(reason: Refusal) -> JobError {
     Refused::new(SECRET, reason).into()
 }
 
+/// Returns the error of a job that was saved.
+fn saved(mut error: JobError) -> JobError {
+    error.saved_as(SECRET.into());
+    error
+}
+
 /// Returns every error with secret contents.
 fn indiscreet() -> Vec<JobError> {
-    let (stage, limit, replay) = (Stage::Running, Duration::from_secs(2), Some(SECRET.into()));
+    let (stage, limit) = (Stage::Running, Duration::from_secs(2));
     let said = || SECRET.to_owned();
-    let unreadable =
-        PayloadError::Decode { encoding: Encoding::Json, length: PID as usize, reason: SECRET.into() };
+    let unreadable = PayloadError::decode(Encoding::Json, PID as usize, SECRET);
     vec![
-        refused(Refusal::UnknownPool { known: vec![said()] }),
-        refused(Refusal::QueueFull { limit: 3 }),
-        refused(Refusal::QueueBytesFull { waiting: 9, size: 2, limit: 10 }),
-        refused(Refusal::BreakerOpen { retry: limit, last_death: said() }),
-        refused(Refusal::ClientQuarantined { client: said(), deaths: 3, retry: limit }),
-        refused(Refusal::NoSlotInTime { limit }),
+        refused(Refusal::unknown_pool(vec![said()])),
+        refused(Refusal::queue_full(3)),
+        refused(Refusal::queue_bytes_full(9, 2, 10)),
+        refused(Refusal::breaker_open(limit, said())),
+        refused(Refusal::client_quarantined(said(), 3, limit)),
+        refused(Refusal::no_slot_in_time(limit)),
         refused(Refusal::Starting),
         refused(Refusal::ShuttingDown),
         refused(Refusal::RuntimeEnded),
         refused(Refusal::Forked),
-        refused(Refusal::InputTooLarge { size: 2, limit: 1 }),
+        refused(Refusal::input_too_large(2, 1)),
         refused(Refusal::InputEncoding(said())),
-        JobError::BadInput { message: said() },
+        JobError::bad_input(said()),
         JobError::Failed(Failure::new(said())),
         JobError::Broke(Failure::new(said()).with_code("code").as_broken()),
-        JobError::Panicked { message: said(), location: Some(said()), replay: replay.clone() },
+        saved(JobError::panicked(said(), Some(said()))),
         JobError::Crashed(crash()),
-        JobError::TimedOut { stage, limit, replay: replay.clone() },
-        JobError::Cancelled { stage },
-        JobError::Protocol { violation: said(), replay },
-        JobError::OutputTooLarge { size: 2, limit: 1 },
+        saved(JobError::timed_out(stage, limit)),
+        JobError::cancelled(stage),
+        saved(JobError::protocol(said())),
+        JobError::output_too_large(2, 1),
         JobError::Output(unreadable),
-        JobError::Poisoned { stage, payload_deaths: 3, remaining: limit },
-        JobError::ShutDown { stage },
+        JobError::poisoned(stage, 3, limit),
+        JobError::shut_down(stage),
     ]
 }
 
@@ -81,7 +86,7 @@ fn a_client_reads_the_functions_own_words_where_it_chose_a_code() {
             "code": "empty", "message": "the picture is empty", "status": 422, "may_have_run": true, "retryable": true
         })
     );
-    let busy = serde_json::to_value(refused(Refusal::QueueFull { limit: 3 }).public()).unwrap();
+    let busy = serde_json::to_value(refused(Refusal::queue_full(3)).public()).unwrap();
     assert_eq!((&busy["code"], &busy["retry_after"]), (&"queue_full".into(), &1.into()));
 }
 

@@ -272,7 +272,7 @@ fn blamed(error: &InvalidLimits, table: &PoolTable) -> &'static str {
         InvalidLimits::TooManyWorkers { .. } => "max_workers",
         InvalidLimits::Workers { .. } if table.max_workers.is_some() => "max_workers",
         InvalidLimits::Workers { .. } => "min_workers",
-        InvalidLimits::Zero { key } | InvalidLimits::NoRoom { key } => key,
+        InvalidLimits::Zero { key, .. } | InvalidLimits::NoRoom { key, .. } => key,
         InvalidLimits::Worker(invalid) => invalid.key(),
         InvalidLimits::NoPayload => "max_payload",
         InvalidLimits::NoQueueBytes => "queue_bytes",

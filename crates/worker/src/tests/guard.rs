@@ -112,7 +112,7 @@ fn schemas_that_are_too_large_are_left_out_of_the_description() {
         type Input = u64;
         type Output = u64;
         fn schema() -> Option<Schema> {
-            Some(Schema { input: "long ".repeat(20_000).into(), output: true.into() })
+            Some(Schema::new("long ".repeat(20_000).into(), true.into()))
         }
     }
     let mut double = Double::with::<Verbose>(Mode::Jobs, |n, _| Ok(n));

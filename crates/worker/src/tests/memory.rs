@@ -63,10 +63,10 @@ fn an_arena(direction: Direction) -> Share {
 
 /// Returns a job whose input refers to a region, and the descriptors to send with it.
 fn adding(sequence: u64, region: &SharedRegion<AtomicU32>) -> (Frame, Vec<passing::Descriptor>) {
-    let (payload, descriptors) = passing::collect(|| Payload::encode(region, Encoding::Bincode).unwrap());
-    let attachments =
+    let (mut payload, descriptors) = passing::collect(|| Payload::encode(region, Encoding::Bincode).unwrap());
+    payload.attachments =
         descriptors.iter().cloned().map(Attachment::from).collect::<Vec<_>>().try_into().unwrap();
-    (job(sequence, &message(), Payload { attachments, ..payload }), descriptors)
+    (job(sequence, &message(), payload), descriptors)
 }
 
 /// Returns a worker of regions that adds one to each cell, and returns the region's length.
@@ -244,12 +244,12 @@ fn text_names_no_memory() {
 }
 
 /// Returns the same job with another region id, as a process without the region would see it.
-fn elsewhere(frame: Frame) -> Frame {
+fn elsewhere(mut frame: Frame) -> Frame {
     let mut bytes = frame.payload.bytes.to_vec();
     // The length of the id comes first, then its digits.
     for digit in &mut bytes[1..33] {
         *digit = if *digit == b'0' { b'1' } else { b'0' };
     }
-    let payload = Payload { bytes: bytes.into(), ..frame.payload.clone() };
-    frame.with_payload(payload)
+    frame.payload.bytes = bytes.into();
+    frame
 }

@@ -47,7 +47,7 @@ impl Job for Number {
 
     fn schema() -> Option<Schema> {
         let integer = serde_json::json!({"type": "integer"});
-        Some(Schema { input: integer.clone(), output: integer })
+        Some(Schema::new(integer.clone(), integer))
     }
 }
 

@@ -24,10 +24,7 @@ impl Job for Compute {
     type Output = f64;
 
     fn schema() -> Option<Schema> {
-        Some(Schema {
-            input: json!({ "type": "integer", "minimum": 0 }),
-            output: json!({ "type": "number" }),
-        })
+        Some(Schema::new(json!({ "type": "integer", "minimum": 0 }), json!({ "type": "number" })))
     }
 }
 

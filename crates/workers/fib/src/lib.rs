@@ -27,10 +27,10 @@ impl Job for Fib {
     type Output = u64;
 
     fn schema() -> Option<Schema> {
-        Some(Schema {
-            input: json!({ "type": "integer", "minimum": 0, "maximum": LARGEST }),
-            output: json!({ "type": "integer", "minimum": 0 }),
-        })
+        Some(Schema::new(
+            json!({ "type": "integer", "minimum": 0, "maximum": LARGEST }),
+            json!({ "type": "integer", "minimum": 0 }),
+        ))
     }
 }
 

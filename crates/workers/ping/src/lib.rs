@@ -24,10 +24,10 @@ impl Job for Ping {
     type Output = String;
 
     fn schema() -> Option<Schema> {
-        Some(Schema {
-            input: json!({ "type": "string", "const": "ping" }),
-            output: json!({ "type": "string", "const": "pong" }),
-        })
+        Some(Schema::new(
+            json!({ "type": "string", "const": "ping" }),
+            json!({ "type": "string", "const": "pong" }),
+        ))
     }
 }
 

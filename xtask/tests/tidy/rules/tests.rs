@@ -115,3 +115,17 @@ fn an_error_that_tells_its_source_twice_is_found() {
                 B { reason: io::Error },\n}\nstruct S { source: io::Error }\n";
     assert_eq!(lines(told_twice, "a.rs", text), NONE);
 }
+
+#[test]
+fn a_variant_that_cannot_gain_a_field_is_found() {
+    let variants = "    #[error(\"{0}\")]\n    A(u8),\n    B,\n    #[error(\"{at}\")]\n    C {\n        at: u8,\n    },\n    D { at: u8 },\n}";
+    let closed = |attribute: &str, item: &str| {
+        lines(closed_variants, "crates/a/src/a.rs", &format!("{attribute}\n{item}\n{variants}"))
+    };
+    assert_eq!(closed("#[non_exhaustive]", "pub enum E {"), [7, 10]);
+    assert_eq!(closed("#[derive(Debug)]", "pub enum E {"), NONE);
+    assert_eq!(closed("#[non_exhaustive]", "pub struct S {"), NONE);
+    let open =
+        "#[non_exhaustive]\npub enum E {\n    #[non_exhaustive]\n    C { at: u8 },\n    D { at: u8 },\n}";
+    assert_eq!(lines(closed_variants, "crates/a/src/a.rs", open), [5]);
+}

@@ -53,6 +53,7 @@ pub struct JobHandle<J: Job> {
 #[non_exhaustive]
 pub enum JobEvent<C> {
     /// The job's progress. Only the latest is kept.
+    #[non_exhaustive]
     Progress {
         /// Units that are finished.
         done: u64,

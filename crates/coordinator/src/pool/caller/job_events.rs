@@ -28,7 +28,7 @@ use std::task::{Context, Poll};
 ///     while let Some(event) = events.next().await {
 ///         match event? {
 ///             JobEvent::Chunk(line) => println!("{line}"),
-///             JobEvent::Progress { done, total } => println!("{done} of {total:?}"),
+///             JobEvent::Progress { done, total, .. } => println!("{done} of {total:?}"),
 ///             _ => {}
 ///         }
 ///     }

@@ -69,7 +69,7 @@ impl Core {
         }
         let limit = self.limits.max_payload as usize;
         if job.input.bytes.len() > limit {
-            let reason = Refusal::InputTooLarge { size: job.input.bytes.len(), limit };
+            let reason = Refusal::input_too_large(job.input.bytes.len(), limit);
             return Err(Box::new(Rejected { job, reason }));
         }
         let (sender, outcome) = oneshot::channel();
@@ -128,7 +128,7 @@ impl Core {
                 clock::sleep(left)
             };
             if left.is_zero() || !waiting.is_woken_before(sleep).await {
-                return Err(Box::new(Rejected { job, reason: Refusal::NoSlotInTime { limit } }));
+                return Err(Box::new(Rejected { job, reason: Refusal::no_slot_in_time(limit) }));
             }
         }
     }

@@ -63,7 +63,7 @@ impl<C: Deref<Target = Core> + Unpin> Future for Pending<C> {
         // The pool answers every job before it lets go of it; this is for a pool that was torn down by
         // a panic.
         Poll::Ready(outcome.unwrap_or_else(|oneshot::error::RecvError { .. }| {
-            without_outcome(JobError::ShutDown { stage: Stage::Running })
+            without_outcome(JobError::shut_down(Stage::Running))
         }))
     }
 }

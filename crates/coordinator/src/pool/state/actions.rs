@@ -166,7 +166,7 @@ impl State {
                 context.crashed(key, entry.id, stage, (payload_deaths, quarantined))
             }
             Verdict::Poisoned { stage, payload_deaths, remaining } => {
-                Err(JobError::Poisoned { stage: public(stage), payload_deaths, remaining }.into())
+                Err(JobError::poisoned(public(stage), payload_deaths, remaining).into())
             }
             Verdict::GivenBack { client_deaths, retry } => {
                 Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
@@ -174,10 +174,10 @@ impl State {
             Verdict::Protocol => context.lost(),
             Verdict::TimedOut { stage, limit } => {
                 let limit = entry.limit(limit);
-                Err(JobError::TimedOut { stage: public(stage), limit, replay: None }.into())
+                Err(JobError::timed_out(public(stage), limit).into())
             }
-            Verdict::Cancelled { stage } => Err(JobError::Cancelled { stage: public(stage) }.into()),
-            Verdict::ShutDown { stage } => Err(JobError::ShutDown { stage: public(stage) }.into()),
+            Verdict::Cancelled { stage } => Err(JobError::cancelled(public(stage)).into()),
+            Verdict::ShutDown { stage } => Err(JobError::shut_down(public(stage)).into()),
         };
         self.stats.finished(entry.timing(now), entry.assigned.is_some(), &result);
         effects.ended.extend(entry.job.events.clone());

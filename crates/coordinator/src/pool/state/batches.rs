@@ -130,7 +130,7 @@ mod tests {
         job.take_back_input(lent);
         assert_eq!(job.job.input, Payload::raw("abc"));
         job.attempt = 2;
-        for answer in [Ok(Payload::json("7")), Err(JobError::BadInput { message: "empty".into() }.into())] {
+        for answer in [Ok(Payload::json("7")), Err(JobError::bad_input("empty").into())] {
             assert!(!job.judge(answer).expect_err("nothing was run").may_have_run());
         }
         // The next worker decides anew.

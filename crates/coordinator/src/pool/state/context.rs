@@ -50,7 +50,7 @@ impl EventContext {
         let Some(death) = death else {
             // It went along with another, of which the report is.
             let poisoned =
-                quarantined.map(|remaining| JobError::Poisoned { stage, payload_deaths, remaining }.into());
+                quarantined.map(|remaining| JobError::poisoned(stage, payload_deaths, remaining).into());
             return poisoned.map_or_else(|| self.lost(), Err);
         };
         let mut report = CrashReport::new(id, stage, death.report.clone());
@@ -70,7 +70,7 @@ impl EventContext {
     /// Returns the outcome of a job whose worker gave none that can be passed on.
     pub(crate) fn lost(&self) -> Outcome {
         let violation = self.violation.clone().unwrap_or_else(|| "it ended a job without a result".into());
-        Err(JobError::Protocol { violation, replay: None }.into())
+        Err(JobError::protocol(violation).into())
     }
 }
 

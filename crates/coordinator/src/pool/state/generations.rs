@@ -154,10 +154,10 @@ impl Generations {
             }
             ReloadEnd::CanaryDied => {
                 let reason = reason.unwrap_or_else(|| "its first worker died before it was ready".into());
-                Err(ReloadError::Canary { pool, reason })
+                Err(ReloadError::canary(pool, reason))
             }
-            ReloadEnd::Superseded => Err(ReloadError::Superseded { pool }),
-            ReloadEnd::ShutDown => Err(ReloadError::ShutDown { pool }),
+            ReloadEnd::Superseded => Err(ReloadError::superseded(pool)),
+            ReloadEnd::ShutDown => Err(ReloadError::shut_down(pool)),
         };
         Reloaded { result, same_file, caller: reply }
     }

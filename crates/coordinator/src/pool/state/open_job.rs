@@ -100,10 +100,10 @@ impl OpenJob {
     /// make.
     pub(crate) fn judge(&self, answer: Outcome) -> Outcome {
         if self.was_withheld {
-            return Err(JobError::BadInput { message: "the worker takes no batches".into() }.into());
+            return Err(JobError::bad_input("the worker takes no batches").into());
         }
         answer.map_err(|mut error| {
-            if let JobError::BadInput { message } = &*error
+            if let JobError::BadInput { message, .. } = &*error
                 && self.attempt > 1
             {
                 let message = format!(
@@ -150,7 +150,7 @@ mod tests {
         };
         let entry = OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0);
         let entry = OpenJob { attempt, ..entry };
-        *entry.judge(Err(JobError::BadInput { message: "not a u64".into() }.into())).expect_err("it is none")
+        *entry.judge(Err(JobError::bad_input("not a u64").into())).expect_err("it is none")
     }
 
     #[test]

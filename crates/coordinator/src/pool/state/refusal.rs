@@ -25,11 +25,11 @@ impl QueueBounds {
     /// Returns the reason for which this job was refused.
     pub(super) fn told(self, reason: Reason, job: &NewJob, last_death: &str) -> Refusal {
         match reason {
-            Reason::QueueFull => Refusal::QueueFull { limit: self.jobs },
+            Reason::QueueFull => Refusal::queue_full(self.jobs),
             Reason::QueueBytesFull { waiting } => {
-                Refusal::QueueBytesFull { waiting, size: job.input.bytes.len(), limit: self.bytes }
+                Refusal::queue_bytes_full(waiting, job.input.bytes.len(), self.bytes)
             }
-            Reason::BreakerOpen { retry } => Refusal::BreakerOpen { retry, last_death: last_death.into() },
+            Reason::BreakerOpen { retry } => Refusal::breaker_open(retry, last_death),
             Reason::Client { deaths, retry } => of_client(job, deaths, retry),
             Reason::ShuttingDown | Reason::DuplicateId => Refusal::ShuttingDown,
         }
@@ -39,7 +39,7 @@ impl QueueBounds {
 /// Returns the refusal of a job whose client's jobs have killed too many workers.
 fn of_client(job: &NewJob, deaths: u32, retry: Duration) -> Refusal {
     let name = job.client.as_deref().unwrap_or_default();
-    Refusal::ClientQuarantined { client: name.chars().take(LONGEST_NAME).collect(), deaths, retry }
+    Refusal::client_quarantined(name.chars().take(LONGEST_NAME).collect::<String>(), deaths, retry)
 }
 
 /// Returns the error of a job that waited when its client was refused.

@@ -100,7 +100,7 @@ mod tests {
         let mut stats = Stats::default();
         assert!(OutcomeKind::ALL.iter().all(|kind| stats.jobs().get(kind) == Some(&0)));
         assert!(Refusal::OF_POOLS.iter().all(|name| stats.refusals().get(name) == Some(&0)));
-        stats.refused(&Refusal::QueueFull { limit: 1 });
+        stats.refused(&Refusal::queue_full(1));
         stats.refused(&Refusal::Starting);
         let refusals = stats.refusals();
         assert_eq!(
@@ -114,7 +114,7 @@ mod tests {
     fn a_job_that_no_worker_has_begun_was_not_run() {
         let mut stats = Stats::default();
         let timing = Timing::new(Duration::from_secs(3), Duration::ZERO);
-        let queued = JobError::Cancelled { stage: Stage::Queued };
+        let queued = JobError::cancelled(Stage::Queued);
         stats.finished(timing, false, &Err(queued.into()));
         assert_eq!((stats.wait().count, stats.run().count), (1, 0));
         stats.finished(timing, true, &Ok(Payload::none()));
@@ -124,9 +124,9 @@ mod tests {
     #[test]
     fn a_job_that_is_given_back_is_refused_and_has_no_outcome() {
         let (mut stats, timing) = (Stats::default(), Timing::default());
-        let given_back = Refused::new("p", Refusal::QueueFull { limit: 1 });
+        let given_back = Refused::new("p", Refusal::queue_full(1));
         stats.finished(timing, false, &Err(JobError::from(given_back).into()));
-        stats.refused(&Refusal::QueueFull { limit: 1 });
+        stats.refused(&Refusal::queue_full(1));
         assert_eq!((stats.jobs()[&OutcomeKind::Refused], stats.outcomes(), stats.given_back()), (2, 0, 1));
         assert_eq!(stats.wait().count, 0);
     }

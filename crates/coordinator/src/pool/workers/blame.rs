@@ -37,9 +37,9 @@ mod tests {
 
     #[test]
     fn a_signal_that_ends_programs_is_somebody_elses_where_no_limit_was_hit() {
-        let signal = |number| Exit::Signal { number, core_dumped: false };
-        let memory = Some(LimitHit::Memory { limit: 1 });
-        let cpu = Some(LimitHit::Cpu { limit: std::time::Duration::from_secs(1) });
+        let signal = |number| Exit::by_signal(number, false);
+        let memory = Some(LimitHit::memory(1));
+        let cpu = Some(LimitHit::cpu(std::time::Duration::from_secs(1)));
         for number in [1, 2, 3, 9, 15] {
             assert_eq!(blame(signal(number), None), Death::Killed, "{number}");
         }
@@ -53,14 +53,14 @@ mod tests {
 
     #[test]
     fn what_the_kernel_killed_for_its_memory_is_the_jobs_doing() {
-        let mut report = ExitReport::new("fib-0", 1, Exit::Signal { number: SIGKILL, core_dumped: false });
+        let mut report = ExitReport::new("fib-0", 1, Exit::by_signal(SIGKILL, false));
         report.oom_killed = true;
         assert_eq!(of(&report, false), Death::OutOfMemory);
     }
 
     #[test]
     fn a_sigkill_of_ours_that_nobody_asked_for_had_its_reason() {
-        let report = ExitReport::new("fib-0", 1, Exit::Signal { number: SIGKILL, core_dumped: false });
+        let report = ExitReport::new("fib-0", 1, Exit::by_signal(SIGKILL, false));
         assert_eq!((of(&report, false), of(&report, true)), (Death::Killed, Death::Own));
     }
 }

@@ -327,13 +327,13 @@ pub(crate) fn outcome(frame: &mut Frame) -> Result<(Told, Health), String> {
 pub(crate) fn result(status: Status, output: Payload) -> Outcome {
     Err(Box::new(match status {
         Status::Ok => return Ok(output),
-        Status::BadInput { message } => JobError::BadInput { message },
+        Status::BadInput { message } => JobError::bad_input(message),
         Status::Failed(failure) => JobError::Failed(failure),
         // The mark does not travel; a caller that passes the failure on passes it on as this.
         Status::Broke(failure) => JobError::Broke(failure.as_broken()),
-        Status::Panicked { message, location } => JobError::Panicked { message, location, replay: None },
+        Status::Panicked { message, location } => JobError::panicked(message, location),
         // It was not asked to stop, or its outcome would be decided already: its function ended itself.
-        Status::Cancelled => JobError::Cancelled { stage: Stage::Running },
-        Status::TooLarge { size, limit } => JobError::OutputTooLarge { size, limit },
+        Status::Cancelled => JobError::cancelled(Stage::Running),
+        Status::TooLarge { size, limit } => JobError::output_too_large(size, limit),
     }))
 }

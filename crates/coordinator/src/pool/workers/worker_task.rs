@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     fn failure() -> StartError {
-        StartError::Prepare { pool: "p".into(), reason: std::io::ErrorKind::OutOfMemory.into() }
+        StartError::prepare("p", std::io::ErrorKind::OutOfMemory.into())
     }
 
     fn of_two() -> (Arc<FirstStart>, [Start; 2], oneshot::Receiver<Result<(), StartError>>) {

@@ -103,5 +103,5 @@ impl Arriving {
 }
 
 fn lie(violation: &str) -> JobError {
-    JobError::Protocol { violation: violation.into(), replay: None }
+    JobError::protocol(violation)
 }
