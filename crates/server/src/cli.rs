@@ -230,7 +230,7 @@ mod tests {
         assert_eq!((args.files.len(), args.history), (2, true));
         assert!(parse("procpool replay").unwrap_err().contains("<FILE>"));
         let error = parse("procpool replay a.job --wrap 'gdb").unwrap_err();
-        assert!(error.contains("a quote ' is not closed"), "{error}");
+        assert!(error.contains("a quote in it is not closed"), "{error}");
     }
 
     #[test]
