@@ -1,6 +1,7 @@
 //! The library against real processes.
 
 mod deaths;
+mod events;
 mod limits;
 mod pools;
 mod protocol;

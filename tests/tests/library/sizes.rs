@@ -1,7 +1,6 @@
-//! The size and the life of a pool: resized, waited for, closed, listened to.
+//! The size and the life of a pool: resized, waited for, closed.
 
 use procpool::error::Refusal;
-use procpool::status::{PoolEvent, PoolEvents};
 use procpool::{OutcomeKind, Pool};
 use procpool_tests::library::{begin, echo, executable, idle, misbehaving, verbs};
 use procpool_tests::verbs::{Verb, Verbs};
@@ -76,36 +75,6 @@ async fn a_closed_pool_finishes_its_jobs_and_ends() {
     while events.next().await.is_some() {}
     drop(pool);
     assert!(weak.upgrade().is_none());
-}
-
-/// Returns the next event that is not about a start.
-async fn next(events: &mut PoolEvents) -> PoolEvent {
-    loop {
-        match events.next().await.expect("another event") {
-            PoolEvent::Started { .. } => {}
-            event => return event,
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_listener_hears_of_deaths_of_what_they_lead_to_and_of_replacements() {
-    let pool = verbs(1).poison_deaths(1).start().await.unwrap();
-    let mut events = pool.events();
-    pool.run(Verb::Abort).await.unwrap_err();
-    let PoolEvent::Died { job: Some(job), reason: None, report, .. } = next(&mut events).await else {
-        panic!("no death of its own")
-    };
-    assert_eq!(report.exit.signal(), Some(6));
-    let PoolEvent::Quarantined(payload) = next(&mut events).await else { panic!("no quarantine") };
-    assert_eq!((payload.deaths, payload.last_job), (1, Some(job)));
-    let started = events.next().await;
-    let Some(PoolEvent::Started { worker, pid, .. }) = started else { panic!("{started:?}") };
-    assert_eq!(pool.workers()[0].pid, Some(pid), "{worker}");
-    pool.close();
-    let PoolEvent::Died { reason, .. } = next(&mut events).await else { panic!("no death") };
-    assert_eq!(reason, Some("shut_down"));
-    assert!(events.next().await.is_none());
 }
 
 #[test]
