@@ -3,7 +3,7 @@
 use procpool::Pool;
 use procpool::error::LimitHit;
 use procpool::status::{PoolEvent, PoolEvents};
-use procpool_tests::library::{echo, verbs};
+use procpool_tests::library::{echo, misbehaving, verbs};
 use procpool_tests::replaceable::Replaceable;
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
@@ -93,4 +93,14 @@ async fn a_listener_hears_of_the_limit_that_a_worker_died_of_after_its_death() {
     assert!(matches!(&other, PoolEvent::Died { report, .. } if report.limit.is_none()), "{other:?}");
     let last = next(&mut events).await;
     assert!(matches!(last, PoolEvent::Died { reason: Some("shut_down"), .. }), "no limit: {last:?}");
+}
+
+#[tokio::test]
+async fn a_start_that_is_withdrawn_is_no_failed_one() {
+    let pool = misbehaving("silent").start_lazy().unwrap();
+    let mut events = pool.events();
+    drop(pool.try_submit(echo("never")).unwrap());
+    pool.close();
+    let event = events.next().await;
+    assert!(event.is_none(), "{event:?}");
 }

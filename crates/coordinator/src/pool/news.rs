@@ -27,7 +27,7 @@ pub enum PoolEvent {
         /// Its process id.
         pid: u32,
     },
-    /// A worker did not get ready.
+    /// A worker did not get ready. A start that the pool itself gave up is no failed one.
     #[non_exhaustive]
     StartFailed {
         /// Its name.

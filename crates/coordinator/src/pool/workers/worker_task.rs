@@ -27,11 +27,14 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     };
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
-            let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
-            member.core.clone().news.tell(news);
+            let is_withdrawn = matches!(error, StartError::Withdrawn { .. });
+            if !is_withdrawn {
+                let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
+                member.core.news.tell(news);
+            }
             member.bury_unready(&error);
             // The task that waits for the pool's start reports it.
-            if matches!(error, StartError::Withdrawn { .. }) {
+            if is_withdrawn {
                 tracing::debug!(pool = recipe.name, worker = name, "{error}");
             } else if let Err(error) = start.tell(Err(error)) {
                 tracing::warn!(pool = recipe.name, worker = name, "{error}");
