@@ -106,11 +106,20 @@ pub fn take(number: RawFd) -> Option<OwnedFd> {
     inherited::take(number)
 }
 
-/// Notes a job that this program offers to serve, and which the coordinator wants, if it said so.
+/// Notes a job that this program offers to serve, and in a worker the one which the coordinator wants,
+/// if it said so.
 pub fn offers(job: &'static str, wanted: Option<&str>) {
     let mut state = state();
-    state.offered.push(job);
+    // A loop or many tests may offer the same one.
+    if !state.offered.contains(&job) {
+        state.offered.push(job);
+    }
     state.wanted = wanted.map(str::to_owned);
+}
+
+/// Returns the jobs that this program has offered to serve so far, in the order of the offers.
+pub fn offered() -> Vec<&'static str> {
+    state().offered.clone()
 }
 
 /// Notes that the worker serves.
@@ -162,5 +171,7 @@ mod tests {
         // As one that attaches does.
         serves();
         assert!(!was_spawned() && take(5).is_none());
+        ["decode", "classify", "decode"].iter().for_each(|job| offers(job, None));
+        assert_eq!((offered(), unserved()), (vec!["decode", "classify"], None));
     }
 }

@@ -88,7 +88,9 @@ pub(crate) enum Introduction {
 ///
 /// For executables that are their own worker, such as examples and tests: call it first in `main`. The
 /// process is a worker of `J` if the coordinator that spawned it asked for `J`, or for no job in particular.
-/// If an executable has several jobs, use [`Jobs`]: it knows all of them and does not guess.
+/// If an executable has several jobs, use [`Jobs`]: it knows all of them and does not guess. If the program
+/// makes several calls, a worker that is asked for no job in particular serves the first. So a program that
+/// has made several starts `Executable::current()` without arguments only for a job that is named.
 ///
 /// ```no_run
 /// # use procpool_worker::{Job, serve_if_spawned};

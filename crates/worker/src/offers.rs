@@ -163,6 +163,8 @@ impl<'f> Jobs<'f> {
         {
             std::process::exit(self.replay(Ok(sitting)).into());
         }
+        // A service that starts itself as a worker without a name for the job is told to choose.
+        self.0.iter().for_each(|offer| procpool_birth::offers(offer.name, None));
     }
 
     fn named(&self, job: &str) -> Option<&Offer<'f>> {

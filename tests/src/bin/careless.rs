@@ -1,10 +1,11 @@
-//! A program that is its own worker and serves wrongly: not at all, another job, or too late.
+//! A program that is its own worker and serves wrongly: not at all, another job, too late, or any of several.
 //!
 //! `careless HOW`. It starts its pool, as each of its workers would do, and exits with what came of it.
 #![allow(clippy::print_stderr, clippy::print_stdout)] // what it prints is what the test reads
 
+use procpool::raw::RawPool;
 use procpool::worker::serve_if_spawned;
-use procpool::{Executable, Job, JobError, Pool, Worker, run_once};
+use procpool::{Executable, Job, JobError, Pool, PoolConfig, Worker, run_once};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -28,11 +29,14 @@ impl Job for Tool {
 #[tokio::main]
 async fn main() -> ExitCode {
     let how = std::env::args().nth(1).unwrap_or_default();
-    if matches!(how.as_str(), "" | "good" | "other") {
+    if matches!(how.as_str(), "" | "good" | "other" | "unnamed" | "unnamed_pool" | "named") {
         serve_if_spawned::<Tool>(|(), _| {
             let tool = Command::new(std::env::current_exe()?).output()?;
             Ok(format!("{}: {}", tool.status, String::from_utf8_lossy(&tool.stdout)))
         });
+    }
+    if matches!(how.as_str(), "" | "unnamed" | "unnamed_pool" | "named") {
+        serve_if_spawned::<Double>(|n, _| Ok(2 * n));
     }
     let me = Executable::current().with_args([how.clone()]);
     let came_of_it = match how.as_str() {
@@ -41,6 +45,9 @@ async fn main() -> ExitCode {
         "worker" => {
             Worker::<u64, u64>::spawn(me).await.map(|_| "it started".into()).map_err(|e| e.to_string())
         }
+        "unnamed" => several(None).await,
+        "unnamed_pool" => unnamed_pool().await,
+        "named" => several(Some("double")).await,
         "lazy" => lazy(me).await,
         "once" => run_once::<Double>(me, 2).await.map(|four| four.to_string()).map_err(|e| e.to_string()),
         _ => double(me).await,
@@ -58,6 +65,22 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has a worker of this program, which has several jobs, double a number.
+async fn several(job: Option<&str>) -> Result<String, String> {
+    let mut worker = Worker::<u64, u64>::builder(Executable::current());
+    if let Some(job) = job {
+        worker = worker.job(job);
+    }
+    let mut worker = worker.spawn().await.map_err(|error| error.to_string())?;
+    worker.post(2_u64).await.map_err(|error| error.to_string())?;
+    worker.recv().await.map(|four| four.to_string()).map_err(|error| error.to_string())
+}
+
+async fn unnamed_pool() -> Result<String, String> {
+    let pool = RawPool::start(PoolConfig::new("any", Executable::current())).await;
+    pool.map(|_| "it started".into()).map_err(|error| error.to_string())
 }
 
 async fn tool(me: Executable) -> Result<String, String> {

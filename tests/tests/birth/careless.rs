@@ -51,3 +51,16 @@ async fn a_program_that_serves_another_job_only_fails_to_start_and_names_both() 
     assert!(ended.stderr.contains("calls `serve_if_spawned` for `tool` only"), "{}", ended.stderr);
     assert!(ended.stderr.contains("started as a worker of job `double`"), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_program_that_serves_several_jobs_and_starts_itself_for_none_by_name_is_told_to_choose() {
+    for (how, place) in [("unnamed", "`WorkerBuilder::job`"), ("unnamed_pool", "`PoolConfig::job`")] {
+        let ended = outcome(how).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{how}: {ended:?}");
+        let jobs = "this program calls `serve_if_spawned` for several jobs (`tool`, `double`), and `tool` would \
+                    serve because it comes first: name the job, with";
+        assert!(ended.stderr.contains(&format!("{jobs} {place}")), "{how}: {}", ended.stderr);
+    }
+    let ended = outcome("named").await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "4\n"), "{ended:?}");
+}

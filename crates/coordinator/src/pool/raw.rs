@@ -14,7 +14,8 @@ use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_process::{
-    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, opened, refuse_unserved,
+    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, opened, refuse_unnamed,
+    refuse_unserved,
 };
 use procpool_protocol::engine::{
     Accepted, JobLimits, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport, Submission,
@@ -139,6 +140,9 @@ impl RawPool {
             needs,
         } = config;
         refuse_unserved(&name)?;
+        if let (WorkerSource::Spawned(executable), None, None) = (&workers, &job, &expects) {
+            refuse_unnamed(&name, executable, "`PoolConfig::job`, or by the type of the pool")?;
+        }
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
         let origin = match &workers {
             WorkerSource::Spawned(executable) if starts_once => Origin::Spawned(executable.open()?),

@@ -8,7 +8,7 @@ use crate::start_data::StartData;
 use crate::worker_error::SpawnError;
 use procpool_process::{
     EncodingAgreement, Executable, Home, KillSwitch, Needs, Origin, Recipe, Session, WorkerLimits, launch,
-    opened, refuse_unserved,
+    opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::Encoding;
 use procpool_protocol::handshake::Mode;
@@ -128,6 +128,9 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let file = self.executable.as_path().file_name().unwrap_or_default();
         let name = self.name.unwrap_or_else(|| file.to_string_lossy().into_owned());
         refuse_unserved(&name)?;
+        if self.job.is_none() {
+            refuse_unnamed(&name, &self.executable, "`WorkerBuilder::job`")?;
+        }
         self.limits.check().map_err(InvalidLimits::from)?;
         let limit = self.max_payload;
         let worker_data = self.worker_data.encode(self.encoding)?.unwrap_or_default();

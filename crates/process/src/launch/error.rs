@@ -121,6 +121,22 @@ pub enum StartError {
         /// The missing line, and where it belongs.
         advice: String,
     },
+    /// This program is its own worker for several jobs, and nobody says for which one it is started.
+    #[error(
+        "failed to start workers of `{pool}`: this program calls `serve_if_spawned` for several jobs ({jobs}), and \
+         `{first}` would serve because it comes first: name the job, with {place}"
+    )]
+    #[non_exhaustive]
+    Unnamed {
+        /// The pool.
+        pool: String,
+        /// The jobs, in the order of the calls.
+        jobs: String,
+        /// The job that would serve.
+        first: String,
+        /// The place for the name.
+        place: &'static str,
+    },
     /// The coordinator's own side cannot be set up.
     #[error("failed to prepare for workers of `{pool}`: {reason}")]
     #[non_exhaustive]
