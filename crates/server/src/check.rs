@@ -1,8 +1,9 @@
-//! `procpool check`: reads a configuration as `serve` would, and starts nothing.
+//! `procpool check`: reads a configuration as `serve` would, and starts nothing unless it is asked to.
 
 use crate::config::{Config, PoolSpec};
 use crate::error::Error;
-use procpool_coordinator::{Executable, PoolConfig, preflight};
+use crate::signals::Signals;
+use procpool_coordinator::{Executable, PoolConfig, RawPool, preflight};
 use procpool_protocol::printable::{Escaping, printable};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,9 +11,57 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// How long a worker that was started for the check may take to exit.
+const EXIT: Duration = Duration::from_secs(2);
+
 /// Prints what would be served, after it has looked for everything that would prevent it. A setting that is
 /// probably a mistake is a warning on standard error.
 pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
+    tell(&report(&inspected(path)?))
+}
+
+/// The same, after it has started one worker of each pool and stopped it again. Only a worker knows its jobs.
+pub(crate) async fn check_starts(path: Option<&Path>) -> Result<ExitCode, Error> {
+    let mut signals = Signals::catch()?;
+    let mut pools = inspected(path)?;
+    let started = async {
+        for pool in &mut pools {
+            start(pool).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    tokio::select! {
+        started = started => started?,
+        // Dropping the start kills its worker.
+        stop = signals.stop() => return Ok(stop.exit_code()),
+    }
+    tell(&report(&pools))
+}
+
+/// Starts one worker without a job, stops it, and notes the job that it serves. Workers that attach are somebody else's.
+async fn start(pool: &mut PoolConfig) -> Result<(), Error> {
+    if pool.workers.executable().is_none() {
+        return Ok(());
+    }
+    let mut one = pool.clone();
+    one.limits.min_workers = 1;
+    one.limits.max_workers = 1;
+    // A server may be at work in the directory.
+    one.save_failed_jobs = None;
+    one.limits.save_history = 0;
+    let started = RawPool::start(one).await?;
+    pool.job = started.job().map(str::to_owned);
+    started.shutdown(EXIT).await;
+    Ok(())
+}
+
+fn tell(report: &str) -> Result<ExitCode, Error> {
+    std::io::stdout().lock().write_all(report.as_bytes()).map_err(Error::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the pools, after a look for everything that would keep them from being started.
+fn inspected(path: Option<&Path>) -> Result<Vec<PoolConfig>, Error> {
     let config = Config::load(path)?;
     config.server.resolve()?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
@@ -22,8 +71,7 @@ pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
         // A standard error that nobody reads is no reason to fail.
         let _ = writeln!(stderr, "warning: {}", printable(&warning.to_string()));
     }
-    std::io::stdout().lock().write_all(report(&pools).as_bytes()).map_err(Error::Output)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(pools)
 }
 
 fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {

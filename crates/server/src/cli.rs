@@ -39,6 +39,10 @@ The smallest configuration file:
 A path counts from the file's directory. A bare name is searched beside this
 executable, then on PATH. `procpool check` prints the result.";
 
+const CHECK_HELP: &str = "\
+Nothing is started without --start. Only a started worker tells which jobs its
+executable has, and that `job` names one of them. The worker gets no job.";
+
 const RUN_HELP: &str = "\
 Examples:
   procpool run fib 40
@@ -99,7 +103,7 @@ pub(crate) enum Command {
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
     /// Say whether a configuration would start, without starting it.
-    #[command(after_help = CONFIG_EXAMPLE)]
+    #[command(after_help = format!("{CHECK_HELP}\n\n{CONFIG_EXAMPLE}"))]
     Check(CheckArgs),
     /// Run a saved job again, alone or under a debugger.
     #[command(after_help = REPLAY_HELP)]
@@ -141,6 +145,10 @@ pub(crate) struct CheckArgs {
     /// Configuration file (TOML) [default: pools ping, fib and compute].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Start one worker of each pool, and stop it again.
+    #[arg(long)]
+    pub(crate) start: bool,
 }
 
 #[derive(Args, Debug)]

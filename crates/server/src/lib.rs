@@ -9,7 +9,7 @@
 //! $ procpool serve --config procpool.toml   # your own workers
 //! $ procpool run fib 40                     # one job in one worker
 //! 102334155
-//! $ procpool check --config procpool.toml   # would it start?
+//! $ procpool check --config procpool.toml   # would it start? --start tries
 //! $ procpool replay fib-4f0c….job           # a job that crashed, once more
 //! ```
 //!
@@ -90,8 +90,8 @@ fn shown(error: &Error) -> String {
 }
 
 fn log_and_execute(cli: Cli) -> Result<ExitCode, Error> {
-    // The error tells what happened to the only worker of `run`.
-    let quiet = matches!(cli.command, Command::Run(_));
+    // The error tells what happened to the only worker of `run`, and to that of a pool in `check`.
+    let quiet = matches!(cli.command, Command::Run(_) | Command::Check(_));
     let _flush = logs::start(cli.verbose, quiet)?;
     execute(cli.command)
 }
@@ -103,6 +103,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
             let order = run::Order::read(&args)?;
             on_runtime(run::run(order))
         }
+        Command::Check(args) if args.start => on_runtime(check::check_starts(args.config.as_deref())),
         Command::Check(args) => check::check(args.config.as_deref()),
         Command::Replay(args) => Err(replay::replay(&args)),
     }
