@@ -77,3 +77,21 @@ async fn a_retry_is_sent_the_same_parameters() {
     let (_, output) = pool.run(crop).await.unwrap();
     assert!(*output == *part, "the part is another one");
 }
+
+/// The bytes go beside the frame, which has no place for those of several inputs.
+#[tokio::test]
+async fn inputs_in_parts_are_jobs_of_their_own_between_the_chunks_of_a_map() {
+    let pool = Pool::<Cropped>::builder(Executable::this_test("worker")).workers(1..=1).max_attempts(2);
+    let pool = pool.start().await.unwrap();
+    // All together are short enough for one chunk.
+    let crop = |length, dies| Crop { to: 1..3, image: vec![7; length].into(), dies };
+    let (small, large) = (|| crop(4, false), |dies| crop(400_000, dies));
+    let inputs = [small(), small(), large(true), small(), small(), large(false)];
+    let mut outcomes = pool.map(inputs.clone()).chunks(6);
+    for input in inputs {
+        let (_, part) = outcomes.next().await.expect("one for each input").unwrap();
+        assert!(*part == input.image[input.to], "the part is another one");
+    }
+    assert_eq!(pool.status().jobs.values().sum::<u64>(), 4, "two chunks, and two large ones");
+    assert_eq!(pool.status().deaths, 1);
+}

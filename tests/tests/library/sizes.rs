@@ -3,8 +3,11 @@
 use procpool::error::Refusal;
 use procpool::{OutcomeKind, Pool};
 use procpool_tests::library::{begin, echo, executable, idle, misbehaving, verbs};
+use procpool_tests::replaceable::Replaceable;
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -43,22 +46,66 @@ async fn a_pool_is_ready_when_the_workers_that_it_keeps_without_a_job_are() {
     timeout(LONG, lazy.ready(1)).await.expect("it keeps one").unwrap();
 }
 
+/// Polls it once. Returns whether it is still to come.
+async fn waits(mut future: Pin<&mut impl Future>) -> bool {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
 #[tokio::test]
 async fn waiting_for_workers_that_never_get_ready_ends_when_the_pool_is_resized_or_closed() {
     let pool = misbehaving("silent").workers(2..=2).start_lazy().unwrap();
     // A lazy pool begins to keep workers with its first job.
     let _job = pool.try_submit(echo("never")).unwrap();
-    let waits = async |until: fn(&Pool<Verbs>)| {
+    let wait = async |until: fn(&Pool<Verbs>)| {
         let mut ready = std::pin::pin!(pool.ready(2));
-        let early =
-            std::future::poll_fn(|cx| std::task::Poll::Ready(ready.as_mut().poll(cx).is_ready())).await;
-        assert!(!early);
+        assert!(waits(ready.as_mut()).await);
         until(&pool);
         timeout(LONG, ready).await.expect("to be told")
     };
-    waits(|pool| pool.resize(0..=2).unwrap()).await.unwrap();
+    wait(|pool| pool.resize(0..=2).unwrap()).await.unwrap();
     pool.resize(2).unwrap();
-    assert_eq!(waits(Pool::close).await.unwrap_err().reason, Refusal::ShuttingDown);
+    assert_eq!(wait(Pool::close).await.unwrap_err().reason, Refusal::ShuttingDown);
+}
+
+#[test]
+fn waiting_for_workers_that_never_get_ready_ends_with_the_runtime_of_the_pool() {
+    let of_pool = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let pool = of_pool.block_on(async { misbehaving("silent").start_lazy().unwrap() });
+    let _job = pool.try_submit(echo("never")).unwrap();
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused = other.block_on(async {
+        let mut ready = std::pin::pin!(pool.ready(1));
+        assert!(waits(ready.as_mut()).await);
+        of_pool.shutdown_background();
+        timeout(LONG, ready).await.expect("to be told").unwrap_err()
+    });
+    assert_eq!(refused.reason, Refusal::RuntimeEnded);
+}
+
+#[tokio::test]
+async fn a_pool_whose_worker_died_is_ready_when_another_has_taken_its_place() {
+    let pool = verbs(1).start().await.unwrap();
+    let died = pool.workers()[0].pid;
+    pool.run(Verb::Abort).await.unwrap_err();
+    timeout(LONG, pool.ready(1)).await.expect("another one").unwrap();
+    assert_eq!(pool.status().workers.idle, 1);
+    assert_ne!(pool.workers()[0].pid, died);
+}
+
+#[tokio::test]
+async fn a_pool_is_ready_once_its_workers_start_whatever_failed_before() {
+    let worker = Replaceable::new("verbs");
+    worker.become_script("exit 1");
+    let builder = Pool::<Verbs>::builder(worker.executable(&[])).workers(1..=1);
+    let pool = builder.breaker_failures(1).start_lazy().unwrap();
+    let job = pool.try_submit(echo("patience")).unwrap();
+    eventually("the breaker to open", async || pool.status().breaker_open.then_some(())).await;
+    let mut ready = std::pin::pin!(pool.ready(1));
+    assert!(waits(ready.as_mut()).await);
+    worker.become_binary("verbs");
+    pool.reload().await.unwrap();
+    timeout(LONG, ready).await.expect("the mended one").unwrap();
+    assert_eq!(job.await.unwrap(), "patience");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! that is published there, and the pool back at full strength.
 
 mod ahead;
+mod batches;
 mod deadlines;
 mod deaths;
 mod disk;

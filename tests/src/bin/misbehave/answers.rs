@@ -117,6 +117,7 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
             return jobs.send(&done(job.sequence, &heir.to_string())?);
         }
         "inheritance" | "inheritance_abroad" => jobs.send(&progress(job.sequence)?)?,
+        _ if deed.value("batch").is_some() => return jobs.send(&of_batch(deed, job)?),
         other => match (deed.value("output"), deed.value("header"), deed.value("extra")) {
             (Some(hex), ..) => return jobs.send(&output(job.sequence, hex)?),
             (_, Some(hex), _) => {
@@ -134,6 +135,17 @@ fn take(deed: &Deed, worker: &mut Worker, job: &Frame) -> io::Result<()> {
 fn output(sequence: u64, hex: &str) -> io::Result<Vec<u8>> {
     let payload = Payload::new(Encoding::Bincode, from_hex(hex)?);
     answer(sequence, payload)
+}
+
+/// Returns the answer to a batch: these bytes. Of all jobs that this worker is given, only batches are raw bytes.
+fn of_batch(deed: &Deed, job: &Frame) -> io::Result<Vec<u8>> {
+    match job.payload.encoding {
+        Encoding::Bytes => {
+            let answers = from_hex(deed.value("batch").unwrap_or_default())?;
+            answer(job.sequence, Payload::raw(answers))
+        }
+        _ => done(job.sequence, "done"),
+    }
 }
 
 /// Returns an answer that tells input, reply and worker data as they came, as JSON: what a worker of another

@@ -72,7 +72,7 @@ pub(crate) fn hello() -> io::Result<Vec<u8>> {
         hello["encodings"] = words.split(',').collect();
     }
     // Of such a worker the coordinator reads longer frames.
-    hello["batches"] = (deed == "long_output").into();
+    hello["batches"] = (deed == "long_output" || deed.starts_with("batch=")).into();
     Ok(json_frame(Kind::Hello, &hello).map_err(io::Error::other)?.to_bytes().to_vec())
 }
 
