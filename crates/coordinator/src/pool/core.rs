@@ -227,24 +227,13 @@ mod tests {
     use crate::pool::simulation::recipe::recipe;
     use crate::pool::state::events::Events;
     use crate::pool::state::open_job::NewJob;
-    use procpool_protocol::engine::JobLimits;
-    use procpool_protocol::{Encoding, Payload};
+    use procpool_protocol::Payload;
     use procpool_scheduler::Config;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use tokio::sync::oneshot;
 
     fn job() -> NewJob {
-        let (input, limits) = (Payload::json("7"), JobLimits::default());
-        NewJob {
-            input,
-            reply: Encoding::Json,
-            limits,
-            attempts: 1,
-            reports_usage: false,
-            batch: None,
-            client: None,
-            events: None,
-        }
+        NewJob::of(Payload::json("7"))
     }
 
     #[tokio::test]

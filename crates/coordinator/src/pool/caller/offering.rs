@@ -151,17 +151,9 @@ mod tests {
 
     /// Returns a job with an input of this length.
     fn job(bytes: usize) -> NewJob {
-        NewJob {
-            input: Payload::new(Encoding::Bytes, vec![0; bytes]),
-            reply: Encoding::Json,
-            // No job of these tests waits this long unless it is forgotten.
-            limits: JobLimits::new().timeout(Duration::from_secs(10)),
-            attempts: 1,
-            reports_usage: false,
-            batch: None,
-            client: None,
-            events: None,
-        }
+        // No job of these tests waits this long unless it is forgotten.
+        let limits = JobLimits::new().timeout(Duration::from_secs(10));
+        NewJob { limits, ..NewJob::of(Payload::new(Encoding::Bytes, vec![0; bytes])) }
     }
 
     async fn submits(core: &Arc<Core>, bytes: usize) -> tokio::task::JoinHandle<Result<(), Refusal>> {

@@ -6,7 +6,6 @@ use super::worker::{Does, input};
 use crate::pool::state::events::Events;
 use crate::pool::state::open_job::NewJob;
 use procpool_protocol::arena::MIN_SHARED;
-use procpool_protocol::engine::JobLimits;
 use procpool_protocol::{Encoding, Payload};
 use procpool_scheduler::{Event, JobId as Key};
 use rand::RngExt as _;
@@ -41,16 +40,8 @@ impl Run {
     fn submit_one(&mut self, number: u8, does: Does) -> Checked {
         let length = if self.percent(10) { MIN_SHARED } else { 10 };
         let events = (does == Does::Streams).then(Arc::<Events>::default);
-        let job = NewJob {
-            input: Payload::raw(input(number, does, length)),
-            reply: Encoding::Bytes,
-            limits: JobLimits::default(),
-            attempts: 1,
-            reports_usage: false,
-            batch: None,
-            client: None,
-            events: events.clone(),
-        };
+        let input = Payload::raw(input(number, does, length));
+        let job = NewJob { reply: Encoding::Bytes, events: events.clone(), ..NewJob::of(input) };
         let (sender, outcome) = oneshot::channel();
         self.journal.push(format!("{:?} submit {number} {does:?} {length}", self.now));
         let job_seen = Job {

@@ -4,9 +4,8 @@ use super::recipe::{limits, recipe};
 use crate::pool::state::State;
 use crate::pool::state::effects::Effects;
 use crate::pool::state::open_job::NewJob;
-use procpool_protocol::engine::JobLimits;
+use procpool_protocol::Payload;
 use procpool_protocol::outcome::Refusal;
-use procpool_protocol::{Encoding, Payload};
 use procpool_scheduler::{
     Config, Death, Event, Fingerprint, Health, JobId as Key, Scheduler, Terms, Time, WorkerId,
 };
@@ -43,16 +42,7 @@ fn a_caller_whose_payload_has_killed_is_not_woken_by_its_own_refusal() {
     let scheduler = with_one_set_apart();
     assert!(scheduler.room().is_some(), "of other payloads");
     let mut state = State::new(recipe(), &limits(), false, scheduler);
-    let job = NewJob {
-        input: Payload::raw(b"killer".to_vec()),
-        reply: Encoding::Bytes,
-        limits: JobLimits::default(),
-        attempts: 1,
-        reports_usage: false,
-        batch: None,
-        client: None,
-        events: None,
-    };
+    let job = NewJob::of(Payload::raw(b"killer".to_vec()));
     let (mut effects, (sender, _outcome)) = (Effects::default(), oneshot::channel());
     let (now, waited) = (Time::ZERO, Duration::ZERO);
     let rejected = state.submit(now, job, Some(SUSPECT), sender, waited, &mut effects).unwrap_err();

@@ -66,22 +66,13 @@ mod tests {
     use crate::limits::PoolLimits;
     use crate::pool::simulation::recipe::recipe;
     use crate::pool::state::effects::Effects;
-    use procpool_protocol::engine::JobLimits;
     use procpool_protocol::{Encoding, JobError, JobId};
     use procpool_scheduler::{Config, Event, Generation, Scheduler, Time};
     use tokio::sync::oneshot;
 
     fn batch() -> OpenJob {
-        let job = NewJob {
-            input: Payload::raw("abc"),
-            reply: Encoding::Json,
-            limits: JobLimits::default(),
-            attempts: 2,
-            reports_usage: true,
-            batch: Some(Encoding::Json),
-            client: None,
-            events: None,
-        };
+        let batch = Some(Encoding::Json);
+        let job = NewJob { attempts: 2, reports_usage: true, batch, ..NewJob::of(Payload::raw("abc")) };
         OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0)
     }
 

@@ -31,6 +31,23 @@ pub(crate) struct NewJob {
     pub(crate) events: Option<Arc<Events>>,
 }
 
+#[cfg(test)]
+impl NewJob {
+    /// Creates a job with one attempt and no bounds of its own, to whose progress nobody listens.
+    pub(crate) fn of(input: Payload) -> Self {
+        Self {
+            input,
+            reply: Encoding::Json,
+            limits: JobLimits::default(),
+            attempts: 1,
+            reports_usage: false,
+            batch: None,
+            client: None,
+            events: None,
+        }
+    }
+}
+
 /// A job that was not accepted.
 #[derive(Debug)]
 pub(crate) struct Rejected {
@@ -138,16 +155,7 @@ mod tests {
     use super::*;
 
     fn bad_input_at(attempt: u32) -> JobError {
-        let job = NewJob {
-            input: Payload::json("7"),
-            reply: Encoding::Json,
-            limits: JobLimits::default(),
-            attempts: 2,
-            reports_usage: false,
-            batch: None,
-            client: None,
-            events: None,
-        };
+        let job = NewJob { attempts: 2, ..NewJob::of(Payload::json("7")) };
         let entry = OpenJob::new(JobId::from_bits(1), job, Time::ZERO, oneshot::channel().0);
         let entry = OpenJob { attempt, ..entry };
         *entry.judge(Err(JobError::bad_input("not a u64").into())).expect_err("it is none")
