@@ -7,7 +7,6 @@ use crate::origin::OriginRule;
 use crate::owner::Owners;
 use procpool_protocol::engine::{Admin, Engine};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A frontend that is not listening yet: an engine with limits and a health handle.
@@ -25,9 +24,8 @@ impl App {
         Self { engine: engine.clone(), admin: engine, config: Arc::new(config), health }
     }
 
-    /// Returns the state for the handlers, once it is known on which address they are reached.
-    pub(crate) fn shared(&self, bound_to: Option<IpAddr>) -> Arc<Shared> {
-        let origin = OriginRule::new(bound_to, &self.config.allowed_hosts);
+    /// Returns the state for the handlers, once it is known where they are reached.
+    pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
         let config = &self.config;
         let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
         let answers = Budget::new(config.max_answers);

@@ -79,8 +79,8 @@ pub struct HttpConfig {
     /// `Authorization: Bearer …`. Default: `None`, and then no token is accepted. The orders socket
     /// ([`run_orders`](crate::run_orders)) needs no token.
     pub orders_token: Option<OrdersToken>,
-    /// The user whose processes may give orders over a loopback connection, as may those of root. The kernel
-    /// says whose process is at the connection's other end. A request that a proxy has passed on is refused,
+    /// The user whose processes may give orders over a loopback connection or on the socket of
+    /// [`run_unix`](crate::run_unix), as may those of root. The kernel says whose process is at the connection's other end. A request that a proxy has passed on is refused,
     /// as far as it shows. Default: `None`, no user.
     pub orders_of: Option<u32>,
 }

@@ -7,10 +7,11 @@ use crate::config::HttpConfig;
 use crate::dispatch::Dispatcher;
 use crate::head::Ambiguous;
 use crate::life::{Patience, Verdict};
-use crate::local::Peer;
 use crate::presence;
+use crate::remote::{FarEnd, Peer};
 use crate::room::{Place, Room};
 use crate::socket::Socket;
+use crate::stream::Stream;
 use crate::wire::Wire;
 use axum::Router;
 use http::Request;
@@ -20,10 +21,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Resets that a client may cause on one HTTP/2 connection before it is closed, pending ones and our
@@ -57,11 +56,11 @@ impl Terms {
         Self { room, router, answers: answers.clone(), patience, max_streams, stopped }
     }
 
-    /// Serves `stream`, whose other end has the address `peer`, to its end.
-    pub(crate) fn serve(self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> {
+    /// Serves `stream`, whose other end is `peer`, to its end.
+    pub(crate) fn serve(self, stream: Stream, peer: FarEnd) -> impl Future<Output = ()> {
         let activity = Activity::begin();
         // Right here, rather than when the task is polled: the next one should see that this one is in.
-        let place = Arc::new(self.room.enter(Some(peer), activity.clone()));
+        let place = Arc::new(self.room.enter(peer.address(), activity.clone()));
         let wire = Arc::new(Wire::new(stream));
         let peer = Peer::at(peer, &wire);
         self.drive(wire, peer, activity, place)

@@ -3,8 +3,8 @@
 
 use crate::app::Shared;
 use crate::head::{self, Ambiguous};
-use crate::local::Operator;
 use crate::problem::Problem;
+use crate::remote::Operator;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};

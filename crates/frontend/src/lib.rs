@@ -50,7 +50,7 @@
 //!   preflight: a foreign `Origin` or `Sec-Fetch-Site` is 403, and so is, on a loopback listener, a `Host` that is
 //!   neither an IP address nor `localhost` nor allowed by [`HttpConfig::allowed_hosts`] (DNS rebinding).
 //! - What changes what is running, `POST /v1/pools/{pool}/reload`, comes by [`run_orders`]'s socket, or brings
-//!   [`HttpConfig::orders_token`], or comes over loopback from a process of [`HttpConfig::orders_of`]; anything else is 403.
+//!   [`HttpConfig::orders_token`], or comes over loopback or [`run_unix`]'s socket from a process of [`HttpConfig::orders_of`]; anything else is 403.
 //! - Jobs are sent with POST. `GET /compute` is the exception, and refuses what a page may have embedded (403).
 //! - The head is read strictly: HTTP/1.1 has one `Host`, without a user and with a real port, that is also the host of
 //!   an absolute target; a body is `chunked` or not coded at all, and then has one length. Anything else is 400, and the connection is closed.
@@ -58,7 +58,7 @@
 //! # Finding the way
 //!
 //! `serve` accepts connections, `connection` drives one over a `socket`, `orders` does both for operators on a Unix socket,
-//! `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`. `head`, `origin`, `embedded`, `body`, `json`,
+//! `remote` is the other end of a connection, `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`. `head`, `origin`, `embedded`, `body`, `json`,
 //! `content_type` and `params` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
 //!
 //! ```
@@ -135,6 +135,7 @@ mod budget;
 mod config;
 mod connection;
 mod content_type;
+mod credentials;
 mod dispatch;
 mod embedded;
 mod framing;
@@ -157,10 +158,12 @@ mod params;
 mod peer;
 mod presence;
 mod problem;
+mod remote;
 mod room;
 mod routes;
 mod serve;
 mod socket;
+mod stream;
 mod token;
 mod wire;
 
@@ -168,5 +171,5 @@ pub use app::App;
 pub use config::HttpConfig;
 pub use health::Health;
 pub use orders::run_orders;
-pub use serve::{Drained, run};
+pub use serve::{Drained, run, run_unix};
 pub use token::{InvalidToken, OrdersToken};

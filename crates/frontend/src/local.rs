@@ -8,22 +8,20 @@
 
 use crate::app::Shared;
 use crate::config::HttpConfig;
+use crate::credentials::Credentials;
 use crate::head;
 use crate::kind::Kind;
-use crate::owner::{Ends, Owners};
-use crate::peer::PeerKey;
+use crate::owner::Ends;
 use crate::problem::Problem;
-use crate::wire::Wire;
+use crate::remote::{Operator, Peer};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
-use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version};
-use procpool_protocol::engine::ClientName;
+use http::{HeaderMap, HeaderName, StatusCode, Version};
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
-use tokio::sync::OnceCell;
+use std::sync::Arc;
 
 /// Headers by which proxies name their client, beside every header that begins with one of [`PREFIXES`].
 const PROXIES: [&str; 9] = [
@@ -39,50 +37,6 @@ const PROXIES: [&str; 9] = [
 ];
 const PREFIXES: [&str; 5] = ["cf-", "x-amzn-", "x-envoy-", "x-forwarded", "x_forwarded"];
 
-/// The TCP connection that a request came on, and its other end. One for all of its requests.
-pub(crate) struct Peer {
-    pub(crate) address: IpAddr,
-    /// Not to hold the connection open.
-    wire: Weak<Wire>,
-    client: ClientName,
-    /// Whose process is at the other end, once an order has had the kernel asked: that never changes, so who may give no order
-    /// and asks all the time has it asked once.
-    owner: OnceCell<u32>,
-}
-
-impl Peer {
-    pub(crate) fn at(address: IpAddr, wire: &Arc<Wire>) -> Arc<Self> {
-        let client = PeerKey::of(address).to_string().as_str().into();
-        Arc::new(Self { address, wire: Arc::downgrade(wire), client, owner: OnceCell::new() })
-    }
-
-    fn ends(&self) -> Option<Ends> {
-        self.wire.upgrade()?.ends().ok()
-    }
-
-    /// Returns the user whose process is at the other end of a connection with these `ends`, or `None` where
-    /// the kernel does not say so for certain.
-    async fn owner(&self, ends: Ends, owners: &Owners) -> Option<u32> {
-        self.owner.get_or_try_init(async || owners.of(ends).await.ok_or(())).await.ok().copied()
-    }
-}
-
-/// Returns the client of a request as pools distinguish clients: by address over TCP, by user on the orders
-/// socket.
-pub(crate) fn client(extensions: &Extensions) -> Option<ClientName> {
-    if let Some(peer) = extensions.get::<Arc<Peer>>() {
-        return Some(peer.client.clone());
-    }
-    extensions.get().map(|Operator { uid, .. }| format!("user {uid}").as_str().into())
-}
-
-/// The process at the other end of the orders socket, which the kernel has named and the socket has let in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operator {
-    pub(crate) uid: u32,
-    pub(crate) pid: Option<i32>,
-}
-
 /// Refuses requests without proof, as the middleware of every route for operators.
 pub(crate) async fn refuse_unproved(
     State(shared): State<Arc<Shared>>,
@@ -93,9 +47,10 @@ pub(crate) async fn refuse_unproved(
     if let Some(&operator) = request.extensions().get() {
         return Order { path, proof: Proof::Socket(operator), status: None }.run(request, next).await;
     }
-    let peer = request.extensions().get().map(|peer: &Arc<Peer>| peer.address);
+    let peer: Option<Arc<Peer>> = request.extensions().get().cloned();
     let proved = match claim(&shared.app.config, &request) {
-        Ok(Claim::Token) => Ok(Proof::Token(peer)),
+        Ok(Claim::Token) => Ok(Proof::Token(peer.clone())),
+        Ok(Claim::OnSocket(process)) => Ok(Proof::Unix(process)),
         Ok(Claim::Process(peer, ends, owner)) => {
             may_order(peer.owner(ends, &shared.owners).await, owner).map(Proof::Process)
         }
@@ -121,9 +76,11 @@ struct Order {
 /// By what its sender is known.
 enum Proof {
     Socket(Operator),
-    Token(Option<IpAddr>),
-    /// Of this user.
+    Token(Option<Arc<Peer>>),
+    /// Over loopback, of this user.
     Process(u32),
+    /// On the Unix socket on which the server listens.
+    Unix(Credentials),
 }
 
 impl Order {
@@ -141,11 +98,14 @@ impl Drop for Order {
             return tracing::info!(?path, "an order for a pool or a record that does not exist");
         }
         match proof {
-            Proof::Socket(Operator { uid, pid }) => {
+            Proof::Socket(Operator(Credentials { uid, pid })) => {
                 tracing::info!(?path, uid, ?pid, status, "an order by the orders socket");
             }
             Proof::Token(peer) => tracing::info!(?path, ?peer, status, "an order with the token"),
             Proof::Process(uid) => tracing::info!(?path, uid, status, "an order over loopback"),
+            Proof::Unix(Credentials { uid, pid }) => {
+                tracing::info!(?path, uid, ?pid, status, "an order by the Unix socket");
+            }
         }
     }
 }
@@ -156,6 +116,8 @@ enum Claim {
     Token,
     /// That it was sent by a process of this user or of root, which the kernel has yet to confirm.
     Process(Arc<Peer>, Ends, u32),
+    /// That it came by the Unix socket on which the server listens, which lets in nobody else.
+    OnSocket(Credentials),
 }
 
 /// # Errors
@@ -164,17 +126,17 @@ fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, St
     match (&config.orders_token, bearer(request.headers()), config.orders_of) {
         (Some(token), Some(given), _) if token.is(given) => Ok(Claim::Token),
         (Some(_), Some(_), _) => Err("the token is not that of the configuration".into()),
-        (_, _, Some(owner)) => direct(request).map(|(peer, ends)| Claim::Process(peer, ends, owner)),
-        (Some(_), None, None) => Err("over TCP it needs the token, as `Authorization: Bearer …`".into()),
-        (None, _, None) => Err("over TCP nobody may, as the configuration says".into()),
+        (_, _, Some(owner)) => direct(request, owner),
+        (Some(_), None, None) => Err("here it needs the token, as `Authorization: Bearer …`".into()),
+        (None, _, None) => Err("here nobody may, as the configuration says".into()),
     }
 }
 
-/// Returns the connection, if a program on this machine has asked over it without a proxy.
+/// Returns the proof, if a program on this machine has asked without a proxy.
 ///
 /// # Errors
 /// By what the request is known to come from elsewhere, or that it may.
-fn direct<B>(request: &http::Request<B>) -> Result<(Arc<Peer>, Ends), String> {
+fn direct<B>(request: &http::Request<B>, owner: u32) -> Result<Claim, String> {
     if let Some(name) = request.headers().keys().find(|name| is_of_a_proxy(name)) {
         return Err(format!("`{name}` says that a proxy has passed it on"));
     }
@@ -187,8 +149,12 @@ fn direct<B>(request: &http::Request<B>) -> Result<(Arc<Peer>, Ends), String> {
         return Err(format!("`{host}` is not a loopback address, so a proxy may have passed it on"));
     }
     let peer: Option<&Arc<Peer>> = request.extensions().get();
+    if let Some(process) = peer.and_then(|peer| peer.process()) {
+        return Ok(Claim::OnSocket(process));
+    }
     let ends = peer.and_then(|peer| Some((peer.clone(), peer.ends()?)));
     ends.filter(|(_, ends)| ends.are_loopback())
+        .map(|(peer, ends)| Claim::Process(peer, ends, owner))
         .ok_or_else(|| "the connection does not come from a loopback address to one".into())
 }
 

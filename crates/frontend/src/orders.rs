@@ -7,8 +7,10 @@ use crate::activity::Activity;
 use crate::app::App;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
+use crate::credentials;
 use crate::dispatch::Dispatcher;
-use crate::local::Operator;
+use crate::origin::OriginRule;
+use crate::remote::Operator;
 use crate::room::Room;
 use crate::routes;
 use axum::Router;
@@ -18,7 +20,6 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -35,7 +36,7 @@ const OPERATORS: usize = 16;
 pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: impl Future<Output = ()>) {
     let limit = app.config.drain_limit;
     let (stop, stopped) = watch::channel(false);
-    let shared = app.shared(None);
+    let shared = app.shared(OriginRule::of_unix_socket(&[]));
     let room = Room::new(&HttpConfig { max_connections: OPERATORS, ..(*app.config).clone() });
     let (http, answers) = (builder(&app), shared.answers.clone());
     let terms = Terms { http, router: routes::router(shared), room, answers, stopped };
@@ -47,10 +48,10 @@ pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: 
             biased;
             () = &mut shutdown => break,
             Some(_) = operators.join_next() => {}
-            stream = acceptor.next(), if operators.len() < OPERATORS => match admitted(&stream, owner) {
-                Ok(Some(operator)) => drop(operators.spawn(terms.clone().serve(stream, operator))),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "failed to learn who has connected to the orders socket"),
+            stream = acceptor.next(), if operators.len() < OPERATORS => {
+                if let Some(operator) = credentials::admitted(&stream, owner, "orders socket") {
+                    operators.spawn(terms.clone().serve(stream, Operator(operator)));
+                }
             }
         }
     }
@@ -61,17 +62,6 @@ pub async fn run_orders(listener: UnixListener, owner: u32, app: App, shutdown: 
         Some(limit) => drop(tokio::time::timeout(limit, all_closed).await),
         None => all_closed.await,
     }
-}
-
-/// Returns the user who made the connection, or `None` if that is another user.
-fn admitted(stream: &UnixStream, owner: u32) -> io::Result<Option<Operator>> {
-    let peer = stream.peer_cred()?;
-    let operator = Operator { uid: peer.uid(), pid: peer.pid() };
-    if operator.uid == owner || operator.uid == 0 {
-        return Ok(Some(operator));
-    }
-    tracing::warn!(uid = operator.uid, pid = ?operator.pid, "rejected another user's process at the orders socket");
-    Ok(None)
 }
 
 /// On what terms operators are served; cloned for each.

@@ -29,6 +29,11 @@ impl OriginRule {
         Self { names: (loopback || !allowed.is_empty()).then(|| allowed.to_vec()) }
     }
 
+    /// Returns the rule of a server on a Unix socket, which no name leads to. One behind a proxy may have its names `allowed`.
+    pub(crate) fn of_unix_socket(allowed: &[String]) -> Self {
+        Self { names: (!allowed.is_empty()).then(|| allowed.to_vec()) }
+    }
+
     /// Checks a request. `host` is the host that its head names.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 use crate::activity::Activity;
 use crate::wire::Wire;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Time from the end of what a client sends to the first byte that is sent to find out whether it is
 /// there. Each further byte takes twice as long: a client that goes later is noticed in proportion.
@@ -23,6 +23,13 @@ pub(crate) async fn gone(wire: &Wire, activity: &Activity) {
         return;
     }
     let mut doubt = FIRST_DOUBT;
+    // On a Unix socket the kernel knows, so nothing has to be sent to find out.
+    while let Some(is_gone) = wire.is_hung_up().await {
+        if is_gone {
+            return;
+        }
+        sleep(FIRST_DOUBT).await;
+    }
     while timeout(doubt, wire.failed()).await.is_err() {
         if activity.life().owes_http_1_answer() {
             wire.send_byte_ahead();

@@ -1,16 +1,19 @@
 //! The server's life: accept until told to stop, then let requests in flight finish. Knows
 //! connections only as tasks.
 
-use crate::accept::Acceptor;
+use crate::accept::{Acceptor, Listen};
 use crate::app::App;
 use crate::config::HttpConfig;
 use crate::connection::Terms;
+use crate::credentials;
+use crate::origin::OriginRule;
+use crate::remote::FarEnd;
 use crate::room::Room;
 use crate::routes;
+use crate::stream::Stream;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -32,12 +35,46 @@ pub struct Drained {
 /// Dropping the returned future does the same at once, without draining.
 pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> Drained {
     let bound_to = listener.local_addr().ok().map(|address| address.ip());
+    let origin = OriginRule::new(bound_to, &app.config.allowed_hosts);
+    serve(listener, app, origin, shutdown, |(stream, address)| {
+        Some((Stream::Tcp(stream), FarEnd::Address(address.ip())))
+    })
+    .await
+}
+
+/// Serves `app` as [`run`] does, on a Unix socket, to processes of the user `owner` and of root. Those of other users are
+/// hung up on, unread.
+///
+/// A request may name any `Host`, unless [`HttpConfig::allowed_hosts`] lists some. [`HttpConfig::max_connections_per_peer`]
+/// does not apply.
+pub async fn run_unix(
+    listener: UnixListener,
+    owner: u32,
+    app: App,
+    shutdown: impl Future<Output = ()>,
+) -> Drained {
+    let origin = OriginRule::of_unix_socket(&app.config.allowed_hosts);
+    serve(listener, app, origin, shutdown, |stream| {
+        let peer = credentials::admitted(&stream, owner, "server's socket")?;
+        Some((Stream::Unix(stream), FarEnd::Process(peer)))
+    })
+    .await
+}
+
+/// Serves the connections that `admit` lets in.
+async fn serve<L: Listen>(
+    listener: L,
+    app: App,
+    origin: OriginRule,
+    shutdown: impl Future<Output = ()>,
+    admit: impl Fn(L::Accepted) -> Option<(Stream, FarEnd)>,
+) -> Drained {
     let (stop, stopped) = watch::channel(false);
-    let shared = app.shared(bound_to);
+    let shared = app.shared(origin);
     let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, stopped);
     let acceptor = Acceptor::new(listener);
 
-    let connections = accept_until(shutdown, acceptor, &terms).await;
+    let connections = accept_until(shutdown, acceptor, &terms, admit).await;
 
     app.health.draining();
     stop.send_replace(true);
@@ -47,10 +84,11 @@ pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output =
 
 /// Accepts until `shutdown` and gives back the connections that are open then. The listener is closed
 /// on the way out.
-async fn accept_until(
+async fn accept_until<L: Listen>(
     shutdown: impl Future<Output = ()>,
-    mut acceptor: Acceptor<TcpListener>,
+    mut acceptor: Acceptor<L>,
     terms: &Terms,
+    admit: impl Fn(L::Accepted) -> Option<(Stream, FarEnd)>,
 ) -> JoinSet<()> {
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -59,15 +97,17 @@ async fn accept_until(
             biased;
             () = &mut shutdown => return connections,
             Some(_) = connections.join_next() => {}
-            (stream, peer) = next(&terms.room, &mut acceptor) => {
-                connections.spawn(terms.clone().serve(stream, peer.ip()));
+            accepted = next(&terms.room, &mut acceptor) => {
+                if let Some((stream, peer)) = admit(accepted) {
+                    connections.spawn(terms.clone().serve(stream, peer));
+                }
             }
         }
     }
 }
 
 /// Returns the next connection, once there is a place for it.
-async fn next(room: &Room, acceptor: &mut Acceptor<TcpListener>) -> (TcpStream, SocketAddr) {
+async fn next<L: Listen>(room: &Room, acceptor: &mut Acceptor<L>) -> L::Accepted {
     room.has_place().await;
     acceptor.next().await
 }

@@ -1,8 +1,9 @@
-//! The TCP connection itself, shared by hyper's side ([`Socket`](crate::socket::Socket)) and the task
+//! The connection itself, shared by hyper's side ([`Socket`](crate::socket::Socket)) and the task
 //! that watches whether the client is still there. Knows bytes, and the seven with which every
 //! HTTP/1 answer begins.
 
 use crate::owner::Ends;
+use crate::stream::Stream;
 use socket2::{SockRef, TcpKeepalive};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
@@ -13,7 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{Interest, ReadBuf, Ready};
-use tokio::net::TcpStream;
 
 /// The first bytes of every HTTP/1 answer, whatever its status.
 const OPENING: &[u8] = b"HTTP/1.";
@@ -35,7 +35,7 @@ const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0
 
 /// Relaxed throughout: one task drives both sides, one after the other.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     /// Whether all that was handed in is out, so that the next byte begins a message.
     between_messages: AtomicBool,
     /// Bytes of the next answer that are out already.
@@ -43,19 +43,24 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        // Best effort. Without the first, small answers may wait for the client's delayed
-        // acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let socket = SockRef::from(&stream);
-        let _ = socket.set_tcp_keepalive(&KEEPALIVE);
-        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    pub(crate) fn new(stream: Stream) -> Self {
+        if let Stream::Tcp(stream) = &stream {
+            // Best effort. Without the first, small answers may wait for the client's delayed
+            // acknowledgement.
+            let _ = stream.set_nodelay(true);
+            let socket = SockRef::from(stream);
+            let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+            let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        }
         Self { stream, between_messages: AtomicBool::new(true), ahead: AtomicUsize::new(0) }
     }
 
-    /// Returns the connection as the kernel knows it.
+    /// Returns the TCP connection as the kernel knows it.
     pub(crate) fn ends(&self) -> io::Result<Ends> {
-        let (ours, theirs) = (self.stream.local_addr()?, self.stream.peer_addr()?);
+        let Stream::Tcp(stream) = &self.stream else {
+            return Err(ErrorKind::Unsupported.into());
+        };
+        let (ours, theirs) = (stream.local_addr()?, stream.peer_addr()?);
         let socket = File::from(self.stream.as_fd().try_clone_to_owned()?);
         Ok(Ends { ours, theirs, number: socket.metadata()?.ino() })
     }
@@ -73,6 +78,15 @@ impl Wire {
         if self.stream.ready(Interest::ERROR).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Returns whether the kernel itself says that nobody is at the other end. It does so of Unix sockets only.
+    pub(crate) async fn is_hung_up(&self) -> Option<bool> {
+        let Stream::Unix(stream) = &self.stream else {
+            return None;
+        };
+        let ready = stream.ready(Interest::WRITABLE).await;
+        Some(ready.is_ok_and(Ready::is_write_closed))
     }
 
     /// Sends the next byte of the answer that is still to come, if nothing else is on its way. A client that

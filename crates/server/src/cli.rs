@@ -26,7 +26,8 @@ RUST_LOG decides instead where it is set:
   RUST_LOG=procpool_coordinator=debug,procpool_process=debug procpool serve";
 
 const SERVE_HELP: &str = "\
-Prints `listening on http://ADDRESS` once it takes requests. The first SIGINT
+Once it takes requests, the first line on standard output says where:
+`listening on http://HOST:PORT` or `listening on unix:/PATH`. The first SIGINT
 (Ctrl-C) or SIGTERM lets running jobs finish, a second one ends them.
 SIGHUP reloads the worker executables. If the server has a terminal, SIGHUP
 means that the terminal has closed, and running jobs finish, too.";
@@ -116,8 +117,8 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Address to listen on, instead of the configuration's; port 0 takes a free one
-    /// [default: 127.0.0.1:3000].
+    /// Address to listen on, instead of the configuration's: IP:PORT, where port
+    /// 0 takes a free one, or `unix:/PATH` [default: 127.0.0.1:3000].
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) listen: Option<Listen>,
 }
@@ -200,7 +201,9 @@ mod tests {
             panic!()
         };
         assert_eq!(args.config, Some(PathBuf::from("p.toml")));
-        assert_eq!(args.listen.map(|listen| listen.0.port()), Some(0));
+        assert_eq!(args.listen.unwrap().to_string(), "[::1]:0");
+        let Ok(Command::Serve(args)) = parse("procpool serve --listen unix:/run/p.sock") else { panic!() };
+        assert_eq!(args.listen.unwrap().to_string(), "unix:/run/p.sock");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Everything that can end the command, in the words in which a person reads it after `error: `.
 
 use crate::config::ConfigError;
+use crate::config::listen::Listen;
 use crate::input::InputError;
 use crate::logs::LogError;
 use crate::replay_error::ReplayError;
 use procpool_coordinator::PoolError;
 use procpool_protocol::JobError;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The command failed.
@@ -20,10 +20,10 @@ pub(crate) enum Error {
     #[error(transparent)]
     Logs(#[from] LogError),
     /// The address cannot be listened on.
-    #[error("failed to listen on {address}: {reason}{}", way_out(reason))]
+    #[error("failed to listen on {address}: {reason}{}", way_out(address, reason))]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: Listen,
         /// The system's error.
         reason: io::Error,
     },
@@ -78,7 +78,10 @@ pub(crate) enum Error {
 }
 
 /// Returns the advice about an address that cannot be used.
-fn way_out(error: &io::Error) -> &'static str {
+fn way_out(address: &Listen, error: &io::Error) -> &'static str {
+    if let Listen::Unix(_) = address {
+        return "; name another socket with --listen, such as --listen unix:/run/user/1000/procpool.sock";
+    }
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; choose another with --listen, such as --listen 127.0.0.1:0 for any free port"

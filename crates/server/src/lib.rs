@@ -40,6 +40,7 @@ mod check;
 mod cli;
 mod config;
 mod error;
+mod front;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod input;

@@ -3,18 +3,17 @@
 use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, PoolSpec};
 use crate::error::Error;
+use crate::front::{self, Bound, Front};
 use crate::late::Late;
 use crate::signals::{Order, Signals};
-use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport, SocketName};
+use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use std::future::Future;
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -35,11 +34,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
     let settings = config.server.resolve()?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
-    let listener = listen(args.listen.map_or(settings.listen, |listen| listen.0)).await?;
-    let (orders, _name) = settings.orders.as_deref().map(listen_for_orders).transpose()?.unzip();
+    let Bound { front, name: _name, address } = Front::bind(args.listen.unwrap_or(settings.listen)).await?;
+    let orders = settings
+        .orders
+        .map(|path| front::bind_socket(&path).map_err(|reason| Error::Orders { path, reason }));
+    let (orders, _orders_name) = orders.transpose()?.unzip();
 
     let limit = settings.drain_limit;
-    let mut server = Server::answer(listener, orders, settings.http, limit);
+    let mut server = Server::answer(front, address, orders, settings.http, limit);
     tokio::select! {
         started = Coordinator::start(CoordinatorConfig::new(pools)) => server.serve(started?),
         // No job was accepted yet; dropping the start kills what there is of workers.
@@ -70,21 +72,12 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|reason| Error::Listen { address, reason })
-}
-
-/// Listens on the orders socket. Returns it with its name, which is removed when that is dropped.
-fn listen_for_orders(path: &Path) -> Result<(UnixListener, SocketName), Error> {
-    let bound = SocketName::bind(path).and_then(|(socket, name)| Ok((UnixListener::from_std(socket)?, name)));
-    bound.map_err(|reason| Error::Orders { path: path.to_owned(), reason })
-}
-
 /// Pools with a frontend before them.
 struct Server {
     coordinator: Late,
     health: Health,
-    address: Option<SocketAddr>,
+    /// The text under which clients find it.
+    address: String,
     /// Dropped or used, it stops the frontend.
     stop: Option<watch::Sender<()>>,
     frontend: JoinHandle<Drained>,
@@ -93,12 +86,12 @@ struct Server {
 impl Server {
     /// Answers from now on, if only that it is starting.
     fn answer(
-        listener: TcpListener,
+        front: Front,
+        address: String,
         orders: Option<UnixListener>,
         mut http: HttpConfig,
         limit: Duration,
     ) -> Self {
-        let address = listener.local_addr().ok();
         let coordinator = Late::default();
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
@@ -106,7 +99,7 @@ impl Server {
         let (stop, stopped) = watch::channel(());
         let frontend = tokio::spawn(async move {
             let operators = answer_operators(orders, app.clone(), until(stopped.clone()));
-            tokio::join!(procpool_frontend::run(listener, app, until(stopped)), operators).0
+            tokio::join!(front.serve(app, until(stopped)), operators).0
         });
         Self { coordinator, health, address, stop: Some(stop), frontend }
     }
@@ -115,9 +108,7 @@ impl Server {
     fn serve(&self, coordinator: Coordinator) {
         self.coordinator.arrive(coordinator);
         self.health.serving();
-        if let Some(address) = self.address {
-            announce(address);
-        }
+        announce(&self.address);
     }
 
     /// Puts the executables that the workers' names now stand for into service. Each pool logs the result.
@@ -169,8 +160,7 @@ impl Server {
 /// Takes orders until it is told to stop, if there is a socket for them.
 async fn answer_operators(orders: Option<UnixListener>, app: App, stopped: impl Future<Output = ()>) {
     if let Some(orders) = orders {
-        let user = rustix::process::geteuid().as_raw();
-        procpool_frontend::run_orders(orders, user, app, stopped).await;
+        procpool_frontend::run_orders(orders, front::this_user(), app, stopped).await;
     }
 }
 
@@ -180,9 +170,9 @@ async fn until(mut stopped: watch::Receiver<()>) {
 }
 
 /// Prints the line that scripts wait for.
-fn announce(address: SocketAddr) {
+fn announce(address: &str) {
     let mut stdout = std::io::stdout().lock();
-    let told = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+    let told = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
     if let Err(error) = told {
         // A server whose standard output is closed can still serve.
         tracing::debug!(%error, "failed to write the address to standard output");

@@ -4,7 +4,7 @@ use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters, PoolName};
 use crate::problem::Problem;
-use crate::{body, content_type, json, local};
+use crate::{body, content_type, json, remote};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use procpool_protocol::engine::Submission;
@@ -23,7 +23,7 @@ pub(super) async fn create(
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE])?;
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
-    let client = local::client(request.extensions());
+    let client = remote::client(request.extensions());
     let input = input(&shared, request).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);

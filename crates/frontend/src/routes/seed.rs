@@ -6,7 +6,7 @@ use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters};
 use crate::problem::Problem;
-use crate::{embedded, head, local};
+use crate::{embedded, head, remote};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::ALLOW;
@@ -46,7 +46,7 @@ pub(super) async fn compute(
     let parameters = Parameters::of(&uri, &["n", timeout, run_timeout])?;
     let n = parameters.number("n")?.unwrap_or(DEFAULT_N);
     let mut job = Submission::new(POOL, Payload::json(n.to_string()), Encoding::Json);
-    (job.limits, job.client) = (parameters.job_limits()?, local::client(&extensions));
+    (job.limits, job.client) = (parameters.job_limits()?, remote::client(&extensions));
     answer::run(&shared, job, result).await
 }
 

@@ -2,12 +2,17 @@
 
 use super::place;
 use crate::os::fork::Home;
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, fchmod, open};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+
+/// Maximum number of connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// The name of a socket in the file system. Removed when dropped, unless another process's socket has the
 /// name by then.
@@ -28,12 +33,29 @@ impl SocketName {
     /// has that name. Also when other users could replace the socket with one of theirs.
     pub fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
         place::prepare_name(path, 0o700).map_err(io::Error::other)?;
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
+        let listener = listen(path)?;
         let file = File::from(open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
         Ok((listener, Self { path: path.into(), file, home: Home::here() }))
     }
+}
+
+/// Listens without blocking.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let socket = bind(path)?;
+    // The umask may have taken the owner's own rights away.
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Binds a socket to a name that nobody else may use from its first moment, whatever the umask is: the name gets
+/// the mode of the socket.
+fn bind(path: &Path) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
 }
 
 impl Drop for SocketName {
@@ -55,6 +77,15 @@ impl SocketName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_is_its_users_alone_from_its_first_moment() {
+        let path = std::env::temp_dir().join(format!("pp-first-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let _socket = bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o077, 0);
+        fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn the_name_is_for_its_user_alone_and_goes_unless_another_has_it() {

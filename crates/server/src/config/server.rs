@@ -2,6 +2,7 @@
 
 use super::error::ConfigError;
 use super::file::ServerTable;
+use super::listen::Listen;
 use super::orders::{self, Orders};
 use super::place::Place;
 use procpool_frontend::HttpConfig;
@@ -20,7 +21,7 @@ const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerConfig {
     /// Where to listen.
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     /// Maximum time from the signal to stop to ending the jobs that still run.
     pub(crate) drain_limit: Duration,
     /// The socket by which operators change what is running.
@@ -57,7 +58,7 @@ impl ServerConfig {
         Self {
             orders: if let Orders::Socket(path) = orders { Some(path) } else { None },
             token_file: None,
-            listen: table.listen.map_or(DEFAULT_LISTEN, |listen| listen.0),
+            listen: table.listen.unwrap_or(Listen::Tcp(DEFAULT_LISTEN)),
             drain_limit: table.drain_limit.map_or(DEFAULT_DRAIN_LIMIT, |limit| limit.0),
             http,
         }
