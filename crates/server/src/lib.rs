@@ -15,8 +15,8 @@
 //!
 //! # What scripts rely on
 //!
-//! - `serve` prints `listening on http://ADDRESS` on standard output once every pool has a worker and
-//!   requests are taken; with port 0, `ADDRESS` has the real port. Nothing else goes to standard output.
+//! - `serve` prints `listening on http://HOST:PORT` or `listening on unix:/PATH` on standard output once every pool has a
+//!   worker and requests are taken; with port 0, `PORT` is the real port. Nothing else goes to standard output.
 //! - `run` prints the output and a newline on standard output; raw bytes are written as they are.
 //! - Errors are one line on standard error that begins with `error: `; where a configuration file is
 //!   wrong, it goes on with `FILE:LINE:COLUMN: ` and that line of the file follows.
