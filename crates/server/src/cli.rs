@@ -37,8 +37,9 @@ The smallest configuration file:
   [pools.resize]
   command = [\"./resize-worker\"]
 
-A path counts from the file's directory. A bare name is searched beside this
-executable, then on PATH. `procpool check` prints the result.";
+A path counts from the file's directory, or from the working directory if the
+file is standard input. A bare name is searched beside this executable, then
+on PATH. `procpool check` prints the result.";
 
 const CHECK_HELP: &str = "\
 Nothing is started without --start. Only a started worker tells which jobs its
@@ -113,7 +114,8 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Configuration file (TOML) [default: pools ping, fib and compute].
+    /// Configuration file (TOML), `-` for standard input [default: pools ping,
+    /// fib and compute].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -132,7 +134,8 @@ pub(crate) struct RunArgs {
     #[arg(allow_negative_numbers = true)]
     pub(crate) input: String,
 
-    /// Configuration file (TOML) [default: pools ping, fib and compute].
+    /// Configuration file (TOML), `-` for standard input [default: pools ping,
+    /// fib and compute].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
@@ -143,7 +146,8 @@ pub(crate) struct RunArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Configuration file (TOML) [default: pools ping, fib and compute].
+    /// Configuration file (TOML), `-` for standard input [default: pools ping,
+    /// fib and compute].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

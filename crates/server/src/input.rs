@@ -14,6 +14,11 @@ pub(crate) enum InputError {
     /// Standard input cannot be read.
     #[error("failed to read the input from standard input: {0}")]
     Read(io::Error),
+    /// Standard input holds something else.
+    #[error(
+        "failed to read the input: standard input holds the configuration; name a file with --config, or write the input out"
+    )]
+    Taken,
     /// There is more of it than the pool takes.
     #[error("failed to read the input: it is longer than the pool's max_payload of {limit} bytes")]
     TooLong {

@@ -1,9 +1,9 @@
 //! `procpool run`: one job in one worker, its output on standard output.
 
 use crate::cli::RunArgs;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::Error;
-use crate::input;
+use crate::input::{self, InputError};
 use crate::signals::Signals;
 use procpool_coordinator::{PoolConfig, RawPool};
 use procpool_protocol::engine::JobLimits;
@@ -26,6 +26,9 @@ pub(crate) struct Order {
 impl Order {
     /// Reads configuration and input; nothing is started yet.
     pub(crate) fn read(args: &RunArgs) -> Result<Self, Error> {
+        if args.input == "-" && args.config.as_deref().is_some_and(config::is_standard_input) {
+            return Err(InputError::Taken.into());
+        }
         let config = Config::load(args.config.as_deref())?;
         let unknown = || Error::UnknownPool { name: args.pool.clone(), known: config.names() };
         let spec = config.pool(&args.pool).ok_or_else(unknown)?;

@@ -10,6 +10,7 @@ use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use std::future::Future;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,10 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     if let Err(error) = procpool_coordinator::raise_open_files_limit() {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
-    let config = Config::load(args.config.as_deref())?;
+    let config = tokio::select! {
+        config = load(args.config) => config?,
+        _ = signals.stop() => return Ok(ExitCode::SUCCESS),
+    };
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
     let settings = config.server.resolve()?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
@@ -70,6 +74,12 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
             Ok(stop.exit_code())
         }
     }
+}
+
+/// Reads the configuration, for which the other end of a pipe may take its time.
+async fn load(path: Option<PathBuf>) -> Result<Config, Error> {
+    let loaded = tokio::task::spawn_blocking(move || Config::load(path.as_deref())).await;
+    Ok(loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
 }
 
 /// Pools with a frontend before them.

@@ -1,9 +1,11 @@
 //! The `procpool` executable from outside, as far as it needs no worker: help, `check`, and errors with their
 //! exit codes. Tests that need workers are end to end, in the workspace's `tests`.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Returns a directory for one test, emptied before it, and left afterwards to be looked at.
@@ -115,6 +117,68 @@ fn a_configuration_that_cannot_be_read_is_named() {
     assert!(failure(&["check", "--config", &binary]).contains("UTF-8"));
 
     assert!(failure(&["check", "--config", "/dev/zero"]).contains("longer than 1048576 bytes"));
+}
+
+/// Runs a command with this text on standard input, in this directory.
+fn procpool_reading(args: &[&str], text: &str, directory: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_procpool"));
+    command.args(args).current_dir(directory).env_remove("RUST_LOG").env_remove("PWD");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("procpool starts");
+    // One that has read enough closes its end.
+    let _ = child.stdin.take().expect("a pipe").write_all(text.as_bytes());
+    child.wait_with_output().expect("procpool ends")
+}
+
+#[test]
+fn a_configuration_on_standard_input_counts_from_the_working_directory() {
+    let dir = directory("standard_input");
+    std::os::unix::fs::symlink("/bin/sh", dir.join("worker")).expect("a link");
+    let text = "[pools.a]\ncommand = [\"./worker\", \"-c\"]\ncurrent_dir = \".\"\n";
+    let output = procpool_reading(&["check", "--config", "-"], text, &dir);
+    let report = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(output.status.success(), "{report}");
+    assert!(report.contains(&format!("{}/worker -c (", dir.display())), "{report}");
+
+    for command in ["check", "serve"] {
+        let output =
+            procpool_reading(&[command, "--config", "-"], "[pools.a]\ncommand = [\"./none\"]\n", &dir);
+        let message = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(
+            message.starts_with("error: standard input:2:11: failed to use the worker executable "),
+            "{message}"
+        );
+        assert!(message.contains("2 | command"), "{message}");
+    }
+    let output = procpool_reading(&["check", "--config", "-"], &"#".repeat(1 << 21), &dir);
+    let message = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(message.contains("standard input: it is longer than 1048576 bytes"), "{message}");
+
+    let message = failure(&["run", "a", "-", "--config", "-"]);
+    assert!(message.contains("standard input holds the configuration"), "{message}");
+}
+
+#[test]
+fn a_server_that_waits_for_its_configuration_stops_when_it_is_asked_to() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_procpool"));
+    let mut child =
+        command.args(["serve", "--config", "-"]).stdin(Stdio::piped()).spawn().expect("procpool starts");
+    // Waiting for the child would close it, and end what the server reads.
+    let _unfinished = child.stdin.take();
+    let pid = Pid::from_child(&child);
+    let handles =
+        || fs::read_to_string(format!("/proc/{}/status", child.id())).is_ok_and(|it| catches_sigterm(&it));
+    while !handles() {
+        std::thread::yield_now();
+    }
+    kill_process(pid, Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+fn catches_sigterm(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
+    u64::from_str_radix(mask.trim(), 16).expect("a number") & (1 << (Signal::TERM.as_raw() - 1)) != 0
 }
 
 #[test]

@@ -43,10 +43,16 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Returns the file at `path`, or the built-in configuration where there is none.
+    /// Returns the file at `path`, the text on standard input where that is `-`, or the built-in configuration where
+    /// there is no path. Relative paths in a text on standard input count from the working directory.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let standard_input = Path::new("standard input");
         match path {
-            Some(path) => Self::parse(Source { path, text: &read(path)? }),
+            Some(path) if is_standard_input(path) => Self::parse(Source {
+                path: standard_input,
+                text: &read(standard_input, std::io::stdin().lock())?,
+            }),
+            Some(path) => Self::parse(Source { path, text: &open_and_read(path)? }),
             None => Ok(Self::built_in()),
         }
     }
@@ -91,11 +97,20 @@ pub(crate) fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Source { path: Path::new("procpool.toml"), text })
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+/// Returns whether this name stands for standard input. A file of that name is `./-`.
+pub(crate) fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn open_and_read(path: &Path) -> Result<String, ConfigError> {
+    let file = std::fs::File::open(path);
+    read(path, file.map_err(|reason| ConfigError::Read { path: path.to_owned(), reason })?)
+}
+
+fn read(path: &Path, source: impl Read) -> Result<String, ConfigError> {
     let failed = |reason| ConfigError::Read { path: path.to_owned(), reason };
-    let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
-    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+    source.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > MAX_FILE {
         return Err(ConfigError::TooLong { path: path.to_owned(), limit: MAX_FILE });
     }
