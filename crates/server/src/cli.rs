@@ -123,6 +123,11 @@ pub(crate) struct ServeArgs {
     /// 0 takes a free one, or `unix:/PATH` [default: 127.0.0.1:3000].
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) listen: Option<Listen>,
+
+    /// Drain and exit, as on SIGTERM, when the process that started this one has
+    /// ended, however it ended.
+    #[arg(long)]
+    pub(crate) exit_with_parent: bool,
 }
 
 #[derive(Args, Debug)]

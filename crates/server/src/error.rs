@@ -72,6 +72,9 @@ pub(crate) enum Error {
     /// The system gives no threads or timers.
     #[error("failed to start the runtime: {0}")]
     Runtime(io::Error),
+    /// The parent process cannot be watched.
+    #[error("failed to watch the process that started this one (--exit-with-parent): {0}")]
+    Parent(io::Error),
     /// The system takes no signal handlers.
     #[error("failed to listen for signals: {0}")]
     Signals(io::Error),

@@ -33,6 +33,7 @@
 //! takes SIGHUP for the end of that terminal instead, and finishes as with SIGTERM. A repeated SIGHUP changes
 //! nothing. Where SIGHUP is ignored, as under `nohup`, it stays so. A server without a terminal is one that a
 //! service manager, `setsid` or a container has started. However this process ends, its workers end with it.
+//! With `--exit-with-parent`, the end of the process that started the server counts as SIGTERM.
 
 #![forbid(unsafe_code)]
 
@@ -46,6 +47,7 @@ pub mod fuzzing;
 mod input;
 mod late;
 mod logs;
+mod parent;
 mod replay;
 mod replay_error;
 mod run;

@@ -9,7 +9,7 @@ use crate::signals::{Order, Signals};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
 use std::future::Future;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ const REAP: Duration = Duration::from_secs(1);
 /// Serves until told to stop.
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let mut signals = Signals::catch()?.and_hang_up()?.and_unasked()?;
+    if args.exit_with_parent {
+        signals = signals.and_parents_end()?;
+    }
     if let Err(error) = procpool_coordinator::raise_open_files_limit() {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
@@ -47,7 +50,15 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let limit = settings.drain_limit;
     let mut server = Server::answer(front, address, orders, settings.http, limit);
     tokio::select! {
-        started = Coordinator::start(CoordinatorConfig::new(pools)) => server.serve(started?),
+        started = Coordinator::start(CoordinatorConfig::new(pools)) => {
+            let was_told = server.serve(started?);
+            // Who started this server may have been the only one to read.
+            if args.exit_with_parent && !was_told {
+                tracing::info!("nobody reads standard output, so the process that started this one has ended");
+                server.drain(limit).await;
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
         // No job was accepted yet; dropping the start kills what there is of workers.
         _ = signals.stop() => return Ok(ExitCode::SUCCESS),
         error = server.broken() => return Err(error),
@@ -114,11 +125,11 @@ impl Server {
         Self { coordinator, health, address, stop: Some(stop), frontend }
     }
 
-    /// Runs jobs from now on, and says so.
-    fn serve(&self, coordinator: Coordinator) {
+    /// Runs jobs from now on, and says so. Returns whether anybody may have heard it.
+    fn serve(&self, coordinator: Coordinator) -> bool {
         self.coordinator.arrive(coordinator);
         self.health.serving();
-        announce(&self.address);
+        announce(&self.address)
     }
 
     /// Puts the executables that the workers' names now stand for into service. Each pool logs the result.
@@ -179,12 +190,11 @@ async fn until(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
-/// Prints the line that scripts wait for.
-fn announce(address: &str) {
+/// Prints the line that scripts wait for. Returns whether standard output has a reader.
+fn announce(address: &str) -> bool {
     let mut stdout = std::io::stdout().lock();
     let told = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
-    if let Err(error) = told {
-        // A server whose standard output is closed can still serve.
-        tracing::debug!(%error, "failed to write the address to standard output");
-    }
+    // A server whose standard output is closed can still serve.
+    told.inspect_err(|error| tracing::debug!(%error, "failed to write the address to standard output"))
+        .map_or_else(|error| error.kind() != ErrorKind::BrokenPipe, |()| true)
 }

@@ -8,6 +8,7 @@
 //! call its filter forbids.
 
 use crate::error::Error;
+use crate::parent::Parent;
 use crate::terminal;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -27,6 +28,8 @@ pub(crate) struct Signals {
     hang_up: Option<(Signal, Order)>,
     /// Those that ask for nothing, with their names.
     unasked: Vec<(String, Signal)>,
+    /// The process with which this one ends, until that has ended.
+    parent: Option<Parent>,
 }
 
 /// The request of a signal.
@@ -47,6 +50,8 @@ pub(crate) enum Stop {
     Terminate,
     /// SIGHUP, from the terminal or the shell that this process was started in.
     HangUp,
+    /// No signal: the process that started this one has ended.
+    ParentEnded,
 }
 
 impl Signals {
@@ -61,6 +66,7 @@ impl Signals {
             terminate: catch(SignalKind::terminate())?,
             hang_up: None,
             unasked: Vec::new(),
+            parent: None,
         })
     }
 
@@ -70,6 +76,12 @@ impl Signals {
             let order = if terminal::is_there() { Order::Stop(Stop::HangUp) } else { Order::Reload };
             self.hang_up = Some((signal(SignalKind::hangup()).map_err(Error::Signals)?, order));
         }
+        Ok(self)
+    }
+
+    /// Takes the end of the parent process for a request to stop, too.
+    pub(crate) fn and_parents_end(mut self) -> Result<Self, Error> {
+        self.parent = Some(Parent::watch().map_err(Error::Parent)?);
         Ok(self)
     }
 
@@ -104,10 +116,21 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
+        let parent_ended = async {
+            match &mut self.parent {
+                Some(parent) => parent.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             Some(()) = self.interrupt.recv() => Order::Stop(Stop::Interrupt),
             Some(()) = self.terminate.recv() => Order::Stop(Stop::Terminate),
             Some(order) = hang_up => order,
+            () = parent_ended => {
+                // It ends once.
+                self.parent = None;
+                Order::Stop(Stop::ParentEnded)
+            }
             never = log_each(&mut self.unasked) => match never {},
             // No stream ends as long as the runtime is there.
             else => std::future::pending().await,
@@ -125,11 +148,11 @@ impl Signals {
     }
 
     /// Returns the next signal that asks to stop at once. SIGHUP does not: a terminal that closes sends
-    /// several, from the kernel and from the shell. Safe to drop and call again.
+    /// several, from the kernel and from the shell. Neither does the end of the parent. Safe to drop and call again.
     pub(crate) async fn stop_at_once(&mut self) -> Stop {
         loop {
             match self.stop().await {
-                Stop::HangUp => {}
+                Stop::HangUp | Stop::ParentEnded => {}
                 stop => return stop,
             }
         }
@@ -165,7 +188,7 @@ impl Stop {
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Self::Interrupt => ExitCode::from(130),
-            Self::Terminate => ExitCode::from(143),
+            Self::Terminate | Self::ParentEnded => ExitCode::from(143),
             Self::HangUp => ExitCode::from(129),
         }
     }

@@ -47,7 +47,11 @@ impl Embedded {
     /// When it prints nothing.
     pub(crate) async fn by(mut command: Command, socket: PathBuf) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().expect("the server starts");
+        Self::announced(command.spawn().expect("the server starts"), socket).await
+    }
+
+    /// Waits for the first line of one that was started with a pipe for it.
+    pub(crate) async fn announced(mut child: Child, socket: PathBuf) -> Self {
         let mut stdout = BufReader::new(child.stdout.take().expect("a piped stdout"));
         let mut first_line = String::new();
         let read = tokio::time::timeout(PATIENCE, stdout.read_line(&mut first_line)).await;
