@@ -4,7 +4,7 @@ use procpool_tests::binaries::binary;
 use procpool_tests::eventually;
 use procpool_tests::http::get;
 use procpool_tests::library::echo;
-use procpool_tests::served::verbs;
+use procpool_tests::served::{misbehaving, verbs};
 use procpool_tests::server::Server;
 use procpool_tests::verbs::Verb;
 use rustix::process::Signal;
@@ -118,4 +118,20 @@ async fn a_flood_of_warnings_that_somebody_asked_for_is_bounded_and_counted() {
     });
     assert!(written.len() < FLOOD / 50, "{} lines", written.len());
     assert_eq!(left_out.sum::<usize>() + written.len(), FLOOD, "each line is written or counted");
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_when_the_server_stops_is_no_failure_in_its_log() {
+    let (mut server, mut logs) = Server::with_logs(&misbehaving(&["silent"], "")).await;
+    let job = server.begin(&echo("hello")).await;
+    let starting = async || (server.pool("verbs").await["workers"]["starting"] == 1).then_some(());
+    eventually("a worker that does not come up", starting).await;
+    drop(job);
+    procpool_tests::process::signal(server.pid(), Signal::TERM);
+    assert!(server.ended().await.success());
+    let mut log = String::new();
+    logs.read_to_string(&mut log).await.unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("failed to start a worker")).collect();
+    assert!(lines.iter().any(|line| line.contains("DEBUG") && line.contains("shut_down")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("WARN")), "{lines:?}");
 }

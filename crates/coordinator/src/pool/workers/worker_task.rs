@@ -32,12 +32,12 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
                 let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
                 member.core.news.tell(news);
             }
-            member.bury_unready(&error);
+            let killed_for = member.bury_unready(&error);
             // The task that waits for the pool's start reports it.
             if is_withdrawn {
                 tracing::debug!(pool = recipe.name, worker = name, "{error}");
             } else if let Err(error) = start.tell(Err(error)) {
-                tracing::warn!(pool = recipe.name, worker = name, "{error}");
+                log_failed_start(&recipe.name, &name, &error, killed_for);
             }
         }
         Ok(link) => {
@@ -165,14 +165,19 @@ impl Member {
         }
     }
 
-    /// Buries a process that did not get ready. It is dead and reaped.
-    fn bury_unready(mut self, error: &StartError) {
+    /// Buries a process that did not get ready. It is dead and reaped. Returns the reason for which the pool killed it, if
+    /// it did.
+    fn bury_unready(mut self, error: &StartError) -> Option<Cause> {
         let death = match error {
             StartError::Died { report, .. } => blame::of(report, false),
             _ => Death::Own,
         };
-        self.core.act(|state, now, effects| died_unready(state, now, self.worker, death, error, effects));
+        let act = |state: &mut State, now, effects: &mut Effects| {
+            died_unready(state, now, self.worker, death, error, effects)
+        };
+        let killed_for = self.core.act(act);
         self.buried = true;
+        killed_for
     }
 
     /// Buries a process that is dead and reaped. The jobs that it had finished count first, then its death.
@@ -224,7 +229,16 @@ fn log_death(pool: &str, report: &ExitReport, reason: Option<Cause>) {
     }
 }
 
-/// Buries a worker that could not have finished any job.
+/// Logs a start that came to nothing. A worker that the pool itself no longer wanted is no failure, such as the
+/// replacement that is still starting when the pool shuts down.
+fn log_failed_start(pool: &str, worker: &str, error: &StartError, killed_for: Option<Cause>) {
+    match killed_for {
+        None => tracing::warn!(pool, worker, "{error}"),
+        Some(cause) => tracing::debug!(pool, worker, cause = cause.name(), "{error}"),
+    }
+}
+
+/// Buries a worker that could not have finished any job. Returns the reason for which the pool killed it, if it did.
 fn died_unready(
     state: &mut State,
     now: Time,
@@ -232,16 +246,18 @@ fn died_unready(
     death: Death,
     error: &StartError,
     effects: &mut Effects,
-) {
-    let Some(slot) = state.slots.remove(&worker) else { return };
+) -> Option<Cause> {
+    let slot = state.slots.remove(&worker)?;
     let reason = error.to_string();
-    if state.scheduler.reason(worker).is_none() {
+    let killed_for = state.scheduler.reason(worker);
+    if killed_for.is_none() {
         state.last_death.clone_from(&reason);
     }
     let died = Event::Died { worker, begun: 0, death, fingerprint: None };
     let context = EventContext { failed_start: Some(reason), ..EventContext::default() };
     state.handle_all(now, [died], context, effects);
     effects.buried.push(slot);
+    killed_for
 }
 
 #[cfg(test)]
