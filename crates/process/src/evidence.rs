@@ -4,6 +4,7 @@
 use crate::worker_limits::WorkerLimits;
 use procpool_protocol::{ExitReport, LimitHit};
 
+const SIGTRAP: i32 = 5;
 const SIGABRT: i32 = 6;
 const SIGBUS: i32 = 7;
 const SIGKILL: i32 = 9;
@@ -48,7 +49,8 @@ fn was_memory(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> boo
     let told = !death.stderr_may_be_older
         && death.last_words().is_some_and(|last| is_failed_allocation(last) || tells_of_memory(last));
     let near = own_peak >= limit - limit / 8;
-    (told && signal == SIGABRT) || (near && [SIGABRT, SIGBUS, SIGSEGV].contains(&signal))
+    // V8 ends by a trap where others abort.
+    (told && [SIGABRT, SIGTRAP].contains(&signal)) || (near && [SIGABRT, SIGBUS, SIGSEGV].contains(&signal))
 }
 
 /// The message of Rust, which always aborts after it. A backtrace comes in between if one is requested.
@@ -56,9 +58,11 @@ pub(crate) fn is_failed_allocation(line: &str) -> bool {
     line.starts_with("memory allocation of ") && line.contains(" bytes failed")
 }
 
-/// The messages of C++ and most other languages.
+/// The messages of C++, V8 and most other languages.
 fn tells_of_memory(line: &str) -> bool {
-    line.contains("std::bad_alloc") || line.to_ascii_lowercase().contains("out of memory")
+    line.contains("std::bad_alloc")
+        || line.contains("Fatal process OOM")
+        || line.to_ascii_lowercase().contains("out of memory")
 }
 
 #[cfg(test)]
@@ -102,6 +106,13 @@ mod tests {
         );
         assert_eq!(hit(&death(SIGABRT, 0, &bad_alloc)), Some("memory"));
         assert_eq!(hit(&death(SIGABRT, 0, &["fatal: Out of memory"])), Some("memory"));
+    }
+
+    #[test]
+    fn v8_that_gets_no_address_space_has_hit_the_memory_limit() {
+        let v8 = ["#", "# Fatal process OOM in Failed to reserve virtual memory for CodeRange", "#"];
+        assert_eq!(hit(&death(SIGTRAP, 0, &v8)), Some("memory"));
+        assert_eq!(hit(&death(SIGTRAP, 0, &["# Check failed: x"])), None);
     }
 
     #[test]

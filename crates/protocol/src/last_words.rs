@@ -11,7 +11,8 @@ const HOLLOW: &[&str] = &[
 ];
 
 /// The beginnings of such lines.
-const HOLLOW_STARTS: &[&str] = &["note: ", "-----", "Node.js v", "Aborted", "Stack trace:"];
+const HOLLOW_STARTS: &[&str] =
+    &["note: ", "-----", "Node.js v", "Aborted", "Stack trace:", "#FailureMessage Object: "];
 
 /// The lines of `assert_eq!` after its message.
 const OPERANDS: &[&str] = &["left: ", "right: "];
@@ -31,7 +32,8 @@ fn is_hollow(line: &str) -> bool {
     let is_place = trimmed.len() < line.len() && trimmed.starts_with("at ");
     // The line about the panic itself is followed by a better one, its message.
     let is_second_panic = trimmed.contains(" panicked at ") && trimmed.contains("core/src/panicking.rs:");
-    trimmed.is_empty()
+    // A frame around a message has no letters: V8 draws one of `#`.
+    !trimmed.contains(char::is_alphabetic)
         || HOLLOW.contains(&trimmed)
         || HOLLOW_STARTS.iter().any(|start| trimmed.starts_with(start))
         || is_place
@@ -99,6 +101,28 @@ mod tests {
         assert_eq!(last(&["out of cheese", "#7 is bad"]).as_deref(), Some("#7 is bad"));
         assert_eq!(last(&["0: only", "1: frames"]).as_deref(), Some("1: frames"));
         assert_eq!(last(&[]), None);
+    }
+
+    #[test]
+    fn a_line_without_a_letter_is_no_word_if_there_is_another() {
+        let v8 = [
+            "",
+            "",
+            "#",
+            "# Fatal process OOM in Failed to reserve virtual memory for CodeRange",
+            "#",
+            "#",
+            "#FailureMessage Object: 0x7ffd9b4e5d10",
+            "----- Native stack trace -----",
+            "",
+        ];
+        assert_eq!(last(&v8).as_deref(), Some(v8[3]));
+        assert_eq!(
+            last(&["value out of range", "=====", "42", "^~~~"]).as_deref(),
+            Some("value out of range")
+        );
+        assert_eq!(last(&["42"]).as_deref(), Some("42"));
+        assert_eq!(last(&["speicher läuft über", "内存不足"]).as_deref(), Some("内存不足"));
     }
 
     #[test]

@@ -119,6 +119,18 @@ fn a_configuration_that_cannot_be_read_is_named() {
     assert!(failure(&["check", "--config", "/dev/zero"]).contains("longer than 1048576 bytes"));
 }
 
+#[test]
+fn check_warns_of_a_memory_limit_that_node_does_not_start_with() {
+    let dir = directory("node_memory");
+    std::os::unix::fs::symlink("/bin/sh", dir.join("node")).expect("a link");
+    let path = dir.join("p.toml");
+    fs::write(&path, "[pools.a]\ncommand = [\"./node\"]\nmemory_limit = \"512 MiB\"\n").expect("written");
+    let output = procpool(&["check", "--config", path.to_str().expect("UTF-8")]);
+    let warning = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{warning}");
+    assert!(warning.contains("p.toml:3:16: memory_limit is a limit of address space"), "{warning}");
+}
+
 /// Runs a command with this text on standard input, in this directory.
 fn procpool_reading(args: &[&str], text: &str, directory: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_procpool"));

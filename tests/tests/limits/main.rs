@@ -4,4 +4,5 @@ mod bombs;
 mod cgroups;
 mod each;
 mod environment;
+mod interpreters;
 mod oom;

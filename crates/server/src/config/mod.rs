@@ -11,6 +11,7 @@ mod error;
 mod file;
 pub(crate) mod listen;
 mod lost;
+mod node;
 mod orders;
 mod place;
 mod pool;

@@ -6,6 +6,7 @@ use super::command::Command;
 use super::error::{ConfigError, Mistake};
 use super::file::PoolTable;
 use super::lost;
+use super::node;
 use super::place::{Place, Source};
 use procpool_coordinator::{
     Executable, InvalidLimits, PoolConfig, PoolLimits, Supervision, WorkerLimits, absolute,
@@ -37,6 +38,7 @@ struct Origin {
     directory: PathBuf,
     command: Place,
     current_dir: Place,
+    memory_limit: Place,
 }
 
 impl PoolSpec {
@@ -81,6 +83,7 @@ impl PoolSpec {
             directory: directory_of(source.path),
             command: source.place_of(&[keys[0], keys[1], "command"]),
             current_dir: source.place_of(&[keys[0], keys[1], "current_dir"]),
+            memory_limit: source.place_of(&[keys[0], keys[1], "memory_limit"]),
         };
         let workers = attach::workers(&name, &table, attach_dir.map(|dir| origin.directory.join(dir)))
             .map_err(|(key, mistake)| {
@@ -138,9 +141,11 @@ impl PoolSpec {
         let Some(origin) = &self.origin else { return Vec::new() };
         let here = PathBuf::from(".");
         let start = config.current_dir.as_ref().unwrap_or(&here);
-        let args = config.workers.executable().map_or(&[][..], Executable::args);
-        let lost = args.iter().filter_map(|arg| lost::argument(arg, start, &origin.directory));
-        lost.map(|lost| format!("{}: {lost}", origin.command)).collect()
+        let Some(executable) = config.workers.executable() else { return Vec::new() };
+        let lost = executable.args().iter().filter_map(|arg| lost::argument(arg, start, &origin.directory));
+        let lost = lost.map(|lost| format!("{}: {lost}", origin.command));
+        let starved = node::starved(executable.as_path(), self.limits.worker.memory_limit);
+        lost.chain(starved.map(|starved| format!("{}: {starved}", origin.memory_limit))).collect()
     }
 
     fn executable(&self, command: &Command) -> Result<Executable, ConfigError> {
