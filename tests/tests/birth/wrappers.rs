@@ -2,11 +2,13 @@
 
 use procpool_tests::binaries::binary;
 use procpool_tests::process;
+use procpool_tests::program::{Ended, finish};
 use procpool_tests::served::gone;
-use procpool_tests::server::Server;
+use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, http};
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
 
 /// Returns a server whose only worker is a child of a shell; the shell's process id, and the worker's.
 async fn wrapped() -> (Server, u32, u32) {
@@ -83,4 +85,20 @@ async fn wrappers_that_replace_themselves_pass_the_connections_on() {
             async || (server.perform(&Verb::Echo("on".into())).await.text() == "\"on\"").then_some(());
         eventually(&format!("a worker of {wrapper:?}"), works).await;
     }
+}
+
+/// As Node's `child_process` and `npx` do.
+#[tokio::test]
+async fn a_wrapper_that_closes_the_connections_is_named_with_the_way_out() {
+    let scratch = Scratch::new();
+    let wrapper = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))";
+    let verbs = binary("verbs").display().to_string();
+    let config = format!("[pools.verbs]\ncommand = [\"python3\", \"-c\", {wrapper:?}, {verbs:?}]\n");
+    let file = scratch.write("procpool.toml", &config);
+    let mut server = Command::new(binary("procpool"));
+    server.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(file);
+    let Ended { code, stderr, .. } = finish(&mut server).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("a program between closes descriptors 3 and 4"), "{stderr}");
+    assert!(stderr.contains("name the interpreter and its script in the command"), "{stderr}");
 }

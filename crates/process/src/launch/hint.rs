@@ -21,7 +21,8 @@ pub(super) fn of(report: &ExitReport, start: Start<'_>) -> String {
     let mut hint = match (report.exit, start.test) {
         (Exit::Code(BY_HAND), _) if names_procpool() => {
             "; it takes itself to be started by hand: it was built for version 1 of the wire (build it with this \
-             procpool's SDK), or a program between closes descriptors 3 and 4"
+             procpool's SDK), or a program between closes descriptors 3 and 4 (npx, `subprocess` of Python, `child_process` of \
+             Node): name the interpreter and its script in the command, without that program"
                 .to_owned()
         }
         (Exit::Code(0), Some(test)) => {
