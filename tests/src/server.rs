@@ -114,8 +114,15 @@ impl Server {
     ///
     /// # Panics
     /// When it does not listen.
-    pub async fn logging(mut command: Command, config: &str) -> (Self, ChildStderr) {
-        let scratch = Scratch::new();
+    pub async fn logging(command: Command, config: &str) -> (Self, ChildStderr) {
+        Self::logging_in(command, Scratch::new(), config).await
+    }
+
+    /// The same in a directory that has files of the test already.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    pub async fn logging_in(mut command: Command, scratch: Scratch, config: &str) -> (Self, ChildStderr) {
         let file = scratch.write("procpool.toml", config);
         command.stderr(Stdio::piped());
         let mut server = Self::start_as(command, scratch, Some(file)).await;

@@ -6,3 +6,4 @@ mod changes;
 mod checks;
 mod pins;
 mod releases;
+mod scripts;

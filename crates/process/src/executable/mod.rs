@@ -7,6 +7,7 @@ mod identity;
 mod kept;
 mod pinned;
 mod place;
+mod scripts;
 
 pub use pinned::Pinned;
 pub use place::{absolute, own_path};

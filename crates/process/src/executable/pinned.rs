@@ -5,6 +5,7 @@ use super::copy::{self, NoCopy};
 use super::guard;
 use super::identity::Identity;
 use super::kept::Kept;
+use super::scripts::Scripts;
 use super::{Executable, ExecutableError};
 use crate::cause::{self, Obstacle};
 use crate::program::binfmt;
@@ -23,6 +24,7 @@ pub struct Pinned {
     executable: Executable,
     identity: Identity,
     hold: Hold,
+    scripts: Arc<Scripts>,
 }
 
 /// How far the bytes stay the same.
@@ -125,7 +127,7 @@ impl Executable {
     }
 
     fn pinned(&self, identity: Identity, hold: Hold) -> Pinned {
-        Pinned { executable: self.clone(), identity, hold }
+        Pinned { executable: self.clone(), identity, hold, scripts: Arc::default() }
     }
 }
 
@@ -189,6 +191,11 @@ impl Pinned {
     /// Returns whether the very same file is pinned, with the same contents.
     pub fn is_same_file(&self, other: &Self) -> bool {
         self.identity.has_same_contents(&other.identity)
+    }
+
+    /// Logs once if a worker that starts in `directory` now runs another script than the first one.
+    pub(crate) fn look_at_scripts(&self, directory: Option<&Path>) {
+        self.scripts.look(&self.executable, matches!(self.hold, Hold::Path), directory);
     }
 
     /// Starts it by `spawn`, which receives this open file, or `None` for the file at the executable's path.

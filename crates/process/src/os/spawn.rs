@@ -104,6 +104,7 @@ fn spawn_here(request: &SpawnRequest, birthplace: &Birthplace) -> io::Result<Spa
     let discard = |spawned: Spawned| {
         spawned.process.bury();
     };
+    request.pinned.look_at_scripts(request.current_dir.as_deref());
     let mut spawned = request.pinned.start(|file| spawn_program(request, file, birthplace), discard)?;
     spawned.welcomed = match spawned.jobs.write(&request.welcome) {
         Ok(written) => written,
