@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: the gates that a change passes before it is merged, then every test.
+//! `cargo xtask ci`: the gates that a change passes before it is merged, every test, and the SDKs.
 //!
 //! A gate that fails does not hide the next one: all are tried, and the summary names each.
 
@@ -12,6 +12,7 @@ use crate::fuzz;
 use crate::journal::Journal;
 use crate::needs;
 use crate::package;
+use crate::sdk;
 use crate::test;
 
 pub(crate) const HELP: &str = "\
@@ -29,6 +30,7 @@ Usage: cargo xtask ci
   oldest    cargo check with the oldest supported toolchain, where it is installed
   fuzz      cargo xtask fuzz --seconds 20, where there is a C++ compiler
   tests     as cargo xtask test
+  sdks      as cargo xtask sdk, where python3 and Node.js are installed
 
 No test may be skipped for a need that this machine meets, or that PROCPOOL_REQUIRE names.
 Each is timed and tried whatever became of the one before; a summary closes the run.";
@@ -52,6 +54,7 @@ pub(crate) fn run() -> Result<(), Error> {
     if let Err(error) = test::all(&mut journal, &[], Some(&required)) {
         eprintln!("xtask: {error}");
     }
+    sdk::in_ci(&mut journal);
     journal.finish()
 }
 

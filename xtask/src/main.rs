@@ -18,6 +18,7 @@ mod needs;
 mod os;
 mod package;
 mod run;
+mod sdk;
 mod skips;
 mod test;
 
@@ -37,7 +38,8 @@ Commands:
   bench    measure beside peers and floors, and say which goals are met
   chaos    kill workers under load and compare every ledger
   fuzz     feed random bytes to what reads bytes of others
-  ci       format, clippy, docs, guide, licences, packages, then test
+  ci       format, clippy, docs, guide, licences, packages, test, SDKs
+  sdk      lint, check and test the SDKs for Python and Node
   book     render the guide into target/book/
   package  pack every published crate and build it from its package
   dist     pack each executable as an artifact of its own into dist/
@@ -74,6 +76,8 @@ fn dispatch(mut args: Vec<String>) -> Result<(), Error> {
         "fuzz" => fuzz::run(&args),
         "ci" if asks_for_help(&args) => say(ci::HELP),
         "ci" => takes_nothing("ci", &args).and_then(|()| ci::run()),
+        "sdk" if asks_for_help(&args) => say(sdk::HELP),
+        "sdk" => sdk::run(&args),
         "book" if asks_for_help(&args) => say(book::HELP),
         "book" => takes_nothing("book", &args).and_then(|()| book::run()),
         "package" if asks_for_help(&args) => say(package::HELP),

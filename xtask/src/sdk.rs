@@ -1,0 +1,132 @@
+//! `cargo xtask sdk`: the SDKs in other languages, each linted, type-checked and tested with its language's own tools.
+//!
+//! The tools come from the language's registry, into `target/` and `node_modules`: nothing is installed for the user.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::cargo;
+use crate::error::Error;
+use crate::journal::Journal;
+
+pub(crate) const HELP: &str = "\
+Lints, type-checks and tests the SDKs with their languages' own tools, against the server of this workspace
+
+Usage: cargo xtask sdk [python] [node]
+
+  python  ruff, mypy and pytest, in a virtual environment in target/sdk; needs python3 with venv
+  node    biome, tsc and node --test, in sdk/node/node_modules; needs Node.js 18 or later and npm
+
+Without a name, both.";
+
+/// What the tests start, unless the environment names another one.
+const SERVER: &str = "PROCPOOL";
+
+const PYTHON: &str = "the SDK for Python";
+const NODE: &str = "the SDK for Node";
+
+const NO_PYTHON: &str = "python3 makes no virtual environment here (Debian: apt-get install python3-venv)";
+const NO_NODE: &str = "Node.js 18 or later and npm are not installed (Debian: apt-get install nodejs npm)";
+
+pub(crate) fn run(args: &[String]) -> Result<(), Error> {
+    let known = ["python", "node"];
+    if let Some(other) = args.iter().find(|arg| !known.contains(&arg.as_str())) {
+        return Err(Error::Usage(format!("there is no SDK `{other}`; there are python and node\n\n{HELP}")));
+    }
+    let wants = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
+    let mut journal = Journal::default();
+    if wants("python") {
+        attempt(&mut journal, PYTHON, has_python, NO_PYTHON, python);
+    }
+    if wants("node") {
+        attempt(&mut journal, NODE, has_node, NO_NODE, node);
+    }
+    journal.finish()
+}
+
+/// Does what the machine has the tools for, and says what it leaves out.
+pub(crate) fn in_ci(journal: &mut Journal) {
+    attempt(journal, PYTHON, has_python, NO_PYTHON, python);
+    attempt(journal, NODE, has_node, NO_NODE, node);
+}
+
+fn attempt(
+    journal: &mut Journal,
+    step: &'static str,
+    is_possible: fn() -> bool,
+    obstacle: &'static str,
+    action: fn() -> Result<(), Error>,
+) {
+    if is_possible() { journal.attempt(step, action) } else { journal.skip(step, obstacle) }
+}
+
+fn python() -> Result<(), Error> {
+    let (server, venv) = (server()?, place("python"));
+    if !venv.join("bin/python").exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&venv);
+        cargo::run(make)?;
+    }
+    let tool = |name: &str, args: &[&str]| {
+        let mut tool = Command::new(venv.join("bin").join(name));
+        tool.current_dir(cargo::root().join("sdk/python")).args(args).env(SERVER, &server);
+        cargo::run(tool)
+    };
+    tool("pip", &["install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"])?;
+    tool("ruff", &["check", "."])?;
+    tool("ruff", &["format", "--check", "."])?;
+    tool("mypy", &[])?;
+    tool("pytest", &["-q"])
+}
+
+fn node() -> Result<(), Error> {
+    let server = server()?;
+    let npm = |args: &[&str]| {
+        let mut npm = Command::new("npm");
+        npm.current_dir(cargo::root().join("sdk/node")).args(args).env(SERVER, &server);
+        cargo::run(npm)
+    };
+    npm(&["ci", "--silent", "--no-audit", "--no-fund"])?;
+    npm(&["run", "lint", "--silent"])?;
+    npm(&["run", "types", "--silent"])?;
+    npm(&["test", "--silent"])
+}
+
+/// Builds the server and its workers.
+fn server() -> Result<PathBuf, Error> {
+    let built = cargo::build(&["--workspace", "--bins", "--locked"])?;
+    Ok(cargo::find(&built, "procpool")?.path.clone())
+}
+
+/// Returns the directory for a language's tools.
+fn place(language: &str) -> PathBuf {
+    cargo::root().join("target/sdk").join(language)
+}
+
+fn has_python() -> bool {
+    // A venv without pip is what Debian makes without its package.
+    succeeds(
+        Command::new("python3")
+            .args(["-c", "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 9))"]),
+    )
+}
+
+fn has_node() -> bool {
+    let script = "process.exit(Number(process.versions.node.split('.')[0]) < 18 ? 1 : 0)";
+    succeeds(Command::new("node").args(["-e", script])) && succeeds(Command::new("npm").arg("--version"))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_language_is_answered_with_those_that_there_are() {
+        let error = run(&["cobol".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("`cobol`") && error.contains("python and node"), "{error}");
+    }
+}
