@@ -1,0 +1,175 @@
+// @ts-check
+'use strict';
+// What a job came to: status and output, from what the function returned or threw.
+
+const { Encoding } = require('../wire/constants.js');
+const { EMPTY } = require('../wire/frames.js');
+const headers = require('../wire/headers.js');
+const { BadInput, Failure } = require('../errors.js');
+
+/**
+ * @typedef {object} Outcome
+ * @property {Buffer} status encoded
+ * @property {number} encoding of the output
+ * @property {Buffer} output
+ */
+
+/**
+ * @param {Buffer} status
+ * @returns {Outcome}
+ */
+const withoutOutput = (status) => ({ status, encoding: Encoding.NONE, output: EMPTY });
+
+const cancelled = () => withoutOutput(headers.cancelled);
+/** @param {string} message */
+const badInput = (message) => withoutOutput(headers.badInput(message));
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Decodes an input or the worker data.
+ *
+ * @param {number} encoding
+ * @param {Buffer} payload
+ * @returns {unknown}
+ * @throws {BadInput}
+ */
+function decode(encoding, payload) {
+  if (encoding === Encoding.RAW) return owned(payload);
+  if (encoding === Encoding.BINCODE) throw new BadInput('this worker takes JSON and raw bytes, not bincode');
+  if (encoding === Encoding.NONE) throw new BadInput('there is no input; JSON or raw bytes are needed');
+  try {
+    return JSON.parse(utf8.decode(payload));
+  } catch (error) {
+    throw new BadInput(`the input is no JSON: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Gives bytes an ArrayBuffer of their own. The function may transfer or change it, and nobody else's bytes are in it.
+ *
+ * @param {Buffer} payload
+ */
+function owned(payload) {
+  if (payload.byteLength === payload.buffer.byteLength) return payload;
+  const copy = Buffer.allocUnsafeSlow(payload.length);
+  copy.set(payload);
+  return copy;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {{ encoding: number, output: Buffer }}
+ * @throws {TypeError} if it is no JSON
+ */
+function encode(value) {
+  if (ArrayBuffer.isView(value)) {
+    return { encoding: Encoding.RAW, output: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
+  }
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+    return { encoding: Encoding.RAW, output: Buffer.from(value) };
+  }
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} is no JSON`);
+  const json = JSON.stringify(value === undefined ? null : value);
+  if (json === undefined) throw new TypeError(`a ${typeof value} is no JSON`);
+  return { encoding: Encoding.JSON, output: Buffer.from(json) };
+}
+
+/**
+ * @param {unknown} value what the function returned
+ * @param {number} maxPayload bytes
+ * @returns {Outcome}
+ */
+function succeeded(value, maxPayload) {
+  let encoded;
+  try {
+    encoded = encode(value);
+  } catch (error) {
+    const message = `the output cannot be sent: ${messageOf(error)}; return JSON or bytes`;
+    console.error(`procpool: ${message}`);
+    return withoutOutput(headers.broke({ code: codeOf(error), message }));
+  }
+  const { encoding, output } = encoded;
+  if (output.length > maxPayload) return withoutOutput(headers.tooLarge(output.length, maxPayload));
+  return { status: headers.ok, encoding, output };
+}
+
+/**
+ * @param {unknown} error what the function threw
+ * @param {boolean} isCancelled whether its job was cancelled
+ * @returns {Outcome}
+ */
+function threw(error, isCancelled) {
+  if (isCancelled && /** @type {any} */ (error)?.name === 'AbortError') return cancelled();
+  if (error instanceof BadInput) return badInput(error.message);
+  if (error instanceof Failure) {
+    const { code, message, details, retryable } = error;
+    return withoutOutput(headers.failed({ code, message, details, retryable }));
+  }
+  return broke(error);
+}
+
+/**
+ * The function broke; the worker did not. The trace goes to the log.
+ *
+ * @param {unknown} error
+ */
+function broke(error) {
+  console.error(error);
+  const location = locationOf(error);
+  const details = location === undefined ? undefined : { location };
+  return withoutOutput(headers.broke({ code: codeOf(error), message: messageOf(error), details }));
+}
+
+/**
+ * An error that nobody caught.
+ *
+ * @param {unknown} error
+ */
+function panicked(error) {
+  const name = error instanceof Error ? `${error.name}: ` : '';
+  return withoutOutput(headers.panicked(name + messageOf(error), locationOf(error)));
+}
+
+/**
+ * Returns `ENOENT` and the like, or else the error's name.
+ *
+ * @param {unknown} error
+ */
+function codeOf(error) {
+  if (!(error instanceof Error)) return 'error';
+  const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+  return typeof code === 'string' && code !== '' ? code : error.name;
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  try {
+    return error instanceof Error ? String(error.message) : String(error);
+  } catch {
+    return 'an error without a text';
+  }
+}
+
+/**
+ * Returns the place of the first line of a trace that is in a file.
+ *
+ * @param {unknown} error
+ */
+function locationOf(error) {
+  const stack = error instanceof Error ? error.stack : undefined;
+  return typeof stack === 'string' ? /\(?((?:file:\/\/)?\/[^()\n]+:\d+:\d+)\)?/.exec(stack)?.[1] : undefined;
+}
+
+module.exports = {
+  decode,
+  encode,
+  succeeded,
+  threw,
+  broke,
+  panicked,
+  cancelled,
+  badInput,
+  messageOf,
+  codeOf,
+};

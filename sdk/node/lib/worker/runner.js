@@ -1,0 +1,319 @@
+// @ts-check
+'use strict';
+// Runs jobs one after the other, and answers each with one `Done`.
+
+const { Exit, Encoding, Flag, JobExtra, Kind } = require('../wire/constants.js');
+const { WireError, frame, frameHead } = require('../wire/frames.js');
+const headers = require('../wire/headers.js');
+const { OutputArena, readInput } = require('./arenas.js');
+const { BatchAnswers, MAX_BATCH_OUTPUT, batchInputs } = require('./batch.js');
+const { Context } = require('./context.js');
+const { complain, exit } = require('./exit.js');
+const outcomes = require('./outcome.js');
+const { isStream, pull } = require('./stream.js');
+
+/** Outputs of this length and longer are sent without being copied into one frame, in bytes. */
+const LARGE = 65536;
+/** Time in which the guard kills this process if the coordinator is gone, in milliseconds. */
+const GONE_GRACE = 1000;
+
+/**
+ * @typedef {import('./outcome.js').Outcome} Outcome
+ *
+ * @typedef {object} WaitingJob
+ * @property {bigint} sequence
+ * @property {number} flags
+ * @property {number} encoding
+ * @property {import('../wire/headers.js').JobHeader} header
+ * @property {Buffer} payload
+ *
+ * @typedef {object} RunningJob
+ * @property {bigint} sequence
+ * @property {Context} context
+ * @property {bigint} begin by the clock, in nanoseconds
+ * @property {NodeJS.CpuUsage | undefined} cpu at the begin, if the caller asks for it
+ * @property {BatchAnswers | undefined} answers if it is a batch
+ */
+
+class Runner {
+  /** @type {WaitingJob[]} */
+  #queue = [];
+  /** @type {RunningJob | undefined} */
+  #running;
+  #definition;
+  #connection;
+  #state;
+  #page;
+  #outputArena;
+  #maxPayload;
+  #workerData;
+  #isReady = false;
+  #isStopping = false;
+  #isShutDown = false;
+  #isPanicked = false;
+  /** Bytes of output that the page knows of. */
+  #noted = 0;
+
+  /**
+   * @param {object} parts
+   * @param {import('./definition.js').Definition} parts.definition
+   * @param {Pick<import('./jobs-connection.js').JobsConnection, 'send' | 'sent' | 'isFlushed' | 'whenFlushed' | 'finish'>} parts.connection
+   * @param {import('./shared-state.js').SharedState} parts.state
+   * @param {import('./page.js').Page} [parts.page]
+   * @param {number} parts.maxPayload bytes
+   * @param {unknown} [parts.workerData]
+   */
+  constructor({ definition, connection, state, page, maxPayload, workerData }) {
+    this.#definition = definition;
+    this.#connection = connection;
+    this.#state = state;
+    this.#page = page;
+    this.#outputArena = new OutputArena(state);
+    this.#maxPayload = maxPayload;
+    this.#workerData = workerData;
+  }
+
+  /** The job that runs, for messages to people. */
+  get runningId() {
+    return this.#running?.context.id;
+  }
+
+  /**
+   * @param {import('../wire/frames.js').Frame} message a `Job`
+   * @throws {WireError}
+   */
+  take({ sequence, flags, encoding, header, payload }) {
+    this.#queue.push({ sequence, flags, encoding, header: headers.readJob(header), payload });
+  }
+
+  /** `Ready` was sent: jobs may be answered. */
+  ready() {
+    this.#isReady = true;
+    this.turn();
+  }
+
+  /** Runs jobs until one has to wait for something. */
+  turn() {
+    while (this.#isReady && !this.#running && !this.#isPanicked && this.#queue.length > 0) {
+      if (!this.#connection.isFlushed) {
+        // A function that blocks this thread would keep the answer before it from leaving.
+        this.#connection.whenFlushed(() => this.turn());
+        return;
+      }
+      this.#begin(/** @type {WaitingJob} */ (this.#queue.shift()));
+    }
+    if (this.#running || this.#isPanicked) return;
+    this.#note();
+    if (this.#isStopping) this.#end();
+  }
+
+  /** @param {WaitingJob} job */
+  #begin({ sequence, flags, encoding, header, payload }) {
+    if (flags & Flag.TAKEN) this.#outputArena.taken();
+    if (this.#page) {
+      this.#noted = this.#connection.sent;
+      if (!this.#page.begin(sequence, this.#noted)) {
+        this.#connection.send(frame(Kind.RECALLED, { sequence }));
+        return;
+      }
+    }
+    const outlet = {
+      state: this.#state,
+      send: this.#connection.send.bind(this.#connection),
+      workerData: this.#workerData,
+    };
+    const context = new Context(outlet, header, sequence);
+    const cpu = header.extras.has(JobExtra.USAGE) ? process.cpuUsage() : undefined;
+    this.#running = { sequence, context, begin: process.hrtime.bigint(), cpu, answers: undefined };
+    if (this.#state.begin(sequence, header.credit ?? 0)) {
+      this.#done(outcomes.cancelled());
+      return;
+    }
+    const input = flags & Flag.PAYLOAD_REF ? this.#readInput(payload) : payload;
+    const batch = header.extras.get(JobExtra.BATCH);
+    const outcome = batch
+      ? this.#runBatch(batch[0], input, this.#running)
+      : this.#perform(encoding, input, context, this.#maxPayload);
+    if (!(outcome instanceof Promise)) {
+      this.#done(outcome);
+      return;
+    }
+    outcome.then((settled) => {
+      if (this.#isPanicked) return;
+      this.#done(settled);
+      this.turn();
+    });
+  }
+
+  /** @param {Buffer} reference */
+  #readInput(reference) {
+    try {
+      return readInput(reference);
+    } catch (error) {
+      if (error instanceof WireError) exit(Exit.PROTOCOL, error.message);
+      throw error;
+    }
+  }
+
+  /**
+   * Decodes, runs and encodes. Answers at once if the function does: nothing is awaited for nothing.
+   *
+   * @param {number} encoding
+   * @param {Buffer} payload
+   * @param {Context} context
+   * @param {number} maxOutput bytes
+   * @returns {Outcome | Promise<Outcome>}
+   */
+  #perform(encoding, payload, context, maxOutput) {
+    const { validateInput, validateOutput, run } = this.#definition;
+    try {
+      let input = outcomes.decode(encoding, payload);
+      if (validateInput) input = validateInput(input);
+      let result = isThenable(input) ? input.then((checked) => run(checked, context)) : run(input, context);
+      if (isStream(result)) result = pull(result, context);
+      if (isThenable(result) || context.hasWaitingChunks) return this.#settle(result, context, maxOutput);
+      if (validateOutput) result = validateOutput(result);
+      if (isThenable(result)) return this.#settle(result, context, maxOutput);
+      return outcomes.succeeded(result, maxOutput);
+    } catch (error) {
+      return outcomes.threw(error, context.cancelled);
+    }
+  }
+
+  /**
+   * @param {unknown} result
+   * @param {Context} context
+   * @param {number} maxOutput bytes
+   * @returns {Promise<Outcome>}
+   */
+  async #settle(result, context, maxOutput) {
+    try {
+      let value = await result;
+      if (isStream(value)) value = await pull(value, context);
+      await context.chunksSent();
+      if (this.#definition.validateOutput) value = await this.#definition.validateOutput(value);
+      return outcomes.succeeded(value, maxOutput);
+    } catch (error) {
+      return outcomes.threw(error, context.cancelled);
+    }
+  }
+
+  /**
+   * Runs the inputs of a batch, until the answers are long.
+   *
+   * @param {number} encoding
+   * @param {Buffer} payload
+   * @param {RunningJob} running
+   * @returns {Promise<Outcome>}
+   */
+  async #runBatch(encoding, payload, running) {
+    const inputs = batchInputs(payload);
+    if (!inputs) return outcomes.badInput('the batch is cut off: its lengths do not fit its payload');
+    const answers = new BatchAnswers(this.#maxPayload);
+    running.answers = answers;
+    const maxOutput = Math.min(this.#maxPayload, MAX_BATCH_OUTPUT);
+    for (const input of inputs) {
+      if (running.context.cancelled) return outcomes.cancelled();
+      const outcome = this.#perform(encoding, input, running.context, maxOutput);
+      answers.push(outcome instanceof Promise ? await outcome : outcome);
+      if (answers.areLong) break;
+    }
+    return { ...outcomes.succeeded(null, Infinity), encoding: Encoding.RAW, output: answers.joined() };
+  }
+
+  /** @param {Outcome} outcome */
+  #done({ status, encoding, output }) {
+    const { sequence, context, begin, cpu } = /** @type {RunningJob} */ (this.#running);
+    this.#running = undefined;
+    context.over();
+    const header = headers.done(status, process.hrtime.bigint() - begin, extrasOf(context, cpu, encoding));
+    const parts = { header, encoding, sequence, flags: Flag.END };
+    const isShared = this.#outputArena.send(output, (payload) =>
+      this.#connection.send(frame(Kind.DONE, { ...parts, payload, flags: Flag.END | Flag.PAYLOAD_REF })),
+    );
+    if (isShared) return;
+    if (output.length < LARGE) this.#connection.send(frame(Kind.DONE, { ...parts, payload: output }));
+    else this.#connection.send(frameHead(Kind.DONE, { ...parts, payloadLength: output.length }), output);
+  }
+
+  /** Tells the page how much was sent. */
+  #note() {
+    if (!this.#page || this.#noted === this.#connection.sent) return;
+    this.#noted = this.#connection.sent;
+    this.#page.note(this.#noted);
+  }
+
+  /** @param {bigint} sequence */
+  cancel(sequence) {
+    if (this.#running?.sequence === sequence) this.#running.context.abort();
+  }
+
+  /** @param {bigint} sequence */
+  credit(sequence) {
+    if (this.#running?.sequence === sequence) this.#running.context.credited();
+  }
+
+  /**
+   * An error that nobody caught: what it broke may be anything, so this process takes no further job.
+   *
+   * @param {unknown} error
+   */
+  panic(error) {
+    if (this.#isPanicked) return;
+    this.#isPanicked = true;
+    if (!this.#running) {
+      complain('an error that nobody caught, while no job ran');
+    } else {
+      const { answers } = this.#running;
+      const outcome = outcomes.panicked(error);
+      this.#done(answers ? { ...outcome, encoding: Encoding.RAW, output: answers.joined() } : outcome);
+    }
+    this.#connection.finish(Exit.PANICKED);
+  }
+
+  /**
+   * Ends the process when the jobs that were read are answered.
+   *
+   * @param {boolean} isShutDown whether the coordinator asked for it, or is perhaps gone
+   */
+  stop(isShutDown) {
+    this.#isStopping = true;
+    this.#isShutDown ||= isShutDown;
+    if (!this.#isReady) this.#end();
+    else this.turn();
+  }
+
+  #end() {
+    if (this.#isShutDown) this.#connection.finish(Exit.FINISHED);
+    else setTimeout(() => this.#connection.finish(Exit.FINISHED), GONE_GRACE);
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is PromiseLike<unknown>}
+ */
+function isThenable(value) {
+  return typeof (/** @type {any} */ (value)?.then) === 'function';
+}
+
+/**
+ * @param {Context} context
+ * @param {NodeJS.CpuUsage | undefined} cpu at the begin
+ * @param {number} encoding
+ * @returns {import('../wire/headers.js').Extras | undefined}
+ */
+function extrasOf({ contentType, droppedChunks }, cpu, encoding) {
+  if (!contentType && !droppedChunks && !cpu) return undefined;
+  /** @type {import('../wire/headers.js').Extras} */
+  const extras = { droppedChunks };
+  if (encoding === Encoding.RAW) extras.contentType = contentType;
+  if (cpu) {
+    const { user, system } = process.cpuUsage(cpu);
+    extras.cpuTime = BigInt(user + system) * 1000n;
+    extras.peakMemory = BigInt(process.resourceUsage().maxRSS) * 1024n;
+  }
+  return extras;
+}
+
+module.exports = { Runner };

@@ -1,0 +1,145 @@
+// @ts-check
+'use strict';
+// What the thread that runs the jobs and the guard share: cancels, credit, the arena for outputs.
+//
+// Numbers of jobs and arenas have 64 bits. Both threads change several cells together under a lock that is held for
+// moments, so that credit of an earlier job never counts for the next one.
+
+const { Limit } = require('../wire/constants.js');
+
+// Cells of 4 bytes.
+const LOCK = 0;
+const CREDIT = 1;
+const NEXT_EARLY = 2;
+const OUTPUT_LOCK = 3;
+// Cells of 8 bytes.
+const RUNNING = 2;
+const CANCELLED = 3;
+const OUTPUT_NUMBER = 4;
+const OUTPUT_LENGTH = 5;
+const EARLY = 6;
+const CELLS = EARLY + Limit.EARLY_CANCELS_COUNT;
+
+const FREE = 0;
+const HELD = 1;
+
+/** No job and no arena has this number. */
+const NONE = 0n;
+
+class SharedState {
+  #words;
+  #numbers;
+
+  /** @param {SharedArrayBuffer} [buffer] the memory of the other thread's `SharedState` */
+  constructor(buffer = new SharedArrayBuffer(8 * CELLS)) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer);
+    this.#numbers = new BigUint64Array(buffer);
+  }
+
+  /**
+   * Takes up a job. Forgets cancels of jobs before it.
+   *
+   * @param {bigint} sequence
+   * @param {number} credit number of chunks
+   * @returns {boolean} whether the job was cancelled before it came
+   */
+  begin(sequence, credit) {
+    return this.#locked(LOCK, () => {
+      this.#numbers[RUNNING] = sequence;
+      this.#words[CREDIT] = credit;
+      let wasCancelled = false;
+      for (let i = EARLY; i < CELLS; i += 1) {
+        if (this.#numbers[i] === NONE || this.#numbers[i] > sequence) continue;
+        if (this.#numbers[i] === sequence) wasCancelled = true;
+        this.#numbers[i] = NONE;
+      }
+      if (wasCancelled) Atomics.store(this.#numbers, CANCELLED, sequence);
+      return wasCancelled;
+    });
+  }
+
+  /** @param {bigint} sequence of a job that was begun */
+  isCancelled(sequence) {
+    return Atomics.load(this.#numbers, CANCELLED) === sequence;
+  }
+
+  /**
+   * Cancels a job that runs or has not come yet. A cancel of an earlier job is late and hits nobody.
+   *
+   * @param {bigint} sequence
+   */
+  cancel(sequence) {
+    this.#locked(LOCK, () => {
+      const running = this.#numbers[RUNNING];
+      if (sequence < running) return;
+      if (sequence === running) {
+        Atomics.store(this.#numbers, CANCELLED, sequence);
+        return;
+      }
+      this.#numbers[EARLY + this.#words[NEXT_EARLY]] = sequence;
+      this.#words[NEXT_EARLY] = (this.#words[NEXT_EARLY] + 1) % Limit.EARLY_CANCELS_COUNT;
+    });
+  }
+
+  /**
+   * @param {bigint} sequence
+   * @param {number} chunks
+   */
+  addCredit(sequence, chunks) {
+    this.#locked(LOCK, () => {
+      if (this.#numbers[RUNNING] === sequence)
+        this.#words[CREDIT] = Math.min(this.#words[CREDIT] + chunks, 0x7fffffff);
+    });
+  }
+
+  /** @returns {boolean} whether a chunk of the running job may be sent now */
+  takeCredit() {
+    return this.#locked(LOCK, () => {
+      if (this.#words[CREDIT] <= 0) return false;
+      this.#words[CREDIT] -= 1;
+      return true;
+    });
+  }
+
+  /**
+   * Replaces the arena for outputs. Waits for an output that is being written.
+   *
+   * @param {bigint} number 0: there is none
+   * @param {bigint} length bytes
+   */
+  setOutputArena(number, length) {
+    this.#locked(OUTPUT_LOCK, () => {
+      this.#numbers[OUTPUT_NUMBER] = number;
+      this.#numbers[OUTPUT_LENGTH] = length;
+    });
+  }
+
+  /**
+   * Calls `use` while nobody replaces the arena for outputs.
+   *
+   * @template T
+   * @param {(number: bigint, length: bigint) => T} use
+   */
+  withOutputArena(use) {
+    return this.#locked(OUTPUT_LOCK, () => use(this.#numbers[OUTPUT_NUMBER], this.#numbers[OUTPUT_LENGTH]));
+  }
+
+  /**
+   * @template T
+   * @param {number} lock
+   * @param {() => T} act
+   */
+  #locked(lock, act) {
+    while (Atomics.compareExchange(this.#words, lock, FREE, HELD) !== FREE)
+      Atomics.wait(this.#words, lock, HELD, 1);
+    try {
+      return act();
+    } finally {
+      Atomics.store(this.#words, lock, FREE);
+      Atomics.notify(this.#words, lock);
+    }
+  }
+}
+
+module.exports = { SharedState, NO_ARENA: NONE };
