@@ -1,0 +1,11 @@
+// @ts-check
+'use strict';
+// What a thread and its probe agree on.
+
+/** Key of the environment data that carries the probe's cell. */
+const PROBE_KEY = 'procpool.probe';
+/** Values of the cell. */
+const LISTENS = 1;
+const DOES_NOT_LISTEN = 2;
+
+module.exports = { PROBE_KEY, LISTENS, DOES_NOT_LISTEN };

@@ -1,0 +1,25 @@
+// @ts-check
+'use strict';
+// Runs in the script's thread, before the script. Notes, with each message that the script sends, whether it still
+// listens. A script that does not is over after its answer: the next job must not be sent to it, where nobody would
+// read it.
+
+const { getEnvironmentData, parentPort, setEnvironmentData } = require('node:worker_threads');
+const { DOES_NOT_LISTEN, LISTENS, PROBE_KEY } = require('./probe-key.js');
+
+const cell = /** @type {Int32Array | undefined} */ (/** @type {unknown} */ (getEnvironmentData(PROBE_KEY)));
+setEnvironmentData(PROBE_KEY, /** @type {any} */ (undefined)); // Threads that the script starts have their own lives.
+
+if (cell && parentPort) {
+  const port = /** @type {any} */ (parentPort); // @types/node does not know hasRef().
+  const postMessage = port.postMessage;
+  Object.defineProperty(port, 'postMessage', {
+    configurable: true,
+    writable: true,
+    value: (/** @type {any[]} */ ...args) => {
+      // A port with a listener keeps its thread alive.
+      Atomics.store(cell, 0, port.hasRef() ? LISTENS : DOES_NOT_LISTEN);
+      return Reflect.apply(postMessage, port, args);
+    },
+  });
+}
