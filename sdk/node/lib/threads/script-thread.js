@@ -3,7 +3,8 @@
 // One `new Worker(script)`, and whether it goes on listening.
 
 const path = require('node:path');
-const { Worker, setEnvironmentData } = require('node:worker_threads');
+const { setEnvironmentData } = require('node:worker_threads');
+const { newThread } = require('./new-thread.js');
 const { LISTENS, PROBE_KEY } = require('./probe-key.js');
 
 /** The script ended, and its job has no answer. */
@@ -39,8 +40,7 @@ class ScriptThread {
    */
   constructor(file, { workerData, args, onMessage, onEnd }) {
     setEnvironmentData(PROBE_KEY, /** @type {any} */ (this.#probe));
-    const execArgv = [...process.execArgv, '--require', path.join(__dirname, 'probe.js')];
-    this.#worker = new Worker(file, { workerData, argv: args, execArgv });
+    this.#worker = newThread(file, { workerData, argv: args }, path.join(__dirname, 'probe.js'));
     setEnvironmentData(PROBE_KEY, /** @type {any} */ (undefined));
     /** @type {unknown} */
     let thrown;

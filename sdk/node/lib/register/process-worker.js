@@ -1,0 +1,218 @@
+// @ts-check
+'use strict';
+// `Worker` of worker_threads, as a process.
+//
+// The process runs the script in a thread of its own (child.js), so the script finds everything as in a thread. This
+// side is its coordinator: it speaks the wire, in the mode `messages`, with structured clones as payloads.
+
+const { spawn } = require('node:child_process');
+const { EventEmitter } = require('node:events');
+const path = require('node:path');
+const { Readable } = require('node:stream');
+const { MessagePort, SHARE_ENV } = require('node:worker_threads');
+const { CloneError, deserialize, serialize } = require('../clone.js');
+const { Encoding, Kind, Limit } = require('../wire/constants.js');
+const { FrameReader, frame, jsonFrame, preamble } = require('../wire/frames.js');
+const { WorkerCrashed, unpackError } = require('./errors.js');
+const { inheritedOptions, resolveScript } = require('./script.js');
+
+const CHILD = path.join(__dirname, 'child.js');
+const JOBS_FD = 3;
+const CONTROL_FD = 4;
+/** Exit code that `terminate` resolves to, as with threads. */
+const TERMINATED = 1;
+
+/** What `setEnvironmentData` was told. @type {Map<unknown, unknown>} */
+const environmentData = new Map();
+
+let lastThreadId = 0;
+
+class ProcessWorker extends EventEmitter {
+  #child;
+  #jobs;
+  #control;
+  #resourceLimits;
+  /** @type {number | undefined} */
+  #exitCode;
+  #isTerminated = false;
+  #hasExited = false;
+  /** @type {Promise<number>} */
+  #exited;
+
+  /**
+   * @param {string | URL} filename
+   * @param {import('node:worker_threads').WorkerOptions & { name?: string }} [options]
+   */
+  constructor(filename, options = {}) {
+    super();
+    const source = resolveScript(filename, options);
+    if (options.env === SHARE_ENV) {
+      throw new TypeError(
+        'SHARE_ENV cannot hold: the worker is another process. Pass a copy: env: { ...process.env }',
+      );
+    }
+    lastThreadId += 1;
+    this.threadId = lastThreadId;
+    this.#resourceLimits = options.resourceLimits ?? {};
+    const { argv, execArgv, env, name, workerData, transferList, resourceLimits } = options;
+    const thread = { argv: argv?.map(String), execArgv, env, name, resourceLimits, stdin: options.stdin };
+    const data = [...environmentData];
+    const start = serialize({ source, thread, workerData, threadId: this.threadId, environmentData: data });
+    detach(transferList);
+
+    this.#child = spawn(process.execPath, [...inheritedOptions(process.execArgv), CHILD], {
+      detached: true, // A process group of its own, which ends with it.
+      stdio: [
+        options.stdin ? 'pipe' : 'ignore',
+        options.stdout ? 'pipe' : 'inherit',
+        options.stderr ? 'pipe' : 'inherit',
+        'pipe',
+        'pipe',
+      ],
+    });
+    this.stdin = this.#child.stdin;
+    this.stdout = this.#child.stdout ?? emptyStream();
+    this.stderr = this.#child.stderr ?? emptyStream();
+    this.#jobs = /** @type {import('node:net').Socket} */ (this.#child.stdio[JOBS_FD]);
+    this.#control = /** @type {import('node:net').Socket} */ (this.#child.stdio[CONTROL_FD]);
+    const welcome = {
+      mode: 'messages',
+      owned: true,
+      worker: `worker-${this.threadId}`,
+      max_payload: Limit.PAYLOAD,
+    };
+    const opening = jsonFrame(Kind.WELCOME, welcome, { payload: start, encoding: Encoding.RAW });
+    this.#jobs.write(Buffer.concat([preamble(), opening]));
+    this.#exited = this.#watch();
+  }
+
+  /** Resolves once the process has ended and everything that it sent was read. */
+  async #watch() {
+    const reader = new FrameReader('coordinator', (message) => this.#take(message));
+    this.#jobs.on('data', (data) => {
+      try {
+        reader.push(data);
+      } catch (error) {
+        this.#kill();
+        this.emit('error', error);
+      }
+    });
+    for (const socket of [this.#jobs, this.#control]) socket.on('error', () => {}); // Its end says the same.
+    const silent = new Promise((resolve) => this.#jobs.on('close', resolve));
+    const [code, signal] = await new Promise((resolve) => {
+      this.#child.on('exit', (...how) => resolve(how));
+      this.#child.on('error', (error) => {
+        this.emit('error', error); // It could not be started.
+        resolve([TERMINATED, null]);
+      });
+    });
+    this.#kill(); // What the script has started ends with it.
+    await silent;
+    this.#control.destroy();
+    this.threadId = -1;
+    this.#hasExited = true;
+    if (this.#isTerminated) {
+      this.#exitCode = TERMINATED;
+    } else if (this.#exitCode === undefined) {
+      this.#exitCode = code ?? TERMINATED;
+      queueMicrotask(() => this.emit('exit', this.#exitCode));
+      this.emit('error', new WorkerCrashed(code, signal));
+      return /** @type {number} */ (this.#exitCode);
+    }
+    this.emit('exit', this.#exitCode);
+    return /** @type {number} */ (this.#exitCode);
+  }
+
+  /** @param {import('../wire/frames.js').Frame} message */
+  #take({ kind, payload }) {
+    if (kind !== Kind.MESSAGE) return;
+    const { event, value } = deserialize(payload);
+    if (event === 'exit') {
+      this.#exitCode = value;
+      return;
+    }
+    const argument = event === 'error' || event === 'messageerror' ? unpackError(value) : value;
+    // A tick of its own: what one listener throws loses no other event.
+    process.nextTick(() => this.#isTerminated || this.emit(event, argument));
+  }
+
+  /**
+   * @param {unknown} value
+   * @param {readonly unknown[] | { transfer?: readonly unknown[] }} [transfer]
+   * @throws {CloneError}
+   */
+  postMessage(value, transfer = []) {
+    if (this.#hasExited) return;
+    const payload = serialize(value);
+    detach(Array.isArray(transfer) ? transfer : /** @type {any} */ (transfer).transfer);
+    if (this.#jobs.writable) this.#jobs.write(frame(Kind.MESSAGE, { payload, encoding: Encoding.RAW }));
+  }
+
+  /** @returns {Promise<number | undefined>} the exit code; undefined if the worker had ended before */
+  async terminate() {
+    if (this.#hasExited) return undefined;
+    this.#isTerminated = true;
+    this.#kill();
+    return this.#exited;
+  }
+
+  #kill() {
+    try {
+      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL');
+    } catch {
+      // Nothing of it is left.
+    }
+  }
+
+  ref() {
+    for (const handle of this.#handles()) handle.ref();
+  }
+
+  unref() {
+    for (const handle of this.#handles()) handle.unref();
+  }
+
+  /** @returns {{ ref(): unknown, unref(): unknown }[]} */
+  #handles() {
+    const streams = [this.#child.stdin, this.#child.stdout, this.#child.stderr];
+    const sockets = /** @type {any[]} */ (streams.filter((stream) => stream !== null));
+    return [this.#child, this.#jobs, this.#control, ...sockets];
+  }
+
+  get resourceLimits() {
+    return this.#hasExited ? {} : this.#resourceLimits;
+  }
+
+  get performance() {
+    return { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization: 0 }) };
+  }
+
+  async getHeapSnapshot() {
+    throw new Error('the heap of another process cannot be read: call v8.writeHeapSnapshot() in the worker');
+  }
+}
+
+function emptyStream() {
+  return Readable.from([]);
+}
+
+/**
+ * Makes buffers unusable here, as a transfer between threads does.
+ *
+ * @param {readonly unknown[] | undefined} list
+ * @throws {CloneError}
+ */
+function detach(list) {
+  for (const item of list ?? []) {
+    if (item instanceof ArrayBuffer) structuredClone(item, { transfer: [item] });
+    else if (item instanceof MessagePort) {
+      throw new CloneError(
+        'a MessagePort cannot be transferred: its other end is in this process, and the worker in another',
+      );
+    } else {
+      throw new CloneError(`a ${Object(item).constructor?.name} cannot be transferred to another process`);
+    }
+  }
+}
+
+module.exports = { ProcessWorker, environmentData, CHILD };
