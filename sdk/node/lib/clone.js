@@ -3,6 +3,7 @@
 // Structured clone to bytes and back, as between threads: Map, Date, BigInt, Error, typed arrays, cycles.
 
 const v8 = require('node:v8');
+const { MessagePort } = require('node:worker_threads');
 
 /** A value that cannot cross a process. Its name is that of the error that threads throw. */
 class CloneError extends Error {
@@ -56,4 +57,23 @@ function deserialize(bytes) {
   return deserializer.readValue();
 }
 
-module.exports = { serialize, deserialize, CloneError };
+/**
+ * Makes buffers unusable here, as a transfer between threads does.
+ *
+ * @param {readonly unknown[] | undefined} list
+ * @throws {CloneError}
+ */
+function detach(list) {
+  for (const item of list ?? []) {
+    if (item instanceof ArrayBuffer) structuredClone(item, { transfer: [item] });
+    else if (item instanceof MessagePort) {
+      throw new CloneError(
+        'a MessagePort cannot be transferred: its other end is in this process, and the worker in another',
+      );
+    } else {
+      throw new CloneError(`a ${Object(item).constructor?.name} cannot be transferred to another process`);
+    }
+  }
+}
+
+module.exports = { serialize, deserialize, detach, CloneError };

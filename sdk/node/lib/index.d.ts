@@ -1,4 +1,5 @@
 /// <reference types="node" />
+import { EventEmitter } from 'node:events';
 
 /** A place in a log's order of importance. */
 export type Level = 'error' | 'warn' | 'info' | 'debug' | 'trace';
@@ -189,3 +190,135 @@ export class Poisoned extends JobError {}
 export class ShutDown extends JobError {}
 /** The pool did not accept the job. `code` says why. */
 export class Refused extends JobError {}
+
+/** What `run` of a pool takes beside the task. */
+export interface RunOptions {
+  /** Cancels the job, and rejects with `Cancelled`, whose name is `AbortError`. */
+  signal?: AbortSignal;
+  /** Deadline for queue and run together: milliseconds, or a text such as `2s`. */
+  timeout?: number | string;
+  /** Another function of the pool's file. */
+  name?: string;
+  /** Buffers that become unusable here, as between threads. */
+  transferList?: readonly ArrayBuffer[];
+}
+
+/** A time: milliseconds, a text such as `30s`, or `none`. `null` and `Infinity` are `none`. */
+export type Duration = number | string | null;
+/** A size: bytes, or a text such as `64 MiB`. */
+export type Size = number | string;
+
+/**
+ * Options of a pool. Each key of `[pools.NAME]` in docs/configuration.md is an option in camelCase, with the default of
+ * the server.
+ */
+export interface PoolOptions {
+  /** A file that exports a function: a path, or a `file:` URL. */
+  filename?: string | URL;
+  /** The function's name. Default: `default`, which is `module.exports` of a CommonJS module. */
+  name?: string;
+  /** Instead of `filename`: program and arguments of any worker. Values are JSON and bytes then. */
+  command?: readonly string[];
+  minWorkers?: number;
+  maxWorkers?: number;
+  /** The same as `minWorkers` and `maxWorkers`. */
+  minThreads?: number;
+  maxThreads?: number;
+  /** Maximum number of jobs that wait for a worker. */
+  queue?: number;
+  maxQueue?: number | 'auto';
+  timeout?: Duration;
+  runTimeout?: Duration;
+  maxTimeout?: Duration;
+  grace?: Duration;
+  startTimeout?: Duration;
+  stopTimeout?: Duration;
+  idleTimeout?: Duration;
+  /** Arguments of the file, and of Node. */
+  argv?: readonly unknown[];
+  execArgv?: readonly string[];
+  /** JSON: `workerData` of `node:worker_threads` in the file. */
+  workerData?: unknown;
+  /** Limits of a worker's heap, in MiB. A worker above them crashes, and is replaced. */
+  resourceLimits?: {
+    maxOldGenerationSizeMb?: number;
+    maxYoungGenerationSizeMb?: number;
+    stackSizeMb?: number;
+  };
+  currentDir?: string;
+  env?: Readonly<Record<string, string>>;
+  inheritEnv?: readonly string[];
+  queueBytes?: Size;
+  maxPayload?: Size;
+  idempotent?: boolean;
+  maxAttempts?: number;
+  saveFailedJobs?: string;
+  savedJobs?: number;
+  saveHistory?: number;
+  spares?: number;
+  processPerJob?: boolean;
+  recycleJobs?: number;
+  recycleLifetime?: Duration;
+  recycleMemory?: Size;
+  breakerFailures?: number;
+  breakerWindow?: Duration;
+  poisonDeaths?: number;
+  poisonWindow?: Duration;
+  retryOutOfMemory?: boolean;
+  memoryLimit?: Size;
+  cpuLimit?: Duration;
+  openFilesLimit?: number;
+  processLimit?: number;
+  fileSizeLimit?: Size;
+  nice?: number;
+  niceIncrement?: number;
+  /** Where the pool's server listens. Default: a Unix socket that only this user can use. */
+  listen?: string;
+}
+
+/** Runs jobs in the processes of a server. */
+export interface JobRunner extends NodeJS.EventEmitter {
+  /**
+   * Runs a job, and resolves to its output.
+   *
+   * @throws JobError of a subclass, by the outcome
+   */
+  run(task: any, options?: RunOptions): Promise<any>;
+  /** The workers, as `GET /v1/pools/{pool}/workers` shows them. */
+  workers(): Promise<readonly Record<string, any>[]>;
+  /** Queue, outcomes and times, as `GET /v1/pools/{pool}` shows them. */
+  stats(): Promise<Record<string, any>>;
+  /** Number of jobs that have been given to `run` and have not ended. */
+  readonly pending: number;
+  /** Number of jobs that have ended, however they ended. */
+  readonly completed: number;
+  /** Milliseconds since the pool was made. */
+  readonly duration: number;
+  /** Accepts no further jobs, lets the others end, and closes. */
+  close(): Promise<void>;
+  /** Closes at once. Jobs that run or wait are rejected with `ShutDown`. */
+  destroy(): Promise<void>;
+}
+
+/**
+ * A pool with a `procpool serve` of its own, which ends with this process. The executable is `$PROCPOOL`, that of the
+ * package for this platform, or `procpool` on PATH. An idle pool does not keep its program alive.
+ */
+export class Pool extends EventEmitter implements JobRunner {
+  /** @throws TypeError for an option that does not exist */
+  constructor(options: PoolOptions);
+  /** Returns a pool of a server that runs already. Values are JSON and bytes. */
+  static at(url: string, pool: string): JobRunner;
+  run(task: any, options?: RunOptions): Promise<any>;
+  workers(): Promise<readonly Record<string, any>[]>;
+  stats(): Promise<Record<string, any>>;
+  readonly pending: number;
+  readonly completed: number;
+  readonly duration: number;
+  /** Number of jobs that wait for a worker. */
+  readonly queueSize: number;
+  /** Maximum number of workers. */
+  readonly maxThreads: number;
+  close(): Promise<void>;
+  destroy(): Promise<void>;
+}

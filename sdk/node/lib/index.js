@@ -7,4 +7,11 @@ const { serve } = require('./worker/serve.js');
 
 const { errorOfProblem: _, ...classes } = errors;
 
-module.exports = { serve, ...classes };
+module.exports = {
+  serve,
+  ...classes,
+  // A worker does not need the host's side: it is loaded when it is asked for.
+  get Pool() {
+    return require('./host/pool.js').Pool;
+  },
+};

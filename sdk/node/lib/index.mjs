@@ -3,6 +3,7 @@ import procpool from './index.js';
 
 export const {
   serve,
+  Pool,
   Failure,
   JobError,
   BadInput,

@@ -9,8 +9,8 @@ const { spawn } = require('node:child_process');
 const { EventEmitter } = require('node:events');
 const path = require('node:path');
 const { Readable } = require('node:stream');
-const { MessagePort, SHARE_ENV } = require('node:worker_threads');
-const { CloneError, deserialize, serialize } = require('../clone.js');
+const { SHARE_ENV } = require('node:worker_threads');
+const { deserialize, detach, serialize } = require('../clone.js');
 const { Encoding, Kind, Limit } = require('../wire/constants.js');
 const { FrameReader, frame, jsonFrame, preamble } = require('../wire/frames.js');
 const { WorkerCrashed, unpackError } = require('./errors.js');
@@ -194,25 +194,6 @@ class ProcessWorker extends EventEmitter {
 
 function emptyStream() {
   return Readable.from([]);
-}
-
-/**
- * Makes buffers unusable here, as a transfer between threads does.
- *
- * @param {readonly unknown[] | undefined} list
- * @throws {CloneError}
- */
-function detach(list) {
-  for (const item of list ?? []) {
-    if (item instanceof ArrayBuffer) structuredClone(item, { transfer: [item] });
-    else if (item instanceof MessagePort) {
-      throw new CloneError(
-        'a MessagePort cannot be transferred: its other end is in this process, and the worker in another',
-      );
-    } else {
-      throw new CloneError(`a ${Object(item).constructor?.name} cannot be transferred to another process`);
-    }
-  }
 }
 
 module.exports = { ProcessWorker, environmentData, CHILD };

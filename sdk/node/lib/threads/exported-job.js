@@ -3,20 +3,27 @@
 // A function that a file exports, as a job.
 
 const { pathToFileURL } = require('node:url');
+const threads = require('node:worker_threads');
 const { BadInput } = require('../errors.js');
 const { checkExists } = require('./check-script.js');
 
+/** @typedef {(input: unknown, context: unknown) => unknown} JobFunction */
+
 /**
  * @param {string} file absolute path
- * @param {string} name of the export
- * @param {boolean} isCloned whether inputs and outputs are structured clones
+ * @param {import('./options.js').Options & { exported: string }} options
  */
-function exportedJob(file, name, isCloned) {
-  /** @type {(input: unknown, context: unknown) => unknown} */
+function exportedJob(file, { exported, clone: isCloned, workerData, args }) {
+  /** @type {Record<string, any>} */
+  let module;
+  /** @type {JobFunction} */
   let run;
   const init = async () => {
     checkExists(file);
-    run = find(await import(pathToFileURL(file).href), name, file);
+    process.argv.splice(1, Infinity, file, ...args);
+    if (workerData !== undefined) Object.assign(threads, { workerData });
+    module = await import(pathToFileURL(file).href);
+    run = find(module, exported, file);
   };
   if (!isCloned)
     return { init, run: (/** @type {any} */ input, /** @type {any} */ context) => run(input, context) };
@@ -26,7 +33,9 @@ function exportedJob(file, name, isCloned) {
     run: async (/** @type {any} */ input, /** @type {any} */ context) => {
       if (!(input instanceof Uint8Array))
         throw new BadInput('a structured clone is needed, as Pool sends it');
-      return serialize(await run(deserialize(Buffer.from(input)), context));
+      const [name, task] = deserialize(Buffer.from(input));
+      const chosen = name === undefined ? run : find(module, name, file);
+      return serialize(await chosen(task, context));
     },
   };
 }
@@ -35,7 +44,7 @@ function exportedJob(file, name, isCloned) {
  * @param {Record<string, any>} module
  * @param {string} name
  * @param {string} file
- * @returns {(input: unknown, context: unknown) => unknown}
+ * @returns {JobFunction}
  */
 function find(module, name, file) {
   const exported = module.default; // Of a CommonJS module, this is module.exports.

@@ -19,9 +19,10 @@ function runScript(options) {
  * @param {import('./options.js').Options} options
  */
 function jobOf(file, options) {
-  if (options.exported !== undefined) {
+  const { exported } = options;
+  if (exported !== undefined) {
     const { exportedJob } = require('./exported-job.js');
-    return exportedJob(file, options.exported, options.clone);
+    return exportedJob(file, { ...options, exported });
   }
   const init = () => checkScript(file);
   if (options.main) {

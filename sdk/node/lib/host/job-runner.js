@@ -1,0 +1,120 @@
+// @ts-check
+'use strict';
+// What pools have in common: they run jobs, count them, and can wait for the last one.
+
+const { EventEmitter } = require('node:events');
+const { detach } = require('../clone.js');
+const { JobError, ShutDown } = require('../errors.js');
+
+/**
+ * @typedef {object} RunOptions
+ * @property {AbortSignal} [signal]
+ * @property {number | string} [timeout] a number is milliseconds
+ * @property {string} [name]
+ * @property {readonly unknown[]} [transferList]
+ */
+
+/** @abstract */
+class JobRunner extends EventEmitter {
+  #codec;
+  #pending = 0;
+  #completed = 0;
+  #begin = performance.now();
+  #isClosed = false;
+  /** Whether even the jobs that run are given up. */
+  #isAbandoned = false;
+  /** Calls back when no job is pending any longer. */
+  #onIdle = () => {};
+
+  /** @param {import('./codec.js').Codec} codec */
+  constructor(codec) {
+    super();
+    this.#codec = codec;
+  }
+
+  /**
+   * Returns the connection to the server.
+   *
+   * @abstract
+   * @returns {Promise<import('./client.js').Client>}
+   */
+  connect() {
+    throw new Error('abstract');
+  }
+
+  /**
+   * @param {unknown} task
+   * @param {RunOptions} [options]
+   * @returns {Promise<unknown>}
+   */
+  async run(task, { signal, timeout, name, transferList } = {}) {
+    if (this.#isClosed) throw closed(false);
+    const { contentType, body } = this.#codec.encode(task, name);
+    detach(transferList);
+    const query =
+      timeout === undefined ? '' : `?timeout=${typeof timeout === 'number' ? `${timeout}ms` : timeout}`;
+    this.#pending += 1;
+    try {
+      const client = await this.connect();
+      if (this.#isAbandoned) throw closed(false);
+      return this.#codec.decode(await client.run(contentType, body, { query, signal }));
+    } catch (error) {
+      throw this.#isAbandoned && !(error instanceof JobError) ? closed(true) : error;
+    } finally {
+      this.#pending -= 1;
+      this.#completed += 1;
+      if (this.#pending === 0) {
+        this.#onIdle();
+        this.emit('drain');
+      }
+    }
+  }
+
+  /** Accepts no further jobs, and resolves once the last one has ended. */
+  async finish() {
+    this.#isClosed = true;
+    if (this.#pending === 0) return;
+    await new Promise((resolve) => {
+      this.#onIdle = () => resolve(undefined);
+    });
+  }
+
+  /** Accepts no further jobs. Those that fail from now on fail because of this. */
+  abandon() {
+    this.#isClosed = true;
+    this.#isAbandoned = true;
+  }
+
+  /** Returns the pool's workers, as the server shows them. */
+  async workers() {
+    const { workers } = await (await this.connect()).get('/workers');
+    return workers;
+  }
+
+  /** Returns queue, outcomes and times, as the server shows them. */
+  async stats() {
+    return (await this.connect()).get('');
+  }
+
+  /** Number of jobs that have been given to `run` and have not ended. */
+  get pending() {
+    return this.#pending;
+  }
+
+  /** Number of jobs that have ended, however they ended. */
+  get completed() {
+    return this.#completed;
+  }
+
+  /** Milliseconds since the pool was made. */
+  get duration() {
+    return performance.now() - this.#begin;
+  }
+}
+
+/** @param {boolean} mayHaveRun */
+function closed(mayHaveRun) {
+  return new ShutDown('the pool was closed', { outcome: 'shut_down', may_have_run: mayHaveRun });
+}
+
+module.exports = { JobRunner };
