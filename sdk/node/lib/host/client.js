@@ -7,6 +7,8 @@ const { Cancelled, JobError, errorOfProblem } = require('../errors.js');
 
 /** Time after which an unused connection is closed here, in milliseconds: before the server does it. */
 const IDLE = 30_000;
+/** Maximum number of jobs that are at the server. Others wait here. The server has 1024 connections for all. */
+const MAX_CONNECTIONS = 256;
 
 /**
  * @typedef {object} Answer
@@ -15,7 +17,7 @@ const IDLE = 30_000;
  */
 
 class Client {
-  #agent = new http.Agent({ keepAlive: true, timeout: IDLE });
+  #agent = new http.Agent({ keepAlive: true, timeout: IDLE, maxSockets: MAX_CONNECTIONS });
   #place;
   #path;
 

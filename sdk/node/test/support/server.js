@@ -22,8 +22,10 @@ async function startServer(t, pools) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'procpool-test-'));
   const file = path.join(directory, 'procpool.toml');
   const tables = Object.entries(pools).map(([name, keys]) => {
-    const lines = Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-    return [`[pools.${name}]`, 'max_workers = 1', 'breaker_failures = 0', ...lines].join('\n');
+    const lines = Object.entries({ max_workers: 1, breaker_failures: 0, ...keys }).map(
+      ([key, value]) => `${key} = ${JSON.stringify(value)}`,
+    );
+    return [`[pools.${name}]`, ...lines].join('\n');
   });
   fs.writeFileSync(file, `[server]\nlisten = "127.0.0.1:0"\n${tables.join('\n')}\n`);
   const server = spawn(PROCPOOL, ['serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,0 +1,175 @@
+'use strict';
+// What is computed without a connection: schemas, header messages, saved jobs, and both ways to load the package.
+
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { test } = require('node:test');
+const { Encoding, Flag, Kind } = require('../lib/wire/constants.js');
+const { frame, jsonFrame, preamble } = require('../lib/wire/frames.js');
+const headers = require('../lib/wire/headers.js');
+const { defineJob, describe } = require('../lib/worker/definition.js');
+const { schemaHash } = require('../lib/worker/schema-hash.js');
+const { FIXTURE, jobHeader, startWorker } = require('./support/coordinator.js');
+const { fixture } = require('./support/server.js');
+
+const WIRE = path.join(__dirname, '..', '..', '..', 'crates', 'protocol', 'WIRE.md');
+const document = fs.existsSync(WIRE) ? fs.readFileSync(WIRE, 'utf8') : undefined;
+const needsDocument = { skip: document === undefined && 'WIRE.md is not here' };
+
+/** The block of WIRE.md with this name. */
+function block(language, name) {
+  return new RegExp(`^\`\`\`${language} ${name}\\n(.*?)^\`\`\``, 'ms').exec(document)[1];
+}
+
+/** The bytes of a block, in which `#` begins a comment. */
+function hex(name) {
+  return Buffer.from(block('hex', name).replace(/#.*/g, '').replace(/\s/g, ''), 'hex');
+}
+
+test('header messages are those of WIRE.md', needsDocument, () => {
+  const failed = { code: 'too_large', message: 'n is 94', details: { limit: 93 } };
+  const broke = { code: 'KeyError', message: 'no such key' };
+  const extras = { contentType: 'image/png', cpuTime: 1000n, peakMemory: 12n << 20n };
+  const expected = {
+    preamble: preamble(),
+    varints: Buffer.concat(
+      [0, 250, 251, 65535, 65536, 4294967295, 4294967296, (1n << 64n) - 1n].map(headers.varint),
+    ),
+    'frame-ready': frame(Kind.READY),
+    'frame-pong': frame(Kind.PONG, { sequence: 7n }),
+    'frame-done': frame(Kind.DONE, {
+      header: headers.done(headers.ok, 1500n),
+      payload: Buffer.from('102334155'),
+      encoding: Encoding.JSON,
+      flags: Flag.END,
+      sequence: 1n,
+    }),
+    'done-ok': headers.done(headers.ok, 1500n),
+    'done-bad-input': headers.done(headers.badInput('no'), 0n),
+    'done-failed': headers.done(headers.failed(failed), 800n),
+    'done-panicked': headers.done(headers.panicked('boom', 'src/main.rs:7:5'), 900n),
+    'done-cancelled': headers.done(headers.cancelled, 70_000n),
+    'done-too-large': headers.done(headers.tooLarge(100_000_000, 1 << 26), 5_000_000_000n),
+    'done-broke': headers.done(headers.broke(broke), 600n),
+    'done-with-extras': headers.done(headers.ok, 1500n, extras),
+    failure: headers.failure({ code: 'failed', message: 'nope', retryable: true }),
+    progress: headers.progress(3, 10),
+    'progress-of-unknown-total': headers.progress(251n, undefined),
+  };
+  for (const [name, bytes] of Object.entries(expected))
+    assert.equal(bytes.toString('hex'), hex(name).toString('hex'), name);
+  const job = headers.readJob(hex('job'));
+  assert.deepEqual(
+    [job.id, job.attempt, job.remaining, job.reply, job.credit],
+    ['000102030405060708090a0b0c0d0e0f', 1, 30_000_000_000n, 2, 16],
+  );
+  const other = headers.readJob(hex('job-with-extra'));
+  assert.deepEqual(
+    [other.attempt, other.remaining, other.credit, other.extras.get(1).toString()],
+    [2, undefined, undefined, 'abc'],
+  );
+  assert.equal(headers.readCredit(hex('credit')), 8);
+});
+
+test('schema hashes are those of WIRE.md', needsDocument, () => {
+  const blocks = [...document.matchAll(/^```schema (\S+)\n(.*)\n(.*)\n(.*)\n```/gm)];
+  assert.ok(blocks.length >= 5);
+  for (const [, name, input, output, hash] of blocks) {
+    const found = schemaHash(JSON.parse(input), JSON.parse(output));
+    // JavaScript cannot write `1.0`, nor hold large integers: no hash is better than another one.
+    if (/^(integers|fractions)/.test(name)) assert.equal(found, undefined, name);
+    else assert.equal(found, hash, name);
+  }
+});
+
+test('varints may be longer than they need, but no wider than their type', () => {
+  assert.equal(headers.readCredit(Buffer.from('fb0100', 'hex')), 1);
+  for (const wrong of ['fe', 'fb01', 'fd0100000000000000', '0100', '']) {
+    assert.throws(() => headers.readCredit(Buffer.from(wrong, 'hex')));
+  }
+});
+
+const EVEN = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: async (value) =>
+      value % 2 === 0 ? { value: value / 2 } : { issues: [{ message: 'is odd', path: ['a', { key: 0 }] }] },
+    jsonSchema: { input: () => ({ type: 'integer', multipleOf: 2 }) },
+  },
+};
+
+test('a Standard Schema is shown if it can be', () => {
+  const { input, output } = describe(
+    defineJob({ name: 'half', input: EVEN, output: { type: 'integer' }, run() {} }),
+  );
+  assert.deepEqual([input, output], [{ type: 'integer', multipleOf: 2 }, { type: 'integer' }]);
+  const long = { description: 'x'.repeat(70_000) };
+  const short = describe(defineJob({ name: 'long', input: long, output: true, run() {} }));
+  assert.deepEqual([short.input, short.schema_hash.length], [undefined, 16]);
+});
+
+test('definitions that are none are refused', () => {
+  for (const wrong of [undefined, null, 7, {}, { run: 1 }])
+    assert.throws(() => defineJob(wrong), /takes a function/);
+  for (const wrong of [{ name: '' }, { version: 1.5 }, { version: -1 }, { build: 1 }, { init: 1 }]) {
+    assert.throws(() => defineJob({ run() {}, ...wrong }), TypeError);
+  }
+});
+
+test('an ES module with a Standard Schema is a worker', async (t) => {
+  const worker = await startWorker(t, { command: [process.execPath, fixture('module.mjs')] });
+  assert.equal((await worker.ask(8)).value, 'half of it: 4');
+  const refused = await worker.ask(7);
+  assert.equal(refused.status, 'BAD_INPUT');
+  assert.ok(refused.header.includes('a.0: is odd'));
+  const { status, encoding, header } = await worker.ask(-2);
+  assert.deepEqual([status, encoding], ['OK', Encoding.RAW]);
+  assert.ok(header.includes('\x01\x0atext/plain'));
+  assert.equal((await worker.ask(-4)).status, 'BROKE');
+});
+
+test('require and import give the same', async () => {
+  const required = require('procpool');
+  const imported = await import('procpool');
+  for (const name of Object.keys(required)) assert.equal(imported[name], required[name], name);
+});
+
+/** A saved job, as docs/debugging.md describes it. */
+function savedJob(t, command, recording = {}) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'procpool-test-'));
+  t.after(() => fs.rmSync(directory, { recursive: true }));
+  const file = path.join(directory, 'saved.job');
+  const message = { format: 1, pool: 'p', job: 'conformance', contract: 1, executable: '/x', ...recording };
+  const parts = [
+    preamble(),
+    jsonFrame(Kind.RECORDING, message, { flags: Flag.IGNORABLE }),
+    jsonFrame(Kind.WELCOME, { mode: 'jobs', owned: false, worker: 'w', max_payload: 1 << 20 }),
+    frame(Kind.JOB, {
+      header: jobHeader(),
+      payload: Buffer.from(JSON.stringify(command)),
+      encoding: Encoding.JSON,
+      sequence: 1n,
+    }),
+  ];
+  fs.writeFileSync(file, Buffer.concat(parts));
+  return spawnSync(process.execPath, [FIXTURE, '--replay', file], { encoding: 'utf8' });
+}
+
+test('a saved job runs again', (t) => {
+  const fine = savedJob(t, { op: 'echo', value: 42 });
+  assert.deepEqual([fine.status, fine.stdout], [0, '42']);
+  const failed = savedJob(t, { op: 'fail', message: 'nope' });
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /the job ended as failed: .*nope/);
+  assert.equal(savedJob(t, { op: 'panic' }).status, 101);
+  assert.equal(savedJob(t, { op: 'exit', code: 9 }).status, 9);
+  const other = savedJob(t, 1, { job: 'other' });
+  assert.equal(other.status, 2);
+  assert.match(other.stderr, /job `other`.*this worker of `conformance`/);
+  assert.match(savedJob(t, 1, { format: 3 }).stderr, /its format is 3/);
+  assert.equal(spawnSync(process.execPath, [FIXTURE, '--replay', '/nonexistent']).status, 2);
+});
