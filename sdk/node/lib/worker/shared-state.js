@@ -12,12 +12,13 @@ const LOCK = 0;
 const CREDIT = 1;
 const NEXT_EARLY = 2;
 const OUTPUT_LOCK = 3;
+const EARLY_COUNT = 4;
 // Cells of 8 bytes.
-const RUNNING = 2;
-const CANCELLED = 3;
-const OUTPUT_NUMBER = 4;
-const OUTPUT_LENGTH = 5;
-const EARLY = 6;
+const RUNNING = 3;
+const CANCELLED = 4;
+const OUTPUT_NUMBER = 5;
+const OUTPUT_LENGTH = 6;
+const EARLY = 7;
 const CELLS = EARLY + Limit.EARLY_CANCELS_COUNT;
 
 const FREE = 0;
@@ -48,11 +49,13 @@ class SharedState {
     return this.#locked(LOCK, () => {
       this.#numbers[RUNNING] = sequence;
       this.#words[CREDIT] = credit;
+      if (this.#words[EARLY_COUNT] === 0) return false; // Nearly always: 64 cells are not looked at.
       let wasCancelled = false;
       for (let i = EARLY; i < CELLS; i += 1) {
         if (this.#numbers[i] === NONE || this.#numbers[i] > sequence) continue;
         if (this.#numbers[i] === sequence) wasCancelled = true;
         this.#numbers[i] = NONE;
+        this.#words[EARLY_COUNT] -= 1;
       }
       if (wasCancelled) Atomics.store(this.#numbers, CANCELLED, sequence);
       return wasCancelled;
@@ -77,7 +80,9 @@ class SharedState {
         Atomics.store(this.#numbers, CANCELLED, sequence);
         return;
       }
-      this.#numbers[EARLY + this.#words[NEXT_EARLY]] = sequence;
+      const cell = EARLY + this.#words[NEXT_EARLY];
+      if (this.#numbers[cell] === NONE) this.#words[EARLY_COUNT] += 1;
+      this.#numbers[cell] = sequence;
       this.#words[NEXT_EARLY] = (this.#words[NEXT_EARLY] + 1) % Limit.EARLY_CANCELS_COUNT;
     });
   }
