@@ -47,7 +47,7 @@ test('what cannot cross a process is refused with a reason, and a killed worker 
   assert.match(printed, /SHARE_ENV cannot hold/);
   assert.match(
     printed,
-    /process error WorkerCrashed WorkerCrashed ERR_WORKER_CRASHED .* ended by SIGKILL\nprocess exit 1 -1 true/,
+    /process error WorkerCrashed WorkerCrashed ERR_WORKER_CRASHED .* ended by SIGKILL\nprocess exit 1 -1/,
   );
   assert.match(printed, /process messageerror .*SharedArrayBuffer/);
 });

@@ -7,6 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const { FIXTURE } = require('./support/coordinator.js');
+const { kill } = require('./support/processes.js');
 const { PROCPOOL, fixture, needsServer, startServer } = require('./support/server.js');
 const { spawnSync } = require('node:child_process');
 
@@ -67,7 +68,7 @@ test('workers that are killed at random lose their own jobs alone', needsServer,
   const killer = (async () => {
     for (let kills = 0; kills < 10; kills += 1) {
       const [worker] = await workers('jobs');
-      if (worker) process.kill(worker.pid, 'SIGKILL');
+      if (worker) kill(worker.pid);
       await post('jobs', { op: 'echo', value: 0 });
     }
     isOver = true;

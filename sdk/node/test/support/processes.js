@@ -13,6 +13,15 @@ function isAlive(pid) {
   }
 }
 
+/** Kills a process, if it has not ended yet. */
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
 /** Waits until `condition` holds. The test's own timeout ends it otherwise. */
 async function until(condition) {
   for (;;) {
@@ -22,4 +31,4 @@ async function until(condition) {
   }
 }
 
-module.exports = { isAlive, until };
+module.exports = { isAlive, kill, until };
