@@ -8,7 +8,6 @@
 const { spawn } = require('node:child_process');
 const { EventEmitter } = require('node:events');
 const path = require('node:path');
-const { Readable } = require('node:stream');
 const { SHARE_ENV } = require('node:worker_threads');
 const { deserialize, detach, serialize } = require('../clone.js');
 const { Encoding, Kind, Limit } = require('../wire/constants.js');
@@ -21,6 +20,8 @@ const JOBS_FD = 3;
 const CONTROL_FD = 4;
 /** Exit code that `terminate` resolves to, as with threads. */
 const TERMINATED = 1;
+/** Time after a worker's end in which its last lines are waited for, in milliseconds. */
+const PRINTING = 1000;
 
 /** What `setEnvironmentData` was told. @type {Map<unknown, unknown>} */
 const environmentData = new Map();
@@ -38,6 +39,8 @@ class ProcessWorker extends EventEmitter {
   #hasExited = false;
   /** @type {Promise<number>} */
   #exited;
+  /** @type {Promise<unknown>[]} */
+  #printed = [];
 
   /**
    * @param {string | URL} filename
@@ -54,25 +57,22 @@ class ProcessWorker extends EventEmitter {
     lastThreadId += 1;
     this.threadId = lastThreadId;
     this.#resourceLimits = options.resourceLimits ?? {};
-    const { argv, execArgv, env, name, workerData, transferList, resourceLimits } = options;
-    const thread = { argv: argv?.map(String), execArgv, env, name, resourceLimits, stdin: options.stdin };
+    const { argv, execArgv, name, workerData, transferList, resourceLimits, stdin } = options;
+    const env = options.env && mapValues(options.env, String);
+    const thread = { argv: argv?.map(String), execArgv, env, name, resourceLimits, stdin };
     const data = [...environmentData];
     const start = serialize({ source, thread, workerData, threadId: this.threadId, environmentData: data });
     detach(transferList);
 
     this.#child = spawn(process.execPath, [...inheritedOptions(process.execArgv), CHILD], {
       detached: true, // A process group of its own, which ends with it.
-      stdio: [
-        options.stdin ? 'pipe' : 'ignore',
-        options.stdout ? 'pipe' : 'inherit',
-        options.stderr ? 'pipe' : 'inherit',
-        'pipe',
-        'pipe',
-      ],
+      stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     });
     this.stdin = this.#child.stdin;
-    this.stdout = this.#child.stdout ?? emptyStream();
-    this.stderr = this.#child.stderr ?? emptyStream();
+    this.stdout = /** @type {import('node:net').Socket} */ (this.#child.stdout);
+    this.stderr = /** @type {import('node:net').Socket} */ (this.#child.stderr);
+    if (!options.stdout) this.#forward(this.stdout, process.stdout);
+    if (!options.stderr) this.#forward(this.stderr, process.stderr);
     this.#jobs = /** @type {import('node:net').Socket} */ (this.#child.stdio[JOBS_FD]);
     this.#control = /** @type {import('node:net').Socket} */ (this.#child.stdio[CONTROL_FD]);
     const welcome = {
@@ -84,6 +84,17 @@ class ProcessWorker extends EventEmitter {
     const opening = jsonFrame(Kind.WELCOME, welcome, { payload: start, encoding: Encoding.RAW });
     this.#jobs.write(Buffer.concat([preamble(), opening]));
     this.#exited = this.#watch();
+  }
+
+  /**
+   * Prints what the worker prints, before its end is told.
+   *
+   * @param {import('node:net').Socket} from
+   * @param {NodeJS.WriteStream} to
+   */
+  #forward(from, to) {
+    from.on('data', (data) => to.write(data));
+    this.#printed.push(new Promise((resolve) => from.on('close', resolve)));
   }
 
   /** Resolves once the process has ended and everything that it sent was read. */
@@ -108,6 +119,8 @@ class ProcessWorker extends EventEmitter {
     });
     this.#kill(); // What the script has started ends with it.
     await silent;
+    // A program that left the process group may hold the streams open for ever.
+    await atMost(PRINTING, Promise.all(this.#printed));
     this.#control.destroy();
     this.threadId = -1;
     this.#hasExited = true;
@@ -192,8 +205,28 @@ class ProcessWorker extends EventEmitter {
   }
 }
 
-function emptyStream() {
-  return Readable.from([]);
+/**
+ * Waits for a promise, and no longer than this time.
+ *
+ * @param {number} milliseconds
+ * @param {Promise<unknown>} promise
+ */
+async function atMost(milliseconds, promise) {
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const passed = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([promise, passed]);
+  clearTimeout(timer);
+}
+
+/**
+ * @param {object} object
+ * @param {(value: unknown) => unknown} map
+ */
+function mapValues(object, map) {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
 }
 
 module.exports = { ProcessWorker, environmentData, CHILD };

@@ -1,9 +1,10 @@
 // @ts-check
 'use strict';
-// Which script a `new Worker(...)` means, by the rules of worker_threads.
+// Which script and which options a `new Worker(...)` means, by the rules of worker_threads.
 
 const path = require('node:path');
 const { fileURLToPath } = require('node:url');
+const { Worker: Thread } = require('node:worker_threads');
 
 /**
  * @typedef {object} ScriptSource
@@ -14,44 +15,47 @@ const { fileURLToPath } = require('node:url');
 
 /**
  * @param {unknown} filename
- * @param {{ eval?: unknown }} options
+ * @param {import('node:worker_threads').WorkerOptions} options
  * @returns {ScriptSource}
- * @throws {TypeError}
+ * @throws {TypeError} what Node throws
  */
 function resolveScript(filename, options) {
-  if (options.eval) {
-    if (typeof filename !== 'string') {
-      throw invalid('ERR_INVALID_ARG_VALUE', "options.eval must be false when 'filename' is not a string");
-    }
-    return { script: filename, isUrl: false, isCode: true };
-  }
-  if (filename instanceof URL) {
+  checkOptions(options);
+  if (options.eval && typeof filename === 'string') return { script: filename, isUrl: false, isCode: true };
+  if (!options.eval && filename instanceof URL) {
     if (filename.protocol === 'data:') return { script: filename.href, isUrl: true, isCode: false };
-    return { script: fileURLToPath(filename), isUrl: false, isCode: false };
+    if (filename.protocol === 'file:')
+      return { script: fileURLToPath(filename), isUrl: false, isCode: false };
   }
-  if (typeof filename !== 'string') {
-    throw invalid(
-      'ERR_INVALID_ARG_TYPE',
-      `The "filename" argument must be a string or a URL. Received ${filename}`,
-    );
+  if (!options.eval && typeof filename === 'string') {
+    if (path.isAbsolute(filename)) return { script: filename, isUrl: false, isCode: false };
+    if (/^\.\.?[\\/]/.test(filename)) return { script: path.resolve(filename), isUrl: false, isCode: false };
   }
-  if (path.isAbsolute(filename)) return { script: filename, isUrl: false, isCode: false };
-  if (!/^\.\.?[\\/]/.test(filename)) {
-    throw invalid(
-      'ERR_WORKER_PATH',
-      "The worker script or module filename must be an absolute path or a relative path starting with './' or '../'. " +
-        `Received "${filename}"`,
-    );
-  }
-  return { script: path.resolve(filename), isUrl: false, isCode: false };
+  return refuse(/** @type {any} */ (filename), options);
 }
 
 /**
- * @param {string} code
- * @param {string} message
+ * Lets Node itself say what is wrong with the options of a thread.
+ *
+ * @param {import('node:worker_threads').WorkerOptions} options
  */
-function invalid(code, message) {
-  return Object.assign(new TypeError(message), { code });
+function checkOptions({ argv, execArgv, env }) {
+  const isPlain = execArgv === undefined || (Array.isArray(execArgv) && execArgv.length === 0);
+  if (argv === undefined && env === undefined && isPlain) return;
+  const thread = new Thread('', { eval: true, argv, execArgv, env });
+  thread.on('error', () => {});
+  thread.unref();
+  thread.terminate();
+}
+
+/**
+ * @param {any} filename
+ * @param {import('node:worker_threads').WorkerOptions} options
+ * @returns {never}
+ */
+function refuse(filename, options) {
+  new Thread(filename, options).terminate();
+  throw new TypeError(`a worker cannot run ${String(filename)}`); // Node knows more than this package.
 }
 
 /** Options of Node that mean something else than how code runs, and take the next argument along. */

@@ -35,4 +35,14 @@ function noteInvalid({ code, message }) {
   return notForThreads.size > before;
 }
 
-module.exports = { newThread };
+/**
+ * Called by the preloaded module: the script sees the options that its host gave, and no others.
+ *
+ * @param {string} preload absolute path
+ */
+function hidePreload(preload) {
+  const at = process.execArgv.lastIndexOf(preload);
+  if (at > 0) process.execArgv.splice(at - 1, 2);
+}
+
+module.exports = { newThread, hidePreload };

@@ -5,8 +5,10 @@
 // read it.
 
 const { getEnvironmentData, parentPort, setEnvironmentData } = require('node:worker_threads');
+const { hidePreload } = require('./new-thread.js');
 const { DOES_NOT_LISTEN, LISTENS, PROBE_KEY } = require('./probe-key.js');
 
+hidePreload(__filename);
 const cell = /** @type {Int32Array | undefined} */ (/** @type {unknown} */ (getEnvironmentData(PROBE_KEY)));
 setEnvironmentData(PROBE_KEY, /** @type {any} */ (undefined)); // Threads that the script starts have their own lives.
 
