@@ -31,6 +31,7 @@ const BROKEN_ON_JOBS = {
   'an unknown flag': changed(JOB, (bytes) => bytes.writeUInt16LE(16, 10)),
   'an unknown encoding': changed(JOB, (bytes) => bytes.writeUInt8(4, 12)),
   'a payload without an encoding': changed(JOB, (bytes) => bytes.writeUInt8(0, 12)),
+  'seventeen descriptors': changed(JOB, (bytes) => bytes.writeUInt8(17, 13)),
   'reserved bytes': changed(JOB, (bytes) => bytes.writeUInt8(1, 15)),
   'a header message that is a byte short': frame(Kind.JOB, { header: jobHeader().subarray(1) }),
   'a header message that is a byte long': frame(Kind.JOB, {

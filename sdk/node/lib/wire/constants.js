@@ -73,6 +73,7 @@ const Limit = Object.freeze({
   CHUNK: 1024 * 1024,
   TEXT: 16384,
   EXTRAS_COUNT: 16,
+  DESCRIPTORS_COUNT: 16,
   EARLY_CANCELS_COUNT: 64,
   /** Payloads of this length and longer may go through an arena. */
   SHARED_FROM: 256 * 1024,

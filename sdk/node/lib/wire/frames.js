@@ -112,6 +112,9 @@ const ACCEPTED = {
   ]),
 };
 
+/** Kinds that may bring descriptors. @type {Set<number>} */
+const WITH_DESCRIPTORS = new Set([Kind.WELCOME, Kind.JOB, Kind.MESSAGE, Kind.SHARE]);
+
 /** Cuts a stream into frames. */
 class FrameReader {
   /** Bytes that were not enough for a frame. */
@@ -221,6 +224,10 @@ class FrameReader {
       }
       if (encoding > 3 || (payloadLength > 0 && encoding === Encoding.NONE)) {
         throw new WireError(`${name} has encoding ${encoding} with ${payloadLength} bytes`);
+      }
+      const descriptors = data[at + 13]; // Node cannot receive them, and their payloads are not for this package.
+      if (descriptors > Limit.DESCRIPTORS_COUNT || (descriptors > 0 && !WITH_DESCRIPTORS.has(kind))) {
+        throw new WireError(`${name} has ${descriptors} descriptors`);
       }
       if (data.readUInt16LE(at + 14) !== 0) throw new WireError(`${name} has reserved bytes that are not 0`);
     } else if ((flags & Flag.IGNORABLE) === 0) {
