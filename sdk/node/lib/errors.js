@@ -4,6 +4,12 @@
 // subclasses, one for each outcome.
 
 /**
+ * Marks what a worker's function throws, so that the error of another copy of this package counts as well: that of
+ * `procpool-node` may not be the one that the function has loaded.
+ */
+const MARK = Symbol.for('procpool.error');
+
+/**
  * What a worker's function throws to report an error to its caller: outcome `failed`, HTTP 422. The worker takes the
  * next job. Any other error is outcome `broke`, HTTP 500.
  */
@@ -22,6 +28,10 @@ class Failure extends Error {
     this.code = code;
     this.details = details;
     this.retryable = retryable;
+  }
+
+  get [MARK]() {
+    return 'failure';
   }
 }
 
@@ -47,7 +57,11 @@ class JobError extends Error {
 }
 
 /** The input is not what the function takes. A worker's function may throw it, too. */
-class BadInput extends JobError {}
+class BadInput extends JobError {
+  get [MARK]() {
+    return 'bad_input';
+  }
+}
 /** The function threw a `Failure`. */
 class Failed extends JobError {}
 /** The function threw another error. Its worker goes on. */
@@ -80,6 +94,18 @@ class Cancelled extends JobError {
     this.name = 'AbortError';
   }
 }
+
+/**
+ * @param {unknown} error
+ * @returns {error is Failure}
+ */
+const isFailure = (error) => /** @type {any} */ (error)?.[MARK] === 'failure';
+
+/**
+ * @param {unknown} error
+ * @returns {error is BadInput}
+ */
+const isBadInput = (error) => /** @type {any} */ (error)?.[MARK] === 'bad_input';
 
 /** @type {Record<string, typeof JobError>} */
 const BY_OUTCOME = {
@@ -123,5 +149,7 @@ module.exports = {
   Poisoned,
   ShutDown,
   Refused,
+  isFailure,
+  isBadInput,
   errorOfProblem,
 };

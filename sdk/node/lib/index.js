@@ -5,7 +5,7 @@
 const errors = require('./errors.js');
 const { serve } = require('./worker/serve.js');
 
-const { errorOfProblem: _, ...classes } = errors;
+const { errorOfProblem, isFailure, isBadInput, ...classes } = errors;
 
 module.exports = {
   serve,

@@ -132,6 +132,16 @@ test('an ES module with a Standard Schema is a worker', async (t) => {
   assert.equal((await worker.ask(-4)).status, 'BROKE');
 });
 
+test('errors of another copy of the package count as well', () => {
+  const file = require.resolve('../lib/errors.js');
+  const { threw } = require('../lib/worker/outcome.js');
+  delete require.cache[file];
+  const other = require(file);
+  assert.equal(threw(new other.Failure('no'), false).status[0], 2);
+  assert.equal(threw(new other.BadInput('no'), false).status[0], 1);
+  assert.equal(threw(null, false).status[0], 6);
+});
+
 test('require and import give the same', async () => {
   const required = require('procpool');
   const imported = await import('procpool');

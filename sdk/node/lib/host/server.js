@@ -3,6 +3,7 @@
 // A `procpool serve` that a Pool starts for itself. It ends with this process, however this process ends.
 
 const { spawn } = require('node:child_process');
+const { randomUUID } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -18,7 +19,7 @@ const RUST_LOG = 'warn,procpool::stdout=info,procpool::stderr=info';
 
 class Server {
   #child;
-  #directory;
+  #socket;
   #log = '';
   #isListening = false;
 
@@ -27,14 +28,14 @@ class Server {
    * @param {string} [listen] default: a Unix socket of this server's own
    */
   constructor(keys, listen) {
-    this.#directory = fs.mkdtempSync(path.join(os.tmpdir(), 'procpool-'));
-    const socket = `unix:${path.join(this.#directory, 'pool.sock')}`;
+    // The server removes its socket. Nothing else is left behind, however this process ends.
+    this.#socket = path.join(process.env.XDG_RUNTIME_DIR ?? os.tmpdir(), `procpool-${randomUUID()}.sock`);
     this.#child = spawn(findProcpool(), ['serve', '--config', '-', '--exit-with-parent'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { RUST_LOG, ...process.env },
     });
     this.#child.stdin.on('error', () => {}); // Its end says why.
-    this.#child.stdin.end(configuration(listen ?? socket, POOL, keys));
+    this.#child.stdin.end(configuration(listen ?? `unix:${this.#socket}`, POOL, keys));
     this.#child.stderr.setEncoding('utf8').on('data', (text) => this.#logged(text));
     /** Resolves to an `Error` once the server has ended. */
     this.ended = this.#end();
@@ -59,7 +60,7 @@ class Server {
       this.#child.on('exit', (code, signal) => this.#isListening && conclude(code, signal));
       this.#child.on('close', conclude);
     });
-    fs.rmSync(this.#directory, { recursive: true, force: true });
+    fs.rmSync(this.#socket, { force: true }); // A server that was killed leaves it.
     const log = this.#log.trim();
     const hint = /ENOENT/.test(how) ? '. Install procpool, put it on PATH, or name it in $PROCPOOL' : '';
     return new Error(`\`procpool serve\` ended: ${how}${hint}${log === '' ? '' : `\n${log}`}`);

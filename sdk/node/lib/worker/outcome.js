@@ -5,7 +5,7 @@
 const { Encoding } = require('../wire/constants.js');
 const { EMPTY } = require('../wire/frames.js');
 const headers = require('../wire/headers.js');
-const { BadInput, Failure } = require('../errors.js');
+const { BadInput, isBadInput, isFailure } = require('../errors.js');
 
 /**
  * @typedef {object} Outcome
@@ -101,8 +101,8 @@ function succeeded(value, maxPayload) {
  */
 function threw(error, isCancelled) {
   if (isCancelled && /** @type {any} */ (error)?.name === 'AbortError') return cancelled();
-  if (error instanceof BadInput) return badInput(error.message);
-  if (error instanceof Failure) {
+  if (isBadInput(error)) return badInput(error.message);
+  if (isFailure(error)) {
     const { code, message, details, retryable } = error;
     return withoutOutput(headers.failed({ code, message, details, retryable }));
   }
