@@ -8,13 +8,16 @@ const { promisify } = require('node:util');
 const { Script } = require('node:vm');
 const { wrap } = require('node:module');
 
+/** Options of Node that may change how files are read. */
+const LOADERS = /^(-r|--require|--import|--loader|--experimental-loader)(=|$)/;
+
 /**
  * @param {string} file absolute path
  * @throws {Error}
  */
 async function checkScript(file) {
   checkExists(file);
-  if (parsesAsCommonJs(file)) return;
+  if (!isPlainScript(file) || parsesAsCommonJs(file)) return;
   // Another process knows all about modules. It is asked only where this one found something to ask about.
   try {
     await promisify(execFile)(process.execPath, ['--check', file]);
@@ -29,6 +32,15 @@ function checkExists(file) {
   if (fs.existsSync(file)) return;
   const hint = 'Name it by an absolute path, or by one that counts from the working directory';
   throw new Error(`there is no file ${file}. ${hint}, ${process.cwd()}`);
+}
+
+/**
+ * Whether Node reads the file as it is. A loader may make a script of anything.
+ *
+ * @param {string} file
+ */
+function isPlainScript(file) {
+  return /\.[cm]?js$/.test(file) && !process.execArgv.some((option) => LOADERS.test(option));
 }
 
 /** @param {string} file */

@@ -7,7 +7,7 @@
 
 const { Cancelled } = require('../errors.js');
 const { complain } = require('../worker/exit.js');
-const { ScriptThread } = require('./script-thread.js');
+const { ScriptEnded, ScriptThread } = require('./script-thread.js');
 
 /** Time that a script has to end after its answer, before its next job starts, in milliseconds. */
 const TAIL = 1000;
@@ -67,6 +67,7 @@ class ThreadJobs {
       },
       onEnd: (error) => {
         if (this.#thread === thread) this.#ended(error);
+        else if (!(error instanceof ScriptEnded)) console.error(error); // After its answer: nobody else is told.
       },
     });
     return thread;
