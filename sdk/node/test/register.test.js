@@ -45,6 +45,7 @@ test('what cannot cross a process is refused with a reason, and a killed worker 
   assert.match(printed, /DataCloneError a MessagePort cannot be sent/);
   assert.match(printed, /DataCloneError a MessagePort cannot be transferred/);
   assert.match(printed, /SHARE_ENV cannot hold/);
+  assert.match(printed, /getHeapSnapshot\(\) cannot look into another process/);
   assert.match(
     printed,
     /process error WorkerCrashed WorkerCrashed ERR_WORKER_CRASHED .* ended by SIGKILL\nprocess exit 1 -1/,

@@ -200,9 +200,24 @@ class ProcessWorker extends EventEmitter {
     return { eventLoopUtilization: () => ({ idle: 0, active: 0, utilization: 0 }) };
   }
 
-  async getHeapSnapshot() {
-    throw new Error('the heap of another process cannot be read: call v8.writeHeapSnapshot() in the worker');
+  async [/** @type {any} */ (Symbol).asyncDispose ?? Symbol('asyncDispose')]() {
+    await this.terminate();
   }
+}
+
+for (const name of [
+  'getHeapSnapshot',
+  'getHeapStatistics',
+  'cpuUsage',
+  'startCpuProfile',
+  'startHeapProfile',
+]) {
+  const refuse = async () => {
+    throw new Error(
+      `${name}() cannot look into another process: use \`node:v8\` or \`process\` in the worker's script`,
+    );
+  };
+  Object.defineProperty(ProcessWorker.prototype, name, { value: refuse, configurable: true, writable: true });
 }
 
 /**
