@@ -1,0 +1,146 @@
+"""The guard: a thread that reads the control connection while the main thread runs jobs.
+
+Its main task is to notice the coordinator's end. The end of file on this connection ends the worker
+at once, even amid a job that never returns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from . import _codec as codec
+from . import _frames as wire
+from ._errors import ProtocolError
+from ._socket_io import DescriptorReceiver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket as Socket
+    from typing import Callable, Dict, List
+
+    from ._frames import Frame
+    from ._session import Session
+    from ._target import Target
+
+# Seconds after which the guard asks for a signal at the parent's death. That needs `ctypes`, whose
+# import costs a tenth of a start: workers that live shorter do without.
+_SETTLED = 0.25
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Guard:
+    """Watches the coordinator. `ready` lets it send: before `Ready`, a worker says nothing on control."""
+
+    def __init__(self, session: Session, control: Socket, target: Target) -> None:
+        self._session = session
+        self._control = control
+        self._target = target
+        self._lock = threading.Lock()
+        self._is_ready = False
+        self._early: List[bytes] = []
+        self._receiver = DescriptorReceiver(control)
+        self._reader = wire.FrameReader(self._receiver.receive, wire.ON_CONTROL, wire.MAX_CONTROL_PAYLOAD)
+        self._reader.on_descriptors = self._receiver.assign
+        self._hear: Dict[int, Callable[[int, bytes], None]] = {
+            wire.CANCEL: lambda sequence, _: session.board.cancel(sequence),
+            wire.CREDIT: lambda sequence, header: session.board.add_credit(sequence, codec.read_credit(header)),
+            wire.PING: lambda sequence, _: self._say(wire.frame(wire.PONG, sequence=sequence)),
+            wire.DESCRIBE: lambda *_: self._describe(),
+            wire.RECALL: lambda *_: session.outlet.flush_soon(),
+            wire.SHARE: self._share,
+            wire.SHUTDOWN: lambda *_: self._shut_down(),
+        }
+
+    def start(self) -> None:
+        """Starts the thread."""
+        threading.Thread(target=self._run, name="procpool-guard", daemon=True).start()
+
+    def ready(self) -> None:
+        """Sends what was asked for meanwhile. Call it after `Ready` was sent."""
+        with self._lock:
+            self._is_ready = True
+            if self._early:
+                self._control.sendall(b"".join(self._early))
+                self._early.clear()
+
+    def _run(self) -> None:
+        try:
+            self._watch()
+        except ProtocolError as error:
+            complain(str(error))
+            os._exit(error.code)
+        except OSError:
+            pass  # As at the end of file.
+        finally:
+            # The coordinator is gone, or this thread is: a worker without a guard must not run.
+            os.kill(0 if self._session.welcome.get("owned") else os.getpid(), signal.SIGKILL)
+
+    def _watch(self) -> None:
+        self._receiver.after(_SETTLED, _ask_for_a_signal)
+        while True:
+            found = self._reader.read()
+            if found is None:
+                return
+            self._take(found)
+
+    def _take(self, found: Frame) -> None:
+        kind, _, _, sequence, header, _ = found
+        try:
+            self._hear[kind](sequence, header)
+        finally:
+            self._receiver.drop()
+
+    def _say(self, data: bytes) -> None:
+        with self._lock:
+            if self._is_ready:
+                self._control.sendall(data)
+            else:
+                self._early.append(data)
+
+    def _describe(self) -> None:
+        fields = self._target.description()
+        text = json.dumps(fields, ensure_ascii=False).encode()
+        if len(text) > wire.MAX_HEADER:
+            text = json.dumps(self._target.introduction(), ensure_ascii=False).encode()
+        self._say(wire.frame(wire.DESCRIPTION, text))
+
+    def _share(self, number: int, header: bytes) -> None:
+        arenas = self._session.arenas
+        offer = wire.json_of(wire.SHARE, header)
+        accepted = arenas is not None and arenas.share(number, offer, self._receiver.descriptors)
+        answer = json.dumps({"accepted": accepted}).encode()
+        self._say(wire.frame(wire.SHARED, answer, sequence=number))
+
+    def _shut_down(self) -> None:
+        self._session.board.shut_down()
+        if self._session.jobs is not None:
+            try:
+                self._session.jobs.shutdown(0)  # SHUT_RD: whoever waits for a job reads end of file.
+            except OSError:
+                pass
+
+
+def complain(reason: str) -> None:
+    """Writes a sentence to standard error, without the buffers that another thread may hold."""
+    printable = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason)
+    try:
+        os.write(2, f"procpool: {printable}\n".encode(errors="replace"))
+    except OSError:
+        pass
+
+
+def _ask_for_a_signal() -> None:
+    """Has this process continued when its parent dies: a stopped worker could not end itself."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
+    except Exception:  # An interpreter without `ctypes`: only a stopped worker misses the signal.
+        pass
