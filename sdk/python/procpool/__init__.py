@@ -17,14 +17,33 @@ from ._errors import BadInput, Cancelled, Failure
 from ._serve import job, messages, serve
 from ._version import VERSION as __version__
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._messages import Port
+
 __all__ = [
     "BadInput",
     "Cancelled",
     "Context",
     "Failure",
+    "Port",
     "__version__",
     "current",
     "job",
     "messages",
     "serve",
 ]
+
+# Names that are imported when they are used: a worker that starts does without them.
+_LATE = {"Port": "_messages"}
+
+
+def __getattr__(name):  # type: ignore[no-untyped-def]
+    """Imports what few programs use."""
+    if name not in _LATE:
+        raise AttributeError("module 'procpool' has no attribute %r" % name)
+    import importlib
+
+    value = getattr(importlib.import_module("." + _LATE[name], __name__), name)
+    globals()[name] = value
+    return value

@@ -85,7 +85,13 @@ def _dataclass(hint: Any, pending: Dict[int, Shape]) -> Shape:
 def _typed_dict(hint: Any, pending: Dict[int, Shape]) -> Shape:
     hints = _all_hints(hint)
     shapes = {name: shape_of(inner, pending) for name, inner in hints.items()}
-    return members(shapes, set(getattr(hint, "__required_keys__", hints)), lambda checked: checked)
+    required = set(getattr(hint, "__required_keys__", hints))
+    for name, inner in hints.items():
+        # `__required_keys__` does not see through annotations that are texts.
+        word = getattr(getattr(inner, "__origin__", None), "_name", None)
+        if word in ("Required", "NotRequired"):
+            (required.add if word == "Required" else required.discard)(name)
+    return members(shapes, required, lambda checked: checked)
 
 
 def _all_hints(hint: Any) -> Dict[str, Any]:

@@ -115,7 +115,7 @@ def _compound(hint: Any, pending: Dict[int, Shape]) -> Optional[Shape]:
         return _array(shape_of(args[0], pending), origin)
     if origin is dict and len(args) == 2 and args[0] is str:
         return _mapping(shape_of(args[1], pending))
-    if origin is tuple and args:
+    if origin is tuple and hasattr(hint, "__args__"):
         return _tuple(args, pending)
     name = getattr(origin, "_name", None) or type(hint).__name__
     if name in ("Union", "UnionType"):
@@ -161,14 +161,14 @@ def _sequence(item: Optional[Check], make: Callable[[List[Any]], Any]) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not list:
             raise Mismatch(f"expected an array, found {found(value)}")
-        if item is None:
-            return make(value)
-        checked = []
-        for index, element in enumerate(value):
-            try:
-                checked.append(item(element))
-            except Mismatch as error:
-                raise error.under(f"[{index}]") from None
+        checked = value
+        if item is not None:
+            checked = []
+            for index, element in enumerate(value):
+                try:
+                    checked.append(item(element))
+                except Mismatch as error:
+                    raise error.under(f"[{index}]") from None
         try:
             return make(checked)
         except TypeError as error:  # A set of lists.

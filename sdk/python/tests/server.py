@@ -1,0 +1,140 @@
+"""`procpool serve` with a configuration, and requests to it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from urllib.parse import urlsplit
+
+HERE = Path(__file__).parent
+PATIENCE = 60.0
+_ADDRESS = re.compile(r"listening on http://(\S+)")
+
+
+def pool_of(function: str) -> str:
+    """Returns the name of a function's pool."""
+    return function.rpartition(":")[2].lower()
+
+
+class Answer(NamedTuple):
+    """What the server answered."""
+
+    status: int
+    headers: Dict[str, str]
+    body: bytes
+
+    @property
+    def value(self) -> Any:
+        return json.loads(self.body)
+
+
+class Server:
+    """A running server. `with` ends it, and checks that it ends well."""
+
+    def __init__(self, procpool: str, folder: Path, functions: List[str], keys: Dict[str, Any]) -> None:
+        self._lines: queue.Queue[Optional[str]] = queue.Queue()
+        self.log: List[str] = []
+        settings = {"max_workers": 1, "timeout": "30s", "grace": "2s", "current_dir": str(HERE), **keys}
+        pools = []
+        for function in functions:
+            target = function if ":" in function else f"job_functions:{function}"
+            lines = [
+                f"[pools.{pool_of(function)}]",
+                f"command = {json.dumps([sys.executable, '-m', 'procpool', target])}",
+                f'env = {{ PYTHONPATH = "{HERE.parent}" }}',
+                *(f"{key} = {json.dumps(value)}" for key, value in settings.items()),
+            ]
+            pools.append("\n".join(lines))
+        config = folder / "procpool.toml"
+        config.write_text('[server]\nlisten = "127.0.0.1:0"\n\n' + "\n\n".join(pools) + "\n")
+        self.process = subprocess.Popen(
+            [procpool, "serve", "--config", str(config), "-vv"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        self.address = ""
+
+    def __enter__(self) -> Server:
+        assert self.process.stdout is not None
+        threading.Thread(target=self._read_log, daemon=True).start()
+        line = self.process.stdout.readline().decode()
+        found = _ADDRESS.match(line)
+        if not found:
+            self.process.wait(PATIENCE)
+            self.__exit__()
+            raise AssertionError(f"the server did not start: {line}{''.join(self.log)}")
+        self.address = urlsplit(f"//{found.group(1)}").netloc
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            finally:
+                self.process.kill()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(ValueError):
+            for line in self.process.stderr:
+                self.log.append(line.decode(errors="replace"))
+                self._lines.put(self.log[-1])
+        self._lines.put(None)
+
+    def wait_for_line(self, pattern: str) -> str:
+        """Returns the next line of the log that matches."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            assert line is not None, f"no line matches {pattern}:\n" + "".join(self.log)
+            if re.search(pattern, line):
+                return line
+
+    def request(self, method: str, path: str, body: Optional[bytes] = None, kind: str = "application/json") -> Answer:
+        connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, {"Content-Type": kind})
+            response = connection.getresponse()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read())
+
+    def post(self, pool: str, value: Any = None, query: str = "") -> Answer:
+        """Runs a job whose input is JSON."""
+        return self.request("POST", f"/v1/pools/{pool}/jobs{query}", json.dumps(value).encode())
+
+    def post_bytes(self, pool: str, body: bytes, kind: str = "application/octet-stream", query: str = "") -> Answer:
+        """Runs a job whose input is these bytes."""
+        return self.request("POST", f"/v1/pools/{pool}/jobs{query}", body, kind)
+
+    def workers(self, pool: str) -> List[Dict[str, Any]]:
+        answer = self.request("GET", f"/v1/pools/{pool}/workers")
+        workers = answer.value["workers"]
+        assert isinstance(workers, list)
+        return workers
+
+    def pid(self, pool: str) -> int:
+        """Returns the process id of the pool's only worker."""
+        [worker] = self.workers(pool)
+        return int(worker["pid"])
+
+    @contextlib.contextmanager
+    def same_process(self, pool: str) -> Iterator[None]:
+        """Checks that the worker that was there before is there afterwards."""
+        before = self.pid(pool)
+        yield
+        assert self.pid(pool) == before

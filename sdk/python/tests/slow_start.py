@@ -1,0 +1,14 @@
+"""A worker that loads until the test lets it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class Slow:
+    def __init__(self) -> None:
+        Path(os.environ["PROCPOOL_TEST_GATE"]).read_text(encoding="utf-8")
+
+    def __call__(self, value: int) -> int:
+        return value

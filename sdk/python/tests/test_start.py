@@ -1,0 +1,150 @@
+"""Starts that go wrong, and starts by hand: each has a sentence with the name and the way out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, List
+
+import pytest
+from coordinator import Coordinator, Frame
+from server import HERE, Server
+
+Serve = Callable[..., Server]
+Play = Callable[..., Coordinator]
+
+BROKEN_STARTS = [
+    ("job_functions:no_such", "`job_functions` has no `no_such`: it has "),
+    ("no_such_module:function", "failed to import `no_such_module`: ModuleNotFoundError: No module named"),
+    ("broken_module:function", "ModuleNotFoundError: No module named 'no_such_module_of_this_test'"),
+    ("exiting_module:function", "failed to import `exiting_module`: SystemExit: no licence"),
+    ("job_functions:NUMBER", "3 is no function"),
+    ("job_functions:Speechless", "has no `__call__`"),
+    ("job_functions:Needy", "`Needy` needs path"),
+    ("job_functions", "write `module:function`"),
+    ("job_functions.py:echo", "is a file: name its module"),
+    ("builtins:max", "failed to find the parameters of `max`"),
+]
+
+
+def by_hand(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=HERE, env=env, **options
+    )
+
+
+def failure_of(found: Frame) -> List[str]:
+    texts, at = [], 0
+    for _ in range(2):
+        length, at = found.header[at], at + 1
+        if length == 0xFB:
+            length, at = int.from_bytes(found.header[at : at + 2], "little"), at + 2
+        texts.append(found.header[at : at + length].decode())
+        at += length
+    return texts
+
+
+@pytest.mark.parametrize(("target", "said"), BROKEN_STARTS)
+def test_broken_starts_say_why_instead_of_hello(play: Play, target: str, said: str) -> None:
+    with play("", [sys.executable, "-m", "procpool", target]) as worker:
+        assert worker.exactly(worker.jobs, 16)
+        found = worker.next()
+        assert found.kind == 0x11
+        code, message = failure_of(found)
+        assert code == "failed"
+        assert said in message
+        assert worker.exit_code() == 1
+        assert said in worker.stderr()
+
+
+@pytest.mark.parametrize(("target", "said"), BROKEN_STARTS)
+def test_broken_starts_by_hand(target: str, said: str) -> None:
+    found = by_hand("-m", "procpool", target)
+    assert found.returncode == 1
+    assert said in found.stderr
+    assert by_hand("-m", "procpool", target, "--describe").returncode == 1
+
+
+def test_a_state_that_does_not_load(play: Play) -> None:
+    with play("Unloadable") as worker:
+        assert worker.exactly(worker.jobs, 16)
+        assert worker.next().kind == 1
+        found = worker.next()
+        assert found.kind == 0x11
+        assert failure_of(found) == ["failed", "FileNotFoundError: model.bin"]
+        assert worker.exit_code() == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "said"), [("no_such_module:function", "No module named 'no_such_module'"), ("Unloadable", "model.bin")]
+)
+def test_the_server_says_why_nobody_serves(serve: Serve, target: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=f"error: failed to start a worker of .*{said}"), serve(target):
+        pass
+
+
+def test_started_by_hand() -> None:
+    found = by_hand("-m", "procpool", "job_functions:word_count")
+    assert found.returncode == 2
+    assert found.stdout == ""
+    for part in ("worker for job `word-count`", "[pools.word-count]", '"-m", "procpool", "job_functions:word_count"]'):
+        assert part in found.stderr
+    assert by_hand("-m", "procpool", "job_functions:word_count", "--help").returncode == 0
+    assert by_hand("-m", "procpool").returncode == 2
+    assert "usage" in by_hand("-m", "procpool", "--help").stdout
+
+
+def test_described() -> None:
+    found = by_hand("-m", "procpool", "job_functions:word_count", "--describe")
+    assert found.returncode == 0
+    described = json.loads(found.stdout)
+    assert described["job"] == "word-count"
+    assert described["output"] == {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert json.loads(by_hand("conformance_fixture.py", "--describe").stdout)["job"] == "conformance"
+
+
+def test_saved_jobs_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.job"
+    path.write_bytes(b"PROCPOOL")
+    line = ("-m", "procpool", "job_functions:echo", "--replay")
+    for arguments, said in (
+        ((str(path),), "failed to read the saved job"),
+        ((str(tmp_path / "absent"),), "No such file"),
+        ((), "`--replay` needs one file"),
+    ):
+        found = by_hand(*line, *arguments)
+        assert found.returncode == 2
+        assert said in found.stderr
+
+
+def test_a_start_imports_little() -> None:
+    heavy = ["typing", "inspect", "dataclasses", "logging", "traceback", "asyncio", "socket", "ctypes", "ast"]
+    code = (
+        "import sys, procpool.__main__, procpool._start, procpool._by_hand\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    found = by_hand("-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(HERE.parent)!r})\n{code}")
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+@pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.7", "python3.8"])
+def test_old_interpreters_say_their_age(name: str) -> None:
+    import shutil
+
+    versions = sorted(Path.home().glob(f".pyenv/versions/{name[6:]}.*/bin/python"))
+    python = shutil.which(name) if not versions else str(versions[0])
+    if python is None:
+        pytest.skip(f"there is no {name} here")
+    env = {**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = subprocess.run(
+        [python, "-m", "procpool", "job_functions:echo"], capture_output=True, text=True, check=False, cwd=HERE, env=env
+    )
+    if "not found" in found.stderr and "pyenv" in found.stderr:
+        pytest.skip(f"there is no {name} here")
+    assert found.returncode == 1
+    assert "procpool needs Python 3.9 or later, and " in found.stderr
+    assert "SyntaxError" not in found.stderr
