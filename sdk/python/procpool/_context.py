@@ -103,7 +103,7 @@ class Context:
         Waits while the reader is 16 pieces behind, and raises `Cancelled` if the job is cancelled
         meanwhile. Drops the piece, and counts it, if nobody reads.
         """
-        if self._credit is None:
+        if self._credit is None or self._session.is_forked:
             self._dropped += 1
             return
         data = encoded_chunk(value, self._sequence)

@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 HERE = Path(__file__).parent
 HEAD = struct.Struct("<IIHHBBHQ")
@@ -107,6 +107,7 @@ class Coordinator:
         owned: bool = True,
         welcome: bool = True,
         worker_data: bytes = b"",
+        versions: Tuple[int, int] = (2, 2),
         env: Optional[Dict[str, str]] = None,
     ) -> None:
         self.jobs, jobs = socket.socketpair()
@@ -116,7 +117,7 @@ class Coordinator:
             self.page.map[32:48] = b"procpool page 2\n"
         for mine in (self.jobs, self.control):
             mine.settimeout(PATIENCE)
-        self.jobs.sendall(struct.pack("<8sHHI", b"PROCPOOL", 2, 2, 0))
+        self.jobs.sendall(struct.pack("<8sHHI", b"PROCPOOL", *versions, 0))
         if welcome:
             fields = {"mode": "jobs", "owned": owned, "worker": "t-0", "pool": "t", "max_payload": max_payload}
             if page:

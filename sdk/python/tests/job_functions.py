@@ -439,3 +439,25 @@ def flood(value: Any, ctx: procpool.Context) -> None:
 
 def broken_look(body: memoryview) -> int:
     return body[1_000_000]
+
+
+def holds_the_interpreter(value: Any) -> int:
+    """C code that never returns and never gives the interpreter's lock up."""
+    return sum(range(1 << 60))
+
+
+def forks_while_streaming(count: int, ctx: procpool.Context) -> Generator[Any, None, str]:
+    child = os.fork()
+    yield from range(count)
+    if child:
+        os.waitpid(child, 0)
+    return "streamed"
+
+
+def closes_its_connections(value: Any) -> str:
+    os.closerange(3, 100)
+    return "closed"
+
+
+def starts_children(value: Any) -> List[int]:
+    return [os.getpid(), subprocess.Popen(["sleep", "3600"]).pid]

@@ -98,12 +98,14 @@ class Server:
         self._lines.put(None)
 
     def wait_for_line(self, pattern: str) -> str:
-        """Returns the next line of the log that matches."""
+        """Returns the first line of the log that matches, which may come yet."""
+        at = 0
         while True:
-            line = self._lines.get(timeout=PATIENCE)
-            assert line is not None, f"no line matches {pattern}:\n" + "".join(self.log)
-            if re.search(pattern, line):
-                return line
+            while at == len(self.log):
+                assert self._lines.get(timeout=PATIENCE) is not None, f"no line matches {pattern}:\n{''.join(self.log)}"
+            if re.search(pattern, self.log[at]):
+                return self.log[at]
+            at += 1
 
     def request(self, method: str, path: str, body: Optional[bytes] = None, kind: str = "application/json") -> Answer:
         connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)

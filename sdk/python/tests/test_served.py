@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -144,6 +146,43 @@ def test_a_function_that_catches_everything_loses_its_process(serve: Serve) -> N
         server.wait_for_line("caught it")
         assert server.post("stubborn", 0).value == "slept"
         assert server.pid("stubborn") != before
+
+
+def test_code_that_holds_the_interpreter_is_killed_at_its_deadline(serve: Serve) -> None:
+    with serve("holds_the_interpreter", "word_count", grace="100ms") as server:
+        before = server.pid("holds_the_interpreter")
+        assert server.post("holds_the_interpreter", 0, "?timeout=150ms").value["outcome"] == "timed_out"
+        server.wait_for_line("holds_the_interpreter.*(killed|SIGKILL)")
+        assert server.post("word_count", "a").status == 200
+        assert server.post("holds_the_interpreter", 0, "?timeout=3s").value["outcome"] == "timed_out"
+        assert server.pid("holds_the_interpreter") != before
+
+
+def test_a_worker_without_its_connections_is_replaced(serve: Serve) -> None:
+    with serve("closes_its_connections") as server:
+        assert server.post("closes_its_connections").value["outcome"] == "crashed"
+
+
+def has_settled(pid: int) -> bool:
+    """Whether a worker has asked for its signal, by `ctypes`, and both of its threads wait for frames."""
+    folder = Path(f"/proc/{pid}")
+    waits = [path.read_text() for path in folder.glob("task/*/wchan")]
+    return "_ctypes" in (folder / "maps").read_text() and all("unix_stream" in wait for wait in waits)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_nothing_outlives_a_server_that_is_killed(serve: Serve, stopped: bool) -> None:
+    with serve("starts_children") as server:
+        pids = server.post("starts_children").value
+        ends = [os.pidfd_open(pid) for pid in pids]
+        if stopped:
+            while not has_settled(pids[0]):
+                pass
+            os.kill(pids[0], signal.SIGSTOP)
+        server.process.send_signal(signal.SIGKILL)
+        for end in ends:
+            assert select.select([end], [], [], 60)[0], "it lives on"
+            os.close(end)
 
 
 def test_stop_signals_are_the_pools_business(serve: Serve) -> None:

@@ -620,3 +620,49 @@ def test_the_conformance_fixture(play: Play) -> None:
         worker.jobs.sendall(job(9, {"op": "panic"}))
         assert worker.next().status == PANICKED
         assert worker.exit_code() == 101
+
+
+def test_forks_do_not_stream(play: Play) -> None:
+    with play("forks_while_streaming") as worker:
+        worker.ready()
+        worker.jobs.sendall(job(1, 5, credit=16))
+        assert [each.value for each in worker.until_done()] == [0, 1, 2, 3, 4, "streamed"]
+        worker.ping()
+
+
+def test_no_version_in_common(play: Play) -> None:
+    with play("echo", versions=(3, 4)) as worker:
+        assert worker.exit_code() == 4
+        assert "the coordinator speaks versions 3 to 4 of the wire" in worker.stderr()
+
+
+def test_a_coordinator_that_closes_instead_of_welcome(play: Play) -> None:
+    with play("echo", welcome=False) as worker:
+        worker.jobs.shutdown(socket.SHUT_WR)
+        assert worker.exit_code() == 4
+        assert "instead of sending `Welcome`" in worker.stderr()
+
+
+def test_a_pool_that_wants_messages(play: Play) -> None:
+    with play("echo", welcome=False) as worker:
+        fields = {"mode": "messages", "owned": True, "worker": "m-0", "pool": "m", "max_payload": 1 << 20}
+        worker.jobs.sendall(frame(2, json.dumps(fields).encode()))
+        assert worker.exit_code() == 4
+        assert "messages" in worker.stderr()
+
+
+def test_outputs_at_the_limit(play: Play) -> None:
+    with play("outputs", max_payload=1_000_000) as worker:
+        worker.ready()
+        assert len(worker.run("fit").payload) == 1_000_000
+        assert worker.run("unfit").status == TOO_LARGE
+        worker.jobs.sendall(HEAD.pack(0, 1_000_001, 0x20, 0, 3, 0, 0, 9))
+        assert worker.exit_code() == 5
+
+
+def test_large_payloads_by_the_socket(play: Play) -> None:
+    with play("echo") as worker:
+        worker.ready()
+        body = os.urandom(8 << 20)
+        worker.sequence = (1 << 53) - 1
+        assert worker.run(raw=body).payload == body
