@@ -20,7 +20,9 @@ def answer(make: Callable[[], Target], arguments: List[str], command: List[str])
         from ._replay import replay
 
         return replay(make, arguments[arguments.index("--replay") + 1 :])
-    target = make()
+    from ._start import made
+
+    target = made(make)
     if arguments == ["--describe"]:
         print(json.dumps(target.description(), indent=2, ensure_ascii=False))
         return 0

@@ -72,6 +72,12 @@ def json_of(kind: int, header: bytes) -> Dict[str, Any]:
     return value
 
 
+def refused(found: Frame) -> HandshakeError:
+    """Returns the error of a worker that got a `Refused`."""
+    fields = json_of(found[0], found[4])
+    return HandshakeError(f"the coordinator refused this worker ({fields.get('reason')}): {fields.get('detail')}")
+
+
 class FrameReader:
     """Reads the frames of one connection, for one thread.
 

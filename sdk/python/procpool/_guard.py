@@ -76,6 +76,8 @@ class Guard:
             os._exit(error.code)
         except OSError:
             pass  # As at the end of file.
+        except Exception as error:
+            complain(f"the guard failed: {error!r}")
         finally:
             # The coordinator is gone, or this thread is: a worker without a guard must not run.
             os.kill(0 if self._session.welcome.get("owned") else os.getpid(), signal.SIGKILL)

@@ -50,6 +50,8 @@ class Worker:
         found = reader.read()
         while found is not None:
             if found[0] != wire.JOB:
+                if found[0] == wire.REFUSED:
+                    raise wire.refused(found)
                 raise ProtocolError(f"a frame of kind 0x{found[0]:02x} where a job was expected")
             found = self._run_one(found)
             if self._has_panicked:

@@ -40,7 +40,11 @@ def install(session: Session, wanted: Optional[bool]) -> None:
     imported `logging` does not have to: the import costs a tenth of a start.
     """
     logging = sys.modules.get("logging")
-    if wanted is False or logging is None or (logging.root.handlers and not wanted):
+    if logging is None or session.has_log_handler:
+        return
+    # Decided once: a program that adds a handler later has both.
+    session.has_log_handler = True
+    if wanted is False or (logging.root.handlers and not wanted):
         return
     from . import _logging_handler
 

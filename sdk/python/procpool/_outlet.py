@@ -45,9 +45,10 @@ class Outlet:
         # Number of the job that may send; frames of jobs that have ended are dropped.
         self.job = 0
 
-    def keep(self, page: Optional[Page]) -> None:
-        """Counts the bytes from now on, and keeps answers in this page until they are sent."""
+    def send_ready(self, ready: bytes, page: Optional[Page]) -> None:
+        """Sends `Ready`. Counts the bytes from then on, and keeps answers in this page until they are sent."""
         with self._lock:
+            self._send(ready)
             self._page = page
             self._total = 0
 

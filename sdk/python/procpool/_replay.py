@@ -16,7 +16,7 @@ from ._errors import NotAWorker, WorkerExit
 from ._jobs import Worker
 from ._outlet import Outlet
 from ._session import Session
-from ._start import load, worker_data
+from ._start import load, made, worker_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def replay(make: Callable[[], Target], arguments: List[str]) -> int:
     files = [each for each in arguments if each != "--history"]
     if len(files) != 1:
         raise NotAWorker("`--replay` needs one file: --replay FILE [--history]")
-    target = make()
+    target = made(make)
     welcome, recording, jobs = _read(files[0], target)
     session = Session()
     session.outlet = _Transcript()

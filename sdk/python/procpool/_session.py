@@ -30,6 +30,8 @@ class Session:
         self.max_payload = (1 << 32) - 1
         # Whether a cancel raises in the function; if not, the function looks at its context.
         self.is_interruptible = True
+        # Whether it was decided who handles the records of `logging`.
+        self.has_log_handler = False
         # This process is a fork of the worker: it must not answer.
         self.is_forked = False
 

@@ -47,7 +47,7 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
     session = Session(jobs, control)
     reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
     try:
-        target = make()
+        target = made(make)
         hello = target.introduction()
     except StartError as error:
         # Instead of `Hello`. If nobody listens, standard error says the same.
@@ -68,15 +68,15 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
     guard.start()
     if welcome.get("mode") not in hello["modes"]:
         raise HandshakeError(f"the pool wants this worker for {welcome.get('mode')!r}; it is one for {hello['modes']}")
+    _logs.install(session, target.mark.logs)
     failed = load(session, target)
     if failed is not None:
         session.outlet.send_quietly(_start_failed(failed))
         raise StartError(f"failed to initialise: {failed.message}")
     _logs.install(session, target.mark.logs)
+    session.board.page = page
     try:
-        jobs.sendall(wire.frame(wire.READY))
-        session.outlet.keep(page)
-        session.board.page = page
+        session.outlet.send_ready(wire.frame(wire.READY), page)
         guard.ready()
         code = (work or run_jobs)(session, target, reader)
     except OSError:
@@ -85,6 +85,17 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
     if code == 0:
         session.board.await_shutdown(_SECOND_END)
     return code
+
+
+def made(make: Callable[[], Target]) -> Target:
+    """Makes the target. Any error becomes a `StartError`."""
+    try:
+        return make()
+    except StartError:
+        raise
+    except Exception as error:  # Of a type hint's own code, or of a wrong setting.
+        print_traceback(error)
+        raise StartError(f"{type(error).__name__}: {message_of(error)}") from None
 
 
 def _greet(session: Session, hello: Dict[str, Any]) -> None:
@@ -99,15 +110,10 @@ def _welcome(reader: wire.FrameReader) -> Frame:
     if found is None:
         raise HandshakeError("the coordinator closed the connection instead of sending `Welcome`")
     if found[0] == wire.REFUSED:
-        raise _refused(found)
+        raise wire.refused(found)
     if found[0] != wire.WELCOME:
         raise ProtocolError(f"a frame of kind 0x{found[0]:02x} where `Welcome` was expected")
     return found
-
-
-def _refused(found: Frame) -> HandshakeError:
-    reason = wire.json_of(found[0], found[4])
-    return HandshakeError(f"the coordinator refused this worker ({reason.get('reason')}): {reason.get('detail')}")
 
 
 def _page(welcome: Dict[str, Any]) -> Optional[Page]:

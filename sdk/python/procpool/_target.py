@@ -177,8 +177,8 @@ class Target:
             named = self._shape.check(value) if self._shape.check else value
         except ValueError as error:
             raise BadInput(str(error)) from None
-        first = [each.name for each in self._takes if each.only_by_position]
-        return self._bind(tuple([named.pop(name) for name in first if name in named]), named, context)
+        first = [each for each in self._takes if each.only_by_position]
+        return self._bind(tuple([named.pop(each.name, each.default) for each in first]), named, context)
 
     def load(self, worker_data: Any) -> Any:
         """Makes the state. Returns what `init` returned, which may have to be awaited."""
@@ -239,7 +239,7 @@ def _hint_owner(function: Any) -> Any:
 def _takes_worker_data(load: Callable[..., Any], name: str) -> bool:
     """Returns whether a function that makes the state takes one argument, or raises `StartError`."""
     if isinstance(load, type):
-        if "__init__" not in {name for base in load.__mro__[:-1] for name in vars(base)}:
+        if not any("__init__" in vars(base) for base in load.__mro__[:-1]):
             return False
         parameters = signature_of(load.__init__, name).parameters[1:]  # type: ignore[misc]
     else:

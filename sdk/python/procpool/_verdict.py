@@ -35,7 +35,6 @@ class Judge:
         self._target = target
         self._interrupts = session.interrupts
         self._panics = target.mark.exceptions == "panic"
-        self._logs_wait = True
 
     def judge(self, encoding: int, payload: Buffer, context: Context, limit: int) -> Verdict:
         """Runs one input. An output of more than `limit` bytes is not sent."""
@@ -43,10 +42,9 @@ class Judge:
             args, kwargs = self._target.arguments(encoding, payload, context)
         except BadInput as error:
             return codec.bad_input(str(error)), NONE, b"", 0
-        except Exception as error:  # The check of a class that breaks.
-            return self._broke(error), NONE, b"", 0
-        if self._logs_wait and "logging" in sys.modules:
-            self._logs_wait = False
+        except Exception as error:  # A class of the program's own that breaks, or no memory.
+            return self._status_of(error, context), NONE, b"", 0
+        if not self._session.has_log_handler and "logging" in sys.modules:
             _logs.install(self._session, self._target.mark.logs)
         interrupts = self._interrupts
         token = running.set(context)
@@ -74,9 +72,7 @@ class Judge:
         try:
             kind, output = encode(value)
         except BaseException as error:
-            if self._panics or isinstance(error, MemoryError):
-                return self._panicked(error), NONE, b"", spent
-            return self._broke(error, f"the output cannot be sent: {message_of(error)}"), NONE, b"", spent
+            return self._unsendable(error), NONE, b"", spent
         if len(output) > limit:
             return codec.too_large(len(output), limit), NONE, b"", spent
         return codec.OK, kind, output, spent
@@ -97,6 +93,11 @@ class Judge:
         if isinstance(error, Cancelled):
             return self._broke(error, "the function raised Cancelled, and its job was not cancelled")
         return self._broke(error)
+
+    def _unsendable(self, error: BaseException) -> bytes:
+        if self._panics or isinstance(error, MemoryError):
+            return self._panicked(error)
+        return self._broke(error, f"the output cannot be sent: {message_of(error)}")
 
     def _broke(self, error: BaseException, message: Optional[str] = None) -> bytes:
         print_traceback(error)

@@ -383,18 +383,18 @@ def forks(how: str) -> str:
     return f"exit {os.WEXITSTATUS(status)}" if os.WIFEXITED(status) else f"signal {os.WTERMSIG(status)}"
 
 
-def fork_and_kill(value: Any) -> str:
-    """A fork of the worker ends by SIGTERM, which the worker itself ignores."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, b"x")
-        time.sleep(60)
-        os._exit(9)
-    os.read(reading, 1)
-    os.kill(child, signal.SIGTERM)
-    _, status = os.waitpid(child, 0)
-    return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "exit"
+def fork_and_kill(times: int) -> List[str]:
+    """Forks of the worker end by SIGTERM, which the worker itself ignores, from their first moment on."""
+    ends = []
+    for _ in range(times):
+        child = os.fork()
+        if child == 0:
+            time.sleep(3)
+            os._exit(9)
+        os.kill(child, signal.SIGTERM)
+        _, status = os.waitpid(child, 0)
+        ends.append(f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "exit")
+    return ends
 
 
 def multiprocess(count: int) -> List[int]:

@@ -186,10 +186,10 @@ def test_nothing_outlives_a_server_that_is_killed(serve: Serve, stopped: bool) -
 
 
 def test_stop_signals_are_the_pools_business(serve: Serve) -> None:
-    with serve("stopped", "fork_and_kill") as server:
-        with server.same_process("stopped"):
-            assert server.post("stopped").value == "alive"
-        assert server.post("fork_and_kill").value == f"signal {signal.SIGTERM.value}"
+    with serve("stopped", "fork_and_kill") as server, server.same_process("stopped"):
+        assert server.post("stopped").value == "alive"
+        assert server.post("fork_and_kill", 20).value == [f"signal {signal.SIGTERM.value}"] * 20
+        assert server.post("stopped").value == "alive"
 
 
 def test_forks_do_not_answer(serve: Serve) -> None:
@@ -233,6 +233,11 @@ def test_chunks_that_nobody_reads_are_told(serve: Serve) -> None:
         assert (answer.value, answer.headers["job-chunks-dropped"]) == ("streamed", "3")
         assert server.post("generate", 3).headers["job-chunks-dropped"] == "4"
         assert server.post("agenerate", 3).headers["job-chunks-dropped"] == "3"
+
+
+def test_programs_inherit_no_descriptors(serve: Serve) -> None:
+    with serve("descriptors") as server:
+        assert server.post("descriptors").value == ["3"]  # Of `ls` itself.
 
 
 def test_usage(serve: Serve) -> None:

@@ -34,6 +34,10 @@ def only_positions(left: int, right: int = 2, /) -> int:
     return left - right
 
 
+def only_defaults(left: int = 1, right: int = 2, /) -> int:
+    return left - right
+
+
 def mixed(left: int, /, middle: int, *, right: int) -> List[int]:
     return [left, middle, right]
 
@@ -84,6 +88,7 @@ class Scale:
         (job_functions.nothing, {}, "done"),
         (only_names, {"left": 3}, 1),
         (only_positions, {"left": 3}, 1),
+        (only_defaults, {"right": 3}, -2),
         (mixed, {"left": 1, "middle": 2, "right": 3}, [1, 2, 3]),
         (context_first, 3, 3),
         (context_by_hint, 3, 3),

@@ -574,6 +574,19 @@ def test_refused(play: Play) -> None:
         assert "refused this worker (contract): expected job `fib`" in worker.stderr()
 
 
+def test_refused_behind_the_welcome(play: Play) -> None:
+    with play("echo") as worker:
+        worker.jobs.sendall(frame(3, b'{"reason": "contract", "detail": "expected job `fib`"}'))
+        assert worker.exit_code() == 4
+        assert "refused this worker (contract): expected job `fib`" in worker.stderr()
+
+
+def test_logs_of_the_start(play: Play) -> None:
+    with play("slow_start:Chatty") as worker:
+        assert worker.exactly(worker.jobs, 16)
+        assert [worker.next().kind for _ in range(3)] == [1, LOG, 0x10]
+
+
 def test_worker_data(play: Play) -> None:
     with play("context", worker_data=b'{"path": "model.bin"}') as worker:
         worker.ready()
