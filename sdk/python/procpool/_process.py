@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -28,10 +29,13 @@ _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def settle(session: Session, interrupt: bool) -> None:
-    """Prepares the process: output by lines, stop signals, cancels, forks."""
+    """Prepares the process: output by lines, last words, stop signals, cancels, forks."""
     if hasattr(sys.stdout, "reconfigure"):
         # A pipe is block-buffered: lines would come late, or not at all.
         sys.stdout.reconfigure(line_buffering=True)
+    if not faulthandler.is_enabled():
+        # A crash report then ends with the line of Python that crashed.
+        faulthandler.enable(all_threads=False)
     session.is_interruptible = interrupt
     handled: Handlers = {}
     for number in _STOPS:

@@ -113,6 +113,8 @@ def test_a_dead_process_costs_one_job(serve: Serve, how: str, signal_name: Any) 
         assert (answer.status, answer.value["outcome"]) == (502, "crashed")
         crash = answer.value["crash"]
         assert crash.get("signal_name") == signal_name
+        said = "".join(crash["stderr"])
+        assert ("job_functions.py" in said) == (how in ("segfault", "abort")), said
         assert server.post("word_count", "a").status == 200
         assert server.post("dies", how).value["outcome"] in ("crashed", "poisoned")
 

@@ -679,3 +679,37 @@ def test_large_payloads_by_the_socket(play: Play) -> None:
         body = os.urandom(8 << 20)
         worker.sequence = (1 << 53) - 1
         assert worker.run(raw=body).payload == body
+
+
+@pytest.mark.parametrize("number", [(1 << 31) - 1, (1 << 32) - 1, (1 << 53) - 1, (1 << 64) - 3])
+def test_numbers_of_jobs_are_not_cut(play: Play, number: int) -> None:
+    with play("sleep", page=True) as worker:
+        worker.ready()
+        worker.cancel(number + 1)
+        worker.ping()
+        worker.jobs.sendall(job(number, 0) + job(number + 1, 3600) + job(number + 2, 0))
+        found = [worker.next() for _ in range(3)]
+        assert [each.sequence for each in found] == [number, number + 1, number + 2]
+        assert [each.status for each in found] == [OK, CANCELLED, OK]
+        assert worker.page is not None
+        assert worker.page.number(0) == number + 2
+
+
+def test_extras_that_nobody_knows(play: Play) -> None:
+    with play("context") as worker:
+        worker.ready()
+        sixteen = bytes([16]) + b"".join(bytes([100 + number, 1, 0]) for number in range(16))
+        assert worker.run(0, extras=sixteen).value["traceparent"] is None
+        assert worker.run(0, extras=b"\1\1\3abc").value["traceparent"] == "abc"
+        worker.jobs.sendall(job(3, 0, extras=b"\x11" + b"\x64\0" * 17))
+        assert worker.exit_code() == 5
+
+
+def test_a_coordinator_that_leaves_while_the_worker_writes(play: Play) -> None:
+    with play("outputs") as worker:
+        worker.ready()
+        worker.jobs.sendall(job(1, "large"))
+        assert worker.exactly(worker.jobs, 24)
+        worker.jobs.close()
+        worker.control.close()
+        assert worker.exit_code() in (3, -signal.SIGKILL)
