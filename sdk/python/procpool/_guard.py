@@ -122,7 +122,7 @@ class Guard:
         self._session.board.shut_down()
         if self._session.jobs is not None:
             try:
-                self._session.jobs.shutdown(0)  # SHUT_RD: whoever waits for a job reads end of file.
+                self._session.jobs.shutdown(0)  # SHUT_RD: a read for a job returns end of file.
             except OSError:
                 pass
 

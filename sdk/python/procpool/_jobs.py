@@ -15,9 +15,8 @@ from ._verdict import Judge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Optional, Tuple
 
-    from ._arenas import Arena
     from ._frames import Frame, FrameReader
     from ._session import Session
     from ._target import Target
@@ -64,7 +63,8 @@ class Worker:
 
     def _run_one(self, found: Frame) -> Optional[Frame]:
         """Runs a job and answers it. Returns the next frame, if it is there already."""
-        _, flags, encoding, sequence, header, payload = found
+        _, flags, encoding, sequence, header, reference = found
+        payload: Buffer = reference
         del found
         session = self._session
         job = codec.read_job(header)
@@ -74,7 +74,7 @@ class Worker:
             if flags & wire.TAKEN:
                 session.arenas.taken()
             if flags & wire.PAYLOAD_REF:
-                arena = session.arenas.find(payload)
+                arena = session.arenas.find(reference)
         fate = session.board.start(sequence, context)
         if fate == PASSED_OVER:
             self._outlet.send(wire.frame(wire.RECALLED, sequence=sequence))
@@ -85,19 +85,29 @@ class Worker:
         else:
             self._outlet.begin_job(sequence)
             usage = _Usage() if codec.WANTS_USAGE in job[5] else None
-            if flags & wire.PAYLOAD_REF:
-                if arena is None:
-                    raise ProtocolError(f"the input of job {sequence} lies in no arena of this worker")
-                verdict = self._run_in_place(arena, encoding, payload, context)
-            else:
-                verdict = self.run_input(encoding, payload, context)
+            if arena is not None:
+                payload = view_of(arena, reference)
+            elif flags & wire.PAYLOAD_REF:
+                raise ProtocolError(f"the input of job {sequence} lies in no arena of this worker")
+            verdict = self.run_input(encoding, payload, context)
             extras = _extras(context, verdict, usage)
         status, kind, output, spent = verdict
-        del payload, verdict
-        head = status + codec.varint(spent) + extras
+        del payload, reference, verdict
+        flags, output = self._place(output)
+        if arena is not None:
+            if isinstance(output, memoryview):
+                # It may be a view of the input, which the next job replaces.
+                output = bytes(output)
+            if arena.is_held():
+                self._outlet.send(wire.frame(wire.HELD, sequence=arena.number))
         self._has_panicked = codec.is_panicked(status)
         following = None if self._has_panicked else self._reader.buffered()
-        self._answer(sequence, head, kind, output, following is not None)
+        head = status + codec.varint(spent) + extras
+        head = wire.HEAD.pack(len(head), len(output), wire.DONE, flags, kind, 0, 0, sequence) + head
+        if len(output) <= _JOINED:
+            self._outlet.answer(head + output if output else head, following is not None)
+        else:
+            self._outlet.answer_large(head, output)
         return following
 
     def run_input(self, encoding: int, payload: Buffer, context: Context) -> Verdict:
@@ -108,29 +118,13 @@ class Worker:
             return self._judge.judge(encoding, payload, context, limit)
         return run_batch(self._judge, batch[0], payload, context, limit)
 
-    def _run_in_place(self, arena: Arena, encoding: int, reference: bytes, context: Context) -> Verdict:
-        """Runs a job whose input lies in an arena, and reports if something still refers to it."""
-        status, kind, output, spent = self.run_input(encoding, view_of(arena, reference), context)
-        if isinstance(output, memoryview):
-            # It may be a view of the input, which the next job replaces.
-            output = bytes(output)
-        if arena.is_held():
-            self._outlet.send(wire.frame(wire.HELD, sequence=arena.number))
-        return status, kind, output, spent
-
-    def _answer(self, sequence: int, head: bytes, kind: int, output: Buffer, follows: bool) -> None:
-        length = len(output)
-        flags = wire.END
-        if length >= SHARED_FROM and self._session.arenas is not None:
-            reference = self._session.arenas.put(output)
-            if reference is not None:
-                flags |= wire.PAYLOAD_REF
-                output, length = reference, len(reference)
-        start = wire.HEAD.pack(len(head), length, wire.DONE, flags, kind, 0, 0, sequence) + head
-        if length <= _JOINED:
-            self._outlet.answer(start + output if length else start, follows)
-        else:
-            self._outlet.answer_large(start, output)
+    def _place(self, output: Buffer) -> Tuple[int, Buffer]:
+        """Puts a large output into its arena. Returns the flags of `Done`, and its payload."""
+        if len(output) >= SHARED_FROM and self._session.arenas is not None:
+            place = self._session.arenas.put(output)
+            if place is not None:
+                return wire.END | wire.PAYLOAD_REF, place
+        return wire.END, output
 
 
 class _Usage:

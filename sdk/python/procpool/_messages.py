@@ -50,11 +50,11 @@ class Port:
         return self._session.worker_data
 
     def receive(self) -> Any:
-        """Returns the next message: bytes, or a JSON value. Raises `EOFError` when no more come."""
+        """Returns the next message: bytes, or a JSON value. Raises `EOFError` at the end."""
         while True:
             found = self._reader.read()
             if found is None:
-                raise EOFError("the other side has no more messages")
+                raise EOFError("the other side has no further messages")
             if found[0] != wire.MESSAGE:
                 raise ProtocolError(f"a frame of kind 0x{found[0]:02x} where a message was expected")
             if found[2] == wire.RAW:
@@ -65,7 +65,7 @@ class Port:
                 self._report(Failure(str(error), code="bad_input"))
 
     def __iter__(self) -> Iterator[Any]:
-        """Returns the messages until no more come."""
+        """Returns the messages until the end."""
         while True:
             try:
                 yield self.receive()

@@ -92,6 +92,9 @@ def leave(code: int) -> NoReturn:
         close_loop()
     except Exception as error:  # A task that does not let itself be cancelled.
         complain(f"failed to end the tasks that jobs have left: {error}")
+    if threading.current_thread() is not threading.main_thread():
+        flush_output()
+        os._exit(code)  # `sys.exit` would end this thread alone.
     if _left_threads():
         threading.Thread(target=_end_without_them, args=(code,), name="procpool-end", daemon=True).start()
     sys.exit(code)

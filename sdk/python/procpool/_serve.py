@@ -65,7 +65,7 @@ def serve(
     interrupt: Optional[bool] = None,
     logs: Optional[bool] = None,
 ) -> NoReturn:
-    """Runs `function` for each job until the pool has no more work, then exits. Does not return.
+    """Runs `function` for each job until the pool has no further work, then exits. Does not return.
 
     function    A single parameter takes the input, several take the members of a JSON object. Type
                 hints become the schema and the check of the input. `ctx` gets the `Context`. A
@@ -101,7 +101,7 @@ def messages(handler: Callable[..., Any]) -> NoReturn:
     """Runs `handler(port)` for free messages, as with Node's `parentPort`. Does not return.
 
     `port.receive()` returns the next message, `port.send(value)` sends one, and `for message in port`
-    ends when the other side has no more. What the handler raises ends the conversation.
+    ends when the other side has no further messages. An exception ends the conversation.
     """
     from ._messages import Handler, converse
 

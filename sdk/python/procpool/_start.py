@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from types import CoroutineType
 
 from . import _codec as codec
@@ -90,6 +91,8 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
 def made(make: Callable[[], Target]) -> Target:
     """Makes the target. Any error becomes a `StartError`."""
     try:
+        if threading.current_thread() is not threading.main_thread():
+            raise StartError("`procpool.serve` was called in a thread: call it on the main thread")
         return make()
     except StartError:
         raise

@@ -87,6 +87,38 @@ def test_the_server_says_why_nobody_serves(serve: Serve, target: str, said: str)
         pass
 
 
+def test_served_by_a_script(play: Play) -> None:
+    for case, result in (("async", ["asynchronously"]), ("data", ["from [1]"]), ("lambda", [0])):
+        with play("", [sys.executable, "serving_script.py", case], worker_data=b"[1]") as worker:
+            worker.ready()
+            assert worker.run(0).value == result
+    with play("", [sys.executable, "serving_script.py", "panic"]) as worker:
+        worker.ready()
+        assert worker.run(0).status == 3
+        assert worker.exit_code() == 101
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "said", "hello"),
+    [
+        ("refuse", "no_licence", "no licence", True),
+        ("leave", "failed", "SystemExit: leaving", True),
+        ("option", "failed", "exceptions='raise'", False),
+        ("thread", "failed", "call it on the main thread", False),
+    ],
+)
+def test_scripts_that_cannot_serve(play: Play, case: str, code: str, said: str, hello: bool) -> None:
+    with play("", [sys.executable, "serving_script.py", case]) as worker:
+        assert worker.exactly(worker.jobs, 16)
+        if hello:
+            assert worker.next().kind == 1
+        found = worker.next()
+        assert found.kind == 0x11
+        assert failure_of(found)[0] == code
+        assert said in failure_of(found)[1]
+        assert worker.exit_code() == 1
+
+
 def test_started_by_hand() -> None:
     found = by_hand("-m", "procpool", "job_functions:word_count")
     assert found.returncode == 2

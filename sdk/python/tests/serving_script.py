@@ -1,0 +1,60 @@
+"""Calls of `procpool.serve` as programs make them: `python serving_script.py CASE`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any, List
+
+import procpool
+
+loaded: List[str] = []
+
+
+async def load() -> None:
+    import asyncio
+
+    await asyncio.sleep(0)
+    loaded.append("asynchronously")
+
+
+def load_from(worker_data: Any) -> None:
+    loaded.append(f"from {worker_data}")
+
+
+def refuse() -> None:
+    raise procpool.Failure("no licence", code="no_licence")
+
+
+def leave() -> None:
+    sys.exit("leaving")
+
+
+def state(value: Any) -> List[str]:
+    return loaded
+
+
+def divide(value: float) -> float:
+    return 1 / value
+
+
+def in_thread() -> None:
+    thread = threading.Thread(target=procpool.serve, args=(state,))
+    thread.start()
+    thread.join()
+    threading.Event().wait()
+
+
+CASES: Any = {
+    "async": lambda: procpool.serve(state, init=load),
+    "data": lambda: procpool.serve(state, init=load_from),
+    "refuse": lambda: procpool.serve(state, init=refuse),
+    "leave": lambda: procpool.serve(state, init=leave),
+    "panic": lambda: procpool.serve(divide, exceptions="panic"),
+    "option": lambda: procpool.serve(divide, exceptions="raise"),
+    "lambda": lambda: procpool.serve(lambda value: [value]),
+    "thread": in_thread,
+}
+
+if __name__ == "__main__":
+    CASES[sys.argv[1]]()
