@@ -163,6 +163,14 @@ def spin(seconds: float) -> str:
     return "spun"
 
 
+def burn(seconds: float) -> str:
+    """Uses this much processor time."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return "burnt"
+
+
 def sleep(seconds: float) -> str:
     time.sleep(seconds)
     return "slept"
