@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-import procpool
+# The kit passes no environment on: `procpool conform python3 tests/conformance_fixture.py`.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import procpool  # noqa: E402
 
 
 @procpool.job(name="conformance", version=1)
@@ -72,6 +76,10 @@ def _chunks(command: Any, ctx: procpool.Context) -> str:
     return "streamed"
 
 
+def _log(command: Any, ctx: procpool.Context) -> None:
+    ctx.log(command["text"], level=command.get("level", "info"))
+
+
 def _print(command: Any, _ctx: procpool.Context) -> None:
     print(command["text"])
     print(command["text"], file=sys.stderr)
@@ -96,6 +104,7 @@ _OPERATIONS = {
     "break": _break,
     "progress": _progress,
     "chunks": _chunks,
+    "log": _log,
     "print": _print,
     "child": _child,
     "exit": _exit,
