@@ -12,7 +12,7 @@ from typing import Any
 # The kit passes no environment on: `procpool conform python3 tests/conformance_fixture.py`.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import procpool  # noqa: E402
+import procpool
 
 
 @procpool.job(name="conformance", version=1)
