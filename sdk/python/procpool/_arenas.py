@@ -38,7 +38,8 @@ class Arena:
             raise ValueError("memory that somebody could change or take away")
         self.number = number
         self.map = mmap.mmap(descriptor, length, access=mmap.ACCESS_READ if is_input else mmap.ACCESS_WRITE)
-        self._idle = sys.getrefcount(self.map)
+        # Interpreters that do not count references cannot tell: then every input counts as held.
+        self._idle = sys.getrefcount(self.map) if hasattr(sys, "getrefcount") else -1
 
     def is_held(self) -> bool:
         """Returns whether anything still refers to the memory.
@@ -46,7 +47,7 @@ class Arena:
         A view of a mapping, and every slice and array over it, keeps one reference to the mapping in
         common. `memoryview.release` tells less: it succeeds while slices live on.
         """
-        return sys.getrefcount(self.map) > self._idle
+        return self._idle < 0 or sys.getrefcount(self.map) > self._idle
 
 
 class Arenas:

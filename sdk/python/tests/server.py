@@ -134,6 +134,18 @@ class Server:
         [worker] = self.workers(pool)
         return int(worker["pid"])
 
+    def wait_for_worker(self, pool: str) -> int:
+        """Returns the process id of a worker that is ready, when there is one."""
+        while True:
+            for worker in self.workers(pool):
+                if worker["state"] in ("idle", "busy"):
+                    return int(worker["pid"])
+
+    def wait_until_gone(self, pool: str, pid: int) -> None:
+        """Returns when the pool knows that this worker is gone."""
+        while any(worker["pid"] == pid for worker in self.workers(pool)):
+            pass
+
     @contextlib.contextmanager
     def same_process(self, pool: str) -> Iterator[None]:
         """Checks that the worker that was there before is there afterwards."""

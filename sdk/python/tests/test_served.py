@@ -6,8 +6,9 @@ import os
 import re
 import select
 import signal
+import threading
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 import pytest
 from server import Server
@@ -296,6 +297,40 @@ def test_many_jobs_at_once(serve: Serve) -> None:
     with serve("echo", max_workers=2) as server, ThreadPoolExecutor(16) as threads:
         values = list(range(500))
         assert list(threads.map(lambda value: server.post("echo", value).value, values)) == values
+
+
+def test_a_storm_of_kills_costs_a_job_each(serve: Serve) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    kills = 10
+    with serve("echo", max_workers=2, poison_deaths=0, breaker_failures=0) as server:
+        is_over = threading.Event()
+
+        def run(first: int) -> Dict[str, int]:
+            outcomes = {"ok": 0, "crashed": 0}
+            value = first
+            while not is_over.is_set():
+                answer = server.post("echo", value)
+                outcome = "ok" if answer.status == 200 else answer.value["outcome"]
+                assert outcome in outcomes, answer
+                assert outcome != "ok" or answer.value == value
+                outcomes[outcome] += 1
+                value += 1
+            return outcomes
+
+        with ThreadPoolExecutor(8) as threads:
+            runs = [threads.submit(run, 1_000_000 * at) for at in range(8)]
+            try:
+                for _ in range(kills):
+                    killed = server.wait_for_worker("echo")
+                    os.kill(killed, signal.SIGKILL)
+                    server.wait_until_gone("echo", killed)
+            finally:
+                is_over.set()
+            outcomes = [each.result() for each in runs]
+        assert sum(each["crashed"] for each in outcomes) <= kills
+        assert sum(each["ok"] for each in outcomes) > kills
+        assert server.post("echo", "calm").value == "calm"
 
 
 def test_a_saved_job_is_run_again(serve: Serve, tmp_path: Any, procpool: str) -> None:
