@@ -145,7 +145,7 @@ class Coordinator:
         self.control.close()
         self.jobs.close()
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
     def read(self, connection: socket.socket) -> Optional[Frame]:

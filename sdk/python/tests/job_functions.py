@@ -271,6 +271,11 @@ def large_chunk(length: int) -> Iterator[Any]:
     yield b"x" * length
 
 
+def many_chunks(length: int) -> Iterator[Any]:
+    while True:
+        yield b"x" * length
+
+
 def kept_context(value: Any, ctx: procpool.Context) -> str:
     for old in kept:
         old.progress(1)
