@@ -31,6 +31,7 @@ class Board:
         self._early: Set[int] = set()
         self._newest = 0
         self._running: Optional[Context] = None
+        self._waiting = 0  # threads that wait for credit
         self._is_shut_down = False
         self.page: Optional[Page] = None
 
@@ -44,6 +45,8 @@ class Board:
         with self._changed:
             self._newest = sequence
             self._running = context
+            if self._waiting:
+                self._changed.notify_all()  # Threads of the job before: it has ended.
             if self._early:
                 if sequence in self._early:
                     context._is_cancelled = True
@@ -84,7 +87,11 @@ class Board:
                 if context._credit > 0:
                     context._credit -= 1
                     return True
+                if self._running is not context:
+                    return False
+                self._waiting += 1
                 self._changed.wait()
+                self._waiting -= 1
         raise Cancelled("the job was cancelled")
 
     def shut_down(self) -> None:

@@ -276,6 +276,24 @@ def many_chunks(length: int) -> Iterator[Any]:
         yield b"x" * length
 
 
+def leaves_chunks(value: Any, ctx: procpool.Context) -> List[str]:
+    """Leaves a thread that waits for credit, and returns the threads that are left."""
+
+    def stream() -> None:
+        while True:
+            ctx.chunk(0)
+            if kept:
+                return
+
+    for thread in kept:
+        thread.join()
+    left = [each.name for each in threading.enumerate() if each.name == "stream"]
+    if ctx.streaming:
+        kept.append(threading.Thread(target=stream, name="stream"))
+        kept[-1].start()
+    return left
+
+
 def kept_context(value: Any, ctx: procpool.Context) -> str:
     for old in kept:
         old.progress(1)
@@ -320,6 +338,20 @@ async def agenerate(count: int) -> AsyncIterator[Any]:
     for number in range(count):
         await asyncio.sleep(0)
         yield number
+
+
+async def leaves_task(value: Any) -> str:
+    import asyncio
+
+    async def task() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            print("the task has ended")
+
+    kept.append(asyncio.ensure_future(task()))
+    await asyncio.sleep(0)
+    return await asyncio.to_thread(lambda: procpool.current().id)
 
 
 async def loops(value: Any) -> int:

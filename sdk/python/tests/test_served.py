@@ -230,6 +230,15 @@ def test_the_context(serve: Serve) -> None:
         assert server.post("loops").value == server.post("loops").value
 
 
+def test_tasks_that_are_left_end_with_the_worker(serve: Serve) -> None:
+    with serve("leaves_task", stop_timeout="20s") as server:
+        answer = server.post("leaves_task")
+        assert answer.value == answer.headers["job-id"]
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        server.wait_for_line("the task has ended")
+
+
 def test_chunks_that_nobody_reads_are_told(serve: Serve) -> None:
     with serve("chunks", "generate", "agenerate") as server:
         answer = server.post("chunks", 3)

@@ -286,6 +286,15 @@ def test_asynchronous_generators_stream(play: Play) -> None:
         assert found.value is None
 
 
+def test_threads_do_not_wait_for_credit_of_jobs_that_have_ended(play: Play) -> None:
+    with play("leaves_chunks") as worker:
+        worker.ready()
+        worker.jobs.sendall(job(1, 0, credit=0))
+        assert worker.next().value == []
+        worker.sequence = 1
+        assert worker.run(0).value == []
+
+
 def test_chunks_that_nobody_reads_are_counted(play: Play) -> None:
     with play("chunks") as worker:
         worker.ready()
