@@ -65,7 +65,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any], context: Optional[Context
     import asyncio
 
     global _loop
-    if _loop is None:
+    if _loop is None or _loop.is_closed():
         _loop = asyncio.new_event_loop()
         asyncio.set_event_loop(_loop)
     loop = _loop

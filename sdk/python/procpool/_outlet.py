@@ -130,18 +130,25 @@ class Outlet:
         report = frame(PROGRESS, header, sequence=sequence)
         now = time.monotonic()
         with self._lock:
-            if self.job != sequence:
-                return
             gained = int((now - self._reported) / PACE)
             if gained > 0:
                 self._reports_left = min(BURST, self._reports_left + gained)
                 self._reported = now
-            if self._reports_left == 0:
-                self._report = report
-                return
-            self._reports_left -= 1
-            self._report = None
-        self.send_for(sequence, report)
+            may_send = self._reports_left > 0
+            if self.job == sequence:
+                self._reports_left -= may_send
+                self._report = None if may_send else report
+        if may_send:
+            self.send_for(sequence, report)
+        elif self._is_asked:
+            self.flush_quietly()
+
+    def flush_quietly(self) -> None:
+        """Sends the answers that wait. If nobody is there to read them, the job's end finds out."""
+        try:
+            self.flush_soon()
+        except OSError:
+            pass
 
     def flush(self) -> None:
         """Sends the answers that wait."""

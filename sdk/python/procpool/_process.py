@@ -35,7 +35,7 @@ def settle(session: Session, interrupt: bool) -> None:
         sys.stdout.reconfigure(line_buffering=True)
     if not faulthandler.is_enabled():
         # A crash report then ends with the line of Python that crashed.
-        faulthandler.enable(all_threads=False)
+        faulthandler.enable(2, all_threads=False)
     session.is_interruptible = interrupt
     handled: Handlers = {}
     for number in _STOPS:
@@ -45,7 +45,6 @@ def settle(session: Session, interrupt: bool) -> None:
             handled[number] = signal.signal(number, _pass)
     if interrupt:
         session.interrupts.install()
-
     _Forks(session, handled).register()
 
 
@@ -106,11 +105,11 @@ def _left_threads() -> List[str]:
     return [each.name for each in threading.enumerate() if each is not main and not each.daemon]
 
 
-def _end_without_them(code: int) -> NoReturn:
+def _end_without_them(code: int) -> None:
     """Ends the process although threads that jobs have started still run. Idle ones end by themselves."""
     time.sleep(_PATIENCE)
-    complain(
-        f"threads that jobs have started still run: {', '.join(_left_threads()[:10])}; the worker ends without them"
-    )
-    flush_output()
-    os._exit(code)
+    left = _left_threads()
+    if left:
+        complain(f"threads that jobs have started still run: {', '.join(left[:10])}; the worker ends without them")
+        flush_output()
+        os._exit(code)

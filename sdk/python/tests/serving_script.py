@@ -45,6 +45,11 @@ def in_thread() -> None:
     threading.Event().wait()
 
 
+def quiet() -> None:
+    sys.stdout = sys.stderr = None
+    procpool.serve(divide)
+
+
 CASES: Any = {
     "async": lambda: procpool.serve(state, init=load),
     "data": lambda: procpool.serve(state, init=load_from),
@@ -54,6 +59,7 @@ CASES: Any = {
     "option": lambda: procpool.serve(divide, exceptions="raise"),
     "lambda": lambda: procpool.serve(lambda value: [value]),
     "thread": in_thread,
+    "quiet": quiet,
 }
 
 if __name__ == "__main__":

@@ -92,6 +92,10 @@ def test_served_by_a_script(play: Play) -> None:
         with play("", [sys.executable, "serving_script.py", case], worker_data=b"[1]") as worker:
             worker.ready()
             assert worker.run(0).value == result
+    with play("", [sys.executable, "serving_script.py", "quiet"]) as worker:
+        worker.ready()
+        assert worker.run(0).status == 6
+        assert worker.run(1).value == 1
     with play("", [sys.executable, "serving_script.py", "panic"]) as worker:
         worker.ready()
         assert worker.run(0).status == 3
