@@ -76,7 +76,8 @@ fn python() -> Result<(), Error> {
     tool("ruff", &["check", "."])?;
     tool("ruff", &["format", "--check", "."])?;
     tool("mypy", &[])?;
-    tool("pytest", &["-q"])
+    // As a module: the package is in the current directory, which a script does not look in.
+    tool("python", &["-m", "pytest", "-q"])
 }
 
 fn node() -> Result<(), Error> {
