@@ -19,7 +19,7 @@ Usage: cargo xtask sdk [python] [node]
 
 Without a name, both.";
 
-/// What the tests start, unless the environment names another one.
+/// The variable that names the server which the tests start.
 const SERVER: &str = "PROCPOOL";
 
 const PYTHON: &str = "the SDK for Python";
