@@ -10,7 +10,7 @@
 const MARK = Symbol.for('procpool.error');
 
 /**
- * What a worker's function throws to report an error to its caller: outcome `failed`, HTTP 422. The worker takes the
+ * A worker's function throws it to report an error to its caller: outcome `failed`, HTTP 422. The worker takes the
  * next job. Any other error is outcome `broke`, HTTP 500.
  */
 class Failure extends Error {

@@ -14,7 +14,7 @@ export interface Context {
   readonly remaining: number;
   /** The W3C `traceparent` of the request, if there is one. */
   readonly traceparent: string | undefined;
-  /** What the pool gave to each of its workers. */
+  /** The data that the pool gave to each of its workers. */
   readonly workerData: unknown;
   /** Whether somebody reads chunks. */
   readonly streaming: boolean;
@@ -51,9 +51,9 @@ export interface Context {
   log(level: Level, message: unknown, target?: string): void;
 }
 
-/** What `init` gets. */
+/** The argument of `init`. */
 export interface Startup {
-  /** What the pool gave to each of its workers. */
+  /** The data that the pool gave to each of its workers. */
   readonly workerData: unknown;
   /** The worker's name in logs and reports. */
   readonly worker: string;
@@ -95,7 +95,7 @@ export interface JobDefinition<Input, Output> {
   input?: StandardSchema<Input> | JsonSchema;
   /** Checks outputs, if it is a Standard Schema. */
   output?: StandardSchema<Output> | JsonSchema;
-  /** Loads state before the worker is ready. What it throws fails the start. */
+  /** Loads state before the worker is ready. An error fails the start. */
   init?(startup: Startup): unknown;
   /**
    * Runs one job. The input is JSON, or a `Buffer` with memory of its own. Bytes that it returns are sent as they are.
@@ -119,7 +119,7 @@ export function serve<Input = any, Output = unknown>(
 ): void;
 
 /**
- * What a function throws to report an error to its caller: outcome `failed`, HTTP 422. Any other error is outcome
+ * A function throws it to report an error to its caller: outcome `failed`, HTTP 422. Any other error is outcome
  * `broke`, HTTP 500. In both cases the worker takes the next job.
  */
 export class Failure extends Error {
@@ -146,9 +146,9 @@ export class JobError extends Error {
   readonly problem: Problem;
   /** The outcome's name, such as `crashed`. */
   readonly outcome: string | undefined;
-  /** What the function reported, or why the pool refused the job. */
+  /** The code that the function reported, or the reason for which the pool refused the job. */
   readonly code: string | undefined;
-  /** What the function reported. */
+  /** The details that the function reported. */
   readonly details: unknown;
   /** Whether the function may have run. `false` is certain. */
   readonly mayHaveRun: boolean;
@@ -191,7 +191,7 @@ export class ShutDown extends JobError {}
 /** The pool did not accept the job. `code` says why. */
 export class Refused extends JobError {}
 
-/** What `run` of a pool takes beside the task. */
+/** Options of a pool's `run`. */
 export interface RunOptions {
   /** Cancels the job, and rejects with `Cancelled`, whose name is `AbortError`. */
   signal?: AbortSignal;

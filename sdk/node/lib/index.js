@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-// What `require('procpool')` gives: workers and hosts.
+// The exports of `require('procpool')`: workers and hosts.
 
 const errors = require('./errors.js');
 const { serve } = require('./worker/serve.js');

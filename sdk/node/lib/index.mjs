@@ -1,4 +1,4 @@
-// What `import` from 'procpool' gives: the same objects as `require`.
+// The exports of `import` from 'procpool': the same objects as those of `require`.
 import procpool from './index.js';
 
 export const {

@@ -1,5 +1,5 @@
 'use strict';
-// What is computed without a connection: schemas, header messages, saved jobs, and both ways to load the package.
+// Everything that needs no connection: schemas, header messages, saved jobs, and both ways to load the package.
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');

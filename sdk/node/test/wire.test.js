@@ -1,5 +1,5 @@
 'use strict';
-// What a worker says on the wire, to a coordinator that means well.
+// The wire of a worker, with a coordinator that means well.
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');

@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-// What pools have in common: they run jobs, count them, and can wait for the last one.
+// The common part of pools: they run jobs, count them, and can wait for the last one.
 
 const { EventEmitter } = require('node:events');
 const { detach } = require('../clone.js');

@@ -19,5 +19,5 @@ if (threads.isMainThread && process.argv[1] !== CHILD) {
       else environmentData.set(key, value);
     },
   });
-  syncBuiltinESMExports(); // What `import { Worker }` binds to.
+  syncBuiltinESMExports(); // `import { Worker }` binds to these.
 }

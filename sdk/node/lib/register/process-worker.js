@@ -23,7 +23,7 @@ const TERMINATED = 1;
 /** Time after a worker's end in which its last lines are waited for, in milliseconds. */
 const PRINTING = 1000;
 
-/** What `setEnvironmentData` was told. @type {Map<unknown, unknown>} */
+/** Entries of `setEnvironmentData`. @type {Map<unknown, unknown>} */
 const environmentData = new Map();
 
 let lastThreadId = 0;
@@ -117,7 +117,7 @@ class ProcessWorker extends EventEmitter {
         resolve([TERMINATED, null]);
       });
     });
-    this.#kill(); // What the script has started ends with it.
+    this.#kill(); // Programs that the script has started end with it.
     await silent;
     // A program that left the process group may hold the streams open for ever.
     await atMost(PRINTING, Promise.all(this.#printed));

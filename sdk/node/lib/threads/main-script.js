@@ -61,7 +61,7 @@ class MainScript {
   /** @param {unknown} input */
   async #load(input) {
     Object.assign(threads, { workerData: this.#workerData === undefined ? input : this.#workerData });
-    syncBuiltinESMExports(); // What `import { workerData }` binds to.
+    syncBuiltinESMExports(); // `import { workerData }` binds to these.
     process.argv.splice(1, Infinity, this.#file, ...this.scriptArgs);
     this.#loads += 1;
     const fresh = pathToFileURL(this.#file).href + (this.#loads > 1 ? `?load=${this.#loads}` : '');

@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-// What a thread and its probe agree on.
+// Names that a thread and its probe agree on.
 
 /** Key of the environment data that carries the probe's cell. */
 const PROBE_KEY = 'procpool.probe';

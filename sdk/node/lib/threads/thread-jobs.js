@@ -97,7 +97,7 @@ class ThreadJobs {
   }
 
   /**
-   * Waits for the end of the script that answered last. What it does after its answer is done before the next job.
+   * Waits for the end of the script that answered last. Its work after the answer is done before the next job.
    *
    * @param {AbortSignal} signal
    */

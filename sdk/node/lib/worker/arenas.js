@@ -61,7 +61,7 @@ class OutputArena {
   send(output, send) {
     if (output.length < Limit.SHARED_FROM) return false;
     return this.#state.withOutputArena((number, length) => {
-      if (number === NO_ARENA) this.#isFree = true; // What was taken back has nothing to read.
+      if (number === NO_ARENA) this.#isFree = true; // Nothing is left to read.
       if (number === NO_ARENA || !this.#isFree || output.length > length) return false;
       for (let at = 0; at < output.length; )
         at += fs.writeSync(OUTPUT_FD, output, at, output.length - at, at);

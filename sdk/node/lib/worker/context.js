@@ -16,7 +16,7 @@ const MAX_CONTENT_TYPE = 255;
 const MAX_WAITING_CHUNKS = 16;
 
 /**
- * What a context needs of its worker.
+ * The parts of a worker that a context needs.
  *
  * @typedef {object} Outlet
  * @property {import('./shared-state.js').SharedState} state

@@ -15,7 +15,7 @@ const CONTROL_FD = 4;
 const FATAL_GRACE = 500;
 
 /**
- * What the thread that runs the jobs is told, beside the shared state.
+ * An event for the thread that runs the jobs, beside the shared state.
  *
  * @typedef {{ cancel: bigint } | { credit: bigint } | { shutdown: true } | { fatal: string }} ControlEvent
  */

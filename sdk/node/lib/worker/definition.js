@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-// What a program gives to `serve`, checked, and how it describes itself.
+// Checks the definition of a job that a program gives to `serve`, and describes it.
 
 const path = require('node:path');
 const { version: sdkVersion } = require('../../package.json');
@@ -24,7 +24,7 @@ const MAX_CONTRACT = 0xffffffff;
  * @property {boolean} guard
  * @property {Converse | undefined} converse what a worker of free messages does
  *
- * @typedef {(value: unknown) => unknown} Validate returns the value that is to be used, or a promise of it
+ * @typedef {(value: unknown) => unknown} Validate returns the value to use, or a promise of it
  * @typedef {(session: import('./session.js').Session) => void} Converse
  */
 
@@ -113,7 +113,7 @@ function issueText({ message, path: keys = [] }) {
 }
 
 /**
- * What `--describe` prints, and `Describe` is answered with.
+ * Returns the object that `--describe` prints and that answers `Describe`.
  *
  * @param {Definition} definition
  */

@@ -8,7 +8,7 @@ const { SharedState } = require('./shared-state.js');
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
 
-// The thread starts while the handshake is under way. What the coordinator says comes later.
+// The thread starts while the handshake is under way. The coordinator's words come later.
 port.once('message', (welcome) => {
   const state = new SharedState(workerData.state);
   new Control({

@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-// What a job came to: status and output, from what the function returned or threw.
+// Outcomes of jobs: status and output, made of the value that the function returned or the error that it threw.
 
 const { Encoding } = require('../wire/constants.js');
 const { EMPTY } = require('../wire/frames.js');

@@ -41,7 +41,7 @@ function serve(job, args = process.argv.slice(2)) {
 }
 
 /**
- * Whether descriptor 3 may be the jobs connection. What it brings first tells for certain.
+ * Whether descriptor 3 may be the jobs connection. Its first bytes tell for certain.
  */
 function isSpawned() {
   if (process.env.NODE_CHANNEL_FD === String(JOBS_FD)) return false; // The channel of child_process.fork().

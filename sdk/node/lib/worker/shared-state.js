@@ -1,6 +1,6 @@
 // @ts-check
 'use strict';
-// What the thread that runs the jobs and the guard share: cancels, credit, the arena for outputs.
+// State that the guard shares with the thread that runs the jobs: cancels, credit, the arena for outputs.
 //
 // Numbers of jobs and arenas have 64 bits. Both threads change several cells together under a lock that is held for
 // moments, so that credit of an earlier job never counts for the next one.
