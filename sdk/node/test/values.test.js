@@ -122,7 +122,7 @@ test('definitions that are none are refused', () => {
 
 test('an ES module with a Standard Schema is a worker', async (t) => {
   const worker = await startWorker(t, { command: [process.execPath, fixture('module.mjs')] });
-  assert.equal((await worker.ask(8)).value, 'half of it: 4');
+  assert.equal((await worker.ask(8)).value, 'half of it: 4!');
   const refused = await worker.ask(7);
   assert.equal(refused.status, 'BAD_INPUT');
   assert.ok(refused.header.includes('a.0: is odd'));

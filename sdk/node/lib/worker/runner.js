@@ -6,11 +6,11 @@ const { Exit, Encoding, Flag, JobExtra, Kind } = require('../wire/constants.js')
 const { WireError, frame, frameHead } = require('../wire/frames.js');
 const headers = require('../wire/headers.js');
 const { OutputArena, readInput } = require('./arenas.js');
-const { BatchAnswers, MAX_BATCH_OUTPUT, batchInputs } = require('./batch.js');
+const { BatchAnswers } = require('./batch.js');
 const { Context } = require('./context.js');
 const { complain, exit } = require('./exit.js');
 const outcomes = require('./outcome.js');
-const { isStream, pull } = require('./stream.js');
+const { perform, performBatch } = require('./perform.js');
 
 /** Outputs of this length and longer are sent without being copied into one frame, in bytes. */
 const LARGE = 65536;
@@ -130,10 +130,7 @@ class Runner {
       return;
     }
     const input = flags & Flag.PAYLOAD_REF ? this.#readInput(payload) : payload;
-    const batch = header.extras.get(JobExtra.BATCH);
-    const outcome = batch
-      ? this.#runBatch(batch[0], input, this.#running)
-      : this.#perform(encoding, input, context, this.#maxPayload);
+    const outcome = this.#outcome(this.#running, header, { encoding, payload: input });
     if (!(outcome instanceof Promise)) {
       this.#done(outcome);
       return;
@@ -145,6 +142,21 @@ class Runner {
     });
   }
 
+  /**
+   * @param {RunningJob} running
+   * @param {import('../wire/headers.js').JobHeader} header
+   * @param {{ encoding: number, payload: Buffer }} input
+   * @returns {Outcome | Promise<Outcome>}
+   */
+  #outcome(running, header, input) {
+    const { context } = running;
+    const batch = header.extras.get(JobExtra.BATCH);
+    if (!batch) return perform(this.#definition, input, context, this.#maxPayload);
+    running.answers = new BatchAnswers(this.#maxPayload);
+    const inputs = { encoding: batch[0], payload: input.payload };
+    return performBatch(this.#definition, inputs, context, this.#maxPayload, running.answers);
+  }
+
   /** @param {Buffer} reference */
   #readInput(reference) {
     try {
@@ -153,72 +165,6 @@ class Runner {
       if (error instanceof WireError) exit(Exit.PROTOCOL, error.message);
       throw error;
     }
-  }
-
-  /**
-   * Decodes, runs and encodes. Answers at once if the function does: nothing is awaited for nothing.
-   *
-   * @param {number} encoding
-   * @param {Buffer} payload
-   * @param {Context} context
-   * @param {number} maxOutput bytes
-   * @returns {Outcome | Promise<Outcome>}
-   */
-  #perform(encoding, payload, context, maxOutput) {
-    const { validateInput, validateOutput, run } = this.#definition;
-    try {
-      let input = outcomes.decode(encoding, payload);
-      if (validateInput) input = validateInput(input);
-      let result = isThenable(input) ? input.then((checked) => run(checked, context)) : run(input, context);
-      if (isStream(result)) result = pull(result, context);
-      if (isThenable(result) || context.hasWaitingChunks) return this.#settle(result, context, maxOutput);
-      if (validateOutput) result = validateOutput(result);
-      if (isThenable(result)) return this.#settle(result, context, maxOutput);
-      return outcomes.succeeded(result, maxOutput);
-    } catch (error) {
-      return outcomes.threw(error, context.cancelled);
-    }
-  }
-
-  /**
-   * @param {unknown} result
-   * @param {Context} context
-   * @param {number} maxOutput bytes
-   * @returns {Promise<Outcome>}
-   */
-  async #settle(result, context, maxOutput) {
-    try {
-      let value = await result;
-      if (isStream(value)) value = await pull(value, context);
-      await context.chunksSent();
-      if (this.#definition.validateOutput) value = await this.#definition.validateOutput(value);
-      return outcomes.succeeded(value, maxOutput);
-    } catch (error) {
-      return outcomes.threw(error, context.cancelled);
-    }
-  }
-
-  /**
-   * Runs the inputs of a batch, until the answers are long.
-   *
-   * @param {number} encoding
-   * @param {Buffer} payload
-   * @param {RunningJob} running
-   * @returns {Promise<Outcome>}
-   */
-  async #runBatch(encoding, payload, running) {
-    const inputs = batchInputs(payload);
-    if (!inputs) return outcomes.badInput('the batch is cut off: its lengths do not fit its payload');
-    const answers = new BatchAnswers(this.#maxPayload);
-    running.answers = answers;
-    const maxOutput = Math.min(this.#maxPayload, MAX_BATCH_OUTPUT);
-    for (const input of inputs) {
-      if (running.context.cancelled) return outcomes.cancelled();
-      const outcome = this.#perform(encoding, input, running.context, maxOutput);
-      answers.push(outcome instanceof Promise ? await outcome : outcome);
-      if (answers.areLong) break;
-    }
-    return { ...outcomes.succeeded(null, Infinity), encoding: Encoding.RAW, output: answers.joined() };
   }
 
   /** @param {Outcome} outcome */
@@ -287,14 +233,6 @@ class Runner {
     if (this.#isShutDown) this.#connection.finish(Exit.FINISHED);
     else setTimeout(() => this.#connection.finish(Exit.FINISHED), GONE_GRACE);
   }
-}
-
-/**
- * @param {unknown} value
- * @returns {value is PromiseLike<unknown>}
- */
-function isThenable(value) {
-  return typeof (/** @type {any} */ (value)?.then) === 'function';
 }
 
 /**
