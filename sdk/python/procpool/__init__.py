@@ -19,6 +19,7 @@ from ._version import VERSION as __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._host import *  # noqa: F403
     from ._messages import Port
 
 __all__ = [
@@ -39,11 +40,12 @@ _LATE = {"Port": "_messages"}
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]
-    """Imports what few programs use."""
-    if name not in _LATE:
-        raise AttributeError("module 'procpool' has no attribute %r" % name)
+    """Imports what few workers use, and the host side: `Pool`, `Executor` and their errors."""
     import importlib
 
-    value = getattr(importlib.import_module("." + _LATE[name], __name__), name)
+    module = "." + _LATE.get(name, "_host")
+    if name.startswith("_") or (name not in _LATE and name not in importlib.import_module(module, __name__).__all__):
+        raise AttributeError("module 'procpool' has no attribute %r" % name)
+    value = getattr(importlib.import_module(module, __name__), name)
     globals()[name] = value
     return value

@@ -1,0 +1,335 @@
+"""Futures: requests go out in the thread that submits, one thread receives all the answers.
+
+A bounded number of requests is at the server; the others wait here, and can be cancelled for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+import weakref
+from collections import deque
+
+from ._futures import ENDED, SENDING, SENT, WAITING, JobFuture, Request
+from ._outcomes import ServerGone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
+
+    from ._client import Answer, Buffer, Client, Connection
+
+
+class Dispatcher:
+    """Sends requests and receives their answers, at most `most` at a time."""
+
+    def __init__(self, client: Client, most: int) -> None:
+        self._client = client
+        self._most = most
+        self._begin()
+        _dispatchers.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._is_idle = threading.Condition(self._lock)
+        self._waiting: Deque[Request] = deque()
+        self._running = 0
+        self._idle: List[Connection] = []
+        self._connections: Dict[int, Connection] = {}
+        self._requests: Dict[int, Request] = {}
+        self._thread: Optional[threading.Thread] = None
+        self._is_closed = False
+        self._at_end: Optional[Callable[[], None]] = None
+
+    def submit(self, head: bytes, parts: Sequence[Buffer], decode: Callable[[Answer], Any]) -> JobFuture:
+        """Sends a request, or lets it wait. Returns the future of what `decode` makes of its answer."""
+        request = Request(self, head, parts, decode)
+        future = request.future
+        with self._lock:
+            if self._is_closed or self._at_end is not None:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if self._thread is None:
+                self._start()
+            if self._running >= self._most:
+                self._waiting.append(request)
+                return future
+            self._running += 1
+            request.state = SENDING
+        self._send(request)
+        return future
+
+    def _start(self) -> None:
+        self._epoll = select.epoll()
+        self._wake, self._woken = socket.socketpair()
+        self._epoll.register(self._woken, select.EPOLLIN)
+        self._thread = threading.Thread(target=self._receive, name="procpool", daemon=True)
+        self._thread.start()
+
+    def _send(self, request: Request) -> None:
+        """Sends a request, and those that wait for its place if it fails."""
+        following: Optional[Request] = request
+        while following is not None:
+            request, following = following, None
+            try:
+                connection = self._free_connection()
+            except BaseException as error:
+                following = self._give_up(request, error)
+                continue
+            number = connection.socket.fileno()
+            with self._lock:
+                request.connection = connection
+                self._requests[number] = request
+            try:
+                connection.send(request.head, request.parts)
+            except OSError:
+                # The thread that receives sees the end of this connection, and says so.
+                connection.hang_up()
+            except BaseException as error:
+                with self._lock:
+                    self._requests.pop(number, None)
+                connection.hang_up()
+                following = self._give_up(request, error)
+                if not isinstance(error, Exception):  # Ctrl-C
+                    if following is not None:
+                        self._send(following)
+                    raise
+                continue
+            with self._lock:
+                if request.state == SENDING:
+                    request.state = SENT
+                    request.parts = ()
+                elif self._requests.get(number) is request:
+                    # Was cancelled meanwhile, not answered.
+                    connection.hang_up()
+
+    def _free_connection(self) -> Connection:
+        while self._idle:
+            try:
+                kept = self._idle.pop()
+            except IndexError:
+                break
+            if not kept.is_old():
+                return kept
+            kept.hang_up()
+        connection = self._client.connect()
+        number = connection.socket.fileno()
+        self._connections[number] = connection
+        self._epoll.register(number, select.EPOLLIN)
+        return connection
+
+    def _give_up(self, request: Request, error: BaseException) -> Optional[Request]:
+        """Fails a request that could not be sent. Returns the next one for its place."""
+        is_claimed = self._claim(request)
+        if is_claimed:
+            request.fail(error)
+        return self._next()
+
+    def _claim(self, request: Request) -> bool:
+        with self._lock:
+            if request.state == ENDED:
+                return False
+            request.state = ENDED
+            return True
+
+    def _next_waiting(self) -> Optional[Request]:
+        while self._waiting:
+            request = self._waiting.popleft()
+            if request.state == WAITING:
+                request.state = SENDING
+                return request
+        return None
+
+    def _next(self) -> Optional[Request]:
+        """Returns the request that takes a place that has become free. Gives the place up if none waits."""
+        at_end = None
+        with self._lock:
+            request = self._next_waiting()
+            if request is not None:
+                return request
+            self._running -= 1
+            if self._running == 0:
+                self._is_idle.notify_all()
+                at_end, self._at_end = self._at_end, None
+                self._is_closed |= at_end is not None
+        if at_end is not None:
+            at_end()
+        return None
+
+    def take_back(self, request: Request) -> bool:
+        """Claims a request for a cancel, and hangs up where it was sent."""
+        with self._lock:
+            if request.state == ENDED:
+                return False
+            was_sent = request.state == SENT
+            request.state = ENDED
+            request.parts = ()
+            if was_sent and request.connection is not None:
+                request.connection.hang_up()
+        return True
+
+    def cancel_waiting(self) -> None:
+        """Cancels the requests that were not sent."""
+        with self._lock:
+            waiting = list(self._waiting)
+        for request in waiting:
+            if request.state == WAITING:
+                request.future.cancel()
+
+    def cancel_all(self) -> None:
+        """Cancels the requests that wait, and those that run."""
+        with self._lock:
+            all_of_them = [*self._waiting, *self._requests.values()]
+        for request in all_of_them:
+            request.future.cancel()
+
+    def is_unsent(self, future: JobFuture) -> bool:
+        """Returns whether the request of a future still waits here."""
+        request = future._request
+        return request is not None and request.state == WAITING
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Waits until no request is left. Returns False if the time was over before."""
+        with self._lock:
+            return self._is_idle.wait_for(lambda: self._running == 0, timeout)
+
+    def when_idle(self, at_end: Callable[[], None]) -> None:
+        """Takes no further requests, and calls `at_end` once when none is left, in any thread."""
+        with self._lock:
+            if self._is_closed or self._at_end is not None:
+                return
+            if self._running:
+                self._at_end = at_end
+                return
+            self._is_closed = True
+        at_end()
+
+    def close(self) -> None:
+        """Ends the thread. The futures that are left fail as `ServerGone`."""
+        with self._lock:
+            self._is_closed = True
+            thread = self._thread
+            if thread is None:
+                return
+        try:
+            self._wake.send(b"x")
+        except OSError:
+            pass
+        self.join()
+
+    def join(self) -> None:
+        """Waits for the end of the thread, after `close`."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def forget(self) -> None:
+        """Begins anew in a fork: its parent receives the answers."""
+        for connection in self._connections.values():
+            connection.close()
+        if self._thread is not None:
+            self._epoll.close()
+            self._wake.close()
+            self._woken.close()
+        self._client.forget()
+        self._begin()
+
+    def _receive(self) -> None:
+        """Receives answers until closed."""
+        epoll, ending = self._epoll, self._woken.fileno()
+        while True:
+            for number, _ in epoll.poll():
+                if number == ending:
+                    self._end()
+                    return
+                self._readable(number)
+
+    def _readable(self, number: int) -> None:
+        connection = self._connections[number]
+        try:
+            answer = connection.feed(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except BaseException as error:
+            self._lost(number, connection, error)
+            return
+        if answer is None:
+            return
+        with self._lock:
+            request = self._requests.pop(number, None)
+            is_claimed = request is not None and request.state != ENDED
+            if request is not None:
+                request.state = ENDED
+        if request is None or not is_claimed or b"\r\nconnection: close" in answer.head:
+            self._drop(number, connection)
+        else:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
+        if request is None:
+            return
+        # First the next job: what waits for this one may take its time.
+        with self._lock:
+            following = self._next_waiting()
+        if following is not None:
+            self._send(following)
+        if is_claimed:
+            request.succeed(answer)
+        if following is None:
+            self._leave_place()
+
+    def _lost(self, number: int, connection: Connection, error: BaseException) -> None:
+        """Drops a connection that has ended, and fails the job that it had."""
+        with self._lock:
+            request = self._requests.pop(number, None)
+            is_claimed = request is not None and request.state != ENDED
+            if request is not None:
+                request.state = ENDED
+        self._drop(number, connection)
+        if request is None:
+            return
+        if is_claimed:
+            if isinstance(error, (OSError, EOFError)):
+                error = ServerGone.because(str(error), may_have_run=True)
+            request.fail(error)
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        following = self._next()
+        if following is not None:
+            self._send(following)
+
+    def _drop(self, number: int, connection: Connection) -> None:
+        try:
+            self._idle.remove(connection)
+        except ValueError:
+            pass
+        del self._connections[number]
+        self._epoll.unregister(number)
+        connection.close()
+
+    def _end(self) -> None:
+        with self._lock:
+            left = [request for request in self._waiting if request.state == WAITING]
+            self._waiting.clear()
+            for request in left:
+                request.state = ENDED
+        for request in left:
+            request.fail(ServerGone.because("the pool was closed", may_have_run=False))
+        for number, connection in list(self._connections.items()):
+            self._lost(number, connection, EOFError("the pool was closed"))
+        self._epoll.close()
+        self._wake.close()
+        self._woken.close()
+
+
+_dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for dispatcher in list(_dispatchers):
+        dispatcher.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
