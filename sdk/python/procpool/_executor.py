@@ -6,7 +6,6 @@ import os
 import pickle
 import sys
 import time
-import weakref
 from collections import deque
 from concurrent.futures import Executor as _Executor
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from typing import TypeVar, cast
 
 from ._executor_state import MAX_BODIES, State, is_exiting
 from ._futures import JobFuture
+from ._lifetime import when_collected
 from ._pickled import call_each, name_of
 from ._pickles import dump
 from ._pool import pool_keys
@@ -112,8 +112,7 @@ class Executor(_Executor):
         kept = {name: value for name, value in _MALLOC.items() if name not in os.environ}
         self._state = State(self._keys, {**kept, **(env or {})}, start, self._max_workers)
         self._is_shut_down = False
-        self._end = weakref.finalize(self, self._state.end_when_idle)
-        self._end.atexit = False
+        self._open = when_collected(self, self._state.end_when_idle)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Has `fn(*args, **kwargs)` called in a worker. Returns its future.
@@ -175,7 +174,8 @@ class Executor(_Executor):
         self._is_shut_down = True
         if cancel_futures:
             self._state.cancel_waiting()
-        self._end()
+        self._open.detach()
+        self._state.end_when_idle()
         if wait:
             self._state.join()
 

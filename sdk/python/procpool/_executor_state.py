@@ -123,6 +123,7 @@ class _Running:
 
     def __init__(self, keys: Dict[str, Any], file: str, most: int) -> None:
         self._file = file
+        self._owner = os.getpid()
         self._server = Server(keys, {"max_bodies": MAX_BODIES, "max_answers": MAX_BODIES})
         self._server.address()
         self.client = Client(self._server.address, most)
@@ -135,7 +136,8 @@ class _Running:
         self.dispatcher.close()
         self.client.close()
         self._server.close()
-        runtime.remove(self._file)
+        if self._owner == os.getpid():
+            runtime.remove(self._file)
 
 
 _HEAD = (

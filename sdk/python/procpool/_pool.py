@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from ._client import Address, Answer, Buffer, Client
 from ._dispatcher import Dispatcher
 from ._frames import JSON
+from ._lifetime import when_collected
 from ._nesting import refuse_while_starting
 from ._outcomes import JobError, ServerError
 from ._server import Server
@@ -91,7 +93,8 @@ class Pool:
         self._client = Client(address, _MOST)
         self._dispatcher = Dispatcher(self._client, _MOST)
         self._server = server
-        self._end = weakref.finalize(self, _end, self._dispatcher, self._client, server)
+        self._open = when_collected(self, _end, self._dispatcher, self._client, server)
+        _pools.add(self)
 
     def run(self, value: Any, *, timeout: Seconds = "") -> Any:
         """Runs a job and returns its output: bytes for raw bytes, else the JSON value.
@@ -151,12 +154,13 @@ class Pool:
 
     def close(self, *, cancel: bool = False) -> None:
         """Waits for the jobs of futures, or cancels them, and ends the server if this pool started it."""
-        if not self._end.alive:
+        if not self._open.alive:
             return
         if cancel:
             self._dispatcher.cancel_all()
         self._dispatcher.wait()
-        self._end()
+        if self._open.detach() is not None:
+            _end(self._dispatcher, self._client, self._server)
 
     def __enter__(self) -> Pool:
         return self
@@ -167,7 +171,7 @@ class Pool:
         self.close(cancel=kind is not None)
 
     def _check_open(self) -> None:
-        if not self._end.alive:
+        if not self._open.alive:
             raise RuntimeError("the pool was closed")
 
     def _request(self, value: Any, timeout: Seconds) -> Tuple[bytes, Sequence[Buffer]]:
@@ -216,6 +220,16 @@ def _end(dispatcher: Dispatcher, client: Client, server: Optional[Server]) -> No
     client.close()
     if server is not None:
         server.close()
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Cancels the jobs that are left, and ends the servers."""
+    for pool in list(_pools):
+        pool.close(cancel=True)
 
 
 def pool_keys(

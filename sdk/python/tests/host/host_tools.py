@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+import select
 from typing import Dict, List
 
+PATIENCE = 60_000
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def own_path() -> Dict[str, str]:
     """The import path of workers: this directory, and the package."""
     return {"PYTHONPATH": os.pathsep.join((HERE, os.path.dirname(os.path.dirname(HERE))))}
+
+
+def ended(pid: int) -> bool:
+    """Waits for the end of a process that may be no child of this one."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(PATIENCE))
+    finally:
+        os.close(descriptor)
 
 
 class Signpost:

@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import host_jobs
 import pytest
-from host_tools import own_path
+from host_tools import ended, own_path
 
 import procpool
 
@@ -186,6 +186,16 @@ def test_shutdown(executor: Start, tmp_path: Any) -> None:
     calls.shutdown()
 
 
+def test_an_executor_that_nobody_has_ends_its_calls(signpost: Any) -> None:
+    calls = procpool.Executor(max_workers=1)
+    pid = calls.submit(host_jobs.pid).result()
+    future = calls.submit(host_jobs.say, signpost.path, "ran")
+    del calls
+    assert signpost.wait() == "ran"
+    assert future.result() is None
+    assert ended(pid)
+
+
 def test_shutdown_cancels_what_waits(executor: Start, signpost: Any) -> None:
     calls = executor(max_workers=1)
     running = calls.submit(host_jobs.wait_until_cancelled, signpost.path)
@@ -232,6 +242,20 @@ def test_functions_of_the_main_module(tmp_path: Any) -> None:
     environment = {**os.environ, **own_path()}
     done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "5\nat the end\n", "")
+
+
+def test_a_fork_that_ends_leaves_the_executor_alone() -> None:
+    program = (
+        "import os, sys, procpool\n"
+        "executor = procpool.Executor(1, max_tasks_per_child=1)\n"
+        "executor.submit(pow, 2, 2).result()\n"
+        "if os.fork() == 0:\n"
+        "    sys.exit(executor.submit(pow, 2, 3).result())\n"
+        "print(os.waitstatus_to_exitcode(os.wait()[1]), [executor.submit(pow, 2, n).result() for n in range(4)])\n"
+    )
+    environment = {**os.environ, **own_path()}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "8 [1, 2, 4, 8]\n"), done.stderr
 
 
 def test_a_main_module_without_its_guard(tmp_path: Any) -> None:

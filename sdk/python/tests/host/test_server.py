@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import stat
 import subprocess
@@ -11,7 +10,7 @@ import sys
 from typing import Any, Callable
 
 import pytest
-from host_tools import own_path
+from host_tools import ended, own_path
 
 import procpool
 from procpool import _runtime_dir as runtime
@@ -19,21 +18,6 @@ from procpool import _server
 
 Start = Callable[..., procpool.Pool]
 HERE = os.path.dirname(os.path.abspath(__file__))
-PATIENCE = 60_000
-
-
-def ended(pid: int) -> bool:
-    """Waits for the end of a process that may be no child of this one."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(PATIENCE))
-    finally:
-        os.close(descriptor)
 
 
 def script(text: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -93,6 +77,16 @@ def test_a_server_that_was_killed_is_started_anew(pool: Start, signpost: Any) ->
     signpost.wait()
     assert workers._server.pid != first
     assert again.cancel()
+
+
+def test_a_pool_that_nobody_has_ends_its_server() -> None:
+    workers = procpool.Pool("host_jobs:echo", workers=1, env=own_path())
+    assert workers.submit(1).result() == 1
+    assert workers._server is not None
+    pid = workers._server.pid
+    del workers
+    assert pid
+    assert ended(pid)
 
 
 def test_a_fork_has_a_pool_but_not_its_server(pool: Start) -> None:
