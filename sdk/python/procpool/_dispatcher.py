@@ -23,12 +23,23 @@ if TYPE_CHECKING:
     from ._client import Answer, Buffer, Client, Connection
 
 
-class Dispatcher:
-    """Sends requests and receives their answers, at most `most` at a time."""
+# Seconds of work that may wait at the server beyond `most` requests, where there are that many.
+_AHEAD_TIME = 0.005
+# Of the time between two answers, the latest counts for this part.
+_WEIGHT = 1 / 8
 
-    def __init__(self, client: Client, most: int) -> None:
+
+class Dispatcher:
+    """Sends requests and receives their answers, at most `most` at a time.
+
+    While answers follow each other quickly, up to `ahead` more are sent: a worker that is done with a
+    small job finds the next one there. What is not sent yet can be cancelled without a trace.
+    """
+
+    def __init__(self, client: Client, most: int, ahead: int = 0) -> None:
         self._client = client
         self._most = most
+        self._ahead = ahead
         self._begin()
         _dispatchers.add(self)
 
@@ -37,6 +48,9 @@ class Dispatcher:
         self._is_idle = threading.Condition(self._lock)
         self._waiting: Deque[Request] = deque()
         self._running = 0
+        self._limit = self._most
+        self._gap = 1.0
+        self._last_answer = 0.0
         self._idle: List[Connection] = []
         self._connections: Dict[int, Connection] = {}
         self._requests: Dict[int, Request] = {}
@@ -53,7 +67,7 @@ class Dispatcher:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if self._thread is None:
                 self._start()
-            if self._running >= self._most:
+            if self._running >= self._limit:
                 self._waiting.append(request)
                 return future
             self._running += 1
@@ -146,7 +160,7 @@ class Dispatcher:
         """Returns the request that takes a place that has become free. Gives the place up if none waits."""
         at_end = None
         with self._lock:
-            request = self._next_waiting()
+            request = self._next_waiting() if self._running <= self._limit else None
             if request is not None:
                 return request
             self._running -= 1
@@ -269,15 +283,35 @@ class Dispatcher:
             self._idle.append(connection)
         if request is None:
             return
-        # First the next job: what waits for this one may take its time.
-        with self._lock:
-            following = self._next_waiting()
-        if following is not None:
-            self._send(following)
+        # First the next jobs: what waits for this one may take its time.
+        following = self._following()
+        for each in following:
+            self._send(each)
         if is_claimed:
             request.succeed(answer)
-        if following is None:
+        if not following:
             self._leave_place()
+
+    def _following(self) -> List[Request]:
+        """Returns the requests to send after an answer: one for its place, and others if the limit grew."""
+        following: List[Request] = []
+        with self._lock:
+            if self._ahead:
+                self._pace()
+            while self._running - 1 + len(following) < self._limit:
+                request = self._next_waiting()
+                if request is None:
+                    break
+                following.append(request)
+            self._running += max(0, len(following) - 1)
+        return following
+
+    def _pace(self) -> None:
+        """Sets the limit by the time between answers."""
+        now = time.monotonic()
+        self._gap += (min(now - self._last_answer, 1.0) - self._gap) * _WEIGHT
+        self._last_answer = now
+        self._limit = self._most + min(self._ahead, int(_AHEAD_TIME / (self._gap + 1e-9)))
 
     def _lost(self, number: int, connection: Connection, error: BaseException) -> None:
         """Drops a connection that has ended, and fails the job that it had."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from ._futures import JobFuture
 
 # Jobs at the server beyond one for each worker: a worker that becomes free has its next job at once.
-_AHEAD = 4
+# The second number is for small jobs, which the server sends to workers ahead of their turn.
+_AHEAD, _SMALL_AHEAD = 4, 64
 MAX_BODIES = 1 << 36
 
 
@@ -127,7 +128,7 @@ class _Running:
         self._server = Server(keys, {"max_bodies": MAX_BODIES, "max_answers": MAX_BODIES})
         self._server.address()
         self.client = Client(self._server.address, most)
-        self.dispatcher = Dispatcher(self.client, most)
+        self.dispatcher = Dispatcher(self.client, most, _SMALL_AHEAD)
 
     def submit(self, parts: List[Any]) -> JobFuture:
         return self.dispatcher.submit(_HEAD % sum(map(len, parts)), parts, _result_of)
