@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing.process import current_process
 from typing import Any
 
+from . import _main_module
 from . import _runtime_dir as runtime
 from ._client import Client
 from ._dispatcher import Dispatcher
@@ -81,7 +82,7 @@ class State:
                 raise ExecutorBroken(self._broken)
             if self._running is None:
                 refuse_while_starting("Executor")
-                file = runtime.write_file(pickle.dumps((_preparation(), self._start)))
+                file = runtime.write_file(pickle.dumps((_preparation(), _main_module.describe(), self._start)))
                 try:
                     keys = self._keys(env={**self._env, START_FILE: file})
                     self._running = _Running(keys, file, self._most)
@@ -165,9 +166,8 @@ def _result_of(answer: Answer) -> Any:
 
 
 def _preparation() -> Dict[str, Any]:
-    """Returns what `multiprocessing.spawn.prepare` needs: the import path, and the main module."""
-    main = sys.modules["__main__"]
-    found: Dict[str, Any] = {
+    """Returns what `multiprocessing.spawn.prepare` needs: the import path, the directory, the command line."""
+    return {
         "sys_path": [os.getcwd() if each == "" else each for each in sys.path],
         "sys_argv": list(sys.argv),
         "dir": os.getcwd(),
@@ -175,13 +175,6 @@ def _preparation() -> Dict[str, Any]:
         # Managers of this program know their clients by it.
         "authkey": bytes(current_process().authkey),
     }
-    name = getattr(getattr(main, "__spec__", None), "name", None)
-    path = getattr(main, "__file__", None)
-    if name is not None:
-        found["init_main_from_name"] = name
-    elif path is not None:
-        found["init_main_from_path"] = os.path.abspath(path)
-    return found
 
 
 def _at_exit() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 
+from . import _main_module
 from ._errors import Cancelled
 from ._pickles import dump, joined, load
 from ._serve import job
@@ -29,11 +30,11 @@ def initialize() -> None:
     if path is None:
         raise RuntimeError("this worker belongs to a `procpool.Executor`, which starts it by itself")
     with open(path, "rb") as file:
-        preparation, initializer = pickle.load(file)  # noqa: S301 - from a directory of this user alone
+        preparation, main, initializer = pickle.load(file)  # noqa: S301 - from a directory of this user alone
     from multiprocessing import spawn
 
-    # What the main module of the program defines is found, its `if __name__ == "__main__"` does not run.
     spawn.prepare(preparation)
+    _main_module.define(main)
     if initializer is not None:
         function, arguments = pickle.loads(initializer)  # noqa: S301
         function(*arguments)
