@@ -15,26 +15,17 @@ from collections import deque
 
 from ._futures import ENDED, SENDING, SENT, WAITING, JobFuture, Request
 from ._outcomes import ServerGone
+from ._pacer import Pacer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Sequence
+    from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
     from ._client import Answer, Buffer, Client, Connection
 
 
-# Seconds of work that may wait at the server beyond `most` requests, where there are that many.
-_AHEAD_TIME = 0.005
-# Of the time between two answers, the latest counts for this part.
-_WEIGHT = 1 / 8
-
-
 class Dispatcher:
-    """Sends requests and receives their answers, at most `most` at a time.
-
-    While answers follow each other quickly, up to `ahead` more are sent: a worker that is done with a
-    small job finds the next one there. What is not sent yet can be cancelled without a trace.
-    """
+    """Sends requests and receives their answers: at most `most` at a time, and `ahead` more small ones."""
 
     def __init__(self, client: Client, most: int, ahead: int = 0) -> None:
         self._client = client
@@ -48,9 +39,7 @@ class Dispatcher:
         self._is_idle = threading.Condition(self._lock)
         self._waiting: Deque[Request] = deque()
         self._running = 0
-        self._limit = self._most
-        self._gap = 1.0
-        self._last_answer = 0.0
+        self._pacer = Pacer(self._most, self._ahead)
         self._idle: List[Connection] = []
         self._connections: Dict[int, Connection] = {}
         self._requests: Dict[int, Request] = {}
@@ -67,7 +56,7 @@ class Dispatcher:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if self._thread is None:
                 self._start()
-            if self._running >= self._limit:
+            if self._running >= self._pacer.limit:
                 self._waiting.append(request)
                 return future
             self._running += 1
@@ -94,8 +83,13 @@ class Dispatcher:
                 continue
             number = connection.socket.fileno()
             with self._lock:
-                request.connection = connection
-                self._requests[number] = request
+                is_there = self._connections.get(number) is connection
+                if is_there:
+                    request.connection = connection
+                    self._requests[number] = request
+            if not is_there:  # The server has closed it just now.
+                following = request
+                continue
             try:
                 connection.send(request.head, request.parts)
             except OSError:
@@ -130,7 +124,8 @@ class Dispatcher:
             kept.hang_up()
         connection = self._client.connect()
         number = connection.socket.fileno()
-        self._connections[number] = connection
+        with self._lock:
+            self._connections[number] = connection
         self._epoll.register(number, select.EPOLLIN)
         return connection
 
@@ -160,7 +155,7 @@ class Dispatcher:
         """Returns the request that takes a place that has become free. Gives the place up if none waits."""
         at_end = None
         with self._lock:
-            request = self._next_waiting() if self._running <= self._limit else None
+            request = self._next_waiting() if self._running <= self._pacer.limit else None
             if request is not None:
                 return request
             self._running -= 1
@@ -272,15 +267,12 @@ class Dispatcher:
         if answer is None:
             return
         with self._lock:
-            request = self._requests.pop(number, None)
-            is_claimed = request is not None and request.state != ENDED
-            if request is not None:
-                request.state = ENDED
-        if request is None or not is_claimed or b"\r\nconnection: close" in answer.head:
-            self._drop(number, connection)
-        else:
-            connection.idle_since = time.monotonic()
-            self._idle.append(connection)
+            request, is_claimed = self._take_request(number)
+            if is_claimed and b"\r\nconnection: close" not in answer.head:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+            else:
+                self._drop(number, connection)
         if request is None:
             return
         # First the next jobs: what waits for this one may take its time.
@@ -296,9 +288,8 @@ class Dispatcher:
         """Returns the requests to send after an answer: one for its place, and others if the limit grew."""
         following: List[Request] = []
         with self._lock:
-            if self._ahead:
-                self._pace()
-            while self._running - 1 + len(following) < self._limit:
+            self._pacer.answered()
+            while self._running - 1 + len(following) < self._pacer.limit:
                 request = self._next_waiting()
                 if request is None:
                     break
@@ -306,21 +297,11 @@ class Dispatcher:
             self._running += max(0, len(following) - 1)
         return following
 
-    def _pace(self) -> None:
-        """Sets the limit by the time between answers."""
-        now = time.monotonic()
-        self._gap += (min(now - self._last_answer, 1.0) - self._gap) * _WEIGHT
-        self._last_answer = now
-        self._limit = self._most + min(self._ahead, int(_AHEAD_TIME / (self._gap + 1e-9)))
-
     def _lost(self, number: int, connection: Connection, error: BaseException) -> None:
         """Drops a connection that has ended, and fails the job that it had."""
         with self._lock:
-            request = self._requests.pop(number, None)
-            is_claimed = request is not None and request.state != ENDED
-            if request is not None:
-                request.state = ENDED
-        self._drop(number, connection)
+            request, is_claimed = self._take_request(number)
+            self._drop(number, connection)
         if request is None:
             return
         if is_claimed:
@@ -329,16 +310,23 @@ class Dispatcher:
             request.fail(error)
         self._leave_place()
 
+    def _take_request(self, number: int) -> Tuple[Optional[Request], bool]:
+        """Returns the request of a connection, and whether its future is the caller's to complete."""
+        request = self._requests.pop(number, None)
+        if request is None or request.state == ENDED:
+            return request, False
+        request.state = ENDED
+        return request, True
+
     def _leave_place(self) -> None:
         following = self._next()
         if following is not None:
             self._send(following)
 
     def _drop(self, number: int, connection: Connection) -> None:
-        try:
+        """Closes a connection, under the lock: no request may be given to it meanwhile."""
+        if connection in self._idle:
             self._idle.remove(connection)
-        except ValueError:
-            pass
         del self._connections[number]
         self._epoll.unregister(number)
         connection.close()
