@@ -115,11 +115,13 @@ def _header(head: bytes, name: bytes) -> Optional[bytes]:
 class Connection:
     """One connection: a request goes out, then its answer comes in."""
 
-    __slots__ = ("_body", "_data", "_filled", "_head", "_is_tcp", "_poll", "idle_since", "socket")
+    __slots__ = ("_body", "_data", "_filled", "_head", "_is_tcp", "_poll", "idle_since", "is_answered", "socket")
 
     def __init__(self, address: Address) -> None:
         self.socket = address.connect()
         self.idle_since = 0.0
+        # Whether the answer came before the request was sent whole.
+        self.is_answered = False
         self._is_tcp = address.family != socket.AF_UNIX
         self._data = b""
         self._head = b""

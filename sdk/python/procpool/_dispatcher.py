@@ -95,11 +95,13 @@ class Dispatcher:
             except OSError:
                 # The thread that receives sees the end of this connection, and says so.
                 connection.hang_up()
+                continue
             except BaseException as error:
                 with self._lock:
-                    self._requests.pop(number, None)
+                    is_mine = self._requests.pop(number, None) is request
                 connection.hang_up()
-                following = self._give_up(request, error)
+                if is_mine:
+                    following = self._give_up(request, error)
                 if not isinstance(error, Exception):  # Ctrl-C
                     if following is not None:
                         self._send(following)
@@ -112,6 +114,13 @@ class Dispatcher:
                 elif self._requests.get(number) is request:
                     # Was cancelled meanwhile, not answered.
                     connection.hang_up()
+                elif connection.is_answered and self._connections.get(number) is connection:
+                    connection.is_answered = False
+                    self._keep(connection)
+
+    def _keep(self, connection: Connection) -> None:
+        connection.idle_since = time.monotonic()
+        self._idle.append(connection)
 
     def _free_connection(self) -> Connection:
         while self._idle:
@@ -267,10 +276,15 @@ class Dispatcher:
         if answer is None:
             return
         with self._lock:
+            request = self._requests.get(number)
+            is_sent = request is None or request.state != SENDING
             request, is_claimed = self._take_request(number)
             if is_claimed and b"\r\nconnection: close" not in answer.head:
-                connection.idle_since = time.monotonic()
-                self._idle.append(connection)
+                if is_sent:
+                    self._keep(connection)
+                else:
+                    # The thread that sends keeps it when it is done: a refusal may come early.
+                    connection.is_answered = True
             else:
                 self._drop(number, connection)
         if request is None:

@@ -132,6 +132,10 @@ class Executor(_Executor):
             if not isinstance(error, Exception):
                 raise
             return _failed(_unpicklable(function, args, kwargs, error))
+        size = sum(map(len, parts))
+        if size > _MAX_PAYLOAD:
+            what = f"the call of `{name_of(function)}` takes {size} bytes; the maximum is {_MAX_PAYLOAD}"
+            return _failed(ValueError(f"{what}: pass the name of a file, or split it"))
         return self._state.running().submit(parts)
 
     def map(

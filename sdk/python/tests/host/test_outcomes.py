@@ -104,6 +104,15 @@ def test_refused(pool: Start) -> None:
     assert (error.reason, error.outcome, error.may_have_run) == ("body_too_large", "refused", False)
 
 
+def test_a_refusal_while_the_input_is_still_sent(pool: Start) -> None:
+    workers = pool("echo", max_payload="1 MiB")
+    large = b"x" * (50 << 20)
+    for _ in range(5):
+        errors = [error_of(workers.run, large), workers.submit(large).exception()]
+        assert [type(error) for error in errors] == [procpool.Refused] * 2
+        assert workers.submit(1).result() == workers.run(1) == 1
+
+
 def test_a_full_queue_says_when_to_come_back(pool: Start, signpost: Any) -> None:
     workers = pool("block", queue=1)
     running = workers.submit(signpost.path)
