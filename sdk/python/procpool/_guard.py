@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 
 from . import _codec as codec
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from ._frames import Frame
     from ._session import Session
     from ._target import Target
-
-# Seconds after which the guard asks for a signal at the parent's death. That needs `ctypes`, whose
-# import costs a tenth of a start: workers that live shorter do without.
-_SETTLED = 0.25
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Guard:
@@ -83,7 +76,6 @@ class Guard:
             os.kill(0 if self._session.welcome.get("owned") else os.getpid(), signal.SIGKILL)
 
     def _watch(self) -> None:
-        self._receiver.after(_SETTLED, _ask_for_a_signal)
         while True:
             found = self._reader.read()
             if found is None:
@@ -133,16 +125,4 @@ def complain(reason: str) -> None:
     try:
         os.write(2, f"procpool: {printable}\n".encode(errors="replace"))
     except OSError:
-        pass
-
-
-def _ask_for_a_signal() -> None:
-    """Has this process continued when its parent dies: a stopped worker could not end itself."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
-    except Exception:  # An interpreter without `ctypes`: only a stopped worker misses the signal.
         pass

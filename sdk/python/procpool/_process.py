@@ -10,6 +10,7 @@ import threading
 import time
 
 from ._calls import close_loop
+from ._death_signal import ask_for_a_signal
 from ._guard import complain
 from ._verdict import flush_output
 
@@ -36,6 +37,7 @@ def settle(session: Session, interrupt: bool) -> None:
     if not faulthandler.is_enabled():
         # A crash report then ends with the line of Python that crashed.
         faulthandler.enable(2, all_threads=False)
+    ask_for_a_signal()
     session.is_interruptible = interrupt
     handled: Handlers = {}
     for number in _STOPS:

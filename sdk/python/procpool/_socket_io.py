@@ -8,13 +8,12 @@ from __future__ import annotations
 import _socket
 import os
 import sys
-from select import select
 
 from ._frames import MAGIC, MAX_ATTACHMENTS, SHARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Optional, Tuple
+    from typing import List, Tuple
 
 JOBS, CONTROL, PAGE, INPUTS, OUTPUTS = 3, 4, 5, 6, 7
 _ANCILLARY = _socket.CMSG_SPACE(4 * MAX_ATTACHMENTS)
@@ -59,20 +58,11 @@ class DescriptorReceiver:
     def __init__(self, connection: _socket.socket) -> None:
         self._connection = connection
         self._arrived: List[int] = []
-        self._seconds = 0.0
-        self._once: Optional[Callable[[], None]] = None
         # Those of the frame that was read last.
         self.descriptors: List[int] = []
 
-    def after(self, seconds: float, once: Callable[[], None]) -> None:
-        """Calls `once` as soon as nothing came for that time."""
-        self._seconds, self._once = seconds, once
-
     def receive(self, length: int) -> bytes:
         """Returns the next bytes, and none at the end of file."""
-        if self._once is not None and not select([self._connection], [], [], self._seconds)[0]:
-            once, self._once = self._once, None
-            once()
         data, ancillary, _, _ = self._connection.recvmsg(length, _ANCILLARY, _CLOEXEC)
         for level, kind, content in ancillary:
             if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -165,6 +166,19 @@ def test_a_start_imports_little() -> None:
     )
     found = by_hand("-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(HERE.parent)!r})\n{code}")
     assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_the_kernel_is_asked_for_a_signal() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(HERE.parent)!r})\n"
+        "from procpool._death_signal import ask_for_a_signal\n"
+        "ask_for_a_signal()\n"
+        "import ctypes\n"
+        "number = ctypes.c_int()\n"
+        "ctypes.CDLL(None).prctl(2, ctypes.byref(number), 0, 0, 0)\n"
+        "print(number.value)"
+    )
+    assert by_hand("-I", "-c", code).stdout.strip() == str(signal.SIGCONT.value)
 
 
 @pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.7", "python3.8"])
