@@ -102,10 +102,6 @@ class Dispatcher:
                 connection.hang_up()
                 if is_mine:
                     following = self._give_up(request, error)
-                if not isinstance(error, Exception):  # Ctrl-C
-                    if following is not None:
-                        self._send(following)
-                    raise
                 continue
             with self._lock:
                 if request.state == SENDING:
@@ -139,11 +135,17 @@ class Dispatcher:
         return connection
 
     def _give_up(self, request: Request, error: BaseException) -> Optional[Request]:
-        """Fails a request that could not be sent. Returns the next one for its place."""
+        """Fails a request that could not be sent. Returns the next one for its place.
+
+        Raises again what was not the request's fault: Ctrl-C.
+        """
         is_claimed = self._claim(request)
         if is_claimed:
             request.fail(error)
-        return self._next()
+        if isinstance(error, Exception):
+            return self._next()
+        self._leave_place()
+        raise error
 
     def _claim(self, request: Request) -> bool:
         with self._lock:
@@ -202,11 +204,6 @@ class Dispatcher:
             all_of_them = [*self._waiting, *self._requests.values()]
         for request in all_of_them:
             request.future.cancel()
-
-    def is_unsent(self, future: JobFuture) -> bool:
-        """Returns whether the request of a future still waits here."""
-        request = future._request
-        return request is not None and request.state == WAITING
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Waits until no request is left. Returns False if the time was over before."""
