@@ -21,6 +21,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-memory",
     "procpool-protocol",
     "procpool-birth",
+    "procpool-conform",
     "procpool-scheduler",
     "procpool-process",
     "procpool-coordinator",

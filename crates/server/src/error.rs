@@ -69,6 +69,9 @@ pub(crate) enum Error {
     /// The output cannot be written.
     #[error("failed to write to standard output: {0}")]
     Output(io::Error),
+    /// The conformance kit cannot report.
+    #[error(transparent)]
+    Conform(#[from] procpool_conform::report::RunError),
     /// The system gives no threads or timers.
     #[error("failed to start the runtime: {0}")]
     Runtime(io::Error),

@@ -11,6 +11,7 @@
 //! 102334155
 //! $ procpool check --config procpool.toml   # would it start? --start tries
 //! $ procpool replay fib-4f0c….job           # a job that crashed, once more
+//! $ procpool conform ./worker               # does it keep to the wire?
 //! ```
 //!
 //! # What scripts rely on
@@ -40,6 +41,7 @@
 mod check;
 mod cli;
 mod config;
+mod conform;
 mod error;
 mod front;
 #[cfg(fuzzing)]
@@ -109,6 +111,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Check(args) if args.start => on_runtime(check::check_starts(args.config.as_deref())),
         Command::Check(args) => check::check(args.config.as_deref()),
         Command::Replay(args) => Err(replay::replay(&args)),
+        Command::Conform(args) => conform::conform(args),
     }
 }
 

@@ -57,7 +57,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-server",
-        ours: &["procpool-frontend", "procpool-coordinator", "procpool-protocol"],
+        ours: &["procpool-frontend", "procpool-conform", "procpool-coordinator", "procpool-protocol"],
         others: Others::Any,
     },
     Rule {
@@ -82,6 +82,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-birth",
+        ours: &["procpool-protocol"],
+        others: Others::Without(&["tokio", "interprocess"]),
+    },
+    // It plays the coordinator by itself, and shares no code with what it checks but the encoding.
+    Rule {
+        package: "procpool-conform",
         ours: &["procpool-protocol"],
         others: Others::Without(&["tokio", "interprocess"]),
     },

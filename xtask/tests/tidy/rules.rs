@@ -17,6 +17,7 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 /// the signal mask, a setting of the allocator, the descriptors that a worker is born with, and a signal's handler.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
+    "crates/conform/src/os/spawn.rs",
     "crates/process/src/os/alive.rs",
     "crates/process/src/os/allocator.rs",
     "crates/process/src/os/fork.rs",

@@ -1,0 +1,226 @@
+//! Frames that a coordinator should not send, and frames of the future.
+
+use crate::PATIENCE;
+use crate::check::{Check, Checked, Group, ensure, wrong};
+use crate::frame::{In, JSON, Out, RAW, UNKNOWN_KIND, job, job_frame, job_with};
+use crate::lab::Lab;
+use crate::os::process::End;
+use crate::worker::Terms;
+use procpool_protocol::codec::encode_header;
+use procpool_protocol::frame::{Kind, flags};
+use procpool_protocol::limits::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
+use procpool_protocol::message::{Credit, Extra};
+use std::time::{Duration, Instant};
+
+pub(super) const GROUP: Group = Group {
+    name: "hostile frames",
+    checks: &[
+        Check::new(
+            "ignorable-frames",
+            "A worker skips frames of unknown kinds that are IGNORABLE, with everything in them, on both connections.",
+            &["frames", "how-this-may-grow"],
+            ignorable_frames,
+        ),
+        Check::new(
+            "unknown-kinds",
+            "A worker refuses frames of unknown kinds that are not IGNORABLE.",
+            &["frames", "what-gets-a-worker-killed"],
+            unknown_kinds,
+        ),
+        Check::new(
+            "misplaced-kinds",
+            "A worker refuses frames that belong to the other connection or direction.",
+            &["frames", "kinds"],
+            misplaced_kinds,
+        )
+        .should(),
+        Check::new(
+            "lengths-above-the-limits",
+            "A worker compares lengths with the limits as soon as it has a frame's header.",
+            &["frames", "limits"],
+            lengths,
+        ),
+        Check::new(
+            "broken-frame-headers",
+            "A worker refuses unknown flags, encodings above 3, a payload without one, and misplaced descriptors.",
+            &["frames"],
+            broken_headers,
+        )
+        .should(),
+        Check::new(
+            "reserved-bytes",
+            "A worker refuses frames whose reserved bytes are not 0.",
+            &["frames"],
+            reserved_bytes,
+        )
+        .should(),
+        Check::new(
+            "broken-header-messages",
+            "A worker refuses header messages that are a byte too short or too long, and more than 16 extras.",
+            &["header-messages", "limits"],
+            broken_messages,
+        )
+        .should(),
+        Check::new(
+            "exit-code-of-a-breach",
+            "A worker that finds the coordinator's bytes wrong exits with code 5.",
+            &["exit-codes", "what-gets-a-worker-killed"],
+            exit_code,
+        )
+        .should(),
+    ],
+};
+
+fn ignorable_frames(lab: &Lab<'_>) -> Checked {
+    let mut worker = lab.ready()?;
+    let max_header = MAX_HEADER as usize;
+    for (message, payload) in [(0, 0), (10, 3), (max_header, MAX_CONTROL_PAYLOAD as usize), (7, 0)] {
+        worker.jobs.say(&Out::ignorable(message, payload))?;
+        worker.control.say(&Out::ignorable(message, payload))?;
+    }
+    worker.jobs.say(&Out::ignorable(5, 1_000_000))?;
+    // A receiver looks at nothing else of such a frame.
+    let odd = |out: Out| out.with(|head| (head.flags, head.reserved, head.encoding) = (0xffff, [9, 9], 77));
+    worker.jobs.say(&odd(Out::ignorable(3, 3)))?;
+    worker.control.say(&odd(Out::ignorable(3, 3)))?;
+    if let (Ok(input), true) = (lab.any(), lab.provide_jobs("json").is_ok()) {
+        worker.ask_ok(&input)?;
+    }
+    worker.control.say(&Out::of(Kind::Shutdown, 0))?;
+    worker.end_well("ignorable frames and Shutdown")
+}
+
+/// Sends bytes to a ready worker, which should say on standard error what is wrong, and exit.
+fn breach(lab: &Lab<'_>, what: &str, on_jobs: bool, frame: &Out) -> Checked<End> {
+    let mut worker = lab.ready()?;
+    let line = if on_jobs { &mut worker.jobs } else { &mut worker.control };
+    line.send(&frame.bytes())?;
+    let until = Instant::now() + PATIENCE;
+    let end = loop {
+        if let Some(end) = worker.process.end_within(Duration::from_millis(10))? {
+            break end;
+        }
+        // An answer shows sooner than the worker's silence that it does not mind.
+        let line = if on_jobs { &mut worker.jobs } else { &mut worker.control };
+        if !line.is_silent(Duration::ZERO)?
+            && let Some(answer @ In { kind: Kind::Done | Kind::Pong, .. }) = line.frame(PATIENCE)?
+        {
+            return wrong(format!("expected a refusal of {what}, got {answer}"));
+        }
+        ensure(Instant::now() < until, || format!("the worker goes on for {PATIENCE:?} after {what}"))?;
+    };
+    ensure(matches!(end, End::Code(code) if code != 0), || {
+        format!("expected an exit code other than 0 after {what}, got {end}")
+    })?;
+    let stderr = worker.stderr.whole(PATIENCE);
+    ensure(!stderr.trim().is_empty(), || {
+        format!("expected a text on standard error after {what}, got none")
+    })?;
+    Ok(end)
+}
+
+fn all(lab: &Lab<'_>, breaches: &[(&str, bool, Out)]) -> Checked {
+    breaches.iter().try_for_each(|(what, on_jobs, frame)| breach(lab, what, *on_jobs, frame).map(drop))
+}
+
+fn unknown_kinds(lab: &Lab<'_>) -> Checked {
+    let unknown = || Out::numbered(UNKNOWN_KIND, 0);
+    all(
+        lab,
+        &[("an unknown kind on jobs", true, unknown()), ("an unknown kind on control", false, unknown())],
+    )
+}
+
+fn misplaced_kinds(lab: &Lab<'_>) -> Checked {
+    all(
+        lab,
+        &[
+            ("a Ping on jobs", true, Out::of(Kind::Ping, 1)),
+            ("a Job on control", false, job_frame(1, &job(), b"1")),
+            ("a Pong on control", false, Out::of(Kind::Pong, 1)),
+            ("a second Welcome", true, Terms::default().frame(lab.job())),
+        ],
+    )
+}
+
+fn lengths(lab: &Lab<'_>) -> Checked {
+    // The announced bytes never come.
+    let header = |frame: Out| frame.with(|head| head.header_len = MAX_HEADER + 1);
+    let payload = |frame: Out, length| frame.with(|head| (head.payload_len, head.encoding) = (length, RAW));
+    let ignorable = || Out::ignorable(0, 0);
+    all(
+        lab,
+        &[
+            ("a header message that is too long on jobs", true, header(Out::of(Kind::Job, 1))),
+            ("a payload that is too long on jobs", true, payload(Out::of(Kind::Job, 1), u32::MAX)),
+            ("a header message that is too long on control", false, header(Out::of(Kind::Ping, 1))),
+            ("an ignorable payload that is too long on jobs", true, payload(ignorable(), u32::MAX - 15)),
+            (
+                "an ignorable payload that is too long on control",
+                false,
+                payload(ignorable(), MAX_CONTROL_PAYLOAD + 1),
+            ),
+        ],
+    )
+}
+
+fn broken_headers(lab: &Lab<'_>) -> Checked {
+    let good = || job_frame(1, &job(), b"1");
+    all(
+        lab,
+        &[
+            ("an unknown flag", true, good().flags(0x8000)),
+            ("encoding 4", true, good().with(|head| head.encoding = 4)),
+            ("a payload with encoding 0", true, good().with(|head| head.encoding = 0)),
+            ("a reference of 1 byte", true, good().flags(flags::PAYLOAD_REF)),
+            (
+                "a reference on Ping",
+                false,
+                Out::of(Kind::Ping, 1).payload(JSON, vec![0; 24]).flags(flags::PAYLOAD_REF),
+            ),
+            ("17 descriptors", true, good().with(|head| head.attachments = 17)),
+            ("a descriptor with Ping", false, Out::of(Kind::Ping, 1).with(|head| head.attachments = 1)),
+        ],
+    )
+}
+
+fn reserved_bytes(lab: &Lab<'_>) -> Checked {
+    all(
+        lab,
+        &[
+            ("a reserved byte on jobs", true, job_frame(1, &job(), b"1").with(|head| head.reserved = [0, 1])),
+            ("a reserved byte on control", false, Out::of(Kind::Ping, 1).with(|head| head.reserved = [1, 0])),
+        ],
+    )
+}
+
+fn broken_messages(lab: &Lab<'_>) -> Checked {
+    lab.provide_jobs("json")?;
+    let message = encode_header(&job())?.to_vec();
+    let job = |message: Vec<u8>| job_frame(1, &job(), b"1").message(message);
+    let extras = (0..17).map(|tag| Extra::flag(200 + tag)).collect();
+    let many = encode_header(&job_with(extras))?.to_vec();
+    let credit = encode_header(&Credit { chunks: 300 })?.to_vec();
+    all(
+        lab,
+        &[
+            ("a byte behind a Job's header message", true, job([&message[..], &[0]].concat())),
+            (
+                "a Job's header message without its last byte",
+                true,
+                job(message[..message.len() - 1].to_vec()),
+            ),
+            ("17 extras", true, job(many)),
+            ("a Credit without its number", false, Out::of(Kind::Credit, 1)),
+            ("half a Credit", false, Out::of(Kind::Credit, 1).message(credit[..2].to_vec())),
+        ],
+    )
+}
+
+fn exit_code(lab: &Lab<'_>) -> Checked {
+    for on_jobs in [true, false] {
+        let end = breach(lab, "an unknown kind", on_jobs, &Out::numbered(UNKNOWN_KIND, 0))?;
+        ensure(end == End::Code(5), || format!("expected exit code 5, got {end}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! All checks, by subject.
+
+mod arenas;
+mod batches;
+mod control;
+mod ends;
+mod handshake;
+mod hostile;
+mod jobs;
+mod logs;
+mod outcomes;
+mod page;
+mod saved;
+mod start;
+mod streams;
+
+use crate::check::Group;
+
+/// Returns all checks, in the order in which they are run.
+pub fn groups() -> &'static [Group] {
+    &[
+        start::GROUP,
+        handshake::GROUP,
+        jobs::GROUP,
+        outcomes::GROUP,
+        hostile::GROUP,
+        control::GROUP,
+        streams::GROUP,
+        batches::GROUP,
+        logs::GROUP,
+        ends::GROUP,
+        page::GROUP,
+        arenas::GROUP,
+        saved::GROUP,
+    ]
+}

@@ -1,0 +1,179 @@
+//! What every check works with: the command under test, what is known of it, and workers of it.
+
+use crate::check::{Checked, Needs, Stop, ensure, skip, wrong};
+use crate::os::process::{End, Process};
+use crate::output::Output;
+use crate::subject::Subject;
+use crate::worker::{Inheritance, Terms, Worker};
+use crate::{FIXTURE, PATIENCE};
+use procpool_protocol::preamble::Preamble;
+use serde_json::Value;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    pub(crate) end: End,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The laboratory of a run.
+#[derive(Debug)]
+pub(crate) struct Lab<'a> {
+    subject: &'a Subject,
+    /// The `Hello` of a first worker, or why there is none.
+    hello: Result<Value, String>,
+}
+
+impl<'a> Lab<'a> {
+    /// Starts a first worker, to know what the others can do.
+    pub(crate) fn open(subject: &'a Subject) -> Self {
+        let mut lab = Self { subject, hello: Ok(Value::Null) };
+        let hello = lab.spawn(&Terms::default()).and_then(|mut worker| worker.hello());
+        lab.hello = hello.map_err(|stop| match stop {
+            Stop::Wrong(text) | Stop::Skip(text) => text,
+        });
+        lab
+    }
+
+    /// Returns the `Hello` of the command's workers.
+    pub(crate) fn hello(&self) -> Checked<&Value> {
+        match &self.hello {
+            Ok(hello) => Ok(hello),
+            Err(why) => wrong(format!("no Hello came: {why}")),
+        }
+    }
+
+    /// Returns a field of `Hello`, or null.
+    pub(crate) fn says(&self, field: &str) -> &Value {
+        self.hello.as_ref().map_or(&Value::Null, |hello| &hello[field])
+    }
+
+    /// Skips a check of an ability that `Hello` does not announce.
+    pub(crate) fn announces(&self, field: &str) -> Checked {
+        match self.says(field) {
+            Value::Null | Value::Bool(false) => skip(format!("its Hello does not announce `{field}`")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether the worker reads this encoding.
+    pub(crate) fn reads(&self, encoding: &str) -> bool {
+        self.says("encodings").as_array().is_none_or(|words| words.iter().any(|word| word == encoding))
+    }
+
+    /// Skips a check whose job the worker does not have.
+    pub(crate) fn provide(&self, needs: Needs) -> Checked {
+        if needs == Needs::Nothing {
+            return Ok(());
+        }
+        self.provide_jobs("json")?;
+        match needs {
+            Needs::Fixture if !self.is_fixture() => skip(format!("needs the job `{FIXTURE}`")),
+            Needs::Input if self.input().is_none() => skip("needs `--any INPUT`"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Skips a check of jobs whose inputs have this encoding, which the worker does not take.
+    pub(crate) fn provide_jobs(&self, encoding: &str) -> Checked {
+        self.hello()?;
+        let modes = self.says("modes");
+        if modes.as_array().is_some_and(|modes| modes.iter().all(|mode| mode != "jobs")) {
+            return skip("its Hello does not have the mode `jobs`");
+        }
+        if self.reads(encoding) { Ok(()) } else { skip(format!("it does not read {encoding}")) }
+    }
+
+    fn is_fixture(&self) -> bool {
+        self.says("job") == FIXTURE
+    }
+
+    fn input(&self) -> Option<Vec<u8>> {
+        let own = self.is_fixture().then(|| br#"{"op":"echo","value":[1,"two"]}"#.to_vec());
+        self.subject.input.clone().map(String::into_bytes).or(own)
+    }
+
+    /// Returns an input that the worker answers with `Ok`.
+    pub(crate) fn any(&self) -> Checked<Vec<u8>> {
+        self.input().map_or_else(|| skip("needs `--any INPUT`"), Ok)
+    }
+
+    /// Returns the command.
+    pub(crate) fn command(&self) -> &[std::ffi::OsString] {
+        &self.subject.command
+    }
+
+    /// Returns the job that a `Welcome` names.
+    pub(crate) fn job(&self) -> Option<&str> {
+        self.subject.job.as_deref()
+    }
+
+    /// Spawns a worker that finds these bytes on its jobs connection.
+    pub(crate) fn spawn_with(&self, first: &[u8], inheritance: Inheritance) -> Checked<Worker> {
+        Worker::spawn(&self.subject.command, first, inheritance)
+    }
+
+    /// Spawns a worker that finds preamble and `Welcome`.
+    pub(crate) fn spawn(&self, terms: &Terms) -> Checked<Worker> {
+        self.spawn_born(terms, Inheritance::default())
+    }
+
+    /// Spawns a worker that finds preamble, `Welcome` and memory.
+    pub(crate) fn spawn_born(&self, terms: &Terms, inheritance: Inheritance) -> Checked<Worker> {
+        self.spawn_with(&self.opening(terms), inheritance)
+    }
+
+    /// Returns preamble and `Welcome`.
+    pub(crate) fn opening(&self, terms: &Terms) -> Vec<u8> {
+        [&Preamble::ours().to_bytes()[..], &terms.frame(self.job()).bytes()].concat()
+    }
+
+    /// Returns a worker that is ready.
+    pub(crate) fn ready(&self) -> Checked<Worker> {
+        self.ready_on(&Terms::default())
+    }
+
+    /// Returns a worker that is ready, with this `Welcome`.
+    pub(crate) fn ready_on(&self, terms: &Terms) -> Checked<Worker> {
+        let mut worker = self.spawn(terms)?;
+        worker.hello()?;
+        worker.ready()?;
+        Ok(worker)
+    }
+
+    /// Runs the command with further arguments to its end, as a person would.
+    pub(crate) fn by_hand(&self, args: &[&str], third: Option<BorrowedFd<'_>>) -> Checked<ByHand> {
+        let null = File::open("/dev/null")?;
+        let ((out, its_out), (err, its_err)) = (std::io::pipe()?, std::io::pipe()?);
+        let mut descriptors = vec![null.as_fd(), its_out.as_fd(), its_err.as_fd()];
+        descriptors.extend(third);
+        let args = args.iter().map(std::ffi::OsString::from);
+        let command: Vec<_> = self.subject.command.iter().cloned().chain(args).collect();
+        let mut process = match Process::start(&command, &descriptors) {
+            Ok(process) => process,
+            Err(error) => return wrong(format!("failed to start {}: {error}", command[0].display())),
+        };
+        drop((its_out, its_err));
+        let (stdout, stderr) = (Output::drain(out)?, Output::drain(err)?);
+        let Some(end) = process.end_within(crate::START)? else {
+            return wrong(format!("started by hand, it does not end within {:?}", crate::START));
+        };
+        Ok(ByHand { end, stdout: stdout.whole(PATIENCE), stderr: stderr.whole(PATIENCE) })
+    }
+
+    /// Returns what `--describe` prints.
+    pub(crate) fn description(&self) -> Checked<Value> {
+        let described = self.by_hand(&["--describe"], None)?;
+        ensure(described.end == End::Code(0), || {
+            format!("expected exit code 0 of --describe, got {}: {}", described.end, described.stderr.trim())
+        })?;
+        match serde_json::from_str(&described.stdout) {
+            Ok(value @ Value::Object(_)) => Ok(value),
+            Ok(other) => wrong(format!("--describe prints {other}, not a JSON object")),
+            Err(error) => wrong(format!("--describe does not print one JSON object: {error}")),
+        }
+    }
+}
