@@ -3,6 +3,9 @@
 use crate::lab::Lab;
 use std::fmt;
 
+/// Maximum length of a reason, in characters.
+const MAX_REASON: usize = 500;
+
 /// Whether a worker has to pass a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -156,7 +159,15 @@ pub(crate) fn judge(level: Level, result: Checked) -> Verdict {
     match (result, level) {
         (Ok(()), _) => Verdict::Ok,
         (Err(Stop::Skip(why)), _) => Verdict::Skip(why),
-        (Err(Stop::Wrong(text)), Level::Must) => Verdict::NotOk(text),
-        (Err(Stop::Wrong(text)), Level::Should) => Verdict::Advice(text),
+        (Err(Stop::Wrong(text)), Level::Must) => Verdict::NotOk(shortened(text)),
+        (Err(Stop::Wrong(text)), Level::Should) => Verdict::Advice(shortened(text)),
+    }
+}
+
+/// Returns a text that fits a report: it may quote what the worker sent.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MAX_REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }

@@ -1,4 +1,4 @@
-//! What every check works with: the command under test, what is known of it, and workers of it.
+//! [`Lab`]: starts workers of the command under test, and knows what their `Hello` says.
 
 use crate::check::{Checked, Needs, Stop, ensure, skip, wrong};
 use crate::os::process::{End, Process};

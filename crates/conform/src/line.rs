@@ -151,6 +151,12 @@ impl Line {
         Ok(self.buffer.is_empty())
     }
 
+    /// Returns whether nothing comes for this time, not even an end of file.
+    pub(crate) fn is_quiet(&self, patience: Duration) -> Checked<bool> {
+        let Some(stream) = &self.stream else { return Ok(false) };
+        Ok(self.buffer.is_empty() && !self.is_over && !is_readable(stream.as_fd(), patience)?)
+    }
+
     /// Reads once. Returns `false` at the end of file.
     fn fill(&mut self, until: Instant) -> Checked<bool> {
         let Some(stream) = &mut self.stream else { return Ok(false) };

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Memory that a worker is born with.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Inheritance {
     pub(crate) arenas: Option<[Memory; 2]>,
 }
 
-/// What a `Welcome` says.
+/// The contents of a `Welcome`.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) mode: &'static str,
@@ -124,6 +124,7 @@ impl Worker {
 
     /// Reads preamble and `Hello`, and checks their frames.
     pub(crate) fn hello(&mut self) -> Checked<Value> {
+        self.wait_for_jobs()?;
         let Some(bytes) = self.jobs.bytes(PREAMBLE_LEN, START)? else {
             return wrong(format!("no preamble came, and jobs ended: {}", self.last_words()));
         };
@@ -147,6 +148,17 @@ impl Worker {
             format!("Hello has flags, a sequence number or a payload: {hello}")
         })?;
         strict::json(&hello)
+    }
+
+    /// Waits until something comes on jobs, and nothing on control.
+    fn wait_for_jobs(&mut self) -> Checked {
+        let until = Instant::now() + START;
+        while self.jobs.is_quiet(Duration::from_millis(20))? && Instant::now() < until {
+            if !self.control.is_silent(Duration::ZERO)? {
+                return wrong("something came on control before Ready");
+            }
+        }
+        Ok(())
     }
 
     /// Waits for `Ready`. Logs may come before.

@@ -1,14 +1,31 @@
 //! Workers that break the wire on purpose: the check that is about it fails.
 
+use crate::smallest::{python, with_fault};
 use crate::{failures, findings, worker};
+use procpool_conform::Subject;
+use procpool_tests::server::Scratch;
 
-/// Expects that `check` fails with a worker that misbehaves in this way, for this reason.
+/// Expects that `check` fails with this worker, for this reason.
+#[track_caller]
+fn fails(subject: &Subject, what: &str, check: &str, reason: &str) {
+    let failures = failures(&findings(subject, Some(check)));
+    let is_caught = failures.iter().any(|it| it.starts_with(&format!("{check}: ")) && it.contains(reason));
+    assert!(is_caught, "{check} does not catch {what}: {failures:#?}");
+}
+
+/// Expects that `check` fails with a worker that misbehaves in this way.
 #[track_caller]
 fn caught(how: &str, check: &str, reason: &str) {
-    let subject = worker("misbehave", &[how]).with_input("\"anything\"");
-    let failures = failures(&findings(&subject, Some(check)));
-    let is_caught = failures.iter().any(|it| it.starts_with(&format!("{check}: ")) && it.contains(reason));
-    assert!(is_caught, "{check} does not catch {how}: {failures:#?}");
+    fails(&worker("misbehave", &[how]).with_input("\"anything\""), how, check, reason);
+}
+
+/// Expects that `check` fails with the smallest worker once it has `to` in the place of `from`.
+#[track_caller]
+fn caught_in_python(from: &str, to: &str, check: &str, reason: &str) {
+    let scratch = Scratch::new();
+    let program = scratch.write("faulty.py", &with_fault(from, to));
+    let subject = Subject::new([python(), program]).with_input("\"to be\"");
+    fails(&subject, &format!("`{to}`"), check, reason);
 }
 
 #[test]
@@ -16,7 +33,60 @@ fn a_start_that_is_not_one_is_caught() {
     caught("garbage_for_hello", "hello", "does not begin with procpool's preamble");
     caught("wrong_version", "hello", "speaks protocol version 99 to 99");
     caught("ready_without_hello", "hello", "the first frame is Ready");
-    caught("hello_twice", "ready", "expected Ready");
-    caught("hello_on_control", "hello", "expected Ready");
+    caught("hello_twice", "ready", "expected Ready, got Hello");
+    caught("hello_on_control", "control-is-silent", "something came on control before Ready");
     caught("exit", "ready", "the worker ended with exit code 3");
+}
+
+#[test]
+fn answers_that_are_none_are_caught() {
+    caught("wrong_id", "answer", "expected Done of job 1, got that of job 2");
+    caught("twice", "answer", "something came on jobs after Done");
+    caught("old_id", "many-jobs", "expected Done of job 2, got that of job 1");
+    caught("garbage", "answer", "which version 2 does not have");
+    caught("oversize", "answer", "a payload above max_payload");
+    caught("wrong_connection", "answer", "expected a Done, got Pong");
+    caught("half", "answer", "jobs ended after");
+    caught("extra=2:short", "answer", "a known extra of Done has an invalid value");
+    caught("header=0000", "answer", "a Done without END");
+    caught("nothing", "bad-json", "expected BadInput");
+}
+
+#[test]
+fn headers_that_are_not_in_the_shortest_form_are_caught() {
+    caught_in_python("if n < 1 << 8 * size:", "if size == 8:", "answer", "not in the shortest form");
+    let extras = "b\"\\0\"  # No extras.";
+    caught_in_python(extras, "b\"\"", "answer", "the header message of Done does not decode");
+}
+
+#[test]
+fn a_worker_that_does_not_look_at_frames_is_caught() {
+    let limits = "if header > 65536 or payload > max_payload:";
+    caught_in_python(limits, "if header == 7:", "lengths-above-the-limits", "the worker goes on");
+    caught_in_python("if not flags & IGNORABLE:", "if True:", "ignorable-frames", "got exit code 5");
+    caught_in_python("if not flags & IGNORABLE:", "if False:", "unknown-kinds", "the worker goes on");
+    let sequence = "JSON if output else 0, sequence";
+    let cut = "JSON if output else 0, sequence % 2**32";
+    caught_in_python(sequence, cut, "large-numbers", "expected Done of job 4294967296, got that of job 0");
+}
+
+#[test]
+fn a_worker_that_does_not_heed_control_is_caught() {
+    caught_in_python("last_cancel = sequence", "pass", "cancel-before-its-job", "expected Cancelled, got Ok");
+    caught_in_python("if sequence != last_cancel:", "if not last_cancel:", "cancel-of-nobody", "expected Ok");
+    caught_in_python("jobs.shutdown(socket.SHUT_RD)", "pass", "shutdown", "the worker goes on");
+}
+
+#[test]
+fn a_worker_that_ends_badly_is_caught() {
+    let end = "os.kill(0 if owned else os.getpid(), signal.SIGKILL)";
+    caught_in_python(end, "pass", "end-of-control", "the worker goes on");
+    caught_in_python(
+        "return 0 if isinstance(error, EOFError) else 3",
+        "return 9",
+        "end-of-jobs",
+        "got exit code 9",
+    );
+    caught_in_python("return 2\n", "return 1\n", "by-hand", "expected exit code 2, got exit code 1");
+    caught_in_python("die(4, \"refused: \"", "die(4, \"\" and \"\"", "refused", "the detail");
 }

@@ -1,11 +1,8 @@
 //! Workers that keep to the wire: no check fails.
 
-use crate::{failures, findings, worker};
+use crate::{failures, findings, smallest, worker};
 use procpool_conform::{Finding, Subject, Verdict};
 use procpool_tests::server::Scratch;
-use std::process::Command;
-
-const WIRE: &str = include_str!("../../../crates/protocol/WIRE.md");
 
 /// Expects that no check fails, and that exactly these give advice.
 #[track_caller]
@@ -51,14 +48,16 @@ fn compute_passes() {
 
 #[test]
 fn the_smallest_worker_passes() {
-    let found = Command::new("python3").arg("--version").output();
-    assert!(found.is_ok_and(|it| it.status.success()), "this test needs `python3`: install it");
-    let (_, rest) = WIRE.split_once("```python smallest-worker\n").expect("the document has the program");
-    let (program, _) = rest.split_once("\n```").expect("the program ends");
     let scratch = Scratch::new();
-    let program = scratch.write("mean.py", program);
-    let subject = Subject::new(["python3".into(), program]).with_input("\"to be or not\"");
-    // It looks at the headers no further than it has to.
-    let advice = ["misplaced-kinds", "broken-frame-headers", "reserved-bytes", "broken-header-messages"];
+    let program = scratch.write("mean.py", smallest::program());
+    let subject = Subject::new([smallest::python(), program]).with_input("\"to be or not\"");
+    // It looks at the headers no further than it has to, and is for all systems.
+    let advice = [
+        "misplaced-kinds",
+        "broken-frame-headers",
+        "reserved-bytes",
+        "broken-header-messages",
+        "stopped-orphan",
+    ];
     passes(&subject, &advice);
 }

@@ -4,6 +4,7 @@
 mod broken;
 mod command;
 mod good;
+mod smallest;
 
 use procpool_conform::{Finding, Subject, Verdict, run};
 use procpool_tests::binaries::binary;

@@ -5,11 +5,13 @@ use crate::PATIENCE;
 use crate::check::{Check, Checked, Group, ensure, skip, wrong};
 use crate::frame::{Out, job, job_frame};
 use crate::lab::Lab;
-use crate::os::process::{End, is_alive, is_gone_within, kill};
-use crate::worker::{Terms, Worker, expect};
+use crate::os::process::{End, is_alive, is_gone_within, kill, stop};
+use crate::worker::{Inheritance, Terms, Worker, expect};
 use procpool_protocol::frame::Kind;
 use procpool_protocol::message::Status;
+use rustix::process::Pid;
 use serde_json::json;
+use std::ffi::OsString;
 use std::time::Duration;
 
 pub(super) const GROUP: Group = Group {
@@ -95,6 +97,13 @@ pub(super) const GROUP: Group = Group {
             closed_while_it_writes,
         )
         .with_fixture(),
+        Check::new(
+            "stopped-orphan",
+            "A worker that was stopped does not outlive its parent: it asks for SIGCONT when that dies.",
+            &["starting-a-worker"],
+            stopped_orphan,
+        )
+        .should(),
     ],
 };
 
@@ -224,4 +233,29 @@ fn closed_while_it_writes(lab: &Lab<'_>) -> Checked {
     worker.jobs.close();
     let end = worker.end("the end of jobs within its output")?;
     ensure(end != End::Signal(13), || "the worker died of SIGPIPE, which ends it silently".into())
+}
+
+/// Starts the worker in a session of its own, as the child of a shell that tells its process id.
+const PARENT: &str = "command -v setsid >/dev/null || exit 77; setsid \"$@\" & echo $!; wait";
+
+fn stopped_orphan(lab: &Lab<'_>) -> Checked {
+    let parent = ["/bin/sh", "-c", PARENT, "sh"].map(OsString::from);
+    let command: Vec<_> = parent.into_iter().chain(lab.command().iter().cloned()).collect();
+    let mut worker = Worker::spawn(&command, &lab.opening(&Terms::default()), Inheritance::default())?;
+    if worker.process.end_within(Duration::ZERO)? == Some(End::Code(77)) {
+        return skip("there is no program `setsid`");
+    }
+    worker.hello()?;
+    worker.ready()?;
+    let is_told = worker.stdout.has("\n", PATIENCE);
+    let said = worker.stdout.whole(Duration::ZERO);
+    let pid = said.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
+    let Some(pid) = pid.filter(|_| is_told) else { return wrong("the shell did not tell the worker's id") };
+    ensure(stop(pid, PATIENCE)?, || "the worker cannot be stopped".into())?;
+    worker.jobs.close();
+    worker.control.close();
+    kill(worker.pid());
+    let is_gone = is_gone_within(pid, PATIENCE);
+    kill(pid);
+    ensure(is_gone, || format!("the stopped worker is there {PATIENCE:?} after its parent's death"))
 }

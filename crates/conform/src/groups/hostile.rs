@@ -73,21 +73,24 @@ pub(super) const GROUP: Group = Group {
 
 fn ignorable_frames(lab: &Lab<'_>) -> Checked {
     let mut worker = lab.ready()?;
-    let max_header = MAX_HEADER as usize;
-    for (message, payload) in [(0, 0), (10, 3), (max_header, MAX_CONTROL_PAYLOAD as usize), (7, 0)] {
-        worker.jobs.say(&Out::ignorable(message, payload))?;
-        worker.control.say(&Out::ignorable(message, payload))?;
-    }
-    worker.jobs.say(&Out::ignorable(5, 1_000_000))?;
+    let lengths = [(0, 0), (10, 3), (MAX_HEADER as usize, MAX_CONTROL_PAYLOAD as usize), (7, 0)];
+    let mut frames: Vec<_> = lengths.map(|(message, payload)| Out::ignorable(message, payload)).into();
     // A receiver looks at nothing else of such a frame.
-    let odd = |out: Out| out.with(|head| (head.flags, head.reserved, head.encoding) = (0xffff, [9, 9], 77));
-    worker.jobs.say(&odd(Out::ignorable(3, 3)))?;
-    worker.control.say(&odd(Out::ignorable(3, 3)))?;
-    if let (Ok(input), true) = (lab.any(), lab.provide_jobs("json").is_ok()) {
-        worker.ask_ok(&input)?;
+    let odd = Out::ignorable(3, 3);
+    frames.push(odd.with(|head| (head.flags, head.reserved, head.encoding) = (0xffff, [9, 9], 77)));
+    // How a worker that refuses them ends is more telling than that it can no longer be written to.
+    for frame in &frames {
+        worker.jobs.try_send(&frame.bytes());
+        worker.control.try_send(&frame.bytes());
     }
-    worker.control.say(&Out::of(Kind::Shutdown, 0))?;
-    worker.end_well("ignorable frames and Shutdown")
+    worker.jobs.try_send(&Out::ignorable(5, 1_000_000).bytes());
+    worker.control.try_send(&Out::of(Kind::Shutdown, 0).bytes());
+    worker.end_well("ignorable frames and Shutdown")?;
+    let (Ok(input), Ok(())) = (lab.any(), lab.provide_jobs("json")) else { return Ok(()) };
+    let mut worker = lab.ready()?;
+    let frame = Out::ignorable(9, 9).bytes();
+    worker.jobs.send(&[frame, job_frame(1, &job(), &input).bytes()].concat())?;
+    worker.done(1).map(drop)
 }
 
 /// Sends bytes to a ready worker, which should say on standard error what is wrong, and exit.

@@ -128,6 +128,12 @@ pub(crate) fn kill(pid: Pid) {
     let _ = kill_process(pid, Signal::KILL);
 }
 
+/// Stops a process. Returns whether it has stopped.
+pub(crate) fn stop(pid: Pid, patience: Duration) -> io::Result<bool> {
+    kill_process(pid, Signal::STOP)?;
+    Ok(eventually(patience, || stat(pid).is_some_and(|fields| fields[0] == "T")))
+}
+
 /// Asks until the answer is yes, for at most `patience`. Returns the last answer.
 pub(crate) fn eventually(patience: Duration, mut question: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + patience;

@@ -37,7 +37,13 @@ pub enum RunError {
     },
     /// The report cannot be written.
     #[error("failed to write the report: {0}")]
-    Write(#[from] io::Error),
+    Write(io::Error),
+}
+
+impl From<io::Error> for RunError {
+    fn from(reason: io::Error) -> Self {
+        Self::Write(reason)
+    }
 }
 
 /// Runs the checks whose name contains `only`, and reports each as soon as it has ended; that of `JUnit` comes at
