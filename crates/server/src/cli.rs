@@ -1,10 +1,12 @@
 //! The command line and its help. Does not: carry anything out.
 
+pub(crate) mod conform;
+
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
 use crate::words::Words;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsString;
+use clap::{Args, Parser, Subcommand};
+use conform::ConformArgs;
 use std::path::PathBuf;
 
 // Lines of at most 78 characters: clap would break longer ones in the middle of an 80-column terminal.
@@ -83,21 +85,6 @@ run them first with `--history`:
 Several files (`failed-jobs/resize-*.job`) are run one after the other in one
 process; the exit code is that of the last.";
 
-const CONFORM_HELP: &str = "\
-Examples:
-  procpool conform ./worker
-  procpool conform ./ping --any '\"ping\"'
-  procpool conform --any 40 -- python3 -m procpool math_jobs:fib
-  procpool conform --list
-
-The worker's arguments that begin with a dash come after `--`. Each check runs
-fresh processes, with the environment that a pool's workers have;
-`env NAME=VALUE ./worker` adds to it.
-
-Checks that need the fixture job `conformance` are skipped with other workers.
-`--format tap` and `--format junit` are for programs. Exit codes: 0 no check
-that a worker must pass has failed, 1 at least one has.";
-
 /// Worker processes behind HTTP.
 ///
 /// Each pool is a set of operating system processes that run one kind of job. A worker that crashes,
@@ -128,7 +115,7 @@ pub(crate) enum Command {
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
     /// Check a worker against the wire, as a hostile coordinator.
-    #[command(after_help = CONFORM_HELP)]
+    #[command(after_help = conform::HELP)]
     Conform(ConformArgs),
 }
 
@@ -208,45 +195,6 @@ pub(crate) struct ReplayArgs {
     pub(crate) wrap: Option<Words>,
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct ConformArgs {
-    /// The worker's command: a path or a name to find on PATH, and its arguments.
-    #[arg(required_unless_present = "list", value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
-
-    /// An input as JSON that the worker answers with Ok. More checks run with it.
-    #[arg(long, value_name = "INPUT", allow_negative_numbers = true)]
-    pub(crate) any: Option<String>,
-
-    /// Name of the job, if the executable has several.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) job: Option<String>,
-
-    /// Run or list only the checks whose name contains this.
-    #[arg(short = 'k', long = "only", value_name = "NAME")]
-    pub(crate) only: Option<String>,
-
-    /// Form of the report.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: ReportFormat,
-
-    /// List the checks instead, with what each is from.
-    #[arg(long)]
-    pub(crate) list: bool,
-}
-
-/// The form of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// Test Anything Protocol 14.
-    Tap,
-    /// JUnit's XML.
-    Junit,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,18 +258,6 @@ mod tests {
         assert!(parse("procpool replay").unwrap_err().contains("<FILE>"));
         let error = parse("procpool replay a.job --wrap 'gdb").unwrap_err();
         assert!(error.contains("a quote in it is not closed"), "{error}");
-    }
-
-    #[test]
-    fn conform_takes_a_command_and_its_own_options_behind_it() {
-        let Ok(Command::Conform(args)) = parse("procpool conform ./w a --any -5 --format tap -k ping") else {
-            panic!()
-        };
-        assert_eq!((args.command, args.any.as_deref()), (vec!["./w".into(), "a".into()], Some("-5")));
-        assert_eq!((args.format, args.only.as_deref()), (ReportFormat::Tap, Some("ping")));
-        let Ok(Command::Conform(args)) = parse("procpool conform -- python3 -m mean") else { panic!() };
-        assert_eq!(args.command, ["python3", "-m", "mean"]);
-        assert!(parse("procpool conform").is_err() && parse("procpool conform --list").is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `procpool conform`: checks a worker with the conformance kit. Everything that it checks is in the kit.
 
-use crate::cli::{ConformArgs, ReportFormat};
+use crate::cli::conform::{ConformArgs, ReportFormat};
 use crate::error::Error;
 use crate::input;
 use procpool_conform::Subject;

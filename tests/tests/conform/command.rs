@@ -57,4 +57,7 @@ async fn a_command_that_is_not_there_is_one_error() {
     );
     let ended = conform(&["./no-such-worker", "--any", "ping"]).await;
     assert!(ended.stderr.contains("the input is not JSON"), "{}", ended.stderr);
+    let ended = conform(&[&path("procpool-ping"), "-k", "nothing-like-it"]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("no check's name contains `nothing-like-it`"), "{}", ended.stderr);
 }

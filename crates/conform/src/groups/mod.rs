@@ -10,6 +10,7 @@ mod jobs;
 mod logs;
 mod outcomes;
 mod page;
+mod payloads;
 mod saved;
 mod start;
 mod streams;
@@ -22,6 +23,7 @@ pub fn groups() -> &'static [Group] {
         start::GROUP,
         handshake::GROUP,
         jobs::GROUP,
+        payloads::GROUP,
         outcomes::GROUP,
         hostile::GROUP,
         control::GROUP,

@@ -35,6 +35,12 @@ pub enum RunError {
         /// The system's error.
         reason: io::Error,
     },
+    /// No check has such a name.
+    #[error("no check's name contains `{only}`: `procpool conform --list` prints all names")]
+    NoCheck {
+        /// The part of a name.
+        only: String,
+    },
     /// The report cannot be written.
     #[error("failed to write the report: {0}")]
     Write(io::Error),
@@ -50,13 +56,16 @@ impl From<io::Error> for RunError {
 /// the end. Returns whether the worker passed.
 ///
 /// # Errors
-/// When the system does not start the command, or the report cannot be written.
+/// When the system does not start the command, no check is selected, or the report cannot be written.
 pub fn run_and_report(
     subject: &Subject,
     only: Option<&str>,
     format: Format,
     out: &mut dyn Write,
 ) -> Result<bool, RunError> {
+    if selected(only).next().is_none() {
+        return Err(RunError::NoCheck { only: only.unwrap_or_default().to_owned() });
+    }
     try_start(subject)?;
     let mut findings = Vec::new();
     if format == Format::Tap {
@@ -112,4 +121,73 @@ pub fn list(only: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
 /// Returns the number of findings that `is` chooses.
 fn count(findings: &[Finding], is: impl Fn(&Verdict) -> bool) -> usize {
     findings.iter().filter(|finding| is(&finding.verdict)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Returns a finding of each kind, with texts that mean something in every form.
+    fn findings() -> Vec<Finding> {
+        let why = || "<a> & \"b\" # \u{1b}[2J".to_owned();
+        let verdicts = [Verdict::Ok, Verdict::NotOk(why()), Verdict::Advice(why()), Verdict::Skip(why())];
+        let found = selected(None).zip(verdicts);
+        found
+            .map(|((group, check), verdict)| Finding {
+                check,
+                group,
+                verdict,
+                took: Duration::from_millis(7),
+            })
+            .collect()
+    }
+
+    fn written(write: impl FnOnce(&[Finding], &mut dyn Write) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&findings(), &mut out).expect("memory");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn tap_escapes_a_reason_and_marks_advice() {
+        let text = written(|findings, out| {
+            tap::begin(findings.len(), out)?;
+            (1..).zip(findings).try_for_each(|(number, finding)| tap::point(number, finding, out))
+        });
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+        assert_eq!(lines[..3], ["TAP version 14", "1..4", "ok 1 - start: by-hand"]);
+        assert!(lines[3].starts_with("not ok 2 - ") && !lines[3].contains('#'), "{text}");
+        assert!(lines[4].starts_with("not ok 3 - ") && lines[4].contains(" # TODO "), "{text}");
+        assert_eq!(lines[5], "ok 4 - start: hello # SKIP <a> & \"b\" \\# \\\\u{1b}[2J");
+        assert_eq!(text.matches("  ---\n").count(), 2);
+        assert!(text.contains(r#"  message: "<a> & \"b\" # \\u{1b}[2J""#), "{text}");
+    }
+
+    #[test]
+    fn junit_escapes_a_reason_and_counts() {
+        let subject = Subject::new(["./a<b"]);
+        let text = written(|findings, out| junit::write(&subject, findings, out));
+        assert!(
+            text.contains(
+                r#"name="procpool conform ./a&lt;b" tests="4" failures="1" errors="0" skipped="2""#
+            )
+        );
+        assert!(text.contains(r"&lt;a&gt; &amp; &quot;b&quot; # \u{1b}[2J"), "{text}");
+        assert_eq!(text.matches("<testcase ").count(), 4);
+        assert!(text.ends_with("</testsuite>\n"));
+    }
+
+    #[test]
+    fn people_read_a_sentence_a_reason_and_a_section() {
+        let text = written(|findings, out| {
+            findings.iter().try_for_each(|finding| people::line(finding, out))?;
+            people::summary(findings, out)
+        });
+        assert!(
+            text.starts_with("ok     start: by-hand (7 ms)\nNOT OK start: by-hand-with-a-socket (7 ms)\n")
+        );
+        assert!(text.contains("\n       WIRE.md #starting-a-worker\nadvice start: describe-option (7 ms)\n"));
+        assert!(text.ends_with("1 ok, 1 not ok, 1 advice, 1 skipped\n"), "{text}");
+    }
 }
