@@ -1,12 +1,13 @@
 //! One of the two connections, from the coordinator's side.
 
-use crate::PATIENCE;
-use crate::check::{Checked, wrong};
+use crate::check::{Checked, ensure, wrong};
 use crate::frame::{In, Out, judge};
 use crate::os::process::is_readable;
+use crate::{PATIENCE, START};
 use procpool_protocol::batch;
 use procpool_protocol::frame::{HEADER_LEN, RawHeader};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use procpool_protocol::preamble::{PREAMBLE_LEN, Preamble};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
@@ -35,11 +36,14 @@ impl Line {
     /// Returns a connection, and the worker's end.
     pub(crate) fn pair(name: &'static str) -> std::io::Result<(Self, OwnedFd)> {
         let (stream, its) = UnixStream::pair()?;
+        Ok((Self::over(name, stream)?, its.into()))
+    }
+
+    /// Returns a connection over a socket.
+    pub(crate) fn over(name: &'static str, stream: UnixStream) -> std::io::Result<Self> {
         stream.set_write_timeout(Some(PATIENCE))?;
         let max_payload = batch::max_answers(DEFAULT_MAX_PAYLOAD);
-        let line =
-            Self { name, stream: Some(stream), buffer: Vec::new(), is_over: false, heard: 0, max_payload };
-        Ok((line, its.into()))
+        Ok(Self { name, stream: Some(stream), buffer: Vec::new(), is_over: false, heard: 0, max_payload })
     }
 
     /// Sends bytes.
@@ -109,6 +113,22 @@ impl Line {
         }
         let rest = self.buffer.split_off(length);
         Ok(Some(std::mem::replace(&mut self.buffer, rest)))
+    }
+
+    /// Reads a preamble, and checks it. Returns `false` at the end of file.
+    pub(crate) fn preamble(&mut self) -> Checked<bool> {
+        let Some(bytes) = self.bytes(PREAMBLE_LEN, START)? else { return Ok(false) };
+        let bytes: [u8; PREAMBLE_LEN] = bytes.try_into().unwrap_or([0; PREAMBLE_LEN]);
+        let theirs = match Preamble::from_bytes(&bytes) {
+            Ok(theirs) => theirs,
+            Err(error) => return wrong(format!("{error}: {bytes:02x?}")),
+        };
+        if let Err(error) = Preamble::agree(theirs) {
+            return wrong(error.to_string());
+        }
+        let features = theirs.features;
+        ensure(features == 0, || format!("the preamble has features {features:#x}; version 2 has none"))?;
+        Ok(true)
     }
 
     /// Returns the next frame, or `None` at the end of file.

@@ -11,7 +11,6 @@ use crate::{PATIENCE, START};
 use procpool_protocol::frame::{Kind, flags};
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_protocol::message::{Done, Job, Status};
-use procpool_protocol::preamble::{PREAMBLE_LEN, Preamble};
 use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -125,19 +124,14 @@ impl Worker {
     /// Reads preamble and `Hello`, and checks their frames.
     pub(crate) fn hello(&mut self) -> Checked<Value> {
         self.wait_for_jobs()?;
-        let Some(bytes) = self.jobs.bytes(PREAMBLE_LEN, START)? else {
+        if !self.jobs.preamble()? {
             return wrong(format!("no preamble came, and jobs ended: {}", self.last_words()));
-        };
-        let bytes: [u8; PREAMBLE_LEN] = bytes.try_into().unwrap_or([0; PREAMBLE_LEN]);
-        let theirs = match Preamble::from_bytes(&bytes) {
-            Ok(theirs) => theirs,
-            Err(error) => return wrong(format!("{error}: {bytes:02x?}")),
-        };
-        if let Err(error) = Preamble::agree(theirs) {
-            return wrong(error.to_string());
         }
-        let features = theirs.features;
-        ensure(features == 0, || format!("the preamble has features {features:#x}; version 2 has none"))?;
+        self.hello_frame()
+    }
+
+    /// Reads `Hello`, and checks its frame.
+    pub(crate) fn hello_frame(&mut self) -> Checked<Value> {
         let hello = self.hear("Hello", START)?;
         if hello.kind == Kind::StartFailed {
             let failure: procpool_protocol::Failure = strict::message(&hello.message, "StartFailed")?;

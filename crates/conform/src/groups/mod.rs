@@ -1,6 +1,7 @@
 //! All checks, by subject.
 
 mod arenas;
+mod attached;
 mod batches;
 mod control;
 mod ends;
@@ -34,5 +35,6 @@ pub fn groups() -> &'static [Group] {
         page::GROUP,
         arenas::GROUP,
         saved::GROUP,
+        attached::GROUP,
     ]
 }

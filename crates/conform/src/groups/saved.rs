@@ -8,7 +8,7 @@ use crate::worker::Terms;
 use procpool_protocol::frame::{Kind, flags};
 use procpool_protocol::preamble::Preamble;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
@@ -34,15 +34,24 @@ pub(super) const GROUP: Group = Group {
 };
 
 /// A file that is removed when dropped.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn of(bytes: &[u8]) -> std::io::Result<Self> {
+    /// Returns the name of a file that is not there yet.
+    pub(super) fn unused() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("procpool-conform-{}-{number}.job", process::id()));
+        Self(env::temp_dir().join(format!("procpool-conform-{}-{number}", process::id())))
+    }
+
+    /// Writes a file.
+    pub(super) fn at(path: PathBuf, bytes: &[u8]) -> std::io::Result<Self> {
         fs::write(&path, bytes)?;
         Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -73,8 +82,9 @@ fn run(lab: &Lab<'_>, format: u64, input: &[u8]) -> Checked<ByHand> {
         Out::of(Kind::Recording, 0).message(recording.to_string()).flags(flags::IGNORABLE).bytes();
     let welcome = Terms { owned: false, ..Terms::default() }.frame(lab.job()).bytes();
     let job = job_frame(1, &job(), input).bytes();
-    let file = Scratch::of(&[&Preamble::ours().to_bytes()[..], &recording, &welcome, &job].concat())?;
-    let path = file.0.display().to_string();
+    let file = Scratch::unused();
+    fs::write(file.path(), [&Preamble::ours().to_bytes()[..], &recording, &welcome, &job].concat())?;
+    let path = file.path().display().to_string();
     lab.by_hand(&["--replay", &path], None)
 }
 
