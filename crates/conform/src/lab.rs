@@ -6,6 +6,7 @@ use crate::output::Output;
 use crate::subject::Subject;
 use crate::worker::{Inheritance, Terms, Worker};
 use crate::{FIXTURE, PATIENCE};
+use procpool_protocol::message::Status;
 use procpool_protocol::preamble::Preamble;
 use serde_json::Value;
 use std::fs::File;
@@ -99,6 +100,15 @@ impl<'a> Lab<'a> {
     /// Returns an input that the worker answers with `Ok`.
     pub(crate) fn any(&self) -> Checked<Vec<u8>> {
         self.input().map_or_else(|| skip("needs `--any INPUT`"), Ok)
+    }
+
+    /// Returns the status with which a worker answers the known input, if that is another one than `Ok`.
+    pub(crate) fn refusal(&self) -> Option<Status> {
+        let input = self.subject.input.as_ref()?;
+        self.provide_jobs("json").ok()?;
+        // A worker that breaks the wire here is what the checks are about.
+        let (done, _) = self.ready().and_then(|mut worker| worker.ask(input.as_bytes())).ok()?;
+        (done.status != Status::Ok).then_some(done.status)
     }
 
     /// Returns the command.

@@ -48,7 +48,7 @@ async fn it_lists_its_checks_without_a_worker() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_is_one_error() {
+async fn an_order_that_cannot_be_carried_out_is_one_error() {
     let ended = conform(&["./no-such-worker"]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
     assert_eq!(
@@ -57,6 +57,10 @@ async fn a_command_that_is_not_there_is_one_error() {
     );
     let ended = conform(&["./no-such-worker", "--any", "ping"]).await;
     assert!(ended.stderr.contains("the input is not JSON"), "{}", ended.stderr);
+    let ended = conform(&[&path("procpool-fib"), "--any", "-1"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    let told = "error: the worker answers the input of --any with BadInput";
+    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
     let ended = conform(&[&path("procpool-ping"), "-k", "nothing-like-it"]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("no check's name contains `nothing-like-it`"), "{}", ended.stderr);

@@ -5,11 +5,11 @@ use crate::check::{Check, Checked, Group, ensure, wrong};
 use crate::frame::{In, JSON, Out, RAW, UNKNOWN_KIND, job, job_frame, job_with};
 use crate::lab::Lab;
 use crate::os::process::End;
-use crate::worker::Terms;
+use crate::worker::{Terms, Worker, expect};
 use procpool_protocol::codec::encode_header;
 use procpool_protocol::frame::{Kind, flags};
 use procpool_protocol::limits::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
-use procpool_protocol::message::{Credit, Extra};
+use procpool_protocol::message::{Credit, Extra, Status};
 use std::time::{Duration, Instant};
 
 pub(super) const GROUP: Group = Group {
@@ -20,6 +20,12 @@ pub(super) const GROUP: Group = Group {
             "A worker skips frames of unknown kinds that are IGNORABLE, with everything in them, on both connections.",
             &["frames", "how-this-may-grow"],
             ignorable_frames,
+        ),
+        Check::new(
+            "known-flags",
+            "A worker accepts each known flag but PAYLOAD_REF on every kind, and any encoding of no payload.",
+            &["frames"],
+            known_flags,
         ),
         Check::new(
             "unknown-kinds",
@@ -39,6 +45,12 @@ pub(super) const GROUP: Group = Group {
             "A worker compares lengths with the limits as soon as it has a frame's header.",
             &["frames", "limits"],
             lengths,
+        ),
+        Check::new(
+            "max-payload",
+            "A worker compares payloads with the `max_payload` of its Welcome.",
+            &["handshake", "frames"],
+            max_payload,
         ),
         Check::new(
             "broken-frame-headers",
@@ -93,9 +105,33 @@ fn ignorable_frames(lab: &Lab<'_>) -> Checked {
     worker.done(1).map(drop)
 }
 
-/// Sends bytes to a ready worker, which should say on standard error what is wrong, and exit.
-fn breach(lab: &Lab<'_>, what: &str, on_jobs: bool, frame: &Out) -> Checked<End> {
+fn known_flags(lab: &Lab<'_>) -> Checked {
     let mut worker = lab.ready()?;
+    let all = flags::IGNORABLE | flags::END | flags::TAKEN;
+    let flagged = |frame: Out| frame.flags(all).with(|head| head.encoding = RAW);
+    worker.control.try_send(&flagged(Out::of(Kind::Cancel, 7)).bytes());
+    if let (Ok(input), Ok(())) = (lab.any(), lab.provide_jobs("json")) {
+        worker.sequence = 1;
+        worker.jobs.say(&job_frame(1, &job(), &input).flags(all))?;
+        let (done, _) = worker.done(1)?;
+        expect(&done, "Ok", |status| *status == Status::Ok)?;
+    }
+    worker.control.try_send(&flagged(Out::of(Kind::Shutdown, 0)).bytes());
+    worker.end_well("a flagged Cancel and a flagged Shutdown")
+}
+
+fn max_payload(lab: &Lab<'_>) -> Checked {
+    let worker = lab.ready_on(&Terms { max_payload: 1000, ..Terms::default() })?;
+    let frame = Out::of(Kind::Job, 1).with(|head| (head.payload_len, head.encoding) = (1001, RAW));
+    broken(worker, "a payload of 1001 bytes, of at most 1000", true, &frame).map(drop)
+}
+
+fn breach(lab: &Lab<'_>, what: &str, on_jobs: bool, frame: &Out) -> Checked<End> {
+    broken(lab.ready()?, what, on_jobs, frame)
+}
+
+/// Sends bytes to a ready worker, which should say on standard error what is wrong, and exit.
+fn broken(mut worker: Worker, what: &str, on_jobs: bool, frame: &Out) -> Checked<End> {
     let line = if on_jobs { &mut worker.jobs } else { &mut worker.control };
     line.send(&frame.bytes())?;
     let until = Instant::now() + PATIENCE;

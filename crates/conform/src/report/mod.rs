@@ -4,6 +4,7 @@ mod junit;
 mod people;
 mod tap;
 
+use crate::lab::Lab;
 use crate::os::process::Process;
 use crate::{Check, Finding, Subject, Verdict, run, selected};
 use std::fs::File;
@@ -29,14 +30,23 @@ pub enum Format {
 pub enum RunError {
     /// The system does not start the command.
     #[error("failed to start {program}: {reason}")]
+    #[non_exhaustive]
     Start {
         /// The command's first word.
         program: String,
         /// The system's error.
         reason: io::Error,
     },
+    /// The worker does not answer the known input with `Ok`.
+    #[error("the worker answers the input of --any with {status}: give one that it answers with Ok")]
+    #[non_exhaustive]
+    Input {
+        /// The status that came.
+        status: String,
+    },
     /// No check has such a name.
     #[error("no check's name contains `{only}`: `procpool conform --list` prints all names")]
+    #[non_exhaustive]
     NoCheck {
         /// The part of a name.
         only: String,
@@ -56,7 +66,8 @@ impl From<io::Error> for RunError {
 /// the end. Returns whether the worker passed.
 ///
 /// # Errors
-/// When the system does not start the command, no check is selected, or the report cannot be written.
+/// When the system does not start the command, the worker does not answer the known input with `Ok`, no check is
+/// selected, or the report cannot be written.
 pub fn run_and_report(
     subject: &Subject,
     only: Option<&str>,
@@ -67,6 +78,9 @@ pub fn run_and_report(
         return Err(RunError::NoCheck { only: only.unwrap_or_default().to_owned() });
     }
     try_start(subject)?;
+    if let Some(status) = Lab::open(subject).refusal() {
+        return Err(RunError::Input { status: format!("{status:?}") });
+    }
     let mut findings = Vec::new();
     if format == Format::Tap {
         tap::begin(selected(only).count(), out)?;
