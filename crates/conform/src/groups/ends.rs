@@ -1,5 +1,6 @@
 //! How a worker ends: shutdown, ends of file, and a coordinator that is gone.
 
+use super::control::settle;
 use super::start::child;
 use crate::PATIENCE;
 use crate::check::{Check, Checked, Group, ensure, skip, wrong};
@@ -251,6 +252,10 @@ fn stopped_orphan(lab: &Lab<'_>) -> Checked {
     let said = worker.stdout.whole(Duration::ZERO);
     let pid = said.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
     let Some(pid) = pid.filter(|_| is_told) else { return wrong("the shell did not tell the worker's id") };
+    // A worker may ask for the signal shortly after its Ready.
+    settle(&mut worker)?;
+    // sleep: time for an interpreter to get there, whose start is more urgent.
+    std::thread::sleep(Duration::from_secs(1));
     ensure(stop(pid, PATIENCE)?, || "the worker cannot be stopped".into())?;
     worker.jobs.close();
     worker.control.close();
