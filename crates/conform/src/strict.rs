@@ -62,25 +62,18 @@ pub(crate) fn status(status: &Status) -> Checked {
     }
 }
 
-/// Decodes the answer of an input of a batch, which is a status alone.
-pub(crate) fn failure(failure: &Failure) -> Checked {
+fn failure(failure: &Failure) -> Checked {
     text("the code", failure.code())?;
     text("the message", failure.message())?;
-    // `details` is private to its type; the encoding has it as the third text.
-    let details = details(failure)?;
-    match details {
-        Some(details) => {
-            text("the details", &details)?;
-            match serde_json::from_str::<Value>(&details) {
-                Ok(_) => Ok(()),
-                Err(error) => wrong(format!("the details are not JSON: {error}")),
-            }
-        }
-        None => Ok(()),
+    let Some(details) = details(failure)? else { return Ok(()) };
+    text("the details", &details)?;
+    match serde_json::from_str::<Value>(&details) {
+        Ok(_) => Ok(()),
+        Err(error) => wrong(format!("the details are not JSON: {error}")),
     }
 }
 
-/// Returns the details of a failure, as it was sent.
+/// Returns the details of a failure, as they were sent. Its type shows them only if they are JSON.
 fn details(failure: &Failure) -> Checked<Option<String>> {
     let bytes = encode_header(failure)?;
     let (_, _, details, _): (String, String, Option<String>, bool) = codec::decode_header(&bytes)?;

@@ -1,6 +1,6 @@
 //! A worker process that the kit has spawned as a pool does, with both its connections.
 
-use crate::check::{Checked, ensure, wrong};
+use crate::check::{Checked, Stop, ensure, wrong};
 use crate::frame::{In, JSON, Out, job, job_frame};
 use crate::line::Line;
 use crate::os::memory::Memory;
@@ -179,7 +179,7 @@ impl Worker {
         match self.jobs.frame(patience) {
             Ok(Some(frame)) => Ok(frame),
             Ok(None) => wrong(format!("expected {expected}, and jobs ended: {}", self.last_words())),
-            Err(crate::check::Stop::Wrong(text)) => wrong(format!("expected {expected}: {text}")),
+            Err(Stop::Wrong(text)) => wrong(format!("expected {expected}: {text}")),
             Err(other) => Err(other),
         }
     }
@@ -189,7 +189,7 @@ impl Worker {
         match self.control.frame(PATIENCE) {
             Ok(Some(frame)) => Ok(frame),
             Ok(None) => wrong(format!("expected {expected}, and control ended: {}", self.last_words())),
-            Err(crate::check::Stop::Wrong(text)) => wrong(format!("expected {expected}: {text}")),
+            Err(Stop::Wrong(text)) => wrong(format!("expected {expected}: {text}")),
             Err(other) => Err(other),
         }
     }

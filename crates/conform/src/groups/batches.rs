@@ -70,17 +70,12 @@ fn ready(lab: &Lab<'_>, terms: &Terms) -> Checked<Worker> {
 
 /// Sends a batch of inputs as JSON, and returns its end.
 fn send(worker: &mut Worker, inputs: &[Vec<u8>]) -> Checked<(Done, In)> {
-    let mut bytes = Inputs::default();
-    inputs.iter().for_each(|input| bytes.push(input));
-    let bytes: Vec<u8> = procpool_bytes(bytes);
+    let mut all = Inputs::default();
+    inputs.iter().for_each(|input| all.push(input));
+    let Bytes(bytes) = Bytes::from(all);
     let extra = Extra { tag: of_job::BATCH, value: vec![JSON] };
     let sequence = worker.give_as(&job_with(vec![extra]), RAW, &bytes)?;
     worker.done(sequence)
-}
-
-fn procpool_bytes(inputs: Inputs) -> Vec<u8> {
-    let Bytes(bytes) = Bytes::from(inputs);
-    bytes.to_vec()
 }
 
 /// Reads the answers of a batch of `count` inputs.

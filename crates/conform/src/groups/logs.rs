@@ -1,8 +1,7 @@
 //! `Log` frames, and lines on standard output and standard error.
 
 use crate::PATIENCE;
-use crate::check::{Check, Checked, Group, ensure, skip};
-use crate::frame::In;
+use crate::check::{Check, Checked, Group, ensure, skip, wrong};
 use crate::lab::Lab;
 use crate::strict;
 use crate::worker::{Worker, expect};
@@ -46,14 +45,14 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
-/// Has the fixture log, and returns the record with its frame.
-fn log(worker: &mut Worker, command: &Value) -> Checked<(In, Value)> {
+/// Has the fixture log, and returns the record.
+fn log(worker: &mut Worker, command: &Value) -> Checked<Value> {
     let sequence = worker.give(command.to_string().as_bytes())?;
     let frame = worker.hear("Log", PATIENCE)?;
     if frame.kind == Kind::Done {
         return match strict::done(&frame)?.status {
             Status::Ok => skip("it sends no Log frames"),
-            other => Err(crate::check::Stop::Wrong(format!("expected a Log, got {other:?}"))),
+            other => wrong(format!("expected a Log, got {other:?}")),
         };
     }
     // That it is IGNORABLE was looked at when it was read.
@@ -63,14 +62,14 @@ fn log(worker: &mut Worker, command: &Value) -> Checked<(In, Value)> {
     let record = strict::json(&frame)?;
     let (done, _) = worker.done(sequence)?;
     expect(&done, "Ok", |status| *status == Status::Ok)?;
-    Ok((frame, record))
+    Ok(record)
 }
 
 fn log_frames(lab: &Lab<'_>) -> Checked {
     let mut worker = lab.ready()?;
     for level in ["error", "warn", "info", "debug", "trace"] {
         let text = "a line\nand \"another\" é";
-        let (_, record) = log(&mut worker, &json!({"op": "log", "text": text, "level": level}))?;
+        let record = log(&mut worker, &json!({"op": "log", "text": text, "level": level}))?;
         ensure(record["level"] == level && record["message"] == text, || {
             format!("expected level {level} and the message {text:?}, got {record}")
         })?;
@@ -84,7 +83,7 @@ fn long_logs(lab: &Lab<'_>) -> Checked {
     let mut worker = lab.ready()?;
     // Escaped, the second is six times as long.
     for text in ["€".repeat(30_000), "\u{1}".repeat(30_000)] {
-        let (_, record) = log(&mut worker, &json!({"op": "log", "text": text, "level": "info"}))?;
+        let record = log(&mut worker, &json!({"op": "log", "text": text, "level": "info"}))?;
         let message = record["message"].as_str().unwrap_or_default();
         let is_cut = !message.is_empty() && message.len() <= MAX_TEXT && text.starts_with(message);
         ensure(is_cut, || format!("expected at most {MAX_TEXT} bytes of the text, got {}", message.len()))?;
