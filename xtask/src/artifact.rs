@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 /// An executable that cargo built or found fresh.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Artifact {
     /// Its name, without the suffix that some systems add.
     pub(crate) name: String,

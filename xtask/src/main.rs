@@ -12,7 +12,9 @@ mod chaos;
 mod ci;
 mod dist;
 mod error;
+mod folder;
 mod fuzz;
+mod installed;
 mod journal;
 mod needs;
 mod os;
@@ -42,7 +44,7 @@ Commands:
   sdk      lint, check and test the SDKs for Python and Node
   book     render the guide into target/book/
   package  pack every published crate and build it from its package
-  dist     pack each executable as an artifact of its own into dist/
+  dist     pack each executable and the SDKs into dist/
   help     print this
 
 `cargo xtask <COMMAND> --help` says more about one of them.";

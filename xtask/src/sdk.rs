@@ -5,33 +5,46 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::artifact::Artifact;
 use crate::cargo;
+use crate::dist;
 use crate::error::Error;
+use crate::installed;
 use crate::journal::Journal;
 
 pub(crate) const HELP: &str = "\
 Lints, type-checks and tests the SDKs with their languages' own tools, against the server of this workspace
 
-Usage: cargo xtask sdk [python] [node]
+Usage: cargo xtask sdk [python] [node] [packages]
 
-  python  ruff, mypy and pytest, in a virtual environment in target/sdk; needs python3 with venv
-  node    biome, tsc and node --test, in sdk/node/node_modules; needs Node.js 18 or later and npm
+  python    ruff, mypy and pytest, in a virtual environment in target/sdk; needs python3 with venv
+  node      biome, tsc and node --test, in sdk/node/node_modules; needs Node.js 18 or later and npm
+  packages  packs both as `cargo xtask dist` does, with the debug executable, installs the files into a fresh
+            environment and a fresh folder, without a registry or a Rust toolchain, and runs jobs there
 
-Without a name, both.";
+Without a name, all.";
 
 /// The variable that names the server which the tests start.
 const SERVER: &str = "PROCPOOL";
 
 const PYTHON: &str = "the SDK for Python";
 const NODE: &str = "the SDK for Node";
+const WHEELS: &str = "the SDK for Python, installed from its wheels";
+const TARBALLS: &str = "the SDK for Node, installed from its tarballs";
 
-const NO_PYTHON: &str = "python3 makes no virtual environment here (Debian: apt-get install python3-venv)";
-const NO_NODE: &str = "Node.js 18 or later and npm are not installed (Debian: apt-get install nodejs npm)";
+pub(crate) const NO_PYTHON: &str =
+    "python3 makes no virtual environment here (Debian: apt-get install python3-venv)";
+pub(crate) const NO_NODE: &str =
+    "Node.js 18 or later and npm are not installed (Debian: apt-get install nodejs npm)";
+const NO_PACKAGES: &str =
+    "its language's tools are missing, or there are no packages with the server for this platform";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Error> {
-    let known = ["python", "node"];
+    let known = ["python", "node", "packages"];
     if let Some(other) = args.iter().find(|arg| !known.contains(&arg.as_str())) {
-        return Err(Error::Usage(format!("there is no SDK `{other}`; there are python and node\n\n{HELP}")));
+        return Err(Error::Usage(format!(
+            "there is no SDK `{other}`; there are python, node and packages\n\n{HELP}"
+        )));
     }
     let wants = |name: &str| args.is_empty() || args.iter().any(|arg| arg == name);
     let mut journal = Journal::default();
@@ -41,6 +54,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     if wants("node") {
         attempt(&mut journal, NODE, has_node, NO_NODE, node);
     }
+    if wants("packages") {
+        packages(&mut journal);
+    }
     journal.finish()
 }
 
@@ -48,6 +64,14 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
 pub(crate) fn in_ci(journal: &mut Journal) {
     attempt(journal, PYTHON, has_python, NO_PYTHON, python);
     attempt(journal, NODE, has_node, NO_NODE, node);
+    packages(journal);
+}
+
+fn packages(journal: &mut Journal) {
+    let wheels = || installed::python(&server()?);
+    attempt(journal, WHEELS, || has_python() && dist::has_packages(), NO_PACKAGES, wheels);
+    let tarballs = || installed::node(&server()?);
+    attempt(journal, TARBALLS, || has_node() && dist::has_packages(), NO_PACKAGES, tarballs);
 }
 
 fn attempt(
@@ -61,15 +85,10 @@ fn attempt(
 }
 
 fn python() -> Result<(), Error> {
-    let (server, venv) = (server()?, place("python"));
-    if !venv.join("bin/python").exists() {
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv"]).arg(&venv);
-        cargo::run(make)?;
-    }
+    let (server, venv) = (server()?, virtual_environment()?);
     let tool = |name: &str, args: &[&str]| {
         let mut tool = Command::new(venv.join("bin").join(name));
-        tool.current_dir(cargo::root().join("sdk/python")).args(args).env(SERVER, &server);
+        tool.current_dir(cargo::root().join("sdk/python")).args(args).env(SERVER, &server.path);
         cargo::run(tool)
     };
     tool("pip", &["install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"])?;
@@ -84,7 +103,7 @@ fn node() -> Result<(), Error> {
     let server = server()?;
     let npm = |args: &[&str]| {
         let mut npm = Command::new("npm");
-        npm.current_dir(cargo::root().join("sdk/node")).args(args).env(SERVER, &server);
+        npm.current_dir(cargo::root().join("sdk/node")).args(args).env(SERVER, &server.path);
         cargo::run(npm)
     };
     npm(&["ci", "--silent", "--no-audit", "--no-fund"])?;
@@ -94,17 +113,28 @@ fn node() -> Result<(), Error> {
 }
 
 /// Builds the server and its workers.
-fn server() -> Result<PathBuf, Error> {
+fn server() -> Result<Artifact, Error> {
     let built = cargo::build(&["--workspace", "--bins", "--locked"])?;
-    Ok(cargo::find(&built, "procpool")?.path.clone())
+    cargo::find(&built, "procpool").cloned()
 }
 
-/// Returns the directory for a language's tools.
-fn place(language: &str) -> PathBuf {
-    cargo::root().join("target/sdk").join(language)
+/// Returns the virtual environment of Python's tools, which is made if it is not there.
+pub(crate) fn virtual_environment() -> Result<PathBuf, Error> {
+    let venv = place("python");
+    if !venv.join("bin/pip").exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&venv);
+        cargo::run(make)?;
+    }
+    Ok(venv)
 }
 
-fn has_python() -> bool {
+/// Returns a directory for a language's tools or packages.
+pub(crate) fn place(name: &str) -> PathBuf {
+    cargo::root().join("target/sdk").join(name)
+}
+
+pub(crate) fn has_python() -> bool {
     // A venv without pip is what Debian makes without its package.
     succeeds(
         Command::new("python3")
@@ -112,7 +142,7 @@ fn has_python() -> bool {
     )
 }
 
-fn has_node() -> bool {
+pub(crate) fn has_node() -> bool {
     let script = "process.exit(Number(process.versions.node.split('.')[0]) < 18 ? 1 : 0)";
     succeeds(Command::new("node").args(["-e", script])) && succeeds(Command::new("npm").arg("--version"))
 }
@@ -128,6 +158,6 @@ mod tests {
     #[test]
     fn an_unknown_language_is_answered_with_those_that_there_are() {
         let error = run(&["cobol".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("`cobol`") && error.contains("python and node"), "{error}");
+        assert!(error.contains("`cobol`") && error.contains("python, node and packages"), "{error}");
     }
 }

@@ -1,15 +1,22 @@
 //! `cargo xtask dist`: each executable as an artifact of its own, since each is deployed on its own.
 
 mod archive;
+pub(crate) mod npm;
+mod platform;
 mod proof;
+pub(crate) mod wheels;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::artifact::Artifact;
 use crate::cargo;
 use crate::error::{Error, shown};
+use crate::folder::{copy, empty};
+use crate::sdk;
+
+use platform::Platform;
 
 pub(crate) const HELP: &str = "\
 Packs each executable as an artifact of its own
@@ -19,7 +26,13 @@ Usage: cargo xtask dist
 Builds in release and writes into dist/, which is emptied first,
   <name>-<version>-<host>.tar.gz   the executable and its licences, in a folder
                                    (and the README, with the server)
+  procpool-<version>-py3-none-any.whl, procpool-<version>.tgz
+                                   the SDKs for Python and Node
+  procpool_server-<version>-py3-none-<platform>.whl, procpool-linux-<platform>-<version>.tgz
+                                   the server as Python and npm install it
   SHA256SUMS                       for `sha256sum --check`
+
+Wheels need python3 with venv, the tarballs need npm. Without them they are left out, and that is said.
 
 At the end each artifact is unpacked alone into an empty folder and has to run there.";
 
@@ -57,12 +70,44 @@ pub(crate) fn run() -> Result<(), Error> {
     for product in PRODUCTS {
         archives.push(pack(product, cargo::find(&built, product.name)?, &host, &dist)?);
     }
-    archive::checksums(&dist, &archives)?;
+    let packages = packages(cargo::find(&built, "procpool")?, &host, &dist)?;
+    archive::checksums(&dist, &[&archives[..], &packages].concat())?;
     for (product, name) in PRODUCTS.iter().zip(&archives) {
         proof::runs_alone(product.name, &dist.join(name), product.proof)?;
         println!("dist/{name}");
     }
+    packages.iter().for_each(|name| println!("dist/{name}"));
     Ok(())
+}
+
+/// Packs the SDKs, as far as this machine has their languages' tools, and returns the names of the files.
+fn packages(server: &Artifact, host: &str, dist: &Path) -> Result<Vec<String>, Error> {
+    let platform = Platform::of(host);
+    if platform.is_none() {
+        println!("no wheel and no npm package with the server: they are not made for {host}");
+    }
+    let mut names = Vec::new();
+    if sdk::has_python() {
+        names.extend(wheels::pack(server, platform, dist)?);
+    } else {
+        println!("no wheels: {}", sdk::NO_PYTHON);
+    }
+    if sdk::has_node() {
+        names.extend(npm::pack(server, platform, dist)?);
+    } else {
+        println!("no npm packages: {}", sdk::NO_NODE);
+    }
+    Ok(names)
+}
+
+/// Returns whether this machine is a platform that has packages with executables.
+pub(crate) fn has_packages() -> bool {
+    platform().is_ok_and(|platform| platform.is_some())
+}
+
+/// Returns the platform of this machine, if there are packages with executables for it.
+pub(crate) fn platform() -> Result<Option<Platform>, Error> {
+    Ok(Platform::of(&host()?))
 }
 
 fn build() -> Result<Vec<Artifact>, Error> {
@@ -85,13 +130,6 @@ fn host() -> Result<String, Error> {
     })
 }
 
-fn empty(dist: &Path) -> Result<(), Error> {
-    if dist.exists() {
-        fs::remove_dir_all(dist).map_err(Error::file("empty", dist))?;
-    }
-    fs::create_dir(dist).map_err(Error::file("create", dist))
-}
-
 /// Packs one product and returns its archive's name. The folder it is made from does not stay.
 fn pack(product: &Product, artifact: &Artifact, host: &str, dist: &Path) -> Result<String, Error> {
     let stem = format!("{}-{}-{host}", product.name, artifact.version);
@@ -104,10 +142,4 @@ fn pack(product: &Product, artifact: &Artifact, host: &str, dist: &Path) -> Resu
     let name = archive::pack(dist, &stem)?;
     fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
     Ok(name)
-}
-
-/// Copies with the permissions: an executable stays one.
-fn copy(file: &Path, folder: &Path) -> Result<(), Error> {
-    let target: PathBuf = file.file_name().map_or_else(|| folder.to_owned(), |name| folder.join(name));
-    fs::copy(file, &target).map_err(Error::file("copy", file)).map(drop)
 }
