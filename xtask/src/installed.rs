@@ -5,7 +5,6 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use crate::artifact::Artifact;
 use crate::dist::{self, npm, wheels};
 use crate::error::Error;
 use crate::folder::{self, Folder};
-use crate::{cargo, sdk};
+use crate::{cargo, os, sdk};
 
 const NO_PROGRAM: &str = "it was there a moment ago";
 
@@ -47,7 +46,7 @@ pub(crate) fn node(server: &Artifact) -> Result<(), Error> {
     fs::create_dir(&tools).map_err(Error::file("create", &tools))?;
     for name in ["node", "npm"] {
         let (program, link) = (on_path(name)?, tools.join(name));
-        symlink(&program, &link).map_err(Error::file("link", &link))?;
+        os::link(&program, &link).map_err(Error::file("link", &link))?;
     }
     let manifest = fresh.path().join("package.json");
     fs::write(&manifest, "{}\n").map_err(Error::file("write", &manifest))?;

@@ -1,5 +1,7 @@
-//! The one thing that a task asks of the operating system itself: to become another program.
+//! The requests of a task to the operating system itself: to become another program, and to link one.
 
+use std::io;
+use std::path::Path;
 use std::process::Command;
 
 use crate::error::Error;
@@ -20,4 +22,16 @@ pub(crate) fn become_program(mut command: Command) -> Result<(), Error> {
 pub(crate) fn become_program(mut command: Command) -> Result<(), Error> {
     let status = command.status().map_err(Error::start(&command, NOT_STARTED))?;
     std::process::exit(status.code().unwrap_or(1));
+}
+
+/// Gives a program a second name, under which it finds the files beside its first one.
+#[cfg(unix)]
+pub(crate) fn link(program: &Path, name: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(program, name)
+}
+
+/// Gives a program a second name. Untested: no packages with executables are made for such systems.
+#[cfg(not(unix))]
+pub(crate) fn link(program: &Path, name: &Path) -> io::Result<()> {
+    std::fs::hard_link(program, name)
 }
