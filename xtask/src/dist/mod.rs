@@ -32,7 +32,8 @@ Builds in release and writes into dist/, which is emptied first,
                                    the server as Python and npm install it
   SHA256SUMS                       for `sha256sum --check`
 
-Wheels need python3 with venv, the tarballs need npm. Without them they are left out, and that is said.
+Wheels need python3 with venv and, at the first time, the network for the build backend. The tarballs need
+npm. Without these languages their packages are left out, and that is said.
 
 At the end each artifact is unpacked alone into an empty folder and has to run there.";
 
