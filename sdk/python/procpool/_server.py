@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections import deque
-from typing import IO, Any, Deque, Mapping, Optional
+from typing import IO, Any, Deque, List, Mapping, Optional
 
 from . import _runtime_dir as runtime
 from ._client import Address
@@ -31,22 +32,29 @@ _PRINTED = re.compile(r'\S+Z +INFO procpool::(stdout|stderr): (.*) worker="[^"]*
 
 
 def find_procpool() -> str:
-    """Returns the path of the command `procpool`: that of the wheel, `$PROCPOOL`, or the one on PATH."""
-    of_wheel = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin", "procpool")
-    if os.access(of_wheel, os.X_OK):
-        return of_wheel
+    """Returns the path of the command `procpool`: `$PROCPOOL`, that of `procpool[server]`, or the one on PATH."""
     named = os.environ.get("PROCPOOL")
     if named:
         if os.access(named, os.X_OK) and not os.path.isdir(named):
             return named
         raise ServerError(f"$PROCPOOL is {named!r}, which is no executable file")
+    for folder in _script_folders():
+        installed = os.path.join(folder, "procpool")
+        if os.access(installed, os.X_OK) and os.path.isfile(installed):
+            return installed
     found = shutil.which("procpool")
     if found is None:
         raise ServerError(
-            "the command `procpool` is neither in this package, nor on PATH: "
-            "install the package with its binary, or let $PROCPOOL name the executable"
+            "the command `procpool` is neither installed for this Python, nor on PATH: "
+            "install `procpool[server]`, or let $PROCPOOL name the executable"
         )
     return found
+
+
+def _script_folders() -> List[str]:
+    """Returns the folders of scripts: those of this Python, of this user, and of `pip install --target`."""
+    beside = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bin")
+    return [sysconfig.get_path("scripts"), sysconfig.get_path("scripts", f"{os.name}_user"), beside]
 
 
 class Server:

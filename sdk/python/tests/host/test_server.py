@@ -169,23 +169,29 @@ def test_the_import_path_of_workers_is_that_of_the_program() -> None:
 
 
 def test_the_command_is_looked_for(monkeypatch: Any, tmp_path: Any) -> None:
+    def executable(folder: str) -> str:
+        path = tmp_path / folder / "procpool"
+        path.parent.mkdir()
+        path.write_text("")
+        path.chmod(0o755)
+        return str(path)
+
+    folders = {"posix_user": tmp_path / "user", None: tmp_path / "scripts"}
+    monkeypatch.setattr("sysconfig.get_path", lambda _, scheme=None: str(folders[scheme]))
+    monkeypatch.setattr(_server, "__file__", str(tmp_path / "procpool" / "_server.py"))
     monkeypatch.delenv("PROCPOOL", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(procpool.ServerError, match=r"\$PROCPOOL"):
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    with pytest.raises(procpool.ServerError, match=r"procpool\[server\].*\$PROCPOOL"):
         _server.find_procpool()
-    on_path = tmp_path / "procpool"
-    on_path.write_text("")
-    on_path.chmod(0o755)
-    assert _server.find_procpool() == str(on_path)
-    monkeypatch.setenv("PROCPOOL", str(tmp_path / "other"))
+    # From the last place to the first one.
+    for folder in ("path", "bin", "user", "scripts"):
+        path = executable(folder)
+        assert _server.find_procpool() == path
+    monkeypatch.setenv("PROCPOOL", str(tmp_path / "none"))
     with pytest.raises(procpool.ServerError, match="no executable file"):
         _server.find_procpool()
-    monkeypatch.setattr(_server, "__file__", str(tmp_path / "_server.py"))
-    of_wheel = tmp_path / "bin" / "procpool"
-    of_wheel.parent.mkdir()
-    of_wheel.write_text("")
-    of_wheel.chmod(0o755)
-    assert _server.find_procpool() == str(of_wheel)
+    monkeypatch.setenv("PROCPOOL", executable("named"))
+    assert _server.find_procpool() == str(tmp_path / "named" / "procpool")
 
 
 def test_sockets_are_in_a_directory_of_this_user_alone(monkeypatch: Any, tmp_path: Any) -> None:
