@@ -62,6 +62,10 @@ pub enum Kind {
     Share = 0x39,
     /// Answers a share.
     Shared = 0x3a,
+    /// Asks a [template](crate::handshake::Welcome::template) for a worker, to which the attached descriptors belong.
+    Fork = 0x3b,
+    /// A template did not fork, and why.
+    ForkFailed = 0x3c,
     /// The worker's code still holds data in an arena, which must no longer be written to.
     Held = 0x26,
     /// A log record. JSON header.
@@ -97,6 +101,8 @@ impl Kind {
             0x38 => Self::Recalled,
             0x39 => Self::Share,
             0x3a => Self::Shared,
+            0x3b => Self::Fork,
+            0x3c => Self::ForkFailed,
             0x26 => Self::Held,
             0x27 => Self::Log,
             0x40 => Self::Recording,
@@ -105,9 +111,9 @@ impl Kind {
     }
 
     /// Returns whether frames of this kind may have [attachments](crate::attachments): frames of the
-    /// coordinator that pass memory.
+    /// coordinator that pass memory, or the connections of a worker.
     pub fn may_have_attachments(self) -> bool {
-        matches!(self, Self::Welcome | Self::Job | Self::Message | Self::Share)
+        matches!(self, Self::Welcome | Self::Job | Self::Message | Self::Share | Self::Fork)
     }
 
     /// Returns the flags that every frame of this kind carries.

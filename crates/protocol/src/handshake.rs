@@ -72,6 +72,9 @@ pub struct Hello {
     /// Whether the worker accepts [batches](crate::batch).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batches: bool,
+    /// Whether the worker can be the [template](Welcome::template) of others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forks: bool,
     /// The encodings of payloads that the worker reads and writes. All if it does not name any.
     #[serde(default, skip_serializing_if = "Encodings::is_all")]
     pub encodings: Encodings,
@@ -112,6 +115,9 @@ pub struct Welcome {
     /// Whether the worker [inherited](crate::birth) [arenas](crate::arena).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub arenas: bool,
+    /// Whether the worker is a template: it loads its state and runs no job, but forks a worker for each `Fork`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub template: bool,
 }
 
 /// The coordinator rejects a connection and closes it.

@@ -50,6 +50,7 @@ impl Identity {
             page: true,
             batches: self.modes.contains(&Mode::Jobs),
             arenas: Some(TakesArenas::Received),
+            forks: false,
             encodings: Encodings::ALL,
             concurrency: 1,
         }

@@ -78,6 +78,7 @@ fn hello() -> Hello {
         sdk: "born".into(),
         build: None,
         page: false,
+        forks: false,
         batches: false,
         arenas: Some(TakesArenas::Born),
         encodings: Encodings::ALL,

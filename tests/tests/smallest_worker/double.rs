@@ -174,6 +174,7 @@ pub(crate) fn opening(owned: bool) -> Vec<u8> {
         job: None,
         max_payload: 1 << 20,
         page: false,
+        template: false,
         arenas: false,
     };
     let welcome = json_frame(Kind::Welcome, &welcome).expect("a welcome");

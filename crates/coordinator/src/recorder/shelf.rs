@@ -183,6 +183,7 @@ mod tests {
             job: None,
             max_payload: 10,
             page: false,
+            template: false,
             arenas: false,
         };
         SavedJob {

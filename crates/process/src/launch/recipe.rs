@@ -134,6 +134,7 @@ impl Recipe {
             job: self.job.clone().or_else(|| self.expects.get().map(|contract| contract.job.clone())),
             max_payload: self.max_payload,
             page: false,
+            template: false,
             arenas: false,
         }
     }

@@ -39,6 +39,7 @@ fn saved() -> SavedJob {
         job: Some("fib".into()),
         max_payload: 1_000_000,
         page: false,
+        template: false,
         arenas: false,
     };
     let header = Job {

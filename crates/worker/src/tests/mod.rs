@@ -224,6 +224,7 @@ fn welcome(mode: Mode) -> Welcome {
         max_payload: 1000,
         page: false,
         arenas: false,
+        template: false,
     }
 }
 

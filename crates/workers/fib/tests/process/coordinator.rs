@@ -124,6 +124,7 @@ impl Fib {
             job: Some("fib".into()),
             max_payload: 1 << 20,
             page: false,
+            template: false,
             arenas: false,
         };
         let first = opening(&json_frame(Kind::Welcome, &welcome).unwrap());
