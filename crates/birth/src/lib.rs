@@ -56,6 +56,15 @@ struct State {
 }
 
 impl State {
+    const NEW: Self = Self {
+        is_claimed: false,
+        is_serving: false,
+        is_no_worker: false,
+        taken: Vec::new(),
+        wanted: None,
+        offered: Vec::new(),
+    };
+
     fn was_spawned(&mut self) -> bool {
         if self.is_claimed {
             return true;
@@ -65,14 +74,7 @@ impl State {
     }
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
-    is_claimed: false,
-    is_serving: false,
-    is_no_worker: false,
-    taken: Vec::new(),
-    wanted: None,
-    offered: Vec::new(),
-});
+static STATE: Mutex<State> = Mutex::new(State::NEW);
 
 /// Returns whether a coordinator spawned this process as a worker.
 pub fn was_spawned() -> bool {
@@ -91,6 +93,18 @@ pub fn claim() -> Option<Connections> {
     let (jobs, control) = (inherited::take(JOBS_FD)?, inherited::take(CONTROL_FD)?);
     state.is_claimed = true;
     Some(Connections { jobs: jobs.into(), control: control.into() })
+}
+
+/// Takes both connections of a fork of a worker, which were put in the place of the old ones, and tells the
+/// coordinator of them: its kernel says which process has sent the preamble.
+///
+/// The caller has forgotten the old connections. Returns `None` if the new ones are not there.
+pub fn reborn() -> Option<Connections> {
+    *state() = State::NEW;
+    let connections = claim()?;
+    serves();
+    inherited::send(JOBS_FD, &Preamble::ours().to_bytes());
+    Some(connections)
 }
 
 /// Takes memory that the `Welcome` has named, such as the page, once. Returns `None` if it was

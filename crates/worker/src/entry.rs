@@ -3,11 +3,13 @@
 use crate::arguments;
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError, conclude};
+use crate::handshake::Opening;
 use crate::identity::Identity;
 use crate::offers::Jobs;
 use crate::port::{self, ParentPort};
 use crate::session::Session;
 use crate::startup::Startup;
+use crate::template::{self, Grown};
 use crate::{conversation, jobs, os, spawned};
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Failure, Job};
@@ -223,6 +225,22 @@ pub(crate) fn answer<J: Job, S>(
         std::mem::forget(state);
     }
     end
+}
+
+/// Creates the state and forks workers with it. Each fork works as the coordinator wants.
+pub(crate) fn grow<J: Job, S>(
+    opening: Opening,
+    init: impl FnOnce(&Startup) -> Result<S, Failure>,
+    f: impl FnMut(&mut S, J::Input, &Context<J>) -> Result<J::Output, Failure>,
+) -> Result<Ending, WorkerError> {
+    let identity = Identity::of_job::<J>();
+    match template::grow(opening, &identity, init)? {
+        Grown::Ended(ending) => Ok(ending),
+        Grown::Worker(state, opening) => {
+            let session = spawned::join(*opening, &identity)?;
+            attend(session, |session| answer::<J, S>(session, Introduction::WithReady, |_| Ok(state), f))
+        }
+    }
 }
 
 fn talk<In, Out>(

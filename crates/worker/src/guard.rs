@@ -103,7 +103,7 @@ impl Guard {
 }
 
 /// Returns the description as a frame, without the schemas if they are too large to send.
-fn description(full: Description) -> Result<Frame, CodecError> {
+pub(crate) fn description(full: Description) -> Result<Frame, CodecError> {
     match json_frame(Kind::Description, &full) {
         Err(CodecError::TooLarge { .. }) => {
             json_frame(Kind::Description, &Description { input: None, output: None, ..full })

@@ -39,8 +39,8 @@ pub(crate) struct Opening {
     worker_data: Payload,
     jobs: Line,
     control: Line,
-    /// Its preamble was sent already, with the introduction of its connections.
-    was_attached: bool,
+    /// Its preamble was sent already.
+    has_preamble: bool,
 }
 
 /// Both connections of a worker that has introduced itself.
@@ -72,25 +72,31 @@ impl Opening {
         Self::hear(sockets, false)
     }
 
+    /// Reads the first message for a fork of a template, whose preamble has told the coordinator its process id.
+    pub(crate) fn of_fork(sockets: Sockets) -> Result<Self, WorkerError> {
+        sockets.jobs.bound_reads(Some(PATIENCE)).map_err(WorkerError::Handshake)?;
+        Self::hear(sockets, true)
+    }
+
     /// Reads the first message for a worker that has attached.
     pub(crate) fn of_attached(sockets: Sockets) -> Result<Self, WorkerError> {
         Self::hear(sockets, true)
     }
 
-    fn hear(Sockets { jobs, control }: Sockets, was_attached: bool) -> Result<Self, WorkerError> {
+    fn hear(Sockets { jobs, control }: Sockets, has_preamble: bool) -> Result<Self, WorkerError> {
         // The welcome contains the limit and the worker data. Memory grows only with the bytes that arrive.
         let mut jobs = Line::new(jobs, u32::MAX, JOBS_LANDING);
         let control = Line::new(control, MAX_CONTROL_PAYLOAD, CONTROL_LANDING);
         let (welcome, worker_data) = jobs.await_welcome()?;
         jobs.reader.source().bound_reads(None).map_err(WorkerError::Handshake)?;
         jobs.reader.set_max_payload(welcome.max_payload);
-        Ok(Self { welcome, worker_data, jobs, control, was_attached })
+        Ok(Self { welcome, worker_data, jobs, control, has_preamble })
     }
 
     /// Sends the coordinator the reason why the worker serves none of this executable's jobs.
     pub(crate) fn decline(self, failure: &Failure) {
         let mut writer = self.jobs.writer;
-        if !self.was_attached {
+        if !self.has_preamble {
             writer.queue_preamble(Preamble::ours());
         }
         if let Ok(frame) = failure_frame(Kind::StartFailed, failure) {
@@ -101,8 +107,8 @@ impl Opening {
 
     /// Prepares the introduction of the worker, which is sent before its first frame.
     pub(crate) fn answer(self, identity: &Identity) -> Result<Admitted, WorkerError> {
-        let Self { welcome, worker_data, mut jobs, control, was_attached } = self;
-        jobs.introduce(identity, was_attached)?;
+        let Self { welcome, worker_data, mut jobs, control, has_preamble } = self;
+        jobs.introduce(identity, has_preamble)?;
         if !identity.modes.contains(&welcome.mode) {
             // Also before giving up, so that the coordinator learns what it has started.
             jobs.writer.flush().map_err(|_| WorkerError::Orphaned)?;

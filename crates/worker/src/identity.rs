@@ -50,7 +50,7 @@ impl Identity {
             page: true,
             batches: self.modes.contains(&Mode::Jobs),
             arenas: Some(TakesArenas::Received),
-            forks: false,
+            forks: self.modes.contains(&Mode::Jobs) && cfg!(target_os = "linux"),
             encodings: Encodings::ALL,
             concurrency: 1,
         }

@@ -97,6 +97,7 @@ mod guard;
 mod handshake;
 mod identity;
 mod jobs;
+mod loading;
 mod offers;
 mod os;
 mod outlet;
@@ -109,6 +110,7 @@ mod replay;
 mod session;
 mod spawned;
 mod startup;
+mod template;
 #[cfg(test)]
 mod tests;
 mod transcript;

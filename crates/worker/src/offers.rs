@@ -6,6 +6,7 @@ use crate::arguments;
 use crate::context::Context;
 use crate::ending::{BY_HAND, Ending, WorkerError, complain, conclude};
 use crate::entry::{self, Introduction};
+use crate::handshake::Opening;
 use crate::identity::Identity;
 use crate::replay::{self, ReplayError, Sitting};
 use crate::session::Session;
@@ -69,6 +70,7 @@ struct Offer<'f> {
 /// The task of a process.
 enum Task {
     Serve(Session),
+    Grow(Box<Opening>),
     Replay(Sitting),
 }
 
@@ -112,6 +114,7 @@ impl<'f> Jobs<'f> {
         assert!(self.named(J::NAME).is_none(), "the job `{}` was added twice", J::NAME);
         let work = move |task| match task {
             Task::Serve(session) => entry::answer::<J, S>(session, introduction, init, f),
+            Task::Grow(opening) => entry::grow::<J, S>(*opening, init, f),
             Task::Replay(sitting) => replay::again::<J, S>(sitting, Transcript::standard(), init, f),
         };
         self.0.push(Offer { name: J::NAME, identity: Identity::of_job::<J>(), work: Box::new(work) });
@@ -183,6 +186,7 @@ impl<'f> Jobs<'f> {
     fn employed(self) -> Result<Ending, WorkerError> {
         let opening = spawned::meet()?;
         match self.chosen(&opening.welcome) {
+            Ok(offer) if opening.welcome.template => (offer.work)(Task::Grow(Box::new(opening))),
             Ok(offer) => {
                 let session = spawned::join(opening, &offer.identity)?;
                 entry::attend(session, |session| (offer.work)(Task::Serve(session)))

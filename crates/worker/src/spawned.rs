@@ -28,6 +28,17 @@ pub(crate) fn meet() -> Result<Opening, WorkerError> {
     opening()
 }
 
+/// Reads the first message of the coordinator in a fork of a template, which has connections of its own.
+pub(crate) fn meet_again() -> Result<Opening, WorkerError> {
+    // A fork has no such wish of its own.
+    os::wake_with_parent().map_err(WorkerError::DeathSignal)?;
+    os::outlive_stops();
+    let connections = procpool_birth::reborn().ok_or(WorkerError::Taken)?;
+    // Not before the coordinator knows this process. A fork that dies earlier is found in the template's process group.
+    os::lead_session().map_err(WorkerError::Handshake)?;
+    Opening::of_fork(Sockets { jobs: connections.jobs.into(), control: connections.control.into() })
+}
+
 /// Joins the coordinator as a worker of this job.
 pub(crate) fn join(opening: Opening, identity: &Identity) -> Result<Session, WorkerError> {
     os::name_thread(&identity.job);

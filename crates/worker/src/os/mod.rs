@@ -4,12 +4,19 @@
 //! Linux is the tested platform. On other Unixes the kernel does not report a parent's death. There, only the
 //! guard's end of file ends an orphaned worker.
 
+mod hangup;
 mod process;
+mod sibling;
 mod socket;
 mod stop_signals;
 mod usage;
 
+pub(crate) use hangup::hangs_up;
 pub(crate) use process::{die, name_thread, wake_with_parent};
+pub(crate) use sibling::{
+    Side, flush_c_buffers, fork_sibling, is_single_threaded, is_thread, lead_session, place, reserve,
+    set_aside, thread_id, threads, vacate,
+};
 pub(crate) use socket::Socket;
 pub(crate) use stop_signals::{drain_at_stop, has_been_stopped, outlive_stops};
 pub(crate) use usage::{peak_memory, thread_cpu_time};

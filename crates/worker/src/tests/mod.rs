@@ -11,6 +11,7 @@ mod messages;
 mod offers;
 mod replay;
 mod streams;
+mod template;
 
 use crate::context::Context;
 use crate::ending::{Ending, WorkerError};
