@@ -35,6 +35,9 @@ pub enum InvalidLimits {
          max_workers"
     )]
     Attached,
+    /// Workers that are forked, in a pool to which its workers attach.
+    #[error("the workers of the pool attach to it, and it starts none that it could fork: leave out `fork`")]
+    ForkOfAttached,
     /// A duration that must be longer than zero.
     #[error("{key} is zero; leave it out, or set a duration such as \"30s\"")]
     #[non_exhaustive]

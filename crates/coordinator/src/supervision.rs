@@ -42,6 +42,9 @@ pub struct Supervision {
     pub recycle_memory: Option<u64>,
     /// Whether each job gets a new process. Default: false.
     pub process_per_job: bool,
+    /// Whether workers are forked from a process that has loaded their state, instead of spawned. Linux only. Default:
+    /// false.
+    pub fork: bool,
     /// Number of workers that are kept idle and ready beside those that are busy, as far as `max_workers`
     /// allows. Default: 0.
     pub spares: usize,
@@ -64,6 +67,7 @@ impl Default for Supervision {
             recycle_lifetime: None,
             recycle_memory: None,
             process_per_job: false,
+            fork: false,
             spares: 0,
             idle_timeout: Some(Duration::from_secs(60)),
         }

@@ -57,6 +57,11 @@ impl Line {
         Self { socket, decoder: Decoder::with_max_payload(0), reads: Reads::default() }
     }
 
+    /// Wraps a connection with the bytes that were received and not yet decoded.
+    pub(crate) fn with_decoder(socket: Socket, decoder: Decoder) -> Self {
+        Self { socket, decoder, reads: Reads::default() }
+    }
+
     /// Sends the worker the `rest` of the first frame, together with the attachments, and reads its first
     /// message. The error says how it broke the protocol. An attached worker has sent its preamble already,
     /// and receives one first.

@@ -201,6 +201,11 @@ impl<J: Job> PoolBuilder<J> {
         supervision.process_per_job: bool, fresh => fresh
     }
     limit! {
+        /// Sets whether workers are forked from a process that has loaded their state. A start then costs a fork, and
+        /// memory is shared. The executable must have one thread when its state is loaded. Default: false.
+        supervision.fork: bool, forks => forks
+    }
+    limit! {
         /// Sets the number of workers that are kept idle and ready beside those that are busy. Default: 0.
         supervision.spares: usize, workers => workers
     }

@@ -3,7 +3,9 @@
 use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::SaveError;
-use procpool_process::{AttachSocket, Contract, Executable, ExecutableError, Needs, StartError, WorkerData};
+use procpool_process::{
+    AttachPoint, AttachSocket, Contract, Executable, ExecutableError, Needs, Origin, StartError, WorkerData,
+};
 #[cfg(doc)]
 use procpool_protocol::Payload;
 use procpool_protocol::PayloadError;
@@ -27,6 +29,30 @@ impl WorkerSource {
         match self {
             Self::Spawned(executable) => Some(executable),
             Self::Attached(_) => None,
+        }
+    }
+
+    /// Opens it for the pool of this name. Where workers attach, adapts the limits to that.
+    pub(super) fn opened(
+        &self,
+        pool: &str,
+        limits: &mut PoolLimits,
+        starts_once: bool,
+    ) -> Result<Origin, PoolError> {
+        let name = || pool.to_owned();
+        match self {
+            Self::Spawned(executable) if starts_once => Ok(Origin::Spawned(executable.open()?)),
+            Self::Spawned(executable) => Ok(Origin::Spawned(executable.pin()?)),
+            Self::Attached(_) if limits.supervision.fork => {
+                Err(PoolError::Limits { pool: name(), reason: InvalidLimits::ForkOfAttached })
+            }
+            Self::Attached(socket) => {
+                // Every place is open from the start, and stays so.
+                limits.min_workers = limits.max_workers;
+                limits.supervision.idle_timeout = None;
+                let point = AttachPoint::open(pool, socket);
+                Ok(Origin::Attached(point.map_err(|reason| PoolError::Attach { pool: name(), reason })?))
+            }
         }
     }
 }

@@ -14,8 +14,7 @@ use crate::invalid::InvalidLimits;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_process::{
-    AttachPoint, Contract, EncodingAgreement, Origin, Recipe, StartError, opened, refuse_unnamed,
-    refuse_unserved,
+    Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
     Accepted, JobLimits, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport, Submission,
@@ -144,17 +143,7 @@ impl RawPool {
             refuse_unnamed(&name, executable, "`PoolConfig::job`, or by the type of the pool")?;
         }
         limits.check().map_err(|reason| PoolError::Limits { pool: name.clone(), reason })?;
-        let origin = match &workers {
-            WorkerSource::Spawned(executable) if starts_once => Origin::Spawned(executable.open()?),
-            WorkerSource::Spawned(executable) => Origin::Spawned(executable.pin()?),
-            WorkerSource::Attached(socket) => {
-                // Every place is open from the start, and stays so.
-                limits.min_workers = limits.max_workers;
-                limits.supervision.idle_timeout = None;
-                let point = AttachPoint::open(&name, socket);
-                Origin::Attached(point.map_err(|reason| PoolError::Attach { pool: name.clone(), reason })?)
-            }
-        };
+        let origin = workers.opened(&name, &mut limits, starts_once)?;
         let limit = limits.max_payload;
         let worker_data = worker_data.within(limit as usize);
         let worker_data =
@@ -171,6 +160,7 @@ impl RawPool {
         let recipe = Recipe {
             name: name.clone(),
             origin,
+            templates: limits.supervision.fork.then(Arc::default),
             inherit_env,
             env,
             current_dir,

@@ -143,6 +143,7 @@ impl<Out, In> WorkerBuilder<Out, In> {
         let recipe = Recipe {
             name: name.clone(),
             origin: Origin::Spawned(pinned),
+            templates: None,
             inherit_env: self.inherit_env,
             env: self.env,
             current_dir: self.current_dir,

@@ -92,6 +92,25 @@ pub enum StartError {
         /// The worker's failure.
         failure: Failure,
     },
+    /// The pool forks its workers, and its executable cannot do that.
+    #[non_exhaustive]
+    #[error(
+        "failed to start a worker of `{pool}`: the pool has `fork = true`, and this worker cannot fork: its SDK does not \
+         say `forks` in its hello; set `fork = false`"
+    )]
+    CannotFork {
+        /// The pool.
+        pool: String,
+    },
+    /// The template from which workers are forked has forked none.
+    #[non_exhaustive]
+    #[error("failed to start a worker of `{pool}`: its template has not forked one: {failure}")]
+    Fork {
+        /// The pool.
+        pool: String,
+        /// The reason.
+        failure: Failure,
+    },
     /// The system does not open or start the executable in time.
     #[error(
         "the system did not start {} within {timeout:?}: a network file system or a scanner may hold it up",

@@ -9,14 +9,12 @@ use crate::contract::Contract;
 use crate::death::{self, Body};
 use crate::executable::Pinned;
 use crate::os::page::Page;
+use crate::template::Templates;
 use crate::worker_data::WorkerData;
 use crate::worker_limits::WorkerLimits;
 use procpool_memory::arena::BornArenas;
 use procpool_protocol::arena::TakesArenas;
-use procpool_protocol::codec::CodecError;
-use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Hello, Mode, Welcome};
-use procpool_protocol::message::json_frame;
 use procpool_protocol::{Encoding, Failure, Payload};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,6 +28,8 @@ pub struct Recipe {
     pub name: String,
     /// The origin of the workers.
     pub origin: Origin,
+    /// Where the workers are forked from a template: the one of this generation.
+    pub templates: Option<Arc<Templates>>,
     /// Names of variables that the workers inherit beside the usual ones.
     pub inherit_env: Vec<String>,
     /// The pool's own variables.
@@ -159,18 +159,6 @@ impl Recipe {
     /// sent its hello yet.
     pub(super) fn next_data(&self) -> Payload {
         self.worker_data.given_to(self.encodings.spoken()).clone()
-    }
-
-    /// Returns the first frame to a worker of this name, with the worker data.
-    pub(super) fn first_frame(
-        &self,
-        worker: &str,
-        page: Option<&Page>,
-        arenas: bool,
-        data: Payload,
-    ) -> Result<Frame, CodecError> {
-        let welcome = Welcome { page: page.is_some(), arenas, ..self.welcome_of(worker) };
-        Ok(json_frame(Kind::Welcome, &welcome)?.with_payload(data))
     }
 
     pub(super) async fn died(&self, body: Body) -> StartError {

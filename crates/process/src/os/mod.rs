@@ -9,6 +9,7 @@ mod birthplace;
 mod cgroup;
 pub(crate) mod fork;
 mod group;
+pub(crate) mod kin;
 pub(crate) mod limits;
 mod maker;
 pub(crate) mod oom_kills;

@@ -55,10 +55,26 @@ impl Process {
             )),
             Err(error) => {
                 let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
                 let _ = wait::reap(pid, Patience::Wait);
                 Err(crate::cause::pidfd_open(error))
             }
         }
+    }
+
+    /// Owns a child that another child has created for this process, and that leads a session or is about to.
+    pub(crate) fn adopted(pid: Pid) -> io::Result<Self> {
+        // Another process's child, or one that somebody else has reaped: not this one's to kill.
+        let stranger = || io::Error::other(format!("process {pid} is no child of this one"));
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::Pid(pid), look).map_err(|_| stranger())?;
+        let process = Self::spawned(|| Ok(pid))?;
+        // Where somebody else reaps children, the number may have changed hands meanwhile.
+        if process.look(WaitIdOptions::EXITED).is_err() {
+            process.fate().reaped = true;
+            return Err(stranger());
+        }
+        Ok(process)
     }
 
     /// Sets the process's limits by `confine`. Kills the process if that fails.
@@ -115,6 +131,8 @@ impl Process {
             // ESRCH: the group is empty, which is not an error.
             let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
         }
+        // A process that was forked from a template leads no group in its first moment.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
         if let Some(cgroup) = &fate.cgroup {
             cgroup.kill();
         }
@@ -266,6 +284,20 @@ mod tests {
         until(|| process.is_stopped());
         process.bury();
         assert!(!process.is_stopped());
+    }
+
+    #[test]
+    fn only_a_child_is_adopted_and_it_is_killed_before_it_leads_a_group() {
+        for stranger in [rustix::process::getpid(), rustix::process::getppid().expect("a parent")] {
+            let error = Process::adopted(stranger).expect_err("it is no child");
+            assert_eq!(error.to_string(), format!("process {stranger} is no child of this one"));
+        }
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep is spawned");
+        let process = Process::adopted(Pid::from_child(&child)).expect("a child");
+        process.kill_group();
+        let reaped = process.bury();
+        assert_eq!(reaped.exit.signal(), Some(Signal::KILL.as_raw()));
+        child.wait().expect_err("it was reaped");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! `interprocess` binds and accepts for the named one. The connections are tokio's `UnixStream`, because only
 //! it offers vectored and `try_` input and output.
 
+use super::kin;
 use crate::clock;
 use crate::outbox::Pipe;
 use bytes::{Bytes, BytesMut};
@@ -16,9 +17,10 @@ use procpool_protocol::limits::MAX_ATTACHMENTS;
 use rustix::cmsg_space;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::Pid;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -90,6 +92,11 @@ impl Socket {
         self.0.try_read_buf(buffer)
     }
 
+    /// Returns the process that has sent the first byte which was not read yet, see [`kin`].
+    pub(crate) fn try_first_sender(&self) -> io::Result<Option<Pid>> {
+        self.0.try_io(Interest::READABLE, || kin::first_sender(&self.0))
+    }
+
     /// Reads as [`try_read`](Self::try_read) does, and returns whether that was all for now. A read that does
     /// not fill its buffer shows that, and saves another read that finds nothing. Later bytes make the socket
     /// readable again.
@@ -128,6 +135,12 @@ impl Socket {
             }
         }
         Ok(())
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

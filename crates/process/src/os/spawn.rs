@@ -52,10 +52,7 @@ pub(crate) struct SpawnRequest {
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub(crate) process: Process,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
-    pub(crate) jobs: UnixStream,
-    pub(crate) control: UnixStream,
+    pub(crate) ends: Ends,
     /// Number of bytes of the welcome that the jobs connection has accepted.
     pub(crate) welcomed: usize,
 }
@@ -106,7 +103,7 @@ fn spawn_here(request: &SpawnRequest, birthplace: &Birthplace) -> io::Result<Spa
     };
     request.pinned.look_at_scripts(request.current_dir.as_deref());
     let mut spawned = request.pinned.start(|file| spawn_program(request, file, birthplace), discard)?;
-    spawned.welcomed = match spawned.jobs.write(&request.welcome) {
+    spawned.welcomed = match spawned.ends.jobs.write(&request.welcome) {
         Ok(written) => written,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
         // The process died at once; the handshake finds out how.
@@ -122,27 +119,46 @@ fn spawn_program(
     birthplace: &Birthplace,
 ) -> io::Result<Spawned> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let (stdout, its_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (stderr, its_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (mut jobs, its_jobs) = UnixStream::pair().map_err(cause::socket)?;
-    let (control, its_control) = UnixStream::pair().map_err(cause::socket)?;
-    for ours in [&jobs, &control] {
-        ours.set_nonblocking(true)?;
-    }
-    // The preamble tells a worker that it is one.
-    jobs.write_all(&Preamble::ours().to_bytes())?;
-    let its = [null, its_stdout, its_stderr, its_jobs.into(), its_control.into()];
-    let given = its.iter().chain(&request.descriptors).map(AsFd::as_fd);
+    let (ends, its) = Ends::create()?;
+    let given = std::iter::once(&null).chain(&its).chain(&request.descriptors).map(AsFd::as_fd);
     let descriptors: Vec<_> = given.chain(file.map(AsFd::as_fd)).collect();
 
     let (path, dir) = (request.pinned.executable().as_path(), request.current_dir.as_deref());
     let plan = plan(request, file.is_some())?;
     let make = || birthplace.make(plan, &descriptors);
     let process = Process::spawned(|| make().map_err(|error| cause::of_spawn(path, dir, file, error)))?;
-    drop(its);
+    drop((null, its));
     // If a later step fails, dropping the process kills it.
     let process = process.confined(|pid| confine(pid, &request.limits))?;
-    Ok(Spawned { process, stdout, stderr, jobs, control, welcomed: 0 })
+    Ok(Spawned { process, ends, welcomed: 0 })
+}
+
+/// The coordinator's ends of a worker's pipes and connections.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    pub(crate) jobs: UnixStream,
+    pub(crate) control: UnixStream,
+}
+
+impl Ends {
+    /// Returns them with the worker's ends, which are its descriptors from 1 on. The jobs connection holds the
+    /// preamble, which tells a worker that it is one.
+    pub(crate) fn create() -> io::Result<(Self, [OwnedFd; 4])> {
+        let (stdout, its_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr, its_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (mut jobs, its_jobs) = UnixStream::pair().map_err(cause::socket)?;
+        let (control, its_control) = UnixStream::pair().map_err(cause::socket)?;
+        for ours in [&jobs, &control] {
+            ours.set_nonblocking(true)?;
+        }
+        jobs.write_all(&Preamble::ours().to_bytes())?;
+        Ok((
+            Self { stdout, stderr, jobs, control },
+            [its_stdout, its_stderr, its_jobs.into(), its_control.into()],
+        ))
+    }
 }
 
 fn plan(request: &SpawnRequest, is_file: bool) -> io::Result<Plan> {
@@ -159,7 +175,10 @@ fn plan(request: &SpawnRequest, is_file: bool) -> io::Result<Plan> {
     })
 }
 
-fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Option<super::worker_cgroup::WorkerCgroup>> {
+pub(crate) fn confine(
+    pid: Pid,
+    worker: &WorkerLimits,
+) -> io::Result<Option<super::worker_cgroup::WorkerCgroup>> {
     let cgroup = limits::confine(pid, worker).map_err(io::Error::other)?;
     if worker.open_files_limit.is_none() {
         open_files::give_back(pid);

@@ -50,6 +50,7 @@ fn of_spawned_workers(table: &PoolTable) -> Option<&'static str> {
         ("spares", table.spares.is_some()),
         ("idle_timeout", table.idle_timeout.is_some()),
         ("process_per_job", table.process_per_job.is_some()),
+        ("fork", table.fork.is_some()),
         ("recycle_jobs", table.recycle_jobs.is_some()),
         ("recycle_lifetime", table.recycle_lifetime.is_some()),
         ("recycle_memory", table.recycle_memory.is_some()),

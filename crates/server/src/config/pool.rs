@@ -259,6 +259,7 @@ fn supervision(table: &PoolTable, mut rules: Supervision) -> Supervision {
     rules.spares = table.spares.unwrap_or(rules.spares);
     rules.idle_timeout = table.idle_timeout.map_or(rules.idle_timeout, |bound| bound.0);
     rules.process_per_job = table.process_per_job.unwrap_or(rules.process_per_job);
+    rules.fork = table.fork.unwrap_or(rules.fork);
     rules.recycle_jobs = table.recycle_jobs;
     rules.recycle_lifetime = table.recycle_lifetime.map(|span| span.0);
     rules.recycle_memory = table.recycle_memory.map(|size| size.0);

@@ -22,6 +22,7 @@ pub(crate) fn recipe() -> Recipe {
     Recipe {
         name: "simulated".into(),
         origin: Origin::Spawned(pinned()),
+        templates: None,
         inherit_env: Vec::new(),
         env: Vec::new(),
         current_dir: None,

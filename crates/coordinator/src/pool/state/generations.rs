@@ -95,7 +95,9 @@ impl Generations {
             .map(|before| before.executable().as_path().to_owned());
         let (origin, takes_arenas) = (Origin::Spawned(pinned), Arc::default());
         let latest = Recipe::clone(&self.makes.values().next_back()?.recipe);
-        let recipe = Recipe { origin, takes_arenas, ..latest };
+        // Each make has a template of its own.
+        let templates = latest.templates.as_ref().map(|_| Arc::default());
+        let recipe = Recipe { origin, takes_arenas, templates, ..latest };
         self.latest = Generation(self.latest.0 + 1);
         self.makes.insert(self.latest, Make::new(recipe));
         self.callers.insert(self.latest, Caller { reply, same_file });
