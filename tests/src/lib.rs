@@ -15,6 +15,7 @@ pub mod other_user;
 pub mod process;
 pub mod program;
 pub mod replaceable;
+pub mod rooted;
 pub mod served;
 pub mod server;
 pub mod several;

@@ -5,7 +5,7 @@
 use procpool_tests::binaries::binary;
 use procpool_tests::http;
 use procpool_tests::program::Program;
-use procpool_tests::served::gone;
+use procpool_tests::served::{gone, pool};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
 use procpool_tests::{eventually, process};
@@ -77,6 +77,28 @@ async fn workers_end_with_a_server_that_is_stopped_and_then_killed() {
     let workers = server.workers("verbs").await;
     process::signal(server.pid(), Signal::STOP);
     kill_and_see_the_end_of(server.pid(), &workers).await;
+}
+
+#[tokio::test]
+async fn a_template_and_its_forks_end_with_a_killed_server() {
+    let server = Server::of_verbs(2, "fork = true").await;
+    let _job = server.begin(&Verb::Spin).await;
+    server.busy("verbs", 1).await;
+    let all = process::children(server.pid());
+    assert_eq!(all.len(), 3, "a template and two workers");
+    let workers = server.workers("verbs").await;
+    let template = all.iter().copied().find(|pid| !workers.contains(pid)).unwrap();
+    process::signal(template, Signal::STOP);
+    kill_and_see_the_end_of(server.pid(), &all).await;
+}
+
+#[tokio::test]
+async fn a_template_that_never_gets_ready_ends_with_a_killed_server() {
+    let config = pool("rooted", &binary("rooted"), 0, "fork = true").replace("\"]", "\", \"hang\"]");
+    let server = Server::with_config(&config.replace("max_workers = 0", "max_workers = 1")).await;
+    let _job = http::open(server.address(), "POST", "/v1/pools/rooted/jobs", &[], b"\"\"").await;
+    let template = eventually("a template in its loop", async || spinning_child(server.pid())).await;
+    kill_and_see_the_end_of(server.pid(), &[template]).await;
 }
 
 #[tokio::test]

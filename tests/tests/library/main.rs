@@ -2,6 +2,8 @@
 
 mod deaths;
 mod events;
+mod forked;
+mod forked_whole;
 mod limits;
 mod pools;
 mod protocol;

@@ -47,6 +47,14 @@ async fn a_fork_bomb_is_contained_by_the_limit_of_its_user() {
     }
 }
 
+#[tokio::test]
+async fn a_fork_bomb_in_a_worker_that_was_forked_is_contained() {
+    let limits = format!("process_limit = {PROCESSES}\nfork = true");
+    if let Some(server) = other_user::server(|worker| greedy("verbs", worker, &limits)).await {
+        a_bomb_is_contained_by(&server).await;
+    }
+}
+
 /// Returns a fork bomb, an allocation loop and a spin loop. Only the bomb's pool limits processes: where that
 /// means all processes of the user, no other worker could be started while the bomb lives.
 pub(crate) fn three_greedy(worker: &Path) -> String {

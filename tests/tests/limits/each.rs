@@ -138,12 +138,27 @@ async fn files_are_opened_up_to_the_limit() {
 #[tokio::test]
 async fn workers_give_way_by_their_nice_level() {
     let own = rustix::process::getpriority_process(None).unwrap();
-    let level = async |nice: i32| {
-        let pool = verbs(1).nice(nice).start().await.unwrap();
+    let level = async |nice: i32, forks: bool| {
+        let pool = verbs(1).nice(nice).fork(forks).start().await.unwrap();
         pool.run(Verb::NiceLevel).await.unwrap().parse::<i32>().unwrap()
     };
-    assert_eq!(level(0).await, own);
-    assert_eq!(level(5).await, (own + 5).min(19));
+    for forks in [false, true] {
+        assert_eq!(level(0, forks).await, own);
+        assert_eq!(level(5, forks).await, (own + 5).min(19));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_forked_has_the_limits_of_one_that_is_spawned() {
+    let mut limits = Vec::new();
+    for forks in [false, true] {
+        let pool = greedy().memory_limit(256 * MEBIBYTE).cpu_limit(Duration::from_secs(7)).fork(forks);
+        let pool = pool.open_files_limit(40).file_size_limit(12_288).start().await.unwrap();
+        limits.push(pool.run(Verb::Limits).await.unwrap());
+        let death = death_of(&pool, Verb::Allocate).await;
+        assert_eq!(death.limit, Some(LimitHit::memory(256 * MEBIBYTE)), "{death:?}");
+    }
+    assert_eq!(limits[0], limits[1]);
 }
 
 /// Returns the soft and hard value of one line of `/proc/<pid>/limits`.

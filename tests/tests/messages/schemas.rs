@@ -27,6 +27,13 @@ async fn the_schemas_of_a_job_are_shown_with_its_pool_and_not_in_the_list() {
 }
 
 #[tokio::test]
+async fn the_schemas_of_workers_that_are_forked_are_shown() {
+    let server = Server::with_config(&served::pool("fib", &binary("procpool-fib"), 1, "fork = true")).await;
+    let ours = <procpool_fib::Fib as Job>::schema().expect("fib has schemas");
+    assert_eq!(schemas(&server, "fib").await["hash"], ours.hash());
+}
+
+#[tokio::test]
 async fn a_job_without_schemas_and_a_worker_that_does_not_answer_are_served_all_the_same() {
     let server = Server::of_verbs(1, "").await;
     assert_eq!(server.perform(&Verb::Echo("hello".into())).await.status, 200);

@@ -15,6 +15,7 @@ mod resources;
 mod shutdown;
 mod stages;
 mod start;
+mod templates;
 
 use procpool::Pool;
 use procpool_tests::library::idle;
