@@ -21,15 +21,29 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
         "µs",
         by("procpool", move || one_by_one(pool.clone(), count)),
     )
-    .beside(by("spawn and wait", move || async move {
-        let times = tokio::task::spawn_blocking(move || {
-            floor::spawn_and_wait("procpool-ping", &["--version"], count)
-        });
-        Ok(Measured::quantile(times.await??.into_iter().collect(), 0.5))
-    }))
+    .beside(by("spawn and wait", move || spawn_and_wait(count)))
     .peer("Node new Worker", node)
     .goal(Goal::AtMost(1.2, "spawn and wait"))
     .goal(Goal::Faster(20.0, "Node new Worker")))
+}
+
+/// Each job waits for its own process, which is forked from one that has loaded its state.
+pub(super) async fn forked(kit: Kit) -> Result<Row> {
+    let count = kit.args.effort(200);
+    let executable = places::worker("procpool-ping")?;
+    let pool =
+        Pool::<Ping>::builder(executable).workers(0..=1).process_per_job(true).fork(true).start_lazy()?;
+    // The template is there before the first is measured.
+    pool.run("ping".into()).await?;
+    let name = "a fresh process for every job, forked from a template, p50";
+    Ok(Row::new("forked", name, "µs", by("procpool", move || one_by_one(pool.clone(), count)))
+        .beside(by("spawn and wait", move || spawn_and_wait(count)))
+        .goal(Goal::AtMost(0.5, "spawn and wait")))
+}
+
+async fn spawn_and_wait(count: usize) -> Result<Measured> {
+    let work = move || floor::spawn_and_wait("procpool-ping", &["--version"], count);
+    Ok(Measured::quantile(tokio::task::spawn_blocking(work).await??.into_iter().collect(), 0.5))
 }
 
 /// Nobody is kept ready: each job waits for its own process.

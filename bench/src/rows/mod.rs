@@ -49,6 +49,7 @@ pub const ROWS: &[Named<Row>] = &[
     ("map", |kit| Box::pin(map::row(kit))),
     ("map-single", |kit| Box::pin(map::single(kit))),
     ("fresh", |kit| Box::pin(fresh::row(kit))),
+    ("forked", |kit| Box::pin(fresh::forked(kit))),
     ("warm-spare", |kit| Box::pin(fresh::warm(kit))),
     ("http", |kit| Box::pin(http::row(kit))),
     ("payload", |kit| Box::pin(payload::row(kit))),
