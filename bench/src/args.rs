@@ -7,11 +7,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", version)]
 pub struct Args {
-    /// Rows to measure; all of them if none is named.
+    /// Rows to measure, or groups of rows; all of them if none is named.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// Measure Node, Piscina and the Python pools too, those that can be had: what is missing is installed by name.
+    /// Measure the pools and servers of Node and Python too, those that can be had: what is missing is installed by name.
     #[arg(long)]
     pub peers: bool,
 
@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long)]
     pub quick: bool,
 
-    /// Say which rows there are.
+    /// Say which rows and groups there are.
     #[arg(long)]
     pub list: bool,
 

@@ -80,9 +80,32 @@ impl Row {
         Self { name, what, unit, contestants: vec![ours], missing: Vec::new(), goals: Vec::new() }
     }
 
+    /// Returns a row of ours, or one in which nobody takes part because ours cannot, with the reason.
+    pub fn with(
+        name: &'static str,
+        what: &'static str,
+        unit: &'static str,
+        (who, ours): (&str, std::result::Result<Box<dyn Contestant>, String>),
+    ) -> Self {
+        match ours {
+            Ok(ours) => Self::new(name, what, unit, ours),
+            Err(why) => {
+                let missing = vec![(who.to_owned(), why)];
+                Self { name, what, unit, contestants: Vec::new(), missing, goals: Vec::new() }
+            }
+        }
+    }
+
+    /// Whether the first one, which others are compared with, is there.
+    fn has_ours(&self) -> bool {
+        !self.contestants.is_empty()
+    }
+
     #[must_use]
     pub fn beside(mut self, contestant: Box<dyn Contestant>) -> Self {
-        self.contestants.push(contestant);
+        if self.has_ours() {
+            self.contestants.push(contestant);
+        }
         self
     }
 
@@ -90,7 +113,7 @@ impl Row {
     #[must_use]
     pub fn peer(mut self, name: &str, peer: std::result::Result<Box<dyn Contestant>, String>) -> Self {
         match peer {
-            Ok(peer) => self.contestants.push(peer),
+            Ok(peer) => return self.beside(peer),
             Err(why) => self.missing.push((name.to_owned(), why)),
         }
         self
@@ -148,26 +171,23 @@ impl Standing {
 
 impl Goal {
     fn judge(self, standings: &[Standing]) -> Verdict {
-        let ours = standings.first().map_or(0.0, |standing| standing.value);
+        let ours = standings.first().map(|standing| standing.value);
         let figure_of = |name: &str| standings.iter().find(|it| it.contestant == name).map(|it| it.value);
+        let ratio = |other: &str| Some(ours? / figure_of(other)?);
         let (goal, reached, is_enough): (_, _, fn(f64, f64) -> bool) = match self {
             Self::AtMost(most, other) => {
-                (format!("≤ {most} × {other}"), figure_of(other).map(|it| ours / it), |it, most| {
-                    it <= most
-                })
+                (format!("≤ {most} × {other}"), ratio(other), |it, most| it <= most)
             }
             Self::AtLeast(least, other) => {
-                (format!("≥ {least} × {other}"), figure_of(other).map(|it| ours / it), |it, least| {
+                (format!("≥ {least} × {other}"), ratio(other), |it, least| it >= least)
+            }
+            Self::Faster(least, other) => {
+                (format!("≥ {least} × as fast as {other}"), ratio(other).map(f64::recip), |it, least| {
                     it >= least
                 })
             }
-            Self::Faster(least, other) => (
-                format!("≥ {least} × as fast as {other}"),
-                figure_of(other).map(|it| it / ours),
-                |it, least| it >= least,
-            ),
-            Self::Below(most) => (format!("≤ {most}"), Some(ours), |it, most| it <= most),
-            Self::Above(least) => (format!("≥ {least}"), Some(ours), |it, least| it >= least),
+            Self::Below(most) => (format!("≤ {most}"), ours, |it, most| it <= most),
+            Self::Above(least) => (format!("≥ {least}"), ours, |it, least| it >= least),
         };
         let is_met = reached.map(|reached| is_enough(reached, self.factor()));
         Verdict { goal, reached, is_met }
@@ -216,6 +236,19 @@ mod tests {
         let expected =
             [(Some(0.2), Some(true)), (Some(5.0), Some(false)), (Some(2.0), Some(true)), (None, None)];
         assert_eq!(verdicts, expected);
+    }
+
+    #[tokio::test]
+    async fn nobody_works_where_ours_is_missing() {
+        let log = Arc::default();
+        let row = Row::with("row", "", "µs", ("ours", Err("no such interpreter".into())))
+            .beside(figures("other", &[1.0], &log))
+            .goal(Goal::AtMost(1.0, "other"))
+            .goal(Goal::Above(1.0));
+        let outcome = row.run(1, |_| {}).await.unwrap();
+        assert_eq!(outcome.missing, [("ours".to_owned(), "no such interpreter".to_owned())]);
+        assert!(outcome.standings.is_empty() && log.lock().unwrap().is_empty());
+        assert!(outcome.verdicts.iter().all(|it| it.is_met.is_none()));
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ pub mod contestant;
 pub mod floor;
 pub mod hot;
 pub mod http;
+pub mod language;
 pub mod machine;
 pub mod placement;
 pub mod places;

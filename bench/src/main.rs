@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use procpool_bench::args::Args;
 use procpool_bench::contestant::Result;
 use procpool_bench::machine::Machine;
-use procpool_bench::rows::{CURVES, Kit, ROWS};
+use procpool_bench::rows::{CURVES, GROUPS, Kit, ROWS, wanted};
 use procpool_bench::script::Peers;
 use procpool_bench::{record, table};
 use std::path::Path;
@@ -26,15 +26,15 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(args: Args) -> Result<()> {
-    let names: Vec<_> = ROWS.iter().map(|row| row.0).chain(CURVES.iter().map(|curve| curve.0)).collect();
     if args.list {
-        println!("{}", names.join("\n"));
+        println!("{}", wanted(&[])?.join("\n"));
+        for (group, rows) in GROUPS {
+            println!("{group} (a group: {})", rows.join(", "));
+        }
         return Ok(());
     }
-    if let Some(unknown) = args.names.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(format!("there is no row `{unknown}`; there are {}", names.join(", ")).into());
-    }
-    let is_wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
+    let wanted = wanted(&args.names)?;
+    let is_wanted = |name: &str| wanted.contains(&name);
     let machine = Machine::this();
     println!("{}\n", machine.line());
     let peers =

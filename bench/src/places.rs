@@ -1,8 +1,8 @@
-//! Where the executables are that take part: beside this one.
+//! Where the executables are that take part: beside this one. And where the checkout is.
 
 use crate::contestant::Result;
 use procpool::Executable;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Returns the file of an executable of this workspace.
 ///
@@ -16,6 +16,12 @@ pub fn file(name: &str) -> Result<PathBuf> {
     } else {
         Err(format!("{} is missing; cargo xtask bench builds it", file.display()).into())
     }
+}
+
+/// Returns a file or folder of the checkout that this executable was built from.
+pub fn checkout(path: &str) -> PathBuf {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+    bench.parent().unwrap_or(bench).join(path)
 }
 
 /// Returns a worker executable of this workspace.

@@ -14,6 +14,8 @@ use tokio::process::Command;
 /// The scripts, which travel inside this executable.
 const SCRIPTS: &[(&str, &str)] = &[
     ("compute.js", include_str!("../peers/compute.js")),
+    ("executors.py", include_str!("../peers/executors.py")),
+    ("fastapi_server.py", include_str!("../peers/fastapi_server.py")),
     ("echo.js", include_str!("../peers/echo.js")),
     ("http.js", include_str!("../peers/http.js")),
     ("package.json", include_str!("../peers/package.json")),
@@ -94,11 +96,14 @@ impl Peers {
 
     async fn install_python(dir: &Path) -> std::result::Result<PathBuf, String> {
         let python = dir.join("venv/bin/python");
-        if !dir.join("venv/installed").exists() {
+        let installed = dir.join("venv/installed");
+        // The packages may be those of another version of this program.
+        let wanted = fs::read_to_string(dir.join("requirements.txt")).map_err(|error| error.to_string())?;
+        if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
             run(dir, "python3", &["-m", "venv", "venv"]).await?;
             let python = python.display().to_string();
             run(dir, &python, &["-m", "pip", "install", "--quiet", "-r", "requirements.txt"]).await?;
-            fs::write(dir.join("venv/installed"), "").map_err(|error| error.to_string())?;
+            fs::write(installed, wanted).map_err(|error| error.to_string())?;
         }
         Ok(python)
     }
@@ -114,11 +119,27 @@ impl Peers {
         script: &'static str,
         args: &[String],
     ) -> std::result::Result<Box<dyn Contestant>, String> {
+        self.script_with(name, needs, script, args, [])
+    }
+
+    /// Returns one that has additional environment variables.
+    ///
+    /// # Errors
+    /// Why it is missing.
+    pub fn script_with<const N: usize>(
+        &self,
+        name: &str,
+        needs: Needs,
+        script: &'static str,
+        args: &[String],
+        env: [(&'static str, PathBuf); N],
+    ) -> std::result::Result<Box<dyn Contestant>, String> {
         let program = self.program(needs)?;
         let (dir, args) = (self.dir.clone(), args.to_vec());
         Ok(by(name, move || {
             let mut command = Command::new(&program);
             command.arg(script).args(&args).current_dir(&dir).stdin(Stdio::null()).kill_on_drop(true);
+            command.envs(env.clone());
             async move {
                 let output = tokio::time::timeout(PATIENCE, command.output()).await??;
                 if !output.status.success() {

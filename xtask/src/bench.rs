@@ -11,8 +11,8 @@ Measures procpool beside its peers and its floors, in turns, and says which goal
 
 Usage: cargo xtask bench [NAME…] [--peers] [--quick]
 
-  NAME       rows to measure, all of them if none is named; --list says which there are
-  --peers    Node, Piscina and the Python pools too: what is missing is installed by name
+  NAME       rows or groups of rows (languages), all of them if none is named; --list says which there are
+  --peers    pools and servers of Node and Python too: what is missing is installed by name
   --quick    a fifth of the work, too little to judge by
   -- --help  all that the program says about itself
 

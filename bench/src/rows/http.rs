@@ -7,6 +7,7 @@ use crate::floor::Server;
 use crate::http::Question;
 use crate::places;
 use crate::script::Needs;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -14,22 +15,16 @@ use tokio::process::Command;
 const CONNECTIONS: usize = 32;
 
 pub(super) async fn row(kit: Kit) -> Result<Row> {
-    let time = Duration::from_millis(kit.args.effort(2_000) as u64);
+    let time = turn(&kit);
     let config = "[pools.ping]\ncommand = [\"procpool-ping\"]\nmin_workers = 2\nmax_workers = 2\n";
     let ours = server(config).await?;
-    let job = |address| Question::post(address, "/v1/pools/ping/jobs", "\"ping\"");
-    let ours = Asked::boxed("procpool", ours, job, time);
+    let ours = Asked::boxed("procpool", ours, job, CONNECTIONS, time);
     let mut hyper = Command::new(places::file("bench-floor")?);
     hyper.arg("hyper");
-    let hyper = Asked::boxed("bare hyper", Server::start(hyper).await?, |it| Question::get(it, "/"), time);
+    let hyper = Server::start(hyper).await?;
+    let hyper = Asked::boxed("bare hyper", hyper, |it| Question::get(it, "/"), CONNECTIONS, time);
     let name = "Node http + Piscina";
-    let node = match kit.peers.server(Needs::Piscina, "http.js") {
-        Ok(command) => {
-            let node = Server::start(command).await.map_err(|error| error.to_string());
-            node.map(|node| Asked::boxed(name, node, job, time))
-        }
-        Err(why) => Err(why),
-    };
+    let node = peer(&kit, name, Needs::Piscina, "http.js", CONNECTIONS).await;
     Ok(Row::new("http", "POST /v1/pools/ping/jobs, 32 connections", "requests/s", ours)
         .beside(hyper)
         .peer(name, node)
@@ -37,21 +32,48 @@ pub(super) async fn row(kit: Kit) -> Result<Row> {
         .goal(Goal::AtLeast(4.0, name)))
 }
 
-struct Asked {
+/// Returns a peer's server, which is asked the same question as ours.
+///
+/// # Errors
+/// Why it is missing.
+pub(super) async fn peer(
+    kit: &Kit,
+    name: &'static str,
+    needs: Needs,
+    script: &str,
+    connections: usize,
+) -> std::result::Result<Box<dyn Contestant>, String> {
+    let server = Server::start(kit.peers.server(needs, script)?).await.map_err(|error| error.to_string())?;
+    Ok(Asked::boxed(name, server, job, connections, turn(kit)))
+}
+
+pub(super) fn job(address: SocketAddr) -> Question {
+    Question::post(address, "/v1/pools/ping/jobs", "\"ping\"")
+}
+
+/// The time of a turn.
+pub(super) fn turn(kit: &Kit) -> Duration {
+    Duration::from_millis(kit.args.effort(2_000) as u64)
+}
+
+/// A server that is asked on this number of connections.
+pub(super) struct Asked {
     name: &'static str,
     question: Question,
+    connections: usize,
     time: Duration,
     _server: Server,
 }
 
 impl Asked {
-    fn boxed(
+    pub(super) fn boxed(
         name: &'static str,
         server: Server,
-        question: impl FnOnce(std::net::SocketAddr) -> Question,
+        question: impl FnOnce(SocketAddr) -> Question,
+        connections: usize,
         time: Duration,
     ) -> Box<dyn Contestant> {
-        Box::new(Self { name, question: question(server.address), time, _server: server })
+        Box::new(Self { name, question: question(server.address), connections, time, _server: server })
     }
 }
 
@@ -62,8 +84,8 @@ impl Contestant for Asked {
 
     fn turn(&mut self) -> Turn<'_> {
         Box::pin(async {
-            self.question.ask(CONNECTIONS, self.time / 10).await?;
-            let (latencies, rate) = self.question.ask(CONNECTIONS, self.time).await?;
+            self.question.ask(self.connections, self.time / 10).await?;
+            let (latencies, rate) = self.question.ask(self.connections, self.time).await?;
             Ok(Measured { value: rate, latencies })
         })
     }

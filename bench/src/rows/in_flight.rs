@@ -4,7 +4,7 @@ use super::{Kit, ping};
 use crate::contest::{Goal, Row};
 use crate::contestant::{Contestant, Measured, Result, Turn};
 use crate::script::Needs;
-use procpool::Pool;
+use procpool::{Job, Pool};
 use procpool_ping::Ping;
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ impl Contestant for Ours {
 }
 
 /// Returns the jobs a second with this number of lanes, each of which has one job in flight.
-pub(super) async fn rate(pool: &Pool<Ping>, lanes: usize, count: usize) -> Result<f64> {
+pub(super) async fn rate<J: Job<Input = String>>(pool: &Pool<J>, lanes: usize, count: usize) -> Result<f64> {
     let count = count.div_ceil(lanes) * lanes;
     let share = count / lanes;
     let begun = Instant::now();

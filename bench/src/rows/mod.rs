@@ -2,10 +2,12 @@
 
 mod compute;
 mod curves;
+mod executor;
 mod fresh;
 mod http;
 mod idle;
 mod in_flight;
+mod languages;
 mod livez;
 mod map;
 mod payload;
@@ -55,6 +57,13 @@ pub const ROWS: &[Named<Row>] = &[
     ("payload", |kit| Box::pin(payload::row(kit))),
     ("sandboxed-in-flight", |kit| Box::pin(sandboxed::in_flight(kit))),
     ("sandboxed-payload", |kit| Box::pin(sandboxed::payload(kit))),
+    ("languages-sequential", |kit| Box::pin(languages::sequential(kit))),
+    ("languages-in-flight", |kit| Box::pin(languages::in_flight(kit))),
+    ("http-python", |kit| Box::pin(languages::python(kit))),
+    ("http-node", |kit| Box::pin(languages::node(kit))),
+    ("executor-sequential", |kit| Box::pin(async move { executor::one_by_one(&kit) })),
+    ("executor-in-flight", |kit| Box::pin(async move { executor::in_flight(&kit) })),
+    ("executor-arrays", |kit| Box::pin(async move { executor::arrays(&kit) })),
     ("livez", |kit| Box::pin(livez::row(kit))),
     ("compute", |kit| Box::pin(compute::row(kit))),
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),
@@ -71,6 +80,43 @@ pub const CURVES: &[Named<Curve>] = &[
     ("cost-by-region", |kit| Box::pin(curves::by_region(kit))),
     ("cost-by-host", |kit| Box::pin(curves::by_host(kit))),
 ];
+
+/// Rows that one name on the command line stands for.
+pub const GROUPS: &[(&str, &[&str])] = &[(
+    "languages",
+    &[
+        "languages-sequential",
+        "languages-in-flight",
+        "http-python",
+        "http-node",
+        "executor-sequential",
+        "executor-in-flight",
+        "executor-arrays",
+    ],
+)];
+
+/// Returns the names of the rows and curves that these names ask for: all of them if there is none.
+///
+/// # Errors
+/// When there is neither a row nor a group of a name.
+pub fn wanted(names: &[String]) -> std::result::Result<Vec<&'static str>, String> {
+    let all: Vec<_> = ROWS.iter().map(|row| row.0).chain(CURVES.iter().map(|curve| curve.0)).collect();
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let mut wanted = Vec::new();
+    for name in names {
+        let group = GROUPS.iter().find(|group| group.0 == name).map(|group| group.1);
+        let row = all.iter().position(|row| row == name).map(|at| &all[at..=at]);
+        let rows = group.or(row).ok_or_else(|| {
+            let groups = GROUPS.iter().map(|group| group.0);
+            let known: Vec<_> = groups.chain(all.iter().copied()).collect();
+            format!("there is no row `{name}`; there are {}", known.join(", "))
+        })?;
+        wanted.extend_from_slice(rows);
+    }
+    Ok(wanted)
+}
 
 /// The job of `bench-echo`.
 #[derive(Clone, Copy, Debug)]
@@ -114,4 +160,32 @@ async fn server(config: &str) -> Result<Server> {
     let server = Server::start(command).await;
     std::fs::remove_file(&file)?;
     server
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(of: &[&str]) -> Vec<String> {
+        of.iter().copied().map(Into::into).collect()
+    }
+
+    #[test]
+    fn a_group_stands_for_its_rows() {
+        let rows = wanted(&names(&["languages", "map"])).unwrap();
+        assert_eq!((rows[0], *rows.last().unwrap()), ("languages-sequential", "map"));
+        assert_eq!(wanted(&[]).unwrap().len(), ROWS.len() + CURVES.len());
+        for (_, rows) in GROUPS {
+            assert_eq!(wanted(&names(rows)).unwrap(), *rows);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_all_others() {
+        let error = wanted(&names(&["map", "language"])).unwrap_err();
+        assert!(
+            error.starts_with("there is no row `language`; there are languages, sequential, "),
+            "{error}"
+        );
+    }
 }

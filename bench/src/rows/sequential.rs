@@ -6,8 +6,7 @@ use crate::contestant::{Contestant, Measured, Result, Turn, by};
 use crate::floor::Echo;
 use crate::placement::Placement;
 use crate::script::Needs;
-use procpool::Pool;
-use procpool_ping::Ping;
+use procpool::{Job, Pool};
 use std::time::Instant;
 
 /// Bytes of the floor's messages: as many as a frame of this job has.
@@ -55,21 +54,23 @@ async fn contestants(
     placement: Placement,
     count: usize,
 ) -> Result<(Box<dyn Contestant>, Box<dyn Contestant>)> {
-    let ours = Ours { pool: ping(1).await?, count, placement };
+    let ours = OneByOne { name: "procpool", pool: ping(1).await?, count, placement };
     ours.pool.run("ping".into()).await?;
     let floor = Floor { echo: Echo::start(FLOOR_BYTES).await?, count, placement };
     Ok((Box::new(ours), Box::new(floor)))
 }
 
-struct Ours {
-    placement: Placement,
-    pool: Pool<Ping>,
-    count: usize,
+/// One worker, one job in flight.
+pub(super) struct OneByOne<J: Job> {
+    pub(super) name: &'static str,
+    pub(super) placement: Placement,
+    pub(super) pool: Pool<J>,
+    pub(super) count: usize,
 }
 
-impl Contestant for Ours {
+impl<J: Job<Input = String>> Contestant for OneByOne<J> {
     fn name(&self) -> &'static str {
-        "procpool"
+        self.name
     }
 
     fn turn(&mut self) -> Turn<'_> {
