@@ -69,7 +69,7 @@ def failure(code: str, message: str, details: Any = None, retryable: bool = Fals
             encoded = json.dumps(details, allow_nan=False, ensure_ascii=False, default=str)
             if len(encoded.encode()) > MAX_TEXT:
                 encoded = None
-        except (TypeError, ValueError, RecursionError):
+        except Exception:  # Of `str` of the program's own objects, too.
             encoded = None
     return text(code) + text(message) + option(encoded, text) + (b"\1" if retryable else b"\0")
 

@@ -10,7 +10,7 @@ from . import _frames as wire
 from ._errors import Failure, ProtocolError, WorkerExit
 from ._target import Mark, Target
 from ._values import decode, encode
-from ._verdict import message_of, print_traceback
+from ._verdict import failure_of, message_of, print_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class Port:
         self._session.outlet.send(wire.frame(wire.MESSAGE, b"", bytes(payload), 0, encoding))
 
     def _report(self, failure: Failure) -> None:
-        header = codec.failure(failure.code, failure.message, failure.details, failure.retryable)
-        self._session.outlet.send_quietly(wire.frame(wire.MESSAGE_FAILED, header))
+        self._session.outlet.send_quietly(wire.frame(wire.MESSAGE_FAILED, codec.failure(*failure_of(failure))))
 
 
 def converse(session: Session, target: Target, reader: wire.FrameReader) -> int:

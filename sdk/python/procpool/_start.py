@@ -20,7 +20,7 @@ from ._jobs import run_jobs
 from ._page import open_page
 from ._session import Session
 from ._values import decode
-from ._verdict import message_of, print_traceback
+from ._verdict import failure_of, message_of, print_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
     failed = load(session, target)
     if failed is not None:
         session.outlet.send_quietly(_start_failed(failed))
-        raise StartError(f"failed to initialise: {failed.message}")
+        raise StartError(f"failed to initialise: {failure_of(failed)[1]}")
     _logs.install(session, target.mark.logs)
     session.board.page = page
     try:
@@ -164,8 +164,7 @@ def load(session: Session, target: Target) -> Optional[Failure]:
 
 
 def _start_failed(failure: Failure) -> bytes:
-    header = codec.failure(failure.code, failure.message, failure.details, failure.retryable)
-    return wire.frame(wire.START_FAILED, header)
+    return wire.frame(wire.START_FAILED, codec.failure(*failure_of(failure)))
 
 
 def import_target(name: str) -> Any:

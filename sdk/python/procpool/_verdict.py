@@ -16,7 +16,7 @@ from ._values import encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Optional, Tuple
+    from typing import Any, Optional, Tuple
 
     from ._context import Context
     from ._session import Session
@@ -41,7 +41,7 @@ class Judge:
         try:
             args, kwargs = self._target.arguments(encoding, payload, context)
         except BadInput as error:
-            return codec.bad_input(str(error)), NONE, b"", 0
+            return codec.bad_input(message_of(error)), NONE, b"", 0
         except Exception as error:  # A class of the program's own that breaks, or no memory.
             return self._status_of(error, context), NONE, b"", 0
         if not self._session.has_log_handler and "logging" in sys.modules:
@@ -81,9 +81,9 @@ class Judge:
         if isinstance(error, Cancelled) and context._is_cancelled:
             return codec.CANCELLED
         if isinstance(error, Failure):
-            return codec.failed(error.code, error.message, error.details, error.retryable)
+            return codec.failed(*failure_of(error))
         if isinstance(error, BadInput):
-            return codec.bad_input(str(error))
+            return codec.bad_input(message_of(error))
         if self._panics or isinstance(error, MemoryError):
             return self._panicked(error)
         if isinstance(error, SystemExit):
@@ -125,8 +125,22 @@ def message_of(error: BaseException) -> str:
     """Returns the text of an error, or its type if it has none."""
     try:
         return str(error) or type(error).__name__
-    except Exception:
+    except BaseException:  # Code of the program's own, which must not end the worker.
         return f"an error of type {type(error).__name__} without a text"
+
+
+def failure_of(failure: Failure) -> Tuple[str, str, Any, bool]:
+    """Returns code, message, details and whether to try again.
+
+    A class of the program's own may not have called `Failure.__init__`, and members can be changed.
+    """
+    code, message = getattr(failure, "code", "failed"), getattr(failure, "message", None)
+    return (
+        code if isinstance(code, str) else str(code),
+        message if isinstance(message, str) else message_of(failure),
+        getattr(failure, "details", None),
+        bool(getattr(failure, "retryable", False)),
+    )
 
 
 def place_of(error: BaseException) -> Optional[str]:

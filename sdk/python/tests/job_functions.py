@@ -111,8 +111,29 @@ class Hostile(Exception):
         raise RuntimeError("no text")
 
 
+class NeverMade(procpool.Failure):
+    """Does not call the initialiser of its base."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class Exits(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class Unsayable(procpool.BadInput):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 def hostile_error(value: Any) -> None:
-    raise Hostile
+    if value == "changed":
+        failure: Any = procpool.Failure("x", code="y")
+        failure.code, failure.message, failure.details = 404, None, Hostile()
+        raise failure
+    raise {"failure": NeverMade("why"), "exits": Exits(), "bad": Unsayable()}.get(value, Hostile())
 
 
 def outputs(name: str) -> Any:
@@ -403,6 +424,12 @@ def numpy_array(count: int) -> Any:
     import numpy as np
 
     return np.arange(count, dtype=np.uint32).reshape(2, -1)
+
+
+def numpy_objects(value: Any) -> Any:
+    import numpy
+
+    return numpy.array([object(), 1], dtype=object) if value is None else numpy.zeros(1, dtype=[("O", "u1")])
 
 
 def numpy_strided(count: int) -> Any:

@@ -76,6 +76,14 @@ def test_exceptions_break_their_job_and_not_the_worker(serve: Serve) -> None:
                 assert server.post("recurse", 1).value["code"] == "RecursionError"
         with server.same_process("hostile_error"):
             assert "without a text" in server.post("hostile_error").value["message"]
+            for how, outcome, code, message in (
+                ("failure", "failed", "failed", "why"),
+                ("changed", "failed", "404", "x"),
+                ("exits", "broke", "Exits", "an error of type Exits without a text"),
+                ("bad", "bad_input", None, "an error of type Unsayable without a text"),
+            ):
+                value = server.post("hostile_error", how).value
+                assert (value["outcome"], value.get("code"), value.get("message")) == (outcome, code, message)
         with server.same_process("outputs"):
             for name, said in {
                 "object": "object has no JSON",
