@@ -23,7 +23,7 @@ def shape_of_class(hint: Any, pending: Dict[int, Shape]) -> Optional[Shape]:
     if hasattr(hint, "__total__") and hasattr(hint, "__annotations__"):
         return _typed_dict(hint, pending)
     if hasattr(hint, "__members__"):
-        return _literal(list(hint))
+        return _literal(list(hint), f"`{hint.__name__}`")
     return None
 
 
@@ -68,8 +68,15 @@ def _dataclass(hint: Any, pending: Dict[int, Shape]) -> Shape:
     import dataclasses
 
     hints = _all_hints(hint)
-    fields = [field for field in dataclasses.fields(hint) if field.init]
-    shapes = {field.name: shape_of(hints[field.name], pending) if field.name in hints else Shape() for field in fields}
+    own = {field.name for field in dataclasses.fields(hint) if field.init}
+    fields, shapes = [], {}
+    for name, field in hint.__dataclass_fields__.items():
+        inner: Any = hints.get(name)
+        is_for_init = isinstance(inner, dataclasses.InitVar)  # Of `__init__` alone.
+        if name in own or is_for_init:
+            fields.append(field)
+            inner = inner.type if is_for_init else inner
+            shapes[name] = shape_of(inner, pending) if name in hints else Shape()
     nothing = dataclasses.MISSING
     required = {field.name for field in fields if field.default is nothing and field.default_factory is nothing}
 

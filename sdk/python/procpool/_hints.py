@@ -121,7 +121,7 @@ def _compound(hint: Any, pending: Dict[int, Shape]) -> Optional[Shape]:
     if name in ("Union", "UnionType"):
         return _union([shape_of(arg, pending) for arg in args])
     if name == "Literal":
-        return _literal(list(args))
+        return _literal(list(args), f"`{hint!r}`")
     if name in ("Required", "NotRequired", "ReadOnly"):
         return shape_of(args[0], pending)
     if hasattr(hint, "__metadata__"):  # Annotated
@@ -261,15 +261,22 @@ def _wanted(problem: str) -> str:
     return problem.split("expected ", 1)[-1].rsplit(", found ", 1)[0]
 
 
-def _literal(values: List[Any]) -> Shape:
-    plain = [getattr(value, "value", value) for value in values]
+def _literal(values: List[Any], name: str) -> Shape:
+    from ._errors import StartError
+    from ._values import decode_text, to_json
+
+    plain = []
+    for value in values:
+        given = getattr(value, "value", value)
+        try:
+            plain.append(decode_text(to_json(given)))  # A tuple comes as an array.
+        except (TypeError, ValueError):
+            raise StartError(f"{given!r} is one of the values of {name}, and no JSON: no input can be it") from None
 
     def check(value: Any) -> Any:
         for choice, given in zip(plain, values):
             if type(choice) is type(value) and choice == value:
                 return given
-        from ._values import to_json
-
         shown = to_json(value)
         shown = shown if len(shown) < 100 else found(value)
         raise Mismatch(f"expected {' or '.join(map(to_json, plain))}, found {shown}")

@@ -19,7 +19,7 @@ def decode(encoding: int, payload: Buffer) -> Any:
     """Decodes JSON. Raises `ValueError` with a sentence for anything else."""
     if encoding == JSON:
         try:
-            return _from_json(str(payload, "utf-8"))
+            return decode_text(str(payload, "utf-8"))
         except RecursionError:
             raise ValueError("the input nests too deep") from None
         except UnicodeDecodeError as error:
@@ -82,6 +82,8 @@ def _buffer(value: Any) -> Optional[Buffer]:
         return None
     except (ValueError, BufferError) as error:
         raise TypeError(f"the bytes of {type(value).__name__} cannot be read: {error}") from None
+    if "O" in view.format and "O" in "".join(view.format.split(":")[::2]):  # Names of fields are between colons.
+        raise TypeError("an array of objects has no bytes but addresses; return `array.tolist()`, or another type")
     if view.nbytes == 0:
         return b""
     return view.cast("B") if view.c_contiguous else view.tobytes()
@@ -90,9 +92,11 @@ def _buffer(value: Any) -> Optional[Buffer]:
 def _default(value: Any) -> Any:
     """Returns a value of JSON's types for one that has no JSON of its own."""
     kind = type(value)
-    fields = getattr(kind, "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: getattr(value, name) for name in fields if hasattr(value, name)}
+    if hasattr(kind, "__dataclass_fields__"):
+        import dataclasses  # That did the program, too.
+
+        names = [field.name for field in dataclasses.fields(value)]  # Without those of the class.
+        return {name: getattr(value, name) for name in names if hasattr(value, name)}
     if hasattr(kind, "model_dump"):  # pydantic
         return value.model_dump(mode="json")
     if hasattr(kind, "tolist"):  # NumPy, array.array
@@ -110,6 +114,6 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_from_json = json.JSONDecoder(parse_constant=_constant).decode
+decode_text = json.JSONDecoder(parse_constant=_constant).decode
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_default).encode
 _quote = json.encoder.encode_basestring

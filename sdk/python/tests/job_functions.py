@@ -427,9 +427,9 @@ def numpy_array(count: int) -> Any:
 
 
 def numpy_objects(value: Any) -> Any:
-    import numpy
+    import numpy as np
 
-    return numpy.array([object(), 1], dtype=object) if value is None else numpy.zeros(1, dtype=[("O", "u1")])
+    return np.array([object(), 1], dtype=object) if value is None else np.zeros(1, dtype=[("O", "u1")])
 
 
 def numpy_strided(count: int) -> Any:

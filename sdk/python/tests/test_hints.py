@@ -10,7 +10,9 @@ from typing import Annotated, Any, Dict, FrozenSet, List, Literal, Optional, Set
 
 import pytest
 
+from procpool._errors import StartError
 from procpool._hints import Mismatch, shape_of
+from procpool._values import to_json
 
 NotRequired: Any = getattr(typing, "NotRequired", None)
 
@@ -34,6 +36,24 @@ class Positive:
 @dataclasses.dataclass
 class Tree:
     children: List[Tree]
+
+
+@dataclasses.dataclass
+class Scaled:
+    width: int
+    factor: dataclasses.InitVar[int]
+    unit: typing.ClassVar[str] = "px"
+
+    def __post_init__(self, factor: int) -> None:
+        self.width *= factor
+
+
+class Pair(enum.Enum):
+    ORIGIN = (0, 0)
+
+
+class Handle(enum.Enum):
+    FIRST = object()
 
 
 class Size(TypedDict):
@@ -122,6 +142,8 @@ def test_unknown_hints_take_anything(hint: Any) -> None:
         (Optional[int], None, None),
         (Literal[1, True], True, True),
         (Color, "red", Color.RED),
+        (Pair, [0, 0], Pair.ORIGIN),
+        (Scaled, {"width": 2, "factor": 3}, Scaled(2, 3)),
         (Point, {"x": 1}, Point(1)),
         (List[Point], [{"x": 1, "y": 2}], [Point(1, 2.0)]),
         (Size, {"width": 1, "height": 2}, {"width": 1, "height": 2}),
@@ -170,6 +192,16 @@ def test_values_that_do_not_fit(hint: Any, value: Any, problem: str) -> None:
     with pytest.raises(Mismatch) as caught:
         check(value)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("hint", [Handle, Literal[b"a", 1]])  # type: ignore[valid-type, unused-ignore]
+def test_choices_that_no_json_can_be(hint: Any) -> None:
+    with pytest.raises(StartError, match="and no JSON: no input can be it"):
+        shape_of(hint)
+
+
+def test_outputs_leave_out_what_belongs_to_the_class() -> None:
+    assert to_json(Scaled(2, 3)) == '{"width":6}'
 
 
 def test_unions_with_bars() -> None:

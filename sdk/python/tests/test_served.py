@@ -286,7 +286,7 @@ def test_large_payloads_there_and_back(serve: Serve) -> None:
 
 def test_numpy(serve: Serve) -> None:
     numpy = pytest.importorskip("numpy")
-    with serve("numpy_sum", "numpy_array", "numpy_strided", "numpy_keep") as server:
+    with serve("numpy_sum", "numpy_array", "numpy_strided", "numpy_keep", "numpy_objects") as server:
         body = bytes(range(256)) * 4096
         for _ in range(3):
             assert server.post_bytes("numpy_sum", body).value == sum(body)
@@ -294,6 +294,8 @@ def test_numpy(serve: Serve) -> None:
             expected = numpy.arange(count, dtype=numpy.uint32).tobytes()
             assert server.post("numpy_array", count).body == expected
         assert server.post("numpy_strided", 10).body == bytes([0, 2, 4, 6, 8])
+        assert "array of objects" in server.post("numpy_objects").value["message"]
+        assert server.post("numpy_objects", "named").body == b"\0"
         for number in range(6):
             kept = server.post_bytes("numpy_keep", bytes([65 + number]) * 400_000).value
             assert kept == [65 + at for at in range(number + 1)]
