@@ -21,6 +21,7 @@ from ._page import open_page
 from ._session import Session
 from ._values import decode
 from ._verdict import failure_of, message_of, print_traceback
+from ._watch import watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
         jobs, control = sockets.connections()
     except OSError as error:
         raise HandshakeError(f"descriptor {sockets.CONTROL} is no connection to a coordinator: {error}") from None
+    make = watched(make, control)
     session = Session(jobs, control)
     reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -60,6 +61,19 @@ def test_broken_starts_say_why_instead_of_hello(play: Play, target: str, said: s
         assert said in message
         assert worker.exit_code() == 1
         assert said in worker.stderr()
+
+
+def test_an_import_that_never_ends_does_not_outlive_the_coordinator(play: Play) -> None:
+    with play("", [sys.executable, "-m", "procpool", "endless_module:function"]) as worker:
+        assert worker.process.stderr is not None
+        child = int(worker.process.stderr.readline().split()[1])
+        descriptor = os.pidfd_open(child)
+        try:
+            worker.control.close()
+            assert worker.exit_code() == -signal.SIGKILL
+            assert select.select([descriptor], [], [], 30)[0]
+        finally:
+            os.close(descriptor)
 
 
 @pytest.mark.parametrize(("target", "said"), BROKEN_STARTS)
