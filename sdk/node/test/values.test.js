@@ -7,9 +7,12 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
-const { Encoding, Flag, Kind } = require('../lib/wire/constants.js');
+const { inspect } = require('node:util');
+const { Encoding, Flag, Kind, Status } = require('../lib/wire/constants.js');
 const { frame, jsonFrame, preamble } = require('../lib/wire/frames.js');
 const headers = require('../lib/wire/headers.js');
+const { BadInput, Failure } = require('../lib/errors.js');
+const outcomes = require('../lib/worker/outcome.js');
 const { defineJob, describe } = require('../lib/worker/definition.js');
 const { schemaHash } = require('../lib/worker/schema-hash.js');
 const { FIXTURE, jobHeader, startWorker } = require('./support/coordinator.js');
@@ -18,6 +21,9 @@ const { fixture } = require('./support/server.js');
 const WIRE = path.join(__dirname, '..', '..', '..', 'crates', 'protocol', 'WIRE.md');
 const document = fs.existsSync(WIRE) ? fs.readFileSync(WIRE, 'utf8') : undefined;
 const needsDocument = { skip: document === undefined && 'WIRE.md is not here' };
+
+/** What is said of an error whose every part throws. */
+const UNREADABLE = 'an error without a text';
 
 /** The block of WIRE.md with this name. */
 function block(language, name) {
@@ -182,4 +188,31 @@ test('a saved job runs again', (t) => {
   assert.match(other.stderr, /job `other`.*this worker of `conformance`/);
   assert.match(savedJob(t, 1, { format: 3 }).stderr, /its format is 3/);
   assert.equal(spawnSync(process.execPath, [FIXTURE, '--replay', '/nonexistent']).status, 2);
+});
+
+test('whatever is thrown is an outcome', (t) => {
+  t.mock.method(console, 'error', (error) => inspect(error));
+  const raise = () => {
+    throw new Error('from a getter');
+  };
+  const withGetter = (key) => Object.defineProperty(new Error('x'), key, { get: raise });
+  const statusOf = (error) => outcomes.threw(error, false).status;
+  const broke = (code, message) => headers.broke({ code, message });
+  for (const key of ['message', 'stack', 'name', 'code'])
+    assert.equal(statusOf(withGetter(key))[0], Status.BROKE, key);
+  assert.deepEqual(
+    statusOf(new Proxy({}, { get: raise, getPrototypeOf: raise })),
+    broke('error', UNREADABLE),
+  );
+  assert.deepEqual(statusOf(Object.assign(new Error('x'), { name: 5, stack: '' })), broke('Error', 'x'));
+  assert.deepEqual(
+    statusOf(new Failure('x', { code: 404 })),
+    headers.failed({ code: '404', message: 'x', details: undefined }),
+  );
+  assert.deepEqual(
+    statusOf(Object.assign(new Failure('x'), { code: undefined, message: null })),
+    headers.failed({ code: 'failed', message: 'null' }),
+  );
+  assert.deepEqual(statusOf(Object.assign(new BadInput('x'), { message: 5 })), headers.badInput('5'));
+  assert.equal(outcomes.panicked(withGetter('name')).status[0], Status.PANICKED);
 });

@@ -100,11 +100,17 @@ function succeeded(value, maxPayload) {
  * @returns {Outcome}
  */
 function threw(error, isCancelled) {
-  if (isCancelled && /** @type {any} */ (error)?.name === 'AbortError') return cancelled();
-  if (isBadInput(error)) return badInput(error.message);
-  if (isFailure(error)) {
-    const { code, message, details, retryable } = error;
-    return withoutOutput(headers.failed({ code, message, details, retryable }));
+  try {
+    if (isCancelled && /** @type {any} */ (error)?.name === 'AbortError') return cancelled();
+    if (isBadInput(error)) return badInput(messageOf(error));
+    if (isFailure(error)) {
+      const { code, details, retryable } = error;
+      // Members can be changed, and JavaScript gives codes that are numbers.
+      const parts = { code: String(code ?? 'failed'), message: messageOf(error), details };
+      return withoutOutput(headers.failed({ ...parts, retryable: Boolean(retryable) }));
+    }
+  } catch {
+    // An error whose members cannot be read.
   }
   return broke(error);
 }
@@ -115,7 +121,7 @@ function threw(error, isCancelled) {
  * @param {unknown} error
  */
 function broke(error) {
-  console.error(error);
+  print(error);
   const location = locationOf(error);
   const details = location === undefined ? undefined : { location };
   return withoutOutput(headers.broke({ code: codeOf(error), message: messageOf(error), details }));
@@ -127,8 +133,37 @@ function broke(error) {
  * @param {unknown} error
  */
 function panicked(error) {
-  const name = error instanceof Error ? `${error.name}: ` : '';
-  return withoutOutput(headers.panicked(name + messageOf(error), locationOf(error)));
+  const name = nameOf(error);
+  const message = name === undefined ? messageOf(error) : `${name}: ${messageOf(error)}`;
+  return withoutOutput(headers.panicked(message, locationOf(error)));
+}
+
+/**
+ * Prints an error for the log. Its members are the program's own code.
+ *
+ * @param {unknown} error
+ */
+function print(error) {
+  try {
+    console.error(error);
+  } catch {
+    console.error(`procpool: ${messageOf(error)}, which cannot be printed`);
+  }
+}
+
+/**
+ * Returns what a part of an error is, or undefined if it cannot be read.
+ *
+ * @template T
+ * @param {unknown} error
+ * @param {(error: NodeJS.ErrnoException) => T} part
+ */
+function read(error, part) {
+  try {
+    return error instanceof Error ? part(error) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -137,9 +172,20 @@ function panicked(error) {
  * @param {unknown} error
  */
 function codeOf(error) {
-  if (!(error instanceof Error)) return 'error';
-  const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-  return typeof code === 'string' && code !== '' ? code : error.name;
+  const code = read(error, ({ code: given }) => given);
+  return typeof code === 'string' && code !== '' ? code : (nameOf(error) ?? 'error');
+}
+
+/**
+ * Returns the name of an error, and undefined if it is none.
+ *
+ * @param {unknown} error
+ * @returns {string | undefined}
+ */
+function nameOf(error) {
+  const name = read(error, ({ name: given }) => given);
+  if (typeof name === 'string' && name !== '') return name;
+  return read(error, () => 'Error');
 }
 
 /** @param {unknown} error */
@@ -157,7 +203,7 @@ function messageOf(error) {
  * @param {unknown} error
  */
 function locationOf(error) {
-  const stack = error instanceof Error ? error.stack : undefined;
+  const stack = read(error, ({ stack: given }) => given);
   return typeof stack === 'string' ? /\(?((?:file:\/\/)?\/[^()\n]+:\d+:\d+)\)?/.exec(stack)?.[1] : undefined;
 }
 
@@ -167,6 +213,7 @@ module.exports = {
   succeeded,
   threw,
   broke,
+  print,
   panicked,
   cancelled,
   badInput,

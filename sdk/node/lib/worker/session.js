@@ -11,7 +11,7 @@ const { describe, introduce } = require('./definition.js');
 const { complain, exit } = require('./exit.js');
 const { localGuard, threadedGuard } = require('./guard.js');
 const { JobsConnection } = require('./jobs-connection.js');
-const { codeOf, decode, messageOf } = require('./outcome.js');
+const { codeOf, decode, messageOf, print } = require('./outcome.js');
 const { PAGE_FD, Page } = require('./page.js');
 const { Runner } = require('./runner.js');
 
@@ -95,7 +95,7 @@ class Session {
    * @param {unknown} error
    */
   startFailed(error) {
-    console.error(error);
+    print(error);
     const header = headers.failure({ code: codeOf(error), message: messageOf(error) });
     this.connection.open(frame(Kind.START_FAILED, { header }));
     this.connection.finish(Exit.FAILED);
@@ -180,7 +180,7 @@ class Session {
    * @param {unknown} error
    */
   panic(error) {
-    console.error(error);
+    print(error);
     if (this.#runner) this.#runner.panic(error);
     else if (this.#hasWelcome && !this.#isReady) this.startFailed(error);
     else exit(Exit.PANICKED);
