@@ -101,6 +101,7 @@ test('what a script does wrong is the outcome of its job alone', needsServer, as
     [{ op: 'reject' }, 'Error', 'rejected in a thread'],
     [{ op: 'exit', code: 7 }, 'exit', 'the script ended with exit code 7'],
     [{ op: 'bigint' }, 'TypeError', /BigInt/],
+    [{ op: 'function' }, 'DataCloneError', /could not be cloned/],
     [{ op: 'close' }, 'no_message', /ended without a message/],
   ];
   for (const [input, code, message] of expected) {

@@ -21,7 +21,23 @@ if (cell && parentPort) {
     value: (/** @type {any[]} */ ...args) => {
       // A port with a listener keeps its thread alive.
       Atomics.store(cell, 0, port.hasRef() ? LISTENS : DOES_NOT_LISTEN);
-      return Reflect.apply(postMessage, port, args);
+      try {
+        return Reflect.apply(postMessage, port, args);
+      } catch (error) {
+        throw sendable(error);
+      }
     },
   });
+}
+
+/**
+ * Returns an error that reaches the job. A `DOMException`, as of a value that cannot be cloned, would arrive as an
+ * object without members.
+ *
+ * @param {unknown} error
+ */
+function sendable(error) {
+  if (!(error instanceof DOMException)) return error;
+  const { name, message, code, stack } = error;
+  return Object.assign(new Error(message), { name, code, stack });
 }
