@@ -60,16 +60,20 @@ test('each outcome is a class', needsEmbedding, async (t) => {
   const rejects = (name, input, Class, members, options) =>
     assert.rejects(pool.run(input, { name, ...options }), (error) => {
       assert.ok(error instanceof Class && error instanceof procpool.JobError, `${error}`);
-      for (const [key, value] of Object.entries(members)) assert.deepEqual(error[key], value, key);
+      const { noFunction, ...others } = members;
+      if (noFunction) assert.match(error.message, /exports no function/);
+      for (const [key, value] of Object.entries(others)) assert.deepEqual(error[key], value, key);
       return true;
     });
   await rejects('fail', 0, procpool.Failed, { code: 'no_words', details: { words: 0 }, outcome: 'failed' });
   await rejects('break', 0, procpool.Broke, { code: 'TypeError' });
-  await rejects('missing', 0, procpool.Broke, { code: 'TypeError' });
+  for (const name of ['missing', 'constructor', 'call', 'toString'])
+    await rejects(name, 'return 1', procpool.Broke, { code: 'TypeError', noFunction: true });
   await rejects('unsendable', 0, procpool.Broke, { code: 'DataCloneError' });
   await rejects('panic', 0, procpool.Panicked, {});
   await rejects('exit', 7, procpool.Crashed, { mayHaveRun: true });
   await rejects('spin', 0, procpool.TimedOut, {}, { timeout: 200 });
+  await rejects(undefined, 0, procpool.BadInput, { mayHaveRun: false }, { timeout: '1s&usage=true' });
   assert.equal(await pool.run('fine'), 'fine');
 });
 
@@ -116,6 +120,8 @@ test('options reach the worker', needsEmbedding, async (t) => {
 test('what cannot work says so', needsEmbedding, async (t) => {
   assert.throws(() => new Pool({ filename: TASKS, treads: 1 }), /no option `treads`/);
   assert.throws(() => new Pool({}), /needs `filename`/);
+  assert.throws(() => new Pool({ filename: TASKS, workerData: () => {} }), /`workerData` is no JSON/);
+  assert.throws(() => new Pool({ filename: TASKS, workerData: 1n }), /`workerData` is no JSON/);
   const missing = newPool(t, { filename: '/nonexistent/tasks.js' });
   await assert.rejects(missing.run(0), /there is no file \/nonexistent\/tasks\.js/);
   const nameless = newPool(t, { name: 'nothing' });

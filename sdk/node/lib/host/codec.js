@@ -26,23 +26,28 @@ const jsonCodec = {
     if (name !== undefined)
       throw new TypeError('`name` chooses a function of `filename`, which this pool has not');
     if (task instanceof Uint8Array) return { contentType: BYTES, body: task };
-    return { contentType: JSON_TYPE, body: Buffer.from(json(task)) };
+    return { contentType: JSON_TYPE, body: Buffer.from(json(task, 'the input', '; send JSON or bytes')) };
   },
   decode: ({ contentType, body }) => (contentType.startsWith(JSON_TYPE) ? JSON.parse(body.toString()) : body),
 };
 
-/** @param {unknown} task */
-function json(task) {
+/**
+ * @param {unknown} value
+ * @param {string} name what errors call it
+ * @param {string} [hint] the end of their sentence
+ * @returns {string}
+ * @throws {TypeError}
+ */
+function json(value, name, hint = '') {
   let text;
   try {
-    text = JSON.stringify(task === undefined ? null : task);
+    text = JSON.stringify(value === undefined ? null : value);
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
-    throw new TypeError(`the input is no JSON: ${message}; send JSON or bytes`, { cause: error });
+    throw new TypeError(`${name} is no JSON: ${message}${hint}`, { cause: error });
   }
-  if (text === undefined)
-    throw new TypeError(`the input is no JSON but a ${typeof task}; send JSON or bytes`);
+  if (text === undefined) throw new TypeError(`${name} is no JSON but a ${typeof value}${hint}`);
   return text;
 }
 
-module.exports = { cloneCodec, jsonCodec };
+module.exports = { cloneCodec, jsonCodec, json };

@@ -51,8 +51,8 @@ class JobRunner extends EventEmitter {
     if (this.#isClosed) throw closed(false);
     const { contentType, body } = this.#codec.encode(task, name);
     detach(transferList);
-    const query =
-      timeout === undefined ? '' : `?timeout=${typeof timeout === 'number' ? `${timeout}ms` : timeout}`;
+    const limit = typeof timeout === 'number' ? `${timeout}ms` : timeout;
+    const query = limit === undefined ? '' : `?timeout=${encodeURIComponent(limit)}`;
     this.#pending += 1;
     try {
       const client = await this.connect();

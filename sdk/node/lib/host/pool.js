@@ -7,7 +7,7 @@ const path = require('node:path');
 const { fileURLToPath } = require('node:url');
 const { JobError, ShutDown } = require('../errors.js');
 const { Client } = require('./client.js');
-const { cloneCodec, jsonCodec } = require('./codec.js');
+const { cloneCodec, json, jsonCodec } = require('./codec.js');
 const { JobRunner } = require('./job-runner.js');
 const { normalize, poolKeys } = require('./pool-keys.js');
 const { POOL, Server } = require('./server.js');
@@ -152,7 +152,7 @@ function nodeCommand({
   resourceLimits = {},
 }) {
   const file = path.resolve(String(filename).startsWith('file:') ? fileURLToPath(filename) : filename);
-  const data = workerData === undefined ? [] : ['--worker-data', JSON.stringify(workerData)];
+  const data = workerData === undefined ? [] : ['--worker-data', json(workerData, '`workerData`')];
   const flags = [...limitFlags(resourceLimits), ...execArgv];
   return [
     process.execPath,

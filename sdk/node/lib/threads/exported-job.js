@@ -48,7 +48,9 @@ function exportedJob(file, { exported, clone: isCloned, workerData, args }) {
  */
 function find(module, name, file) {
   const exported = module.default; // Of a CommonJS module, this is module.exports.
-  const candidates = name === 'default' ? [exported, exported?.default] : [module[name], exported?.[name]];
+  // Not what every function inherits: `constructor` makes functions of texts.
+  const own = (/** @type {any} */ from) => (Object.hasOwn(Object(from), name) ? from[name] : undefined);
+  const candidates = name === 'default' ? [exported, own(exported)] : [own(module), own(exported)];
   const found = candidates.find((candidate) => typeof candidate === 'function');
   if (found) return found;
   const names = new Set([...Object.keys(module), ...Object.keys(Object(exported))]);
