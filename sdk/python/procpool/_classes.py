@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from ._hints import Mismatch, Shape, _literal, found, resolved, shape_of
+from ._annotations import resolved
+from ._hints import Mismatch, Shape, _literal, found, shape_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

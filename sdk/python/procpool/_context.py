@@ -92,8 +92,11 @@ class Context:
         return self._credit is not None
 
     def progress(self, done: int, total: Optional[int] = None) -> None:
-        """Reports how far the job is, in units of its own. Of many reports, the latest is sent."""
-        header = codec.progress(done, total)
+        """Reports how far the job is, in units of its own. Of many reports, the latest is sent.
+
+        Raises `ValueError` for what is no whole number from 0 to 2⁶⁴ - 1.
+        """
+        header = codec.progress(_units(done, "done"), None if total is None else _units(total, "total"))
         with self._session.interrupts:
             self._session.outlet.progress(self._sequence, header)
 
@@ -133,6 +136,17 @@ class Context:
         if not (slash and kind and subtype and len(value) <= _MAX_CONTENT_TYPE and _TOKEN.issuperset(kind + subtype)):
             raise ValueError(f'{value!r} is no content type: use "type/subtype", without parameters')
         self._content_type = value
+
+
+def _units(value: Any, name: str) -> int:
+    """Returns a count of units: an integer of Python, or of a library such as NumPy."""
+    try:
+        count: int = value.__index__()
+        if 0 <= count < 1 << 64:
+            return count
+    except AttributeError:
+        pass
+    raise ValueError(f"{name}={value!r}: a whole number of units is needed, from 0 to 2⁶⁴ - 1")
 
 
 def encoded_chunk(value: Any, sequence: int) -> bytes:

@@ -6,8 +6,6 @@ this file does not know takes anything.
 
 from __future__ import annotations
 
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -63,27 +61,6 @@ class Shape:
 def found(value: Any) -> str:
     """Returns how an error names a value's type."""
     return _NAMES.get(type(value), type(value).__name__)
-
-
-def resolved(owner: Any) -> Dict[str, Any]:
-    """Returns the type hints of a function or a class. Those that cannot be resolved are left out."""
-    try:
-        hints: Dict[str, Any] = dict(getattr(owner, "__annotations__", None) or {})
-    except Exception:  # Python 3.14 evaluates them here, and names may be missing.
-        return {}
-    names = getattr(owner, "__globals__", None)
-    if names is None:
-        module = sys.modules.get(getattr(owner, "__module__", None) or "")
-        names = getattr(module, "__dict__", {})
-    for name, hint in list(hints.items()):
-        if isinstance(hint, str):
-            try:
-                hints[name] = eval(hint, names)  # noqa: S307 - the annotations are the program's own code
-            except Exception:
-                del hints[name]
-        elif hint is None:
-            hints[name] = type(None)
-    return hints
 
 
 def shape_of(hint: Any, pending: Optional[Dict[int, Shape]] = None) -> Shape:

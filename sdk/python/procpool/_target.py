@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from types import BuiltinFunctionType, FunctionType
 
+from ._annotations import resolved
 from ._context import Context
 from ._errors import BadInput, StartError
 from ._frames import RAW
-from ._hints import Shape, resolved, shape_of
+from ._hints import Shape, shape_of
 from ._signature import NOTHING, signature_of
 from ._values import decode, schema_hash
 from ._version import SDK

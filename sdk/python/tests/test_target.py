@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Literal, Optional, Tuple
 
 import job_functions
 import pytest
@@ -24,6 +25,11 @@ def call(function: Any, value: Any) -> Any:
     target.load(None)
     args, kwargs = target.arguments(JSON, json.dumps(value).encode(), CONTEXT)
     return target.call(*args, **kwargs)
+
+
+@dataclasses.dataclass
+class Size:
+    width: int
 
 
 def only_names(*, left: int, right: int = 2) -> int:
@@ -56,6 +62,20 @@ def by_position(ctx, /, value):  # type: ignore[no-untyped-def]
 
 def own_ctx(ctx: int, other: int) -> int:
     return ctx + other
+
+
+def names_within(values: Any) -> Any:
+    return values
+
+
+names_within.__annotations__["values"] = Optional[List["Size"]]
+
+
+def literal_within(values: Any) -> Any:
+    return values
+
+
+literal_within.__annotations__["values"] = List[Literal["Size"]]
 
 
 def wrapper(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,6 +120,8 @@ class Scale:
         (Scale(3), 3, 9),
         (Scale(3).method, 3, 6),
         (len, [1, 2], 2),
+        (names_within, [{"width": 1}], [Size(1)]),
+        (literal_within, ["Size"], ["Size"]),
     ],
 )
 def test_arguments(function: Any, value: Any, result: Any) -> None:
@@ -231,3 +253,9 @@ def test_worker_data_for_what_loads() -> None:
     target = Target(Model, Mark())
     target.load({"path": "x"})
     assert target.call(1) == [{"path": "x"}, 1]
+
+
+@pytest.mark.parametrize("given", [(-1,), (1.5,), ("3",), (1 << 64,), (1, -1), (1, "2")])
+def test_progress_that_is_no_count(given: Any) -> None:
+    with pytest.raises(ValueError, match="a whole number of units is needed"):
+        CONTEXT.progress(*given)
