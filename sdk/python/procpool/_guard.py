@@ -32,7 +32,6 @@ class Guard:
     def __init__(self, session: Session, control: Socket, target: Target) -> None:
         self._session = session
         self._control = control
-        self._target = target
         self._lock = threading.Lock()
         self._is_ready = False
         self._early: List[bytes] = []
@@ -43,7 +42,7 @@ class Guard:
             wire.CANCEL: lambda sequence, _: session.board.cancel(sequence),
             wire.CREDIT: lambda sequence, header: session.board.add_credit(sequence, codec.read_credit(header)),
             wire.PING: lambda sequence, _: self._say(wire.frame(wire.PONG, sequence=sequence)),
-            wire.DESCRIBE: lambda *_: self._describe(),
+            wire.DESCRIBE: lambda *_: self._say(description_frame(target)),
             wire.RECALL: lambda *_: session.outlet.flush_soon(),
             wire.SHARE: self._share,
             wire.SHUTDOWN: lambda *_: self._shut_down(),
@@ -96,13 +95,6 @@ class Guard:
             else:
                 self._early.append(data)
 
-    def _describe(self) -> None:
-        fields = self._target.description()
-        text = json.dumps(fields, ensure_ascii=False).encode()
-        if len(text) > wire.MAX_HEADER:
-            text = json.dumps(self._target.introduction(), ensure_ascii=False).encode()
-        self._say(wire.frame(wire.DESCRIPTION, text))
-
     def _share(self, number: int, header: bytes) -> None:
         arenas = self._session.arenas
         offer = wire.json_of(wire.SHARE, header)
@@ -117,6 +109,14 @@ class Guard:
                 self._session.jobs.shutdown(0)  # SHUT_RD: a read for a job returns end of file.
             except OSError:
                 pass
+
+
+def description_frame(target: Target) -> bytes:
+    """Returns the answer to `Describe`. A description that is too long leaves the schemas out."""
+    text = json.dumps(target.description(), ensure_ascii=False).encode()
+    if len(text) > wire.MAX_HEADER:
+        text = json.dumps(target.introduction(), ensure_ascii=False).encode()
+    return wire.frame(wire.DESCRIPTION, text)
 
 
 def complain(reason: str) -> None:

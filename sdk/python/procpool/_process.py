@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import signal
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # Seconds that the interpreter waits at its end for threads that jobs have left. A pool waits longer.
 _PATIENCE = 1.0
+
+# Numbers of the system call by which a template forks, on the machines where its arguments are known.
+CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "loongarch64": 220, "ppc64le": 120}
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -71,6 +75,9 @@ class _Forks:
 
     def _in_child(self) -> None:
         session = self._session
+        if session.forks_workers:
+            self._restore()
+            return
         session.is_forked = True
         session.outlet.close()
         session.interrupts.uninstall()
@@ -98,7 +105,44 @@ def leave(code: int) -> NoReturn:
         os._exit(code)  # `sys.exit` would end this thread alone.
     if _left_threads():
         threading.Thread(target=_end_without_them, args=(code,), name="procpool-end", daemon=True).start()
+    if _shares_its_state:
+        # As a fork of `multiprocessing` ends. The interpreter's own end would take the state apart: that
+        # runs finalizers which are the template's, and copies memory that is shared.
+        getattr(threading, "_shutdown", lambda: None)()
+        atexit._run_exitfuncs()
+        flush_output()
+        os._exit(code)
     sys.exit(code)
+
+
+def can_fork() -> bool:
+    """Returns whether this process can be a template."""
+    if not sys.platform.startswith("linux") or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
+        return False
+    try:
+        # Other C libraries keep something else where this one keeps the thread's id.
+        return os.uname().machine in CLONE and bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (OSError, ValueError):
+        return False
+
+
+_shares_its_state = False
+
+
+def leave_exit_handlers() -> None:
+    """Leaves what the state has registered for the end of the process to the template.
+
+    A worker that has forked from it would remove the template's temporary directories, for example.
+    """
+    global _shares_its_state
+    _shares_its_state = True
+    atexit._clear()
+    weakref: Any = sys.modules.get("weakref")
+    if weakref is not None:
+        for inherited in list(weakref.finalize._registry):
+            inherited.atexit = False
+        # The next one registers them again.
+        weakref.finalize._registered_with_atexit = False
 
 
 def _left_threads() -> List[str]:

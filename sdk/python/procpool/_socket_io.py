@@ -9,13 +9,14 @@ import _socket
 import os
 import sys
 
-from ._frames import MAGIC, MAX_ATTACHMENTS, SHARE
+from ._frames import FORK, MAGIC, MAX_ATTACHMENTS, SHARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Tuple
 
-JOBS, CONTROL, PAGE, INPUTS, OUTPUTS = 3, 4, 5, 6, 7
+JOBS, CONTROL = 3, 4
+MEMORY = (5, 6, 7)  # the page, and arenas for inputs and for outputs
 _ANCILLARY = _socket.CMSG_SPACE(4 * MAX_ATTACHMENTS)
 _CLOEXEC = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
@@ -74,7 +75,7 @@ class DescriptorReceiver:
         """Gives a frame its descriptors. Closes those of frames that have no use for any."""
         mine, self._arrived = self._arrived[:count], self._arrived[count:]
         self.descriptors += mine
-        if kind != SHARE:
+        if kind not in (SHARE, FORK):
             self.drop()
 
     def drop(self) -> None:

@@ -1,4 +1,4 @@
-"""From a spawned process to a worker that is ready: handshake, page, guard, state, `Ready`."""
+"""From a new process to a worker that is ready: handshake, page, guard, state, `Ready`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from ._watch import watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional
+    from _socket import socket as Socket
+    from typing import Any, Callable, Dict, List, Optional, Sequence
 
     from ._frames import Frame
     from ._page import Page
     from ._target import Target
+    from ._template import Born
 
     # What a worker does when it is ready. Returns the exit code.
     Work = Callable[[Session, Target, wire.FrameReader], int]
@@ -51,32 +53,28 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
     reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
     try:
         target = made(make)
-        hello = target.introduction()
+        introduction = target.introduction()
+        hello, modes = _hello(introduction), introduction["modes"]
     except StartError as error:
         # Instead of `Hello`. If nobody listens, standard error says the same.
         session.outlet.send_quietly(wire.preamble() + _start_failed(Failure(str(error))))
         raise
-    try:
-        _greet(session, hello)
-        found = _welcome(reader)
-        session.welcome = welcome = wire.json_of(found[0], found[4])
-        session.max_payload = reader.max_payload = int(welcome["max_payload"])
-        page = _page(welcome)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise HandshakeError(f"failed to shake hands with the coordinator: {error!r}") from None
-    session.arenas = Arenas()
-    session.worker_data = worker_data(found)
+    page = _meet(session, reader, wire.preamble() + hello, modes, sockets.MEMORY)
     _process.settle(session, target.mark.interrupt)
-    guard = Guard(session, control, target)
-    guard.start()
-    if welcome.get("mode") not in hello["modes"]:
-        raise HandshakeError(f"the pool wants this worker for {welcome.get('mode')!r}; it is one for {hello['modes']}")
-    _logs.install(session, target.mark.logs)
-    failed = load(session, target)
-    if failed is not None:
-        session.outlet.send_quietly(_start_failed(failed))
-        raise StartError(f"failed to initialise: {failure_of(failed)[1]}")
-    _logs.install(session, target.mark.logs)
+    if session.welcome.get("template"):
+        born = _grow(session, control, target)
+        if born is None:
+            return 0
+        # From here on, this process is a fork. The template has sent the preamble for it.
+        jobs, control, memory = born
+        reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
+        page = _meet(session, reader, hello, modes, memory)
+        guard = Guard(session, control, target)
+        guard.start()
+    else:
+        guard = Guard(session, control, target)
+        guard.start()
+        _load(session, target)
     session.board.page = page
     try:
         session.outlet.send_ready(wire.frame(wire.READY), page)
@@ -103,10 +101,46 @@ def made(make: Callable[[], Target]) -> Target:
         raise StartError(f"{type(error).__name__}: {message_of(error)}") from None
 
 
-def _greet(session: Session, hello: Dict[str, Any]) -> None:
-    fields = dict(hello, page=True, arenas="received", encodings=["json", "raw"], batches=True)
-    text = json.dumps(fields, ensure_ascii=False).encode()
-    session.outlet.send(wire.preamble() + wire.frame(wire.HELLO, text))
+def _hello(introduction: Dict[str, Any]) -> bytes:
+    fields = dict(introduction, page=True, arenas="received", encodings=["json", "raw"], batches=True)
+    if _process.can_fork():
+        fields["forks"] = True
+    return wire.frame(wire.HELLO, json.dumps(fields, ensure_ascii=False).encode())
+
+
+def _meet(
+    session: Session, reader: wire.FrameReader, greeting: bytes, modes: List[str], memory: Sequence[int]
+) -> Optional[Page]:
+    """Greets the coordinator and reads its `Welcome`. Returns the page, if there is one in this memory."""
+    try:
+        session.outlet.send(greeting)
+        found = _welcome(reader)
+        session.welcome = welcome = wire.json_of(found[0], found[4])
+        session.max_payload = reader.max_payload = int(welcome["max_payload"])
+        page = _page(welcome, memory)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise HandshakeError(f"failed to shake hands with the coordinator: {error!r}") from None
+    session.arenas = Arenas()
+    session.worker_data = worker_data(found)
+    if welcome.get("mode") not in modes:
+        raise HandshakeError(f"the pool wants this worker for {welcome.get('mode')!r}; it is one for {modes}")
+    return page
+
+
+def _grow(session: Session, control: Socket, target: Target) -> Optional[Born]:
+    """Loads the state and forks workers. Returns what a new worker has in each, and `None` at the end."""
+    try:
+        from ._template import Template
+
+        template = Template(session, control, target)
+    except ImportError as error:  # An interpreter without `ctypes`.
+        raise _said(session, Failure(f"it cannot fork workers: {error}; set `fork = false`")) from None
+    template.load(lambda: _load(session, target))
+    try:
+        session.outlet.send(wire.frame(wire.READY))
+    except OSError:
+        raise CoordinatorGone("the coordinator is gone") from None
+    return template.serve()
 
 
 def _welcome(reader: wire.FrameReader) -> Frame:
@@ -121,15 +155,11 @@ def _welcome(reader: wire.FrameReader) -> Frame:
     return found
 
 
-def _page(welcome: Dict[str, Any]) -> Optional[Page]:
-    """Takes the page, and closes the descriptors that are not used."""
-    page = open_page(sockets.PAGE) if welcome.get("page") else None
-    unused = []
-    if welcome.get("page") or welcome.get("arenas"):
-        unused.append(sockets.PAGE)
-    if welcome.get("arenas"):
-        unused += [sockets.INPUTS, sockets.OUTPUTS]
-    for descriptor in unused:
+def _page(welcome: Dict[str, Any], memory: Sequence[int]) -> Optional[Page]:
+    """Takes the page, which is the first of these descriptors, and closes those that are not used."""
+    page = open_page(memory[0]) if welcome.get("page") and memory else None
+    count = 3 if welcome.get("arenas") else 1 if welcome.get("page") else 0
+    for descriptor in memory[:count]:
         try:
             os.close(descriptor)
         except OSError:
@@ -147,6 +177,20 @@ def worker_data(found: Frame) -> Any:
             raise ProtocolError(f"worker data: {error}") from None
     # As bincode they are opaque; the pool then starts this worker again, with JSON.
     return payload if encoding == wire.RAW else None
+
+
+def _load(session: Session, target: Target) -> None:
+    """Makes the state, or tells the coordinator why that failed and raises `StartError`."""
+    _logs.install(session, target.mark.logs)
+    failed = load(session, target)
+    if failed is not None:
+        raise _said(session, failed)
+    _logs.install(session, target.mark.logs)
+
+
+def _said(session: Session, failure: Failure) -> StartError:
+    session.outlet.send_quietly(_start_failed(failure))
+    return StartError(f"failed to initialise: {failure.message}")
 
 
 def load(session: Session, target: Target) -> Optional[Failure]:
