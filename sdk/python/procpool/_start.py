@@ -62,7 +62,7 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
     page = _meet(session, reader, wire.preamble() + hello, modes, sockets.MEMORY)
     _process.settle(session, target.mark.interrupt)
     if session.welcome.get("template"):
-        born = _grow(session, control, target)
+        born = _grow(session, jobs, control, target)
         if born is None:
             return 0
         # From here on, this process is a fork. The template has sent the preamble for it.
@@ -127,20 +127,23 @@ def _meet(
     return page
 
 
-def _grow(session: Session, control: Socket, target: Target) -> Optional[Born]:
+def _grow(session: Session, jobs: Socket, control: Socket, target: Target) -> Optional[Born]:
     """Loads the state and forks workers. Returns what a new worker has in each, and `None` at the end."""
     try:
         from ._template import Template
 
-        template = Template(session, control, target)
+        template = Template(session, jobs, control, target)
     except ImportError as error:  # An interpreter without `ctypes`.
         raise _said(session, Failure(f"it cannot fork workers: {error}; set `fork = false`")) from None
-    template.load(lambda: _load(session, target))
     try:
+        template.load(lambda: _load(session, target))
         session.outlet.send(wire.frame(wire.READY))
+        return template.serve()
     except OSError:
         raise CoordinatorGone("the coordinator is gone") from None
-    return template.serve()
+    finally:
+        # An interpreter that closes them itself at its end warns of it, and Python 3.9 crashes then.
+        template.release()
 
 
 def _welcome(reader: wire.FrameReader) -> Frame:

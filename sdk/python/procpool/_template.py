@@ -46,9 +46,10 @@ _WAITING = sockets.MEMORY[-1] + 1
 class Template:
     """Forks workers. `load` the state first."""
 
-    def __init__(self, session: Session, control: Socket, target: Target) -> None:
+    def __init__(self, session: Session, jobs: Socket, control: Socket, target: Target) -> None:
         self._session = session
         self._target = target
+        self._jobs = jobs
         self._control = control
         self._sibling = Sibling()
         self._receiver = sockets.DescriptorReceiver(control)
@@ -150,9 +151,7 @@ class Template:
         """Makes a new process a worker with connections of its own, of which nobody knows yet."""
         session = self._session
         try:
-            for inherited in (session.jobs, session.control):
-                if inherited is not None:
-                    inherited.detach()  # Their numbers are the new connections'.
+            self.release()  # Their numbers are the new connections'.
             given = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _WAITING) for each in self._receiver.descriptors]
             self._receiver.drop()
             for number, each in zip(_OWN, given):
@@ -169,6 +168,11 @@ class Template:
         _process.leave_exit_handlers()
         _seed()
         return jobs, control, given[len(_OWN) :]
+
+    def release(self) -> None:
+        """Leaves the connections' descriptors to who needs them next, or to the end of the process."""
+        for connection in (self._jobs, self._control):
+            connection.detach()
 
     def _say(self, data: bytes) -> None:
         try:

@@ -103,6 +103,7 @@ class Coordinator:
         command: Sequence[str],
         *,
         page: bool = False,
+        template: bool = False,
         max_payload: int = 64 << 20,
         owned: bool = True,
         welcome: bool = True,
@@ -122,6 +123,8 @@ class Coordinator:
             fields = {"mode": "jobs", "owned": owned, "worker": "t-0", "pool": "t", "max_payload": max_payload}
             if page:
                 fields["page"] = True
+            if template:
+                fields["template"] = True
             self.jobs.sendall(frame(2, json.dumps(fields).encode(), worker_data))
         descriptors = [jobs.fileno(), control.fileno(), *([self.page.file] if self.page else [])]
         self.process = subprocess.Popen(
@@ -231,9 +234,91 @@ class Coordinator:
         assert (answer.kind, answer.sequence) == (0x3A, number)
         return bool(answer.json["accepted"])
 
+    def fork(self, sequence: int = 1, page: bool = False, arenas: bool = False) -> Fork:
+        """Has a template fork a worker."""
+        return Fork(self, sequence, page, arenas)
+
     def exit_code(self) -> int:
         return self.process.wait(PATIENCE)
 
     def stderr(self) -> str:
         """Returns all of standard error, when the process has ended."""
         return self.process.communicate(timeout=PATIENCE)[1].decode(errors="replace")
+
+
+class Fork(Coordinator):
+    """A worker that a template forks. Its process is a child of the test's own."""
+
+    def __init__(self, template: Coordinator, sequence: int, page: bool, arenas: bool) -> None:
+        self.jobs, jobs = socket.socketpair()
+        self.control, control = socket.socketpair()
+        self.jobs.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.page = Memory(PAGE_LENGTH) if page else None
+        self.sequence = 0
+        self.pid = 0
+        self._code: Optional[int] = None
+        fields: Dict[str, Any] = {"mode": "jobs", "owned": True, "worker": "t-1", "pool": "t", "max_payload": 64 << 20}
+        fields.update({"page": True} if page else {}, **({"arenas": True} if arenas else {}))
+        for mine in (self.jobs, self.control):
+            mine.settimeout(PATIENCE)
+        self.jobs.sendall(struct.pack("<8sHHI", b"PROCPOOL", 2, 2, 0) + frame(2, json.dumps(fields).encode()))
+        self.output, output = os.pipe()
+        self.errors, errors = os.pipe()
+        given = [output, errors, jobs.fileno(), control.fileno()]
+        memory = []
+        if self.page:
+            self.page.map[32:48] = b"procpool page 2\n"
+            memory.append(os.dup(self.page.file))
+        elif arenas:
+            memory.append(os.dup(output))
+        if arenas:
+            memory += [Memory(1 << 20).file, Memory(1 << 20).file]
+        head = HEAD.pack(0, 0, 0x3B, 0, 0, len(given + memory), 0, sequence)
+        socket.send_fds(template.control, [head], given + memory)
+        for each in (output, errors, *memory):
+            os.close(each)
+        jobs.close()
+        control.close()
+
+    def __enter__(self) -> Fork:
+        return self
+
+    def exactly(self, connection: socket.socket, length: int) -> Optional[bytes]:
+        """Learns the process id from who has sent the preamble."""
+        if self.pid or connection is not self.jobs:
+            return super().exactly(connection, length)
+        data, ancillary, _, _ = connection.recvmsg(length, 256)
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                self.pid = struct.unpack("iii", content)[0]
+        return data
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        self.jobs.close()
+        if self.pid and self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.exit_code()
+        os.close(self.output)
+        os.close(self.errors)
+
+    def exit_code(self) -> int:
+        if self._code is None:
+            status = os.waitpid(self.pid, 0)[1]
+            self._code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return self._code
+
+    def stdout(self) -> str:
+        """Returns all of standard output, when the process has ended."""
+        self.exit_code()
+        return _all_of(self.output)
+
+    def stderr(self) -> str:
+        return _all_of(self.errors) if self.pid == 0 or self._code is not None else ""
+
+
+def _all_of(descriptor: int) -> str:
+    pieces = []
+    while piece := os.read(descriptor, 65536):
+        pieces.append(piece)
+    return b"".join(pieces).decode(errors="replace")
