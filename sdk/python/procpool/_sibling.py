@@ -78,15 +78,21 @@ class Sibling:
 
 def other_threads() -> Tuple[List[str], List[str]]:
     """Returns the names of all threads but this one: those of Python, and those of libraries in C."""
+    own = threading.get_native_id()
     patience = time.monotonic() + _FAREWELL
     while True:
-        others = [int(each) for each in os.listdir(_TASKS) if int(each) != threading.get_native_id()]
-        if not others or time.monotonic() > patience:
+        others = [each for each in map(int, os.listdir(_TASKS)) if each != own]
+        if not others:
+            return [], []
+        if time.monotonic() > patience:
             break
         time.sleep(0.001)
     known = {each.native_id: each.name for each in threading.enumerate()}
-    python = sorted(known[each] for each in others if each in known)
-    return python, sorted(_name_of(each) for each in others if each not in known)
+    python = [known[each] for each in others if each in known]
+    libraries = [_name_of(each) for each in others if each not in known]
+    # A thread has its process's name until it gets one.
+    process = _name_of(own)
+    return sorted(python), sorted("unnamed" if name == process else name for name in libraries)
 
 
 def await_end(thread: int) -> None:

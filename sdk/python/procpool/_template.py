@@ -199,9 +199,9 @@ def refuse_threads() -> None:
     )
     if libraries:
         message += (
-            "; libraries in C that were imported have started "
-            f"{len(libraries)} of them: NumPy's starts none with "
-            '`env = { OPENBLAS_NUM_THREADS = "1", OMP_NUM_THREADS = "1" }` in the pool\'s configuration'
+            f"; libraries in C have started {len(libraries)} of them: "
+            '`env = { OPENBLAS_NUM_THREADS = "1", OMP_NUM_THREADS = "1" }` in the pool\'s configuration '
+            "keeps NumPy from it"
         )
     raise Failure(message, code="threads")
 
