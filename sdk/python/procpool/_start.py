@@ -13,7 +13,7 @@ from . import _frames as wire
 from . import _logs, _process
 from . import _socket_io as sockets
 from ._arenas import Arenas
-from ._calls import run_coroutine
+from ._calls import close_loop, run_coroutine
 from ._errors import CoordinatorGone, Failure, HandshakeError, ProtocolError, StartError
 from ._guard import Guard
 from ._jobs import run_jobs
@@ -135,8 +135,17 @@ def _grow(session: Session, jobs: Socket, control: Socket, target: Target) -> Op
         template = Template(session, jobs, control, target)
     except ImportError as error:  # An interpreter without `ctypes`.
         raise _said(session, Failure(f"it cannot fork workers: {error}; set `fork = false`")) from None
+
+    def work() -> None:
+        _load(session, target)
+        try:
+            # A fork has a loop of its own: the loop's selector is a descriptor that all forks would share.
+            close_loop()
+        except Exception as error:
+            raise _said(session, Failure(f"tasks that the state has started do not end: {error}")) from None
+
     try:
-        template.load(lambda: _load(session, target))
+        template.load(work)
         session.outlet.send(wire.frame(wire.READY))
         return template.serve()
     except OSError:

@@ -18,7 +18,6 @@ from . import _codec as codec
 from . import _frames as wire
 from . import _process
 from . import _socket_io as sockets
-from ._calls import close_loop
 from ._errors import CoordinatorGone, Failure, HandshakeError, ProtocolError
 from ._guard import description_frame
 from ._sibling import Sibling, await_end, other_threads
@@ -89,8 +88,6 @@ class Template:
         session = self._session
         if session.is_forked:
             raise CoordinatorGone("a fork that left the loading of the state cannot serve")
-        # A fork has a loop of its own: the loop's selector is a descriptor that all forks would share.
-        close_loop()
         collects = gc.isenabled()
         # The collector writes to each object that it looks at, and memory that is written to is no longer
         # shared. Frozen objects are those that it does not look at. No collection before: it leaves holes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import random
@@ -11,6 +12,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List
+
+import procpool
 
 
 class Rooted:
@@ -99,5 +102,21 @@ class Forks:
         sys.exit(5)
 
 
-async def twice(n: int) -> int:
-    return 2 * n
+class Asynchronous:
+    """Leaves a task and an idle executor on the loop of its loading."""
+
+    async def load(self) -> None:
+        self.number = await asyncio.to_thread(lambda: 2)
+        self.left = asyncio.ensure_future(asyncio.sleep(3600))
+
+    async def __call__(self, n: int) -> List[Any]:
+        await asyncio.sleep(0.001)
+        return [self.number * n, self.left.cancelled()]
+
+
+asynchronous = Asynchronous()
+
+
+@procpool.job(init=asynchronous.load)
+async def waits(n: int) -> List[Any]:
+    return await asynchronous(n)
