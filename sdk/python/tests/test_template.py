@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import pytest
-from server import Server
+from server import HERE, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def test_forks_have_the_state_and_are_children_of_the_coordinator(template: Any)
 
 
 def test_a_fork_ends_like_a_worker_and_the_template_forks_the_next(template: Any) -> None:
-    with template("Rooted") as root:
+    with template("Rooted", env={"PYTHONUNBUFFERED": ""}) as root:
         with forked(root, 1) as fork:
             fork.run("print")
             fork.jobs.close()
@@ -184,6 +185,25 @@ def test_threads_that_have_ended_are_none(template: Any) -> None:
                 assert fork.exit_code() == 0
 
 
+_ENDING = """
+import _thread, threading
+from procpool import _sibling
+
+gate = threading.Lock()
+gate.acquire()
+_sibling._FAREWELL = 30.0
+_sibling.time.sleep = lambda _: gate.release() if gate.locked() else None
+_thread.start_new_thread(gate.acquire, ())
+print(_sibling.other_threads())
+"""
+
+
+def test_a_thread_that_is_about_to_end_is_waited_for() -> None:
+    env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    found = subprocess.run([sys.executable, "-c", _ENDING], capture_output=True, text=True, check=False, env=env)
+    assert (found.stdout, found.stderr) == ("([], [])\n", "")
+
+
 def test_threads_of_numpy_are_refused_with_the_way_out(template: Any) -> None:
     pytest.importorskip("numpy")
     if (os.cpu_count() or 1) < 2:
@@ -266,8 +286,6 @@ def test_a_loop_of_the_loading_is_not_shared(play: Any) -> None:
 @pytest.fixture
 def forking(procpool: str, tmp_path: Path, serve: Serve) -> Callable[..., Server]:
     """Makes a server whose pools fork."""
-    import subprocess
-
     config = tmp_path / "probe.toml"
     config.write_text('[pools.x]\ncommand = ["/bin/true"]\nfork = true\n')
     checked = subprocess.run([procpool, "check", "--config", str(config)], capture_output=True, text=True, check=False)
