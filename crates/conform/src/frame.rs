@@ -76,6 +76,12 @@ impl Out {
         self
     }
 
+    /// Returns whether it has as many bytes as its header announces.
+    pub(crate) fn is_whole(&self) -> bool {
+        let announced = [self.head.header_len as usize, self.head.payload_len as usize];
+        announced == [self.message.len(), self.payload.len()]
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         [&self.head.to_bytes()[..], &self.message, &self.payload].concat()
     }

@@ -134,6 +134,12 @@ fn breach(lab: &Lab<'_>, what: &str, on_jobs: bool, frame: &Out) -> Checked<End>
 fn broken(mut worker: Worker, what: &str, on_jobs: bool, frame: &Out) -> Checked<End> {
     let line = if on_jobs { &mut worker.jobs } else { &mut worker.control };
     line.send(&frame.bytes())?;
+    // A worker that passes the frame over reads on, and ends well: that shows sooner than its patience.
+    match (frame.is_whole(), on_jobs) {
+        (false, _) => {}
+        (true, true) => line.finish(),
+        (true, false) => line.try_send(&Out::of(Kind::Shutdown, 0).bytes()),
+    }
     let until = Instant::now() + PATIENCE;
     let end = loop {
         if let Some(end) = worker.process.end_within(Duration::from_millis(10))? {
