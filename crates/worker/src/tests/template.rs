@@ -55,6 +55,9 @@ fn a_template_says_that_it_does_not_fork_beside_other_threads_and_goes_on() {
         let failure = failure_of(&frame).unwrap();
         assert_eq!((frame.sequence, failure.code()), (number, "threads"), "{failure}");
     }
+    // The end of the connection would end this process.
+    template.control.send(&Frame::new(Kind::Shutdown, 0, ""));
+    assert!(!template.end().unwrap());
 }
 
 #[test]
