@@ -114,6 +114,14 @@ test('what a script does wrong is the outcome of its job alone', needsServer, as
   assert.equal((await post('silent', 1)).body.code, 'no_message');
 });
 
+test('a script that has removed its listeners is loaded afresh', needsServer, async (t) => {
+  const { post } = await startServer(t, {
+    script: { command: command(fixture('script.js')), timeout: '20s' },
+  });
+  assert.equal((await post('script', { op: 'deaf' })).body, 'deaf');
+  assert.equal((await post('script', 'next')).body, 'next');
+});
+
 /** Starts a worker that cannot start, and returns what it reports. */
 async function failingStart(t, ...args) {
   const { kind, header } = await startWorker(t, { command: command(...args) });

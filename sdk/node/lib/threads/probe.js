@@ -19,8 +19,9 @@ if (cell && parentPort) {
     configurable: true,
     writable: true,
     value: (/** @type {any[]} */ ...args) => {
-      // A port with a listener keeps its thread alive.
-      Atomics.store(cell, 0, port.hasRef() ? LISTENS : DOES_NOT_LISTEN);
+      // A port with a listener keeps its thread alive. `removeAllListeners` leaves it so.
+      const listens = port.hasRef() && port.listenerCount('message') > 0;
+      Atomics.store(cell, 0, listens ? LISTENS : DOES_NOT_LISTEN);
       try {
         return Reflect.apply(postMessage, port, args);
       } catch (error) {
