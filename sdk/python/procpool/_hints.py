@@ -22,6 +22,7 @@ _NAMES = {
     list: "an array",
     dict: "an object",
 }
+_INFINITY = float("inf")
 _SCHEMAS: Dict[Any, Schema] = {
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -125,6 +126,8 @@ def _exactly(kind: type) -> Check:
 
 def _number(value: Any) -> float:
     if type(value) is float:
+        if value in (_INFINITY, -_INFINITY):
+            raise Mismatch("expected a number, found one that is too large")  # JSON has no infinity, but 1e999.
         return value
     if type(value) is int:
         try:

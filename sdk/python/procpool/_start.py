@@ -244,7 +244,10 @@ def import_target(name: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            names = [each for each in vars(found) if not each.startswith("_") and callable(getattr(found, each))]
+            members = getattr(found, "__dict__", {}).items()
+            functions = [(name, each) for name, each in members if not name.startswith("_") and callable(each)]
+            own = [name for name, each in functions if getattr(each, "__module__", None) == module_name]
+            names = own or [name for name, _ in functions]  # A package may have imported all of its own.
             has = f"it has {', '.join(names[:10])}" if names else "it has no functions"
             raise StartError(f"`{module_name}` has no `{path}`: {has}") from None
     return found

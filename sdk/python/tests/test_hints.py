@@ -166,6 +166,7 @@ def test_values_that_fit(hint: Any, value: Any, result: Any) -> None:
         (int, True, "expected an integer, found a boolean"),
         (float, "1", "expected a number, found a string"),
         (float, 10**400, "expected a number, found an integer that is too large for one"),
+        (float, float("inf"), "expected a number, found one that is too large"),
         (str, None, "expected a string, found null"),
         (List[int], [1, "a"], "[1]: expected an integer, found a string"),
         (List[int], {}, "expected an array, found an object"),

@@ -20,6 +20,8 @@ Play = Callable[..., Coordinator]
 
 BROKEN_STARTS = [
     ("job_functions:no_such", "`job_functions` has no `no_such`: it has "),
+    ("job_functions:NUMBER.real.no_such", "`job_functions` has no `NUMBER.real.no_such`: it has no functions"),
+    ("broken_names:function", "`broken_names` has no `function`: it has own"),
     ("no_such_module:function", "failed to import `no_such_module`: ModuleNotFoundError: No module named"),
     ("broken_module:function", "ModuleNotFoundError: No module named 'no_such_module_of_this_test'"),
     ("exiting_module:function", "failed to import `exiting_module`: SystemExit: no licence"),
