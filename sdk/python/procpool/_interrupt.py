@@ -7,6 +7,7 @@ while a function runs, once for each job, and not while this package is at work 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 
 from ._errors import Cancelled
@@ -14,9 +15,13 @@ from ._errors import Cancelled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Optional
+    from typing import Any, Callable, Optional
 
     from ._context import Context
+
+
+# Seconds until a `Cancelled` that was swallowed is raised again.
+_AGAIN = 0.01
 
 
 class Interrupts:
@@ -31,11 +36,15 @@ class Interrupts:
         self._is_pending = False
         self._thread = threading.get_ident()
         self._is_installed = False
+        # The running job, if `Cancelled` was raised in it.
+        self.raised: Optional[Context] = None
+        self._report: Optional[Callable[[sys.UnraisableHookArgs], Any]] = None
 
     def install(self) -> None:
         """Installs the handler. Only the main thread can."""
         signal.signal(signal.SIGURG, self._handle)
         self._is_installed = True
+        self._report, sys.unraisablehook = sys.unraisablehook, self._swallowed
 
     def uninstall(self) -> None:
         """Restores the default, as in a fork of the worker."""
@@ -56,8 +65,22 @@ class Interrupts:
         if self._depth:
             self._is_pending = True
             return
-        self.armed = None
+        self.raised, self.armed = context, None
         raise Cancelled("the job was cancelled")
+
+    def _swallowed(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Raises `Cancelled` again soon if a `__del__` or a callback in C has swallowed it.
+
+        The function still runs then: its end disarms after this.
+        """
+        context = self.raised
+        if isinstance(unraisable.exc_value, Cancelled) and context is not None:
+            self.raised, self.armed = None, context
+            again = threading.Timer(_AGAIN, self.fire)
+            again.daemon = True
+            again.start()
+        elif self._report is not None:
+            self._report(unraisable)
 
     def __enter__(self) -> None:
         if threading.get_ident() == self._thread:

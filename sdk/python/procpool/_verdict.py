@@ -51,6 +51,7 @@ class Judge:
         begin = monotonic_ns()
         try:
             try:
+                interrupts.raised = None
                 interrupts.armed = context
                 context.check()
                 value = self._target.call(*args, **kwargs)

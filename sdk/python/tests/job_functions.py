@@ -192,6 +192,21 @@ def burn(seconds: float) -> str:
     return "burnt"
 
 
+class Finalized:
+    def __init__(self, ctx: procpool.Context) -> None:
+        self.ctx = ctx
+
+    def __del__(self) -> None:
+        self.ctx.progress(1)
+        time.sleep(0.5)
+
+
+def finalizes(seconds: float, ctx: procpool.Context) -> str:
+    Finalized(ctx)
+    time.sleep(seconds)
+    return "finalized"
+
+
 def sleep(seconds: float) -> str:
     time.sleep(seconds)
     return "slept"

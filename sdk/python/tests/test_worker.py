@@ -183,6 +183,17 @@ def test_a_cancel_interrupts_the_function_and_no_other_job(play: Play, function:
             assert worker.next().status == OK
 
 
+def test_a_cancel_that_a_finalizer_swallows_is_raised_again(play: Play) -> None:
+    with play("finalizes") as worker:
+        worker.ready()
+        worker.jobs.sendall(job(1, 3600))
+        assert worker.next().kind == PROGRESS
+        worker.cancel(1)
+        assert worker.next().status == CANCELLED
+        worker.jobs.sendall(job(2, 0))
+        assert worker.until_done()[-1].status == OK
+
+
 def test_a_cancel_never_tears_a_frame(play: Play) -> None:
     with play("flood", page=True) as worker:
         worker.ready()
