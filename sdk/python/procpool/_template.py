@@ -54,7 +54,6 @@ class Template:
         self._receiver = sockets.DescriptorReceiver(control)
         self._reader = wire.FrameReader(self._receiver.receive, wire.ON_TEMPLATE, wire.MAX_CONTROL_PAYLOAD)
         self._reader.on_descriptors = self._receiver.assign
-        self._sibling.ask_for_a_signal()
 
     def load(self, work: Callable[[], T]) -> T:
         """Does the work, during which the template does not outlive its coordinator.
