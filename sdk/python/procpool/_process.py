@@ -108,10 +108,12 @@ def leave(code: int) -> NoReturn:
     if _shares_its_state:
         # As a fork of `multiprocessing` ends. The interpreter's own end would take the state apart: that
         # runs finalizers which are the template's, and copies memory that is shared.
-        getattr(threading, "_shutdown", lambda: None)()
-        atexit._run_exitfuncs()
-        flush_output()
-        os._exit(code)
+        try:
+            getattr(threading, "_shutdown", lambda: None)()
+            atexit._run_exitfuncs()
+        finally:  # Python 3.9 prints what a handler raises, and raises it again.
+            flush_output()
+            os._exit(code)
     sys.exit(code)
 
 

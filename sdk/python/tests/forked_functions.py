@@ -82,9 +82,13 @@ class Tidy:
 
     def __call__(self, path: str) -> List[Any]:
         self.mine = tempfile.TemporaryDirectory(prefix="procpool-test-")
+        atexit.register(self.fail)
         atexit.register(Path(path).write_text, "the job's own", encoding="utf-8")
         ended = Path(self.folder.name, "ended")
         return [self.folder.name, self.mine.name, ended.exists()]
+
+    def fail(self) -> None:
+        raise OSError("at the end")
 
 
 class Forks:
