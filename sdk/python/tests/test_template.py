@@ -289,7 +289,7 @@ def forking(procpool: str, tmp_path: Path, serve: Serve) -> Callable[..., Server
     config = tmp_path / "probe.toml"
     config.write_text('[pools.x]\ncommand = ["/bin/true"]\nfork = true\n')
     checked = subprocess.run([procpool, "check", "--config", str(config)], capture_output=True, text=True, check=False)
-    if "unknown field `fork`" in checked.stderr:
+    if "unknown key `fork`" in checked.stderr:
         pytest.skip("this `procpool` has no `fork`")
 
     def make(*functions: str, **keys: Any) -> Server:
