@@ -92,6 +92,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[(
         "executor-sequential",
         "executor-in-flight",
         "executor-arrays",
+        "forked",
     ],
 )];
 
