@@ -50,7 +50,7 @@ impl Identity {
             page: true,
             batches: self.modes.contains(&Mode::Jobs),
             arenas: Some(TakesArenas::Received),
-            forks: self.modes.contains(&Mode::Jobs) && cfg!(target_os = "linux"),
+            forks: self.modes.contains(&Mode::Jobs) && cfg!(all(target_os = "linux", target_env = "gnu")),
             encodings: Encodings::ALL,
             concurrency: 1,
         }

@@ -34,7 +34,8 @@ pub(crate) fn fork_sibling() -> io::Result<Side> {
     unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut tid_address) };
     let mut flags = libc::CLONE_PARENT | libc::SIGCHLD;
     if !tid_address.is_null() {
-        // As the C library's own `fork` does, so that it knows the child's thread by its id.
+        // As glibc's own `fork` does, so that it knows the child's thread by its id. Other C libraries register
+        // another address, and their workers do not offer to fork.
         flags |= libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
     }
     let none = ptr::null_mut::<libc::c_void>();
