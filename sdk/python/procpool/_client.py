@@ -197,7 +197,7 @@ class Connection:
         return self.is_old() or bool(self._poll.poll(0))
 
     def hang_up(self) -> None:
-        """Makes whoever receives see the end, and close this connection."""
+        """Shows the receiver the end, which then closes this connection."""
         try:
             if self._is_tcp:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -255,7 +255,7 @@ def _unpicklable(
 
 
 def _recycling(calls: Optional[int]) -> Dict[str, Any]:
-    """Returns the settings that replace a worker after so many calls."""
+    """Returns the settings that replace a worker after this number of calls."""
     return {"process_per_job": True} if calls == 1 else {"recycle_jobs": calls}
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._client import Answer, Buffer, Connection
     from ._dispatcher import Dispatcher
 
-# States of a request: not sent, being sent, sent, and claimed by whoever completes its future.
+# States of a request: not sent, being sent, sent, and claimed by the thread that completes its future.
 WAITING, SENDING, SENT, ENDED = range(4)
 
 
