@@ -1,8 +1,9 @@
 //! Where the executables under test are. `cargo xtask test` builds them and says where; without it
 //! they are built here, once for each test executable.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// Returns the executable `name` of this workspace, as a user would get it.
@@ -30,6 +31,19 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn copy(name: &str, to: &Path) {
     let copied = Command::new("cp").arg(binary(name)).arg(to).status().expect("cp starts");
     assert!(copied.success(), "failed to copy {name} to {}", to.display());
+}
+
+/// Makes an executable file with these contents. Replaces a file that has the name already. As for [`copy`],
+/// another process writes it.
+///
+/// # Panics
+/// When that cannot be done.
+pub fn install(to: &Path, contents: impl AsRef<[u8]>) {
+    let install =
+        Command::new("install").args(["-m", "755", "/dev/stdin"]).arg(to).stdin(Stdio::piped()).spawn();
+    let mut install = install.expect("install starts");
+    install.stdin.take().expect("a pipe").write_all(contents.as_ref()).expect("install reads all of it");
+    assert!(install.wait().is_ok_and(|status| status.success()), "failed to write {}", to.display());
 }
 
 fn directory() -> PathBuf {

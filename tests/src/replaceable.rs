@@ -1,11 +1,10 @@
 //! A worker executable at a path of its own, which a test may replace while workers of it run.
 
-use crate::binaries::binary;
+use crate::binaries::{self, binary};
 use crate::eventually;
 use crate::server::Scratch;
 use procpool::Executable;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,8 +73,7 @@ impl Replaceable {
     /// When that cannot be done.
     pub fn become_script(&self, line: &str) {
         let script = self.scratch.path().join("script");
-        std::fs::write(&script, format!("#!/bin/sh\n{line}\n")).expect("a script");
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        binaries::install(&script, format!("#!/bin/sh\n{line}\n"));
         self.put(&script);
     }
 

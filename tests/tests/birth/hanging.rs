@@ -6,7 +6,6 @@ use procpool_tests::served::pool;
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::Verb;
 use procpool_tests::{PATIENCE, eventually, http, process};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -36,8 +35,8 @@ async fn hold(file: &Path) -> Option<Child> {
 fn script(scratch: &Scratch) -> [std::path::PathBuf; 2] {
     let interpreter = scratch.path().join("interpreter");
     binaries::copy("verbs", &interpreter);
-    let script = scratch.write("slow.sh", &format!("#!{}\n", interpreter.display()));
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = scratch.path().join("slow.sh");
+    binaries::install(&script, format!("#!{}\n", interpreter.display()));
     [script, interpreter]
 }
 

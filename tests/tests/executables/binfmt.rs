@@ -3,13 +3,12 @@
 
 use procpool::{Executable, Pool};
 use procpool_needs::{Need, skip};
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{binary, install};
 use procpool_tests::library::echo;
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::Verbs;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const REGISTER: &str = "/proc/sys/fs/binfmt_misc";
@@ -57,8 +56,7 @@ async fn a_worker_that_a_registered_interpreter_runs_is_given_its_path() {
     let scratch = Scratch::new();
     let executable = |name, contents: &[u8]| {
         let path = scratch.path().join(name);
-        fs::write(&path, contents).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        install(&path, contents);
         path
     };
     // Reads its file, as an emulator would, before it becomes the worker.

@@ -1,19 +1,16 @@
 //! Workers that cannot be started: the error names what is missing.
 
 use procpool::{Executable, Pool};
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{binary, install};
 use procpool_tests::server::{Scratch, Server};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Returns an executable file with these contents.
 fn file(scratch: &Scratch, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
     let path = scratch.path().join(name);
-    std::fs::write(&path, contents).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    install(&path, contents);
     path
 }
 

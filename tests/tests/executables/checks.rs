@@ -1,10 +1,8 @@
 //! Mistakes that `procpool check` finds without starting anything, and those for which it starts a worker.
 
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{binary, install};
 use procpool_tests::program::{Ended, finish};
 use procpool_tests::server::Scratch;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tokio::process::Command;
 
@@ -20,8 +18,7 @@ async fn check_with(flags: &[&str], config: &Path) -> Ended {
 #[tokio::test]
 async fn a_missing_interpreter_is_an_error_with_the_line_of_the_command() {
     let scratch = Scratch::new();
-    let script = scratch.write("worker", "#!/no/such/interpreter\n");
-    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    install(&scratch.path().join("worker"), "#!/no/such/interpreter\n");
     let config = scratch.write("p.toml", "[pools.a]\ncommand = [\"./worker\"]\n");
     let ended = check(&config).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));

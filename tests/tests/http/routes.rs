@@ -54,9 +54,8 @@ async fn a_pool_that_cannot_replace_its_worker_is_unready_and_nothing_else_is() 
     let scratch = procpool_tests::server::Scratch::new();
     let worker = scratch.path().join("worker");
     // A script goes by its path, so that it can be taken away under a pool that runs.
-    std::fs::write(&worker, format!("#!/bin/sh\nexec {:?}\n", procpool_tests::binaries::binary("verbs")))
-        .unwrap();
-    std::fs::set_permissions(&worker, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let script = format!("#!/bin/sh\nexec {:?}\n", procpool_tests::binaries::binary("verbs"));
+    procpool_tests::binaries::install(&worker, script);
     let config = format!("[pools.verbs]\ncommand = [{worker:?}]\nmax_workers = 1\n");
     let server = Server::with_config(&config).await;
     assert_eq!(get(server.address(), "/readyz?pool=verbs").await.status, 200);

@@ -110,8 +110,7 @@ async fn a_reload_that_brings_a_worker_without_what_callers_send_is_refused() {
         let new = scratch.path().join("new");
         let misbehave = procpool_tests::binaries::binary("misbehave");
         let script = format!("#!/bin/sh\nexec {} encodings={encodings}\n", misbehave.display());
-        std::fs::write(&new, script).unwrap();
-        std::fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        procpool_tests::binaries::install(&new, script);
         std::fs::rename(&new, &path).unwrap();
     };
     install("bincode,json");

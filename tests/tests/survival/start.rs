@@ -6,7 +6,6 @@ use procpool_tests::served::misbehaving as serving;
 use procpool_tests::server::{Scratch, Server, shell};
 use procpool_tests::verbs::{Verb, Verbs};
 use procpool_tests::{eventually, process};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,8 +58,8 @@ async fn an_executable_that_is_none_is_named_before_anything_is_started() {
     assert!(error.contains(plain.to_str().unwrap()) && error.contains("permission denied"), "{error}");
 
     // Executable by its mode, and nothing that the kernel can execute.
-    let broken = scratch.write("broken.bin", "\u{7f}ELF and nothing more");
-    std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let broken = scratch.path().join("broken.bin");
+    procpool_tests::binaries::install(&broken, "\u{7f}ELF and nothing more");
     let pool = Pool::<Verbs>::builder(Executable::path(&broken).unwrap());
     let error = pool.start().await.unwrap_err().to_string();
     assert!(error.contains("failed to spawn") && error.contains(broken.to_str().unwrap()), "{error}");

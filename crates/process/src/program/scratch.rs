@@ -1,8 +1,9 @@
 //! A directory for the executables of one test, removed at its end.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug)]
@@ -22,10 +23,19 @@ impl Scratch {
     }
 
     /// Returns an executable file with these contents.
+    ///
+    /// Another process writes it: if this one did, a child that another test starts at that moment would hold
+    /// the file open for writing, and the kernel would refuse to run it (`Text file busy`).
     pub(crate) fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
-        fs::write(&path, contents).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let mut writer = Command::new("install")
+            .args(["-m", "755", "/dev/stdin"])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writer.stdin.take().unwrap().write_all(contents.as_ref()).unwrap();
+        assert!(writer.wait().unwrap().success());
         path
     }
 }
