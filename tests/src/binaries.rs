@@ -33,17 +33,17 @@ pub fn copy(name: &str, to: &Path) {
     assert!(copied.success(), "failed to copy {name} to {}", to.display());
 }
 
-/// Makes an executable file with these contents. Replaces a file that has the name already. As for [`copy`],
-/// another process writes it.
+/// Makes an executable file with these contents. Overwrites a file that has the name already, in place. As for
+/// [`copy`], another process writes it.
 ///
 /// # Panics
 /// When that cannot be done.
 pub fn install(to: &Path, contents: impl AsRef<[u8]>) {
-    let install =
-        Command::new("install").args(["-m", "755", "/dev/stdin"]).arg(to).stdin(Stdio::piped()).spawn();
-    let mut install = install.expect("install starts");
-    install.stdin.take().expect("a pipe").write_all(contents.as_ref()).expect("install reads all of it");
-    assert!(install.wait().is_ok_and(|status| status.success()), "failed to write {}", to.display());
+    let script = "cat > \"$0\" && chmod 755 \"$0\"";
+    let writer = Command::new("sh").args(["-c", script]).arg(to).stdin(Stdio::piped()).spawn();
+    let mut writer = writer.expect("sh starts");
+    writer.stdin.take().expect("a pipe").write_all(contents.as_ref()).expect("cat reads all of it");
+    assert!(writer.wait().is_ok_and(|status| status.success()), "failed to write {}", to.display());
 }
 
 fn directory() -> PathBuf {

@@ -22,14 +22,14 @@ impl Scratch {
         &self.0
     }
 
-    /// Returns an executable file with these contents.
+    /// Returns an executable file with these contents. Overwrites a file of this name in place.
     ///
     /// Another process writes it: if this one did, a child that another test starts at that moment would hold
     /// the file open for writing, and the kernel would refuse to run it (`Text file busy`).
     pub(crate) fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
-        let mut writer = Command::new("install")
-            .args(["-m", "755", "/dev/stdin"])
+        let mut writer = Command::new("sh")
+            .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
             .arg(&path)
             .stdin(Stdio::piped())
             .spawn()
