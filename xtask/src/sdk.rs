@@ -17,7 +17,8 @@ Lints, type-checks and tests the SDKs with their languages' own tools, against t
 
 Usage: cargo xtask sdk [python] [node] [packages]
 
-  python    ruff, mypy and pytest, in a virtual environment in target/sdk; needs python3 with venv
+  python    ruff, mypy and pytest, in a virtual environment in target/sdk; needs python3 with venv. Then CPython's own
+            tests of process pools, where python3 or /usr/bin/python3 has them
   node      biome, tsc and node --test, in sdk/node/node_modules; needs Node.js 18 or later and npm
   packages  packs both as `cargo xtask dist` does, with the debug executable, installs the files into a fresh
             environment and a fresh folder, without a registry or a Rust toolchain, and runs jobs there
@@ -28,12 +29,15 @@ Without a name, all.";
 const SERVER: &str = "PROCPOOL";
 
 const PYTHON: &str = "the SDK for Python";
+const CPYTHON: &str = "CPython's tests of process pools, by the SDK for Python";
 const NODE: &str = "the SDK for Node";
 const WHEELS: &str = "the SDK for Python, installed from its wheels";
 const TARBALLS: &str = "the SDK for Node, installed from its tarballs";
 
 pub(crate) const NO_PYTHON: &str =
     "python3 makes no virtual environment here (Debian: apt-get install python3-venv)";
+const NO_CPYTHON: &str = "neither python3 nor /usr/bin/python3 has CPython's own tests \
+                          (Debian: apt-get install libpython3.11-testsuite, or that of your version)";
 pub(crate) const NO_NODE: &str =
     "Node.js 18 or later and npm are not installed (Debian: apt-get install nodejs npm)";
 const NO_PACKAGES: &str =
@@ -50,6 +54,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
     let mut journal = Journal::default();
     if wants("python") {
         attempt(&mut journal, PYTHON, has_python, NO_PYTHON, python);
+        attempt(&mut journal, CPYTHON, || python_with_tests().is_some(), NO_CPYTHON, cpython);
     }
     if wants("node") {
         attempt(&mut journal, NODE, has_node, NO_NODE, node);
@@ -63,6 +68,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Error> {
 /// Does what the machine has the tools for, and says what it leaves out.
 pub(crate) fn in_ci(journal: &mut Journal) {
     attempt(journal, PYTHON, has_python, NO_PYTHON, python);
+    attempt(journal, CPYTHON, || python_with_tests().is_some(), NO_CPYTHON, cpython);
     attempt(journal, NODE, has_node, NO_NODE, node);
     packages(journal);
 }
@@ -97,6 +103,13 @@ fn python() -> Result<(), Error> {
     tool("mypy", &[])?;
     // As a module: the package is in the current directory, which a script does not look in.
     tool("python", &["-m", "pytest", "-q"])
+}
+
+/// Runs the interpreter's own tests of process pools. They need no tools of ours.
+fn cpython() -> Result<(), Error> {
+    let mut tests = Command::new(python_with_tests().unwrap_or("python3"));
+    tests.current_dir(cargo::root().join("sdk/python")).arg("tests/cpython.py").env(SERVER, &server()?.path);
+    cargo::run(tests)
 }
 
 fn node() -> Result<(), Error> {
@@ -140,6 +153,12 @@ pub(crate) fn has_python() -> bool {
         Command::new("python3")
             .args(["-c", "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 9))"]),
     )
+}
+
+/// Returns the first interpreter that has tests of its own. Most come without them.
+fn python_with_tests() -> Option<&'static str> {
+    let script = "import sys, test.test_concurrent_futures; sys.exit(sys.version_info < (3, 9))";
+    ["python3", "/usr/bin/python3"].into_iter().find(|it| succeeds(Command::new(it).args(["-c", script])))
 }
 
 pub(crate) fn has_node() -> bool {

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import cpython
 from host_tools import HERE, own_path
 
 import procpool
@@ -33,9 +34,18 @@ def test_the_classes_of_the_page_are_there() -> None:
     from procpool import _host
 
     named = set(re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", page()))
-    outside = {"BrokenProcessPool", "CancelledError", "Manager"}
-    assert {name for name in named if not hasattr(procpool, name)} <= outside
+    others = {"BrokenProcessPool", "CancelledError", "Manager", "ProcessPoolExecutor", *cpython.LEFT_OUT}
+    assert {name for name in named if not hasattr(procpool, name)} <= others
     assert all(name in page() for name in _host.__all__ if name not in ("JobFuture", "WorkerCrashed", "WorkersFail"))
+
+
+def test_the_table_names_the_tests_of_cpython_that_are_left_out() -> None:
+    table = {
+        name: reason
+        for names, reason in re.findall(r"^\| ((?:`\w*[Tt]est[\w.]*`(?:, )?)+) \| (.*) \|$", page(), re.MULTILINE)
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    assert table == cpython.LEFT_OUT
 
 
 def test_workers_do_not_import_the_host_side() -> None:

@@ -289,14 +289,3 @@ def test_a_main_module_that_was_named(tmp_path: Any) -> None:
     command = [sys.executable, "-m", "package.program"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "9\n", "")
-
-
-def test_cpythons_own_tests() -> None:
-    """Runs the quick ones; `tests/cpython.py` without words runs all."""
-    runner = os.path.join(os.path.dirname(HERE), "cpython.py")
-    done = subprocess.run(
-        [sys.executable, runner, "test_process_pool", "test_deadlock"], capture_output=True, text=True
-    )
-    if done.returncode == 77:
-        pytest.skip(done.stdout.strip())
-    assert done.returncode == 0, done.stderr
