@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._target import Target
 
 _USAGE = """\
-usage: python -m procpool module:function [--describe | --help | --replay FILE [--history]]
+usage: python -m procpool module:function [--describe | --help | --attach SOCKET | --replay FILE [--history]]
 
 Runs a function for the jobs of a pool:  command = ["python3", "-m", "procpool", "module:function"]"""
 
@@ -29,12 +29,12 @@ def main(arguments: List[str]) -> None:
         keep_from_programs()
     name = arguments[0]
 
-    def make() -> Target:
+    def make() -> List[Target]:
         from ._start import import_target
         from ._target import Mark, Target
 
         function = import_target(name)
-        return Target(function, Mark.of(function))
+        return [Target(function, Mark.of(function))]
 
     run(make, arguments[1:], [sys.executable or "python3", "-m", "procpool", name])
 

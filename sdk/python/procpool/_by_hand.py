@@ -1,10 +1,12 @@
-"""What a worker says to a person who starts it: `--describe`, `--help`, `--replay FILE`."""
+"""What a worker says to a person who starts it: `--describe`, `--help`, `--replay FILE`, `--attach SOCKET`."""
 
 from __future__ import annotations
 
 import json
 import sys
 
+from ._choice import description
+from ._errors import NotAWorker
 from ._version import SDK
 
 TYPE_CHECKING = False
@@ -14,7 +16,14 @@ if TYPE_CHECKING:
     from ._target import Target
 
 
-def answer(make: Callable[[], Target], arguments: List[str], command: List[str]) -> int:
+def socket_of(arguments: List[str]) -> str:
+    """Returns the socket of `--attach SOCKET`, the last two arguments."""
+    if len(arguments) < 2 or arguments[-2] != "--attach" or not arguments[-1]:
+        raise NotAWorker("`--attach` needs the pool's socket, as the last argument: --attach SOCKET")
+    return arguments[-1]
+
+
+def answer(make: Callable[[], List[Target]], arguments: List[str], command: List[str]) -> int:
     """Answers a person, and returns the exit code."""
     if "--replay" in arguments:
         from ._replay import replay
@@ -22,31 +31,36 @@ def answer(make: Callable[[], Target], arguments: List[str], command: List[str])
         return replay(make, arguments[arguments.index("--replay") + 1 :])
     from ._start import made
 
-    target = made(make)
+    targets = made(make)
     if arguments == ["--describe"]:
-        print(json.dumps(target.description(), indent=2, ensure_ascii=False))
+        print(json.dumps(description(targets), indent=2, ensure_ascii=False))
         return 0
     if arguments in (["--help"], ["-h"]):
-        print(explanation(target, command))
+        print(explanation(targets, command))
         return 0
-    print(explanation(target, command), file=sys.stderr)
+    print(explanation(targets, command), file=sys.stderr)
     return 2
 
 
-def explanation(target: Target, command: List[str]) -> str:
+def explanation(targets: List[Target], command: List[str]) -> str:
     """Returns what the program is, and how it is meant to be started."""
-    name, mark = target.name, target.mark
-    build = f", build {mark.build}" if mark.build is not None else ""
+    offers = []
+    for target in targets:
+        build = f", build {target.mark.build}" if target.mark.build is not None else ""
+        offers.append(f"job `{target.name}`, contract version {target.mark.version}{build}")
+    name = targets[0].name
+    choice = f'\n                        job = "{name}"' if len(targets) > 1 else ""
     words = " ".join(command)
     return f"""\
-a procpool worker for job `{name}`, contract version {mark.version}{build} ({SDK})
+a procpool worker for {"; ".join(offers)} ({SDK})
 
 A procpool coordinator starts it, with its connections as descriptors 3 and 4.
 Started by hand it has nobody to work for. How it is meant to be started:
 
     over HTTP       procpool serve --config procpool.toml, and in that file
                         [pools.{name}]
-                        command = {json.dumps(command, ensure_ascii=False)}
+                        command = {json.dumps(command, ensure_ascii=False)}{choice}
+    attached        {words} --attach SOCKET
     a saved job     {words} --replay FILE [--history]
 
 What it takes and gives: {words} --describe"""

@@ -18,7 +18,7 @@ from ._verdict import flush_output
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Dict, List, NoReturn, Optional, Set
+    from typing import Any, Callable, Dict, List, NoReturn, Optional, Set
 
     from ._session import Session
 
@@ -31,6 +31,8 @@ _PATIENCE = 1.0
 CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "loongarch64": 220, "ppc64le": 120}
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Those by which the own supervisor of an attached worker stops it.
+_ORDERS = (signal.SIGTERM, signal.SIGINT)
 
 
 def settle(session: Session, interrupt: bool) -> None:
@@ -44,11 +46,12 @@ def settle(session: Session, interrupt: bool) -> None:
     ask_for_a_signal()
     session.is_interruptible = interrupt
     handled: Handlers = {}
-    for number in _STOPS:
-        # A stop of the whole service reaches the workers, too: the pool lets their jobs finish. By a
-        # handler, since programs that a job starts would inherit that a signal is ignored.
+    # A stop of the whole service reaches the workers, too: the pool lets their jobs finish. By a
+    # handler, since programs that a job starts would inherit that a signal is ignored.
+    stop = _order(session) if session.is_attached else _pass
+    for number in _ORDERS if session.is_attached else _STOPS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            handled[number] = signal.signal(number, _pass)
+            handled[number] = signal.signal(number, stop)
     if interrupt:
         session.interrupts.install()
     _Forks(session, handled).register()
@@ -82,12 +85,36 @@ class _Forks:
         session.outlet.close()
         session.interrupts.uninstall()
         for number, before in self._handled.items():
-            if signal.getsignal(number) is _pass:
+            # What a program has set since is its own.
+            if getattr(signal.getsignal(number), "__module__", None) == __name__:
                 signal.signal(number, before)
         for connection in (session.jobs, session.control):
             if connection is not None:
                 connection.close()
         self._restore()
+
+
+def end_by_stops() -> None:
+    """Lets SIGINT end the process without a traceback: a worker that stands by has nothing to finish."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _order(session: Session) -> Callable[[int, Optional[FrameType]], None]:
+    """Returns what an attached worker does at a stop: it finishes its job. A second one ends it at once."""
+
+    def order(_number: int, _stack: Optional[FrameType]) -> None:
+        session.is_stopped = True
+        for number in _ORDERS:
+            if signal.getsignal(number) is order:
+                signal.signal(number, signal.SIG_DFL)
+        if session.jobs is not None:
+            try:
+                session.jobs.shutdown(0)  # SHUT_RD: the next read returns the end of file.
+            except OSError:
+                pass
+
+    return order
 
 
 def _pass(_number: int, _stack: Optional[FrameType]) -> None:

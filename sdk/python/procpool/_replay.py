@@ -11,6 +11,7 @@ from time import monotonic_ns
 
 from . import _codec as codec
 from . import _frames as wire
+from ._choice import saved
 from ._context import Context
 from ._errors import NotAWorker, WorkerExit
 from ._jobs import Worker
@@ -31,14 +32,15 @@ _UNBOUNDED_CREDIT = (1 << 32) - 1
 _STATUS = ("ok", "bad_input", "failed", "panicked", "cancelled", "output_too_large", "broke")
 
 
-def replay(make: Callable[[], Target], arguments: List[str]) -> int:
+def replay(make: Callable[[], List[Target]], arguments: List[str]) -> int:
     """Runs the last job of a file again, or all of them with `--history`. Returns the exit code."""
     with_history = "--history" in arguments
     files = [each for each in arguments if each != "--history"]
     if len(files) != 1:
         raise NotAWorker("`--replay` needs one file: --replay FILE [--history]")
-    target = made(make)
-    welcome, recording, jobs = _read(files[0], target)
+    targets = made(make)
+    welcome, recording, jobs = _read(files[0])
+    target = saved(targets, files[0], recording.get("job"), recording.get("contract"))
     session = Session()
     session.outlet = _Transcript()
     session.worker_data = worker_data(welcome)
@@ -92,8 +94,8 @@ def _text_of(status: bytes) -> str:
     return "".join(f": {text}" for text in texts)
 
 
-def _read(path: str, target: Target) -> tuple[Frame, Dict[str, Any], List[Frame]]:
-    """Reads a file and checks that it is one of this job."""
+def _read(path: str) -> tuple[Frame, Dict[str, Any], List[Frame]]:
+    """Reads a file: the `Welcome`, what the file says of itself, and the jobs."""
     try:
         with open(path, "rb") as file:
             reader = wire.FrameReader(file.read, wire.IN_FILES)
@@ -112,12 +114,6 @@ def _read(path: str, target: Target) -> tuple[Frame, Dict[str, Any], List[Frame]
         raise NotAWorker(f"failed to read the saved job {path}: it is cut off")
     if recording.get("format") not in _FORMATS:
         raise NotAWorker(f"the saved job {path} has format {recording.get('format')}; this worker reads 1 and 2")
-    theirs = (recording.get("job"), recording.get("contract"))
-    if theirs != (target.name, target.mark.version):
-        raise NotAWorker(
-            f"the saved job {path} is of job `{theirs[0]}`, contract version {theirs[1]}, and this worker of "
-            f"`{target.name}`, version {target.mark.version}"
-        )
     return welcome, recording, jobs
 
 

@@ -58,16 +58,18 @@ def job(function: Any = None, **settings: Any) -> Any:
 
 
 def serve(
-    function: Callable[..., Any],
-    *,
+    *functions: Callable[..., Any],
     init: Optional[Callable[..., Any]] = None,
     exceptions: Optional[str] = None,
     interrupt: Optional[bool] = None,
     logs: Optional[bool] = None,
 ) -> NoReturn:
-    """Runs `function` for each job until the pool has no further work, then exits. Does not return.
+    """Runs a function for each job until the pool has no further work, then exits. Does not return.
 
-    function    A single parameter takes the input, several take the members of a JSON object. Type
+    functions   Of several, a process serves the one that its pool names (`job = "word-count"`). The
+                settings below are for each of them; `@procpool.job(…)` has those of one.
+
+                A single parameter takes the input, several take the members of a JSON object. Type
                 hints become the schema and the check of the input. `ctx` gets the `Context`. A
                 generator streams, `async def` runs on one loop. A class is made once, before the
                 worker is ready, and then called.
@@ -81,7 +83,7 @@ def serve(
     """
     from ._target import Mark, Target
 
-    def make() -> Target:
+    def make_one(function: Callable[..., Any]) -> Target:
         given = Mark.of(function)
         mark = Mark(
             given.name,
@@ -94,6 +96,9 @@ def serve(
         )
         return Target(function, mark)
 
+    def make() -> List[Target]:
+        return [make_one(function) for function in functions]
+
     run(make, sys.argv[1:], [sys.executable or "python3", *sys.argv[:1]])
 
 
@@ -105,14 +110,16 @@ def messages(handler: Callable[..., Any]) -> NoReturn:
     """
     from ._messages import Handler, converse
 
-    def make() -> Target:
-        return Handler(handler)
+    def make() -> List[Target]:
+        return [Handler(handler)]
 
     run(make, sys.argv[1:], [sys.executable or "python3", *sys.argv[:1]], converse)
 
 
-def run(make: Callable[[], Target], arguments: List[str], command: List[str], work: Optional[Work] = None) -> NoReturn:
-    """Serves, describes, replays or explains, by who started this process and its arguments."""
+def run(
+    make: Callable[[], List[Target]], arguments: List[str], command: List[str], work: Optional[Work] = None
+) -> NoReturn:
+    """Serves, attaches, describes, replays or explains, by who started this process and its arguments."""
     from ._errors import WorkerExit
     from ._guard import complain
     from ._process import leave
@@ -123,6 +130,11 @@ def run(make: Callable[[], Target], arguments: List[str], command: List[str], wo
             from ._start import run_worker
 
             code = run_worker(make, work)
+        elif "--attach" in arguments[-2:]:
+            from ._by_hand import socket_of
+            from ._start import run_attached
+
+            code = run_attached(make, socket_of(arguments), work)
         else:
             from ._by_hand import answer
 

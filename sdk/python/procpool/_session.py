@@ -29,6 +29,10 @@ class Session:
         self.is_forked = False
         # This process is a template whose forks are workers.
         self.forks_workers = False
+        # Somebody else than a coordinator started this process, and may stop it.
+        self.is_attached = False
+        # They did: the worker takes no further job.
+        self.is_stopped = False
 
     def connect(self, jobs: Optional[Socket], control: Optional[Socket]) -> None:
         """Begins with these connections. A fork of a template begins again, with connections of its own."""

@@ -14,6 +14,7 @@ from . import _logs, _process
 from . import _socket_io as sockets
 from ._arenas import Arenas
 from ._calls import close_loop, run_coroutine
+from ._choice import chosen, distinct
 from ._errors import CoordinatorGone, Failure, HandshakeError, ProtocolError, StartError
 from ._guard import Guard
 from ._jobs import run_jobs
@@ -26,7 +27,7 @@ from ._watch import watched
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket
-    from typing import Any, Callable, Dict, List, Optional, Sequence
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
     from ._frames import Frame
     from ._page import Page
@@ -41,25 +42,49 @@ if TYPE_CHECKING:
 _SECOND_END = 1.0
 
 
-def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
+def run_worker(make: Callable[[], List[Target]], work: Optional[Work] = None) -> int:
     """Serves the coordinator that started this process. Returns the exit code, or raises `WorkerExit`."""
     sockets.keep_from_programs()
     try:
         jobs, control = sockets.connections()
     except OSError as error:
         raise HandshakeError(f"descriptor {sockets.CONTROL} is no connection to a coordinator: {error}") from None
-    make = watched(make, control)
     session = Session(jobs, control)
-    reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
     try:
-        target = made(make)
-        introduction = target.introduction()
-        hello, modes = _hello(introduction), introduction["modes"]
+        targets = made(watched(make, control))
     except StartError as error:
         # Instead of `Hello`. If nobody listens, standard error says the same.
         session.outlet.send_quietly(wire.preamble() + _start_failed(Failure(str(error))))
         raise
-    page = _meet(session, reader, wire.preamble() + hello, modes, sockets.MEMORY)
+    return _work(session, jobs, control, targets, work, sockets.MEMORY)
+
+
+def run_attached(make: Callable[[], List[Target]], path: str, work: Optional[Work] = None) -> int:
+    """Serves the pool that has this socket. Returns the exit code, or raises `WorkerExit`.
+
+    The program is imported before: a worker that stands by is ready sooner, and one that cannot be
+    imported takes no place.
+    """
+    from ._attached import attach
+
+    targets = made(make)
+    _process.end_by_stops()
+    jobs, control = attach(path)
+    session = Session(jobs, control)
+    session.is_attached = True
+    return _work(session, jobs, control, targets, work, ())
+
+
+def _work(
+    session: Session,
+    jobs: Socket,
+    control: Socket,
+    targets: List[Target],
+    work: Optional[Work],
+    memory: Sequence[int],
+) -> int:
+    reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
+    target, page = _meet(session, reader, targets, memory, b"" if session.is_attached else wire.preamble())
     _process.settle(session, target.mark.interrupt)
     if session.welcome.get("template"):
         born = _grow(session, jobs, control, target)
@@ -68,7 +93,7 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
         # From here on, this process is a fork. The template has sent the preamble for it.
         jobs, control, memory = born
         reader = wire.FrameReader(jobs.recv, wire.ON_JOBS)
-        page = _meet(session, reader, hello, modes, memory)
+        _, page = _meet(session, reader, [target], memory, b"")
         guard = Guard(session, control, target)
         guard.start()
     else:
@@ -81,19 +106,21 @@ def run_worker(make: Callable[[], Target], work: Optional[Work] = None) -> int:
         guard.ready()
         code = (work or run_jobs)(session, target, reader)
     except OSError:
+        if session.is_stopped:
+            return 0
         session.board.await_shutdown(_SECOND_END)
         raise CoordinatorGone("the coordinator is gone") from None
-    if code == 0:
+    if code == 0 and not session.is_stopped:
         session.board.await_shutdown(_SECOND_END)
     return code
 
 
-def made(make: Callable[[], Target]) -> Target:
-    """Makes the target. Any error becomes a `StartError`."""
+def made(make: Callable[[], List[Target]]) -> List[Target]:
+    """Makes the program's jobs. Any error becomes a `StartError`."""
     try:
         if threading.current_thread() is not threading.main_thread():
             raise StartError("`procpool.serve` was called in a thread: call it on the main thread")
-        return make()
+        return distinct(make())
     except StartError:
         raise
     except Exception as error:  # Of a type hint's own code, or of a wrong setting.
@@ -101,30 +128,48 @@ def made(make: Callable[[], Target]) -> Target:
         raise StartError(f"{type(error).__name__}: {message_of(error)}") from None
 
 
-def _hello(introduction: Dict[str, Any]) -> bytes:
-    fields = dict(introduction, page=True, arenas="received", encodings=["json", "raw"], batches=True)
+def _hello(target: Target) -> bytes:
+    fields = dict(target.introduction(), page=True, arenas="received", encodings=["json", "raw"], batches=True)
     if _process.can_fork():
         fields["forks"] = True
     return wire.frame(wire.HELLO, json.dumps(fields, ensure_ascii=False).encode())
 
 
 def _meet(
-    session: Session, reader: wire.FrameReader, greeting: bytes, modes: List[str], memory: Sequence[int]
-) -> Optional[Page]:
-    """Greets the coordinator and reads its `Welcome`. Returns the page, if there is one in this memory."""
+    session: Session, reader: wire.FrameReader, targets: List[Target], memory: Sequence[int], preamble: bytes
+) -> Tuple[Target, Optional[Page]]:
+    """Exchanges `Hello` and `Welcome`. Returns the job, and the page if there is one in this memory.
+
+    The only job of a program is introduced at once. Of several, the coordinator has to name one, and
+    an attached worker has no place before it is welcome.
+    """
+    is_sure = len(targets) == 1 and not session.is_attached
     try:
-        session.outlet.send(greeting)
+        if is_sure or preamble:
+            session.outlet.send(preamble + (_hello(targets[0]) if is_sure else b""))
         found = _welcome(reader)
         session.welcome = welcome = wire.json_of(found[0], found[4])
         session.max_payload = reader.max_payload = int(welcome["max_payload"])
         page = _page(welcome, memory)
+        target = _chosen(session, targets)
+        if not is_sure:
+            session.outlet.send(_hello(target))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise HandshakeError(f"failed to shake hands with the coordinator: {error!r}") from None
     session.arenas = Arenas()
     session.worker_data = worker_data(found)
+    modes = target.introduction()["modes"]
     if welcome.get("mode") not in modes:
         raise HandshakeError(f"the pool wants this worker for {welcome.get('mode')!r}; it is one for {modes}")
-    return page
+    return target, page
+
+
+def _chosen(session: Session, targets: List[Target]) -> Target:
+    try:
+        return chosen(targets, session.welcome)
+    except StartError as error:
+        session.outlet.send_quietly(_start_failed(Failure(str(error), code="job")))
+        raise HandshakeError(str(error)) from None
 
 
 def _grow(session: Session, jobs: Socket, control: Socket, target: Target) -> Optional[Born]:

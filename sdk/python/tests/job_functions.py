@@ -548,3 +548,17 @@ def closes_its_connections(value: Any) -> str:
 
 def starts_children(value: Any) -> List[int]:
     return [os.getpid(), subprocess.Popen(["sleep", "3600"]).pid]
+
+
+def gated(path: str) -> str:
+    """Returns what somebody writes to a pipe."""
+    with open(path) as file:
+        return file.read()
+
+
+@procpool.job(name="spin")
+def stopped_spin(seconds: float) -> str:
+    """Is stopped twice by its own supervisor."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return spin(seconds)

@@ -44,19 +44,22 @@ class Server:
     def __init__(self, procpool: str, folder: Path, functions: List[str], keys: Dict[str, Any]) -> None:
         self._lines: queue.Queue[Optional[str]] = queue.Queue()
         self.log: List[str] = []
-        settings = {"max_workers": 1, "timeout": "30s", "grace": "2s", "current_dir": str(HERE), **keys}
+        settings = {"max_workers": 1, "timeout": "30s", "grace": "2s", **keys}
+        self.attach_dir = folder / "attach"
         pools = []
         for function in functions:
             target = function if ":" in function else f"job_functions:{function}"
+            spawned = {"command": [sys.executable, "-m", "procpool", target], "current_dir": str(HERE), **settings}
             lines = [
                 f"[pools.{pool_of(function)}]",
-                f"command = {json.dumps([sys.executable, '-m', 'procpool', target])}",
-                f'env = {{ PYTHONPATH = "{HERE.parent}" }}',
-                *(f"{key} = {json.dumps(value)}" for key, value in settings.items()),
+                *(f"{key} = {json.dumps(value)}" for key, value in (settings if "attach" in keys else spawned).items()),
             ]
+            if "attach" not in keys:
+                lines.append(f'env = {{ PYTHONPATH = "{HERE.parent}" }}')
             pools.append("\n".join(lines))
         config = folder / "procpool.toml"
-        config.write_text('[server]\nlisten = "127.0.0.1:0"\n\n' + "\n\n".join(pools) + "\n")
+        server = ["[server]", 'listen = "127.0.0.1:0"', f'attach_dir = "{self.attach_dir}"', ""]
+        config.write_text("\n\n".join(["\n".join(server), *pools, ""]))
         self.process = subprocess.Popen(
             [procpool, "serve", "--config", str(config), "-vv"],
             stdin=subprocess.DEVNULL,

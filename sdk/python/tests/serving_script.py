@@ -50,6 +50,25 @@ def quiet() -> None:
     procpool.serve(divide)
 
 
+@procpool.job(name="length", version=3, init=load)
+def count(text: str) -> int:
+    return len(text) * len(loaded)
+
+
+@procpool.job(exceptions="panic")
+def inverse(value: float) -> float:
+    return 1 / value
+
+
+def broken() -> None:
+    raise RuntimeError("the state of another job")
+
+
+@procpool.job(init=broken)
+def unloadable(text: str) -> str:
+    return text
+
+
 CASES: Any = {
     "async": lambda: procpool.serve(state, init=load),
     "data": lambda: procpool.serve(state, init=load_from),
@@ -59,6 +78,9 @@ CASES: Any = {
     "option": lambda: procpool.serve(divide, exceptions="raise"),
     "lambda": lambda: procpool.serve(lambda value: [value]),
     "thread": in_thread,
+    "several": lambda: procpool.serve(divide, count, inverse, unloadable),
+    "twice": lambda: procpool.serve(divide, divide),
+    "none": lambda: procpool.serve(),
     "quiet": quiet,
 }
 
