@@ -30,7 +30,7 @@ _INPUT, _OUTPUT = "input", "output"
 class Arena:
     """One piece of shared memory, mapped."""
 
-    __slots__ = ("_idle", "map", "number")
+    __slots__ = ("_address", "_idle", "map", "number")
 
     def __init__(self, number: int, descriptor: int, length: int, is_input: bool) -> None:
         needed = F_SEAL_SHRINK | F_SEAL_GROW | (F_SEAL_FUTURE_WRITE if is_input else 0)
@@ -40,6 +40,8 @@ class Arena:
         self.map = mmap.mmap(descriptor, length, access=mmap.ACCESS_READ if is_input else mmap.ACCESS_WRITE)
         # Interpreters that do not count references cannot tell: then every input counts as held.
         self._idle = sys.getrefcount(self.map) if hasattr(sys, "getrefcount") else -1
+        # Where the memory begins, once a job has got a part of it to write its output to.
+        self._address: Optional[int] = None
 
     def is_held(self) -> bool:
         """Returns whether anything still refers to the memory.
@@ -48,6 +50,36 @@ class Arena:
         common. `memoryview.release` tells less: it succeeds while slices live on.
         """
         return self._idle < 0 or sys.getrefcount(self.map) > self._idle
+
+    def lend(self, length: int) -> Optional[memoryview]:
+        """Returns memory of zeros for an output, unless it is too short or somebody still has a part."""
+        if length > len(self.map) or self.is_held():
+            return None
+        try:
+            import ctypes
+        except ImportError:  # Where the output lies could not be told.
+            return None
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
+        ctypes.memset(self._address, 0, length)
+        return memoryview(self.map)[:length]
+
+    def offset_of(self, output: Buffer) -> Optional[int]:
+        """Returns where an output lies in this memory, or `None` if it lies elsewhere."""
+        if self._address is None or not isinstance(output, memoryview) or output.readonly:
+            return None
+        import ctypes
+
+        offset = ctypes.addressof(ctypes.c_char.from_buffer(output)) - self._address
+        return offset if 0 <= offset <= len(self.map) - len(output) else None
+
+    def take(self, output: Buffer) -> Optional[int]:
+        """Writes an output to this memory, unless it lies there. Returns its offset, or `None` if it cannot."""
+        offset = self.offset_of(output)
+        # A job before this one that has kept its buffer may write to it at any time.
+        if offset is None and len(output) <= len(self.map) and (self._address is None or not self.is_held()):
+            self.map[: len(output)] = output
+            return 0
+        return offset
 
 
 class Arenas:
@@ -102,11 +134,20 @@ class Arenas:
         length = len(output)
         with self._lock:
             arena = self._output
-            if arena is None or self._is_unread or not SHARED_FROM <= length <= len(arena.map):
+            if arena is None or self._is_unread or length < SHARED_FROM:
                 return None
-            arena.map[:length] = output
+            offset = arena.take(output)
+            if offset is None:
+                return None
             self._is_unread = True
-        return b"".join(number.to_bytes(8, "little") for number in (arena.number, 0, length))
+        return b"".join(number.to_bytes(8, "little") for number in (arena.number, offset, length))
+
+    def buffer(self, length: int) -> Optional[memoryview]:
+        """Returns memory of zeros in the arena for an output, if that is worthwhile and the arena is free."""
+        with self._lock:
+            if self._output is None or self._is_unread or length < SHARED_FROM:
+                return None
+            return self._output.lend(length)
 
 
 def view_of(arena: Arena, reference: bytes) -> memoryview:

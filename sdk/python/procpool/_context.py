@@ -114,6 +114,18 @@ class Context:
             if self._session.board.take_credit(self):
                 self._session.outlet.send_for(self._sequence, data)
 
+    def buffer(self, length: int) -> memoryview:
+        """Returns memory of `length` zeros for a large output: fill it and return it, or an array over it.
+
+        From 256 KiB on it lies in the memory that the worker shares with the pool, and the output is
+        not copied. It belongs to this job: who keeps it costs later outputs their place there.
+        """
+        if length < 0:
+            raise ValueError(f"length={length!r}: it is a number of bytes, 0 or more")
+        arenas = self._session.arenas
+        shared = None if arenas is None else arenas.buffer(length)
+        return memoryview(bytearray(length)) if shared is None else shared
+
     def log(self, message: str, level: str = "info", target: Optional[str] = None) -> None:
         """Writes a line to the server's log, with the job's id.
 

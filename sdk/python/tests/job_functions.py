@@ -562,3 +562,27 @@ def stopped_spin(seconds: float) -> str:
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
     return spin(seconds)
+
+
+def buffered(how: str, ctx: procpool.Context) -> Any:
+    """Writes its output where the pool reads it, or nearly."""
+    buffer = ctx.buffer(500_000)
+    if any(buffer):
+        raise ValueError("it is not empty")
+    if how == "small":
+        return ctx.buffer(3)
+    if how == "array":
+        import numpy as np
+
+        array = np.frombuffer(buffer, dtype=np.uint16)
+        array[:] = 0x4141
+        return array[50_000:]
+    if how == "kept":
+        kept.append(buffer)
+    if how == "let go":
+        kept.clear()
+    if how == "raises":
+        raise ValueError(how)
+    buffer[:] = b"A" * 500_000
+    shapes = {"readonly": buffer.toreadonly(), "end": buffer[100_000:], "elsewhere": b"A" * 400_000}
+    return shapes.get(how, buffer)
