@@ -48,7 +48,7 @@ impl Drop for Place {
     }
 }
 
-/// Checks that a socket of this name can be bound. Creates a missing directory with this mode.
+/// Checks that a socket of this name can be bound. Creates its directory with this mode if that alone is missing.
 pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
     let length = socket.as_os_str().as_bytes().len();
     if !socket.is_absolute() || length > MAX_NAME {
@@ -57,12 +57,25 @@ pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
         ));
     }
     let dir = socket.parent().unwrap_or(Path::new("/"));
+    if let Some(missing) = unexpected(dir) {
+        return Err(format!(
+            "there is no directory {}: create it, or name a socket in a directory that is there",
+            missing.display()
+        ));
+    }
     trust::make_directory(dir, mode).map_err(|error| match error.kind() {
         // The error names the directory itself, which may be a parent.
         io::ErrorKind::PermissionDenied if error.get_ref().is_some() => error.to_string(),
         _ => format!("cannot make {}: {error}", dir.display()),
     })?;
     clear(socket)
+}
+
+/// Returns the directory that is missing and is not created: more than the last one, or one in the root directory.
+/// Its name is rather misspelt than meant.
+fn unexpected(dir: &Path) -> Option<&Path> {
+    let missing = dir.ancestors().take_while(|it| fs::symlink_metadata(it).is_err()).last()?;
+    (missing != dir || missing.parent() == Some(Path::new("/"))).then_some(missing)
 }
 
 fn token_file(socket: &Path) -> PathBuf {
@@ -139,6 +152,24 @@ mod tests {
         assert!(refused.contains("another process listens there"), "{refused}");
         drop(live);
         Place::prepare(&socket, "abc", false).unwrap();
+    }
+
+    #[test]
+    fn of_a_path_that_is_not_there_the_last_directory_is_created_and_no_other() {
+        let scratch = Scratch::new("missing");
+        let in_root = format!("/procpool-no-such-directory-{}", std::process::id());
+        for (socket, missing) in [
+            (scratch.0.join("below/s"), &*scratch.0),
+            (scratch.0.join("below/deeper/s"), &*scratch.0),
+            (Path::new(&in_root).join("s"), Path::new(&in_root)),
+        ] {
+            let refused = Place::prepare(&socket, "abc", false).unwrap_err().to_string();
+            let said = format!("there is no directory {}: create it, or name", missing.display());
+            assert!(refused.contains(&said), "{refused}");
+            assert!(!missing.exists());
+        }
+        Place::prepare(&scratch.0.join("s"), "abc", false).unwrap();
+        Place::prepare(&scratch.0.join("below/s"), "abc", false).unwrap();
     }
 
     #[test]

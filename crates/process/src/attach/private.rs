@@ -25,12 +25,13 @@ pub struct SocketName {
 }
 
 impl SocketName {
-    /// Binds a non-blocking socket of mode 0600. Creates a missing directory for this user alone. Takes over
-    /// the name that a killed server has left behind.
+    /// Binds a non-blocking socket of mode 0600. Creates its directory for this user alone if that alone is
+    /// missing. Takes over the name that a killed server has left behind.
     ///
     /// # Errors
     /// When the name is relative or longer than 107 bytes, another process listens there, or something else
-    /// has that name. Also when other users could replace the socket with one of theirs.
+    /// has that name. Also when other users could replace the socket with one of theirs, and when the
+    /// directory is missing with those above it or would lie in `/`.
     pub fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
         place::prepare_name(path, 0o700).map_err(io::Error::other)?;
         let listener = listen(path)?;
