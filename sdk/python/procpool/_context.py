@@ -165,7 +165,10 @@ def encoded_chunk(value: Any, sequence: int) -> bytes:
     """Returns the frame of a chunk, or raises `ValueError` if it is too large."""
     from ._values import encode
 
-    encoding, payload = encode(value)
+    try:
+        encoding, payload = encode(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"the chunk cannot be sent: {error}") from None
     if len(payload) > MAX_CHUNK:
         raise ValueError(f"a chunk of {len(payload)} bytes; the maximum is {MAX_CHUNK}: send several")
     return frame(CHUNK, b"", bytes(payload), 0, encoding, sequence)

@@ -19,13 +19,18 @@ def decode(encoding: int, payload: Buffer) -> Any:
     """Decodes JSON. Raises `ValueError` with a sentence for anything else."""
     if encoding == JSON:
         try:
-            return decode_text(str(payload, "utf-8"))
+            text = str(payload, "utf-8")
+            return decode_text(text) if len(text) < 5 or not _may_overflow(payload) else _decode_finite(text)
         except RecursionError:
             raise ValueError("the input nests too deep") from None
         except UnicodeDecodeError as error:
             raise ValueError(f"the input is not UTF-8: {error}") from None
-        except ValueError as error:
+        except _TooLarge:
+            raise
+        except json.JSONDecodeError as error:
             raise ValueError(f"the input is no JSON: {error}") from None
+        except ValueError as error:  # Of `int`, which bounds the number of digits, or of `_constant`.
+            raise ValueError(f"the input has a number that cannot be read: {error}") from None
     if encoding == NONE:
         raise ValueError("there is no input; JSON is needed")
     if encoding == BINCODE:
@@ -47,8 +52,20 @@ def encode(value: Any) -> Tuple[int, Buffer]:
             return RAW, raw
     elif kind is str or kind is int:
         # Both have one form; the general encoder costs as much as the rest of a small job.
-        return JSON, (_quote(value) if kind is str else str(value)).encode()
-    return JSON, to_json(value).encode()
+        try:
+            return JSON, (_quote(value) if kind is str else str(value)).encode()
+        except ValueError as error:
+            raise _explained(error, value) from None
+    try:
+        data = to_json(value).encode()
+    except (TypeError, ValueError) as error:
+        raise _explained(error, value) from None
+    if _may_have_twins(data):
+        from ._unsendable import has_twins
+
+        if has_twins(value, _default):
+            raise _explained(ValueError("two keys are the same in JSON"), value)
+    return JSON, data
 
 
 def to_json(value: Any) -> str:
@@ -56,7 +73,7 @@ def to_json(value: Any) -> str:
     try:
         return _encode(value)
     except RecursionError:
-        raise ValueError("the output nests too deep for JSON") from None
+        raise ValueError("it nests too deep for JSON: use a flat list of its parts") from None
 
 
 def canonical(schema: Any) -> bytes:
@@ -107,13 +124,64 @@ def _default(value: Any) -> Any:
         return value.value
     if isinstance(value, (set, frozenset)):
         return list(value)
-    raise TypeError(f"{kind.__name__} has no JSON; return lists, dicts, texts, numbers, a dataclass or bytes")
+    from ._unsendable import instead_of
+
+    raise TypeError(f"{kind.__name__} has no JSON; use {instead_of(value)}")
+
+
+def _explained(error: Exception, value: Any) -> Exception:
+    """Returns an error of the same kind that says which part of the value is at fault, if that can be told."""
+    from ._unsendable import problem_of
+
+    problem = problem_of(value, _default)
+    if problem is None:
+        return error
+    return TypeError(problem) if isinstance(error, TypeError) else ValueError(problem)
+
+
+class _TooLarge(ValueError):
+    """A number of the input would become infinite."""
 
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number - number != 0:
+        shown = digits if len(digits) <= 40 else f"{digits[:40]}…"
+        raise _TooLarge(f"the input has a number that is too large: {shown}")
+    return number
+
+
+# Below, texts are searched by what the interpreter does fast, and others than those that matter may be found.
+_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_NUMERIC = bytes.maketrans(b"123456789-", b"0000000000")
+_LONG = b"0" * 200
+
+
+def _may_overflow(payload: Buffer) -> bool:
+    """Returns whether JSON may have a number above 10^299."""
+    find = bytes(payload).translate(_ALIKE).find  # `in` takes a microsecond.
+    return find(b"e000") >= 0 or find(b"e+000") >= 0 or find(_LONG) >= 0
+
+
+def _may_have_twins(data: bytes) -> bool:
+    """Returns whether JSON may have a key that was no text."""
+    if data.find(b"{") < 0:
+        return False
+    find = data.translate(_NUMERIC).find
+    return (
+        find(b'{"0') >= 0
+        or find(b',"0') >= 0
+        or find(b'"true":') >= 0
+        or find(b'"false":') >= 0
+        or find(b'"null":') >= 0
+    )
+
+
 decode_text = json.JSONDecoder(parse_constant=_constant).decode
+_decode_finite = json.JSONDecoder(parse_constant=_constant, parse_float=_finite).decode
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_default).encode
 _quote = json.encoder.encode_basestring

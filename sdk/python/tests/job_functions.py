@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import decimal
 import logging
 import os
 import signal
@@ -151,6 +152,7 @@ def outputs(name: str) -> Any:
         "fit": b"x" * 1_000_000,
         "unfit": b"x" * 1_000_001,
         "key": {(1, 2): 3},
+        "decimal": [{"price": decimal.Decimal("9.99")}],
     }
     return values[name]
 
@@ -562,6 +564,11 @@ def stopped_spin(seconds: float) -> str:
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
     return spin(seconds)
+
+
+def pieces(name: str) -> Iterator[Any]:
+    yield 1
+    yield {"object": [object()], "twins": {1: 2, "1": 3}, "surrogate": "\ud800"}[name]
 
 
 def buffered(how: str, ctx: procpool.Context) -> Any:

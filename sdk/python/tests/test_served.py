@@ -91,6 +91,7 @@ def test_exceptions_break_their_job_and_not_the_worker(serve: Serve) -> None:
                 "surrogate": "surrogates not allowed",
                 "nested": "nests too deep",
                 "key": "keys must be",
+                "decimal": "[0]['price']: Decimal has no JSON; use `str(value)` or `float(value)`",
             }.items():
                 answer = server.post("outputs", name)
                 assert answer.value["outcome"] == "broke"
