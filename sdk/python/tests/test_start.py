@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -63,6 +64,19 @@ def test_broken_starts_say_why_instead_of_hello(play: Play, target: str, said: s
         assert said in message
         assert worker.exit_code() == 1
         assert said in worker.stderr()
+
+
+def test_a_module_with_a_syntax_error(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "misspelt.py").write_text("def function(value):\n    retrun value\n")
+    said = "failed to import `misspelt`: SyntaxError: invalid syntax (misspelt.py, line 2)"
+    env = {"PYTHONPATH": os.pathsep.join((str(HERE.parent), str(tmp_path)))}
+    with play("misspelt:function", env=env) as worker:
+        assert worker.exactly(worker.jobs, 16)
+        assert failure_of(worker.next()) == ["failed", said]
+        assert worker.exit_code() == 1
+        printed = worker.stderr()
+        assert said in printed
+        assert "retrun value" in printed
 
 
 def test_an_import_that_never_ends_does_not_outlive_the_coordinator(play: Play) -> None:
@@ -195,6 +209,22 @@ def test_the_kernel_is_asked_for_a_signal() -> None:
         "print(number.value)"
     )
     assert by_hand("-I", "-c", code).stdout.strip() == str(signal.SIGCONT.value)
+
+
+OLD = "import sys; sys.version_info = (3, 8, 18); import runpy; runpy.run_module('procpool', alter_sys=True)"
+AGE = f"procpool needs Python 3.9 or later, and {sys.executable} is Python 3.8: name a newer interpreter in `command`"
+
+
+def test_an_interpreter_that_says_it_is_old() -> None:
+    found = by_hand("-c", OLD)
+    assert found.returncode == 1
+    assert found.stderr.rstrip().endswith(f"ImportError: {AGE}")
+
+
+def test_the_server_says_that_the_interpreter_is_old(serve: Serve) -> None:
+    command = [sys.executable, "-c", OLD]
+    with pytest.raises(AssertionError, match=re.escape(AGE)), serve("echo", command=command):
+        pass
 
 
 @pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.7", "python3.8"])

@@ -82,6 +82,23 @@ def block(path: str) -> None:
     threading.Event().wait()
 
 
+def power_or_block(path: str, victim: int, number: int) -> int:
+    if number == victim:
+        block(path)
+    return 2**number  # type: ignore[no-any-return]
+
+
+def fork_and_return() -> int:
+    """Returns twice, and only one of them is an answer. The other one ends the fork, with this exit code."""
+    child = os.fork()
+    return os.waitpid(child, 0)[1] if child else -1
+
+
+def leave_thread() -> int:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    return os.getpid()
+
+
 def pass_gate(gate: str, value: Any) -> Any:
     """Waits until somebody writes to a pipe."""
     with open(gate) as file:

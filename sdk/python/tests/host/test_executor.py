@@ -10,7 +10,8 @@ import sys
 import threading
 from concurrent.futures import CancelledError, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Callable
+from itertools import islice
+from typing import Any, Callable, List
 
 import host_jobs
 import pytest
@@ -63,6 +64,61 @@ def test_a_worker_killed_amid_a_map_fails_one_future(executor: Start, signpost: 
     assert error.signal == signal.SIGKILL
     assert sorted(future.result() for future in as_completed(futures)) == [2**number for number in range(40)]
     assert list(first) == list(second) == [2**number for number in range(500)]
+
+
+@pytest.mark.parametrize("chunksize", [1, 7])
+def test_kill_9_amid_a_map_fails_one_of_its_futures_and_no_other(
+    executor: Start, signpost: Any, monkeypatch: Any, chunksize: int
+) -> None:
+    calls, victim = executor(), 101
+    futures: List[Any] = []
+    submit = calls._submit
+
+    def record(*given: Any) -> Any:
+        futures.append(submit(*given))
+        return futures[-1]
+
+    monkeypatch.setattr(calls, "_submit", record)
+    numbers = range(300)
+    results = calls.map(host_jobs.power_or_block, [signpost.path] * 300, [victim] * 300, numbers, chunksize=chunksize)
+    os.kill(int(signpost.wait().split()[1]), signal.SIGKILL)
+    errors = [future.exception() for future in futures]
+    assert [at for at, error in enumerate(errors) if error is not None] == [victim // chunksize]
+    error = errors[victim // chunksize]
+    assert isinstance(error, procpool.Crashed)
+    assert (error.signal, len(errors)) == (signal.SIGKILL, -(-300 // chunksize))
+    before = victim // chunksize * chunksize
+    found = [future.result() for future, error in zip(futures, errors) if error is None]
+    if chunksize > 1:
+        found = [number for chunk in found for number in chunk]
+    expected = [2**number for number in numbers]
+    assert found == expected[:before] + expected[before + chunksize :]
+    # As with `ProcessPoolExecutor`, the map yields what comes before, and raises.
+    assert list(islice(results, before)) == expected[:before]
+    with pytest.raises(procpool.Crashed) as caught:
+        next(results)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("how", ["spin", "C code"])
+def test_calls_that_never_end(executor: Start, how: str) -> None:
+    """C code that holds the interpreter's lock for ever cannot be interrupted: its process is killed."""
+    calls = executor(max_workers=1, timeout=0.3, grace=0.1)
+    before = calls.submit(host_jobs.pid).result()
+    endless = calls.submit(host_jobs.spin) if how == "spin" else calls.submit(sum, range(1 << 60))
+    assert type(endless.exception()) is procpool.TimedOut
+    assert (calls.submit(host_jobs.pid).result() == before) == (how == "spin")
+
+
+def test_calls_that_fork_print_and_leave_threads(executor: Start, capfd: Any) -> None:
+    calls = executor(max_workers=1)
+    before = calls.submit(host_jobs.pid).result()
+    assert calls.submit(host_jobs.fork_and_return).result() == 0
+    assert calls.submit(host_jobs.leave_thread).result() == before
+    assert calls.submit(print, "printed").result() is None
+    assert calls.submit(host_jobs.pid).result() == before
+    calls.shutdown()
+    assert capfd.readouterr().out == "printed\n"
 
 
 def test_a_fork_bomb_is_bounded(executor: Start) -> None:
