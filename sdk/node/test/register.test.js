@@ -29,6 +29,7 @@ for (const name of [
   'environment',
   'limits',
   'streams',
+  'late',
   'refusals',
   'unref',
   'once',
@@ -51,6 +52,7 @@ test('what cannot cross a process is refused with a reason, and a killed worker 
     /process error WorkerCrashed WorkerCrashed ERR_WORKER_CRASHED .* ended by SIGKILL\nprocess exit 1 -1/,
   );
   assert.match(printed, /process messageerror .*SharedArrayBuffer/);
+  assert.match(printed, /process wasm error Error DataCloneError .* bytes of a WebAssembly\.Module\n/);
 });
 
 test('nothing is left of workers when their host is killed', async (t) => {

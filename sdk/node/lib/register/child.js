@@ -12,7 +12,7 @@ const { Encoding, Exit, Kind } = require('../wire/constants.js');
 const { frame } = require('../wire/frames.js');
 const { defineJob } = require('../worker/definition.js');
 const { Session } = require('../worker/session.js');
-const { packError } = require('./errors.js');
+const { packError, unreadable } = require('./errors.js');
 const { THREAD_ID_KEY } = require('./preload.js');
 
 /** @param {Session} session */
@@ -43,7 +43,18 @@ function converse(session) {
     send('exit', code);
     connection.finish(Exit.FINISHED);
   });
-  session.onMessage = (_, payload) => thread.postMessage(deserialize(payload));
+  session.onMessage = (_, payload) => {
+    let message;
+    try {
+      message = deserialize(payload);
+    } catch (error) {
+      send('error', packError(unreadable(error))); // The sender is not told otherwise: an error must be seen.
+      send('exit', Exit.FAILED);
+      connection.finish(Exit.FINISHED);
+      return;
+    }
+    thread.postMessage(message);
+  };
   session.onStop = () => connection.finish(Exit.FINISHED);
 }
 

@@ -84,7 +84,7 @@ function unpackError({ value, className = 'Error', message, stack, members = [] 
   if (value) return deserialize(Buffer.from(value));
   const error = /** @type {any} */ (new Error(message)); // A native one, which inspectors know.
   Object.setPrototypeOf(error, CLASSES[className].prototype);
-  if (stack !== undefined) error.stack = stack;
+  error.stack = stack; // None, if the script could not make one.
   for (const [key, bytes] of members) {
     const member = deserialize(Buffer.from(bytes));
     const isListed = key !== 'name' && key !== 'cause';
@@ -100,4 +100,15 @@ function unpackError({ value, className = 'Error', message, stack, members = [] 
   return error;
 }
 
-module.exports = { WorkerCrashed, packError, unpackError };
+/**
+ * Returns the error of a message that was sent and cannot be read. V8 writes a module of WebAssembly without a word,
+ * and leaves it out.
+ *
+ * @param {unknown} cause
+ */
+function unreadable(cause) {
+  const message = 'a message cannot be read in another process: send the bytes of a WebAssembly.Module';
+  return Object.assign(new CloneError(message), { cause });
+}
+
+module.exports = { WorkerCrashed, packError, unpackError, unreadable };

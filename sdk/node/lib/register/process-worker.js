@@ -8,11 +8,12 @@
 const { spawn } = require('node:child_process');
 const { EventEmitter } = require('node:events');
 const path = require('node:path');
+const { Readable } = require('node:stream');
 const { SHARE_ENV } = require('node:worker_threads');
 const { deserialize, detach, serialize } = require('../clone.js');
 const { Encoding, Kind, Limit } = require('../wire/constants.js');
 const { FrameReader, frame, jsonFrame, preamble } = require('../wire/frames.js');
-const { WorkerCrashed, unpackError } = require('./errors.js');
+const { WorkerCrashed, packError, unpackError, unreadable } = require('./errors.js');
 const { inheritedOptions, resolveScript } = require('./script.js');
 
 const CHILD = path.join(__dirname, 'child.js');
@@ -39,8 +40,8 @@ class ProcessWorker extends EventEmitter {
   #hasExited = false;
   /** @type {Promise<number>} */
   #exited;
-  /** @type {Promise<unknown>[]} */
-  #printed = [];
+  /** Resolve once everything that the worker printed was read. @type {Promise<unknown>[]} */
+  #closed = [];
 
   /**
    * @param {string | URL} filename
@@ -58,7 +59,8 @@ class ProcessWorker extends EventEmitter {
     this.threadId = lastThreadId;
     this.#resourceLimits = options.resourceLimits ?? {};
     const { argv, execArgv, name, workerData, transferList, resourceLimits, stdin } = options;
-    const env = options.env && mapValues(options.env, String);
+    const { NODE_CHANNEL_FD, ...inherited } = process.env; // It has no channel of child_process.fork().
+    const env = mapValues(options.env ?? process.env, String);
     const thread = { argv: argv?.map(String), execArgv, env, name, resourceLimits, stdin };
     const data = [...environmentData];
     const start = serialize({ source, thread, workerData, threadId: this.threadId, environmentData: data });
@@ -67,12 +69,13 @@ class ProcessWorker extends EventEmitter {
     this.#child = spawn(process.execPath, [...inheritedOptions(process.execArgv), CHILD], {
       detached: true, // A process group of its own, which ends with it.
       stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      env: inherited,
     });
     this.stdin = this.#child.stdin;
-    this.stdout = /** @type {import('node:net').Socket} */ (this.#child.stdout);
-    this.stderr = /** @type {import('node:net').Socket} */ (this.#child.stderr);
-    if (!options.stdout) this.#forward(this.stdout, process.stdout);
-    if (!options.stderr) this.#forward(this.stderr, process.stderr);
+    this.stdout = this.#printed(this.#child.stdout);
+    this.stderr = this.#printed(this.#child.stderr);
+    if (!options.stdout) this.stdout.on('data', (data) => process.stdout.write(data));
+    if (!options.stderr) this.stderr.on('data', (data) => process.stderr.write(data));
     this.#jobs = /** @type {import('node:net').Socket} */ (this.#child.stdio[JOBS_FD]);
     this.#control = /** @type {import('node:net').Socket} */ (this.#child.stdio[CONTROL_FD]);
     const welcome = {
@@ -84,17 +87,22 @@ class ProcessWorker extends EventEmitter {
     const opening = jsonFrame(Kind.WELCOME, welcome, { payload: start, encoding: Encoding.RAW });
     this.#jobs.write(Buffer.concat([preamble(), opening]));
     this.#exited = this.#watch();
+    process.nextTick(() => process.emit('worker', /** @type {any} */ (this)));
   }
 
   /**
-   * Prints what the worker prints, before its end is told.
+   * Returns what the worker prints. It is kept for a host that reads it after the worker's end: what is left in the
+   * stream of a child process is then lost.
    *
-   * @param {import('node:net').Socket} from
-   * @param {NodeJS.WriteStream} to
+   * @param {import('node:stream').Readable | null} stream
    */
-  #forward(from, to) {
-    from.on('data', (data) => to.write(data));
-    this.#printed.push(new Promise((resolve) => from.on('close', resolve)));
+  #printed(stream) {
+    const from = /** @type {import('node:stream').Readable} */ (stream);
+    const to = new Readable({ read: () => from.resume() });
+    from.on('data', (data) => to.push(data) || from.pause());
+    const closed = new Promise((resolve) => from.on('close', resolve));
+    this.#closed.push(closed.then(() => to.push(null)));
+    return to;
   }
 
   /** Resolves once the process has ended and everything that it sent was read. */
@@ -120,7 +128,7 @@ class ProcessWorker extends EventEmitter {
     this.#kill(); // Programs that the script has started end with it.
     await silent;
     // A program that left the process group may hold the streams open for ever.
-    await atMost(PRINTING, Promise.all(this.#printed));
+    await atMost(PRINTING, Promise.all(this.#closed));
     this.#control.destroy();
     this.threadId = -1;
     this.#hasExited = true;
@@ -139,7 +147,7 @@ class ProcessWorker extends EventEmitter {
   /** @param {import('../wire/frames.js').Frame} message */
   #take({ kind, payload }) {
     if (kind !== Kind.MESSAGE) return;
-    const { event, value } = deserialize(payload);
+    const { event, value } = readMessage(payload);
     if (event === 'exit') {
       this.#exitCode = value;
       return;
@@ -161,9 +169,18 @@ class ProcessWorker extends EventEmitter {
     if (this.#jobs.writable) this.#jobs.write(frame(Kind.MESSAGE, { payload, encoding: Encoding.RAW }));
   }
 
-  /** @returns {Promise<number | undefined>} the exit code; undefined if the worker had ended before */
-  async terminate() {
+  /**
+   * @param {(error: null, exitCode: number) => void} [callback] deprecated, as with threads
+   * @returns {Promise<number | undefined>} the exit code; undefined if the worker had ended before
+   */
+  async terminate(callback) {
+    if (typeof callback === 'function') {
+      const hint = 'Passing a callback to worker.terminate() is deprecated. It returns a Promise instead.';
+      process.emitWarning(hint, 'DeprecationWarning', 'DEP0132');
+      if (!this.#hasExited) this.once('exit', (exitCode) => callback(null, exitCode));
+    }
     if (this.#hasExited) return undefined;
+    this.ref(); // The promise keeps the program alive.
     this.#isTerminated = true;
     this.#kill();
     return this.#exited;
@@ -212,12 +229,29 @@ for (const name of [
   'startCpuProfile',
   'startHeapProfile',
 ]) {
-  const refuse = async () => {
+  const refuse = /** @this {ProcessWorker} */ async function () {
+    if (this.threadId === -1) {
+      throw Object.assign(new Error('Worker instance not running'), { code: 'ERR_WORKER_NOT_RUNNING' });
+    }
     throw new Error(
       `${name}() cannot look into another process: use \`node:v8\` or \`process\` in the worker's script`,
     );
   };
   Object.defineProperty(ProcessWorker.prototype, name, { value: refuse, configurable: true, writable: true });
+}
+
+/**
+ * Reads what the process of a worker has sent.
+ *
+ * @param {Buffer} payload
+ * @returns {{ event: string, value: any }}
+ */
+function readMessage(payload) {
+  try {
+    return deserialize(payload);
+  } catch (error) {
+    return { event: 'messageerror', value: packError(unreadable(error)) };
+  }
 }
 
 /**

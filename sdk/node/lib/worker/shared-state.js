@@ -32,7 +32,7 @@ class SharedState {
   #numbers;
 
   /** @param {SharedArrayBuffer} [buffer] the memory of the other thread's `SharedState` */
-  constructor(buffer = new SharedArrayBuffer(8 * CELLS)) {
+  constructor(buffer = new (globalThis.SharedArrayBuffer ?? ArrayBuffer)(8 * CELLS)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
     this.#numbers = new BigUint64Array(buffer);
