@@ -55,6 +55,12 @@ test('what cannot cross a process is refused with a reason, and a killed worker 
   assert.match(printed, /process wasm error Error DataCloneError .* bytes of a WebAssembly\.Module\n/);
 });
 
+test('a worker for which there are no file descriptors is an error of its own', async () => {
+  const command = `ulimit -n 100 && exec "$@"`;
+  const args = ['-c', command, 'sh', process.execPath, '--require', REGISTER, HOST, 'crowd'];
+  assert.equal((await run('sh', args)).stdout, 'crowd none 0 EMFILE 1\n');
+});
+
 test('nothing is left of workers when their host is killed', async (t) => {
   const host = spawn(process.execPath, ['--require', REGISTER, HOST, 'orphan'], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -8,7 +8,7 @@
 const { spawn } = require('node:child_process');
 const { EventEmitter } = require('node:events');
 const path = require('node:path');
-const { Readable } = require('node:stream');
+const { PassThrough, Readable } = require('node:stream');
 const { SHARE_ENV } = require('node:worker_threads');
 const { deserialize, detach, serialize } = require('../clone.js');
 const { Encoding, Kind, Limit } = require('../wire/constants.js');
@@ -17,8 +17,6 @@ const { WorkerCrashed, packError, unpackError, unreadable } = require('./errors.
 const { inheritedOptions, resolveScript } = require('./script.js');
 
 const CHILD = path.join(__dirname, 'child.js');
-const JOBS_FD = 3;
-const CONTROL_FD = 4;
 /** Exit code that `terminate` resolves to, as with threads. */
 const TERMINATED = 1;
 /** Time after a worker's end in which its last lines are waited for, in milliseconds. */
@@ -71,13 +69,14 @@ class ProcessWorker extends EventEmitter {
       stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
       env: inherited,
     });
-    this.stdin = this.#child.stdin;
-    this.stdout = this.#printed(this.#child.stdout);
-    this.stderr = this.#printed(this.#child.stderr);
+    const [input, output, errors, jobs, control] = streamsOf(this.#child);
+    this.stdin = input;
+    this.stdout = this.#printed(output);
+    this.stderr = this.#printed(errors);
     if (!options.stdout) this.stdout.on('data', (data) => process.stdout.write(data));
     if (!options.stderr) this.stderr.on('data', (data) => process.stderr.write(data));
-    this.#jobs = /** @type {import('node:net').Socket} */ (this.#child.stdio[JOBS_FD]);
-    this.#control = /** @type {import('node:net').Socket} */ (this.#child.stdio[CONTROL_FD]);
+    this.#jobs = jobs;
+    this.#control = control;
     const welcome = {
       mode: 'messages',
       owned: true,
@@ -94,12 +93,11 @@ class ProcessWorker extends EventEmitter {
    * Returns what the worker prints. It is kept for a host that reads it after the worker's end: what is left in the
    * stream of a child process is then lost.
    *
-   * @param {import('node:stream').Readable | null} stream
+   * @param {import('node:stream').Readable} from
    */
-  #printed(stream) {
-    const from = /** @type {import('node:stream').Readable} */ (stream);
+  #printed(from) {
     const to = new Readable({ read: () => from.resume() });
-    from.on('data', (data) => to.push(data) || from.pause());
+    from.on('data', (/** @type {Buffer} */ data) => to.push(data) || from.pause());
     const closed = new Promise((resolve) => from.on('close', resolve));
     this.#closed.push(closed.then(() => to.push(null)));
     return to;
@@ -108,7 +106,7 @@ class ProcessWorker extends EventEmitter {
   /** Resolves once the process has ended and everything that it sent was read. */
   async #watch() {
     const reader = new FrameReader('coordinator', (message) => this.#take(message));
-    this.#jobs.on('data', (data) => {
+    this.#jobs.on('data', (/** @type {Buffer} */ data) => {
       try {
         reader.push(data);
       } catch (error) {
@@ -121,8 +119,9 @@ class ProcessWorker extends EventEmitter {
     const [code, signal] = await new Promise((resolve) => {
       this.#child.on('exit', (...how) => resolve(how));
       this.#child.on('error', (error) => {
-        this.emit('error', error); // It could not be started.
+        this.#exitCode = TERMINATED; // It could not be started: there is no crash to tell.
         resolve([TERMINATED, null]);
+        this.emit('error', error);
       });
     });
     this.#kill(); // Programs that the script has started end with it.
@@ -204,9 +203,8 @@ class ProcessWorker extends EventEmitter {
 
   /** @returns {{ ref(): unknown, unref(): unknown }[]} */
   #handles() {
-    const streams = [this.#child.stdin, this.#child.stdout, this.#child.stderr];
-    const sockets = /** @type {any[]} */ (streams.filter((stream) => stream !== null));
-    return [this.#child, this.#jobs, this.#control, ...sockets];
+    const handles = /** @type {any[]} */ ([this.#child, ...(this.#child.stdio ?? [])]);
+    return handles.filter((handle) => handle !== null);
   }
 
   get resourceLimits() {
@@ -238,6 +236,16 @@ for (const name of [
     );
   };
   Object.defineProperty(ProcessWorker.prototype, name, { value: refuse, configurable: true, writable: true });
+}
+
+/**
+ * Returns the streams of a process. One that could not be started for want of file descriptors has none at all.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {any[]}
+ */
+function streamsOf(child) {
+  return child.stdio ?? Array.from({ length: 5 }, () => new PassThrough().destroy());
 }
 
 /**
