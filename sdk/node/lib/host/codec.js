@@ -4,6 +4,7 @@
 // as JSON and bytes otherwise.
 
 const { deserialize, serialize } = require('../clone.js');
+const { stringify } = require('../json.js');
 
 const BYTES = 'application/octet-stream';
 const JSON_TYPE = 'application/json';
@@ -39,15 +40,12 @@ const jsonCodec = {
  * @throws {TypeError}
  */
 function json(value, name, hint = '') {
-  let text;
   try {
-    text = JSON.stringify(value === undefined ? null : value);
+    return stringify(value);
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
     throw new TypeError(`${name} is no JSON: ${message}${hint}`, { cause: error });
   }
-  if (text === undefined) throw new TypeError(`${name} is no JSON but a ${typeof value}${hint}`);
-  return text;
 }
 
 module.exports = { cloneCodec, jsonCodec, json };

@@ -6,6 +6,7 @@ const { Encoding } = require('../wire/constants.js');
 const { EMPTY } = require('../wire/frames.js');
 const headers = require('../wire/headers.js');
 const { BadInput, isBadInput, isFailure } = require('../errors.js');
+const { stringify } = require('../json.js');
 
 /**
  * @typedef {object} Outcome
@@ -69,10 +70,7 @@ function encode(value) {
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
     return { encoding: Encoding.RAW, output: Buffer.from(value) };
   }
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} is no JSON`);
-  const json = JSON.stringify(value === undefined ? null : value);
-  if (json === undefined) throw new TypeError(`a ${typeof value} is no JSON`);
-  return { encoding: Encoding.JSON, output: Buffer.from(json) };
+  return { encoding: Encoding.JSON, output: Buffer.from(stringify(value)) };
 }
 
 /**
