@@ -1,21 +1,19 @@
 'use strict';
-// Everything that needs no connection: schemas, header messages, saved jobs, and both ways to load the package.
+// Everything that needs no connection: schemas, header messages, outcomes, and both ways to load the package.
 
 const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const { inspect } = require('node:util');
 const { Encoding, Flag, Kind, Status } = require('../lib/wire/constants.js');
-const { frame, jsonFrame, preamble } = require('../lib/wire/frames.js');
+const { frame, preamble } = require('../lib/wire/frames.js');
 const headers = require('../lib/wire/headers.js');
 const { BadInput, Failure } = require('../lib/errors.js');
 const outcomes = require('../lib/worker/outcome.js');
 const { defineJob, describe } = require('../lib/worker/definition.js');
 const { schemaHash } = require('../lib/worker/schema-hash.js');
-const { FIXTURE, jobHeader, startWorker } = require('./support/coordinator.js');
+const { startWorker } = require('./support/coordinator.js');
 const { fixture } = require('./support/server.js');
 
 const WIRE = path.join(__dirname, '..', '..', '..', 'crates', 'protocol', 'WIRE.md');
@@ -152,42 +150,6 @@ test('require and import give the same', async () => {
   const required = require('procpool');
   const imported = await import('procpool');
   for (const name of Object.keys(required)) assert.equal(imported[name], required[name], name);
-});
-
-/** A saved job, as docs/debugging.md describes it. */
-function savedJob(t, command, recording = {}) {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'procpool-test-'));
-  t.after(() => fs.rmSync(directory, { recursive: true }));
-  const file = path.join(directory, 'saved.job');
-  const message = { format: 1, pool: 'p', job: 'conformance', contract: 1, executable: '/x', ...recording };
-  const parts = [
-    preamble(),
-    jsonFrame(Kind.RECORDING, message, { flags: Flag.IGNORABLE }),
-    jsonFrame(Kind.WELCOME, { mode: 'jobs', owned: false, worker: 'w', max_payload: 1 << 20 }),
-    frame(Kind.JOB, {
-      header: jobHeader(),
-      payload: Buffer.from(JSON.stringify(command)),
-      encoding: Encoding.JSON,
-      sequence: 1n,
-    }),
-  ];
-  fs.writeFileSync(file, Buffer.concat(parts));
-  return spawnSync(process.execPath, [FIXTURE, '--replay', file], { encoding: 'utf8' });
-}
-
-test('a saved job runs again', (t) => {
-  const fine = savedJob(t, { op: 'echo', value: 42 });
-  assert.deepEqual([fine.status, fine.stdout], [0, '42']);
-  const failed = savedJob(t, { op: 'fail', message: 'nope' });
-  assert.equal(failed.status, 1);
-  assert.match(failed.stderr, /the job ended as failed: .*nope/);
-  assert.equal(savedJob(t, { op: 'panic' }).status, 101);
-  assert.equal(savedJob(t, { op: 'exit', code: 9 }).status, 9);
-  const other = savedJob(t, 1, { job: 'other' });
-  assert.equal(other.status, 2);
-  assert.match(other.stderr, /job `other`.*this worker of `conformance`/);
-  assert.match(savedJob(t, 1, { format: 3 }).stderr, /its format is 3/);
-  assert.equal(spawnSync(process.execPath, [FIXTURE, '--replay', '/nonexistent']).status, 2);
 });
 
 test('whatever is thrown is an outcome', (t) => {

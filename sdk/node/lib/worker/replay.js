@@ -1,33 +1,58 @@
 // @ts-check
 'use strict';
-// Runs a saved job in this process, for a person: no coordinator, no guard, no sockets.
+// Runs saved jobs in this process, for a person: no coordinator, no guard, no sockets, no deadline.
+//
+// WIRE.md, "Saved jobs". Outputs go to standard output, and notes to standard error.
 
-const fs = require('node:fs');
-const { Encoding, Exit, Kind, Status } = require('../wire/constants.js');
-const { FRAME_HEADER } = require('../wire/constants.js');
-const { FrameReader, parseJsonHeader } = require('../wire/frames.js');
-const { exit } = require('./exit.js');
+const { Encoding, Exit } = require('../wire/constants.js');
+const { parseJsonHeader } = require('../wire/frames.js');
+const { complain, exit } = require('./exit.js');
 const { decode } = require('./outcome.js');
 const { Runner } = require('./runner.js');
+const { readSavedJob } = require('./saved-job.js');
 const { SharedState } = require('./shared-state.js');
+const { Transcript } = require('./transcript.js');
 
-const FORMATS = [1, 2];
+/** Format of the files that can hold earlier jobs. */
+const WITH_HISTORY = 2;
 
 /**
- * @typedef {import('../wire/frames.js').Frame} Frame
- * @typedef {{ welcome: Frame, job: Frame }} SavedJob
+ * @typedef {import('./saved-job.js').SavedJob} SavedJob
+ *
+ * @typedef {object} Turn one job that is run
+ * @property {string | undefined} heading the line that is printed before it
+ * @property {import('../wire/frames.js').Frame} job
+ * @property {boolean} isWanted whether its output is printed
+ * @property {string | undefined} note the line that is printed after it
  */
 
 /**
+ * Returns what the arguments ask for, if they ask for a replay: `--replay FILE... [--history]` at their end.
+ *
+ * @param {string[]} args
+ * @returns {{ files: string[], withHistory: boolean } | undefined}
+ */
+function replayOf(args) {
+  const at = args.lastIndexOf('--replay');
+  const after = at < 0 ? [] : args.slice(at + 1);
+  const files = after.filter((arg) => arg !== '--history');
+  return files.length === 0 ? undefined : { files, withHistory: files.length < after.length };
+}
+
+/**
+ * Runs the job of each file, and ends the process with the code of the last one.
+ *
  * @param {import('./definition.js').Definition} definition
- * @param {string} file
+ * @param {{ files: string[], withHistory: boolean }} what
  */
-async function replay(definition, file) {
-  const { welcome, job } = readSavedJob(definition, file);
+async function replay(definition, { files, withHistory }) {
+  const saved = files.map((file) => readSavedJob(definition, file));
   process.on('uncaughtException', (error) => {
     console.error(error);
     exit(Exit.PANICKED);
   });
+  const { welcome, recording } = saved[0];
+  complain(headingOf(recording));
   const { max_payload: maxPayload, worker, pool } = parseJsonHeader(welcome.header);
   let workerData;
   try {
@@ -37,111 +62,58 @@ async function replay(definition, file) {
     console.error(error);
     exit(Exit.FAILED, 'the initialisation failed');
   }
-  const runner = new Runner({
-    definition,
-    connection: new Transcript(),
-    state: new SharedState(),
-    maxPayload,
-    workerData,
-  });
-  runner.take(job);
+  const turns = turnsOf(saved, withHistory);
+  const state = new SharedState();
+  const connection = new Transcript(turns, state);
+  const runner = new Runner({ definition, connection, state, maxPayload, workerData });
+  // The files may come from several workers, each with sequence numbers of its own.
+  for (const [i, { job }] of turns.entries()) runner.take({ ...job, sequence: BigInt(i + 1) });
   runner.ready();
 }
 
 /**
- * Reads the file as a jobs connection, and keeps its last job.
- *
- * @param {import('./definition.js').Definition} definition
- * @param {string} file
- * @returns {SavedJob}
+ * @param {SavedJob[]} saved
+ * @param {boolean} withHistory
+ * @returns {Turn[]}
  */
-function readSavedJob({ name, version }, file) {
-  /** @type {Partial<SavedJob>} */
-  const saved = {};
-  const reader = new FrameReader('jobs', (message) => {
-    if (message.kind === Kind.WELCOME) saved.welcome = message;
-    else if (message.kind === Kind.JOB) saved.job = message;
-    else if (message.kind === Kind.RECORDING) checkRecording(parseJsonHeader(message.header), name, version);
-  });
-  try {
-    reader.push(fs.readFileSync(file));
-    if (!saved.welcome || !saved.job) throw new Error('it is cut off');
-  } catch (error) {
-    exit(Exit.BY_HAND, `failed to run the saved job ${file}: ${/** @type {Error} */ (error).message}`);
-  }
-  return /** @type {SavedJob} */ (saved);
-}
-
-/**
- * @param {Record<string, any>} recording
- * @param {string} name
- * @param {number} version
- */
-function checkRecording({ format, job, contract, executable }, name, version) {
-  if (!FORMATS.includes(format)) throw new Error(`its format is ${format}, and this package reads 1 and 2`);
-  if (job !== name || contract !== version) {
-    throw new Error(
-      `it is of job \`${job}\`, contract version ${contract}, and this worker of \`${name}\`, version ${version}; ` +
-        `it was saved from ${executable}`,
-    );
-  }
-}
-
-/** Prints what a worker would send, and ends the process with the outcome's code. */
-class Transcript {
-  sent = 0;
-  isFlushed = true;
-
-  /** @param {() => void} act */
-  whenFlushed(act) {
-    act();
-  }
-
-  /**
-   * @param {Buffer} head
-   * @param {Buffer} [payload]
-   */
-  send(head, payload) {
-    const headerLength = head.readUInt32LE(0);
-    const kind = head.readUInt16LE(8);
-    const header = head.subarray(FRAME_HEADER, FRAME_HEADER + headerLength);
-    const output = payload ?? head.subarray(FRAME_HEADER + headerLength);
-    if (kind === Kind.CHUNK) fs.writeSync(1, output);
-    if (kind === Kind.LOG) fs.writeSync(2, `${header}\n`);
-    if (kind === Kind.DONE) this.#done(header, output);
-  }
-
-  /**
-   * @param {Buffer} header
-   * @param {Buffer} output
-   */
-  #done(header, output) {
-    if (header[0] === Status.OK) {
-      fs.writeSync(1, output);
-      if (process.stdout.isTTY) fs.writeSync(1, '\n');
-      exit(Exit.FINISHED);
+function turnsOf(saved, withHistory) {
+  /** @type {Turn[]} */
+  const turns = [];
+  for (const [i, { history, job, recording }] of saved.entries()) {
+    const earlier = withHistory ? history : [];
+    for (const [nth, one] of earlier.entries()) {
+      const heading = `running job ${nth + 1} of ${earlier.length} that its worker was given before`;
+      turns.push({ heading, job: one, isWanted: false, note: undefined });
     }
-    const name = Object.keys(Status)[header[0]].toLowerCase();
-    exit(
-      header[0] === Status.PANICKED ? Exit.PANICKED : Exit.FAILED,
-      `the job ended as ${name}: ${statusText(header)}`,
-    );
+    const first = earlier.length > 0 ? 'running the job that went wrong' : undefined; // Its heading is there.
+    const heading = i === 0 ? first : headingOf(recording);
+    turns.push({ heading, job, isWanted: true, note: companyOf(recording, turns.length, withHistory) });
   }
+  return turns;
+}
 
-  finish() {}
+/** @param {Record<string, any>} recording */
+function headingOf({ id, pool, attempt, outcome, summary }) {
+  return `running job ${id} of pool \`${pool}\` again; attempt ${attempt} ended as ${outcome}: ${summary}`;
 }
 
 /**
- * Returns the readable part of a status.
+ * Returns the note for a job whose worker had run more jobs before than this process.
  *
- * @param {Buffer} header
+ * @param {Record<string, any>} recording
+ * @param {number} others number of jobs before it here
+ * @param {boolean} withHistory
  */
-function statusText(header) {
-  const printable = header
-    .toString()
-    .replace(/[^\P{C}]+/gu, ' ')
-    .replace(/\uFFFD/g, ' ');
-  return printable.trim();
+function companyOf({ format, jobs_before: before = 0 }, others, withHistory) {
+  if (before <= others) return undefined;
+  const kept = withHistory
+    ? 'a larger `save_history` keeps more of them'
+    : '`--history` runs the last of them first';
+  const wayOut =
+    format >= WITH_HISTORY
+      ? kept
+      : 'where the pool has `save_history`, the next file holds the last of them, and `--history` runs them first';
+  return `its worker had run ${before} before it, and this process ${others}; a job may go wrong only after others: ${wayOut}`;
 }
 
-module.exports = { replay };
+module.exports = { replay, replayOf };

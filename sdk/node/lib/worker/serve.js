@@ -23,9 +23,13 @@ function serve(job, args = process.argv.slice(2)) {
     fs.writeSync(1, `${JSON.stringify(describe(definition), null, 2)}\n`);
     process.exit(Exit.FINISHED);
   }
-  if (args.at(-2) === '--replay') {
-    require('./replay.js').replay(definition, String(args.at(-1)));
-    return;
+  if (args.includes('--replay')) {
+    const { replay, replayOf } = require('./replay.js');
+    const what = replayOf(args);
+    if (what) {
+      replay(definition, what);
+      return;
+    }
   }
   if (!isSpawned()) byHand(definition.name);
   const { Session } = require('./session.js');
@@ -62,8 +66,9 @@ function byHand(name) {
     2,
     `This is the procpool worker \`${name}\`. A coordinator starts it: \`procpool serve --config FILE\` with\n` +
       `  [pools.${name}]\n  command = [${command}]\n` +
-      'in FILE. `--describe` prints what it does. If a coordinator started it, a program in between has closed\n' +
-      'descriptors 3 and 4, as npx, npm run and child_process do: name node and the script in `command`.\n',
+      'in FILE. `--describe` prints what it does, and `--replay FILE... [--history]` runs saved jobs.\n' +
+      'If a coordinator started it, a program in between has closed descriptors 3 and 4, as npx, npm run and\n' +
+      'child_process do: name node and the script in `command`.\n',
   );
   return exit(Exit.BY_HAND);
 }
