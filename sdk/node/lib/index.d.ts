@@ -193,14 +193,16 @@ export class Refused extends JobError {}
 
 /** Options of a pool's `run`. */
 export interface RunOptions {
-  /** Cancels the job, and rejects with `Cancelled`, whose name is `AbortError`. */
-  signal?: AbortSignal;
+  /** Cancels the job, and rejects with `Cancelled`, whose name is `AbortError`. An emitter of `abort` serves, too. */
+  signal?: AbortSignal | EventEmitter | null;
   /** Deadline for queue and run together: milliseconds, or a text such as `2s`. */
-  timeout?: number | string;
-  /** Another function of the pool's file. */
-  name?: string;
+  timeout?: number | string | null;
+  /** Another function of the file. */
+  name?: string | null;
+  /** Another file than the pool's. Not in a pool with `listen`, where others may send jobs. */
+  filename?: string | URL | null;
   /** Buffers that become unusable here, as between threads. */
-  transferList?: readonly ArrayBuffer[];
+  transferList?: readonly ArrayBuffer[] | null;
 }
 
 /** A time: milliseconds, a text such as `30s`, or `none`. `null` and `Infinity` are `none`. */
@@ -214,7 +216,7 @@ export type Size = number | string;
  */
 export interface PoolOptions {
   /** A file that exports a function: a path, or a `file:` URL. */
-  filename?: string | URL;
+  filename?: string | URL | null;
   /** The function's name. Default: `default`, which is `module.exports` of a CommonJS module. */
   name?: string;
   /** Instead of `filename`: program and arguments of any worker. Values are JSON and bytes then. */
@@ -272,11 +274,20 @@ export interface PoolOptions {
   fileSizeLimit?: Size;
   nice?: number;
   niceIncrement?: number;
+  /** Options of Piscina's threads, which mean nothing to processes. */
+  useAtomics?: boolean;
+  recordTiming?: boolean;
+  trackUnmanagedFds?: boolean;
+  /** A worker runs one job at a time. */
+  concurrentTasksPerWorker?: 1;
   /** Where the pool's server listens. Default: a Unix socket that only this user can use. */
   listen?: string;
 }
 
-/** Runs jobs in the processes of a server. */
+/**
+ * Runs jobs in the processes of a server. Emits `drain` when a job has ended and none waits, and `needsDrain` when a
+ * job came that fills the queue.
+ */
 export interface JobRunner extends NodeJS.EventEmitter {
   /**
    * Runs a job, and resolves to its output.
@@ -294,6 +305,10 @@ export interface JobRunner extends NodeJS.EventEmitter {
   readonly completed: number;
   /** Milliseconds since the pool was made. */
   readonly duration: number;
+  /** Number of jobs that wait for a worker. Of a server that runs already: of those that have not ended. */
+  readonly queueSize: number;
+  /** Whether the next job would be refused because `maxQueue` jobs wait. */
+  readonly needsDrain: boolean;
   /** Accepts no further jobs, lets the others end, and closes. */
   close(): Promise<void>;
   /** Closes at once. Jobs that run or wait are rejected with `ShutDown`. */
@@ -315,10 +330,15 @@ export class Pool extends EventEmitter implements JobRunner {
   readonly pending: number;
   readonly completed: number;
   readonly duration: number;
-  /** Number of jobs that wait for a worker. */
   readonly queueSize: number;
-  /** Maximum number of workers. */
+  readonly needsDrain: boolean;
+  /** A copy of the options, by the names of this package: `maxWorkers` for `maxThreads`. */
+  readonly options: Readonly<Record<string, any>>;
+  /** Minimum and maximum number of workers. */
+  readonly minThreads: number;
   readonly maxThreads: number;
+  /** Version of this package. */
+  static readonly version: string;
   close(): Promise<void>;
   destroy(): Promise<void>;
 }

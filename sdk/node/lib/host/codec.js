@@ -10,22 +10,31 @@ const BYTES = 'application/octet-stream';
 const JSON_TYPE = 'application/json';
 
 /**
+ * Which function runs: undefined for that of the pool.
+ *
+ * @typedef {{ name: string | undefined, file: string | undefined }} Choice
+ *
  * @typedef {object} Codec
- * @property {(task: unknown, name: string | undefined) => { contentType: string, body: Uint8Array }} encode
+ * @property {(task: unknown, choice: Choice) => { contentType: string, body: Uint8Array }} encode
  * @property {(answer: import('./client.js').Answer) => unknown} decode
  */
 
-/** Any value that threads can pass. The name is that of the function. @type {Codec} */
+/** Any value that threads can pass. @type {Codec} */
 const cloneCodec = {
-  encode: (task, name) => ({ contentType: BYTES, body: serialize([name, task]) }),
+  encode: (task, { name, file }) => ({
+    contentType: BYTES,
+    body: serialize(file === undefined ? [name, task] : [name, task, file]),
+  }),
   decode: ({ body }) => deserialize(body),
 };
 
 /** @type {Codec} */
 const jsonCodec = {
-  encode(task, name) {
-    if (name !== undefined)
-      throw new TypeError('`name` chooses a function of `filename`, which this pool has not');
+  encode(task, { name, file }) {
+    if (name !== undefined || file !== undefined)
+      throw new TypeError(
+        '`name` and `filename` choose a function, which a pool without `filename` cannot do',
+      );
     if (task instanceof Uint8Array) return { contentType: BYTES, body: task };
     return { contentType: JSON_TYPE, body: Buffer.from(json(task, 'the input', '; send JSON or bytes')) };
   },

@@ -5,14 +5,7 @@
 const { EventEmitter } = require('node:events');
 const { detach } = require('../clone.js');
 const { JobError, ShutDown } = require('../errors.js');
-
-/**
- * @typedef {object} RunOptions
- * @property {AbortSignal} [signal]
- * @property {number | string} [timeout] a number is milliseconds
- * @property {string} [name]
- * @property {readonly unknown[]} [transferList]
- */
+const { normalizeRun } = require('./run-options.js');
 
 /** @abstract */
 class JobRunner extends EventEmitter {
@@ -44,16 +37,16 @@ class JobRunner extends EventEmitter {
 
   /**
    * @param {unknown} task
-   * @param {RunOptions} [options]
+   * @param {import('./run-options.js').RunOptions | null} [options]
    * @returns {Promise<unknown>}
    */
-  async run(task, { signal, timeout, name, transferList } = {}) {
+  async run(task, options) {
     if (this.#isClosed) throw closed(false);
-    const { contentType, body } = this.#codec.encode(task, name);
+    const { signal, query, choice, transferList } = normalizeRun(options ?? {});
+    const { contentType, body } = this.#codec.encode(task, choice);
     detach(transferList);
-    const limit = typeof timeout === 'number' ? `${timeout}ms` : timeout;
-    const query = limit === undefined ? '' : `?timeout=${encodeURIComponent(limit)}`;
     this.#pending += 1;
+    if (this.needsDrain) this.emit('needsDrain');
     try {
       const client = await this.connect();
       if (this.#isAbandoned) throw closed(false);
@@ -63,10 +56,8 @@ class JobRunner extends EventEmitter {
     } finally {
       this.#pending -= 1;
       this.#completed += 1;
-      if (this.#pending === 0) {
-        this.#onIdle();
-        this.emit('drain');
-      }
+      if (this.#pending === 0) this.#onIdle();
+      if (this.queueSize === 0) this.emit('drain');
     }
   }
 
@@ -99,6 +90,16 @@ class JobRunner extends EventEmitter {
   /** Number of jobs that have been given to `run` and have not ended. */
   get pending() {
     return this.#pending;
+  }
+
+  /** Number of jobs that wait, as far as this side knows: without the number of workers, all count that have not ended. */
+  get queueSize() {
+    return this.#pending;
+  }
+
+  /** Whether the next job would be refused because too many wait. */
+  get needsDrain() {
+    return false;
   }
 
   /** Number of jobs that have ended, however they ended. */

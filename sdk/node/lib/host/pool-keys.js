@@ -49,6 +49,14 @@ const ALIASES = /** @type {Record<string, string>} */ ({
   maxQueue: 'queue',
   niceIncrement: 'nice',
 });
+/** What to use instead of an option of Piscina. @type {Record<string, string>} */
+const INSTEAD = {
+  concurrentTasksPerWorker: ' but 1: a worker runs one job at a time; raise `maxThreads`',
+  taskQueue: ': the server keeps the queue, first in, first out',
+  closeTimeout: ': close() waits for the jobs, which `timeout` limits',
+};
+/** Options of Piscina that are about threads. They mean nothing to processes. */
+const OF_THREADS = ['useAtomics', 'recordTiming', 'trackUnmanagedFds'];
 /** Options that shape the command, or this side. */
 const OWN = ['filename', 'name', 'command', 'argv', 'execArgv', 'workerData', 'resourceLimits', 'listen'];
 const KNOWN = new Set([...DURATIONS, ...PLAIN, ...OWN, 'minWorkers', 'maxWorkers', ...Object.keys(ALIASES)]);
@@ -64,8 +72,12 @@ function normalize(given) {
   /** @type {Record<string, any>} */
   const options = {};
   for (const [key, value] of Object.entries(given)) {
-    if (!KNOWN.has(key)) throw new TypeError(`a Pool has no option \`${key}\``);
-    if (value === undefined || (key === 'maxQueue' && value === 'auto')) continue;
+    const isMoot = OF_THREADS.includes(key) || (key === 'concurrentTasksPerWorker' && value === 1);
+    if (isMoot || value === undefined || (key === 'filename' && value === null)) continue;
+    if (!KNOWN.has(key)) throw new TypeError(`a Pool has no option \`${key}\`${INSTEAD[key] ?? ''}`);
+    if (typeof value === 'symbol')
+      throw new TypeError(`\`${key}\` is ${String(value)}, which cannot leave this process`);
+    if (key === 'maxQueue' && (value === 'auto' || value === Infinity)) continue;
     options[ALIASES[key] ?? key] = value;
   }
   return options;

@@ -4,12 +4,13 @@
 
 const os = require('node:os');
 const path = require('node:path');
-const { fileURLToPath } = require('node:url');
+const { version } = require('../../package.json');
 const { JobError, ShutDown } = require('../errors.js');
 const { Client } = require('./client.js');
 const { cloneCodec, json, jsonCodec } = require('./codec.js');
 const { JobRunner } = require('./job-runner.js');
 const { normalize, poolKeys } = require('./pool-keys.js');
+const { absolute } = require('./run-options.js');
 const { POOL, Server } = require('./server.js');
 
 const NODE_WORKER = path.join(__dirname, '..', '..', 'bin', 'procpool-node.js');
@@ -23,6 +24,11 @@ class Pool extends JobRunner {
   #server;
   /** @type {Promise<Client> | undefined} */
   #client;
+
+  /** Version of this package. */
+  static get version() {
+    return version;
+  }
 
   /** @param {Record<string, any>} given */
   constructor(given) {
@@ -65,7 +71,7 @@ class Pool extends JobRunner {
 
   /**
    * @param {unknown} task
-   * @param {import('./job-runner.js').RunOptions} [options]
+   * @param {import('./run-options.js').RunOptions | null} [options]
    */
   async run(task, options) {
     try {
@@ -78,6 +84,16 @@ class Pool extends JobRunner {
     }
   }
 
+  /** A copy of the options, by the names of this package. */
+  get options() {
+    return { ...this.#options };
+  }
+
+  /** Minimum number of workers. */
+  get minThreads() {
+    return this.#keys.min_workers ?? 1;
+  }
+
   /** Maximum number of workers. */
   get maxThreads() {
     return this.#keys.max_workers ?? os.availableParallelism?.() ?? os.cpus().length;
@@ -88,8 +104,19 @@ class Pool extends JobRunner {
     return Math.max(0, this.pending - this.maxThreads);
   }
 
-  /** Accepts no further jobs, lets the others end, and ends the server. */
-  async close() {
+  /** Whether the next job would be refused because `maxQueue` jobs wait. Without it, they wait in this process. */
+  get needsDrain() {
+    return this.pending >= this.maxThreads + (this.#keys.queue ?? Infinity);
+  }
+
+  /**
+   * Accepts no further jobs, lets the others end, and ends the server.
+   *
+   * @param {{ force?: boolean }} [options]
+   */
+  async close({ force = false } = {}) {
+    if (force)
+      throw new TypeError('close() lets all jobs end; destroy() ends those that wait, and the others too');
     await this.finish();
     await this.#end((server) => server.close());
   }
@@ -150,8 +177,9 @@ function nodeCommand({
   execArgv = [],
   workerData,
   resourceLimits = {},
+  listen,
 }) {
-  const file = path.resolve(String(filename).startsWith('file:') ? fileURLToPath(filename) : filename);
+  const file = absolute(filename);
   const data = workerData === undefined ? [] : ['--worker-data', json(workerData, '`workerData`')];
   const flags = [...limitFlags(resourceLimits), ...execArgv];
   return [
@@ -159,6 +187,7 @@ function nodeCommand({
     ...flags,
     NODE_WORKER,
     '--clone',
+    ...(listen === undefined ? ['--files'] : []), // Only this user can send jobs.
     '--export',
     name,
     ...data,

@@ -13,11 +13,20 @@ const { checkExists } = require('./check-script.js');
  * @param {string} file absolute path
  * @param {import('./options.js').Options & { exported: string }} options
  */
-function exportedJob(file, { exported, clone: isCloned, workerData, args }) {
+function exportedJob(file, { exported, clone: isCloned, files: mayNameFiles, workerData, args }) {
   /** @type {Record<string, any>} */
   let module;
   /** @type {JobFunction} */
   let run;
+  const load = (/** @type {string} */ other) => {
+    if (!mayNameFiles) {
+      throw new BadInput(
+        '`filename` of a job holds only where nobody else can send jobs: in a Pool without `listen`',
+      );
+    }
+    checkExists(other);
+    return import(pathToFileURL(other).href); // Which loads each file once.
+  };
   const init = async () => {
     checkExists(file);
     process.argv.splice(1, Infinity, file, ...args);
@@ -33,8 +42,10 @@ function exportedJob(file, { exported, clone: isCloned, workerData, args }) {
     run: async (/** @type {any} */ input, /** @type {any} */ context) => {
       if (!(input instanceof Uint8Array))
         throw new BadInput('a structured clone is needed, as Pool sends it');
-      const [name, task] = deserialize(Buffer.from(input));
-      const chosen = name === undefined ? run : find(module, name, file);
+      const [name, task, other] = deserialize(Buffer.from(input));
+      let chosen = run;
+      if (other !== undefined) chosen = find(await load(other), name ?? exported, other);
+      else if (name !== undefined) chosen = find(module, name, file);
       return serialize(await chosen(task, context));
     },
   };

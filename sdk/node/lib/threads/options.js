@@ -27,6 +27,7 @@ A pool of \`procpool serve\` starts it:
  * @property {string | undefined} name
  * @property {number} contract
  * @property {unknown} workerData undefined: the job's input
+ * @property {boolean} files whether a job may name another file, as one of this package's Pool may
  * @property {boolean} clone whether inputs and outputs are structured clones, as those of this package's Pool
  */
 
@@ -48,6 +49,7 @@ function parseOptions(args) {
     contract: 1,
     workerData: undefined,
     clone: false,
+    files: false,
   };
   while (rest[0]?.startsWith('--')) {
     const option = /** @type {string} */ (rest.shift());
@@ -58,6 +60,7 @@ function parseOptions(args) {
     };
     if (option === '--main') options.main = true;
     else if (option === '--clone') options.clone = true;
+    else if (option === '--files') options.files = true;
     else if (option === '--export') options.exported = value();
     else if (option === '--name') options.name = value();
     else if (option === '--contract') options.contract = Number(value());
