@@ -3,6 +3,7 @@
 'use strict';
 // Runs a script that was written for worker_threads as a procpool worker, unmodified.
 
+require('../lib/node-version.js');
 const { runScript } = require('../lib/threads/run-script.js');
 const { USAGE, UsageError, parseOptions } = require('../lib/threads/options.js');
 

@@ -2,6 +2,7 @@
 'use strict';
 // The exports of `require('procpool')`: workers and hosts.
 
+require('./node-version.js');
 const errors = require('./errors.js');
 const { serve } = require('./worker/serve.js');
 

@@ -4,6 +4,7 @@
 //
 // Threads that a worker's script starts stay threads of that process.
 
+require('../node-version.js');
 const { syncBuiltinESMExports } = require('node:module');
 const threads = require('node:worker_threads');
 const { CHILD, environmentData, ProcessWorker } = require('./process-worker.js');
