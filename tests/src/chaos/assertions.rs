@@ -75,14 +75,19 @@ impl Evidence {
 /// An idle run would hold everything.
 fn faults(evidence: &Evidence) -> Finding {
     let Evidence { kills, worker_stops, server_stops, reloads, .. } = evidence;
+    let Evidence { template_kills, template_stops, newborn_kills, unknown_kills, .. } = evidence;
     let asked = f64::from(evidence.options.kills_per_minute) / 60.0 * evidence.lasted.as_secs_f64();
     let ok = evidence.books.ledger.total().answered.get(&Outcome::Ok).is_some_and(|&ok| ok > 0);
     let detail = format!(
-        "{kills} kills of {asked:.0} asked for, {worker_stops} stops of workers, {server_stops} of the \
-         server, {reloads} reloads"
+        "{kills} kills of {asked:.0} asked for, {template_kills} of them of templates and {newborn_kills} of \
+         workers at their birth ({unknown_kills} before they were known), {worker_stops} stops of workers, \
+         {template_stops} of templates, {server_stops} of the server, {reloads} reloads"
     );
+    // With this number of kills, each sort occurs.
+    let have_templates_met =
+        asked < 500.0 || [template_kills, template_stops, newborn_kills].iter().all(|it| **it > 0);
     // Now and then nobody is there to be killed.
-    (ok && *kills as f64 >= asked / 2.0, detail)
+    (ok && have_templates_met && *kills as f64 >= asked / 2.0, detail)
 }
 
 fn answers(evidence: &Evidence) -> Finding {
@@ -260,8 +265,12 @@ fn pending(evidence: &Evidence) -> Finding {
 }
 
 fn workers(evidence: &Evidence) -> Finding {
-    let (seen, configured) = (evidence.quiet.sample.children, scenario::workers());
-    (seen == configured, format!("{seen} children, {configured} workers configured"))
+    let sample = &evidence.quiet.sample;
+    let (seen, configured) = (sample.workers(), scenario::workers());
+    // A killed template is replaced when the pool wants a worker.
+    let (templates, most) = (sample.templates, scenario::templates());
+    let detail = format!("{seen} workers, {configured} configured; {templates} templates of {most}");
+    (seen == configured && templates <= most, detail)
 }
 
 fn files(evidence: &Evidence) -> Finding {

@@ -21,6 +21,11 @@ pub(crate) struct Evidence {
     pub(crate) lasted: Duration,
     pub(crate) kills: u64,
     pub(crate) worker_stops: u64,
+    pub(crate) template_kills: u64,
+    pub(crate) template_stops: u64,
+    pub(crate) newborn_kills: u64,
+    /// Those of them of which nobody knew.
+    pub(crate) unknown_kills: u64,
     pub(crate) reloads: u64,
     pub(crate) server_stops: u64,
     /// Longest time without a processor for somebody who wanted nothing else.

@@ -1,16 +1,19 @@
 //! Carries out the faults of the schedule, each at its time, on the processes that are there.
 
+use super::forks;
 use super::run::Run;
 use super::scenario::SPARED;
 use super::schedule::{Fault, Schedule};
-use super::victim::Victim;
+use super::victim::{Victim, has_variable};
 use rustix::process::Signal;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Goes on for ever; the faults end when this is dropped.
-pub(crate) async fn strike(run: &Run, server: u32) {
+pub(crate) async fn strike(run: &Arc<Run>, server: u32) {
     let start = Instant::now();
     for (at, fault) in Schedule::new(run.options.seed, run.options.kills_per_minute) {
         sleep_until(start + at).await;
@@ -19,6 +22,14 @@ pub(crate) async fn strike(run: &Run, server: u32) {
                 (0..workers).for_each(|nth| kill(run, server, pick ^ u64::from(nth)));
             }
             Fault::StopWorker { pick, until } => stop_worker(run, server, pick, until),
+            Fault::KillTemplate { pick } => kill_template(run, server, pick),
+            Fault::StopTemplate { pick, length } => {
+                stop(&run.template_stops, Victim::choose(server, pick, forks::is_template), Some(length));
+            }
+            Fault::KillNewborn { pick } => {
+                let run = run.clone();
+                tokio::task::spawn_blocking(move || forks::kill_newborn(&run, server, pick));
+            }
             // Waited for, so that it is not dropped before the server goes on.
             Fault::StopServer(length) => stop_server(run, server, length).await,
             Fault::Reload => {
@@ -36,11 +47,23 @@ fn kill(run: &Run, server: u32, pick: u64) {
     run.kills.fetch_add(u64::from(victim.signal(Signal::KILL)), Relaxed);
 }
 
+/// One that has loaded its state, or is about to.
+fn kill_template(run: &Run, server: u32, pick: u64) {
+    let Some(victim) = Victim::choose(server, pick, forks::is_template) else { return };
+    let is_hit = u64::from(victim.signal(Signal::KILL));
+    run.kills.fetch_add(is_hit, Relaxed);
+    run.template_kills.fetch_add(is_hit, Relaxed);
+}
+
 /// One that is ready: a worker that is stopped amid its start costs its pool the `start_timeout`, by promise.
 fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
     let may_be_stopped = |pid| run.recovery.open().is_ready(pid) && !is_spared(pid);
-    let Some(victim) = Victim::choose(server, pick, may_be_stopped) else { return };
-    run.worker_stops.fetch_add(u64::from(victim.signal(Signal::STOP)), Relaxed);
+    stop(&run.worker_stops, Victim::choose(server, pick, may_be_stopped), until);
+}
+
+fn stop(count: &AtomicU64, victim: Option<Victim>, until: Option<Duration>) {
+    let Some(victim) = victim else { return };
+    count.fetch_add(u64::from(victim.signal(Signal::STOP)), Relaxed);
     if let Some(length) = until {
         tokio::spawn(async move {
             // sleep: the fault itself.
@@ -52,8 +75,7 @@ fn stop_worker(run: &Run, server: u32, pick: u64, until: Option<Duration>) {
 
 /// Returns whether only its jobs may kill this worker.
 fn is_spared(pid: u32) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|&byte| byte == 0).any(|entry| entry.starts_with(SPARED.as_bytes()))
+    has_variable(pid, SPARED)
 }
 
 async fn stop_server(run: &Run, server: u32, length: Duration) {

@@ -2,7 +2,7 @@
 //! made to misbehave at random. Afterwards every ledger is compared with every other.
 //!
 //! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
-//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `streams.rs`, `killer.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
+//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
 //! it is made of write it down; `assertions.rs` judges.
 
 mod assertions;
@@ -16,6 +16,7 @@ mod distribution;
 mod ears;
 mod effects;
 mod evidence;
+mod forks;
 mod gate;
 mod hostile;
 mod ids;

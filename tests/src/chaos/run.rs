@@ -27,6 +27,13 @@ pub(crate) struct Run {
     pub(crate) kills: AtomicU64,
     /// SIGSTOPs that reached a worker.
     pub(crate) worker_stops: AtomicU64,
+    /// SIGKILLs that reached a template, other than those that hit any process.
+    pub(crate) template_kills: AtomicU64,
+    /// SIGSTOPs that reached a template.
+    pub(crate) template_stops: AtomicU64,
+    /// SIGKILLs that reached a worker at its birth, and those of them that came before its coordinator knew it.
+    pub(crate) newborn_kills: AtomicU64,
+    pub(crate) unknown_kills: AtomicU64,
     /// Reloads of all pools that were asked for.
     pub(crate) reloads: AtomicU64,
     pub(crate) books: Shelf<Books>,
@@ -55,6 +62,10 @@ impl Run {
             is_stormy: AtomicBool::default(),
             kills: AtomicU64::default(),
             worker_stops: AtomicU64::default(),
+            template_kills: AtomicU64::default(),
+            template_stops: AtomicU64::default(),
+            newborn_kills: AtomicU64::default(),
+            unknown_kills: AtomicU64::default(),
             reloads: AtomicU64::default(),
             books: Shelf::default(),
             recovery: Shelf::default(),

@@ -44,6 +44,9 @@ pub(crate) const POISON_DEATHS: u64 = 3;
 /// An environment variable of workers that nobody is to kill or stop from outside.
 pub(crate) const SPARED: &str = "PROCPOOL_CHAOS_SPARED";
 
+/// An environment variable of workers that are forked, and of the templates from which they are.
+pub(crate) const FORKS: &str = "PROCPOOL_CHAOS_FORKS";
+
 /// All bodies and all answers together, in bytes: several times what these clients have under way at a time.
 pub(crate) const BUDGET: usize = 16 << 20;
 
@@ -143,6 +146,51 @@ pub(crate) const PLANS: &[Plan] = &[
         ],
     },
     Plan {
+        name: "forked",
+        command: &["verbs"],
+        workers: 3,
+        attempts: 1,
+        keys: "fork = true\nqueue = 64\nrecycle_jobs = 100\nenv = { PROCPOOL_CHAOS_FORKS = \"yes\" }",
+        clients: 5,
+        hang_ups: 20,
+        weather: STORM,
+        jobs: &[
+            (300, Kind::Echo),
+            (100, Kind::Log),
+            (60, Kind::Nap),
+            (20, Kind::Count),
+            (20, Kind::Large),
+            (20, Kind::LargeEcho),
+            (5, Kind::Flood),
+            (3, Kind::Abort),
+            (3, Kind::LogAndAbort),
+            (3, Kind::Exit),
+            (3, Kind::Panic),
+            (3, Kind::Grandchild),
+        ],
+    },
+    // Each job has a process that was forked for it.
+    Plan {
+        name: "fresh",
+        command: &["verbs"],
+        workers: 2,
+        attempts: 1,
+        keys: "fork = true\nprocess_per_job = true\nqueue = 64\nenv = { PROCPOOL_CHAOS_FORKS = \"yes\" }",
+        clients: 3,
+        hang_ups: 20,
+        weather: STORM,
+        jobs: &[
+            (200, Kind::Echo),
+            (60, Kind::Log),
+            (30, Kind::Nap),
+            (10, Kind::LargeEcho),
+            (3, Kind::Abort),
+            (3, Kind::LogAndAbort),
+            (3, Kind::Exit),
+            (3, Kind::Panic),
+        ],
+    },
+    Plan {
         name: GATE,
         command: &["verbs"],
         workers: 1,
@@ -165,6 +213,11 @@ pub(crate) const PLANS: &[Plan] = &[
         jobs: &[(100, Kind::Fib), (5, Kind::FibTooLarge)],
     },
 ];
+
+/// How many templates there are at most when all is well.
+pub(crate) fn templates() -> usize {
+    PLANS.iter().filter(|plan| plan.keys.contains("fork = true")).count()
+}
 
 /// How many workers there are when all is well.
 pub(crate) fn workers() -> usize {

@@ -10,6 +10,12 @@ pub(crate) enum Fault {
     Kill { workers: u32, pick: u64 },
     /// SIGSTOP to a worker that was ready; SIGCONT after so long, or never.
     StopWorker { pick: u64, until: Option<Duration> },
+    /// SIGKILL to a template.
+    KillTemplate { pick: u64 },
+    /// SIGSTOP to a template, SIGCONT after so long.
+    StopTemplate { pick: u64, length: Duration },
+    /// SIGKILL to a worker that was forked, and to its replacement at its birth.
+    KillNewborn { pick: u64 },
     /// SIGSTOP to the server, SIGCONT after so long.
     StopServer(Duration),
     /// SIGHUP to the server: every pool replaces its workers.
@@ -84,6 +90,9 @@ fn kill_or_stop(random: &mut Random) -> (Fault, u32) {
             let until = random.millis(5, 300);
             (Fault::StopWorker { pick, until: (random.below(3) > 0).then_some(until) }, 0)
         }
+        8..10 => (Fault::KillTemplate { pick }, 1),
+        10..12 => (Fault::StopTemplate { pick, length: random.millis(5, 300) }, 0),
+        12..17 => (Fault::KillNewborn { pick }, 2),
         _ => (Fault::Kill { workers: 1, pick }, 1),
     }
 }
@@ -104,6 +113,8 @@ mod tests {
     fn killed(faults: &[(Duration, Fault)]) -> u32 {
         let kills = faults.iter().filter_map(|(_, fault)| match fault {
             Fault::Kill { workers, .. } => Some(*workers),
+            Fault::KillTemplate { .. } => Some(1),
+            Fault::KillNewborn { .. } => Some(2),
             _ => None,
         });
         kills.sum()
@@ -129,6 +140,9 @@ mod tests {
         assert!(faults.is_sorted_by_key(|(at, _)| *at));
         assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::StopServer(_))));
         assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::Kill { workers: 2.., .. })));
+        assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::KillTemplate { .. })));
+        assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::StopTemplate { .. })));
+        assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::KillNewborn { .. })));
         assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::StopWorker { until: None, .. })));
         assert!(faults.iter().any(|(_, fault)| matches!(fault, Fault::StopWorker { until: Some(_), .. })));
     }

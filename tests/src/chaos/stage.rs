@@ -77,6 +77,10 @@ impl Stage {
             lasted,
             kills: run.kills.load(Relaxed),
             worker_stops: run.worker_stops.load(Relaxed),
+            template_kills: run.template_kills.load(Relaxed),
+            template_stops: run.template_stops.load(Relaxed),
+            newborn_kills: run.newborn_kills.load(Relaxed),
+            unknown_kills: run.unknown_kills.load(Relaxed),
             reloads: run.reloads.load(Relaxed),
             server_stops: run.stops.open().count,
             books,
@@ -162,7 +166,7 @@ impl Stage {
             let restless = PLANS.iter().filter(|plan| !rests(plan.name, plan.workers));
             let restless: Vec<_> = restless.map(|plan| plan.name.to_owned()).collect();
             let is_quiet = restless.is_empty()
-                && sample.children == scenario::workers()
+                && sample.workers() == scenario::workers()
                 && before.is_none_or(|before| sample.is_no_more_than(before));
             if is_quiet || begun.elapsed() > REST {
                 return Quiet { pools, sample, restless };

@@ -1,5 +1,6 @@
 //! The server under test as a process: how it is started, what can be seen of it from outside, how it ends.
 
+use super::forks;
 use super::log;
 use super::scenario;
 use crate::process;
@@ -19,6 +20,11 @@ use tokio::process::{ChildStderr, Command};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 impl Sample {
+    /// Children that are no templates.
+    pub(crate) fn workers(&self) -> usize {
+        self.children.saturating_sub(self.templates)
+    }
+
     /// Nothing is left of what has happened since.
     pub(crate) fn is_no_more_than(&self, before: &Self) -> bool {
         self.zombies + self.orphans == 0
@@ -43,6 +49,8 @@ pub(crate) struct Sample {
     pub(crate) descriptors: usize,
     pub(crate) threads: usize,
     pub(crate) children: usize,
+    /// Those of them that fork workers.
+    pub(crate) templates: usize,
     pub(crate) zombies: usize,
     /// Files and sockets below its directory for temporary files.
     pub(crate) files: BTreeSet<PathBuf>,
@@ -87,11 +95,13 @@ impl Subject {
         self.reap_adopted();
         let count = |of: &str| fs::read_dir(format!("/proc/{}/{of}", self.pid)).map_or(0, Iterator::count);
         let mut files = BTreeSet::new();
+        let children = process::children(self.pid);
         list(&self.scratch.path().join("tmp"), &mut files);
         Sample {
             descriptors: count("fd"),
             threads: count("task"),
-            children: process::children(self.pid).len(),
+            children: children.len(),
+            templates: children.iter().filter(|&&pid| forks::is_template(pid)).count(),
             zombies: process::zombies(self.pid).len(),
             files,
             orphans: self.adopted().len(),

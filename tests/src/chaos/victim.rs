@@ -21,7 +21,8 @@ impl Victim {
         Self::hold(children[usize::try_from(index).ok()?], server)
     }
 
-    fn hold(pid: u32, server: u32) -> Option<Self> {
+    /// Takes hold of this process, unless it is gone or is no living child of the server.
+    pub(crate) fn hold(pid: u32, server: u32) -> Option<Self> {
         let handle = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
         // Asked after it was taken hold of: what is true now of the number is true of the handle.
         let (state, parent) = state_and_parent(pid)?;
@@ -32,6 +33,12 @@ impl Victim {
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         pidfd_send_signal(&self.handle, signal).is_ok()
     }
+}
+
+/// Returns whether this variable is in the environment of a process, as it was when its program began.
+pub(crate) fn has_variable(pid: u32, name: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|entry| entry.starts_with(name.as_bytes()))
 }
 
 fn state_and_parent(pid: u32) -> Option<(char, u32)> {

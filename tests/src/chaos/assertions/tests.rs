@@ -21,7 +21,8 @@ fn good() -> Evidence {
     let running = Sample {
         descriptors: 80,
         threads: 5,
-        children: scenario::workers(),
+        children: scenario::workers() + scenario::templates(),
+        templates: scenario::templates(),
         files: BTreeSet::from(["socket".into()]),
         ..Sample::default()
     };
@@ -30,6 +31,10 @@ fn good() -> Evidence {
         lasted: minute,
         kills: 600,
         worker_stops: 20,
+        template_kills: 12,
+        template_stops: 12,
+        newborn_kills: 30,
+        unknown_kills: 3,
         reloads: 20,
         server_stops: 5,
         longest_starvation: Duration::ZERO,
@@ -107,7 +112,15 @@ fn a_good_run_is_good() {
 
 #[test]
 fn a_run_without_faults_proves_nothing() {
-    assert_eq!(failing(|it| it.kills = 10), ["the faults were real"]);
+    let spoils: [fn(&mut Evidence); 4] = [
+        |it| it.kills = 10,
+        |it| it.template_kills = 0,
+        |it| it.template_stops = 0,
+        |it| it.newborn_kills = 0,
+    ];
+    for spoil in spoils {
+        assert_eq!(failing(spoil), ["the faults were real"]);
+    }
 }
 
 #[test]
@@ -223,6 +236,10 @@ fn what_is_left_when_all_is_quiet_is_found() {
     let quiet = |spoil: fn(&mut Sample)| failing(|it| spoil(&mut it.quiet.sample));
     assert_eq!(quiet(|it| it.children += 1), ["afterwards there are as many workers as configured"]);
     assert_eq!(quiet(|it| it.children -= 1), ["afterwards there are as many workers as configured"]);
+    let none_left = |it: &mut Sample| (it.children, it.templates) = (it.workers(), 0);
+    assert_eq!(quiet(none_left), [] as [&str; 0], "templates that were killed last");
+    let left_over = |it: &mut Sample| (it.children, it.templates) = (it.children + 1, it.templates + 1);
+    assert_eq!(quiet(left_over), ["afterwards there are as many workers as configured"]);
     assert_eq!(quiet(|it| it.zombies = 1), ["afterwards there is no zombie"]);
     assert_eq!(quiet(|it| it.orphans = 1), ["afterwards nothing outlives its worker"]);
     assert_eq!(quiet(|it| it.descriptors = 81), ["afterwards descriptors are as before"]);
