@@ -1,7 +1,8 @@
-//! `fork` for a test program, which no safe interface offers.
+//! `fork` and the output of C code for test programs, which no safe interface offers.
 #![allow(unsafe_code)]
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
+use std::ffi::CStr;
 use std::io;
 
 /// Which of the two processes this is.
@@ -34,6 +35,12 @@ pub fn fork() -> io::Result<Side> {
             .map(Side::Parent)
             .ok_or_else(io::Error::last_os_error),
     }
+}
+
+/// Writes a line to the standard output of C code, which buffers it where that is a pipe.
+pub fn say_in_c(line: &CStr) {
+    // SAFETY: the pointer is to a string that ends with a zero byte.
+    unsafe { libc::puts(line.as_ptr()) };
 }
 
 impl Forked {

@@ -83,12 +83,15 @@ async fn workers_end_with_a_server_that_is_stopped_and_then_killed() {
 async fn a_template_and_its_forks_end_with_a_killed_server() {
     let server = Server::of_verbs(2, "fork = true").await;
     let _job = server.begin(&Verb::Spin).await;
-    server.busy("verbs", 1).await;
+    let busy = server.busy("verbs", 1).await;
     let all = process::children(server.pid());
     assert_eq!(all.len(), 3, "a template and two workers");
     let workers = server.workers("verbs").await;
     let template = all.iter().copied().find(|pid| !workers.contains(pid)).unwrap();
-    process::signal(template, Signal::STOP);
+    let idle = workers.iter().copied().find(|pid| !busy.contains(pid)).unwrap();
+    for stopped in [template, idle] {
+        process::signal(stopped, Signal::STOP);
+    }
     kill_and_see_the_end_of(server.pid(), &all).await;
 }
 

@@ -2,6 +2,7 @@
 
 use procpool::Failure;
 use procpool::worker::{Context, Startup, serve_with};
+use procpool_tests::fork::say_in_c;
 use procpool_tests::rooted::{Places, Rooted};
 use std::fs::File;
 use std::io::Write as _;
@@ -34,7 +35,8 @@ fn load(_startup: &Startup) -> Result<State, Failure> {
         Some("fail") => return Err(Failure::new("there is no model").with_code("model")),
         _ => {}
     }
-    // Not flushed: a fork must not write it once more.
+    // Not flushed: a fork must not write either of them once more.
+    say_in_c(c"prepared");
     write!(std::io::stdout(), "loaded")?;
     let mut file = tempfile()?;
     file.write_all(b"state")?;

@@ -30,7 +30,9 @@ async fn the_schemas_of_a_job_are_shown_with_its_pool_and_not_in_the_list() {
 async fn the_schemas_of_workers_that_are_forked_are_shown() {
     let server = Server::with_config(&served::pool("fib", &binary("procpool-fib"), 1, "fork = true")).await;
     let ours = <procpool_fib::Fib as Job>::schema().expect("fib has schemas");
-    assert_eq!(schemas(&server, "fib").await["hash"], ours.hash());
+    let shown = schemas(&server, "fib").await;
+    assert_eq!((&shown["input"], &shown["output"]), (&ours.input, &ours.output));
+    assert_eq!(shown["hash"], ours.hash());
 }
 
 #[tokio::test]
