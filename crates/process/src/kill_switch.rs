@@ -41,6 +41,11 @@ impl KillSwitch {
         self.used.notify_one();
     }
 
+    /// Returns whether the switch was used.
+    pub fn was_used(&self) -> bool {
+        self.lock().killed
+    }
+
     /// Completes once the switch was used.
     pub(crate) async fn used(&self) {
         self.used.notified().await;

@@ -3,6 +3,7 @@
 use procpool::Pool;
 use procpool::error::LimitHit;
 use procpool::status::{PoolEvent, PoolEvents};
+use procpool_tests::eventually;
 use procpool_tests::library::{echo, misbehaving, verbs};
 use procpool_tests::replaceable::Replaceable;
 use procpool_tests::server::Scratch;
@@ -100,6 +101,17 @@ async fn a_start_that_is_withdrawn_is_no_failed_one() {
     let pool = misbehaving("silent").start_lazy().unwrap();
     let mut events = pool.events();
     drop(pool.try_submit(echo("never")).unwrap());
+    pool.close();
+    let event = events.next().await;
+    assert!(event.is_none(), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_start_that_the_pool_has_killed_is_no_failed_one() {
+    let pool = misbehaving("silent").start_lazy().unwrap();
+    let mut events = pool.events();
+    drop(pool.try_submit(echo("never")).unwrap());
+    eventually("a process that starts", async || pool.workers().first()?.pid).await;
     pool.close();
     let event = events.next().await;
     assert!(event.is_none(), "{event:?}");

@@ -27,17 +27,23 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     };
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
+            // A start that the pool itself has ended is no failure, such as that of the replacement which is still
+            // starting when the pool shuts down.
             let is_withdrawn = matches!(error, StartError::Withdrawn { .. });
-            if !is_withdrawn {
+            let is_unwanted = is_withdrawn || kill_switch.was_used();
+            if !is_unwanted {
                 let news = || PoolEvent::StartFailed { worker: name.clone(), error: error.to_string() };
                 member.core.news.tell(news);
             }
-            let killed_for = member.bury_unready(&error);
+            let killed_for = member.bury_unready(&error).map(Cause::name);
             // The task that waits for the pool's start reports it.
-            if is_withdrawn {
-                tracing::debug!(pool = recipe.name, worker = name, "{error}");
-            } else if let Err(error) = start.tell(Err(error)) {
-                log_failed_start(&recipe.name, &name, &error, killed_for);
+            let unheard = if is_withdrawn { Err(error) } else { start.tell(Err(error)) };
+            match unheard {
+                Ok(()) => {}
+                Err(error) if is_unwanted => {
+                    tracing::debug!(pool = recipe.name, worker = name, cause = killed_for, "{error}");
+                }
+                Err(error) => tracing::warn!(pool = recipe.name, worker = name, "{error}"),
             }
         }
         Ok(link) => {
@@ -226,15 +232,6 @@ fn log_death(pool: &str, report: &ExitReport, reason: Option<Cause>) {
             tracing::info!(pool, cause, "killed a worker that did not give up its job in time: {report}");
         }
         Some(_) => tracing::debug!(pool, cause, "{report}"),
-    }
-}
-
-/// Logs a start that came to nothing. A worker that the pool itself no longer wanted is no failure, such as the
-/// replacement that is still starting when the pool shuts down.
-fn log_failed_start(pool: &str, worker: &str, error: &StartError, killed_for: Option<Cause>) {
-    match killed_for {
-        None => tracing::warn!(pool, worker, "{error}"),
-        Some(cause) => tracing::debug!(pool, worker, cause = cause.name(), "{error}"),
     }
 }
 
