@@ -9,6 +9,7 @@ pub mod fork;
 pub mod greedy;
 pub mod host;
 pub mod http;
+pub mod languages;
 pub mod large;
 pub mod library;
 pub mod other_user;

@@ -62,13 +62,19 @@ pub fn is_alive(pid: u32) -> bool {
         .any(|stat| state_in(&stat).is_some_and(|it| !"ZX".contains(it)))
 }
 
-/// Returns the children of a process, zombies among them.
+/// Returns the children of a process, zombies among them. Those that watch over its workers are none of these.
 pub fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
+    let children =
+        lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>());
+    children.filter(|&child| !watches_over_orphans(child)).collect()
+}
+
+/// Returns whether this is the shell that outlives a coordinator, or the one that starts it.
+fn watches_over_orphans(pid: u32) -> bool {
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    command.ends_with(b"\0procpool-orphans\0")
 }
 
 /// Returns the living processes of a group.

@@ -2,8 +2,9 @@
 //!
 //! Within two seconds is part of the promise (FAULTS, F04), so here, and nowhere else, a time is asserted.
 
-use procpool_tests::binaries::binary;
+use procpool_tests::binaries::{binary, workspace};
 use procpool_tests::http;
+use procpool_tests::languages::node;
 use procpool_tests::program::Program;
 use procpool_tests::served::{gone, pool};
 use procpool_tests::server::{Scratch, Server};
@@ -123,6 +124,68 @@ async fn the_one_worker_of_run_once_ends_with_its_killed_caller() {
     let pid = caller.id().unwrap();
     let worker = eventually("a worker in its loop", async || spinning_child(pid)).await;
     kill_and_see_the_end_of(pid, &[worker]).await;
+}
+
+/// Scripts that start a child, tell its process id, and compute for ever, so that they never serve.
+const PYTHON_BEFORE_SERVE: &str = "import subprocess, sys
+child = subprocess.Popen([\"/bin/sleep\", \"1000\"])
+with open(sys.argv[1], \"w\") as told:
+    told.write(f\"{child.pid}\\n\")
+while True:
+    pass
+";
+const NODE_BEFORE_SERVE: &str = "const child = require('node:child_process').spawn('/bin/sleep', ['1000']);
+require('node:fs').writeFileSync(process.argv[2], `${child.pid}\\n`);
+for (;;);
+";
+
+/// Starts a worker of this script, and expects that it and its child end with the server.
+async fn ends_before_it_serves(interpreter: &str, script: &str) {
+    let scratch = Scratch::new();
+    let (script, told) = (scratch.write("worker.txt", script), scratch.path().join("told.txt"));
+    let config = format!(
+        "[pools.loop]\ncommand = [{interpreter:?}, {script:?}, {told:?}]\nmin_workers = 0\nmax_workers = 1\n"
+    );
+    let server = Server::with_config(&config).await;
+    let _job = http::open(server.address(), "POST", "/v1/pools/loop/jobs", &[], b"1").await;
+    let child = eventually("the script's child", async || {
+        std::fs::read_to_string(&told).ok()?.strip_suffix('\n')?.parse::<u32>().ok()
+    });
+    let child = child.await;
+    let is_parent = |pid: &u32| process::children(*pid).contains(&child);
+    let worker =
+        process::children(server.pid()).into_iter().find(is_parent).expect("the worker is the parent");
+    kill_and_see_the_end_of(server.pid(), &[worker, child]).await;
+}
+
+#[tokio::test]
+async fn a_worker_in_python_that_computes_before_it_serves_ends_with_a_killed_server() {
+    ends_before_it_serves("python3", PYTHON_BEFORE_SERVE).await;
+}
+
+#[tokio::test]
+async fn a_worker_in_node_that_computes_before_it_serves_ends_with_a_killed_server() {
+    if let Some(node) = node() {
+        ends_before_it_serves(&node, NODE_BEFORE_SERVE).await;
+    }
+}
+
+/// Node cannot ask to be continued when its parent dies.
+#[tokio::test]
+async fn a_stopped_worker_in_node_and_its_child_end_with_a_killed_server() {
+    let Some(node) = node() else { return };
+    let fixture = workspace().join("sdk/node/test/conformance-fixture.js");
+    let config =
+        format!("[pools.node]\ncommand = [{node:?}, {fixture:?}]\nmin_workers = 1\nmax_workers = 1\n");
+    let server = Server::with_config(&config).await;
+    let answer = http::post(server.address(), "/v1/pools/node/jobs", r#"{"op":"child"}"#).await;
+    let child: u32 = answer.text().parse().expect("a process id");
+    // One that is idle and stopped would be replaced.
+    let spin = br#"{"op":"spin","ms":600000}"#;
+    let _job = http::open(server.address(), "POST", "/v1/pools/node/jobs", &[], spin).await;
+    let worker = server.busy("node", 1).await[0];
+    process::signal(worker, Signal::STOP);
+    kill_and_see_the_end_of(server.pid(), &[worker, child]).await;
 }
 
 /// Returns a child whose guard is at its post while its main thread is on a processor.

@@ -23,6 +23,9 @@ const LANDLOCK: &str = "import ctypes; print(ctypes.CDLL(None).syscall(444, None
 /// Loads libpng as the example does that uses it.
 const LIBPNG: &str = "import ctypes; ctypes.CDLL('libpng16.so.16')";
 
+/// Uses what came with Node.js 18.
+const NODE: &str = "import { test } from 'node:test'; structuredClone(test.name); [].findLast(() => true)";
+
 /// Succeeds where an interpreter can be registered. A mount that this needs is gone with the script.
 const BINFMT: &str = "cd /proc/sys/fs/binfmt_misc; test -w register ||\n\
                       exec unshare --mount sh -c 'mount -t binfmt_misc none . && test -w /proc/sys/fs/binfmt_misc/register'";
@@ -71,6 +74,7 @@ fn is_met(need: Need) -> bool {
         Need::Landlock => says("python3", &["-c", LANDLOCK]).is_some_and(|version| version.trim() != "-1"),
         Need::Binfmt => is_root() && says("sh", &["-c", BINFMT]).is_some(),
         Need::Libpng => says("python3", &["-c", LIBPNG]).is_some(),
+        Need::Node => says("node", &["--input-type=module", "-e", NODE]).is_some(),
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

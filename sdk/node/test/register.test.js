@@ -9,7 +9,7 @@ const { createInterface } = require('node:readline');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
 const { fixture, program } = require('./support/server.js');
-const { isAlive, until } = require('./support/processes.js');
+const { isAlive, kill, until } = require('./support/processes.js');
 
 const REGISTER = path.join(__dirname, '..', 'lib', 'register', 'index.js');
 const HOST = fixture('host.js');
@@ -61,17 +61,21 @@ test('a worker for which there are no file descriptors is an error of its own', 
   assert.equal((await run('sh', args)).stdout, 'crowd none 0 EMFILE 1\n');
 });
 
-test('nothing is left of workers when their host is killed', async (t) => {
-  const host = spawn(process.execPath, ['--require', REGISTER, HOST, 'orphan'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+for (const state of ['running', 'stopped']) {
+  test(`nothing is left of ${state} workers when their host is killed`, async (t) => {
+    const host = spawn(process.execPath, ['--require', REGISTER, HOST, 'orphan'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => host.kill('SIGKILL'));
+    const [line] = await once(createInterface(host.stdout), 'line');
+    const pids = JSON.parse(line);
+    t.after(() => pids.forEach(kill));
+    assert.ok(pids.every(isAlive));
+    if (state === 'stopped') process.kill(pids[0], 'SIGSTOP'); // It cannot read that its connections have ended.
+    host.kill('SIGKILL');
+    await until(() => !pids.some(isAlive));
   });
-  t.after(() => host.kill('SIGKILL'));
-  const [line] = await once(createInterface(host.stdout), 'line');
-  const pids = JSON.parse(line);
-  assert.ok(pids.every(isAlive));
-  host.kill('SIGKILL');
-  await until(() => !pids.some(isAlive));
-});
+}
 
 test('the programs print what they print with threads', async (t) => {
   const fib = await run(process.execPath, ['--require', REGISTER, 'fib-main.js'], { cwd: PROGRAMS });

@@ -36,11 +36,13 @@ pub enum Need {
     Disk,
     /// The image library libpng 1.6.
     Libpng,
+    /// Node.js 18 or later.
+    Node,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -51,6 +53,7 @@ impl Need {
         Self::Leases,
         Self::Disk,
         Self::Libpng,
+        Self::Node,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -67,6 +70,7 @@ impl Need {
             Self::Leases => "leases",
             Self::Disk => "disk",
             Self::Libpng => "libpng",
+            Self::Node => "node",
         }
     }
 

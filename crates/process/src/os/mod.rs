@@ -14,6 +14,7 @@ pub(crate) mod limits;
 mod maker;
 pub(crate) mod oom_kills;
 pub(crate) mod open_files;
+mod orphans;
 mod own_table;
 pub(crate) mod page;
 mod peer;

@@ -4,6 +4,7 @@
 use super::fork::Home;
 use super::group;
 use super::oom_kills::{Group, OomKills, Watch};
+use super::orphans;
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use super::worker_cgroup::WorkerCgroup;
@@ -46,7 +47,10 @@ impl Process {
         let (home, started) = (Home::here(), Instant::now());
         let pid = spawn()?;
         match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
-            Ok(pidfd) => Ok(Self { home, pid, pidfd, started, fate: Mutex::default() }),
+            Ok(pidfd) => {
+                orphans::watch(pid);
+                Ok(Self { home, pid, pidfd, started, fate: Mutex::default() })
+            }
             // The process is dead, and its pid may have been reused: this process ignores SIGCHLD, or other
             // code in it waits for every child.
             Err(Errno::SRCH) => Err(io::Error::other(
@@ -72,6 +76,7 @@ impl Process {
         // Where somebody else reaps children, the number may have changed hands meanwhile.
         if process.look(WaitIdOptions::EXITED).is_err() {
             process.fate().reaped = true;
+            orphans::forget(pid);
             return Err(stranger());
         }
         Ok(process)
@@ -144,6 +149,7 @@ impl Process {
         let mut fate = self.fate();
         // Read from a zombie: it uses nothing further, and its pid is still its own.
         let own = Usage::of(self.pid);
+        orphans::forget(self.pid);
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
         let killer = fate.oom.take().filter(|_| !fate.killed);
@@ -225,6 +231,7 @@ impl Drop for Process {
             return;
         }
         self.kill_group();
+        orphans::forget(self.pid);
         if matches!(self.reap(Patience::Look), Ok(None)) {
             let pid = self.pid;
             // A killed process may take a moment to die, and a destructor must not wait for it. If no thread

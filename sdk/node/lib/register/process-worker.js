@@ -14,6 +14,7 @@ const { deserialize, detach, serialize } = require('../clone.js');
 const { Encoding, Kind, Limit } = require('../wire/constants.js');
 const { FrameReader, frame, jsonFrame, preamble } = require('../wire/frames.js');
 const { WorkerCrashed, packError, unpackError, unreadable } = require('./errors.js');
+const { watch } = require('./orphans.js');
 const { inheritedOptions, resolveScript } = require('./script.js');
 
 const CHILD = path.join(__dirname, 'child.js');
@@ -29,6 +30,7 @@ let lastThreadId = 0;
 
 class ProcessWorker extends EventEmitter {
   #child;
+  #forget;
   #jobs;
   #control;
   #resourceLimits;
@@ -69,6 +71,7 @@ class ProcessWorker extends EventEmitter {
       stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
       env: inherited,
     });
+    this.#forget = watch(this.#child.pid);
     const [input, output, errors, jobs, control] = streamsOf(this.#child);
     this.stdin = input;
     this.stdout = this.#printed(output);
@@ -125,6 +128,7 @@ class ProcessWorker extends EventEmitter {
       });
     });
     this.#kill(); // Programs that the script has started end with it.
+    this.#forget();
     await silent;
     // A program that left the process group may hold the streams open for ever.
     await atMost(PRINTING, Promise.all(this.#closed));
