@@ -28,7 +28,7 @@ mod log;
 mod options;
 mod outcome;
 mod pauses;
-mod random;
+pub mod random;
 mod recovery;
 mod report;
 mod run;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 /// A source of numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// Returns the source number `stream` of a run; each client and each kind of fault has one of its own, so
     /// that they do not depend on one another's pace.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         Self(Self(seed).next() ^ Self(!stream).next())
     }
 
@@ -22,7 +22,7 @@ impl Random {
     }
 
     /// Returns a number below `bound`, which must not be 0.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
