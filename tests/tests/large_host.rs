@@ -14,7 +14,7 @@ const MOST: usize = 240_000_000;
 #[tokio::test]
 async fn the_memory_of_the_coordinator_is_not_its_workers() {
     let ours = vec![1_u8; MOST];
-    let pool = verbs(1).memory_limit(LIMIT).no_timeout().start().await.unwrap();
+    let pool = verbs(1).address_space_limit(LIMIT).no_timeout().start().await.unwrap();
     drop(std::hint::black_box(ours));
     for signal in [9, 11] {
         let (death, report) = death_by(&pool, signal).await;

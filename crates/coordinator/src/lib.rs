@@ -35,8 +35,8 @@ pub use pool::{
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,
     InvalidWorkerLimits, SocketName, StartError, WorkerData, WorkerLimits, absolute, finish_spawns,
-    preflight, raise_open_files_limit, require_sockets, return_large_memory, survive_file_size_signal,
-    unblock_stop_signals,
+    memory_count, preflight, raise_open_files_limit, require_sockets, return_large_memory,
+    survive_file_size_signal, unblock_stop_signals,
 };
 pub use recorder::SaveError;
 pub use run_once::{RunError, run_once};

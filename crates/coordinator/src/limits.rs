@@ -183,7 +183,7 @@ impl PoolLimits {
         if self.supervision.process_per_job {
             return 0;
         }
-        sharing::most(self.max_payload, self.worker.memory_limit)
+        sharing::most(self.max_payload, self.worker.least_memory())
     }
 
     pub(crate) fn of_scheduler(&self, lazy: bool) -> scheduler::Config {

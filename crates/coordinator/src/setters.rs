@@ -12,9 +12,17 @@ macro_rules! worker_setters {
             self
         }
 
-        /// Limits the address space of one worker, in bytes; at least 16 MiB. Default: `None`.
+        /// Limits the memory that one worker uses, in bytes; at least 16 MiB. Above it the worker is killed; see
+        /// [`WorkerLimits::memory_limit`]. Default: `None`.
         pub fn memory_limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
             self.$($limits).+.memory_limit = bytes.into();
+            self
+        }
+
+        /// Limits the address space of one worker, in bytes; at least 16 MiB. Its allocations beyond that fail.
+        /// Default: `None`.
+        pub fn address_space_limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
+            self.$($limits).+.address_space_limit = bytes.into();
             self
         }
 

@@ -57,8 +57,11 @@ impl Body {
         report.peak_memory = reaped.peak_memory;
         report.cpu_time = reaped.cpu_time;
         report.uptime = uptime;
-        let circumstances =
-            Circumstances { was_killed: process.was_killed(), had_children: reaped.had_children };
+        let circumstances = Circumstances {
+            was_killed: process.was_killed(),
+            had_children: reaped.had_children,
+            above_limit: reaped.above_limit,
+        };
         report.limit = evidence::limit_hit(&limits, &report, circumstances);
         report.oom_killed = reaped.oom_killed && report.limit.is_none();
         report

@@ -2,7 +2,7 @@
 //! it names no limit.
 
 use crate::worker_limits::WorkerLimits;
-use procpool_protocol::{ExitReport, LimitHit};
+use procpool_protocol::{ExitReport, LimitHit, MemoryCount};
 
 const SIGTRAP: i32 = 5;
 const SIGABRT: i32 = 6;
@@ -19,6 +19,8 @@ pub(crate) struct Circumstances {
     pub(crate) was_killed: bool,
     /// The peak of memory may be that of a child of the worker.
     pub(crate) had_children: bool,
+    /// It was killed above `memory_limit`: the kernel's count, or this process's.
+    pub(crate) above_limit: Option<MemoryCount>,
 }
 
 /// Returns the limit that caused the death of a worker with these limits.
@@ -31,19 +33,22 @@ pub(crate) fn limit_hit(
     if circumstances.was_killed && signal == SIGKILL {
         return None;
     }
+    if let Some((limit, count)) = limits.memory_limit.zip(circumstances.above_limit) {
+        return Some(LimitHit::memory(limit, count));
+    }
     let own_peak = death.peak_memory.filter(|_| !circumstances.had_children).unwrap_or(0);
-    let memory = limits.memory_limit.filter(|&limit| was_memory(limit, signal, own_peak, death));
+    let space = limits.address_space_limit.filter(|&limit| was_space(limit, signal, own_peak, death));
     let is_spent = limits.cpu_budget().is_some_and(|budget| death.cpu_time >= budget);
     let cpu = limits.cpu_limit.filter(|_| signal == SIGXCPU || (signal == SIGKILL && is_spent));
     let file_size = limits.file_size_limit.filter(|_| signal == SIGXFSZ);
-    memory.map(LimitHit::memory).or(cpu.map(LimitHit::cpu)).or(file_size.map(LimitHit::file_size))
+    space.map(LimitHit::address_space).or(cpu.map(LimitHit::cpu)).or(file_size.map(LimitHit::file_size))
 }
 
 /// Returns whether the worker ran out of address space, which has no signal of its own. A worker reports a
 /// failed allocation before it aborts. A stack that cannot grow is a segmentation fault while nearly all of
 /// the limit is in use. A SIGKILL never comes from this limit: the kernel refuses memory, and kills no
 /// process for it.
-fn was_memory(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> bool {
+fn was_space(limit: u64, signal: i32, own_peak: u64, death: &ExitReport) -> bool {
     // Some programs recover from a failed allocation. The line counts only if this job wrote it and no line
     // follows it.
     let told = !death.stderr_may_be_older
@@ -72,12 +77,12 @@ mod tests {
     use std::time::Duration;
 
     const LIMIT: u64 = 256 << 20;
-    const OURS: Circumstances = Circumstances { was_killed: true, had_children: false };
+    const OURS: Circumstances = Circumstances { was_killed: true, had_children: false, above_limit: None };
     const RUST: &str = "memory allocation of 1048576 bytes failed";
 
     fn limits() -> WorkerLimits {
         WorkerLimits {
-            memory_limit: Some(LIMIT),
+            address_space_limit: Some(LIMIT),
             cpu_limit: Some(Duration::from_secs(2)),
             file_size_limit: Some(1024),
             ..WorkerLimits::default()
@@ -96,22 +101,22 @@ mod tests {
     }
 
     #[test]
-    fn an_abort_that_speaks_of_memory_is_the_memory_limit() {
+    fn an_abort_that_speaks_of_memory_is_the_address_space_limit() {
         let bad_alloc =
             ["terminate called after throwing an instance of 'std::bad_alloc'", "  what():  std::bad_alloc"];
-        assert_eq!(hit(&death(SIGABRT, 0, &[RUST])), Some("memory"));
+        assert_eq!(hit(&death(SIGABRT, 0, &[RUST])), Some("address_space"));
         assert_eq!(
             hit(&death(SIGABRT, 0, &[RUST, "stack backtrace:", "   0: a", "   1: b"])),
-            Some("memory")
+            Some("address_space")
         );
-        assert_eq!(hit(&death(SIGABRT, 0, &bad_alloc)), Some("memory"));
-        assert_eq!(hit(&death(SIGABRT, 0, &["fatal: Out of memory"])), Some("memory"));
+        assert_eq!(hit(&death(SIGABRT, 0, &bad_alloc)), Some("address_space"));
+        assert_eq!(hit(&death(SIGABRT, 0, &["fatal: Out of memory"])), Some("address_space"));
     }
 
     #[test]
-    fn v8_that_gets_no_address_space_has_hit_the_memory_limit() {
+    fn v8_that_gets_no_address_space_has_hit_the_address_space_limit() {
         let v8 = ["#", "# Fatal process OOM in Failed to reserve virtual memory for CodeRange", "#"];
-        assert_eq!(hit(&death(SIGTRAP, 0, &v8)), Some("memory"));
+        assert_eq!(hit(&death(SIGTRAP, 0, &v8)), Some("address_space"));
         assert_eq!(hit(&death(SIGTRAP, 0, &["# Check failed: x"])), None);
     }
 
@@ -135,23 +140,38 @@ mod tests {
     }
 
     #[test]
-    fn a_violent_death_close_to_the_memory_limit_is_the_memory_limit() {
+    fn a_violent_death_close_to_the_limit_is_the_address_space_limit() {
         for signal in [SIGABRT, SIGBUS, SIGSEGV] {
-            assert_eq!(hit(&death(signal, LIMIT / 8 * 7, &[])), Some("memory"), "{signal}");
+            assert_eq!(hit(&death(signal, LIMIT / 8 * 7, &[])), Some("address_space"), "{signal}");
             assert_eq!(hit(&death(signal, LIMIT / 8 * 7 - 1, &[])), None, "{signal}");
         }
         assert_eq!(hit(&death(15, LIMIT, &[])), None);
-        assert_eq!(hit(&death(SIGKILL, LIMIT, &[])), None, "the memory limit sends no SIGKILL");
+        assert_eq!(hit(&death(SIGKILL, LIMIT, &[])), None, "that limit sends no SIGKILL");
     }
 
     #[test]
     fn anothers_memory_is_no_evidence_against_the_worker() {
-        let circumstances = Circumstances { had_children: true, was_killed: false };
+        let circumstances = Circumstances { had_children: true, ..Circumstances::default() };
         assert_eq!(limit_hit(&limits(), &death(SIGSEGV, LIMIT, &[]), circumstances), None);
         assert!(limit_hit(&limits(), &death(SIGABRT, LIMIT, &[RUST]), circumstances).is_some());
         let mut untold = death(SIGSEGV, LIMIT, &[]);
         untold.peak_memory = None;
         assert_eq!(hit(&untold), None);
+    }
+
+    #[test]
+    fn a_kill_above_the_limit_of_memory_is_that_limit() {
+        let limits = WorkerLimits { memory_limit: Some(LIMIT), ..limits() };
+        for count in [MemoryCount::Cgroup, MemoryCount::Resident] {
+            let circumstances = Circumstances { above_limit: Some(count), ..Circumstances::default() };
+            let hit = limit_hit(&limits, &death(SIGKILL, 0, &[]), circumstances);
+            assert_eq!(hit, Some(LimitHit::memory(LIMIT, count)));
+        }
+        let unlimited = WorkerLimits { memory_limit: None, ..limits };
+        let circumstances =
+            Circumstances { above_limit: Some(MemoryCount::Cgroup), ..Circumstances::default() };
+        assert_eq!(limit_hit(&unlimited, &death(SIGKILL, 0, &[]), circumstances), None);
+        assert_eq!(limit_hit(&limits, &death(SIGKILL, LIMIT, &[]), Circumstances::default()), None);
     }
 
     #[test]

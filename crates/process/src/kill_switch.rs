@@ -75,6 +75,18 @@ impl KillSwitch {
         process.resident_memory()
     }
 
+    /// Returns whether the memory of the process has a limit that no cgroup holds.
+    pub fn is_watched(&self) -> bool {
+        let process = self.lock().process.clone();
+        process.is_some_and(|process| process.watched_limit().is_some())
+    }
+
+    /// Returns whether the process is above that limit.
+    pub fn is_above_limit(&self) -> bool {
+        let process = self.lock().process.clone();
+        process.is_some_and(|process| process.is_above_limit())
+    }
+
     /// Returns the processor time that the process has used, while it lives.
     pub fn cpu_time(&self) -> Option<Duration> {
         let process = self.lock().process.clone()?;

@@ -7,6 +7,17 @@ pub(crate) fn kills(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
+/// Returns whether a group has reached its limit, by its file `memory.events.local` or `memory.events` of version 2,
+/// or else by its peak in `memory.max_usage_in_bytes` of version 1: recent kernels no longer count in
+/// `memory.failcnt`. An OOM kill without that was for another's limit, or for the machine's.
+pub(crate) fn is_limit_reached(limit: u64, events: Option<&str>, peak: Option<&str>) -> bool {
+    let count = |text: &str| text.trim().parse::<u64>().ok();
+    let times = events.and_then(|text| count(text.lines().find_map(|line| line.strip_prefix("oom "))?));
+    // Each processor may hold some pages back.
+    let is_near = |peak| peak >= limit - limit / 8;
+    times.map_or_else(|| peak.and_then(count).is_some_and(is_near), |times| times > 0)
+}
+
 /// The kills of one group that have explained deaths so far. The workers of a group share its count.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
@@ -37,6 +48,17 @@ mod tests {
         assert_eq!((kills(two), kills(one)), (Some(3), Some(2)));
         for none in ["", "oom_kill_disable 0\nunder_oom 0\n", "oom_kill many\n"] {
             assert_eq!(kills(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_a_group_is_told_from_that_of_another() {
+        let two = |times| format!("low 0\nhigh 0\nmax 17\noom {times}\noom_kill 1\n");
+        assert!(is_limit_reached(800, Some(&two(2)), None));
+        assert!(!is_limit_reached(800, Some(&two(0)), Some("800")));
+        assert!(is_limit_reached(800, None, Some("700\n")));
+        for none in [None, Some("699\n"), Some("many")] {
+            assert!(!is_limit_reached(800, None, none), "{none:?}");
         }
     }
 

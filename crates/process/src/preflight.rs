@@ -3,6 +3,7 @@
 use crate::cause::{self, Obstacle};
 use crate::os::limits;
 use crate::worker_limits::WorkerLimits;
+use procpool_protocol::MemoryCount;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -21,6 +22,12 @@ pub fn preflight(limits: &WorkerLimits) -> io::Result<()> {
     require_sockets()?;
     pidfd_open(getpid(), PidfdFlags::NONBLOCK).map_err(cause::pidfd_open)?;
     limits::foresee(limits).map_err(io::Error::other)
+}
+
+/// Returns how the `memory_limit` of a worker would be counted here. Makes a control group as a trial, and removes
+/// it.
+pub fn memory_count() -> MemoryCount {
+    limits::memory_count()
 }
 
 /// Creates a pair of Unix sockets, which connect workers and wake tokio's runtimes.

@@ -9,21 +9,27 @@ use std::time::Duration;
 /// Minimum and maximum difference of a nice level.
 const NICE: RangeInclusive<i32> = -20..=19;
 
-/// Minimum address space in which a worker starts, in bytes: a small program with its stacks and its share of
+/// Minimum memory and address space in which a worker starts, in bytes: a small program with its stacks and its share of
 /// the C library.
 const MEMORY_FLOOR: u64 = 16 << 20;
 
-/// Limits of one worker process, which the kernel enforces.
+/// Limits of one worker process. The kernel enforces them, except `memory_limit` where no cgroup can be made.
 ///
 /// They are set from outside, before the worker receives its first message, and its children inherit them. In
 /// addition, no worker writes core dumps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerLimits {
-    /// Maximum address space, in bytes: all mappings, touched or not, including the executable and
-    /// the stacks of its threads. At least 16 MiB; a typical program needs more to start. Default:
-    /// `None`.
+    /// Maximum memory in use, in bytes; at least 16 MiB. Above it the worker is killed.
+    ///
+    /// Where this process may make cgroups that count memory, the kernel counts the worker and its children
+    /// together. Elsewhere the memory of the worker's own process is read several times a second, without the
+    /// files that it maps and without shared memory. Default: `None`.
     pub memory_limit: Option<u64>,
+    /// Maximum address space, in bytes: all mappings, touched or not, including the executable and
+    /// the stacks of its threads. An allocation beyond it fails. At least 16 MiB; a typical program needs
+    /// more to start, and Node about 2 GiB. Default: `None`.
+    pub address_space_limit: Option<u64>,
     /// Maximum processor time of a job, in whole seconds. At the limit the worker is sent SIGXCPU,
     /// and SIGKILL a second later. Default: `None`.
     ///
@@ -60,12 +66,14 @@ pub enum InvalidWorkerLimits {
     },
     /// Less memory than any worker needs to start.
     #[error(
-        "memory_limit is {limit} bytes; no worker starts in less than {} (16 MiB). It counts bytes: 512 MiB are {}",
+        "{key} is {limit} bytes; no worker starts in less than {} (16 MiB). It counts bytes: 512 MiB are {}",
         MEMORY_FLOOR, 512 << 20
     )]
     #[non_exhaustive]
     LittleMemory {
-        /// `memory_limit`, in bytes.
+        /// The limit's key.
+        key: &'static str,
+        /// The limit, in bytes.
         limit: u64,
     },
     /// A limit on processor time that the system does not count.
@@ -88,8 +96,7 @@ impl InvalidWorkerLimits {
     /// Returns the key of the limit in question.
     pub fn key(&self) -> &'static str {
         match self {
-            Self::NoRoom { key } => key,
-            Self::LittleMemory { .. } => "memory_limit",
+            Self::NoRoom { key } | Self::LittleMemory { key, .. } => key,
             Self::CpuSeconds { .. } => "cpu_limit",
             Self::Nice { .. } => "nice",
         }
@@ -108,10 +115,16 @@ impl WorkerLimits {
         self.cpu_limit.map(|limit| limit.saturating_mul(if self.is_replaced { 2 } else { 1 }))
     }
 
+    /// Returns the lower one of the limits of memory and address space.
+    pub fn least_memory(&self) -> Option<u64> {
+        self.memory_limit.into_iter().chain(self.address_space_limit).min()
+    }
+
     /// Checks the rules that the types cannot express.
     pub fn check(&self) -> Result<(), InvalidWorkerLimits> {
         let amounts = [
             ("memory_limit", self.memory_limit),
+            ("address_space_limit", self.address_space_limit),
             ("open_files_limit", self.open_files_limit),
             ("process_limit", self.process_limit),
             ("file_size_limit", self.file_size_limit),
@@ -119,8 +132,10 @@ impl WorkerLimits {
         if let Some((key, _)) = amounts.iter().find(|(_, amount)| *amount == Some(0)) {
             return Err(InvalidWorkerLimits::NoRoom { key });
         }
-        if let Some(limit) = self.memory_limit.filter(|&limit| limit < MEMORY_FLOOR) {
-            return Err(InvalidWorkerLimits::LittleMemory { limit });
+        for (key, limit) in &amounts[..2] {
+            if let Some(limit) = limit.filter(|&limit| limit < MEMORY_FLOOR) {
+                return Err(InvalidWorkerLimits::LittleMemory { key, limit });
+            }
         }
         if let Some(limit) = self.cpu_limit
             && (limit.is_zero() || limit.subsec_nanos() > 0)
@@ -154,6 +169,8 @@ mod tests {
         assert!(
             little.starts_with("memory_limit is 512 bytes; no worker starts in less than 16777216 (16 MiB)")
         );
+        let little = refused(|limits| limits.address_space_limit = Some(512));
+        assert!(little.starts_with("address_space_limit is 512 bytes"), "{little}");
         assert!(
             refused(|limits| limits.memory_limit = Some((16 << 20) - 1)).contains("512 MiB are 536870912")
         );

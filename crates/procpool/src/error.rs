@@ -7,4 +7,4 @@ pub use procpool_coordinator::{
 };
 pub use procpool_protocol::engine::ReloadError;
 pub use procpool_protocol::outcome::{InvalidJobId, Refusal, Refused};
-pub use procpool_protocol::{Exit, ExitReport, LimitHit, PayloadError, Stage};
+pub use procpool_protocol::{Exit, ExitReport, LimitHit, MemoryCount, PayloadError, Stage};

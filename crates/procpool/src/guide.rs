@@ -117,6 +117,7 @@ mod tests {
             ("`poison_window`", written(limits.supervision.poison_window)),
             ("`retry_out_of_memory`", limits.supervision.retry_out_of_memory.to_string()),
             ("`memory_limit`", none(limits.worker.memory_limit.is_none())),
+            ("`address_space_limit`", none(limits.worker.address_space_limit.is_none())),
             ("`cpu_limit`", bound(limits.worker.cpu_limit)),
             ("`open_files_limit`", none(limits.worker.open_files_limit.is_none())),
             ("`process_limit`", none(limits.worker.process_limit.is_none())),

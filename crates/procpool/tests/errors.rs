@@ -1,7 +1,7 @@
 //! Errors as a user's crate meets them: it matches each with `..`, and makes one to test its own code.
 
 use procpool::error::{
-    Exit, ExitReport, LimitHit, PayloadError, Refusal, Refused, ReloadError, Stage, StartError,
+    Exit, ExitReport, LimitHit, MemoryCount, PayloadError, Refusal, Refused, ReloadError, Stage, StartError,
 };
 use procpool::{CrashReport, Encoding, Failure, JobError, JobId};
 use std::time::Duration;
@@ -102,7 +102,7 @@ fn every_error_of_a_job_can_be_made_and_matched() {
         (JobError::panicked("oh", location), r#"panicked oh Some("main.rs:1:2") None"#),
         (crashed(Exit::by_signal(6, true), None), "signal 6 true"),
         (crashed(Exit::by_signal(9, false), Some(LimitHit::cpu(LIMIT))), "signal 9 false 2s"),
-        (crashed(Exit::Code(1), Some(LimitHit::memory(7))), "code 1 7"),
+        (crashed(Exit::Code(1), Some(LimitHit::memory(7, MemoryCount::Cgroup))), "code 1 7"),
         (crashed(Exit::Code(1), Some(LimitHit::file_size(8))), "code 1 8"),
         (JobError::timed_out(Stage::Queued, LIMIT), "timed out Queued 2s None"),
         (saved, r#"timed out Running 2s Some("/a.job")"#),

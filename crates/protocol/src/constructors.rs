@@ -4,7 +4,7 @@
 //! that calls stay as they are.
 
 use crate::crash::Exit;
-use crate::limit_hit::LimitHit;
+use crate::limit_hit::{LimitHit, MemoryCount};
 use crate::outcome::JobError;
 use crate::payload::{Encoding, PayloadError};
 use crate::refusal::Refusal;
@@ -167,9 +167,14 @@ impl Exit {
 
 /// Constructors, one for each variant.
 impl LimitHit {
-    /// Returns [`Memory`](Self::Memory), with the limit in bytes.
-    pub fn memory(limit: u64) -> Self {
-        Self::Memory { limit }
+    /// Returns [`Memory`](Self::Memory), with the limit in bytes, and how the memory was counted.
+    pub fn memory(limit: u64, count: MemoryCount) -> Self {
+        Self::Memory { limit, count }
+    }
+
+    /// Returns [`AddressSpace`](Self::AddressSpace), with the limit in bytes.
+    pub fn address_space(limit: u64) -> Self {
+        Self::AddressSpace { limit }
     }
 
     /// Returns [`Cpu`](Self::Cpu), with the limit in whole seconds.

@@ -65,7 +65,7 @@ pub mod status;
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use failure::{Cancelled, Failure};
 pub use job::{Job, Schema, Streaming};
-pub use limit_hit::LimitHit;
+pub use limit_hit::{LimitHit, MemoryCount, size};
 pub use outcome::{JobError, JobId, Stage};
 pub use outcome_kind::OutcomeKind;
 pub use payload::{Encoding, Payload, PayloadError};

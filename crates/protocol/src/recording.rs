@@ -73,7 +73,7 @@ pub struct Recording {
 pub struct SavedLimits {
     /// Maximum address space, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_limit: Option<u64>,
+    pub address_space_limit: Option<u64>,
     /// Maximum processor time of a job, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<u64>,

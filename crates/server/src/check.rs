@@ -3,8 +3,9 @@
 use crate::config::{Config, PoolSpec};
 use crate::error::Error;
 use crate::signals::Signals;
-use procpool_coordinator::{Executable, PoolConfig, RawPool, preflight};
+use procpool_coordinator::{Executable, PoolConfig, RawPool, memory_count, preflight};
 use procpool_protocol::printable::{Escaping, printable};
+use procpool_protocol::{MemoryCount, size};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -17,7 +18,7 @@ const EXIT: Duration = Duration::from_secs(2);
 /// Prints what would be served, after it has looked for everything that would prevent it. A setting that is
 /// probably a mistake is a warning on standard error.
 pub(crate) fn check(path: Option<&Path>) -> Result<ExitCode, Error> {
-    tell(&report(&inspected(path)?))
+    tell(&report(&inspected(path)?, memory_count))
 }
 
 /// The same, after it has started one worker of each pool and stopped it again. Only a worker knows its jobs.
@@ -35,7 +36,7 @@ pub(crate) async fn check_starts(path: Option<&Path>) -> Result<ExitCode, Error>
         // Dropping the start kills its worker.
         stop = signals.stop() => return Ok(stop.exit_code()),
     }
-    tell(&report(&pools))
+    tell(&report(&pools, memory_count))
 }
 
 /// Starts one worker without a job, stops it, and notes the job that it serves. Workers that attach are somebody else's.
@@ -82,7 +83,7 @@ fn checked(spec: &PoolSpec) -> Result<PoolConfig, Error> {
     Ok(pool)
 }
 
-fn report(pools: &[PoolConfig]) -> String {
+fn report(pools: &[PoolConfig], count: impl Fn() -> MemoryCount) -> String {
     let noun = if pools.len() == 1 { "pool" } else { "pools" };
     let mut text = format!("ok: {} {noun}\n", pools.len());
     for pool in pools {
@@ -94,9 +95,17 @@ fn report(pools: &[PoolConfig]) -> String {
         let job = pool.job.as_ref().map(|job| format!("job {job}, ")).unwrap_or_default();
         let _ = write!(Escaping(&mut text), " ({job}");
         let (min, max, queue) = (limits.min_workers, limits.max_workers, limits.queue);
-        let _ = writeln!(text, "{min} to {max} workers, queue {queue}, timeout {})", written(limits.timeout));
+        let timeout = written(limits.timeout);
+        let memory = limits.worker.memory_limit.map(|limit| memory(limit, count()));
+        let memory = memory.unwrap_or_default();
+        let _ = writeln!(text, "{min} to {max} workers, queue {queue}, timeout {timeout}{memory})");
     }
     text
+}
+
+/// Returns a limit of memory, with the way in which it is counted here.
+fn memory(limit: u64, count: MemoryCount) -> String {
+    format!(", memory {}, {count}", size(limit))
 }
 
 /// Returns the value as it would stand in a configuration.
@@ -110,19 +119,22 @@ mod tests {
 
     #[test]
     fn every_pool_has_a_line_with_what_matters_of_it() {
+        let one = |pool: &PoolConfig| report(std::slice::from_ref(pool), || MemoryCount::Resident);
         let mut pool =
             PoolConfig::new("shell", Executable::path("/bin/sh").unwrap().with_args(["-c", "exit"]));
         pool.limits.max_workers = 3;
         pool.limits.timeout = Some(Duration::from_secs(90));
         let line = "  shell: /bin/sh -c exit (1 to 3 workers, queue 1024, timeout 1m 30s)\n";
-        assert_eq!(report(std::slice::from_ref(&pool)), format!("ok: 1 pool\n{line}"));
+        assert_eq!(one(&pool), format!("ok: 1 pool\n{line}"));
 
         let turned =
             PoolConfig::new("turned", Executable::path("/bin/sh").unwrap().with_args(["\u{202e}\n"]));
-        assert!(report(&[turned]).contains(r"/bin/sh \u{202e}\n ("));
+        assert!(one(&turned).contains(r"/bin/sh \u{202e}\n ("));
         pool.job = Some("turn".into());
-        assert!(report(std::slice::from_ref(&pool)).contains("(job turn, 1 to 3 workers, "));
+        assert!(one(&pool).contains("(job turn, 1 to 3 workers, "));
         pool.limits.timeout = None;
-        assert!(report(&[pool]).ends_with("timeout none)\n"));
+        assert!(one(&pool).ends_with("timeout none)\n"));
+        pool.limits.worker.memory_limit = Some(200 << 20);
+        assert!(one(&pool).ends_with("timeout none, memory 200 MiB, counted by its resident memory)\n"));
     }
 }

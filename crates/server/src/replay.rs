@@ -73,7 +73,7 @@ fn hold_to(limits: &SavedLimits) -> Result<(), ReplayError> {
         return Err(ReplayError::NoLimits);
     }
     let settings = [
-        ("memory_limit", Resource::As, limits.memory_limit),
+        ("address_space_limit", Resource::As, limits.address_space_limit),
         ("cpu_limit", Resource::Cpu, limits.cpu_limit),
         ("open_files_limit", Resource::Nofile, limits.open_files_limit),
         ("file_size_limit", Resource::Fsize, limits.file_size_limit),

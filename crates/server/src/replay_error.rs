@@ -35,7 +35,7 @@ pub(crate) enum ReplayError {
     },
     /// There are no limits in the file.
     #[error(
-        "failed to hold the job to limits: its worker had none that are saved (memory_limit, cpu_limit, open_files_limit, file_size_limit); replay it without --limits"
+        "failed to hold the job to limits: its worker had none that are saved (address_space_limit, cpu_limit, open_files_limit, file_size_limit); replay it without --limits"
     )]
     NoLimits,
     /// The system does not allow it.

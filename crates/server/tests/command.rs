@@ -120,15 +120,16 @@ fn a_configuration_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn check_warns_of_a_memory_limit_that_node_does_not_start_with() {
+fn check_warns_of_an_address_space_limit_that_node_does_not_start_with() {
     let dir = directory("node_memory");
     std::os::unix::fs::symlink("/bin/sh", dir.join("node")).expect("a link");
     let path = dir.join("p.toml");
-    fs::write(&path, "[pools.a]\ncommand = [\"./node\"]\nmemory_limit = \"512 MiB\"\n").expect("written");
+    fs::write(&path, "[pools.a]\ncommand = [\"./node\"]\naddress_space_limit = \"512 MiB\"\n")
+        .expect("written");
     let output = procpool(&["check", "--config", path.to_str().expect("UTF-8")]);
     let warning = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(output.status.success(), "{warning}");
-    assert!(warning.contains("p.toml:3:16: memory_limit is a limit of address space"), "{warning}");
+    assert!(warning.contains("p.toml:3:23: Node reserves up to 1.6 GiB of address space"), "{warning}");
 }
 
 /// Runs a command with this text on standard input, in this directory.

@@ -116,7 +116,7 @@ async fn the_message_of_a_panic_that_aborts_outlasts_its_backtrace() {
 /// Whether the words end with a newline or not, and whether the next job follows at once or not.
 #[tokio::test]
 async fn a_job_that_copes_is_not_quoted_when_a_later_one_dies_and_is_no_evidence() {
-    let pool = verbs(1).memory_limit(4 << 30).poison_deaths(0).start().await.unwrap();
+    let pool = verbs(1).address_space_limit(4 << 30).poison_deaths(0).start().await.unwrap();
     for said in ["Out of memory\\n", "Out of memory"].into_iter().cycle().take(20) {
         idle(&pool, 1).await;
         let copes = pool.run(Verb::Shell(format!("printf '{said}' >&2"))).await.unwrap();

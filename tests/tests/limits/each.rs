@@ -26,27 +26,28 @@ async fn death_of(pool: &Pool<Verbs>, verb: Verb) -> ExitReport {
 }
 
 #[tokio::test]
-async fn an_allocation_loop_dies_of_the_memory_limit() {
-    let pool = greedy().memory_limit(256 * MEBIBYTE).start().await.unwrap();
+async fn an_allocation_loop_dies_of_the_address_space_limit() {
+    let pool = greedy().address_space_limit(256 * MEBIBYTE).start().await.unwrap();
     let death = death_of(&pool, Verb::Allocate).await;
-    assert_eq!(death.limit, Some(LimitHit::memory(256 * MEBIBYTE)));
-    assert!(death.to_string().contains("it hit its memory limit of 256 MiB"), "{death}");
+    assert_eq!(death.limit, Some(LimitHit::address_space(256 * MEBIBYTE)));
+    assert!(death.to_string().contains("it hit its address space limit of 256 MiB"), "{death}");
     assert!(death.peak_memory.is_some_and(|peak| peak <= 256 * MEBIBYTE), "{death:?}");
     assert_eq!(pool.status().deaths, 1, "it was not tried again");
 }
 
 #[tokio::test]
-async fn one_allocation_that_is_too_large_is_the_memory_limit_too_however_long_the_backtrace() {
-    let pool = greedy().memory_limit(256 * MEBIBYTE).env("RUST_BACKTRACE", "full").start().await.unwrap();
+async fn one_allocation_that_is_too_large_is_the_limit_too_however_long_the_backtrace() {
+    let pool =
+        greedy().address_space_limit(256 * MEBIBYTE).env("RUST_BACKTRACE", "full").start().await.unwrap();
     let death = death_of(&pool, Verb::Large(1 << 30)).await;
     assert!(death.peak_memory < Some(200 * MEBIBYTE), "{death:?}");
-    assert_eq!(death.limit, Some(LimitHit::memory(256 * MEBIBYTE)), "{death:?}");
+    assert_eq!(death.limit, Some(LimitHit::address_space(256 * MEBIBYTE)), "{death:?}");
     assert_eq!(death.stderr[0], "memory allocation of 1073741824 bytes failed");
 }
 
 #[tokio::test]
 async fn what_an_earlier_job_wrote_is_no_evidence_against_a_later_one() {
-    let pool = greedy().memory_limit(4096 * MEBIBYTE).poison_deaths(0).start().await.unwrap();
+    let pool = greedy().address_space_limit(4096 * MEBIBYTE).poison_deaths(0).start().await.unwrap();
     for words in ["Out of memory", "memory allocation of 64 bytes failed"].repeat(5) {
         pool.run(Verb::Shell(format!("echo '{words}' >&2"))).await.unwrap();
         let death = death_of(&pool, Verb::Abort).await;
@@ -58,11 +59,14 @@ async fn what_an_earlier_job_wrote_is_no_evidence_against_a_later_one() {
 }
 
 #[tokio::test]
-async fn http_tells_of_the_memory_limit() {
-    let server = Server::of_verbs(1, "memory_limit = \"256 MiB\"\ntimeout = \"none\"").await;
+async fn http_tells_of_the_address_space_limit() {
+    let server = Server::of_verbs(1, "address_space_limit = \"256 MiB\"\ntimeout = \"none\"").await;
     let problem = server.perform(&Verb::Allocate).await.problem();
-    assert_eq!((&problem["status"], &problem["crash"]["limit_hit"]), (&502.into(), &"memory".into()));
-    assert!(problem["detail"].as_str().unwrap().contains("it hit its memory limit of 256 MiB"), "{problem}");
+    assert_eq!((&problem["status"], &problem["crash"]["limit_hit"]), (&502.into(), &"address_space".into()));
+    assert!(
+        problem["detail"].as_str().unwrap().contains("it hit its address space limit of 256 MiB"),
+        "{problem}"
+    );
     server.idle("verbs", 1).await;
 
     let problem = server.perform(&Verb::Abort).await.problem();
@@ -98,7 +102,7 @@ async fn a_process_for_every_job_is_held_to_the_limit_exactly() {
 
 #[tokio::test]
 async fn memory_of_a_child_is_no_evidence_against_its_parent() {
-    let pool = greedy().memory_limit(256 * MEBIBYTE).start().await.unwrap();
+    let pool = greedy().address_space_limit(256 * MEBIBYTE).start().await.unwrap();
     let hoard = "head -c 250000000 /dev/zero | tail > /dev/null";
     pool.run(Verb::Shell(hoard.into())).await.unwrap();
     let death = death_of(&pool, Verb::Die(11)).await;
@@ -108,8 +112,12 @@ async fn memory_of_a_child_is_no_evidence_against_its_parent() {
 
 #[tokio::test]
 async fn a_kill_at_the_deadline_is_no_limit() {
-    let pool =
-        verbs(1).cpu_limit(Duration::from_secs(60)).memory_limit(256 * MEBIBYTE).start().await.unwrap();
+    let pool = verbs(1)
+        .cpu_limit(Duration::from_secs(60))
+        .address_space_limit(256 * MEBIBYTE)
+        .start()
+        .await
+        .unwrap();
     let error = pool.job(Verb::Spin).timeout(Duration::from_millis(100)).run().await.unwrap_err();
     assert!(matches!(error, JobError::TimedOut { .. }), "{error}");
     assert_eq!(pool.run(echo("next")).await.unwrap(), "next");
@@ -152,11 +160,11 @@ async fn workers_give_way_by_their_nice_level() {
 async fn a_worker_that_is_forked_has_the_limits_of_one_that_is_spawned() {
     let mut limits = Vec::new();
     for forks in [false, true] {
-        let pool = greedy().memory_limit(256 * MEBIBYTE).cpu_limit(Duration::from_secs(7)).fork(forks);
+        let pool = greedy().address_space_limit(256 * MEBIBYTE).cpu_limit(Duration::from_secs(7)).fork(forks);
         let pool = pool.open_files_limit(40).file_size_limit(12_288).start().await.unwrap();
         limits.push(pool.run(Verb::Limits).await.unwrap());
         let death = death_of(&pool, Verb::Allocate).await;
-        assert_eq!(death.limit, Some(LimitHit::memory(256 * MEBIBYTE)), "{death:?}");
+        assert_eq!(death.limit, Some(LimitHit::address_space(256 * MEBIBYTE)), "{death:?}");
     }
     assert_eq!(limits[0], limits[1]);
 }
@@ -175,7 +183,7 @@ async fn the_limits_are_there_before_the_worker_is_told_anything() {
     let shell = Executable::path("/bin/sh").unwrap();
     let tell = "head -c 17 <&3 >/dev/null; cat /proc/$$/limits >&2; exit 7";
     let pool = Pool::<Verbs>::builder(shell.with_args(["-c", tell]))
-        .memory_limit(300_000_000)
+        .address_space_limit(300_000_000)
         .cpu_limit(Duration::from_secs(7))
         .open_files_limit(77)
         .file_size_limit(7_000_000);
@@ -221,7 +229,7 @@ async fn a_death_before_it_is_ready_names_the_memory_limit() {
         let shell = Executable::path("/bin/sh").unwrap().with_args(["-c", end]);
         let started = Pool::<Verbs>::builder(shell).memory_limit(60 * MEBIBYTE).start().await;
         let error = started.unwrap_err().to_string();
-        assert!(error.contains("it had a memory limit of 60 MiB (memory_limit)"), "{error}");
+        assert!(error.contains("its memory_limit was 60 MiB: try without, or with more"), "{error}");
     }
 }
 

@@ -5,4 +5,5 @@ mod cgroups;
 mod each;
 mod environment;
 mod interpreters;
+mod memory;
 mod oom;

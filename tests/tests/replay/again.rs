@@ -77,7 +77,7 @@ async fn no_deadline_ends_a_job_that_is_run_again() {
 
 #[tokio::test]
 async fn a_memory_bomb_is_run_again_under_the_limits_of_its_worker_where_that_is_wanted() {
-    let server = Server::of_verbs(1, &format!("{SAVING}\nmemory_limit = \"256 MiB\"")).await;
+    let server = Server::of_verbs(1, &format!("{SAVING}\naddress_space_limit = \"256 MiB\"")).await;
     let file = fail(&server, &Verb::Allocate).await;
     let mut again = Command::new(binary("procpool"));
     let again = again.args(["replay", "--limits"]).arg(&file).stdin(Stdio::null()).output().unwrap();

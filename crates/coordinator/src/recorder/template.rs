@@ -84,7 +84,7 @@ impl Template {
 /// Returns the limits that a process can set for itself.
 fn saved_limits(limits: &WorkerLimits) -> SavedLimits {
     SavedLimits {
-        memory_limit: limits.memory_limit,
+        address_space_limit: limits.address_space_limit,
         cpu_limit: limits.cpu_limit.map(|limit| limit.as_secs()),
         open_files_limit: limits.open_files_limit,
         file_size_limit: limits.file_size_limit,

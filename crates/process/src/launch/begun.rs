@@ -10,6 +10,7 @@ use crate::executable::Pinned;
 use crate::kill_switch::KillSwitch;
 use crate::opening::Line;
 use crate::os::alive::Alive;
+use crate::os::memory_watch;
 use crate::os::page::Page;
 use crate::os::process::Process;
 use crate::os::spawn::{Ends, SpawnRequest, Spawned, TakenUp, spawn};
@@ -144,6 +145,7 @@ impl<'a> Begun<'a> {
         // Attached last: after an earlier failure, only the process's owner holds it, and dropping it kills
         // it.
         kill_switch.attach(process.clone());
+        memory_watch::begin(&process);
         let body = Body { name, limits: recipe.limits, process, alive, output: Some(output) };
         let Gifts { page, arenas } = gifts;
         Ok(Self { recipe, body, jobs, control, page, arenas, given, rest, attachments })

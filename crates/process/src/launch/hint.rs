@@ -1,6 +1,7 @@
 //! Hints for a death before a worker was ready, beyond the report of the death. Does not: perform I/O.
 
-use procpool_protocol::{Exit, ExitReport, LimitHit};
+use crate::worker_limits::WorkerLimits;
+use procpool_protocol::{Exit, ExitReport, size};
 
 /// The exit code of a worker that finds no connections, and so assumes that a person started it.
 const BY_HAND: i32 = 2;
@@ -10,8 +11,8 @@ const BY_HAND: i32 = 2;
 pub(super) struct Start<'a> {
     /// The test of the running executable that serves.
     pub(super) test: Option<&'a str>,
-    /// Its address space, in bytes.
-    pub(super) memory_limit: Option<u64>,
+    /// Its limits.
+    pub(super) limits: WorkerLimits,
 }
 
 /// Returns the rest of a sentence that ends with this report.
@@ -31,9 +32,11 @@ pub(super) fn of(report: &ExitReport, start: Start<'_>) -> String {
         (Exit::Code(0), None) => "; it ended without serving: does its `main` call `serve`?".to_owned(),
         _ => String::new(),
     };
-    if let Some(limit) = start.memory_limit {
-        let limit = LimitHit::memory(limit);
-        hint += &format!("; it had a {limit} (memory_limit): try without, or with more");
+    let WorkerLimits { memory_limit, address_space_limit, .. } = start.limits;
+    for (key, bytes) in [("memory_limit", memory_limit), ("address_space_limit", address_space_limit)] {
+        if let Some(bytes) = bytes {
+            hint += &format!("; its {key} was {}: try without, or with more", size(bytes));
+        }
     }
     hint
 }
@@ -72,9 +75,12 @@ mod tests {
 
     #[test]
     fn a_limit_of_memory_is_always_named() {
-        let start = Start { memory_limit: Some(60 << 20), ..Start::default() };
+        let memory = WorkerLimits { memory_limit: Some(60 << 20), ..WorkerLimits::default() };
+        let space = WorkerLimits { address_space_limit: Some(1 << 30), ..WorkerLimits::default() };
         for exit in [Exit::Code(0), Exit::Code(127), Exit::by_signal(11, false)] {
-            assert!(of(&report(exit, ""), start).contains("it had a memory limit of 60 MiB (memory_limit)"));
+            let hint = |limits| of(&report(exit, ""), Start { limits, ..Start::default() });
+            assert!(hint(memory).contains("its memory_limit was 60 MiB: try without"));
+            assert!(hint(space).contains("its address_space_limit was 1 GiB"));
         }
     }
 }

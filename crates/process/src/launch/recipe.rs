@@ -165,7 +165,7 @@ impl Recipe {
         let report = body.bury(death::LAST_WORDS, None).await;
         let start = Start {
             test: self.origin.pinned().and_then(|pinned| pinned.executable().test()),
-            memory_limit: self.limits.memory_limit,
+            limits: self.limits,
         };
         let hint = hint::of(&report, start);
         StartError::Died { pool: self.name.clone(), report: Box::new(report), hint }

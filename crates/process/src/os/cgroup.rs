@@ -1,5 +1,5 @@
-//! The control groups of this process, in either version of the kernel's interface. Finds the place for
-//! groups that count processes, and the group that counts its memory. Does not: know workers.
+//! The control groups of this process, in either version of the kernel's interface. Finds the places for
+//! groups that count processes or memory, and the group that counts its own memory. Does not: know workers.
 
 use std::fs;
 use std::io;
@@ -26,9 +26,50 @@ impl Place {
         let none = || io::Error::other("no cgroup hierarchy with the pids controller is mounted");
         let place = own_group("pids")?.ok_or_else(none)?;
         if place.version == Version::Two {
-            place.enable_pids()?;
+            place.enable("pids")?;
         }
         Ok(place)
+    }
+
+    /// Returns the place for groups that count memory. In version 2 they can count processes, too.
+    ///
+    /// The error says what is missing.
+    pub(crate) fn of_memory() -> io::Result<Self> {
+        let none = || io::Error::other("no cgroup hierarchy with the memory controller is mounted");
+        let own = own_group("memory")?.ok_or_else(none)?;
+        let place = own.clone().for_memory(is_delegated).ok_or_else(|| occupied(&own.dir))?;
+        if place.version == Version::Two {
+            place.enable("memory")?;
+            // Wanted only where there is a `process_limit` as well, and then its absence is an error there.
+            let _ = place.enable("pids");
+        }
+        Ok(place)
+    }
+
+    /// Returns where groups for memory can be made by a process of this group. Below a group that has processes,
+    /// version 2 counts no memory, except below the root. A group that was delegated is this process's to
+    /// divide. Groups above that are not.
+    fn for_memory(self, is_delegated: impl Fn(&Path) -> bool) -> Option<Self> {
+        let is_root = || !self.dir.join("cgroup.type").exists();
+        if self.version == Version::One || is_root() {
+            return Some(self);
+        }
+        let above = self.dir.parent().filter(|above| is_delegated(above))?.to_owned();
+        Some(Self { dir: above, ..self })
+    }
+
+    /// Returns the files of a group with its limits: for memory, and for memory and swap together or for swap
+    /// alone.
+    pub(crate) fn memory_files(&self, limit: u64) -> [(&'static str, u64); 2] {
+        match self.version {
+            Version::One => [("memory.limit_in_bytes", limit), ("memory.memsw.limit_in_bytes", limit)],
+            Version::Two => [("memory.max", limit), ("memory.swap.max", 0)],
+        }
+    }
+
+    /// Returns whether the groups of this place for memory count processes, too.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.version == Version::Two
     }
 
     /// Creates a group called `name`.
@@ -46,19 +87,36 @@ impl Place {
         Ok(dir)
     }
 
-    fn enable_pids(&self) -> io::Result<()> {
+    fn enable(&self, controller: &str) -> io::Result<()> {
         let has = |file: &str| -> io::Result<bool> {
-            Ok(fs::read_to_string(self.dir.join(file))?.split_whitespace().any(|name| name == "pids"))
+            Ok(fs::read_to_string(self.dir.join(file))?.split_whitespace().any(|name| name == controller))
         };
         if !has("cgroup.controllers")? {
-            return Err(io::Error::other(format!("{} has no pids controller", self.dir.display())));
+            return Err(io::Error::other(format!("{} has no {controller} controller", self.dir.display())));
         }
         if has("cgroup.subtree_control")? {
             Ok(())
         } else {
-            fs::write(self.dir.join("cgroup.subtree_control"), "+pids")
+            fs::write(self.dir.join("cgroup.subtree_control"), format!("+{controller}"))
         }
     }
+}
+
+/// Returns whether systemd, or another program that sets its mark, has given this group to the processes in it.
+fn is_delegated(dir: &Path) -> bool {
+    let is_marked = |mark| {
+        let mut value = [0; 8];
+        rustix::fs::getxattr(dir, mark, &mut value[..]).is_ok_and(|length| &value[..length] == b"1")
+    };
+    is_marked("user.delegate") || is_marked("trusted.delegate")
+}
+
+fn occupied(own: &Path) -> io::Error {
+    io::Error::other(format!(
+        "{} has processes of its own and so no room for groups that count memory; start the server in a group below a \
+         delegated one (Delegate=yes and DelegateSubgroup= of systemd)",
+        own.display()
+    ))
 }
 
 /// Returns the groups in which this process's memory may be counted: its own, and its ancestors. Version 2
@@ -147,6 +205,23 @@ mod tests {
         assert_eq!(found("", ONE), None);
         assert_eq!(found("0::/\n", ""), None);
         assert_eq!(found("garbage", "garbage - more"), None);
+    }
+
+    #[test]
+    fn memory_is_counted_beside_this_process_where_its_parent_was_delegated() {
+        let scratch = crate::program::scratch::Scratch::new();
+        let place = |version, dir: &Path| Place { dir: dir.to_owned(), version };
+        let parent = scratch.path().to_owned();
+        let own = parent.join("server");
+        fs::create_dir(&own).unwrap();
+        assert_eq!(place(Version::One, &own).for_memory(|_| false), Some(place(Version::One, &own)));
+        // Only the root has no type.
+        assert_eq!(place(Version::Two, &own).for_memory(|_| false), Some(place(Version::Two, &own)));
+        fs::write(own.join("cgroup.type"), "domain").unwrap();
+        assert_eq!(place(Version::Two, &own).for_memory(|_| false), None);
+        let beside = place(Version::Two, &own).for_memory(|dir| dir == parent);
+        assert_eq!(beside, Some(place(Version::Two, &parent)));
+        assert!(occupied(&own).to_string().contains("DelegateSubgroup="));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Sets a process's limits from outside, by `prlimit` and `setpriority`. Uses a cgroup if `RLIMIT_NPROC` has
-//! no effect.
+//! Sets a process's limits from outside, by `prlimit` and `setpriority`. Uses cgroups for memory, and for the
+//! number of processes if `RLIMIT_NPROC` has no effect.
 //!
 //! No `pre_exec`: this happens between the spawn and the `Welcome`, the worker's first message.
 
@@ -7,10 +7,15 @@ use super::worker_cgroup::WorkerCgroup;
 use crate::cause;
 use crate::worker_limits::WorkerLimits;
 use procpool_memory::rlimit;
+use procpool_protocol::MemoryCount;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getpriority_process, prlimit, setpriority_process};
 use rustix::thread::{CapabilitySet, capabilities};
 use std::io;
+use std::sync::Once;
+
+/// The limit of a cgroup that is made as a trial, in bytes.
+const PROBE: u64 = 1 << 30;
 
 /// A limit that this process is not permitted to set.
 #[derive(Debug, thiserror::Error)]
@@ -42,20 +47,69 @@ struct Setting {
     hard: u64,
 }
 
-/// Sets every limit of a process that has not been reaped. Hold the returned value as long as the process
-/// lives.
-pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Option<WorkerCgroup>, Refused> {
-    let cgroup =
-        limits.process_limit.filter(|_| is_uncounted(pid)).map(|limit| WorkerCgroup::around(pid, limit));
-    let cgroup = cgroup.transpose().map_err(|reason| Refused::Uncounted { reason })?;
-    for setting in settings(limits, cgroup.is_none()) {
+/// The means that hold a process to the limits that are no rlimits. Hold it as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct Confinement {
+    /// Counts its memory, and kills at the limit.
+    pub(crate) memory: Option<WorkerCgroup>,
+    /// Counts its processes, unless the other one does.
+    pub(crate) processes: Option<WorkerCgroup>,
+    /// The limit of its memory where no cgroup holds it, in bytes.
+    pub(crate) watched: Option<u64>,
+}
+
+impl Confinement {
+    /// Returns its cgroups.
+    pub(crate) fn cgroups(&self) -> impl Iterator<Item = &WorkerCgroup> {
+        self.memory.iter().chain(&self.processes)
+    }
+}
+
+/// Sets every limit of a process that has not been reaped.
+pub(crate) fn confine(pid: Pid, limits: &WorkerLimits) -> Result<Confinement, Refused> {
+    let memory = limits.memory_limit.and_then(|limit| memory_group(pid, limit));
+    let watched = limits.memory_limit.filter(|_| memory.is_none());
+    let uncounted = limits.process_limit.filter(|_| is_uncounted(pid));
+    let processes = uncounted.map(|limit| process_group(pid, limit, memory.as_ref()));
+    let processes = processes.transpose().map_err(|reason| Refused::Uncounted { reason })?.flatten();
+    for setting in settings(limits, uncounted.is_none()) {
         let limit = Rlimit { current: Some(setting.soft), maximum: Some(setting.hard) };
         prlimit(Some(pid), setting.resource, limit).map_err(|reason| refused(&setting, reason))?;
     }
     if limits.nice != 0 {
         renice(pid, limits.nice)?;
     }
-    Ok(cgroup)
+    Ok(Confinement { memory, processes, watched })
+}
+
+/// Puts a process into a cgroup that limits its memory. Returns `None` where none can be made: then the memory
+/// is watched.
+fn memory_group(pid: Pid, limit: u64) -> Option<WorkerCgroup> {
+    static TOLD: Once = Once::new();
+    let group = WorkerCgroup::of_memory(limit).and_then(|group| group.admit(pid).map(|()| group));
+    group
+        .inspect_err(|reason| {
+            TOLD.call_once(|| {
+                tracing::info!(%reason, "no cgroup counts the memory of a worker; watching its resident memory instead");
+            });
+        })
+        .ok()
+}
+
+/// Limits the number of a process's children by its cgroup for memory, or else by one of their own.
+fn process_group(pid: Pid, limit: u64, memory: Option<&WorkerCgroup>) -> io::Result<Option<WorkerCgroup>> {
+    match memory.map(|group| group.limit_processes(limit)).transpose()? {
+        Some(true) => Ok(None),
+        _ => WorkerCgroup::around(pid, limit).map(Some),
+    }
+}
+
+/// Returns how a worker's memory would be counted here.
+pub(crate) fn memory_count() -> MemoryCount {
+    match WorkerCgroup::of_memory(PROBE) {
+        Ok(_) => MemoryCount::Cgroup,
+        Err(_) => MemoryCount::Resident,
+    }
 }
 
 /// Finds the errors that [`confine`] would return, without a process.
@@ -91,7 +145,7 @@ fn settings(limits: &WorkerLimits, counts_processes: bool) -> impl Iterator<Item
     });
     let processes = limits.process_limit.filter(|_| counts_processes);
     let optional = [
-        limits.memory_limit.map(|bytes| exact("memory_limit", Resource::As, bytes)),
+        limits.address_space_limit.map(|bytes| exact("address_space_limit", Resource::As, bytes)),
         cpu,
         limits.open_files_limit.map(|files| exact("open_files_limit", Resource::Nofile, files)),
         processes.map(|tasks| exact("process_limit", Resource::Nproc, tasks)),
@@ -144,7 +198,7 @@ mod tests {
             Self(Command::new("/bin/sleep").arg("1000").spawn().expect("sleep is spawned"))
         }
 
-        fn confine(&self, limits: WorkerLimits) -> Result<Option<WorkerCgroup>, String> {
+        fn confine(&self, limits: WorkerLimits) -> Result<Confinement, String> {
             confine(Pid::from_child(&self.0), &limits).map_err(|refused| refused.to_string())
         }
     }
@@ -169,8 +223,22 @@ mod tests {
     fn a_limit_of_processes_is_counted_by_somebody_or_refused() {
         let sleep = Sleep::new();
         match sleep.confine(WorkerLimits { process_limit: Some(64), ..WorkerLimits::default() }) {
-            Ok(cgroup) => assert_eq!(cgroup.is_some(), geteuid().is_root()),
+            Ok(confinement) => assert_eq!(confinement.processes.is_some(), geteuid().is_root()),
             Err(refused) => assert!(refused.contains("run this process as another user"), "{refused}"),
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_by_a_cgroup_or_watched() {
+        let sleep = Sleep::new();
+        let limits = WorkerLimits { memory_limit: Some(64 << 20), ..WorkerLimits::default() };
+        let confinement = sleep.confine(limits).expect("a limit that can always be had");
+        let is_counted = memory_count() == MemoryCount::Cgroup;
+        assert_eq!(confinement.memory.is_some(), is_counted);
+        assert_eq!(confinement.watched, (!is_counted).then_some(64 << 20));
+        if let Some(group) = confinement.memory {
+            let own = std::fs::read_to_string(group.dir().join("cgroup.procs")).expect("its processes");
+            assert_eq!(own.trim(), sleep.0.id().to_string());
         }
     }
 

@@ -12,6 +12,7 @@ mod group;
 pub(crate) mod kin;
 pub(crate) mod limits;
 mod maker;
+pub(crate) mod memory_watch;
 pub(crate) mod oom_kills;
 pub(crate) mod open_files;
 mod orphans;

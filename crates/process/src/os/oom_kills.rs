@@ -12,6 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The files with the number. The one that excludes child groups is first.
 const FILES: [&str; 3] = ["memory.events.local", "memory.events", "memory.oom_control"];
 
+/// Returns whether the group at `dir` has reached its own limit, in bytes, and not only one above it.
+pub(super) fn is_limit_reached(dir: &Path, limit: u64) -> bool {
+    let read = |file: &str| fs::read_to_string(dir.join(file)).ok();
+    let events = read(FILES[0]).or_else(|| read(FILES[1]));
+    oom::is_limit_reached(limit, events.as_deref(), read("memory.max_usage_in_bytes").as_deref())
+}
+
 /// One control group.
 #[derive(Debug)]
 pub(crate) struct Group {

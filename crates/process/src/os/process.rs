@@ -3,11 +3,14 @@
 
 use super::fork::Home;
 use super::group;
+use super::limits::Confinement;
 use super::oom_kills::{Group, OomKills, Watch};
 use super::orphans;
 use super::usage::Usage;
 use super::wait::{self, Patience, Reaped};
 use super::worker_cgroup::WorkerCgroup;
+use crate::memory_limit;
+use procpool_protocol::MemoryCount;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use std::io;
@@ -35,8 +38,10 @@ struct Fate {
     /// The process was sent SIGKILL, and was alive shortly before.
     killed: bool,
     reaped: bool,
-    /// Killed with the group, until it is removed.
-    cgroup: Option<WorkerCgroup>,
+    /// It was sent SIGKILL because it was above the limit of its memory.
+    is_above_limit: bool,
+    /// Its cgroups are killed with the group, until they are removed.
+    confinement: Confinement,
     /// Determines whether the kernel's OOM killer killed the process.
     oom: Option<Watch>,
 }
@@ -85,12 +90,13 @@ impl Process {
     /// Sets the process's limits by `confine`. Kills the process if that fails.
     pub(crate) fn confined(
         mut self,
-        confine: impl FnOnce(Pid) -> io::Result<Option<WorkerCgroup>>,
+        confine: impl FnOnce(Pid) -> io::Result<Confinement>,
     ) -> io::Result<Self> {
-        let cgroup = confine(self.pid)?;
+        let confinement = confine(self.pid)?;
         let fate = self.fate.get_mut().unwrap_or_else(PoisonError::into_inner);
-        fate.oom = Watch::begin(cgroup.as_ref().map(WorkerCgroup::dir));
-        fate.cgroup = cgroup;
+        // In version 2, the group that counts processes may count OOM kills.
+        fate.oom = Watch::begin(confinement.cgroups().next().map(WorkerCgroup::dir));
+        fate.confinement = confinement;
         Ok(self)
     }
 
@@ -113,8 +119,35 @@ impl Process {
     pub(crate) fn resident_memory(&self) -> Option<u64> {
         // Locked while the file is read, because its name contains the pid.
         let fate = self.fate();
-        let pages = if fate.reaped { None } else { resident_pages(self.pid) };
-        pages?.checked_mul(rustix::param::page_size() as u64)
+        let resident = |statm: &str| statm.split(' ').nth(1)?.parse().ok();
+        if fate.reaped { None } else { memory_of(self.pid, resident) }
+    }
+
+    /// Returns the limit of its memory that no cgroup holds, in bytes.
+    pub(crate) fn watched_limit(&self) -> Option<u64> {
+        self.fate().confinement.watched
+    }
+
+    /// Returns the resident memory that is the process's own, in bytes, unless it is reaped. If that is above the
+    /// limit, kills the group.
+    pub(crate) fn own_memory_or_kill(&self) -> Option<u64> {
+        let mut fate = self.fate();
+        let limit = fate.confinement.watched.filter(|_| !fate.reaped)?;
+        let own = memory_of(self.pid, memory_limit::own_pages)?;
+        if memory_limit::is_above(limit, own) && !fate.killed && !fate.is_above_limit {
+            fate.is_above_limit = matches!(self.look(WaitIdOptions::EXITED), Ok(None));
+            self.kill_locked(&mut fate);
+        }
+        Some(own)
+    }
+
+    /// Returns whether the process is above the limit of its memory that no cgroup holds.
+    pub(crate) fn is_above_limit(&self) -> bool {
+        // Locked while the file is read, because its name contains the pid.
+        let fate = self.fate();
+        let own = || memory_of(self.pid, memory_limit::own_pages);
+        let limit = fate.confinement.watched.filter(|_| !fate.reaped);
+        limit.is_some_and(|limit| own().is_some_and(|own| memory_limit::is_above(limit, own)))
     }
 
     /// Sends SIGKILL to the whole group, unless the leader was reaped already. If there is a cgroup, kills
@@ -124,12 +157,16 @@ impl Process {
             return;
         }
         let mut fate = self.fate();
-        if fate.reaped {
-            return;
+        if !fate.reaped {
+            self.kill_locked(&mut fate);
         }
+    }
+
+    fn kill_locked(&self, fate: &mut Fate) {
         let found = self.look(WaitIdOptions::EXITED);
         let is_gone = matches!(found, Err(Errno::CHILD));
-        fate.killed |= matches!(found, Ok(None));
+        // A kill for its memory is the worker's own doing, and is no kill that this process had asked for.
+        fate.killed |= matches!(found, Ok(None)) && !fate.is_above_limit;
         // If the host ignores SIGCHLD or waits for every child, the dead are reaped elsewhere (ECHILD). The
         // pid may then belong to another process.
         if !group::kill(self.pidfd.as_fd()) && !is_gone {
@@ -138,9 +175,7 @@ impl Process {
         }
         // A process that was forked from a template leads no group in its first moment.
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
-        if let Some(cgroup) = &fate.cgroup {
-            cgroup.kill();
-        }
+        fate.confinement.cgroups().for_each(WorkerCgroup::kill);
     }
 
     /// Kills the rest of the group and reaps the leader, which must be dead already.
@@ -153,16 +188,19 @@ impl Process {
         let result = self.reap(Patience::Wait);
         fate.reaped = true;
         let killer = fate.oom.take().filter(|_| !fate.killed);
-        let cgroup = fate.cgroup.take();
+        let (confinement, is_above_limit) = (std::mem::take(&mut fate.confinement), fate.is_above_limit);
         drop(fate);
         // ECHILD: the host process ignores SIGCHLD or waits for every child. The worker is dead, but its exit
         // status is lost.
         let mut reaped = result.ok().flatten().unwrap_or_else(Reaped::unknown);
         if reaped.exit.signal() == Some(Signal::KILL.as_raw()) {
             reaped.oom_killed = killer.is_some_and(Watch::has_killed);
+            let group = confinement.memory.as_ref().filter(|_| reaped.oom_killed);
+            let counted = group.filter(|group| group.is_limit_reached()).map(|_| MemoryCount::Cgroup);
+            reaped.above_limit = is_above_limit.then_some(MemoryCount::Resident).or(counted);
         }
-        // Removes the cgroup's directory as well.
-        drop(cgroup);
+        // Removes the directories of the cgroups as well.
+        drop(confinement);
         own.map_or(Reaped { peak_memory: None, ..reaped }, |own| own.of_its_own(reaped))
     }
 
@@ -212,10 +250,10 @@ impl Process {
     }
 }
 
-/// Returns the second field of `/proc/<pid>/statm`.
-fn resident_pages(pid: Pid) -> Option<u64> {
+/// Returns what `pages` finds in `/proc/<pid>/statm`, in bytes.
+fn memory_of(pid: Pid, pages: impl FnOnce(&str) -> Option<u64>) -> Option<u64> {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    statm.split(' ').nth(1)?.parse().ok()
+    pages(&statm)?.checked_mul(rustix::param::page_size() as u64)
 }
 
 /// Readable once the process is dead.

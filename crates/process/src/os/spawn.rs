@@ -1,7 +1,7 @@
 //! Spawns one worker process: its descriptors, its limits, and its first message.
 
 use super::birthplace::Birthplace;
-use super::limits;
+use super::limits::{self, Confinement};
 use super::open_files;
 use super::posix_spawn::{Image, Plan};
 use super::process::Process;
@@ -175,15 +175,12 @@ fn plan(request: &SpawnRequest, is_file: bool) -> io::Result<Plan> {
     })
 }
 
-pub(crate) fn confine(
-    pid: Pid,
-    worker: &WorkerLimits,
-) -> io::Result<Option<super::worker_cgroup::WorkerCgroup>> {
-    let cgroup = limits::confine(pid, worker).map_err(io::Error::other)?;
+pub(crate) fn confine(pid: Pid, worker: &WorkerLimits) -> io::Result<Confinement> {
+    let confinement = limits::confine(pid, worker).map_err(io::Error::other)?;
     if worker.open_files_limit.is_none() {
         open_files::give_back(pid);
     }
-    Ok(cgroup)
+    Ok(confinement)
 }
 
 /// Raising the score of one's own child needs no privilege. A system without scores chooses no victims.

@@ -2,7 +2,7 @@
 //! used.
 #![allow(unsafe_code)]
 
-use procpool_protocol::Exit;
+use procpool_protocol::{Exit, MemoryCount};
 use rustix::process::Pid;
 use std::io;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub(crate) struct Reaped {
     pub(crate) had_children: bool,
     /// The kernel's OOM killer killed it.
     pub(crate) oom_killed: bool,
+    /// It was killed above the limit of its memory, which was counted like this.
+    pub(crate) above_limit: Option<MemoryCount>,
 }
 
 impl Reaped {
@@ -31,6 +33,7 @@ impl Reaped {
             cpu_time: Duration::ZERO,
             had_children: true,
             oom_killed: false,
+            above_limit: None,
         }
     }
 }
@@ -83,6 +86,7 @@ fn describe(status: libc::c_int, usage: &libc::rusage) -> Reaped {
         cpu_time: duration(usage.ru_utime) + duration(usage.ru_stime),
         had_children: true,
         oom_killed: false,
+        above_limit: None,
     }
 }
 

@@ -1,11 +1,12 @@
-//! [`WorkerCgroup`]: a control group around one worker. It limits the number of processes in it. All of them
-//! can be killed, including those that left the worker's process group and session.
+//! [`WorkerCgroup`]: a control group around one worker. It limits the number of processes in it, or their memory.
+//! All of them can be killed, including those that left the worker's process group and session.
 //!
 //! The coordinator holds a lock on the group's directory. If a cgroup can be locked, it has no owner, and its
 //! processes have lost their coordinator.
 
 use super::cgroup::Place;
-use super::fork::Home;
+use super::fork::{Home, PerProcess};
+use super::oom_kills;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashSet;
@@ -35,6 +36,10 @@ pub(crate) struct WorkerCgroup {
     dir: PathBuf,
     lock: File,
     home: Home,
+    /// It counts processes as well as memory.
+    counts_all: bool,
+    /// The limit of its memory, in bytes.
+    memory: u64,
 }
 
 impl WorkerCgroup {
@@ -45,8 +50,42 @@ impl WorkerCgroup {
         SWEPT.call_once(|| sweep(&place.dir));
         let cgroup = Self::make(&place)?;
         write(&cgroup.dir, "pids.max", &limit.to_string())?;
-        write(&cgroup.dir, "cgroup.procs", &pid.to_string())?;
+        cgroup.admit(pid)?;
         Ok(cgroup)
+    }
+
+    /// Creates an empty cgroup whose processes use at most `limit` bytes of memory together. The kernel kills
+    /// one that needs more, or all of them where it can.
+    pub(crate) fn of_memory(limit: u64) -> io::Result<Self> {
+        static PLACE: PerProcess<Result<Place, String>> = PerProcess::new();
+        // Searched for once: where there is none, each start of a worker would search in vain.
+        let place = PLACE.get(|| {
+            let place = Place::of_memory().map_err(|error| error.to_string())?;
+            sweep(&place.dir);
+            Ok(place)
+        });
+        let place = place.as_ref().map_err(|reason| io::Error::other(reason.clone()))?;
+        let mut cgroup = Self::make(place)?;
+        (cgroup.counts_all, cgroup.memory) = (place.counts_all(), limit);
+        let [(file, bytes), (swap, swapped)] = place.memory_files(limit);
+        write(&cgroup.dir, file, &bytes.to_string())?;
+        // Without swap there is no such file, or it does not matter. Version 1 has no file for the other.
+        let _ = write(&cgroup.dir, swap, &swapped.to_string());
+        let _ = write(&cgroup.dir, "memory.oom.group", "1");
+        Ok(cgroup)
+    }
+
+    /// Limits the number of processes of a group for memory. Returns whether it can, which version 1 cannot.
+    pub(crate) fn limit_processes(&self, limit: u64) -> io::Result<bool> {
+        self.counts_all
+            .then(|| write(&self.dir, "pids.max", &limit.to_string()))
+            .transpose()
+            .map(|it| it.is_some())
+    }
+
+    /// Puts a process into the group.
+    pub(crate) fn admit(&self, pid: Pid) -> io::Result<()> {
+        write(&self.dir, "cgroup.procs", &pid.to_string())
     }
 
     fn make(place: &Place) -> io::Result<Self> {
@@ -56,7 +95,15 @@ impl WorkerCgroup {
             match place.make(&format!("{PREFIX}{}-{number}", std::process::id())) {
                 // Another coordinator that sweeps at this moment may consider it to be without an owner.
                 Ok(dir) => match lock(&dir).ok().filter(|_| dir.exists()) {
-                    Some(lock) => return Ok(Self { dir, lock, home: Home::here() }),
+                    Some(lock) => {
+                        return Ok(Self {
+                            dir,
+                            lock,
+                            home: Home::here(),
+                            counts_all: false,
+                            memory: u64::MAX,
+                        });
+                    }
                     None => continue,
                 },
                 // Created by a coordinator of another pid namespace.
@@ -65,6 +112,11 @@ impl WorkerCgroup {
             }
         }
         Err(io::Error::other("others keep sweeping the groups away"))
+    }
+
+    /// Returns whether its processes have reached the limit of its memory.
+    pub(crate) fn is_limit_reached(&self) -> bool {
+        oom_kills::is_limit_reached(&self.dir, self.memory)
     }
 
     /// Returns the group's directory.
@@ -154,7 +206,7 @@ fn sweep(place: &Path) {
         if entry.file_name().to_str().is_some_and(is_name)
             && let Ok(lock) = lock(&dir)
         {
-            drop(WorkerCgroup { dir, lock, home: Home::here() });
+            drop(WorkerCgroup { dir, lock, home: Home::here(), counts_all: false, memory: u64::MAX });
         }
     }
 }

@@ -47,6 +47,28 @@ impl WorkerProcess {
         }
     }
 
+    /// Returns the limit of its memory that no cgroup holds, in bytes. Another program's process has none.
+    pub(crate) fn watched_limit(&self) -> Option<u64> {
+        self.child()?.watched_limit()
+    }
+
+    /// Returns the memory of a child's own, in bytes, and kills the child if that is above its limit.
+    pub(crate) fn own_memory_or_kill(&self) -> Option<u64> {
+        self.child()?.own_memory_or_kill()
+    }
+
+    /// Returns whether it is above the limit of its memory that no cgroup holds.
+    pub(crate) fn is_above_limit(&self) -> bool {
+        self.child().is_some_and(Process::is_above_limit)
+    }
+
+    fn child(&self) -> Option<&Process> {
+        match self {
+            Self::Child(child) => Some(child),
+            Self::Attached(_) => None,
+        }
+    }
+
     /// Returns the control group of a child, if it counts the kernel's OOM kills.
     pub(crate) fn oom_group(&self) -> Option<Arc<Group>> {
         match self {

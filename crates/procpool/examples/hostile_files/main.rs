@@ -28,7 +28,7 @@ fn check(libpng: &Libpng, file: &[u8]) -> Result<(u32, u32), Failure> {
 async fn service() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::<Check>::builder(Executable::current())
         .run_timeout(Duration::from_secs(5)) // a file that makes the library loop
-        .memory_limit(1 << 30) // bytes of address space: a decompression bomb
+        .address_space_limit(1 << 30) // bytes: a decompression bomb
         .recycle_jobs(1_000) // leaks
         .start()
         .await?;

@@ -2,7 +2,9 @@
 
 use procpool_protocol::crash::{Exit, ExitReport};
 use procpool_protocol::outcome::{OutcomeKind, Refusal, Refused};
-use procpool_protocol::{CrashReport, Encoding, Failure, JobError, JobId, LimitHit, PayloadError, Stage};
+use procpool_protocol::{
+    CrashReport, Encoding, Failure, JobError, JobId, LimitHit, MemoryCount, PayloadError, Stage,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -227,12 +229,12 @@ fn every_outcome_that_is_saved_names_its_file() {
 #[test]
 fn a_limit_that_was_hit_is_named() {
     let mut death = ExitReport::new("fib-3", 4711, Exit::by_signal(6, false));
-    death.limit = Some(LimitHit::memory(256 << 20));
+    death.limit = Some(LimitHit::memory(256 << 20, MemoryCount::Cgroup));
     death.stderr = vec!["memory allocation of 64 bytes failed".into()];
     assert_eq!(
         death.to_string(),
         "worker fib-3 (pid 4711) ended with signal 6 (SIGABRT) after 0.0ns and 0 jobs; \
-         it hit its memory limit of 256 MiB; its last words: memory allocation of 64 bytes failed"
+         it hit its memory limit of 256 MiB (counted by its cgroup); its last words: memory allocation of 64 bytes failed"
     );
     let report = CrashReport::new(JobId::from_bits(1), Stage::Running, death);
     assert_eq!(serde_json::to_value(report).expect("JSON")["limit_hit"], "memory");

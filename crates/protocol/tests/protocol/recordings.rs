@@ -78,7 +78,7 @@ fn what_was_written_is_read_back() {
     assert_eq!(SavedJob::read(&written(&whole)[..]).expect("read"), whole);
     whole.worker_data = Payload::none();
     whole.recording.build = None;
-    whole.recording.limits.memory_limit = Some(1 << 30);
+    whole.recording.limits.address_space_limit = Some(1 << 30);
     assert_eq!(SavedJob::read(&written(&whole)[..]).expect("read"), whole);
 }
 

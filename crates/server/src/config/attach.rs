@@ -55,6 +55,7 @@ fn of_spawned_workers(table: &PoolTable) -> Option<&'static str> {
         ("recycle_lifetime", table.recycle_lifetime.is_some()),
         ("recycle_memory", table.recycle_memory.is_some()),
         ("memory_limit", table.memory_limit.is_some()),
+        ("address_space_limit", table.address_space_limit.is_some()),
         ("cpu_limit", table.cpu_limit.is_some()),
         ("open_files_limit", table.open_files_limit.is_some()),
         ("process_limit", table.process_limit.is_some()),

@@ -81,6 +81,7 @@ pub(super) struct PoolTable {
     pub(super) client_deaths: Option<u32>,
     pub(super) retry_out_of_memory: Option<bool>,
     pub(super) memory_limit: Option<Size>,
+    pub(super) address_space_limit: Option<Size>,
     pub(super) cpu_limit: Option<Positive>,
     pub(super) open_files_limit: Option<u64>,
     pub(super) process_limit: Option<u64>,

@@ -38,7 +38,7 @@ struct Origin {
     directory: PathBuf,
     command: Place,
     current_dir: Place,
-    memory_limit: Place,
+    address_space_limit: Place,
 }
 
 impl PoolSpec {
@@ -83,7 +83,7 @@ impl PoolSpec {
             directory: directory_of(source.path),
             command: source.place_of(&[keys[0], keys[1], "command"]),
             current_dir: source.place_of(&[keys[0], keys[1], "current_dir"]),
-            memory_limit: source.place_of(&[keys[0], keys[1], "memory_limit"]),
+            address_space_limit: source.place_of(&[keys[0], keys[1], "address_space_limit"]),
         };
         let workers = attach::workers(&name, &table, attach_dir.map(|dir| origin.directory.join(dir)))
             .map_err(|(key, mistake)| {
@@ -144,8 +144,8 @@ impl PoolSpec {
         let Some(executable) = config.workers.executable() else { return Vec::new() };
         let lost = executable.args().iter().filter_map(|arg| lost::argument(arg, start, &origin.directory));
         let lost = lost.map(|lost| format!("{}: {lost}", origin.command));
-        let starved = node::starved(executable.as_path(), self.limits.worker.memory_limit);
-        lost.chain(starved.map(|starved| format!("{}: {starved}", origin.memory_limit))).collect()
+        let starved = node::starved(executable.as_path(), self.limits.worker.address_space_limit);
+        lost.chain(starved.map(|starved| format!("{}: {starved}", origin.address_space_limit))).collect()
     }
 
     fn executable(&self, command: &Command) -> Result<Executable, ConfigError> {
@@ -247,6 +247,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
 
 fn worker_limits(table: &PoolTable, mut limits: WorkerLimits) -> WorkerLimits {
     limits.memory_limit = table.memory_limit.map(|size| size.0);
+    limits.address_space_limit = table.address_space_limit.map(|size| size.0);
     limits.cpu_limit = table.cpu_limit.map(|span| span.0);
     limits.open_files_limit = table.open_files_limit;
     limits.process_limit = table.process_limit;

@@ -16,7 +16,7 @@ const SIGTERM: i32 = 15;
 /// asked for it, the worker gave the reason. A worker that hit a limit is at fault, however it ended.
 pub(crate) fn of(report: &ExitReport, was_killed: bool) -> Death {
     match (report.limit, report.exit.signal()) {
-        (Some(LimitHit::Memory { .. }), _) => Death::OutOfMemory,
+        (Some(LimitHit::Memory { .. } | LimitHit::AddressSpace { .. }), _) => Death::OutOfMemory,
         _ if report.oom_killed => Death::OutOfMemory,
         (None, Some(SIGKILL)) if was_killed => Death::Own,
         (None, Some(SIGHUP | SIGINT | SIGQUIT | SIGKILL | SIGTERM)) => Death::Killed,
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_signal_that_ends_programs_is_somebody_elses_where_no_limit_was_hit() {
         let signal = |number| Exit::by_signal(number, false);
-        let memory = Some(LimitHit::memory(1));
+        let memory = Some(LimitHit::address_space(1));
         let cpu = Some(LimitHit::cpu(std::time::Duration::from_secs(1)));
         for number in [1, 2, 3, 9, 15] {
             assert_eq!(blame(signal(number), None), Death::Killed, "{number}");

@@ -53,7 +53,8 @@ const WEIGHING: Duration = Duration::from_millis(100);
 impl<'a> FrameHandler<'a> {
     pub(crate) fn new(core: &'a Core, worker: WorkerId, kill_switch: Arc<KillSwitch>) -> Self {
         let limits = &core.limits;
-        let looks_at_each = limits.worker.cpu_limit.is_some() || limits.supervision.recycle_memory.is_some();
+        let has_bound = limits.worker.cpu_limit.is_some() || limits.supervision.recycle_memory.is_some();
+        let looks_at_each = has_bound || kill_switch.is_watched();
         Self {
             core,
             worker,
@@ -230,11 +231,17 @@ impl FrameHandler<'_> {
         });
     }
 
-    /// Returns how much of its processor time the worker has used. Checked after every job, and before the
-    /// next one, where there is a limit: the job that exceeds it must be the one that used it.
+    /// Returns how much of its processor time and memory the worker has used. Checked after every job, and before
+    /// the next one, where there is a limit: the job that exceeds it must be the one that used it.
     fn spent(&self) -> Spent {
         let limits = &self.core.limits;
-        let limit = limits.worker.cpu_limit.filter(|_| !limits.supervision.process_per_job);
+        if limits.supervision.process_per_job {
+            return Spent::Little;
+        }
+        if self.looks_at_each && self.kill_switch.is_above_limit() {
+            return Spent::All;
+        }
+        let limit = limits.worker.cpu_limit;
         match limit.and_then(|limit| Some((limit, self.kill_switch.cpu_time()?))) {
             Some((limit, used)) if used >= limit => Spent::All,
             Some((limit, used)) if used >= limit / 2 => Spent::Much,

@@ -107,6 +107,7 @@ fn every_key_of_a_pool_arrives() {
         client_deaths = 13
         retry_out_of_memory = true
         memory_limit = "512 MiB"
+        address_space_limit = "4 GiB"
         cpu_limit = "6s"
         open_files_limit = 64
         process_limit = 7
@@ -136,6 +137,7 @@ fn every_key_of_a_pool_arrives() {
     assert_eq!((windows, rules.breaker_failures), ([10, 11, 12].map(seconds), 7));
     assert_eq!((rules.poison_deaths, rules.client_deaths, rules.retry_out_of_memory), (Some(8), 13, true));
     let worker = limits.worker;
+    assert_eq!(worker.address_space_limit, Some(4 << 30));
     assert_eq!((worker.memory_limit, worker.file_size_limit), (Some(512 << 20), Some(1000)));
     assert_eq!((worker.cpu_limit, worker.nice), (Some(seconds(6)), -3));
     assert_eq!((worker.open_files_limit, worker.process_limit), (Some(64), Some(7)));
