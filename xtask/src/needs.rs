@@ -75,6 +75,7 @@ fn is_met(need: Need) -> bool {
         Need::Binfmt => is_root() && says("sh", &["-c", BINFMT]).is_some(),
         Need::Libpng => says("python3", &["-c", LIBPNG]).is_some(),
         Need::Node => says("node", &["--input-type=module", "-e", NODE]).is_some(),
+        Need::Systemd => says("systemd-analyze", &["--version"]).is_some(),
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

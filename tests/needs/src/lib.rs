@@ -38,11 +38,13 @@ pub enum Need {
     Libpng,
     /// Node.js 18 or later.
     Node,
+    /// The tools of systemd, which check units.
+    Systemd,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -54,6 +56,7 @@ impl Need {
         Self::Disk,
         Self::Libpng,
         Self::Node,
+        Self::Systemd,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -71,6 +74,7 @@ impl Need {
             Self::Disk => "disk",
             Self::Libpng => "libpng",
             Self::Node => "node",
+            Self::Systemd => "systemd",
         }
     }
 
