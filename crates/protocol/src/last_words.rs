@@ -12,7 +12,7 @@ const HOLLOW: &[&str] = &[
 
 /// The beginnings of such lines.
 const HOLLOW_STARTS: &[&str] =
-    &["note: ", "-----", "Node.js v", "Aborted", "Stack trace:", "#FailureMessage Object: "];
+    &["note: ", "-----", "Node.js v", "(Use `node ", "Aborted", "Stack trace:", "#FailureMessage Object: "];
 
 /// The lines of `assert_eq!` after its message.
 const OPERANDS: &[&str] = &["left: ", "right: "];
@@ -22,7 +22,21 @@ pub(crate) fn of(lines: &[String]) -> Option<&str> {
     let telling = |line: &&String| !is_hollow(line);
     // After its summary, a sanitizer lists memory byte by byte.
     let summary = lines.iter().rfind(|line| line.starts_with("SUMMARY: ") && line.contains("Sanitizer: "));
-    summary.or_else(|| lines.iter().rfind(telling)).or(lines.last()).map(String::as_str)
+    let found = summary.or_else(|| thrown_in_node(lines)).or_else(|| lines.iter().rfind(telling));
+    found.or(lines.last()).map(String::as_str)
+}
+
+/// Returns the line of the error that ended Node, which prints the error's members after its trace.
+fn thrown_in_node(lines: &[String]) -> Option<&String> {
+    let end = lines.iter().rposition(|line| line.starts_with("Node.js v"))?;
+    lines[..end].iter().rfind(|line| names_an_error(line))
+}
+
+/// `TypeError: boom`, or `Error [ERR_CODE]: boom`.
+fn names_an_error(line: &str) -> bool {
+    let Some((name, _)) = line.split_once(": ") else { return false };
+    let name = name.split_once(" [").map_or(name, |(name, _)| name);
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
 
 fn is_hollow(line: &str) -> bool {
@@ -136,5 +150,31 @@ mod tests {
         assert_eq!(last(&node).as_deref(), Some(node[0]));
         let thrown = ["Error: boom", "    at run (/w.js:1:7)", "    at main (/w.js:9:1)", "Node.js v20.1.0"];
         assert_eq!(last(&thrown).as_deref(), Some("Error: boom"));
+    }
+
+    #[test]
+    fn the_members_of_an_error_of_node_are_not_its_words() {
+        let missing = [
+            "node:internal/modules/cjs/loader:1210",
+            "  throw err;",
+            "  ^",
+            "",
+            "Error: Cannot find module 'sharp'",
+            "Require stack:",
+            "- /srv/worker.js",
+            "    at Module._load (node:internal/modules/cjs/loader:1038:27) {",
+            "  code: 'MODULE_NOT_FOUND',",
+            "  requireStack: [ '/srv/worker.js' ]",
+            "}",
+            "",
+            "Node.js v20.20.2",
+        ];
+        assert_eq!(last(&missing).as_deref(), Some(missing[4]));
+        let coded =
+            ["TypeError [ERR_X]: no", "    at f (/w.js:1:1) {", "  code: 'ERR_X'", "}", "Node.js v18.0.0"];
+        assert_eq!(last(&coded).as_deref(), Some(coded[0]));
+        let text =
+            ["Uncaught:", "'just a text'", "(Use `node --trace-uncaught` for more)", "", "Node.js v20.1.0"];
+        assert_eq!(last(&text).as_deref(), Some(text[1]));
     }
 }
