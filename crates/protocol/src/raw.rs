@@ -77,6 +77,10 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(bytes.into())
             }
 
+            fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+                Ok(text.as_bytes().to_vec().into())
+            }
+
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes, A::Error> {
                 let mut bytes = Vec::new();
                 while let Some(byte) = seq.next_element::<u8>()? {
@@ -84,6 +88,10 @@ impl<'de> Deserialize<'de> for Bytes {
                 }
                 Ok(bytes.into())
             }
+        }
+        // As bytes, `serde_json` would take a string that is neither UTF-8 nor JSON.
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_any(Visitor);
         }
         // Not `byte_buf`, which would request a copy.
         deserializer.deserialize_bytes(Visitor)

@@ -130,3 +130,13 @@ fn the_numbers_of_encodings_are_the_wire_s() {
     }
     assert_eq!((4..=u8::MAX).filter_map(Encoding::from_wire).next(), None);
 }
+
+#[test]
+fn a_text_that_is_no_json_is_no_byte_string_either() {
+    for text in [&b"\"\xff\xfe\""[..], b"\"\0a\"", b"\"\\ud83d\"", b"\"a"] {
+        let payload = Payload::json(text);
+        assert!(payload.decode::<String>().is_err() && payload.decode::<Bytes>().is_err(), "{text:?}");
+    }
+    let text = Payload::json("\"\u{e9}\\n\"").decode::<Bytes>().expect("a text");
+    assert_eq!(*text, *"\u{e9}\n".as_bytes());
+}
