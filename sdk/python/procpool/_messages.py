@@ -55,6 +55,8 @@ class Port:
             found = self._reader.read()
             if found is None:
                 raise EOFError("the other side has no further messages")
+            if found[0] == wire.REFUSED:
+                raise wire.refused(found)
             if found[0] != wire.MESSAGE:
                 raise ProtocolError(f"a frame of kind 0x{found[0]:02x} where a message was expected")
             if found[2] == wire.RAW:
