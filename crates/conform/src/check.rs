@@ -26,6 +26,14 @@ pub enum Needs {
     Input,
     /// The fixture job `conformance`, whose input is a command.
     Fixture,
+    /// The fixture job `conformance-keep`, which returns the input of the job before.
+    Keeper,
+    /// The fixture job `conformance-parts`, whose value has a byte string.
+    Parts,
+    /// A worker of free messages, and an input that it answers with a message.
+    Message,
+    /// A fixture of free messages, which answers each command.
+    Messages,
 }
 
 impl fmt::Display for Needs {
@@ -34,6 +42,10 @@ impl fmt::Display for Needs {
             Self::Nothing => "any worker",
             Self::Input => "an input",
             Self::Fixture => "the fixture",
+            Self::Keeper => "the fixture that keeps its input",
+            Self::Parts => "the fixture of parts",
+            Self::Message => "free messages, and an input",
+            Self::Messages => "the fixture of free messages",
         })
     }
 }
@@ -81,6 +93,12 @@ impl Check {
     /// Returns the same check for the fixture.
     pub(crate) const fn with_fixture(mut self) -> Self {
         self.needs = Needs::Fixture;
+        self
+    }
+
+    /// Returns the same check for workers with another need.
+    pub(crate) const fn with(mut self, needs: Needs) -> Self {
+        self.needs = needs;
         self
     }
 }

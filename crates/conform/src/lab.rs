@@ -1,11 +1,12 @@
 //! [`Lab`]: starts workers of the command under test, and knows what their `Hello` says.
 
 use crate::check::{Checked, Needs, Stop, ensure, skip, wrong};
+use crate::frame::Out;
 use crate::os::process::{End, Process};
 use crate::output::Output;
 use crate::subject::Subject;
 use crate::worker::{Inheritance, Terms, Worker};
-use crate::{FIXTURE, PATIENCE};
+use crate::{FIXTURE, KEEPER, PARTS, PATIENCE};
 use procpool_protocol::message::Status;
 use procpool_protocol::preamble::Preamble;
 use serde_json::Value;
@@ -32,7 +33,9 @@ impl<'a> Lab<'a> {
     /// Starts a first worker, to know what the others can do.
     pub(crate) fn open(subject: &'a Subject) -> Self {
         let mut lab = Self { subject, hello: Ok(Value::Null) };
-        let hello = lab.spawn(&Terms::default()).and_then(|mut worker| worker.hello());
+        let hello = |mode| lab.spawn(&Terms { mode: Some(mode), ..Terms::default() })?.hello();
+        // A worker of free messages alone may say at once that it has no jobs.
+        let hello = hello("jobs").or_else(|stop| hello("messages").map_err(|_| stop));
         lab.hello = hello.map_err(|stop| match stop {
             Stop::Wrong(text) | Stop::Skip(text) => text,
         });
@@ -67,15 +70,38 @@ impl<'a> Lab<'a> {
 
     /// Skips a check whose job the worker does not have.
     pub(crate) fn provide(&self, needs: Needs) -> Checked {
-        if needs == Needs::Nothing {
-            return Ok(());
-        }
-        self.provide_jobs("json")?;
+        let is_job = |name: &str| {
+            if self.says("job") == name { Ok(()) } else { skip(format!("needs the job `{name}`")) }
+        };
         match needs {
-            Needs::Fixture if !self.is_fixture() => skip(format!("needs the job `{FIXTURE}`")),
-            Needs::Input if self.input().is_none() => skip("needs `--any INPUT`"),
-            _ => Ok(()),
+            Needs::Nothing => Ok(()),
+            Needs::Fixture => self.provide_jobs("json").and_then(|()| is_job(FIXTURE)),
+            Needs::Input => self.any_job().map(drop),
+            Needs::Keeper => self.provide_jobs("raw").and_then(|()| is_job(KEEPER)),
+            Needs::Parts => self.provide_jobs("bincode").and_then(|()| is_job(PARTS)),
+            Needs::Message => self.provide_messages().and_then(|()| self.any().map(drop)),
+            Needs::Messages if self.is_fixture() => self.provide_messages(),
+            Needs::Messages => skip(format!("needs a worker of free messages called `{FIXTURE}`")),
         }
+    }
+
+    /// Skips a check of free messages, which the worker does not take.
+    pub(crate) fn provide_messages(&self) -> Checked {
+        self.hello()?;
+        if !self.has_mode("messages") {
+            return skip("its Hello does not have the mode `messages`");
+        }
+        if self.reads("json") { Ok(()) } else { skip("it does not read json") }
+    }
+
+    /// Returns whether `Hello` has this mode.
+    fn has_mode(&self, mode: &str) -> bool {
+        self.says("modes").as_array().is_some_and(|modes| modes.iter().any(|it| it == mode))
+    }
+
+    /// Returns the mode in which the worker is checked, where a check is about neither.
+    fn mode(&self) -> &'static str {
+        if self.has_mode("messages") && !self.has_mode("jobs") { "messages" } else { "jobs" }
     }
 
     /// Skips a check of jobs whose inputs have this encoding, which the worker does not take.
@@ -88,8 +114,10 @@ impl<'a> Lab<'a> {
         if self.reads(encoding) { Ok(()) } else { skip(format!("it does not read {encoding}")) }
     }
 
+    /// A worker of free messages has the name of its file, which may end in that of its language.
     fn is_fixture(&self) -> bool {
-        self.says("job") == FIXTURE
+        let name = self.says("job").as_str().unwrap_or_default();
+        name == FIXTURE || name.split_once('.').is_some_and(|(name, _)| name == FIXTURE)
     }
 
     fn input(&self) -> Option<Vec<u8>> {
@@ -100,6 +128,12 @@ impl<'a> Lab<'a> {
     /// Returns an input that the worker answers with `Ok`.
     pub(crate) fn any(&self) -> Checked<Vec<u8>> {
         self.input().map_or_else(|| skip("needs `--any INPUT`"), Ok)
+    }
+
+    /// Returns the same, if the worker takes it as a job.
+    pub(crate) fn any_job(&self) -> Checked<Vec<u8>> {
+        self.provide_jobs("json")?;
+        self.any()
     }
 
     /// Returns the status with which a worker answers the known input, if that is another one than `Ok`.
@@ -117,7 +151,7 @@ impl<'a> Lab<'a> {
     }
 
     /// Returns the job that a `Welcome` names.
-    pub(crate) fn job(&self) -> Option<&str> {
+    fn job(&self) -> Option<&str> {
         self.subject.job.as_deref()
     }
 
@@ -138,7 +172,12 @@ impl<'a> Lab<'a> {
 
     /// Returns preamble and `Welcome`.
     pub(crate) fn opening(&self, terms: &Terms) -> Vec<u8> {
-        [&Preamble::ours().to_bytes()[..], &terms.frame(self.job()).bytes()].concat()
+        [&Preamble::ours().to_bytes()[..], &self.welcome(terms).bytes()].concat()
+    }
+
+    /// Returns a `Welcome`.
+    pub(crate) fn welcome(&self, terms: &Terms) -> Out {
+        terms.frame(self.mode(), self.job())
     }
 
     /// Returns a worker that is ready.

@@ -42,6 +42,12 @@ use std::time::{Duration, Instant};
 /// Name of the job of the fixture.
 pub const FIXTURE: &str = "conformance";
 
+/// Name of the fixture's job that returns the input of the job before.
+pub const KEEPER: &str = "conformance-keep";
+
+/// Name of the fixture's job whose value has a byte string.
+pub const PARTS: &str = "conformance-parts";
+
 /// Maximum time for any single event.
 const PATIENCE: Duration = Duration::from_secs(10);
 

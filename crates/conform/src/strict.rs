@@ -62,6 +62,13 @@ pub(crate) fn status(status: &Status) -> Checked {
     }
 }
 
+/// Reads a `MessageFailed`, and checks its texts.
+pub(crate) fn failure_message(frame: &In) -> Checked<Failure> {
+    let read: Failure = message(&frame.message, "MessageFailed")?;
+    failure(&read)?;
+    Ok(read)
+}
+
 fn failure(failure: &Failure) -> Checked {
     text("the code", failure.code())?;
     text("the message", failure.message())?;

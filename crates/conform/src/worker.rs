@@ -30,7 +30,8 @@ pub(crate) struct Inheritance {
 /// The contents of a `Welcome`.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
-    pub(crate) mode: &'static str,
+    /// The worker's own if it is `None`.
+    pub(crate) mode: Option<&'static str>,
     pub(crate) owned: bool,
     pub(crate) max_payload: u32,
     pub(crate) page: bool,
@@ -44,7 +45,7 @@ pub(crate) struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
-            mode: "jobs",
+            mode: None,
             owned: true,
             max_payload: DEFAULT_MAX_PAYLOAD,
             page: false,
@@ -56,10 +57,10 @@ impl Default for Terms {
 }
 
 impl Terms {
-    /// Returns the frame, for a worker that should serve `job`.
-    pub(crate) fn frame(&self, job: Option<&str>) -> Out {
+    /// Returns the frame, for a worker of this mode that should serve `job`.
+    pub(crate) fn frame(&self, mode: &str, job: Option<&str>) -> Out {
         let mut welcome = json!({
-            "mode": self.mode,
+            "mode": self.mode.unwrap_or(mode),
             "owned": self.owned,
             "worker": "conform-1",
             "pool": "conform",

@@ -1,6 +1,7 @@
 //! Workers that break the wire on purpose: the check that is about it fails.
 
-use crate::smallest::{python, with_fault};
+use crate::sdk::in_python_with_fault;
+use crate::smallest::{self, python, with_fault};
 use crate::{failures, findings, worker};
 use procpool_conform::Subject;
 use procpool_tests::server::Scratch;
@@ -89,4 +90,61 @@ fn a_worker_that_ends_badly_is_caught() {
     );
     caught_in_python("return 2\n", "return 1\n", "by-hand", "expected exit code 2, got exit code 1");
     caught_in_python("die(4, \"refused: \"", "die(4, \"\" and \"\"", "refused", "the detail");
+}
+
+/// Expects that `check` fails with a fixture of the SDK for Python once that has this fault.
+#[track_caller]
+fn caught_in_the_sdk(fixture: &str, fault: (&str, &str, &str), check: &str, reason: &str) {
+    let scratch = Scratch::new();
+    let subject = in_python_with_fault(&scratch, fixture, fault);
+    fails(&subject, &format!("`{}`", fault.2), check, reason);
+}
+
+#[test]
+fn a_worker_that_does_not_say_that_it_keeps_an_input_is_caught() {
+    let fault = ("procpool/_jobs.py", "if arena.is_held():", "if False:");
+    caught_in_the_sdk(
+        "conformance_keeper.py",
+        fault,
+        "kept-input",
+        "an input in an arena has another output",
+    );
+}
+
+#[test]
+fn messages_that_are_none_are_caught() {
+    let fixture = "messages/conformance.py";
+    let caught = |fault, check, reason| caught_in_the_sdk(fixture, fault, check, reason);
+    let file = "procpool/_messages.py";
+    let numbered = (file, "bytes(payload), 0, encoding)", "bytes(payload), 0, encoding, 7)");
+    caught(numbered, "message", "a Message has a sequence number");
+    let bincode = (file, "bytes(payload), 0, encoding)", "bytes(payload), 0, 1)");
+    caught(bincode, "message", "in an encoding that its Hello does not name");
+    let dead =
+        (file, "self._report(Failure(str(error), code=\"bad_input\"))", "raise ProtocolError(str(error))");
+    caught(dead, "message-that-is-not-json", "jobs ended");
+    let silent = (file, "        port._report(failure)\n", "        pass\n");
+    caught(silent, "message-failed", "jobs ended");
+    let other =
+        ("tests/messages/conformance.py", "send(message[\"value\"])", "send(str(message[\"value\"]))");
+    caught(other, "message-values", "came back as");
+}
+
+#[test]
+fn a_worker_that_loses_a_part_is_caught() {
+    let lose = worker("parts", &["lose"]);
+    fails(&lose, "a value without its text", "input-in-parts", "came back as another");
+    fails(&lose, "a value without its text", "output-in-parts", "came back as another");
+}
+
+#[test]
+fn a_worker_that_does_not_look_at_a_rest_is_caught() {
+    let scratch = Scratch::new();
+    let decode = "if encoding != JSON:\n                raise ValueError(\"JSON is needed\")";
+    let program = smallest::program()
+        .replace("\"job\": \"mean\"", "\"job\": \"conformance-parts\"")
+        .replace("[\"json\"]", "[\"json\", \"bincode\"]")
+        .replace(decode, "return b\"\\0\", payload");
+    let subject = Subject::new([python(), scratch.write("faulty.py", &program)]);
+    fails(&subject, "a worker that takes every rest", "broken-rest", "expected BadInput to the rest");
 }

@@ -1,7 +1,9 @@
 //! Workers that keep to the wire: no check fails.
 
+use crate::sdk::{in_node, in_python};
 use crate::{failures, findings, smallest, worker};
 use procpool_conform::{Finding, Subject, Verdict};
+use procpool_tests::languages::node;
 use procpool_tests::server::Scratch;
 
 /// Expects that no check fails, and that exactly these give advice.
@@ -27,8 +29,65 @@ fn skipped(findings: &[Finding]) -> Vec<&'static str> {
 #[test]
 fn the_fixture_in_rust_passes() {
     let findings = passes(&worker("conformance", &[]), &[]);
-    let expected = ["unused-descriptors", "raw-bytes"];
+    let expected =
+        ["unused-descriptors", "raw-bytes", "input-in-parts", "output-in-parts", "broken-rest", "kept-input"];
     assert_eq!(skipped(&findings), expected);
+}
+
+/// Expects that no check fails, and that these are not skipped.
+#[track_caller]
+fn passes_with(subject: &Subject, checks: &[&str], advice: &[&str]) {
+    let findings = passes(subject, advice);
+    let skipped = skipped(&findings);
+    let missing: Vec<_> = checks.iter().filter(|check| skipped.contains(check)).collect();
+    assert!(missing.is_empty(), "{missing:?} are skipped: {findings:#?}");
+}
+
+const PARTS: [&str; 3] = ["input-in-parts", "output-in-parts", "broken-rest"];
+const MESSAGES: [&str; 5] =
+    ["messages", "message", "message-that-is-not-json", "message-values", "message-failed"];
+
+#[test]
+fn the_fixture_in_rust_that_keeps_its_input_passes() {
+    passes_with(&worker("keeper", &[]), &["kept-input"], &[]);
+}
+
+#[test]
+fn the_fixture_in_rust_of_values_in_parts_passes() {
+    passes_with(&worker("parts", &[]), &PARTS, &[]);
+}
+
+#[test]
+fn the_fixture_in_python_passes() {
+    passes_with(&in_python("conformance_fixture.py"), &["values", "raw-bytes", "page-found"], &[]);
+}
+
+#[test]
+fn the_fixture_in_python_that_keeps_its_input_passes() {
+    passes_with(&in_python("conformance_keeper.py"), &["kept-input"], &[]);
+}
+
+#[test]
+fn the_fixture_in_python_of_free_messages_passes() {
+    passes_with(&in_python("messages/conformance.py"), &MESSAGES, &[]);
+}
+
+/// The SDK for Node cannot ask for a signal at its parent's death.
+const ADVICE_FOR_NODE: [&str; 1] = ["stopped-orphan"];
+
+#[test]
+fn the_fixture_in_node_passes() {
+    if let Some(node) = node() {
+        let fixture = in_node(&node, "conformance-fixture.js");
+        passes_with(&fixture, &["values", "raw-bytes", "page-found"], &ADVICE_FOR_NODE);
+    }
+}
+
+#[test]
+fn the_fixture_in_node_that_keeps_its_input_passes() {
+    if let Some(node) = node() {
+        passes_with(&in_node(&node, "conformance-keeper.js"), &["kept-input"], &ADVICE_FOR_NODE);
+    }
 }
 
 #[test]

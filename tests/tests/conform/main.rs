@@ -1,9 +1,11 @@
 //! The conformance kit against every worker of this workspace, and against workers that break the wire on
-//! purpose. The smallest worker needs `python3`.
+//! purpose. The smallest worker and the SDK for Python need
+//! `python3`, the SDK for Node needs Node.js.
 
 mod broken;
 mod command;
 mod good;
+mod sdk;
 mod smallest;
 
 use procpool_conform::{Finding, Subject, Verdict, run};

@@ -14,9 +14,10 @@ const CODEC: &str = "crates/protocol/src/codec.rs";
 /// The files that ask for what no safe wrapper offers: a pidfd in tokio's reactor (its safe constructors
 /// are deprecated as unsound), noticing a fork, spawning with exact descriptors, a table of descriptors for
 /// one thread, reaping with the bill (`wait4`), a peer's pidfd, limits where a sandbox may refuse to tell them,
-/// the signal mask, forking a sibling, a setting of the allocator, the descriptors that a worker is born with, and a signal's handler.
+/// the signal mask, writing memory that was sealed meanwhile, forking a sibling, a setting of the allocator, the descriptors that a worker is born with, and a signal's handler.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/birth/src/inherited.rs",
+    "crates/conform/src/os/mapping.rs",
     "crates/conform/src/os/spawn.rs",
     "crates/process/src/os/alive.rs",
     "crates/process/src/os/allocator.rs",

@@ -1,10 +1,10 @@
 //! Arenas, for workers that announce them: large payloads in memory that both sides share.
 
 use crate::PATIENCE;
-use crate::check::{Check, Checked, Group, ensure, skip, wrong};
-use crate::frame::{In, JSON, Out, job, job_frame};
+use crate::check::{Check, Checked, Group, Needs, ensure, skip, wrong};
+use crate::frame::{In, JSON, Out, RAW, job, job_frame};
 use crate::lab::Lab;
-use crate::os::memory::Memory;
+use crate::os::memory::{Change, Memory};
 use crate::strict;
 use crate::worker::{Inheritance, Terms, Worker, expect};
 use procpool_protocol::arena::Place;
@@ -39,6 +39,13 @@ pub(super) const GROUP: Group = Group {
             the_arena_before,
         )
         .with_fixture(),
+        Check::new(
+            "kept-input",
+            "An input that the function keeps never changes: the worker copies it, or says Held before Done.",
+            &["arenas"],
+            kept_input,
+        )
+        .with(Needs::Keeper),
         Check::new(
             "output-in-an-arena",
             "A worker does not touch its output arena between an answer in it and TAKEN.",
@@ -144,9 +151,15 @@ fn large_echo(letter: char) -> (Vec<u8>, Vec<u8>) {
 
 /// Runs a job whose input lies in an arena. Returns whether the worker keeps that.
 fn refer(worker: &mut Worker, arena: u64, length: usize, output: &[u8]) -> Checked<bool> {
+    refer_as(worker, JSON, arena, length, output)
+}
+
+/// The same for an input in this encoding.
+fn refer_as(worker: &mut Worker, encoding: u8, arena: u64, length: usize, output: &[u8]) -> Checked<bool> {
     worker.sequence += 1;
     let place = Place { arena, offset: 0, length: length as u64 };
-    let frame = job_frame(worker.sequence, &job(), &place.to_bytes()).flags(flags::PAYLOAD_REF);
+    let frame = job_frame(worker.sequence, &job(), &place.to_bytes()).payload(encoding, place.to_bytes());
+    let frame = frame.flags(flags::PAYLOAD_REF);
     worker.jobs.say(&frame)?;
     let mut frame = worker.hear("Done", PATIENCE)?;
     let is_held = frame.kind == Kind::Held;
@@ -181,6 +194,58 @@ fn the_arena_before(lab: &Lab<'_>) -> Checked {
     let _second = arena(&mut worker, 2, "input", Some(&second))?;
     refer(&mut worker, 1, first.len(), &its_output)?;
     refer(&mut worker, 2, second.len(), &other_output).map(drop)
+}
+
+/// The memory of an input, and what writes it.
+enum Input {
+    /// The worker has it from its birth.
+    Born,
+    Received(Change),
+}
+
+impl Input {
+    fn offer(worker: &mut Worker, number: u64, input: &[u8]) -> Checked<Self> {
+        if worker.inheritance.arenas.is_some() {
+            arena(worker, number, "input", Some(input))?;
+            return Ok(Self::Born);
+        }
+        let (memory, change) = Memory::changing_arena(usize::try_from(LENGTH).unwrap_or(0), input)?;
+        if give(worker, number, "input", &memory)? {
+            Ok(Self::Received(change))
+        } else {
+            skip("it accepts no arena")
+        }
+    }
+
+    fn write(&self, worker: &Worker, input: &[u8]) -> Checked {
+        match (self, &worker.inheritance.arenas) {
+            (Self::Received(change), _) => change.write(input),
+            (Self::Born, Some([memory, _])) => memory.write(0, input)?,
+            (Self::Born, None) => return wrong("no arena"),
+        }
+        Ok(())
+    }
+}
+
+fn kept_input(lab: &Lab<'_>) -> Checked {
+    let mut worker = ready(lab)?;
+    let inputs: Vec<Vec<u8>> = (b'a'..=b'f').map(|letter| vec![letter; 300_000]).collect();
+    let mut number = 1;
+    let mut memory = Input::offer(&mut worker, number, &inputs[0])?;
+    let mut before: &[u8] = &[];
+    for (input, next) in inputs.iter().zip(inputs.iter().skip(1)) {
+        // The job returns the input that it has kept since the one before.
+        let is_held = refer_as(&mut worker, RAW, number, input.len(), before)?;
+        before = input;
+        if is_held {
+            // A pool never writes to that memory again.
+            number += 1;
+            memory = Input::offer(&mut worker, number, next)?;
+        } else {
+            memory.write(&worker, next)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs a job with a large output.
@@ -254,7 +319,7 @@ fn share_without_a_descriptor(lab: &Lab<'_>) -> Checked {
     worker.control.say(&offer(1, &json!({"direction": "input", "length": LENGTH})))?;
     let accepted = shared(&mut worker, 1)?;
     ensure(!accepted, || "the worker accepts an arena that it did not get".into())?;
-    match lab.any() {
+    match lab.any_job() {
         Ok(input) => worker.ask_ok(&input).map(drop),
         Err(_) => Ok(()),
     }

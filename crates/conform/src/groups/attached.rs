@@ -117,7 +117,7 @@ fn attach(lab: &Lab<'_>) -> Checked {
     let pong = worker.hear_control("Pong")?;
     let is_right = pong.kind == Kind::Pong && pong.sequence() == u64::MAX;
     ensure(is_right, || format!("expected Pong, which an attached worker must send, got {pong}"))?;
-    if let (Ok(input), Ok(())) = (lab.any(), lab.provide_jobs("json")) {
+    if let Ok(input) = lab.any_job() {
         worker.ask_ok(&input)?;
     }
     worker.control.say(&Out::of(Kind::Shutdown, 0))?;

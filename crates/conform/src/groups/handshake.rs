@@ -1,6 +1,6 @@
 //! From the preamble to `Ready`, and how it fails.
 
-use crate::check::{Check, Checked, Group, ensure, skip};
+use crate::check::{Check, Checked, Group, ensure};
 use crate::frame::{JSON, Out, RAW, job, job_frame};
 use crate::lab::Lab;
 use crate::os::process::End;
@@ -69,12 +69,6 @@ pub(super) const GROUP: Group = Group {
             half_a_welcome,
         ),
         Check::new(
-            "messages",
-            "A worker that announces the mode `messages` becomes ready for it, and ends after Shutdown.",
-            &["free-messages", "shutdown-and-end-of-file"],
-            messages,
-        ),
-        Check::new(
             "exit-code-of-a-handshake",
             "A worker exits with code 4 if the handshake fails or the coordinator refuses it.",
             &["exit-codes"],
@@ -116,7 +110,7 @@ fn job_behind_the_welcome(lab: &Lab<'_>) -> Checked {
 
 fn later_versions(lab: &Lab<'_>) -> Checked {
     let preamble = Preamble { lowest: 1, highest: 9, features: 0x8000_0001 }.to_bytes();
-    let welcome = Terms::default().frame(lab.job()).bytes();
+    let welcome = lab.welcome(&Terms::default()).bytes();
     let mut worker = lab.spawn_with(&[&preamble[..], &welcome].concat(), Inheritance::default())?;
     worker.hello()?;
     worker.ready()
@@ -135,7 +129,7 @@ fn no_common_version(lab: &Lab<'_>) -> Checked {
 fn end_of_strangers(lab: &Lab<'_>, lowest: u16, highest: u16) -> Checked<End> {
     let preamble = Preamble { lowest, highest, features: 0 }.to_bytes();
     let mut worker = lab.spawn_with(&preamble, Inheritance::default())?;
-    worker.jobs.try_send(&Terms::default().frame(lab.job()).bytes());
+    worker.jobs.try_send(&lab.welcome(&Terms::default()).bytes());
     let end = worker.end(&format!("a preamble with versions {lowest} to {highest}"))?;
     let stderr = worker.stderr.whole(crate::PATIENCE);
     ensure(!stderr.trim().is_empty(), || "expected a text on standard error, got none".into())?;
@@ -184,15 +178,4 @@ fn half_a_welcome(lab: &Lab<'_>) -> Checked {
     worker.jobs.finish();
     worker.control.close();
     worker.end("an end of file within the Welcome").map(drop)
-}
-
-fn messages(lab: &Lab<'_>) -> Checked {
-    lab.hello()?;
-    let modes = lab.says("modes").as_array();
-    if !modes.is_some_and(|modes| modes.iter().any(|mode| mode == "messages")) {
-        return skip("its Hello does not have the mode `messages`");
-    }
-    let mut worker = lab.ready_on(&Terms { mode: "messages", ..Terms::default() })?;
-    worker.control.say(&Out::of(Kind::Shutdown, 0))?;
-    worker.end_well("Shutdown")
 }

@@ -9,8 +9,10 @@ mod handshake;
 mod hostile;
 mod jobs;
 mod logs;
+mod messages;
 mod outcomes;
 mod page;
+mod parts;
 mod payloads;
 mod saved;
 mod start;
@@ -25,12 +27,14 @@ pub fn groups() -> &'static [Group] {
         handshake::GROUP,
         jobs::GROUP,
         payloads::GROUP,
+        parts::GROUP,
         outcomes::GROUP,
         hostile::GROUP,
         control::GROUP,
         streams::GROUP,
         batches::GROUP,
         logs::GROUP,
+        messages::GROUP,
         ends::GROUP,
         page::GROUP,
         arenas::GROUP,

@@ -255,7 +255,7 @@ fn another_page(lab: &Lab<'_>) -> Checked {
     let page = Memory::page(b"another file!!!\n")?;
     let before = page.read(0, length)?;
     let mut worker = with_page(lab, page)?;
-    if let Ok(input) = lab.any() {
+    if let Ok(input) = lab.any_job() {
         worker.ask_ok(&input)?;
     }
     let after = memory(&worker)?.read(0, length)?;
@@ -266,7 +266,7 @@ fn short_page(lab: &Lab<'_>) -> Checked {
     let short = Memory::unsealed(48)?;
     short.write(page::MAGIC_AT, page::MAGIC)?;
     let mut worker = with_page(lab, short)?;
-    match lab.any() {
+    match lab.any_job() {
         Ok(input) => worker.ask_ok(&input).map(drop),
         Err(_) => Ok(()),
     }

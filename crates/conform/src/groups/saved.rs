@@ -80,7 +80,7 @@ fn run(lab: &Lab<'_>, format: u64, input: &[u8]) -> Checked<ByHand> {
     });
     let recording =
         Out::of(Kind::Recording, 0).message(recording.to_string()).flags(flags::IGNORABLE).bytes();
-    let welcome = Terms { owned: false, ..Terms::default() }.frame(lab.job()).bytes();
+    let welcome = lab.welcome(&Terms { owned: false, ..Terms::default() }).bytes();
     let job = job_frame(1, &job(), input).bytes();
     let file = Scratch::unused();
     fs::write(file.path(), [&Preamble::ours().to_bytes()[..], &recording, &welcome, &job].concat())?;

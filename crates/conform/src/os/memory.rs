@@ -1,6 +1,7 @@
 //! Memory that the kit shares with a worker, as a pool does: the page and arenas. All access is by system
-//! call.
+//! call, except for an input that changes after its arena was sealed.
 
+use super::mapping::Mapping;
 use procpool_protocol::page;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::io::{pread, pwrite};
@@ -35,6 +36,15 @@ impl Memory {
         }
         arena.seal(input.is_some())?;
         Ok(arena)
+    }
+
+    /// Creates an arena for inputs, and the mapping by which it can be written later.
+    pub(crate) fn changing_arena(length: usize, input: &[u8]) -> io::Result<(Self, Change)> {
+        let arena = Self::unsealed(length as u64)?;
+        let mapping = Mapping::new(&arena, length)?;
+        mapping.write(input);
+        arena.seal(true)?;
+        Ok((arena, Change(mapping)))
     }
 
     fn seal(&self, is_input: bool) -> io::Result<()> {
@@ -79,6 +89,17 @@ impl Memory {
     pub(crate) fn number(&self, at: u64) -> io::Result<u64> {
         let bytes: [u8; 8] = self.read(at, 8)?.try_into().map_err(|_| io::ErrorKind::UnexpectedEof)?;
         Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+/// Writes an arena whose seals let nobody else do that.
+#[derive(Debug)]
+pub(crate) struct Change(Mapping);
+
+impl Change {
+    /// Writes bytes at the beginning.
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        self.0.write(bytes);
     }
 }
 
