@@ -70,16 +70,20 @@ class _Forks:
         os.register_at_fork(before=self._before, after_in_parent=self._restore, after_in_child=self._in_child)
 
     def _before(self) -> None:
+        # A worker that a template forks has the template's actions.
+        if self._session.forks_workers:
+            return
         # A signal that comes before the fork has its own actions would be lost to it.
         self._masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, self._handled)
 
     def _restore(self) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop(threading.get_ident(), set()))
+        mask = self._masks.pop(threading.get_ident(), None)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _in_child(self) -> None:
         session = self._session
         if session.forks_workers:
-            self._restore()
             return
         session.is_forked = True
         session.outlet.close()

@@ -94,6 +94,7 @@ class Template:
         gc.disable()
         gc.freeze()
         session.forks_workers = True
+        _seed()
         if not self._hear():
             return None
         if collects:
@@ -141,6 +142,9 @@ class Template:
             raise Failure(f"the system did not fork it: {error}", code="fork") from None
         if is_worker:
             self._session.forks_workers = False
+        else:
+            # For the next one, which need not wait for it.
+            _seed()
         return is_worker
 
     def _begin(self) -> Born:
@@ -148,8 +152,12 @@ class Template:
         session = self._session
         try:
             self.release()  # Their numbers are the new connections'.
-            given = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _WAITING) for each in self._receiver.descriptors]
-            self._receiver.drop()
+            given, self._receiver.descriptors = self._receiver.descriptors, []
+            if min(given) <= sockets.CONTROL:  # The state has closed one of the first descriptors.
+                waiting = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _WAITING) for each in given]
+                for each in given:
+                    os.close(each)
+                given = waiting
             for number, each in zip(_OWN, given):
                 os.dup2(each, number, inheritable=number < sockets.JOBS)
                 os.close(each)
@@ -162,7 +170,6 @@ class Template:
         except OSError as error:
             raise HandshakeError(f"failed to become a worker of its own: {error}") from None
         _process.leave_exit_handlers()
-        _seed()
         return jobs, control, given[len(_OWN) :]
 
     def release(self) -> None:
@@ -203,7 +210,7 @@ def refuse_threads() -> None:
 
 
 def _seed() -> None:
-    """Gives a new worker random numbers of its own. The interpreter does that for `random` in each fork."""
+    """Gives the next worker random numbers of its own. The interpreter does that for `random` in each fork."""
     numpy_random: Any = sys.modules.get("numpy.random")
     if numpy_random is not None:
         try:
