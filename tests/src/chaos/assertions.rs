@@ -267,10 +267,10 @@ fn pending(evidence: &Evidence) -> Finding {
 fn workers(evidence: &Evidence) -> Finding {
     let sample = &evidence.quiet.sample;
     let (seen, configured) = (sample.workers(), scenario::workers());
-    // A killed template is replaced when the pool wants a worker.
-    let (templates, most) = (sample.templates, scenario::templates());
-    let detail = format!("{seen} workers, {configured} configured; {templates} templates of {most}");
-    (seen == configured && templates <= most, detail)
+    // The last ones were killed with their workers, and must have been replaced.
+    let (templates, wanted) = (sample.templates, scenario::templates());
+    let detail = format!("{seen} workers, {configured} configured; {templates} templates of {wanted}");
+    (seen == configured && templates == wanted, detail)
 }
 
 fn files(evidence: &Evidence) -> Finding {

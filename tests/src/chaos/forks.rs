@@ -47,6 +47,20 @@ pub(crate) fn kill_newborn(run: &Arc<Run>, server: u32, pick: u64) {
     }
 }
 
+/// Kills each template, and then all workers that were forked: a reload may have hidden that one was not replaced.
+pub(crate) fn kill_all(server: u32) {
+    let (templates, workers): (Vec<_>, Vec<_>) = process::children(server)
+        .into_iter()
+        .filter(|&pid| has_variable(pid, FORKS))
+        .partition(|&pid| is_template(pid));
+    for victim in templates.into_iter().chain(workers).filter_map(|pid| Victim::hold(pid, server)) {
+        victim.signal(Signal::KILL);
+        while process::is_alive(victim.pid) {
+            std::thread::yield_now();
+        }
+    }
+}
+
 fn kill(run: &Run, victim: &Victim) -> bool {
     run.recovery.open().killed(victim.pid, run.clock.now());
     let is_hit = victim.signal(Signal::KILL);

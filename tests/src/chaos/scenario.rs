@@ -214,7 +214,7 @@ pub(crate) const PLANS: &[Plan] = &[
     },
 ];
 
-/// How many templates there are at most when all is well.
+/// How many templates there are when all is well.
 pub(crate) fn templates() -> usize {
     PLANS.iter().filter(|plan| plan.keys.contains("fork = true")).count()
 }

@@ -9,7 +9,7 @@ use super::run::Run;
 use super::scenario::{self, PLANS};
 use super::subject::{Sample, Subject};
 use super::watch::Probes;
-use super::{attack, budgets, ears, gate, hostile, killer, live, load, starvation, status, watch};
+use super::{attack, budgets, ears, forks, gate, hostile, killer, live, load, starvation, status, watch};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -64,6 +64,7 @@ impl Stage {
         let streams = counting.finish().await;
         let _impatience = self.end_on_another_signal();
         let whole_budget = budgets::ask(&run, &mut operator).await;
+        forks::kill_all(self.subject.pid);
         let quiet = self.at_rest(&mut operator, Some(&start.sample)).await;
         drop(operator);
         let exit = self.subject.end().await;
