@@ -71,6 +71,31 @@ pub fn children(pid: u32) -> Vec<u32> {
     children.filter(|&child| !watches_over_orphans(child)).collect()
 }
 
+/// Waits until the shell that outlives this coordinator has read of as many workers.
+pub async fn watched_over(coordinator: u32, workers: u64) {
+    /// Minimum length of the line of one worker, in bytes.
+    const LINE: u64 = 8;
+    let pipes = |pid: u32| -> Vec<_> {
+        let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        entries.filter_map(|fd| std::fs::read_link(fd.path()).ok()).collect()
+    };
+    let has_read = |pid: u32| -> Option<u64> {
+        let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        io.lines().next()?.strip_prefix("rchar: ")?.parse().ok()
+    };
+    crate::eventually("the shell to know the workers", async || {
+        let ours = pipes(coordinator);
+        let all = std::fs::read_dir("/proc").ok()?.flatten();
+        let mut shells = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let shell = shells.find(|&pid| {
+            let its_input = std::fs::read_link(format!("/proc/{pid}/fd/0"));
+            watches_over_orphans(pid) && its_input.is_ok_and(|input| ours.contains(&input))
+        });
+        (has_read(shell?)? >= workers * LINE).then_some(())
+    })
+    .await;
+}
+
 /// Returns whether this is the shell that outlives a coordinator, or the one that starts it.
 fn watches_over_orphans(pid: u32) -> bool {
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -90,6 +90,7 @@ async fn a_template_and_its_forks_end_with_a_killed_server() {
     let workers = server.workers("verbs").await;
     let template = all.iter().copied().find(|pid| !workers.contains(pid)).unwrap();
     let idle = workers.iter().copied().find(|pid| !busy.contains(pid)).unwrap();
+    process::watched_over(server.pid(), 3).await;
     for stopped in [template, idle] {
         process::signal(stopped, Signal::STOP);
     }
@@ -155,6 +156,7 @@ async fn ends_before_it_serves(interpreter: &str, script: &str) {
     let is_parent = |pid: &u32| process::children(*pid).contains(&child);
     let worker =
         process::children(server.pid()).into_iter().find(is_parent).expect("the worker is the parent");
+    process::watched_over(server.pid(), 1).await;
     kill_and_see_the_end_of(server.pid(), &[worker, child]).await;
 }
 
@@ -184,6 +186,7 @@ async fn a_stopped_worker_in_node_and_its_child_end_with_a_killed_server() {
     let spin = br#"{"op":"spin","ms":600000}"#;
     let _job = http::open(server.address(), "POST", "/v1/pools/node/jobs", &[], spin).await;
     let worker = server.busy("node", 1).await[0];
+    process::watched_over(server.pid(), 1).await;
     process::signal(worker, Signal::STOP);
     kill_and_see_the_end_of(server.pid(), &[worker, child]).await;
 }

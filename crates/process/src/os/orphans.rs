@@ -15,11 +15,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Reads lines from descriptor 3, to which this process alone writes: `+` or `-`, then a worker's process id, a colon,
 /// and the time of its start. At the end of file it kills those that are left, with their groups. A number that
@@ -51,88 +52,143 @@ const START: usize = 19;
 /// Size of the stack of the thread that starts the process, in bytes.
 const STACK: usize = 256 * 1024;
 
-/// The workers of this process, and the process that kills them.
+/// Time after which the process is told of a worker. So one that runs a single short job costs nothing here.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// Maximum number of processes that are started in a row and hear of no worker.
+const MAX_FAILURES: u32 = 8;
+
+/// The workers of this process, by their process ids, and the process that kills them.
 #[derive(Debug, Default)]
 struct Workers {
-    starts: BTreeMap<i32, u64>,
-    killer: Killer,
+    /// Those of which the process does not know yet.
+    untold: BTreeSet<i32>,
+    /// The others, with the times of their starts.
+    told: BTreeMap<i32, u64>,
+    watcher: Option<Watcher>,
+    /// The thread that tells the process of new workers.
+    teller: Teller,
 }
 
-#[derive(Debug, Default)]
-enum Killer {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Teller {
     /// There was no worker yet.
     #[default]
     None,
-    /// A thread starts it, and tells it of all workers then.
-    Starting,
-    Running(Watcher),
-    /// This system starts none.
+    Works,
+    /// Waits for the next worker.
+    Waits,
+    /// This system starts no such thread or process.
     Impossible,
 }
 
-static WORKERS: PerProcess<Mutex<Workers>> = PerProcess::new();
+#[derive(Debug, Default)]
+struct Shared {
+    workers: Mutex<Workers>,
+    comes: Condvar,
+}
 
-fn workers() -> MutexGuard<'static, Workers> {
-    WORKERS.get(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+static SHARED: PerProcess<Shared> = PerProcess::new();
+
+impl Shared {
+    fn here() -> &'static Self {
+        SHARED.get(Self::default)
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Has this worker killed with its process group if this process ends before [`forget`].
 pub(super) fn watch(worker: Pid) {
-    let worker = worker.as_raw_pid();
-    // Without `/proc`, nobody could tell later whether the number is still the worker's.
-    let Some(start) = start_of(worker) else { return };
-    let mut workers = workers();
-    workers.starts.insert(worker, start);
-    workers.tell('+', worker, start);
+    let shared = Shared::here();
+    let mut workers = shared.workers();
+    match workers.teller {
+        Teller::None => workers.start_teller(shared),
+        Teller::Waits => shared.comes.notify_one(),
+        Teller::Works | Teller::Impossible => {}
+    }
+    if workers.teller != Teller::Impossible {
+        workers.untold.insert(worker.as_raw_pid());
+    }
 }
 
 /// Ends that. Call it before the worker is reaped, with which its number may become another process's.
 pub(super) fn forget(worker: Pid) {
-    let worker = worker.as_raw_pid();
-    let mut workers = workers();
-    if let Some(start) = workers.starts.remove(&worker) {
-        workers.tell('-', worker, start);
+    let shared = Shared::here();
+    let (mut workers, worker) = (shared.workers(), worker.as_raw_pid());
+    if !workers.untold.remove(&worker)
+        && let Some(start) = workers.told.remove(&worker)
+        && !workers.tell('-', worker, start)
+        && workers.teller == Teller::Waits
+    {
+        shared.comes.notify_one();
     }
 }
 
 impl Workers {
-    fn tell(&mut self, sign: char, worker: i32, start: u64) {
-        match &self.killer {
-            Killer::Running(watcher) if watcher.tell(sign, worker, start).is_ok() => {}
-            Killer::Starting | Killer::Impossible => {}
-            // Somebody has killed it, or it is stopped and its pipe full.
-            Killer::None | Killer::Running(_) => self.start(),
-        }
-    }
-
-    fn start(&mut self) {
-        if let Killer::Running(old) = std::mem::replace(&mut self.killer, Killer::Starting) {
-            old.kill();
-        }
+    fn start_teller(&mut self, shared: &'static Shared) {
         let thread = std::thread::Builder::new().name("procpool-orphans".into()).stack_size(STACK);
-        // The shell takes a millisecond, for which no worker has to wait.
-        if let Err(error) = thread.spawn(start) {
+        self.teller = Teller::Works;
+        if let Err(error) = thread.spawn(move || tell_of_all(shared)) {
             self.give_up(&error);
         }
     }
 
+    /// Returns `false` if the process did not take it. Another one then hears of all workers.
+    fn tell(&mut self, sign: char, worker: i32, start: u64) -> bool {
+        let Some(watcher) = &self.watcher else { return false };
+        let is_told = watcher.tell(sign, worker, start).is_ok();
+        // Somebody has killed it, or it is stopped and its pipe full.
+        if !is_told && let Some(watcher) = self.watcher.take() {
+            watcher.kill();
+            self.untold.extend(std::mem::take(&mut self.told).keys());
+        }
+        is_told
+    }
+
+    /// Tells the process of one worker, if there is a new one. Returns `false` if the process did not take it.
+    fn tell_of_one(&mut self) -> bool {
+        let Some(worker) = self.untold.pop_first() else { return true };
+        // Without `/proc`, nobody could tell later whether the number is still the worker's.
+        let Some(start) = start_of(worker) else { return true };
+        self.told.insert(worker, start);
+        self.tell('+', worker, start)
+    }
+
     fn give_up(&mut self, reason: &io::Error) {
         tracing::warn!(%reason, "workers that are stopped or do not serve yet will outlive this process if it is killed");
-        self.killer = Killer::Impossible;
+        *self = Self { teller: Teller::Impossible, ..Self::default() };
     }
 }
 
-fn start() {
-    let watcher = Watcher::start();
-    let mut workers = workers();
-    let told = watcher.and_then(|watcher| {
-        workers.starts.iter().try_for_each(|(worker, start)| watcher.tell('+', *worker, *start))?;
-        Ok(watcher)
-    });
-    match told {
-        Ok(watcher) => workers.killer = Killer::Running(watcher),
-        Err(reason) => workers.give_up(&reason),
+/// Tells the process of each worker that is not as short-lived as [`DELAY`], and starts the process if there is none.
+fn tell_of_all(shared: &Shared) {
+    let mut failures = 0;
+    while failures < MAX_FAILURES {
+        let mut workers = shared.workers();
+        while workers.untold.is_empty() {
+            workers.teller = Teller::Waits;
+            workers = shared.comes.wait(workers).unwrap_or_else(PoisonError::into_inner);
+        }
+        workers.teller = Teller::Works;
+        let has_watcher = workers.watcher.is_some();
+        drop(workers);
+        std::thread::sleep(DELAY);
+        if !has_watcher {
+            match Watcher::start() {
+                Ok(watcher) => shared.workers().watcher = Some(watcher),
+                Err(error) => return shared.workers().give_up(&error),
+            }
+        }
+        // One at a time, so that nobody who ends a worker waits for long.
+        let is_told = std::iter::repeat_with(|| shared.workers().tell_of_one())
+            .find(|&is_told| !is_told || shared.workers().untold.is_empty())
+            .unwrap_or(true);
+        failures = if is_told { 0 } else { failures + 1 };
     }
+    shared.workers().give_up(&io::Error::other("/bin/sh ends without a worker's end"));
 }
 
 /// The process. It kills its workers when this is dropped.
