@@ -25,8 +25,9 @@ class Attached(subprocess.Popen[str]):
     """A worker that the test started."""
 
     def __init__(self, target: str, *arguments: str, env: Any = None) -> None:
+        program = [target] if target.endswith(".py") else ["-m", "procpool", f"job_functions:{target}"]
         super().__init__(
-            [sys.executable, "-m", "procpool", f"job_functions:{target}", *arguments],
+            [sys.executable, *program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,6 +88,13 @@ def test_one_that_dies_costs_its_job_and_another_takes_its_place(serve: Serve, s
         assert server.post("echo_or_die", 1).value == 1
         assert server.pid("echo_or_die") in {first.pid, second.pid}
         assert [first.poll(), second.poll()].count(None) == 1
+
+
+def test_one_of_several_jobs(serve: Serve, start: Start) -> None:
+    with serve("x", attach=True, job="length") as server:
+        worker = start("serving_script.py", "several", "--attach", socket_of(server, "x"))
+        assert server.post("x", "four").value == 4
+        assert server.pid("x") == worker.pid
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

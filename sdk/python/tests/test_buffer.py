@@ -67,8 +67,8 @@ def test_a_buffer_is_none_of_an_output_that_was_not_read(play: Play) -> None:
         assert worker.share(1, "output", memory)
         assert run(worker, "whole", memory) == [500_000, 0]
         worker.sequence += 1
-        worker.jobs.sendall(job(worker.sequence, "array"))  # Nobody has taken the output before.
-        assert len(worker.next().payload) == 400_000
+        worker.jobs.sendall(job(worker.sequence, "zeros"))  # Nobody has taken the output before.
+        assert worker.next().payload == bytes(500_000)
         assert memory.map[:500_000] == b"A" * 500_000
 
 

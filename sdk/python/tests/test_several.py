@@ -68,6 +68,11 @@ def test_under_the_server(serve: Serve, tmp_path: Path, procpool: str) -> None:
         serve("x", command=COMMAND).__enter__()
 
 
+def test_forked(serve: Serve) -> None:
+    with serve("x", command=COMMAND, job="length", fork=True, process_per_job=True) as server:
+        assert [server.post("x", text).value for text in ("a", "four")] == [1, 4]
+
+
 @pytest.mark.parametrize(
     ("case", "said"), [("twice", "two of the jobs are called `divide`"), ("none", "there is no job: call")]
 )

@@ -58,10 +58,7 @@ pub(super) fn prepare_name(socket: &Path, mode: u32) -> Result<(), String> {
     }
     let dir = socket.parent().unwrap_or(Path::new("/"));
     if let Some(missing) = unexpected(dir) {
-        return Err(format!(
-            "there is no directory {}: create it, or name a socket in a directory that is there",
-            missing.display()
-        ));
+        return Err(format!("there is no directory {}: create it if the name is right", missing.display()));
     }
     trust::make_directory(dir, mode).map_err(|error| match error.kind() {
         // The error names the directory itself, which may be a parent.
@@ -164,7 +161,7 @@ mod tests {
             (Path::new(&in_root).join("s"), Path::new(&in_root)),
         ] {
             let refused = Place::prepare(&socket, "abc", false).unwrap_err().to_string();
-            let said = format!("there is no directory {}: create it, or name", missing.display());
+            let said = format!("there is no directory {}: create it if the name is right", missing.display());
             assert!(refused.contains(&said), "{refused}");
             assert!(!missing.exists());
         }
