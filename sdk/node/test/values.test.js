@@ -7,7 +7,8 @@ const path = require('node:path');
 const { test } = require('node:test');
 const { inspect } = require('node:util');
 const { Encoding, Flag, Kind, Status } = require('../lib/wire/constants.js');
-const { frame, preamble } = require('../lib/wire/frames.js');
+const { frame, jsonFrame, preamble } = require('../lib/wire/frames.js');
+const { JobHeader, readCredit } = require('../lib/wire/header-reader.js');
 const headers = require('../lib/wire/headers.js');
 const { BadInput, Failure } = require('../lib/errors.js');
 const outcomes = require('../lib/worker/outcome.js');
@@ -65,17 +66,17 @@ test('header messages are those of WIRE.md', needsDocument, () => {
   };
   for (const [name, bytes] of Object.entries(expected))
     assert.equal(bytes.toString('hex'), hex(name).toString('hex'), name);
-  const job = headers.readJob(hex('job'));
+  const job = new JobHeader(hex('job'));
   assert.deepEqual(
     [job.id, job.attempt, job.remaining, job.reply, job.credit],
-    ['000102030405060708090a0b0c0d0e0f', 1, 30_000_000_000n, 2, 16],
+    ['000102030405060708090a0b0c0d0e0f', 1, 30_000_000_000, 2, 16],
   );
-  const other = headers.readJob(hex('job-with-extra'));
+  const other = new JobHeader(hex('job-with-extra'));
   assert.deepEqual(
     [other.attempt, other.remaining, other.credit, other.extras.get(1).toString()],
     [2, undefined, undefined, 'abc'],
   );
-  assert.equal(headers.readCredit(hex('credit')), 8);
+  assert.equal(readCredit(hex('credit')), 8);
 });
 
 test('schema hashes are those of WIRE.md', needsDocument, () => {
@@ -90,9 +91,9 @@ test('schema hashes are those of WIRE.md', needsDocument, () => {
 });
 
 test('varints may be longer than they need, but no wider than their type', () => {
-  assert.equal(headers.readCredit(Buffer.from('fb0100', 'hex')), 1);
+  assert.equal(readCredit(Buffer.from('fb0100', 'hex')), 1);
   for (const wrong of ['fe', 'fb01', 'fd0100000000000000', '0100', '']) {
-    assert.throws(() => headers.readCredit(Buffer.from(wrong, 'hex')));
+    assert.throws(() => readCredit(Buffer.from(wrong, 'hex')));
   }
 });
 

@@ -1,14 +1,12 @@
 // @ts-check
 'use strict';
-// Writes preambles and frames, and cuts what a connection brings into frames.
+// Writes preambles and frames, and reads what is in them as JSON.
 
-const { Encoding, Flag, FRAME_HEADER, Kind, Limit, PREAMBLE, VERSION } = require('./constants.js');
+const { Encoding, FRAME_HEADER, PREAMBLE, VERSION } = require('./constants.js');
 
 /** @type {Buffer} */
 const EMPTY = Buffer.alloc(0);
 const MAGIC = 'PROCPOOL';
-/** Payloads that did not come whole get memory of their own from this length on. */
-const LARGE_PAYLOAD = 65536;
 
 /** The other side broke the protocol. */
 class WireError extends Error {}
@@ -39,6 +37,27 @@ function preamble() {
 }
 
 /**
+ * Writes a frame's header. The number of descriptors and the reserved bytes are 0.
+ *
+ * @param {DataView} view
+ * @param {number} at
+ * @param {number} kind
+ * @param {number} flags
+ * @param {number} encoding
+ * @param {bigint} sequence
+ * @param {number} headerLength bytes
+ * @param {number} payloadLength bytes
+ */
+function putFrameHeader(view, at, kind, flags, encoding, sequence, headerLength, payloadLength) {
+  view.setUint32(at, headerLength, true);
+  view.setUint32(at + 4, payloadLength, true);
+  view.setUint16(at + 8, kind, true);
+  view.setUint16(at + 10, flags, true);
+  view.setUint32(at + 12, encoding, true);
+  view.setBigUint64(at + 16, sequence, true);
+}
+
+/**
  * Returns a frame without its payload, which the caller sends behind it.
  *
  * @param {number} kind
@@ -53,15 +72,13 @@ function preamble() {
 function frameHead(kind, parts = {}, room = 0) {
   const { header = EMPTY, payloadLength = 0, flags = 0, encoding = Encoding.NONE, sequence = 0n } = parts;
   const bytes = Buffer.allocUnsafe(FRAME_HEADER + header.length + room);
-  bytes.writeUInt32LE(header.length, 0);
-  bytes.writeUInt32LE(payloadLength, 4);
-  bytes.writeUInt16LE(kind, 8);
-  bytes.writeUInt16LE(flags, 10);
-  bytes.writeUInt32LE(encoding, 12); // Number of descriptors and the reserved bytes are 0.
-  bytes.writeBigUInt64LE(sequence, 16);
+  putFrameHeader(viewOf(bytes), 0, kind, flags, encoding, sequence, header.length, payloadLength);
   bytes.set(header, FRAME_HEADER);
   return bytes;
 }
+
+/** @param {Uint8Array} bytes */
+const viewOf = ({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength);
 
 /**
  * @param {number} kind
@@ -88,179 +105,6 @@ function jsonFrame(kind, message, parts = {}) {
   return frame(kind, { ...parts, header: Buffer.from(JSON.stringify(message)) });
 }
 
-/** Kinds that a reader of each role accepts. */
-/** @type {Record<'jobs' | 'control' | 'coordinator', Set<number>>} */
-const ACCEPTED = {
-  jobs: new Set([Kind.WELCOME, Kind.REFUSED, Kind.JOB, Kind.MESSAGE, Kind.RECORDING]),
-  control: new Set([
-    Kind.CANCEL,
-    Kind.CREDIT,
-    Kind.PING,
-    Kind.SHUTDOWN,
-    Kind.DESCRIBE,
-    Kind.RECALL,
-    Kind.SHARE,
-  ]),
-  /** The coordinator's side of the jobs connection, in the mode `messages`. */
-  coordinator: new Set([
-    Kind.HELLO,
-    Kind.READY,
-    Kind.START_FAILED,
-    Kind.MESSAGE,
-    Kind.MESSAGE_FAILED,
-    Kind.LOG,
-  ]),
-};
-
-/** Kinds that may bring descriptors. @type {Set<number>} */
-const WITH_DESCRIPTORS = new Set([Kind.WELCOME, Kind.JOB, Kind.MESSAGE, Kind.SHARE]);
-
-/** Cuts a stream into frames. */
-class FrameReader {
-  /** Bytes that were not enough for a frame. */
-  #rest = EMPTY;
-  /** Maximum length of a payload, in bytes. @type {number} */
-  maxPayload;
-  /** @type {{ head: Head, header: Buffer, payload: Buffer, filled: number } | null} a frame that comes in pieces */
-  #large = null;
-  #needsPreamble;
-  #kinds;
-
-  /**
-   * @param {keyof typeof ACCEPTED} role
-   * @param {(frame: Frame) => void} onFrame
-   */
-  constructor(role, onFrame) {
-    this.role = role;
-    this.onFrame = onFrame;
-    this.maxPayload = role === 'control' ? Limit.CONTROL_PAYLOAD : Limit.PAYLOAD;
-    this.#needsPreamble = role !== 'control';
-    this.#kinds = ACCEPTED[role];
-  }
-
-  /** Whether the other side has not sent its preamble. */
-  get needsPreamble() {
-    return this.#needsPreamble;
-  }
-
-  /**
-   * @param {Buffer} data
-   * @throws {WireError | VersionError | StrangerError}
-   */
-  push(data) {
-    let at = 0;
-    if (this.#large) {
-      const { head, header, payload, filled } = this.#large;
-      at = data.copy(payload, filled);
-      this.#large.filled += at;
-      if (this.#large.filled < payload.length) return;
-      this.#large = null;
-      this.#emit(head, header, payload);
-    } else if (this.#rest.length > 0) {
-      data = Buffer.concat([this.#rest, data]);
-      this.#rest = EMPTY;
-    }
-    if (this.#needsPreamble) {
-      if (data.length < PREAMBLE) {
-        this.#rest = data;
-        return;
-      }
-      checkPreamble(data);
-      this.#needsPreamble = false;
-      at = PREAMBLE;
-    }
-    this.#rest = this.#cut(data, at);
-  }
-
-  /**
-   * Returns what is left.
-   *
-   * @param {Buffer} data
-   * @param {number} at
-   */
-  #cut(data, at) {
-    while (data.length - at >= FRAME_HEADER) {
-      const head = this.#judge(data, at);
-      const middle = at + FRAME_HEADER + head.headerLength;
-      const end = middle + head.payloadLength;
-      const header = data.subarray(at + FRAME_HEADER, middle);
-      if (data.length < end) {
-        if (head.payloadLength < LARGE_PAYLOAD || data.length < middle) break;
-        const payload = Buffer.allocUnsafeSlow(head.payloadLength);
-        this.#large = { head, header, payload, filled: data.copy(payload, 0, middle) };
-        return EMPTY;
-      }
-      at = end;
-      this.#emit(head, header, data.subarray(middle, end));
-    }
-    return data.subarray(at);
-  }
-
-  /**
-   * Judges a frame's header before anything is allocated for it.
-   *
-   * @typedef {{ headerLength: number, payloadLength: number, kind: number, flags: number,
-   *   encoding: number, isKnown: boolean, sequence: bigint }} Head
-   * @param {Buffer} data
-   * @param {number} at
-   * @returns {Head}
-   */
-  #judge(data, at) {
-    const headerLength = data.readUInt32LE(at);
-    const payloadLength = data.readUInt32LE(at + 4);
-    const kind = data.readUInt16LE(at + 8);
-    const flags = data.readUInt16LE(at + 10);
-    const encoding = data[at + 12];
-    const name = `a frame of kind 0x${kind.toString(16)} on the ${this.role} connection`;
-    if (headerLength > Limit.HEADER || payloadLength > this.maxPayload) {
-      throw new WireError(`${name} exceeds the limits: ${headerLength} and ${payloadLength} bytes`);
-    }
-    const isKnown = this.#kinds.has(kind);
-    if (isKnown) {
-      const isReference = (flags & Flag.PAYLOAD_REF) !== 0;
-      if (flags > 15) throw new WireError(`${name} has unknown flags: ${flags}`);
-      if (isReference && (kind !== Kind.JOB || payloadLength !== 24)) {
-        throw new WireError(`${name} has a payload by reference`);
-      }
-      if (encoding > 3 || (payloadLength > 0 && encoding === Encoding.NONE)) {
-        throw new WireError(`${name} has encoding ${encoding} with ${payloadLength} bytes`);
-      }
-      const descriptors = data[at + 13]; // Node cannot receive them, and their payloads are not for this package.
-      if (descriptors > Limit.DESCRIPTORS_COUNT || (descriptors > 0 && !WITH_DESCRIPTORS.has(kind))) {
-        throw new WireError(`${name} has ${descriptors} descriptors`);
-      }
-      if (data.readUInt16LE(at + 14) !== 0) throw new WireError(`${name} has reserved bytes that are not 0`);
-    } else if ((flags & Flag.IGNORABLE) === 0) {
-      throw new WireError(`${name} is not known`);
-    }
-    const sequence = data.readBigUInt64LE(at + 16);
-    return { headerLength, payloadLength, kind, flags, encoding, isKnown, sequence };
-  }
-
-  /**
-   * @param {Head} head
-   * @param {Buffer} header
-   * @param {Buffer} payload
-   */
-  #emit({ isKnown, kind, flags, encoding, sequence }, header, payload) {
-    if (isKnown) this.onFrame({ kind, flags, encoding, sequence, header, payload });
-  }
-}
-
-/** @param {Buffer} data */
-function checkPreamble(data) {
-  if (data.toString('latin1', 0, 8) !== MAGIC)
-    throw new StrangerError('the other side is no procpool coordinator');
-  const lowest = data.readUInt16LE(8);
-  const highest = data.readUInt16LE(10);
-  if (lowest > VERSION || highest < VERSION) {
-    throw new VersionError(
-      `the coordinator speaks versions ${lowest} to ${highest} of the wire, and this package version ${VERSION}: ` +
-        'use releases of procpool that have one in common',
-    );
-  }
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -285,13 +129,15 @@ function parseJsonHeader(header) {
 
 module.exports = {
   EMPTY,
+  MAGIC,
   WireError,
   VersionError,
   StrangerError,
-  FrameReader,
   preamble,
   frame,
   frameHead,
+  putFrameHeader,
+  viewOf,
   jsonFrame,
   parseJsonHeader,
 };

@@ -1,12 +1,10 @@
 // @ts-check
 'use strict';
-// Header messages that are not JSON: varints, texts, `Job`, `Done`, `Failure`, `Progress`, `Credit`.
+// Writes header messages that are not JSON: varints, texts, `Done`, `Failure`, `Progress`.
 
 const { DoneExtra, Limit, Status } = require('./constants.js');
-const { WireError } = require('./frames.js');
 
 const MAX_U32 = 0xffffffff;
-const MAX_U64 = 0xffffffffffffffffn;
 const NONE = Buffer.from([0]);
 const SOME = Buffer.from([1]);
 
@@ -122,7 +120,7 @@ function eightBytes(number) {
  * @property {number} [droppedChunks]
  *
  * @param {Buffer} status
- * @param {bigint} run nanoseconds
+ * @param {number | bigint} run nanoseconds
  * @param {Extras} [extras]
  */
 function done(status, run, extras) {
@@ -143,124 +141,6 @@ function done(status, run, extras) {
  */
 const progress = (units, total) => Buffer.concat([varint(units), option(total, varint)]);
 
-/** Reads the fields of one header message. */
-class HeaderReader {
-  #bytes;
-  #at = 0;
-
-  /** @param {Buffer} bytes */
-  constructor(bytes) {
-    this.#bytes = bytes;
-  }
-
-  /** @param {number} length */
-  take(length) {
-    const from = this.#at;
-    this.#at += length;
-    if (this.#at > this.#bytes.length) throw new WireError('a header message ends early');
-    return this.#bytes.subarray(from, this.#at);
-  }
-
-  u8() {
-    return this.take(1)[0];
-  }
-
-  /** @param {bigint} max */
-  #bigint(max) {
-    const first = this.u8();
-    if (first > 253) throw new WireError(`byte ${first} begins no varint`);
-    let number = BigInt(first);
-    if (first === 251) number = BigInt(this.take(2).readUInt16LE());
-    else if (first === 252) number = BigInt(this.take(4).readUInt32LE());
-    else if (first === 253) number = this.take(8).readBigUInt64LE();
-    // A longer form is accepted as long as it is no wider than the type.
-    if (number > max || (first === 252 && max <= 0xffffn) || (first === 253 && max <= MAX_U32)) {
-      throw new WireError('a number of a header message is wider than its type');
-    }
-    return number;
-  }
-
-  u64() {
-    return this.#bigint(MAX_U64);
-  }
-
-  u32() {
-    return this.#small(MAX_U32);
-  }
-
-  u16() {
-    return this.#small(0xffff);
-  }
-
-  /** @param {number} max */
-  #small(max) {
-    const first = this.#bytes[this.#at];
-    if (first < 251) {
-      this.#at += 1;
-      return first;
-    }
-    return Number(this.#bigint(BigInt(max)));
-  }
-
-  /**
-   * @template T
-   * @param {() => T} decode
-   * @returns {T | undefined}
-   */
-  option(decode) {
-    const tag = this.u8();
-    if (tag > 1) throw new WireError(`byte ${tag} begins no option`);
-    return tag === 1 ? decode() : undefined;
-  }
-
-  end() {
-    if (this.#at !== this.#bytes.length) throw new WireError('a header message is followed by more bytes');
-  }
-}
-
-/**
- * @typedef {object} JobHeader
- * @property {string} id 32 hexadecimal digits
- * @property {number} attempt
- * @property {bigint | undefined} remaining nanoseconds
- * @property {number} reply encoding
- * @property {number | undefined} credit number of chunks; undefined if nobody listens
- * @property {Map<number, Buffer>} extras
- *
- * @param {Buffer} bytes
- * @returns {JobHeader}
- * @throws {WireError}
- */
-function readJob(bytes) {
-  const reader = new HeaderReader(bytes);
-  const id = reader.take(16).toString('hex');
-  const attempt = reader.u32();
-  const remaining = reader.option(() => reader.u64());
-  const reply = reader.u8();
-  const credit = reader.option(() => reader.u32());
-  const count = reader.u64();
-  if (count > Limit.EXTRAS_COUNT)
-    throw new WireError(`a job has ${count} extras; the maximum is ${Limit.EXTRAS_COUNT}`);
-  const extras = new Map();
-  for (let i = 0; i < count; i += 1) {
-    const tag = reader.u16();
-    extras.set(tag, Buffer.from(reader.take(Number(reader.u64()))));
-  }
-  reader.end();
-  return { id, attempt, remaining, reply, credit, extras };
-}
-
-/**
- * @param {Buffer} bytes
- * @returns {number} chunks
- */
-function readCredit(bytes) {
-  const reader = new HeaderReader(bytes);
-  const chunks = reader.u32();
-  reader.end();
-  return chunks;
-}
-
 module.exports = {
   ok,
   cancelled,
@@ -274,6 +154,4 @@ module.exports = {
   progress,
   varint,
   cutText,
-  readJob,
-  readCredit,
 };

@@ -43,14 +43,15 @@ class Context {
 
   /**
    * @param {Outlet} outlet
-   * @param {import('../wire/headers.js').JobHeader} job
+   * @param {import('../wire/header-reader.js').JobHeader} job
    * @param {bigint} sequence
+   * @param {number} begin by the clock, in milliseconds
    */
-  constructor(outlet, job, sequence) {
+  constructor(outlet, job, sequence, begin) {
     this.#outlet = outlet;
     this.#job = job;
     this.#sequence = sequence;
-    this.#deadline = job.remaining === undefined ? Infinity : performance.now() + Number(job.remaining) / 1e6;
+    this.#deadline = job.remaining === undefined ? Infinity : begin + job.remaining / 1e6;
   }
 
   get id() {

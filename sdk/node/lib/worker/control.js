@@ -6,13 +6,16 @@
 
 const net = require('node:net');
 const { Kind } = require('../wire/constants.js');
-const { FrameReader, WireError, frame, jsonFrame, parseJsonHeader } = require('../wire/frames.js');
-const { readCredit } = require('../wire/headers.js');
+const { FrameReader } = require('../wire/frame-reader.js');
+const { WireError, frame, jsonFrame, parseJsonHeader } = require('../wire/frames.js');
+const { readCredit } = require('../wire/header-reader.js');
 const { NO_ARENA } = require('./shared-state.js');
 
 const CONTROL_FD = 4;
 /** Time that the main thread has to exit with a code, in milliseconds. It may be computing. */
 const FATAL_GRACE = 500;
+/** Time until the connection may take more answers, in milliseconds. */
+const FLUSH_PAUSE = 1;
 
 /**
  * An event for the thread that runs the jobs, beside the shared state.
@@ -30,6 +33,7 @@ class Control {
    * @param {boolean} options.hasArenas whether descriptors 6 and 7 are arenas
    * @param {object} options.description the answer to `Describe`
    * @param {import('./shared-state.js').SharedState} options.state
+   * @param {import('./answer-ring.js').AnswerRing} options.answers
    * @param {(event: ControlEvent) => void} options.tell
    */
   constructor(options) {
@@ -86,10 +90,20 @@ class Control {
       case Kind.SHARE:
         this.#share(sequence, parseJsonHeader(header));
         break;
-      case Kind.RECALL: // Every answer is sent at once, so none waits in the ring.
+      case Kind.RECALL:
+        this.#sendAnswers();
         break;
       default:
         throw new WireError(`a frame of kind 0x${kind.toString(16)} on the control connection`);
+    }
+  }
+
+  /** Sends the answers that wait, since the function that runs keeps the other thread from doing it. */
+  #sendAnswers() {
+    try {
+      if (!this.#options.answers.flush()) setTimeout(() => this.#sendAnswers(), FLUSH_PAUSE);
+    } catch {
+      // The coordinator is gone, as the end of file on this connection says.
     }
   }
 

@@ -3,6 +3,7 @@
 // The guard: a thread that reads the control connection while the main thread computes.
 
 const { parentPort, workerData } = require('node:worker_threads');
+const { AnswerRing } = require('./answer-ring.js');
 const { Control } = require('./control.js');
 const { SharedState } = require('./shared-state.js');
 
@@ -15,6 +16,7 @@ port.once('message', (welcome) => {
     ...welcome,
     description: workerData.description,
     state,
+    answers: new AnswerRing(workerData.answers),
     tell: (event) => port.postMessage(event),
   });
   port.postMessage('reading');

@@ -15,13 +15,14 @@ const { SharedState } = require('./shared-state.js');
 
 /**
  * @param {object} description
+ * @param {import('./answer-ring.js').AnswerRing} answers
  * @param {(event: import('./control.js').ControlEvent) => void} tell
  * @returns {Guard}
  */
-function threadedGuard(description, tell) {
+function threadedGuard(description, answers, tell) {
   const state = new SharedState();
   const thread = new Worker(path.join(__dirname, 'guard-thread.js'), {
-    workerData: { state: state.buffer, description },
+    workerData: { state: state.buffer, answers: answers.buffer, description },
     execArgv: [],
     name: 'procpool-guard',
   });
@@ -38,14 +39,15 @@ function threadedGuard(description, tell) {
 
 /**
  * @param {object} description
+ * @param {import('./answer-ring.js').AnswerRing} answers
  * @param {(event: import('./control.js').ControlEvent) => void} tell
  * @returns {Guard}
  */
-function localGuard(description, tell) {
+function localGuard(description, answers, tell) {
   const state = new SharedState();
   const start = async (/** @type {GuardWelcome} */ welcome) => {
     const { Control } = require('./control.js');
-    new Control({ ...welcome, description, state, tell });
+    new Control({ ...welcome, description, state, answers, tell });
   };
   return { state, start };
 }

@@ -2,8 +2,7 @@
 'use strict';
 // The page: memory at descriptor 5 that tells the coordinator which job a dead worker had begun.
 //
-// Node cannot map it. One `pwrite` writes both numbers, which a kill cannot cut in two. Answers are sent at once, so
-// nothing waits in the page's ring: nobody could send it while the next job blocks this thread.
+// Node cannot map it. One `pwrite` writes both numbers, which a kill cannot cut in two.
 
 const fs = require('node:fs');
 
@@ -13,10 +12,12 @@ const FOUND = 0x6765706170656b21n;
 const FOUND_AT = 16;
 const ASKED_BACK_AT = 24;
 const MAGIC_AT = 32;
+const RING_AT = 4096;
+const TWO_POW_32 = 2 ** 32;
 
 class Page {
-  #numbers = Buffer.alloc(16);
-  #askedBack = Buffer.alloc(8);
+  #numbers = new DataView(new ArrayBuffer(16));
+  #askedBack = new DataView(new ArrayBuffer(8));
   #begun = 0n;
 
   /** @returns {Page | undefined} undefined if descriptor 5 is something else, which is left alone */
@@ -44,7 +45,7 @@ class Page {
   begin(sequence, output) {
     this.#write(sequence, output);
     fs.readSync(PAGE_FD, this.#askedBack, 0, 8, ASKED_BACK_AT);
-    if (sequence > this.#askedBack.readBigUInt64LE()) {
+    if (sequence > this.#askedBack.getBigUint64(0, true)) {
       this.#begun = sequence;
       return true;
     }
@@ -58,12 +59,24 @@ class Page {
   }
 
   /**
+   * Keeps an answer that waits, in case this process dies before it is sent.
+   *
+   * @param {Buffer} ring
+   * @param {number} at its place in the ring
+   * @param {number} length bytes
+   */
+  keep(ring, at, length) {
+    fs.writeSync(PAGE_FD, ring, at, length, RING_AT + at);
+  }
+
+  /**
    * @param {bigint} begun
    * @param {number} output
    */
   #write(begun, output) {
-    this.#numbers.writeBigUInt64LE(begun, 0);
-    this.#numbers.writeBigUInt64LE(BigInt(output), 8);
+    this.#numbers.setBigUint64(0, begun, true);
+    this.#numbers.setUint32(8, output >>> 0, true);
+    this.#numbers.setUint32(12, Math.floor(output / TWO_POW_32), true);
     fs.writeSync(PAGE_FD, this.#numbers, 0, 16, 0);
   }
 }

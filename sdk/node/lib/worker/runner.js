@@ -3,7 +3,8 @@
 // Runs jobs one after the other, and answers each with one `Done`.
 
 const { Exit, Encoding, Flag, JobExtra, Kind } = require('../wire/constants.js');
-const { WireError, frame, frameHead } = require('../wire/frames.js');
+const { WireError, frame } = require('../wire/frames.js');
+const { JobHeader } = require('../wire/header-reader.js');
 const headers = require('../wire/headers.js');
 const { OutputArena, readInput } = require('./arenas.js');
 const { BatchAnswers } = require('./batch.js');
@@ -12,8 +13,6 @@ const { complain, exit } = require('./exit.js');
 const outcomes = require('./outcome.js');
 const { perform, performBatch } = require('./perform.js');
 
-/** Outputs of this length and longer are sent without being copied into one frame, in bytes. */
-const LARGE = 65536;
 /** Time in which the guard kills this process if the coordinator is gone, in milliseconds. */
 const GONE_GRACE = 1000;
 
@@ -24,13 +23,13 @@ const GONE_GRACE = 1000;
  * @property {bigint} sequence
  * @property {number} flags
  * @property {number} encoding
- * @property {import('../wire/headers.js').JobHeader} header
+ * @property {JobHeader} header
  * @property {Buffer} payload
  *
  * @typedef {object} RunningJob
  * @property {bigint} sequence
  * @property {Context} context
- * @property {bigint} begin by the clock, in nanoseconds
+ * @property {number} begin by the clock, in milliseconds
  * @property {NodeJS.CpuUsage | undefined} cpu at the begin, if the caller asks for it
  * @property {BatchAnswers | undefined} answers if it is a batch
  */
@@ -46,7 +45,8 @@ class Runner {
   #page;
   #outputArena;
   #maxPayload;
-  #workerData;
+  /** What contexts need. */
+  #outlet;
   #isReady = false;
   #isStopping = false;
   #isShutDown = false;
@@ -57,7 +57,7 @@ class Runner {
   /**
    * @param {object} parts
    * @param {import('./definition.js').Definition} parts.definition
-   * @param {Pick<import('./jobs-connection.js').JobsConnection, 'send' | 'sent' | 'isFlushed' | 'whenFlushed' | 'finish'>} parts.connection
+   * @param {Pick<import('./jobs-connection.js').JobsConnection, 'send' | 'answer' | 'flush' | 'sent' | 'isFlushed' | 'whenFlushed' | 'finish'>} parts.connection
    * @param {import('./shared-state.js').SharedState} parts.state
    * @param {import('./page.js').Page} [parts.page]
    * @param {number} parts.maxPayload bytes
@@ -70,7 +70,7 @@ class Runner {
     this.#page = page;
     this.#outputArena = new OutputArena(state);
     this.#maxPayload = maxPayload;
-    this.#workerData = workerData;
+    this.#outlet = { state, send: connection.send.bind(connection), workerData };
   }
 
   /** The job that runs, for messages to people. */
@@ -83,7 +83,7 @@ class Runner {
    * @throws {WireError}
    */
   take({ sequence, flags, encoding, header, payload }) {
-    this.#queue.push({ sequence, flags, encoding, header: headers.readJob(header), payload });
+    this.#queue.push({ sequence, flags, encoding, header: new JobHeader(header), payload });
   }
 
   /** `Ready` was sent: jobs may be answered. */
@@ -94,14 +94,17 @@ class Runner {
 
   /** Runs jobs until one has to wait for something. */
   turn() {
-    while (this.#isReady && !this.#running && !this.#isPanicked && this.#queue.length > 0) {
+    while (this.#isReady && !this.#running && !this.#isPanicked) {
       if (!this.#connection.isFlushed) {
         // A function that blocks this thread would keep the answer before it from leaving.
         this.#connection.whenFlushed(() => this.turn());
         return;
       }
-      this.#begin(/** @type {WaitingJob} */ (this.#queue.shift()));
+      const job = this.#queue.shift();
+      if (!job) break;
+      this.#begin(job);
     }
+    this.#connection.flush(); // Before this thread waits.
     if (this.#running || this.#isPanicked) return;
     this.#note();
     if (this.#isStopping) this.#end();
@@ -117,14 +120,10 @@ class Runner {
         return;
       }
     }
-    const outlet = {
-      state: this.#state,
-      send: this.#connection.send.bind(this.#connection),
-      workerData: this.#workerData,
-    };
-    const context = new Context(outlet, header, sequence);
+    const begin = performance.now();
+    const context = new Context(this.#outlet, header, sequence, begin);
     const cpu = header.extras.has(JobExtra.USAGE) ? process.cpuUsage() : undefined;
-    this.#running = { sequence, context, begin: process.hrtime.bigint(), cpu, answers: undefined };
+    this.#running = { sequence, context, begin, cpu, answers: undefined };
     if (this.#state.begin(sequence, header.credit ?? 0)) {
       this.#done(outcomes.cancelled());
       return;
@@ -144,7 +143,7 @@ class Runner {
 
   /**
    * @param {RunningJob} running
-   * @param {import('../wire/headers.js').JobHeader} header
+   * @param {JobHeader} header
    * @param {{ encoding: number, payload: Buffer }} input
    * @returns {Outcome | Promise<Outcome>}
    */
@@ -172,14 +171,16 @@ class Runner {
     const { sequence, context, begin, cpu } = /** @type {RunningJob} */ (this.#running);
     this.#running = undefined;
     context.over();
-    const header = headers.done(status, process.hrtime.bigint() - begin, extrasOf(context, cpu, encoding));
-    const parts = { header, encoding, sequence, flags: Flag.END };
-    const isShared = this.#outputArena.send(output, (payload) =>
-      this.#connection.send(frame(Kind.DONE, { ...parts, payload, flags: Flag.END | Flag.PAYLOAD_REF })),
-    );
+    const now = performance.now();
+    const run = Math.round((now - begin) * 1e6);
+    const header = headers.done(status, run, extrasOf(context, cpu, encoding));
+    const isShared = this.#outputArena.send(output, (payload) => {
+      const flags = Flag.END | Flag.PAYLOAD_REF;
+      this.#connection.send(frame(Kind.DONE, { header, payload, encoding, sequence, flags }));
+    });
     if (isShared) return;
-    if (output.length < LARGE) this.#connection.send(frame(Kind.DONE, { ...parts, payload: output }));
-    else this.#connection.send(frameHead(Kind.DONE, { ...parts, payloadLength: output.length }), output);
+    const follows = this.#queue.length > 0 && !this.#isPanicked;
+    this.#connection.answer({ sequence, header, encoding, output }, follows, now);
   }
 
   /** Tells the page how much was sent. */

@@ -4,7 +4,8 @@
 
 const fs = require('node:fs');
 const { Exit, Kind } = require('../wire/constants.js');
-const { FrameReader, parseJsonHeader } = require('../wire/frames.js');
+const { FrameReader } = require('../wire/frame-reader.js');
+const { parseJsonHeader } = require('../wire/frames.js');
 const { exit } = require('./exit.js');
 
 const FORMATS = [1, 2];

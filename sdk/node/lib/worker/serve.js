@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const { Exit } = require('../wire/constants.js');
 const { defineJob, describe } = require('./definition.js');
 const { complain, exit, exitsByItself } = require('./exit.js');
-const { JOBS_FD } = require('./jobs-connection.js');
+const { JOBS_FD } = require('./answer-ring.js');
 
 /** Signals that a stop of the whole service sends to every process. The coordinator ends its workers by itself. */
 const STOP_SIGNALS = /** @type {const} */ (['SIGTERM', 'SIGINT', 'SIGHUP']);
@@ -38,6 +38,7 @@ function serve(job, args = process.argv.slice(2)) {
   for (const signal of STOP_SIGNALS) process.on(signal, () => {});
   process.on('uncaughtException', (error) => session.panic(error));
   process.on('exit', (code) => {
+    session.connection.flush();
     if (exitsByItself() || session.runningId === undefined) return;
     complain(`job ${session.runningId} called process.exit(${code})`);
   });

@@ -5,7 +5,9 @@
 const fs = require('node:fs');
 const { Encoding, Exit, Kind } = require('../wire/constants.js');
 const { WireError, frame, jsonFrame, parseJsonHeader, preamble } = require('../wire/frames.js');
+const { JobHeader } = require('../wire/header-reader.js');
 const headers = require('../wire/headers.js');
+const { AnswerRing } = require('./answer-ring.js');
 const { INPUT_FD, OUTPUT_FD } = require('./arenas.js');
 const { describe, introduce } = require('./definition.js');
 const { complain, exit } = require('./exit.js');
@@ -37,11 +39,12 @@ class Session {
   /** @param {import('./definition.js').Definition} definition */
   constructor(definition) {
     this.#definition = definition;
-    this.connection = new JobsConnection((message) => this.#take(message));
+    const answers = new AnswerRing();
+    this.connection = new JobsConnection((message) => this.#take(message), answers);
     this.connection.onTurn = () => this.#runner?.turn();
     this.connection.onEnd = () => this.#jobsEnded();
     const newGuard = definition.guard ? threadedGuard : localGuard;
-    this.#guard = newGuard(describe(definition), (event) => this.#onControl(event));
+    this.#guard = newGuard(describe(definition), answers, (event) => this.#onControl(event));
   }
 
   /** Introduces the worker, loads its state, and begins to take jobs. */
@@ -107,6 +110,8 @@ class Session {
    */
   #runJobs(welcome, page) {
     this.#isReady = true;
+    // Without a guard's thread, nobody could send what waits while a function blocks this one.
+    if (page && this.#definition.guard) this.connection.keepAnswers(page);
     const parts = { definition: this.#definition, connection: this.connection, state: this.#guard.state };
     this.#runner = new Runner({
       ...parts,
@@ -149,7 +154,7 @@ class Session {
     } else if (this.#isReady) {
       this.onMessage(message.encoding, message.payload);
     } else {
-      if (kind === Kind.JOB) headers.readJob(header);
+      if (kind === Kind.JOB) new JobHeader(header);
       this.#early.push(message);
     }
   }

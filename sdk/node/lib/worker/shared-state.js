@@ -6,6 +6,7 @@
 // moments, so that credit of an earlier job never counts for the next one.
 
 const { Limit } = require('../wire/constants.js');
+const { lock, unlock } = require('./lock.js');
 
 // Cells of 4 bytes.
 const LOCK = 0;
@@ -20,9 +21,6 @@ const OUTPUT_NUMBER = 5;
 const OUTPUT_LENGTH = 6;
 const EARLY = 7;
 const CELLS = EARLY + Limit.EARLY_CANCELS_COUNT;
-
-const FREE = 0;
-const HELD = 1;
 
 /** No job and no arena has this number. */
 const NONE = 0n;
@@ -46,20 +44,26 @@ class SharedState {
    * @returns {boolean} whether the job was cancelled before it came
    */
   begin(sequence, credit) {
-    return this.#locked(LOCK, () => {
-      this.#numbers[RUNNING] = sequence;
-      this.#words[CREDIT] = credit;
-      if (this.#words[EARLY_COUNT] === 0) return false; // Nearly always: 64 cells are not looked at.
-      let wasCancelled = false;
-      for (let i = EARLY; i < CELLS; i += 1) {
-        if (this.#numbers[i] === NONE || this.#numbers[i] > sequence) continue;
-        if (this.#numbers[i] === sequence) wasCancelled = true;
-        this.#numbers[i] = NONE;
-        this.#words[EARLY_COUNT] -= 1;
-      }
-      if (wasCancelled) Atomics.store(this.#numbers, CANCELLED, sequence);
-      return wasCancelled;
-    });
+    lock(this.#words, LOCK);
+    this.#numbers[RUNNING] = sequence;
+    this.#words[CREDIT] = credit;
+    // Nearly never: 64 cells are not looked at for every job.
+    const wasCancelled = this.#words[EARLY_COUNT] > 0 && this.#takeEarlyCancels(sequence);
+    unlock(this.#words, LOCK);
+    return wasCancelled;
+  }
+
+  /** @param {bigint} sequence */
+  #takeEarlyCancels(sequence) {
+    let wasCancelled = false;
+    for (let i = EARLY; i < CELLS; i += 1) {
+      if (this.#numbers[i] === NONE || this.#numbers[i] > sequence) continue;
+      if (this.#numbers[i] === sequence) wasCancelled = true;
+      this.#numbers[i] = NONE;
+      this.#words[EARLY_COUNT] -= 1;
+    }
+    if (wasCancelled) Atomics.store(this.#numbers, CANCELLED, sequence);
+    return wasCancelled;
   }
 
   /** @param {bigint} sequence of a job that was begun */
@@ -132,17 +136,15 @@ class SharedState {
 
   /**
    * @template T
-   * @param {number} lock
+   * @param {number} cell
    * @param {() => T} act
    */
-  #locked(lock, act) {
-    while (Atomics.compareExchange(this.#words, lock, FREE, HELD) !== FREE)
-      Atomics.wait(this.#words, lock, HELD, 1);
+  #locked(cell, act) {
+    lock(this.#words, cell);
     try {
       return act();
     } finally {
-      Atomics.store(this.#words, lock, FREE);
-      Atomics.notify(this.#words, lock);
+      unlock(this.#words, cell);
     }
   }
 }

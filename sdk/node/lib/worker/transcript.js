@@ -34,18 +34,12 @@ class Transcript {
     act();
   }
 
-  /**
-   * @param {Buffer} head
-   * @param {Buffer} [payload]
-   */
-  send(head, payload) {
-    const headerLength = head.readUInt32LE(0);
+  /** @param {Buffer} head a frame without a second part: only answers are long enough to have one */
+  send(head) {
     const kind = head.readUInt16LE(8);
-    const header = head.subarray(FRAME_HEADER, FRAME_HEADER + headerLength);
-    const output = payload ?? head.subarray(FRAME_HEADER + headerLength);
-    if (kind === Kind.CHUNK) this.#chunk(head.readBigUInt64LE(16), output);
-    if (kind === Kind.LOG) complain(`log ${header}`);
-    if (kind === Kind.DONE) this.#done(header, output);
+    const middle = FRAME_HEADER + head.readUInt32LE(0);
+    if (kind === Kind.CHUNK) this.#chunk(head.readBigUInt64LE(16), head.subarray(middle));
+    if (kind === Kind.LOG) complain(`log ${head.subarray(FRAME_HEADER, middle)}`);
   }
 
   /**
@@ -57,11 +51,8 @@ class Transcript {
     this.#state.addCredit(sequence, 1); // It has been read.
   }
 
-  /**
-   * @param {Buffer} header
-   * @param {Buffer} output
-   */
-  #done(header, output) {
+  /** @param {import('./jobs-connection.js').Answer} answer */
+  answer({ header, output }) {
     const { isWanted, note } = this.#turns[this.#ended];
     this.#ended += 1;
     const [status] = header;
@@ -75,6 +66,8 @@ class Transcript {
     if (this.#ended < this.#turns.length) this.#announce();
     else exit(status === Status.OK ? Exit.FINISHED : Exit.FAILED);
   }
+
+  flush() {}
 
   finish() {}
 }
