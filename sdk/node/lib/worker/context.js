@@ -35,11 +35,11 @@ class Context {
   #contentType;
   #isOver = false;
   #droppedChunks = 0;
-  /** The last chunk that waits. @type {Promise<void>} */
-  #chunks = Promise.resolve();
+  /** The last chunk that waits, or has waited. @type {Promise<void> | undefined} */
+  #chunks;
   #waitingChunks = 0;
-  /** Ends the wait for credit. */
-  #wake = () => {};
+  /** Ends the wait for credit. @type {(() => void) | undefined} */
+  #wake;
 
   /**
    * @param {Outlet} outlet
@@ -162,7 +162,8 @@ class Context {
     }
     const payload = Buffer.from(output); // The caller may fill its buffer again.
     this.#waitingChunks += 1;
-    const sent = this.#chunks.then(() => this.#sendWithCredit(encoding, payload));
+    const before = this.#chunks ?? Promise.resolve();
+    const sent = before.then(() => this.#sendWithCredit(encoding, payload));
     this.#chunks = sent.catch(() => {});
     try {
       await sent;
@@ -211,18 +212,18 @@ class Context {
   /** The job was cancelled. */
   abort() {
     this.#abort?.abort(new Cancelled());
-    this.#wake();
+    this.#wake?.();
   }
 
   /** Credit came. */
   credited() {
-    this.#wake();
+    this.#wake?.();
   }
 
   /** Nothing may be said about the job any longer. */
   over() {
     this.#isOver = true;
-    this.#wake();
+    this.#wake?.();
   }
 }
 
