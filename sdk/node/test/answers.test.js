@@ -7,6 +7,7 @@ const { test } = require('node:test');
 const { Kind } = require('../lib/wire/constants.js');
 const { startWorker } = require('./support/coordinator.js');
 const { until } = require('./support/processes.js');
+const { fixture } = require('./support/server.js');
 
 const RING_AT = 4096;
 const SPIN = { op: 'spin', ms: 60_000 };
@@ -35,6 +36,16 @@ test('Recall has waiting answers sent while the function computes', async (t) =>
   await begun(worker, [{ op: 'echo', value: 1 }, { op: 'echo', value: 2 }, SPIN], 3n);
   worker.tell(Kind.RECALL, { sequence: 3n });
   assert.deepEqual([(await worker.done()).value, (await worker.done()).value], [1, 2]);
+});
+
+test('the answer of an asynchronous function waits, too, and Recall has it sent', async (t) => {
+  const worker = await startWorker(t, { page: true, command: [process.execPath, fixture('eager.js')] });
+  await begun(worker, [0, 60_000], 2n);
+  worker.tell(Kind.PING);
+  await worker.control.next();
+  assert.equal(worker.jobs.total, 0);
+  worker.tell(Kind.RECALL, { sequence: 2n });
+  assert.equal((await worker.done()).value, 0);
 });
 
 test('answers wait for no job that waits itself', async (t) => {

@@ -44,6 +44,7 @@ class JobsConnection {
   /** When the first of the waiting answers began to wait, in milliseconds. */
   #since = 0;
   #sent = 0;
+  #isFlushPlanned = false;
   #isEnding = false;
   /** Calls back when all data of one read were taken. */
   onTurn = () => {};
@@ -169,6 +170,16 @@ class JobsConnection {
     } catch (error) {
       this.#failed(/** @type {Error} */ (error));
     }
+  }
+
+  /** Sends them before this thread waits. An asynchronous function may have ended by then, and the next ones, too. */
+  flushSoon() {
+    if (this.#isFlushPlanned || this.#answers.isEmpty) return;
+    this.#isFlushPlanned = true;
+    setImmediate(() => {
+      this.#isFlushPlanned = false;
+      this.flush();
+    });
   }
 
   /**

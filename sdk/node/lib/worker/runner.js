@@ -57,7 +57,7 @@ class Runner {
   /**
    * @param {object} parts
    * @param {import('./definition.js').Definition} parts.definition
-   * @param {Pick<import('./jobs-connection.js').JobsConnection, 'send' | 'answer' | 'flush' | 'sent' | 'isFlushed' | 'whenFlushed' | 'finish'>} parts.connection
+   * @param {Pick<import('./jobs-connection.js').JobsConnection, 'send' | 'answer' | 'flush' | 'flushSoon' | 'sent' | 'isFlushed' | 'whenFlushed' | 'finish'>} parts.connection
    * @param {import('./shared-state.js').SharedState} parts.state
    * @param {import('./page.js').Page} [parts.page]
    * @param {number} parts.maxPayload bytes
@@ -104,7 +104,8 @@ class Runner {
       if (!job) break;
       this.#begin(job);
     }
-    this.#connection.flush(); // Before this thread waits.
+    if (this.#running) this.#connection.flushSoon();
+    else this.#connection.flush();
     if (this.#running || this.#isPanicked) return;
     this.#note();
     if (this.#isStopping) this.#end();

@@ -69,6 +69,8 @@ class Transcript {
 
   flush() {}
 
+  flushSoon() {}
+
   finish() {}
 }
 
