@@ -215,6 +215,7 @@ class JobsConnection {
    */
   #failed({ message }) {
     if (this.#isEnding) return;
+    if (this.#reader.needsPreamble) this.onStranger();
     this.#isEnding = true;
     setTimeout(() => exit(Exit.COORDINATOR_GONE, `the jobs connection failed: ${message}`), GONE_GRACE);
   }
