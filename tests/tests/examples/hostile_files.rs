@@ -51,7 +51,7 @@ async fn libpng_refuses_some_hostile_files_dies_of_others_and_reads_the_next_pic
         (good[..HEADER + 3].to_vec(), ABORTED),
         (good.clone(), WHOLE),
         (altered(HEADER + 8), ABORTED),
-        (picture(1_000_000, 1_000_000), "it hit its memory limit of 1 GiB"),
+        (picture(1_000_000, 1_000_000), "it hit its address space limit of 1 GiB"),
         (good, WHOLE),
     ];
     let scratch = Scratch::new();
