@@ -8,7 +8,7 @@ use crate::startup::Startup;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Mode, Refused, Welcome};
 use procpool_protocol::limits::MAX_CONTROL_PAYLOAD;
-use procpool_protocol::message::{failure_frame, json_frame, json_of};
+use procpool_protocol::message::{failure_frame, json_of};
 use procpool_protocol::preamble::Preamble;
 use procpool_protocol::{Failure, Payload};
 use std::io;
@@ -130,7 +130,7 @@ impl Line {
 
     /// Puts the introduction before the first frame.
     fn introduce(&mut self, identity: &Identity, has_preamble: bool) -> Result<(), WorkerError> {
-        let hello = json_frame(Kind::Hello, &identity.hello()).map_err(WorkerError::Send)?;
+        let hello = identity.hello().map_err(WorkerError::Send)?;
         if !has_preamble {
             self.writer.queue_preamble(Preamble::ours());
         }

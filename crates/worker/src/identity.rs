@@ -2,11 +2,15 @@
 //! it by hand.
 
 use procpool_protocol::arena::TakesArenas;
+use procpool_protocol::codec::CodecError;
 use procpool_protocol::encodings::Encodings;
+use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::handshake::{Description, Hello, Mode};
+use procpool_protocol::message::json_frame;
 use procpool_protocol::{Job, Schema};
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Name and version of this SDK.
 pub(crate) const SDK: &str = concat!("procpool-worker ", env!("CARGO_PKG_VERSION"));
@@ -19,6 +23,8 @@ pub(crate) struct Identity {
     pub(crate) build: Option<&'static str>,
     pub(crate) modes: &'static [Mode],
     schema: fn() -> Option<Schema>,
+    /// Its introduction, once that was needed. Forks of a template have the template's.
+    hello: OnceLock<Frame>,
 }
 
 impl Identity {
@@ -31,15 +37,32 @@ impl Identity {
             build: J::BUILD,
             modes: &[Mode::Jobs, Mode::Messages],
             schema: J::schema,
+            hello: OnceLock::new(),
         }
     }
 
     /// Returns the identity of a worker of free messages, which is named after its executable.
     pub(crate) fn of_messages() -> Self {
-        Self { job: executable(), contract: 1, build: None, modes: &[Mode::Messages], schema: || None }
+        Self {
+            job: executable(),
+            contract: 1,
+            build: None,
+            modes: &[Mode::Messages],
+            schema: || None,
+            hello: OnceLock::new(),
+        }
     }
 
-    pub(crate) fn hello(&self) -> Hello {
+    /// Returns its introduction.
+    pub(crate) fn hello(&self) -> Result<Frame, CodecError> {
+        if let Some(frame) = self.hello.get() {
+            return Ok(frame.clone());
+        }
+        let frame = json_frame(Kind::Hello, &self.introduction())?;
+        Ok(self.hello.get_or_init(|| frame).clone())
+    }
+
+    fn introduction(&self) -> Hello {
         Hello {
             job: self.job.clone(),
             contract: self.contract,

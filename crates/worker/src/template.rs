@@ -19,7 +19,7 @@ use procpool_protocol::frame::{Frame, Kind};
 use procpool_protocol::message::failure_frame;
 use std::io::{self, Write};
 use std::mem;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 /// The number of a child's first descriptor from a `Fork`: its standard output.
 const FIRST: RawFd = 1;
@@ -117,8 +117,13 @@ impl Template {
     fn fork(&self, frame: &Frame) -> Result<Side, Failure> {
         refuse_threads()?;
         let given = frame.payload.attachments.as_slice();
-        let given = given.iter().map(|given| os::set_aside(given.as_fd()));
-        let given: Vec<OwnedFd> = given.collect::<io::Result<_>>().map_err(|error| failed(&error))?;
+        let are_in_the_way = given.iter().any(|given| os::is_in_the_way(given.as_fd()));
+        let aside = given.iter().filter(|_| are_in_the_way).map(|given| os::set_aside(given.as_fd()));
+        let aside: Vec<OwnedFd> = aside.collect::<io::Result<_>>().map_err(|error| failed(&error))?;
+        let given: Vec<_> = match are_in_the_way {
+            true => aside.iter().map(AsFd::as_fd).collect(),
+            false => given.iter().map(AsFd::as_fd).collect(),
+        };
         // The child has copies of what was not written yet.
         let _ = io::stdout().flush();
         os::flush_c_buffers();
@@ -149,9 +154,9 @@ impl Template {
 }
 
 /// Gives the child the descriptors at their numbers.
-fn settle(given: &[OwnedFd]) -> io::Result<()> {
-    for (number, descriptor) in (FIRST..).zip(given) {
-        os::place(descriptor.as_fd(), number)?;
+fn settle(given: &[BorrowedFd<'_>]) -> io::Result<()> {
+    for (number, &descriptor) in (FIRST..).zip(given) {
+        os::place(descriptor, number)?;
     }
     let next = FIRST + RawFd::try_from(given.len()).map_err(io::Error::other)?;
     RESERVED.into_iter().filter(|&number| number >= next).for_each(os::vacate);

@@ -14,8 +14,8 @@ mod usage;
 pub(crate) use hangup::hangs_up;
 pub(crate) use process::{die, name_thread, wake_with_parent};
 pub(crate) use sibling::{
-    Side, flush_c_buffers, fork_sibling, is_single_threaded, is_thread, lead_session, place, reserve,
-    set_aside, thread_id, threads, vacate,
+    Side, flush_c_buffers, fork_sibling, is_in_the_way, is_single_threaded, is_thread, lead_session, place,
+    reserve, set_aside, thread_id, threads, vacate,
 };
 pub(crate) use socket::Socket;
 pub(crate) use stop_signals::{drain_at_stop, has_been_stopped, outlive_stops};

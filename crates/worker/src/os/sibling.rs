@@ -8,7 +8,7 @@ use rustix::io::{dup2, fcntl_dupfd_cloexec};
 use rustix::process::RawPid;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::ptr;
 
@@ -56,6 +56,11 @@ pub(crate) fn lead_session() -> io::Result<()> {
     rustix::process::setsid().map(drop).map_err(Into::into)
 }
 
+/// Returns whether a descriptor has a number that is a worker's own, and with which something else is replaced.
+pub(crate) fn is_in_the_way(descriptor: BorrowedFd<'_>) -> bool {
+    descriptor.as_raw_fd() < WAITING
+}
+
 /// Copies a descriptor to a number that no worker uses.
 pub(crate) fn set_aside(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     fcntl_dupfd_cloexec(descriptor, WAITING).map_err(Into::into)
@@ -67,7 +72,7 @@ pub(crate) fn reserve(numbers: &[RawFd]) -> io::Result<()> {
     let null = set_aside(std::fs::File::open("/dev/null")?.as_fd())?;
     for &number in numbers {
         let got = fcntl_dupfd_cloexec(&null, number)?;
-        if std::os::fd::AsRawFd::as_raw_fd(&got) == number {
+        if got.as_raw_fd() == number {
             // Kept open for good.
             mem::forget(got);
         }
