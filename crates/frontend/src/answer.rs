@@ -3,6 +3,7 @@
 
 use crate::app::Shared;
 use crate::job_problem;
+use crate::lent::{JOB_MEMORY, Memory};
 use crate::problem::{Problem, overloaded};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -23,11 +24,16 @@ pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-tim
 /// Shows an output, of which its worker may have told more than the bytes.
 pub(crate) type Render = fn(Payload, Option<&JobReport>) -> Result<Response, JobError>;
 
-/// Runs one job to its outcome and answers with that; `render` shows an output.
+/// Runs one job to its outcome and answers with that; `render` shows an output. A large one goes to the client's `memory`.
 ///
 /// The outcome is awaited right here: when the client hangs up, this future is dropped, the outcome's
 /// with it, and the job is cancelled.
-pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Result<Response, Problem> {
+pub(crate) async fn run(
+    shared: &Shared,
+    job: Submission,
+    render: Render,
+    memory: Option<Memory>,
+) -> Result<Response, Problem> {
     if shared.answers.is_spent() {
         let detail = "failed to accept the job: clients have not taken as many bytes of answers as the server may hold \
                       (`max_answers`)";
@@ -36,7 +42,16 @@ pub(crate) async fn run(shared: &Shared, job: Submission, render: Render) -> Res
     let asked = job.limits;
     let accepted = shared.app.engine.submit(job)?;
     tracing::debug!(job = %accepted.id, "accepted");
-    Ok(answer(accepted.outcome.await, asked, render))
+    let mut finished = accepted.outcome.await;
+    let moved = match (memory, &mut finished.result) {
+        (Some(memory), Ok(output)) => memory.take(output).await,
+        _ => None,
+    };
+    let mut response = answer(finished, asked, render);
+    if let Some(length) = moved {
+        response.headers_mut().insert(JOB_MEMORY, HeaderValue::from(length));
+    }
+    Ok(response)
 }
 
 fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {

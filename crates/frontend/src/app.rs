@@ -5,6 +5,7 @@ use crate::config::HttpConfig;
 use crate::health::Health;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
+use procpool_memory::buffers::Buffers;
 use procpool_protocol::engine::{Admin, Engine};
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ impl App {
         let config = &self.config;
         let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
         let answers = Budget::new(config.max_answers);
-        Arc::new(Shared { origin, bodies, answers, owners: Owners::default(), app: self.clone() })
+        let (owners, buffers) = (Owners::default(), Buffers::default());
+        Arc::new(Shared { origin, bodies, answers, owners, buffers, app: self.clone() })
     }
 }
 
@@ -51,4 +53,6 @@ pub(crate) struct Shared {
     /// Bytes of answers, held until clients take them.
     pub(crate) answers: Arc<Budget>,
     pub(crate) owners: Owners,
+    /// Memory of large inputs, which is used again.
+    pub(crate) buffers: Buffers,
 }

@@ -1,19 +1,16 @@
 //! Reads a request's whole body, within its limits of size and time. Does not: look into it.
 
-use crate::budget::{Budget, Share};
+use crate::app::Shared;
+use crate::budget::Share;
 use crate::config::HttpConfig;
 use crate::kind::Kind;
 use crate::problem::{Problem, overloaded};
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use std::sync::Arc;
-
-/// Maximum number of bytes that are reserved because of a `Content-Length`. Beyond it the buffer grows with
-/// the bytes that arrive.
-const TRUSTED_LENGTH: usize = 64 * 1024;
+use procpool_memory::buffers::Buffers;
 
 /// Maximum length of a body that is copied out of the connection's buffer, in bytes.
 const COPIED: usize = 1024;
@@ -24,17 +21,35 @@ const COPIED: usize = 1024;
 /// 413 as soon as it is known to be larger than [`HttpConfig::max_body`] (an announced length is
 /// refused before a byte is read), 408 after [`HttpConfig::body_timeout`], 400 when it breaks off, 503 when
 /// all bodies together are too large.
-pub(crate) async fn read(body: Body, config: &HttpConfig, bodies: &Arc<Budget>) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: Body, shared: &Shared) -> Result<Bytes, Problem> {
+    let config = &shared.app.config;
     let announced = body.size_hint().lower();
     if announced > config.max_body as u64 {
         return Err(too_large(config));
     }
-    tokio::time::timeout(config.body_timeout, collect(body, config, bodies.share()))
+    tokio::time::timeout(config.body_timeout, collect(body, config, shared.bodies.share(), &shared.buffers))
         .await
         .unwrap_or_else(|_| Err(too_slow(config)))
 }
 
-async fn collect(mut body: Body, config: &HttpConfig, mut share: Share) -> Result<Bytes, Problem> {
+/// Returns the length of a body that is whole elsewhere, and its share of all bodies.
+///
+/// # Errors
+/// As for [`read`]: 413 and 503.
+pub(crate) fn admit(length: u64, shared: &Shared) -> Result<(usize, Share), Problem> {
+    let config = &shared.app.config;
+    let length = usize::try_from(length).ok().filter(|&length| length <= config.max_body);
+    let length = length.ok_or_else(|| too_large(config))?;
+    let mut share = shared.bodies.share();
+    if share.grow(length as u64) { Ok((length, share)) } else { Err(no_room()) }
+}
+
+async fn collect(
+    mut body: Body,
+    config: &HttpConfig,
+    mut share: Share,
+    buffers: &Buffers,
+) -> Result<Bytes, Problem> {
     let Some(first) = next_chunk(&mut body, config.max_body, config).await? else {
         return Ok(Bytes::new());
     };
@@ -51,12 +66,12 @@ async fn collect(mut body: Body, config: &HttpConfig, mut share: Share) -> Resul
     // One buffer rather than a list of chunks: a list of one-byte chunks would weigh many times what
     // it carries.
     let rest = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut all = BytesMut::with_capacity(first.len() + rest.min(TRUSTED_LENGTH));
-    all.extend_from_slice(&first);
+    let mut all = buffers.gather(first.len().saturating_add(rest));
+    all.extend(&first);
     drop(first);
     while let Some(chunk) = next_chunk(&mut body, config.max_body - all.len(), config).await? {
         count(&mut share, &chunk)?;
-        all.extend_from_slice(&chunk);
+        all.extend(&chunk);
     }
     Ok(counted(all.freeze(), share))
 }
@@ -67,7 +82,7 @@ fn count(share: &mut Share, chunk: &Bytes) -> Result<(), Problem> {
 }
 
 /// Returns a body that counts until nobody needs it: its job may wait for long.
-fn counted(bytes: Bytes, share: Share) -> Bytes {
+pub(crate) fn counted(bytes: Bytes, share: Share) -> Bytes {
     Bytes::from_owner(Counted { bytes, _share: share })
 }
 

@@ -6,6 +6,7 @@ use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::dispatch::Dispatcher;
 use crate::head::Ambiguous;
+use crate::lent::Brought;
 use crate::life::{Patience, Verdict};
 use crate::presence;
 use crate::remote::{FarEnd, Peer};
@@ -69,9 +70,12 @@ impl Terms {
     async fn drive(mut self, wire: Arc<Wire>, peer: Arc<Peer>, activity: Arc<Activity>, place: Arc<Place>) {
         let socket = Socket::new(wire.clone(), activity.clone());
         let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers);
-        let counting = activity.clone();
+        let (counting, bringing) = (activity.clone(), wire.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
+            if let Some(brought) = Brought::with(bringing.take_descriptors(), request.version()) {
+                request.extensions_mut().insert(brought);
+            }
             // Counted right here: an HTTP/2 request is polled by a task of its own, later.
             let exchange = counting.asked(request.version());
             if exchange.is_ambiguous() {

@@ -63,7 +63,8 @@ kinds! {
         "The request's head arrived but its body was not complete within the server's body timeout. Nothing was \
          run."
     IncompleteBody "incomplete_body" "The body broke off"
-        "The connection or the body's framing broke before the body was complete. Nothing was run."
+        "The connection or the body's framing broke before the body was complete, or the memory that `Job-Memory` names \
+         is missing, too short or not sealed. Nothing was run."
     BadRequest "bad_request" "The request's head is malformed"
         "A request names one host, without a user and with a port from 1 to 65535 or without one; HTTP/1.1 names it in \
          `Host`, and an absolute target names the same one. The body has one length: a `Content-Length`, or \

@@ -147,6 +147,7 @@ mod health;
 mod job_problem;
 mod json;
 mod kind;
+mod lent;
 mod life;
 mod local;
 mod orders;

@@ -11,6 +11,7 @@ use crate::remote::FarEnd;
 use crate::room::Room;
 use crate::routes;
 use crate::stream::Stream;
+use procpool_memory::buffers::{Buffers, REST};
 use std::future::Future;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -74,7 +75,7 @@ async fn serve<L: Listen>(
     let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, stopped);
     let acceptor = Acceptor::new(listener);
 
-    let connections = accept_until(shutdown, acceptor, &terms, admit).await;
+    let connections = accept_until(shutdown, acceptor, &terms, &shared.buffers, admit).await;
 
     app.health.draining();
     stop.send_replace(true);
@@ -88,15 +89,18 @@ async fn accept_until<L: Listen>(
     shutdown: impl Future<Output = ()>,
     mut acceptor: Acceptor<L>,
     terms: &Terms,
+    buffers: &Buffers,
     admit: impl Fn(L::Accepted) -> Option<(Stream, FarEnd)>,
 ) -> JoinSet<()> {
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut tidying = tokio::time::interval(REST / 5);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => return connections,
             Some(_) = connections.join_next() => {}
+            _ = tidying.tick() => buffers.tidy(),
             accepted = next(&terms.room, &mut acceptor) => {
                 if let Some((stream, peer)) = admit(accepted) {
                     connections.spawn(terms.clone().serve(stream, peer));

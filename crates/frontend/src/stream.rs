@@ -1,7 +1,8 @@
 //! A connected socket of either family: TCP or Unix. Both are the same to HTTP, as long as only bytes count.
 
+use procpool_memory::lent;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
@@ -30,10 +31,21 @@ impl Stream {
         }
     }
 
-    pub(crate) fn try_read_buf(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+    /// Receives bytes, and adds the descriptors that came beside them, which only Unix sockets can pass.
+    pub(crate) fn try_receive(
+        &self,
+        buffer: &mut ReadBuf<'_>,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read_buf(buffer),
-            Self::Unix(stream) => stream.try_read_buf(buffer),
+            Self::Unix(stream) => {
+                let room = buffer.initialize_unfilled();
+                let receive = || lent::receive(stream, room, descriptors);
+                let (received, _) = stream.try_io(Interest::READABLE, receive)?;
+                buffer.advance(received);
+                Ok(received)
+            }
         }
     }
 

@@ -8,9 +8,10 @@ use socket2::{SockRef, TcpKeepalive};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{Interest, ReadBuf, Ready};
@@ -30,6 +31,10 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 /// like one that does not read for as long as that takes.
 const UNSENT: u32 = 128 * 1024;
 
+/// Maximum number of descriptors that wait for a request's head to be whole. A request may bring one; the second shows
+/// that it has brought too many.
+const MAX_DESCRIPTORS: usize = 2;
+
 /// The frame GOAWAY of HTTP/2, for all streams, with the reason `ENHANCE_YOUR_CALM`.
 const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
 
@@ -40,6 +45,8 @@ pub(crate) struct Wire {
     between_messages: AtomicBool,
     /// Bytes of the next answer that are out already.
     ahead: AtomicUsize,
+    /// Received beside the bytes of the next request.
+    descriptors: Mutex<Vec<OwnedFd>>,
 }
 
 impl Wire {
@@ -52,7 +59,12 @@ impl Wire {
             let _ = socket.set_tcp_keepalive(&KEEPALIVE);
             let _ = socket.set_tcp_notsent_lowat(UNSENT);
         }
-        Self { stream, between_messages: AtomicBool::new(true), ahead: AtomicUsize::new(0) }
+        Self {
+            stream,
+            between_messages: AtomicBool::new(true),
+            ahead: AtomicUsize::new(0),
+            descriptors: Mutex::default(),
+        }
     }
 
     /// Returns the TCP connection as the kernel knows it.
@@ -112,11 +124,27 @@ impl Wire {
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buffer) {
+            let mut descriptors = Vec::new();
+            let received = self.stream.try_receive(buffer, &mut descriptors);
+            if !descriptors.is_empty() {
+                self.keep(descriptors);
+            }
+            match received {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
+                received => return Poll::Ready(received.map(drop)),
             }
         }
+    }
+
+    fn keep(&self, descriptors: Vec<OwnedFd>) {
+        let mut kept = self.descriptors.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(descriptors);
+        kept.truncate(MAX_DESCRIPTORS);
+    }
+
+    /// Returns the descriptors that have been received since the last call.
+    pub(crate) fn take_descriptors(&self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {

@@ -20,10 +20,12 @@
 
 pub mod arena;
 pub mod born;
+pub mod buffers;
 mod claim;
 mod file;
 pub mod growth;
 pub mod input;
+pub mod lent;
 mod map;
 pub mod output;
 pub mod page;

@@ -115,20 +115,27 @@ def _header(head: bytes, name: bytes) -> Optional[bytes]:
 class Connection:
     """One connection: a request goes out, then its answer comes in."""
 
-    __slots__ = ("_body", "_data", "_filled", "_head", "_is_tcp", "_poll", "idle_since", "is_answered", "socket")
+    __slots__ = ("_body", "_data", "_filled", "_head", "_poll", "idle_since", "is_answered", "is_unix", "socket")
 
     def __init__(self, address: Address) -> None:
         self.socket = address.connect()
         self.idle_since = 0.0
         # Whether the answer came before the request was sent whole.
         self.is_answered = False
-        self._is_tcp = address.family != socket.AF_UNIX
+        self.is_unix = address.family == socket.AF_UNIX
         self._data = b""
         self._head = b""
         self._body: Optional[memoryview] = None
         self._filled = 0
         self._poll = select.poll()
         self._poll.register(self.socket, select.POLLIN)
+
+    def send_lending(self, head: bytes, descriptor: int) -> None:
+        """Sends a request without a body, and lends the memory at this descriptor. Raises `OSError`."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", descriptor))
+        sent = self.socket.sendmsg([head], [rights])
+        if sent < len(head):
+            self.socket.sendall(head[sent:])
 
     def send(self, head: bytes, parts: Sequence[Buffer]) -> None:
         """Sends a request whose body is these parts. Raises `OSError`."""
@@ -199,7 +206,7 @@ class Connection:
     def hang_up(self) -> None:
         """Shows the receiver the end, which then closes this connection."""
         try:
-            if self._is_tcp:
+            if not self.is_unix:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.socket.shutdown(socket.SHUT_RD)
         except OSError:

@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 
 from ._futures import ENDED, SENDING, SENT, WAITING, JobFuture, Request
+from ._lent import LENT_FROM, Memories
 from ._outcomes import ServerGone
 from ._pacer import Pacer
 
@@ -41,15 +42,19 @@ class Dispatcher:
         self._running = 0
         self._pacer = Pacer(self._most, self._ahead)
         self._idle: List[Connection] = []
+        self.memories = Memories()
         self._connections: Dict[int, Connection] = {}
         self._requests: Dict[int, Request] = {}
         self._thread: Optional[threading.Thread] = None
         self._is_closed = False
         self._at_end: Optional[Callable[[], None]] = None
 
-    def submit(self, head: bytes, parts: Sequence[Buffer], decode: Callable[[Answer], Any]) -> JobFuture:
-        """Sends a request, or lets it wait. Returns the future of what `decode` makes of its answer."""
-        request = Request(self, head, parts, decode)
+    def submit(self, head: bytes, parts: Sequence[Buffer], size: int, decode: Callable[[Answer], Any]) -> JobFuture:
+        """Sends a request, or lets it wait. Returns the future of what `decode` makes of its answer.
+
+        The parts have `size` bytes, and the head ends with that as its `Content-Length`.
+        """
+        request = Request(self, head, parts, size, decode)
         future = request.future
         with self._lock:
             if self._is_closed or self._at_end is not None:
@@ -91,7 +96,8 @@ class Dispatcher:
                 following = request
                 continue
             try:
-                connection.send(request.head, request.parts)
+                if request.size < LENT_FROM or not self.memories.send(connection, request):
+                    connection.send(request.head, request.parts)
             except OSError:
                 # The thread that receives sees the end of this connection, and says so.
                 connection.hang_up()
@@ -255,7 +261,7 @@ class Dispatcher:
         """Receives answers until closed."""
         epoll, ending = self._epoll, self._woken.fileno()
         while True:
-            for number, _ in epoll.poll():
+            for number, _ in epoll.poll(self.memories.rest()):
                 if number == ending:
                     self._end()
                     return

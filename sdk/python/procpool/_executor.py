@@ -136,7 +136,7 @@ class Executor(_Executor):
         if size > _MAX_PAYLOAD:
             what = f"the call of `{name_of(function)}` takes {size} bytes; the maximum is {_MAX_PAYLOAD}"
             return _failed(ValueError(f"{what}: pass the name of a file, or split it"))
-        return self._state.running().submit(parts)
+        return self._state.running().submit(parts, size)
 
     def map(
         self,

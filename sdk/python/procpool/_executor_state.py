@@ -131,8 +131,8 @@ class _Running:
         self.client = Client(self._server.address, most)
         self.dispatcher = Dispatcher(self.client, most, _SMALL_AHEAD)
 
-    def submit(self, parts: List[Any]) -> JobFuture:
-        return self.dispatcher.submit(_HEAD % sum(map(len, parts)), parts, _result_of)
+    def submit(self, parts: List[Any], size: int) -> JobFuture:
+        return self.dispatcher.submit(_HEAD % size, parts, size, _result_of)
 
     def close(self) -> None:
         self.dispatcher.close()

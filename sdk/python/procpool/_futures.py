@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ._client import Answer, Buffer, Connection
     from ._dispatcher import Dispatcher
+    from ._lent import Memory
 
 # States of a request: not sent, being sent, sent, and claimed by the thread that completes its future.
 WAITING, SENDING, SENT, ENDED = range(4)
@@ -44,19 +45,22 @@ class JobFuture(Future[Any]):
 class Request:
     """A job on its way, and the future that waits for it."""
 
-    __slots__ = ("_decode", "_dispatcher", "connection", "future", "head", "parts", "state")
+    __slots__ = ("_decode", "_dispatcher", "connection", "future", "head", "memory", "parts", "size", "state")
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         head: bytes,
         parts: Sequence[Buffer],
+        size: int,
         decode: Callable[[Answer], Any],
     ) -> None:
         self._dispatcher = dispatcher
         self._decode = decode
         self.head = head
         self.parts = parts
+        self.size = size
+        self.memory: Optional[Memory] = None
         self.connection: Optional[Connection] = None
         self.state = WAITING
         self.future = JobFuture()
@@ -71,8 +75,10 @@ class Request:
 
     def succeed(self, answer: Answer) -> None:
         """Completes the future. Has been claimed by the caller."""
-        decode, future = self._decode, self._part()
+        decode, memory, future = self._decode, self.memory, self._part()
         try:
+            if memory is not None:
+                answer = self._dispatcher.memories.take_answer(memory, answer)
             value = decode(answer)
         except BaseException as error:
             # Whatever a result does when it is unpickled must not end the thread.
@@ -95,4 +101,5 @@ class Request:
         future = self.future
         future._request = None
         self.parts = ()
+        self.memory = None
         return future

@@ -110,7 +110,7 @@ class Pool:
     def submit(self, value: Any, *, timeout: Seconds = "") -> JobFuture:
         """Has a job run. Returns its future, whose `cancel()` cancels the job, also one that runs."""
         head, parts = self._request(value, timeout)
-        return self._dispatcher.submit(head, parts, output_of)
+        return self._dispatcher.submit(head, parts, sum(map(len, parts)), output_of)
 
     async def arun(self, value: Any, *, timeout: Seconds = "") -> Any:
         """Runs a job without blocking the event loop. A cancel of the task cancels the job."""

@@ -62,7 +62,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-frontend",
-        ours: &["procpool-protocol"],
+        ours: &["procpool-protocol", "procpool-memory"],
         others: Others::Without(&["interprocess", "rustix", "libc"]),
     },
     Rule {

@@ -16,7 +16,7 @@ use super::state::effects::Effects;
 use super::state::fingerprint::Fingerprints;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
-use crate::sharing::buffers::Buffers;
+use procpool_memory::buffers::Buffers;
 use procpool_process::{Home, Recipe};
 use procpool_protocol::JobId;
 use procpool_protocol::outcome::{Refusal, Refused};

@@ -1,7 +1,6 @@
 //! Arenas for the large payloads of one worker, in both directions. Refuses to make memory under the pool's lock: what is
 //! wanted is told, and made outside.
 
-pub(crate) mod buffers;
 mod lane;
 mod memory;
 

@@ -2,6 +2,7 @@
 
 use crate::answer;
 use crate::app::Shared;
+use crate::lent::Memory;
 use crate::params::{JOB_LIMITS, Parameters, PoolName};
 use crate::problem::Problem;
 use crate::{body, content_type, json, remote};
@@ -18,21 +19,25 @@ const USAGE: &str = "usage";
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE])?;
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
     let client = remote::client(request.extensions());
-    let input = input(&shared, request).await?;
+    let memory = Memory::of(&mut request)?;
+    let input = input(&shared, request, memory.as_ref()).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
-    answer::run(&shared, job, answer::as_is).await
+    answer::run(&shared, job, answer::as_is, memory).await
 }
 
-async fn input(shared: &Shared, request: Request) -> Result<Payload, Problem> {
+async fn input(shared: &Shared, request: Request, memory: Option<&Memory>) -> Result<Payload, Problem> {
     let encoding = content_type::input_encoding(request.headers())?;
-    let bytes = body::read(request.into_body(), &shared.app.config, &shared.bodies).await?;
+    let bytes = match memory.filter(|memory| memory.has_input()) {
+        Some(memory) => memory.input(shared).await?,
+        None => body::read(request.into_body(), shared).await?,
+    };
     Ok(match encoding {
         Encoding::Bytes => Payload::raw(bytes),
         _ => Payload::json(json::checked(bytes).await?),

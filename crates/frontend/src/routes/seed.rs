@@ -47,7 +47,7 @@ pub(super) async fn compute(
     let n = parameters.number("n")?.unwrap_or(DEFAULT_N);
     let mut job = Submission::new(POOL, Payload::json(n.to_string()), Encoding::Json);
     (job.limits, job.client) = (parameters.job_limits()?, remote::client(&extensions));
-    answer::run(&shared, job, result).await
+    answer::run(&shared, job, result, None).await
 }
 
 /// Returns the number's text as the worker wrote it, since reading and writing it again could cost digits;

@@ -13,6 +13,7 @@ mod crowds;
 mod half_closed;
 mod inputs;
 mod jobs;
+mod lent;
 mod lifetimes;
 mod limits;
 mod origins;

@@ -16,6 +16,19 @@ def echo(value):  # type: ignore[no-untyped-def]
     return value
 
 
+def twice(value: bytearray) -> bytearray:
+    return value * 2
+
+
+def sizes(*buffers: Any) -> List[Any]:
+    """Returns the length of each buffer, and whether it is read only."""
+    return [(len(buffer), memoryview(buffer).readonly) for buffer in buffers]
+
+
+def crash_with(_: bytearray) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def double(number: int) -> int:
     return 2 * number
 
@@ -77,7 +90,7 @@ def wait_until_cancelled(path: str) -> None:
         raise
 
 
-def block(path: str) -> None:
+def block(path: str, *_: Any) -> None:
     say(path, f"begun {os.getpid()}")
     threading.Event().wait()
 

@@ -6,9 +6,9 @@ use super::fetching::Fetching;
 use super::frames::FrameHandler;
 use crate::pool::core::Core;
 use crate::pool::state::State;
-use crate::sharing::buffers::Buffers;
 use crate::sharing::{Dropped, Memory, Wanted};
 use procpool_memory::arena::OutputArena;
+use procpool_memory::buffers::Buffers;
 use procpool_process::Outboxes;
 use procpool_protocol::arena::Shared;
 use procpool_protocol::batch::max_answers;
@@ -115,8 +115,8 @@ impl Output {
     }
 
     pub(crate) fn read(self) -> Result<bytes::Bytes, String> {
-        let bytes = self.buffers.read(&self.memory, self.offset, self.length);
-        bytes.map_err(|error| format!("its output lies nowhere: {error}"))
+        let read = self.buffers.filled(self.length, |bytes| self.memory.read(self.offset, bytes));
+        read.map_err(|error| format!("its output lies nowhere: {error}"))
     }
 }
 
