@@ -14,12 +14,13 @@ import threading
 
 from ._errors import ProtocolError
 from ._page import F_GET_SEALS, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK
+from ._values import Pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
-    from ._values import Buffer
+    from ._values import Output
 
 # Outputs of at least this length go through an arena.
 SHARED_FROM = 256 << 10
@@ -63,7 +64,7 @@ class Arena:
         ctypes.memset(self._address, 0, length)
         return memoryview(self.map)[:length]
 
-    def offset_of(self, output: Buffer) -> Optional[int]:
+    def offset_of(self, output: Output) -> Optional[int]:
         """Returns where an output lies in this memory, or `None` if it lies elsewhere."""
         if self._address is None or not isinstance(output, memoryview) or output.readonly:
             return None
@@ -72,12 +73,15 @@ class Arena:
         offset = ctypes.addressof(ctypes.c_char.from_buffer(output)) - self._address
         return offset if 0 <= offset <= len(self.map) - len(output) else None
 
-    def take(self, output: Buffer) -> Optional[int]:
+    def take(self, output: Output) -> Optional[int]:
         """Writes an output to this memory, unless it lies there. Returns its offset, or `None` if it cannot."""
         offset = self.offset_of(output)
         # A job before this one that has kept its buffer may write to it at any time.
         if offset is None and len(output) <= len(self.map) and (self._address is None or not self.is_held()):
-            self.map[: len(output)] = output
+            if isinstance(output, Pieces):
+                output.write_to(self.map)
+            else:
+                self.map[: len(output)] = output
             return 0
         return offset
 
@@ -129,7 +133,7 @@ class Arenas:
         """Notes that the coordinator has read the last output."""
         self._is_unread = False
 
-    def put(self, output: Buffer) -> Optional[bytes]:
+    def put(self, output: Output) -> Optional[bytes]:
         """Writes an output to the arena. Returns the reference to it, or `None` if it does not fit."""
         length = len(output)
         with self._lock:

@@ -9,6 +9,7 @@ from struct import Struct
 
 from . import _codec as codec
 from ._frames import MAX_HEADER, NONE, RAW
+from ._values import Pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def run_batch(judge: Judge, encoding: int, inputs: Buffer, context: Context, max
             return status, RAW, b"".join(answers), spent
         if status == codec.CANCELLED:
             return status, NONE, b"", spent
+        if isinstance(output, Pieces):
+            output = output.joined()
         answers += _ANSWER.pack(kind, len(status), len(output)), status, output
         length += _ANSWER.size + len(status) + len(output)
         if length > enough:

@@ -11,6 +11,7 @@ from ._batch import run_batch
 from ._board import PASSED_OVER, WAS_CANCELLED
 from ._context import Context
 from ._errors import ProtocolError
+from ._values import Pieces
 from ._verdict import Judge
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ._frames import Frame, FrameReader
     from ._session import Session
     from ._target import Target
-    from ._values import Buffer
+    from ._values import Buffer, Output
     from ._verdict import Verdict
 
 _NO_EXTRAS = b"\0"
@@ -91,9 +92,9 @@ class Worker:
                 raise ProtocolError(f"the input of job {sequence} lies in no arena of this worker")
             verdict = self.run_input(encoding, payload, context)
             extras = _extras(context, verdict, usage)
-        status, kind, output, spent = verdict
-        del payload, reference, verdict
-        flags, output = self._place(output)
+        status, kind, returned, spent = verdict
+        flags, output = self._place(returned)
+        del payload, reference, verdict, returned
         if arena is not None:
             if isinstance(output, memoryview):
                 # It may be a view of the input, which the next job replaces.
@@ -118,13 +119,13 @@ class Worker:
             return self._judge.judge(encoding, payload, context, limit)
         return run_batch(self._judge, batch[0], payload, context, limit)
 
-    def _place(self, output: Buffer) -> Tuple[int, Buffer]:
+    def _place(self, output: Output) -> Tuple[int, Buffer]:
         """Puts a large output into its arena. Returns the flags of `Done`, and its payload."""
         if len(output) >= SHARED_FROM and self._session.arenas is not None:
             place = self._session.arenas.put(output)
             if place is not None:
                 return wire.END | wire.PAYLOAD_REF, place
-        return wire.END, output
+        return wire.END, output.joined() if isinstance(output, Pieces) else output
 
 
 class _Usage:

@@ -9,9 +9,11 @@ import os
 import pickle
 
 from . import _main_module
+from ._arenas import SHARED_FROM
 from ._errors import Cancelled
 from ._pickles import dump, joined, load
 from ._serve import job
+from ._values import Pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ def run(body: memoryview) -> bytes:
     except BaseException as error:
         return _raised(error)
     try:
-        return joined(dump(value, RETURNED))
+        parts = dump(value, RETURNED)
+        # The worker can send either. The type is what others may rely on.
+        is_small = len(parts) == 2 and len(parts[1]) < SHARED_FROM
+        return joined(parts) if is_small else Pieces(parts)  # type: ignore[return-value]
     except Cancelled:
         raise
     except BaseException as error:

@@ -18,6 +18,7 @@ from ._jobs import Worker
 from ._outlet import Outlet
 from ._session import Session
 from ._start import load, made, worker_data
+from ._values import Pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _run(session: Session, worker: Worker, found: Frame, number: int) -> int:
     _note(f"the job ended as {word} after {spent / 1e6:.3f} ms{_text_of(status)}")
     if kind in (wire.JSON, wire.RAW):
         sys.stdout.flush()
-        sys.stdout.buffer.write(output)
+        sys.stdout.buffer.write(output.joined() if isinstance(output, Pieces) else output)
         if kind == wire.JSON:
             sys.stdout.buffer.write(b"\n")
         sys.stdout.buffer.flush()

@@ -8,11 +8,37 @@ from ._frames import BINCODE, JSON, NONE, RAW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional, Tuple, Union
+    from typing import Any, Optional, Sequence, Tuple, Union
 
     Buffer = Union[bytes, bytearray, memoryview]
+    Output = Union[bytes, bytearray, memoryview, "Pieces"]
 
 _PLAIN = frozenset((dict, list, str, int, float, bool, type(None), tuple))
+
+
+class Pieces:
+    """A large output in several buffers. They are copied where they are sent, and not joined before."""
+
+    __slots__ = ("_length", "buffers")
+
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self.buffers = buffers
+        self._length = sum(map(len, buffers))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def joined(self) -> bytes:
+        """Returns the output as one buffer."""
+        return b"".join(self.buffers)
+
+    def write_to(self, target: Any) -> None:
+        """Writes the output to the beginning of a mapping."""
+        at = 0
+        for buffer in self.buffers:
+            end = at + len(buffer)
+            target[at:end] = buffer
+            at = end
 
 
 def decode(encoding: int, payload: Buffer) -> Any:

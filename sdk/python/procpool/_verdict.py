@@ -10,8 +10,8 @@ from . import _logs
 from ._calls import UNFINISHED, finish
 from ._context import running
 from ._errors import BadInput, Cancelled, Failure
-from ._frames import NONE
-from ._values import encode
+from ._frames import NONE, RAW
+from ._values import Pieces, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ._context import Context
     from ._session import Session
     from ._target import Target
-    from ._values import Buffer
+    from ._values import Buffer, Output
 
     # The status, encoded; encoding and bytes of the output; nanoseconds that the function took.
-    Verdict = Tuple[bytes, int, Buffer, int]
+    Verdict = Tuple[bytes, int, Output, int]
 
 
 class Judge:
@@ -71,7 +71,7 @@ class Judge:
         if self._session.is_forked:
             self._leave(None)
         try:
-            kind, output = encode(value)
+            kind, output = (RAW, value) if type(value) is Pieces else encode(value)
         except BaseException as error:
             return self._unsendable(error), NONE, b"", spent
         if len(output) > limit:
