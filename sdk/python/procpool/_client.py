@@ -252,7 +252,13 @@ class Client:
         with self._places:
             connection = self._kept() or self.connect()
             try:
-                connection.send(head, parts)
+                try:
+                    connection.send(head, parts)
+                except OSError:
+                    # A server that refuses a long request may have closed the connection behind its answer.
+                    answer = connection.receive()
+                    connection.close()
+                    return answer
                 answer = connection.receive()
             except (OSError, EOFError) as error:
                 connection.close()
