@@ -1,7 +1,7 @@
 //! A connected socket of either family: TCP or Unix. Both are the same to HTTP, as long as only bytes count.
 
 use procpool_memory::lent;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use tokio::io::{Interest, ReadBuf, Ready};
@@ -41,10 +41,19 @@ impl Stream {
             Self::Tcp(stream) => stream.try_read_buf(buffer),
             Self::Unix(stream) => {
                 let room = buffer.initialize_unfilled();
-                let receive = || lent::receive(stream, room, descriptors);
-                let (received, _) = stream.try_io(Interest::READABLE, receive)?;
-                buffer.advance(received);
-                Ok(received)
+                let mut received = None;
+                let outcome = stream.try_io(Interest::READABLE, || {
+                    let most = room.len();
+                    let (length, is_ended) = lent::receive(stream, room, descriptors)?;
+                    received = Some(length);
+                    // Nothing is left behind less than there was room for, unless descriptors ended it. The runtime then
+                    // waits for more, instead of asking the system once for nothing.
+                    let is_all = (1..most).contains(&length) && !is_ended;
+                    if is_all { Err(ErrorKind::WouldBlock.into()) } else { Ok(length) }
+                });
+                let length = received.map_or(outcome, Ok)?;
+                buffer.advance(length);
+                Ok(length)
             }
         }
     }

@@ -27,6 +27,8 @@ _PATIENCE = 10.0
 _END = 1.0
 # What the server logs: warnings, and all that workers print.
 _LOG_FILTER = "warn,hyper=error,h2=error,procpool::stdout=info,procpool::stderr=info"
+# Threads that serve. A Python program keeps no second one busy, and then each job wakes one for the next step.
+_THREADS = "1"
 # A line that a worker printed, as the server logs it.
 _PRINTED = re.compile(r'\S+Z +INFO procpool::(stdout|stderr): (.*) worker="[^"]*"\n?\Z', re.DOTALL)
 
@@ -101,6 +103,7 @@ class Server:
         environment = dict(os.environ)
         environment.setdefault("RUST_LOG", _LOG_FILTER)
         environment["NO_COLOR"] = "1"
+        environment.setdefault("TOKIO_WORKER_THREADS", _THREADS)
         try:
             process = subprocess.Popen(  # noqa: S603
                 [command, "serve", "--config", "-", "--exit-with-parent"],
