@@ -25,6 +25,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-protocol",
     "procpool-birth",
     "procpool-conform",
+    "procpool-registry",
     "procpool-scheduler",
     "procpool-process",
     "procpool-coordinator",

@@ -97,6 +97,12 @@ const RULES: &[Rule] = &[
         ours: &[],
         others: Others::Without(&["tokio", "interprocess", "rustix"]),
     },
+    // It decides and holds records. Crates that need a runtime, a disk or a network are built around it.
+    Rule {
+        package: "procpool-registry",
+        ours: &["procpool-protocol"],
+        others: Others::Without(&["tokio", "interprocess", "rustix", "libc"]),
+    },
     Rule { package: "procpool-scheduler", ours: &[], others: Others::None },
     Rule { package: "procpool-needs", ours: &[], others: Others::None },
     Rule { package: "xtask", ours: &["procpool-needs"], others: Others::None },

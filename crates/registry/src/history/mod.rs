@@ -1,0 +1,90 @@
+//! [`Histories`]: the events of all jobs, bounded together. The jobs whose events are the oldest
+//! give up theirs first.
+
+mod log;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use procpool_protocol::JobId;
+
+use self::log::Log;
+pub use self::log::{Entry, Happened};
+use crate::effect::Dropped;
+use crate::settings::Settings;
+use crate::time::Time;
+
+/// The events of all jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Histories {
+    logs: HashMap<JobId, Log>,
+    /// The logs that hold events, by their last use.
+    used: BTreeMap<u64, JobId>,
+    uses: u64,
+    bytes: u64,
+}
+
+/// The events that a job's watcher has not seen.
+pub(crate) enum Unseen {
+    /// All of them, in order.
+    Next(Vec<Arc<Entry>>),
+    /// Some are gone. The number of the last event.
+    Lost(u64),
+}
+
+impl Histories {
+    /// Returns the number of bytes of all events.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Begins the log of a new job.
+    pub(crate) fn begin(&mut self, job: JobId) {
+        self.logs.insert(job, Log::default());
+    }
+
+    /// Appends an event of a job. Returns the events that are gone because of it.
+    pub(crate) fn append(
+        &mut self,
+        settings: &Settings,
+        job: JobId,
+        at: Time,
+        what: Happened,
+    ) -> Vec<Dropped> {
+        let log = self.logs.entry(job).or_insert_with(Log::lost);
+        self.bytes -= log.bytes();
+        self.used.remove(&log.used());
+        let mut gone = log.append(settings, at, what);
+        self.bytes += log.bytes();
+        if log.bytes() > 0 {
+            self.uses += 1;
+            log.use_as(self.uses);
+            self.used.insert(self.uses, job);
+        }
+        while self.bytes > settings.max_event_bytes {
+            let Some((_, oldest)) = self.used.pop_first() else { break };
+            gone.extend(self.empty(oldest));
+        }
+        if gone.is_empty() { Vec::new() } else { vec![Dropped::Events(gone)] }
+    }
+
+    /// Returns the events of a job after the one with this number.
+    pub(crate) fn after(&self, job: JobId, seen: u64) -> Unseen {
+        self.logs.get(&job).map_or_else(|| Log::lost().after(seen), |log| log.after(seen))
+    }
+
+    /// Removes the log of a job whose record is gone.
+    pub(crate) fn forget(&mut self, job: JobId) -> Option<Dropped> {
+        let events = self.empty(job);
+        if let Some(log) = self.logs.remove(&job) {
+            self.used.remove(&log.used());
+        }
+        if events.is_empty() { None } else { Some(Dropped::Events(events)) }
+    }
+
+    fn empty(&mut self, job: JobId) -> Vec<Arc<Entry>> {
+        let Some(log) = self.logs.get_mut(&job) else { return Vec::new() };
+        self.bytes -= log.bytes();
+        log.empty()
+    }
+}
