@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobId, Payload};
 
@@ -37,8 +38,10 @@ pub enum Gone {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// An input or a chunk.
-    Payload(Payload),
+    /// An input.
+    Input(Arc<Submission>),
+    /// A chunk that came too late.
+    Chunk(Payload),
     /// A result.
     Result(Arc<Finished>),
     /// Events of a job.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobId, Payload};
 
 use crate::key::{Fingerprint, KeyText};
 use crate::record::Record;
@@ -21,8 +22,9 @@ pub struct Offer {
     pub principal: Option<Arc<str>>,
     /// The idempotency key, with the fingerprint of the request.
     pub key: Option<(KeyText, Fingerprint)>,
-    /// The input, if the job may run again by [`rerun_of`](Self::rerun_of).
-    pub input: Option<Payload>,
+    /// The input with its limits, if the job may run again, by a new offer with
+    /// [`rerun_of`](Self::rerun_of).
+    pub input: Option<Arc<Submission>>,
     /// When the job's time is up.
     pub deadline: Option<Time>,
     /// How the client waits.

@@ -1,5 +1,6 @@
 //! How many bytes an input, a result or a chunk counts.
 
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, Payload};
 
@@ -7,7 +8,7 @@ use procpool_protocol::{JobError, Payload};
 const RESULT: u64 = 320;
 
 /// Number of bytes of an input besides its payload.
-const INPUT: u64 = 224;
+const INPUT: u64 = 384;
 
 /// Returns the number of bytes of a payload.
 pub(crate) fn of_payload(payload: &Payload) -> u64 {
@@ -16,8 +17,8 @@ pub(crate) fn of_payload(payload: &Payload) -> u64 {
 }
 
 /// Returns the number of bytes of a held input.
-pub(crate) fn of_input(input: &Payload) -> u64 {
-    INPUT + of_payload(input)
+pub(crate) fn of_input(input: &Submission) -> u64 {
+    INPUT + of_payload(&input.input) + input.pool.len() as u64
 }
 
 /// Returns the number of bytes of a held result.

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobId, Payload};
 
 use crate::filter::Class;
 use crate::key::Key;
@@ -53,13 +54,13 @@ pub trait Storage {
     fn usage(&self) -> Usage;
 
     /// Holds the input of a job.
-    fn put_input(&mut self, job: JobId, input: Payload);
+    fn put_input(&mut self, job: JobId, input: Arc<Submission>);
 
     /// Returns the input of a job.
-    fn input(&self, job: JobId) -> Option<Payload>;
+    fn input(&self, job: JobId) -> Option<Arc<Submission>>;
 
     /// Removes the input of a job.
-    fn take_input(&mut self, job: JobId) -> Option<Payload>;
+    fn take_input(&mut self, job: JobId) -> Option<Arc<Submission>>;
 
     /// Holds the result of a job.
     fn put_result(&mut self, job: JobId, result: Arc<Finished>);

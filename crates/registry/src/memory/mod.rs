@@ -6,8 +6,9 @@ mod places;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobId, Payload};
 
 use self::lists::Lists;
 use self::places::Places;
@@ -30,7 +31,7 @@ pub struct Memory {
     /// Those without keys come first.
     spare_results: BTreeSet<(bool, Time, u64, JobId)>,
     spare_inputs: BTreeSet<(Time, u64, JobId)>,
-    inputs: HashMap<JobId, Payload>,
+    inputs: HashMap<JobId, Arc<Submission>>,
     results: HashMap<JobId, Arc<Finished>>,
 }
 
@@ -87,15 +88,15 @@ impl Storage for Memory {
         self.usage
     }
 
-    fn put_input(&mut self, job: JobId, input: Payload) {
+    fn put_input(&mut self, job: JobId, input: Arc<Submission>) {
         self.inputs.insert(job, input);
     }
 
-    fn input(&self, job: JobId) -> Option<Payload> {
+    fn input(&self, job: JobId) -> Option<Arc<Submission>> {
         self.inputs.get(&job).cloned()
     }
 
-    fn take_input(&mut self, job: JobId) -> Option<Payload> {
+    fn take_input(&mut self, job: JobId) -> Option<Arc<Submission>> {
         self.inputs.remove(&job)
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobId, Payload};
 
 use super::Registry;
 use crate::effect::{Dropped, Effect};
@@ -42,7 +43,7 @@ impl<S: Storage> Registry<S> {
 
     /// Returns the input of a job, if the registry holds it, so that the job can run again.
     #[must_use]
-    pub fn input(&self, now: Time, job: JobId) -> Option<Payload> {
+    pub fn input(&self, now: Time, job: JobId) -> Option<Arc<Submission>> {
         let record = self.storage.get(job)?;
         self.storage.input(job).filter(|_| has_body_at(&record, self.now.max(now)))
     }
@@ -52,14 +53,14 @@ impl<S: Storage> Registry<S> {
     }
 
     /// Holds the input of a new job if there is room. Inputs of finished jobs are given up for it.
-    pub(super) fn keep_input(&mut self, job: JobId, input: Option<Payload>) -> Body {
+    pub(super) fn keep_input(&mut self, job: JobId, input: Option<Arc<Submission>>) -> Body {
         let Some(input) = input else { return Body::None };
         let bytes = size::of_input(&input);
         if self.has_room(Part::Input, bytes) {
             self.storage.put_input(job, input);
             Body::Held(bytes)
         } else {
-            self.effects.push_back(Effect::Drop(Dropped::Payload(input)));
+            self.effects.push_back(Effect::Drop(Dropped::Input(input)));
             Body::Gone
         }
     }
@@ -110,7 +111,7 @@ impl<S: Storage> Registry<S> {
         if record.input.is_held() {
             record.input = Body::Gone;
             let input = self.storage.take_input(record.id);
-            self.effects.extend(input.map(Dropped::Payload).map(Effect::Drop));
+            self.effects.extend(input.map(Dropped::Input).map(Effect::Drop));
         }
     }
 

@@ -256,7 +256,7 @@ impl<S: Storage> Registry<S> {
     /// Passes on what an event without effect holds.
     fn drop_event(&mut self, event: Event) {
         let dropped = match event {
-            Event::Chunk(chunk) => Dropped::Payload(chunk),
+            Event::Chunk(chunk) => Dropped::Chunk(chunk),
             Event::Finished(finished) => Dropped::Result(finished),
             _ => return,
         };

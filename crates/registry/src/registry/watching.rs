@@ -48,7 +48,7 @@ impl<S: Storage> Registry<S> {
 
     pub(super) fn take_chunk(&mut self, record: &Record, chunk: Payload) -> Handled {
         if record.state != State::Running {
-            self.effects.push_back(Effect::Drop(Dropped::Payload(chunk)));
+            self.effects.push_back(Effect::Drop(Dropped::Chunk(chunk)));
             return Handled::Stale;
         }
         self.append(record, Happened::Chunk(chunk));

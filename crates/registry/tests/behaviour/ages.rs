@@ -1,6 +1,6 @@
 //! Ages: what expires when, and how much at once.
 
-use procpool_registry::{Body, Effect, Gone, ResultState};
+use procpool_registry::{Body, Effect, Gone, ResultState, Time};
 
 use crate::desk::{Desk, HOUR, ok};
 
@@ -87,7 +87,7 @@ fn a_tick_does_a_bounded_amount_of_work() {
 fn time_does_not_run_backwards() {
     let mut desk = Desk::new();
     let first = desk.queued();
-    desk.now = procpool_registry::Time::ZERO;
+    desk.now = Time::ZERO;
     let second = desk.queued();
     assert_eq!(desk.record(second).accepted, desk.record(first).accepted);
 }

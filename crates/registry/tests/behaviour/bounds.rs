@@ -3,7 +3,7 @@
 use procpool_protocol::{JobId, Payload, Stage};
 use procpool_registry::{Body, Effect, Event, Gone, Refused, ResultState};
 
-use crate::desk::{Desk, bytes, cancelled, ok};
+use crate::desk::{Desk, HOUR, bytes, cancelled, input, ok};
 
 fn small() -> Desk {
     Desk::with(|it| {
@@ -34,7 +34,7 @@ fn the_longest_finished_job_makes_room_for_a_new_one() {
     let mut desk = small();
     let [a, b] = [desk.running(), desk.running()];
     desk.finish(b, ok("6"));
-    desk.pass(crate::desk::HOUR / 60);
+    desk.pass(HOUR / 60);
     desk.finish(a, ok("6"));
     let [c, d] = [desk.queued(), desk.queued()];
     desk.effects();
@@ -81,7 +81,7 @@ fn a_key_whose_time_is_up_makes_room() {
     let mut desk = small();
     keyed(&mut desk, "a");
     keyed(&mut desk, "b");
-    desk.pass(24 * crate::desk::HOUR);
+    desk.pass(24 * HOUR);
     let offer = desk.keyed("c", 1);
     desk.run(offer);
 }
@@ -152,7 +152,7 @@ fn the_longest_finished_result_makes_room_and_those_with_keys_come_last() {
         (3, [true, false, false, true]),
     ] {
         desk.finish(jobs[job], bytes(4_000));
-        desk.pass(crate::desk::HOUR / 60);
+        desk.pass(HOUR / 60);
         assert_eq!(held(&desk), expected, "after {job}");
         assert!(desk.registry.usage().result_bytes <= 10_000);
     }
@@ -177,7 +177,7 @@ fn inputs_of_finished_jobs_make_room_and_those_of_others_stay() {
     let mut desk = Desk::with(|it| it.max_input_bytes = 10_000);
     let with_input = |desk: &mut Desk| {
         let mut offer = desk.a_job();
-        offer.input = Some(Payload::raw(vec![1; 4_000]));
+        offer.input = input(4_000);
         desk.run(offer)
     };
     let [a, b, c] = [with_input(&mut desk), with_input(&mut desk), with_input(&mut desk)];

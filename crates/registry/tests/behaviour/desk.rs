@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::{Finished, Timing};
-use procpool_protocol::{JobError, JobId, Payload, Stage};
+use procpool_protocol::{Encoding, JobError, JobId, Payload, Stage};
 use procpool_registry::{
     Cursor, Decision, Effect, Event, Filter, Fingerprint, Handled, KeyText, Memory, Offer, Record, Refused,
     Registry, Settings, Time,
@@ -138,6 +139,11 @@ impl Desk {
 
 pub(crate) fn ok(output: &str) -> Result<Payload, Box<JobError>> {
     Ok(Payload::json(output.to_owned()))
+}
+
+/// Returns an input of this many bytes.
+pub(crate) fn input(count: usize) -> Option<Arc<Submission>> {
+    Some(Arc::new(Submission::new("fib", Payload::raw(vec![1; count]), Encoding::Json)))
 }
 
 /// Returns an output of this many bytes.

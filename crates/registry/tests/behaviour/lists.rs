@@ -1,7 +1,7 @@
 //! Lists: filters, order, cursors.
 
 use procpool_protocol::{OutcomeKind, Stage};
-use procpool_registry::{Filter, ForeignCursor, MAX_PAGE, Memory, Phase, Settings};
+use procpool_registry::{Event, Filter, ForeignCursor, MAX_PAGE, Memory, Phase, Settings};
 
 use crate::desk::{Desk, HOUR, cancelled, ok};
 
@@ -96,7 +96,7 @@ fn a_pool_without_jobs_leaves_nothing() {
     let mut offer = desk.a_job();
     offer.pool = "gone".into();
     let job = desk.run(offer);
-    desk.done(job, procpool_registry::Event::Refused);
+    desk.done(job, Event::Refused);
     let after = format!("{:?}", desk.registry.storage());
     assert_eq!(after.replace("newest: 1", "newest: 0"), empty);
 }

@@ -3,7 +3,7 @@
 use procpool_protocol::{JobError, OutcomeKind, Payload, Stage};
 use procpool_registry::{Dropped, Effect, Event, Gone, Handled, Progress, State};
 
-use crate::desk::{Desk, cancelled, ends, ok};
+use crate::desk::{Desk, HOUR, cancelled, ends, input, ok};
 
 /// The events by number, for a job with one attempt so far.
 fn events() -> [(&'static str, Event); 8] {
@@ -131,7 +131,7 @@ fn a_new_attempt_begins_without_progress() {
 fn a_refused_job_leaves_nothing() {
     let mut desk = Desk::new();
     let mut offer = desk.keyed("k", 1);
-    offer.input = Some(Payload::json("20"));
+    offer.input = input(10);
     let job = desk.run(offer);
     desk.effects();
     desk.done(job, Event::Refused);
@@ -139,7 +139,7 @@ fn a_refused_job_leaves_nothing() {
     assert!(matches!(
         desk.effects()[..],
         [
-            Effect::Drop(Dropped::Payload(_)),
+            Effect::Drop(Dropped::Input(_)),
             Effect::Drop(Dropped::Events(_)),
             Effect::Gone(gone, Gone::Refused),
         ] if gone == job
@@ -156,7 +156,7 @@ fn an_event_of_an_unknown_job_is_handed_back_to_be_dropped() {
     assert_eq!(desk.handle(job, ends(job, ok("6"))), Handled::Unknown);
     let effects = desk.effects();
     assert!(
-        matches!(effects[..], [Effect::Drop(Dropped::Payload(_)), Effect::Drop(Dropped::Result(_))]),
+        matches!(effects[..], [Effect::Drop(Dropped::Chunk(_)), Effect::Drop(Dropped::Result(_))]),
         "{effects:?}"
     );
 }
@@ -181,6 +181,24 @@ fn a_worker_s_name_is_cut_between_characters() {
     let record = desk.record(job);
     assert_eq!(record.worker.as_deref(), Some(&*"ä".repeat(32)));
     assert_eq!(record.bytes(), before);
+}
+
+#[test]
+fn a_finished_job_can_run_again_as_a_job_of_its_own() {
+    let mut desk = Desk::new();
+    let mut offer = desk.a_job();
+    offer.input = input(10);
+    let job = desk.run(offer);
+    desk.finish(job, cancelled(Stage::Queued));
+
+    let mut again = desk.a_job();
+    again.input = desk.registry.input(desk.now, job);
+    again.rerun_of = Some(job);
+    assert!(again.input.as_ref().is_some_and(|input| input.input.bytes.len() == 10));
+    let again = desk.run(again);
+    assert_eq!((desk.record(again).rerun_of, desk.record(again).state), (Some(job), State::Accepted));
+    desk.pass(HOUR);
+    assert!(desk.registry.input(desk.now, job).is_none(), "its time is up");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use procpool_protocol::{JobId, OutcomeKind, Payload, Stage};
 use procpool_registry::{Effect, Entry, Event, Happened, Phase, Progress, Resumed};
 
-use crate::desk::{Desk, HOUR, cancelled, ok};
+use crate::desk::{Desk, HOUR, cancelled, ends, ok};
 
 fn progress(done: u64) -> Event {
     Event::Progress(Progress { done, total: None })
@@ -158,7 +158,7 @@ fn every_change_has_a_new_version_and_wakes() {
         Event::Cancel,
         Event::Returned,
         Event::started(2, "fib-2"),
-        crate::desk::ends(job, cancelled(Stage::Running)),
+        ends(job, cancelled(Stage::Running)),
     ];
     for (event, version) in events.into_iter().zip(1..) {
         assert_eq!(desk.record(job).version, version);

@@ -4,8 +4,8 @@
 use procpool_protocol::outcome::Finished;
 use procpool_protocol::{JobError, JobId, Stage};
 use procpool_registry::{
-    Cancelled, Cursor, Decision, Effect, Event, Filter, Fingerprint, ForeignCursor, Happened, Memory, Offer,
-    Page, Refused, Registry, Resumed, Selection, Settings, State, Time, Trial,
+    Cancelled, Cursor, Decision, Effect, Event, Filter, Fingerprint, ForeignCursor, Handled, Happened,
+    Memory, Offer, Page, Refused, Registry, Resumed, Selection, Settings, State, Time, Trial,
 };
 
 use crate::store::Store;
@@ -139,7 +139,7 @@ impl Faulty {
         self.inner_mut().offer(now, offer)
     }
 
-    pub(crate) fn handle(&mut self, now: Time, job: JobId, event: Event) -> procpool_registry::Handled {
+    pub(crate) fn handle(&mut self, now: Time, job: JobId, event: Event) -> Handled {
         let event = match event {
             Event::Finished(finished) if self.has(Bug::SpendsUnusedKeys) => spent(job, &finished),
             event => event,

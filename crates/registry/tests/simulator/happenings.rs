@@ -3,7 +3,7 @@
 
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, OutcomeKind, Payload, Stage};
-use procpool_registry::{Cancelled, Event, Handled, Progress, State};
+use procpool_registry::{Cancelled, Event, Handled, Progress, State, Time};
 
 use crate::broken::{Broken, broken};
 use crate::model::{Job, Seen};
@@ -124,7 +124,7 @@ impl Run {
 
 impl Job {
     /// Takes an event. Returns whether it fits.
-    fn take(&mut self, now: procpool_registry::Time, event: &Event, may_have_run: bool) -> bool {
+    fn take(&mut self, now: Time, event: &Event, may_have_run: bool) -> bool {
         match (self.state, event) {
             (State::Accepted, Event::Refused) => {}
             (State::Accepted, Event::Queued) => self.state = State::Queued,

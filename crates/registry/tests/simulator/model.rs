@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use procpool_protocol::engine::Submission;
 use procpool_protocol::{JobId, OutcomeKind, Payload};
 use procpool_registry::{Key, Offer, Progress, Record, Retention, State, Time};
 
@@ -32,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) is_cancelled: bool,
     pub(crate) may_have_run: bool,
     pub(crate) finished: Option<Time>,
-    pub(crate) input: Option<Payload>,
+    pub(crate) input: Option<Arc<Submission>>,
     /// The output, or `None` for an error.
     pub(crate) output: Option<Payload>,
     /// Whether the engine has been told of the cancel.

@@ -1,7 +1,10 @@
 //! Clients that offer jobs: what the registry must decide, by the table of keys.
 
-use procpool_protocol::{JobId, Payload};
-use procpool_registry::{Body, Decision, Fingerprint, Key, KeyText, Offer, Refused, Wait};
+use std::sync::Arc;
+
+use procpool_protocol::engine::Submission;
+use procpool_protocol::{Encoding, JobId, Payload};
+use procpool_registry::{Body, Decision, Fingerprint, Key, KeyText, Offer, Record, Refused, Wait};
 
 use crate::broken::{Broken, broken};
 use crate::model::Job;
@@ -70,7 +73,8 @@ impl Run {
         }
         if self.random.percent(40) {
             let length = self.random.count(0, self.plan.output);
-            offer.input = Some(Payload::raw(vec![body; length]));
+            let input = Payload::raw(vec![body; length]);
+            offer.input = Some(Arc::new(Submission::new("fib", input, Encoding::Json)));
         }
         (offer, body)
     }
@@ -105,13 +109,7 @@ impl Run {
         Ok(())
     }
 
-    fn accept(
-        &mut self,
-        offer: Offer,
-        key: Option<Key>,
-        body: u8,
-        record: std::sync::Arc<procpool_registry::Record>,
-    ) {
+    fn accept(&mut self, offer: Offer, key: Option<Key>, body: u8, record: Arc<Record>) {
         let is_again = key.as_ref().map(|key| self.model.keys.contains_key(key));
         self.coverage.met(match is_again {
             None => "ran without a key",

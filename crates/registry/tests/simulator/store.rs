@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::JobId;
+use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
-use procpool_protocol::{JobId, Payload};
 use procpool_registry::{Key, Memory, Part, Query, Record, State, Storage, Time, Usage};
 
 use crate::bugs::Bug;
@@ -131,15 +132,15 @@ impl Storage for Store {
         usage
     }
 
-    fn put_input(&mut self, job: JobId, input: Payload) {
+    fn put_input(&mut self, job: JobId, input: Arc<Submission>) {
         self.memory.put_input(job, input);
     }
 
-    fn input(&self, job: JobId) -> Option<Payload> {
+    fn input(&self, job: JobId) -> Option<Arc<Submission>> {
         self.memory.input(job)
     }
 
-    fn take_input(&mut self, job: JobId) -> Option<Payload> {
+    fn take_input(&mut self, job: JobId) -> Option<Arc<Submission>> {
         self.memory.take_input(job)
     }
 
