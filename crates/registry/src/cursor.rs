@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// Where a list continues. Valid only for the registry that made it, while that one lives.
+/// Where a list continues. Valid only for the registry that returned it, while that one lives.
 ///
 /// ```
 /// use procpool_registry::Cursor;

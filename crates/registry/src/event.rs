@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use procpool_protocol::Payload;
+use procpool_protocol::message::Progress;
 use procpool_protocol::outcome::Finished;
-
-use crate::record::Progress;
 
 /// Something that happened to a job.
 ///
@@ -27,7 +26,7 @@ pub enum Event {
         /// The number of the attempt, from 1. An attempt that the worker did not begin is repeated
         /// under the same number.
         attempt: u32,
-        /// The worker's name. Only the first 64 bytes are kept.
+        /// The worker's name. A record holds its first 64 bytes.
         worker: Arc<str>,
     },
     /// The job reports its progress.

@@ -2,7 +2,7 @@
 //!
 //! This crate makes every decision about an asynchronous job that needs no I/O. It decides whether
 //! an offered job runs, or whether its idempotency key already belongs to another. It decides which
-//! events its watchers see, when a result expires, and which record is given up for a new one. The
+//! events its watchers see, when a result expires, and which record makes room for a new one. The
 //! crate has no clock, socket, thread or engine. The owner of the engine offers jobs to a
 //! [`Registry`], reports [`Event`]s, and carries out [`Effect`]s.
 //!
@@ -68,7 +68,7 @@ pub use history::{Entry, Happened};
 pub use key::{Fingerprint, InvalidKey, Key, KeyText};
 pub use memory::Memory;
 pub use offer::{Decision, Offer, Refused, Wait};
-pub use record::{Body, Claim, Phase, Progress, Record, State};
+pub use record::{Body, Claim, Phase, Record, State};
 pub use registry::{Cancelled, Handled, MAX_PAGE, Page, Registry, ResultState, Resumed, Selection, Trial};
 pub use settings::{Retention, Settings, SettingsError};
 pub use storage::{Part, Query, Storage, Usage};

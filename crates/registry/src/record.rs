@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::message::Progress;
 use procpool_protocol::{JobId, OutcomeKind};
 
 use crate::key::{Fingerprint, Key, KeyText};
@@ -145,15 +146,6 @@ impl Phase {
             Self::Finished => "finished",
         }
     }
-}
-
-/// How much of a job is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Units that are finished.
-    pub done: u64,
-    /// Units in all, where known.
-    pub total: Option<u64>,
 }
 
 /// Whether the registry holds a job's input or result.

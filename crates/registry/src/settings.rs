@@ -29,10 +29,10 @@ pub struct Settings {
     /// The rest remains for jobs without keys.
     pub max_keys: usize,
     /// Maximum number of bytes of all results. A result that does not fit in an empty registry is
-    /// not kept at all. `0` keeps none.
+    /// not held at all. `0` holds none.
     pub max_result_bytes: u64,
-    /// Maximum number of bytes of the inputs that are kept so that a job can run again. An input
-    /// that does not fit is not kept. `0` keeps none.
+    /// Maximum number of bytes of the inputs that a repetition of their jobs needs. An input that
+    /// does not fit is not held. `0` holds none.
     pub max_input_bytes: u64,
     /// Maximum number of bytes of the events of all jobs together.
     pub max_event_bytes: u64,

@@ -47,7 +47,7 @@ pub trait Storage {
     /// Returns when something expires next.
     fn next_expiry(&self) -> Option<Time>;
 
-    /// Returns the record that is the first to give up something when room is needed.
+    /// Returns the record that is the first to lose this part when room is needed.
     fn spare(&self, part: Part) -> Option<Arc<Record>>;
 
     /// Returns the counts and sums of the records.
@@ -88,7 +88,7 @@ pub struct Query<'a> {
     pub limit: usize,
 }
 
-/// A part of a job that can be given up for others.
+/// A part of a job that can make room for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The whole record, which is finished and which no key protects. The longest finished first.

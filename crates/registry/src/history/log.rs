@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use procpool_protocol::message::Progress;
 use procpool_protocol::{OutcomeKind, Payload};
 
 use super::Unseen;
-use crate::record::{Phase, Progress};
+use crate::record::Phase;
 use crate::settings::Settings;
 use crate::size;
 use crate::time::Time;
@@ -43,7 +44,7 @@ pub enum Happened {
         /// The worker of the last attempt.
         worker: Option<Arc<str>>,
     },
-    /// The job reports its progress. Only the latest of several in a row is kept.
+    /// The job reports its progress. Of several in a row, only the latest stays.
     Progress(Progress),
     /// The job emits a chunk.
     Chunk(Payload),

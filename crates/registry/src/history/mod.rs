@@ -1,5 +1,5 @@
-//! [`Histories`]: the events of all jobs, bounded together. The jobs whose events are the oldest
-//! give up theirs first.
+//! [`Histories`]: the events of all jobs, bounded together. Jobs without recent events lose theirs
+//! first.
 
 mod log;
 
@@ -86,5 +86,26 @@ impl Histories {
         let Some(log) = self.logs.get_mut(&job) else { return Vec::new() };
         self.bytes -= log.bytes();
         log.empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_forgotten_leaves_nothing() {
+        let (mut histories, settings) = (Histories::default(), Settings::default());
+        let jobs = [1, 2].map(JobId::from_bits);
+        jobs.iter().for_each(|&job| histories.begin(job));
+        for job in [jobs[0], jobs[1], jobs[0]] {
+            histories.append(&settings, job, Time::ZERO, Happened::Cancelled);
+        }
+        assert_eq!(histories.used.len(), 2);
+        for job in jobs {
+            assert!(histories.forget(job).is_some());
+        }
+        assert!(histories.logs.is_empty() && histories.used.is_empty());
+        assert_eq!(histories.bytes, 0);
     }
 }

@@ -17,14 +17,14 @@ type List = BTreeMap<u64, JobId>;
 /// The lists of all pools and of each.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    all: Shelf,
+    all: ClassLists,
     /// Pools without records are left out.
-    by_pool: HashMap<Arc<str>, Shelf>,
+    by_pool: HashMap<Arc<str>, ClassLists>,
 }
 
 /// A list of all classes, and one for each.
 #[derive(Debug, Default)]
-struct Shelf {
+struct ClassLists {
     all: List,
     by_class: [List; Class::COUNT],
 }
@@ -38,9 +38,9 @@ impl Lists {
         }
         if let Some(record) = old {
             self.all.remove(record);
-            if let Some(shelf) = self.by_pool.get_mut(&record.pool) {
-                shelf.remove(record);
-                if shelf.all.is_empty() && new.is_none() {
+            if let Some(lists) = self.by_pool.get_mut(&record.pool) {
+                lists.remove(record);
+                if lists.all.is_empty() && new.is_none() {
                     self.by_pool.remove(&record.pool);
                 }
             }
@@ -60,15 +60,15 @@ impl Lists {
     }
 
     fn selected(&self, query: &Query<'_>) -> Vec<&List> {
-        let shelves: Vec<&Shelf> = match query.pools {
+        let pools: Vec<&ClassLists> = match query.pools {
             None => vec![&self.all],
             Some(pools) => pools.iter().filter_map(|pool| self.by_pool.get(pool)).collect(),
         };
-        shelves.into_iter().flat_map(|shelf| shelf.selected(query.classes)).collect()
+        pools.into_iter().flat_map(|lists| lists.selected(query.classes)).collect()
     }
 }
 
-impl Shelf {
+impl ClassLists {
     fn selected(&self, classes: Option<&[Class]>) -> Vec<&List> {
         match classes {
             None => vec![&self.all],

@@ -62,8 +62,7 @@ impl Storage for Memory {
     }
 
     fn page(&self, query: &Query<'_>) -> Vec<Arc<Record>> {
-        let records = self.lists.newest_first(query).filter_map(|job| self.records.get(&job));
-        records.take_while(|record| record.accepted >= query.since).take(query.limit).cloned().collect()
+        rows(self.lists.newest_first(query).filter_map(|job| self.records.get(&job)), query)
     }
 
     fn overdue(&self, now: Time) -> Option<Arc<Record>> {
@@ -132,9 +131,39 @@ impl Memory {
     }
 }
 
+/// Returns the rows of a page. Looks at no record behind them, except at the first that is too old.
+fn rows<'a>(newest_first: impl Iterator<Item = &'a Arc<Record>>, query: &Query<'_>) -> Vec<Arc<Record>> {
+    newest_first.take(query.limit).take_while(|record| record.accepted >= query.since).cloned().collect()
+}
+
 fn shift<T: Ord>(set: &mut BTreeSet<T>, old: Option<T>, new: Option<T>) {
     if old != new {
         old.map(|old| set.remove(&old));
         new.map(|new| set.insert(new));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Filter, Offer, Registry, Settings};
+    use std::cell::Cell;
+    use std::error::Error;
+    use std::time::Duration;
+
+    #[test]
+    fn a_page_ends_at_the_first_record_that_is_too_old() -> Result<(), Box<dyn Error>> {
+        let mut registry = Registry::new(Settings::default(), 1)?;
+        for nth in 0..100 {
+            let now = Time::ZERO + Duration::from_secs(nth);
+            let _ = registry.offer(now, Offer::new(JobId::from_bits(u128::from(nth)), "fib"))?;
+        }
+        let all = registry.list(&Filter::default(), None, 100)?.jobs;
+        let since = Time::ZERO + Duration::from_secs(90);
+        let query = Query { pools: None, classes: None, below: u64::MAX, since, limit: 50 };
+        let looks = Cell::new(0);
+        let page = rows(all.iter().inspect(|_| looks.set(looks.get() + 1)), &query);
+        assert_eq!((page.len(), looks.get()), (10, 11));
+        Ok(())
     }
 }

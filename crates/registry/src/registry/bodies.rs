@@ -1,4 +1,4 @@
-//! Inputs and results: which are held, and which are given up for others.
+//! Inputs and results: which the registry holds, and which make room for others.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl<S: Storage> Registry<S> {
         has_body_at(record, self.now)
     }
 
-    /// Holds the input of a new job if there is room. Inputs of finished jobs are given up for it.
-    pub(super) fn keep_input(&mut self, job: JobId, input: Option<Arc<Submission>>) -> Body {
+    /// Holds the input of a new job if there is room. Inputs of finished jobs make room for it.
+    pub(super) fn hold_input(&mut self, job: JobId, input: Option<Arc<Submission>>) -> Body {
         let Some(input) = input else { return Body::None };
         let bytes = size::of_input(&input);
         if self.has_room(Part::Input, bytes) {
@@ -65,8 +65,8 @@ impl<S: Storage> Registry<S> {
         }
     }
 
-    /// Holds the result of a job if there is room. Older results are given up for it.
-    pub(super) fn keep_result(&mut self, job: JobId, size: Body, result: Arc<Finished>) -> Body {
+    /// Holds the result of a job if there is room. Older results make room for it.
+    pub(super) fn hold_result(&mut self, job: JobId, size: Body, result: Arc<Finished>) -> Body {
         if self.has_room(Part::Result, size.bytes()) {
             self.storage.put_result(job, result);
             size
@@ -76,8 +76,7 @@ impl<S: Storage> Registry<S> {
         }
     }
 
-    /// Gives up bodies of other jobs until this number of bytes fits. Gives up none if it never
-    /// fits.
+    /// Drops bodies of other jobs until this number of bytes fits. Drops none if it never fits.
     fn has_room(&mut self, part: Part, bytes: u64) -> bool {
         let max = match part {
             Part::Input => self.settings.max_input_bytes,
@@ -88,7 +87,7 @@ impl<S: Storage> Registry<S> {
         }
         while self.held(part) > max - bytes {
             let Some(record) = self.storage.spare(part) else { return false };
-            self.give_up(&record, part);
+            self.drop_body(&record, part);
         }
         true
     }
@@ -98,7 +97,7 @@ impl<S: Storage> Registry<S> {
         if part == Part::Input { usage.input_bytes } else { usage.result_bytes }
     }
 
-    fn give_up(&mut self, record: &Record, part: Part) {
+    fn drop_body(&mut self, record: &Record, part: Part) {
         let mut next = Record { version: record.version + 1, ..record.clone() };
         match part {
             Part::Input => self.drop_input(&mut next),

@@ -12,9 +12,9 @@ use crate::time::Time;
 /// The answer to a cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
-    /// The engine is told by [`Effect::Cancel`](crate::Effect::Cancel), at the latest when it
-    /// knows the job. It decides the outcome.
-    Told,
+    /// The engine receives an [`Effect::Cancel`](crate::Effect::Cancel), at the latest when it has
+    /// the job. It decides the outcome.
+    Requested,
     /// The job has this outcome already.
     TooLate(OutcomeKind),
     /// There is no such job.
@@ -47,7 +47,7 @@ impl<S: Storage> Registry<S> {
             Handled::Unknown => Cancelled::Unknown,
             Handled::Done | Handled::Stale => {
                 let outcome = self.storage.get(job).and_then(|record| record.state.outcome());
-                outcome.map_or(Cancelled::Told, Cancelled::TooLate)
+                outcome.map_or(Cancelled::Requested, Cancelled::TooLate)
             }
         }
     }

@@ -37,7 +37,8 @@ use crate::transition::{Decided, decide};
 ///   [`Retention::keys`](crate::Retention::keys) after the end of its job. It is free earlier only
 ///   if its job certainly did not run.
 /// - Records, keys, inputs, results and events stay within their [`Settings`]. No record of an
-///   unfinished job is given up for that, and none that a key protects: jobs are refused instead.
+///   unfinished job makes room for another, and none that a key protects. Jobs are refused
+///   instead.
 /// - Every change of a record has a new version, and an [`Effect::Changed`].
 /// - A watcher receives every event of a job in order, or a reset with the whole state.
 /// - A list has every job that matches it all the time, once. Its cost does not depend on the
@@ -105,7 +106,7 @@ impl<S: Storage> Registry<S> {
         }
         let mut record = self.record_of(&offer);
         self.make_room(&record)?;
-        record.input = self.keep_input(offer.id, offer.input);
+        record.input = self.hold_input(offer.id, offer.input);
         let record = Arc::new(record);
         self.storage.put(record.clone());
         self.note(None, &record);
@@ -239,16 +240,16 @@ impl<S: Storage> Registry<S> {
 
     /// Puts a record's next version, with everything that follows from it.
     fn apply(&mut self, record: &Record, mut next: Record, event: Event) {
-        let is_told =
+        let reaches_pool =
             matches!(event, Event::Cancel | Event::Queued | Event::Returned | Event::Started { .. });
         if let Event::Finished(finished) = event {
-            next.result = self.keep_result(next.id, next.result, finished);
+            next.result = self.hold_result(next.id, next.result, finished);
         }
         let next = Arc::new(next);
         self.storage.put(next.clone());
         self.note(Some(record), &next);
-        // The pool knows the job once it has accepted it. It hears of a cancel with each attempt.
-        if is_told && next.is_cancelled && next.state != State::Accepted {
+        // The pool has the job once it has accepted it. It receives a cancel with each attempt.
+        if reaches_pool && next.is_cancelled && next.state != State::Accepted {
             self.effects.push_back(Effect::Cancel(next.id));
         }
     }

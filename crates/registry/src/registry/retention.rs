@@ -1,4 +1,4 @@
-//! Ages and room: what expires, and which records are given up for new ones.
+//! Ages and room: what expires, and which records make room for new ones.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::storage::{Part, Storage};
 pub(super) const PER_TICK: usize = 512;
 
 impl<S: Storage> Registry<S> {
-    /// Makes room for a new record. Records without a key whose jobs have finished are given up for
-    /// it, the longest finished first.
+    /// Makes room for a new record. For that, it drops records of finished jobs without a key, the
+    /// longest finished first.
     pub(super) fn make_room(&mut self, new: &Record) -> Result<(), Refused> {
         if self.room_for_key(new).and_then(|()| self.room_for(new)).is_ok() {
             return Ok(());

@@ -56,7 +56,7 @@ impl<S: Storage> Registry<S> {
         Handled::Done
     }
 
-    /// Tells a change of a record to its watchers.
+    /// Reports a change of a record to its watchers.
     pub(super) fn note(&mut self, old: Option<&Record>, new: &Record) {
         if old.is_none() {
             self.histories.begin(new.id);

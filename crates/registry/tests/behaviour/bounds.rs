@@ -1,7 +1,7 @@
 //! Count and bytes: what is given up for others, and what is refused instead.
 
 use procpool_protocol::{JobId, Payload, Stage};
-use procpool_registry::{Body, Effect, Event, Gone, Refused, ResultState};
+use procpool_registry::{Body, Dropped, Effect, Event, Gone, Refused, ResultState, Storage};
 
 use crate::desk::{Desk, HOUR, bytes, cancelled, input, ok};
 
@@ -43,6 +43,23 @@ fn the_longest_finished_job_makes_room_for_a_new_one() {
     assert_eq!([a, b, c, d, e].map(|job| desk.has(job)), [true, false, true, true, true]);
     let gone = |effect: &Effect| matches!(effect, Effect::Gone(job, Gone::Evicted) if *job == b);
     assert!(desk.effects().iter().any(gone));
+}
+
+#[test]
+fn a_record_that_makes_room_takes_its_bodies_with_it() {
+    let mut desk = small();
+    let mut offer = desk.a_job();
+    offer.input = input(10);
+    let job = desk.run(offer);
+    desk.finish(job, ok("6"));
+    desk.effects();
+    for _ in 0..4 {
+        desk.queued();
+    }
+    let storage = desk.registry.storage();
+    assert!(storage.input(job).is_none() && storage.result(job).is_none());
+    let dropped = |effect: &Effect| matches!(effect, Effect::Drop(Dropped::Input(_) | Dropped::Result(_)));
+    assert_eq!(desk.effects().iter().filter(|effect| dropped(effect)).count(), 2);
 }
 
 #[test]
@@ -157,6 +174,23 @@ fn the_longest_finished_result_makes_room_and_those_with_keys_come_last() {
         assert!(desk.registry.usage().result_bytes <= 10_000);
     }
     assert!(matches!(desk.registry.result(desk.now, jobs[1]), ResultState::Gone(_)));
+}
+
+#[test]
+fn results_that_fit_exactly_stay() {
+    let mut desk = Desk::new();
+    let job = desk.running();
+    desk.finish(job, bytes(4_000));
+    let size = desk.record(job).result.bytes();
+
+    let mut desk = Desk::with(|it| it.max_result_bytes = 2 * size);
+    let jobs = [desk.running(), desk.running()];
+    for job in jobs {
+        desk.finish(job, bytes(4_000));
+    }
+    let is_held = |&job: &JobId| desk.record(job).result.is_held();
+    assert!(jobs.iter().all(is_held));
+    assert_eq!(desk.registry.usage().result_bytes, 2 * size);
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn told(desk: &mut Desk) -> Vec<JobId> {
 fn the_engine_is_told_of_a_cancel() {
     let mut desk = Desk::new();
     for job in [desk.queued(), desk.running()] {
-        assert_eq!(desk.registry.cancel(desk.now, job), Cancelled::Told);
+        assert_eq!(desk.registry.cancel(desk.now, job), Cancelled::Requested);
         assert!(desk.record(job).is_cancelled);
         assert_eq!(told(&mut desk), [job]);
     }
@@ -30,7 +30,7 @@ fn a_cancel_before_the_pool_has_the_job_reaches_it_afterwards() {
         let mut desk = Desk::new();
         let offer = desk.a_job();
         let job = desk.run(offer);
-        assert_eq!(desk.registry.cancel(desk.now, job), Cancelled::Told);
+        assert_eq!(desk.registry.cancel(desk.now, job), Cancelled::Requested);
         assert_eq!(told(&mut desk), [], "the pool does not know it yet");
         desk.done(job, answer);
         assert_eq!(told(&mut desk), [job]);
@@ -53,7 +53,7 @@ fn a_second_cancel_changes_nothing() {
     let job = desk.running();
     desk.registry.cancel(desk.now, job);
     desk.effects();
-    assert_eq!(desk.registry.cancel(desk.now, job), Cancelled::Told);
+    assert_eq!(desk.registry.cancel(desk.now, job), Cancelled::Requested);
     assert_eq!(desk.effects().len(), 0);
 }
 

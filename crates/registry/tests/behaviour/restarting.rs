@@ -3,7 +3,7 @@
 use procpool_protocol::Payload;
 use procpool_registry::{Decision, Event, Filter, Resumed};
 
-use crate::desk::{Desk, ok};
+use crate::desk::{Desk, HOUR, ok};
 
 /// Ends the registry, and continues over its storage.
 fn restart(desk: Desk) -> Desk {
@@ -31,6 +31,18 @@ fn a_restart_loses_events_and_nothing_else() {
     assert!(matches!(desk.offer(offer), Ok(Decision::Replay(..))));
     let newer = desk.queued();
     assert!(desk.record(newer).seq > desk.record(running).seq);
+}
+
+#[test]
+fn a_number_of_a_record_is_never_used_again() {
+    let mut desk = Desk::new();
+    let job = desk.finished();
+    let seq = desk.record(job).seq;
+    desk.pass(24 * HOUR);
+    desk.tick();
+    let mut desk = restart(desk);
+    let newer = desk.queued();
+    assert!(desk.record(newer).seq > seq);
 }
 
 #[test]

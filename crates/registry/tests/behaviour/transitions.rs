@@ -1,7 +1,8 @@
 //! The table of states and events, cell by cell.
 
+use procpool_protocol::message::Progress;
 use procpool_protocol::{JobError, OutcomeKind, Payload, Stage};
-use procpool_registry::{Dropped, Effect, Event, Gone, Handled, Progress, State};
+use procpool_registry::{Dropped, Effect, Event, Gone, Handled, State};
 
 use crate::desk::{Desk, HOUR, cancelled, ends, input, ok};
 

@@ -1,7 +1,8 @@
 //! Events, versions, and watchers that continue after a break.
 
+use procpool_protocol::message::Progress;
 use procpool_protocol::{JobId, OutcomeKind, Payload, Stage};
-use procpool_registry::{Effect, Entry, Event, Happened, Phase, Progress, Resumed};
+use procpool_registry::{Effect, Entry, Event, Happened, Phase, Resumed};
 
 use crate::desk::{Desk, HOUR, cancelled, ends, ok};
 
@@ -81,6 +82,18 @@ fn only_the_latest_progress_of_several_in_a_row_is_kept() {
 }
 
 #[test]
+fn progress_in_a_row_counts_once() {
+    let mut desk = Desk::new();
+    let job = desk.running();
+    desk.done(job, progress(1));
+    let bytes = desk.registry.event_bytes();
+    for done in 2..=1_000 {
+        desk.done(job, progress(done));
+    }
+    assert_eq!(desk.registry.event_bytes(), bytes);
+}
+
+#[test]
 fn a_watcher_that_has_missed_events_is_reset_and_continues() {
     let mut desk = Desk::with(|it| it.max_events_per_job = 4);
     let job = desk.running();
@@ -131,6 +144,21 @@ fn jobs_whose_events_are_the_oldest_give_up_theirs() {
     assert_eq!(numbers(&desk, old, 2), []);
     desk.finish(old, ok("6"));
     assert_eq!(numbers(&desk, old, 2), [(3, 3)]);
+}
+
+#[test]
+fn a_job_with_a_new_event_is_not_among_the_oldest() {
+    let mut desk = Desk::with(|it| {
+        it.max_event_bytes = 6_000;
+        it.max_event_bytes_per_job = 6_000;
+    });
+    let chunk = |desk: &mut Desk, job, bytes| desk.done(job, Event::Chunk(Payload::raw(vec![0; bytes])));
+    let [a, b, c] = [desk.running(), desk.running(), desk.running()];
+    for job in [a, b, a] {
+        chunk(&mut desk, job, 1_000);
+    }
+    chunk(&mut desk, c, 2_000);
+    assert_eq!([a, b, c].map(|job| is_reset(&desk, job, 0).is_some()), [false, true, false]);
 }
 
 #[test]

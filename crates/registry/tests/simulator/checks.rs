@@ -1,7 +1,7 @@
 //! The promises that are checked after each step: which records there are, and what they say.
 
 use procpool_protocol::JobId;
-use procpool_registry::{Gone, Record, State, Time};
+use procpool_registry::{Gone, Record, State, Storage, Time};
 
 use crate::broken::{Broken, broken};
 use crate::model::Job;
@@ -74,6 +74,10 @@ impl Run {
             });
         }
         for job in &gone {
+            let storage = self.registry.inner().storage();
+            if self.is_correct && (storage.input(job.id).is_some() || storage.result(job.id).is_some()) {
+                return Err(broken("nothing_is_left", format!("a body of {job:?}")));
+            }
             if step == Step::Refused(job.id) {
                 self.model.free(job.id, self.now);
             }

@@ -1,9 +1,10 @@
 //! The pool's reports about jobs, in order and out of it, and cancels. The table of states a second
 //! time, as the promises state it.
 
+use procpool_protocol::message::Progress;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, OutcomeKind, Payload, Stage};
-use procpool_registry::{Cancelled, Event, Handled, Progress, State, Time};
+use procpool_registry::{Cancelled, Event, Handled, State, Time};
 
 use crate::broken::{Broken, broken};
 use crate::model::{Job, Seen};
@@ -105,7 +106,7 @@ impl Run {
         let expected = match self.model.jobs.get(&id).map(|job| job.state) {
             None => Cancelled::Unknown,
             Some(State::Finished(outcome)) => Cancelled::TooLate(outcome),
-            Some(_) => Cancelled::Told,
+            Some(_) => Cancelled::Requested,
         };
         if cancelled != expected {
             return Err(broken("states_follow_the_table", format!("{cancelled:?}, not {expected:?}")));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use procpool_protocol::engine::Submission;
+use procpool_protocol::message::Progress;
 use procpool_protocol::{JobId, OutcomeKind, Payload};
-use procpool_registry::{Key, Offer, Progress, Record, Retention, State, Time};
+use procpool_registry::{Key, Offer, Record, Retention, State, Time};
 
 /// An event of a job, as its watchers must see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
