@@ -149,6 +149,36 @@ mod tests {
     }
 
     #[test]
+    fn every_key_survives_its_quoting_and_every_other_text_is_refused() {
+        // Few characters, so that quotes and escapes meet often, and lengths on both sides of the bound.
+        const BYTES: &[u8] = b"a~!\"\\\"\\ \x7f\xff";
+        let mut state = 1_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap_or_default() % below
+        };
+        for _ in 0..20_000 {
+            let length = if next(20) == 0 { 250 + next(10) } else { next(12) };
+            let text: Vec<u8> = (0..length).map(|_| BYTES[next(BYTES.len())]).collect();
+            let is_key = (1..=KeyText::MAX).contains(&length) && text.iter().all(u8::is_ascii_graphic);
+            let mut quoted = vec![b'"'];
+            for &byte in &text {
+                quoted.extend((byte == b'"' || byte == b'\\').then_some(b'\\'));
+                quoted.push(byte);
+            }
+            quoted.push(b'"');
+            let parsed = KeyText::parse(&quoted);
+            assert_eq!(parsed.is_ok(), is_key, "{quoted:?}: {parsed:?}");
+            assert!(parsed.is_err() || parsed.is_ok_and(|key| key.as_str().as_bytes() == text));
+            // A bare text, or whatever a quote at its beginning makes of it.
+            if let Ok(key) = KeyText::parse(&text) {
+                assert!(!key.as_str().is_empty() && key.as_str().len() <= KeyText::MAX);
+                assert!(key.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+        }
+    }
+
+    #[test]
     fn quotes_are_closed_once_and_at_the_end() {
         for header in ["\"", "\"a", "\"a\"b", "\"a\\", "\"a\\b\"", "\"a\";x=1"] {
             assert_eq!(parsed(header), Err(InvalidKey::Quoting), "{header:?}");

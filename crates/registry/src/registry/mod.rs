@@ -9,6 +9,7 @@ mod retention;
 mod watching;
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use procpool_protocol::JobId;
@@ -96,17 +97,19 @@ impl<S: Storage> Registry<S> {
     ///
     /// # Errors
     /// When there is no room, or the id is taken. Finished jobs without a key may be gone even so.
-    pub fn offer(&mut self, now: Time, offer: Offer) -> Result<Decision, Refused> {
+    pub fn offer(&mut self, now: Time, mut offer: Offer) -> Result<Decision, Refused> {
         self.advance(now);
-        if let Some(decision) = self.by_key(&offer) {
-            return Ok(decision);
+        let input = offer.input.take();
+        let admitted = self.admit(&offer);
+        if !matches!(admitted, Ok(ControlFlow::Continue(_))) {
+            // The caller may hold a lock, under which nothing large is dropped.
+            self.effects.extend(input.clone().map(Dropped::Input).map(Effect::Drop));
         }
-        if self.storage.get(offer.id).is_some() {
-            return Err(Refused::IdTaken(offer.id));
-        }
-        let mut record = self.record_of(&offer);
-        self.make_room(&record)?;
-        record.input = self.hold_input(offer.id, offer.input);
+        let mut record = match admitted? {
+            ControlFlow::Continue(record) => record,
+            ControlFlow::Break(decision) => return Ok(decision),
+        };
+        record.input = self.hold_input(offer.id, input);
         let record = Arc::new(record);
         self.storage.put(record.clone());
         self.note(None, &record);
@@ -204,6 +207,20 @@ impl<S: Storage> Registry<S> {
 
     fn advance(&mut self, now: Time) {
         self.now = self.now.max(now);
+    }
+
+    /// Returns the record of a job that runs as new, for which there is room, or what else is
+    /// decided.
+    fn admit(&mut self, offer: &Offer) -> Result<ControlFlow<Decision, Record>, Refused> {
+        if let Some(decision) = self.by_key(offer) {
+            return Ok(ControlFlow::Break(decision));
+        }
+        if self.storage.get(offer.id).is_some() {
+            return Err(Refused::IdTaken(offer.id));
+        }
+        let record = self.record_of(offer);
+        self.make_room(&record)?;
+        Ok(ControlFlow::Continue(record))
     }
 
     /// Returns the first version of an offered job, without its input.

@@ -1,9 +1,9 @@
 //! The table of idempotency keys, cell by cell.
 
 use procpool_protocol::{JobError, JobId, OutcomeKind, Payload, Stage};
-use procpool_registry::{Decision, Event, Offer, State, Wait};
+use procpool_registry::{Decision, Dropped, Effect, Event, Offer, State, Wait};
 
-use crate::desk::{Desk, HOUR, bytes, cancelled, ok};
+use crate::desk::{Desk, HOUR, bytes, cancelled, input, ok};
 
 const SAME: u8 = 1;
 const OTHER: u8 = 2;
@@ -197,6 +197,30 @@ fn a_key_belongs_to_its_principal_and_its_pool() {
     assert!(matches!(of(Some("ops"), "fib"), Decision::Run(_)));
     assert!(matches!(of(None, "ping"), Decision::Run(_)));
     assert!(matches!(of(Some("ci"), "fib"), Decision::Known(_)));
+}
+
+#[test]
+fn an_input_that_is_not_needed_is_handed_back_to_be_dropped() {
+    let mut desk = Desk::with(|it| {
+        it.max_records = 2;
+        it.max_keys = 1;
+    });
+    let job = keyed(&mut desk);
+    let mut is_handed_back = |key: &str, body, id: Option<JobId>| {
+        let mut offer = desk.keyed(key, body);
+        offer.input = input(10);
+        offer.id = id.unwrap_or(offer.id);
+        if id.is_some() {
+            offer.key = None;
+        }
+        desk.effects();
+        let _ = desk.offer(offer);
+        matches!(desk.effects()[..], [Effect::Drop(Dropped::Input(_))])
+    };
+    assert!(is_handed_back("k", SAME, None), "known");
+    assert!(is_handed_back("k", OTHER, None), "a mismatch");
+    assert!(is_handed_back("other", SAME, None), "refused");
+    assert!(is_handed_back("k", SAME, Some(job)), "the id is taken");
 }
 
 #[test]
