@@ -56,7 +56,7 @@ impl<S: Storage> Registry<S> {
     pub(super) fn hold_input(&mut self, job: JobId, input: Option<Arc<Submission>>) -> Body {
         let Some(input) = input else { return Body::None };
         let bytes = size::of_input(&input);
-        if self.has_room(Part::Input, bytes) {
+        if self.makes_room(Part::Input, bytes) {
             self.storage.put_input(job, input);
             Body::Held(bytes)
         } else {
@@ -67,7 +67,7 @@ impl<S: Storage> Registry<S> {
 
     /// Holds the result of a job if there is room. Older results make room for it.
     pub(super) fn hold_result(&mut self, job: JobId, size: Body, result: Arc<Finished>) -> Body {
-        if self.has_room(Part::Result, size.bytes()) {
+        if self.makes_room(Part::Result, size.bytes()) {
             self.storage.put_result(job, result);
             size
         } else {
@@ -76,8 +76,9 @@ impl<S: Storage> Registry<S> {
         }
     }
 
-    /// Drops bodies of other jobs until this number of bytes fits. Drops none if it never fits.
-    fn has_room(&mut self, part: Part, bytes: u64) -> bool {
+    /// Drops bodies of other jobs until this number of bytes fits, and returns whether it does. Drops
+    /// none if the number is above the bound.
+    fn makes_room(&mut self, part: Part, bytes: u64) -> bool {
         let max = match part {
             Part::Input => self.settings.max_input_bytes,
             _ => self.settings.max_result_bytes,
