@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Client, Fingerprint, Generation, JobId, WorkerId};
+use crate::{Client, Fingerprint, Generation, JobId, Priority, Tenant, WorkerId};
 
 /// Something that happened, or a request.
 ///
@@ -196,6 +196,10 @@ pub struct Terms {
     pub fingerprint: Option<Fingerprint>,
     /// The client, if known.
     pub client: Option<Client>,
+    /// Its rank among the waiting jobs.
+    pub priority: Priority,
+    /// The tenant, who gets turns of its own. All jobs without a tenant share turns.
+    pub tenant: Option<Tenant>,
 }
 
 /// The cause of a death.

@@ -1,4 +1,4 @@
-//! The ids of jobs, workers, generations, payloads and clients.
+//! The ids of jobs, workers, generations, payloads, clients and tenants, and the priority of a job.
 
 use std::fmt;
 
@@ -30,6 +30,23 @@ pub struct Fingerprint(pub u64);
 /// The sender of a job, as identified by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(pub u64);
+
+/// The owner of a job, who shares the workers with other tenants in turns. The caller identifies it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tenant(pub u64);
+
+/// The rank of a job among the waiting ones. Higher priorities run first, except that each eighth turn
+/// belongs to the priority whose oldest job has waited longest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Runs before all others.
+    High,
+    /// Any job unless the submitter says otherwise.
+    #[default]
+    Normal,
+    /// Runs when no other job waits, and in each eighth turn.
+    Low,
+}
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -79,7 +79,7 @@ pub use config::{Breaker, ClientDeaths, Config, ConfigError, Poison, Recycling};
 pub use counters::Counters;
 pub use event::{Death, Event, Health, Terms};
 
-pub use ids::{Client, Fingerprint, Generation, JobId, WorkerId};
+pub use ids::{Client, Fingerprint, Generation, JobId, Priority, Tenant, WorkerId};
 pub use phase::WorkerState;
 pub use quarantine::Suspect;
 pub use scheduler::Scheduler;

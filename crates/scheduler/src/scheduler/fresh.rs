@@ -7,6 +7,7 @@ use super::job::Place;
 use super::jobs::may_join;
 use super::shutdown::Life;
 use crate::fleet::Tired;
+use crate::queue::Share;
 use crate::{JobId, Refusal, Terms, WorkerId};
 
 impl Scheduler {
@@ -59,7 +60,7 @@ impl Scheduler {
         if self.convict(id) {
             return;
         }
-        let spot = self.aside.push_back(id, self.bytes(id));
+        let spot = self.aside.push_back(id, self.bytes(id), Share::default());
         self.moves(id, Place::Aside(spot));
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Due;
 use super::poison::Print;
-use crate::queue::Spot;
+use crate::queue::{Share, Spot};
 use crate::timers::{Timer, Timers};
 use crate::{Client, JobId, Limit, Stage, Time, WorkerId};
 
@@ -26,6 +26,7 @@ pub(super) struct Job {
     pub(super) last_attempt: u32,
     pub(super) print: Print,
     pub(super) client: Option<Client>,
+    pub(super) share: Share,
 }
 
 #[derive(Clone, Copy, Debug)]

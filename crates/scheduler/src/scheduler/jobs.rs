@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::job::{Job, Place};
 use super::{Due, Scheduler};
 use crate::phase::Phase;
-use crate::queue::Queue;
+use crate::queue::{Queue, Share};
 use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
 
 /// Maximum number of times that a job may return to the queue because its worker died before it had
@@ -33,8 +33,9 @@ impl Scheduler {
         };
         self.counters.accepted += 1;
         let deadline = terms.timeout.map(|timeout| self.now + timeout);
+        let share = Share { priority: terms.priority, tenant: terms.tenant };
         entry.insert(Job {
-            place: Place::Queued(self.queue.push_back(id, terms.bytes)),
+            place: Place::Queued(self.queue.push_back(id, terms.bytes, share)),
             deadline,
             run_timeout: terms.run_timeout,
             timer: deadline.map(|at| self.timers.arm(at, Due::Job(id))),
@@ -44,6 +45,7 @@ impl Scheduler {
             last_attempt: terms.attempts.max(1),
             print: terms.fingerprint.into(),
             client: terms.client,
+            share,
         });
         self.convict(id);
     }
@@ -242,7 +244,10 @@ impl Scheduler {
         } else {
             job.run_on(worker, self.now, &mut self.timers, id);
         }
-        self.leave(left);
+        match left {
+            Place::Queued(spot) => self.queue.take_turn(spot),
+            left => self.leave(left),
+        }
         Some(Turn { attempt, remaining: end.map(|end| end.since(self.now)), bytes })
     }
 
@@ -308,7 +313,7 @@ impl Scheduler {
     /// deadline.
     pub(super) fn requeue(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.place = Place::Queued(self.queue.push_front(id, job.bytes));
+        job.place = Place::Queued(self.queue.push_front(id, job.bytes, job.share));
         job.set_timer(job.deadline, &mut self.timers, id);
     }
 }

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod fresh;
+mod getters;
 mod job;
 mod jobs;
 mod poison;
@@ -14,17 +15,16 @@ mod workers;
 
 use std::collections::VecDeque;
 
-use crate::cause::{Cause, Deaths};
-use crate::clients::{Clients, SuspectClient};
+use crate::cause::Deaths;
+use crate::clients::Clients;
 use crate::fleet::Fleet;
 use crate::id_map::IdMap;
-use crate::phase::Phase;
-use crate::quarantine::{Quarantine, Suspect};
+use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::random::SplitMix64;
 use crate::restarts::Restarts;
 use crate::timers::{Timer, Timers};
-use crate::{Action, Config, ConfigError, Counters, Event, Generation, JobId, Time, WorkerId, WorkerState};
+use crate::{Action, Config, ConfigError, Counters, Event, JobId, Time, WorkerId};
 use ahead::Pace;
 use job::Job;
 use rollout::Rollout;
@@ -58,11 +58,16 @@ use shutdown::Life;
 /// # Promises
 ///
 /// - For each [`Event::Submit`] there is exactly one [`Action::Refuse`] or exactly one [`Action::Resolve`].
-/// - A worker runs one job at a time, and gets none before it is ready. The job that has waited longest goes
-///   first, to the worker that was busy last. Only workers that take jobs ahead hold more than one. They hold
+/// - A worker runs one job at a time, and gets none before it is ready. The worker that was busy last goes
+///   first. Only workers that take jobs ahead hold more than one. They hold
 ///   at most `ahead` more, while jobs are short and no worker is idle or will be started. Other workers get
 ///   the jobs that a worker has not begun when it dies, or when its current job takes long. The jobs of a
 ///   worker have at most 128 KiB together, unless it has only one.
+/// - Jobs of a higher [`Priority`](crate::Priority) go first, except that each eighth turn belongs to the
+///   priority whose oldest job has waited longest. Within a priority the [tenants](crate::Tenant) take turns,
+///   and the jobs of one tenant go in the order of their arrival. A job that comes back is the next of its
+///   priority. With `k` tenants waiting, each has one of `k` turns of the priority, and one more for each
+///   job that comes back.
 /// - The pool hands over a job at most once per attempt: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, plus one during a replacement. At most `max_workers` more
@@ -234,119 +239,6 @@ impl Scheduler {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.timers.next()
-    }
-
-    /// Returns the maximum payload length for which the pool decides at once and finally. It accepts such a
-    /// job, or refuses it because of a drain or the open breaker. Returns `None` if the pool refuses every
-    /// job until a worker or a queue slot is free.
-    #[must_use]
-    pub fn room(&self) -> Option<usize> {
-        if self.is_draining() || self.is_out_of_service() {
-            return Some(usize::MAX);
-        }
-        self.has_room().then(|| self.free_bytes()).flatten()
-    }
-
-    /// Returns the total number of bytes of all waiting payloads.
-    #[must_use]
-    pub fn queued_bytes(&self) -> usize {
-        self.queue.bytes() + self.aside.bytes()
-    }
-
-    /// Returns the number of waiting jobs.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        self.queue.len() + self.aside.len()
-    }
-
-    /// Returns the number of jobs that wait aside for a worker that has run none: their payloads have killed.
-    #[must_use]
-    pub fn set_apart(&self) -> usize {
-        self.aside.len()
-    }
-
-    /// Returns the total number of bytes of the payloads that wait aside.
-    #[must_use]
-    pub fn set_apart_bytes(&self) -> usize {
-        self.aside.bytes()
-    }
-
-    /// Returns the number of unresolved jobs that workers hold.
-    #[must_use]
-    pub fn running(&self) -> usize {
-        self.jobs.len() - self.queued()
-    }
-
-    /// Returns all workers that have been started and have not died, in no particular order. Each has the job
-    /// that it was assigned and has not answered. A cancel or a deadline may have resolved that job already.
-    pub fn workers(&self) -> impl Iterator<Item = (WorkerId, WorkerState, Option<JobId>)> + '_ {
-        self.fleet.iter()
-    }
-
-    /// Returns the totals since the pool's start.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// Returns the number of workers gone for this cause.
-    #[must_use]
-    pub fn gone(&self, cause: Cause) -> u64 {
-        self.deaths.of(cause)
-    }
-
-    /// Returns why the pool killed this worker or asked it to exit, or `None` if it did not.
-    #[must_use]
-    pub fn reason(&self, worker: WorkerId) -> Option<Cause> {
-        self.fleet.phase(worker).and_then(Phase::reason)
-    }
-
-    /// Returns the time until which the pool starts no worker, because workers kept dying before they
-    /// finished a job.
-    #[must_use]
-    pub fn is_backing_off(&self) -> Option<Time> {
-        self.restarts.until()
-    }
-
-    /// Returns whether the breaker is open. The pool then starts workers one at a time, on trial, and no job
-    /// waits for them.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.restarts.is_open()
-    }
-
-    /// Returns whether any payload has recently killed a worker, which makes fingerprints worth computing.
-    #[must_use]
-    pub fn knows_poison(&self) -> bool {
-        !self.quarantine.is_empty()
-    }
-
-    /// Returns the payloads that have recently killed workers, as of `now`, in no particular order.
-    pub fn suspects(&self, now: Time) -> impl Iterator<Item = Suspect> + '_ {
-        self.quarantine.suspects(now)
-    }
-
-    /// Returns the clients whose jobs have recently killed workers, as of `now`, in no particular order.
-    pub fn suspect_clients(&self, now: Time) -> impl Iterator<Item = SuspectClient> + '_ {
-        self.clients.suspects(now)
-    }
-
-    /// Returns the generation that workers are started from.
-    #[must_use]
-    pub fn generation(&self) -> Generation {
-        self.rollout.current()
-    }
-
-    /// Returns whether the pool tries another generation, or still replaces workers of an older one.
-    #[must_use]
-    pub fn is_reloading(&self) -> bool {
-        self.rollout.is_under_way()
-    }
-
-    /// Returns whether the pool has permanently stopped accepting jobs.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.life != Life::Open
     }
 
     /// Rings every timer that is due, including those armed here for the same instant, such as a grace of

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Client, Config, Death, Event, Fingerprint, Generation, Health, JobId, ReloadEnd, Scheduler,
-    Terms, Time, Verdict, WorkerId,
+    Action, Client, Config, Death, Event, Fingerprint, Generation, Health, JobId, Priority, ReloadEnd,
+    Scheduler, Tenant, Terms, Time, Verdict, WorkerId,
 };
 
 use crate::blame::Blame;
@@ -79,7 +79,10 @@ impl Run {
                 // is not worth its cost before.
                 let fingerprint = self.scheduler.knows_poison().then_some(Fingerprint(payload));
                 let client = (payload != 3).then_some(Client(payload % 2));
-                let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes, client };
+                let priority = [Priority::Normal, Priority::High, Priority::Low][(payload % 3) as usize];
+                let tenant = (payload % 2 == 1).then_some(Tenant(payload));
+                let terms =
+                    Terms { timeout, run_timeout, attempts, fingerprint, bytes, client, priority, tenant };
                 let job = self.ledger.submit(terms, self.now);
                 self.world.payloads.push(payload);
                 Some(Event::Submit { job, terms })

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Backoff, Breaker, ClientDeaths, Config, Death, Event, Fingerprint, JobId, Poison, Recycling,
-    Refusal, ReloadEnd, Scheduler, Stage, Time, Verdict, WorkerId, WorkerState,
+    Action, Backoff, Breaker, ClientDeaths, Config, Death, Event, Fingerprint, JobId, Poison, Priority,
+    Recycling, Refusal, ReloadEnd, Scheduler, Stage, Terms, Time, Verdict, WorkerId, WorkerState,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub(crate) enum Bug {
     LosesWhatIsAhead,
     TriesSuspectsInUsedWorkers,
     RefusesOthersForSuspects,
+    KnowsNoPriorities,
+    KnowsNoTenants,
+    HoldsBackTheLow,
 }
 
 /// Each bug with the promise that it breaks.
@@ -89,6 +92,9 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::LosesWhatIsAhead, "nothing_is_lost"),
     (Bug::TriesSuspectsInUsedWorkers, "suspects_run_first"),
     (Bug::RefusesOthersForSuspects, "refusals_tell_the_truth"),
+    (Bug::KnowsNoPriorities, "higher_priorities_go_first"),
+    (Bug::KnowsNoTenants, "tenants_take_turns"),
+    (Bug::HoldsBackTheLow, "nobody_starves"),
 ];
 
 /// A scheduler, correct or with a bug.
@@ -98,6 +104,8 @@ pub(crate) struct Faulty {
     bug: Option<Bug>,
     /// An event that is held until after the next one.
     held: Option<Event>,
+    /// Jobs of low priority that are held while others wait.
+    low: VecDeque<Event>,
     extra: VecDeque<Action>,
     busy: Option<WorkerId>,
     timeout_of_last_retry: Option<Duration>,
@@ -119,6 +127,7 @@ impl Faulty {
             scheduler: Scheduler::new(altered(config, bug), seed).expect("a valid configuration"),
             bug,
             held: None,
+            low: VecDeque::new(),
             extra: VecDeque::new(),
             busy: None,
             timeout_of_last_retry: None,
@@ -178,6 +187,18 @@ impl Faulty {
                 let event = Event::Died { worker, begun: 0, death, fingerprint };
                 self.scheduler.handle(now, event);
             }
+            Event::Submit { job, terms } if self.has(Bug::KnowsNoPriorities) => {
+                let terms = Terms { priority: Priority::Normal, ..terms };
+                self.scheduler.handle(now, Event::Submit { job, terms });
+            }
+            Event::Submit { job, terms } if self.has(Bug::KnowsNoTenants) => {
+                self.scheduler.handle(now, Event::Submit { job, terms: Terms { tenant: None, ..terms } });
+            }
+            Event::Submit { terms, .. }
+                if self.has(Bug::HoldsBackTheLow) && terms.priority == Priority::Low =>
+            {
+                self.low.push_back(event);
+            }
             Event::Tick if self.has(Bug::IgnoresTime) => {}
             Event::Drain { .. } | Event::Stop if self.has(Bug::GoesOnAfterADrain) && !self.is_draining => {
                 self.is_draining = true;
@@ -187,6 +208,11 @@ impl Faulty {
                 if let Some(held) = self.held.take() {
                     self.scheduler.handle(now, held);
                 }
+            }
+        }
+        if self.scheduler.queued() == 0 {
+            while let Some(low) = self.low.pop_front() {
+                self.scheduler.handle(now, low);
             }
         }
         if self.has(Bug::KillsWhoHasGivenUpItsJob) {

@@ -75,7 +75,9 @@ impl Run {
         let attempts = if self.random.percent(60) { 1 } else { 2 + u32::from(self.random.percent(50)) };
         let fingerprint = knows.then_some(Fingerprint(payload));
         let bytes = if self.random.percent(10) { 100_000 } else { 100 };
-        let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes, client: client_of(payload) };
+        let (priority, tenant) = self.ledger.share_of_next(self.plan.shares);
+        let client = client_of(payload);
+        let terms = Terms { timeout, run_timeout, attempts, fingerprint, bytes, client, priority, tenant };
         let job = self.ledger.submit(terms, payload, self.now);
         self.ledger.get(job)?.is_suspect = self.strikes.contains_key(&payload);
         if self.random.percent(self.plan.cancels) {

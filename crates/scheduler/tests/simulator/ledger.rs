@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use procpool_scheduler::{JobId, Limit, Stage, Terms, Time, Verdict};
+use procpool_scheduler::{JobId, Limit, Priority, Stage, Tenant, Terms, Time, Verdict};
 
 use crate::broken::{Broken, broken};
+use crate::plan::Shares;
+use crate::turns::{Share, Turns, Waiting};
 
 /// One job that was submitted.
 #[derive(Debug)]
@@ -40,6 +42,10 @@ impl Entry {
         !self.refused
     }
 
+    fn share(&self) -> Share {
+        (self.terms.priority, self.terms.tenant)
+    }
+
     /// Returns the latest time at which it ends, in its current state.
     pub(crate) fn end(&self) -> Option<Time> {
         let run = self
@@ -56,6 +62,7 @@ impl Entry {
 pub(crate) struct Ledger {
     entries: BTreeMap<JobId, Entry>,
     open: BTreeMap<JobId, ()>,
+    turns: Turns,
 }
 
 impl Ledger {
@@ -78,9 +85,36 @@ impl Ledger {
             refused: false,
             verdict: None,
         };
+        if !self.waiting().any(|it| it.share == entry.share() && !it.is_suspect) {
+            self.turns.joins(entry.share());
+        }
         self.entries.insert(id, entry);
         self.open.insert(id, ());
         id
+    }
+
+    /// Returns the share of the next job. Not drawn, so that each seed keeps its meaning.
+    pub(crate) fn share_of_next(&self, shares: Shares) -> Share {
+        let number = self.entries.len() as u64;
+        let priority = match number % 7 {
+            0 | 4 if shares.priorities => Priority::High,
+            1 if shares.priorities => Priority::Low,
+            _ => Priority::Normal,
+        };
+        // Three jobs of four are the first tenant's.
+        let tenant = if number % 4 < 3 { 0 } else { number / 4 % 3 };
+        (priority, shares.tenants.then_some(Tenant(tenant)))
+    }
+
+    /// Returns the jobs that wait, in the order of their arrival.
+    fn waiting(&self) -> impl Iterator<Item = Waiting> {
+        let entries = self.open.keys().filter_map(|&job| Some((job, self.entries.get(&job)?)));
+        entries.filter(|(_, entry)| !entry.is_running).map(|(job, entry)| Waiting {
+            job,
+            share: entry.share(),
+            is_back: entry.was_assigned,
+            is_suspect: entry.is_suspect,
+        })
     }
 
     pub(crate) fn get(&mut self, id: JobId) -> Result<&mut Entry, Broken> {
@@ -138,16 +172,13 @@ impl Ledger {
         remaining: Option<Duration>,
         now: Time,
     ) -> Result<(), Broken> {
-        let waits_again = |it: &JobId| {
-            let is_one = |entry: &Entry| entry.was_assigned && !entry.is_running && !entry.is_suspect;
-            self.entries.get(it).is_some_and(is_one)
-        };
-        let back = self.open.keys().copied().find(waits_again);
-        let earlier = self.open.keys().take_while(|&&earlier| earlier < id);
-        let passed_over = earlier.copied().find(|earlier| {
-            let is_one = |entry: &Entry| !entry.was_assigned && !entry.is_running && !entry.is_suspect;
-            self.entries.get(earlier).is_some_and(is_one)
-        });
+        let waiting: Vec<_> = self.waiting().collect();
+        self.turns.take(id, &waiting)?;
+        let share = self.get(id)?.share();
+        let of_share = |it: &&Waiting| it.share == share && !it.is_suspect && it.job != id;
+        let back = waiting.iter().filter(of_share).find(|it| it.is_back).map(|it| it.job);
+        let passed_over =
+            waiting.iter().filter(of_share).find(|it| !it.is_back && it.job < id).map(|it| it.job);
         let entry = self.get(id)?;
         let is_waiting = !entry.refused && entry.verdict.is_none() && !entry.is_running;
         holds(is_waiting, "one_outcome", || format!("job {id} is given out and does not wait"))?;
@@ -181,11 +212,13 @@ impl Ledger {
     /// Records that the job's worker has died, after it had received all of the job or before.
     pub(crate) fn lost(&mut self, id: JobId, handed_over: bool, is_hopeless: bool) -> Result<(), Broken> {
         let entry = self.get(id)?;
+        let share = entry.share();
         entry.is_running = false;
         entry.runs += u32::from(handed_over);
         entry.returns += u32::from(!handed_over);
         entry.is_known |= handed_over;
         entry.is_hopeless |= handed_over && is_hopeless;
+        self.turns.comes_back(share);
         Ok(())
     }
 
@@ -193,6 +226,8 @@ impl Ledger {
     pub(crate) fn taken_back(&mut self, id: JobId) -> Result<(), Broken> {
         let entry = self.get(id)?;
         (entry.is_running, entry.is_ahead) = (false, false);
+        let share = entry.share();
+        self.turns.comes_back(share);
         Ok(())
     }
 

@@ -29,6 +29,7 @@ mod recalls;
 mod rest;
 mod run;
 mod sizes;
+mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

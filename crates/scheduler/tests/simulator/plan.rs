@@ -50,6 +50,14 @@ pub(crate) struct Plan {
     pub(crate) broken: Option<(Duration, Duration)>,
     /// Whether the run ends with a drain during the load.
     pub(crate) ends_early: bool,
+    pub(crate) shares: Shares,
+}
+
+/// The differences between the jobs of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    pub(crate) priorities: bool,
+    pub(crate) tenants: bool,
 }
 
 impl Plan {
@@ -67,9 +75,14 @@ impl Plan {
         let brisk = story != Story::CrashLoop && random.percent(40);
         let broken =
             (story == Story::CrashLoop).then(|| (random.millis(0, 100), random.millis(1_000, 4_000)));
+        let ahead = if brisk { random.count(1, 8) } else { 0 };
+        let config = Config { ahead, ..config(story, random) };
+        // Not drawn, so that each seed keeps its meaning.
+        let shares = Shares { priorities: config.queue % 2 == 1, tenants: config.queue % 4 < 2 };
         Self {
             story,
-            config: Config { ahead: if brisk { random.count(1, 8) } else { 0 }, ..config(story, random) },
+            config,
+            shares,
             jobs: random.between(10, 80),
             gap: if brisk { Duration::from_micros(random.between(1, 60)) } else { random.millis(1, 20) },
             startup: random.millis(1, 15),
