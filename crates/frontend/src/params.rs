@@ -6,11 +6,17 @@ use crate::problem::Problem;
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use http::{StatusCode, Uri};
-use procpool_protocol::engine::JobLimits;
+use procpool_protocol::engine::{ClientName, JobLimits, Priority, UnknownPriority};
 use std::time::Duration;
 
 /// The parameters of [`Parameters::job_limits`].
 pub(crate) const JOB_LIMITS: [&str; 2] = ["timeout", "run_timeout"];
+
+/// The parameters of [`Parameters::priority`] and [`Parameters::tenant`].
+pub(crate) const SHARE: [&str; 2] = ["priority", "tenant"];
+
+/// Maximum length of a tenant's name, in bytes.
+const LONGEST_TENANT: usize = 64;
 
 /// Maximum timeout that is accepted, one year: far beyond any use, and far below the overflow of clocks.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -73,6 +79,26 @@ impl Parameters {
     pub(crate) fn job_limits(&self) -> Result<JobLimits, Problem> {
         let [timeout, run_timeout] = JOB_LIMITS;
         Ok(JobLimits::new().timeout(self.duration(timeout)?).run_timeout(self.duration(run_timeout)?))
+    }
+
+    /// Returns the rank that the client gives its job.
+    pub(crate) fn priority(&self) -> Result<Priority, Problem> {
+        let [name, _] = SHARE;
+        let parse = |text: &str| text.parse().map_err(|unknown: UnknownPriority| bad(name, unknown));
+        Ok(self.text(name).map(parse).transpose()?.unwrap_or_default())
+    }
+
+    /// Returns the tenant that the client names.
+    pub(crate) fn tenant(&self) -> Result<Option<ClientName>, Problem> {
+        let [_, name] = SHARE;
+        let Some(tenant) = self.text(name) else { return Ok(None) };
+        if !(1..=LONGEST_TENANT).contains(&tenant.len())
+            || !tenant.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let reason = format!("1 to {LONGEST_TENANT} visible ASCII characters are needed");
+            return Err(bad(name, reason));
+        }
+        Ok(Some(tenant.into()))
     }
 
     fn duration(&self, name: &str) -> Result<Option<Duration>, Problem> {
@@ -172,6 +198,27 @@ mod tests {
         assert!(problem.contains("more than once"), "{problem}");
         let endless = limits(&format!("?{}=1", "x".repeat(5000))).unwrap_err();
         assert!(endless.len() < 1000, "{endless}");
+    }
+
+    #[test]
+    fn priorities_and_tenants_are_names_of_their_own() {
+        let share = |query: &str| {
+            let uri: Uri = format!("/jobs{query}").parse().unwrap();
+            let parameters = Parameters::of(&uri, &SHARE).unwrap();
+            let share = parameters.priority().and_then(|it| Ok((it, parameters.tenant()?)));
+            let share = share.map(|(priority, tenant)| (priority, tenant.map(|it| it.to_string())));
+            share.map_err(|problem| serde_json::to_string(&problem).unwrap())
+        };
+        assert_eq!(share(""), Ok((Priority::Normal, None)));
+        assert_eq!(share("?priority=low&tenant=a%26b"), Ok((Priority::Low, Some("a&b".into()))));
+        for query in ["?priority=", "?priority=High", "?priority=1"] {
+            let problem = share(query).unwrap_err();
+            assert!(problem.contains("`high`, `normal` or `low`"), "{problem}");
+        }
+        for tenant in ["", "a%20b", "%C3%A4", &"x".repeat(65)] {
+            let problem = share(&format!("?tenant={tenant}")).unwrap_err();
+            assert!(problem.contains(r#""parameter":"tenant""#) && problem.contains("64"), "{problem}");
+        }
     }
 
     #[test]

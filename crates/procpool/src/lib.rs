@@ -68,6 +68,7 @@ pub use procpool_coordinator::{
     WeakPool, Worker, WorkerBuilder, WorkerEvent, WorkerLimits, WorkerRange, WorkerSource, run_once,
 };
 pub use procpool_memory::{RegionCell, SharedRegion};
+pub use procpool_protocol::engine::Priority;
 pub use procpool_protocol::{
     Bytes, Cancelled, CrashReport, Encoding, Failure, Job, JobError, JobId, OutcomeKind, PublicError, Schema,
     Streaming, job,

@@ -7,6 +7,7 @@
 pub use crate::client_name::ClientName;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
+pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reload::{ReloadError, ReloadReport};
 pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
@@ -38,13 +39,26 @@ pub struct Submission {
     pub reports_usage: bool,
     /// The client, if it is known. The pool counts the workers that a client's jobs kill.
     pub client: Option<ClientName>,
+    /// The rank of the job among the waiting ones.
+    pub priority: Priority,
+    /// The tenant. Tenants with waiting jobs of one priority take turns; all jobs without a tenant share
+    /// turns.
+    pub tenant: Option<ClientName>,
 }
 
 impl Submission {
-    /// Returns a job with the pool's limits and without a client.
+    /// Returns a job with the pool's limits and normal priority, without a client and a tenant.
     pub fn new(pool: impl Into<String>, input: Payload, reply: Encoding) -> Self {
-        let limits = JobLimits::default();
-        Self { pool: pool.into(), input, reply, limits, reports_usage: false, client: None }
+        Self {
+            pool: pool.into(),
+            input,
+            reply,
+            limits: JobLimits::default(),
+            reports_usage: false,
+            client: None,
+            priority: Priority::Normal,
+            tenant: None,
+        }
     }
 }
 

@@ -53,6 +53,7 @@ pub mod page;
 pub mod payload;
 pub mod preamble;
 pub mod printable;
+mod priority;
 mod public_error;
 mod quarantine;
 mod raw;

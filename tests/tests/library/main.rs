@@ -11,4 +11,5 @@ mod retries;
 mod shutdown;
 mod sizes;
 mod streams;
+mod turns;
 mod worker;

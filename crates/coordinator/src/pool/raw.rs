@@ -17,8 +17,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport, Submission,
-    WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolStatus, Priority, Quarantine, ReloadError, ReloadReport,
+    Submission, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -248,7 +248,8 @@ impl RawPool {
     /// Offers a job whose worker may be asked for the job's use of resources.
     pub(crate) fn submit_for(&self, job: Submission) -> Result<Accepted, JobError> {
         let new = self.new_job(job.input, job.reply, job.limits, None, None);
-        self.offer(NewJob { reports_usage: job.reports_usage, client: job.client, ..new })
+        let Submission { reports_usage, client, priority, tenant, .. } = job;
+        self.offer(NewJob { reports_usage, client, priority, tenant, ..new })
     }
 
     fn offer(&self, job: NewJob) -> Result<Accepted, JobError> {
@@ -277,6 +278,8 @@ impl RawPool {
             reports_usage: false,
             batch: None,
             client: None,
+            priority: Priority::Normal,
+            tenant: None,
             events,
         }
     }

@@ -3,7 +3,7 @@
 use crate::answer;
 use crate::app::Shared;
 use crate::lent::Memory;
-use crate::params::{JOB_LIMITS, Parameters, PoolName};
+use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
 use crate::{body, content_type, json, remote};
 use axum::extract::{Request, State};
@@ -15,20 +15,23 @@ use std::sync::Arc;
 /// Asks for what the job used of the machine.
 const USAGE: &str = "usage";
 
-/// Serves `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true]`.
+/// Serves `POST /v1/pools/{pool}/jobs[?timeout=][&run_timeout=][&usage=true][&priority=][&tenant=]`.
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
     mut request: Request,
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
-    let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE])?;
+    let [priority, tenant] = SHARE;
+    let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE, priority, tenant])?;
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
+    let (priority, tenant) = (parameters.priority()?, parameters.tenant()?);
     let client = remote::client(request.extensions());
     let memory = Memory::of(&mut request)?;
     let input = input(&shared, request, memory.as_ref()).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
+    (job.priority, job.tenant) = (priority, tenant);
     answer::run(&shared, job, answer::as_is, memory).await
 }
 

@@ -2,6 +2,7 @@
 
 use crate::fake::{Fake, ID_TEXT};
 use crate::server::Server;
+use procpool_protocol::engine::Priority;
 use procpool_protocol::extras::{ContentType, JobReport};
 use procpool_protocol::{Encoding, Payload};
 use std::time::Duration;
@@ -38,6 +39,22 @@ async fn compute_takes_n_and_limits_and_nothing_else() {
     for (query, parameter) in [("n=-7", "n"), ("n=x", "n"), ("m=7", "m"), ("timeout=2", "timeout")] {
         let reply = server.get(&format!("/compute?{query}")).await;
         assert_eq!((reply.status, reply.kind().as_str()), (400, "bad_parameter"), "{query}");
+        assert_eq!(reply.problem()["parameter"], parameter);
+    }
+    assert_eq!(engine.jobs_seen(), 1, "a bad request reaches no pool");
+}
+
+#[tokio::test]
+async fn a_job_has_the_rank_and_the_tenant_that_its_client_names() {
+    let engine = Fake::echo();
+    let server = Server::of(engine.clone()).await;
+    let reply = server.post("/v1/pools/fib/jobs?priority=low&tenant=reports", "30").await;
+    assert_eq!(reply.status, 200);
+    let job = engine.only_job();
+    assert_eq!((job.priority, job.tenant.as_deref()), (Priority::Low, Some("reports")));
+    for parameter in ["priority", "tenant"] {
+        let reply = server.post(&format!("/v1/pools/fib/jobs?{parameter}="), "30").await;
+        assert_eq!((reply.status, reply.kind().as_str()), (400, "bad_parameter"));
         assert_eq!(reply.problem()["parameter"], parameter);
     }
     assert_eq!(engine.jobs_seen(), 1, "a bad request reaches no pool");

@@ -7,7 +7,7 @@ use crate::pool::raw::RawPool;
 use crate::pool::state::events::Events;
 use crate::pool::state::open_job::NewJob;
 use crate::regions;
-use procpool_protocol::engine::{ClientName, JobLimits};
+use procpool_protocol::engine::{ClientName, JobLimits, Priority};
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Encoding, Job, JobError, Payload};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct JobRequest<J: Job> {
     limits: JobLimits,
     idempotent: Option<bool>,
     client: Option<ClientName>,
+    priority: Priority,
+    tenant: Option<ClientName>,
     reports_usage: bool,
 }
 
@@ -50,6 +52,8 @@ impl<J: Job> JobRequest<J> {
             limits: JobLimits::default(),
             idempotent: None,
             client: None,
+            priority: Priority::Normal,
+            tenant: None,
             reports_usage: false,
         }
     }
@@ -78,6 +82,29 @@ impl<J: Job> JobRequest<J> {
     /// kill, and refuses a client after [`client_deaths`](crate::Supervision::client_deaths) of them.
     pub fn client(mut self, client: &str) -> Self {
         self.client = Some(client.into());
+        self
+    }
+
+    /// Sets the rank of this job among the waiting ones. A job that still waits for a queue slot has no rank.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # use procpool_protocol::{JobError, engine::Priority};
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn example(pool: Pool<Fib>) -> Result<(), JobError> {
+    /// let f = pool.job(40).priority(Priority::Low).tenant("reports").run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Names the tenant: tenants with waiting jobs of one priority take turns, one job each. So the ten thousand
+    /// jobs of one tenant do not hold up another's one. All jobs without a tenant share turns.
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.into());
         self
     }
 
@@ -163,10 +190,10 @@ impl<J: Job> JobRequest<J> {
     }
 
     fn encode(self, events: Option<Arc<Events>>) -> Result<(RawPool, NewJob), Refused> {
-        let Self { pool, input, limits, idempotent, client, reports_usage } = self;
+        let Self { pool, input, limits, idempotent, client, priority, tenant, reports_usage } = self;
         let (input, encoding) = pool.encoded::<J>(&input)?;
         let mut job = pool.new_job(input, encoding, limits, idempotent, events);
-        (job.client, job.reports_usage) = (client, reports_usage);
+        job = NewJob { client, priority, tenant, reports_usage, ..job };
         Ok((pool, job))
     }
 }

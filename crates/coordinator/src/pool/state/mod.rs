@@ -111,7 +111,8 @@ impl State {
             bytes: job.input.bytes.len(),
             fingerprint,
             client: job.client.as_ref().map(suspects::number),
-            ..Terms::default()
+            priority: job.rank(),
+            tenant: job.tenant(),
         };
         self.entries.insert(key, OpenJob::new(id, job, now, outcome));
         self.scheduler.handle(now, Event::Submit { job: key, terms });

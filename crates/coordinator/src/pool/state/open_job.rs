@@ -4,10 +4,10 @@ use super::context::Told;
 use super::events::Events;
 use super::slot::WorkerSlot;
 use crate::recorder::Sent;
-use procpool_protocol::engine::{ClientName, JobLimits};
+use procpool_protocol::engine::{ClientName, JobLimits, Priority};
 use procpool_protocol::outcome::{Finished, JobId, Outcome, Refusal, Timing};
 use procpool_protocol::{Encoding, Failure, JobError, Payload};
-use procpool_scheduler::{Time, WorkerId};
+use procpool_scheduler::{Tenant, Time, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -27,8 +27,28 @@ pub(crate) struct NewJob {
     pub(crate) batch: Option<Encoding>,
     /// Who wants it done, if that is known.
     pub(crate) client: Option<ClientName>,
+    /// Its rank among the waiting jobs.
+    pub(crate) priority: Priority,
+    /// Who shares turns with its submitter's other jobs.
+    pub(crate) tenant: Option<ClientName>,
     /// The receiver of progress and chunks. `None`: nobody listens.
     pub(crate) events: Option<Arc<Events>>,
+}
+
+impl NewJob {
+    /// Returns the scheduler's name of its priority.
+    pub(crate) const fn rank(&self) -> procpool_scheduler::Priority {
+        match self.priority {
+            Priority::High => procpool_scheduler::Priority::High,
+            Priority::Normal => procpool_scheduler::Priority::Normal,
+            Priority::Low => procpool_scheduler::Priority::Low,
+        }
+    }
+
+    /// Returns the scheduler's name of its tenant.
+    pub(crate) fn tenant(&self) -> Option<Tenant> {
+        self.tenant.as_ref().map(|tenant| Tenant(tenant.number()))
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +63,8 @@ impl NewJob {
             reports_usage: false,
             batch: None,
             client: None,
+            priority: Priority::Normal,
+            tenant: None,
             events: None,
         }
     }
