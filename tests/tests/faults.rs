@@ -272,6 +272,7 @@ async fn a_grandchild_goes_with_its_worker() {
 async fn workers_that_come_and_go_leave_neither_zombies_nor_descriptors() {
     let server = Server::of_verbs(1, "").await;
     assert_at_full_strength(&server, 1).await;
+    process::watched_over(server.pid(), 1).await;
     let descriptors = process::descriptors(server.pid());
     for death in 0..50 {
         // The job proves the worker, so that its death is no sign of a worker that cannot start.

@@ -98,6 +98,7 @@ async fn who_sends_an_order_and_is_gone_is_not_taken_for_root() {
     }
     let server = Server::with_config(&verbs(1, "")).await;
     server.idle("verbs", 1).await;
+    process::watched_over(server.pid(), 1).await;
     let before = process::descriptors(server.pid());
     let reset = "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))";
     let half_closed = "s.shutdown(socket.SHUT_WR)";
