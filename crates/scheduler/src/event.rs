@@ -133,6 +133,11 @@ pub enum Event {
         /// Maximum number of workers in service. 0 counts as 1.
         max: usize,
     },
+    /// Assigns no further job until [`Resume`](Self::Resume) or a drain. Jobs that workers hold run on,
+    /// others wait in the queue, and their deadlines hold.
+    Pause,
+    /// Assigns jobs again.
+    Resume,
     /// An operator pardons a payload that has killed, or all payloads and clients. The pool runs
     /// them again.
     Pardon {

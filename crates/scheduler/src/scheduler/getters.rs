@@ -115,6 +115,12 @@ impl Scheduler {
         self.rollout.is_under_way()
     }
 
+    /// Returns whether the pool assigns no jobs for now.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// Returns whether the pool has permanently stopped accepting jobs.
     #[must_use]
     pub fn is_draining(&self) -> bool {

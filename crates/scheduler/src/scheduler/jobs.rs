@@ -100,9 +100,11 @@ impl Scheduler {
         self.restarts.until().map_or(self.config.backoff.initial, |until| until.since(self.now))
     }
 
-    /// Returns whether a worker is idle or a queue slot is free. Jobs that wait aside use no slot.
+    /// Returns whether a worker is idle and gets a job, or a queue slot is free. Jobs that wait aside use no
+    /// slot.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.len() < self.config.queue.saturating_add(self.fleet.idle())
+        let takers = if self.is_paused { 0 } else { self.fleet.idle() };
+        self.queue.len() < self.config.queue.saturating_add(takers)
     }
 
     /// Returns whether another `bytes` may wait.
@@ -199,6 +201,9 @@ impl Scheduler {
     /// Assigns waiting jobs to idle workers until either run out, or until the first job must be
     /// identified.
     pub(super) fn dispatch(&mut self) {
+        if self.is_paused {
+            return;
+        }
         self.dispatch_aside();
         while let (Some(worker), Some(job)) = (self.fleet.warmest(), self.queue.front()) {
             if self.has_to_be_identified(job) {

@@ -68,6 +68,8 @@ use shutdown::Life;
 ///   and the jobs of one tenant go in the order of their arrival. A job that comes back is the next of its
 ///   priority. With `k` tenants waiting, each has one of `k` turns of the priority, and one more for each
 ///   job that comes back.
+/// - A paused pool assigns no job, and starts no worker for one. Idle workers then make no room in the
+///   queue. A drain or a stop ends the pause.
 /// - The pool hands over a job at most once per attempt: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, plus one during a replacement. At most `max_workers` more
@@ -98,6 +100,8 @@ pub struct Scheduler {
     life: Life,
     /// Whether `min_workers` applies yet.
     awake: bool,
+    /// Whether no job is assigned.
+    is_paused: bool,
     /// Jobs that were accepted and have not been resolved.
     jobs: IdMap<JobId, Job>,
     /// The jobs that wait.
@@ -169,6 +173,7 @@ impl Scheduler {
             now: Time::ZERO,
             life: Life::Open,
             awake: false,
+            is_paused: false,
             jobs: IdMap::default(),
             queue: Queue::new(),
             aside: Queue::new(),
@@ -220,6 +225,8 @@ impl Scheduler {
             Event::Outgrown { worker } => self.outgrown(worker),
             Event::Reload { generation } => self.reload(generation),
             Event::Resize { min, max } => self.resize(min, max),
+            Event::Pause => self.is_paused = self.life == Life::Open,
+            Event::Resume => self.is_paused = false,
             Event::Pardon { payload } => self.pardon(payload),
             Event::PardonClient { client } => self.clients.pardon(client),
             Event::Kill { worker } => self.operator_kills(worker),

@@ -22,6 +22,7 @@ pub(super) enum Life {
 impl Scheduler {
     pub(super) fn drain(&mut self, limit: Option<Duration>) {
         self.life = self.life.max(Life::Draining);
+        self.is_paused = false;
         self.give_up_reloads();
         if self.life == Life::Draining
             && let Some(end) = limit.map(|limit| self.now + limit)
@@ -40,6 +41,7 @@ impl Scheduler {
             return;
         }
         self.life = Life::Stopping;
+        self.is_paused = false;
         self.give_up_reloads();
         while let Some(job) = self.queue.front().or_else(|| self.aside.front()) {
             self.resolve(job, Verdict::ShutDown { stage: self.stage(job) });

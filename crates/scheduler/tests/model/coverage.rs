@@ -21,7 +21,7 @@ macro_rules! variants {
 
 variants! { EVENTS, event, Event:
     Start Submit Identified Cancel Committed Ready Recalled Unbegun PassedOver Done Died Violated HungUp Stalled Outgrown
-    Reload Resize Pardon PardonClient Kill Tick Drain Stop
+    Reload Resize Pause Resume Pardon PardonClient Kill Tick Drain Stop
 }
 
 variants! { ACTIONS, action, Action:

@@ -85,7 +85,8 @@ impl Run {
         let count = |state| workers.iter().filter(|&&(_, it, _)| it == state).count();
         let is_asked = self.world.asked.iter().any(|&job| self.ledger.is_open(job));
         let waiting = queued - self.scheduler.set_apart();
-        assert!(waiting == 0 || is_asked || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
+        let is_held = is_asked || self.is_paused;
+        assert!(waiting == 0 || is_held || count(WorkerState::Idle) == 0, "a job waits, a worker is idle");
         assert!(self.open_reloads.len() <= 3, "reloads pile up: {:?}", self.open_reloads);
         assert!(
             !process_per_job || workers.iter().all(|&(id, ..)| self.world.alive[&id].jobs_done <= 1),
@@ -145,6 +146,7 @@ impl Run {
     /// Simulates a quiet period: no new requests, time passes, all workers are healthy. At its end
     /// every job that could end has ended, and the pool is at its strength.
     pub(crate) fn settle(&mut self) {
+        self.handle(Event::Resume);
         for _ in 0..10_000 {
             self.handle(Event::Tick);
             while let Some(event) = self.react() {

@@ -28,6 +28,8 @@ pub(crate) struct Run {
     pub(crate) is_started: bool,
     pub(crate) has_submitted: bool,
     pub(crate) is_draining: bool,
+    /// No job may be assigned.
+    pub(crate) is_paused: bool,
     is_stopped: bool,
     pub(crate) is_drained: bool,
     /// Number of the last reload, and the reloads that have not ended yet.
@@ -51,6 +53,7 @@ impl Run {
             is_started: false,
             has_submitted: false,
             is_draining: false,
+            is_paused: false,
             is_stopped: false,
             is_drained: false,
             last_generation: 0,
@@ -132,6 +135,8 @@ impl Run {
                 Some(Event::Reload { generation: Generation(self.last_generation) })
             }
             Step::Resize { min, max } => Some(Event::Resize { min, max }),
+            Step::Pause => Some(Event::Pause),
+            Step::Resume => Some(Event::Resume),
             Step::Pardon { payload } => Some(Event::Pardon { payload: payload.map(Fingerprint) }),
             Step::PardonClient { client } => Some(Event::PardonClient { client: Client(client) }),
             Step::Violate { pick } => Some(Event::Violated { worker: self.world.pick(pick)? }),
@@ -182,8 +187,10 @@ impl Run {
         match event {
             Event::Start => self.is_started = true,
             Event::Submit { .. } => self.has_submitted = true,
-            Event::Drain { .. } => self.is_draining = true,
-            Event::Stop => (self.is_draining, self.is_stopped) = (true, true),
+            Event::Drain { .. } => (self.is_draining, self.is_paused) = (true, false),
+            Event::Stop => (self.is_draining, self.is_stopped, self.is_paused) = (true, true, false),
+            Event::Pause => self.is_paused = !self.is_draining,
+            Event::Resume => self.is_paused = false,
             Event::Resize { min, max } => self.resize(min, max),
             Event::Reload { generation } => assert!(self.open_reloads.insert(generation)),
             _ => {}
@@ -256,7 +263,10 @@ impl Run {
                 assert!(!self.world.asked.contains(&job), "job {job} is asked for twice");
                 self.world.asked.push(job);
             }
-            Action::Assign { worker, job, attempt, .. } => self.assign(worker, job, attempt),
+            Action::Assign { worker, job, attempt, .. } => {
+                assert!(!self.is_paused, "job {job} is assigned in a pause");
+                self.assign(worker, job, attempt);
+            }
             Action::Recall { worker } => self.recall(worker),
             Action::Cancel { worker, job } => {
                 assert!(!self.ledger.is_open(job), "job {job} is given up before its end");

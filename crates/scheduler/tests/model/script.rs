@@ -69,6 +69,9 @@ pub(crate) enum Step {
         min: usize,
         max: usize,
     },
+    /// An operator stops the assignment of jobs, or goes on with it.
+    Pause,
+    Resume,
     /// An operator pardons a payload, or all payloads.
     Pardon {
         payload: Option<u64>,
@@ -243,6 +246,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pick.clone().prop_map(|pick| Step::Outgrow { pick }),
         3 => Just(Step::Reload),
         2 => (0..=5usize, 0..=4usize).prop_map(|(min, max)| Step::Resize { min, max }),
+        1 => Just(Step::Pause),
+        2 => Just(Step::Resume),
         1 => prop::option::of(0..4u64).prop_map(|payload| Step::Pardon { payload }),
         1 => (0..2u64).prop_map(|client| Step::PardonClient { client }),
         2 => pick.clone().prop_map(|pick| Step::Violate { pick }),

@@ -61,6 +61,9 @@ pub(crate) enum Happening {
         min: usize,
         max: usize,
     },
+    /// An operator stops the assignment of jobs, or goes on with it.
+    Pause,
+    Resume,
     Drain,
 }
 

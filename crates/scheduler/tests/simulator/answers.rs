@@ -28,7 +28,8 @@ impl Run {
     fn check_refusal(&mut self, job: JobId, reason: Refusal) -> Result<(), Broken> {
         let ((queued, queued_bytes), queue) = (self.before.in_line(), self.plan.config.queue);
         let is_suspect = self.has_killed(job)?;
-        let (serving, idle) = (self.processes.ready(), self.processes.count(Process::is_idle));
+        let serving = self.processes.ready();
+        let idle = if self.is_held { 0 } else { self.processes.count(Process::is_idle) };
         let (is_true, promise) = match reason {
             Refusal::QueueFull if queued >= queue + idle => (true, "refusals_tell_the_truth"),
             Refusal::QueueFull => {

@@ -51,6 +51,7 @@ pub(crate) enum Bug {
     KnowsNoPriorities,
     KnowsNoTenants,
     HoldsBackTheLow,
+    IgnoresPauses,
 }
 
 /// Each bug with the promise that it breaks.
@@ -95,6 +96,7 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::KnowsNoPriorities, "higher_priorities_go_first"),
     (Bug::KnowsNoTenants, "tenants_take_turns"),
     (Bug::HoldsBackTheLow, "nobody_starves"),
+    (Bug::IgnoresPauses, "nothing_begins_in_a_pause"),
 ];
 
 /// A scheduler, correct or with a bug.
@@ -200,6 +202,7 @@ impl Faulty {
                 self.low.push_back(event);
             }
             Event::Tick if self.has(Bug::IgnoresTime) => {}
+            Event::Pause if self.has(Bug::IgnoresPauses) => {}
             Event::Drain { .. } | Event::Stop if self.has(Bug::GoesOnAfterADrain) && !self.is_draining => {
                 self.is_draining = true;
             }

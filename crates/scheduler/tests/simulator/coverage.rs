@@ -50,6 +50,7 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "passed over",
     "taken back",
     "resized",
+    "paused",
 ];
 
 impl Coverage {

@@ -62,6 +62,8 @@ impl Run {
             Happening::Outside => self.outside(),
             Happening::Reload => self.reload(),
             Happening::Resize { min, max } => self.resize(min, max),
+            Happening::Pause => self.pause(),
+            Happening::Resume => self.resume(),
             Happening::Drain => self.end(),
         }
     }
@@ -381,7 +383,7 @@ impl Run {
         if !self.plan.ends_early {
             self.check_rest()?;
         }
-        self.is_ending = true;
+        (self.is_ending, self.is_held) = (true, false);
         match self.random.between(0, 2) {
             0 => {
                 self.limit = Some(self.now);

@@ -81,6 +81,7 @@ impl Run {
         attempt: u32,
         remaining: Option<Duration>,
     ) -> Result<(), Broken> {
+        holds(!self.is_held, "nothing_begins_in_a_pause", || format!("job {job} is given out"))?;
         holds(!self.is_stopped, "nothing_after_shutdown", || format!("job {job} is given out after a stop"))?;
         let entry = self.ledger.get(job)?;
         let (is_suspect, payload) = (entry.is_suspect, entry.payload);

@@ -70,6 +70,8 @@ pub(crate) struct Run {
     was_whole: bool,
     pub(crate) is_awake: bool,
     pub(crate) is_ending: bool,
+    /// An operator has paused the pool.
+    pub(crate) is_held: bool,
     /// When the pool ends everything that is left.
     pub(crate) limit: Option<Time>,
     /// Whether the scheduler has learned that this time has come.
@@ -118,6 +120,7 @@ impl Run {
             was_whole: false,
             is_awake: !plan_is_lazy,
             is_ending: false,
+            is_held: false,
             limit: None,
             is_stopped: false,
             is_drained: false,
@@ -128,6 +131,7 @@ impl Run {
     pub(crate) fn play(&mut self) -> Result<(), Broken> {
         let end = self.schedule();
         self.schedule_sizes(self.seed, end);
+        self.schedule_holds(self.seed, end);
         self.feed(Event::Start)?;
         for _ in 0..MOST_STEPS {
             let Some((at, happening)) = self.agenda.next() else { return self.check_end() };
@@ -250,7 +254,7 @@ impl Run {
         self.check_surplus()?;
         let is_idle = scheduler.workers().any(|(_, state, _)| state == WorkerState::Idle);
         let is_asked = self.asked.iter().any(|&job| self.ledger.is_open(job));
-        let is_busy = queued == apart || !is_idle || is_asked;
+        let is_busy = queued == apart || !is_idle || is_asked || self.is_held;
         holds(is_busy, "no_job_waits_beside_an_idle_worker", || format!("{queued} jobs wait"))?;
         if event == Event::Tick {
             self.ledger.check_deadlines(self.now, self.plan.lateness)?;

@@ -1,4 +1,4 @@
-//! A pool that grows and shrinks while it runs, and the number of workers that it may have then.
+//! A pool that operators pause, enlarge and shrink while it runs, and the number of workers that it may have then.
 
 use std::time::Duration;
 
@@ -41,6 +41,31 @@ impl Run {
             let min = random.count(0, max as u64);
             self.agenda.put(Time::ZERO + at.max(Duration::from_micros(1)), Happening::Resize { min, max });
         }
+    }
+
+    /// Schedules pauses, each with its end. Draws from numbers of its own, so that each seed keeps its meaning.
+    pub(crate) fn schedule_holds(&mut self, seed: u64, end: Time) {
+        let mut random = Random::new(seed ^ 0x9a05e);
+        if self.plan.story != Story::Storm || !random.percent(30) {
+            return;
+        }
+        for _ in 0..random.between(1, 3) {
+            let mut draw = || end.since(Time::ZERO).mul_f64(random.between(0, 1_000) as f64 / 1_000.0);
+            let (one, other) = (Time::ZERO + draw(), Time::ZERO + draw());
+            self.agenda.put(one.min(other), Happening::Pause);
+            self.agenda.put(one.max(other), Happening::Resume);
+        }
+    }
+
+    pub(crate) fn pause(&mut self) -> Result<(), Broken> {
+        self.is_held = !self.is_ending;
+        self.coverage.met("paused");
+        self.feed(Event::Pause)
+    }
+
+    pub(crate) fn resume(&mut self) -> Result<(), Broken> {
+        self.is_held = false;
+        self.feed(Event::Resume)
     }
 
     pub(crate) fn resize(&mut self, min: usize, max: usize) -> Result<(), Broken> {
