@@ -1,138 +1,162 @@
-//! The waiting jobs of one priority: in the order of their arrival, and in the lanes of their tenants.
+//! The waiting jobs of one priority, in the lanes of their tenants, which take turns.
 
-use super::Job;
 use super::list::{Linked, Links, List};
+use super::{InLane, Job, OfTenants};
 use crate::Tenant;
 use crate::id_map::IdMap;
 use crate::slab::Slab;
 
-/// The jobs of one priority. Each tenant that has any has a lane, and the lanes take turns.
+/// The jobs of one priority.
+///
+/// Most pools have no tenants, so the jobs without one are in a single list. Only tenants' jobs are in two, and the
+/// lanes are in a ring only while a tenant has jobs.
 #[derive(Debug)]
 pub(super) struct Class {
-    /// All jobs, the oldest first.
-    order: List<super::InClass>,
     lanes: Slab<Lane>,
-    /// The lanes, the one whose turn is next first.
+    /// The lanes that take turns, the one whose turn is next first. Empty if there is no tenant.
     ring: List<InRing>,
-    of_tenants: IdMap<Tenant, usize>,
-    /// The lane of the jobs without a tenant.
-    of_nobody: Option<usize>,
-    len: usize,
+    /// The jobs of all tenants, the oldest first.
+    of_tenants: List<OfTenants>,
+    lane_of: IdMap<Tenant, u32>,
 }
 
-/// The jobs of one tenant in their order. There is none without jobs.
+/// The jobs of one tenant in their order.
 #[derive(Debug)]
 struct Lane {
     tenant: Option<Tenant>,
-    jobs: List<super::InLane>,
-    len: usize,
+    jobs: List<InLane>,
+    is_in_ring: bool,
     links: Links,
 }
+
+/// The lane of the jobs without a tenant. It is always there.
+const OF_NOBODY: u32 = 0;
 
 /// Names the links of a lane in the ring of its class.
 #[derive(Debug)]
 struct InRing;
 
 impl Linked<InRing> for Lane {
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
+    fn links(&mut self) -> &mut Links {
         &mut self.links
+    }
+}
+
+impl Lane {
+    const fn new(tenant: Option<Tenant>) -> Self {
+        Self { tenant, jobs: List::new(), is_in_ring: false, links: Links::NONE }
     }
 }
 
 impl Class {
     pub(super) fn new() -> Self {
-        Self {
-            order: List::new(),
-            lanes: Slab::new(),
-            ring: List::new(),
-            of_tenants: IdMap::default(),
-            of_nobody: None,
-            len: 0,
-        }
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Returns the slot of the oldest job.
-    pub(super) const fn oldest(&self) -> Option<usize> {
-        self.order.front()
+        let mut lanes = Slab::new();
+        lanes.insert(Lane::new(None));
+        Self { lanes, ring: List::new(), of_tenants: List::new(), lane_of: IdMap::default() }
     }
 
     /// Returns the slot of the job whose turn is next: the oldest job of the lane whose turn it is.
-    pub(super) fn front(&self) -> Option<usize> {
-        self.lanes.get(self.ring.front()?)?.jobs.front()
+    pub(super) fn front(&self) -> Option<u32> {
+        let lane = self.ring.front().unwrap_or(OF_NOBODY);
+        self.lanes.get(lane as usize)?.jobs.front()
     }
 
-    /// Adds the job in this slot: behind the others of its tenant, or before all others.
-    pub(super) fn insert(
-        &mut self,
-        jobs: &mut Slab<Job>,
-        slot: usize,
-        tenant: Option<Tenant>,
-        is_first: bool,
-    ) {
-        let (at, is_new) = self.lane_of(tenant);
-        let Some(lane) = self.lanes.get_mut(at) else { return };
-        lane.len += 1;
-        self.len += 1;
-        if let Some(job) = jobs.get_mut(slot) {
+    /// Returns the number of the oldest job.
+    pub(super) fn oldest(&self, jobs: &Slab<Job>) -> Option<u64> {
+        let of_nobody = self.lanes.get(OF_NOBODY as usize).and_then(|lane| lane.jobs.front());
+        let both = [of_nobody, self.of_tenants.front()];
+        both.into_iter().flatten().filter_map(|slot| Some(jobs.get(slot as usize)?.number)).min()
+    }
+
+    /// Adds the job in this slot behind the others of its lane, or before all others.
+    pub(super) fn insert(&mut self, jobs: &mut Slab<Job>, slot: u32, tenant: Option<Tenant>, is_first: bool) {
+        let at = tenant.map_or(OF_NOBODY, |tenant| self.lane(jobs, slot, tenant, is_first));
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        if is_first {
+            lane.jobs.push_front(jobs, slot);
+        } else {
+            lane.jobs.push_back(jobs, slot);
+        }
+        if !self.lane_of.is_empty() {
+            self.takes_turns(at, is_first);
+        }
+    }
+
+    /// Removes a job that has left the slab. `is_turn` says that its lane has had its turn by this.
+    pub(super) fn remove(&mut self, jobs: &mut Slab<Job>, job: &Job, is_turn: bool) {
+        let Some(lane) = self.lanes.get_mut(job.lane as usize) else { return };
+        lane.jobs.remove(jobs, job.in_lane);
+        if job.lane != OF_NOBODY {
+            self.of_tenants.remove(jobs, job.of_tenants);
+        }
+        if !lane.is_in_ring {
+            return;
+        }
+        if lane.jobs.is_empty() {
+            self.leaves_ring(job.lane);
+            self.forget(job.lane);
+        } else if is_turn && !self.ring.has_one() {
+            self.leaves_ring(job.lane);
+            self.enters_ring(job.lane, false);
+        }
+    }
+
+    /// Returns the lane of a tenant's job, and notes the job among those of all tenants.
+    fn lane(&mut self, jobs: &mut Slab<Job>, slot: u32, tenant: Tenant, is_first: bool) -> u32 {
+        if self.lane_of.is_empty() && self.lanes.get(OF_NOBODY as usize).is_some_and(|it| !it.jobs.is_empty())
+        {
+            self.takes_turns(OF_NOBODY, false);
+        }
+        let lanes = &mut self.lanes;
+        let at =
+            *self.lane_of.entry(tenant).or_insert_with(|| super::slot(lanes.insert(Lane::new(Some(tenant)))));
+        if let Some(job) = jobs.get_mut(slot as usize) {
             job.lane = at;
         }
         if is_first {
-            lane.jobs.push_front(jobs, slot);
-            self.order.push_front(jobs, slot);
-            if !is_new {
-                self.ring.remove(&mut self.lanes, at);
-            }
-            self.ring.push_front(&mut self.lanes, at);
+            self.of_tenants.push_front(jobs, slot);
         } else {
-            lane.jobs.push_back(jobs, slot);
-            self.order.push_back(jobs, slot);
-            if is_new {
-                self.ring.push_back(&mut self.lanes, at);
-            }
+            self.of_tenants.push_back(jobs, slot);
         }
+        at
     }
 
-    /// Removes the job in this slot, which is in `lane`. `is_turn` says that its lane has had its turn by this.
-    pub(super) fn remove(&mut self, jobs: &mut Slab<Job>, slot: usize, at: usize, is_turn: bool) {
-        self.order.remove(jobs, slot);
-        let Some(lane) = self.lanes.get_mut(at) else { return };
-        lane.jobs.remove(jobs, slot);
-        lane.len -= 1;
-        self.len -= 1;
-        if lane.len == 0 {
-            self.ring.remove(&mut self.lanes, at);
-            match self.lanes.remove(at).and_then(|lane| lane.tenant) {
-                Some(tenant) => drop(self.of_tenants.remove(&tenant)),
-                None => self.of_nobody = None,
-            }
-        } else if is_turn && self.lanes.len() > 1 {
-            self.ring.remove(&mut self.lanes, at);
+    /// Puts a lane with jobs into the ring, unless it is there. Its turn is next if `is_first`.
+    fn takes_turns(&mut self, at: u32, is_first: bool) {
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        if lane.is_in_ring && !is_first {
+            return;
+        }
+        if lane.is_in_ring {
+            self.leaves_ring(at);
+        }
+        self.enters_ring(at, is_first);
+    }
+
+    fn enters_ring(&mut self, at: u32, is_first: bool) {
+        if let Some(lane) = self.lanes.get_mut(at as usize) {
+            lane.is_in_ring = true;
+        }
+        if is_first {
+            self.ring.push_front(&mut self.lanes, at);
+        } else {
             self.ring.push_back(&mut self.lanes, at);
         }
     }
 
-    /// Returns the lane of this tenant, and whether it is new and not in the ring yet.
-    fn lane_of(&mut self, tenant: Option<Tenant>) -> (usize, bool) {
-        let known = match tenant {
-            Some(tenant) => self.of_tenants.get(&tenant).copied(),
-            None => self.of_nobody,
-        };
-        if let Some(at) = known {
-            return (at, false);
+    fn leaves_ring(&mut self, at: u32) {
+        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        lane.is_in_ring = false;
+        let links = lane.links;
+        self.ring.remove(&mut self.lanes, links);
+    }
+
+    /// Removes the lane of a tenant without jobs.
+    fn forget(&mut self, at: u32) {
+        if at != OF_NOBODY
+            && let Some(tenant) = self.lanes.remove(at as usize).and_then(|lane| lane.tenant)
+        {
+            self.lane_of.remove(&tenant);
         }
-        let at = self.lanes.insert(Lane { tenant, jobs: List::new(), len: 0, links: Links::default() });
-        match tenant {
-            Some(tenant) => drop(self.of_tenants.insert(tenant, at)),
-            None => self.of_nobody = Some(at),
-        }
-        (at, true)
     }
 }

@@ -2,80 +2,88 @@
 
 use crate::slab::Slab;
 
+/// No slot. A slab never has as many values.
+const NONE: u32 = u32::MAX;
+
 /// The neighbours of a value in one list, by slot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Links {
-    before: Option<usize>,
-    after: Option<usize>,
+    before: u32,
+    after: u32,
+}
+
+impl Links {
+    pub(super) const NONE: Self = Self { before: NONE, after: NONE };
 }
 
 /// Values that have links for the list `L`.
 pub(super) trait Linked<L> {
-    fn links(&self) -> &Links;
-    fn links_mut(&mut self) -> &mut Links;
+    fn links(&mut self) -> &mut Links;
 }
 
 /// A list of the values of one slab. `L` names the links that it uses.
 #[derive(Debug)]
 pub(super) struct List<L> {
-    head: Option<usize>,
-    tail: Option<usize>,
+    head: u32,
+    tail: u32,
     links: std::marker::PhantomData<L>,
 }
 
 impl<L> List<L> {
     pub(super) const fn new() -> Self {
-        Self { head: None, tail: None, links: std::marker::PhantomData }
+        Self { head: NONE, tail: NONE, links: std::marker::PhantomData }
     }
 
     /// Returns the slot of the first value.
-    pub(super) const fn front(&self) -> Option<usize> {
-        self.head
+    pub(super) const fn front(&self) -> Option<u32> {
+        if self.head == NONE { None } else { Some(self.head) }
     }
 
-    pub(super) fn push_back<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: usize) {
-        self.insert(values, slot, Links { before: self.tail, after: None });
+    pub(super) const fn is_empty(&self) -> bool {
+        self.head == NONE
     }
 
-    pub(super) fn push_front<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: usize) {
-        self.insert(values, slot, Links { before: None, after: self.head });
+    /// Returns whether it has exactly one value.
+    pub(super) const fn has_one(&self) -> bool {
+        self.head == self.tail && self.head != NONE
     }
 
-    /// Removes a value of this list. It must be removed before it leaves the slab.
-    pub(super) fn remove<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: usize) {
-        let Some(value) = values.get(slot) else { return };
-        let Links { before, after } = *value.links();
-        *self.after(values, before) = after;
-        *self.before(values, after) = before;
+    pub(super) fn push_back<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: u32) {
+        let tail = std::mem::replace(&mut self.tail, slot);
+        self.link(values, slot, Links { before: tail, after: NONE });
+        *self.after(values, tail) = slot;
     }
 
-    fn insert<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: usize, links: Links) {
-        let Some(value) = values.get_mut(slot) else { return };
-        *value.links_mut() = links;
-        *self.after(values, links.before) = Some(slot);
-        *self.before(values, links.after) = Some(slot);
+    pub(super) fn push_front<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: u32) {
+        let head = std::mem::replace(&mut self.head, slot);
+        self.link(values, slot, Links { before: NONE, after: head });
+        *self.before(values, head) = slot;
     }
 
-    /// Returns the link from a value to the next one, or the head for `None`.
-    fn after<'a, T: Linked<L>>(
-        &'a mut self,
-        values: &'a mut Slab<T>,
-        slot: Option<usize>,
-    ) -> &'a mut Option<usize> {
-        match slot.and_then(|slot| values.get_mut(slot)) {
-            Some(value) => &mut value.links_mut().after,
+    /// Removes the value that has these links. It may have left the slab.
+    pub(super) fn remove<T: Linked<L>>(&mut self, values: &mut Slab<T>, links: Links) {
+        *self.after(values, links.before) = links.after;
+        *self.before(values, links.after) = links.before;
+    }
+
+    fn link<T: Linked<L>>(&self, values: &mut Slab<T>, slot: u32, links: Links) {
+        if let Some(value) = values.get_mut(slot as usize) {
+            *value.links() = links;
+        }
+    }
+
+    /// Returns the link from a value to the next one, or the head.
+    fn after<'a, T: Linked<L>>(&'a mut self, values: &'a mut Slab<T>, slot: u32) -> &'a mut u32 {
+        match values.get_mut(slot as usize) {
+            Some(value) => &mut value.links().after,
             None => &mut self.head,
         }
     }
 
-    /// Returns the link from a value to the previous one, or the tail for `None`.
-    fn before<'a, T: Linked<L>>(
-        &'a mut self,
-        values: &'a mut Slab<T>,
-        slot: Option<usize>,
-    ) -> &'a mut Option<usize> {
-        match slot.and_then(|slot| values.get_mut(slot)) {
-            Some(value) => &mut value.links_mut().before,
+    /// Returns the link from a value to the previous one, or the tail.
+    fn before<'a, T: Linked<L>>(&'a mut self, values: &'a mut Slab<T>, slot: u32) -> &'a mut u32 {
+        match values.get_mut(slot as usize) {
+            Some(value) => &mut value.links().before,
             None => &mut self.tail,
         }
     }
@@ -89,37 +97,37 @@ mod tests {
     struct Value(char, Links);
 
     impl Linked<()> for Value {
-        fn links(&self) -> &Links {
-            &self.1
-        }
-
-        fn links_mut(&mut self) -> &mut Links {
+        fn links(&mut self) -> &mut Links {
             &mut self.1
         }
+    }
+
+    fn add(values: &mut Slab<Value>, name: char) -> u32 {
+        u32::try_from(values.insert(Value(name, Links::NONE))).unwrap()
+    }
+
+    fn take(values: &mut Slab<Value>, list: &mut List<()>, slot: u32) -> char {
+        let Value(name, links) = values.remove(slot as usize).unwrap();
+        list.remove(values, links);
+        name
     }
 
     #[test]
     fn values_leave_from_the_front_the_middle_and_the_back() {
         let (mut values, mut list) = (Slab::new(), List::<()>::new());
-        let slots: Vec<_> = ('b'..='f')
-            .map(|name| {
-                let slot = values.insert(Value(name, Links::default()));
-                list.push_back(&mut values, slot);
-                slot
-            })
-            .collect();
-        let first = values.insert(Value('a', Links::default()));
+        let slots: Vec<_> = ('b'..='f').map(|name| add(&mut values, name)).collect();
+        slots.iter().for_each(|&slot| list.push_back(&mut values, slot));
+        let first = add(&mut values, 'a');
         list.push_front(&mut values, first);
         for slot in [slots[4], slots[1], first] {
-            list.remove(&mut values, slot);
-            values.remove(slot);
+            take(&mut values, &mut list, slot);
         }
-        let left = std::iter::from_fn(|| {
-            let slot = list.front()?;
-            list.remove(&mut values, slot);
-            values.remove(slot).map(|value| value.0)
-        });
-        assert_eq!(left.collect::<String>(), "bde");
-        assert!(list.front().is_none() && list.tail.is_none());
+        let mut left = String::new();
+        while let Some(slot) = list.front() {
+            assert_eq!(list.has_one(), left.len() == 2);
+            left.push(take(&mut values, &mut list, slot));
+        }
+        assert_eq!(left, "bde");
+        assert!(list.is_empty() && !list.has_one() && list.tail == NONE);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Queue {
 /// The position of a waiting job. It is valid until the job leaves, and must not be used
 /// afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spot(usize);
+pub(crate) struct Spot(u32);
 
 #[derive(Debug)]
 struct Job {
@@ -53,49 +53,41 @@ struct Job {
     /// Lower numbers have waited longer.
     number: u64,
     priority: Priority,
-    /// The lane of its tenant in its class.
-    lane: usize,
-    in_class: Links,
+    /// Its lane in its class.
+    lane: u32,
     in_lane: Links,
+    of_tenants: Links,
 }
 
-/// Names the links of a job among all jobs of its class.
-#[derive(Debug)]
-struct InClass;
-
-/// Names the links of a job in the lane of its tenant.
+/// Names the links of a job in its lane.
 #[derive(Debug)]
 struct InLane;
 
-impl Linked<InClass> for Job {
-    fn links(&self) -> &Links {
-        &self.in_class
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.in_class
-    }
-}
+/// Names the links of a job among those of all tenants of its class.
+#[derive(Debug)]
+struct OfTenants;
 
 impl Linked<InLane> for Job {
-    fn links(&self) -> &Links {
-        &self.in_lane
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
+    fn links(&mut self) -> &mut Links {
         &mut self.in_lane
     }
 }
 
+impl Linked<OfTenants> for Job {
+    fn links(&mut self) -> &mut Links {
+        &mut self.of_tenants
+    }
+}
+
+/// Returns a slab's slot as lists name it. No process has the memory for more.
+fn slot(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
+}
+
 impl Queue {
     pub(crate) fn new() -> Self {
-        Self {
-            jobs: Slab::new(),
-            bytes: 0,
-            pushed: 0,
-            classes: [Class::new(), Class::new(), Class::new()],
-            turns: 0,
-        }
+        let classes = [Class::new(), Class::new(), Class::new()];
+        Self { jobs: Slab::new(), bytes: 0, pushed: 0, classes, turns: 0 }
     }
 
     /// Returns the number of waiting jobs.
@@ -115,7 +107,7 @@ impl Queue {
 
     /// Returns the job whose turn is next, and its number of bytes.
     pub(crate) fn front_and_bytes(&self) -> Option<(JobId, usize)> {
-        let job = self.jobs.get(self.class_in_turn()?.front()?)?;
+        let job = self.jobs.get(self.slot_in_turn()? as usize)?;
         Some((job.id, job.bytes))
     }
 
@@ -136,15 +128,15 @@ impl Queue {
 
     /// Removes a job that runs now, and passes the turn on.
     pub(crate) fn take_turn(&mut self, spot: Spot) {
-        self.turns = if self.is_turn_of_the_oldest() { 0 } else { self.turns + 1 };
+        self.turns = (self.turns + 1) % TURN_OF_THE_OLDEST;
         self.leave(spot, true);
     }
 
     fn leave(&mut self, Spot(slot): Spot, is_turn: bool) {
-        let Some(&Job { priority, lane, bytes, .. }) = self.jobs.get(slot) else { return };
-        self.classes[priority as usize].remove(&mut self.jobs, slot, lane, is_turn);
-        self.jobs.remove(slot);
-        self.bytes -= bytes;
+        if let Some(job) = self.jobs.remove(slot as usize) {
+            self.bytes -= job.bytes;
+            self.classes[job.priority as usize].remove(&mut self.jobs, &job, is_turn);
+        }
     }
 
     fn insert(&mut self, id: JobId, bytes: usize, share: Share, is_first: bool) -> Spot {
@@ -152,24 +144,22 @@ impl Queue {
         self.pushed += 1;
         // One that comes back is older than all that wait.
         let number = if is_first { 0 } else { self.pushed };
-        let (in_class, in_lane) = (Links::default(), Links::default());
-        let slot = self.jobs.insert(Job { id, bytes, number, priority, lane: 0, in_class, in_lane });
+        let (in_lane, of_tenants) = (Links::NONE, Links::NONE);
+        let job = Job { id, bytes, number, priority, lane: 0, in_lane, of_tenants };
+        let slot = slot(self.jobs.insert(job));
         self.classes[priority as usize].insert(&mut self.jobs, slot, tenant, is_first);
         self.bytes += bytes;
         Spot(slot)
     }
 
-    fn class_in_turn(&self) -> Option<&Class> {
-        let mut waiting = self.classes.iter().filter(|class| class.len() > 0);
-        if self.is_turn_of_the_oldest() {
-            return waiting
-                .min_by_key(|class| class.oldest().and_then(|slot| Some(self.jobs.get(slot)?.number)));
-        }
-        waiting.next()
-    }
-
-    const fn is_turn_of_the_oldest(&self) -> bool {
-        self.turns == TURN_OF_THE_OLDEST - 1
+    fn slot_in_turn(&self) -> Option<u32> {
+        let mut waiting = self.classes.iter().filter_map(|class| Some((class, class.front()?)));
+        let turn = if self.turns == TURN_OF_THE_OLDEST - 1 {
+            waiting.min_by_key(|(class, _)| class.oldest(&self.jobs))
+        } else {
+            waiting.next()
+        };
+        turn.map(|(_, slot)| slot)
     }
 }
 

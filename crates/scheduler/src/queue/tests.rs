@@ -4,7 +4,7 @@ use super::*;
 
 impl Queue {
     fn spot_in_turn(&self) -> Option<Spot> {
-        self.class_in_turn()?.front().map(Spot)
+        self.slot_in_turn().map(Spot)
     }
 }
 
