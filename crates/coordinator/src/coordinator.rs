@@ -199,6 +199,16 @@ impl Admin for Coordinator {
         Box::pin(async move { Some(pool?.reload().await) })
     }
 
+    fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
+        let pool = self.pools.get(pool)?;
+        if paused {
+            pool.pause()
+        } else {
+            pool.resume()
+        }
+        Some(())
+    }
+
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {
         self.pools.get(pool).map(RawPool::quarantine)
     }

@@ -98,6 +98,9 @@
 //!     fn reload(&self, _: &str) -> BoxFuture<'_, Reloaded> {
 //!         Box::pin(async { None })
 //!     }
+//!     fn set_paused(&self, _: &str, _: bool) -> Option<()> {
+//!         None
+//!     }
 //!     fn quarantine(&self, _: &str) -> Option<Quarantine> {
 //!         None
 //!     }

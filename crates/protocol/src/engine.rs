@@ -150,6 +150,10 @@ pub trait Admin: Send + Sync + 'static {
     /// nothing.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
 
+    /// Pauses one pool, or resumes it. A paused pool accepts jobs, and begins none. Returns `None` if there is
+    /// no such pool.
+    fn set_paused(&self, pool: &str, paused: bool) -> Option<()>;
+
     /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such
     /// pool.
     fn quarantine(&self, pool: &str) -> Option<Quarantine>;

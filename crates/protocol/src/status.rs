@@ -39,6 +39,8 @@ pub struct PoolStatus {
     pub workers: WorkerCounts,
     /// Whether it is shutting down.
     pub draining: bool,
+    /// Whether an operator has paused it: it accepts jobs, and begins none.
+    pub paused: bool,
     /// The generation of the executable from which workers are started, counted from 0 at the pool's start.
     pub generation: u64,
     /// Whether another generation is being tried or rolled out.
@@ -83,6 +85,7 @@ impl PoolStatus {
             max_workers: 0,
             workers: WorkerCounts::default(),
             draining: false,
+            paused: false,
             generation: 0,
             reloading: false,
             backoff_ms: None,

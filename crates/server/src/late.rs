@@ -59,6 +59,10 @@ impl Admin for Late {
         Box::pin(async move { Admin::reload(coordinator?, &pool).await })
     }
 
+    fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
+        self.get()?.set_paused(pool, paused)
+    }
+
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {
         self.get()?.quarantine(pool)
     }

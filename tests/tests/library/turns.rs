@@ -1,7 +1,7 @@
-//! The order in which waiting jobs run: priorities, and the turns of tenants.
+//! The order in which waiting jobs run: priorities, the turns of tenants, and pauses.
 
 use procpool::{JobHandle, Pool, Priority};
-use procpool_tests::library::{begin, idle, verbs};
+use procpool_tests::library::{begin, echo, idle, verbs};
 use procpool_tests::server::Scratch;
 use procpool_tests::verbs::{Verb, Verbs};
 
@@ -25,6 +25,20 @@ impl Names<'_> {
         }
         std::fs::read_to_string(self.file).unwrap().lines().map(str::to_owned).collect()
     }
+}
+
+#[tokio::test]
+async fn a_paused_pool_accepts_jobs_and_begins_them_when_it_is_resumed() {
+    let pool = verbs(1).queue(1).start().await.unwrap();
+    idle(&pool, 1).await;
+    pool.pause();
+    assert!(pool.status().paused);
+    let waits = pool.try_submit(echo("waits")).unwrap();
+    let refused = pool.try_submit(echo("no room")).unwrap_err().to_string();
+    assert!(refused.contains("queue"), "{refused}");
+    assert_eq!((pool.status().queued, pool.status().running), (1, 0));
+    pool.resume();
+    assert_eq!((waits.await.unwrap(), pool.status().paused), ("waits".to_owned(), false));
 }
 
 #[tokio::test]

@@ -77,6 +77,28 @@ impl<J: Job> Pool<J> {
         self.raw.resize(workers)
     }
 
+    /// Begins no further job until [`resume`](Self::resume). Jobs that have begun go on, and workers stay. The
+    /// pool accepts jobs until its queue is full. They wait under their deadlines. A drain ends the pause.
+    ///
+    /// ```no_run
+    /// # use procpool_coordinator::Pool;
+    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
+    /// # async fn mend_the_database() {}
+    /// # async fn example(pool: Pool<Fib>) {
+    /// pool.pause();
+    /// mend_the_database().await;
+    /// pool.resume();
+    /// # }
+    /// ```
+    pub fn pause(&self) {
+        self.raw.pause();
+    }
+
+    /// Begins jobs again after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.raw.resume();
+    }
+
     /// Waits until this number of workers is ready, at most the number that the pool keeps without a job: its minimum or its
     /// spares, and none in a lazy pool that was given no job. Workers beyond those start for jobs, and it does not wait
     /// for them. Resizing the pool changes the number for those that wait already.
@@ -143,6 +165,18 @@ impl<J: Job> Pool<J> {
 }
 
 impl RawPool {
+    /// Begins no further job until [`resume`](Self::resume); see [`Pool::pause`].
+    pub fn pause(&self) {
+        tracing::info!(pool = self.name(), "paused the pool");
+        self.core().feed(Event::Pause);
+    }
+
+    /// Begins jobs again; see [`Pool::resume`].
+    pub fn resume(&self) {
+        tracing::info!(pool = self.name(), "resumed the pool");
+        self.core().feed(Event::Resume);
+    }
+
     /// Changes the number of workers; see [`Pool::resize`].
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         status.output_bytes = core.untaken.bytes();
         (status.min_workers, status.max_workers) = state.scheduler.size();
         status.draining = state.scheduler.is_draining();
+        status.paused = state.scheduler.is_paused();
         status.generation = state.scheduler.generation().0;
         status.reloading = state.scheduler.is_reloading();
         status.breaker_open = state.scheduler.is_open();

@@ -45,6 +45,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 fn for_operators(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/pools/{pool}/reload", post(pools::reload))
+        .route("/v1/pools/{pool}/pause", post(pools::pause))
+        .route("/v1/pools/{pool}/resume", post(pools::resume))
         .route("/v1/pools/{pool}/quarantine", get(quarantine::list).delete(quarantine::clear))
         .route("/v1/pools/{pool}/quarantine/{fingerprint}", delete(quarantine::clear_one))
         .route_layer(from_fn_with_state(shared.clone(), local::refuse_unproved))

@@ -1,4 +1,4 @@
-//! Routes for pools and their workers, as the engine reports them, and for an order to reload.
+//! Routes for pools and their workers, as the engine reports them, and for orders to reload, pause and resume.
 
 use super::json;
 use crate::app::Shared;
@@ -72,6 +72,35 @@ pub(super) async fn reload(
         Some(Ok(report)) => Ok(json(&report)),
         Some(Err(error)) => Err(reload_failed(&error)),
         None => Err(unknown(&name, &shared.app.admin.pools())),
+    }
+}
+
+#[derive(Serialize)]
+struct Paused<'a> {
+    pool: &'a str,
+    paused: bool,
+}
+
+/// Serves `POST /v1/pools/{pool}/pause`.
+pub(super) async fn pause(
+    State(shared): State<Arc<Shared>>,
+    PoolName(name): PoolName,
+) -> Result<Response, Problem> {
+    set_paused(&shared, &name, true)
+}
+
+/// Serves `POST /v1/pools/{pool}/resume`.
+pub(super) async fn resume(
+    State(shared): State<Arc<Shared>>,
+    PoolName(name): PoolName,
+) -> Result<Response, Problem> {
+    set_paused(&shared, &name, false)
+}
+
+fn set_paused(shared: &Shared, pool: &str, paused: bool) -> Result<Response, Problem> {
+    match shared.app.admin.set_paused(pool, paused) {
+        Some(()) => Ok(json(&Paused { pool, paused })),
+        None => Err(unknown(pool, &shared.app.admin.pools())),
     }
 }
 

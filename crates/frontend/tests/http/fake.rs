@@ -22,6 +22,7 @@ pub(crate) struct Fake {
     report: Option<JobReport>,
     /// Whether a reload never ends.
     reloads_forever: bool,
+    pub(crate) is_paused: Mutex<bool>,
     pub(crate) seen: Mutex<Vec<Submission>>,
 }
 
@@ -38,6 +39,7 @@ impl Fake {
             react: Box::new(react),
             report: None,
             reloads_forever: false,
+            is_paused: Mutex::default(),
             seen: Mutex::default(),
         })
     }
@@ -52,6 +54,7 @@ impl Fake {
             react: Box::new(react),
             report: Some(report),
             reloads_forever: false,
+            is_paused: Mutex::default(),
             seen: Mutex::default(),
         })
     }
@@ -161,6 +164,10 @@ impl Admin for Fake {
             _ => None,
         };
         Box::pin(async { reloaded })
+    }
+
+    fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
+        (pool == "fib").then(|| *self.is_paused.lock().unwrap() = paused)
     }
 
     /// `fib` knows one payload and one client, `down` none.

@@ -18,6 +18,7 @@ mod lifetimes;
 mod limits;
 mod origins;
 mod outcomes;
+mod pauses;
 mod protocol;
 mod quarantine;
 mod reload;
