@@ -12,6 +12,8 @@ use crate::slab::Slab;
 /// lanes are in a ring only while a tenant has jobs.
 #[derive(Debug)]
 pub(super) struct Class {
+    /// The jobs without a tenant.
+    of_nobody: List<InLane>,
     lanes: Slab<Lane>,
     /// The lanes that take turns, the one whose turn is next first. Empty if there is no tenant.
     ring: List<InRing>,
@@ -20,7 +22,7 @@ pub(super) struct Class {
     lane_of: IdMap<Tenant, u32>,
 }
 
-/// The jobs of one tenant in their order.
+/// The jobs of one tenant in their order, and the place of their lane in the ring.
 #[derive(Debug)]
 struct Lane {
     tenant: Option<Tenant>,
@@ -29,7 +31,7 @@ struct Lane {
     links: Links,
 }
 
-/// The lane of the jobs without a tenant. It is always there.
+/// The place in the ring of the jobs without a tenant. They are not in this lane, which is always there.
 const OF_NOBODY: u32 = 0;
 
 /// Names the links of a lane in the ring of its class.
@@ -52,30 +54,39 @@ impl Class {
     pub(super) fn new() -> Self {
         let mut lanes = Slab::new();
         lanes.insert(Lane::new(None));
-        Self { lanes, ring: List::new(), of_tenants: List::new(), lane_of: IdMap::default() }
+        Self {
+            of_nobody: List::new(),
+            lanes,
+            ring: List::new(),
+            of_tenants: List::new(),
+            lane_of: IdMap::default(),
+        }
     }
 
     /// Returns the slot of the job whose turn is next: the oldest job of the lane whose turn it is.
+    #[inline]
     pub(super) fn front(&self) -> Option<u32> {
-        let lane = self.ring.front().unwrap_or(OF_NOBODY);
-        self.lanes.get(lane as usize)?.jobs.front()
+        match self.ring.front() {
+            None | Some(OF_NOBODY) => self.of_nobody.front(),
+            Some(lane) => self.lanes.get(lane as usize)?.jobs.front(),
+        }
     }
 
     /// Returns the number of the oldest job.
     pub(super) fn oldest(&self, jobs: &Slab<Job>) -> Option<u64> {
-        let of_nobody = self.lanes.get(OF_NOBODY as usize).and_then(|lane| lane.jobs.front());
-        let both = [of_nobody, self.of_tenants.front()];
+        let both = [self.of_nobody.front(), self.of_tenants.front()];
         both.into_iter().flatten().filter_map(|slot| Some(jobs.get(slot as usize)?.number)).min()
     }
 
     /// Adds the job in this slot behind the others of its lane, or before all others.
+    #[inline]
     pub(super) fn insert(&mut self, jobs: &mut Slab<Job>, slot: u32, tenant: Option<Tenant>, is_first: bool) {
         let at = tenant.map_or(OF_NOBODY, |tenant| self.lane(jobs, slot, tenant, is_first));
-        let Some(lane) = self.lanes.get_mut(at as usize) else { return };
+        let Some(lane) = self.jobs(at) else { return };
         if is_first {
-            lane.jobs.push_front(jobs, slot);
+            lane.push_front(jobs, slot);
         } else {
-            lane.jobs.push_back(jobs, slot);
+            lane.push_back(jobs, slot);
         }
         if !self.lane_of.is_empty() {
             self.takes_turns(at, is_first);
@@ -83,16 +94,23 @@ impl Class {
     }
 
     /// Removes a job that has left the slab. `is_turn` says that its lane has had its turn by this.
+    #[inline]
     pub(super) fn remove(&mut self, jobs: &mut Slab<Job>, job: &Job, is_turn: bool) {
-        let Some(lane) = self.lanes.get_mut(job.lane as usize) else { return };
-        lane.jobs.remove(jobs, job.in_lane);
+        let Some(lane) = self.jobs(job.lane) else { return };
+        lane.remove(jobs, job.in_lane);
+        if !self.ring.is_empty() {
+            self.has_lost(jobs, job, is_turn);
+        }
+    }
+
+    fn has_lost(&mut self, jobs: &mut Slab<Job>, job: &Job, is_turn: bool) {
         if job.lane != OF_NOBODY {
             self.of_tenants.remove(jobs, job.of_tenants);
         }
-        if !lane.is_in_ring {
+        if !self.lanes.get(job.lane as usize).is_some_and(|lane| lane.is_in_ring) {
             return;
         }
-        if lane.jobs.is_empty() {
+        if self.jobs(job.lane).is_none_or(|jobs| jobs.is_empty()) {
             self.leaves_ring(job.lane);
             self.forget(job.lane);
         } else if is_turn && !self.ring.has_one() {
@@ -101,10 +119,17 @@ impl Class {
         }
     }
 
+    #[inline]
+    fn jobs(&mut self, lane: u32) -> Option<&mut List<InLane>> {
+        if lane == OF_NOBODY {
+            return Some(&mut self.of_nobody);
+        }
+        Some(&mut self.lanes.get_mut(lane as usize)?.jobs)
+    }
+
     /// Returns the lane of a tenant's job, and notes the job among those of all tenants.
     fn lane(&mut self, jobs: &mut Slab<Job>, slot: u32, tenant: Tenant, is_first: bool) -> u32 {
-        if self.lane_of.is_empty() && self.lanes.get(OF_NOBODY as usize).is_some_and(|it| !it.jobs.is_empty())
-        {
+        if self.lane_of.is_empty() && !self.of_nobody.is_empty() {
             self.takes_turns(OF_NOBODY, false);
         }
         let lanes = &mut self.lanes;

@@ -37,6 +37,10 @@ pub(crate) struct Queue {
     pushed: u64,
     /// In the order of [`Priority`].
     classes: [Class; 3],
+    /// Number of jobs in each of them.
+    waiting: [usize; 3],
+    /// Number of jobs in all of them.
+    len: usize,
     /// Number of turns since the last one that belonged to the oldest job.
     turns: u8,
 }
@@ -87,12 +91,12 @@ fn slot(slot: usize) -> u32 {
 impl Queue {
     pub(crate) fn new() -> Self {
         let classes = [Class::new(), Class::new(), Class::new()];
-        Self { jobs: Slab::new(), bytes: 0, pushed: 0, classes, turns: 0 }
+        Self { jobs: Slab::new(), bytes: 0, pushed: 0, classes, waiting: [0; 3], len: 0, turns: 0 }
     }
 
     /// Returns the number of waiting jobs.
-    pub(crate) fn len(&self) -> usize {
-        self.jobs.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Returns the total number of bytes of their payloads.
@@ -101,12 +105,20 @@ impl Queue {
     }
 
     /// Returns the job whose turn is next.
+    #[inline]
     pub(crate) fn front(&self) -> Option<JobId> {
         self.front_and_bytes().map(|(job, _)| job)
     }
 
     /// Returns the job whose turn is next, and its number of bytes.
+    #[inline]
     pub(crate) fn front_and_bytes(&self) -> Option<(JobId, usize)> {
+        // Asked several times a job, most often of an empty queue.
+        if self.len == 0 { None } else { self.first_and_bytes() }
+    }
+
+    #[inline(never)]
+    fn first_and_bytes(&self) -> Option<(JobId, usize)> {
         let job = self.jobs.get(self.slot_in_turn()? as usize)?;
         Some((job.id, job.bytes))
     }
@@ -135,6 +147,8 @@ impl Queue {
     fn leave(&mut self, Spot(slot): Spot, is_turn: bool) {
         if let Some(job) = self.jobs.remove(slot as usize) {
             self.bytes -= job.bytes;
+            self.waiting[job.priority as usize] -= 1;
+            self.len -= 1;
             self.classes[job.priority as usize].remove(&mut self.jobs, &job, is_turn);
         }
     }
@@ -149,17 +163,20 @@ impl Queue {
         let slot = slot(self.jobs.insert(job));
         self.classes[priority as usize].insert(&mut self.jobs, slot, tenant, is_first);
         self.bytes += bytes;
+        self.waiting[priority as usize] += 1;
+        self.len += 1;
         Spot(slot)
     }
 
     fn slot_in_turn(&self) -> Option<u32> {
-        let mut waiting = self.classes.iter().filter_map(|class| Some((class, class.front()?)));
-        let turn = if self.turns == TURN_OF_THE_OLDEST - 1 {
-            waiting.min_by_key(|(class, _)| class.oldest(&self.jobs))
-        } else {
-            waiting.next()
-        };
-        turn.map(|(_, slot)| slot)
+        let is_turn_of_the_oldest = self.turns == TURN_OF_THE_OLDEST - 1;
+        if self.waiting[Priority::Normal as usize] == self.len || !is_turn_of_the_oldest {
+            let highest = self.waiting.iter().position(|&jobs| jobs > 0)?;
+            return self.classes[highest].front();
+        }
+        let waiting =
+            self.classes.iter().filter_map(|class| Some((class.oldest(&self.jobs)?, class.front()?)));
+        waiting.min().map(|(_, slot)| slot)
     }
 }
 

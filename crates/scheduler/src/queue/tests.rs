@@ -92,6 +92,19 @@ fn a_tenant_with_one_job_is_next_but_one_whatever_others_have_waiting() {
 }
 
 #[test]
+fn jobs_without_a_tenant_take_turns_as_one_tenant() {
+    let mut queue = Queue::new();
+    for job in 0..3 {
+        queue.push_back(JobId(job), 1, Share::default());
+    }
+    for job in 10..13 {
+        queue.push_back(JobId(job), 1, share(Priority::Normal, 1));
+    }
+    queue.push_back(JobId(3), 1, Share::default());
+    assert_eq!(take_all(&mut queue), [0, 10, 1, 11, 2, 12, 3]);
+}
+
+#[test]
 fn a_job_that_comes_back_goes_before_other_tenants() {
     let mut queue = Queue::new();
     for (job, tenant) in [(0, 1), (1, 2), (2, 1)] {

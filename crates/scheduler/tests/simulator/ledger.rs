@@ -103,7 +103,8 @@ impl Ledger {
         };
         // Three jobs of four are the first tenant's.
         let tenant = if number % 4 < 3 { 0 } else { number / 4 % 3 };
-        (priority, shares.tenants.then_some(Tenant(tenant)))
+        // Those without a tenant take turns, too.
+        (priority, (shares.tenants && tenant < 2).then_some(Tenant(tenant)))
     }
 
     /// Returns the jobs that wait, in the order of their arrival.
