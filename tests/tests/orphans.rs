@@ -85,12 +85,12 @@ async fn a_template_and_its_forks_end_with_a_killed_server() {
     let server = Server::of_verbs(2, "fork = true").await;
     let _job = server.begin(&Verb::Spin).await;
     let busy = server.busy("verbs", 1).await;
+    process::watched_over(server.pid(), 3).await;
     let all = process::children(server.pid());
     assert_eq!(all.len(), 3, "a template and two workers");
     let workers = server.workers("verbs").await;
     let template = all.iter().copied().find(|pid| !workers.contains(pid)).unwrap();
     let idle = workers.iter().copied().find(|pid| !busy.contains(pid)).unwrap();
-    process::watched_over(server.pid(), 3).await;
     for stopped in [template, idle] {
         process::signal(stopped, Signal::STOP);
     }

@@ -202,9 +202,9 @@ impl Admin for Coordinator {
     fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
         let pool = self.pools.get(pool)?;
         if paused {
-            pool.pause()
+            pool.pause();
         } else {
-            pool.resume()
+            pool.resume();
         }
         Some(())
     }

@@ -35,7 +35,7 @@ async fn a_paused_pool_accepts_jobs_and_begins_them_when_it_is_resumed() {
     assert!(pool.status().paused);
     let waits = pool.try_submit(echo("waits")).unwrap();
     let refused = pool.try_submit(echo("no room")).unwrap_err().to_string();
-    assert!(refused.contains("queue"), "{refused}");
+    assert!(refused.contains("1 jobs waiting"), "{refused}");
     assert_eq!((pool.status().queued, pool.status().running), (1, 0));
     pool.resume();
     assert_eq!((waits.await.unwrap(), pool.status().paused), ("waits".to_owned(), false));
