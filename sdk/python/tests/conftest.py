@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Callable, List, Optional
@@ -13,6 +14,10 @@ from coordinator import Coordinator
 from server import Server
 
 HERE = Path(__file__).parent
+
+# A shell has what it runs in the background ignore this signal, and programs that the tests start inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
