@@ -7,7 +7,7 @@
 
 const fs = require('node:fs');
 const { viewOf } = require('../wire/frames.js');
-const { lock, unlock } = require('./lock.js');
+const { load, lock, store, unlock } = require('./lock.js');
 
 const JOBS_FD = 3;
 const RING = 65536;
@@ -24,7 +24,7 @@ class AnswerRing {
   #words;
 
   /** @param {SharedArrayBuffer} [buffer] the memory of the other thread's `AnswerRing` */
-  constructor(buffer = new SharedArrayBuffer(4 * CELLS + RING)) {
+  constructor(buffer = new (globalThis.SharedArrayBuffer ?? ArrayBuffer)(4 * CELLS + RING)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, CELLS);
     this.bytes = Buffer.from(buffer, 4 * CELLS, RING);
@@ -32,7 +32,7 @@ class AnswerRing {
   }
 
   get isEmpty() {
-    return Atomics.load(this.#words, FILLED) === Atomics.load(this.#words, FLUSHED);
+    return load(this.#words, FILLED) === load(this.#words, FLUSHED);
   }
 
   /**
@@ -42,7 +42,7 @@ class AnswerRing {
    * @param {number} length bytes
    */
   hasRoom(sent, length) {
-    const waiting = (sent - Atomics.load(this.#words, FLUSHED)) >>> 0;
+    const waiting = (sent - load(this.#words, FLUSHED)) >>> 0;
     return waiting + length <= RING && (sent % RING) + length <= RING;
   }
 
@@ -52,7 +52,7 @@ class AnswerRing {
    * @param {number} sent bytes of output in all
    */
   fill(sent) {
-    Atomics.store(this.#words, FILLED, sent | 0);
+    store(this.#words, FILLED, sent | 0);
   }
 
   /**
@@ -62,8 +62,8 @@ class AnswerRing {
    */
   skip(sent) {
     lock(this.#words, LOCK);
-    Atomics.store(this.#words, FILLED, sent | 0);
-    Atomics.store(this.#words, FLUSHED, sent | 0);
+    store(this.#words, FILLED, sent | 0);
+    store(this.#words, FLUSHED, sent | 0);
     unlock(this.#words, LOCK);
   }
 
@@ -76,13 +76,13 @@ class AnswerRing {
   flush() {
     lock(this.#words, LOCK);
     try {
-      const filled = Atomics.load(this.#words, FILLED);
-      let flushed = Atomics.load(this.#words, FLUSHED);
+      const filled = load(this.#words, FILLED);
+      let flushed = load(this.#words, FLUSHED);
       while (flushed !== filled) {
         const count = this.#sendPiece(flushed, filled);
         if (count === 0) return false;
         flushed = (flushed + count) | 0;
-        Atomics.store(this.#words, FLUSHED, flushed);
+        store(this.#words, FLUSHED, flushed);
       }
       return true;
     } finally {
@@ -102,14 +102,14 @@ class AnswerRing {
   /** Takes what waits out of the ring, for a caller that sends it by itself. */
   drain() {
     lock(this.#words, LOCK);
-    const filled = Atomics.load(this.#words, FILLED);
-    const flushed = Atomics.load(this.#words, FLUSHED);
+    const filled = load(this.#words, FILLED);
+    const flushed = load(this.#words, FLUSHED);
     const at = flushed & (RING - 1);
     const rest = Buffer.concat(
       [this.bytes.subarray(at), this.bytes.subarray(0, at)],
       (filled - flushed) >>> 0,
     );
-    Atomics.store(this.#words, FLUSHED, filled);
+    store(this.#words, FLUSHED, filled);
     unlock(this.#words, LOCK);
     return rest;
   }
