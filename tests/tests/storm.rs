@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const CLIENTS: usize = 32;
 const JOBS: usize = 25;
@@ -57,6 +58,9 @@ async fn client(server: SocketAddr, number: usize, mut random: Random, answers: 
     crashed
 }
 
+/// Processor time that a worker uses for nothing but its function.
+const COMPUTES: Duration = Duration::from_millis(200);
+
 /// Kills a worker of the pool's whenever some jobs were answered. Returns the number of kills.
 async fn killer(server: &Server, mut random: Random, answers: &AtomicUsize) -> usize {
     let mut kills = 0;
@@ -98,7 +102,9 @@ async fn storm(command: &[String]) {
     let spin = json!({"op": "spin", "ms": 600_000}).to_string();
     let job = http::open(address, "POST", PATH, &[], spin.as_bytes()).await;
     let busy = server.busy("storm", 1).await[0];
-    eventually("the function to compute", async || (process::state(busy) == Some('R')).then_some(())).await;
+    // A worker that has not begun the job yet would cost nothing: another one would run it.
+    let begun = process::cpu_time(busy) + COMPUTES;
+    eventually("the function to compute", async || (process::cpu_time(busy) >= begun).then_some(())).await;
     process::kill(busy);
     let answer = http::finish(job).await.expect("an answer");
     assert_eq!((answer.status, &answer.json()["outcome"]), (502, &json!("crashed")), "{}", answer.text());
