@@ -143,8 +143,12 @@ fn walk(folder: &Path, extension: &str, found: &mut impl FnMut(&Path)) {
     }
 }
 
-/// Hidden folders, those that npm fills, and those that cargo fills: it marks every target folder, whatever its name.
+/// Hidden folders, those that npm fills, and those that cargo fills. Cargo marks the target folders that it makes,
+/// whatever their names, and none that was there before.
 fn is_somebody_elses(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') || name == "node_modules" || folder.join("CACHEDIR.TAG").exists()
+    name.starts_with('.')
+        || name == "node_modules"
+        || name == "target"
+        || folder.join("CACHEDIR.TAG").exists()
 }
