@@ -56,10 +56,10 @@ impl Output {
     }
 
     /// Reads standard error after frames of the worker arrived and before they are processed. Thus lines from
-    /// before the end of a job are read before that end counts. Needs no system call while standard error is
-    /// quiet.
+    /// before the end of a job are read before that end counts. Needs one system call, since tokio may not
+    /// have noticed yet that there is something to read.
     pub(crate) fn catch_up(&self) {
-        let _ = self.said.read();
+        self.said.heard().read_out(&self.said);
     }
 
     /// Returns the last lines of standard error that `job` may have written, or all for `None`. Waits until
@@ -67,7 +67,9 @@ impl Output {
     /// worker's own lines are read in any case.
     pub(crate) async fn last_words(mut self, patience: Duration, job: Option<u64>) -> LastWords {
         if clock::timeout(patience, &mut self.stderr).await.is_err() {
-            self.said.read_out();
+            let mut heard = self.said.heard();
+            heard.read_out(&self.said);
+            heard.finish(&self.said.worker);
         }
         self.said.heard().tail.take(job)
     }
@@ -116,7 +118,6 @@ impl Stderr {
     fn read(&self) -> ControlFlow<()> {
         let mut heard = self.heard();
         for _ in 0..READS {
-            // Not zeroed: this runs after each answer, and usually there is nothing to read.
             let mut space = [MaybeUninit::uninit(); READ];
             let mut buffer = ReadBuf::uninit(&mut space);
             match self.pipe.try_read_buf(&mut buffer) {
@@ -129,27 +130,33 @@ impl Stderr {
         ControlFlow::Continue(())
     }
 
-    /// Reads the available bytes, up to a bound, even if tokio has not noticed them. Call it last: tokio does
-    /// not notice that they were read, either.
-    fn read_out(&self) {
-        let mut heard = self.heard();
-        for _ in 0..READS {
-            let mut buffer = [0; READ];
-            match rustix::io::read(&self.pipe, &mut buffer) {
-                Ok(length @ 1..) => heard.take(&self.worker, &buffer[..length]),
-                Err(rustix::io::Errno::INTR) => {}
-                Ok(0) | Err(_) => break,
-            }
-        }
-        heard.finish(&self.worker);
-    }
-
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Heard {
+    /// Reads the available bytes, up to a bound, even if tokio has not noticed them. Tokio does not notice that
+    /// they were read, either.
+    fn read_out(&mut self, said: &Stderr) {
+        for _ in 0..READS {
+            // Not zeroed: this runs after each answer, and usually there is nothing to read.
+            let mut space = [MaybeUninit::uninit(); READ];
+            match rustix::io::read(&said.pipe, &mut space) {
+                Ok((bytes, _)) if !bytes.is_empty() => {
+                    let length = bytes.len();
+                    self.take(&said.worker, bytes);
+                    // A pipe gives what it has: less than was asked for is all of it.
+                    if length < READ {
+                        break;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+    }
+
     fn take(&mut self, worker: &str, bytes: &[u8]) {
         let author = self.jobs.as_ref().map(|jobs| jobs.author()).unwrap_or_default();
         // The next job must not complete a line that an earlier job began.
@@ -212,6 +219,7 @@ impl Splitter {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn split(pieces: &[&[u8]]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -237,6 +245,31 @@ mod tests {
         let words = output.last_words(Duration::ZERO, None).await;
         assert_eq!(words.lines, ["out of cheese", "and of bread"]);
         drop((out, err));
+    }
+
+    #[derive(Debug)]
+    struct Running(AtomicU64);
+
+    impl Jobs for Running {
+        fn author(&self) -> Author {
+            let job = self.0.load(Ordering::Relaxed);
+            Author { earliest: job, latest: job }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_job_wrote_is_read_before_its_end_counts_though_tokio_has_not_noticed_it() {
+        let (stdout, _out) = io::pipe().unwrap();
+        let (stderr, mut err) = io::pipe().unwrap();
+        let output = Output::drain("fib-0", stdout.into(), stderr.into()).unwrap();
+        let running = Arc::new(Running(AtomicU64::new(1)));
+        output.serves(running.clone());
+        err.write_all(b"out of memory").unwrap();
+        output.catch_up();
+        running.0.store(2, Ordering::Relaxed);
+        err.write_all(b"out of cheese").unwrap();
+        let words = output.last_words(Duration::ZERO, Some(2)).await;
+        assert_eq!(words.lines, ["out of cheese"]);
     }
 
     #[test]
