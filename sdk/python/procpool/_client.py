@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import socket
@@ -115,13 +116,26 @@ def _header(head: bytes, name: bytes) -> Optional[bytes]:
 class Connection:
     """One connection: a request goes out, then its answer comes in."""
 
-    __slots__ = ("_body", "_data", "_filled", "_head", "_poll", "idle_since", "is_answered", "is_unix", "socket")
+    __slots__ = (
+        "_body",
+        "_data",
+        "_filled",
+        "_head",
+        "_poll",
+        "idle_since",
+        "is_answered",
+        "is_unix",
+        "receiving",
+        "socket",
+    )
 
     def __init__(self, address: Address) -> None:
         self.socket = address.connect()
         self.idle_since = 0.0
         # Whether the answer came before the request was sent whole.
         self.is_answered = False
+        # Held by the thread that receives here, where two may.
+        self.receiving = threading.Lock()
         self.is_unix = address.family == socket.AF_UNIX
         self._data = b""
         self._head = b""
@@ -193,6 +207,10 @@ class Connection:
             return None
         body, self._body = self._body, None
         return Answer(self._head, body)
+
+    def is_readable(self, seconds: Optional[float]) -> bool:
+        """Waits until there is something to receive. Returns False if the time was over before."""
+        return bool(self._poll.poll(None if seconds is None else max(0, math.ceil(seconds * 1000))))
 
     def is_old(self) -> bool:
         """Returns whether a connection was kept for so long that the server may be about to close it."""

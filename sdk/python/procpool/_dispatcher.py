@@ -11,18 +11,20 @@ import socket
 import threading
 import time
 import weakref
-from collections import deque
 
 from ._futures import ENDED, SENDING, SENT, WAITING, JobFuture, Request
 from ._lent import LENT_FROM, Memories
 from ._outcomes import ServerGone
-from ._pacer import Pacer
+from ._places import Places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
     from ._client import Answer, Buffer, Client, Connection
+
+    # A request that has ended, whether its future is to be completed here, and how it ended.
+    _Ended = Tuple[Optional[Request], bool, Union[Answer, BaseException]]
 
 
 class Dispatcher:
@@ -38,9 +40,7 @@ class Dispatcher:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._is_idle = threading.Condition(self._lock)
-        self._waiting: Deque[Request] = deque()
-        self._running = 0
-        self._pacer = Pacer(self._most, self._ahead)
+        self._places = Places(self._most, self._ahead)
         self._idle: List[Connection] = []
         self.memories = Memories()
         self._connections: Dict[int, Connection] = {}
@@ -61,12 +61,9 @@ class Dispatcher:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if self._thread is None:
                 self._start()
-            if self._running >= self._pacer.limit:
-                self._waiting.append(request)
-                return future
-            self._running += 1
-            request.state = SENDING
-        self._send(request)
+            has_place = self._places.enter(request)
+        if has_place:
+            self._send(request)
         return future
 
     def _start(self) -> None:
@@ -160,29 +157,18 @@ class Dispatcher:
             request.state = ENDED
             return True
 
-    def _next_waiting(self) -> Optional[Request]:
-        while self._waiting:
-            request = self._waiting.popleft()
-            if request.state == WAITING:
-                request.state = SENDING
-                return request
-        return None
-
     def _next(self) -> Optional[Request]:
         """Returns the request that takes a place that has become free. Gives the place up if none waits."""
         at_end = None
         with self._lock:
-            request = self._next_waiting() if self._running <= self._pacer.limit else None
-            if request is not None:
-                return request
-            self._running -= 1
-            if self._running == 0:
+            request = self._places.next()
+            if self._places.taken == 0:
                 self._is_idle.notify_all()
                 at_end, self._at_end = self._at_end, None
                 self._is_closed |= at_end is not None
         if at_end is not None:
             at_end()
-        return None
+        return request
 
     def take_back(self, request: Request) -> bool:
         """Claims a request for a cancel, and hangs up where it was sent."""
@@ -199,7 +185,7 @@ class Dispatcher:
     def cancel_waiting(self) -> None:
         """Cancels the requests that were not sent."""
         with self._lock:
-            waiting = list(self._waiting)
+            waiting = list(self._places.waiting)
         for request in waiting:
             if request.state == WAITING:
                 request.future.cancel()
@@ -207,21 +193,21 @@ class Dispatcher:
     def cancel_all(self) -> None:
         """Cancels the requests that wait, and those that run."""
         with self._lock:
-            all_of_them = [*self._waiting, *self._requests.values()]
+            all_of_them = [*self._places.waiting, *self._requests.values()]
         for request in all_of_them:
             request.future.cancel()
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Waits until no request is left. Returns False if the time was over before."""
         with self._lock:
-            return self._is_idle.wait_for(lambda: self._running == 0, timeout)
+            return self._is_idle.wait_for(lambda: self._places.taken == 0, timeout)
 
     def when_idle(self, at_end: Callable[[], None]) -> None:
         """Takes no further requests, and calls `at_end` once when none is left, in any thread."""
         with self._lock:
             if self._is_closed or self._at_end is not None:
                 return
-            if self._running:
+            if self._places.taken:
                 self._at_end = at_end
                 return
             self._is_closed = True
@@ -267,17 +253,59 @@ class Dispatcher:
                     return
                 self._readable(number)
 
+    def receive(self, request: Request, timeout: Optional[float]) -> None:
+        """Receives the answer to a request in the thread that waits for it, if no other job is at the server.
+
+        Two threads that wake each other take longer than a small job. Returns when the job has ended, when
+        another thread receives its answer, or when the time is over.
+        """
+        connection = request.connection
+        if self._places.taken != 1 or connection is None or not connection.receiving.acquire(blocking=False):
+            return
+        ended = None
+        try:
+            with self._lock:
+                if request.state != SENT:
+                    return
+                number = connection.socket.fileno()
+                # Wakes the other thread once at most, for the end of the connection.
+                self._epoll.modify(number, select.EPOLLET)
+            end = None if timeout is None else time.monotonic() + timeout
+            try:
+                while ended is None and connection.is_readable(None if end is None else end - time.monotonic()):
+                    ended = self._feed(number, connection)
+            finally:
+                with self._lock:
+                    if self._connections.get(number) is connection:
+                        self._epoll.modify(number, select.EPOLLIN)
+        finally:
+            connection.receiving.release()
+        if ended is not None:
+            self._complete(*ended)
+
     def _readable(self, number: int) -> None:
-        connection = self._connections[number]
+        connection = self._connections.get(number)
+        if connection is None or not connection.receiving.acquire(blocking=False):
+            return
+        try:
+            ended = self._feed(number, connection)
+        finally:
+            connection.receiving.release()
+        if ended is not None:
+            self._complete(*ended)
+
+    def _feed(self, number: int, connection: Connection) -> Optional[_Ended]:
+        """Receives a part of an answer. Returns how its request has ended, if it has."""
         try:
             answer = connection.feed(socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return
+            return None
         except BaseException as error:
-            self._lost(number, connection, error)
-            return
-        if answer is None:
-            return
+            return self._lost(number, connection, error)
+        return None if answer is None else self._answered(number, connection, answer)
+
+    def _answered(self, number: int, connection: Connection, answer: Answer) -> _Ended:
+        """Takes the request that was answered, and keeps its connection for the next one."""
         with self._lock:
             request = self._requests.get(number)
             is_sent = request is None or request.state != SENDING
@@ -290,42 +318,35 @@ class Dispatcher:
                     connection.is_answered = True
             else:
                 self._drop(number, connection)
-        if request is None:
-            return
-        # First the next jobs: what waits for this one may take its time.
-        following = self._following()
-        for each in following:
-            self._send(each)
-        if is_claimed:
-            request.succeed(answer)
-        if not following:
-            self._leave_place()
+        return request, is_claimed, answer
 
-    def _following(self) -> List[Request]:
-        """Returns the requests to send after an answer: one for its place, and others if the limit grew."""
-        following: List[Request] = []
-        with self._lock:
-            self._pacer.answered()
-            while self._running - 1 + len(following) < self._pacer.limit:
-                request = self._next_waiting()
-                if request is None:
-                    break
-                following.append(request)
-            self._running += max(0, len(following) - 1)
-        return following
-
-    def _lost(self, number: int, connection: Connection, error: BaseException) -> None:
-        """Drops a connection that has ended, and fails the job that it had."""
+    def _lost(self, number: int, connection: Connection, error: BaseException) -> _Ended:
+        """Drops a connection that has ended, and takes the request that it had."""
         with self._lock:
             request, is_claimed = self._take_request(number)
             self._drop(number, connection)
+        if isinstance(error, (OSError, EOFError)):
+            error = ServerGone.because(str(error), may_have_run=True)
+        return request, is_claimed, error
+
+    def _complete(self, request: Optional[Request], is_claimed: bool, outcome: Union[Answer, BaseException]) -> None:
+        """Completes the future of a request that has ended, and gives its place to the next one."""
         if request is None:
             return
+        if isinstance(outcome, BaseException):
+            if is_claimed:
+                request.fail(outcome)
+            self._leave_place()
+            return
+        # First the next jobs: what waits for this one may take its time.
+        with self._lock:
+            following = self._places.following()
+        for each in following:
+            self._send(each)
         if is_claimed:
-            if isinstance(error, (OSError, EOFError)):
-                error = ServerGone.because(str(error), may_have_run=True)
-            request.fail(error)
-        self._leave_place()
+            request.succeed(outcome)
+        if not following:
+            self._leave_place()
 
     def _take_request(self, number: int) -> Tuple[Optional[Request], bool]:
         """Returns the request of a connection, and whether its future is the caller's to complete."""
@@ -350,14 +371,20 @@ class Dispatcher:
 
     def _end(self) -> None:
         with self._lock:
-            left = [request for request in self._waiting if request.state == WAITING]
-            self._waiting.clear()
+            left = [request for request in self._places.waiting if request.state == WAITING]
+            self._places.waiting.clear()
             for request in left:
                 request.state = ENDED
         for request in left:
             request.fail(ServerGone.because("the pool was closed", may_have_run=False))
         for number, connection in list(self._connections.items()):
-            self._lost(number, connection, EOFError("the pool was closed"))
+            # A thread that receives there sees the end, and has then taken it.
+            connection.hang_up()
+            with connection.receiving:
+                is_there = self._connections.get(number) is connection
+                ended = self._lost(number, connection, EOFError("the pool was closed")) if is_there else None
+            if ended is not None:
+                self._complete(*ended)
         self._epoll.close()
         self._wake.close()
         self._woken.close()

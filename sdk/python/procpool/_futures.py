@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,6 +22,15 @@ class JobFuture(Future[Any]):
     """The future of a job. `cancel` works while the job runs, too: the job is cancelled at the server."""
 
     _request: Optional[Request] = None
+
+    def result(self, timeout: Optional[float] = None) -> Any:
+        """Returns the output of the job, or raises its error. `timeout` are the seconds to wait."""
+        request = self._request
+        if request is not None and request.state == SENT:
+            end = None if timeout is None else time.monotonic() + timeout
+            request.receive(timeout)
+            timeout = None if end is None else end - time.monotonic()
+        return super().result(timeout)
 
     def cancel(self) -> bool:
         """Cancels the job, also one that runs. Returns False if it has ended before."""
@@ -68,6 +78,10 @@ class Request:
 
     def is_at_server(self) -> bool:
         return self.state in (SENDING, SENT)
+
+    def receive(self, timeout: Optional[float]) -> None:
+        """Receives the answer in this thread, if that is quicker."""
+        self._dispatcher.receive(self, timeout)
 
     def take_back(self) -> bool:
         """Claims the future for a cancel. Returns False if somebody has completed it, or is about to."""
