@@ -119,6 +119,8 @@ pub enum Refusal {
         /// Time until the pool forgets these deaths.
         retry: Duration,
     },
+    /// An operator has [closed](crate::Event::Close) the pool.
+    Closed,
     /// The pool is draining or has stopped.
     ShuttingDown,
     /// A job with this id is waiting or running. That job continues; only the second submission is

@@ -8,7 +8,7 @@ pub enum Cause {
     Crashed,
     /// It reached its memory limit, or the system ran out of memory.
     OutOfMemory,
-    /// Another process or an operator killed it.
+    /// Another process killed it.
     Killed,
     /// It never became ready.
     Start,
@@ -30,11 +30,13 @@ pub enum Cause {
     Idle,
     /// The pool shut down.
     ShutDown,
+    /// An operator killed or retired it.
+    Ordered,
 }
 
 impl Cause {
     /// All causes, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Crashed,
         Self::OutOfMemory,
         Self::Killed,
@@ -48,6 +50,7 @@ impl Cause {
         Self::Reloaded,
         Self::Idle,
         Self::ShutDown,
+        Self::Ordered,
     ];
 
     /// Returns the machine-readable name of the cause.
@@ -67,6 +70,7 @@ impl Cause {
             Self::Reloaded => "reloaded",
             Self::Idle => "idle",
             Self::ShutDown => "shut_down",
+            Self::Ordered => "ordered",
         }
     }
 

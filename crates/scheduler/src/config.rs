@@ -1,4 +1,4 @@
-//! The settings of a pool, fixed at its start. Does not: count the machine's CPUs; the caller does.
+//! The settings of a pool. [`Settings`] are those that may change after its start. Does not: count the machine's CPUs; the caller does.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -57,6 +57,23 @@ pub struct Config {
     pub spares: usize,
     /// Time without a job after which an idle worker exits, down to `min_workers`. Default: never.
     pub idle_timeout: Option<Duration>,
+}
+
+/// The settings of a pool that may change while it runs, beside the number of its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// See [`Config::queue`].
+    pub queue: usize,
+    /// See [`Config::queue_bytes`].
+    pub queue_bytes: usize,
+    /// See [`Config::spares`].
+    pub spares: usize,
+    /// See [`Config::idle_timeout`].
+    pub idle_timeout: Option<Duration>,
+    /// See [`Config::grace`].
+    pub grace: Duration,
+    /// See [`Config::stop_timeout`].
+    pub stop_timeout: Duration,
 }
 
 /// A circuit breaker for worker starts. Workers that fail together count as one failure. Only
@@ -144,6 +161,20 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Returns the settings that may change while the pool runs.
+    #[must_use]
+    pub const fn settings(&self) -> Settings {
+        let Self { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout, .. } = *self;
+        Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout }
+    }
+
+    /// Applies other settings.
+    pub const fn apply(&mut self, settings: Settings) {
+        let Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout } = settings;
+        (self.queue, self.queue_bytes, self.spares) = (queue, queue_bytes, spares);
+        (self.idle_timeout, self.grace, self.stop_timeout) = (idle_timeout, grace, stop_timeout);
+    }
+
     /// Checks that the settings are consistent.
     ///
     /// # Errors

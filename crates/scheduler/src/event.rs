@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Client, Fingerprint, Generation, JobId, Priority, Tenant, WorkerId};
+use crate::{Client, Fingerprint, Generation, JobId, Priority, Settings, Tenant, WorkerId};
 
 /// Something that happened, or a request.
 ///
@@ -133,10 +133,20 @@ pub enum Event {
         /// Maximum number of workers in service. 0 counts as 1.
         max: usize,
     },
-    /// Assigns no further job until [`Resume`](Self::Resume) or a drain. Jobs that workers hold run on,
-    /// others wait in the queue, and their deadlines hold.
+    /// Changes settings that may change while the pool runs. Jobs and workers that are there stay: a
+    /// smaller queue refuses jobs until it has emptied. A grace or a stop timeout that has begun keeps its
+    /// length.
+    Reconfigure {
+        /// All of them.
+        settings: Settings,
+    },
+    /// Assigns no further job until [`Resume`](Self::Resume), [`Close`](Self::Close) or a drain. Jobs that
+    /// workers hold run on, others wait in the queue, and their deadlines hold.
     Pause,
-    /// Assigns jobs again.
+    /// Refuses every further job until [`Resume`](Self::Resume) or [`Pause`](Self::Pause). Accepted jobs
+    /// run, and workers stay.
+    Close,
+    /// Accepts and assigns jobs again.
     Resume,
     /// An operator pardons a payload that has killed, or all payloads and clients. The pool runs
     /// them again.
@@ -148,6 +158,12 @@ pub enum Event {
     PardonClient {
         /// The client.
         client: Client,
+    },
+    /// An operator retires the worker. It gets no further job, and retires after those that it holds. Its
+    /// replacement starts at once. A worker that is starting is killed.
+    Retire {
+        /// The worker.
+        worker: WorkerId,
     },
     /// An operator kills the worker. Its job ends when the death arrives. The pool does not count
     /// the death against the executable.

@@ -44,6 +44,8 @@ pub(crate) struct Worker {
     pub(crate) idle_since: Time,
     /// It is about to die and takes no other job.
     pub(crate) has_hung_up: bool,
+    /// An operator wants it to retire as soon as it is idle.
+    pub(crate) is_dismissed: bool,
     /// It can report which job it has begun.
     pub(crate) takes_ahead: bool,
     /// Jobs that it was sent and is not known to have begun.
@@ -248,6 +250,7 @@ impl Fleet {
             jobs_left: None,
             idle_since: Time::ZERO,
             has_hung_up: false,
+            is_dismissed: false,
             takes_ahead: false,
             ahead: Line::default(),
             is_watched: false,

@@ -75,7 +75,7 @@ pub use action::{Action, Limit, Refusal, ReloadEnd, Stage, Verdict};
 pub use backoff::Backoff;
 pub use cause::Cause;
 pub use clients::SuspectClient;
-pub use config::{Breaker, ClientDeaths, Config, ConfigError, Poison, Recycling};
+pub use config::{Breaker, ClientDeaths, Config, ConfigError, Poison, Recycling, Settings};
 pub use counters::Counters;
 pub use event::{Death, Event, Health, Terms};
 

@@ -81,7 +81,7 @@ impl Scheduler {
     /// An idle worker goes at once. Otherwise the pool selects the busy worker whose job began
     /// last, because the next replacement waits until this worker is gone.
     pub(super) fn freshen(&mut self) {
-        let is_wanted = self.aside.front().is_some() && !self.is_paused;
+        let is_wanted = self.aside.front().is_some() && !self.is_paused();
         if !is_wanted || self.fleet.starting() > 0 || self.fleet.tired() > 0 {
             return;
         }

@@ -1,19 +1,20 @@
 //! The state of the pool, for those who show it. No decision depends on these methods.
 
 use super::Scheduler;
+use super::orders::Mode;
 use super::shutdown::Life;
 use crate::clients::SuspectClient;
 use crate::phase::Phase;
 use crate::quarantine::Suspect;
-use crate::{Cause, Counters, Generation, JobId, Time, WorkerId, WorkerState};
+use crate::{Cause, Counters, Generation, JobId, Settings, Time, WorkerId, WorkerState};
 
 impl Scheduler {
     /// Returns the maximum payload length for which the pool decides at once and finally. It accepts such a
-    /// job, or refuses it because of a drain or the open breaker. Returns `None` if the pool refuses every
+    /// job, or refuses it because of a drain, an order or the open breaker. Returns `None` if the pool refuses every
     /// job until a worker or a queue slot is free.
     #[must_use]
     pub fn room(&self) -> Option<usize> {
-        if self.is_draining() || self.is_out_of_service() {
+        if self.is_draining() || self.is_closed() || self.is_out_of_service() {
             return Some(usize::MAX);
         }
         self.has_room().then(|| self.free_bytes()).flatten()
@@ -118,7 +119,19 @@ impl Scheduler {
     /// Returns whether the pool assigns no jobs for now.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.is_paused
+        self.mode == Mode::Paused
+    }
+
+    /// Returns whether the pool refuses jobs for now.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.mode == Mode::Closed
+    }
+
+    /// Returns the settings that may change while the pool runs.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.config.settings()
     }
 
     /// Returns whether the pool has permanently stopped accepting jobs.

@@ -73,6 +73,8 @@ impl Scheduler {
     fn refusal(&self, terms: &Terms) -> Option<Refusal> {
         if self.is_draining() {
             Some(Refusal::ShuttingDown)
+        } else if self.is_closed() {
+            Some(Refusal::Closed)
         } else if let Some(refusal) = self.refusal_of(terms.client) {
             Some(refusal)
         } else if self.is_out_of_service() {
@@ -103,7 +105,7 @@ impl Scheduler {
     /// Returns whether a worker is idle and gets a job, or a queue slot is free. Jobs that wait aside use no
     /// slot.
     pub(super) fn has_room(&self) -> bool {
-        let takers = if self.is_paused { 0 } else { self.fleet.idle() };
+        let takers = if self.is_paused() { 0 } else { self.fleet.idle() };
         self.queue.len() < self.config.queue.saturating_add(takers)
     }
 
@@ -201,7 +203,7 @@ impl Scheduler {
     /// Assigns waiting jobs to idle workers until either run out, or until the first job must be
     /// identified.
     pub(super) fn dispatch(&mut self) {
-        if self.is_paused {
+        if self.is_paused() {
             return;
         }
         self.dispatch_aside();

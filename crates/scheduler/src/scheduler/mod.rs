@@ -5,6 +5,7 @@ mod fresh;
 mod getters;
 mod job;
 mod jobs;
+mod orders;
 mod poison;
 mod renewal;
 mod rollout;
@@ -27,6 +28,7 @@ use crate::timers::{Timer, Timers};
 use crate::{Action, Config, ConfigError, Counters, Event, JobId, Time, WorkerId};
 use ahead::Pace;
 use job::Job;
+use orders::Mode;
 use rollout::Rollout;
 use shutdown::Life;
 
@@ -69,7 +71,8 @@ use shutdown::Life;
 ///   priority. With `k` tenants waiting, each has one of `k` turns of the priority, and one more for each
 ///   job that comes back.
 /// - A paused pool assigns no job, and starts no worker for one. Idle workers then make no room in the
-///   queue. A drain or a stop ends the pause.
+///   queue. A closed pool accepts no job. A drain or a stop ends both.
+/// - A worker that an operator retires gets no further job. A pool that becomes smaller kills no busy worker.
 /// - The pool hands over a job at most once per attempt: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, plus one during a replacement. At most `max_workers` more
@@ -100,8 +103,7 @@ pub struct Scheduler {
     life: Life,
     /// Whether `min_workers` applies yet.
     awake: bool,
-    /// Whether no job is assigned.
-    is_paused: bool,
+    mode: Mode,
     /// Jobs that were accepted and have not been resolved.
     jobs: IdMap<JobId, Job>,
     /// The jobs that wait.
@@ -173,7 +175,7 @@ impl Scheduler {
             now: Time::ZERO,
             life: Life::Open,
             awake: false,
-            is_paused: false,
+            mode: Mode::Running,
             jobs: IdMap::default(),
             queue: Queue::new(),
             aside: Queue::new(),
@@ -225,10 +227,13 @@ impl Scheduler {
             Event::Outgrown { worker } => self.outgrown(worker),
             Event::Reload { generation } => self.reload(generation),
             Event::Resize { min, max } => self.resize(min, max),
-            Event::Pause => self.is_paused = self.life == Life::Open,
-            Event::Resume => self.is_paused = false,
+            Event::Reconfigure { settings } => self.reconfigure(settings),
+            Event::Pause => self.enter_mode(Mode::Paused),
+            Event::Close => self.enter_mode(Mode::Closed),
+            Event::Resume => self.enter_mode(Mode::Running),
             Event::Pardon { payload } => self.pardon(payload),
             Event::PardonClient { client } => self.clients.pardon(client),
+            Event::Retire { worker } => self.operator_retires(worker),
             Event::Kill { worker } => self.operator_kills(worker),
             Event::Tick => self.tick(),
             Event::Drain { limit } => self.drain(limit),

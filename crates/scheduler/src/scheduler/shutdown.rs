@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::orders::Mode;
 use super::{Due, Scheduler};
 use crate::phase::Phase;
 use crate::{Action, Cause, Event, Stage, Verdict};
@@ -22,7 +23,7 @@ pub(super) enum Life {
 impl Scheduler {
     pub(super) fn drain(&mut self, limit: Option<Duration>) {
         self.life = self.life.max(Life::Draining);
-        self.is_paused = false;
+        self.mode = Mode::Running;
         self.give_up_reloads();
         if self.life == Life::Draining
             && let Some(end) = limit.map(|limit| self.now + limit)
@@ -41,7 +42,7 @@ impl Scheduler {
             return;
         }
         self.life = Life::Stopping;
-        self.is_paused = false;
+        self.mode = Mode::Running;
         self.give_up_reloads();
         while let Some(job) = self.queue.front().or_else(|| self.aside.front()) {
             self.resolve(job, Verdict::ShutDown { stage: self.stage(job) });

@@ -82,7 +82,7 @@ impl Scheduler {
     /// Returns whether workers are missing. Each idle or starting worker serves one waiting job.
     /// The pool keeps the spares in addition.
     fn is_short(&self, turned_away: usize) -> bool {
-        let waiting = if self.is_paused { 0 } else { self.queued().saturating_add(turned_away) };
+        let waiting = if self.is_paused() { 0 } else { self.queued().saturating_add(turned_away) };
         let at_hand = self.fleet.idle() + self.fleet.starting();
         self.regulars() < self.least() || at_hand < waiting.saturating_add(self.spares())
     }

@@ -63,6 +63,9 @@ impl Scheduler {
     pub(super) fn rest(&mut self, id: WorkerId) {
         if let Some(worker) = self.fleet.enter(id, Phase::Idle) {
             worker.idle_since = self.now;
+            if worker.is_dismissed {
+                self.retire(id, Cause::Ordered);
+            }
         }
     }
 
@@ -259,13 +262,6 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn operator_kills(&mut self, id: WorkerId) {
-        if self.fleet.phase(id).is_none() {
-            self.counters.stale_events += 1;
-        }
-        self.kill(id, Cause::Killed);
-    }
-
     /// Asks a worker to give up a job that is already resolved. The worker lives if it does so
     /// within the grace. A worker that was killed gets no further orders.
     pub(super) fn abandon(&mut self, id: WorkerId, job: JobId, cause: Cause) {
@@ -295,6 +291,10 @@ impl Scheduler {
     /// Retiring workers must not accumulate if they cannot exit fast enough. Beyond `max_workers`
     /// of them, the pool kills the worker and replaces it only after its death.
     pub(super) fn retire(&mut self, id: WorkerId, cause: Cause) {
+        // It may have retired by order as it became idle.
+        if self.fleet.phase(id) != Some(Phase::Idle) {
+            return;
+        }
         if !self.may_retire() {
             return self.kill(id, cause);
         }

@@ -100,7 +100,7 @@ fn what_the_pool_asks_for_is_told_by_why_it_asked() {
 
     let mut pool = Pool::ready(fixed(1));
     pool.kill(0);
-    is_gone_for(&mut pool, 0, Death::Killed, Cause::Killed);
+    is_gone_for(&mut pool, 0, Death::Killed, Cause::Ordered);
 
     let mut pool = Pool::ready(Config { idle_timeout: Some(ms(1_000)), ..elastic(0, 1) });
     pool.submit(0);

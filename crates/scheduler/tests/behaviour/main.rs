@@ -9,6 +9,7 @@ mod clients;
 mod deadlines;
 mod fresh;
 mod idling;
+mod orders;
 mod pausing;
 mod pool;
 mod quarantine;

@@ -21,7 +21,7 @@ macro_rules! variants {
 
 variants! { EVENTS, event, Event:
     Start Submit Identified Cancel Committed Ready Recalled Unbegun PassedOver Done Died Violated HungUp Stalled Outgrown
-    Reload Resize Pause Resume Pardon PardonClient Kill Tick Drain Stop
+    Reload Resize Reconfigure Pause Close Resume Pardon PardonClient Retire Kill Tick Drain Stop
 }
 
 variants! { ACTIONS, action, Action:

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use procpool_scheduler::{Config, Event, WorkerId, WorkerState};
+use procpool_scheduler::{Config, Event, Settings, WorkerId, WorkerState};
 
 use crate::run::Run;
 
@@ -21,6 +21,8 @@ pub(crate) struct Bounds {
     /// Number of workers in service when the pool became smaller, less those that have gone since.
     pub(crate) in_service: usize,
     pub(crate) retiring: usize,
+    /// Largest maximum number of jobs that may wait so far.
+    pub(crate) queue: usize,
 }
 
 impl Run {
@@ -36,7 +38,13 @@ impl Run {
         let max = max.max(1);
         (self.config.min_workers, self.config.max_workers) = (min.min(max), max);
         let (in_service, retiring) = self.counts();
-        self.bounds = Bounds { peak: self.bounds.peak.max(max), in_service, retiring };
+        self.bounds = Bounds { peak: self.bounds.peak.max(max), in_service, retiring, ..self.bounds };
+    }
+
+    /// Applies other settings from the next event on.
+    pub(crate) fn reconfigure(&mut self, settings: Settings) {
+        self.config.apply(settings);
+        self.bounds.queue = self.bounds.queue.max(settings.queue);
     }
 
     fn check_size(&mut self) {
@@ -105,7 +113,7 @@ impl Run {
 
     /// Checks that the number of waiting jobs stays within its limits, in the queue and aside.
     fn check_bounds(&self) {
-        let Config { queue, queue_bytes, ahead, poison, .. } = self.config;
+        let (Config { queue_bytes, ahead, poison, .. }, queue) = (self.config, self.bounds.queue);
         let (queued, apart) = (self.scheduler.queued(), self.scheduler.set_apart());
         let most_apart = if poison.deaths > 0 { queue.max(1) } else { 0 };
         // Jobs return to the queue if their workers died before they had begun them. This includes
@@ -184,5 +192,9 @@ impl Run {
         assert!(self.world.alive.values().all(|process| process.generation == current), "outdated workers");
         assert!(self.world.alive.len() <= max, "one too many: {:?}", self.scheduler);
         assert!(!self.scheduler.is_reloading(), "{:?}", self.scheduler);
+        assert!(
+            self.world.alive.values().all(|process| !process.is_dismissed),
+            "one was to retire, and stays"
+        );
     }
 }

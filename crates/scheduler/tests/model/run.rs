@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use procpool_scheduler::{
-    Action, Client, Config, Death, Event, Fingerprint, Generation, Health, JobId, Priority, ReloadEnd,
-    Scheduler, Tenant, Terms, Time, Verdict, WorkerId,
+    Action, Client, Config, Death, Event, Fingerprint, Generation, Health, JobId, Priority, Refusal,
+    ReloadEnd, Scheduler, Settings, Tenant, Terms, Time, Verdict, WorkerId,
 };
 
 use crate::blame::Blame;
@@ -30,6 +30,8 @@ pub(crate) struct Run {
     pub(crate) is_draining: bool,
     /// No job may be assigned.
     pub(crate) is_paused: bool,
+    /// No job may be accepted.
+    is_closed: bool,
     is_stopped: bool,
     pub(crate) is_drained: bool,
     /// Number of the last reload, and the reloads that have not ended yet.
@@ -45,7 +47,7 @@ impl Run {
         Self {
             scheduler: Scheduler::new(config, seed).expect("a valid configuration"),
             config,
-            bounds: Bounds { peak: config.max_workers, in_service: 0, retiring: 0 },
+            bounds: Bounds { peak: config.max_workers, in_service: 0, retiring: 0, queue: config.queue },
             now: Time::ZERO,
             told: Time::ZERO,
             world: World::default(),
@@ -54,6 +56,7 @@ impl Run {
             has_submitted: false,
             is_draining: false,
             is_paused: false,
+            is_closed: false,
             is_stopped: false,
             is_drained: false,
             last_generation: 0,
@@ -135,11 +138,19 @@ impl Run {
                 Some(Event::Reload { generation: Generation(self.last_generation) })
             }
             Step::Resize { min, max } => Some(Event::Resize { min, max }),
+            Step::Reconfigure { queue, spares, millis } => {
+                let settings = self.scheduler.settings();
+                let idle_timeout = settings.idle_timeout.map(|_| Duration::from_millis(millis));
+                let settings = Settings { queue, spares, idle_timeout, ..settings };
+                Some(Event::Reconfigure { settings })
+            }
             Step::Pause => Some(Event::Pause),
+            Step::Close => Some(Event::Close),
             Step::Resume => Some(Event::Resume),
             Step::Pardon { payload } => Some(Event::Pardon { payload: payload.map(Fingerprint) }),
             Step::PardonClient { client } => Some(Event::PardonClient { client: Client(client) }),
             Step::Violate { pick } => Some(Event::Violated { worker: self.world.pick(pick)? }),
+            Step::Retire { pick } => Some(Event::Retire { worker: self.world.pick(pick)? }),
             Step::Kill { pick } => Some(Event::Kill { worker: self.world.pick(pick)? }),
             Step::Pass { micros } => {
                 self.now = self.now + Duration::from_micros(micros);
@@ -187,14 +198,20 @@ impl Run {
         match event {
             Event::Start => self.is_started = true,
             Event::Submit { .. } => self.has_submitted = true,
-            Event::Drain { .. } => (self.is_draining, self.is_paused) = (true, false),
-            Event::Stop => (self.is_draining, self.is_stopped, self.is_paused) = (true, true, false),
-            Event::Pause => self.is_paused = !self.is_draining,
-            Event::Resume => self.is_paused = false,
+            Event::Drain { .. } => self.is_draining = true,
+            Event::Stop => (self.is_draining, self.is_stopped) = (true, true),
+            Event::Pause => (self.is_paused, self.is_closed) = (true, false),
+            Event::Close => (self.is_paused, self.is_closed) = (false, true),
+            Event::Resume => (self.is_paused, self.is_closed) = (false, false),
+            Event::Reconfigure { settings } => self.reconfigure(settings),
+            Event::Retire { worker } => self.world.dismiss(worker),
             Event::Resize { min, max } => self.resize(min, max),
             Event::Reload { generation } => assert!(self.open_reloads.insert(generation)),
             _ => {}
         }
+        self.is_paused &= !self.is_draining;
+        self.is_closed &= !self.is_draining;
+        let accepted = self.scheduler.counters().accepted;
         let earned = self.earned(event);
         self.lose(event);
         let blame = Blame::before(&self.scheduler, self.told);
@@ -206,6 +223,7 @@ impl Run {
             self.log.push(action);
             self.perform(action);
         }
+        assert!(!self.is_closed || self.scheduler.counters().accepted == accepted, "a closed pool accepts");
         self.check(event);
     }
 
@@ -249,7 +267,10 @@ impl Run {
         let is_answer = matches!(action, Action::Refuse { .. } | Action::Reloaded { .. });
         assert!(!self.is_drained || is_answer, "{action:?} after Drained");
         match action {
-            Action::Refuse { job, reason } => self.ledger.refuse(job, reason),
+            Action::Refuse { job, reason } => {
+                assert!(reason != Refusal::Closed || self.is_closed, "job {job} is refused for no order");
+                self.ledger.refuse(job, reason);
+            }
             Action::Start { worker, generation } => {
                 assert!(!self.is_stopped, "{worker} is started after a stop");
                 self.world.spawn(worker, generation);
@@ -331,6 +352,7 @@ fn of_the_dead(worker: WorkerId, job: JobId, pick: usize, event: u8) -> Event {
         5 => Event::Unbegun { worker },
         6 => Event::PassedOver { worker, job },
         7 => Event::Stalled { worker, has_begun: false },
+        8 => Event::Retire { worker },
         _ => Event::Kill { worker },
     }
 }

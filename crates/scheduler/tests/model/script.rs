@@ -69,8 +69,15 @@ pub(crate) enum Step {
         min: usize,
         max: usize,
     },
-    /// An operator stops the assignment of jobs, or goes on with it.
+    /// An operator changes other settings.
+    Reconfigure {
+        queue: usize,
+        spares: usize,
+        millis: u64,
+    },
+    /// An operator stops the assignment of jobs or their acceptance, or goes on with both.
     Pause,
+    Close,
     Resume,
     /// An operator pardons a payload, or all payloads.
     Pardon {
@@ -81,6 +88,9 @@ pub(crate) enum Step {
         client: u64,
     },
     Violate {
+        pick: usize,
+    },
+    Retire {
         pick: usize,
     },
     Kill {
@@ -165,6 +175,7 @@ fn brisk_step() -> impl Strategy<Value = Step> {
         3 => (pick.clone(), any::<bool>(), death())
             .prop_map(|(pick, handed_over, death)| Step::Crash { pick, handed_over, death }),
         2 => pick.clone().prop_map(|pick| Step::HangUp { pick }),
+        1 => pick.clone().prop_map(|pick| Step::Retire { pick }),
         1 => pick.prop_map(|pick| Step::Kill { pick }),
         5 => (0..50u64).prop_map(|micros| Step::Pass { micros }),
         10 => (2_000..5_000u64).prop_map(|micros| Step::Wait { micros }),
@@ -246,11 +257,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pick.clone().prop_map(|pick| Step::Outgrow { pick }),
         3 => Just(Step::Reload),
         2 => (0..=5usize, 0..=4usize).prop_map(|(min, max)| Step::Resize { min, max }),
+        1 => (0..=8usize, 0..3usize, 1..40u64)
+            .prop_map(|(queue, spares, millis)| Step::Reconfigure { queue, spares, millis }),
         1 => Just(Step::Pause),
-        2 => Just(Step::Resume),
+        1 => Just(Step::Close),
+        3 => Just(Step::Resume),
         1 => prop::option::of(0..4u64).prop_map(|payload| Step::Pardon { payload }),
         1 => (0..2u64).prop_map(|client| Step::PardonClient { client }),
         2 => pick.clone().prop_map(|pick| Step::Violate { pick }),
+        2 => pick.clone().prop_map(|pick| Step::Retire { pick }),
         2 => pick.clone().prop_map(|pick| Step::Kill { pick }),
         20 => prop_oneof![1 => 0..100u64, 4 => 0..15_000u64].prop_map(|micros| Step::Pass { micros }),
         20 => Just(Step::Tick),
@@ -277,6 +292,6 @@ fn nonsense() -> impl Strategy<Value = Nonsense> {
         pick.clone().prop_map(|pick| Nonsense::ReadyAgain { pick }),
         pick.clone().prop_map(|pick| Nonsense::AnswerToNoQuestion { pick }),
         pick.clone().prop_map(|pick| Nonsense::PassedOverNothing { pick }),
-        (pick, 0..9u8).prop_map(|(pick, event)| Nonsense::Dead { pick, event }),
+        (pick, 0..10u8).prop_map(|(pick, event)| Nonsense::Dead { pick, event }),
     ]
 }

@@ -33,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) has_hung_up: bool,
     pub(crate) is_killed: bool,
     pub(crate) is_retiring: bool,
+    /// An operator wants it to retire.
+    pub(crate) is_dismissed: bool,
 }
 
 impl Process {
@@ -101,6 +103,7 @@ impl World {
         assert!(process.is_up, "{worker} gets a job before it is ready");
         assert!(!process.is_killed && !process.is_retiring, "{worker} is on its way out and gets a job");
         assert!(!process.has_hung_up && !process.is_suspect, "{worker} is about to die and gets a job");
+        assert!(!process.is_dismissed, "{worker} was to retire and gets a job");
         process.held.push_back(job);
         let is_ahead = process.held.len() > 1;
         if is_ahead {
@@ -136,6 +139,12 @@ impl World {
         let process = self.process(worker);
         assert!(process.is_up && process.held.is_empty() && !process.is_killed, "{worker} cannot retire");
         assert!(!std::mem::replace(&mut process.is_retiring, true), "{worker} is retired twice");
+    }
+
+    pub(crate) fn dismiss(&mut self, worker: WorkerId) {
+        if let Some(process) = self.alive.get_mut(&worker) {
+            process.is_dismissed = true;
+        }
     }
 
     pub(crate) fn pick(&self, pick: usize) -> Option<WorkerId> {

@@ -61,8 +61,13 @@ pub(crate) enum Happening {
         min: usize,
         max: usize,
     },
-    /// An operator stops the assignment of jobs, or goes on with it.
+    /// An operator changes other settings, drawn from this number.
+    Reconfigure(u64),
+    /// An operator retires a worker.
+    Retire,
+    /// An operator stops the assignment of jobs or their acceptance, or goes on with both.
     Pause,
+    Close,
     Resume,
     Drain,
 }

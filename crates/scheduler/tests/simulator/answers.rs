@@ -20,6 +20,7 @@ impl Run {
             Refusal::DuplicateId => self.coverage.met("duplicate ids"),
             Refusal::QueueBytesFull { .. } => self.coverage.met("refused for its bytes"),
             Refusal::Client { .. } => self.coverage.met("refused for its client"),
+            Refusal::Closed => self.coverage.met("refused by order"),
             Refusal::QueueFull | Refusal::ShuttingDown => {}
         }
         if reason == Refusal::DuplicateId { Ok(()) } else { self.ledger.refuse(job) }
@@ -49,6 +50,7 @@ impl Run {
             Refusal::Client { deaths, retry } => {
                 (self.shunned(job)? == Some((deaths, retry)), "clients_that_kill_are_refused")
             }
+            Refusal::Closed => (self.is_closed, "refusals_tell_the_truth"),
             Refusal::ShuttingDown => (self.is_ending, "refusals_tell_the_truth"),
             Refusal::DuplicateId => (self.again.take() == Some(job), "refusals_tell_the_truth"),
         };
@@ -68,6 +70,7 @@ impl Run {
     /// Checks a job that the pool accepted.
     pub(crate) fn check_accepted(&mut self, job: JobId) -> Result<(), Broken> {
         holds(!self.is_ending, "nothing_after_shutdown", || format!("job {job} is accepted"))?;
+        holds(!self.is_closed, "a_closed_pool_takes_no_job", || format!("job {job} is accepted"))?;
         self.check_client(job)?;
         let ((queued, waiting), more) = (self.before.in_line(), self.ledger.get(job)?.terms.bytes);
         let has_bytes = queued == 0 || waiting + more <= self.plan.config.queue_bytes;

@@ -52,6 +52,9 @@ pub(crate) enum Bug {
     KnowsNoTenants,
     HoldsBackTheLow,
     IgnoresPauses,
+    IgnoresClosings,
+    RetiresNobodyByOrder,
+    KillsTheBusyToShrink,
 }
 
 /// Each bug with the promise that it breaks.
@@ -97,6 +100,9 @@ pub(crate) const ALL: &[(Bug, &str)] = &[
     (Bug::KnowsNoTenants, "tenants_take_turns"),
     (Bug::HoldsBackTheLow, "nobody_starves"),
     (Bug::IgnoresPauses, "nothing_begins_in_a_pause"),
+    (Bug::IgnoresClosings, "a_closed_pool_takes_no_job"),
+    (Bug::RetiresNobodyByOrder, "the_dismissed_get_no_job"),
+    (Bug::KillsTheBusyToShrink, "kills_have_a_reason"),
 ];
 
 /// A scheduler, correct or with a bug.
@@ -203,6 +209,12 @@ impl Faulty {
             }
             Event::Tick if self.has(Bug::IgnoresTime) => {}
             Event::Pause if self.has(Bug::IgnoresPauses) => {}
+            Event::Close if self.has(Bug::IgnoresClosings) => {}
+            Event::Retire { .. } if self.has(Bug::RetiresNobodyByOrder) => {}
+            Event::Resize { max, .. } if self.has(Bug::KillsTheBusyToShrink) => {
+                self.scheduler.handle(now, event);
+                self.kill_surplus(max);
+            }
             Event::Drain { .. } | Event::Stop if self.has(Bug::GoesOnAfterADrain) && !self.is_draining => {
                 self.is_draining = true;
             }
@@ -248,6 +260,13 @@ impl Faulty {
     fn is_full_of_all(&self) -> bool {
         let idle = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Idle).count();
         self.scheduler.set_apart() > 0 && self.scheduler.queued() >= self.queue.saturating_add(idle)
+    }
+
+    /// Kills busy workers beyond the maximum, as a pool that does not wait for them to become idle.
+    fn kill_surplus(&mut self, max: usize) {
+        let surplus = self.scheduler.workers().count().saturating_sub(max);
+        let busy = self.scheduler.workers().filter(|&(_, state, _)| state == WorkerState::Busy);
+        self.extra.extend(busy.take(surplus).map(|(worker, _, job)| Action::Kill { worker, job }));
     }
 
     /// Kills workers at the end of their grace, even if they have obeyed since.

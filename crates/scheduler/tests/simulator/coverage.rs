@@ -51,6 +51,9 @@ pub(crate) const EVERYTHING: &[&str] = &[
     "taken back",
     "resized",
     "paused",
+    "refused by order",
+    "reconfigured",
+    "retired by order",
 ];
 
 impl Coverage {
@@ -143,5 +146,6 @@ fn cause_met(cause: Cause) -> &'static str {
         Cause::Reloaded => "gone: reloaded",
         Cause::Idle => "gone: idle",
         Cause::ShutDown => "gone: shut down",
+        Cause::Ordered => "gone: ordered",
     }
 }

@@ -1,4 +1,4 @@
-//! The events of a run: jobs, cancels, actions of processes, faults, reloads, the end.
+//! The events of a run: jobs, cancels, actions of processes, faults, reloads.
 
 use std::time::Duration;
 
@@ -62,7 +62,10 @@ impl Run {
             Happening::Outside => self.outside(),
             Happening::Reload => self.reload(),
             Happening::Resize { min, max } => self.resize(min, max),
+            Happening::Reconfigure(number) => self.reconfigure(number),
+            Happening::Retire => self.retire(),
             Happening::Pause => self.pause(),
+            Happening::Close => self.close(),
             Happening::Resume => self.resume(),
             Happening::Drain => self.end(),
         }
@@ -377,24 +380,5 @@ impl Run {
             self.feed(Event::Reload { generation })?;
         }
         Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), Broken> {
-        if !self.plan.ends_early {
-            self.check_rest()?;
-        }
-        (self.is_ending, self.is_held) = (true, false);
-        match self.random.between(0, 2) {
-            0 => {
-                self.limit = Some(self.now);
-                self.feed(Event::Stop)
-            }
-            // Long enough for most jobs. Without a limit a job that hangs would block the end.
-            _ => {
-                let limit = self.random.millis(0, 200);
-                self.limit = Some(self.now + limit);
-                self.feed(Event::Drain { limit: Some(limit) })
-            }
-        }
     }
 }

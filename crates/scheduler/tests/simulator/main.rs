@@ -30,6 +30,7 @@ mod rest;
 mod run;
 mod sizes;
 mod turns;
+mod wishes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

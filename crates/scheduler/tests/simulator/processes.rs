@@ -43,6 +43,8 @@ pub(crate) struct Process {
     pub(crate) is_suspect: bool,
     pub(crate) has_hung_up: bool,
     pub(crate) is_outgrown: bool,
+    /// An operator wants it to retire.
+    pub(crate) is_dismissed: bool,
     /// It broke the protocol before anything else ordered its death.
     pub(crate) is_violator: bool,
     /// It was started while the breaker was open.
@@ -146,6 +148,8 @@ impl Processes {
         is_suspect: bool,
         config: &Config,
     ) -> Result<bool, Broken> {
+        let stays = !self.ordered(id)?.is_dismissed;
+        holds(stays, "the_dismissed_get_no_job", || format!("{id} gets job {job}"))?;
         if self.ordered(id)?.job.is_some() || self.ordered(id)?.passed_over.is_some() {
             return self.assign_ahead(id, job, config).map(|()| false);
         }

@@ -25,6 +25,7 @@ impl Run {
         let process = self.processes.ordered(id)?;
         let is_wanted = match self.cause {
             Event::Kill { worker } | Event::Violated { worker } => worker == id,
+            Event::Retire { worker } => worker == id && !process.is_ready,
             Event::Stalled { worker, .. } => worker == id && process.job.is_none(),
             _ => false,
         };
@@ -45,7 +46,8 @@ impl Run {
         let least = if self.is_awake { config.min_workers } else { 0 };
         let now = self.now;
         let process = self.processes.ordered(id)?;
-        let is_spent = process.is_suspect || (config.process_per_job && process.jobs_done > 0);
+        let is_spent =
+            process.is_suspect || process.is_dismissed || (config.process_per_job && process.jobs_done > 0);
         let is_old = process.generation < current || self.may_be_worn(id);
         let process = self.processes.ordered(id)?;
         let idle_since = process.idle_since;
@@ -103,7 +105,8 @@ impl Run {
         let is_worn = |process: &Process| {
             let by_jobs = recycling.jobs.is_some_and(|jobs| process.jobs_done >= jobs.get());
             let age = now.since(process.ready_at);
-            process.is_outgrown || by_jobs || recycling.lifetime.is_some_and(|most| age > most + RENEWAL)
+            let is_unwanted = process.is_outgrown || process.is_dismissed;
+            is_unwanted || by_jobs || recycling.lifetime.is_some_and(|most| age > most + RENEWAL)
         };
         let worn = self.processes.iter().find(|(_, it)| it.serves() && is_worn(it));
         holds(worn.is_none() || self.is_in_trouble(), "the_worn_are_replaced", || {
@@ -118,7 +121,8 @@ impl Run {
         let is_above = self.processes.count(|it| !it.is_retiring) > max;
         let recycling = self.plan.config.recycling;
         let renews = recycling.jobs.is_some() || recycling.lifetime.is_some();
-        let has_reason = self.processes.iter().any(|(_, it)| it.generation != current || it.is_outgrown);
+        let is_going = |it: &Process| it.generation != current || it.is_outgrown || it.is_dismissed;
+        let has_reason = self.processes.iter().any(|(_, it)| is_going(it));
         let is_fine = !is_above
             || self.is_shrinking()
             || self.was_set_apart()

@@ -72,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) is_ending: bool,
     /// An operator has paused the pool.
     pub(crate) is_held: bool,
+    /// An operator has closed the pool.
+    pub(crate) is_closed: bool,
     /// When the pool ends everything that is left.
     pub(crate) limit: Option<Time>,
     /// Whether the scheduler has learned that this time has come.
@@ -85,7 +87,7 @@ impl Run {
         let plan = Plan::draw(&mut random);
         let pool = Faulty::new(plan.config, seed, bug);
         let plan_is_lazy = plan.config.lazy;
-        let sizes = Sizes::of(plan.config.max_workers);
+        let sizes = Sizes::of(&plan.config);
         Self {
             seed,
             sizes,
@@ -121,6 +123,7 @@ impl Run {
             is_awake: !plan_is_lazy,
             is_ending: false,
             is_held: false,
+            is_closed: false,
             limit: None,
             is_stopped: false,
             is_drained: false,
@@ -132,6 +135,7 @@ impl Run {
         let end = self.schedule();
         self.schedule_sizes(self.seed, end);
         self.schedule_holds(self.seed, end);
+        self.schedule_orders(self.seed, end);
         self.feed(Event::Start)?;
         for _ in 0..MOST_STEPS {
             let Some((at, happening)) = self.agenda.next() else { return self.check_end() };
@@ -234,15 +238,17 @@ impl Run {
     /// Checks the promises that hold after every event.
     fn check(&mut self, event: Event) -> Result<(), Broken> {
         let scheduler = &self.pool.scheduler;
-        let (max, queue) = (self.plan.config.max_workers, self.plan.config.queue);
+        let max = self.plan.config.max_workers;
         let (queued, apart) = (scheduler.queued(), scheduler.set_apart());
+        let queue = self.sizes.queue_for(&self.plan.config, queued);
         // Jobs that were set aside may have returned to the queue.
         let most_apart = if self.last_apart.is_some() { queue.max(1) } else { 0 };
         let most = (self.sizes.peak + 1) * (1 + self.plan.config.ahead);
         let has_room = queued <= queue + most + most_apart;
         holds(has_room, "the_queue_is_bounded", || format!("{queued} jobs wait in a queue of {queue}"))?;
         let bytes = scheduler.set_apart_bytes();
-        let is_bounded = apart <= queue.max(1) && (apart <= 1 || bytes <= self.plan.config.queue_bytes);
+        let most_bytes = self.sizes.most_queue_bytes;
+        let is_bounded = apart <= queue.max(1) && (apart <= 1 || bytes <= most_bytes);
         holds(is_bounded, "the_queue_is_bounded", || format!("{apart} jobs of {bytes} bytes wait aside"))?;
         let in_service = self.processes.len() - self.processes.retiring();
         self.check_size()?;

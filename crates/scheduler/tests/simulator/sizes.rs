@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use procpool_scheduler::{Event, Time};
+use procpool_scheduler::{Config, Event, Time};
 
 use crate::agenda::Happening;
 use crate::broken::Broken;
@@ -20,11 +20,28 @@ pub(crate) struct Sizes {
     in_service: usize,
     retiring: usize,
     was_resized: bool,
+    /// Maximum number of jobs that may wait, or the number that waited when it became lower.
+    queue: usize,
+    /// Largest maximum of waiting bytes so far.
+    pub(crate) most_queue_bytes: usize,
 }
 
 impl Sizes {
-    pub(crate) fn of(max: usize) -> Self {
-        Self { peak: max, ..Self::default() }
+    pub(crate) fn of(config: &Config) -> Self {
+        let (queue, most_queue_bytes) = (config.queue, config.queue_bytes);
+        Self { peak: config.max_workers, queue, most_queue_bytes, ..Self::default() }
+    }
+
+    /// Returns the number of jobs that may wait now, of which `queued` do.
+    pub(crate) fn queue_for(&mut self, config: &Config, queued: usize) -> usize {
+        let before = self.queue;
+        self.queue = config.queue.max(before.min(queued));
+        config.queue.max(before)
+    }
+
+    pub(crate) fn reconfigured(&mut self, config: &Config) {
+        self.queue = self.queue.max(config.queue);
+        self.most_queue_bytes = self.most_queue_bytes.max(config.queue_bytes);
     }
 }
 
@@ -58,13 +75,13 @@ impl Run {
     }
 
     pub(crate) fn pause(&mut self) -> Result<(), Broken> {
-        self.is_held = !self.is_ending;
+        (self.is_held, self.is_closed) = (!self.is_ending, false);
         self.coverage.met("paused");
         self.feed(Event::Pause)
     }
 
     pub(crate) fn resume(&mut self) -> Result<(), Broken> {
-        self.is_held = false;
+        (self.is_held, self.is_closed) = (false, false);
         self.feed(Event::Resume)
     }
 
@@ -72,7 +89,8 @@ impl Run {
         (self.plan.config.min_workers, self.plan.config.max_workers) = (min, max);
         let retiring = self.processes.retiring();
         let in_service = self.processes.len() - retiring;
-        self.sizes = Sizes { peak: self.sizes.peak.max(max), in_service, retiring, was_resized: true };
+        let peak = self.sizes.peak.max(max);
+        self.sizes = Sizes { peak, in_service, retiring, was_resized: true, ..self.sizes };
         self.coverage.met("resized");
         self.feed(Event::Resize { min, max })
     }
