@@ -3,8 +3,8 @@
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport,
-    Reloaded, Submission, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
+    ReloadError, ReloadReport, Reloaded, Submission, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -207,6 +207,29 @@ impl Admin for Coordinator {
             pool.resume();
         }
         Some(())
+    }
+
+    fn drain(&self, pool: &str) -> Option<()> {
+        self.pools.get(pool).map(RawPool::drain)
+    }
+
+    fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
+        let pool = self.pools.values().find(|pool| pool.order_worker(worker, order))?;
+        Some(pool.name().to_owned())
+    }
+
+    fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
+        let pool = self.pools.get(pool)?;
+        Some((pool.settings(), pool.configured()))
+    }
+
+    fn reconfigure(
+        &self,
+        pool: &str,
+        from: &PoolSettings,
+        to: &PoolSettings,
+    ) -> Option<Result<(), ReconfigureError>> {
+        Some(self.pools.get(pool)?.reconfigure_from(from, to))
     }
 
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {

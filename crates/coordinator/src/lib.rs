@@ -10,6 +10,7 @@
 
 mod coordinator;
 mod invalid;
+mod job_times;
 mod limits;
 mod mailbox;
 mod pool;

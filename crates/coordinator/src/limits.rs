@@ -3,10 +3,11 @@
 //! Field names are the keys of the configuration file and the methods of the builders.
 
 use crate::invalid::{InvalidLimits, MAX_WORKERS};
+use crate::job_times::JobTimes;
 use crate::sharing;
 use crate::supervision::Supervision;
 use procpool_process::WorkerLimits;
-use procpool_protocol::engine::JobLimits;
+use procpool_protocol::engine::PoolSettings;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use procpool_protocol::recording::MAX_HISTORY;
 use procpool_scheduler as scheduler;
@@ -67,9 +68,6 @@ pub struct PoolLimits {
 /// Maximum number of jobs that a worker has ahead while jobs are small. More would not make a batch cheaper,
 /// and all of them wait for a wake-up more if the one before them turns out long.
 const AHEAD: usize = 64;
-
-/// Maximum timeout that a job may ask for, unless the pool sets its own.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Processors that this process may use. Asked once: the answer is in half a dozen files of `/proc` and `/sys`, and every
 /// `run_once` needs it.
@@ -145,36 +143,36 @@ impl PoolLimits {
 
     /// Returns the maximum timeout that a job may ask for, or `None` if there is no maximum.
     pub fn longest_timeout(&self) -> Option<Duration> {
-        match self.max_timeout {
-            Some(Duration::MAX) => None,
-            Some(max) => Some(max),
-            None => self.timeout.map(|timeout| timeout.max(LONGEST_TIMEOUT)),
-        }
+        self.times().longest()
     }
 
-    /// Returns the limits that apply to a job that asks for `job`.
-    pub(crate) fn of_job(&self, job: JobLimits) -> JobLimits {
-        let max = self.longest_timeout();
-        let cut = |asked: Option<Duration>| match (asked, max) {
-            (Some(asked), Some(max)) => Some(asked.min(max)),
-            (asked, None) => asked,
-            (None, max) => max,
-        };
-        let run_timeout = job.run_timeout.or(self.run_timeout);
-        JobLimits::new()
-            .timeout(cut(job.timeout.or(self.timeout)))
-            .run_timeout(run_timeout.map(|run| run.min(max.unwrap_or(run))))
+    /// Returns the bounds on the times of its jobs.
+    pub(crate) fn times(&self) -> JobTimes {
+        JobTimes { timeout: self.timeout, run_timeout: self.run_timeout, max: self.max_timeout }
     }
 
-    /// Returns the limits of one of many jobs that nobody awaits alone. Its time counts from the moment at
-    /// which it is given to a worker, unless `job` says how long it may wait.
-    pub(crate) fn of_batched_job(&self, job: JobLimits) -> JobLimits {
-        let limits = self.of_job(job);
-        let run_timeout = match (job.run_timeout, job.timeout) {
-            (None, None) => limits.run_timeout.into_iter().chain(limits.timeout).min(),
-            _ => limits.run_timeout,
-        };
-        JobLimits::new().timeout(job.timeout.and(limits.timeout)).run_timeout(run_timeout)
+    /// Returns the settings that may change while the pool runs.
+    pub fn settings(&self) -> PoolSettings {
+        let mut settings = PoolSettings::default();
+        (settings.min_workers, settings.max_workers) = (self.min_workers, self.max_workers);
+        (settings.queue, settings.queue_bytes) = (self.queue, self.queue_bytes);
+        settings.spares = self.supervision.spares;
+        settings.idle_timeout = self.supervision.idle_timeout;
+        (settings.timeout, settings.run_timeout) = (self.timeout, self.run_timeout);
+        settings.max_timeout = self.max_timeout;
+        (settings.grace, settings.stop_timeout) = (self.grace, self.stop_timeout);
+        settings
+    }
+
+    /// Replaces the settings that may change while the pool runs.
+    pub fn apply(&mut self, settings: &PoolSettings) {
+        (self.min_workers, self.max_workers) = (settings.min_workers, settings.max_workers);
+        (self.queue, self.queue_bytes) = (settings.queue, settings.queue_bytes);
+        self.supervision.spares = settings.spares;
+        self.supervision.idle_timeout = settings.idle_timeout;
+        (self.timeout, self.run_timeout) = (settings.timeout, settings.run_timeout);
+        self.max_timeout = settings.max_timeout;
+        (self.grace, self.stop_timeout) = (settings.grace, settings.stop_timeout);
     }
 
     /// Returns the maximum length of a payload that goes through shared memory, in bytes, or 0 if none does.
@@ -205,59 +203,6 @@ impl PoolLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn seconds(seconds: u64) -> Option<Duration> {
-        Some(Duration::from_secs(seconds))
-    }
-
-    #[test]
-    fn nothing_lifts_the_operators_bound() {
-        let limits = PoolLimits { timeout: None, max_timeout: seconds(10), ..PoolLimits::default() };
-        let asks =
-            |timeout, run_timeout| limits.of_job(JobLimits::new().timeout(timeout).run_timeout(run_timeout));
-        assert_eq!(
-            asks(seconds(60), seconds(60)),
-            JobLimits::new().timeout(seconds(10)).run_timeout(seconds(10))
-        );
-        assert_eq!(asks(seconds(2), None), JobLimits::new().timeout(seconds(2)).run_timeout(None));
-        assert_eq!(asks(None, None), JobLimits::new().timeout(seconds(10)).run_timeout(None));
-    }
-
-    #[test]
-    fn nobody_asks_for_more_than_ten_minutes_unless_the_pool_says_so() {
-        let granted = |timeout, max_timeout| {
-            let limits = PoolLimits { timeout, max_timeout, ..PoolLimits::default() };
-            let hour = JobLimits::new().timeout(seconds(3600)).run_timeout(seconds(3600));
-            let JobLimits { timeout, run_timeout, .. } = limits.of_job(hour);
-            assert_eq!(timeout, run_timeout);
-            timeout
-        };
-        assert_eq!(granted(seconds(30), None), seconds(600));
-        assert_eq!(granted(seconds(900), None), seconds(900));
-        assert_eq!(granted(None, None), seconds(3600));
-        assert_eq!(granted(seconds(30), Some(Duration::MAX)), seconds(3600));
-        assert_eq!(granted(seconds(30), seconds(5)), seconds(5));
-        let unbounded = PoolLimits { timeout: None, ..PoolLimits::default() };
-        assert_eq!(unbounded.of_job(JobLimits::default()), JobLimits::default());
-    }
-
-    #[test]
-    fn the_time_of_a_job_among_many_counts_from_its_start() {
-        let of = |timeout, run_timeout, job: JobLimits| {
-            PoolLimits { timeout, run_timeout, ..PoolLimits::default() }.of_batched_job(job)
-        };
-        let runs = |run_timeout: Option<Duration>| JobLimits::new().run_timeout(run_timeout);
-        let job = JobLimits::default();
-        assert_eq!(of(seconds(30), None, job), runs(seconds(30)));
-        assert_eq!(of(seconds(30), seconds(5), job), runs(seconds(5)));
-        assert_eq!(of(seconds(5), seconds(30), job), runs(seconds(5)));
-        assert_eq!(of(None, None, job), runs(None));
-        assert_eq!(of(seconds(30), None, runs(seconds(60))), runs(seconds(60)));
-        assert_eq!(of(seconds(30), None, runs(seconds(6000))), runs(seconds(600)));
-        let waits = JobLimits::new().timeout(seconds(60));
-        assert_eq!(of(seconds(30), None, waits), waits);
-        assert_eq!(of(seconds(30), seconds(5), waits).run_timeout, seconds(5));
-    }
 
     #[test]
     fn contradictions_are_refused_by_name() {

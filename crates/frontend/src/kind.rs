@@ -46,10 +46,18 @@ kinds! {
     Refused "refused" "The pool did not accept the job"
         "The job was never accepted, so it has no outcome and certainly did not run. `reason` is one of \
          `unknown_pool`, `queue_full`, `queue_bytes_full`, `breaker_open`, `client_quarantined`, `no_slot_in_time`, \
-         `starting`, `shutting_down`, `input_too_large`, `input_encoding`, `runtime_ended` and `forked`. Where waiting helps, `Retry-After` \
+         `starting`, `draining`, `shutting_down`, `input_too_large`, `input_encoding`, `runtime_ended` and `forked`. Where waiting helps, `Retry-After` \
          says for how long."
     UnknownPool "unknown_pool" "There is no such pool"
         "`known` lists the pools of this server; so does GET /v1/pools."
+    UnknownWorker "unknown_worker" "There is no such worker"
+        "A worker's name is its `id` in GET /v1/pools/{pool}/workers. Names are never used again: the worker may have ended."
+    BadSetting "bad_setting" "The settings cannot be changed so"
+        "A setting is unknown, has a value of the wrong kind, or does not fit the others; `detail` says which, and `known` \
+         lists those that may change while a pool runs. Nothing has changed."
+    SettingsChanged "settings_changed" "The settings are not those of If-Match"
+        "`If-Match` named the `ETag` of other settings than the pool has now, which `settings` shows. Read them again with \
+         GET /v1/pools/{pool}. Nothing has changed."
     NotFound "not_found" "There is nothing at this path"
         "The server has no route with this path. Jobs are sent with POST to /v1/pools/{pool}/jobs."
     MethodNotAllowed "method_not_allowed" "The path does not take this method"

@@ -166,6 +166,7 @@ mod remote;
 mod room;
 mod routes;
 mod serve;
+mod settings;
 mod socket;
 mod stream;
 mod token;

@@ -6,7 +6,9 @@ use crate::problem::Problem;
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use http::{StatusCode, Uri};
-use procpool_protocol::engine::{ClientName, JobLimits, Priority, UnknownPriority};
+use procpool_protocol::engine::{
+    ClientName, JobLimits, Priority, UnknownOrder, UnknownPriority, WorkerOrder,
+};
 use std::time::Duration;
 
 /// The parameters of [`Parameters::job_limits`].
@@ -101,6 +103,12 @@ impl Parameters {
         Ok(Some(tenant.into()))
     }
 
+    /// Returns how a worker is sent away.
+    pub(crate) fn worker_order(&self, name: &str) -> Result<Option<WorkerOrder>, Problem> {
+        let parse = |text: &str| text.parse().map_err(|unknown: UnknownOrder| bad(name, unknown));
+        self.text(name).map(parse).transpose()
+    }
+
     fn duration(&self, name: &str) -> Result<Option<Duration>, Problem> {
         let Some(text) = self.text(name) else {
             return Ok(None);
@@ -128,6 +136,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolName {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(name)) => Ok(Self(name)),
             Err(rejection) => Err(bad("pool", rejection.body_text())),
+        }
+    }
+}
+
+/// The `{worker}` of the path, decoded.
+pub(crate) struct WorkerName(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(rejection) => Err(bad("worker", rejection.body_text())),
         }
     }
 }

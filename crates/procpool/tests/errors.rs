@@ -129,6 +129,7 @@ fn every_refusal_can_be_made_and_matched() {
         (Refusal::client_quarantined("192.0.2.7", 3, LIMIT), "192.0.2.7 3 2s"),
         (Refusal::no_slot_in_time(LIMIT), "no slot 2s"),
         (Refusal::input_too_large(11, 10), "input 11 10"),
+        (Refusal::Draining, "draining"),
         (Refusal::ShuttingDown, "shutting_down"),
     ] {
         assert_eq!(shown(&Refused::new("fib", refusal).into()), expected);

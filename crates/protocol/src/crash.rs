@@ -107,6 +107,8 @@ pub struct ExitReport {
     /// kernel reports this only with a memory control group. The kill may be that of another process of the
     /// same group.
     pub oom_killed: bool,
+    /// Whether an operator ordered its kill.
+    pub ordered: bool,
     /// Lines that its job wrote to standard error, oldest first: the first five and the last ones, at most
     /// twenty. Lines between them are omitted. They include the cause of its death, even before a long
     /// backtrace.
@@ -134,6 +136,7 @@ impl ExitReport {
             exit,
             limit: None,
             oom_killed: false,
+            ordered: false,
             stderr: Vec::new(),
             stderr_may_be_older: false,
             peak_memory: None,
@@ -169,6 +172,9 @@ impl fmt::Display for ExitReport {
         }
         if self.oom_killed {
             out.write_str("; the kernel's OOM killer took it: memory had run out")?;
+        }
+        if self.ordered {
+            out.write_str("; it was killed by an operator's order")?;
         }
         if let Some(line) = self.last_words() {
             let whose = if self.stderr_may_be_older { ", or an earlier job's" } else { "" };
@@ -253,6 +259,7 @@ impl Serialize for CrashReport {
             exit_code: self.death.exit.code(),
             limit_hit: self.death.limit,
             oom_killed: self.death.oom_killed,
+            ordered: self.death.ordered,
             stage: self.stage,
             job: self.job,
             stderr: &self.death.stderr,
@@ -280,6 +287,8 @@ struct CrashJson<'a> {
     exit_code: Option<i32>,
     limit_hit: Option<LimitHit>,
     oom_killed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ordered: bool,
     stage: Stage,
     job: JobId,
     stderr: &'a [String],

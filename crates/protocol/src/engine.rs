@@ -9,6 +9,7 @@ use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
 pub use crate::reload::{ReloadError, ReloadReport};
+pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
     WorkerState, WorkerStatus,
@@ -150,9 +151,41 @@ pub trait Admin: Send + Sync + 'static {
     /// nothing.
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded>;
 
-    /// Pauses one pool, or resumes it. A paused pool accepts jobs, and begins none. Returns `None` if there is
-    /// no such pool.
+    /// Pauses one pool, or resumes it. A paused pool accepts jobs, and begins none. Resuming ends
+    /// [`drain`](Self::drain), too. Returns `None` if there is no such pool.
     fn set_paused(&self, pool: &str, paused: bool) -> Option<()>;
+
+    /// Lets one pool refuse jobs until it is resumed. Accepted jobs run, and workers stay. Returns `None` if
+    /// there is no such pool, or this engine drains none.
+    fn drain(&self, pool: &str) -> Option<()> {
+        let _ = pool;
+        None
+    }
+
+    /// Sends the worker of this name away. Returns the name of its pool, or `None` if there is no such worker.
+    fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
+        let _ = (worker, order);
+        None
+    }
+
+    /// Returns the settings of one pool that may change while it runs: those of now, and those with which it
+    /// was configured. Returns `None` if there is no such pool, or its settings cannot change.
+    fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
+        let _ = pool;
+        None
+    }
+
+    /// Changes the settings of one pool from those that the caller knows to others, all or none. Returns `None`
+    /// as [`settings`](Self::settings) does.
+    fn reconfigure(
+        &self,
+        pool: &str,
+        from: &PoolSettings,
+        to: &PoolSettings,
+    ) -> Option<Result<(), ReconfigureError>> {
+        let _ = (pool, from, to);
+        None
+    }
 
     /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such
     /// pool.

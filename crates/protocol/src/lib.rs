@@ -60,6 +60,7 @@ mod raw;
 pub mod recording;
 mod refusal;
 mod reload;
+mod settings;
 mod stage;
 pub mod status;
 

@@ -271,6 +271,7 @@ impl JobError {
                 Refusal::QueueFull { .. }
                 | Refusal::QueueBytesFull { .. }
                 | Refusal::Starting
+                | Refusal::Draining
                 | Refusal::ShuttingDown,
             ) => Some(SOON),
             Some(Refusal::BreakerOpen { retry, .. } | Refusal::ClientQuarantined { retry, .. }) => {
@@ -347,6 +348,7 @@ impl JobError {
                 | Refusal::QueueBytesFull { .. }
                 | Refusal::BreakerOpen { .. }
                 | Refusal::Starting
+                | Refusal::Draining
                 | Refusal::ShuttingDown
                 | Refusal::RuntimeEnded
                 | Refusal::Forked => 503,

@@ -109,7 +109,7 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
         Refusal::QueueFull { .. } | Refusal::QueueBytesFull { .. } | Refusal::NoSlotInTime { .. } => {
             "the service is busy; try again later"
         }
-        Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::ShuttingDown => {
+        Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::Draining | Refusal::ShuttingDown => {
             "the service is not available; try again later"
         }
         Refusal::ClientQuarantined { .. } => {

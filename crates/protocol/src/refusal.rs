@@ -99,6 +99,9 @@ pub enum Refusal {
     /// The server has not started its pools yet.
     #[error("is starting")]
     Starting,
+    /// An operator drains the pool until it is resumed.
+    #[error("is drained by order and takes no jobs until it is resumed")]
+    Draining,
     /// The pool is draining or was dropped.
     #[error("is shutting down")]
     ShuttingDown,
@@ -127,12 +130,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every [`name`](Self::name) with which a pool refuses jobs. The other names belong to the coordinator.
-    pub const OF_POOLS: [&str; 10] = [
+    pub const OF_POOLS: [&str; 11] = [
         "queue_full",
         "queue_bytes_full",
         "breaker_open",
         "client_quarantined",
         "no_slot_in_time",
+        "draining",
         "shutting_down",
         "forked",
         "input_too_large",
@@ -155,6 +159,7 @@ impl Refusal {
             Self::ClientQuarantined { .. } => "client_quarantined",
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",
+            Self::Draining => "draining",
             Self::ShuttingDown => "shutting_down",
             Self::RuntimeEnded => "runtime_ended",
             Self::Forked => "forked",

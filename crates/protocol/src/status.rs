@@ -37,7 +37,7 @@ pub struct PoolStatus {
     pub max_workers: usize,
     /// Number of workers by state.
     pub workers: WorkerCounts,
-    /// Whether it is shutting down.
+    /// Whether it refuses jobs and ends those that it has: it is shutting down, or an operator drains it.
     pub draining: bool,
     /// Whether an operator has paused it: it accepts jobs, and begins none.
     pub paused: bool,

@@ -3,8 +3,8 @@
 
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, Reloaded, Submission,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
+    Reloaded, Submission, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -61,6 +61,27 @@ impl Admin for Late {
 
     fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
         self.get()?.set_paused(pool, paused)
+    }
+
+    fn drain(&self, pool: &str) -> Option<()> {
+        self.get()?.drain(pool)
+    }
+
+    fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
+        self.get()?.order_worker(worker, order)
+    }
+
+    fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
+        self.get()?.settings(pool)
+    }
+
+    fn reconfigure(
+        &self,
+        pool: &str,
+        from: &PoolSettings,
+        to: &PoolSettings,
+    ) -> Option<Result<(), ReconfigureError>> {
+        self.get()?.reconfigure(pool, from, to)
     }
 
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {

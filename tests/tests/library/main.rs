@@ -5,6 +5,7 @@ mod events;
 mod forked;
 mod forked_whole;
 mod limits;
+mod orders;
 mod pools;
 mod protocol;
 mod retries;

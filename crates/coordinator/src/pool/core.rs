@@ -14,6 +14,7 @@ use super::news::News;
 use super::state::State;
 use super::state::effects::Effects;
 use super::state::fingerprint::Fingerprints;
+use crate::job_times::CurrentTimes;
 use crate::limits::PoolLimits;
 use crate::recorder::Recorder;
 use procpool_memory::buffers::Buffers;
@@ -31,7 +32,9 @@ use tokio::sync::{Notify, mpsc, watch};
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) name: String,
+    /// As the pool was started with them; some have changed since.
     pub(crate) limits: PoolLimits,
+    pub(crate) times: CurrentTimes,
     /// The process whose children the workers are.
     pub(super) home: Home,
     epoch: Instant,
@@ -74,6 +77,7 @@ impl Core {
             untaken: Untaken::default(),
             news: News::default(),
             fingerprints: Arc::default(),
+            times: CurrentTimes::new(limits.times()),
             limits,
             spawns,
             timer: Notify::new(),

@@ -12,6 +12,7 @@ mod config;
 mod core;
 mod ended;
 mod news;
+mod orders;
 mod own_runtime;
 mod raw;
 mod rounds;

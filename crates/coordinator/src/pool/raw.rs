@@ -17,8 +17,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolStatus, Priority, Quarantine, ReloadError, ReloadReport,
-    Submission, WorkerStatus,
+    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
+    ReloadReport, Submission, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -74,6 +74,8 @@ pub(super) struct Owner {
     contract: Arc<OnceLock<Contract>>,
     pub(super) workers: WorkerSource,
     encodings: Arc<EncodingAgreement>,
+    /// The settings with which the pool was configured. Held while they change.
+    pub(super) configured: Mutex<PoolSettings>,
     /// Held from reading the file until the reload has its number, so that the reload that read the file last
     /// is the last.
     reloading: Mutex<()>,
@@ -189,7 +191,8 @@ impl RawPool {
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
-        let owner = Owner { core, contract, workers, encodings, reloading: Mutex::default() };
+        let configured = Mutex::new(core.limits.settings());
+        let owner = Owner { core, contract, workers, encodings, configured, reloading: Mutex::default() };
         let pool = Self::of(Arc::new(owner));
         pool.core().feed(Event::Start);
         Ok(pool)
@@ -231,8 +234,8 @@ impl RawPool {
         &self.core().name
     }
 
-    /// Returns the limits that the pool was started with. [`status`](Self::status) has the current number of
-    /// workers.
+    /// Returns the limits that the pool was started with. [`settings`](Self::settings) has those that have
+    /// changed since.
     pub fn limits(&self) -> &PoolLimits {
         &self.core().limits
     }
@@ -273,7 +276,7 @@ impl RawPool {
         NewJob {
             input,
             reply,
-            limits: pool.of_job(limits),
+            limits: self.core().times.get().of_job(limits),
             attempts,
             reports_usage: false,
             batch: None,

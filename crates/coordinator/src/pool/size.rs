@@ -1,9 +1,8 @@
-//! The size and the life of a pool: resized, waited for, closed, listened to, and held without being kept alive.
+//! The life of a pool: waited for, closed, listened to, and held without being kept alive.
 
 use super::news::PoolEvents;
 use super::raw::{Owner, RawPool};
-use super::{Pool, PoolEvent, WorkerRange};
-use crate::invalid::{InvalidLimits, MAX_WORKERS};
+use super::{Pool, PoolEvent};
 use procpool_protocol::Job;
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_scheduler::Event;
@@ -56,47 +55,6 @@ impl<J: Job> Pool<J> {
     /// ```
     pub fn downgrade(&self) -> WeakPool<J> {
         WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner.0), job: PhantomData }
-    }
-
-    /// Changes the number of workers, and returns at once. A larger pool starts the workers that it lacks. A
-    /// smaller one lets workers go as they become idle, one after the other: no job is disturbed.
-    ///
-    /// ```no_run
-    /// # use procpool_coordinator::Pool;
-    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
-    /// # async fn example(pool: Pool<Fib>) -> Result<(), Box<dyn std::error::Error>> {
-    /// pool.resize(8..=16)?; // by day
-    /// pool.resize(1..=2)?; // at night
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When the maximum is zero, or the workers attach to the pool.
-    pub fn resize(&self, workers: impl Into<WorkerRange>) -> Result<(), InvalidLimits> {
-        self.raw.resize(workers)
-    }
-
-    /// Begins no further job until [`resume`](Self::resume). Jobs that have begun go on, and workers stay. The
-    /// pool accepts jobs until its queue is full. They wait under their deadlines. A drain ends the pause.
-    ///
-    /// ```no_run
-    /// # use procpool_coordinator::Pool;
-    /// # procpool_protocol::job!(Fib, "fib", u64 => u64);
-    /// # async fn mend_the_database() {}
-    /// # async fn example(pool: Pool<Fib>) {
-    /// pool.pause();
-    /// mend_the_database().await;
-    /// pool.resume();
-    /// # }
-    /// ```
-    pub fn pause(&self) {
-        self.raw.pause();
-    }
-
-    /// Begins jobs again after [`pause`](Self::pause).
-    pub fn resume(&self) {
-        self.raw.resume();
     }
 
     /// Waits until this number of workers is ready, at most the number that the pool keeps without a job: its minimum or its
@@ -165,38 +123,6 @@ impl<J: Job> Pool<J> {
 }
 
 impl RawPool {
-    /// Begins no further job until [`resume`](Self::resume); see [`Pool::pause`].
-    pub fn pause(&self) {
-        tracing::info!(pool = self.name(), "paused the pool");
-        self.core().feed(Event::Pause);
-    }
-
-    /// Begins jobs again; see [`Pool::resume`].
-    pub fn resume(&self) {
-        tracing::info!(pool = self.name(), "resumed the pool");
-        self.core().feed(Event::Resume);
-    }
-
-    /// Changes the number of workers; see [`Pool::resize`].
-    ///
-    /// # Errors
-    /// When the maximum is zero, or the workers attach to the pool.
-    pub fn resize(&self, workers: impl Into<WorkerRange>) -> Result<(), InvalidLimits> {
-        let workers = workers.into();
-        let (min, max) = (workers.min(), workers.max());
-        if self.owner.workers.executable().is_none() {
-            return Err(InvalidLimits::Attached);
-        }
-        if max == 0 || min > max {
-            return Err(InvalidLimits::Workers { min, max });
-        }
-        if max > MAX_WORKERS {
-            return Err(InvalidLimits::TooManyWorkers { max });
-        }
-        self.core().feed(Event::Resize { min, max });
-        Ok(())
-    }
-
     /// Waits until this number of workers is ready; see [`Pool::ready`].
     ///
     /// # Errors

@@ -12,14 +12,15 @@ pub(crate) fn pool(core: &Core, workers: &WorkerSource) -> PoolStatus {
         for (_, worker, _) in state.scheduler.workers() {
             *count(&mut status.workers, worker) += 1;
         }
+        let settings = state.scheduler.settings();
         status.queued = state.scheduler.queued();
         status.running = state.scheduler.running();
-        status.queue_limit = core.limits.queue;
+        status.queue_limit = settings.queue;
         status.queued_bytes = state.scheduler.queued_bytes();
-        status.queue_bytes_limit = core.limits.queue_bytes;
+        status.queue_bytes_limit = settings.queue_bytes;
         status.output_bytes = core.untaken.bytes();
         (status.min_workers, status.max_workers) = state.scheduler.size();
-        status.draining = state.scheduler.is_draining();
+        status.draining = state.scheduler.is_draining() || state.scheduler.is_closed();
         status.paused = state.scheduler.is_paused();
         status.generation = state.scheduler.generation().0;
         status.reloading = state.scheduler.is_reloading();

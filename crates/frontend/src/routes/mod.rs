@@ -2,6 +2,7 @@
 
 mod health;
 mod jobs;
+mod orders;
 mod pools;
 mod problems;
 mod quarantine;
@@ -16,7 +17,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, patch, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use procpool_protocol::printable::printable_json;
@@ -47,6 +48,9 @@ fn for_operators(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/v1/pools/{pool}/reload", post(pools::reload))
         .route("/v1/pools/{pool}/pause", post(pools::pause))
         .route("/v1/pools/{pool}/resume", post(pools::resume))
+        .route("/v1/pools/{pool}/drain", post(orders::drain))
+        .route("/v1/pools/{pool}", patch(orders::patch))
+        .route("/v1/workers/{worker}", delete(orders::end_worker))
         .route("/v1/pools/{pool}/quarantine", get(quarantine::list).delete(quarantine::clear))
         .route("/v1/pools/{pool}/quarantine/{fingerprint}", delete(quarantine::clear_one))
         .route_layer(from_fn_with_state(shared.clone(), local::refuse_unproved))

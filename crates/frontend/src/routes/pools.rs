@@ -1,15 +1,17 @@
 //! Routes for pools and their workers, as the engine reports them, and for orders to reload, pause and resume.
 
-use super::json;
+use super::{json, orders};
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::params::PoolName;
 use crate::problem::Problem;
+use crate::settings;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use procpool_protocol::engine::{PoolSchemas, PoolStatus, ReloadError, WorkerStatus};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 #[derive(Serialize)]
@@ -24,6 +26,9 @@ struct Pool<'a> {
     status: PoolStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     schemas: Option<&'a PoolSchemas>,
+    /// Those that may change while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +49,13 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let status = find(&shared, &name).await?;
     let schemas = shared.app.admin.schemas(&name);
-    Ok(json(&Pool { status, schemas: schemas.as_deref() }))
+    let settings = shared.app.admin.settings(&name).map(|(current, _)| current);
+    let written = settings.as_ref().map(settings::written);
+    let answer = json(&Pool { status, schemas: schemas.as_deref(), settings: written });
+    Ok(match settings {
+        Some(settings) => orders::with_tag(answer, &settings),
+        None => answer,
+    })
 }
 
 /// Serves `GET /v1/pools/{pool}/workers`.

@@ -1,8 +1,9 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolStatus, Quarantine, ReloadError, ReloadReport,
-    Reloaded, Submission, SuspectClient, SuspectPayload, WorkerState, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
+    ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, WorkerOrder, WorkerState,
+    WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
@@ -23,6 +24,8 @@ pub(crate) struct Fake {
     /// Whether a reload never ends.
     reloads_forever: bool,
     pub(crate) is_paused: Mutex<bool>,
+    /// The settings of `fib`, once a test has made it have some.
+    pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
 }
 
@@ -40,6 +43,7 @@ impl Fake {
             report: None,
             reloads_forever: false,
             is_paused: Mutex::default(),
+            settings: Mutex::default(),
             seen: Mutex::default(),
         })
     }
@@ -55,6 +59,7 @@ impl Fake {
             report: Some(report),
             reloads_forever: false,
             is_paused: Mutex::default(),
+            settings: Mutex::default(),
             seen: Mutex::default(),
         })
     }
@@ -168,6 +173,37 @@ impl Admin for Fake {
 
     fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
         (pool == "fib").then(|| *self.is_paused.lock().unwrap() = paused)
+    }
+
+    fn drain(&self, pool: &str) -> Option<()> {
+        (pool == "fib").then_some(())
+    }
+
+    fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
+        (worker == "fib-1").then(|| if order == WorkerOrder::Kill { "fib".into() } else { "retires".into() })
+    }
+
+    fn settings(&self, pool: &str) -> Option<(PoolSettings, PoolSettings)> {
+        let settings = (*self.settings.lock().unwrap()).filter(|_| pool == "fib")?;
+        Some((settings, PoolSettings::default()))
+    }
+
+    /// As many workers as jobs may wait are too many.
+    fn reconfigure(
+        &self,
+        pool: &str,
+        from: &PoolSettings,
+        to: &PoolSettings,
+    ) -> Option<Result<(), ReconfigureError>> {
+        let mut settings = self.settings.lock().unwrap();
+        if settings.as_ref() != Some(from) {
+            return Some(Err(ReconfigureError::changed(pool)));
+        }
+        if to.max_workers >= to.queue {
+            return Some(Err(ReconfigureError::invalid(pool, "max_workers is too large")));
+        }
+        *settings = Some(*to);
+        Some(Ok(()))
     }
 
     /// `fib` knows one payload and one client, `down` none.

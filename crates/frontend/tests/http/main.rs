@@ -16,6 +16,7 @@ mod jobs;
 mod lent;
 mod lifetimes;
 mod limits;
+mod orders;
 mod origins;
 mod outcomes;
 mod pauses;

@@ -247,6 +247,7 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
         ),
         (Refusal::no_slot_in_time(limit), 504, "no_slot_in_time", json!({"limit_ms": 250})),
         (Refusal::Starting, 503, "starting", json!({})),
+        (Refusal::Draining, 503, "draining", json!({})),
         (Refusal::ShuttingDown, 503, "shutting_down", json!({})),
         (Refusal::input_too_large(11, 10), 413, "input_too_large", json!({"size": 11, "limit": 10})),
         (Refusal::InputEncoding("no".into()), 500, "input_encoding", json!({})),

@@ -121,6 +121,7 @@ fn refusals_have_names_of_their_own() {
         (client_quarantined(), "client_quarantined"),
         (Refusal::no_slot_in_time(limit), "no_slot_in_time"),
         (Refusal::Starting, "starting"),
+        (Refusal::Draining, "draining"),
         (Refusal::ShuttingDown, "shutting_down"),
         (Refusal::RuntimeEnded, "runtime_ended"),
         (Refusal::input_too_large(2, 1), "input_too_large"),

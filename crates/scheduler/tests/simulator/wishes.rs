@@ -1,5 +1,4 @@
-//! What operators want of a pool while it runs, beside its size: other settings, no further jobs, one worker
-//! less, and the end.
+//! The orders of operators, except for its size and pauses: other settings, no further jobs, one worker less, the end.
 
 use procpool_scheduler::{Event, Settings, Time};
 

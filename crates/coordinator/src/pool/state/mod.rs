@@ -59,7 +59,6 @@ pub(crate) struct State {
     /// How the last worker ended that nobody had asked to end.
     pub(crate) last_death: String,
     pool: String,
-    bounds: QueueBounds,
     /// Whether what a worker is sent is kept, to be saved if the job fails.
     keeps_sent: bool,
     /// How many jobs before it are kept, too.
@@ -83,7 +82,6 @@ impl State {
             pool: recipe.name.clone(),
             makes: Generations::new(recipe),
             last_death: String::new(),
-            bounds: QueueBounds::of(limits),
             keeps_sent,
             history: limits.save_history,
             shares: limits.shares(),
@@ -125,7 +123,8 @@ impl State {
                     // It changes nothing. Those that fit in what room there is were woken by what made it.
                     effects.room = None;
                 }
-                let reason = self.bounds.told(reason, &entry.job, &self.last_death);
+                let bounds = QueueBounds::of(self.scheduler.settings());
+                let reason = bounds.told(reason, &entry.job, &self.last_death);
                 Err(Box::new(Rejected { job: entry.job, reason }))
             }
         }
@@ -176,6 +175,11 @@ impl State {
         for slot in std::mem::take(&mut self.slots).into_values() {
             slot.kill_switch.kill();
         }
+    }
+
+    /// Returns the worker of this name.
+    pub(crate) fn worker(&self, name: &str) -> Option<WorkerId> {
+        self.slots.iter().find(|(_, slot)| slot.name == name).map(|(&worker, _)| worker)
     }
 
     /// Returns the time at which the timer must wake.

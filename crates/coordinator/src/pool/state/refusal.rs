@@ -1,9 +1,8 @@
 //! Why the scheduler takes no job, as its caller is told it: with the bounds and the history that the scheduler does not know.
 
 use super::open_job::NewJob;
-use crate::limits::PoolLimits;
 use procpool_protocol::outcome::{JobError, Refusal, Refused};
-use procpool_scheduler::Refusal as Reason;
+use procpool_scheduler::{Refusal as Reason, Settings};
 use std::time::Duration;
 
 /// Number of characters of a client's name that are told.
@@ -18,8 +17,8 @@ pub(super) struct QueueBounds {
 }
 
 impl QueueBounds {
-    pub(super) const fn of(limits: &PoolLimits) -> Self {
-        Self { jobs: limits.queue, bytes: limits.queue_bytes }
+    pub(super) const fn of(settings: Settings) -> Self {
+        Self { jobs: settings.queue, bytes: settings.queue_bytes }
     }
 
     /// Returns the reason for which this job was refused.
@@ -31,6 +30,7 @@ impl QueueBounds {
             }
             Reason::BreakerOpen { retry } => Refusal::breaker_open(retry, last_death),
             Reason::Client { deaths, retry } => of_client(job, deaths, retry),
+            Reason::Closed => Refusal::Draining,
             Reason::ShuttingDown | Reason::DuplicateId => Refusal::ShuttingDown,
         }
     }

@@ -13,6 +13,8 @@ use procpool_protocol::{ExitReport, JobId, Payload, message};
 use procpool_scheduler::{Cause, Death, Event, Fingerprint, JobId as Key, Time, WorkerId};
 use std::sync::Arc;
 
+const SIGKILL: i32 = 9;
+
 /// The messages and jobs that a dead worker left behind.
 pub(crate) struct Found {
     worker: WorkerId,
@@ -124,9 +126,10 @@ pub(crate) fn died(
     fingerprint: Option<Fingerprint>,
     effects: &mut Effects,
 ) -> Option<Buried> {
-    let Found { worker, words, begun, running, report, death, is_expected, .. } = found;
+    let Found { worker, words, begun, running, mut report, death, is_expected, .. } = found;
     let slot = state.slots.remove(&worker)?;
     let reason = state.scheduler.reason(worker);
+    report.ordered = reason == Some(Cause::Ordered) && report.exit.signal() == Some(SIGKILL);
     state.schemas.died(worker);
     let (mut events, mut context) = (Vec::new(), EventContext::default());
     for (job, told, health) in words.answers {

@@ -231,6 +231,7 @@ fn log_death(pool: &str, report: &ExitReport, reason: Option<Cause>) {
         Some(Cause::Cancelled | Cause::TimedOut) => {
             tracing::info!(pool, cause, "killed a worker that did not give up its job in time: {report}");
         }
+        Some(Cause::Ordered) => tracing::info!(pool, cause, "ended a worker by order: {report}"),
         Some(_) => tracing::debug!(pool, cause, "{report}"),
     }
 }

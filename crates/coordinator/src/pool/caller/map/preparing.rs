@@ -85,7 +85,7 @@ impl<J: Job, I: Iterator<Item = J::Input>> Map<J, I> {
         let pool = self.pool.raw();
         let reply = pool.encodings().encoding(J::ENCODING);
         let job = pool.new_job(input, reply, JobLimits::default(), None, None);
-        NewJob { limits: pool.limits().of_batched_job(self.limits), ..job }
+        NewJob { limits: pool.core().times.get().of_batched_job(self.limits), ..job }
     }
 
     pub(super) fn may_repeat(&self) -> bool {
