@@ -31,6 +31,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-coordinator",
     "procpool-worker",
     "procpool",
+    "procpool-jobs",
     "procpool-frontend",
     "procpool-server",
     "procpool-ping",

@@ -3,8 +3,8 @@
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
-    ReloadError, ReloadReport, Reloaded, Submission, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
+    ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -174,6 +174,17 @@ impl Engine for Coordinator {
                 Err(Refused::new(job.pool, reason).into())
             }
         }
+    }
+
+    fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
+        match self.pools.get(&job.pool) {
+            Some(pool) => pool.submit_watched(id, job),
+            None => Err(Refused::new(job.pool, Refusal::unknown_pool(self.names())).into()),
+        }
+    }
+
+    fn limits_of(&self, job: &Submission) -> JobLimits {
+        self.pools.get(&job.pool).map_or(job.limits, |pool| pool.limits_of(job.limits))
     }
 
     fn cancel(&self, job: JobId) -> bool {

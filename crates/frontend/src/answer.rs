@@ -2,6 +2,8 @@
 //! they take or give.
 
 use crate::app::Shared;
+use crate::config::OnDisconnect;
+use crate::detaching::Detaching;
 use crate::job_problem;
 use crate::lent::{JOB_MEMORY, Memory};
 use crate::problem::{Problem, overloaded};
@@ -21,13 +23,16 @@ pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("job-id");
 const CHUNKS_DROPPED: HeaderName = HeaderName::from_static("job-chunks-dropped");
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+pub(crate) const NO_ROOM: &str = "failed to accept the job: clients have not taken as many bytes of answers as the \
+                                  server may hold (`max_answers`)";
+
 /// Shows an output, of which its worker may have told more than the bytes.
 pub(crate) type Render = fn(Payload, Option<&JobReport>) -> Result<Response, JobError>;
 
 /// Runs one job to its outcome and answers with that; `render` shows an output. A large one goes to the client's `memory`.
 ///
 /// The outcome is awaited right here: when the client hangs up, this future is dropped, the outcome's
-/// with it, and the job is cancelled.
+/// with it, and the job is cancelled, unless the configuration says otherwise.
 pub(crate) async fn run(
     shared: &Shared,
     job: Submission,
@@ -35,14 +40,29 @@ pub(crate) async fn run(
     memory: Option<Memory>,
 ) -> Result<Response, Problem> {
     if shared.answers.is_spent() {
-        let detail = "failed to accept the job: clients have not taken as many bytes of answers as the server may hold \
-                      (`max_answers`)";
-        return Err(overloaded(detail));
+        return Err(overloaded(NO_ROOM));
     }
     let asked = job.limits;
     let accepted = shared.app.engine.submit(job)?;
     tracing::debug!(job = %accepted.id, "accepted");
-    let mut finished = accepted.outcome.await;
+    let finished = match shared.app.config.on_disconnect {
+        OnDisconnect::Cancel => accepted.outcome.await,
+        OnDisconnect::Detach => Detaching::from(accepted).await,
+    };
+    Ok(whole(finished, asked, render, memory).await)
+}
+
+/// Answers with the outcome of a job that has outlived its request, or may have.
+pub(crate) async fn of_stored(finished: &Finished, memory: Option<Memory>) -> Response {
+    whole(finished.clone(), asked(finished), as_is, memory).await
+}
+
+/// Returns the limits that the client of a stored outcome had asked for.
+pub(crate) fn asked(finished: &Finished) -> JobLimits {
+    finished.report.as_deref().and_then(|report| report.asked).unwrap_or_default()
+}
+
+async fn whole(mut finished: Finished, asked: JobLimits, render: Render, memory: Option<Memory>) -> Response {
     let moved = match (memory, &mut finished.result) {
         (Some(memory), Ok(output)) => memory.take(output).await,
         _ => None,
@@ -51,7 +71,7 @@ pub(crate) async fn run(
     if let Some(length) = moved {
         response.headers_mut().insert(JOB_MEMORY, HeaderValue::from(length));
     }
-    Ok(response)
+    response
 }
 
 fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
@@ -120,7 +140,7 @@ fn server_timing(timing: Timing, report: Option<&JobReport>) -> String {
 }
 
 /// Makes a header's value of text that is ASCII without control characters, which is always valid.
-fn ascii(text: String) -> HeaderValue {
+pub(crate) fn ascii(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
 

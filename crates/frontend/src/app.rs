@@ -5,6 +5,7 @@ use crate::config::HttpConfig;
 use crate::health::Health;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
+use procpool_jobs::{Jobs, LocalJobs};
 use procpool_memory::buffers::Buffers;
 use procpool_protocol::engine::{Admin, Engine};
 use std::fmt;
@@ -17,12 +18,25 @@ pub struct App {
     pub(crate) admin: Arc<dyn Admin>,
     pub(crate) config: Arc<HttpConfig>,
     pub(crate) health: Health,
+    pub(crate) jobs: Arc<dyn Jobs>,
 }
 
 impl App {
     /// Creates a frontend of `engine`. The owner of a clone of `health` tells `/readyz` when to say yes.
+    ///
+    /// # Panics
+    /// When [`HttpConfig::jobs`] contradicts itself.
     pub fn new<E: Engine + Admin>(engine: Arc<E>, config: HttpConfig, health: Health) -> Self {
-        Self { engine: engine.clone(), admin: engine, config: Arc::new(config), health }
+        let jobs = LocalJobs::new(engine.clone(), config.jobs);
+        let jobs = jobs.unwrap_or_else(|error| panic!("HttpConfig::jobs: {error}"));
+        let (jobs, config) = (Arc::new(jobs), Arc::new(config));
+        Self { engine: engine.clone(), admin: engine, config, health, jobs }
+    }
+
+    /// Remembers jobs elsewhere than in memory.
+    #[must_use]
+    pub fn with_jobs(self, jobs: Arc<dyn Jobs>) -> Self {
+        Self { jobs, ..self }
     }
 
     /// Returns the state for the handlers, once it is known where they are reached.

@@ -3,6 +3,7 @@
 
 use crate::token::OrdersToken;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
+use procpool_registry::Settings;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -83,6 +84,21 @@ pub struct HttpConfig {
     /// [`run_unix`](crate::run_unix), as may those of root. The kernel says whose process is at the connection's other end. A request that a proxy has passed on is refused,
     /// as far as it shows. Default: `None`, no user.
     pub orders_of: Option<u32>,
+    /// The fate of a job without an idempotency key whose client hangs up while it waits for the outcome.
+    /// Default: the job is cancelled. Every other job continues.
+    pub on_disconnect: OnDisconnect,
+    /// How many jobs that outlive their requests the frontend remembers, and for how long.
+    pub jobs: Settings,
+}
+
+/// The fate of a job whose client hangs up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It is cancelled.
+    #[default]
+    Cancel,
+    /// It continues, and its outcome is dropped.
+    Detach,
 }
 
 impl Default for HttpConfig {
@@ -104,6 +120,8 @@ impl Default for HttpConfig {
             allowed_hosts: Vec::new(),
             orders_token: None,
             orders_of: None,
+            on_disconnect: OnDisconnect::Cancel,
+            jobs: Settings::default(),
         }
     }
 }

@@ -46,8 +46,8 @@ kinds! {
     Refused "refused" "The pool did not accept the job"
         "The job was never accepted, so it has no outcome and certainly did not run. `reason` is one of \
          `unknown_pool`, `queue_full`, `queue_bytes_full`, `breaker_open`, `client_quarantined`, `no_slot_in_time`, \
-         `starting`, `draining`, `shutting_down`, `input_too_large`, `input_encoding`, `runtime_ended` and `forked`. Where waiting helps, `Retry-After` \
-         says for how long."
+         `starting`, `draining`, `shutting_down`, `key_store_full`, `registry_full`, `input_too_large`, `input_encoding`, \
+         `runtime_ended` and `forked`. Where waiting helps, `Retry-After` says for how long."
     UnknownPool "unknown_pool" "There is no such pool"
         "`known` lists the pools of this server; so does GET /v1/pools."
     UnknownWorker "unknown_worker" "There is no such worker"
@@ -58,6 +58,21 @@ kinds! {
     SettingsChanged "settings_changed" "The settings are not those of If-Match"
         "`If-Match` named the `ETag` of other settings than the pool has now, which `settings` shows. Read them again with \
          GET /v1/pools/{pool}. Nothing has changed."
+    UnknownJob "unknown_job" "There is no such job"
+        "No job has this id: its record has expired or made room for others, the server was restarted since, or the job ends \
+         with its request and has no record. Only jobs that were sent with `Prefer: respond-async`, `Prefer: wait=…` or an \
+         Idempotency-Key have one."
+    ResultExpired "result_expired" "The job's result is no longer held"
+        "The job has finished, as `outcome` says, and its result has expired, made room for others, or was too large to be \
+         held. The job does not run again, also under its Idempotency-Key; send it under another key for that."
+    JobFinished "job_finished" "The job has finished already"
+        "It cannot be cancelled any longer. `outcome` is how it ended."
+    IdempotencyConflict "idempotency_conflict" "The job with this key has not finished"
+        "A request with this Idempotency-Key was accepted before, and its job is waiting or running; `job` is its id. Wait \
+         for its result at `Location`, or send the request again with `Prefer: wait=10`. The job runs once."
+    IdempotencyMismatch "idempotency_mismatch" "The key belongs to another request"
+        "This Idempotency-Key was used with another body or content type. Each request needs a key of its own; nothing was \
+         run for this one. A key is free again 24 hours after the end of its job (`keep_keys`)."
     NotFound "not_found" "There is nothing at this path"
         "The server has no route with this path. Jobs are sent with POST to /v1/pools/{pool}/jobs."
     MethodNotAllowed "method_not_allowed" "The path does not take this method"

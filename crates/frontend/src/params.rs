@@ -1,11 +1,13 @@
 //! Reads the request's path and query, and checks them once. An unknown or malformed parameter is an error
 //! that names it: a misspelt `timout=1s` that is ignored would be a job without a deadline.
 
+use crate::handover;
 use crate::kind::Kind;
 use crate::problem::Problem;
 use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
 use http::{StatusCode, Uri};
+use procpool_protocol::JobId;
 use procpool_protocol::engine::{
     ClientName, JobLimits, Priority, UnknownOrder, UnknownPriority, WorkerOrder,
 };
@@ -154,6 +156,20 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerName {
     }
 }
 
+/// The `{id}` of the path: a job's.
+pub(crate) struct JobName(pub(crate) JobId);
+
+impl<S: Send + Sync> FromRequestParts<S> for JobName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => id.parse().map(Self).map_err(|_| handover::gone(id)),
+            Err(rejection) => Err(bad("id", rejection.body_text())),
+        }
+    }
+}
+
 /// The `{pool}` and the `{fingerprint}` of the path, decoded.
 pub(crate) struct PoolAndFingerprint(pub(crate) String, pub(crate) String);
 
@@ -168,7 +184,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolAndFingerprint {
     }
 }
 
-fn bad(name: &str, reason: impl std::fmt::Display) -> Problem {
+pub(crate) fn bad(name: &str, reason: impl std::fmt::Display) -> Problem {
     // A client that sends a name of 10,000 letters need not get them back.
     let name: String = name.chars().take(64).collect();
     let detail = format!("failed to read the parameter `{name}`: {reason}");

@@ -104,6 +104,16 @@ impl Refusal {
     pub fn input_too_large(size: usize, limit: usize) -> Self {
         Self::InputTooLarge { size, limit }
     }
+
+    /// Returns [`KeyStoreFull`](Self::KeyStoreFull), with the number of keys that the server holds.
+    pub fn key_store_full(keys: usize) -> Self {
+        Self::KeyStoreFull { keys }
+    }
+
+    /// Returns [`RegistryFull`](Self::RegistryFull), with the number of jobs that the server holds.
+    pub fn registry_full(records: usize) -> Self {
+        Self::RegistryFull { records }
+    }
 }
 
 /// Constructors, one for each variant. Each takes the name of the pool first.

@@ -14,6 +14,7 @@ pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
     WorkerState, WorkerStatus,
 };
+pub use crate::watched::{JobEvent, JobEvents, Watched};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -126,6 +127,21 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// Returns the reason for which the pool refuses the job.
     fn submit(&self, job: Submission) -> Result<Accepted, JobError>;
+
+    /// Offers a job under this id, and reports what happens to it before its outcome. The id is random, and no
+    /// other job has it. The default reports nothing, and leaves the job its own id.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
+        let _ = id;
+        Ok(Watched::new(self.submit(job)?, JobEvents::none()))
+    }
+
+    /// Returns the limits that the job's pool will apply to it. The default returns the job's own.
+    fn limits_of(&self, job: &Submission) -> JobLimits {
+        job.limits
+    }
 
     /// Cancels a job by its id. Returns `true` if it had no outcome yet; then its outcome is `Cancelled`.
     fn cancel(&self, job: JobId) -> bool;

@@ -3,6 +3,7 @@
 
 use crate::Payload;
 use crate::codec::{CodecError, Decode, Encode};
+use crate::engine::JobLimits;
 use crate::limits::MAX_EXTRAS;
 use std::fmt;
 use std::time::Duration;
@@ -160,6 +161,8 @@ pub struct JobReport {
     pub worker: Option<u32>,
     /// The answers of a [batch](crate::batch) before its job panicked, if any. Not an extra.
     pub answers: Option<Payload>,
+    /// The limits that the caller asked for, where the report outlives the request. Not an extra.
+    pub asked: Option<JobLimits>,
 }
 
 /// A known extra has an invalid value.

@@ -63,6 +63,7 @@ mod reload;
 mod settings;
 mod stage;
 pub mod status;
+mod watched;
 
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use failure::{Cancelled, Failure};

@@ -35,7 +35,7 @@ impl Timing {
 pub type Outcome = Result<Payload, Box<JobError>>;
 
 /// The one outcome of an accepted job, undecoded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Finished {
     /// The job.
@@ -240,6 +240,8 @@ impl JobError {
                     | Refusal::BreakerOpen { .. }
                     | Refusal::ClientQuarantined { .. }
                     | Refusal::NoSlotInTime { .. }
+                    | Refusal::KeyStoreFull { .. }
+                    | Refusal::RegistryFull { .. }
                     | Refusal::Starting
                     | Refusal::ShuttingDown
             ),
@@ -270,6 +272,8 @@ impl JobError {
             Some(
                 Refusal::QueueFull { .. }
                 | Refusal::QueueBytesFull { .. }
+                | Refusal::KeyStoreFull { .. }
+                | Refusal::RegistryFull { .. }
                 | Refusal::Starting
                 | Refusal::Draining
                 | Refusal::ShuttingDown,
@@ -347,6 +351,8 @@ impl JobError {
                 Refusal::QueueFull { .. }
                 | Refusal::QueueBytesFull { .. }
                 | Refusal::BreakerOpen { .. }
+                | Refusal::KeyStoreFull { .. }
+                | Refusal::RegistryFull { .. }
                 | Refusal::Starting
                 | Refusal::Draining
                 | Refusal::ShuttingDown

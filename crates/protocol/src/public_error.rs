@@ -106,9 +106,11 @@ impl JobError {
 fn public_reason(reason: &Refusal) -> Cow<'static, str> {
     Cow::Borrowed(match reason {
         Refusal::UnknownPool { .. } => "there is no such service",
-        Refusal::QueueFull { .. } | Refusal::QueueBytesFull { .. } | Refusal::NoSlotInTime { .. } => {
-            "the service is busy; try again later"
-        }
+        Refusal::QueueFull { .. }
+        | Refusal::QueueBytesFull { .. }
+        | Refusal::NoSlotInTime { .. }
+        | Refusal::KeyStoreFull { .. }
+        | Refusal::RegistryFull { .. } => "the service is busy; try again later",
         Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::Draining | Refusal::ShuttingDown => {
             "the service is not available; try again later"
         }

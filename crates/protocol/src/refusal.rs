@@ -123,6 +123,26 @@ pub enum Refusal {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The jobs with idempotency keys fill their share of the registry.
+    #[error(
+        "takes no further job with a key, because the server holds the keys of {keys} jobs until they expire \
+         (`max_keys`); send the job without a key, or try again later"
+    )]
+    #[non_exhaustive]
+    KeyStoreFull {
+        /// Number of keys that the server holds.
+        keys: usize,
+    },
+    /// Unfinished jobs and jobs with keys fill the registry.
+    #[error(
+        "takes no further job that outlives its request, because the server holds {records} jobs that are unfinished \
+         or have a key (`max_records`, `max_record_bytes`); try again later"
+    )]
+    #[non_exhaustive]
+    RegistryFull {
+        /// Number of jobs that the server holds.
+        records: usize,
+    },
     /// The input cannot be encoded.
     #[error("cannot be sent this input: {0}")]
     InputEncoding(String),
@@ -164,6 +184,8 @@ impl Refusal {
             Self::RuntimeEnded => "runtime_ended",
             Self::Forked => "forked",
             Self::InputTooLarge { .. } => "input_too_large",
+            Self::KeyStoreFull { .. } => "key_store_full",
+            Self::RegistryFull { .. } => "registry_full",
             Self::InputEncoding(_) => "input_encoding",
         }
     }

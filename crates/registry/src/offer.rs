@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use procpool_protocol::JobId;
-use procpool_protocol::engine::Submission;
+use procpool_protocol::engine::{Priority, Submission};
 use procpool_protocol::outcome::Finished;
 
 use crate::key::{Fingerprint, KeyText};
@@ -25,6 +25,8 @@ pub struct Offer {
     /// The input with its limits, if the job may run again, by a new offer with
     /// [`rerun_of`](Self::rerun_of).
     pub input: Option<Arc<Submission>>,
+    /// The rank of the job among the waiting ones.
+    pub priority: Priority,
     /// When the job's time is up.
     pub deadline: Option<Time>,
     /// How the client waits.
@@ -34,7 +36,8 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Returns a job without key, input, deadline and principal, whose client waits for no outcome.
+    /// Returns a job of normal priority without key, input, deadline and principal, whose client waits for no
+    /// outcome.
     pub fn new(id: JobId, pool: impl Into<Arc<str>>) -> Self {
         Self {
             id,
@@ -42,6 +45,7 @@ impl Offer {
             principal: None,
             key: None,
             input: None,
+            priority: Priority::Normal,
             deadline: None,
             wait: Wait::None,
             rerun_of: None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use procpool_protocol::engine::Priority;
 use procpool_protocol::message::Progress;
 use procpool_protocol::{JobId, OutcomeKind};
 
@@ -35,6 +36,8 @@ pub struct Record {
     pub principal: Option<Arc<str>>,
     /// The idempotency key that this record holds. `None` once the key is free.
     pub claim: Option<Claim>,
+    /// The rank of the job among the waiting ones.
+    pub priority: Priority,
     /// How far the job has progressed.
     pub state: State,
     /// Number of changes so far, from 1: the record's `ETag`.

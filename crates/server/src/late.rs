@@ -3,8 +3,8 @@
 
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
-    Reloaded, Submission, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
+    ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -33,6 +33,17 @@ impl Engine for Late {
             Some(coordinator) => coordinator.submit(job),
             None => Err(Refused::new(job.pool, Refusal::Starting).into()),
         }
+    }
+
+    fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
+        match self.get() {
+            Some(coordinator) => coordinator.submit_watched(id, job),
+            None => Err(Refused::new(job.pool, Refusal::Starting).into()),
+        }
+    }
+
+    fn limits_of(&self, job: &Submission) -> JobLimits {
+        self.get().map_or(job.limits, |coordinator| coordinator.limits_of(job))
     }
 
     fn cancel(&self, job: JobId) -> bool {

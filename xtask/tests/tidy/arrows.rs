@@ -62,7 +62,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-frontend",
-        ours: &["procpool-protocol", "procpool-memory"],
+        ours: &["procpool-jobs", "procpool-registry", "procpool-protocol", "procpool-memory"],
+        others: Others::Without(&["interprocess", "rustix", "libc"]),
+    },
+    Rule {
+        package: "procpool-jobs",
+        ours: &["procpool-registry", "procpool-protocol"],
         others: Others::Without(&["interprocess", "rustix", "libc"]),
     },
     Rule {

@@ -2,6 +2,7 @@
 
 use crate::answer;
 use crate::app::Shared;
+use crate::handover::{self, Handover};
 use crate::lent::Memory;
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
@@ -27,12 +28,16 @@ pub(super) async fn create(
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
     let (priority, tenant) = (parameters.priority()?, parameters.tenant()?);
     let client = remote::client(request.extensions());
+    let handover = Handover::of(request.headers())?;
     let memory = Memory::of(&mut request)?;
     let input = input(&shared, request, memory.as_ref()).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
     (job.priority, job.tenant) = (priority, tenant);
-    answer::run(&shared, job, answer::as_is, memory).await
+    match handover {
+        None => answer::run(&shared, job, answer::as_is, memory).await,
+        Some(handover) => handover::run(&shared, job, handover, memory).await,
+    }
 }
 
 async fn input(shared: &Shared, request: Request, memory: Option<&Memory>) -> Result<Payload, Problem> {

@@ -1,6 +1,7 @@
 //! The map: every route, and what closes them. Each file beside this one is a family of routes.
 
 mod health;
+mod job;
 mod jobs;
 mod orders;
 mod pools;
@@ -29,6 +30,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(seed::ok))
         .route("/compute", any(seed::compute))
         .route("/v1/pools/{pool}/jobs", post(jobs::create))
+        .route("/v1/jobs/{id}", get(job::show).delete(job::cancel))
+        .route("/v1/jobs/{id}/result", get(job::result))
         .route("/v1/pools", get(pools::all))
         .route("/v1/pools/{pool}", get(pools::one))
         .route("/v1/pools/{pool}/workers", get(pools::workers))
@@ -78,7 +81,7 @@ fn text(body: impl Into<Body>) -> Response {
 
 /// Returns a 200 of JSON. Our own types can always be written. They hold names that others chose, and a
 /// person may see the text.
-fn json<T: serde::Serialize>(value: &T) -> Response {
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> Response {
     match serde_json::to_string(value) {
         Ok(body) => with_type("application/json", printable_json(&body).into_owned()),
         Err(error) => Problem::new(

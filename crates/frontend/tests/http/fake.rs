@@ -1,15 +1,16 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
-    ReloadError, ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, WorkerOrder, WorkerState,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobEvent, JobEvents, PoolSchemas, PoolSettings, PoolStatus,
+    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, SuspectClient,
+    SuspectPayload, Watched, WorkerOrder, WorkerState, WorkerStatus,
 };
 use procpool_protocol::extras::JobReport;
 use procpool_protocol::outcome::{Finished, Timing};
 use procpool_protocol::{JobError, JobId, Payload};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// The engine's reaction to a job.
 pub(crate) enum Reaction {
@@ -23,6 +24,10 @@ pub(crate) struct Fake {
     report: Option<JobReport>,
     /// Whether a reload never ends.
     reloads_forever: bool,
+    /// The events of the next watched job.
+    events: Mutex<JobEvents>,
+    /// The jobs that were cancelled by their ids. It knows only jobs that nobody watches.
+    pub(crate) cancelled: Mutex<Vec<JobId>>,
     pub(crate) is_paused: Mutex<bool>,
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
@@ -42,10 +47,19 @@ impl Fake {
             react: Box::new(react),
             report: None,
             reloads_forever: false,
+            events: Mutex::new(JobEvents::none()),
+            cancelled: Mutex::default(),
             is_paused: Mutex::default(),
             settings: Mutex::default(),
             seen: Mutex::default(),
         })
+    }
+
+    /// The next watched job reports these events.
+    pub(crate) fn reporting_events(self: &Arc<Self>) -> mpsc::UnboundedSender<JobEvent> {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        *self.events.lock().unwrap() = JobEvents::new(move |context| receiver.poll_recv(context));
+        sender
     }
 
     /// Every job ends with this output, and its worker tells this of it.
@@ -54,14 +68,9 @@ impl Fake {
             let output = output.clone();
             Reaction::Run(Box::pin(async { Ok(output) }))
         };
-        Arc::new(Self {
-            react: Box::new(react),
-            report: Some(report),
-            reloads_forever: false,
-            is_paused: Mutex::default(),
-            settings: Mutex::default(),
-            seen: Mutex::default(),
-        })
+        let mut fake = Self::new(react);
+        Arc::get_mut(&mut fake).expect("the only one").report = Some(report);
+        fake
     }
 
     /// Every job is accepted and ends at once as `result` says.
@@ -109,8 +118,22 @@ impl Engine for Fake {
         }
     }
 
-    fn cancel(&self, _: JobId) -> bool {
-        false
+    fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
+        let mut accepted = self.submit(job)?;
+        let outcome = accepted.outcome;
+        accepted.id = id;
+        accepted.outcome = Box::pin(async move {
+            let mut finished = outcome.await;
+            finished.id = id;
+            finished
+        });
+        let events = std::mem::replace(&mut *self.events.lock().unwrap(), JobEvents::none());
+        Ok(Watched::new(accepted, events))
+    }
+
+    fn cancel(&self, job: JobId) -> bool {
+        self.cancelled.lock().unwrap().push(job);
+        job == JobId::from_bits(ID)
     }
 }
 

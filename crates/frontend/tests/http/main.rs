@@ -7,6 +7,7 @@ mod frames;
 mod server;
 
 mod answers;
+mod async_jobs;
 mod budgets;
 mod cancels;
 mod crowds;

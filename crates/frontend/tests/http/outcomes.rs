@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// One row: the error, its status, its type, and members that must be there.
-struct Row(JobError, u16, &'static str, Value);
+pub(crate) struct Row(pub(crate) JobError, pub(crate) u16, pub(crate) &'static str, pub(crate) Value);
 
 /// Sends one job that ends as `error` says.
 async fn reply_to(error: JobError) -> Reply {
@@ -130,7 +130,7 @@ fn saved(mut error: JobError) -> JobError {
     error
 }
 
-fn outcomes() -> Vec<Row> {
+pub(crate) fn outcomes() -> Vec<Row> {
     let (queued, running) = (Stage::Queued, Stage::Running);
     let limit = Duration::from_millis(1500);
     let failure = Failure::new("n is too large").with_code("too_large");

@@ -101,7 +101,7 @@ fn the_lists_of_names_are_whole() {
     outcomes.sort_unstable();
     outcomes.dedup();
     assert_eq!(outcomes, OutcomeKind::ALL);
-    let of_the_coordinator = ["unknown_pool", "starting"];
+    let of_the_coordinator = ["unknown_pool", "starting", "key_store_full", "registry_full"];
     for (error, ..) in table() {
         if let JobError::Refused(refused) = error {
             let name = refused.reason.name();
@@ -120,6 +120,8 @@ fn refusals_have_names_of_their_own() {
         (breaker_open(), "breaker_open"),
         (client_quarantined(), "client_quarantined"),
         (Refusal::no_slot_in_time(limit), "no_slot_in_time"),
+        (Refusal::key_store_full(7), "key_store_full"),
+        (Refusal::registry_full(9), "registry_full"),
         (Refusal::Starting, "starting"),
         (Refusal::Draining, "draining"),
         (Refusal::ShuttingDown, "shutting_down"),

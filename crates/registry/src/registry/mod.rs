@@ -235,6 +235,7 @@ impl<S: Storage> Registry<S> {
             pool: offer.pool.clone(),
             principal: offer.principal.clone(),
             claim,
+            priority: offer.priority,
             state: State::Accepted,
             version: 1,
             attempt: 0,

@@ -3,7 +3,7 @@
 
 use super::place::{Place, Source, printable};
 use procpool_coordinator::{ExecutableError, InvalidLimits};
-use procpool_frontend::InvalidToken;
+use procpool_frontend::{InvalidToken, JobSettingsError};
 use std::io;
 use std::path::PathBuf;
 
@@ -79,6 +79,9 @@ pub(crate) enum Mistake {
     /// A name that does not fit into an address.
     #[error("`{0}` cannot be a pool's name; a name has 1 to 64 of the characters a-z, 0-9, _ and -")]
     PoolName(String),
+    /// Settings of remembered jobs that contradict each other.
+    #[error("{0}")]
+    Jobs(JobSettingsError),
     /// Limits that contradict each other.
     #[error(transparent)]
     Limits(#[from] InvalidLimits),

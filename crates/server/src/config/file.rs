@@ -3,6 +3,7 @@
 
 use super::command::Command;
 use super::duration::{Bound, Positive, Span};
+use super::jobs::Disconnect;
 use super::listen::Listen;
 use super::orders::Orders;
 use super::size::Size;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields, expecting = "a table", default)]
 pub(super) struct File {
     pub(super) server: ServerTable,
+    pub(super) jobs: JobsTable,
     pub(super) pools: BTreeMap<String, PoolTable>,
 }
 
@@ -42,6 +44,24 @@ pub(super) struct ServerTable {
     pub(super) orders: Option<Orders>,
     pub(super) orders_token_file: Option<PathBuf>,
     pub(super) attach_dir: Option<PathBuf>,
+    pub(super) on_disconnect: Option<Disconnect>,
+}
+
+/// `[jobs]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table", default)]
+pub(super) struct JobsTable {
+    pub(super) max_records: Option<usize>,
+    pub(super) max_record_bytes: Option<Size>,
+    pub(super) max_keys: Option<usize>,
+    pub(super) max_result_bytes: Option<Size>,
+    pub(super) max_input_bytes: Option<Size>,
+    pub(super) max_event_bytes: Option<Size>,
+    pub(super) max_events_per_job: Option<usize>,
+    pub(super) max_event_bytes_per_job: Option<Size>,
+    pub(super) keep_results: Option<Span>,
+    pub(super) keep_records: Option<Span>,
+    pub(super) keep_keys: Option<Span>,
 }
 
 /// `[pools.NAME]`.

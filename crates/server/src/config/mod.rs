@@ -9,6 +9,7 @@ mod command;
 pub(crate) mod duration;
 mod error;
 mod file;
+mod jobs;
 pub(crate) mod listen;
 mod lost;
 mod node;
@@ -76,7 +77,9 @@ impl Config {
         };
         let token_place = || source.place_of(&["server", "orders_token_file"]);
         let token_file = file.server.orders_token_file.clone().map(|path| (path, token_place()));
-        let server = ServerConfig::new(file.server, largest_payload);
+        let jobs = jobs::settings(&file.jobs, source)?;
+        let mut server = ServerConfig::new(file.server, largest_payload);
+        server.http.jobs = jobs;
         let server = server.in_directory(&pool::directory_of(source.path), token_file);
         Ok(Self { server, pools })
     }

@@ -53,6 +53,7 @@ impl ServerConfig {
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
+        http.on_disconnect = table.on_disconnect.map_or(http.on_disconnect, Into::into);
         let orders = table.orders.unwrap_or_else(|| Orders::default_beside(table.orders_token_file.as_ref()));
         http.orders_of = (orders == Orders::Loopback).then(|| rustix::process::geteuid().as_raw());
         Self {

@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// The events of a running job: a stream that ends with the job's outcome.
 ///
@@ -65,6 +65,7 @@ impl<J: Job> JobEvents<J> {
             match poll_fn(|context| self.poll(context)).await? {
                 Next::Progress(progress) => return Some((progress.done, progress.total)),
                 Next::Chunk(_, grant) => self.grant(grant),
+                Next::Place(_) => {}
             }
         }
     }
@@ -99,17 +100,19 @@ impl<J: Streaming> JobEvents<J> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<JobEvent<J::Chunk>, PayloadError>>> {
-        self.poll(context).map(|next| {
-            Some(match next? {
-                Next::Progress(progress) => {
+        loop {
+            return Poll::Ready(Some(match ready!(self.poll(context)) {
+                None => return Poll::Ready(None),
+                Some(Next::Place(_)) => continue,
+                Some(Next::Progress(progress)) => {
                     Ok(JobEvent::Progress { done: progress.done, total: progress.total })
                 }
-                Next::Chunk(chunk, grant) => {
+                Some(Next::Chunk(chunk, grant)) => {
                     self.grant(grant);
                     chunk.decode().map(JobEvent::Chunk)
                 }
-            })
-        })
+            }));
+        }
     }
 }
 

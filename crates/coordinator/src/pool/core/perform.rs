@@ -60,6 +60,9 @@ impl Core {
         for lines in effects.flush_control.drain(..) {
             lines.flush_control();
         }
+        for events in effects.stirred.drain(..) {
+            events.stir();
+        }
         for (caller, finished) in effects.outcomes.drain(..) {
             self.untaken.send(caller, finished);
         }

@@ -97,7 +97,8 @@ impl State {
         };
         entry.given(now, worker, attempt, slot);
         if let Some(events) = &entry.job.events {
-            events.begin();
+            let tells = events.begin(attempt, &slot.name);
+            effects.stirred.extend(tells.then(|| events.clone()));
         }
         let header = Job {
             id: entry.id.to_bytes(),

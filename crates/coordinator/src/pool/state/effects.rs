@@ -27,6 +27,8 @@ pub(crate) struct Effects {
     /// Outcomes whose jobs are saved first.
     pub(crate) failed: Vec<FailedJob>,
     pub(crate) ended: Vec<Arc<Events>>,
+    /// Of watched jobs that have a worker now, or no longer.
+    pub(crate) stirred: Vec<Arc<Events>>,
     pub(crate) kill: Vec<Arc<KillSwitch>>,
     pub(crate) spawn: Vec<(WorkerId, Arc<Recipe>)>,
     pub(crate) reloaded: Vec<Reloaded>,

@@ -1,22 +1,28 @@
-//! The events of a running job for its caller: progress, of which the latest wins, and chunks, of which none
-//! is lost. Bounded by the credit that the job was given.
+//! The events of a job for its caller: progress, of which the latest wins, chunks, of which none is lost, and for
+//! who watches the job, when workers have it. Bounded by the credit that the job was given.
 
-use procpool_protocol::Payload;
+use procpool_protocol::engine::JobEvent;
 use procpool_protocol::limits::{CHUNK_CREDIT, MAX_CHUNK};
 use procpool_protocol::message::Progress;
+use procpool_protocol::{JobId, Payload};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// A job's events on their way from the session to the handle.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     state: Mutex<State>,
+    /// The id that the job was given by who watches it. `None`: nobody is told when workers have the job.
+    watched_as: Option<JobId>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    chunks: VecDeque<Payload>,
+    /// Chunks, and between two of them at most one place.
+    waiting: VecDeque<Waiting>,
+    /// Number of chunks that wait.
+    chunks: usize,
     progress: Option<Progress>,
     /// Chunks that were taken and for which no new credit was granted yet.
     taken: u32,
@@ -27,6 +33,31 @@ struct State {
     ended: bool,
     /// The one waker for the next event: that of the handle, or of the stream that was taken from it.
     reader: Option<Waker>,
+}
+
+/// An item that waits for the reader.
+#[derive(Debug)]
+enum Waiting {
+    Chunk(Payload),
+    Place(Place),
+}
+
+/// Where the job is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// With this worker, for this attempt.
+    Worker(u32, Arc<str>),
+    /// Back in the queue.
+    Queue,
+}
+
+impl From<Place> for JobEvent {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Worker(attempt, worker) => Self::started(attempt, worker),
+            Place::Queue => Self::Returned,
+        }
+    }
 }
 
 /// The consequence of a chunk that was taken.
@@ -41,6 +72,8 @@ pub(crate) struct Taken {
 /// The next thing that a handle is told.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next {
+    /// Told only of jobs that are watched.
+    Place(Place),
     Progress(Progress),
     /// A chunk, and how many further ones the job may now send.
     Chunk(Payload, u32),
@@ -51,6 +84,16 @@ impl Events {
     /// and the job seldom runs dry.
     const GRANT: u32 = CHUNK_CREDIT / 2;
 
+    /// Returns the events of a job that is watched under this id.
+    pub(crate) fn watched_as(id: JobId) -> Self {
+        Self { watched_as: Some(id), ..Self::default() }
+    }
+
+    /// Returns the id under which the job is watched, if it is.
+    pub(crate) fn id(&self) -> Option<JobId> {
+        self.watched_as
+    }
+
     /// Takes progress from the session.
     pub(crate) fn progress(&self, progress: Progress) {
         let mut state = self.lock();
@@ -58,9 +101,27 @@ impl Events {
         wake(state);
     }
 
-    /// Begins another attempt, with all of its credit.
-    pub(crate) fn begin(&self) {
-        self.lock().taken = 0;
+    /// Begins another attempt, with all of its credit. Returns whether [`stir`](Self::stir) has to follow.
+    pub(crate) fn begin(&self, attempt: u32, worker: &str) -> bool {
+        let mut state = self.lock();
+        state.taken = 0;
+        if self.watched_as.is_some() {
+            state.is_at(Place::Worker(attempt, worker.into()));
+        }
+        self.watched_as.is_some()
+    }
+
+    /// Notes that the job is back in the queue. Returns whether [`stir`](Self::stir) has to follow.
+    pub(crate) fn back_in_queue(&self) -> bool {
+        if self.watched_as.is_some() {
+            self.lock().is_at(Place::Queue);
+        }
+        self.watched_as.is_some()
+    }
+
+    /// Wakes the reader. The pool's lock must not be held.
+    pub(crate) fn stir(&self) {
+        wake(self.lock());
     }
 
     /// Takes a chunk from the session. The error says how the worker broke the rules.
@@ -72,10 +133,11 @@ impl Events {
         if state.discarding {
             return Ok(Taken { grant: state.take(), is_first: false });
         }
-        if state.chunks.len() >= CHUNK_CREDIT as usize {
+        if state.chunks >= CHUNK_CREDIT as usize {
             return Err("a chunk was sent without credit".into());
         }
-        state.chunks.push_back(chunk);
+        state.waiting.push_back(Waiting::Chunk(chunk));
+        state.chunks += 1;
         let is_first = !std::mem::replace(&mut state.begun, true);
         wake(state);
         Ok(Taken { grant: 0, is_first })
@@ -92,8 +154,8 @@ impl Events {
     pub(crate) fn discard(&self) -> u32 {
         let mut state = self.lock();
         state.discarding = true;
-        let waiting = u32::try_from(state.chunks.len()).unwrap_or(CHUNK_CREDIT);
-        let chunks = std::mem::take(&mut state.chunks);
+        let waiting = u32::try_from(std::mem::take(&mut state.chunks)).unwrap_or(CHUNK_CREDIT);
+        let chunks = std::mem::take(&mut state.waiting);
         let taken = std::mem::take(&mut state.taken);
         drop(state);
         drop(chunks);
@@ -103,20 +165,18 @@ impl Events {
     /// Takes a chunk, if there is one. Returns the number of further chunks that the job may now send.
     #[cfg(test)]
     pub(crate) fn try_chunk(&self) -> Option<u32> {
-        let mut state = self.lock();
-        state.chunks.pop_front()?;
-        Some(state.take())
+        match self.lock().next()? {
+            Next::Chunk(_, grant) => Some(grant),
+            _ => None,
+        }
     }
 
     /// Returns the next event, or `None` once the job has ended and everything was taken. Only the last
     /// caller is woken.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next>> {
         let mut state = self.lock();
-        if let Some(progress) = state.progress.take() {
-            return Poll::Ready(Some(Next::Progress(progress)));
-        }
-        if let Some(chunk) = state.chunks.pop_front() {
-            return Poll::Ready(Some(Next::Chunk(chunk, state.take())));
+        if let Some(next) = state.next() {
+            return Poll::Ready(Some(next));
         }
         if state.ended {
             return Poll::Ready(None);
@@ -143,6 +203,32 @@ fn wake(mut state: MutexGuard<'_, State>) {
 }
 
 impl State {
+    /// Notes where the job is. A place that was not told yet is replaced.
+    fn is_at(&mut self, place: Place) {
+        // It belongs to the attempt before.
+        self.progress = None;
+        if let Some(Waiting::Place(_)) = self.waiting.back() {
+            self.waiting.pop_back();
+        }
+        self.waiting.push_back(Waiting::Place(place));
+    }
+
+    /// Takes what the reader is told next. Progress overtakes chunks, and no place.
+    fn next(&mut self) -> Option<Next> {
+        if !matches!(self.waiting.front(), Some(Waiting::Place(_)))
+            && let Some(progress) = self.progress.take()
+        {
+            return Some(Next::Progress(progress));
+        }
+        match self.waiting.pop_front()? {
+            Waiting::Place(place) => Some(Next::Place(place)),
+            Waiting::Chunk(chunk) => {
+                self.chunks -= 1;
+                Some(Next::Chunk(chunk, self.take()))
+            }
+        }
+    }
+
     /// Counts a chunk as taken and returns the credit to grant, if it is time.
     fn take(&mut self) -> u32 {
         self.taken += 1;
@@ -182,6 +268,24 @@ mod tests {
         events.progress(Progress { done: 1, total: None });
         events.progress(Progress { done: 2, total: None });
         assert_eq!(next(&events).await, Some(Next::Progress(Progress { done: 2, total: None })));
+    }
+
+    #[tokio::test]
+    async fn places_are_told_of_watched_jobs_in_their_order_and_the_latest_replaces_those_before() {
+        let events = Events::watched_as(JobId::from_bits(1));
+        assert!(events.begin(1, "fib-0") && events.back_in_queue() && events.begin(2, "fib-1"));
+        events.progress(Progress { done: 1, total: None });
+        events.chunk(chunk(1)).unwrap();
+        assert_eq!(next(&events).await, Some(Next::Place(Place::Worker(2, "fib-1".into()))));
+        assert_eq!(next(&events).await, Some(Next::Progress(Progress { done: 1, total: None })));
+        assert_eq!(next(&events).await, Some(Next::Chunk(chunk(1), 0)));
+        events.back_in_queue();
+        assert_eq!(next(&events).await, Some(Next::Place(Place::Queue)));
+
+        let unwatched = Events::default();
+        assert!(!unwatched.begin(1, "fib-0") && !unwatched.back_in_queue());
+        unwatched.end();
+        assert_eq!(next(&unwatched).await, None);
     }
 
     #[tokio::test]

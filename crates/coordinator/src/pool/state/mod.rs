@@ -100,7 +100,7 @@ impl State {
         waited: Duration,
         effects: &mut Effects,
     ) -> Result<(Key, JobId), Box<Rejected>> {
-        let (key, id) = self.names.next(|key| self.entries.contains_key(&key));
+        let (key, id) = self.names_of(&job);
         let limits = job.limits;
         let terms = Terms {
             timeout: limits.timeout.map(|timeout| timeout.saturating_sub(waited)),
@@ -127,6 +127,31 @@ impl State {
                 let reason = bounds.told(reason, &entry.job, &self.last_death);
                 Err(Box::new(Rejected { job: entry.job, reason }))
             }
+        }
+    }
+
+    /// Returns the names of a new job. One that is watched has its id already.
+    fn names_of(&mut self, job: &NewJob) -> (Key, JobId) {
+        let is_taken = |key| self.entries.contains_key(&key);
+        let given = job.events.as_ref().and_then(|events| events.id());
+        match given.map(|id| (names::key(id), id)) {
+            Some((key, id)) if !is_taken(key) => (key, id),
+            _ => self.names.next(is_taken),
+        }
+    }
+
+    /// Tells who watches these jobs that they are back in the queue, if that is where they went when this
+    /// worker lost them.
+    pub(crate) fn tell_returned(
+        &self,
+        worker: WorkerId,
+        jobs: impl IntoIterator<Item = Key>,
+        effects: &mut Effects,
+    ) {
+        for entry in jobs.into_iter().filter_map(|job| self.entries.get(&job)) {
+            let is_its_last = entry.assigned.is_some_and(|(_, last)| last == worker);
+            let events = entry.job.events.as_ref().filter(|events| is_its_last && events.back_in_queue());
+            effects.stirred.extend(events.cloned());
         }
     }
 

@@ -69,8 +69,11 @@ impl State {
             return self.handle(now, Event::Unbegun { worker }, effects);
         };
         let Some(slot) = self.slots.get_mut(&worker) else { return };
+        let held: Vec<_> = slot.held.iter().map(|held| held.job).collect();
         let keeps = slot.gives_back(newest, recall.last);
+        let gone = held.into_iter().filter(|job| slot.sequence_of(*job).is_none()).collect::<Vec<_>>();
         self.handle(now, Event::Recalled { worker, keeps }, effects);
+        self.tell_returned(worker, gone, effects);
         // Answers that wait for others are asked for, too: the job that it runs takes long.
         self.control(worker, effects, |_| Some(Frame::new(Kind::Recall, recall.last, "")));
     }

@@ -152,6 +152,7 @@ pub(crate) fn died(
     context.death = Some(Box::new(context::Death { report: report.clone(), job, is_first }));
     events.push(Event::Died { worker, begun, death, fingerprint });
     state.handle_all(now, events, context, effects);
+    state.tell_returned(worker, slot.held.iter().map(|held| held.job), effects);
     effects.buried.push(slot);
     let quarantined = culprit.and(fingerprint).and_then(|payload| state.condemned(now, payload));
     Some(Buried { report, reason, job: id, quarantined })

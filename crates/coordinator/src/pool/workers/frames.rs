@@ -227,6 +227,7 @@ impl FrameHandler<'_> {
             let job = state.slots.get_mut(&worker).and_then(|slot| slot.passes_over(sequence));
             if let Some(job) = job {
                 state.handle(now, Event::PassedOver { worker, job }, effects);
+                state.tell_returned(worker, [job], effects);
             }
         });
     }

@@ -48,7 +48,9 @@ fn the_example_shows_every_key_and_so_do_the_tables_of_the_guide() {
         list.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
     let (server, pool) = EXAMPLE.split_once("[pools.fib]").expect("a pool");
-    for (part, text) in [(server, "[server]"), (pool, "[pools.a]\ncommand = \"sh\"")] {
+    let (server, jobs) = server.split_once("[jobs]").expect("the table of jobs");
+    let parts = [(server, "[server]"), (jobs, "[jobs]"), (pool, "[pools.a]\ncommand = \"sh\"")];
+    for (part, text) in parts {
         for key in known_in(text) {
             let shown = ["", "# ", "#e "].map(|mark| format!("{mark}{key} = "));
             let is_shown = part.lines().any(|line| shown.iter().any(|shown| line.starts_with(shown)));

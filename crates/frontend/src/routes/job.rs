@@ -1,0 +1,163 @@
+//! One job that outlives its request: its record, its result, and its end before time.
+
+use super::json;
+use crate::answer;
+use crate::app::Shared;
+use crate::handover::{accepted, expired, gone};
+use crate::job_view::{JobView, etag_of};
+use crate::kind::Kind;
+use crate::params::{JobName, Parameters};
+use crate::prefer::{PREFER, Preferences};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use procpool_protocol::JobId;
+use procpool_registry::{Cancelled, Record, ResultState};
+use serde::Serialize;
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Serves `GET /v1/jobs/{id}`. With `If-None-Match` and `Prefer: wait=30`, it answers when the job changes.
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    JobName(job): JobName,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
+    let jobs = &shared.app.jobs;
+    let mut record = jobs.job(job).await.ok_or_else(|| gone(job))?;
+    if is_known(&headers, &record) {
+        let change = jobs.changed(job, record.version);
+        record = match within(&shared, Preferences::of(&headers).wait, change).await {
+            Some(changed) => changed.ok_or_else(|| gone(job))?,
+            None => return Ok(of_record(&record, StatusCode::NOT_MODIFIED.into_response())),
+        };
+    }
+    let response = match jobs.result(job).await {
+        ResultState::Finished(record, finished) => {
+            let response = json(&JobView::of(&record, Some(&finished)));
+            of_record(&record, response)
+        }
+        ResultState::Unfinished(record) | ResultState::Gone(record) => {
+            of_record(&record, json(&JobView::of(&record, None)))
+        }
+        // It has expired since.
+        ResultState::Unknown => of_record(&record, json(&JobView::of(&record, None))),
+    };
+    Ok(response)
+}
+
+/// Serves `GET /v1/jobs/{id}/result`: the answer that a synchronous request would have got. With
+/// `Prefer: wait=30`, it waits for the job's end.
+pub(super) async fn result(
+    State(shared): State<Arc<Shared>>,
+    JobName(job): JobName,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
+    let wait = Preferences::of(&headers).wait;
+    if wait.is_some() {
+        within(&shared, wait, finished(&shared, job)).await;
+    }
+    let mut response = match shared.app.jobs.result(job).await {
+        ResultState::Finished(_, finished) => answer::of_stored(&finished, None).await,
+        ResultState::Unfinished(_) => accepted(&shared, job).await,
+        ResultState::Gone(record) => return Err(expired(&record)),
+        ResultState::Unknown => return Err(gone(job)),
+    };
+    if headers.contains_key(PREFER) {
+        response.headers_mut().append(VARY, HeaderValue::from_static("Prefer"));
+    }
+    Ok(response)
+}
+
+#[derive(Serialize)]
+struct Cancelling {
+    id: JobId,
+    cancelling: bool,
+}
+
+/// Serves `DELETE /v1/jobs/{id}`: cancels a job, also one that ends with its request.
+pub(super) async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    JobName(job): JobName,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
+    match shared.app.jobs.cancel(job).await {
+        Cancelled::Requested => Ok(accepted(&shared, job).await),
+        Cancelled::TooLate(_) => Err(match shared.app.jobs.job(job).await {
+            Some(record) => finished_already(&record),
+            None => gone(job),
+        }),
+        Cancelled::Unknown if shared.app.engine.cancel(job) => {
+            let mut response = json(&Cancelling { id: job, cancelling: true });
+            *response.status_mut() = StatusCode::ACCEPTED;
+            Ok(response)
+        }
+        Cancelled::Unknown => Err(gone(job)),
+    }
+}
+
+/// Waits until the job has finished or is unknown.
+async fn finished(shared: &Shared, job: JobId) {
+    let mut seen = 0;
+    while let Some(record) = shared.app.jobs.changed(job, seen).await {
+        if record.state.is_finished() {
+            return;
+        }
+        seen = record.version;
+    }
+}
+
+/// Waits for something, for no longer than the client prefers, and not while the server drains.
+async fn within<T>(shared: &Shared, limit: Option<Duration>, event: impl Future<Output = T>) -> Option<T> {
+    let limit = limit?;
+    let timeout = async {
+        // A time beyond the clock's end never comes.
+        match tokio::time::Instant::now().checked_add(limit) {
+            Some(end) => tokio::time::sleep_until(end).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        happened = event => Some(happened),
+        () = timeout => None,
+        () = shared.app.health.until_draining() => None,
+    }
+}
+
+/// Returns whether the client has this version of the record.
+fn is_known(headers: &HeaderMap, record: &Record) -> bool {
+    let etag = etag_of(record);
+    let is_same = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes() || tag == b"*";
+    let mut tags =
+        headers.get_all(IF_NONE_MATCH).iter().flat_map(|value| value.as_bytes().split(|&it| it == b','));
+    tags.any(|tag| is_same(tag.trim_ascii()))
+}
+
+/// Adds what every answer about a record has.
+fn of_record(record: &Record, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(ETAG, etag_of(record));
+    // It may be stored, and is asked for again each time.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.append(VARY, HeaderValue::from_static("Prefer"));
+    response
+}
+
+fn finished_already(record: &Record) -> Problem {
+    let outcome = record.state.outcome().map_or("unknown", |outcome| outcome.name());
+    let detail =
+        format!("failed to cancel the job {}: it has finished, with the outcome `{outcome}`", record.id);
+    Problem::new(Kind::JobFinished, StatusCode::CONFLICT, detail)
+        .outcome(outcome)
+        .may_have_run(record.may_have_run)
+        .with("job", &record.id)
+}

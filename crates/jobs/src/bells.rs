@@ -1,0 +1,103 @@
+//! [`Bells`]: wakes those who wait for a change of a job. Jobs for which nobody waits cost nothing.
+
+use procpool_protocol::JobId;
+use procpool_protocol::outcome::Finished;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::Notify;
+
+/// The bells of the jobs for which somebody waits.
+#[derive(Debug, Default)]
+pub(crate) struct Bells(Mutex<HashMap<JobId, Arc<Bell>>>);
+
+/// Rings at each change of one job.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    pub(crate) rings: Notify,
+    /// The outcome, for those who waited when it came. The registry need not hold it.
+    pub(crate) outcome: OnceLock<Arc<Finished>>,
+}
+
+/// One who waits for changes of a job, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    bells: Arc<Bells>,
+    pub(crate) job: JobId,
+    pub(crate) bell: Arc<Bell>,
+}
+
+impl Bells {
+    /// Returns a listener, which hears each change from now on.
+    pub(crate) fn listen(self: &Arc<Self>, job: JobId) -> Listener {
+        let bell = self.lock().entry(job).or_default().clone();
+        Listener { bells: self.clone(), job, bell }
+    }
+
+    /// Wakes those who wait for a change of this job.
+    pub(crate) fn ring(&self, job: JobId) {
+        self.with(job, |bell| bell.rings.notify_waiters());
+    }
+
+    /// Leaves the outcome to those who wait. [`ring`](Self::ring) follows.
+    pub(crate) fn leave(&self, job: JobId, outcome: &Arc<Finished>) {
+        self.with(job, |bell| drop(bell.outcome.set(outcome.clone())));
+    }
+
+    /// Returns the number of jobs for which somebody waits.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Does something to a bell without the lock: wakers are not ours.
+    fn with(&self, job: JobId, act: impl FnOnce(&Bell)) {
+        let Some(bell) = self.lock().get(&job).cloned() else { return };
+        act(&bell);
+        drop(bell);
+        // A listener that left meanwhile has seen that it was not the last one.
+        self.remove_unused(job, 1);
+    }
+
+    /// Removes a bell of which this number of references are not listeners'.
+    fn remove_unused(&self, job: JobId, references: usize) {
+        if let Entry::Occupied(entry) = self.lock().entry(job)
+            && Arc::strong_count(entry.get()) <= references
+        {
+            entry.remove();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Bell>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // That of the map, and this one.
+        self.bells.remove_unused(self.job, 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_hears_what_rings_between_its_look_and_its_wait() {
+        let bells = Arc::<Bells>::default();
+        let job = JobId::from_bits(1);
+        let (first, second) = (bells.listen(job), bells.listen(job));
+        let heard = [first.bell.rings.notified(), second.bell.rings.notified()];
+        bells.ring(job);
+        for heard in heard {
+            heard.await;
+        }
+        drop(first);
+        assert_eq!(bells.count(), 1);
+        drop(second);
+        assert_eq!(bells.count(), 0);
+        bells.ring(job);
+    }
+}

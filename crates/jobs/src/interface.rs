@@ -1,0 +1,108 @@
+//! [`Jobs`]: the interface between a frontend and the store of jobs.
+
+use procpool_protocol::engine::{BoxFuture, Submission};
+use procpool_protocol::outcome::Finished;
+use procpool_protocol::{JobError, JobId};
+use procpool_registry::{
+    Cancelled, Cursor, Filter, Fingerprint, ForeignCursor, KeyText, Page, Record, ResultState, Resumed,
+    Selection, Trial, Wait,
+};
+use std::fmt;
+use std::sync::Arc;
+
+/// A job that a client hands over.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Order {
+    /// The job.
+    pub job: Submission,
+    /// The authenticated client, if any.
+    pub principal: Option<Arc<str>>,
+    /// The idempotency key, with the fingerprint of the request.
+    pub key: Option<(KeyText, Fingerprint)>,
+    /// How the client waits.
+    pub wait: Wait,
+    /// The job of which this one is a repetition.
+    pub rerun_of: Option<JobId>,
+}
+
+impl Order {
+    /// Returns an order without key and principal, whose client does not wait.
+    pub fn new(job: Submission) -> Self {
+        Self { job, principal: None, key: None, wait: Wait::None, rerun_of: None }
+    }
+}
+
+/// The answer to an [`Order`].
+#[non_exhaustive]
+pub struct Enqueued {
+    /// The decision about the order, with the record of the job.
+    pub decision: procpool_registry::Decision,
+    /// The outcome of that job. `None` if nothing holds it any longer. Dropping the future changes nothing.
+    pub outcome: BoxFuture<'static, Option<Arc<Finished>>>,
+}
+
+impl Enqueued {
+    /// Returns an answer with the outcome of its job.
+    pub fn new(
+        decision: procpool_registry::Decision,
+        outcome: impl Future<Output = Option<Arc<Finished>>> + Send + 'static,
+    ) -> Self {
+        Self { decision, outcome: Box::pin(outcome) }
+    }
+}
+
+impl fmt::Debug for Enqueued {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Enqueued").field("decision", &self.decision).finish_non_exhaustive()
+    }
+}
+
+/// Runs jobs that outlive their requests, and remembers them.
+///
+/// Every operation is a future, because a durable or a remote store has to wait. [`LocalJobs`](crate::LocalJobs)
+/// waits only where the name says so.
+pub trait Jobs: Send + Sync + 'static {
+    /// Decides about a job, and submits it if it is new.
+    ///
+    /// # Errors
+    /// [`JobError::Refused`], by the pool or because the registry has no room.
+    fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>>;
+
+    /// Returns the record of a job.
+    fn job(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Record>>>;
+
+    /// Waits until the record has another version than `seen`, and returns it. Returns `None` if there is no such
+    /// job.
+    fn changed(&self, job: JobId, seen: u64) -> BoxFuture<'_, Option<Arc<Record>>>;
+
+    /// Returns the result of a job.
+    fn result(&self, job: JobId) -> BoxFuture<'_, ResultState>;
+
+    /// Waits until the job has events after the one with number `seen`, or none will follow, and returns them.
+    /// Returns `None` if there is no such job.
+    fn events(&self, job: JobId, seen: u64) -> BoxFuture<'_, Option<Resumed>>;
+
+    /// Returns the input of a job, if it is held, so that the job can run again.
+    fn input(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Submission>>>;
+
+    /// Returns the jobs that match, the newest first, page by page.
+    fn list(
+        &self,
+        filter: Filter,
+        from: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page, ForeignCursor>>;
+
+    /// Cancels a job that was enqueued.
+    fn cancel(&self, job: JobId) -> BoxFuture<'_, Cancelled>;
+
+    /// Cancels the unfinished jobs that match, or only returns them, page by page.
+    fn cancel_matching(
+        &self,
+        filter: Filter,
+        from: Option<Cursor>,
+        limit: usize,
+        trial: Trial,
+    ) -> BoxFuture<'_, Result<Selection, ForeignCursor>>;
+}

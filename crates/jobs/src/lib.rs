@@ -1,0 +1,52 @@
+//! Jobs that outlive their requests: asynchronous jobs, and jobs with an idempotency key.
+//!
+//! [`Jobs`] is the interface of a frontend. [`LocalJobs`] implements it around any
+//! [`Engine`](procpool_protocol::engine::Engine) and a
+//! [`Registry`](procpool_registry::Registry) in memory. Jobs that end with their request, and have no
+//! key, go to the engine directly and never come here.
+//!
+//! ```
+//! use procpool_jobs::{Jobs, LocalJobs, Order};
+//! use procpool_protocol::engine::{Accepted, Engine, Submission};
+//! use procpool_protocol::outcome::{Finished, Timing};
+//! use procpool_protocol::{Encoding, JobError, JobId, Payload};
+//! use procpool_registry::Settings;
+//! use std::sync::Arc;
+//!
+//! /// Every job answers with its input.
+//! struct Echo;
+//!
+//! impl Engine for Echo {
+//!     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
+//!         let id = JobId::from_bits(1);
+//!         Ok(Accepted::new(id, async move { Finished::new(id, Timing::default(), Ok(job.input)) }))
+//!     }
+//!     fn cancel(&self, _: JobId) -> bool {
+//!         false
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let jobs = LocalJobs::new(Arc::new(Echo), Settings::default())?;
+//! let job = Submission::new("echo", Payload::json("7"), Encoding::Json);
+//! let enqueued = jobs.enqueue(Order::new(job)).await?;
+//! let id = enqueued.decision.record().id;
+//! let finished = enqueued.outcome.await.expect("the outcome");
+//! assert_eq!(finished.result.as_ref().unwrap(), &Payload::json("7"));
+//! assert!(jobs.job(id).await.unwrap().state.is_finished());
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod bells;
+mod clock;
+mod expiry;
+mod interface;
+mod local;
+mod running;
+
+pub use interface::{Enqueued, Jobs, Order};
+pub use local::LocalJobs;
