@@ -1,5 +1,6 @@
 //! The state that the routes share: the engine behind its two traits, the limits, the health.
 
+use crate::access::Tokens;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::health::Health;
@@ -19,6 +20,7 @@ pub struct App {
     pub(crate) config: Arc<HttpConfig>,
     pub(crate) health: Health,
     pub(crate) jobs: Arc<dyn Jobs>,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 impl App {
@@ -30,13 +32,20 @@ impl App {
         let jobs = LocalJobs::new(engine.clone(), config.jobs);
         let jobs = jobs.unwrap_or_else(|error| panic!("HttpConfig::jobs: {error}"));
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
-        Self { engine: engine.clone(), admin: engine, config, health, jobs }
+        Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None }
     }
 
     /// Remembers jobs elsewhere than in memory.
     #[must_use]
     pub fn with_jobs(self, jobs: Arc<dyn Jobs>) -> Self {
         Self { jobs, ..self }
+    }
+
+    /// Asks every client for one of these tokens, but for probes. The processes of
+    /// [`HttpConfig::orders_of`] need none.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Tokens) -> Self {
+        Self { tokens: Some(tokens), ..self }
     }
 
     /// Returns the state for the handlers, once it is known where they are reached.

@@ -1,5 +1,6 @@
 //! The process at the other end of a Unix socket, as the kernel names it, and whether it may connect.
 
+use std::fmt;
 use std::io;
 use tokio::net::UnixStream;
 
@@ -8,6 +9,16 @@ use tokio::net::UnixStream;
 pub(crate) struct Credentials {
     pub(crate) uid: u32,
     pub(crate) pid: Option<i32>,
+}
+
+/// As a log names it.
+impl fmt::Display for Credentials {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(out, "process {pid} of user {}", self.uid),
+            None => write!(out, "a process of user {}", self.uid),
+        }
+    }
 }
 
 /// Returns the process that made the connection to the socket with this `purpose`, or `None` if it is of a user

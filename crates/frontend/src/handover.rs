@@ -86,6 +86,7 @@ pub(crate) async fn run(
     if let Some(key) = handover.key {
         order.key = Some((key, fingerprint::of(&order.job).await));
     }
+    order.principal = order.job.principal.as_deref().map(Into::into);
     order.wait = wait;
     let enqueued = shared.app.jobs.enqueue(order).await?;
     let preferences = handover.preferences;

@@ -101,6 +101,12 @@ kinds! {
          sent to a local server under a name that is not its own (DNS rebinding), or a page has embedded what runs a \
          job, as an image for instance. Programs that are no browsers send none of these headers. A proxy's public \
          name can be allowed in the server's configuration. Only GET /livez is open to everybody."
+    Unauthorized "unauthorized" "The server does not know who asks"
+        "Every request but a probe brings a token of this server, as `Authorization: Bearer TOKEN`. This one brings none, or \
+         one that nobody has. `procpool token new NAME` makes one."
+    Forbidden "forbidden" "The token is not good for this"
+        "It is known who asks, and its token does not allow that: `missing_scope` names the scope, `pool` the pool, or \
+         `max_priority` the highest priority that its jobs may have. The file of tokens says what a token allows."
     NotLocal "not_local" "Orders need a proof of who gives them"
         "What changes what is running is for operators, as is what a pool holds against payloads and clients: processes of the server's own user and of root, which the kernel \
          names. They ask over a loopback address without a proxy between (`orders = true` in the configuration), or on the \

@@ -129,6 +129,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod access;
 mod activity;
 mod answer;
 mod app;
@@ -177,11 +178,16 @@ mod stream;
 mod token;
 mod wire;
 
+pub use access::{
+    Access, InvalidDigest, InvalidName, InvalidPattern, PoolPattern, Scope, Scopes, Token, TokenDigest,
+    Tokens, UnknownScope,
+};
 pub use app::App;
 pub use config::{HttpConfig, OnDisconnect};
 pub use health::Health;
 pub use orders::run_orders;
 pub use procpool_jobs::Jobs;
 pub use procpool_registry::{Retention, Settings as JobSettings, SettingsError as JobSettingsError};
+pub use routes::routes;
 pub use serve::{Drained, run, run_unix};
 pub use token::{InvalidToken, OrdersToken};

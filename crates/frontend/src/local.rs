@@ -9,15 +9,13 @@
 use crate::app::Shared;
 use crate::config::HttpConfig;
 use crate::credentials::Credentials;
-use crate::head;
+use crate::head as heads;
 use crate::kind::Kind;
 use crate::owner::Ends;
 use crate::problem::Problem;
-use crate::remote::{Operator, Peer};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use crate::remote::Peer;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, StatusCode, Version};
 use std::net::IpAddr;
@@ -37,75 +35,41 @@ const PROXIES: [&str; 9] = [
 ];
 const PREFIXES: [&str; 5] = ["cf-", "x-amzn-", "x-envoy-", "x-forwarded", "x_forwarded"];
 
-/// Refuses requests without proof, as the middleware of every route for operators.
-pub(crate) async fn refuse_unproved(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let path: String = request.uri().path().chars().take(200).collect();
-    if let Some(&operator) = request.extensions().get() {
-        return Order { path, proof: Proof::Socket(operator), status: None }.run(request, next).await;
-    }
-    let peer: Option<Arc<Peer>> = request.extensions().get().cloned();
-    let proved = match claim(&shared.app.config, &request) {
-        Ok(Claim::Token) => Ok(Proof::Token(peer.clone())),
-        Ok(Claim::OnSocket(process)) => Ok(Proof::Unix(process)),
-        Ok(Claim::Process(peer, ends, owner)) => {
-            may_order(peer.owner(ends, &shared.owners).await, owner).map(Proof::Process)
-        }
-        Err(reason) => Err(reason),
-    };
-    match proved {
-        Ok(proof) => Order { path, proof, status: None }.run(request, next).await,
-        Err(reason) => {
-            tracing::warn!(?path, ?peer, "refused an order: {reason}");
-            unproved(&reason).into_response()
-        }
-    }
-}
-
-/// An order that is carried out. It is logged at its end, however that comes.
-struct Order {
-    path: String,
-    proof: Proof,
-    /// `None` of one that nobody waited for.
-    status: Option<u16>,
-}
-
-/// By what its sender is known.
-enum Proof {
-    Socket(Operator),
-    Token(Option<Arc<Peer>>),
+/// By what the sender of an order is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Proof {
+    /// The orders socket, and the process that the kernel names.
+    Socket(Credentials),
+    Token,
     /// Over loopback, of this user.
     Process(u32),
     /// On the Unix socket on which the server listens.
     Unix(Credentials),
 }
 
-impl Order {
-    async fn run(mut self, request: Request, next: Next) -> Response {
-        let response = next.run(request).await;
-        self.status = Some(response.status().as_u16());
-        response
-    }
+/// Returns the proof of a request that did not come by the orders socket.
+///
+/// # Errors
+/// The proof that is missing, as a sentence.
+pub(crate) async fn prove(shared: &Shared, head: &Parts) -> Result<Proof, String> {
+    confirmed(claim(&shared.app.config, head)?, shared).await
 }
 
-impl Drop for Order {
-    fn drop(&mut self) {
-        let Self { path, proof, status } = self;
-        if *status == Some(404) {
-            return tracing::info!(?path, "an order for a pool or a record that does not exist");
-        }
-        match proof {
-            Proof::Socket(Operator(Credentials { uid, pid })) => {
-                tracing::info!(?path, uid, ?pid, status, "an order by the orders socket");
-            }
-            Proof::Token(peer) => tracing::info!(?path, ?peer, status, "an order with the token"),
-            Proof::Process(uid) => tracing::info!(?path, uid, status, "an order over loopback"),
-            Proof::Unix(Credentials { uid, pid }) => {
-                tracing::info!(?path, uid, ?pid, status, "an order by the Unix socket");
-            }
+/// Returns the kernel's proof of it alone.
+///
+/// # Errors
+/// As [`prove`].
+pub(crate) async fn by_kernel(shared: &Shared, head: &Parts) -> Result<Proof, String> {
+    let owner = shared.app.config.orders_of.ok_or("here nobody may, as the configuration says")?;
+    confirmed(direct(head, owner)?, shared).await
+}
+
+async fn confirmed(claim: Claim, shared: &Shared) -> Result<Proof, String> {
+    match claim {
+        Claim::Token => Ok(Proof::Token),
+        Claim::OnSocket(process) => Ok(Proof::Unix(process)),
+        Claim::Process(peer, ends, owner) => {
+            may_order(peer.owner(ends, &shared.owners).await, owner).map(Proof::Process)
         }
     }
 }
@@ -122,11 +86,11 @@ enum Claim {
 
 /// # Errors
 /// The proof that is missing, as a sentence.
-fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, String> {
-    match (&config.orders_token, bearer(request.headers()), config.orders_of) {
+fn claim(config: &HttpConfig, head: &Parts) -> Result<Claim, String> {
+    match (&config.orders_token, bearer(&head.headers), config.orders_of) {
         (Some(token), Some(given), _) if token.is(given) => Ok(Claim::Token),
         (Some(_), Some(_), _) => Err("the token is not that of the configuration".into()),
-        (_, _, Some(owner)) => direct(request, owner),
+        (_, _, Some(owner)) => direct(head, owner),
         (Some(_), None, None) => Err("here it needs the token, as `Authorization: Bearer …`".into()),
         (None, _, None) => Err("here nobody may, as the configuration says".into()),
     }
@@ -136,19 +100,19 @@ fn claim<B>(config: &HttpConfig, request: &http::Request<B>) -> Result<Claim, St
 ///
 /// # Errors
 /// By what the request is known to come from elsewhere, or that it may.
-fn direct<B>(request: &http::Request<B>, owner: u32) -> Result<Claim, String> {
-    if let Some(name) = request.headers().keys().find(|name| is_of_a_proxy(name)) {
+fn direct(head: &Parts, owner: u32) -> Result<Claim, String> {
+    if let Some(name) = head.headers.keys().find(|name| is_of_a_proxy(name)) {
         return Err(format!("`{name}` says that a proxy has passed it on"));
     }
     // nginx asks with this version unless it is told otherwise, and adds none of the headers.
-    if request.version() < Version::HTTP_11 {
+    if head.version < Version::HTTP_11 {
         return Err("HTTP/1.0 is what proxies ask with".into());
     }
-    let host = head::check(request.version(), request.uri(), request.headers());
+    let host = heads::check(head.version, &head.uri, &head.headers);
     if let Some(host) = host.ok().flatten().filter(|host| !is_of_loopback(host)) {
         return Err(format!("`{host}` is not a loopback address, so a proxy may have passed it on"));
     }
-    let peer: Option<&Arc<Peer>> = request.extensions().get();
+    let peer: Option<&Arc<Peer>> = head.extensions.get();
     if let Some(process) = peer.and_then(|peer| peer.process()) {
         return Ok(Claim::OnSocket(process));
     }
@@ -183,7 +147,7 @@ fn is_of_loopback(host: &Authority) -> bool {
 }
 
 /// Returns the token of the only `Authorization`.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(only), None) = (given.next(), given.next()) else {
         return None;
@@ -192,7 +156,8 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-fn unproved(reason: &str) -> Problem {
+/// Returns the 403 of an order without proof.
+pub(crate) fn unproved(reason: &str) -> Problem {
     let detail = format!(
         "failed to take the order: {reason}; ask as the server's user or as root: on this machine without a proxy \
          between (`orders = true`), by the socket that `orders` in the configuration names (curl --unix-socket …), or by \
@@ -215,7 +180,7 @@ mod tests {
         let mut request = http::Request::new(());
         let headers = given.iter().map(|value| (AUTHORIZATION, HeaderValue::from_str(value).unwrap()));
         request.headers_mut().extend(headers);
-        matches!(claim(&config, &request), Ok(Claim::Token))
+        matches!(claim(&config, &request.into_parts().0), Ok(Claim::Token))
     }
 
     #[test]
@@ -262,7 +227,7 @@ mod tests {
         let refusal = |version, name: &str, value: &str| {
             let request = http::Request::post("/v1/pools/fib/reload").version(version);
             let request = if name == "host" { request } else { request.header("host", "localhost") };
-            let claim = claim(&config, &request.header(name, value).body(()).unwrap());
+            let claim = claim(&config, &request.header(name, value).body(()).unwrap().into_parts().0);
             claim.err().expect("there is no connection")
         };
         let direct = "does not come from a loopback address";

@@ -86,10 +86,10 @@ impl Parameters {
     }
 
     /// Returns the rank that the client gives its job.
-    pub(crate) fn priority(&self) -> Result<Priority, Problem> {
+    pub(crate) fn priority(&self) -> Result<Option<Priority>, Problem> {
         let [name, _] = SHARE;
         let parse = |text: &str| text.parse().map_err(|unknown: UnknownPriority| bad(name, unknown));
-        Ok(self.text(name).map(parse).transpose()?.unwrap_or_default())
+        self.text(name).map(parse).transpose()
     }
 
     /// Returns the tenant that the client names.
@@ -247,8 +247,8 @@ mod tests {
             let share = share.map(|(priority, tenant)| (priority, tenant.map(|it| it.to_string())));
             share.map_err(|problem| serde_json::to_string(&problem).unwrap())
         };
-        assert_eq!(share(""), Ok((Priority::Normal, None)));
-        assert_eq!(share("?priority=low&tenant=a%26b"), Ok((Priority::Low, Some("a&b".into()))));
+        assert_eq!(share(""), Ok((None, None)));
+        assert_eq!(share("?priority=low&tenant=a%26b"), Ok((Some(Priority::Low), Some("a&b".into()))));
         for query in ["?priority=", "?priority=High", "?priority=1"] {
             let problem = share(query).unwrap_err();
             assert!(problem.contains("`high`, `normal` or `low`"), "{problem}");

@@ -1,5 +1,6 @@
 //! The other end of a connection that requests come on: an address over TCP, a process on a Unix socket.
 
+use crate::access::{Principal, Scopes};
 use crate::credentials::Credentials;
 use crate::owner::{Ends, Owners};
 use crate::peer::PeerKey;
@@ -24,6 +25,8 @@ pub(crate) struct Peer {
     /// Not to hold the connection open.
     wire: Weak<Wire>,
     client: ClientName,
+    /// The user of the process, if the connection came by a Unix socket.
+    user: Option<Principal>,
     /// Whose process is at the other end, once an order has had the kernel asked: that never changes, so who may give no order
     /// and asks all the time has it asked once.
     owner: OnceCell<u32>,
@@ -45,7 +48,11 @@ impl Peer {
             FarEnd::Address(address) => PeerKey::of(address).to_string().as_str().into(),
             FarEnd::Process(process) => client_of(process),
         };
-        Arc::new(Self { end, wire: Arc::downgrade(wire), client, owner: OnceCell::new() })
+        let user = match end {
+            FarEnd::Address(_) => None,
+            FarEnd::Process(process) => Some(Principal::user(process.uid, Scopes::ANONYMOUS)),
+        };
+        Arc::new(Self { end, wire: Arc::downgrade(wire), client, user, owner: OnceCell::new() })
     }
 
     /// Returns the process, if the connection came by a Unix socket.
@@ -54,6 +61,11 @@ impl Peer {
             FarEnd::Process(process) => Some(process),
             FarEnd::Address(_) => None,
         }
+    }
+
+    /// Returns the user of that process, who may do what everybody may: the request may come through a proxy.
+    pub(crate) fn user(&self) -> Option<&Principal> {
+        self.user.as_ref()
     }
 
     /// Returns both ends of a TCP connection.

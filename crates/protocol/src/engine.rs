@@ -46,6 +46,9 @@ pub struct Submission {
     /// The tenant. Tenants with waiting jobs of one priority take turns; all jobs without a tenant share
     /// turns.
     pub tenant: Option<ClientName>,
+    /// The name of who asks for the job, as the frontend knows it: of a token, of a user of this machine, or
+    /// `anonymous`. An engine may keep what belongs to one apart from others.
+    pub principal: Option<ClientName>,
 }
 
 impl Submission {
@@ -60,6 +63,7 @@ impl Submission {
             client: None,
             priority: Priority::Normal,
             tenant: None,
+            principal: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, PoolSpec};
 use crate::error::Error;
+use crate::keys::Keys;
 use crate::signals::Signals;
 use procpool_coordinator::{Executable, PoolConfig, RawPool, memory_count, preflight};
 use procpool_protocol::printable::{Escaping, printable};
@@ -64,7 +65,8 @@ fn tell(report: &str) -> Result<ExitCode, Error> {
 /// Returns the pools, after a look for everything that would keep them from being started.
 fn inspected(path: Option<&Path>) -> Result<Vec<PoolConfig>, Error> {
     let config = Config::load(path)?;
-    config.server.resolve()?;
+    let settings = config.server.clone().resolve()?;
+    Keys::load(settings.tokens)?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
     let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
     let mut stderr = std::io::stderr().lock();

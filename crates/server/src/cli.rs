@@ -1,6 +1,7 @@
 //! The command line and its help. Does not: carry anything out.
 
 pub(crate) mod conform;
+pub(crate) mod token;
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
@@ -8,6 +9,7 @@ use crate::words::Words;
 use clap::{Args, Parser, Subcommand};
 use conform::ConformArgs;
 use std::path::PathBuf;
+use token::TokenArgs;
 
 // Lines of at most 78 characters: clap would break longer ones in the middle of an 80-column terminal.
 
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     /// Check a worker against the wire, as a hostile coordinator.
     #[command(after_help = conform::HELP)]
     Conform(ConformArgs),
+    /// Make tokens, by which clients may use a server.
+    Token(TokenArgs),
 }
 
 #[derive(Args, Debug)]
@@ -130,6 +134,11 @@ pub(crate) struct ServeArgs {
     /// 0 takes a free one, or `unix:/PATH` [default: 127.0.0.1:3000].
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) listen: Option<Listen>,
+
+    /// Let everybody run jobs who reaches an address that is not loopback. Without
+    /// tokens, such an address is refused otherwise.
+    #[arg(long)]
+    pub(crate) allow_anonymous: bool,
 
     /// Drain and exit, as on SIGTERM, when the process that started this one has
     /// ended, however it ended.

@@ -5,6 +5,7 @@ use crate::config::listen::Listen;
 use crate::input::InputError;
 use crate::logs::LogError;
 use crate::replay_error::ReplayError;
+use crate::token::TokenError;
 use procpool_coordinator::PoolError;
 use procpool_protocol::JobError;
 use std::io;
@@ -66,6 +67,9 @@ pub(crate) enum Error {
     /// The job of `run` has no output.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// A token cannot be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The output cannot be written.
     #[error("failed to write to standard output: {0}")]
     Output(io::Error),

@@ -47,6 +47,7 @@ mod front;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod input;
+mod keys;
 mod late;
 mod logs;
 mod parent;
@@ -56,6 +57,7 @@ mod run;
 mod serve;
 mod signals;
 mod terminal;
+mod token;
 mod trust;
 mod words;
 
@@ -112,6 +114,7 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Check(args) => check::check(args.config.as_deref()),
         Command::Replay(args) => Err(replay::replay(&args)),
         Command::Conform(args) => conform::conform(args),
+        Command::Token(args) => token::token(&args.command),
     }
 }
 

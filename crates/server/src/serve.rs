@@ -4,6 +4,7 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, PoolSpec};
 use crate::error::Error;
 use crate::front::{self, Bound, Front};
+use crate::keys::Keys;
 use crate::late::Late;
 use crate::signals::{Order, Signals};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
@@ -39,16 +40,17 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
         _ = signals.stop() => return Ok(ExitCode::SUCCESS),
     };
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
-    let settings = config.server.resolve()?;
+    let settings = config.server.overridden(args.listen, args.allow_anonymous).resolve()?;
+    let keys = Keys::load(settings.tokens)?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
-    let Bound { front, name: _name, address } = Front::bind(args.listen.unwrap_or(settings.listen)).await?;
+    let Bound { front, name: _name, address } = Front::bind(settings.listen).await?;
     let orders = settings
         .orders
         .map(|path| front::bind_socket(&path).map_err(|reason| Error::Orders { path, reason }));
     let (orders, _orders_name) = orders.transpose()?.unzip();
 
     let limit = settings.drain_limit;
-    let mut server = Server::answer(front, address, orders, settings.http, limit);
+    let mut server = Server::answer(front, address, orders, settings.http, keys, limit);
     tokio::select! {
         started = Coordinator::start(CoordinatorConfig::new(pools)) => {
             let was_told = server.serve(started?);
@@ -99,6 +101,7 @@ struct Server {
     health: Health,
     /// The text under which clients find it.
     address: String,
+    keys: Keys,
     /// Dropped or used, it stops the frontend.
     stop: Option<watch::Sender<()>>,
     frontend: JoinHandle<Drained>,
@@ -111,18 +114,23 @@ impl Server {
         address: String,
         orders: Option<UnixListener>,
         mut http: HttpConfig,
+        keys: Keys,
         limit: Duration,
     ) -> Self {
         let coordinator = Late::default();
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
         let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
+        let app = match keys.tokens() {
+            Some(tokens) => app.with_tokens(tokens.clone()),
+            None => app,
+        };
         let (stop, stopped) = watch::channel(());
         let frontend = tokio::spawn(async move {
             let operators = answer_operators(orders, app.clone(), until(stopped.clone()));
             tokio::join!(front.serve(app, until(stopped)), operators).0
         });
-        Self { coordinator, health, address, stop: Some(stop), frontend }
+        Self { coordinator, health, address, keys, stop: Some(stop), frontend }
     }
 
     /// Runs jobs from now on, and says so. Returns whether anybody may have heard it.
@@ -132,8 +140,11 @@ impl Server {
         announce(&self.address)
     }
 
-    /// Puts the executables that the workers' names now stand for into service. Each pool logs the result.
+    /// Puts the executables that the workers' names now stand for into service, and reads tokens again. The log has the
+    /// results.
     fn reload(&self) {
+        let keys = self.keys.clone();
+        tokio::task::spawn_blocking(move || keys.reload());
         if let Some(coordinator) = self.coordinator.get().cloned() {
             tokio::spawn(async move { coordinator.reload().await });
         }

@@ -4,4 +4,5 @@ mod jobs;
 mod orders;
 mod refusals;
 mod routes;
+mod tokens;
 mod versions;

@@ -1,6 +1,7 @@
 //! Answers for load balancers and supervisors. Nothing here waits for a worker.
 
 use super::pools;
+use crate::access::{Principal, Scope};
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::params::Parameters;
@@ -16,14 +17,25 @@ pub(super) async fn live() -> &'static str {
 
 /// Serves `GET /readyz[?pool=fib]`: 503 while starting or draining. With `pool`, it is 503 also while that
 /// pool has no worker that is ready. Without it, a pool in trouble does not take the others out of rotation.
-pub(super) async fn ready(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<&'static str, Problem> {
+/// Who may not see which pools there are gets no list of them.
+pub(super) async fn ready(
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    uri: Uri,
+) -> Result<&'static str, Problem> {
     let parameters = Parameters::of(&uri, &["pool"])?;
     let health = &shared.app.health;
     if !health.is_serving() {
         return Err(not_ready(format!("the server is {}", health.phase())));
     }
     if let Some(name) = parameters.text("pool") {
-        let pool = pools::find(&shared, name).await?;
+        let found = pools::find(&shared, name).await;
+        let pool =
+            found.map_err(
+                |unknown| {
+                    if principal.may(Scope::Read) { unknown } else { pools::unknown(name, &[]) }
+                },
+            )?;
         if !pool.is_ready() {
             let state = if pool.draining { "is draining" } else { "has no worker that is ready" };
             return Err(not_ready(format!("the pool `{name}` {state}")));

@@ -1,6 +1,7 @@
 //! One job that outlives its request: its record, its result, and its end before time.
 
 use super::json;
+use crate::access::Principal;
 use crate::answer;
 use crate::app::Shared;
 use crate::handover::{accepted, expired, gone};
@@ -23,13 +24,14 @@ use std::time::Duration;
 /// Serves `GET /v1/jobs/{id}`. With `If-None-Match` and `Prefer: wait=30`, it answers when the job changes.
 pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     JobName(job): JobName,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
     let jobs = &shared.app.jobs;
-    let mut record = jobs.job(job).await.ok_or_else(|| gone(job))?;
+    let mut record = jobs.job(job).await.filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
     if is_known(&headers, &record) {
         let change = jobs.changed(job, record.version);
         record = match within(&shared, Preferences::of(&headers).wait, change).await {
@@ -55,11 +57,13 @@ pub(super) async fn show(
 /// `Prefer: wait=30`, it waits for the job's end.
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     JobName(job): JobName,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
+    refuse_invisible(&shared, &principal, job).await?;
     let wait = Preferences::of(&headers).wait;
     if wait.is_some() {
         within(&shared, wait, finished(&shared, job)).await;
@@ -85,10 +89,12 @@ struct Cancelling {
 /// Serves `DELETE /v1/jobs/{id}`: cancels a job, also one that ends with its request.
 pub(super) async fn cancel(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     JobName(job): JobName,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Parameters::of(&uri, &[])?;
+    refuse_invisible(&shared, &principal, job).await?;
     match shared.app.jobs.cancel(job).await {
         Cancelled::Requested => Ok(accepted(&shared, job).await),
         Cancelled::TooLate(_) => Err(match shared.app.jobs.job(job).await {
@@ -101,6 +107,14 @@ pub(super) async fn cancel(
             Ok(response)
         }
         Cancelled::Unknown => Err(gone(job)),
+    }
+}
+
+/// Refuses a job of a pool that the client may not use as one that is not there.
+async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) -> Result<(), Problem> {
+    match shared.app.jobs.job(job).await {
+        Some(record) if !principal.may_use(&record.pool) => Err(gone(job)),
+        _ => Ok(()),
     }
 }
 

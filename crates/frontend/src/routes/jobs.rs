@@ -1,5 +1,6 @@
 //! Running a job: input in, output or problem out.
 
+use crate::access::Principal;
 use crate::answer;
 use crate::app::Shared;
 use crate::handover::{self, Handover};
@@ -20,20 +21,22 @@ const USAGE: &str = "usage";
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
+    principal: Principal,
     mut request: Request,
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
     let [priority, tenant] = SHARE;
     let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, USAGE, priority, tenant])?;
     let (limits, reports_usage) = (parameters.job_limits()?, parameters.flag(USAGE)?);
-    let (priority, tenant) = (parameters.priority()?, parameters.tenant()?);
+    let priority = principal.priority(parameters.priority()?)?;
+    let tenant = parameters.tenant()?.or_else(|| principal.tenant());
     let client = remote::client(request.extensions());
     let handover = Handover::of(request.headers())?;
     let memory = Memory::of(&mut request)?;
     let input = input(&shared, request, memory.as_ref()).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
-    (job.priority, job.tenant) = (priority, tenant);
+    (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
     match handover {
         None => answer::run(&shared, job, answer::as_is, memory).await,
         Some(handover) => handover::run(&shared, job, handover, memory).await,

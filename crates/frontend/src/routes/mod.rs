@@ -9,54 +9,124 @@ mod problems;
 mod quarantine;
 mod seed;
 
+use crate::access::{Access, Scope, authorize};
 use crate::app::Shared;
 use crate::guard;
 use crate::kind::Kind;
-use crate::local;
 use crate::problem::Problem;
 use axum::Router;
 use axum::body::Body;
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, patch, post};
+use axum::routing::{self, MethodRouter, any};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use procpool_protocol::printable::printable_json;
 use std::sync::Arc;
 
-/// Returns all routes. A route that is added here is closed to foreign pages.
+/// Returns every route, with what it asks of its client. There is no other way to add one.
+fn map() -> Vec<Route> {
+    use Access::Open;
+    use Scope::{Debug, Operate, Read, Submit};
+    vec![
+        get(Open, "/", seed::ok),
+        Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) },
+        post(Submit, "/v1/pools/{pool}/jobs", jobs::create),
+        get(Read, "/v1/jobs/{id}", job::show),
+        delete(Submit, "/v1/jobs/{id}", job::cancel),
+        get(Read, "/v1/jobs/{id}/result", job::result),
+        get(Read, "/v1/pools", pools::all),
+        get(Read, "/v1/pools/{pool}", pools::one),
+        get(Read, "/v1/pools/{pool}/workers", pools::workers),
+        post(Operate, "/v1/pools/{pool}/reload", pools::reload),
+        post(Operate, "/v1/pools/{pool}/pause", pools::pause),
+        post(Operate, "/v1/pools/{pool}/resume", pools::resume),
+        post(Operate, "/v1/pools/{pool}/drain", orders::drain),
+        patch(Operate, "/v1/pools/{pool}", orders::patch),
+        delete(Operate, "/v1/workers/{worker}", orders::end_worker),
+        get(Debug, "/v1/pools/{pool}/quarantine", quarantine::list),
+        delete(Operate, "/v1/pools/{pool}/quarantine", quarantine::clear),
+        delete(Operate, "/v1/pools/{pool}/quarantine/{fingerprint}", quarantine::clear_one),
+        get(Open, guard::OPEN, health::live),
+        get(Open, "/readyz", health::ready),
+        get(Open, "/problems/{name}", problems::explain),
+    ]
+}
+
+/// Returns the router of all routes. Each is closed to foreign pages, and to clients that may not use it.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(seed::ok))
-        .route("/compute", any(seed::compute))
-        .route("/v1/pools/{pool}/jobs", post(jobs::create))
-        .route("/v1/jobs/{id}", get(job::show).delete(job::cancel))
-        .route("/v1/jobs/{id}/result", get(job::result))
-        .route("/v1/pools", get(pools::all))
-        .route("/v1/pools/{pool}", get(pools::one))
-        .route("/v1/pools/{pool}/workers", get(pools::workers))
-        .route(guard::OPEN, get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/problems/{name}", get(problems::explain))
-        .merge(for_operators(&shared))
+    let open = |router: Router<Arc<Shared>>, route: Route| {
+        let gate = from_fn_with_state((shared.clone(), route.access), authorize);
+        let handler =
+            if route.takes_all { route.handler.layer(gate) } else { route.handler.route_layer(gate) };
+        router.route(route.path, handler)
+    };
+    map()
+        .into_iter()
+        .fold(Router::new(), open)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(shared.clone(), guard::refuse_foreign))
         .with_state(shared)
 }
 
-/// Returns the routes for operators, which are closed to all who do not prove that they may give orders.
-fn for_operators(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/v1/pools/{pool}/reload", post(pools::reload))
-        .route("/v1/pools/{pool}/pause", post(pools::pause))
-        .route("/v1/pools/{pool}/resume", post(pools::resume))
-        .route("/v1/pools/{pool}/drain", post(orders::drain))
-        .route("/v1/pools/{pool}", patch(orders::patch))
-        .route("/v1/workers/{worker}", delete(orders::end_worker))
-        .route("/v1/pools/{pool}/quarantine", get(quarantine::list).delete(quarantine::clear))
-        .route("/v1/pools/{pool}/quarantine/{fingerprint}", delete(quarantine::clear_one))
-        .route_layer(from_fn_with_state(shared.clone(), local::refuse_unproved))
+/// Returns the method, the path and the terms of every route.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str, Access)> {
+    map().into_iter().map(|Route { method, path, access, .. }| (method, path, access))
+}
+
+/// A method of a path.
+struct Route {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    /// It refuses other methods itself.
+    takes_all: bool,
+    handler: MethodRouter<Arc<Shared>>,
+}
+
+impl Route {
+    fn new(
+        method: Method,
+        access: impl Into<Access>,
+        path: &'static str,
+        handler: MethodRouter<Arc<Shared>>,
+    ) -> Self {
+        Self { method, path, access: access.into(), takes_all: false, handler }
+    }
+}
+
+fn get<H: Handler<T, Arc<Shared>>, T: 'static>(
+    access: impl Into<Access>,
+    path: &'static str,
+    to: H,
+) -> Route {
+    Route::new(Method::GET, access, path, routing::get(to))
+}
+
+fn post<H: Handler<T, Arc<Shared>>, T: 'static>(
+    access: impl Into<Access>,
+    path: &'static str,
+    to: H,
+) -> Route {
+    Route::new(Method::POST, access, path, routing::post(to))
+}
+
+fn patch<H: Handler<T, Arc<Shared>>, T: 'static>(
+    access: impl Into<Access>,
+    path: &'static str,
+    to: H,
+) -> Route {
+    Route::new(Method::PATCH, access, path, routing::patch(to))
+}
+
+fn delete<H: Handler<T, Arc<Shared>>, T: 'static>(
+    access: impl Into<Access>,
+    path: &'static str,
+    to: H,
+) -> Route {
+    Route::new(Method::DELETE, access, path, routing::delete(to))
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -2,6 +2,7 @@
 
 use super::json;
 use super::pools::{find, unknown};
+use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::params::{Parameters, PoolName, WorkerName};
@@ -127,10 +128,19 @@ struct Ordered<'a> {
 /// Serves `DELETE /v1/workers/{worker}[?how=retire|kill]`.
 pub(super) async fn end_worker(
     State(shared): State<Arc<Shared>>,
+    principal: Principal,
     WorkerName(worker): WorkerName,
     request: Request,
 ) -> Result<Response, Problem> {
     let how = Parameters::of(request.uri(), &["how"])?.worker_order("how")?.unwrap_or(WorkerOrder::Retire);
+    let is_of = |pool: &str| {
+        let workers = shared.app.admin.workers(pool);
+        workers.is_some_and(|workers| workers.iter().any(|it| it.id == worker))
+    };
+    let pools = shared.app.admin.pools();
+    if pools.iter().any(|pool| !principal.may_use(&pool.name) && is_of(&pool.name)) {
+        return Err(no_worker(&worker));
+    }
     match shared.app.admin.order_worker(&worker, how) {
         Some(pool) => Ok(json(&Ordered { worker: &worker, pool: &pool, how: how.name() })),
         None => Err(no_worker(&worker)),

@@ -1,6 +1,7 @@
 //! Routes for pools and their workers, as the engine reports them, and for orders to reload, pause and resume.
 
 use super::{json, orders};
+use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::params::PoolName;
@@ -36,9 +37,10 @@ struct Workers {
     workers: Vec<WorkerStatus>,
 }
 
-/// Serves `GET /v1/pools`.
-pub(super) async fn all(State(shared): State<Arc<Shared>>) -> Response {
-    let pools = shared.app.admin.pools();
+/// Serves `GET /v1/pools`: those that the client may use.
+pub(super) async fn all(State(shared): State<Arc<Shared>>, principal: Principal) -> Response {
+    let mut pools = shared.app.admin.pools();
+    pools.retain(|pool| principal.may_use(&pool.name));
     json(&Pools { pools })
 }
 
@@ -140,6 +142,7 @@ pub(super) async fn find(shared: &Shared, name: &str) -> Result<PoolStatus, Prob
 pub(super) fn unknown(name: &str, pools: &[PoolStatus]) -> Problem {
     let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
     let name: String = name.chars().take(64).collect();
-    let detail = format!("failed to find the pool `{name}`; there are: {}", known.join(", "));
+    let list = if known.is_empty() { String::new() } else { format!("; there are: {}", known.join(", ")) };
+    let detail = format!("failed to find the pool `{name}`{list}");
     Problem::new(Kind::UnknownPool, StatusCode::NOT_FOUND, detail).with("pool", &name).with("known", &known)
 }

@@ -2,6 +2,7 @@
 //! worker and says `Result: …`. As the only job that GET runs, it is closed to what pages embed.
 
 use super::{method_not_allowed, text};
+use crate::access::Principal;
 use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters};
@@ -35,6 +36,7 @@ pub(super) async fn compute(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
+    principal: Principal,
     extensions: Extensions,
 ) -> Result<Response, Problem> {
     if method != Method::GET {
@@ -44,9 +46,12 @@ pub(super) async fn compute(
     embedded::refuse(host.as_ref(), &headers)?;
     let [timeout, run_timeout] = JOB_LIMITS;
     let parameters = Parameters::of(&uri, &["n", timeout, run_timeout])?;
+    principal.needs_pool(POOL)?;
     let n = parameters.number("n")?.unwrap_or(DEFAULT_N);
     let mut job = Submission::new(POOL, Payload::json(n.to_string()), Encoding::Json);
     (job.limits, job.client) = (parameters.job_limits()?, remote::client(&extensions));
+    (job.priority, job.tenant) = (principal.priority(None)?, principal.tenant());
+    job.principal = Some(principal.name().clone());
     answer::run(&shared, job, result, None).await
 }
 

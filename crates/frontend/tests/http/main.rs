@@ -24,4 +24,6 @@ mod pauses;
 mod protocol;
 mod quarantine;
 mod reload;
+mod scopes;
 mod status;
+mod tokens;

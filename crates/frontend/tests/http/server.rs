@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use procpool_frontend::{App, Drained, Health, HttpConfig, run};
+use procpool_frontend::{App, Drained, Health, HttpConfig, Tokens, run};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,10 +36,20 @@ impl Server {
     ) -> Self {
         let mut config = HttpConfig::default();
         configure(&mut config);
+        let health = Health::starting();
+        Self::of_app(place, App::new(engine, config, health.clone()), health).await
+    }
+
+    /// A server that asks for one of these tokens.
+    pub(crate) async fn with_tokens(engine: Arc<Fake>, tokens: &Tokens) -> Self {
+        let health = Health::starting();
+        let app = App::new(engine, HttpConfig::default(), health.clone()).with_tokens(tokens.clone());
+        Self::of_app("127.0.0.1:0", app, health).await
+    }
+
+    async fn of_app(place: &str, app: App, health: Health) -> Self {
         let listener = TcpListener::bind(place).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let health = Health::starting();
-        let app = App::new(engine, config, health.clone());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(run(listener, app, async {
             let _ = stopped.await;

@@ -2,9 +2,11 @@
 //! file below it.
 
 use super::place::{Place, Source, printable};
+use super::secret::NoSecret;
 use procpool_coordinator::{ExecutableError, InvalidLimits};
-use procpool_frontend::{InvalidToken, JobSettingsError};
+use procpool_frontend::{InvalidName, InvalidToken, JobSettingsError};
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// A configuration cannot be used.
@@ -34,6 +36,13 @@ pub(crate) enum ConfigError {
         /// The mistake itself.
         mistake: Box<Mistake>,
     },
+    /// Everybody could run jobs.
+    #[error(
+        "failed to listen on {0}: there are no tokens, so everybody who reaches it could run jobs. Make a token with \
+         `procpool token new NAME --scope submit,read --file tokens.toml` and write tokens = \"tokens.toml\" in [server]; \
+         or listen on 127.0.0.1 or unix:/PATH; or insist with --allow-anonymous, or allow_anonymous = true in [server]"
+    )]
+    Anonymous(SocketAddr),
     /// A worker executable of the built-in configuration is missing.
     #[error("{0}; build the workers, or name your own with --config")]
     BuiltIn(ExecutableError),
@@ -104,27 +113,23 @@ pub(crate) enum Mistake {
         /// The system's error.
         reason: io::Error,
     },
-    /// The token of the orders cannot be read.
-    #[error("failed to read the token in {}: {reason}", path.display())]
-    ReadToken {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        reason: io::Error,
-    },
-    /// Others know or choose the token.
+    /// A file of secrets cannot be used.
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
+    /// A name that stands in logs.
+    #[error(transparent)]
+    Name(InvalidName),
+    /// Two names for one secret.
     #[error(
-        "the token in {path} is no secret, as its mode is {mode:04o} and it belongs to user {owner}; it has to be this \
-         user's or root's (chown), and for its owner alone (chmod 600 {path})", path = path.display()
+        "this digest is that of `{0}`, too; each token has a secret of its own (`procpool token new NAME`)"
     )]
-    OpenToken {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-        /// Its owner.
-        owner: u32,
-    },
+    SameToken(String),
+    /// An empty list could be taken for none or for all.
+    #[error("the list names no pool; leave it out for a token that is good for all, or remove the token")]
+    NoPoolsOfToken,
+    /// More than are compared with each request.
+    #[error("there are more than {0} tokens; put clients that share a service into one")]
+    TooManyTokens(usize),
     /// The token is none.
     #[error(
         "the token in {} cannot be used: {invalid}; write one line there, such as `openssl rand -hex 16` gives",

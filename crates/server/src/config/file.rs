@@ -43,6 +43,8 @@ pub(super) struct ServerTable {
     pub(super) allowed_hosts: Option<Vec<String>>,
     pub(super) orders: Option<Orders>,
     pub(super) orders_token_file: Option<PathBuf>,
+    pub(super) tokens: Option<PathBuf>,
+    pub(super) allow_anonymous: Option<bool>,
     pub(super) attach_dir: Option<PathBuf>,
     pub(super) on_disconnect: Option<Disconnect>,
 }

@@ -16,19 +16,23 @@ mod node;
 mod orders;
 mod place;
 mod pool;
+pub(crate) mod secret;
 mod server;
 mod size;
+pub(crate) mod tokens;
 
 pub(crate) use error::ConfigError;
+pub(crate) use place::Source;
 pub(crate) use pool::PoolSpec;
+pub(crate) use secret::NoSecret;
 pub(crate) use server::ServerConfig;
+pub(crate) use tokens::TokensFile;
 
 use error::Mistake;
 use file::{File, ServerTable};
-use place::Source;
 use procpool_protocol::limits::DEFAULT_MAX_PAYLOAD;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The pools of the built-in configuration; their executables are called `procpool-` and the name.
 const BUILT_IN: [&str; 3] = ["compute", "fib", "ping"];
@@ -75,12 +79,13 @@ impl Config {
         let Some(largest_payload) = pools.iter().map(|pool| pool.limits.max_payload).max() else {
             return Err(ConfigError::at(source.place_of(&["pools"]), Mistake::NoPools));
         };
-        let token_place = || source.place_of(&["server", "orders_token_file"]);
-        let token_file = file.server.orders_token_file.clone().map(|path| (path, token_place()));
         let jobs = jobs::settings(&file.jobs, source)?;
+        let at = |key, path: PathBuf| (path, source.place_of(&["server", key]));
+        let token_file = file.server.orders_token_file.clone().map(|path| at("orders_token_file", path));
+        let tokens = file.server.tokens.clone().map(|path| at("tokens", path));
         let mut server = ServerConfig::new(file.server, largest_payload);
         server.http.jobs = jobs;
-        let server = server.in_directory(&pool::directory_of(source.path), token_file);
+        let server = server.in_directory(&pool::directory_of(source.path), token_file, tokens);
         Ok(Self { server, pools })
     }
 

@@ -1,12 +1,10 @@
 //! `orders` and `orders_token_file`: how operators prove that they may change what is running.
 
 use super::error::Mistake;
+use super::secret;
 use procpool_frontend::OrdersToken;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// By which way orders are taken, beside the token.
@@ -20,10 +18,10 @@ pub(super) enum Orders {
 }
 
 impl Orders {
-    /// Returns the setting that applies where the file has none. A configuration with a token wants proof by
-    /// the token.
-    pub(super) fn default_beside(token_file: Option<&PathBuf>) -> Self {
-        if token_file.is_some() { Self::Off } else { Self::Loopback }
+    /// Returns the setting that applies where the file has none. A configuration with tokens wants proof by
+    /// a token.
+    pub(super) fn default_beside(has_tokens: bool) -> Self {
+        if has_tokens { Self::Off } else { Self::Loopback }
     }
 }
 
@@ -60,19 +58,7 @@ impl Visitor<'_> for Written {
 
 /// Reads the token that a file holds, alone on its only line.
 pub(super) fn token(path: &Path) -> Result<OrdersToken, Mistake> {
-    let failed = |reason| Mistake::ReadToken { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?;
-    let user = rustix::process::geteuid().as_raw();
-    if !found.is_file() {
-        return Err(failed(io::Error::other("it is no regular file")));
-    }
-    if found.mode() & 0o077 != 0 || (found.uid() != user && found.uid() != 0) {
-        let (path, mode, owner) = (path.to_owned(), found.mode() & 0o7777, found.uid());
-        return Err(Mistake::OpenToken { path, mode, owner });
-    }
-    let mut text = String::new();
-    file.take(OrdersToken::LONGEST as u64 + 2).read_to_string(&mut text).map_err(failed)?;
+    let text = secret::read("the token in", path, OrdersToken::LONGEST as u64 + 1)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     OrdersToken::new(line).map_err(|invalid| Mistake::Token { path: path.to_owned(), invalid })
 }

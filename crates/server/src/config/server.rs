@@ -5,6 +5,7 @@ use super::file::ServerTable;
 use super::listen::Listen;
 use super::orders::{self, Orders};
 use super::place::Place;
+use super::tokens::TokensFile;
 use procpool_frontend::HttpConfig;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,12 @@ pub(crate) struct ServerConfig {
     pub(crate) orders: Option<PathBuf>,
     /// The file with the token that does so over TCP, until it has been read.
     token_file: Option<(PathBuf, Place)>,
+    /// Who may use the server. `None`: everybody who reaches it.
+    pub(crate) tokens: Option<TokensFile>,
+    /// Whether processes of this user need no token on a Unix socket.
+    trusts_socket: bool,
+    /// Whether everybody may use a server that other machines reach.
+    allow_anonymous: bool,
     /// The limits of a client. The caller that stops the server passes the drain limit itself.
     pub(crate) http: HttpConfig,
 }
@@ -54,30 +61,62 @@ impl ServerConfig {
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
         http.on_disconnect = table.on_disconnect.map_or(http.on_disconnect, Into::into);
-        let orders = table.orders.unwrap_or_else(|| Orders::default_beside(table.orders_token_file.as_ref()));
+        let has_tokens = table.tokens.is_some() || table.orders_token_file.is_some();
+        let trusts_socket =
+            table.tokens.is_some() && table.orders.is_none() && table.orders_token_file.is_none();
+        let orders = table.orders.unwrap_or_else(|| Orders::default_beside(has_tokens));
         http.orders_of = (orders == Orders::Loopback).then(|| rustix::process::geteuid().as_raw());
         Self {
             orders: if let Orders::Socket(path) = orders { Some(path) } else { None },
             token_file: None,
+            tokens: None,
+            trusts_socket,
+            allow_anonymous: table.allow_anonymous.unwrap_or_default(),
             listen: table.listen.unwrap_or(Listen::Tcp(DEFAULT_LISTEN)),
             drain_limit: table.drain_limit.map_or(DEFAULT_DRAIN_LIMIT, |limit| limit.0),
             http,
         }
     }
 
-    /// Resolves paths, which count from `directory`. The token stands in the file of this name, which the
-    /// configuration names at that place.
-    pub(super) fn in_directory(mut self, directory: &Path, token_file: Option<(PathBuf, Place)>) -> Self {
+    /// Resolves paths, which count from `directory`. The token for orders and all others stand in the files of these
+    /// names, which the configuration names at those places.
+    pub(super) fn in_directory(
+        mut self,
+        directory: &Path,
+        token_file: Option<(PathBuf, Place)>,
+        tokens: Option<(PathBuf, Place)>,
+    ) -> Self {
         self.orders = self.orders.map(|path| directory.join(path));
+        self.tokens = tokens.map(|(path, place)| TokensFile::new(directory.join(path), place));
         self.token_file = token_file.map(|(path, place)| (directory.join(path), place));
         self
     }
 
-    /// Reads the token.
+    /// Replaces settings by those of the command line.
+    pub(crate) fn overridden(mut self, listen: Option<Listen>, allow_anonymous: bool) -> Self {
+        self.listen = listen.unwrap_or(self.listen);
+        self.allow_anonymous |= allow_anonymous;
+        self
+    }
+
+    /// Reads the token for orders, and settles who needs none.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the token cannot be read, or everybody could run jobs.
     pub(crate) fn resolve(mut self) -> Result<Self, ConfigError> {
+        match self.listen {
+            Listen::Tcp(address)
+                if !address.ip().to_canonical().is_loopback()
+                    && self.tokens.is_none()
+                    && !self.allow_anonymous =>
+            {
+                return Err(ConfigError::Anonymous(address));
+            }
+            Listen::Unix(_) if self.trusts_socket => {
+                self.http.orders_of = Some(rustix::process::geteuid().as_raw());
+            }
+            _ => {}
+        }
         if let Some((path, place)) = self.token_file.take() {
             let token = orders::token(&path).map_err(|mistake| ConfigError::at(place, mistake))?;
             self.http.orders_token = Some(token);

@@ -71,7 +71,7 @@ fn filter(verbose: u8, quiet: bool) -> Result<EnvFilter, LogError> {
 fn directives(verbose: u8, quiet: bool) -> &'static str {
     match verbose {
         0 if quiet => "error",
-        0 => "warn,h2=error,hyper=error",
+        0 => "warn,h2=error,hyper=error,procpool::audit=info",
         1 => {
             "warn,h2=error,hyper=error,procpool=info,procpool_server=info,procpool_coordinator=info,\
              procpool_process=info,procpool_frontend=info"

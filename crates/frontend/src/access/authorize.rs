@@ -1,0 +1,182 @@
+//! The middleware of every route: finds out who asks, and refuses who may not.
+//!
+//! A server with tokens asks everybody for one, but processes of its own user and of root as far as `orders` lets in
+//! those. A server without tokens takes jobs from everybody, and orders as `local` says.
+
+use super::audit::{Order, path_of};
+use super::principal::Principal;
+use super::scope::{Scope, Scopes};
+use super::{Access, Tokens, unauthorized};
+use crate::app::Shared;
+use crate::local::{self, Proof, bearer};
+use crate::remote::{Operator, Peer};
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use std::sync::Arc;
+
+/// Lets a request through to its route if its client may ask for that.
+pub(crate) async fn authorize(
+    State((shared, access)): State<(Arc<Shared>, Access)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut head, body) = request.into_parts();
+    let asker = match identify(&shared, access, &head).await {
+        Ok(asker) => asker,
+        Err(refusal) => return refusal,
+    };
+    if let Access::Needs(scope) = access
+        && let Err(refusal) = judge(&asker, scope, &mut head).await
+    {
+        let (path, peer) = (path_of(&head), asker.peer(&head));
+        tracing::warn!(
+            principal = &**asker.principal.name(),
+            peer,
+            ?path,
+            "refused what a client may not do"
+        );
+        return refusal;
+    }
+    head.extensions.insert(asker.principal.clone());
+    let order = match access {
+        Access::Needs(scope) if scope.is_of_operators() => {
+            let peer = asker.peer(&head);
+            Some(Order::new(asker.principal, peer, &head))
+        }
+        _ => None,
+    };
+    let answer = next.run(Request::from_parts(head, body));
+    match order {
+        Some(order) => order.run(answer).await,
+        None => answer.await,
+    }
+}
+
+/// # Errors
+/// The refusal of a client that is not known, as an answer.
+async fn identify(shared: &Shared, access: Access, head: &Parts) -> Result<Asker, Response> {
+    match (&shared.app.tokens, access) {
+        (Some(tokens), _) => match with_tokens(shared, tokens, access, head).await {
+            Err(_) if access == Access::Open => Ok(Principal::nobody().into()),
+            known => known,
+        },
+        (None, Access::Needs(scope)) if scope.is_of_operators() => by_proof(shared, head).await,
+        (None, _) => Ok(without_tokens(head)),
+    }
+}
+
+/// # Errors
+/// The refusal of a client that is known and lacks a right.
+async fn judge(asker: &Asker, scope: Scope, head: &mut Parts) -> Result<(), Response> {
+    let principal = &asker.principal;
+    principal.needs(scope).map_err(|problem| unauthorized::insufficient(problem, scope))?;
+    if principal.is_bound_to_pools() {
+        let parameters = RawPathParams::from_request_parts(head, &()).await;
+        let parameters = parameters.map_err(IntoResponse::into_response)?;
+        let mut pools = parameters.iter().filter(|(name, _)| *name == "pool");
+        pools.try_for_each(|(_, pool)| principal.needs_pool(pool)).map_err(IntoResponse::into_response)?;
+    }
+    Ok(())
+}
+
+async fn with_tokens(
+    shared: &Shared,
+    tokens: &Tokens,
+    access: Access,
+    head: &Parts,
+) -> Result<Asker, Response> {
+    if let Some(asker) = by_orders_socket(head, Scopes::ALL) {
+        return Ok(asker);
+    }
+    if head.headers.contains_key(AUTHORIZATION) {
+        return by_token(shared, tokens, head).ok_or_else(|| {
+            if access != Access::Open {
+                let (path, peer) = (path_of(head), peer_of(head));
+                tracing::warn!(?path, peer, "refused a request with an unknown token");
+            }
+            unauthorized::wrong()
+        });
+    }
+    if access == Access::Open {
+        // The kernel is not asked for that.
+        return Ok(Principal::nobody().into());
+    }
+    let proof = local::by_kernel(shared, head).await.map_err(|_| unauthorized::missing())?;
+    Ok(Asker::proved(proof, Scopes::ALL))
+}
+
+fn by_token(shared: &Shared, tokens: &Tokens, head: &Parts) -> Option<Asker> {
+    let given = bearer(&head.headers)?;
+    let of_orders = || {
+        let token = shared.app.config.orders_token.as_ref()?;
+        token.is(given).then(Principal::of_orders_token)
+    };
+    Some(tokens.of_bearer(given).or_else(of_orders)?.into())
+}
+
+/// On a server without tokens, an order needs a proof.
+async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
+    if let Some(asker) = by_orders_socket(head, Scopes::OPERATORS) {
+        return Ok(asker);
+    }
+    match local::prove(shared, head).await {
+        Ok(proof) => Ok(Asker::proved(proof, Scopes::OPERATORS)),
+        Err(reason) => {
+            let (path, peer) = (path_of(head), peer_of(head));
+            tracing::warn!(?path, peer, "refused an order: {reason}");
+            Err(local::unproved(&reason).into_response())
+        }
+    }
+}
+
+fn by_orders_socket(head: &Parts, scopes: Scopes) -> Option<Asker> {
+    let &Operator(process) = head.extensions.get()?;
+    Some(Asker::proved(Proof::Socket(process), scopes))
+}
+
+fn without_tokens(head: &Parts) -> Asker {
+    if let Some(asker) = by_orders_socket(head, Scopes::ANONYMOUS) {
+        return asker;
+    }
+    let user = head.extensions.get::<Arc<Peer>>().and_then(|peer| peer.user());
+    user.cloned().unwrap_or_else(Principal::anonymous).into()
+}
+
+/// A client, and what has proved who it is.
+struct Asker {
+    principal: Principal,
+    proof: Option<Proof>,
+}
+
+impl From<Principal> for Asker {
+    fn from(principal: Principal) -> Self {
+        Self { principal, proof: None }
+    }
+}
+
+impl Asker {
+    fn proved(proof: Proof, scopes: Scopes) -> Self {
+        let principal = match proof {
+            Proof::Token => Principal::of_orders_token(),
+            Proof::Process(uid) => Principal::user(uid, scopes),
+            Proof::Unix(process) | Proof::Socket(process) => Principal::user(process.uid, scopes),
+        };
+        Self { principal, proof: Some(proof) }
+    }
+
+    /// Returns from where it asks, for the log.
+    fn peer(&self, head: &Parts) -> String {
+        match self.proof {
+            Some(Proof::Unix(process)) => format!("unix, {process}"),
+            Some(Proof::Socket(process)) => format!("the orders socket, {process}"),
+            _ => peer_of(head),
+        }
+    }
+}
+
+fn peer_of(head: &Parts) -> String {
+    head.extensions.get::<Arc<Peer>>().map_or_else(String::new, |peer| format!("{peer:?}"))
+}

@@ -1,0 +1,32 @@
+//! Who may do what. `scope` has the words, `tokens` the table of those who may, `principal` is who asks, and
+//! `authorize` the middleware of every route. `audit` writes down who gave an order.
+
+mod audit;
+mod authorize;
+mod pattern;
+mod principal;
+mod scope;
+mod tokens;
+mod unauthorized;
+
+pub use pattern::{InvalidPattern, PoolPattern};
+pub use scope::{Scope, Scopes, UnknownScope};
+pub use tokens::{InvalidDigest, InvalidName, Token, TokenDigest, Tokens};
+
+pub(crate) use authorize::authorize;
+pub(crate) use principal::Principal;
+
+/// The right that a route asks of its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: it tells nothing of what is running.
+    Open,
+    /// This scope.
+    Needs(Scope),
+}
+
+impl From<Scope> for Access {
+    fn from(scope: Scope) -> Self {
+        Self::Needs(scope)
+    }
+}

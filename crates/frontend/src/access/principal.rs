@@ -1,0 +1,184 @@
+//! Who asks: a name, and what it may do. Every request of a route has one.
+
+use super::pattern::PoolPattern;
+use super::scope::{Scope, Scopes};
+use super::tokens::Token;
+use crate::kind::Kind;
+use crate::problem::Problem;
+use axum::extract::FromRequestParts;
+use http::StatusCode;
+use http::request::Parts;
+use procpool_protocol::engine::{ClientName, Priority};
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// The name of clients of a server without tokens.
+const ANONYMOUS: &str = "anonymous";
+
+/// Who asks.
+#[derive(Clone)]
+pub(crate) struct Principal(Arc<Rights>);
+
+struct Rights {
+    name: ClientName,
+    scopes: Scopes,
+    /// Empty: all.
+    pools: Vec<PoolPattern>,
+    max_priority: Priority,
+    is_tenant: bool,
+}
+
+impl Principal {
+    pub(super) fn with(token: Token) -> Self {
+        Self(Arc::new(Rights {
+            name: (*token.name).into(),
+            scopes: token.scopes,
+            pools: token.pools,
+            max_priority: token.max_priority,
+            is_tenant: true,
+        }))
+    }
+
+    fn without_token(name: &str, scopes: Scopes) -> Self {
+        let (pools, max_priority) = (Vec::new(), Priority::High);
+        Self(Arc::new(Rights { name: name.into(), scopes, pools, max_priority, is_tenant: false }))
+    }
+
+    /// Returns who uses a server without tokens.
+    pub(super) fn anonymous() -> Self {
+        static ONE: LazyLock<Principal> =
+            LazyLock::new(|| Principal::without_token(ANONYMOUS, Scopes::ANONYMOUS));
+        ONE.clone()
+    }
+
+    /// Returns somebody who may do nothing.
+    pub(super) fn nobody() -> Self {
+        static ONE: LazyLock<Principal> =
+            LazyLock::new(|| Principal::without_token(ANONYMOUS, Scopes::default()));
+        ONE.clone()
+    }
+
+    /// Returns a user of this machine, as the kernel names him. No token has such a name.
+    pub(crate) fn user(uid: u32, scopes: Scopes) -> Self {
+        Self::without_token(&format!("uid:{uid}"), scopes)
+    }
+
+    /// Returns the bearer of the token for orders.
+    pub(super) fn of_orders_token() -> Self {
+        static ONE: LazyLock<Principal> =
+            LazyLock::new(|| Principal::without_token("orders:token", Scopes::OPERATORS));
+        ONE.clone()
+    }
+
+    /// Returns the token's name, `uid:N` for a user of this machine, or `anonymous`.
+    pub(crate) fn name(&self) -> &ClientName {
+        &self.0.name
+    }
+
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.0.scopes.has(scope)
+    }
+
+    pub(super) fn is_bound_to_pools(&self) -> bool {
+        !self.0.pools.is_empty()
+    }
+
+    pub(crate) fn may_use(&self, pool: &str) -> bool {
+        self.0.pools.is_empty() || self.0.pools.iter().any(|pattern| pattern.matches(pool))
+    }
+
+    /// Returns the tenant of a job that names none.
+    pub(crate) fn tenant(&self) -> Option<ClientName> {
+        self.0.is_tenant.then(|| self.0.name.clone())
+    }
+
+    /// Returns the priority of a job that asks for this one.
+    ///
+    /// # Errors
+    /// A 403 problem if the job asks for more than it may have. A job that asks for none gets what it may have.
+    pub(crate) fn priority(&self, asked: Option<Priority>) -> Result<Priority, Problem> {
+        let ceiling = self.0.max_priority;
+        match asked {
+            // High is the least.
+            Some(asked) if asked < ceiling => {
+                let detail = format!("the priority {asked} is above `{ceiling}`, the highest of its jobs");
+                Err(self.forbidden(&detail).with("max_priority", ceiling.as_str()))
+            }
+            Some(asked) => Ok(asked),
+            None => Ok(ceiling.max(Priority::default())),
+        }
+    }
+
+    /// # Errors
+    /// A 403 problem that names the missing scope.
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        if self.may(scope) {
+            return Ok(());
+        }
+        let name = scope.name();
+        Err(self.forbidden(&format!("it needs the scope `{name}`")).with("missing_scope", name))
+    }
+
+    /// # Errors
+    /// A 403 problem that names the pool.
+    pub(crate) fn needs_pool(&self, pool: &str) -> Result<(), Problem> {
+        if self.may_use(pool) {
+            return Ok(());
+        }
+        let pool: String = pool.chars().take(64).collect();
+        Err(self.forbidden(&format!("the pool `{pool}` is not one of its pools")).with("pool", &pool))
+    }
+
+    fn forbidden(&self, reason: &str) -> Problem {
+        let name = &**self.name();
+        let detail = format!("failed to take the request: `{name}` may not: {reason}");
+        Problem::new(Kind::Forbidden, StatusCode::FORBIDDEN, detail)
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(out)
+    }
+}
+
+/// `authorize` has set it on every route.
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_else(Self::nobody))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_gets_the_priority_that_it_asks_for_up_to_the_ceiling() {
+        use Priority::{High, Low, Normal};
+        for (ceiling, asked, got) in [
+            (High, Some(High), Some(High)),
+            (High, None, Some(Normal)),
+            (Normal, Some(High), None),
+            (Normal, None, Some(Normal)),
+            (Low, None, Some(Low)),
+            (Low, Some(Normal), None),
+            (Low, Some(Low), Some(Low)),
+        ] {
+            let mut token = Token::new("a").unwrap();
+            token.max_priority = ceiling;
+            assert_eq!(Principal::with(token).priority(asked).ok(), got, "{ceiling} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_token_is_a_tenant_by_itself() {
+        let token = Principal::with(Token::new("ci").unwrap());
+        assert_eq!(token.tenant().as_deref(), Some("ci"));
+        assert!(Principal::anonymous().tenant().is_none());
+        assert!(Principal::user(0, Scopes::ALL).tenant().is_none());
+    }
+}

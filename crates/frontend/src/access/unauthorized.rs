@@ -1,0 +1,41 @@
+//! The answers to a client that is not known, or that lacks a scope: with the challenge of RFC 6750.
+
+use super::scope::Scope;
+use crate::kind::Kind;
+use crate::problem::Problem;
+use axum::response::{IntoResponse, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, StatusCode};
+
+/// Returns the 401 of a request without a token.
+pub(super) fn missing() -> Response {
+    unauthorized("it brings no token", r#"Bearer realm="procpool""#)
+}
+
+/// Returns the 401 of a request with a token that nobody has.
+pub(super) fn wrong() -> Response {
+    unauthorized("its token is not one of this server's", r#"Bearer realm="procpool", error="invalid_token""#)
+}
+
+/// Adds to a 403 which scope is missing.
+pub(super) fn insufficient(problem: Problem, scope: Scope) -> Response {
+    let challenge = match scope {
+        Scope::Submit => r#"Bearer realm="procpool", error="insufficient_scope", scope="submit""#,
+        Scope::Read => r#"Bearer realm="procpool", error="insufficient_scope", scope="read""#,
+        Scope::Operate => r#"Bearer realm="procpool", error="insufficient_scope", scope="operate""#,
+        Scope::Debug => r#"Bearer realm="procpool", error="insufficient_scope", scope="debug""#,
+        Scope::Admin => r#"Bearer realm="procpool", error="insufficient_scope", scope="admin""#,
+    };
+    challenging(problem, challenge)
+}
+
+fn unauthorized(reason: &str, challenge: &'static str) -> Response {
+    let detail = format!("failed to take the request: {reason}; send yours as `Authorization: Bearer TOKEN`");
+    challenging(Problem::new(Kind::Unauthorized, StatusCode::UNAUTHORIZED, detail), challenge)
+}
+
+fn challenging(problem: Problem, challenge: &'static str) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
