@@ -3,6 +3,7 @@
 use crate::access::Tokens;
 use crate::budget::Budget;
 use crate::config::HttpConfig;
+use crate::event_streams::EventStreams;
 use crate::health::Health;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
@@ -54,7 +55,8 @@ impl App {
         let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
         let answers = Budget::new(config.max_answers);
         let (owners, buffers) = (Owners::default(), Buffers::default());
-        Arc::new(Shared { origin, bodies, answers, owners, buffers, app: self.clone() })
+        let event_streams = EventStreams::new(config.max_event_streams);
+        Arc::new(Shared { origin, bodies, answers, event_streams, owners, buffers, app: self.clone() })
     }
 }
 
@@ -75,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) bodies: Arc<Budget>,
     /// Bytes of answers, held until clients take them.
     pub(crate) answers: Arc<Budget>,
+    /// Streams of jobs' events.
+    pub(crate) event_streams: EventStreams,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

@@ -87,6 +87,9 @@ pub struct HttpConfig {
     /// The fate of a job without an idempotency key whose client hangs up while it waits for the outcome.
     /// Default: the job is cancelled. Every other job continues.
     pub on_disconnect: OnDisconnect,
+    /// Maximum number of streams of jobs' events. Default: 64. Must not be zero. Further ones are refused with 503
+    /// and `Retry-After`.
+    pub max_event_streams: usize,
     /// How many jobs that outlive their requests the frontend remembers, and for how long.
     pub jobs: Settings,
 }
@@ -121,6 +124,7 @@ impl Default for HttpConfig {
             orders_token: None,
             orders_of: None,
             on_disconnect: OnDisconnect::Cancel,
+            max_event_streams: 64,
             jobs: Settings::default(),
         }
     }

@@ -4,6 +4,7 @@ use super::json;
 use crate::access::Principal;
 use crate::answer;
 use crate::app::Shared;
+use crate::event_streams;
 use crate::handover::{accepted, expired, gone};
 use crate::job_view::{JobView, etag_of};
 use crate::kind::Kind;
@@ -12,10 +13,10 @@ use crate::prefer::{PREFER, Preferences};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, VARY};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use procpool_protocol::JobId;
-use procpool_registry::{Cancelled, Record, ResultState};
+use procpool_registry::{Cancelled, Record, ResultState, Resumed};
 use serde::Serialize;
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -116,6 +117,38 @@ async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) ->
         Some(record) if !principal.may_use(&record.pool) => Err(gone(job)),
         _ => Ok(()),
     }
+}
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Serves `GET /v1/jobs/{id}/events`: server-sent events. A client that has seen the last one gets 204, which alone
+/// keeps it from reconnecting.
+pub(super) async fn events(
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    JobName(job): JobName,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
+    let record =
+        shared.app.jobs.job(job).await.filter(|it| principal.may_use(&it.pool)).ok_or_else(|| gone(job))?;
+    // An id of another server, or no number: the client begins anew.
+    let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.trim().parse().ok()).unwrap_or(0);
+    // Of a finished job, this is known at once.
+    if record.state.is_finished()
+        && matches!(shared.app.jobs.events(job, seen).await, Some(Resumed::Ended) | None)
+    {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let permit = shared.event_streams.enter(shared.app.config.max_event_streams)?;
+    let mut response = Response::new(event_streams::body(shared, job, seen, permit));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
 }
 
 /// Waits until the job has finished or is unknown.

@@ -36,6 +36,7 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/jobs/{id}", job::show),
         delete(Submit, "/v1/jobs/{id}", job::cancel),
         get(Read, "/v1/jobs/{id}/result", job::result),
+        get(Read, "/v1/jobs/{id}/events", job::events),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),

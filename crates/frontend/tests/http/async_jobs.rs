@@ -42,7 +42,7 @@ pub(crate) async fn ask(server: &Server, method: &str, path: &str, headers: &str
 }
 
 /// Waits for the result of a job.
-async fn result(server: &Server, path: &str) -> Reply {
+pub(crate) async fn result(server: &Server, path: &str) -> Reply {
     ask(server, "GET", &format!("{path}/result"), "Prefer: wait=30\r\n").await
 }
 

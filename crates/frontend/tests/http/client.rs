@@ -78,6 +78,13 @@ impl Connection {
         line.trim_end().to_owned()
     }
 
+    /// Returns the next line, or `None` at the end.
+    pub(crate) async fn next_line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        soon(self.0.read_line(&mut line)).await.unwrap();
+        line.strip_suffix('\n').map(str::to_owned)
+    }
+
     /// Everything until the server closes, however it does that.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();

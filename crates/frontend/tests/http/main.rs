@@ -11,6 +11,7 @@ mod async_jobs;
 mod budgets;
 mod cancels;
 mod crowds;
+mod events;
 mod half_closed;
 mod inputs;
 mod jobs;

@@ -49,7 +49,15 @@ pub enum Happened {
     /// The job emits a chunk.
     Chunk(Payload),
     /// A client cancels the job.
-    Cancelled,
+    #[non_exhaustive]
+    Cancelled {
+        /// The phase in which the job is, except [`Phase::Finished`].
+        phase: Phase,
+        /// The number of the last attempt. `0` before the first.
+        attempt: u32,
+        /// The worker of the last attempt.
+        worker: Option<Arc<str>>,
+    },
     /// The job has its outcome. This is its last event.
     #[non_exhaustive]
     Outcome {

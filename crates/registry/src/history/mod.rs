@@ -92,6 +92,7 @@ impl Histories {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procpool_protocol::OutcomeKind;
 
     #[test]
     fn a_log_that_is_forgotten_leaves_nothing() {
@@ -99,7 +100,8 @@ mod tests {
         let jobs = [1, 2].map(JobId::from_bits);
         jobs.iter().for_each(|&job| histories.begin(job));
         for job in [jobs[0], jobs[1], jobs[0]] {
-            histories.append(&settings, job, Time::ZERO, Happened::Cancelled);
+            let outcome = Happened::Outcome { outcome: OutcomeKind::Ok, may_have_run: true };
+            histories.append(&settings, job, Time::ZERO, outcome);
         }
         assert_eq!(histories.used.len(), 2);
         for job in jobs {

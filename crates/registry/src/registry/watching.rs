@@ -84,12 +84,12 @@ fn happened(old: Option<&Record>, new: &Record) -> Option<Happened> {
         return Some(Happened::Outcome { outcome, may_have_run: new.may_have_run });
     }
     let stage = |record: &Record| (record.state.phase(), record.started, record.attempt);
+    let (phase, attempt, worker) = (new.state.phase(), new.attempt, new.worker.clone());
     if old.map(stage) != Some(stage(new)) {
-        let worker = new.worker.clone();
-        return Some(Happened::Phase { phase: new.state.phase(), attempt: new.attempt, worker });
+        return Some(Happened::Phase { phase, attempt, worker });
     }
     if old.is_some_and(|old| old.is_cancelled != new.is_cancelled) {
-        return Some(Happened::Cancelled);
+        return Some(Happened::Cancelled { phase, attempt, worker });
     }
     new.progress.map(Happened::Progress)
 }

@@ -219,5 +219,5 @@ fn a_cancel_is_an_event() {
     let job = desk.running();
     desk.registry.cancel(desk.now, job);
     let Some(Resumed::Next(events)) = desk.registry.events(job, 2) else { panic!("no events") };
-    assert!(matches!(events[0].what, Happened::Cancelled));
+    assert!(matches!(events[0].what, Happened::Cancelled { phase: Phase::Running, .. }));
 }

@@ -146,7 +146,7 @@ fn is(seen: &Seen, what: &Happened) -> bool {
         (Seen::Running, Happened::Phase { phase, .. }) => *phase == Phase::Running,
         (Seen::Progress(seen), Happened::Progress(what)) => seen == what,
         (Seen::Chunk(seen), Happened::Chunk(what)) => *seen == what.bytes.len() as u64,
-        (Seen::Cancelled, Happened::Cancelled) => true,
+        (Seen::Cancelled, Happened::Cancelled { .. }) => true,
         (Seen::Outcome(seen), Happened::Outcome { outcome, .. }) => seen == outcome,
         _ => false,
     }

@@ -40,6 +40,7 @@ pub(super) struct ServerTable {
     pub(super) max_connections_per_peer: Option<NonZeroUsize>,
     pub(super) uncapped_peers: Option<Vec<IpAddr>>,
     pub(super) max_streams: Option<NonZeroU32>,
+    pub(super) max_event_streams: Option<NonZeroUsize>,
     pub(super) allowed_hosts: Option<Vec<String>>,
     pub(super) orders: Option<Orders>,
     pub(super) orders_token_file: Option<PathBuf>,

@@ -60,6 +60,7 @@ impl ServerConfig {
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
+        http.max_event_streams = table.max_event_streams.map_or(http.max_event_streams, usize::from);
         http.on_disconnect = table.on_disconnect.map_or(http.on_disconnect, Into::into);
         let has_tokens = table.tokens.is_some() || table.orders_token_file.is_some();
         let trusts_socket =

@@ -1,0 +1,116 @@
+//! The streams of jobs' events: how many there may be, and the life of one. A stream costs nothing while its job is
+//! silent, but a comment now and then, and it never holds up a drain.
+
+use crate::app::Shared;
+use crate::event_view;
+use crate::job_view::JobView;
+use crate::kind::Kind;
+use crate::problem::Problem;
+use crate::sse;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http::StatusCode;
+use procpool_protocol::JobId;
+use procpool_registry::{Entry, Resumed};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+/// Time between two comments, below the half minute after which proxies give up.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Time after which a client reconnects, in milliseconds.
+const RETRY: u64 = 2000;
+
+/// Time after which a client that found no room may try again.
+const LATER: Duration = Duration::from_secs(5);
+
+/// Bounds the number of streams.
+#[derive(Clone, Debug)]
+pub(crate) struct EventStreams(Arc<Semaphore>);
+
+impl EventStreams {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))))
+    }
+
+    /// Counts another stream.
+    ///
+    /// # Errors
+    /// A 503 problem when there are as many as there may be.
+    pub(crate) fn enter(&self, limit: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        self.0.clone().try_acquire_owned().map_err(|_| {
+            let detail = format!(
+                "failed to begin the stream: {limit} are open, the server's limit (`max_event_streams`)"
+            );
+            Problem::new(Kind::Refused, StatusCode::SERVICE_UNAVAILABLE, detail)
+                .with("reason", "too_many_streams")
+                .with("limit", &limit)
+                .retry_after(Some(LATER))
+        })
+    }
+}
+
+/// Returns the events of a job after the one with number `seen`, and all that follow.
+pub(crate) fn body(shared: Arc<Shared>, job: JobId, seen: u64, permit: OwnedSemaphorePermit) -> Body {
+    let watcher = Watcher { shared, job, seen, is_over: false, _permit: permit };
+    let begins = stream::once(async { Ok::<_, Infallible>(sse::retry(RETRY)) });
+    let follows = stream::unfold(watcher, |mut watcher| async move {
+        let next = watcher.next().await?;
+        Some((Ok(next), watcher))
+    });
+    Body::from_stream(stream::StreamExt::chain(begins, follows))
+}
+
+struct Watcher {
+    shared: Arc<Shared>,
+    job: JobId,
+    seen: u64,
+    is_over: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    /// Returns what is sent next. `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.is_over {
+            return None;
+        }
+        let app = &self.shared.app;
+        let resumed = tokio::select! {
+            biased;
+            resumed = app.jobs.events(self.job, self.seen) => resumed?,
+            () = app.health.until_draining() => {
+                self.is_over = true;
+                return Some(sse::event("bye", None, "{}"));
+            }
+            () = sleep(KEEP_ALIVE) => return Some(sse::comment()),
+        };
+        match resumed {
+            Resumed::Next(entries) => {
+                self.seen = entries.last().map_or(self.seen, |entry| entry.id);
+                Some(written(&entries))
+            }
+            Resumed::Reset(record, last) => {
+                self.seen = last;
+                let state =
+                    serde_json::to_string(&JobView::of(&record, None)).unwrap_or_else(|_| "null".into());
+                Some(sse::event("reset", Some(last), &state))
+            }
+            Resumed::Ended => None,
+        }
+    }
+}
+
+fn written(entries: &[Arc<Entry>]) -> Bytes {
+    let mut text = BytesMut::new();
+    for entry in entries {
+        if let Some((name, data)) = event_view::of_record(&entry.what) {
+            text.extend_from_slice(&sse::event(name, Some(entry.id), &data));
+        }
+    }
+    text.freeze()
+}
