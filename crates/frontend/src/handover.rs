@@ -16,7 +16,6 @@ use http::header::{LOCATION, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use procpool_jobs::{Enqueued, Order};
 use procpool_protocol::JobId;
-use procpool_protocol::engine::Submission;
 use procpool_protocol::outcome::Finished;
 use procpool_registry::{Decision, KeyText, Record, Wait};
 use std::sync::Arc;
@@ -29,7 +28,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a client hands its job over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Handover {
     preferences: Preferences,
     key: Option<KeyText>,
@@ -48,6 +47,16 @@ impl Handover {
         let (preferences, key) = (Preferences::of(headers), key(headers)?);
         let is_plain = preferences == Preferences::default() && key.is_none();
         Ok((!is_plain).then_some(Self { preferences, key }))
+    }
+
+    /// Returns how a request hands over a job that never ends with it.
+    ///
+    /// # Errors
+    /// 400 if the key is none.
+    pub(crate) fn of_asynchronous(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut handover = Self::of(headers)?.unwrap_or_default();
+        handover.preferences.respond_async = true;
+        Ok(handover)
     }
 
     fn wait(&self) -> Wait {
@@ -74,7 +83,7 @@ fn key(headers: &HeaderMap) -> Result<Option<KeyText>, Problem> {
 /// Dropping this future ends nothing: the job continues.
 pub(crate) async fn run(
     shared: &Shared,
-    job: Submission,
+    order: Order,
     handover: Handover,
     memory: Option<Memory>,
 ) -> Result<Response, Problem> {
@@ -82,7 +91,7 @@ pub(crate) async fn run(
     if wait != Wait::None && shared.answers.is_spent() {
         return Err(overloaded(answer::NO_ROOM));
     }
-    let mut order = Order::new(job);
+    let mut order = order;
     if let Some(key) = handover.key {
         order.key = Some((key, fingerprint::of(&order.job).await));
     }
@@ -188,6 +197,13 @@ pub(crate) fn expired(record: &Record) -> Problem {
         .outcome(outcome)
         .may_have_run(record.may_have_run)
         .with("job", &record.id)
+}
+
+/// Returns the problem of a job whose input is no longer held.
+pub(crate) fn input_expired(job: JobId) -> Problem {
+    let detail =
+        format!("the input of job {job} is no longer held, so it cannot run again; submit it with its input");
+    Problem::new(Kind::InputExpired, StatusCode::GONE, detail).with("job", &job)
 }
 
 /// Returns the problem of an id that no job has, as far as the store of jobs knows.

@@ -65,6 +65,9 @@ kinds! {
     ResultExpired "result_expired" "The job's result is no longer held"
         "The job has finished, as `outcome` says, and its result has expired, made room for others, or was too large to be \
          held. The job does not run again, also under its Idempotency-Key; send it under another key for that."
+    InputExpired "input_expired" "The job's input is no longer held"
+        "The server keeps inputs for a while (`keep_results`, `max_input_bytes`), so that their jobs can run again. Nothing was \
+         run. Submit the job with its input."
     JobFinished "job_finished" "The job has finished already"
         "It cannot be cancelled any longer. `outcome` is how it ended."
     IdempotencyConflict "idempotency_conflict" "The job with this key has not finished"

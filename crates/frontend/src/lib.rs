@@ -146,6 +146,7 @@ mod dispatch;
 mod embedded;
 mod event_streams;
 mod event_view;
+mod filter;
 mod fingerprint;
 mod framing;
 #[cfg(fuzzing)]

@@ -80,7 +80,7 @@ impl Principal {
         self.0.scopes.has(scope)
     }
 
-    pub(super) fn is_bound_to_pools(&self) -> bool {
+    pub(crate) fn is_bound_to_pools(&self) -> bool {
         !self.0.pools.is_empty()
     }
 

@@ -5,11 +5,12 @@ use crate::answer;
 use crate::app::Shared;
 use crate::handover::{self, Handover};
 use crate::lent::Memory;
-use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
+use crate::params::{JOB_LIMITS, JobName, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
 use crate::{body, content_type, json, remote};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use procpool_jobs::Order;
 use procpool_protocol::engine::Submission;
 use procpool_protocol::{Encoding, Payload};
 use std::sync::Arc;
@@ -39,8 +40,28 @@ pub(super) async fn create(
     (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
     match handover {
         None => answer::run(&shared, job, answer::as_is, memory).await,
-        Some(handover) => handover::run(&shared, job, handover, memory).await,
+        Some(handover) => handover::run(&shared, Order::new(job), handover, memory).await,
     }
+}
+
+/// Serves `POST /v1/jobs/{id}/rerun`: submits the input of a job again, as a job of its own.
+pub(super) async fn rerun(
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    JobName(job): JobName,
+    request: Request,
+) -> Result<Response, Problem> {
+    Parameters::of(request.uri(), &[])?;
+    let handover = Handover::of_asynchronous(request.headers())?;
+    let record = shared.app.jobs.job(job).await.filter(|record| principal.may_use(&record.pool));
+    let Some(_) = record else { return Err(handover::gone(job)) };
+    let input = shared.app.jobs.input(job).await.ok_or_else(|| handover::input_expired(job))?;
+    let mut order = Order::new((*input).clone());
+    order.job.priority = principal.priority(Some(order.job.priority))?;
+    order.job.principal = Some(principal.name().clone());
+    order.job.client = remote::client(request.extensions());
+    order.rerun_of = Some(job);
+    handover::run(&shared, order, handover, None).await
 }
 
 async fn input(shared: &Shared, request: Request, memory: Option<&Memory>) -> Result<Payload, Problem> {

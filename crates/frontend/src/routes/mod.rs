@@ -2,6 +2,7 @@
 
 mod health;
 mod job;
+mod job_list;
 mod jobs;
 mod orders;
 mod pools;
@@ -33,10 +34,13 @@ fn map() -> Vec<Route> {
         get(Open, "/", seed::ok),
         Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) },
         post(Submit, "/v1/pools/{pool}/jobs", jobs::create),
+        get(Read, "/v1/jobs", job_list::list),
+        post(Operate, "/v1/jobs/cancel", job_list::cancel),
         get(Read, "/v1/jobs/{id}", job::show),
         delete(Submit, "/v1/jobs/{id}", job::cancel),
         get(Read, "/v1/jobs/{id}/result", job::result),
         get(Read, "/v1/jobs/{id}/events", job::events),
+        post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),

@@ -14,6 +14,7 @@ mod crowds;
 mod events;
 mod half_closed;
 mod inputs;
+mod job_lists;
 mod jobs;
 mod lent;
 mod lifetimes;
