@@ -1,6 +1,8 @@
 //! Every route of `procpool serve`, with its built-in pools and real workers behind them.
 
+mod async_jobs;
 mod jobs;
+mod keys;
 mod orders;
 mod refusals;
 mod routes;
