@@ -3,8 +3,9 @@
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
-    ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
+    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
+    WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -160,6 +161,11 @@ impl Coordinator {
         reloading.join_all().await
     }
 
+    fn pool_of(&self, job: &Submission) -> Result<&RawPool, Refused> {
+        let unknown = || Refused::new(&job.pool, Refusal::unknown_pool(self.names()));
+        self.pools.get(&job.pool).ok_or_else(unknown)
+    }
+
     fn names(&self) -> Vec<String> {
         self.pools.keys().cloned().collect()
     }
@@ -167,13 +173,11 @@ impl Coordinator {
 
 impl Engine for Coordinator {
     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
-        match self.pools.get(&job.pool) {
-            Some(pool) => pool.submit_for(job),
-            None => {
-                let reason = Refusal::unknown_pool(self.names());
-                Err(Refused::new(job.pool, reason).into())
-            }
-        }
+        self.pool_of(&job)?.submit_for(job)
+    }
+
+    fn offer(&self, job: Submission) -> Result<Offered, JobError> {
+        self.pool_of(&job)?.offer_for(job)
     }
 
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {

@@ -1,7 +1,7 @@
 //! A connection's [`Life`], shared by its socket, its requests and the task that drives it.
 
 use crate::budget::Share;
-use crate::life::{Life, Patience, Verdict};
+use crate::life::{Life, Patience, Sending, Verdict};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -118,10 +118,25 @@ impl Exchange {
 
     /// Notes that the answer is there, its size, and whether it may leave while the request's body is still
     /// arriving.
-    pub(crate) fn answered(&self, held: Share, leaves_unread: bool) {
+    pub(crate) fn answered(&self, held: Share, leaves_unread: bool, sending: Sending) {
         let _ = self.held.set(held);
         self.activity.leaves_unread.store(leaves_unread, Relaxed);
-        self.activity.life().answered(self.number, Instant::now());
+        self.activity.life().answered(self.number, sending, Instant::now());
+    }
+
+    /// Notes that the next piece of a live answer is not there yet.
+    pub(crate) fn waits(&self) {
+        self.activity.life().waits(self.number);
+    }
+
+    /// Notes that this number of bytes of a live answer is handed to HTTP.
+    pub(crate) fn handed(&self, bytes: u64) {
+        self.activity.life().handed(self.number, bytes, Instant::now());
+    }
+
+    /// Notes that all of a live answer is handed to HTTP.
+    pub(crate) fn whole(&self) {
+        self.activity.life().whole(self.number);
     }
 
     /// Notes that the client took this number of bytes of the answer.

@@ -5,6 +5,7 @@ use crate::budget::Budget;
 use crate::config::HttpConfig;
 use crate::event_streams::EventStreams;
 use crate::health::Health;
+use crate::live::Live;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
 use procpool_jobs::{Jobs, LocalJobs};
@@ -55,8 +56,9 @@ impl App {
         let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
         let answers = Budget::new(config.max_answers);
         let (owners, buffers) = (Owners::default(), Buffers::default());
-        let event_streams = EventStreams::new(config.max_event_streams);
-        Arc::new(Shared { origin, bodies, answers, event_streams, owners, buffers, app: self.clone() })
+        let (event_streams, live) =
+            (EventStreams::new(config.max_event_streams), Live::new(config.max_live_answers));
+        Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, app: self.clone() })
     }
 }
 
@@ -79,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) answers: Arc<Budget>,
     /// Streams of jobs' events.
     pub(crate) event_streams: EventStreams,
+    /// Answers that are sent while jobs run.
+    pub(crate) live: Arc<Live>,
     pub(crate) owners: Owners,
     /// Memory of large inputs, which is used again.
     pub(crate) buffers: Buffers,

@@ -32,6 +32,17 @@ pub(crate) async fn read(body: Body, shared: &Shared) -> Result<Bytes, Problem> 
         .unwrap_or_else(|_| Err(too_slow(config)))
 }
 
+/// Returns the first bytes of a body that is read as it arrives, or none if it is empty.
+///
+/// # Errors
+/// 408 when they take longer than [`HttpConfig::body_timeout`], 400 when the body breaks off.
+pub(crate) async fn begin(body: &mut Body, shared: &Shared) -> Result<Bytes, Problem> {
+    let config = &shared.app.config;
+    let first = next_chunk(body, usize::MAX, config);
+    let first = tokio::time::timeout(config.body_timeout, first).await;
+    Ok(first.unwrap_or_else(|_| Err(too_slow(config)))?.unwrap_or_default())
+}
+
 /// Returns the length of a body that is whole elsewhere, and its share of all bodies.
 ///
 /// # Errors
@@ -115,19 +126,28 @@ fn too_large(config: &HttpConfig) -> Problem {
     Problem::new(Kind::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE, detail).with("limit", &limit)
 }
 
+/// Returns the problem of a line of a batch that is as long as no body may be.
+pub(crate) fn line_too_long(config: &HttpConfig) -> Problem {
+    let limit = config.max_body;
+    let detail = format!("bad input: the line has more than {limit} bytes, the server's limit for an input");
+    Problem::new(Kind::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE, detail)
+        .outcome("bad_input")
+        .with("limit", &limit)
+}
+
 fn no_room() -> Problem {
     overloaded(
         "failed to read the body: the server holds as many bytes of other bodies as it may (`max_bodies`)",
     )
 }
 
-fn too_slow(config: &HttpConfig) -> Problem {
+pub(crate) fn too_slow(config: &HttpConfig) -> Problem {
     let limit = config.body_timeout;
     let detail = format!("failed to read the body: it was not complete within {limit:?}");
     Problem::new(Kind::BodyTimeout, StatusCode::REQUEST_TIMEOUT, detail)
 }
 
-fn broken_off(error: &axum::Error) -> Problem {
+pub(crate) fn broken_off(error: &axum::Error) -> Problem {
     let detail = format!("failed to read the body: {error}");
     Problem::new(Kind::IncompleteBody, StatusCode::BAD_REQUEST, detail)
 }

@@ -42,6 +42,21 @@ impl Share {
         has_room
     }
 
+    /// Makes the share this large, beyond the budget if need be. Its owner holds itself to a limit of its own.
+    pub(crate) fn set(&mut self, bytes: u64) {
+        if bytes > self.bytes {
+            self.budget.held.fetch_add(bytes - self.bytes, Relaxed);
+        } else if bytes < self.bytes {
+            self.budget.held.fetch_sub(self.bytes - bytes, Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Returns whether the other shares are all that there is.
+    pub(crate) fn is_spent_by_others(&self) -> bool {
+        self.budget.held.load(Relaxed).saturating_sub(self.bytes) >= self.budget.limit
+    }
+
     /// Adds `bytes` beyond the budget if need be: for what is small and has to be said.
     pub(crate) fn overdraw(&mut self, bytes: u64) {
         self.budget.held.fetch_add(bytes, Relaxed);
@@ -68,6 +83,18 @@ mod tests {
         assert!(!one.grow(u64::MAX));
         drop(one);
         assert!(other.grow(8) && !other.grow(1));
+    }
+
+    #[test]
+    fn a_share_that_changes_is_counted_as_it_is() {
+        let budget = Budget::new(10);
+        let (mut one, other) = (budget.share(), budget.share());
+        one.set(20);
+        assert!(other.is_spent_by_others() && !one.is_spent_by_others());
+        one.set(9);
+        assert!(!budget.is_spent() && !other.is_spent_by_others());
+        drop(one);
+        assert!(budget.share().grow(10));
     }
 
     #[test]

@@ -67,6 +67,15 @@ pub struct HttpConfig {
     pub uncapped_peers: Vec<IpAddr>,
     /// Maximum number of concurrent requests on one HTTP/2 connection. Default: 256.
     pub max_streams: u32,
+    /// Maximum number of answers that are sent while jobs run: batches, and jobs that are read as they run.
+    /// Default: 64. Must not be zero. Further ones are refused with 503 and `Retry-After`.
+    pub max_live_answers: usize,
+    /// Maximum number of lines of one batch that are in flight: submitted, and not yet answered. Default: 512.
+    /// Must not be zero. At most half of the pool's queue is used, so that other clients find room in it.
+    pub batch_window: usize,
+    /// Maximum size of the inputs and outputs of these lines, in bytes. Default: 16 MiB. The sizes of outputs are
+    /// not known beforehand: the largest one so far counts for each line. One line is in flight in any case.
+    pub batch_bytes: usize,
     /// Maximum time for which a shutdown waits for requests in flight. Requests that still run then are cut
     /// off, and their jobs cancelled. Default: `None`, as long as they take (their jobs have deadlines).
     pub drain_limit: Option<Duration>,
@@ -119,6 +128,9 @@ impl Default for HttpConfig {
             max_connections_per_peer: 512,
             uncapped_peers: Vec::new(),
             max_streams: 256,
+            max_live_answers: 64,
+            batch_window: 512,
+            batch_bytes: 16 * 1024 * 1024,
             drain_limit: None,
             allowed_hosts: Vec::new(),
             orders_token: None,

@@ -6,6 +6,15 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use procpool_protocol::Encoding;
 
+/// Content types of JSON lines, of which only one is registered with anybody.
+const LINES: [&str; 5] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/json-lines",
+];
+
 /// Returns the encoding that a job's input claims to have: [`Encoding::Json`] or [`Encoding::Bytes`].
 ///
 /// Parameters (`; charset=utf-8`) are not looked at: JSON is UTF-8 by definition and is checked to be.
@@ -13,17 +22,46 @@ use procpool_protocol::Encoding;
 /// # Errors
 /// A problem that names what is accepted.
 pub(crate) fn input_encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
+    match essence(headers)? {
+        Some(essence) => by_essence(&essence),
+        None => Ok(Encoding::Json),
+    }
+}
+
+/// Checks that a batch claims to be of JSON lines, or of nothing in particular.
+///
+/// # Errors
+/// A problem that names what is accepted.
+pub(crate) fn check_lines(headers: &HeaderMap) -> Result<(), Problem> {
+    let essence = essence(headers)?;
+    match essence.as_deref() {
+        None | Some("text/plain") => Ok(()),
+        Some(essence) if LINES.contains(&essence) => Ok(()),
+        Some(other) if matches!(by_essence(other), Ok(Encoding::Json)) => Ok(()),
+        Some(other) => {
+            let other: String = other.chars().take(200).collect();
+            let detail = format!(
+                "failed to read the batch: its content type {other:?} is not accepted; send JSON lines as {}",
+                LINES[0]
+            );
+            Err(refused(detail, &LINES))
+        }
+    }
+}
+
+/// Returns the content type without its parameters, in small letters.
+fn essence(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     if let Some(coding) = codings.find(|coding| !is_identity(coding)) {
         return Err(unsupported(&format!("content encoding {coding:?}")));
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let Some(value) = types.next() else {
-        return Ok(Encoding::Json);
+        return Ok(None);
     };
     let essence = value.to_str().ok().and_then(|text| text.split(';').next());
     match essence.map(|essence| essence.trim().to_ascii_lowercase()) {
-        Some(essence) if types.next().is_none() => by_essence(&essence),
+        Some(essence) if types.next().is_none() => Ok(Some(essence)),
         _ => Err(unsupported("content type")),
     }
 }
@@ -50,9 +88,12 @@ fn unsupported(what: &str) -> Problem {
         "failed to read the body: its {what} is not accepted; send JSON as application/json (or as a form, as \
          `curl -d` does), or raw bytes as application/octet-stream, without a content encoding"
     );
-    let accepted = ["application/json", "application/octet-stream"];
+    refused(detail, &["application/json", "application/octet-stream"])
+}
+
+fn refused(detail: String, accepted: &[&str]) -> Problem {
     Problem::new(Kind::UnsupportedMediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-        .with("accepted", &accepted)
+        .with("accepted", accepted)
 }
 
 #[cfg(test)]
@@ -83,6 +124,23 @@ mod tests {
         assert_eq!(of("application/octet-stream"), Some(Encoding::Bytes));
         for refused in ["text/plain", "multipart/form-data; boundary=x", "image/png", "", "json"] {
             assert_eq!(of(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn json_lines_come_under_several_names_and_raw_bytes_are_none() {
+        let check = |value| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
+            check_lines(&headers).is_ok()
+        };
+        assert!(check_lines(&HeaderMap::new()).is_ok());
+        for lines in
+            ["application/x-ndjson", "Application/JSONL; charset=utf-8", "text/plain", "application/json"]
+        {
+            assert!(check(lines), "{lines}");
+        }
+        for refused in ["application/octet-stream", "multipart/form-data; boundary=x", "text/csv", ""] {
+            assert!(!check(refused), "{refused}");
         }
     }
 

@@ -6,7 +6,8 @@ use crate::activity::Exchange;
 use crate::answer::{JOB_ID, SERVER_TIMING};
 use crate::budget::{Budget, Share};
 use crate::kind::Kind;
-use crate::paced::Paced;
+use crate::life::Sending;
+use crate::paced::{self, Paced};
 use crate::problem::{Problem, overloaded};
 use crate::room::Place;
 use axum::Router;
@@ -61,7 +62,10 @@ impl Dispatcher {
         }
         let (response, share) = within(&self.answers, response);
 
-        exchange.answered(share, has_body && !response.status().is_success());
+        let sending = paced::sending(response.body(), version);
+        // A live answer may end before its request does, such as when the server drains.
+        let leaves_unread = has_body && (!response.status().is_success() || sending != Sending::Whole);
+        exchange.answered(share, leaves_unread, sending);
         line.log(&response);
         Ok(response.map(|body| Paced::new(body, version, exchange)))
     }

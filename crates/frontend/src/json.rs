@@ -21,31 +21,63 @@ const CHECKED_INLINE: usize = 128 * 1024;
 /// # Errors
 /// A `bad_input` problem with line and column.
 pub(crate) async fn checked(bytes: Bytes) -> Result<Bytes, Problem> {
-    let checked = if bytes.len() <= CHECKED_INLINE {
-        check(&bytes)
-    } else {
-        let text = bytes.clone();
-        match tokio::task::spawn_blocking(move || check(&text)).await {
-            Ok(checked) => checked,
-            Err(gone) => std::panic::resume_unwind(gone.into_panic()),
-        }
-    };
-    checked.map(|()| bytes)
-}
-
-fn check(text: &[u8]) -> Result<(), Problem> {
-    if text.is_empty() {
+    if bytes.is_empty() {
         return Err(bad_input("the body is empty; send the job's input as JSON, `null` if it takes none"));
     }
+    let checked = if bytes.len() <= CHECKED_INLINE { check(&bytes) } else { elsewhere(bytes.clone()).await };
+    checked.map(|()| bytes).map_err(|fault| {
+        let problem = bad_input(&format!("the body {}", fault.detail));
+        match fault.place {
+            Some((line, column)) => problem.with("line", &line).with("column", &column),
+            None => problem,
+        }
+    })
+}
+
+/// Checks a line of a batch, or returns `None` if it is too long to be checked on the calling thread.
+pub(crate) fn check_line(text: &[u8]) -> Option<Result<(), Problem>> {
+    (text.len() <= CHECKED_INLINE).then(|| check(text).map_err(Fault::of_line))
+}
+
+/// Checks a line of a batch on a thread for long work.
+pub(crate) async fn checked_line(text: Bytes) -> Result<(), Problem> {
+    elsewhere(text).await.map_err(Fault::of_line)
+}
+
+/// The reason for which a text is not JSON that can be decoded.
+#[derive(Debug)]
+struct Fault {
+    detail: String,
+    /// Line and column.
+    place: Option<(usize, usize)>,
+}
+
+impl Fault {
+    fn of_line(self) -> Problem {
+        let problem = bad_input(&format!("the line {}", self.detail));
+        match self.place {
+            Some((_, column)) => problem.with("column", &column),
+            None => problem,
+        }
+    }
+}
+
+async fn elsewhere(text: Bytes) -> Result<(), Fault> {
+    match tokio::task::spawn_blocking(move || check(&text)).await {
+        Ok(checked) => checked,
+        Err(gone) => std::panic::resume_unwind(gone.into_panic()),
+    }
+}
+
+fn check(text: &[u8]) -> Result<(), Fault> {
     serde_json::from_slice::<&RawValue>(text).map_err(|error| {
-        bad_input(&format!("the body is not valid JSON: {error}"))
-            .with("line", &error.line())
-            .with("column", &error.column())
+        let place = Some((error.line(), error.column()));
+        Fault { detail: format!("is not valid JSON: {error}"), place }
     })?;
     let depth = depth(text);
     if depth > DEEPEST {
-        let detail = format!("the body is nested {depth} levels deep; at most {DEEPEST} can be decoded");
-        return Err(bad_input(&detail));
+        let detail = format!("is nested {depth} levels deep; at most {DEEPEST} can be decoded");
+        return Err(Fault { detail, place: None });
     }
     Ok(())
 }
@@ -106,12 +138,14 @@ mod tests {
         assert_eq!(depth(b"40"), 0);
     }
 
-    #[test]
-    fn a_syntax_error_is_told_with_line_and_column() {
-        let problem = check(b"{\n  \"n\": 4x\n}").unwrap_err();
+    #[tokio::test]
+    async fn a_syntax_error_is_told_with_line_and_column() {
+        let problem = checked(Bytes::from_static(b"{\n  \"n\": 4x\n}")).await.unwrap_err();
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!((&json["line"], &json["column"]), (&2.into(), &9.into()), "{json}");
         assert_eq!(json["outcome"], "bad_input");
+        let line = serde_json::to_value(check_line(b"4x").unwrap().unwrap_err()).unwrap();
+        assert_eq!((&line["column"], &line["line"]), (&2.into(), &serde_json::Value::Null), "{line}");
     }
 
     #[test]

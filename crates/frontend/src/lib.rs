@@ -17,6 +17,7 @@
 //! $ curl --json '{"width":64}' localhost:3000/v1/pools/thumbnail/jobs
 //! $ curl -H 'content-type: application/octet-stream' --data-binary @cat.png \
 //!        localhost:3000/v1/pools/thumbnail/jobs -o small.png
+//! $ yes 20 | head -1000 | curl -T - -X POST localhost:3000/v1/pools/fib/batch
 //! $ curl localhost:3000/v1/pools
 //! $ curl localhost:3000/v1/pools/fib/workers
 //! $ curl localhost:3000/livez; curl 'localhost:3000/readyz?pool=fib'
@@ -58,7 +59,7 @@
 //! # Finding the way
 //!
 //! `serve` accepts connections, `connection` drives one over a `socket`, `orders` does both for operators on a Unix socket,
-//! `remote` is the other end of a connection, `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`. `head`, `origin`, `embedded`, `body`, `json`,
+//! `remote` is the other end of a connection, `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`, or many at a time through `batch`. `head`, `origin`, `embedded`, `body`, `json`,
 //! `content_type` and `params` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
 //!
 //! ```
@@ -135,6 +136,7 @@ mod answer;
 mod app;
 mod backoff;
 mod base64;
+mod batch;
 mod body;
 mod budget;
 mod config;
@@ -161,6 +163,7 @@ mod json;
 mod kind;
 mod lent;
 mod life;
+mod live;
 mod local;
 mod orders;
 mod origin;

@@ -40,11 +40,42 @@ pub(crate) enum Verdict {
     Abort(Vec<u64>),
 }
 
+/// How an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// As a whole, when its job has ended.
+    Whole,
+    /// Piece by piece while jobs run. HTTP/1.1 sends each piece as a chunk.
+    Live { in_chunks: bool },
+}
+
+/// The next bytes for which a client waits, even though it may have closed its sending side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owed {
+    Answer,
+    Chunk,
+}
+
 /// A request and its answer, until the last byte is handed to the kernel.
 #[derive(Debug)]
 enum Exchange {
     Handling,
-    Answering { since: Instant, progress: Instant, taken: u64, is_aborted: bool },
+    Answering(Answering),
+}
+
+#[derive(Debug)]
+struct Answering {
+    since: Instant,
+    progress: Instant,
+    taken: u64,
+    is_aborted: bool,
+    sending: Sending,
+    /// Bytes of a live answer that are handed to HTTP and not yet to the kernel.
+    handed: u64,
+    /// The next piece of a live answer is not there yet.
+    waits: bool,
+    /// The last piece of a live answer is handed to HTTP.
+    is_whole: bool,
 }
 
 /// See the module.
@@ -86,25 +117,66 @@ impl Life {
     }
 
     /// Notes that the exchange's answer is there, to be taken by the client.
-    pub(crate) fn answered(&mut self, exchange: u64, now: Instant) {
-        let answering = Exchange::Answering { since: now, progress: now, taken: 0, is_aborted: false };
-        self.exchanges.insert(exchange, answering);
+    pub(crate) fn answered(&mut self, exchange: u64, sending: Sending, now: Instant) {
+        let answering = Answering {
+            since: now,
+            progress: now,
+            taken: 0,
+            is_aborted: false,
+            sending,
+            handed: 0,
+            waits: false,
+            is_whole: sending == Sending::Whole,
+        };
+        self.exchanges.insert(exchange, Exchange::Answering(answering));
+    }
+
+    /// Notes that the next piece of a live answer is not there yet.
+    pub(crate) fn waits(&mut self, exchange: u64) {
+        if let Some(Exchange::Answering(answering)) = self.exchanges.get_mut(&exchange) {
+            answering.waits = true;
+        }
+    }
+
+    /// Notes that bytes of a live answer are handed to HTTP. The client's time for them begins now, if it has taken all
+    /// before them.
+    pub(crate) fn handed(&mut self, exchange: u64, bytes: u64, now: Instant) {
+        if let Some(Exchange::Answering(answering)) = self.exchanges.get_mut(&exchange) {
+            if answering.owes_nothing() && !answering.is_aborted {
+                (answering.since, answering.progress, answering.taken) = (now, now, 0);
+            }
+            answering.waits = false;
+            answering.handed += bytes;
+        }
+    }
+
+    /// Notes that the last piece of a live answer is handed to HTTP.
+    pub(crate) fn whole(&mut self, exchange: u64) {
+        if let Some(Exchange::Answering(answering)) = self.exchanges.get_mut(&exchange) {
+            (answering.is_whole, answering.waits) = (true, false);
+        }
     }
 
     /// Notes that the client took this number of bytes of the exchange's answer.
     pub(crate) fn took(&mut self, exchange: u64, bytes: u64, now: Instant) {
-        // Bytes that an aborted stream drops were not taken.
-        if let Some(Exchange::Answering { progress, taken, is_aborted: false, .. }) =
-            self.exchanges.get_mut(&exchange)
-        {
-            *progress = now;
-            *taken += bytes;
+        if let Some(Exchange::Answering(answering)) = self.exchanges.get_mut(&exchange) {
+            answering.handed = answering.handed.saturating_sub(bytes);
+            // Bytes that an aborted stream drops were not taken.
+            if !answering.is_aborted {
+                answering.progress = now;
+                answering.taken += bytes;
+            }
         }
     }
 
     /// Ends the exchange: its answer is taken, or it was given up.
     pub(crate) fn ended(&mut self, exchange: u64, now: Instant) {
-        if let Some(Exchange::Handling) = self.exchanges.remove(&exchange) {
+        let is_given_up = match self.exchanges.remove(&exchange) {
+            Some(Exchange::Handling) => true,
+            Some(Exchange::Answering(answering)) => !answering.is_whole,
+            None => false,
+        };
+        if is_given_up {
             self.cancels = self.cancels_left_at(now).saturating_add(1);
             self.cancels_counted = now;
         }
@@ -124,8 +196,8 @@ impl Life {
     pub(crate) fn sent(&mut self, now: Instant) {
         if !self.is_http2 {
             for exchange in self.exchanges.values_mut() {
-                if let Exchange::Answering { progress, .. } = exchange {
-                    *progress = now;
+                if let Exchange::Answering(answering) = exchange {
+                    answering.progress = now;
                 }
             }
         }
@@ -152,10 +224,17 @@ impl Life {
         !self.exchanges.is_empty()
     }
 
-    /// Returns whether a client that speaks HTTP/1 waits for an answer of which nothing was written yet.
-    pub(crate) fn owes_http_1_answer(&self) -> bool {
-        let is_handled = |exchange: &Exchange| matches!(exchange, Exchange::Handling);
-        !self.is_http2 && self.exchanges.values().any(is_handled)
+    /// Returns what a client that speaks HTTP/1 waits for: an answer of which nothing was written yet, or a chunk of one of
+    /// which all is written so far.
+    pub(crate) fn owes_over_http_1(&self) -> Option<Owed> {
+        let owed = |exchange: &Exchange| match exchange {
+            Exchange::Handling => Some(Owed::Answer),
+            Exchange::Answering(answering) => {
+                let in_chunks = answering.sending == Sending::Live { in_chunks: true };
+                (in_chunks && answering.owes_nothing()).then_some(Owed::Chunk)
+            }
+        };
+        self.exchanges.values().filter(|_| !self.is_http2).find_map(owed)
     }
 
     /// Returns since when nothing is in flight, or `None` while something is.
@@ -211,12 +290,11 @@ impl Life {
     /// Aborts an exchange. If it is there still after this, some of its bytes lie where only the connection's
     /// end reaches them.
     fn abort(&mut self, exchange: u64, now: Instant, patience: &Patience) {
-        if let Some(Exchange::Answering { since, progress, taken, is_aborted }) =
-            self.exchanges.get_mut(&exchange)
-        {
-            *is_aborted = true;
-            (*since, *taken) = (now, 0);
-            *progress = now.checked_sub(patience.write).unwrap_or(now) + FAREWELL.min(patience.write);
+        if let Some(Exchange::Answering(answering)) = self.exchanges.get_mut(&exchange) {
+            answering.is_aborted = true;
+            (answering.since, answering.taken) = (now, 0);
+            answering.progress =
+                now.checked_sub(patience.write).unwrap_or(now) + FAREWELL.min(patience.write);
         }
     }
 }
@@ -227,18 +305,29 @@ impl Exchange {
     }
 
     fn is_aborted(&self) -> bool {
-        matches!(self, Self::Answering { is_aborted: true, .. })
+        matches!(self, Self::Answering(answering) if answering.is_aborted)
     }
 
-    /// Returns when the client will have been too slow for too long, or `None` while the job runs.
+    /// Returns when the client will have been too slow for too long, or `None` while it waits for a job.
     fn deadline(&self, patience: &Patience) -> Option<Instant> {
-        let Self::Answering { since, progress, taken, .. } = self else {
+        let Self::Answering(answering) = self else {
             return None;
         };
+        if answering.owes_nothing() && !answering.is_aborted {
+            return None;
+        }
+        let Answering { since, progress, taken, .. } = answering;
         let by_progress = *progress + patience.write;
         let allowed = taken.saturating_mul(1000).checked_div(patience.rate).map(Duration::from_millis);
         let by_rate = allowed.and_then(|allowed| since.checked_add(patience.write)?.checked_add(allowed));
         Some(by_rate.map_or(by_progress, |by_rate| by_rate.min(by_progress)))
+    }
+}
+
+impl Answering {
+    /// Returns whether the client has taken all that there is so far.
+    fn owes_nothing(&self) -> bool {
+        self.waits && self.handed == 0
     }
 }
 

@@ -1,6 +1,7 @@
 //! An answer's body in pieces, each of which reports when it is taken. Does not: look into it.
 
 use crate::activity::Exchange;
+use crate::life::Sending;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -18,17 +19,33 @@ pub(crate) struct Paced {
     rest: Body,
     current: Bytes,
     piece: usize,
+    is_live: bool,
+    /// Why the answer breaks off, once what is before that had a chance to leave.
+    broken: Option<axum::Error>,
     exchange: Arc<Exchange>,
+}
+
+/// Returns how a body of this kind is sent.
+pub(crate) fn sending(body: &Body, version: http::Version) -> Sending {
+    if body.is_end_stream() || body.size_hint().exact().is_some() {
+        Sending::Whole
+    } else {
+        Sending::Live { in_chunks: version == http::Version::HTTP_11 }
+    }
 }
 
 impl Paced {
     pub(crate) fn new(body: Body, version: http::Version, exchange: Arc<Exchange>) -> Self {
         let piece = if version == http::Version::HTTP_2 { HTTP_2_PIECE } else { HTTP_1_PIECE };
-        Self { rest: body, current: Bytes::new(), piece, exchange }
+        let is_live = sending(&body, version) != Sending::Whole;
+        Self { rest: body, current: Bytes::new(), piece, is_live, broken: None, exchange }
     }
 
     fn next_piece(&mut self) -> Bytes {
         let bytes = self.current.split_to(self.current.len().min(self.piece));
+        if self.is_live {
+            self.exchange.handed(bytes.len() as u64);
+        }
         Bytes::from_owner(Piece { bytes, exchange: self.exchange.clone() })
     }
 }
@@ -42,10 +59,30 @@ impl HttpBody for Paced {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         while self.current.is_empty() {
-            match ready!(Pin::new(&mut self.rest).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+            if let Some(error) = self.broken.take() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            let frame = Pin::new(&mut self.rest).poll_frame(cx);
+            if self.is_live {
+                match &frame {
+                    Poll::Pending => self.exchange.waits(),
+                    // An answer that breaks off is not the client's doing.
+                    Poll::Ready(None | Some(Err(_))) => self.exchange.whole(),
+                    Poll::Ready(Some(Ok(_))) => {}
+                }
+            }
+            match ready!(frame).map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.current = data,
-                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(Err(other))) => {
+                    self.exchange.whole();
+                    return Poll::Ready(Some(Ok(other)));
+                }
+                Some(Err(error)) => {
+                    // HTTP/1 writes what it holds when there is nothing to add, and drops it at an error.
+                    self.broken = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 None => return Poll::Ready(None),
             }
         }

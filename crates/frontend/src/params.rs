@@ -111,6 +111,11 @@ impl Parameters {
         self.text(name).map(parse).transpose()
     }
 
+    /// Returns the problem of a value that its route does not take.
+    pub(crate) fn bad(&self, name: &str, reason: &str) -> Problem {
+        bad(name, reason)
+    }
+
     fn duration(&self, name: &str) -> Result<Option<Duration>, Problem> {
         let Some(text) = self.text(name) else {
             return Ok(None);

@@ -3,9 +3,11 @@
 //! A client that is done sending (`nc -N`, `socat`) and one that is gone look the same: the kernel
 //! reports the end of what they send. The difference shows when something is sent to them: who is
 //! gone answers with a reset. So the answer's first bytes, which do not depend on how the job ends, are
-//! sent one by one while it runs.
+//! sent one by one while it runs. The chunk of an answer that has begun is announced by its length, which may
+//! begin with zeros: those are sent one by one.
 
 use crate::activity::Activity;
+use crate::life::Owed;
 use crate::wire::Wire;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -31,8 +33,11 @@ pub(crate) async fn gone(wire: &Wire, activity: &Activity) {
         sleep(FIRST_DOUBT).await;
     }
     while timeout(doubt, wire.failed()).await.is_err() {
-        if activity.life().owes_http_1_answer() {
-            wire.send_byte_ahead();
+        let owed = activity.life().owes_over_http_1();
+        match owed {
+            Some(Owed::Answer) => wire.send_byte_ahead(),
+            Some(Owed::Chunk) => wire.send_zero_ahead(),
+            None => {}
         }
         doubt = doubt.saturating_mul(2);
     }

@@ -26,6 +26,9 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
 
+/// Maximum number of zeros before a chunk's length. Some clients read no length of more than 16 digits.
+const MAX_ZEROS: usize = 8;
+
 /// Bytes that the kernel takes without being able to send them. Otherwise it takes some megabytes and
 /// reports that there is room again when a third of them are gone: a client that reads steadily looks
 /// like one that does not read for as long as that takes.
@@ -45,6 +48,8 @@ pub(crate) struct Wire {
     between_messages: AtomicBool,
     /// Bytes of the next answer that are out already.
     ahead: AtomicUsize,
+    /// Zeros of the next chunk's length that are out already.
+    zeros: AtomicUsize,
     /// Received beside the bytes of the next request.
     descriptors: Mutex<Vec<OwnedFd>>,
 }
@@ -63,6 +68,7 @@ impl Wire {
             stream,
             between_messages: AtomicBool::new(true),
             ahead: AtomicUsize::new(0),
+            zeros: AtomicUsize::new(0),
             descriptors: Mutex::default(),
         }
     }
@@ -113,6 +119,17 @@ impl Wire {
         }
     }
 
+    /// Sends a zero with which the length of the next chunk begins, if nothing else is on its way.
+    pub(crate) fn send_zero_ahead(&self) {
+        let zeros = self.zeros.load(Relaxed);
+        if zeros < MAX_ZEROS
+            && self.between_messages.load(Relaxed)
+            && let Ok(sent) = self.stream.try_write(b"0")
+        {
+            self.zeros.store(zeros + sent, Relaxed);
+        }
+    }
+
     /// Tells a client that speaks HTTP/2 to ask less, if no other frame is half on its way.
     pub(crate) fn send_calm(&self) {
         if self.between_messages.load(Relaxed) {
@@ -149,6 +166,7 @@ impl Wire {
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.between_messages.store(false, Relaxed);
+        self.zeros.store(0, Relaxed);
         let ahead = self.ahead.swap(0, Relaxed);
         if ahead > 0 {
             return Poll::Ready(pass_over(ahead, slices));

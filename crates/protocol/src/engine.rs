@@ -5,6 +5,7 @@
 //! a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
+pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
@@ -145,6 +146,15 @@ pub trait Engine: Send + Sync + 'static {
     /// Returns the limits that the job's pool will apply to it. The default returns the job's own.
     fn limits_of(&self, job: &Submission) -> JobLimits {
         job.limits
+    }
+
+    /// Offers a job that may wait until its pool's queue has room. Its limits count from its acceptance. An
+    /// engine that does not implement this refuses a job whose queue is full.
+    ///
+    /// # Errors
+    /// Returns the reason for which the pool refuses the job, other than a full queue.
+    fn offer(&self, job: Submission) -> Result<Offered, JobError> {
+        self.submit(job).map(Offered::Accepted)
     }
 
     /// Cancels a job by its id. Returns `true` if it had no outcome yet; then its outcome is `Cancelled`.

@@ -46,6 +46,7 @@ mod limit_hit;
 pub mod limits;
 pub mod log;
 pub mod message;
+mod offered;
 pub mod outcome;
 mod outcome_json;
 mod outcome_kind;

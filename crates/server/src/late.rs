@@ -3,8 +3,8 @@
 
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Quarantine,
-    ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
+    Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -38,6 +38,13 @@ impl Engine for Late {
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
         match self.get() {
             Some(coordinator) => coordinator.submit_watched(id, job),
+            None => Err(Refused::new(job.pool, Refusal::Starting).into()),
+        }
+    }
+
+    fn offer(&self, job: Submission) -> Result<Offered, JobError> {
+        match self.get() {
+            Some(coordinator) => coordinator.offer(job),
             None => Err(Refused::new(job.pool, Refusal::Starting).into()),
         }
     }

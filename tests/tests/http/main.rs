@@ -1,6 +1,7 @@
 //! Every route of `procpool serve`, with its built-in pools and real workers behind them.
 
 mod async_jobs;
+mod batches;
 mod jobs;
 mod keys;
 mod orders;

@@ -23,6 +23,7 @@ mod simulation;
 mod size;
 mod state;
 mod status;
+mod submissions;
 mod watched;
 mod worker_range;
 mod workers;

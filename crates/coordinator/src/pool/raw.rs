@@ -1,7 +1,6 @@
 //! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the HTTP
 //! frontend both use it.
 
-use super::caller::pending::Pending;
 use super::config::{PoolConfig, PoolError, WorkerSource};
 use super::core::Core;
 use super::state::effects::Effects;
@@ -18,7 +17,7 @@ use procpool_process::{
 };
 use procpool_protocol::engine::{
     Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
-    ReloadReport, Submission, WorkerStatus,
+    ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -245,20 +244,7 @@ impl RawPool {
     /// # Errors
     /// [`JobError::Refused`].
     pub fn submit(&self, input: Payload, reply: Encoding, limits: JobLimits) -> Result<Accepted, JobError> {
-        self.offer(self.new_job(input, reply, limits, None, None))
-    }
-
-    /// Offers a job whose worker may be asked for the job's use of resources.
-    pub(crate) fn submit_for(&self, job: Submission) -> Result<Accepted, JobError> {
-        let new = self.new_job(job.input, job.reply, job.limits, None, None);
-        let Submission { reports_usage, client, priority, tenant, .. } = job;
-        self.offer(NewJob { reports_usage, client, priority, tenant, ..new })
-    }
-
-    fn offer(&self, job: NewJob) -> Result<Accepted, JobError> {
-        let submitted = self.core().submit(job).map_err(|rejected| self.core().refused(rejected.reason))?;
-        let id = submitted.id;
-        Ok(Accepted::new(id, Pending::new(self.core().clone(), submitted)))
+        self.submit_job(self.new_job(input, reply, limits, None, None))
     }
 
     /// Creates a job with the parts that the pool adds. `idempotent` is the job type's own statement.

@@ -1,5 +1,6 @@
 //! The map: every route, and what closes them. Each file beside this one is a family of routes.
 
+mod batch;
 mod health;
 mod job;
 mod job_list;
@@ -34,6 +35,7 @@ fn map() -> Vec<Route> {
         get(Open, "/", seed::ok),
         Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) },
         post(Submit, "/v1/pools/{pool}/jobs", jobs::create),
+        post(Submit, "/v1/pools/{pool}/batch", batch::create),
         get(Read, "/v1/jobs", job_list::list),
         post(Operate, "/v1/jobs/cancel", job_list::cancel),
         get(Read, "/v1/jobs/{id}", job::show),

@@ -32,6 +32,11 @@ impl Connection {
         soon(self.0.get_mut().shutdown()).await.unwrap();
     }
 
+    /// Returns the socket, for a client that reads nothing.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0.into_inner()
+    }
+
     /// Ends the connection by a reset.
     pub(crate) fn reset(self) {
         self.0.into_inner().set_zero_linger().unwrap();
@@ -83,6 +88,31 @@ impl Connection {
         let mut line = String::new();
         soon(self.0.read_line(&mut line)).await.unwrap();
         line.strip_suffix('\n').map(str::to_owned)
+    }
+
+    /// Returns the next chunk of an answer, or `None` at its last one. Zeros may stand before its length.
+    pub(crate) async fn chunk(&mut self) -> Option<String> {
+        let line = self.line().await;
+        let length = usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("{line:?} is no length"));
+        let mut chunk = vec![0; length + 2];
+        soon(self.0.read_exact(&mut chunk)).await.unwrap();
+        assert!(chunk.ends_with(b"\r\n"));
+        chunk.truncate(length);
+        (length > 0).then(|| String::from_utf8(chunk).unwrap())
+    }
+
+    /// Returns the rest of an answer that comes in chunks, up to the last one.
+    pub(crate) async fn chunks(&mut self) -> String {
+        let mut all = String::new();
+        while let Some(chunk) = self.chunk().await {
+            all += &chunk;
+        }
+        all
+    }
+
+    /// Sends a chunk of a request.
+    pub(crate) async fn send_chunk(&mut self, data: &str) {
+        self.send(format!("{:x}\r\n{data}\r\n", data.len())).await;
     }
 
     /// Everything until the server closes, however it does that.

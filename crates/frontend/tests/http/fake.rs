@@ -156,6 +156,7 @@ impl Admin for Fake {
     fn pools(&self) -> Vec<PoolStatus> {
         let mut fib = PoolStatus::new("fib", "/bin/procpool-fib");
         fib.running = 1;
+        (fib.queue_limit, fib.max_workers) = (1024, 2);
         (fib.workers.idle, fib.workers.busy) = (1, 1);
         let mut down = PoolStatus::new("down", "/bin/procpool-down");
         down.workers.starting = 1;

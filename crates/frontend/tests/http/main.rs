@@ -8,6 +8,7 @@ mod server;
 
 mod answers;
 mod async_jobs;
+mod batches;
 mod budgets;
 mod cancels;
 mod crowds;

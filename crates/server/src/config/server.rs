@@ -59,6 +59,10 @@ impl ServerConfig {
         http.uncapped_peers = table.uncapped_peers.unwrap_or_default();
         http.max_connections = table.max_connections.map_or(http.max_connections, usize::from);
         http.max_streams = table.max_streams.map_or(http.max_streams, u32::from);
+        http.max_live_answers = table.max_live_answers.map_or(http.max_live_answers, usize::from);
+        http.batch_window = table.batch_window.map_or(http.batch_window, usize::from);
+        let batch_bytes = table.batch_bytes.and_then(|size| usize::try_from(size.0).ok());
+        http.batch_bytes = batch_bytes.unwrap_or(http.batch_bytes);
         http.allowed_hosts = table.allowed_hosts.unwrap_or_default();
         http.max_event_streams = table.max_event_streams.map_or(http.max_event_streams, usize::from);
         http.on_disconnect = table.on_disconnect.map_or(http.on_disconnect, Into::into);

@@ -58,7 +58,7 @@ impl Core {
     }
 
     /// Offers a job and does not count it if it is refused.
-    pub(super) fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
+    pub(in crate::pool) fn offer(&self, job: NewJob) -> Result<Submitted, Box<Rejected>> {
         self.offer_after(Duration::ZERO, job)
     }
 
@@ -94,20 +94,37 @@ impl Core {
         };
         let again = match rejected.reason {
             // Boxed, so that nobody else's future has room for it.
-            ref reason if reason.is_full_queue() => Box::pin(self.offer_again(rejected.job)).await,
+            ref reason if reason.is_full_queue() => {
+                let timeout = rejected.job.limits.timeout;
+                Box::pin(self.offer_again(rejected.job, timeout, true)).await
+            }
             _ => Err(rejected),
         };
         again.inspect_err(|rejected| self.count_refusal(&rejected.reason))
     }
 
-    async fn offer_again(&self, mut job: NewJob) -> Result<Submitted, Box<Rejected>> {
-        let timeout = job.limits.timeout;
+    /// Offers a job to a full queue, and waits for a queue slot for as long as it takes. Its limits count from its acceptance.
+    pub(in crate::pool) async fn submit_once_there_is_room(
+        &self,
+        job: NewJob,
+    ) -> Result<Submitted, Box<Rejected>> {
+        let offered = self.offer_again(job, None, false).await;
+        offered.inspect_err(|rejected| self.count_refusal(&rejected.reason))
+    }
+
+    async fn offer_again(
+        &self,
+        mut job: NewJob,
+        timeout: Option<Duration>,
+        counts: bool,
+    ) -> Result<Submitted, Box<Rejected>> {
         let since = Instant::now();
         let waiting = self.patient.join(job.input.bytes.len());
         loop {
             // Before the offer, so that room that comes free in between is not missed.
             let was_woken = waiting.listen();
-            match self.offer_after(since.elapsed(), job) {
+            let waited = if counts { since.elapsed() } else { Duration::ZERO };
+            match self.offer_after(waited, job) {
                 Err(rejected) if rejected.reason.is_full_queue() => job = rejected.job,
                 other => return other,
             }
@@ -218,6 +235,21 @@ mod tests {
         assert!(unread.iter_mut().chain([&mut other]).all(|submits| poll_once(submits).is_pending()));
         core.cancel_key(leaves.key);
         assert!(other.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_time_for_which_a_patient_submitter_waits_is_no_part_of_its_jobs_timeout() {
+        let (limits, config) = (PoolLimits::default(), Config { queue_bytes: 100, ..Config::default() });
+        let (spawns, _starts) = mpsc::unbounded_channel();
+        let core = Core::new(recipe(), limits, Scheduler::new(config, 1).unwrap(), spawns, None);
+        let leaves = core.submit(job(90)).unwrap();
+        let hasty = || NewJob { limits: JobLimits::new().timeout(Duration::from_nanos(1)), ..job(50) };
+        let refused = core.submit_patiently(hasty()).await.unwrap_err();
+        assert!(matches!(refused.reason, Refusal::NoSlotInTime { .. }));
+        let mut waits = Box::pin(core.submit_once_there_is_room(hasty()));
+        assert!(poll_once(&mut waits).is_pending());
+        core.cancel_key(leaves.key);
+        assert!(matches!(poll_once(&mut waits), Poll::Ready(Ok(_))));
     }
 
     #[test]

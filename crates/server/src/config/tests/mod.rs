@@ -51,6 +51,9 @@ fn every_key_of_the_server_arrives() {
         write_timeout = "3s"
         max_connections = 4
         max_streams = 5
+        max_live_answers = 6
+        batch_window = 7
+        batch_bytes = "8 MiB"
         allowed_hosts = ["jobs.example"]
         orders = "orders.sock"
         [pools.a]
@@ -70,6 +73,8 @@ fn every_key_of_the_server_arrives() {
     let timeouts = [server.http.header_timeout, server.http.body_timeout, server.http.write_timeout];
     assert_eq!(timeouts, [1, 2, 3].map(Duration::from_secs));
     assert_eq!((server.http.max_connections, server.http.max_streams), (4, 5));
+    assert_eq!((server.http.max_live_answers, server.http.batch_window), (6, 7));
+    assert_eq!(server.http.batch_bytes, 8 << 20);
     assert_eq!(server.http.allowed_hosts, ["jobs.example"]);
     assert_eq!(server.orders, Some(std::path::absolute("orders.sock").unwrap()));
     assert_eq!(server.http.orders_token, None);

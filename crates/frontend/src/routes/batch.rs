@@ -1,0 +1,92 @@
+//! Running many jobs by one request.
+
+use super::with_type;
+use crate::access::Principal;
+use crate::app::Shared;
+use crate::batch::{Batch, Order, Template};
+use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
+use crate::problem::Problem;
+use crate::{body, content_type, remote};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue};
+use procpool_protocol::JobError;
+use procpool_protocol::engine::PoolStatus;
+use procpool_protocol::outcome::{Refusal, Refused};
+use std::sync::Arc;
+
+const ORDER: &str = "order";
+
+/// Asks proxies of one make to pass an answer on as it comes.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Serves `POST /v1/pools/{pool}/batch[?order=none][&timeout=][&run_timeout=][&priority=][&tenant=]`.
+pub(super) async fn create(
+    State(shared): State<Arc<Shared>>,
+    PoolName(pool): PoolName,
+    principal: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let [timeout, run_timeout] = JOB_LIMITS;
+    let [priority, tenant] = SHARE;
+    let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, ORDER, priority, tenant])?;
+    let order = order(&parameters)?;
+    let template = Template {
+        limits: parameters.job_limits()?,
+        priority: principal.priority(parameters.priority()?)?,
+        tenant: parameters.tenant()?.or_else(|| principal.tenant()),
+        principal: principal.name().clone(),
+        client: remote::client(request.extensions()),
+        pool,
+    };
+    content_type::check_lines(request.headers())?;
+    let lines = share(&status(&shared, &template.pool)?);
+    let place = shared.live.enter()?;
+    let mut source = request.into_body();
+    // Before the answer begins: a client that waits for `100 Continue` gets it only until then.
+    let first = body::begin(&mut source, &shared).await?;
+    let batch = Batch::new(shared, place, template, order, lines, (first, source));
+    Ok(live("application/x-ndjson", Body::new(batch)))
+}
+
+/// Returns a 200 whose body is sent as it comes.
+fn live(content_type: &'static str, body: Body) -> Response {
+    let mut response = with_type(content_type, body);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn order(parameters: &Parameters) -> Result<Order, Problem> {
+    match parameters.text(ORDER) {
+        None | Some("lines") => Ok(Order::Lines),
+        Some("none") => Ok(Order::None),
+        Some(_) => Err(parameters.bad(ORDER, "`lines` (the default) or `none` is needed")),
+    }
+}
+
+/// Returns the pool's status, or the problem that a job for it would meet.
+fn status(shared: &Shared, pool: &str) -> Result<PoolStatus, Problem> {
+    let pools = shared.app.admin.pools();
+    let known = || pools.iter().map(|pool| pool.name.clone()).collect();
+    match pools.iter().find(|status| status.name == pool) {
+        Some(status) => Ok(status.clone()),
+        None if pools.is_empty() && shared.app.health.phase() == "starting" => {
+            Err(refused(pool, Refusal::Starting))
+        }
+        None => Err(refused(pool, Refusal::unknown_pool(known()))),
+    }
+}
+
+fn refused(pool: &str, reason: Refusal) -> Problem {
+    JobError::from(Refused::new(pool, reason)).into()
+}
+
+/// Returns the number of lines that leave half of the queue to others, and no worker without a job.
+fn share(pool: &PoolStatus) -> usize {
+    (pool.queue_limit / 2).max(2 * pool.max_workers).max(1)
+}
