@@ -187,8 +187,8 @@ mod token;
 mod wire;
 
 pub use access::{
-    Access, InvalidDigest, InvalidName, InvalidPattern, PoolPattern, Scope, Scopes, Token, TokenDigest,
-    Tokens, UnknownScope,
+    Access, InvalidDigest, InvalidName, InvalidPattern, PoolPattern, Quota, Scope, Scopes, Token,
+    TokenDigest, Tokens, UnknownScope,
 };
 pub use app::App;
 pub use config::{HttpConfig, OnDisconnect};

@@ -7,11 +7,12 @@ use procpool_registry::{
     Cancelled, Cursor, Filter, Fingerprint, ForeignCursor, KeyText, Page, Record, ResultState, Resumed,
     Selection, Trial, Wait,
 };
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 /// A job that a client hands over.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Order {
     /// The job.
@@ -24,12 +25,23 @@ pub struct Order {
     pub wait: Wait,
     /// The job of which this one is a repetition.
     pub rerun_of: Option<JobId>,
+    /// Dropped when the job has ended, or when this order runs none.
+    pub held: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { job, principal, key, wait, rerun_of, held: _ } = self;
+        let mut out = out.debug_struct("Order");
+        out.field("job", job).field("principal", principal).field("key", key);
+        out.field("wait", wait).field("rerun_of", rerun_of).finish_non_exhaustive()
+    }
 }
 
 impl Order {
     /// Returns an order without key and principal, whose client does not wait.
     pub fn new(job: Submission) -> Self {
-        Self { job, principal: None, key: None, wait: Wait::None, rerun_of: None }
+        Self { job, principal: None, key: None, wait: Wait::None, rerun_of: None, held: None }
     }
 }
 

@@ -13,6 +13,7 @@ use procpool_registry::{
     self as registry, Cancelled, Cursor, Decision, Effect, Event, Filter, ForeignCursor, Handled, Offer,
     Page, Record, Registry, ResultState, Resumed, Selection, Settings, SettingsError, Time, Trial,
 };
+use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
 use std::future::ready;
@@ -123,7 +124,7 @@ impl Inner {
             tokio::spawn(expiry::run(Arc::downgrade(self), self.alarm.clone()));
         }
         let _submitting = order.key.is_some().then(|| lock(&self.submitting));
-        let Order { job, principal, key, wait, rerun_of } = order;
+        let Order { job, principal, key, wait, rerun_of, held } = order;
         let mut offer = Offer::new(JobId::from_bits(rand::random()), self.pool(&job.pool));
         (offer.principal, offer.key, offer.wait, offer.rerun_of) = (principal, key, wait, rerun_of);
         offer.priority = job.priority;
@@ -134,7 +135,7 @@ impl Inner {
         let record = decision.record().clone();
         let listener = self.bells.listen(record.id);
         if matches!(decision, Decision::Run(_)) {
-            self.submit(&record, job)?;
+            self.submit(&record, job, held)?;
         }
         Ok(Enqueued::new(decision, outcome(self.clone(), listener)))
     }
@@ -143,14 +144,23 @@ impl Inner {
         lock(&self.pools).get(name).cloned().unwrap_or_else(|| name.into())
     }
 
-    fn submit(self: &Arc<Self>, record: &Record, job: Submission) -> Result<(), JobError> {
+    fn submit(
+        self: &Arc<Self>,
+        record: &Record,
+        job: Submission,
+        held: Option<Arc<dyn Any + Send + Sync>>,
+    ) -> Result<(), JobError> {
         let asked = job.limits;
         match self.engine.submit_watched(record.id, job) {
             Ok(watched) => {
                 // Its pool exists: clients cannot fill the set with names of their own.
                 lock(&self.pools).insert(record.pool.clone());
                 self.handle(record.id, Event::Queued);
-                tokio::spawn(running::run(self.clone(), record.id, watched, asked));
+                let running = running::run(self.clone(), record.id, watched, asked);
+                tokio::spawn(async move {
+                    running.await;
+                    drop(held);
+                });
                 Ok(())
             }
             Err(refused) => {

@@ -98,6 +98,11 @@ fn lines(new: &NewToken, digest: TokenDigest) -> String {
     if let Some(priority) = new.max_priority {
         let _ = writeln!(text, "max_priority = \"{priority}\"");
     }
+    for (key, number) in [("max_jobs", new.max_jobs), ("jobs_per_second", new.jobs_per_second)] {
+        if let Some(number) = number {
+            let _ = writeln!(text, "{key} = {number}");
+        }
+    }
     text
 }
 

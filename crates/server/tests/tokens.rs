@@ -44,8 +44,10 @@ fn a_token_is_shown_once_and_its_lines_are_what_the_server_takes() {
     assert!(token.starts_with("pp_") && token.trim_end().len() == 67, "{token}");
     let mode = fs::metadata(here.join("tokens.toml")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
-    let shown =
-        printed(&here, "token new ops.1 --scope operate --scope admin --pool img-* --max-priority low");
+    let shown = printed(
+        &here,
+        "token new ops.1 --scope operate --scope admin --pool img-* --max-priority low --max-jobs 7 --jobs-per-second 8",
+    );
     let (second, lines) = shown.split_once("\n\n").unwrap();
     let mut file = fs::read_to_string(here.join("tokens.toml")).unwrap();
     assert!(!file.contains(token.trim_end()) && !lines.contains(second));
@@ -55,6 +57,7 @@ fn a_token_is_shown_once_and_its_lines_are_what_the_server_takes() {
         "scopes = [\"operate\", \"admin\"]",
         "pools = [\"img-*\"]",
         "max_priority = \"low\"",
+        "max_jobs = 7\njobs_per_second = 8",
     ] {
         assert!(file.contains(words), "{words}: {file}");
     }

@@ -19,11 +19,12 @@ use std::sync::Arc;
 
 /// Lets a request through to its route if its client may ask for that.
 pub(crate) async fn authorize(
-    State((shared, access)): State<(Arc<Shared>, Access)>,
+    State((shared, terms)): State<(Arc<Shared>, Terms)>,
     request: Request,
     next: Next,
 ) -> Response {
     let (mut head, body) = request.into_parts();
+    let access = terms.access;
     let asker = match identify(&shared, access, &head).await {
         Ok(asker) => asker,
         Err(refusal) => return refusal,
@@ -40,7 +41,14 @@ pub(crate) async fn authorize(
         );
         return refusal;
     }
+    let admission = match terms.runs_job.then(|| asker.principal.admit()).transpose() {
+        Ok(admission) => admission,
+        Err(exceeded) => return exceeded.into_response(),
+    };
     head.extensions.insert(asker.principal.clone());
+    if let Some(admission) = &admission {
+        head.extensions.insert(admission.permit.clone());
+    }
     let order = match access {
         Access::Needs(scope) if scope.is_of_operators() => {
             let peer = asker.peer(&head);
@@ -49,10 +57,22 @@ pub(crate) async fn authorize(
         _ => None,
     };
     let answer = next.run(Request::from_parts(head, body));
-    match order {
+    let response = match order {
         Some(order) => order.run(answer).await,
         None => answer.await,
+    };
+    match admission {
+        Some(admission) => admission.label(response),
+        None => response,
     }
+}
+
+/// The terms of a route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) access: Access,
+    /// Whether each request is a job, and counts towards the quota of its token.
+    pub(crate) runs_job: bool,
 }
 
 /// # Errors

@@ -1,19 +1,24 @@
 //! Who may do what. `scope` has the words, `tokens` the table of those who may, `principal` is who asks, and
 //! `authorize` the middleware of every route. `audit` writes down who gave an order.
+//! `quota` bounds how much one token may use, and `metered` counts it.
 
 mod audit;
 mod authorize;
+mod metered;
 mod pattern;
 mod principal;
+mod quota;
 mod scope;
 mod tokens;
 mod unauthorized;
 
 pub use pattern::{InvalidPattern, PoolPattern};
+pub use quota::Quota;
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use tokens::{InvalidDigest, InvalidName, Token, TokenDigest, Tokens};
 
-pub(crate) use authorize::authorize;
+pub(crate) use authorize::{Terms, authorize};
+pub(crate) use metered::Permit;
 pub(crate) use principal::Principal;
 
 /// The right that a route asks of its client.

@@ -1,6 +1,8 @@
 //! Who asks: a name, and what it may do. Every request of a route has one.
 
+use super::metered::{Admission, Meter, QuotaExceeded};
 use super::pattern::PoolPattern;
+use super::quota::Quota;
 use super::scope::{Scope, Scopes};
 use super::tokens::Token;
 use crate::kind::Kind;
@@ -26,23 +28,34 @@ struct Rights {
     /// Empty: all.
     pools: Vec<PoolPattern>,
     max_priority: Priority,
+    quota: Quota,
+    meter: Meter,
     is_tenant: bool,
 }
 
 impl Principal {
-    pub(super) fn with(token: Token) -> Self {
+    pub(super) fn with(token: Token, meter: Meter) -> Self {
         Self(Arc::new(Rights {
             name: (*token.name).into(),
             scopes: token.scopes,
             pools: token.pools,
             max_priority: token.max_priority,
+            quota: token.quota,
+            meter,
             is_tenant: true,
         }))
     }
 
     fn without_token(name: &str, scopes: Scopes) -> Self {
-        let (pools, max_priority) = (Vec::new(), Priority::High);
-        Self(Arc::new(Rights { name: name.into(), scopes, pools, max_priority, is_tenant: false }))
+        Self(Arc::new(Rights {
+            name: name.into(),
+            scopes,
+            pools: Vec::new(),
+            max_priority: Priority::High,
+            quota: Quota::default(),
+            meter: Meter::default(),
+            is_tenant: false,
+        }))
     }
 
     /// Returns who uses a server without tokens.
@@ -110,6 +123,19 @@ impl Principal {
         }
     }
 
+    /// Takes the part of a job from the quota. The [`Permit`](super::Permit) that this gives is held until the job has
+    /// ended.
+    ///
+    /// # Errors
+    /// A 429 problem that says when there is room again.
+    pub(crate) fn admit(&self) -> Result<Admission, QuotaExceeded> {
+        self.0.meter.take(self.0.quota)
+    }
+
+    pub(super) fn meter(&self) -> Meter {
+        self.0.meter.clone()
+    }
+
     /// # Errors
     /// A 403 problem that names the missing scope.
     pub(super) fn needs(&self, scope: Scope) -> Result<(), Problem> {
@@ -170,13 +196,17 @@ mod tests {
         ] {
             let mut token = Token::new("a").unwrap();
             token.max_priority = ceiling;
-            assert_eq!(Principal::with(token).priority(asked).ok(), got, "{ceiling} {asked:?}");
+            assert_eq!(
+                Principal::with(token, Meter::default()).priority(asked).ok(),
+                got,
+                "{ceiling} {asked:?}"
+            );
         }
     }
 
     #[test]
     fn only_a_token_is_a_tenant_by_itself() {
-        let token = Principal::with(Token::new("ci").unwrap());
+        let token = Principal::with(Token::new("ci").unwrap(), Meter::default());
         assert_eq!(token.tenant().as_deref(), Some("ci"));
         assert!(Principal::anonymous().tenant().is_none());
         assert!(Principal::user(0, Scopes::ALL).tenant().is_none());

@@ -3,6 +3,7 @@
 
 use super::pattern::PoolPattern;
 use super::principal::Principal;
+use super::quota::Quota;
 use super::scope::Scopes;
 use procpool_protocol::engine::Priority;
 use ring::digest::{SHA256, digest};
@@ -24,6 +25,8 @@ pub struct Token {
     pub pools: Vec<PoolPattern>,
     /// Highest priority that its jobs may have. Default: high.
     pub max_priority: Priority,
+    /// The part of the server that it may use. Default: no bounds.
+    pub quota: Quota,
 }
 
 /// A text cannot be the name of a token.
@@ -49,6 +52,7 @@ impl Token {
             scopes: Scopes::default(),
             pools: Vec::new(),
             max_priority: Priority::High,
+            quota: Quota::default(),
         })
     }
 }
@@ -159,12 +163,13 @@ impl Tokens {
     /// Returns the table. Names and digests should be unique; the first of two counts.
     #[must_use]
     pub fn new(tokens: Vec<Token>) -> Self {
-        Self(Arc::new(RwLock::new(entries(tokens))))
+        Self(Arc::new(RwLock::new(entries(tokens, &[]))))
     }
 
-    /// Replaces the table. Requests that are in flight go on.
+    /// Replaces the table. Requests that are in flight go on, and count towards the new quota of their name.
     pub fn replace(&self, tokens: Vec<Token>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = entries(tokens);
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *table = entries(tokens, &table);
     }
 
     /// Returns who has this token. Takes as long for every token of the same length, right or wrong.
@@ -193,8 +198,12 @@ impl fmt::Debug for Tokens {
     }
 }
 
-fn entries(tokens: Vec<Token>) -> Arc<[Entry]> {
-    let entry = |token: Token| Entry { digest: token.digest, principal: Principal::with(token) };
+fn entries(tokens: Vec<Token>, before: &[Entry]) -> Arc<[Entry]> {
+    let entry = |token: Token| {
+        let same = before.iter().find(|entry| **entry.principal.name() == *token.name);
+        let meter = same.map(|entry| entry.principal.meter()).unwrap_or_default();
+        Entry { digest: token.digest, principal: Principal::with(token, meter) }
+    };
     tokens.into_iter().map(entry).collect()
 }
 

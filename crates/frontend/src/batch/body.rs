@@ -5,6 +5,7 @@ use super::end::{Answers, End};
 use super::lines::{Line, Lines};
 use super::under_way::{Place, Stage, UnderWay};
 use super::window::Window;
+use crate::access::Permit;
 use crate::app::Shared;
 use crate::body;
 use crate::budget::Share;
@@ -38,6 +39,8 @@ pub(crate) struct Template {
     pub(crate) tenant: Option<ClientName>,
     pub(crate) client: Option<ClientName>,
     pub(crate) principal: ClientName,
+    /// The batch's part of a quota.
+    pub(crate) _permit: Permit,
 }
 
 /// In which order outcomes are answered.

@@ -1,7 +1,7 @@
 //! Running many jobs by one request.
 
 use super::with_type;
-use crate::access::Principal;
+use crate::access::{Permit, Principal};
 use crate::app::Shared;
 use crate::batch::{Batch, Order, Template};
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
@@ -27,6 +27,7 @@ pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
     principal: Principal,
+    permit: Permit,
     request: Request,
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
@@ -38,6 +39,7 @@ pub(super) async fn create(
         priority: principal.priority(parameters.priority()?)?,
         tenant: parameters.tenant()?.or_else(|| principal.tenant()),
         principal: principal.name().clone(),
+        _permit: permit,
         client: remote::client(request.extensions()),
         pool,
     };

@@ -1,6 +1,6 @@
 //! Running a job: input in, output or problem out.
 
-use crate::access::Principal;
+use crate::access::{Permit, Principal};
 use crate::answer;
 use crate::app::Shared;
 use crate::handover::{self, Handover};
@@ -23,6 +23,7 @@ pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
     principal: Principal,
+    permit: Permit,
     mut request: Request,
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
@@ -40,7 +41,7 @@ pub(super) async fn create(
     (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
     match handover {
         None => answer::run(&shared, job, answer::as_is, memory).await,
-        Some(handover) => handover::run(&shared, Order::new(job), handover, memory).await,
+        Some(handover) => handover::run(&shared, order(job, permit), handover, memory).await,
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) async fn create(
 pub(super) async fn rerun(
     State(shared): State<Arc<Shared>>,
     principal: Principal,
+    permit: Permit,
     JobName(job): JobName,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -56,12 +58,19 @@ pub(super) async fn rerun(
     let record = shared.app.jobs.job(job).await.filter(|record| principal.may_use(&record.pool));
     let Some(_) = record else { return Err(handover::gone(job)) };
     let input = shared.app.jobs.input(job).await.ok_or_else(|| handover::input_expired(job))?;
-    let mut order = Order::new((*input).clone());
+    let mut order = order((*input).clone(), permit);
     order.job.priority = principal.priority(Some(order.job.priority))?;
     order.job.principal = Some(principal.name().clone());
     order.job.client = remote::client(request.extensions());
     order.rerun_of = Some(job);
     handover::run(&shared, order, handover, None).await
+}
+
+/// Returns the order of a job, which counts towards the quota until it ends.
+fn order(job: Submission, permit: Permit) -> Order {
+    let mut order = Order::new(job);
+    order.held = Some(Arc::new(permit));
+    order
 }
 
 async fn input(shared: &Shared, request: Request, memory: Option<&Memory>) -> Result<Payload, Problem> {

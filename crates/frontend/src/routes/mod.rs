@@ -11,7 +11,7 @@ mod problems;
 mod quarantine;
 mod seed;
 
-use crate::access::{Access, Scope, authorize};
+use crate::access::{Access, Scope, Terms, authorize};
 use crate::app::Shared;
 use crate::guard;
 use crate::kind::Kind;
@@ -33,16 +33,17 @@ fn map() -> Vec<Route> {
     use Scope::{Debug, Operate, Read, Submit};
     vec![
         get(Open, "/", seed::ok),
-        Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) },
-        post(Submit, "/v1/pools/{pool}/jobs", jobs::create),
-        post(Submit, "/v1/pools/{pool}/batch", batch::create),
+        Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) }
+            .of_a_job(),
+        post(Submit, "/v1/pools/{pool}/jobs", jobs::create).of_a_job(),
+        post(Submit, "/v1/pools/{pool}/batch", batch::create).of_a_job(),
         get(Read, "/v1/jobs", job_list::list),
         post(Operate, "/v1/jobs/cancel", job_list::cancel),
         get(Read, "/v1/jobs/{id}", job::show),
         delete(Submit, "/v1/jobs/{id}", job::cancel),
         get(Read, "/v1/jobs/{id}/result", job::result),
         get(Read, "/v1/jobs/{id}/events", job::events),
-        post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun),
+        post(Submit, "/v1/jobs/{id}/rerun", jobs::rerun).of_a_job(),
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
@@ -64,7 +65,7 @@ fn map() -> Vec<Route> {
 /// Returns the router of all routes. Each is closed to foreign pages, and to clients that may not use it.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let open = |router: Router<Arc<Shared>>, route: Route| {
-        let gate = from_fn_with_state((shared.clone(), route.access), authorize);
+        let gate = from_fn_with_state((shared.clone(), route.terms), authorize);
         let handler =
             if route.takes_all { route.handler.layer(gate) } else { route.handler.route_layer(gate) };
         router.route(route.path, handler)
@@ -80,14 +81,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 /// Returns the method, the path and the terms of every route.
 pub fn routes() -> impl Iterator<Item = (Method, &'static str, Access)> {
-    map().into_iter().map(|Route { method, path, access, .. }| (method, path, access))
+    map().into_iter().map(|Route { method, path, terms, .. }| (method, path, terms.access))
 }
 
 /// A method of a path.
 struct Route {
     method: Method,
     path: &'static str,
-    access: Access,
+    terms: Terms,
     /// It refuses other methods itself.
     takes_all: bool,
     handler: MethodRouter<Arc<Shared>>,
@@ -100,7 +101,14 @@ impl Route {
         path: &'static str,
         handler: MethodRouter<Arc<Shared>>,
     ) -> Self {
-        Self { method, path, access: access.into(), takes_all: false, handler }
+        let terms = Terms { access: access.into(), runs_job: false };
+        Self { method, path, terms, takes_all: false, handler }
+    }
+
+    /// Each request is a job.
+    fn of_a_job(mut self) -> Self {
+        self.terms.runs_job = true;
+        self
     }
 }
 

@@ -26,6 +26,7 @@ mod outcomes;
 mod pauses;
 mod protocol;
 mod quarantine;
+mod quotas;
 mod reload;
 mod scopes;
 mod status;

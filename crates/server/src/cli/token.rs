@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use procpool_frontend::{PoolPattern, Scope};
 use procpool_protocol::engine::Priority;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
@@ -47,6 +48,14 @@ pub(crate) struct NewToken {
     /// Highest priority of its jobs: high, normal or low [default: high].
     #[arg(long, value_name = "PRIORITY")]
     pub(crate) max_priority: Option<Priority>,
+
+    /// Maximum number of its jobs that wait or run [default: no bound].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_jobs: Option<NonZeroU32>,
+
+    /// Maximum number of its jobs a second, on average [default: no bound].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) jobs_per_second: Option<NonZeroU32>,
 
     /// File to append the lines to. It is made for this user alone if it is missing.
     #[arg(short, long, value_name = "FILE")]

@@ -127,6 +127,9 @@ pub(crate) enum Mistake {
     /// An empty list could be taken for none or for all.
     #[error("the list names no pool; leave it out for a token that is good for all, or remove the token")]
     NoPoolsOfToken,
+    /// A burst of nothing.
+    #[error("burst is for a token with `jobs_per_second`, which it exceeds for a moment")]
+    BurstWithoutRate,
     /// More than are compared with each request.
     #[error("there are more than {0} tokens; put clients that share a service into one")]
     TooManyTokens(usize),

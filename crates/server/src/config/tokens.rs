@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -37,6 +38,9 @@ struct TokenTable {
     scopes: Vec<Parsed<Scope>>,
     pools: Option<Vec<Parsed<PoolPattern>>>,
     max_priority: Option<Parsed<Priority>>,
+    max_jobs: Option<NonZeroU32>,
+    jobs_per_second: Option<NonZeroU32>,
+    burst: Option<NonZeroU32>,
 }
 
 /// A text that stands for something else.
@@ -103,6 +107,11 @@ fn token(name: &str, table: TokenTable, source: Source<'_>) -> Result<Token, Con
         token.pools = pools.into_iter().map(|Parsed(pattern)| pattern).collect();
     }
     token.max_priority = table.max_priority.map_or(token.max_priority, |Parsed(priority)| priority);
+    (token.quota.max_jobs, token.quota.jobs_per_second) = (table.max_jobs, table.jobs_per_second);
+    token.quota.burst = table.burst;
+    if table.burst.is_some() && table.jobs_per_second.is_none() {
+        return Err(ConfigError::at(source.place_of(&["tokens", name, "burst"]), Mistake::BurstWithoutRate));
+    }
     Ok(token)
 }
 
@@ -120,12 +129,14 @@ mod tests {
     #[test]
     fn every_key_of_a_token_arrives() {
         let text = "[tokens.ci]\nsha256 = \"DIGEST\"\nscopes = [\"submit\", \"read\"]\npools = [\"img-*\"]\n\
-                    max_priority = \"low\"";
+                    max_priority = \"low\"\nmax_jobs = 3\njobs_per_second = 4\nburst = 5";
         let [token] = &read(text).unwrap()[..] else { panic!() };
         assert_eq!(token.digest, Some(TokenDigest::of(b"abc")));
         assert_eq!(token.scopes, [Scope::Read, Scope::Submit].into_iter().collect());
         assert_eq!(token.pools, ["img-*".parse().unwrap()]);
         assert_eq!(token.max_priority, Priority::Low);
+        let quota = [token.quota.max_jobs, token.quota.jobs_per_second, token.quota.burst];
+        assert_eq!(quota, [3, 4, 5].map(NonZeroU32::new));
         assert!(read("").unwrap().is_empty());
     }
 
@@ -140,6 +151,8 @@ mod tests {
             (&format!("{good}pools = []"), "t.toml:4:9: ", "names no pool"),
             (&format!("{good}pools = [\"A\"]"), "t.toml:4:9: ", "`A` names no pools"),
             (&format!("{good}max_priority = \"top\""), "t.toml:4:16: ", "`high`, `normal` or `low`"),
+            (&format!("{good}max_jobs = 0"), "t.toml:4:12: ", "nonzero"),
+            (&format!("{good}burst = 2"), "t.toml:4:9: ", "`jobs_per_second`"),
             (&format!("{good}scope = 1"), "t.toml:4:1: ", "did you mean `scopes`?"),
             (&format!("{good}[tokens.b]\nsha256 = \"DIGEST\"\nscopes = []"), "t.toml:5:10: ", "that of `a`"),
             (
