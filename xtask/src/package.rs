@@ -33,6 +33,7 @@ const PUBLISHED: &[&str] = &[
     "procpool",
     "procpool-jobs",
     "procpool-frontend",
+    "procpool-client",
     "procpool-server",
     "procpool-ping",
     "procpool-fib",

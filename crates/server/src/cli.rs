@@ -1,13 +1,21 @@
 //! The command line and its help. Does not: carry anything out.
 
+pub(crate) mod batch;
 pub(crate) mod conform;
+pub(crate) mod job;
+pub(crate) mod pool;
+pub(crate) mod remote;
 pub(crate) mod token;
 
 use crate::config::duration::Bound;
 use crate::config::listen::Listen;
 use crate::words::Words;
+use batch::BatchArgs;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use conform::ConformArgs;
+use job::JobArgs;
+use pool::{HealthArgs, PoolArgs, WorkerArgs};
 use std::path::PathBuf;
 use token::TokenArgs;
 
@@ -24,8 +32,9 @@ Examples:
   procpool conform ./worker               does it keep to the wire?
 
 Once it serves:
-  curl -d 40 http://127.0.0.1:3000/v1/pools/fib/jobs
-  curl http://127.0.0.1:3000/v1/pools
+  procpool job submit fib 40              or curl -d 40 :3000/v1/pools/fib/jobs
+  procpool pool list
+  seq 30 | procpool batch fib -           a job for each line
 
 Logs go to standard error, warnings only; -v, -vv and -vvv show more.
 RUST_LOG decides instead where it is set:
@@ -87,6 +96,12 @@ run them first with `--history`:
 Several files (`failed-jobs/resize-*.job`) are run one after the other in one
 process; the exit code is that of the last.";
 
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  procpool completions bash > ~/.local/share/bash-completion/completions/procpool
+  procpool completions zsh > \"${fpath[1]}/_procpool\"
+  procpool completions fish > ~/.config/fish/completions/procpool.fish";
+
 /// Worker processes behind HTTP.
 ///
 /// Each pool is a set of operating system processes that run one kind of job. A worker that crashes,
@@ -121,6 +136,30 @@ pub(crate) enum Command {
     Conform(ConformArgs),
     /// Make tokens, by which clients may use a server.
     Token(TokenArgs),
+    /// Run and follow jobs of a running server.
+    Job(JobArgs),
+    /// Look at pools of a running server, and change them.
+    Pool(PoolArgs),
+    /// Look at workers of a running server, and send them away.
+    Worker(WorkerArgs),
+    /// Run a job for each line of a file, in a running server.
+    #[command(after_help = batch::HELP)]
+    Batch(BatchArgs),
+    /// Say whether a server is ready, for health checks.
+    #[command(after_help = pool::HEALTH_HELP)]
+    Health(HealthArgs),
+    /// Print completions for a shell.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory.
+    #[command(hide = true)]
+    Man {
+        /// The directory, which exists.
+        directory: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -4,12 +4,14 @@ use crate::config::ConfigError;
 use crate::config::listen::Listen;
 use crate::input::InputError;
 use crate::logs::LogError;
+use crate::remote::RemoteError;
 use crate::replay_error::ReplayError;
 use crate::token::TokenError;
 use procpool_coordinator::PoolError;
 use procpool_protocol::JobError;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// The command failed.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,17 @@ pub(crate) enum Error {
     /// The conformance kit cannot report.
     #[error(transparent)]
     Conform(#[from] procpool_conform::report::RunError),
+    /// The command against a running server did not end well.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// A manual page cannot be written.
+    #[error("failed to write manual pages into {}: {reason}", directory.display())]
+    Man {
+        /// The directory.
+        directory: PathBuf,
+        /// The system's error.
+        reason: io::Error,
+    },
     /// The system gives no threads or timers.
     #[error("failed to start the runtime: {0}")]
     Runtime(io::Error),
@@ -85,6 +98,21 @@ pub(crate) enum Error {
     /// The system takes no signal handlers.
     #[error("failed to listen for signals: {0}")]
     Signals(io::Error),
+}
+
+impl Error {
+    /// Returns the exit code of the command.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Remote(error) => ExitCode::from(error.exit_code()),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Returns whether there is nothing to say about it: the reader of standard output has gone by itself.
+    pub(crate) fn is_unheard(&self) -> bool {
+        matches!(self, Self::Remote(RemoteError::ReaderGone))
+    }
 }
 
 /// Returns the advice about an address that cannot be used.

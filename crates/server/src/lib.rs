@@ -12,6 +12,7 @@
 //! $ procpool check --config procpool.toml   # would it start? --start tries
 //! $ procpool replay fib-4f0c….job           # a job that crashed, once more
 //! $ procpool conform ./worker               # does it keep to the wire?
+//! $ procpool job submit fib 40              # a client of a server that runs; likewise pool, worker, batch, health
 //! ```
 //!
 //! # What scripts rely on
@@ -23,7 +24,8 @@
 //!   wrong, it goes on with `FILE:LINE:COLUMN: ` and that line of the file follows.
 //! - Exit codes: 0 done, or stopped by one signal; 1 an error; 2 a wrong command line; 130 and 143
 //!   ended by SIGINT and SIGTERM (a second one, in the case of `serve`). `replay` becomes the worker executable,
-//!   so what it prints and how it ends is the worker's, or that of the command it is wrapped in.
+//!   so what it prints and how it ends is the worker's, or that of the command it is wrapped in. Commands against a
+//!   running server have further codes: 3 no server, 4 refused (it did not run), 5 timed out, 6 the worker crashed.
 //!
 //! # Signals
 //!
@@ -50,7 +52,9 @@ mod input;
 mod keys;
 mod late;
 mod logs;
+mod papers;
 mod parent;
+mod remote;
 mod replay;
 mod replay_error;
 mod run;
@@ -64,7 +68,9 @@ mod words;
 use clap::Parser;
 use cli::{Cli, Command};
 use error::Error;
+use procpool_client::Ending;
 use procpool_protocol::printable::{printable, printable_lines};
+use remote::RemoteError;
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
@@ -81,8 +87,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     survives.and_then(|()| log_and_execute(cli)).unwrap_or_else(|error| {
         // With standard error closed there is nobody left to tell.
-        let _ = writeln!(std::io::stderr(), "error: {}", shown(&error));
-        ExitCode::FAILURE
+        if !error.is_unheard() {
+            let _ = writeln!(std::io::stderr(), "error: {}", shown(&error));
+        }
+        error.exit_code()
     })
 }
 
@@ -115,7 +123,22 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Replay(args) => Err(replay::replay(&args)),
         Command::Conform(args) => conform::conform(args),
         Command::Token(args) => token::token(&args.command),
+        Command::Job(args) => as_client(remote::job(args)),
+        Command::Pool(args) => as_client(remote::pool(args)),
+        Command::Worker(args) => as_client(remote::worker(args)),
+        Command::Batch(args) => as_client(remote::batch(args)),
+        Command::Health(args) => as_client(remote::health(args)),
+        Command::Completions { shell } => papers::completions(shell),
+        Command::Man { directory } => papers::man(&directory),
     }
+}
+
+/// Runs a client to its end, on this thread. Signals have their default actions.
+fn as_client(work: impl Future<Output = Result<Ending, RemoteError>>) -> Result<ExitCode, Error> {
+    procpool_coordinator::unblock_stop_signals().map_err(Error::Signals)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.map_err(Error::Runtime)?.block_on(work);
+    Ok(ExitCode::from(ended?.code()))
 }
 
 /// Runs to the end on every processor; what is still there afterwards is dropped.

@@ -2,6 +2,7 @@
 
 mod archive;
 pub(crate) mod npm;
+mod papers;
 mod platform;
 mod proof;
 pub(crate) mod wheels;
@@ -25,7 +26,7 @@ Usage: cargo xtask dist
 
 Builds in release and writes into dist/, which is emptied first,
   <name>-<version>-<host>.tar.gz   the executable and its licences, in a folder
-                                   (and the README, with the server)
+                                   (and the README, completions and manual pages, with the server)
   procpool-<version>-py3-none-any.whl, procpool-<version>.tgz
                                    the SDKs for Python and Node
   procpool_server-<version>-py3-none-<platform>.whl, procpool-linux-<platform>-<version>.tgz
@@ -139,6 +140,9 @@ fn pack(product: &Product, artifact: &Artifact, host: &str, dist: &Path) -> Resu
     copy(&artifact.path, &folder)?;
     for paper in product.papers {
         copy(&cargo::root().join(paper), &folder)?;
+    }
+    if matches!(product.proof, proof::Proof::Help) {
+        papers::write(&artifact.path, &folder)?;
     }
     let name = archive::pack(dist, &stem)?;
     fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;

@@ -57,8 +57,20 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "procpool-server",
-        ours: &["procpool-frontend", "procpool-conform", "procpool-coordinator", "procpool-protocol"],
+        ours: &[
+            "procpool-client",
+            "procpool-frontend",
+            "procpool-conform",
+            "procpool-coordinator",
+            "procpool-protocol",
+        ],
         others: Others::Any,
+    },
+    // It knows a server by its answers alone.
+    Rule {
+        package: "procpool-client",
+        ours: &["procpool-protocol"],
+        others: Others::Without(&["interprocess", "rustix", "libc"]),
     },
     Rule {
         package: "procpool-frontend",

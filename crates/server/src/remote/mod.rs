@@ -1,0 +1,18 @@
+//! The commands against a running server. Each sends requests of `procpool-client`, and prints their answers.
+
+mod batch;
+mod error;
+mod input;
+mod job;
+mod pool;
+mod progress;
+mod screen;
+mod server;
+mod watch;
+mod worker;
+
+pub(crate) use batch::batch;
+pub(crate) use error::RemoteError;
+pub(crate) use job::job;
+pub(crate) use pool::{health, pool};
+pub(crate) use worker::worker;
