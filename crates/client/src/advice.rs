@@ -32,6 +32,12 @@ pub fn after(problem: &Problem, pool: Option<&str>) -> String {
         }
         ("reload_failed", _) => about(pool, "pool show", "shows what is in service"),
         ("timed_out", _) => "; `--timeout` gives a job more time, up to the pool's `max_timeout`".into(),
+        ("unknown_job", _) => "; `procpool job list` shows the jobs that the server remembers".into(),
+        ("idempotency_conflict", _) => of_job(problem, "job result", "waits for it"),
+        ("job_finished", _) => of_job(problem, "job result", "prints its output"),
+        ("result_expired", _) => of_job(problem, "job rerun", "runs it again"),
+        ("unknown_worker", _) => "; `procpool worker list` shows the workers".into(),
+        ("settings_changed", _) => about(pool, "pool show", "shows its settings"),
         ("bad_input", _) => about(pool, "pool show", "shows the schema of its input, if it has one"),
         _ => String::new(),
     }
@@ -54,6 +60,13 @@ pub fn no_server(server: &Address) -> String {
 fn again(problem: &Problem) -> String {
     match problem.retry_after {
         Some(seconds) => format!("; it did not run: try again in {seconds} s"),
+        None => String::new(),
+    }
+}
+
+fn of_job(problem: &Problem, command: &str, does: &str) -> String {
+    match &problem.job {
+        Some(job) => format!("; `procpool {command} {job}` {does}"),
         None => String::new(),
     }
 }
@@ -105,6 +118,13 @@ mod tests {
     fn an_order_that_needs_a_proof_says_how_to_give_one() {
         assert!(after(&problem("not_local", None), None).contains("--server unix:/PATH"));
         assert!(no_server(&Address::implied(None, |_| false)).contains("`procpool serve`"));
+    }
+
+    #[test]
+    fn a_job_of_an_earlier_request_is_named() {
+        let conflict = Problem { job: Some("8f3a".into()), ..problem("idempotency_conflict", None) };
+        assert_eq!(after(&conflict, Some("fib")), "; `procpool job result 8f3a` waits for it");
+        assert_eq!(after(&problem("result_expired", None), None), "");
     }
 
     #[test]

@@ -57,6 +57,8 @@ impl Ending {
             "bad_parameter" => Self::Usage,
             // The order ran, and changed nothing.
             "reload_failed" => Self::Failed,
+            // Nothing was run for this request, whatever became of an earlier one.
+            "job_finished" | "idempotency_conflict" | "idempotency_mismatch" => Self::Refused,
             _ if may_have_run => Self::Failed,
             _ => Self::Refused,
         }

@@ -62,6 +62,8 @@ pub struct Submit {
     pub bytes: bool,
     /// Whether the answer is the accepted job, and not its output.
     pub detached: bool,
+    /// Maximum time for which the answer waits for the output. After that it is the accepted job.
+    pub wait: Option<Duration>,
 }
 
 impl Submit {
@@ -87,7 +89,10 @@ impl Submit {
         if self.detached {
             request = request.header(PREFER, HeaderValue::from_static("respond-async"));
         }
-        request
+        match self.wait {
+            Some(wait) => request.header(PREFER, wait_of(wait)),
+            None => request,
+        }
     }
 }
 
@@ -105,15 +110,15 @@ pub fn show(id: &str) -> Request {
 /// Returns the request for a job's record once it is no longer the one with this tag, or `wait` has passed.
 #[must_use]
 pub fn changed(id: &str, tag: Option<&HeaderValue>, wait: Duration) -> Request {
-    let request = match tag {
-        Some(tag) => show(id).header(IF_NONE_MATCH, tag.clone()),
-        None => return show(id),
-    };
-    let preference = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
-    match preference {
-        Ok(preference) => request.header(PREFER, preference),
-        Err(_) => request,
+    match tag {
+        Some(tag) => show(id).header(IF_NONE_MATCH, tag.clone()).header(PREFER, wait_of(wait)),
+        None => show(id),
     }
+}
+
+fn wait_of(wait: Duration) -> HeaderValue {
+    let text = format!("wait={}", wait.as_secs());
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("wait=1"))
 }
 
 /// Returns the request for a job's result.
@@ -197,6 +202,12 @@ mod tests {
         assert_eq!(header(&request, &PREFER), Some("respond-async"));
         assert_eq!(header(&request, &IDEMPOTENCY_KEY), Some("\"order-7\""));
         assert_eq!(header(&request, &http::header::CONTENT_TYPE), Some("application/octet-stream"));
+    }
+
+    #[test]
+    fn an_answer_waits_for_as_long_as_it_may() {
+        let job = Submit { wait: Some(Duration::from_secs(25)), ..Submit::to("fib") };
+        assert_eq!(header(&job.request(Upload::empty()), &PREFER), Some("wait=25"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Problem {
     pub reason: Option<String>,
     /// The pool.
     pub pool: Option<String>,
+    /// The job that the problem is about, if another request had sent it.
+    pub job: Option<String>,
     /// The parameter that is wrong.
     pub parameter: Option<String>,
     /// The saved job that `procpool replay` runs again.
@@ -72,9 +74,9 @@ impl Problem {
     pub fn ending(&self) -> Ending {
         let may_have_run = self.may_have_run.unwrap_or(true);
         match self.outcome.as_deref() {
-            Some(_) if self.name() == "bad_parameter" => Ending::Usage,
-            Some(outcome) => Ending::of_outcome(outcome, may_have_run),
-            None => Ending::of_refusal(self.name(), may_have_run),
+            // Other problems may name the outcome of an earlier job.
+            Some(outcome) if outcome == self.name() => Ending::of_outcome(outcome, may_have_run),
+            _ => Ending::of_refusal(self.name(), may_have_run),
         }
     }
 }
@@ -114,6 +116,10 @@ mod tests {
             (r#"{"type":"/problems/overloaded","may_have_run":false}"#, Ending::Refused),
             (r#"{"type":"/problems/overloaded","may_have_run":true}"#, Ending::Failed),
             (r#"{"type":"/problems/internal"}"#, Ending::Failed),
+            (r#"{"type":"/problems/unreadable_output","outcome":"ok","may_have_run":true}"#, Ending::Failed),
+            (r#"{"type":"/problems/job_finished","outcome":"ok","may_have_run":true}"#, Ending::Refused),
+            (r#"{"type":"/problems/result_expired","outcome":"ok","may_have_run":true}"#, Ending::Failed),
+            (r#"{"type":"/problems/idempotency_conflict","may_have_run":true}"#, Ending::Refused),
         ] {
             assert_eq!(read(document).ending(), ending, "{document}");
         }

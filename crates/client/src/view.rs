@@ -171,9 +171,9 @@ pub struct Job {
 #[non_exhaustive]
 pub struct Progress {
     /// The part that is done.
-    pub done: f64,
+    pub done: u64,
     /// The whole, if the job knows it.
-    pub total: Option<f64>,
+    pub total: Option<u64>,
 }
 
 impl Progress {

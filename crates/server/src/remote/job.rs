@@ -59,9 +59,15 @@ async fn submit(client: &mut Client, screen: Screen, args: SubmitArgs) -> Result
     job.timeout = args.timeout.map(|timeout| timeout.0);
     job.run_timeout = args.run_timeout.map(|timeout| timeout.0);
     job.detached = args.detached || args.watch;
+    // A job that outlives its request is waited for in pieces, which no proxy cuts. If it runs already, this is its output.
+    job.wait = (job.key.is_some() && !job.detached).then_some(LONG_POLL);
     let answer = client.open(job.request(body)).await.map_err(|error| error.about(&args.pool))?;
-    if !job.detached {
+    if !job.detached && answer.status != StatusCode::ACCEPTED {
         return print(screen, answer).await;
+    }
+    if !job.detached {
+        let id = named(client, &answer.collect().await?)?;
+        return result(client, screen, &ResultArgs { id, timeout: None, no_wait: false }).await;
     }
     accepted(client, screen, &answer.collect().await?, args.watch).await
 }
@@ -73,14 +79,7 @@ async fn accepted(
     answer: &Answer,
     watched: bool,
 ) -> Result<Ending, RemoteError> {
-    let id = match answer.status {
-        StatusCode::ACCEPTED => answer.json::<Job>().map_err(|error| client.unreadable(error))?.id,
-        // A key under which the job has run already: the answer is its output.
-        _ => match answer.header(&JOB_ID) {
-            Some(id) => id.to_owned(),
-            None => return Err(client.unreadable("it names no job").into()),
-        },
-    };
+    let id = named(client, answer)?;
     if watched {
         watch::follow(client, &id, |event| watch::note(&watch::shown(event, Form::Table))).await?;
         return print(screen, client.open(jobs::result(&id)).await?).await;
@@ -91,6 +90,15 @@ async fn accepted(
         _ => screen.line(&id)?,
     }
     Ok(Ending::Done)
+}
+
+/// Returns the id of a job that was accepted, now or under its key before. Then the answer may be its output.
+fn named(client: &Client, answer: &Answer) -> Result<String, RemoteError> {
+    let id = match answer.status {
+        StatusCode::ACCEPTED => Some(answer.json::<Job>().map_err(|error| client.unreadable(error))?.id),
+        _ => answer.header(&JOB_ID).map(str::to_owned),
+    };
+    id.filter(|id| !id.is_empty()).ok_or_else(|| client.unreadable("it names no job").into())
 }
 
 /// Prints an output as it comes.
