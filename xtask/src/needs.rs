@@ -26,6 +26,9 @@ const LIBPNG: &str = "import ctypes; ctypes.CDLL('libpng16.so.16')";
 /// Uses what came with Node.js 18.
 const NODE: &str = "import { test } from 'node:test'; structuredClone(test.name); [].findLast(() => true)";
 
+/// Makes a client as the script does that uses it.
+const HTTPX: &str = "import httpx; httpx.Client(http1=False, http2=True).close()";
+
 /// Succeeds where an interpreter can be registered. A mount that this needs is gone with the script.
 const BINFMT: &str = "cd /proc/sys/fs/binfmt_misc; test -w register ||\n\
                       exec unshare --mount sh -c 'mount -t binfmt_misc none . && test -w /proc/sys/fs/binfmt_misc/register'";
@@ -76,6 +79,10 @@ fn is_met(need: Need) -> bool {
         Need::Libpng => says("python3", &["-c", LIBPNG]).is_some(),
         Need::Node => says("node", &["--input-type=module", "-e", NODE]).is_some(),
         Need::Systemd => says("systemd-analyze", &["--version"]).is_some(),
+        // A transfer without a network: it needs what every other needs.
+        Need::Curl => says("curl", &["--silent", "file:///dev/null"]).is_some(),
+        Need::H2load => says("h2load", &["--help"]).is_some(),
+        Need::Httpx => says("python3", &["-c", HTTPX]).is_some(),
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

@@ -40,11 +40,17 @@ pub enum Need {
     Node,
     /// The tools of systemd, which check units.
     Systemd,
+    /// The client curl.
+    Curl,
+    /// The load generator h2load.
+    H2load,
+    /// The client httpx for Python, with HTTP/2.
+    Httpx,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -57,6 +63,9 @@ impl Need {
         Self::Libpng,
         Self::Node,
         Self::Systemd,
+        Self::Curl,
+        Self::H2load,
+        Self::Httpx,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -75,6 +84,9 @@ impl Need {
             Self::Libpng => "libpng",
             Self::Node => "node",
             Self::Systemd => "systemd",
+            Self::Curl => "curl",
+            Self::H2load => "h2load",
+            Self::Httpx => "httpx",
         }
     }
 

@@ -1,0 +1,56 @@
+"""Drives a server by httpx: client.py URL. The server has the pools of `procpool serve`."""
+
+import asyncio
+import sys
+
+import httpx
+
+URL = sys.argv[1]
+JOBS = f"{URL}/v1/pools/fib/jobs"
+
+
+def same(name: str, expected: object, got: object) -> None:
+    if expected != got:
+        sys.exit(f"not ok: {name}\n  expected: {expected!r}\n  got:      {got!r}")
+    print(f"ok: {name}")
+
+
+def one_by_one(version: str, client: httpx.Client) -> None:
+    answer = client.post(JOBS, json=40)
+    same(f"a job over {version}", (200, 102334155, version), (answer.status_code, answer.json(), answer.http_version))
+    same("a job's id", 32, len(answer.headers["job-id"]))
+
+    problem = client.post(JOBS, json=94)
+    told = (problem.status_code, problem.headers["content-type"], problem.json()["outcome"])
+    same("a job that fails", (422, "application/problem+json", "failed"), told)
+
+    answer = client.post(JOBS, content=iter([b"1", b"0"]), headers={"content-type": "application/json"})
+    same("an upload in pieces", 55, answer.json())
+
+    late = client.post(JOBS, json=93, params={"timeout": "100ms"})
+    same("a job that is late", (504, "timed_out"), (late.status_code, late.json()["outcome"]))
+
+    with client.stream("POST", JOBS, json=20) as answer:
+        same("an answer in pieces", b"6765", b"".join(answer.iter_bytes()))
+
+
+async def at_once(client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(client.post(JOBS, json=n % 25) for n in range(200)))
+    fib = [0, 1]
+    while len(fib) < 25:
+        fib.append(fib[-1] + fib[-2])
+    same("two hundred jobs at once", [fib[n % 25] for n in range(200)], [answer.json() for answer in answers])
+
+
+async def main() -> None:
+    limits = httpx.Limits(max_connections=32)
+    async with httpx.AsyncClient(timeout=30, limits=limits) as client:
+        await at_once(client)
+
+
+with httpx.Client(timeout=30) as http1:
+    one_by_one("HTTP/1.1", http1)
+# Without TLS there is nothing to negotiate: HTTP/2 alone.
+with httpx.Client(timeout=30, http1=False, http2=True) as http2:
+    one_by_one("HTTP/2", http2)
+asyncio.run(main())

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Drives a server by curl: curl.sh URL. The server has the pools of `procpool serve`.
+set -eu
+url=$1
+fib=$url/v1/pools/fib
+scratch=$(mktemp -d)
+trap 'rm -r "$scratch"' EXIT
+
+# same NAME EXPECTED GOT
+same() {
+  [ "$2" = "$3" ] || { printf 'not ok: %s\n  expected: %s\n  got:      %s\n' "$1" "$2" "$3" >&2; exit 1; }
+  printf 'ok: %s\n' "$1"
+}
+get() { curl --silent --show-error --max-time 30 "$@"; }
+# Returns the member of a flat JSON object, a number or a string.
+member() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
+accepted() { get "$fib" | member accepted; }
+
+same 'a job over HTTP/1.1' 102334155 "$(get -d 40 "$fib/jobs")"
+same 'a job over cleartext HTTP/2' 102334155 "$(get --http2-prior-knowledge -d 40 "$fib/jobs")"
+same 'two jobs over one connection' '55 6765' "$(get -d 10 "$fib/jobs" -w ' ' --next -sS -d 20 "$fib/jobs")"
+same 'a job with its type' '"pong"' "$(get --json '"ping"' "$url/v1/pools/ping/jobs")"
+same 'an input in pieces' 55 "$(printf 10 | get -H 'Transfer-Encoding: chunked' -H 'Content-Type: application/json' \
+  --data-binary @- "$fib/jobs")"
+same 'a client that asks before it sends' 55 "$(get -H 'Expect: 100-continue' -d 10 "$fib/jobs")"
+
+problem='%{http_code} %{content_type}'
+same 'a job that fails is a problem' '422 application/problem+json' \
+  "$(get -o /dev/null -w "$problem" -d 94 "$fib/jobs")"
+same 'a job that is late is a problem' '504 application/problem+json' \
+  "$(get -o /dev/null -w "$problem" -d 93 "$fib/jobs?timeout=100ms")"
+same 'a pool that is not there is a problem' '404 application/problem+json' \
+  "$(get -o /dev/null -w "$problem" -d 1 "$url/v1/pools/none/jobs")"
+same 'curl -f notices it' 22 "$(get -f -o /dev/null -d 94 "$fib/jobs" 2>/dev/null || echo $?)"
+same 'a probe' OK "$(get "$url/livez")"
