@@ -20,14 +20,14 @@ pub fn short(duration: Duration) -> String {
     }
 }
 
-/// Returns the time of a run as people read it, such as `1.20 ms`, from microseconds.
+/// Returns the time of a run as people read it, such as `1.2ms`, from microseconds.
 #[must_use]
 pub fn of_run(micros: u64) -> String {
     let micros = Duration::from_micros(micros);
     match micros.as_secs() {
-        0 if micros.as_millis() == 0 => format!("{} us", micros.as_micros()),
-        0 => format!("{:.1} ms", micros.as_secs_f64() * 1e3),
-        1..=99 => format!("{:.1} s", micros.as_secs_f64()),
+        0 if micros.as_millis() == 0 => format!("{}us", micros.as_micros()),
+        0 => format!("{:.1}ms", micros.as_secs_f64() * 1e3),
+        1..=99 => format!("{:.1}s", micros.as_secs_f64()),
         _ => short(micros),
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_run_is_told_in_its_own_unit() {
         for (micros, text) in
-            [(7, "7 us"), (1200, "1.2 ms"), (1_500_000, "1.5 s"), (100_000_000, "1m40s"), (0, "0 us")]
+            [(7, "7us"), (1200, "1.2ms"), (1_500_000, "1.5s"), (100_000_000, "1m40s"), (0, "0us")]
         {
             assert_eq!(of_run(micros), text);
         }

@@ -159,11 +159,12 @@ fn table(jobs: &[Job], now: Option<&str>) -> Table<8> {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let age = job.accepted_at.as_deref().and_then(|since| age::at(now?, since)).map(age::short);
         let ran = match (&job.started_at, &job.finished_at) {
-            (Some(from), Some(to)) => age::between(from, to),
-            (Some(from), None) => now.and_then(|now| age::at(now, from)),
+            (Some(from), Some(to)) => age::between(from, to)
+                .map(|ran| age::of_run(u64::try_from(ran.as_micros()).unwrap_or(u64::MAX))),
+            // `Date` has whole seconds.
+            (Some(from), None) => now.and_then(|now| age::at(now, from)).map(age::short),
             _ => None,
         };
-        let ran = ran.map(|ran| age::of_run(u64::try_from(ran.as_micros()).unwrap_or(u64::MAX)));
         table.row([
             (&job.id).into(),
             (&job.pool).into(),
@@ -185,8 +186,14 @@ async fn result(client: &mut Client, screen: Screen, args: &ResultArgs) -> Resul
     loop {
         // The record, as only that tells when it changes. A server holds the request for as long as it does not.
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let answer = client.open(jobs::changed(&args.id, tag.as_ref(), LONG_POLL)).await?;
-        let answer = answer.collect().await?;
+        let look = client.fetch(jobs::changed(&args.id, tag.as_ref(), LONG_POLL));
+        let answer = match left.filter(|_| tag.is_some()) {
+            Some(left) => match tokio::time::timeout(left, look).await {
+                Ok(answer) => answer?,
+                Err(_) => return Err(RemoteError::Unfinished { id: args.id.clone() }),
+            },
+            None => look.await?,
+        };
         let is_new = answer.status != StatusCode::NOT_MODIFIED;
         if is_new && answer.json::<Job>().map_err(|error| client.unreadable(error))?.is_finished() {
             return print(screen, client.open(jobs::result(&args.id)).await?).await;
@@ -235,9 +242,9 @@ mod tests {
         .unwrap();
         assert_eq!(
             table(&jobs.jobs, Some("Sun, 06 Nov 1994 08:49:37 GMT")).render(true, false),
-            "ID     POOL   STATE      OUTCOME   PROGRESS   AGE   RAN       WORKER\n\
-             8f3a   fib    running    -         37/100     1m    5.0 s     fib-8\n\
-             9b     fib    finished   crashed   -          7s    12.3 ms   -\n"
+            "ID     POOL   STATE      OUTCOME   PROGRESS   AGE   RAN      WORKER\n\
+             8f3a   fib    running    -         37/100     1m    5s       fib-8\n\
+             9b     fib    finished   crashed   -          7s    12.3ms   -\n"
         );
     }
 

@@ -57,7 +57,7 @@ async fn resize(client: &mut Client, screen: Screen, args: &ResizeArgs) -> Resul
 
 fn table(pools: &[Pool]) -> Table<10> {
     let mut table =
-        Table::new(["NAME", "STATE", "WORKERS", "BUSY", "QUEUED", "OK", "NOT OK", "DEATHS", "P50", "P99"]);
+        Table::new(["NAME", "STATE", "WORKERS", "BUSY", "QUEUED", "OK", "NOT-OK", "DEATHS", "P50", "P99"]);
     for pool in pools {
         let ready = pool.workers.idle + pool.workers.busy;
         let ok = pool.jobs.get("ok").copied().unwrap_or_default();
@@ -105,7 +105,7 @@ async fn quarantine(client: &mut Client, screen: Screen, args: &QuarantineArgs) 
 }
 
 fn suspects_table(suspects: &[&Suspect]) -> Table<6> {
-    let mut table = Table::new(["FINGERPRINT", "CLIENT", "DEATHS", "REFUSED", "FOR", "LAST JOB"]);
+    let mut table = Table::new(["FINGERPRINT", "CLIENT", "DEATHS", "REFUSED", "FOR", "LAST-JOB"]);
     for suspect in suspects {
         let left = suspect.quarantined.then(|| age::short(Duration::from_millis(suspect.remaining_ms)));
         table.row([
@@ -149,9 +149,9 @@ mod tests {
         .unwrap();
         assert_eq!(
             table(&pools).render(true, false),
-            "NAME   STATE    WORKERS   BUSY   QUEUED   OK   NOT OK   DEATHS   P50      P99\n\
-             fib    ready    3/4       2      3/1024   10   3        2        1.2 ms   2.5 s\n\
-             new    paused   0/1       0      0/8      0    0        0        -        -\n"
+            "NAME   STATE    WORKERS   BUSY   QUEUED   OK   NOT-OK   DEATHS   P50     P99\n\
+             fib    ready    3/4       2      3/1024   10   3        2        1.2ms   2.5s\n\
+             new    paused   0/1       0      0/8      0    0        0        -       -\n"
         );
     }
 
@@ -165,7 +165,7 @@ mod tests {
         let suspects: Vec<_> = quarantine.payloads.iter().chain(&quarantine.clients).collect();
         assert_eq!(
             suspects_table(&suspects).render(true, false),
-            "FINGERPRINT   CLIENT     DEATHS   REFUSED   FOR    LAST JOB\n\
+            "FINGERPRINT   CLIENT     DEATHS   REFUSED   FOR    LAST-JOB\n\
              9a            -          2        yes       1m1s   8f3a\n\
              7b            10.0.0.1   1        no        -      -\n"
         );

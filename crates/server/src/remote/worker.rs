@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Pause between two looks at the workers.
 const LOOK: Duration = Duration::from_secs(1);
 
-const HEADING: [&str; 8] = ["ID", "PID", "STATE", "JOB", "JOBS DONE", "UPTIME", "GENERATION", "BUILD"];
+const HEADING: [&str; 8] = ["ID", "PID", "STATE", "JOB", "DONE", "UPTIME", "GENERATION", "BUILD"];
 
 /// Runs the command.
 pub(crate) async fn worker(args: WorkerArgs) -> Result<Ending, RemoteError> {
@@ -154,9 +154,9 @@ mod tests {
         );
         assert_eq!(
             table(&workers).render(true, false),
-            "ID      PID     STATE      JOB    JOBS DONE   UPTIME   GENERATION   BUILD\n\
-             fib-1   22222   busy       a2aa   7           1m1s     0            0.1.0\n\
-             fib-2   -       starting   -      0           0s       0            -\n"
+            "ID      PID     STATE      JOB    DONE   UPTIME   GENERATION   BUILD\n\
+             fib-1   22222   busy       a2aa   7      1m1s     0            0.1.0\n\
+             fib-2   -       starting   -      0      0s       0            -\n"
         );
     }
 
