@@ -32,6 +32,8 @@ pub struct Decoder {
     line: Vec<u8>,
     event: Event,
     has_data: bool,
+    /// The id of the event that has begun, which has not been seen before its end.
+    id: Option<String>,
     last_id: Option<String>,
 }
 
@@ -73,6 +75,7 @@ impl Decoder {
     fn read(&mut self, line: &str, events: &mut Vec<Event>) {
         if line.is_empty() {
             let event = std::mem::take(&mut self.event);
+            self.last_id = self.id.take().or(self.last_id.take());
             if std::mem::take(&mut self.has_data) {
                 events.push(event);
             }
@@ -82,7 +85,7 @@ impl Decoder {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "event" => self.event.name = value.into(),
-            "id" => self.last_id = Some(value.into()),
+            "id" => self.id = Some(value.into()),
             "data" => {
                 if std::mem::replace(&mut self.has_data, true) {
                     self.event.data.push('\n');

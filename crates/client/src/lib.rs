@@ -21,6 +21,7 @@ pub mod ending;
 mod error;
 pub mod events;
 pub mod filter;
+pub mod follow;
 pub mod jobs;
 pub mod pools;
 mod problem;

@@ -2,4 +2,5 @@
 
 mod answers;
 mod fake;
+mod following;
 mod streams;

@@ -6,6 +6,8 @@ use crate::cli::job::{CancelArgs, JobArgs, JobCommand, ListArgs, ResultArgs, Sub
 use crate::cli::remote::Form;
 use http::header::{CONTENT_TYPE, DATE, ETAG};
 use http::{HeaderName, StatusCode};
+use procpool_client::events::Event;
+use procpool_client::follow::{Retry, follow};
 use procpool_client::jobs::{self, Submit};
 use procpool_client::table::{Table, word};
 use procpool_client::view::{Cancelled, Job, Jobs, Progress};
@@ -39,8 +41,8 @@ pub(crate) async fn job(args: JobArgs) -> Result<Ending, RemoteError> {
         }
         JobCommand::Result(args) => result(&mut client, screen, &args).await,
         JobCommand::Watch(args) => {
-            watch::follow(&mut client, &args.id, |event| screen.line(&watch::shown(event, screen.form)))
-                .await?;
+            let each = |event: &Event| screen.line(&watch::shown(event, screen.form));
+            follow(&mut client, &args.id, Retry::default(), each).await?;
             ended(&client.fetch_json(jobs::show(&args.id)).await?)
         }
         JobCommand::Cancel(args) => cancel(&mut client, screen, args).await,
@@ -81,7 +83,8 @@ async fn accepted(
 ) -> Result<Ending, RemoteError> {
     let id = named(client, answer)?;
     if watched {
-        watch::follow(client, &id, |event| watch::note(&watch::shown(event, Form::Table))).await?;
+        let each = |event: &Event| watch::note(&watch::shown(event, Form::Table));
+        follow(client, &id, Retry::default(), each).await?;
         return print(screen, client.open(jobs::result(&id)).await?).await;
     }
     match (answer.status, screen.form) {
