@@ -195,6 +195,17 @@ impl Server {
         http::finish(sent.expect("a request")).await.expect("an answer")
     }
 
+    /// Gives an order with a body of JSON.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn order_with(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        let stream = UnixStream::connect(self.scratch.path().join("orders.sock")).await;
+        let stream = stream.expect("an orders socket");
+        let sent = http::send(stream, "localhost", method, path, &[], body).await;
+        http::finish(sent.expect("a request")).await.expect("an answer")
+    }
+
     /// The same, leaving the answer to be read.
     ///
     /// # Panics

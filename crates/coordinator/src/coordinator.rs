@@ -1,7 +1,13 @@
 //! [`Coordinator`]: the pools of one configuration, behind one listener and one shutdown.
 
+mod changes;
+mod pools;
+
+pub use changes::PoolChanges;
+
+use self::pools::Pools;
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
-use procpool_process::{ContractMismatch, EncodingMismatch, StartError};
+use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
     Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
@@ -9,7 +15,7 @@ use procpool_protocol::engine::{
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -30,7 +36,7 @@ use tokio::task::JoinSet;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Coordinator {
-    pools: Arc<BTreeMap<String, RawPool>>,
+    pub(crate) pools: Arc<Pools>,
 }
 
 /// The parts of a coordinator.
@@ -87,26 +93,8 @@ impl Coordinator {
     /// # Errors
     /// The error of the first pool that does not start. Pools that did start are shut down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
-        let mut names = BTreeSet::new();
-        if let Some(twice) = config.pools.iter().find(|pool| !names.insert(&pool.name)) {
-            return Err(PoolError::Duplicate { pool: twice.name.clone() });
-        }
-        let mut starting = JoinSet::new();
-        for config in config.pools {
-            starting.spawn(RawPool::start(config));
-        }
-        let mut pools = BTreeMap::new();
-        while let Some(started) = starting.join_next().await {
-            let pool = match started {
-                Ok(pool) => pool?,
-                Err(error) => {
-                    let reason = std::io::Error::other(error);
-                    return Err(StartError::prepare("the coordinator", reason).into());
-                }
-            };
-            pools.insert(pool.name().to_owned(), pool);
-        }
-        Ok(Self { pools: Arc::new(pools) })
+        let pools = changes::start_all(config.pools).await?;
+        Ok(Self { pools: Arc::new(Pools::new(pools)) })
     }
 
     /// Returns a typed view of a pool.
@@ -131,15 +119,14 @@ impl Coordinator {
     /// When there is no such pool.
     pub fn raw(&self, name: &str) -> Result<RawPool, NoPool> {
         let unknown = || NoPool::Unknown { name: name.into(), known: self.names() };
-        self.pools.get(name).cloned().ok_or_else(unknown)
+        self.pools.get(name).ok_or_else(unknown)
     }
 
     /// Accepts no further jobs, lets accepted jobs finish for up to `drain`, ends the rest as shut down, and
     /// returns when every worker of every pool has exited.
     pub async fn shutdown(&self, drain: Duration) -> ShutdownReport {
         let mut draining = JoinSet::new();
-        for pool in self.pools.values() {
-            let pool = pool.clone();
+        for pool in self.pools.close() {
             draining.spawn(async move { pool.shutdown(drain).await });
         }
         let mut sum = ShutdownReport::default();
@@ -154,37 +141,38 @@ impl Coordinator {
     /// Reloads every pool at once, as [`Pool::reload`] does one. Returns each pool's result.
     pub async fn reload(&self) -> Vec<Result<ReloadReport, ReloadError>> {
         let mut reloading = JoinSet::new();
-        for pool in self.pools.values() {
-            let pool = pool.clone();
+        for pool in self.pools.all() {
             reloading.spawn(async move { pool.reload().await });
         }
         reloading.join_all().await
     }
 
-    fn pool_of(&self, job: &Submission) -> Result<&RawPool, Refused> {
-        let unknown = || Refused::new(&job.pool, Refusal::unknown_pool(self.names()));
-        self.pools.get(&job.pool).ok_or_else(unknown)
-    }
-
     fn names(&self) -> Vec<String> {
-        self.pools.keys().cloned().collect()
+        self.pools.all().iter().map(|pool| pool.name().to_owned()).collect()
     }
+}
+
+/// Returns the pool of a job.
+fn of<'a>(pools: &'a BTreeMap<String, RawPool>, job: &Submission) -> Result<&'a RawPool, Refused> {
+    let unknown = || Refused::new(&job.pool, Refusal::unknown_pool(pools.keys().cloned().collect()));
+    pools.get(&job.pool).ok_or_else(unknown)
 }
 
 impl Engine for Coordinator {
     fn submit(&self, job: Submission) -> Result<Accepted, JobError> {
-        self.pool_of(&job)?.submit_for(job)
+        // A pool that is replaced meanwhile accepts the job, as its successor is put in its place afterwards.
+        let pools = self.pools.read();
+        of(&pools, &job)?.submit_for(job)
     }
 
     fn offer(&self, job: Submission) -> Result<Offered, JobError> {
-        self.pool_of(&job)?.offer_for(job)
+        let pools = self.pools.read();
+        of(&pools, &job)?.offer_for(job)
     }
 
     fn submit_watched(&self, id: JobId, job: Submission) -> Result<Watched, JobError> {
-        match self.pools.get(&job.pool) {
-            Some(pool) => pool.submit_watched(id, job),
-            None => Err(Refused::new(job.pool, Refusal::unknown_pool(self.names())).into()),
-        }
+        let pools = self.pools.read();
+        of(&pools, &job)?.submit_watched(id, job)
     }
 
     fn limits_of(&self, job: &Submission) -> JobLimits {
@@ -192,21 +180,22 @@ impl Engine for Coordinator {
     }
 
     fn cancel(&self, job: JobId) -> bool {
-        self.pools.values().any(|pool| pool.cancel(job))
+        self.pools.read().values().any(|pool| pool.cancel(job))
+            || self.pools.leaving().any(|pool| pool.cancel(job))
     }
 }
 
 impl Admin for Coordinator {
     fn pools(&self) -> Vec<PoolStatus> {
-        self.pools.values().map(RawPool::status).collect()
+        self.pools.read().values().map(RawPool::status).collect()
     }
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
-        self.pools.get(pool).map(RawPool::workers)
+        self.pools.read().get(pool).map(RawPool::workers)
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {
-        self.pools.get(pool).and_then(RawPool::schemas)
+        self.pools.read().get(pool).and_then(RawPool::schemas)
     }
 
     fn reload(&self, pool: &str) -> BoxFuture<'_, Reloaded> {
@@ -215,7 +204,8 @@ impl Admin for Coordinator {
     }
 
     fn set_paused(&self, pool: &str, paused: bool) -> Option<()> {
-        let pool = self.pools.get(pool)?;
+        let pools = self.pools.read();
+        let pool = pools.get(pool)?;
         if paused {
             pool.pause();
         } else {
@@ -225,11 +215,12 @@ impl Admin for Coordinator {
     }
 
     fn drain(&self, pool: &str) -> Option<()> {
-        self.pools.get(pool).map(RawPool::drain)
+        self.pools.read().get(pool).map(RawPool::drain)
     }
 
     fn order_worker(&self, worker: &str, order: WorkerOrder) -> Option<String> {
-        let pool = self.pools.values().find(|pool| pool.order_worker(worker, order))?;
+        let pools = self.pools.all().into_iter().chain(self.pools.leaving());
+        let pool = pools.into_iter().find(|pool| pool.order_worker(worker, order))?;
         Some(pool.name().to_owned())
     }
 
@@ -244,14 +235,14 @@ impl Admin for Coordinator {
         from: &PoolSettings,
         to: &PoolSettings,
     ) -> Option<Result<(), ReconfigureError>> {
-        Some(self.pools.get(pool)?.reconfigure_from(from, to))
+        Some(self.pools.read().get(pool)?.reconfigure_from(from, to))
     }
 
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {
-        self.pools.get(pool).map(RawPool::quarantine)
+        self.pools.read().get(pool).map(RawPool::quarantine)
     }
 
     fn clear_quarantine(&self, pool: &str, fingerprint: Option<&str>) -> Option<usize> {
-        Some(self.pools.get(pool)?.clear_quarantine(fingerprint))
+        Some(self.pools.read().get(pool)?.clear_quarantine(fingerprint))
     }
 }

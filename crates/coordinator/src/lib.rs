@@ -24,7 +24,7 @@ mod supervision;
 mod worker;
 mod worker_error;
 
-pub use coordinator::{Coordinator, CoordinatorConfig, NoPool};
+pub use coordinator::{Coordinator, CoordinatorConfig, NoPool, PoolChanges};
 pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
 #[cfg(feature = "tower")]

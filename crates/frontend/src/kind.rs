@@ -119,6 +119,9 @@ kinds! {
         "`reason` is one of `executable` (the file cannot be used), `canary` (its first worker did not get ready; `detail` \
          says why), `superseded` (a later reload took its place) and `shutting_down`. But for `superseded`, the workers \
          from before go on serving."
+    ConfigRejected "config_rejected" "The configuration was not reloaded"
+        "`reason` is one of `invalid` (`detail` names the file, the line and the mistake), `start` (a new pool does not start), \
+         `no_file` (the server was started without a file) and `not_serving`. The old configuration is in effect."
     NotReady "not_ready" "The server or the pool is not ready"
         "The server is starting or draining, or the pool that was asked for has no worker that is ready. This \
          answer is for load balancers; the next one may be different."

@@ -9,6 +9,7 @@ pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
 pub use crate::priority::{Priority, UnknownPriority};
+pub use crate::reconfiguration::{ChangedPool, ConfigReloadError, ConfigReport};
 pub use crate::reload::{ReloadError, ReloadReport};
 pub use crate::settings::{PoolSettings, ReconfigureError, UnknownOrder, WorkerOrder};
 pub use crate::status::{
@@ -215,6 +216,13 @@ pub trait Admin: Send + Sync + 'static {
     ) -> Option<Result<(), ReconfigureError>> {
         let _ = (pool, from, to);
         None
+    }
+
+    /// Reads the configuration again and applies the difference, or only returns it if this is a `rehearsal`.
+    /// Nothing has changed after an error.
+    fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
+        let _ = rehearsal;
+        Box::pin(async { Err(ConfigReloadError::NoFile) })
     }
 
     /// Returns the payloads and clients to which one pool attributes deaths, or `None` if there is no such

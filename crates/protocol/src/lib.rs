@@ -58,6 +58,7 @@ mod priority;
 mod public_error;
 mod quarantine;
 mod raw;
+mod reconfiguration;
 pub mod recording;
 mod refusal;
 mod reload;

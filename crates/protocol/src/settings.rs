@@ -34,6 +34,23 @@ pub struct PoolSettings {
     pub stop_timeout: Duration,
 }
 
+impl PoolSettings {
+    /// Returns these settings with each one replaced that is another in `to` than in `from`.
+    #[must_use]
+    pub fn rebased(mut self, from: &Self, to: &Self) -> Self {
+        macro_rules! each {
+            ($($field:ident),*) => {$(
+                if from.$field != to.$field {
+                    self.$field = to.$field;
+                }
+            )*};
+        }
+        each!(min_workers, max_workers, queue, queue_bytes, spares, idle_timeout);
+        each!(timeout, run_timeout, max_timeout, grace, stop_timeout);
+        self
+    }
+}
+
 /// The settings of a pool cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,10 +1,12 @@
 //! A coordinator that is still starting: the server answers from the first moment, so that a load
 //! balancer sees `/readyz` say 503 and a supervisor `/livez` say OK while workers load their state.
 
+use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Engine, JobLimits, Offered, PoolSchemas,
+    PoolSettings, PoolStatus, Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder,
+    WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -12,18 +14,33 @@ use std::sync::{Arc, OnceLock};
 
 /// Refuses jobs until there is a coordinator, and is that coordinator from then on.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Late(Arc<OnceLock<Coordinator>>);
+pub(crate) struct Late(Arc<OnceLock<(Coordinator, Configuration)>>);
 
 impl Late {
     /// Sets the coordinator: from now on jobs are run.
-    pub(crate) fn arrive(&self, coordinator: Coordinator) {
+    pub(crate) fn arrive(&self, coordinator: Coordinator, configuration: Configuration) {
         // The first one stays: there is only one start.
-        let _ = self.0.set(coordinator);
+        let _ = self.0.set((coordinator, configuration));
     }
 
     /// Returns the coordinator, once there is one.
     pub(crate) fn get(&self) -> Option<&Coordinator> {
-        self.0.get()
+        self.0.get().map(|(coordinator, _)| coordinator)
+    }
+
+    /// Returns the configuration that can be read again, once the coordinator is there.
+    pub(crate) fn configuration(&self) -> Option<&Configuration> {
+        self.0.get().map(|(_, configuration)| configuration)
+    }
+
+    /// Reads the configuration again, and logs the result.
+    pub(crate) async fn reload_config(&self, rehearsal: bool) -> Result<ConfigReport, ConfigReloadError> {
+        let (coordinator, configuration) = self.0.get().ok_or(ConfigReloadError::NotServing)?;
+        let reloaded = configuration.reload(coordinator, rehearsal).await;
+        if !rehearsal {
+            reload::log(&reloaded);
+        }
+        reloaded
     }
 }
 
@@ -102,6 +119,13 @@ impl Admin for Late {
         self.get()?.reconfigure(pool, from, to)
     }
 
+    fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
+        let this = self.clone();
+        // A client that hangs up does not leave half of it.
+        let reloading = tokio::spawn(async move { this.reload_config(rehearsal).await });
+        Box::pin(async { reloading.await.unwrap_or(Err(ConfigReloadError::NotServing)) })
+    }
+
     fn quarantine(&self, pool: &str) -> Option<Quarantine> {
         self.get()?.quarantine(pool)
     }
@@ -114,6 +138,7 @@ impl Admin for Late {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::Loaded;
     use procpool_coordinator::CoordinatorConfig;
     use procpool_protocol::{Encoding, Payload};
 
@@ -130,7 +155,9 @@ mod tests {
         assert_eq!(reason(&late), Refusal::Starting);
         assert!(late.pools().is_empty());
 
-        late.arrive(Coordinator::start(CoordinatorConfig::default()).await.unwrap());
+        let configuration = Configuration::new(None, crate::config::Overrides::default(), Loaded::default());
+        late.arrive(Coordinator::start(CoordinatorConfig::default()).await.unwrap(), configuration);
+        assert_eq!(late.reload_config(true).await, Err(ConfigReloadError::NoFile));
         assert_eq!(reason(&late), Refusal::unknown_pool(Vec::new()));
     }
 }

@@ -54,6 +54,7 @@ mod late;
 mod logs;
 mod papers;
 mod parent;
+mod reload;
 mod remote;
 mod replay;
 mod replay_error;

@@ -1,11 +1,12 @@
 //! `procpool serve`: binds, starts the pools, serves, and ends all of it in order.
 
 use crate::cli::ServeArgs;
-use crate::config::{Config, ConfigError, PoolSpec};
+use crate::config::{Config, ConfigError, Overrides, PoolSpec};
 use crate::error::Error;
 use crate::front::{self, Bound, Front};
 use crate::keys::Keys;
 use crate::late::Late;
+use crate::reload::{Configuration, Loaded};
 use crate::signals::{Order, Signals};
 use procpool_coordinator::{Coordinator, CoordinatorConfig, ShutdownReport};
 use procpool_frontend::{App, Drained, Health, HttpConfig};
@@ -36,11 +37,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
     let config = tokio::select! {
-        config = load(args.config) => config?,
+        config = load(args.config.clone()) => config?,
         _ = signals.stop() => return Ok(ExitCode::SUCCESS),
     };
     let pools = config.pools.iter().map(PoolSpec::resolve).collect::<Result<Vec<_>, ConfigError>>()?;
-    let settings = config.server.overridden(args.listen, args.allow_anonymous).resolve()?;
+    let overrides = Overrides { listen: args.listen, allow_anonymous: args.allow_anonymous };
+    let loaded = Loaded::of(&config, pools.clone());
+    let settings = config.server.overridden(&overrides).resolve()?;
+    let configuration = Configuration::new(args.config, overrides, loaded);
     let keys = Keys::load(settings.tokens)?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
     let Bound { front, name: _name, address } = Front::bind(settings.listen).await?;
@@ -53,7 +57,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let mut server = Server::answer(front, address, orders, settings.http, keys, limit);
     tokio::select! {
         started = Coordinator::start(CoordinatorConfig::new(pools)) => {
-            let was_told = server.serve(started?);
+            let was_told = server.serve(started?, configuration);
             // Who started this server may have been the only one to read.
             if args.exit_with_parent && !was_told {
                 tracing::info!("nobody reads standard output, so the process that started this one has ended");
@@ -134,19 +138,24 @@ impl Server {
     }
 
     /// Runs jobs from now on, and says so. Returns whether anybody may have heard it.
-    fn serve(&self, coordinator: Coordinator) -> bool {
-        self.coordinator.arrive(coordinator);
+    fn serve(&self, coordinator: Coordinator, configuration: Configuration) -> bool {
+        self.coordinator.arrive(coordinator, configuration);
         self.health.serving();
         announce(&self.address)
     }
 
-    /// Puts the executables that the workers' names now stand for into service, and reads tokens again. The log has the
+    /// Reads the configuration and tokens again, and puts the executables that the workers' names now stand for into
+    /// service. None waits for the other: a mistake in the configuration keeps no executable from its pool. All log their
     /// results.
     fn reload(&self) {
         let keys = self.keys.clone();
         tokio::task::spawn_blocking(move || keys.reload());
         if let Some(coordinator) = self.coordinator.get().cloned() {
             tokio::spawn(async move { coordinator.reload().await });
+        }
+        if self.coordinator.configuration().is_some_and(Configuration::has_file) {
+            let coordinator = self.coordinator.clone();
+            tokio::spawn(async move { coordinator.reload_config(false).await });
         }
     }
 

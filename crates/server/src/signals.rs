@@ -1,7 +1,7 @@
 //! The signals that ask this process for something. Does not: stop or reload. Its callers do.
 //!
-//! SIGHUP has two senders: a terminal that is closed, and an operator who wants the worker executables put into service
-//! again. Which of them it can be is settled at the start: a process with a terminal ends with it.
+//! SIGHUP has two senders: a terminal that is closed, and an operator who wants the configuration and the worker executables
+//! read again. Which of them it can be is settled at the start: a process with a terminal ends with it.
 //!
 //! Signals that ask a server for nothing (SIGUSR1 and the like) are logged, as their default action would end it at once.
 //! Not among them: SIGQUIT, by which a person ends a program at once, and SIGSYS, by which the kernel ends one whose system
@@ -37,7 +37,7 @@ pub(crate) struct Signals {
 pub(crate) enum Order {
     /// To end.
     Stop(Stop),
-    /// SIGHUP without a terminal: to use the worker executables of now.
+    /// SIGHUP without a terminal: to use the configuration and the worker executables of now.
     Reload,
 }
 

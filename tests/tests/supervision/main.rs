@@ -4,6 +4,7 @@
 mod attack;
 mod breaker;
 mod clients;
+mod configuration;
 mod figures;
 mod innocent;
 mod poison;

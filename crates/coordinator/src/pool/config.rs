@@ -12,6 +12,8 @@ use procpool_protocol::PayloadError;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// The source of a pool's workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +113,8 @@ pub struct PoolConfig {
     pub(crate) starts_once: bool,
     /// The requirements of its typed callers, where they are known already.
     pub(crate) needs: Option<Needs>,
+    /// The number of its next worker, if it takes the place of another pool.
+    pub(crate) numbers: Option<Arc<AtomicU64>>,
 }
 
 impl PoolConfig {
@@ -129,7 +133,41 @@ impl PoolConfig {
             expects: None,
             starts_once: false,
             needs: None,
+            numbers: None,
         }
+    }
+
+    /// Returns whether a running pool of this configuration can have the `other` one: they differ at most in
+    /// [`PoolLimits::settings`].
+    pub fn can_become(&self, other: &Self) -> bool {
+        let mut limits = self.limits.clone();
+        limits.apply(&other.limits.settings());
+        let of_workers = |it: &Self| {
+            let limits = &it.limits;
+            (
+                limits.min_workers,
+                limits.max_workers,
+                limits.supervision.spares,
+                limits.supervision.idle_timeout,
+            )
+        };
+        let is_attached = self.workers.executable().is_none();
+        limits == other.limits
+            && !(is_attached && of_workers(self) != of_workers(other))
+            && self.is_but_for_limits(other)
+    }
+
+    /// Returns whether both are the same configuration.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.limits == other.limits && self.is_but_for_limits(other)
+    }
+
+    fn is_but_for_limits(&self, other: &Self) -> bool {
+        let Self { name, workers, limits: _, inherit_env, env, current_dir, .. } = self;
+        let Self { worker_data, save_failed_jobs, job, expects, .. } = self;
+        (name, workers, inherit_env, env) == (&other.name, &other.workers, &other.inherit_env, &other.env)
+            && (current_dir, worker_data) == (&other.current_dir, &other.worker_data)
+            && (save_failed_jobs, job, expects) == (&other.save_failed_jobs, &other.job, &other.expects)
     }
 
     /// Creates a pool with default limits for workers that somebody else starts, and that attach to `socket`.

@@ -192,6 +192,20 @@ impl RawPool {
         Ok(settings)
     }
 
+    /// Configures the pool anew. A change by an operator stays, unless that setting is configured otherwise
+    /// than before. The settings were checked with the rest of a configuration.
+    pub(crate) fn configure(&self, to: &PoolSettings) {
+        let mut configured = self.owner.configured.lock().unwrap_or_else(PoisonError::into_inner);
+        let rebased = self.settings().rebased(&configured, to);
+        *configured = *to;
+        // The operator's changes may not fit the others any longer.
+        if self.apply(&rebased).is_err()
+            && let Err(error) = self.apply(to)
+        {
+            tracing::error!(pool = self.name(), %error, "failed to apply checked settings");
+        }
+    }
+
     /// Changes the settings from those that the caller knows to others.
     ///
     /// # Errors

@@ -138,6 +138,7 @@ impl RawPool {
             expects,
             starts_once,
             needs,
+            numbers,
         } = config;
         refuse_unserved(&name)?;
         if let (WorkerSource::Spawned(executable), None, None) = (&workers, &job, &expects) {
@@ -189,6 +190,9 @@ impl RawPool {
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        if let Some(numbers) = numbers {
+            core.with(|state, _| state.numbers = numbers);
+        }
         tokio::spawn(supervisor::supervise(core.clone(), requests, first));
         let configured = Mutex::new(core.limits.settings());
         let owner = Owner { core, contract, workers, encodings, configured, reloading: Mutex::default() };

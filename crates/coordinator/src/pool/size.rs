@@ -8,7 +8,8 @@ use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_scheduler::Event;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Weak;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 /// A handle of a pool that does not keep it alive.
 pub struct WeakPool<J> {
@@ -54,7 +55,7 @@ impl<J: Job> Pool<J> {
     /// # }
     /// ```
     pub fn downgrade(&self) -> WeakPool<J> {
-        WeakPool { owner: std::sync::Arc::downgrade(&self.raw.owner.0), job: PhantomData }
+        WeakPool { owner: Arc::downgrade(&self.raw.owner.0), job: PhantomData }
     }
 
     /// Waits until this number of workers is ready, at most the number that the pool keeps without a job: its minimum or its
@@ -162,6 +163,22 @@ impl RawPool {
         let counts = self.status().workers;
         let ready = counts.idle + counts.busy + counts.stopping;
         Ok(ready >= workers.min(core.with(|state, _| state.scheduler.kept())))
+    }
+
+    /// Returns whether both are handles of one pool.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.core(), other.core())
+    }
+
+    /// Returns the counter of the names of its workers, for a pool that takes its place.
+    pub(crate) fn numbers(&self) -> Arc<AtomicU64> {
+        self.core().with(|state, _| state.numbers.clone())
+    }
+
+    /// Waits until no job and no worker is left, after [`close`](Self::close).
+    pub(crate) async fn ended(&self) {
+        // The sender lives in the core, which is alive here.
+        let _ = self.core().drained().wait_for(|drained| *drained).await;
     }
 
     /// Stops taking jobs; the workers exit after those that were accepted.

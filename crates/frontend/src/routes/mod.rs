@@ -1,6 +1,7 @@
 //! The map: every route, and what closes them. Each file beside this one is a family of routes.
 
 mod batch;
+mod config;
 mod health;
 mod job;
 mod job_list;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 /// Returns every route, with what it asks of its client. There is no other way to add one.
 fn map() -> Vec<Route> {
     use Access::Open;
-    use Scope::{Debug, Operate, Read, Submit};
+    use Scope::{Admin, Debug, Operate, Read, Submit};
     vec![
         get(Open, "/", seed::ok),
         Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) }
@@ -48,6 +49,7 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
         post(Operate, "/v1/pools/{pool}/reload", pools::reload),
+        post(Admin, "/v1/config/reload", config::reload),
         post(Operate, "/v1/pools/{pool}/pause", pools::pause),
         post(Operate, "/v1/pools/{pool}/resume", pools::resume),
         post(Operate, "/v1/pools/{pool}/drain", orders::drain),

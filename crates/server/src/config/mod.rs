@@ -25,7 +25,7 @@ pub(crate) use error::ConfigError;
 pub(crate) use place::Source;
 pub(crate) use pool::PoolSpec;
 pub(crate) use secret::NoSecret;
-pub(crate) use server::ServerConfig;
+pub(crate) use server::{Overrides, ServerConfig};
 pub(crate) use tokens::TokensFile;
 
 use error::Mistake;
@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// At least one, in the order of their names.
     pub(crate) pools: Vec<PoolSpec>,
+    /// The keys that the file sets, to compare it with another one.
+    pub(crate) keys: toml::Table,
 }
 
 impl Config {
@@ -68,6 +70,7 @@ impl Config {
         Self {
             server: ServerConfig::new(ServerTable::default(), DEFAULT_MAX_PAYLOAD),
             pools: BUILT_IN.map(PoolSpec::built_in).into(),
+            keys: toml::Table::new(),
         }
     }
 
@@ -86,7 +89,9 @@ impl Config {
         let mut server = ServerConfig::new(file.server, largest_payload);
         server.http.jobs = jobs;
         let server = server.in_directory(&pool::directory_of(source.path), token_file, tokens);
-        Ok(Self { server, pools })
+        // It is TOML, as it was read as a file just before.
+        let keys = source.text.parse().unwrap_or_default();
+        Ok(Self { server, pools, keys })
     }
 
     /// Returns the pool of that name.

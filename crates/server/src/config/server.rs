@@ -39,6 +39,13 @@ pub(crate) struct ServerConfig {
     pub(crate) http: HttpConfig,
 }
 
+/// The settings of the command line, which replace those of the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) listen: Option<Listen>,
+    pub(crate) allow_anonymous: bool,
+}
+
 impl ServerConfig {
     /// Checks the table. `largest_payload` is that of any pool, in bytes: bodies that no pool would accept
     /// are not worth reading.
@@ -98,9 +105,9 @@ impl ServerConfig {
     }
 
     /// Replaces settings by those of the command line.
-    pub(crate) fn overridden(mut self, listen: Option<Listen>, allow_anonymous: bool) -> Self {
-        self.listen = listen.unwrap_or(self.listen);
-        self.allow_anonymous |= allow_anonymous;
+    pub(crate) fn overridden(mut self, overrides: &Overrides) -> Self {
+        self.listen = overrides.listen.clone().unwrap_or(self.listen);
+        self.allow_anonymous |= overrides.allow_anonymous;
         self
     }
 

@@ -14,6 +14,7 @@ use procpool_protocol::limits::CHUNK_CREDIT;
 use procpool_protocol::message::Job;
 use procpool_protocol::{JobError, Stage};
 use procpool_scheduler::{Action, JobId as Key, Refusal as SchedulerRefusal, Time, Verdict, WorkerId};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl State {
@@ -45,7 +46,7 @@ impl State {
             // The caller that offers the job is told.
             Action::Refuse { .. } => {}
             Action::Start { worker, generation } => {
-                let name = format!("{}-{}", self.pool, worker.0);
+                let name = format!("{}-{}", self.pool, self.numbers.fetch_add(1, Ordering::Relaxed));
                 let slot = WorkerSlot::new(name, now, generation, self.shares).keeping(self.history);
                 self.slots.insert(worker, slot);
                 effects.spawn.extend(self.makes.recipe(generation).map(|recipe| (worker, recipe)));

@@ -43,6 +43,7 @@ use procpool_scheduler::{
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -68,6 +69,8 @@ pub(crate) struct State {
     /// When the timer will wake.
     armed: Option<Time>,
     names: Names,
+    /// The number of the next worker's name. A pool that takes another one's place goes on with its numbers.
+    pub(crate) numbers: Arc<AtomicU64>,
 }
 
 impl State {
@@ -87,6 +90,7 @@ impl State {
             shares: limits.shares(),
             armed: None,
             names: Names::new(),
+            numbers: Arc::default(),
         }
     }
 

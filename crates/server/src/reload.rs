@@ -1,0 +1,251 @@
+//! The configuration of a server that runs: read again, compared with the one in effect, and applied whole or not at all.
+
+use crate::config::{self, Config, Overrides, PoolSpec};
+use procpool_coordinator::{Coordinator, PoolChanges, PoolConfig};
+use procpool_protocol::engine::{ChangedPool, ConfigReloadError, ConfigReport};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use toml::{Table, Value};
+
+/// The configuration in effect, and the file from which another one can be read. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    /// `None` for the built-in configuration and for standard input, which cannot be read again.
+    path: Option<Arc<PathBuf>>,
+    overrides: Overrides,
+    /// Held while it is exchanged.
+    current: Arc<Mutex<Loaded>>,
+}
+
+/// A configuration whose pools can be started.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    keys: Table,
+    max_body: usize,
+    pub(crate) pools: Vec<PoolConfig>,
+}
+
+impl Loaded {
+    /// Checks whether everything is there that the pools need.
+    fn inspect(config: &Config, overrides: &Overrides) -> Result<Self, ConfigReloadError> {
+        config.server.clone().overridden(overrides).resolve().map_err(invalid)?;
+        let inspect = |spec: &PoolSpec| {
+            let pool = spec.resolve()?;
+            spec.inspect(&pool)?;
+            Ok(pool)
+        };
+        let pools = config.pools.iter().map(inspect).collect::<Result<Vec<_>, config::ConfigError>>();
+        let pools = pools.map_err(invalid)?;
+        Ok(Self::of(config, pools))
+    }
+
+    /// Returns a configuration with its resolved pools.
+    pub(crate) fn of(config: &Config, pools: Vec<PoolConfig>) -> Self {
+        Self { keys: config.keys.clone(), max_body: config.server.http.max_body, pools }
+    }
+
+    fn pool(&self, name: &str) -> Option<&PoolConfig> {
+        self.pools.iter().find(|pool| pool.name == name)
+    }
+}
+
+impl Configuration {
+    pub(crate) fn new(path: Option<PathBuf>, overrides: Overrides, current: Loaded) -> Self {
+        let path = path.filter(|path| !config::is_standard_input(path)).map(Arc::new);
+        Self { path, overrides, current: Arc::new(Mutex::new(current)) }
+    }
+
+    /// Returns whether there is a file to read again.
+    pub(crate) fn has_file(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Reads the file again. Applies the difference, or only returns it if this is a `rehearsal`.
+    ///
+    /// # Errors
+    /// With the mistake and its place. Nothing has changed.
+    pub(crate) async fn reload(
+        &self,
+        coordinator: &Coordinator,
+        rehearsal: bool,
+    ) -> Result<ConfigReport, ConfigReloadError> {
+        let path = self.path.clone().ok_or(ConfigReloadError::NoFile)?;
+        let overrides = self.overrides.clone();
+        let mut current = self.current.lock().await;
+        // A disk may take its time.
+        let read = tokio::task::spawn_blocking(move || {
+            Config::load(Some(&path)).map_err(invalid).and_then(|config| Loaded::inspect(&config, &overrides))
+        });
+        let new = read.await.unwrap_or_else(|_| Err(ConfigReloadError::NotServing))?;
+        let (mut report, changes) = difference(&current, &new)?;
+        if rehearsal {
+            return Ok(report);
+        }
+        if !changes.is_empty() {
+            coordinator.change(changes).await.map_err(|error| ConfigReloadError::start(error.to_string()))?;
+        }
+        // The other settings stay as they are, and are told again until a restart.
+        let keys = with_pools_of(&current.keys, &new.keys);
+        *current = Loaded { keys, max_body: current.max_body, pools: new.pools };
+        report.applied = true;
+        Ok(report)
+    }
+}
+
+/// Logs a reload, as nobody may wait for its answer.
+pub(crate) fn log(reloaded: &Result<ConfigReport, ConfigReloadError>) {
+    match reloaded {
+        Ok(report) => {
+            let changed: Vec<_> = report.changed.iter().map(|changed| changed.pool.as_str()).collect();
+            let (added, removed) = (&report.added, &report.removed);
+            tracing::info!(?added, ?removed, ?changed, "reloaded the configuration");
+            if !report.restart.is_empty() {
+                tracing::warn!(settings = ?report.restart, "settings have changed that need a restart");
+            }
+        }
+        Err(error) => tracing::error!("{error}"),
+    }
+}
+
+/// Returns the difference between two configurations, and the changes that lead from one to the other.
+fn difference(old: &Loaded, new: &Loaded) -> Result<(ConfigReport, PoolChanges), ConfigReloadError> {
+    let (mut report, mut changes) = (ConfigReport::default(), PoolChanges::default());
+    for pool in &new.pools {
+        match old.pool(&pool.name) {
+            None => {
+                report.added.push(pool.name.clone());
+                changes.start.push(pool.clone());
+            }
+            Some(before) if before.is_same(pool) => report.unchanged.push(pool.name.clone()),
+            Some(before) => {
+                let keys = differing(of_pool(&old.keys, &pool.name), of_pool(&new.keys, &pool.name));
+                let mut changed = ChangedPool::new(&pool.name, keys);
+                if before.can_become(pool) {
+                    changes.configure.push((pool.name.clone(), pool.limits.settings()));
+                } else if before.workers.executable().is_none() && before.workers == pool.workers {
+                    let reason = format!(
+                        "the workers of pool `{}` attach to its socket, which one pool at a time has; restart the server to \
+                         change {}",
+                        pool.name,
+                        changed.settings.join(", ")
+                    );
+                    return Err(ConfigReloadError::invalid(reason));
+                } else {
+                    changed.replaced = true;
+                    changes.start.push(pool.clone());
+                }
+                report.changed.push(changed);
+            }
+        }
+    }
+    let is_gone = |pool: &&PoolConfig| new.pool(&pool.name).is_none();
+    report.removed = old.pools.iter().filter(is_gone).map(|pool| pool.name.clone()).collect();
+    changes.remove = report.removed.clone();
+    report.restart = needing_restart(old, new);
+    Ok((report, changes))
+}
+
+/// Returns the settings outside of pools that differ.
+fn needing_restart(old: &Loaded, new: &Loaded) -> Vec<String> {
+    let mut names: Vec<&String> =
+        old.keys.keys().chain(new.keys.keys()).filter(|name| *name != "pools").collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut differ = Vec::new();
+    for name in names {
+        let of = |keys: &'_ Table| keys.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
+        differ.extend(
+            differing(Some(&of(&old.keys)), Some(&of(&new.keys))).iter().map(|key| format!("{name}.{key}")),
+        );
+    }
+    let largest = "server.max_body".to_owned();
+    // By default it is the largest payload of a pool.
+    if new.max_body > old.max_body && !differ.contains(&largest) {
+        differ.push(largest);
+    }
+    differ
+}
+
+fn invalid(error: impl std::fmt::Display) -> ConfigReloadError {
+    ConfigReloadError::invalid(error.to_string())
+}
+
+fn of_pool<'a>(keys: &'a Table, name: &str) -> Option<&'a Table> {
+    keys.get("pools")?.get(name)?.as_table()
+}
+
+/// Returns the keys that have other values, or are in one table only.
+fn differing(old: Option<&Table>, new: Option<&Table>) -> Vec<String> {
+    let all = old.into_iter().chain(new).flat_map(Table::keys);
+    let mut differ: Vec<_> = all
+        .filter(|key| old.and_then(|it| it.get(*key)) != new.and_then(|it| it.get(*key)))
+        .cloned()
+        .collect();
+    differ.sort_unstable();
+    differ.dedup();
+    differ
+}
+
+/// Returns the `old` keys with the pools of the `new` ones.
+fn with_pools_of(old: &Table, new: &Table) -> Table {
+    let mut keys = old.clone();
+    keys.extend(new.get_key_value("pools").map(|(name, pools)| (name.clone(), pools.clone())));
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procpool_coordinator::Executable;
+
+    fn loaded(text: &str) -> Loaded {
+        let keys: Table = text.parse().unwrap();
+        let names = keys["pools"].as_table().unwrap();
+        let pools = names.iter().map(|(name, keys)| {
+            let mut pool = PoolConfig::new(name, Executable::path("/bin/sh").unwrap());
+            pool.limits.queue =
+                usize::try_from(keys.get("queue").and_then(Value::as_integer).unwrap_or(9)).unwrap();
+            pool.limits.worker.nice =
+                i32::try_from(keys.get("nice").and_then(Value::as_integer).unwrap_or(0)).unwrap();
+            pool
+        });
+        let pools = pools.collect();
+        Loaded { keys, max_body: 1, pools }
+    }
+
+    fn between(old: &str, new: &str) -> (ConfigReport, PoolChanges) {
+        difference(&loaded(old), &loaded(new)).unwrap()
+    }
+
+    #[test]
+    fn pools_come_go_change_in_place_or_are_replaced() {
+        let old =
+            "[pools.gone]\n[pools.same]\nqueue = 9\n[pools.longer]\nqueue = 1\n[pools.nicer]\nnice = 1\n";
+        let new =
+            "[pools.new]\n[pools.same]\n[pools.longer]\nqueue = 2\n[pools.nicer]\nnice = 2\nqueue = 3\n";
+        let (report, changes) = between(old, new);
+        assert_eq!((&report.added[..], &report.removed[..]), (&["new".into()][..], &["gone".into()][..]));
+        assert_eq!(report.unchanged, ["same"], "a default that is written out is no change");
+        let changed: Vec<_> =
+            report.changed.iter().map(|it| (it.pool.as_str(), &it.settings, it.replaced)).collect();
+        let (queue, both) = (vec!["queue".to_owned()], vec!["nice".to_owned(), "queue".to_owned()]);
+        assert_eq!(changed, [("longer", &queue, false), ("nicer", &both, true)]);
+        assert!(!report.applied && report.restart.is_empty());
+        let started: Vec<_> = changes.start.iter().map(|pool| pool.name.as_str()).collect();
+        assert_eq!((started, changes.remove), (vec!["new", "nicer"], vec!["gone".to_owned()]));
+        let [(name, settings)] = &changes.configure[..] else { panic!("{:?}", changes.configure) };
+        assert_eq!((name.as_str(), settings.queue), ("longer", 2));
+    }
+
+    #[test]
+    fn settings_of_the_server_are_named_until_it_restarts() {
+        let (old, new) =
+            ("[server]\nlisten = \"a\"\n[pools.fib]\n", "[server]\nmax_body = 1\n[pools.fib]\nqueue = 1\n");
+        let (report, _) = between(old, new);
+        assert_eq!(report.restart, ["server.listen", "server.max_body"]);
+        let kept = with_pools_of(&loaded(old).keys, &loaded(new).keys);
+        assert_eq!((&kept["server"]["listen"], &kept["pools"]["fib"]["queue"]), (&"a".into(), &1.into()));
+        assert!(between(old, old).1.is_empty());
+    }
+}
