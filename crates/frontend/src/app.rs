@@ -8,6 +8,7 @@ use crate::health::Health;
 use crate::live::Live;
 use crate::origin::OriginRule;
 use crate::owner::Owners;
+use crate::tls::Tls;
 use procpool_jobs::{Jobs, LocalJobs};
 use procpool_memory::buffers::Buffers;
 use procpool_protocol::engine::{Admin, Engine};
@@ -23,6 +24,7 @@ pub struct App {
     pub(crate) health: Health,
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl App {
@@ -34,7 +36,7 @@ impl App {
         let jobs = LocalJobs::new(engine.clone(), config.jobs);
         let jobs = jobs.unwrap_or_else(|error| panic!("HttpConfig::jobs: {error}"));
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
-        Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None }
+        Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None }
     }
 
     /// Remembers jobs elsewhere than in memory.
@@ -48,6 +50,12 @@ impl App {
     #[must_use]
     pub fn with_tokens(self, tokens: Tokens) -> Self {
         Self { tokens: Some(tokens), ..self }
+    }
+
+    /// Speaks TLS on TCP connections. [`run_unix`](crate::run_unix) and [`run_orders`](crate::run_orders) do not.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Returns the state for the handlers, once it is known where they are reached.

@@ -13,6 +13,7 @@ use crate::remote::{FarEnd, Peer};
 use crate::room::{Place, Room};
 use crate::socket::Socket;
 use crate::stream::Stream;
+use crate::tls::{self, Shaken, Tls};
 use crate::wire::Wire;
 use axum::Router;
 use http::Request;
@@ -40,6 +41,7 @@ pub(crate) struct Terms {
     pub(crate) room: Arc<Room>,
     router: Router,
     answers: Arc<Budget>,
+    tls: Option<Tls>,
     patience: Patience,
     max_streams: u32,
     stopped: watch::Receiver<bool>,
@@ -50,11 +52,12 @@ impl Terms {
         config: &HttpConfig,
         router: Router,
         answers: &Arc<Budget>,
+        tls: Option<Tls>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let room = Room::new(config);
         let (patience, max_streams) = (patience(config), config.max_streams);
-        Self { room, router, answers: answers.clone(), patience, max_streams, stopped }
+        Self { room, router, answers: answers.clone(), tls, patience, max_streams, stopped }
     }
 
     /// Serves `stream`, whose other end is `peer`, to its end.
@@ -62,13 +65,23 @@ impl Terms {
         let activity = Activity::begin();
         // Right here, rather than when the task is polled: the next one should see that this one is in.
         let place = Arc::new(self.room.enter(peer.address(), activity.clone()));
-        let wire = Arc::new(Wire::new(stream));
+        let wire = Arc::new(Wire::new(stream, self.tls.is_some()));
         let peer = Peer::at(peer, &wire);
         self.drive(wire, peer, activity, place)
     }
 
     async fn drive(mut self, wire: Arc<Wire>, peer: Arc<Peer>, activity: Arc<Activity>, place: Arc<Place>) {
-        let socket = Socket::new(wire.clone(), activity.clone());
+        let tls = match self.tls.take() {
+            None => None,
+            Some(tls) => match self.shake(&tls, &wire, &place).await {
+                Some(Shaken { stream, names }) => {
+                    peer.is_certified_as(names);
+                    Some(stream)
+                }
+                None => return,
+            },
+        };
+        let socket = Socket::new(wire.clone(), tls, activity.clone());
         let dispatcher = Dispatcher::new(self.router, place.clone(), self.answers);
         let (counting, bringing) = (activity.clone(), wire.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -116,6 +129,19 @@ impl Terms {
                 Verdict::Close(reason) => return tracing::debug!(reason, "closing a connection"),
             }
         }
+    }
+}
+
+impl Terms {
+    /// Shakes hands, unless the server stops or others need the place first.
+    async fn shake(&mut self, tls: &Tls, wire: &Arc<Wire>, place: &Place) -> Option<Shaken> {
+        let shaken = tokio::select! {
+            biased;
+            shaken = tls::shake(tls, wire.clone(), self.patience.head) => shaken,
+            _ = self.stopped.wait_for(|stopped| *stopped) => return None,
+            () = place.told_to_leave() => return None,
+        };
+        shaken.inspect_err(|error| tracing::debug!(%error, "a handshake failed")).ok()
     }
 }
 

@@ -183,6 +183,7 @@ mod settings;
 mod socket;
 mod sse;
 mod stream;
+mod tls;
 mod token;
 mod wire;
 
@@ -198,4 +199,5 @@ pub use procpool_jobs::Jobs;
 pub use procpool_registry::{Retention, Settings as JobSettings, SettingsError as JobSettingsError};
 pub use routes::routes;
 pub use serve::{Drained, run, run_unix};
+pub use tls::{Identity, InvalidIdentity, Tls};
 pub use token::{InvalidToken, OrdersToken};

@@ -21,7 +21,8 @@ const FIRST_DOUBT: Duration = Duration::from_secs(1);
 
 /// Returns once the client is known to be gone: its connection has failed.
 pub(crate) async fn gone(wire: &Wire, activity: &Activity) {
-    if wire.closed_or_failed().await {
+    if wire.closed_or_failed().await || wire.is_encrypted() {
+        // Programs that speak TLS close both sides at once, and nothing can be sent between two records to find out.
         return;
     }
     let mut doubt = FIRST_DOUBT;

@@ -9,7 +9,7 @@ use http::Extensions;
 use procpool_protocol::engine::ClientName;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::OnceCell;
 
 /// The other end as the kernel names it when it accepts a connection.
@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     /// Not to hold the connection open.
     wire: Weak<Wire>,
     client: ClientName,
+    /// The names of its certificate, once the handshake is done.
+    names: OnceLock<Vec<String>>,
     /// The user of the process, if the connection came by a Unix socket.
     user: Option<Principal>,
     /// Whose process is at the other end, once an order has had the kernel asked: that never changes, so who may give no order
@@ -52,7 +54,14 @@ impl Peer {
             FarEnd::Address(_) => None,
             FarEnd::Process(process) => Some(Principal::user(process.uid, Scopes::ANONYMOUS)),
         };
-        Arc::new(Self { end, wire: Arc::downgrade(wire), client, user, owner: OnceCell::new() })
+        Arc::new(Self {
+            end,
+            wire: Arc::downgrade(wire),
+            client,
+            names: OnceLock::new(),
+            user,
+            owner: OnceCell::new(),
+        })
     }
 
     /// Returns the process, if the connection came by a Unix socket.
@@ -61,6 +70,16 @@ impl Peer {
             FarEnd::Process(process) => Some(process),
             FarEnd::Address(_) => None,
         }
+    }
+
+    pub(crate) fn is_certified_as(&self, names: Vec<String>) {
+        // There is one handshake.
+        let _ = self.names.set(names);
+    }
+
+    /// Returns the names of its certificate, if it has one.
+    pub(crate) fn certified_names(&self) -> Option<&[String]> {
+        self.names.get().map(Vec::as_slice).filter(|names| !names.is_empty())
     }
 
     /// Returns the user of that process, who may do what everybody may: the request may come through a proxy.

@@ -11,6 +11,7 @@ use crate::remote::FarEnd;
 use crate::room::Room;
 use crate::routes;
 use crate::stream::Stream;
+use crate::tls::Tls;
 use procpool_memory::buffers::{Buffers, REST};
 use std::future::Future;
 use std::time::Duration;
@@ -37,7 +38,8 @@ pub struct Drained {
 pub async fn run(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> Drained {
     let bound_to = listener.local_addr().ok().map(|address| address.ip());
     let origin = OriginRule::new(bound_to, &app.config.allowed_hosts);
-    serve(listener, app, origin, shutdown, |(stream, address)| {
+    let tls = app.tls.clone();
+    serve(listener, app, origin, tls, shutdown, |(stream, address)| {
         Some((Stream::Tcp(stream), FarEnd::Address(address.ip())))
     })
     .await
@@ -55,7 +57,7 @@ pub async fn run_unix(
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let origin = OriginRule::of_unix_socket(&app.config.allowed_hosts);
-    serve(listener, app, origin, shutdown, |stream| {
+    serve(listener, app, origin, None, shutdown, |stream| {
         let peer = credentials::admitted(&stream, owner, "server's socket")?;
         Some((Stream::Unix(stream), FarEnd::Process(peer)))
     })
@@ -67,12 +69,13 @@ async fn serve<L: Listen>(
     listener: L,
     app: App,
     origin: OriginRule,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
     admit: impl Fn(L::Accepted) -> Option<(Stream, FarEnd)>,
 ) -> Drained {
     let (stop, stopped) = watch::channel(false);
     let shared = app.shared(origin);
-    let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, stopped);
+    let terms = Terms::new(&app.config, routes::router(shared.clone()), &shared.answers, tls, stopped);
     let acceptor = Acceptor::new(listener);
 
     let connections = accept_until(shutdown, acceptor, &terms, &shared.buffers, admit).await;

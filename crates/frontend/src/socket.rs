@@ -5,6 +5,7 @@
 use crate::activity::Activity;
 use crate::framing::Framing;
 use crate::overlong;
+use crate::tls::Cable;
 use crate::wire::Wire;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,20 +14,30 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::server::TlsStream;
 
 /// Maximum time for which a refused body is still received, and thrown away.
 const LONGEST_LINGER: Duration = Duration::from_secs(1);
 
 pub(crate) struct Socket {
     wire: Arc<Wire>,
+    /// TLS between HTTP and the wire.
+    tls: Option<Box<TlsStream<Cable>>>,
     activity: Arc<Activity>,
     framing: Framing,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(crate) fn new(wire: Arc<Wire>, activity: Arc<Activity>) -> Self {
-        Self { wire, activity, framing: Framing::default(), lingering: None }
+    pub(crate) fn new(wire: Arc<Wire>, tls: Option<Box<TlsStream<Cable>>>, activity: Arc<Activity>) -> Self {
+        Self { wire, tls, activity, framing: Framing::default(), lingering: None }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match &mut self.tls {
+            Some(tls) => Pin::new(tls).poll_write_vectored(cx, slices),
+            None => self.wire.poll_write(cx, slices),
+        }
     }
 
     /// Receives and forgets what the client still sends. Closing over unread bytes would send a reset,
@@ -54,7 +65,10 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = self.wire.poll_read(cx, buffer);
+        let read = match &mut self.tls {
+            Some(tls) => Pin::new(tls).poll_read(cx, buffer),
+            None => self.wire.poll_read(cx, buffer),
+        };
         let received = &buffer.filled()[before..];
         if !received.is_empty() {
             self.framing.read(received);
@@ -70,7 +84,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -78,9 +92,9 @@ impl AsyncWrite for Socket {
             Some(right) => {
                 let all = slices.iter().map(|slice| slice.len()).sum();
                 // A kernel that takes a part of a hundred bytes has no use for the rest: the connection closes.
-                self.wire.poll_write(cx, &[IoSlice::new(&right)]).map_ok(|_| all)
+                self.poll_send(cx, &[IoSlice::new(&right)]).map_ok(|_| all)
             }
-            None => self.wire.poll_write(cx, slices),
+            None => self.poll_send(cx, slices),
         };
         if let Poll::Ready(Ok(1..)) = write {
             self.activity.life().sent(Instant::now());
@@ -92,14 +106,20 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(tls) = &mut self.tls {
+            ready!(Pin::new(tls).poll_flush(cx))?;
+        }
         self.wire.flushed();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            self.wire.close_sending()?;
+            match &mut self.tls {
+                Some(tls) => ready!(Pin::new(tls).poll_shutdown(cx))?,
+                None => self.wire.close_sending()?,
+            }
         }
         if self.activity.leaves_unread() {
             ready!(self.poll_linger(cx));

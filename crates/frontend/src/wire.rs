@@ -44,6 +44,8 @@ const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0
 /// Relaxed throughout: one task drives both sides, one after the other.
 pub(crate) struct Wire {
     stream: Stream,
+    /// Whether TLS is spoken on it, so that no byte may be added.
+    is_encrypted: bool,
     /// Whether all that was handed in is out, so that the next byte begins a message.
     between_messages: AtomicBool,
     /// Bytes of the next answer that are out already.
@@ -55,7 +57,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream, is_encrypted: bool) -> Self {
         if let Stream::Tcp(stream) = &stream {
             // Best effort. Without the first, small answers may wait for the client's delayed
             // acknowledgement.
@@ -66,11 +68,16 @@ impl Wire {
         }
         Self {
             stream,
+            is_encrypted,
             between_messages: AtomicBool::new(true),
             ahead: AtomicUsize::new(0),
             zeros: AtomicUsize::new(0),
             descriptors: Mutex::default(),
         }
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// Returns the TCP connection as the kernel knows it.
@@ -113,6 +120,7 @@ impl Wire {
         let ahead = self.ahead.load(Relaxed);
         if let Some(byte) = OPENING.get(ahead..=ahead)
             && self.between_messages.load(Relaxed)
+            && !self.is_encrypted
             && let Ok(sent) = self.stream.try_write(byte)
         {
             self.ahead.store(ahead + sent, Relaxed);
@@ -132,7 +140,7 @@ impl Wire {
 
     /// Tells a client that speaks HTTP/2 to ask less, if no other frame is half on its way.
     pub(crate) fn send_calm(&self) {
-        if self.between_messages.load(Relaxed) {
+        if self.between_messages.load(Relaxed) && !self.is_encrypted {
             // Best effort: the connection is closed after it in any case.
             let _ = self.stream.try_write(CALM);
         }

@@ -66,7 +66,7 @@ fn tell(report: &str) -> Result<ExitCode, Error> {
 fn inspected(path: Option<&Path>) -> Result<Vec<PoolConfig>, Error> {
     let config = Config::load(path)?;
     let settings = config.server.clone().resolve()?;
-    Keys::load(settings.tokens)?;
+    Keys::load(settings.tokens, settings.tls)?;
     let pools = config.pools.iter().map(checked).collect::<Result<Vec<_>, _>>()?;
     let warnings = config.pools.iter().zip(&pools).flat_map(|(spec, pool)| spec.warnings(pool));
     let mut stderr = std::io::stderr().lock();

@@ -42,11 +42,11 @@ RUST_LOG decides instead where it is set:
 
 const SERVE_HELP: &str = "\
 Once it takes requests, the first line on standard output says where:
-`listening on http://HOST:PORT` or `listening on unix:/PATH`. The first SIGINT
-(Ctrl-C) or SIGTERM lets running jobs finish, a second one ends them.
-SIGHUP reloads the configuration and the worker executables. If the server has
-a terminal, SIGHUP means that the terminal has closed, and running jobs
-finish, too.";
+`listening on http://HOST:PORT` (https:// with TLS) or `listening on
+unix:/PATH`. The first SIGINT (Ctrl-C) or SIGTERM lets running jobs finish, a
+second one ends them. SIGHUP reloads the configuration, the files of tokens
+and TLS, and the worker executables. If the server has a terminal, SIGHUP
+means that the terminal has closed, and running jobs finish, too.";
 
 const CONFIG_EXAMPLE: &str = "\
 The smallest configuration file:

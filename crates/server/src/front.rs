@@ -21,19 +21,20 @@ pub(crate) enum Front {
 pub(crate) struct Bound {
     pub(crate) front: Front,
     pub(crate) name: Option<SocketName>,
-    /// `http://HOST:PORT` or `unix:/PATH`.
+    /// `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`.
     pub(crate) address: String,
 }
 
 impl Front {
-    /// Binds the address.
+    /// Binds the address, on whose port TLS may be spoken.
     ///
     /// # Errors
     /// When it is taken, or not for this user.
-    pub(crate) async fn bind(address: Listen) -> Result<Bound, Error> {
+    pub(crate) async fn bind(address: Listen, has_tls: bool) -> Result<Bound, Error> {
+        let scheme = if has_tls { "https" } else { "http" };
         let bound = match &address {
             Listen::Tcp(tcp) => TcpListener::bind(tcp).await.and_then(|listener| {
-                let address = format!("http://{}", listener.local_addr()?);
+                let address = format!("{scheme}://{}", listener.local_addr()?);
                 Ok(Bound { front: Self::Tcp(listener), name: None, address })
             }),
             Listen::Unix(path) => bind_socket(path).map(|(listener, name)| {

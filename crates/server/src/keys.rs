@@ -1,12 +1,13 @@
-//! The files that let clients in, read once at the start and again when the server is asked to.
+//! The files that let clients in and show who the server is, read once at the start and again when the server is asked to.
 
-use crate::config::{ConfigError, TokensFile};
-use procpool_frontend::Tokens;
+use crate::config::{ConfigError, TlsFiles, TokensFile};
+use procpool_frontend::{App, Tls, Tokens};
 
 /// The files, and what was last read from them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     tokens: Option<(TokensFile, Tokens)>,
+    tls: Option<(TlsFiles, Tls)>,
 }
 
 impl Keys {
@@ -14,13 +15,32 @@ impl Keys {
     ///
     /// # Errors
     /// When one of them cannot be used.
-    pub(crate) fn load(tokens: Option<TokensFile>) -> Result<Self, ConfigError> {
-        let tokens = tokens.map(|file| Ok::<_, ConfigError>((file.clone(), Tokens::new(file.load()?))));
-        Ok(Self { tokens: tokens.transpose()? })
+    pub(crate) fn load(tokens: Option<TokensFile>, tls: Option<TlsFiles>) -> Result<Self, ConfigError> {
+        let tokens = tokens.map(|file| {
+            let tokens = Tokens::new(file.load()?);
+            Ok::<_, ConfigError>((file, tokens))
+        });
+        let tls = tls.map(|files| {
+            let tls = Tls::new(files.load()?);
+            Ok::<_, ConfigError>((files, tls))
+        });
+        Ok(Self { tokens: tokens.transpose()?, tls: tls.transpose()? })
     }
 
-    pub(crate) fn tokens(&self) -> Option<&Tokens> {
-        self.tokens.as_ref().map(|(_, tokens)| tokens)
+    /// Returns the frontend, which now asks for these.
+    pub(crate) fn before(&self, app: App) -> App {
+        let app = match &self.tokens {
+            Some((_, tokens)) => app.with_tokens(tokens.clone()),
+            None => app,
+        };
+        match &self.tls {
+            Some((_, tls)) => app.with_tls(tls.clone()),
+            None => app,
+        }
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Reads the files again, which may take a disk's time. A file that cannot be used leaves the old in
@@ -36,6 +56,21 @@ impl Keys {
                 }
                 Err(error) => {
                     tracing::error!(?path, %error, "failed to read the tokens again; those from before stay in force");
+                }
+            }
+        }
+        if let Some((files, tls)) = &self.tls {
+            let path = files.path();
+            match files.load() {
+                Ok(new) => {
+                    tls.replace(new);
+                    tracing::info!(target: "procpool::audit", ?path, "the certificate was read again");
+                }
+                Err(error) => {
+                    tracing::error!(
+                        ?path, %error,
+                        "failed to read the certificate and its key again; those from before stay in use"
+                    );
                 }
             }
         }

@@ -32,7 +32,7 @@
 //! The first SIGINT or SIGTERM lets `serve` finish: it takes no further connection or job, jobs that were
 //! accepted run to their end for up to `drain_limit`, and workers exit. The second is immediate. SIGHUP
 //! reloads: the server puts the worker executables that now stand under their names into service, without
-//! failing a job. It does not read the configuration file again. A server that was started from a terminal
+//! failing a job. It also reads the files of tokens and TLS again, and not the configuration file. A server that was started from a terminal
 //! takes SIGHUP for the end of that terminal instead, and finishes as with SIGTERM. A repeated SIGHUP changes
 //! nothing. Where SIGHUP is ignored, as under `nohup`, it stays so. A server without a terminal is one that a
 //! service manager, `setsid` or a container has started. However this process ends, its workers end with it.

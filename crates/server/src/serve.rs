@@ -45,9 +45,9 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let loaded = Loaded::of(&config, pools.clone());
     let settings = config.server.overridden(&overrides).resolve()?;
     let configuration = Configuration::new(args.config, overrides, loaded);
-    let keys = Keys::load(settings.tokens)?;
+    let keys = Keys::load(settings.tokens, settings.tls)?;
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
-    let Bound { front, name: _name, address } = Front::bind(settings.listen).await?;
+    let Bound { front, name: _name, address } = Front::bind(settings.listen, keys.has_tls()).await?;
     let orders = settings
         .orders
         .map(|path| front::bind_socket(&path).map_err(|reason| Error::Orders { path, reason }));
@@ -124,11 +124,7 @@ impl Server {
         let coordinator = Late::default();
         http.drain_limit = Some(limit.saturating_add(LAST_ANSWERS));
         let health = Health::starting();
-        let app = App::new(Arc::new(coordinator.clone()), http, health.clone());
-        let app = match keys.tokens() {
-            Some(tokens) => app.with_tokens(tokens.clone()),
-            None => app,
-        };
+        let app = keys.before(App::new(Arc::new(coordinator.clone()), http, health.clone()));
         let (stop, stopped) = watch::channel(());
         let frontend = tokio::spawn(async move {
             let operators = answer_operators(orders, app.clone(), until(stopped.clone()));

@@ -112,7 +112,7 @@ fn append(path: &Path, name: &str, lines: &str) -> Result<(), Error> {
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
     secret::judge(WHAT, path, &file).map_err(TokenError::NoSecret)?;
     let text = read(path, &file)?;
-    let before = tokens::parse(Source { path, text: &text }).map_err(Error::Config)?;
+    let before = tokens::parse(Source { path, text: &text }, true).map_err(Error::Config)?;
     if before.iter().any(|token| token.name() == name) {
         return Err(TokenError::Taken { name: name.to_owned(), file: path.to_owned() }.into());
     }
@@ -122,7 +122,7 @@ fn append(path: &Path, name: &str, lines: &str) -> Result<(), Error> {
         _ => "\n\n",
     };
     // The whole must be a file that the server takes.
-    tokens::parse(Source { path, text: &format!("{text}{gap}{lines}") }).map_err(Error::Config)?;
+    tokens::parse(Source { path, text: &format!("{text}{gap}{lines}") }, true).map_err(Error::Config)?;
     let write = file.write_all(format!("{gap}{lines}").as_bytes()).and_then(|()| file.sync_all());
     Ok(write.map_err(failed)?)
 }

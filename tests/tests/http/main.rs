@@ -7,5 +7,6 @@ mod keys;
 mod orders;
 mod refusals;
 mod routes;
+mod tls;
 mod tokens;
 mod versions;

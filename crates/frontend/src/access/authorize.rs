@@ -124,6 +124,13 @@ async fn with_tokens(
         // The kernel is not asked for that.
         return Ok(Principal::nobody().into());
     }
+    if let Some(names) = head.extensions.get::<Arc<Peer>>().and_then(|peer| peer.certified_names()) {
+        let known = names.iter().find_map(|name| tokens.named(name));
+        return known.map(Asker::from).ok_or_else(|| {
+            tracing::warn!(?names, peer = peer_of(head), "refused a certificate that names no client");
+            unauthorized::uncertified()
+        });
+    }
     let proof = local::by_kernel(shared, head).await.map_err(|_| unauthorized::missing())?;
     Ok(Asker::proved(proof, Scopes::ALL))
 }

@@ -186,6 +186,13 @@ impl Tokens {
         found.map(|entry| entry.principal.clone())
     }
 
+    /// Returns who has this name.
+    pub(crate) fn named(&self, name: &str) -> Option<Principal> {
+        let entries = self.entries();
+        let found = entries.iter().find(|entry| &**entry.principal.name() == name);
+        found.map(|entry| entry.principal.clone())
+    }
+
     fn entries(&self) -> Arc<[Entry]> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -237,6 +244,7 @@ mod tests {
         assert_eq!(name(b"one").as_deref(), Some("a"));
         assert_eq!(name(b"two").as_deref(), Some("b"));
         assert_eq!((name(b""), name(b"three")), (None, None));
+        assert!(tokens.named("by-certificate").is_some() && tokens.named("c").is_none());
         tokens.clone().replace(vec![token("c", b"three")]);
         assert_eq!((name(b"one"), name(b"three").as_deref()), (None, Some("c")));
     }

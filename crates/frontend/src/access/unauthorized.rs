@@ -17,6 +17,11 @@ pub(super) fn wrong() -> Response {
     unauthorized("its token is not one of this server's", r#"Bearer realm="procpool", error="invalid_token""#)
 }
 
+/// Returns the 401 of a request whose certificate is made out to nobody in the table.
+pub(super) fn uncertified() -> Response {
+    unauthorized("no name of its certificate is in the file of tokens", r#"Bearer realm="procpool""#)
+}
+
 /// Adds to a 403 which scope is missing.
 pub(super) fn insufficient(problem: Problem, scope: Scope) -> Response {
     let challenge = match scope {

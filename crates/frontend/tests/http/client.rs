@@ -115,6 +115,12 @@ impl Connection {
         self.send(format!("{:x}\r\n{data}\r\n", data.len())).await;
     }
 
+    /// Waits until the server closes, whatever it sends before.
+    pub(crate) async fn end(&mut self) {
+        let mut chunk = [0; 4096];
+        while let Ok(1..) = soon(self.0.read(&mut chunk)).await {}
+    }
+
     /// Everything until the server closes, however it does that.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();

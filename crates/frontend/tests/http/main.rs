@@ -1,6 +1,7 @@
 //! The frontend over real sockets, with an engine of a few lines behind it. One executable for all of
 //! it: linking costs more than running.
 
+mod certified;
 mod client;
 mod fake;
 mod frames;
@@ -30,4 +31,5 @@ mod quotas;
 mod reload;
 mod scopes;
 mod status;
+mod tls;
 mod tokens;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use procpool_frontend::{App, Drained, Health, HttpConfig, Tokens, run};
+use procpool_frontend::{App, Drained, Health, HttpConfig, Identity, Tls, Tokens, run};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
@@ -44,6 +44,26 @@ impl Server {
     pub(crate) async fn with_tokens(engine: Arc<Fake>, tokens: &Tokens) -> Self {
         let health = Health::starting();
         let app = App::new(engine, HttpConfig::default(), health.clone()).with_tokens(tokens.clone());
+        Self::of_app("127.0.0.1:0", app, health).await
+    }
+
+    /// A server that speaks TLS, and the handle of its identity.
+    pub(crate) async fn with_tls(
+        engine: Arc<Fake>,
+        identity: Identity,
+        configure: impl FnOnce(&mut HttpConfig),
+    ) -> (Self, Tls) {
+        let (mut config, health, tls) = (HttpConfig::default(), Health::starting(), Tls::new(identity));
+        configure(&mut config);
+        let app = App::new(engine, config, health.clone()).with_tls(tls.clone());
+        (Self::of_app("127.0.0.1:0", app, health).await, tls)
+    }
+
+    /// A server that speaks TLS and asks for one of these tokens, or for a certificate.
+    pub(crate) async fn with_tls_and_tokens(engine: Arc<Fake>, identity: Identity, tokens: &Tokens) -> Self {
+        let health = Health::starting();
+        let app = App::new(engine, HttpConfig::default(), health.clone());
+        let app = app.with_tls(Tls::new(identity)).with_tokens(tokens.clone());
         Self::of_app("127.0.0.1:0", app, health).await
     }
 

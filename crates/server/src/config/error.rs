@@ -116,6 +116,21 @@ pub(crate) enum Mistake {
     /// A file of secrets cannot be used.
     #[error(transparent)]
     Secret(#[from] NoSecret),
+    /// A certificate or a key cannot be used.
+    #[error("failed to use {what} {}: {reason}", path.display())]
+    Tls {
+        /// The purpose of the file.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The obstacle.
+        reason: String,
+    },
+    /// A certificate gives a name, and nothing says what that name may do.
+    #[error(
+        "client_ca needs tokens = \"…\" in [server]: the file of tokens says what the names of certificates may do"
+    )]
+    ClientCaWithoutTokens,
     /// A name that stands in logs.
     #[error(transparent)]
     Name(InvalidName),

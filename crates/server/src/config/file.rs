@@ -7,6 +7,7 @@ use super::jobs::Disconnect;
 use super::listen::Listen;
 use super::orders::Orders;
 use super::size::Size;
+use super::tls::TlsTable;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -49,6 +50,7 @@ pub(super) struct ServerTable {
     pub(super) orders_token_file: Option<PathBuf>,
     pub(super) tokens: Option<PathBuf>,
     pub(super) allow_anonymous: Option<bool>,
+    pub(super) tls: Option<TlsTable>,
     pub(super) attach_dir: Option<PathBuf>,
     pub(super) on_disconnect: Option<Disconnect>,
 }

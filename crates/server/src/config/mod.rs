@@ -19,6 +19,7 @@ mod pool;
 pub(crate) mod secret;
 mod server;
 mod size;
+mod tls;
 pub(crate) mod tokens;
 
 pub(crate) use error::ConfigError;
@@ -26,6 +27,7 @@ pub(crate) use place::Source;
 pub(crate) use pool::PoolSpec;
 pub(crate) use secret::NoSecret;
 pub(crate) use server::{Overrides, ServerConfig};
+pub(crate) use tls::TlsFiles;
 pub(crate) use tokens::TokensFile;
 
 use error::Mistake;
@@ -86,9 +88,19 @@ impl Config {
         let at = |key, path: PathBuf| (path, source.place_of(&["server", key]));
         let token_file = file.server.orders_token_file.clone().map(|path| at("orders_token_file", path));
         let tokens = file.server.tokens.clone().map(|path| at("tokens", path));
+        let directory = pool::directory_of(source.path);
+        let tls =
+            file.server.tls.clone().map(|table| {
+                TlsFiles::new(table, &directory, |key| source.place_of(&["server", "tls", key]))
+            });
+        if let Some(place) = tls.as_ref().and_then(TlsFiles::client_ca)
+            && tokens.is_none()
+        {
+            return Err(ConfigError::at(place.clone(), Mistake::ClientCaWithoutTokens));
+        }
         let mut server = ServerConfig::new(file.server, largest_payload);
         server.http.jobs = jobs;
-        let server = server.in_directory(&pool::directory_of(source.path), token_file, tokens);
+        let server = server.in_directory(&directory, token_file, tokens, tls);
         // It is TOML, as it was read as a file just before.
         let keys = source.text.parse().unwrap_or_default();
         Ok(Self { server, pools, keys })

@@ -5,6 +5,7 @@ use super::file::ServerTable;
 use super::listen::Listen;
 use super::orders::{self, Orders};
 use super::place::Place;
+use super::tls::TlsFiles;
 use super::tokens::TokensFile;
 use procpool_frontend::HttpConfig;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,6 +32,8 @@ pub(crate) struct ServerConfig {
     token_file: Option<(PathBuf, Place)>,
     /// Who may use the server. `None`: everybody who reaches it.
     pub(crate) tokens: Option<TokensFile>,
+    /// How the server shows on a port who it is. `None`: it does not.
+    pub(crate) tls: Option<TlsFiles>,
     /// Whether processes of this user need no token on a Unix socket.
     trusts_socket: bool,
     /// Whether everybody may use a server that other machines reach.
@@ -82,6 +85,7 @@ impl ServerConfig {
             orders: if let Orders::Socket(path) = orders { Some(path) } else { None },
             token_file: None,
             tokens: None,
+            tls: None,
             trusts_socket,
             allow_anonymous: table.allow_anonymous.unwrap_or_default(),
             listen: table.listen.unwrap_or(Listen::Tcp(DEFAULT_LISTEN)),
@@ -97,9 +101,13 @@ impl ServerConfig {
         directory: &Path,
         token_file: Option<(PathBuf, Place)>,
         tokens: Option<(PathBuf, Place)>,
+        tls: Option<TlsFiles>,
     ) -> Self {
         self.orders = self.orders.map(|path| directory.join(path));
-        self.tokens = tokens.map(|(path, place)| TokensFile::new(directory.join(path), place));
+        let takes_certificates = tls.as_ref().is_some_and(|files| files.client_ca().is_some());
+        self.tokens =
+            tokens.map(|(path, place)| TokensFile::new(directory.join(path), place, takes_certificates));
+        self.tls = tls;
         self.token_file = token_file.map(|(path, place)| (directory.join(path), place));
         self
     }

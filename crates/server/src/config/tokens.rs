@@ -23,6 +23,8 @@ pub(crate) const WHAT: &str = "the file of tokens";
 pub(crate) struct TokensFile {
     path: PathBuf,
     place: Place,
+    /// Whether a client may prove its name by a certificate.
+    takes_certificates: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -34,7 +36,7 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 struct TokenTable {
-    sha256: Parsed<TokenDigest>,
+    sha256: Option<Parsed<TokenDigest>>,
     scopes: Vec<Parsed<Scope>>,
     pools: Option<Vec<Parsed<PoolPattern>>>,
     max_priority: Option<Parsed<Priority>>,
@@ -54,8 +56,8 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
 }
 
 impl TokensFile {
-    pub(super) fn new(path: PathBuf, place: Place) -> Self {
-        Self { path, place }
+    pub(super) fn new(path: PathBuf, place: Place, takes_certificates: bool) -> Self {
+        Self { path, place, takes_certificates }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -69,15 +71,15 @@ impl TokensFile {
     pub(crate) fn load(&self) -> Result<Vec<Token>, ConfigError> {
         let text = secret::read(WHAT, &self.path, MAX_FILE)
             .map_err(|error| ConfigError::at(self.place.clone(), error))?;
-        parse(Source { path: &self.path, text: &text })
+        parse(Source { path: &self.path, text: &text }, self.takes_certificates)
     }
 }
 
-/// Returns the tokens of a text.
+/// Returns the tokens of a text. One without a digest is for a client with a certificate.
 ///
 /// # Errors
 /// With the place of the mistake.
-pub(crate) fn parse(source: Source<'_>) -> Result<Vec<Token>, ConfigError> {
+pub(crate) fn parse(source: Source<'_>, takes_certificates: bool) -> Result<Vec<Token>, ConfigError> {
     let file: File = toml::from_str(source.text).map_err(|error| ConfigError::of_toml(&error, source))?;
     if file.tokens.len() > Tokens::MOST {
         return Err(ConfigError::at(source.place_of(&["tokens"]), Mistake::TooManyTokens(Tokens::MOST)));
@@ -85,7 +87,12 @@ pub(crate) fn parse(source: Source<'_>) -> Result<Vec<Token>, ConfigError> {
     let mut digests = BTreeMap::new();
     let mut tokens = Vec::new();
     for (name, table) in file.tokens {
-        if let Some(other) = digests.insert(table.sha256.0, name.clone()) {
+        let digest = table.sha256.as_ref().map(|Parsed(digest)| *digest);
+        if digest.is_none() && !takes_certificates {
+            let place = source.place_of_key(&["tokens"], &name);
+            return Err(ConfigError::at(place, Mistake::MissingKey("sha256".into())));
+        }
+        if let Some(other) = digest.and_then(|digest| digests.insert(digest, name.clone())) {
             let place = source.place_of(&["tokens", &name, "sha256"]);
             return Err(ConfigError::at(place, Mistake::SameToken(other)));
         }
@@ -97,7 +104,7 @@ pub(crate) fn parse(source: Source<'_>) -> Result<Vec<Token>, ConfigError> {
 fn token(name: &str, table: TokenTable, source: Source<'_>) -> Result<Token, ConfigError> {
     let mut token = Token::new(name)
         .map_err(|invalid| ConfigError::at(source.place_of_key(&["tokens"], name), Mistake::Name(invalid)))?;
-    token.digest = Some(table.sha256.0);
+    token.digest = table.sha256.map(|Parsed(digest)| digest);
     token.scopes = table.scopes.into_iter().map(|Parsed(scope)| scope).collect();
     if let Some(pools) = table.pools {
         if pools.is_empty() {
@@ -123,7 +130,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<Token>, String> {
         let text = text.replace("DIGEST", DIGEST);
-        parse(Source { path: Path::new("t.toml"), text: &text }).map_err(|error| error.to_string())
+        parse(Source { path: Path::new("t.toml"), text: &text }, false).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -141,12 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn only_who_may_bring_a_certificate_needs_no_digest() {
+        let source = Source { path: Path::new("t.toml"), text: "[tokens.a]\nscopes = [\"read\"]" };
+        assert_eq!(parse(source, true).unwrap()[0].digest, None);
+        assert!(parse(source, false).is_err());
+    }
+
+    #[test]
     fn a_mistake_is_named_with_its_place() {
         let good = "[tokens.a]\nsha256 = \"DIGEST\"\nscopes = [\"read\"]\n";
         for (text, place, words) in [
             ("[tokens.a]\nsha256 = \"x\"\nscopes = []", "t.toml:2:10: ", "64 digits"),
             ("[tokens.a]\nsha256 = \"DIGEST\"\nscopes = [\"root\"]", "t.toml:3:10: ", "`root` is no scope"),
-            ("[tokens.a]\nscopes = [\"read\"]", "t.toml:1:1: ", "missing key `sha256`"),
+            ("[tokens.a]\nscopes = [\"read\"]", "t.toml:1:9: ", "missing key `sha256`"),
             ("[tokens.a]\nsha256 = \"DIGEST\"", "t.toml:1:1: ", "missing key `scopes`"),
             (&format!("{good}pools = []"), "t.toml:4:9: ", "names no pool"),
             (&format!("{good}pools = [\"A\"]"), "t.toml:4:9: ", "`A` names no pools"),
