@@ -6,7 +6,7 @@ use crate::config::OnDisconnect;
 use crate::detaching::Detaching;
 use crate::job_problem;
 use crate::lent::{JOB_MEMORY, Memory};
-use crate::problem::{Problem, overloaded};
+use crate::problem::{ANSWERS_FULL, Problem, overloaded};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -23,8 +23,12 @@ pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("job-id");
 const CHUNKS_DROPPED: HeaderName = HeaderName::from_static("job-chunks-dropped");
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-pub(crate) const NO_ROOM: &str = "failed to accept the job: clients have not taken as many bytes of answers as the \
-                                  server may hold (`max_answers`)";
+/// Returns the problem of a job whose answer has no room.
+pub(crate) fn no_room() -> Problem {
+    let detail = "failed to accept the job: clients have not taken as many bytes of answers as the server may hold \
+                  (`max_answers`)";
+    overloaded(detail).with("reason", ANSWERS_FULL)
+}
 
 /// Shows an output, of which its worker may have told more than the bytes.
 pub(crate) type Render = fn(Payload, Option<&JobReport>) -> Result<Response, JobError>;
@@ -40,7 +44,7 @@ pub(crate) async fn run(
     memory: Option<Memory>,
 ) -> Result<Response, Problem> {
     if shared.answers.is_spent() {
-        return Err(overloaded(NO_ROOM));
+        return Err(no_room());
     }
     let asked = job.limits;
     let accepted = shared.app.engine.submit(job)?;

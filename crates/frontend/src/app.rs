@@ -25,6 +25,20 @@ pub struct App {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) tokens: Option<Tokens>,
     pub(crate) tls: Option<Tls>,
+    bounds: Bounds,
+}
+
+/// What all listeners have together.
+#[derive(Clone)]
+struct Bounds {
+    /// Bytes of request bodies, held until their jobs release them.
+    bodies: Arc<Budget>,
+    /// Bytes of answers, held until clients take them.
+    answers: Arc<Budget>,
+    /// Streams of jobs' events.
+    event_streams: EventStreams,
+    /// Answers that are sent while jobs run.
+    live: Arc<Live>,
 }
 
 impl App {
@@ -35,8 +49,14 @@ impl App {
     pub fn new<E: Engine + Admin>(engine: Arc<E>, config: HttpConfig, health: Health) -> Self {
         let jobs = LocalJobs::new(engine.clone(), config.jobs);
         let jobs = jobs.unwrap_or_else(|error| panic!("HttpConfig::jobs: {error}"));
+        let bounds = Bounds {
+            bodies: Budget::new(config.max_bodies.max(config.max_body as u64)),
+            answers: Budget::new(config.max_answers),
+            event_streams: EventStreams::new(config.max_event_streams),
+            live: Live::new(config.max_live_answers),
+        };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
-        Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None }
+        Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }
     }
 
     /// Remembers jobs elsewhere than in memory.
@@ -60,12 +80,8 @@ impl App {
 
     /// Returns the state for the handlers, once it is known where they are reached.
     pub(crate) fn shared(&self, origin: OriginRule) -> Arc<Shared> {
-        let config = &self.config;
-        let bodies = Budget::new(config.max_bodies.max(config.max_body as u64));
-        let answers = Budget::new(config.max_answers);
+        let Bounds { bodies, answers, event_streams, live } = self.bounds.clone();
         let (owners, buffers) = (Owners::default(), Buffers::default());
-        let (event_streams, live) =
-            (EventStreams::new(config.max_event_streams), Live::new(config.max_live_answers));
         Arc::new(Shared { origin, bodies, answers, event_streams, live, owners, buffers, app: self.clone() })
     }
 }

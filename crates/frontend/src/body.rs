@@ -139,6 +139,7 @@ fn no_room() -> Problem {
     overloaded(
         "failed to read the body: the server holds as many bytes of other bodies as it may (`max_bodies`)",
     )
+    .with("reason", "bodies_full")
 }
 
 pub(crate) fn too_slow(config: &HttpConfig) -> Problem {

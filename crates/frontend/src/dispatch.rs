@@ -8,7 +8,7 @@ use crate::budget::{Budget, Share};
 use crate::kind::Kind;
 use crate::life::Sending;
 use crate::paced::{self, Paced};
-use crate::problem::{Problem, overloaded};
+use crate::problem::{ANSWERS_FULL, Problem, overloaded};
 use crate::room::Place;
 use axum::Router;
 use axum::body::Body;
@@ -96,7 +96,7 @@ fn no_room(answer: &Response) -> Response {
     let of_job =
         [JOB_ID, SERVER_TIMING].map(|name| Some((name.clone(), answer.headers().get(name)?.clone())));
     let has_run = answer.headers().contains_key(JOB_ID);
-    let refusal = overloaded(detail).may_have_run(has_run);
+    let refusal = overloaded(detail).with("reason", ANSWERS_FULL).may_have_run(has_run);
     let refusal = if has_run { refusal.retry_after(None) } else { refusal };
     let mut response = refusal.into_response();
     response.headers_mut().extend(of_job.into_iter().flatten());
@@ -108,6 +108,7 @@ fn too_many() -> Problem {
         "failed to accept the request: as many clients are connected as may be (`max_connections`), or as many \
                 as may be from this address (`max_connections_per_peer`), and none of them is idle",
     )
+    .with("reason", "connections_full")
 }
 
 /// Runs a handler; if it panics, that is the answer.

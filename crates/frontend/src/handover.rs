@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::lent::Memory;
 use crate::params;
 use crate::prefer::{PREFER, PREFERENCE_APPLIED, Preferences};
-use crate::problem::{Problem, overloaded};
+use crate::problem::Problem;
 use crate::routes::json;
 use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, RETRY_AFTER, VARY};
@@ -89,7 +89,7 @@ pub(crate) async fn run(
 ) -> Result<Response, Problem> {
     let wait = handover.wait();
     if wait != Wait::None && shared.answers.is_spent() {
-        return Err(overloaded(answer::NO_ROOM));
+        return Err(answer::no_room());
     }
     let mut order = order;
     if let Some(key) = handover.key {

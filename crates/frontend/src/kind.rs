@@ -97,7 +97,7 @@ kinds! {
          `chunked` as its only transfer coding. Nothing was run, and the connection is closed."
     Overloaded "overloaded" "The server has too much in hand"
         "As many bytes of bodies or of answers are held as the server may hold, or as many clients are connected as may be \
-         and none of them is idle; `detail` says which. `Retry-After` says when to come back. Unless `may_have_run` is true, \
+         and none of them is idle; `reason` says which: `bodies_full`, `answers_full` or `connections_full`. `Retry-After` says when to come back. Unless `may_have_run` is true, \
          no job ran."
     ForeignOrigin "foreign_origin" "Other sites may not use this server"
         "The request comes from a web page of another origin (by its Origin or Sec-Fetch-Site header), or it was \

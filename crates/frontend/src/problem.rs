@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Time after which a client should retry at an overloaded server.
 const SOON: Duration = Duration::from_secs(1);
 
+/// The reason of a refusal because of the answers that clients have not taken.
+pub(crate) const ANSWERS_FULL: &str = "answers_full";
+
 /// One occurrence of a [`Kind`].
 #[derive(Debug)]
 pub(crate) struct Problem(Box<Parts>);

@@ -28,6 +28,7 @@ async fn bodies_that_do_not_end_are_refused_when_all_together_are_too_large() {
     }
     let reply = server.post_as(JOBS, RAW, "x").await;
     assert_eq!((reply.status, reply.kind().as_str()), (503, "overloaded"));
+    assert_eq!(reply.problem()["reason"], "bodies_full");
     assert_eq!(reply.header("retry-after"), Some("1"));
     assert_eq!(server.get("/livez").await.status, 200);
 
@@ -88,6 +89,7 @@ async fn while_answers_are_not_taken_no_further_ones_are_made_and_probes_are_ans
     }
     let reply = server.post_as(JOBS, RAW, "x").await;
     assert_eq!((reply.status, reply.kind().as_str()), (503, "overloaded"));
+    assert_eq!(reply.problem()["reason"], "answers_full");
     assert_eq!(reply.problem()["may_have_run"], false);
     assert_eq!(reply.header("retry-after"), Some("1"));
     assert_eq!(engine.jobs_seen(), 2);
@@ -104,7 +106,25 @@ async fn an_output_that_has_no_room_is_dropped_and_its_job_may_have_run() {
     let server = Server::with(engine, |config| config.max_answers = 16 * KIB as u64).await;
     let reply = server.post_as(JOBS, RAW, "x").await;
     assert_eq!((reply.status, reply.kind().as_str()), (503, "overloaded"));
+    assert_eq!(reply.problem()["reason"], "answers_full");
     assert_eq!(reply.problem()["may_have_run"], true);
     assert_eq!(reply.header("retry-after"), None, "whether to run it again is not for the server to say");
     assert!(reply.header("job-id").is_some() && reply.header("server-timing").is_some());
+}
+
+#[tokio::test]
+async fn the_listeners_of_one_server_have_one_budget() {
+    let (engine, mut events, release) = holding();
+    let limits = |config: &mut procpool_frontend::HttpConfig| {
+        config.max_body = 64 * KIB;
+        config.max_bodies = 64 * KIB as u64;
+    };
+    let [first, second] = Server::twice(engine, limits).await;
+    let body = vec![b'x'; 40 * KIB];
+    let mut connection = first.connect().await;
+    connection.send(post_text(JOBS, RAW, &body)).await;
+    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    assert_eq!(second.post_as(JOBS, RAW, &body).await.kind(), "overloaded");
+    release.add_permits(1);
+    assert_eq!(connection.reply().await.status, 200);
 }

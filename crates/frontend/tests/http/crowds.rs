@@ -34,6 +34,7 @@ async fn what_is_no_probe_is_told_to_come_back_while_every_connection_waits_for_
     second.send(post_text(JOBS, "", "40")).await;
     let reply = second.reply().await;
     assert_eq!((reply.status, reply.kind().as_str()), (503, "overloaded"));
+    assert_eq!(reply.problem()["reason"], "connections_full");
     assert_eq!(reply.header("retry-after"), Some("1"));
     assert_eq!(reply.header("connection"), Some("close"));
     assert_eq!(reply.problem()["may_have_run"], false);

@@ -40,6 +40,15 @@ impl Server {
         Self::of_app(place, App::new(engine, config, health.clone()), health).await
     }
 
+    /// Two listeners of one server.
+    pub(crate) async fn twice(engine: Arc<Fake>, configure: impl FnOnce(&mut HttpConfig)) -> [Self; 2] {
+        let (mut config, health) = (HttpConfig::default(), Health::starting());
+        configure(&mut config);
+        let app = App::new(engine, config, health.clone());
+        let first = Self::of_app("127.0.0.1:0", app.clone(), health.clone()).await;
+        [first, Self::of_app("127.0.0.1:0", app, health).await]
+    }
+
     /// A server that asks for one of these tokens.
     pub(crate) async fn with_tokens(engine: Arc<Fake>, tokens: &Tokens) -> Self {
         let health = Health::starting();
