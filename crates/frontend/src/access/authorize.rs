@@ -1,7 +1,7 @@
 //! The middleware of every route: finds out who asks, and refuses who may not.
 //!
 //! A server with tokens asks everybody for one, but processes of its own user and of root as far as `orders` lets in
-//! those. A server without tokens takes jobs from everybody, and orders as `local` says.
+//! those. A server without tokens takes jobs from everybody, so those routes have no middleware, and orders as `local` says.
 
 use super::audit::{Order, path_of};
 use super::principal::Principal;
@@ -68,11 +68,19 @@ pub(crate) async fn authorize(
 }
 
 /// The terms of a route.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) access: Access,
     /// Whether each request is a job, and counts towards the quota of its token.
     pub(crate) runs_job: bool,
+}
+
+impl Terms {
+    /// Returns whether everybody may use the route. Then nothing stands before it, and costs nothing.
+    pub(crate) fn are_open(self, shared: &Shared) -> bool {
+        let is_for_operators = matches!(self.access, Access::Needs(scope) if scope.is_of_operators());
+        shared.app.tokens.is_none() && !is_for_operators
+    }
 }
 
 /// # Errors
@@ -83,8 +91,7 @@ async fn identify(shared: &Shared, access: Access, head: &Parts) -> Result<Asker
             Err(_) if access == Access::Open => Ok(Principal::nobody().into()),
             known => known,
         },
-        (None, Access::Needs(scope)) if scope.is_of_operators() => by_proof(shared, head).await,
-        (None, _) => Ok(without_tokens(head)),
+        (None, _) => by_proof(shared, head).await,
     }
 }
 
@@ -162,14 +169,6 @@ async fn by_proof(shared: &Shared, head: &Parts) -> Result<Asker, Response> {
 fn by_orders_socket(head: &Parts, scopes: Scopes) -> Option<Asker> {
     let &Operator(process) = head.extensions.get()?;
     Some(Asker::proved(Proof::Socket(process), scopes))
-}
-
-fn without_tokens(head: &Parts) -> Asker {
-    if let Some(asker) = by_orders_socket(head, Scopes::ANONYMOUS) {
-        return asker;
-    }
-    let user = head.extensions.get::<Arc<Peer>>().and_then(|peer| peer.user());
-    user.cloned().unwrap_or_else(Principal::anonymous).into()
 }
 
 /// A client, and what has proved who it is.

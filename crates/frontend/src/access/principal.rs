@@ -7,9 +7,10 @@ use super::scope::{Scope, Scopes};
 use super::tokens::Token;
 use crate::kind::Kind;
 use crate::problem::Problem;
+use crate::remote::{Operator, Peer};
 use axum::extract::FromRequestParts;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Extensions, StatusCode};
 use procpool_protocol::engine::{ClientName, Priority};
 use std::convert::Infallible;
 use std::fmt;
@@ -63,6 +64,15 @@ impl Principal {
         static ONE: LazyLock<Principal> =
             LazyLock::new(|| Principal::without_token(ANONYMOUS, Scopes::ANONYMOUS));
         ONE.clone()
+    }
+
+    /// Returns who sends a request to a server without tokens: the user whom the kernel names, or anybody.
+    fn of_everybody(extensions: &Extensions) -> Self {
+        if let Some(Operator(process)) = extensions.get() {
+            return Self::user(process.uid, Scopes::ANONYMOUS);
+        }
+        let user = extensions.get::<Arc<Peer>>().and_then(|peer| peer.user());
+        user.cloned().unwrap_or_else(Self::anonymous)
     }
 
     /// Returns somebody who may do nothing.
@@ -169,12 +179,12 @@ impl fmt::Debug for Principal {
     }
 }
 
-/// `authorize` has set it on every route.
+/// `authorize` has set it on every route of a server with tokens, and on those for operators.
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().cloned().unwrap_or_else(Self::nobody))
+        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self::of_everybody(&parts.extensions)))
     }
 }
 
