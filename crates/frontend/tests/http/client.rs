@@ -121,6 +121,14 @@ impl Connection {
         while let Ok(1..) = soon(self.0.read(&mut chunk)).await {}
     }
 
+    /// Returns this number of bytes, or those until the end.
+    pub(crate) async fn up_to(&mut self, bytes: usize) -> String {
+        let mut text = Vec::new();
+        let limit = u64::try_from(bytes).unwrap_or(u64::MAX);
+        soon((&mut self.0).take(limit).read_to_end(&mut text)).await.unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     /// Everything until the server closes, however it does that.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();

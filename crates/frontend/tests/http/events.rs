@@ -8,6 +8,7 @@ use procpool_protocol::Payload;
 use procpool_protocol::engine::JobEvent;
 use procpool_protocol::message::Progress;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// An event as a browser hears it.
 #[derive(Debug, PartialEq)]
@@ -132,6 +133,70 @@ async fn a_client_resumes_after_each_event_and_loses_none() {
         }
         assert_eq!(source.next().await, None);
     }
+}
+
+/// Reads bytes until this number is reached or the stream ends, and resets the connection. Returns the events that came
+/// whole, and whether the stream has ended.
+async fn cut_after(server: &Server, path: &str, last: u64, bytes: usize) -> (Vec<(u64, String)>, bool) {
+    let mut connection = server.connect().await;
+    let request = format!("GET {path}/events HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: {last}\r\n\r\n");
+    connection.send(request).await;
+    let head = connection.head().await;
+    if head.status == 204 {
+        return (Vec::new(), true);
+    }
+    assert_eq!(head.status, 200);
+    let text = connection.up_to(bytes).await;
+    connection.reset();
+    let (whole, _) = text.rsplit_once("\n\n").unwrap_or_default();
+    let event = |text: &str| {
+        let field = |name| text.lines().find_map(|line: &str| line.strip_prefix(name));
+        Some((field("id: ")?.parse().unwrap(), field("data: ")?.to_owned()))
+    };
+    (whole.split("\n\n").filter_map(event).collect(), false)
+}
+
+#[tokio::test]
+async fn a_client_whose_streams_are_cut_at_any_byte_has_every_event_once() {
+    let (engine, mut ends) = waiting();
+    let events = engine.reporting_events();
+    let server = Server::with(engine, |config| config.max_event_streams = 2000).await;
+    let path = submitted(&server).await;
+    events.send(JobEvent::started(1, "fib-7")).unwrap();
+    for number in 0..200 {
+        events.send(JobEvent::Chunk(Payload::json(format!("\"{}\"", "x".repeat(number % 17))))).unwrap();
+    }
+    drop(events);
+    ends.recv().await.unwrap().send(Ok(Payload::json("1"))).unwrap();
+    let (whole, _) = cut_after(&server, &path, 0, usize::MAX).await;
+    assert_eq!(whole.len(), 203);
+
+    let (mut heard, mut state) = (Vec::new(), 7_u64);
+    for _ in 0..1000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let bytes = usize::try_from(state >> 33).unwrap() % 400;
+        let last = heard.last().map_or(0, |(id, _)| *id);
+        let (more, has_ended) = cut_after(&server, &path, last, bytes).await;
+        heard.extend(more);
+        if has_ended {
+            break;
+        }
+    }
+    assert_eq!(heard, whole);
+}
+
+#[tokio::test]
+async fn a_stream_without_events_for_a_while_is_not_given_up() {
+    let (engine, mut ends) = waiting();
+    let server = Server::with(engine, |config| config.write_timeout = Duration::from_millis(50)).await;
+    let path = submitted(&server).await;
+    let mut source = Source::open(&server, &path, None).await;
+    assert_eq!(source.next().await.unwrap().name, "state");
+    // sleep: longer than the patience with a client that takes nothing, which must not count.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    ends.recv().await.unwrap().send(Ok(Payload::json("1"))).unwrap();
+    assert_eq!(source.next().await.unwrap().name, "outcome");
+    assert_eq!(source.next().await, None);
 }
 
 #[tokio::test]
