@@ -33,6 +33,21 @@ def one_by_one(version: str, client: httpx.Client) -> None:
     with client.stream("POST", JOBS, json=20) as answer:
         same("an answer in pieces", b"6765", b"".join(answer.iter_bytes()))
 
+    accepted = client.post(JOBS, json=40, headers={"prefer": "respond-async"})
+    job = f"{URL}{accepted.headers['location']}"
+    same("a job that is handed over", (202, "fib"), (accepted.status_code, accepted.json()["pool"]))
+    with client.stream("GET", f"{job}/events") as events:
+        lines = [line.removeprefix("event: ") for line in events.iter_lines() if line.startswith("event: ")]
+    same("its last event", "outcome", lines[-1])
+    same("its result", 102334155, client.get(f"{job}/result").json())
+    found = client.get(f"{URL}/v1/jobs", params={"pool": "fib", "limit": 1}).json()["jobs"]
+    same("it is found again", [accepted.json()["id"]], [job["id"] for job in found])
+
+    key = {"idempotency-key": f'"{version}"'}
+    answers = [client.post(JOBS, json=30, headers=key) for _ in range(2)]
+    same("a key has one job", 1, len({answer.headers["job-id"] for answer in answers}))
+    same("and the second answer says so", [None, "true"], [answer.headers.get("idempotent-replayed") for answer in answers])
+
 
 async def at_once(client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(client.post(JOBS, json=n % 25) for n in range(200)))

@@ -33,3 +33,24 @@ same 'a pool that is not there is a problem' '404 application/problem+json' \
   "$(get -o /dev/null -w "$problem" -d 1 "$url/v1/pools/none/jobs")"
 same 'curl -f notices it' 22 "$(get -f -o /dev/null -d 94 "$fib/jobs" 2>/dev/null || echo $?)"
 same 'a probe' OK "$(get "$url/livez")"
+
+get -D "$scratch/head" -o "$scratch/job" -H 'Prefer: respond-async' -d 40 "$fib/jobs"
+same 'a job that is handed over' 'HTTP/1.1 202 Accepted' "$(head -n 1 "$scratch/head" | tr -d '\r')"
+job=$url$(sed -n 's/^location: *//p' "$scratch/head" | tr -d '\r')
+get --no-buffer "$job/events" >"$scratch/events"
+same 'its events' 'state outcome' "$(sed -n 's/^event: //p' "$scratch/events" | uniq | tr '\n' ' ' | sed 's/ $//')"
+same 'its result' 102334155 "$(get "$job/result")"
+same 'its record' 'finished ok' "$(get "$job" | member state) $(get "$job" | member outcome)"
+same 'a record that is known' 304 \
+  "$(get -o /dev/null -w '%{http_code}' -H "If-None-Match: $(get -o /dev/null -w '%header{etag}' "$job")" "$job")"
+same 'a job that is not there' '404 application/problem+json' \
+  "$(get -o /dev/null -w "$problem" "$url/v1/jobs/00000000000000000000000000000000")"
+
+before=$(accepted)
+# One write for each answer, so that they do not mix.
+keyed='printf "%s\n" "$(curl --silent --show-error --max-time 30 -H "Idempotency-Key: \"a-key\"" -H "Prefer: wait=20" -d 38 "$1")"'
+seq 50 | xargs -P 50 -n 1 sh -c "$keyed" sh "$fib/jobs" >"$scratch/answers"
+same 'fifty clients with one key have one answer' '50 39088169' "$(sort "$scratch/answers" | uniq -c | xargs)"
+same 'and their job ran once' $((before + 1)) "$(accepted)"
+same 'another job under that key' '422 application/problem+json' \
+  "$(get -o /dev/null -w "$problem" -H 'Idempotency-Key: "a-key"' -d 1 "$fib/jobs")"

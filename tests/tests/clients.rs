@@ -58,3 +58,11 @@ async fn httpx_runs_jobs_over_both_versions_of_http() {
         drives("python3", &[], "client.py").await;
     }
 }
+
+#[tokio::test]
+async fn an_event_source_sees_a_job_end_and_does_not_come_back() {
+    let needed = ["--experimental-eventsource", "-e", "new EventSource('http://localhost').close()"];
+    if has(Need::EventSource, "node", &needed) {
+        drives("node", &needed[..1], "eventsource.mjs").await;
+    }
+}

@@ -83,6 +83,10 @@ fn is_met(need: Need) -> bool {
         Need::Curl => says("curl", &["--silent", "file:///dev/null"]).is_some(),
         Need::H2load => says("h2load", &["--help"]).is_some(),
         Need::Httpx => says("python3", &["-c", HTTPX]).is_some(),
+        Need::EventSource => {
+            let said = says("node", &["--experimental-eventsource", "-p", "typeof EventSource"]);
+            said.is_some_and(|said| said.trim() == "function")
+        }
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

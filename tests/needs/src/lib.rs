@@ -46,11 +46,13 @@ pub enum Need {
     H2load,
     /// The client httpx for Python, with HTTP/2.
     Httpx,
+    /// A Node.js that has the `EventSource` of browsers.
+    EventSource,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -66,6 +68,7 @@ impl Need {
         Self::Curl,
         Self::H2load,
         Self::Httpx,
+        Self::EventSource,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -87,6 +90,7 @@ impl Need {
             Self::Curl => "curl",
             Self::H2load => "h2load",
             Self::Httpx => "httpx",
+            Self::EventSource => "eventsource",
         }
     }
 

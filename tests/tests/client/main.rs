@@ -2,6 +2,7 @@
 
 mod jobs;
 mod pools;
+mod remembered;
 mod servers;
 
 use procpool_tests::binaries::binary;
