@@ -19,7 +19,7 @@ use procpool_protocol::{Encoding, JobError, JobId, Payload, PayloadError};
 use std::time::Duration;
 
 pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("job-id");
-/// How many chunks of its stream the job emitted, for which HTTP has no room yet.
+/// Number of chunks that the job emitted and nobody read.
 const CHUNKS_DROPPED: HeaderName = HeaderName::from_static("job-chunks-dropped");
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -66,7 +66,13 @@ pub(crate) fn asked(finished: &Finished) -> JobLimits {
     finished.report.as_deref().and_then(|report| report.asked).unwrap_or_default()
 }
 
-async fn whole(mut finished: Finished, asked: JobLimits, render: Render, memory: Option<Memory>) -> Response {
+/// Answers with an outcome. A large output goes to the client's `memory`.
+pub(crate) async fn whole(
+    mut finished: Finished,
+    asked: JobLimits,
+    render: Render,
+    memory: Option<Memory>,
+) -> Response {
     let moved = match (memory, &mut finished.result) {
         (Some(memory), Ok(output)) => memory.take(output).await,
         _ => None,
@@ -128,7 +134,7 @@ fn job_id(id: JobId) -> String {
     id.to_string()
 }
 
-fn server_timing(timing: Timing, report: Option<&JobReport>) -> String {
+pub(crate) fn server_timing(timing: Timing, report: Option<&JobReport>) -> String {
     // By whole numbers, and of 64 bits: for others, formatting takes longer than most of what an answer takes.
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let parts = |duration: Duration| (millis(duration), duration.subsec_micros() % 1000);

@@ -3,6 +3,7 @@
 use crate::base64;
 use crate::job_view::ProgressView;
 use bytes::BytesMut;
+use procpool_protocol::engine::JobEvent;
 use procpool_protocol::message::Progress;
 use procpool_protocol::printable::printable_json;
 use procpool_protocol::{Encoding, OutcomeKind, Payload};
@@ -56,6 +57,22 @@ pub(crate) fn of_record(happened: &Happened) -> Option<Named> {
 
 fn state(phase: Phase, attempt: u32, worker: Option<&str>, cancelling: bool) -> Named {
     ("state", json(&StateView { state: phase.name(), attempt, worker, cancelling }))
+}
+
+/// Returns an event of a job that is read as it runs. `None` for one that this version does not know.
+pub(crate) fn of_event(event: &JobEvent) -> Option<Named> {
+    Some(match event {
+        JobEvent::Started { attempt, worker, .. } => state(Phase::Running, *attempt, Some(worker), false),
+        JobEvent::Returned => queued(),
+        JobEvent::Progress(it) => progress(*it),
+        JobEvent::Chunk(it) => chunk(it),
+        _ => return None,
+    })
+}
+
+/// Returns the event of a job that waits for a worker.
+pub(crate) fn queued() -> Named {
+    state(Phase::Queued, 0, None, false)
 }
 
 /// Returns the event of a progress.

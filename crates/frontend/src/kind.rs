@@ -83,6 +83,10 @@ kinds! {
     UnsupportedMediaType "unsupported_media_type" "The body's type is not accepted"
         "A job's input is JSON (application/json, any +json, text/json, a form's type as `curl -d` sends it, or no \
          type at all) or raw bytes (application/octet-stream), without a Content-Encoding."
+    NotAcceptable "not_acceptable" "The job cannot be read in this form"
+        "`Accept` asks for a form in which this job cannot be read as it runs: chunks that are not raw bytes as \
+         application/octet-stream, or a job with a key or a preference as events. `detail` says how to read it. Unless \
+         `may_have_run` is true, no job ran."
     BodyTooLarge "body_too_large" "The body is too large"
         "The body exceeds the server's limit, which `limit` tells in bytes. Nothing was run."
     BodyTimeout "body_timeout" "The body did not arrive in time"

@@ -35,6 +35,8 @@
 //! - Every answer of an accepted job has `Job-Id` and `Server-Timing: wait;dur=…, run;dur=…`
 //!   (milliseconds), failures too. `usage=true` adds `cpu;dur=…, memory;desc="…"`: the processor time
 //!   of the job, and the peak memory of its worker in bytes.
+//! - A client that prefers `text/event-stream`, `application/x-ndjson` or `application/octet-stream` by `Accept`
+//!   reads its job as it runs.
 //! - A client that hangs up cancels its job: the handler's future is dropped, and with it the
 //!   outcome's.
 //!
@@ -175,6 +177,7 @@ mod peer;
 mod prefer;
 mod presence;
 mod problem;
+mod reading;
 mod remote;
 mod room;
 mod routes;

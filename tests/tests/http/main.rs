@@ -5,6 +5,7 @@ mod batches;
 mod jobs;
 mod keys;
 mod orders;
+mod reading;
 mod refusals;
 mod routes;
 mod tls;

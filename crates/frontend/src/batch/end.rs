@@ -71,6 +71,27 @@ enum Part {
     Raw(Bytes),
 }
 
+/// Writes the member of an output, all at once.
+pub(crate) fn write_output(output: &Payload, text: &mut BytesMut) {
+    match output.encoding {
+        Encoding::Json => {
+            text.extend_from_slice(b"\"output\":");
+            one_line(&output.bytes, text);
+        }
+        Encoding::Bytes => {
+            text.extend_from_slice(b"\"output_base64\":\"");
+            base64::encode(&output.bytes, text);
+            text.extend_from_slice(b"\"");
+        }
+        Encoding::None => text.extend_from_slice(b"\"output\":null"),
+        got => {
+            let error = crate::answer::unreadable("JSON or raw bytes", got);
+            let body = serde_json::to_string(&Problem::from(error)).unwrap_or_else(|_| "{}".into());
+            let _ = write!(text, "\"problem\":{body}");
+        }
+    }
+}
+
 impl Answers {
     /// Returns the number of bytes that it holds.
     pub(super) fn held(&self) -> usize {
@@ -108,31 +129,26 @@ impl Answers {
     fn output(&mut self, output: Payload) {
         self.text.extend_from_slice(b"ok\",");
         match output.encoding {
-            Encoding::Json => {
+            Encoding::Json if output.bytes.len() > LONG => {
                 self.text.extend_from_slice(b"\"output\":");
-                self.long_or_short(output.bytes, Part::Json, one_line);
+                self.long(Part::Json(output.bytes));
             }
-            Encoding::Bytes => {
+            Encoding::Bytes if output.bytes.len() > LONG => {
                 self.text.extend_from_slice(b"\"output_base64\":\"");
-                self.long_or_short(output.bytes, Part::Raw, base64::encode);
+                self.long(Part::Raw(output.bytes));
                 self.text.extend_from_slice(b"\"");
             }
-            Encoding::None => self.text.extend_from_slice(b"\"output\":null"),
-            got => {
-                let error = crate::answer::unreadable("JSON or raw bytes", got);
-                let body = serde_json::to_string(&Problem::from(error)).unwrap_or_else(|_| "{}".into());
-                let _ = write!(self.text, "\"problem\":{body}");
-            }
+            _ => write_output(&output, &mut self.text),
         }
     }
 
-    fn long_or_short(&mut self, bytes: Bytes, long: fn(Bytes) -> Part, short: fn(&[u8], &mut BytesMut)) {
-        if bytes.len() <= LONG {
-            return short(&bytes, &mut self.text);
-        }
-        self.held += self.text.len() + bytes.len();
+    fn long(&mut self, part: Part) {
+        let length = match &part {
+            Part::Text(bytes) | Part::Json(bytes) | Part::Raw(bytes) => bytes.len(),
+        };
+        self.held += self.text.len() + length;
         self.parts.push_back(Part::Text(self.text.split().freeze()));
-        self.parts.push_back(long(bytes));
+        self.parts.push_back(part);
     }
 
     /// Returns the next bytes to send, or `None` if there are none.
@@ -161,7 +177,7 @@ impl Answers {
 }
 
 /// Writes JSON on one line. An end of line in it stands between tokens, where it has no meaning.
-fn one_line(json: &[u8], text: &mut BytesMut) {
+pub(crate) fn one_line(json: &[u8], text: &mut BytesMut) {
     let start = text.len();
     text.extend_from_slice(json);
     for byte in &mut text[start..] {

@@ -10,3 +10,4 @@ mod under_way;
 mod window;
 
 pub(crate) use body::{Batch, Order, Template};
+pub(crate) use end::{one_line, write_output};

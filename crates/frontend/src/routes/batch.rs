@@ -1,26 +1,20 @@
 //! Running many jobs by one request.
 
-use super::with_type;
 use crate::access::{Permit, Principal};
 use crate::app::Shared;
 use crate::batch::{Batch, Order, Template};
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
-use crate::{body, content_type, remote};
+use crate::{body, content_type, reading, remote};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue};
 use procpool_protocol::JobError;
 use procpool_protocol::engine::PoolStatus;
 use procpool_protocol::outcome::{Refusal, Refused};
 use std::sync::Arc;
 
 const ORDER: &str = "order";
-
-/// Asks proxies of one make to pass an answer on as it comes.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Serves `POST /v1/pools/{pool}/batch[?order=none][&timeout=][&run_timeout=][&priority=][&tenant=]`.
 pub(super) async fn create(
@@ -50,17 +44,7 @@ pub(super) async fn create(
     // Before the answer begins: a client that waits for `100 Continue` gets it only until then.
     let first = body::begin(&mut source, &shared).await?;
     let batch = Batch::new(shared, place, template, order, lines, (first, source));
-    Ok(live("application/x-ndjson", Body::new(batch)))
-}
-
-/// Returns a 200 whose body is sent as it comes.
-fn live(content_type: &'static str, body: Body) -> Response {
-    let mut response = with_type(content_type, body);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    Ok(reading::live("application/x-ndjson", None, Body::new(batch)))
 }
 
 fn order(parameters: &Parameters) -> Result<Order, Problem> {

@@ -7,6 +7,7 @@ use crate::handover::{self, Handover};
 use crate::lent::Memory;
 use crate::params::{JOB_LIMITS, JobName, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
+use crate::reading;
 use crate::{body, content_type, json, remote};
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -34,14 +35,16 @@ pub(super) async fn create(
     let tenant = parameters.tenant()?.or_else(|| principal.tenant());
     let client = remote::client(request.extensions());
     let handover = Handover::of(request.headers())?;
+    let format = reading::format(request.headers(), handover.is_some())?;
     let memory = Memory::of(&mut request)?;
     let input = input(&shared, request, memory.as_ref()).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
     (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
-    match handover {
-        None => answer::run(&shared, job, answer::as_is, memory).await,
-        Some(handover) => handover::run(&shared, order(job, permit), handover, memory).await,
+    match (handover, format) {
+        (Some(handover), _) => handover::run(&shared, order(job, permit), handover, memory).await,
+        (None, Some(format)) => reading::run(&shared, job, format, memory).await,
+        (None, None) => answer::run(&shared, job, answer::as_is, memory).await,
     }
 }
 

@@ -28,6 +28,7 @@ mod pauses;
 mod protocol;
 mod quarantine;
 mod quotas;
+mod reading;
 mod reload;
 mod scopes;
 mod status;
