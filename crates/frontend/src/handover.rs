@@ -180,7 +180,8 @@ fn in_use(record: &Record) -> Response {
     response
 }
 
-fn mismatch(record: &Record) -> Problem {
+/// Returns the problem of a key that another request has used.
+pub(crate) fn mismatch(record: &Record) -> Problem {
     let detail = "this Idempotency-Key belongs to a request with another body or content type; send this one under a \
                   key of its own";
     Problem::new(Kind::IdempotencyMismatch, StatusCode::UNPROCESSABLE_ENTITY, detail).with("job", &record.id)

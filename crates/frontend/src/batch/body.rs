@@ -2,6 +2,7 @@
 //! files beside this one.
 
 use super::end::{Answers, End};
+use super::keyed::{self, KeyPrefix};
 use super::lines::{Line, Lines};
 use super::under_way::{Place, Stage, UnderWay};
 use super::window::Window;
@@ -34,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Every job of the batch, but for its input.
 pub(crate) struct Template {
     pub(crate) pool: String,
+    /// With this, each line runs once under a key of its own.
+    pub(crate) key_prefix: Option<KeyPrefix>,
     pub(crate) limits: JobLimits,
     pub(crate) priority: Priority,
     pub(crate) tenant: Option<ClientName>,
@@ -228,34 +231,38 @@ impl Batch {
             let end = self.shutting_down();
             self.push(place, Stage::Ended(end));
         } else if let Some(checked) = json::check_line(&text) {
-            let stage = checked.map_or_else(
-                |problem| Ok(Stage::Ended(End::bad_input(problem))),
-                |()| self.offer(self.template.job(text)),
-            );
-            match stage {
-                Ok(stage) => self.push(place, stage),
-                Err(offer) => self.wait(place, offer),
+            match checked {
+                Ok(()) => match self.offer(place, text) {
+                    Ok(stage) => self.push(place, stage),
+                    Err(waiting) => self.wait(place, waiting),
+                },
+                Err(problem) => self.push(place, Stage::Ended(End::bad_input(problem))),
             }
         } else {
             // Its check takes long enough for a thread of its own.
-            let (shared, asked) = (self.shared.clone(), self.template.limits);
-            let job = self.template.job(text.clone());
-            let offer = async move {
-                if let Err(problem) = json::checked_line(text).await {
-                    return Stage::Ended(End::bad_input(problem));
-                }
-                match offer(&shared, job, asked) {
-                    Ok(stage) => stage,
-                    Err(waiting) => waiting.await,
-                }
-            };
-            self.wait(place, Box::pin(offer));
+            let offer = self.offer_checked(place, text);
+            self.wait(place, offer);
         }
     }
 
+    fn offer_checked(&self, place: Place, text: Bytes) -> BoxFuture<'static, Stage> {
+        let (shared, asked) = (self.shared.clone(), self.template.limits);
+        let (job, prefix) = (self.template.job(text.clone()), self.template.key_prefix.clone());
+        Box::pin(async move {
+            if let Err(problem) = json::checked_line(text).await {
+                return Stage::Ended(End::bad_input(problem));
+            }
+            match offer(&shared, job, prefix, place, asked) {
+                Ok(stage) => stage,
+                Err(waiting) => waiting.await,
+            }
+        })
+    }
+
     /// Offers a job; the error is the wait for room.
-    fn offer(&self, job: Submission) -> Result<Stage, BoxFuture<'static, Stage>> {
-        offer(&self.shared, job, self.template.limits)
+    fn offer(&self, place: Place, text: Bytes) -> Result<Stage, BoxFuture<'static, Stage>> {
+        let Template { limits, key_prefix, .. } = &self.template;
+        offer(&self.shared, self.template.job(text), key_prefix.clone(), place, *limits)
     }
 
     fn wait(&mut self, place: Place, offer: BoxFuture<'static, Stage>) {
@@ -279,7 +286,16 @@ impl Batch {
     }
 }
 
-fn offer(shared: &Shared, job: Submission, asked: JobLimits) -> Result<Stage, BoxFuture<'static, Stage>> {
+fn offer(
+    shared: &Arc<Shared>,
+    job: Submission,
+    prefix: Option<KeyPrefix>,
+    place: Place,
+    asked: JobLimits,
+) -> Result<Stage, BoxFuture<'static, Stage>> {
+    if let Some(prefix) = prefix {
+        return Err(Box::pin(keyed::offer(shared.clone(), job, prefix, place.number, asked)));
+    }
     let refused = move |error: JobError| Stage::Ended(End::of(error, asked));
     match shared.app.engine.offer(job) {
         Ok(Offered::Accepted(accepted)) => Ok(Stage::Running(accepted.outcome)),

@@ -1,13 +1,14 @@
 //! How a line of a batch ended, and how that is written.
 
 use crate::base64;
+use crate::handover;
 use crate::job_problem;
 use crate::problem::Problem;
 use bytes::{Bytes, BytesMut};
 use procpool_protocol::engine::JobLimits;
 use procpool_protocol::outcome::{Finished, Refused};
 use procpool_protocol::printable::printable_json;
-use procpool_protocol::{Encoding, JobError, Payload};
+use procpool_protocol::{Encoding, JobError, JobId, Payload};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
@@ -35,6 +36,11 @@ impl End {
 
     pub(super) fn refused(problem: Problem) -> Self {
         Self::Refused("refused", problem)
+    }
+
+    /// Returns the end of a line whose job the store of jobs has lost.
+    pub(super) fn gone(job: JobId) -> Self {
+        Self::refused(handover::gone(job).may_have_run(true))
     }
 
     pub(super) fn of(error: JobError, asked: JobLimits) -> Self {
@@ -190,7 +196,6 @@ pub(crate) fn one_line(json: &[u8], text: &mut BytesMut) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procpool_protocol::JobId;
     use procpool_protocol::outcome::Timing;
     use serde_json::Value;
 

@@ -5,9 +5,11 @@
 
 mod body;
 mod end;
+mod keyed;
 mod lines;
 mod under_way;
 mod window;
 
 pub(crate) use body::{Batch, Order, Template};
 pub(crate) use end::{one_line, write_output};
+pub(crate) use keyed::KeyPrefix;

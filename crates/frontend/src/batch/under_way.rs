@@ -20,6 +20,8 @@ pub(super) struct Place {
 /// How far a line is.
 pub(super) enum Stage {
     Running(BoxFuture<'static, Finished>),
+    /// The job has a key, and may have been there before.
+    Attached(BoxFuture<'static, End>),
     Ended(End),
 }
 
@@ -75,6 +77,13 @@ impl Future for Entry {
                 Poll::Ready(finished) => End::Finished(finished),
                 Poll::Pending => {
                     self.stage = Some(Stage::Running(outcome));
+                    return Poll::Pending;
+                }
+            },
+            Some(Stage::Attached(mut outcome)) => match outcome.as_mut().poll(cx) {
+                Poll::Ready(end) => end,
+                Poll::Pending => {
+                    self.stage = Some(Stage::Attached(outcome));
                     return Poll::Pending;
                 }
             },

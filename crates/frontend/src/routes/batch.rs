@@ -2,7 +2,7 @@
 
 use crate::access::{Permit, Principal};
 use crate::app::Shared;
-use crate::batch::{Batch, Order, Template};
+use crate::batch::{Batch, KeyPrefix, Order, Template};
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
 use crate::{body, content_type, reading, remote};
@@ -15,8 +15,9 @@ use procpool_protocol::outcome::{Refusal, Refused};
 use std::sync::Arc;
 
 const ORDER: &str = "order";
+const KEY_PREFIX: &str = "key_prefix";
 
-/// Serves `POST /v1/pools/{pool}/batch[?order=none][&timeout=][&run_timeout=][&priority=][&tenant=]`.
+/// Serves `POST /v1/pools/{pool}/batch[?order=none][&timeout=][&run_timeout=][&priority=][&tenant=][&key_prefix=]`.
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
@@ -26,7 +27,8 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
     let [priority, tenant] = SHARE;
-    let parameters = Parameters::of(request.uri(), &[timeout, run_timeout, ORDER, priority, tenant])?;
+    let parameters =
+        Parameters::of(request.uri(), &[timeout, run_timeout, ORDER, priority, tenant, KEY_PREFIX])?;
     let order = order(&parameters)?;
     let template = Template {
         limits: parameters.job_limits()?,
@@ -35,6 +37,7 @@ pub(super) async fn create(
         principal: principal.name().clone(),
         _permit: permit,
         client: remote::client(request.extensions()),
+        key_prefix: key_prefix(&parameters)?,
         pool,
     };
     content_type::check_lines(request.headers())?;
@@ -53,6 +56,12 @@ fn order(parameters: &Parameters) -> Result<Order, Problem> {
         Some("none") => Ok(Order::None),
         Some(_) => Err(parameters.bad(ORDER, "`lines` (the default) or `none` is needed")),
     }
+}
+
+fn key_prefix(parameters: &Parameters) -> Result<Option<KeyPrefix>, Problem> {
+    let prefix =
+        |text| KeyPrefix::new(text).map_err(|reason| parameters.bad(KEY_PREFIX, &reason.to_string()));
+    parameters.text(KEY_PREFIX).map(prefix).transpose()
 }
 
 /// Returns the pool's status, or the problem that a job for it would meet.
