@@ -1,6 +1,7 @@
 """Drives a server by httpx: client.py URL. The server has the pools of `procpool serve`."""
 
 import asyncio
+import json
 import sys
 
 import httpx
@@ -32,6 +33,13 @@ def one_by_one(version: str, client: httpx.Client) -> None:
 
     with client.stream("POST", JOBS, json=20) as answer:
         same("an answer in pieces", b"6765", b"".join(answer.iter_bytes()))
+
+    with client.stream("POST", f"{URL}/v1/pools/fib/batch", content=(b"20\n" for _ in range(1000))) as answer:
+        outputs = [json.loads(line)["output"] for line in answer.iter_lines()]
+    same("a batch", [6765] * 1000, outputs)
+    with client.stream("POST", JOBS, json=20, headers={"accept": "application/x-ndjson"}) as answer:
+        events = [json.loads(line)["event"] for line in answer.iter_lines()]
+    same("a job that is read as it runs", ["state", "state", "outcome"], events)
 
     accepted = client.post(JOBS, json=40, headers={"prefer": "respond-async"})
     job = f"{URL}{accepted.headers['location']}"

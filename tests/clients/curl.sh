@@ -46,6 +46,14 @@ same 'a record that is known' 304 \
 same 'a job that is not there' '404 application/problem+json' \
   "$(get -o /dev/null -w "$problem" "$url/v1/jobs/00000000000000000000000000000000")"
 
+ok() { grep -c '"outcome":"ok","output":6765'; }
+same 'a batch that is read while it is sent' 20000 "$(yes 20 | head -20000 | get -T - -X POST "$fib/batch" | ok)"
+same 'a batch over HTTP/2' 5000 "$(yes 20 | head -5000 | get --http2-prior-knowledge -T - -X POST "$fib/batch" | ok)"
+same 'a batch of a file' '2 bad_input' "$(printf '20\n{\n' | get --data-binary @- "$fib/batch" |
+  sed -n 's/{"line":\([0-9]*\),"outcome":"\([a-z_]*\)",.*/\1 \2/p' | tail -1)"
+same 'a job that is read as it runs' 'state state outcome' \
+  "$(get -H 'Accept: text/event-stream' -d 20 "$fib/jobs" | sed -n 's/^event: //p' | xargs)"
+
 before=$(accepted)
 # One write for each answer, so that they do not mix.
 keyed='printf "%s\n" "$(curl --silent --show-error --max-time 30 -H "Idempotency-Key: \"a-key\"" -H "Prefer: wait=20" -d 38 "$1")"'
