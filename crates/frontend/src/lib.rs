@@ -61,7 +61,7 @@
 //! # Finding the way
 //!
 //! `serve` accepts connections, `connection` drives one over a `socket`, `orders` does both for operators on a Unix socket,
-//! `remote` is the other end of a connection, `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`, or many at a time through `batch`. `head`, `origin`, `embedded`, `body`, `json`,
+//! `remote` is the other end of a connection, `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`, or many at a time through `batch`, or are read as they run through `reading`. `head`, `origin`, `embedded`, `body`, `json`,
 //! `content_type` and `params` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
 //!
 //! ```

@@ -10,6 +10,7 @@ use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Failure, JobError, Payload};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 const EVENTS: &str = "Accept: text/event-stream";
@@ -264,4 +265,22 @@ async fn the_events_of_a_job_that_outlives_its_request_are_elsewhere() {
     assert_eq!((reply.status, reply.kind(), engine.jobs_seen()), (406, "not_acceptable".into(), 0));
     let raw = server.post_as(JOBS, &format!("{RAW}\r\nIdempotency-Key: a"), "40").await;
     assert_eq!(raw.text(), "40");
+}
+
+#[tokio::test]
+async fn a_job_that_says_nothing_for_long_keeps_its_reader() {
+    let (engine, _seen, release) = holding();
+    let job = engine.reporting_events();
+    let server = Server::with(engine, |config| config.write_timeout = Duration::from_millis(50)).await;
+    let mut connection = server.connect().await;
+    connection.send(post_text(JOBS, LINES, "40")).await;
+    connection.head().await;
+    connection.chunk().await;
+    // sleep: longer than the patience, which must not count
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    job.send(progress(1)).unwrap();
+    assert_eq!(lines(&connection.chunk().await.unwrap())[0].0, "progress");
+    release.add_permits(1);
+    drop(job);
+    assert_eq!(lines(&connection.chunks().await)[0].0, "outcome");
 }
