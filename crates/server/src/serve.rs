@@ -144,6 +144,7 @@ impl Server {
     /// service. None waits for the other: a mistake in the configuration keeps no executable from its pool. All log their
     /// results.
     fn reload(&self) {
+        tracing::info!(target: "procpool::audit", principal = "a signal", order = "SIGHUP", "an order");
         let keys = self.keys.clone();
         tokio::task::spawn_blocking(move || keys.reload());
         if let Some(coordinator) = self.coordinator.get().cloned() {

@@ -2,7 +2,6 @@
 
 use super::principal::Principal;
 use axum::response::Response;
-use http::Method;
 use http::request::Parts;
 use std::future::Future;
 
@@ -10,15 +9,17 @@ use std::future::Future;
 pub(super) struct Order {
     principal: Principal,
     peer: String,
-    method: Method,
+    /// The method and the route.
+    order: String,
     object: String,
     /// `None` of one that nobody waited for.
     status: Option<u16>,
 }
 
 impl Order {
-    pub(super) fn new(principal: Principal, peer: String, head: &Parts) -> Self {
-        Self { principal, peer, method: head.method.clone(), object: path_of(head), status: None }
+    pub(super) fn new(route: &str, principal: Principal, peer: String, head: &Parts) -> Self {
+        let order = format!("{} {route}", head.method);
+        Self { principal, peer, order, object: path_of(head), status: None }
     }
 
     pub(super) async fn run(mut self, answer: impl Future<Output = Response>) -> Response {
@@ -35,9 +36,9 @@ pub(super) fn path_of(head: &Parts) -> String {
 
 impl Drop for Order {
     fn drop(&mut self) {
-        let Self { principal, peer, method, object, status } = self;
-        let (principal, order) = (&**principal.name(), method.as_str());
+        let Self { principal, peer, order, object, status } = self;
+        let principal = &**principal.name();
         let result = status.map_or_else(|| "given up".to_owned(), |status| status.to_string());
-        tracing::info!(target: "procpool::audit", principal, peer, order, ?object, result, "an order");
+        tracing::info!(target: "procpool::audit", principal, peer, order, object, result, "an order");
     }
 }

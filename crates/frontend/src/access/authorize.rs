@@ -52,7 +52,7 @@ pub(crate) async fn authorize(
     let order = match access {
         Access::Needs(scope) if scope.is_of_operators() => {
             let peer = asker.peer(&head);
-            Some(Order::new(asker.principal, peer, &head))
+            Some(Order::new(terms.path, asker.principal, peer, &head))
         }
         _ => None,
     };
@@ -70,6 +70,8 @@ pub(crate) async fn authorize(
 /// The terms of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
+    /// The route's path, with its parameters' names.
+    pub(crate) path: &'static str,
     pub(crate) access: Access,
     /// Whether each request is a job, and counts towards the quota of its token.
     pub(crate) runs_job: bool,

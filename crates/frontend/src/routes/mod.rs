@@ -68,12 +68,12 @@ fn map() -> Vec<Route> {
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let open = |router: Router<Arc<Shared>>, route: Route| {
         if route.terms.are_open(&shared) {
-            return router.route(route.path, route.handler);
+            return router.route(route.terms.path, route.handler);
         }
         let gate = from_fn_with_state((shared.clone(), route.terms), authorize);
         let handler =
             if route.takes_all { route.handler.layer(gate) } else { route.handler.route_layer(gate) };
-        router.route(route.path, handler)
+        router.route(route.terms.path, handler)
     };
     map()
         .into_iter()
@@ -86,13 +86,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 /// Returns the method, the path and the terms of every route.
 pub fn routes() -> impl Iterator<Item = (Method, &'static str, Access)> {
-    map().into_iter().map(|Route { method, path, terms, .. }| (method, path, terms.access))
+    map().into_iter().map(|Route { method, terms, .. }| (method, terms.path, terms.access))
 }
 
 /// A method of a path.
 struct Route {
     method: Method,
-    path: &'static str,
     terms: Terms,
     /// It refuses other methods itself.
     takes_all: bool,
@@ -106,8 +105,8 @@ impl Route {
         path: &'static str,
         handler: MethodRouter<Arc<Shared>>,
     ) -> Self {
-        let terms = Terms { access: access.into(), runs_job: false };
-        Self { method, path, terms, takes_all: false, handler }
+        let terms = Terms { path, access: access.into(), runs_job: false };
+        Self { method, terms, takes_all: false, handler }
     }
 
     /// Each request is a job.
