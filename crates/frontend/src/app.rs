@@ -28,7 +28,7 @@ pub struct App {
     bounds: Bounds,
 }
 
-/// What all listeners have together.
+/// The bounds that all listeners have together.
 #[derive(Clone)]
 struct Bounds {
     /// Bytes of request bodies, held until their jobs release them.

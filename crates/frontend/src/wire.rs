@@ -132,6 +132,7 @@ impl Wire {
         let zeros = self.zeros.load(Relaxed);
         if zeros < MAX_ZEROS
             && self.between_messages.load(Relaxed)
+            && !self.is_encrypted
             && let Ok(sent) = self.stream.try_write(b"0")
         {
             self.zeros.store(zeros + sent, Relaxed);

@@ -6,7 +6,7 @@ use super::keyed::{self, KeyPrefix};
 use super::lines::{Line, Lines};
 use super::under_way::{Place, Stage, UnderWay};
 use super::window::Window;
-use crate::access::Permit;
+use crate::access::{Permit, Principal};
 use crate::app::Shared;
 use crate::body;
 use crate::budget::Share;
@@ -41,9 +41,8 @@ pub(crate) struct Template {
     pub(crate) priority: Priority,
     pub(crate) tenant: Option<ClientName>,
     pub(crate) client: Option<ClientName>,
-    pub(crate) principal: ClientName,
-    /// The batch's part of a quota.
-    pub(crate) _permit: Permit,
+    /// Each line counts towards its quota.
+    pub(crate) principal: Principal,
 }
 
 /// In which order outcomes are answered.
@@ -60,8 +59,10 @@ pub(crate) struct Batch {
     /// `None` once nothing more is read.
     source: Option<Body>,
     lines: Lines,
+    /// The line that waits for its part of the quota.
+    held: Option<(u64, Bytes)>,
     /// The line that waits for room in the queue.
-    offering: Option<(Place, BoxFuture<'static, Stage>)>,
+    offering: Option<(Place, Permit, BoxFuture<'static, Stage>)>,
     under_way: UnderWay,
     window: Window,
     answers: Answers,
@@ -69,7 +70,7 @@ pub(crate) struct Batch {
     drain: Option<BoxFuture<'static, ()>>,
     /// Runs while the client sends nothing and no line is under way.
     silence: Option<Pin<Box<Sleep>>>,
-    /// Runs while the server has no memory left.
+    /// Runs while the server has no memory left, or the client's quota no part.
     pause: Option<Pin<Box<Sleep>>>,
     /// Bytes of its inputs, counted among all bodies, and of its outcomes, counted among all answers.
     inputs: Share,
@@ -96,6 +97,7 @@ impl Batch {
             template,
             source: Some(rest),
             lines,
+            held: None,
             offering: None,
             under_way: UnderWay::new(order == Order::Lines),
             window,
@@ -117,8 +119,8 @@ impl Batch {
         {
             self.drain = None;
             self.source = None;
-            if let Some((place, _)) = self.offering.take() {
-                self.under_way.push(place, Stage::Ended(self.shutting_down()));
+            if let Some((place, _, _)) = self.offering.take() {
+                self.under_way.push(place, Stage::Ended(self.shutting_down()), None);
             }
         }
     }
@@ -140,19 +142,24 @@ impl Batch {
     fn fill(&mut self, cx: &mut Context<'_>) -> bool {
         let mut any = false;
         for _ in 0..TURN {
-            if let Some((place, offer)) = &mut self.offering {
+            if let Some((place, permit, offer)) = &mut self.offering {
                 let Poll::Ready(stage) = offer.as_mut().poll(cx) else { return any };
-                self.under_way.push(*place, stage);
+                self.under_way.push(*place, stage, Some(permit.clone()));
                 self.offering = None;
                 any = true;
             }
             if !self.window.has_room() || self.has_to_pause(cx) {
                 return any;
             }
-            match self.lines.next() {
+            let held = self.held.take().map(|(number, text)| (number, Line::Text(text)));
+            match held.or_else(|| self.lines.next()) {
                 Some((number, line)) => self.begin(number, line),
                 None if self.read(cx) => {}
                 None => return any,
+            }
+            if self.held.is_some() {
+                self.pause_for(cx);
+                return any;
             }
             any = true;
         }
@@ -165,11 +172,13 @@ impl Batch {
             self.pause = None;
             return false;
         }
-        loop {
-            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
-            if pause.as_mut().poll(cx).is_pending() {
-                return true;
-            }
+        self.pause_for(cx);
+        true
+    }
+
+    /// Arranges for another look after a pause.
+    fn pause_for(&mut self, cx: &mut Context<'_>) {
+        while self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE))).as_mut().poll(cx).is_ready() {
             self.pause = None;
         }
     }
@@ -214,45 +223,51 @@ impl Batch {
     fn end_by(&mut self, end: End) {
         self.source = None;
         let place = Place { number: self.lines.number(), size: 0 };
-        self.push(place, Stage::Ended(end));
+        self.push(place, Stage::Ended(end), None);
     }
 
+    /// Begins the job of a line, or holds it while its client's quota has no part for it.
     fn begin(&mut self, number: u64, line: Line) {
         let config = &self.shared.app.config;
         let text = match line {
             Line::Text(text) => text,
             Line::TooLong => {
                 let end = End::bad_input(body::line_too_long(config));
-                return self.push(Place { number, size: 0 }, Stage::Ended(end));
+                return self.push(Place { number, size: 0 }, Stage::Ended(end), None);
             }
         };
         let place = Place { number, size: text.len() };
         if self.drain.is_none() {
             let end = self.shutting_down();
-            self.push(place, Stage::Ended(end));
-        } else if let Some(checked) = json::check_line(&text) {
-            match checked {
-                Ok(()) => match self.offer(place, text) {
-                    Ok(stage) => self.push(place, stage),
-                    Err(waiting) => self.wait(place, waiting),
-                },
-                Err(problem) => self.push(place, Stage::Ended(End::bad_input(problem))),
+            return self.push(place, Stage::Ended(end), None);
+        }
+        let Ok(permit) = self.template.principal.admit().map(|admission| admission.permit) else {
+            self.held = Some((number, text));
+            return;
+        };
+        match json::check_line(&text) {
+            Some(Ok(())) => match self.offer(place, &permit, text) {
+                Ok(stage) => self.push(place, stage, Some(permit)),
+                Err(waiting) => self.wait(place, permit, waiting),
+            },
+            Some(Err(problem)) => self.push(place, Stage::Ended(End::bad_input(problem)), None),
+            None => {
+                // Its check takes long enough for a thread of its own.
+                let offer = self.offer_checked(place, &permit, text);
+                self.wait(place, permit, offer);
             }
-        } else {
-            // Its check takes long enough for a thread of its own.
-            let offer = self.offer_checked(place, text);
-            self.wait(place, offer);
         }
     }
 
-    fn offer_checked(&self, place: Place, text: Bytes) -> BoxFuture<'static, Stage> {
+    fn offer_checked(&self, place: Place, permit: &Permit, text: Bytes) -> BoxFuture<'static, Stage> {
         let (shared, asked) = (self.shared.clone(), self.template.limits);
-        let (job, prefix) = (self.template.job(text.clone()), self.template.key_prefix.clone());
+        let job = self.template.job(text.clone());
+        let keyed = self.template.key_prefix.clone().map(|prefix| (prefix, permit.clone()));
         Box::pin(async move {
             if let Err(problem) = json::checked_line(text).await {
                 return Stage::Ended(End::bad_input(problem));
             }
-            match offer(&shared, job, prefix, place, asked) {
+            match offer(&shared, job, keyed, place, asked) {
                 Ok(stage) => stage,
                 Err(waiting) => waiting.await,
             }
@@ -260,19 +275,20 @@ impl Batch {
     }
 
     /// Offers a job; the error is the wait for room.
-    fn offer(&self, place: Place, text: Bytes) -> Result<Stage, BoxFuture<'static, Stage>> {
+    fn offer(&self, place: Place, permit: &Permit, text: Bytes) -> Result<Stage, BoxFuture<'static, Stage>> {
         let Template { limits, key_prefix, .. } = &self.template;
-        offer(&self.shared, self.template.job(text), key_prefix.clone(), place, *limits)
+        let keyed = key_prefix.clone().map(|prefix| (prefix, permit.clone()));
+        offer(&self.shared, self.template.job(text), keyed, place, *limits)
     }
 
-    fn wait(&mut self, place: Place, offer: BoxFuture<'static, Stage>) {
+    fn wait(&mut self, place: Place, permit: Permit, offer: BoxFuture<'static, Stage>) {
         self.window.give(place.size);
-        self.offering = Some((place, offer));
+        self.offering = Some((place, permit, offer));
     }
 
-    fn push(&mut self, place: Place, stage: Stage) {
+    fn push(&mut self, place: Place, stage: Stage, permit: Option<Permit>) {
         self.window.give(place.size);
-        self.under_way.push(place, stage);
+        self.under_way.push(place, stage, permit);
     }
 
     fn shutting_down(&self) -> End {
@@ -281,7 +297,10 @@ impl Batch {
 
     /// Counts what it holds among that of others.
     fn count(&mut self) {
-        self.inputs.set((self.window.inputs() + self.lines.held()) as u64);
+        self.inputs.set(
+            (self.window.inputs() + self.lines.held() + self.held.as_ref().map_or(0, |(_, text)| text.len()))
+                as u64,
+        );
         self.outputs.set(self.answers.held() as u64);
     }
 }
@@ -289,12 +308,12 @@ impl Batch {
 fn offer(
     shared: &Arc<Shared>,
     job: Submission,
-    prefix: Option<KeyPrefix>,
+    keyed: Option<(KeyPrefix, Permit)>,
     place: Place,
     asked: JobLimits,
 ) -> Result<Stage, BoxFuture<'static, Stage>> {
-    if let Some(prefix) = prefix {
-        return Err(Box::pin(keyed::offer(shared.clone(), job, prefix, place.number, asked)));
+    if let Some(keyed) = keyed {
+        return Err(Box::pin(keyed::offer(shared.clone(), job, keyed, place.number, asked)));
     }
     let refused = move |error: JobError| Stage::Ended(End::of(error, asked));
     match shared.app.engine.offer(job) {
@@ -313,7 +332,7 @@ impl Template {
         job.priority = self.priority;
         job.tenant.clone_from(&self.tenant);
         job.client.clone_from(&self.client);
-        job.principal = Some(self.principal.clone());
+        job.principal = Some(self.principal.name().clone());
         job
     }
 }
@@ -339,7 +358,7 @@ impl HttpBody for Batch {
             }
             if !any {
                 this.count();
-                let is_done = this.source.is_none() && this.window.is_empty();
+                let is_done = this.source.is_none() && this.window.is_empty() && this.held.is_none();
                 return if is_done { Poll::Ready(None) } else { Poll::Pending };
             }
         }

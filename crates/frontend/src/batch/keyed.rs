@@ -2,6 +2,7 @@
 
 use super::end::End;
 use super::under_way::Stage;
+use crate::access::Permit;
 use crate::app::Shared;
 use crate::{fingerprint, handover};
 use procpool_jobs::Order;
@@ -39,7 +40,7 @@ impl KeyPrefix {
 pub(super) async fn offer(
     shared: Arc<Shared>,
     job: Submission,
-    prefix: KeyPrefix,
+    (prefix, permit): (KeyPrefix, Permit),
     line: u64,
     asked: JobLimits,
 ) -> Stage {
@@ -47,6 +48,7 @@ pub(super) async fn offer(
     let fingerprint = fingerprint::of(&job).await;
     loop {
         let mut order = Order::new(job.clone());
+        order.held = Some(Arc::new(permit.clone()));
         order.principal = job.principal.as_deref().map(Into::into);
         order.key = Some((key.clone(), fingerprint));
         // A job of the same key that runs already is waited for.

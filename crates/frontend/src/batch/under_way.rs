@@ -1,6 +1,7 @@
 //! The lines of a batch that wait for their outcomes, in the order of the lines or in that of their ends.
 
 use super::end::End;
+use crate::access::Permit;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use procpool_protocol::engine::BoxFuture;
 use procpool_protocol::outcome::Finished;
@@ -30,6 +31,8 @@ pub(super) struct Entry {
     place: Place,
     /// `None` once it has returned its outcome.
     stage: Option<Stage>,
+    /// The line's part of a quota. `None` for one that was refused before.
+    _permit: Option<Permit>,
 }
 
 /// See the module.
@@ -44,8 +47,8 @@ impl UnderWay {
         if is_ordered { Self::Ordered(VecDeque::new()) } else { Self::AsTheyEnd(FuturesUnordered::new()) }
     }
 
-    pub(super) fn push(&mut self, place: Place, stage: Stage) {
-        let entry = Entry { place, stage: Some(stage) };
+    pub(super) fn push(&mut self, place: Place, stage: Stage, permit: Option<Permit>) {
+        let entry = Entry { place, stage: Some(stage), _permit: permit };
         match self {
             Self::Ordered(entries) => entries.push_back(entry),
             Self::AsTheyEnd(entries) => entries.push(entry),
@@ -112,7 +115,7 @@ mod tests {
                     Finished::new(JobId::from_bits(1), Timing::default(), Ok(Payload::json("1")))
                 });
                 let place = Place { number: index as u64 + 1, size: 0 };
-                under_way.push(place, Stage::Running(outcome));
+                under_way.push(place, Stage::Running(outcome), None);
                 Some(end)
             };
             Self((0..count).map(begin).collect())

@@ -8,6 +8,7 @@ mod raw;
 
 use format::Format;
 
+use crate::access::Permit;
 use crate::answer;
 use crate::app::Shared;
 use crate::config::OnDisconnect;
@@ -35,6 +36,8 @@ struct Reading {
     events: Option<JobEvents>,
     /// `None` once it was told.
     outcome: Option<BoxFuture<'static, Finished>>,
+    /// The job's part of a quota, which counts as long as the job is read.
+    _permit: Permit,
 }
 
 /// Returns the form in which a request wants to read its job as it runs, or `None` if it wants the outcome.
@@ -63,6 +66,7 @@ pub(crate) async fn run(
     job: Submission,
     format: Format,
     memory: Option<Memory>,
+    permit: Permit,
 ) -> Result<Response, Problem> {
     if shared.answers.is_spent() {
         return Err(answer::no_room());
@@ -70,13 +74,13 @@ pub(crate) async fn run(
     match format {
         Format::Events | Format::Lines => {
             let place = shared.live.enter()?;
-            Ok(events::answer(shared, begin(shared, job)?, format, place))
+            Ok(events::answer(shared, begin(shared, job, permit)?, format, place))
         }
-        Format::Raw => raw::answer(shared, begin(shared, job)?, memory).await,
+        Format::Raw => raw::answer(shared, begin(shared, job, permit)?, memory).await,
     }
 }
 
-fn begin(shared: &Shared, job: Submission) -> Result<Reading, Problem> {
+fn begin(shared: &Shared, job: Submission, permit: Permit) -> Result<Reading, Problem> {
     let asked = job.limits;
     let Watched { accepted, events, .. } =
         shared.app.engine.submit_watched(JobId::from_bits(rand::random()), job)?;
@@ -86,7 +90,7 @@ fn begin(shared: &Shared, job: Submission) -> Result<Reading, Problem> {
         OnDisconnect::Cancel => accepted.outcome,
         OnDisconnect::Detach => Box::pin(Detaching::from(accepted)),
     };
-    Ok(Reading { job: id, asked, events: Some(events), outcome: Some(outcome) })
+    Ok(Reading { job: id, asked, events: Some(events), outcome: Some(outcome), _permit: permit })
 }
 
 /// Returns a 200 whose body is sent as it comes, of this job if it is of one.

@@ -1,6 +1,6 @@
 //! Running many jobs by one request.
 
-use crate::access::{Permit, Principal};
+use crate::access::Principal;
 use crate::app::Shared;
 use crate::batch::{Batch, KeyPrefix, Order, Template};
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
@@ -22,7 +22,6 @@ pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
     principal: Principal,
-    permit: Permit,
     request: Request,
 ) -> Result<Response, Problem> {
     let [timeout, run_timeout] = JOB_LIMITS;
@@ -34,8 +33,7 @@ pub(super) async fn create(
         limits: parameters.job_limits()?,
         priority: principal.priority(parameters.priority()?)?,
         tenant: parameters.tenant()?.or_else(|| principal.tenant()),
-        principal: principal.name().clone(),
-        _permit: permit,
+        principal,
         client: remote::client(request.extensions()),
         key_prefix: key_prefix(&parameters)?,
         pool,

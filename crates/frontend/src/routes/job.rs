@@ -102,7 +102,8 @@ pub(super) async fn cancel(
             Some(record) => finished_already(&record),
             None => gone(job),
         }),
-        Cancelled::Unknown if shared.app.engine.cancel(job) => {
+        // Nothing says whose pool it is that such a job is in.
+        Cancelled::Unknown if !principal.is_bound_to_pools() && shared.app.engine.cancel(job) => {
             let mut response = json(&Cancelling { id: job, cancelling: true });
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)

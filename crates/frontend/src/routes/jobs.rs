@@ -43,7 +43,7 @@ pub(super) async fn create(
     (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
     match (handover, format) {
         (Some(handover), _) => handover::run(&shared, order(job, permit), handover, memory).await,
-        (None, Some(format)) => reading::run(&shared, job, format, memory).await,
+        (None, Some(format)) => reading::run(&shared, job, format, memory, permit).await,
         (None, None) => answer::run(&shared, job, answer::as_is, memory).await,
     }
 }

@@ -37,7 +37,8 @@ fn map() -> Vec<Route> {
         Route { takes_all: true, ..Route::new(Method::GET, Submit, "/compute", any(seed::compute)) }
             .of_a_job(),
         post(Submit, "/v1/pools/{pool}/jobs", jobs::create).of_a_job(),
-        post(Submit, "/v1/pools/{pool}/batch", batch::create).of_a_job(),
+        // Each of its lines is a job, which counts by itself.
+        post(Submit, "/v1/pools/{pool}/batch", batch::create),
         get(Read, "/v1/jobs", job_list::list),
         post(Operate, "/v1/jobs/cancel", job_list::cancel),
         get(Read, "/v1/jobs/{id}", job::show),

@@ -148,3 +148,40 @@ async fn what_other_pools_have_is_not_there_for_a_token_of_some_pools() {
     assert_eq!((worker.status, worker.kind().as_str()), (404, "unknown_worker"));
     ends.recv().await.unwrap().send(Ok(Payload::json("102334155"))).unwrap();
 }
+
+#[tokio::test]
+async fn each_line_of_a_batch_counts_and_a_batch_waits_for_its_part() {
+    let (engine, mut events, release) = holding();
+    let server = Server::with_tokens(engine.clone(), &Tokens::new(at_most(2))).await;
+    let mut batch = server.connect().await;
+    batch.send(post_text("/v1/pools/fib/batch?order=none", CI, "1\n2\n3\n4\n5\n")).await;
+    assert_eq!(batch.head().await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    }
+    assert_eq!(server.post_as(JOBS, CI, "40").await.status, 429, "its lines are all that the token may have");
+    assert_eq!(engine.jobs_seen(), 2);
+    release.add_permits(5);
+    let outcomes = batch.chunks().await;
+    assert_eq!(outcomes.matches(r#""outcome":"ok""#).count(), 5, "no line is refused: {outcomes}");
+    let again = async {
+        release.add_permits(1);
+        while server.post_as(JOBS, CI, "40").await.status != 200 {}
+    };
+    soon(again).await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_read_as_it_runs_counts_until_its_end() {
+    let (engine, mut events, release) = holding();
+    let server = Server::with_tokens(engine, &Tokens::new(at_most(1))).await;
+    let mut reader = server.connect().await;
+    reader.send(post_text(JOBS, &format!("{CI}\r\nAccept: application/x-ndjson"), "40")).await;
+    assert_eq!(reader.head().await.status, 200);
+    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    assert_eq!(server.post_as(JOBS, CI, "40").await.status, 429);
+    release.add_permits(2);
+    reader.chunks().await;
+    let again = async { while server.post_as(JOBS, CI, "40").await.status != 200 {} };
+    soon(again).await;
+}
