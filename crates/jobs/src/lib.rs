@@ -43,6 +43,7 @@
 
 mod bells;
 mod clock;
+mod compact;
 mod expiry;
 mod interface;
 mod local;

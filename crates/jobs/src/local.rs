@@ -3,12 +3,13 @@
 
 use crate::bells::{Bells, Listener};
 use crate::clock::Clock;
+use crate::compact::compact;
 use crate::expiry::{self, Alarm};
 use crate::interface::{Enqueued, Jobs, Order};
 use crate::running;
 use procpool_protocol::engine::{BoxFuture, Engine, Submission};
 use procpool_protocol::outcome::{Finished, Refusal, Refused};
-use procpool_protocol::{JobError, JobId};
+use procpool_protocol::{JobError, JobId, Payload};
 use procpool_registry::{
     self as registry, Cancelled, Cursor, Decision, Effect, Event, Filter, ForeignCursor, Handled, Offer,
     Page, Record, Registry, ResultState, Resumed, Selection, Settings, SettingsError, Time, Trial,
@@ -34,6 +35,8 @@ impl fmt::Debug for LocalJobs {
 pub(crate) struct Inner {
     engine: Arc<dyn Engine>,
     registry: Mutex<Registry>,
+    max_input_bytes: u64,
+    max_result_bytes: u64,
     bells: Arc<Bells>,
     clock: Clock,
     alarm: Arc<Alarm>,
@@ -55,6 +58,8 @@ impl LocalJobs {
         Ok(Self(Arc::new(Inner {
             engine,
             registry: Mutex::new(Registry::new(settings, rand::random())?),
+            max_input_bytes: settings.max_input_bytes,
+            max_result_bytes: settings.max_result_bytes,
             bells: Arc::default(),
             clock: Clock::new(),
             alarm: Arc::default(),
@@ -119,7 +124,22 @@ impl Inner {
         lock(&self.registry)
     }
 
-    fn enqueue(self: &Arc<Self>, order: Order) -> Result<Enqueued, JobError> {
+    /// Returns whether there can be room for an output.
+    pub(crate) fn may_hold_result(&self, output: &Payload) -> bool {
+        output.bytes.len() as u64 <= self.max_result_bytes
+    }
+
+    /// Returns the copy of a job's input for a rerun, if there can be room for it.
+    async fn to_hold(&self, job: &Submission) -> Option<Arc<Submission>> {
+        if job.input.bytes.len() as u64 > self.max_input_bytes {
+            return None;
+        }
+        let mut copy = job.clone();
+        copy.input = compact(&job.input).await;
+        Some(Arc::new(copy))
+    }
+
+    fn enqueue(self: &Arc<Self>, order: Order, input: Option<Arc<Submission>>) -> Result<Enqueued, JobError> {
         if !self.has_expiry.swap(true, Ordering::Relaxed) {
             tokio::spawn(expiry::run(Arc::downgrade(self), self.alarm.clone()));
         }
@@ -129,7 +149,7 @@ impl Inner {
         (offer.principal, offer.key, offer.wait, offer.rerun_of) = (principal, key, wait, rerun_of);
         offer.priority = job.priority;
         offer.deadline = self.engine.limits_of(&job).timeout.map(|timeout| self.clock.now() + timeout);
-        offer.input = Some(Arc::new(job.clone()));
+        offer.input = input;
         let decision = self.act(|registry, now| registry.offer(now, offer));
         let decision = decision.map_err(|refused| no_room(&job.pool, refused))?;
         let record = decision.record().clone();
@@ -201,7 +221,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Jobs for LocalJobs {
     fn enqueue(&self, order: Order) -> BoxFuture<'_, Result<Enqueued, JobError>> {
-        Box::pin(async move { self.0.enqueue(order) })
+        Box::pin(async move {
+            let input = self.0.to_hold(&order.job).await;
+            self.0.enqueue(order, input)
+        })
     }
 
     fn job(&self, job: JobId) -> BoxFuture<'_, Option<Arc<Record>>> {

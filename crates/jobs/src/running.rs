@@ -1,5 +1,6 @@
 //! The life of one job, from its acceptance to its outcome: everything that its engine reports goes to the registry.
 
+use crate::compact::{compact, compact_chunk};
 use crate::local::Inner;
 use procpool_protocol::engine::{JobEvent, JobLimits, Watched};
 use procpool_protocol::outcome::Finished;
@@ -24,6 +25,11 @@ pub(crate) async fn run(inner: Arc<Inner>, job: JobId, watched: Watched, asked: 
     }
     finished.id = job;
     remember(&mut finished, asked);
+    if let Ok(output) = &mut finished.result
+        && inner.may_hold_result(output)
+    {
+        *output = compact(output).await;
+    }
     inner.finish(job, finished);
 }
 
@@ -32,7 +38,7 @@ fn report(inner: &Inner, job: JobId, event: JobEvent) {
         JobEvent::Started { attempt, worker, .. } => Event::started(attempt, worker),
         JobEvent::Returned => Event::Returned,
         JobEvent::Progress(progress) => Event::Progress(progress),
-        JobEvent::Chunk(chunk) => Event::Chunk(chunk),
+        JobEvent::Chunk(chunk) => Event::Chunk(compact_chunk(&chunk)),
         _ => return,
     };
     inner.handle(job, event);

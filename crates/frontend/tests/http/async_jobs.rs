@@ -4,7 +4,7 @@ use crate::client::{Reply, soon};
 use crate::fake::{Fake, ID_TEXT, Reaction};
 use crate::outcomes::{Row, outcomes};
 use crate::server::Server;
-use procpool_frontend::OnDisconnect;
+use procpool_frontend::{HttpConfig, OnDisconnect};
 use procpool_protocol::engine::JobEvent;
 use procpool_protocol::{JobError, JobId, Payload};
 use serde_json::{Value, json};
@@ -233,6 +233,24 @@ async fn a_result_that_is_not_held_reaches_who_waits_for_it_and_is_gone_for_othe
     assert_eq!((gone.status, gone.kind().as_str()), (410, "result_expired"));
     assert_eq!(gone.problem()["outcome"], "ok");
     assert_eq!(server.get(&path).await.json()["state"], "finished");
+}
+
+#[tokio::test]
+async fn inputs_that_are_kept_for_a_rerun_leave_room_for_bodies() {
+    let engine = Fake::echo();
+    let limits = |config: &mut HttpConfig| (config.max_body, config.max_bodies) = (10_000, 10_000);
+    let server = Server::with(engine.clone(), limits).await;
+    let input = format!("\"{}\"", "x".repeat(9_000));
+    for _ in 0..5 {
+        let reply = server.post_as(JOBS, "Prefer: wait=30", &input).await;
+        assert!(reply.status == 200 && reply.text() == input, "{}", reply.status);
+        // A pool forgets the input, which this engine remembers for its tests.
+        engine.seen.lock().unwrap().clear();
+        let again = format!("/v1/jobs/{}/rerun", reply.header("job-id").unwrap());
+        let again = server.post_as(&again, "Prefer: wait=30", "").await;
+        assert!(again.status == 200 && again.text() == input, "{}", again.status);
+        engine.seen.lock().unwrap().clear();
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use procpool_protocol::{Encoding, JobError, Payload, Stage};
 use procpool_registry::{
     Cancelled, Decision, Fingerprint, Happened, KeyText, ResultState, Resumed, Settings, State, Wait,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -152,6 +152,42 @@ fn no_request_hears_of_a_job_under_its_key_that_the_pool_is_about_to_refuse() {
         }
     });
     assert_eq!(engine.count(), 32, "each was offered: the key is free");
+}
+
+/// Bytes as the server hands them over: a part of a large buffer, which counts towards a budget until it is dropped.
+fn part_of_a_buffer(text: &'static str) -> (Payload, Weak<()>) {
+    struct Part(&'static str, #[allow(dead_code, reason = "its drop is seen")] Arc<()>);
+    impl AsRef<[u8]> for Part {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_bytes()
+        }
+    }
+    let buffer = Arc::new(());
+    let seen = Arc::downgrade(&buffer);
+    (Payload::json(bytes::Bytes::from_owner(Part(text, buffer))), seen)
+}
+
+#[tokio::test]
+async fn what_is_held_for_long_holds_no_buffer_of_others() {
+    let engine = Scripted::new();
+    let jobs = jobs(&engine);
+    let (input, input_buffer) = part_of_a_buffer("7");
+    let (chunk, chunk_buffer) = part_of_a_buffer("[1]");
+    let (output, output_buffer) = part_of_a_buffer("13");
+    let mut order = order();
+    order.job.input = input;
+    let enqueued = jobs.enqueue(order).await.unwrap();
+    let id = enqueued.decision.record().id;
+    // The engine of this test has dropped its copy.
+    assert!(input_buffer.upgrade().is_none(), "the input");
+    engine.only().say(JobEvent::Chunk(chunk));
+    engine.only().say(JobEvent::started(1, "fib-0"));
+    engine.only().end(Ok(output));
+    timeout(SOON, enqueued.outcome).await.unwrap().unwrap();
+    assert!(output_buffer.upgrade().is_none() && chunk_buffer.upgrade().is_none(), "output and chunk");
+    assert_eq!(jobs.input(id).await.unwrap().input, Payload::json("7"));
+    let ResultState::Finished(_, finished) = jobs.result(id).await else { panic!("a result") };
+    assert_eq!(finished.result.as_ref().unwrap(), &Payload::json("13"));
 }
 
 #[tokio::test]
