@@ -108,11 +108,6 @@ impl Error {
             _ => ExitCode::FAILURE,
         }
     }
-
-    /// Returns whether there is nothing to say about it: the reader of standard output has gone by itself.
-    pub(crate) fn is_unheard(&self) -> bool {
-        matches!(self, Self::Remote(RemoteError::ReaderGone))
-    }
 }
 
 /// Returns the advice about an address that cannot be used.

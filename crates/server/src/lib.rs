@@ -20,7 +20,7 @@
 //! - `serve` prints `listening on http://HOST:PORT` or `listening on unix:/PATH` on standard output once every pool has a
 //!   worker and requests are taken; with port 0, `PORT` is the real port. Nothing else goes to standard output.
 //! - `run` prints the output and a newline on standard output; raw bytes are written as they are.
-//! - Errors are one line on standard error that begins with `error: `; where a configuration file is
+//! - Errors are one line on standard error that begins with `error: ` (with `-o json` it is the server's problem); where a configuration file is
 //!   wrong, it goes on with `FILE:LINE:COLUMN: ` and that line of the file follows.
 //! - Exit codes: 0 done, or stopped by one signal; 1 an error; 2 a wrong command line; 130 and 143
 //!   ended by SIGINT and SIGTERM (a second one, in the case of `serve`). `replay` becomes the worker executable,
@@ -67,6 +67,7 @@ mod trust;
 mod words;
 
 use clap::Parser;
+use cli::remote::Form;
 use cli::{Cli, Command};
 use error::Error;
 use procpool_client::Ending;
@@ -88,9 +89,13 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     survives.and_then(|()| log_and_execute(cli)).unwrap_or_else(|error| {
         // With standard error closed there is nobody left to tell.
-        if !error.is_unheard() {
-            let _ = writeln!(std::io::stderr(), "error: {}", shown(&error));
-        }
+        let _ = match &error {
+            Error::Remote(RemoteError::ReaderGone) => Ok(()),
+            Error::Remote(RemoteError::Document { document, .. }) => {
+                writeln!(std::io::stderr(), "{document}")
+            }
+            error => writeln!(std::io::stderr(), "error: {}", shown(error)),
+        };
         error.exit_code()
     })
 }
@@ -124,22 +129,23 @@ fn execute(command: Command) -> Result<ExitCode, Error> {
         Command::Replay(args) => Err(replay::replay(&args)),
         Command::Conform(args) => conform::conform(args),
         Command::Token(args) => token::token(&args.command),
-        Command::Job(args) => as_client(remote::job(args)),
-        Command::Pool(args) => as_client(remote::pool(args)),
-        Command::Worker(args) => as_client(remote::worker(args)),
-        Command::Batch(args) => as_client(remote::batch(args)),
-        Command::Health(args) => as_client(remote::health(args)),
+        Command::Job(args) => as_client(args.output.output, remote::job(args)),
+        Command::Pool(args) => as_client(args.output.output, remote::pool(args)),
+        Command::Worker(args) => as_client(args.output.output, remote::worker(args)),
+        Command::Batch(args) => as_client(Form::Table, remote::batch(args)),
+        Command::Health(args) => as_client(Form::Table, remote::health(args)),
         Command::Completions { shell } => papers::completions(shell),
         Command::Man { directory } => papers::man(&directory),
     }
 }
 
 /// Runs a client to its end, on this thread. Signals have their default actions.
-fn as_client(work: impl Future<Output = Result<Ending, RemoteError>>) -> Result<ExitCode, Error> {
+fn as_client(form: Form, work: impl Future<Output = Result<Ending, RemoteError>>) -> Result<ExitCode, Error> {
     procpool_coordinator::unblock_stop_signals().map_err(Error::Signals)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.map_err(Error::Runtime)?.block_on(work);
-    Ok(ExitCode::from(ended?.code()))
+    let ended = ended.map_err(|error| error.in_form(form))?;
+    Ok(ExitCode::from(ended.code()))
 }
 
 /// Runs to the end on every processor; what is still there afterwards is dropped.

@@ -53,6 +53,17 @@ async fn a_refused_job_did_not_run_and_is_told_from_a_failed_one() {
 }
 
 #[tokio::test]
+async fn a_program_gets_the_problem_to_the_letter() {
+    let server = Server::start().await;
+    let ended = procpool(&server, &["job", "submit", "fib", "94", "-o", "json"]).await;
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{ended:?}");
+    let problem: serde_json::Value = serde_json::from_str(&ended.stderr).unwrap();
+    assert_eq!((&problem["outcome"], &problem["code"]), (&"failed".into(), &"too_large".into()));
+    let nowhere = procpool(&server, &["job", "show", "none", "-o", "jsonl"]).await;
+    assert_eq!((nowhere.code, &nowhere.stderr[..1]), (Some(4), "{"), "{nowhere:?}");
+}
+
+#[tokio::test]
 async fn words_of_a_worker_do_not_drive_the_terminal() {
     let server = Server::of_verbs(1, "").await;
     let evil = r#"{"break":"a\u001b[2Jb\u202ec"}"#;

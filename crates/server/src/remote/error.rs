@@ -1,8 +1,10 @@
 //! Why a command against a running server did not end well, and its exit code.
 
+use crate::cli::remote::Form;
 use crate::input::InputError;
 use procpool_client::address::InvalidAddress;
 use procpool_client::{ClientError, Ending};
+use procpool_protocol::printable::printable_json;
 use std::io;
 use std::path::PathBuf;
 
@@ -15,6 +17,14 @@ pub(crate) enum RemoteError {
     /// There is no good answer.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The server answered with a problem, and a program reads it.
+    #[error("{document}")]
+    Document {
+        /// The problem, on one line.
+        document: String,
+        /// How the command ends.
+        ending: Ending,
+    },
     /// The environment names no server.
     #[error("failed to read PROCPOOL_SERVER: {0}")]
     Address(InvalidAddress),
@@ -96,10 +106,23 @@ impl RemoteError {
         }
     }
 
+    /// Returns the same error, or the document of its problem where a program reads it.
+    pub(crate) fn in_form(self, form: Form) -> Self {
+        match self {
+            Self::Client(ClientError::Problem(problem)) if matches!(form, Form::Json | Form::Jsonl) => {
+                // A line break in it stands between two tokens.
+                let document = String::from_utf8_lossy(&problem.document).replace(['\n', '\r'], " ");
+                Self::Document { document: printable_json(&document).into_owned(), ending: problem.ending() }
+            }
+            error => error,
+        }
+    }
+
     /// Returns the exit code of the command.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Client(error) | Self::BatchBroke { reason: error, .. } => error.ending().code(),
+            Self::Document { ending, .. } => ending.code(),
             Self::Unfinished { .. } => Ending::TimedOut.code(),
             Self::Output(_) | Self::Unhealthy(_) => Ending::Failed.code(),
             Self::ReaderGone => BROKEN_PIPE,

@@ -83,6 +83,7 @@ async fn accepted(
 ) -> Result<Ending, RemoteError> {
     let id = named(client, answer)?;
     if watched {
+        watch::note(&format!("job        {id}"))?;
         let each = |event: &Event| watch::note(&watch::shown(event, Form::Table));
         follow(client, &id, Retry::default(), each).await?;
         return print(screen, client.open(jobs::result(&id)).await?).await;
