@@ -179,6 +179,12 @@ impl Engine for Coordinator {
         self.pools.get(&job.pool).map_or(job.limits, |pool| pool.limits_of(job.limits))
     }
 
+    fn pool_of(&self, job: JobId) -> Option<String> {
+        let pools = self.pools.read();
+        let current = pools.values().find(|pool| pool.has(job)).map(|pool| pool.name().to_owned());
+        current.or_else(|| self.pools.leaving().find(|pool| pool.has(job)).map(|pool| pool.name().to_owned()))
+    }
+
     fn cancel(&self, job: JobId) -> bool {
         self.pools.read().values().any(|pool| pool.cancel(job))
             || self.pools.leaving().any(|pool| pool.cancel(job))

@@ -158,6 +158,12 @@ pub trait Engine: Send + Sync + 'static {
         self.submit(job).map(Offered::Accepted)
     }
 
+    /// Returns the pool of a job that has no outcome yet. The default knows none.
+    fn pool_of(&self, job: JobId) -> Option<String> {
+        let _ = job;
+        None
+    }
+
     /// Cancels a job by its id. Returns `true` if it had no outcome yet; then its outcome is `Cancelled`.
     fn cancel(&self, job: JobId) -> bool;
 }

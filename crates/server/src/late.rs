@@ -70,6 +70,10 @@ impl Engine for Late {
         self.get().map_or(job.limits, |coordinator| coordinator.limits_of(job))
     }
 
+    fn pool_of(&self, job: JobId) -> Option<String> {
+        self.get()?.pool_of(job)
+    }
+
     fn cancel(&self, job: JobId) -> bool {
         self.get().is_some_and(|coordinator| coordinator.cancel(job))
     }

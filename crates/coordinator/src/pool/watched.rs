@@ -26,6 +26,12 @@ impl RawPool {
         Ok(Watched::new(accepted, JobEvents::new(move |context| reader.poll(context))))
     }
 
+    /// Returns whether this job is one of the pool's, and has no outcome yet.
+    pub(crate) fn has(&self, job: JobId) -> bool {
+        let core = self.core();
+        core.is_here() && core.with(|state, _| state.key(job).is_some())
+    }
+
     /// Returns the limits of a job of this pool that asks for these.
     pub(crate) fn limits_of(&self, asked: JobLimits) -> JobLimits {
         self.core().times.get().of_job(asked)

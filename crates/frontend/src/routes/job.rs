@@ -115,8 +115,13 @@ pub(super) async fn cancel(
 /// Refuses a job of a pool that the client may not use as one that is not there.
 async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) -> Result<(), Problem> {
     match shared.app.jobs.job(job).await {
-        Some(record) if !principal.may_use(&record.pool) => Err(gone(job)),
-        _ => Ok(()),
+        Some(record) if principal.may_use(&record.pool) => Ok(()),
+        Some(_) => Err(gone(job)),
+        // It may end with its request.
+        None => match shared.app.engine.pool_of(job) {
+            Some(pool) if !principal.may_use(&pool) => Err(gone(job)),
+            _ => Ok(()),
+        },
     }
 }
 

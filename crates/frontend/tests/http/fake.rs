@@ -131,6 +131,11 @@ impl Engine for Fake {
         Ok(Watched::new(accepted, events))
     }
 
+    /// Jobs that end with their request are those of `fib`.
+    fn pool_of(&self, job: JobId) -> Option<String> {
+        (job == JobId::from_bits(ID)).then(|| "fib".into())
+    }
+
     fn cancel(&self, job: JobId) -> bool {
         self.cancelled.lock().unwrap().push(job);
         job == JobId::from_bits(ID)

@@ -17,6 +17,7 @@ mod events;
 mod half_closed;
 mod inputs;
 mod job_lists;
+mod job_rights;
 mod jobs;
 mod lent;
 mod lifetimes;
