@@ -1,9 +1,13 @@
 //! Batches over HTTP with real workers: a line that kills its worker, and a queue that is full.
 
-use procpool_tests::http::{Answer, get, request};
+use procpool_tests::http::{self, Answer, get, request};
+use procpool_tests::process::resident_memory;
 use procpool_tests::server::Server;
-use procpool_tests::{binaries::binary, served};
+use procpool_tests::{binaries::binary, eventually, served};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::net::TcpSocket;
 
 const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
 
@@ -49,4 +53,31 @@ async fn a_batch_for_no_pool_is_refused_as_a_job_is() {
     let server = Server::start().await;
     let answer = request(server.address(), "POST", "/v1/pools/fob/batch", &[LINES], b"1").await;
     assert_eq!((answer.status, &answer.problem()["reason"]), (404, &"unknown_pool".into()));
+}
+
+#[tokio::test]
+async fn a_million_lines_of_a_client_that_does_not_read_cost_little_memory() {
+    let server = Server::start().await;
+    let address = server.address();
+    let socket = TcpSocket::new_v4().unwrap();
+    // Or the kernel takes tens of thousands of answers.
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let sends = tokio::spawn(async move {
+        let body = "20\n".repeat(1_000_000);
+        http::send(stream, "localhost", "POST", "/v1/pools/fib/batch", &[LINES], body.as_bytes()).await
+    });
+    let before = AtomicU64::new(0);
+    let jobs = async || {
+        // sleep: a batch that goes on runs hundreds of jobs meanwhile
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let pool = get(address, "/v1/pools/fib").await.json();
+        let now = pool["jobs"]["ok"].as_u64()?;
+        (now > 0 && now == before.swap(now, Relaxed)).then_some(now)
+    };
+    let stalled = eventually("a batch that stalls", jobs).await;
+    assert!(stalled < 500_000, "{stalled} lines were run for a client that does not read");
+    let memory = resident_memory(server.pid());
+    assert!(memory < 100 << 20, "{memory} bytes");
+    sends.abort();
 }
