@@ -1,5 +1,6 @@
 //! The commands against a running server, as a person at a shell and a script meet them.
 
+mod batches;
 mod jobs;
 mod pools;
 mod remembered;
