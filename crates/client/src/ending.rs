@@ -56,7 +56,7 @@ impl Ending {
         match problem {
             "bad_parameter" => Self::Usage,
             // The order ran, and changed nothing.
-            "reload_failed" => Self::Failed,
+            "reload_failed" | "config_rejected" => Self::Failed,
             // Nothing was run for this request, whatever became of an earlier one.
             "job_finished" | "idempotency_conflict" | "idempotency_mismatch" => Self::Refused,
             _ if may_have_run => Self::Failed,

@@ -126,6 +126,13 @@ pub fn clear(pool: &str, fingerprint: Option<&str>) -> Request {
     Request::new(Method::DELETE, target)
 }
 
+/// Returns the request that has the server read its configuration again, or only say what would change.
+#[must_use]
+pub fn reload_config(dry_run: bool) -> Request {
+    let target = Target::new("/v1/config/reload");
+    Request::post(target.maybe("dry_run", dry_run.then_some("true")))
+}
+
 /// Returns the request that asks whether the process answers.
 #[must_use]
 pub fn live() -> Request {
@@ -153,6 +160,8 @@ mod tests {
         assert_eq!(clear("fib", None).line(), "DELETE /v1/pools/fib/quarantine");
         assert_eq!(clear("fib", Some("9a")).line(), "DELETE /v1/pools/fib/quarantine/9a");
         assert_eq!(send_away("fib-812", Farewell::Kill).line(), "DELETE /v1/workers/fib-812?how=kill");
+        assert_eq!(reload_config(false).line(), "POST /v1/config/reload");
+        assert_eq!(reload_config(true).line(), "POST /v1/config/reload?dry_run=true");
         assert_eq!(ready(Some("fib")).line(), "GET /readyz?pool=fib");
     }
 

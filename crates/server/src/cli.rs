@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use conform::ConformArgs;
 use job::JobArgs;
-use pool::{HealthArgs, PoolArgs, WorkerArgs};
+use pool::{ConfigArgs, HealthArgs, PoolArgs, WorkerArgs};
 use std::path::PathBuf;
 use token::TokenArgs;
 
@@ -143,6 +143,8 @@ pub(crate) enum Command {
     Pool(PoolArgs),
     /// Look at workers of a running server, and send them away.
     Worker(WorkerArgs),
+    /// Have a running server read its configuration again.
+    Config(ConfigArgs),
     /// Run a job for each line of a file, in a running server.
     #[command(after_help = batch::HELP)]
     Batch(BatchArgs),

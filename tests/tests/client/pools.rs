@@ -86,3 +86,18 @@ async fn health_is_a_command_with_docker_s_exit_codes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_configuration_is_read_again_or_the_difference_shown() {
+    let config = |queue: u32| procpool_tests::served::verbs(1, &format!("queue = {queue}"));
+    let server = Server::with_config(&config(7)).await;
+    server.scratch.write("procpool.toml", &config(8));
+    let rehearsed = procpool(&server, &["config", "reload", "--dry-run"]).await;
+    assert!(printed(&rehearsed).starts_with("applied: false\n"), "{rehearsed:?}");
+    let applied = procpool(&server, &["config", "reload", "-o", "json"]).await;
+    let report: Value = serde_json::from_str(printed(&applied)).unwrap();
+    assert_eq!((&report["applied"], &report["changed"][0]["settings"][0]), (&true.into(), &"queue".into()));
+    server.scratch.write("procpool.toml", "[pools.verbs]\n");
+    let wrong = procpool(&server, &["config", "reload"]).await;
+    assert!(refused(&wrong, 1).contains("procpool.toml:1:"), "{wrong:?}");
+}

@@ -1,4 +1,4 @@
-//! The arguments of `procpool pool`, `procpool worker` and `procpool health`.
+//! The arguments of `procpool pool`, `procpool worker`, `procpool config` and `procpool health`.
 
 use super::remote::{Output, Remote};
 use crate::config::duration::Positive;
@@ -91,6 +91,26 @@ pub(crate) enum WorkerCommand {
     Retire(OneWorker),
     /// Kill a worker, and the job that it runs.
     Kill(OneWorker),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read the configuration file again, and apply all of it or nothing.
+    Reload {
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Args, Debug)]

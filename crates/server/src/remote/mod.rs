@@ -14,5 +14,5 @@ mod worker;
 pub(crate) use batch::batch;
 pub(crate) use error::RemoteError;
 pub(crate) use job::job;
-pub(crate) use pool::{health, pool};
+pub(crate) use pool::{config, health, pool};
 pub(crate) use worker::worker;

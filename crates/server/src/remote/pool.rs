@@ -1,8 +1,10 @@
-//! `procpool pool` and `procpool health`: what pools are doing, and orders to them.
+//! `procpool pool`, `procpool config` and `procpool health`: what pools are doing, and orders to them.
 
 use super::screen::Screen;
 use super::{RemoteError, server};
-use crate::cli::pool::{HealthArgs, PoolArgs, PoolCommand, QuarantineArgs, ResizeArgs};
+use crate::cli::pool::{
+    ConfigArgs, ConfigCommand, HealthArgs, PoolArgs, PoolCommand, QuarantineArgs, ResizeArgs,
+};
 use procpool_client::pools::{self, Order, Sizes};
 use procpool_client::table::{Cell, Table, Tint, word};
 use procpool_client::view::{Pool, Pools, Quarantine, Suspect};
@@ -118,6 +120,15 @@ fn suspects_table(suspects: &[&Suspect]) -> Table<6> {
         ]);
     }
     table
+}
+
+/// Runs the command.
+pub(crate) async fn config(args: ConfigArgs) -> Result<Ending, RemoteError> {
+    let mut client = server::client(&args.remote)?;
+    let ConfigCommand::Reload { dry_run } = args.command;
+    let answer = client.fetch(pools::reload_config(dry_run)).await?;
+    Screen::new(args.output.output).one(&answer.body, "config", || describe::object(&answer.body))?;
+    Ok(Ending::Done)
 }
 
 /// Runs the command. Docker knows two exit codes: 0 and 1.
