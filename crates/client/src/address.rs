@@ -23,6 +23,8 @@ pub enum Address {
         host: String,
         /// The port.
         port: u16,
+        /// Whether the port speaks TLS.
+        is_tls: bool,
     },
     /// An absolute path.
     Unix(PathBuf),
@@ -37,13 +39,8 @@ pub enum InvalidAddress {
     )]
     Neither(String),
     /// The URL names more than a server.
-    #[error("`{0}` names more than a server: write only http://HOST:PORT")]
+    #[error("`{0}` names more than a server: write only http://HOST:PORT or https://HOST:PORT")]
     More(String),
-    /// The URL asks for encryption.
-    #[error(
-        "`{0}` asks for TLS, which this command does not speak: use the server's Unix socket, or an address without TLS"
-    )]
-    Tls(String),
     /// The socket's path depends on a directory.
     #[error("`{0}` is not the absolute path of a socket, such as unix:/run/procpool/http.sock")]
     Relative(String),
@@ -57,14 +54,14 @@ impl Address {
             runtime_dir.map(|dir| dir.join(SOCKET)).filter(|path| path.is_absolute() && is_socket(path));
         match socket {
             Some(path) => Self::Unix(path),
-            None => Self::Tcp { host: "127.0.0.1".into(), port: DEFAULT_PORT },
+            None => Self::Tcp { host: "127.0.0.1".into(), port: DEFAULT_PORT, is_tls: false },
         }
     }
 
     /// Returns the value of the header `Host`.
     pub(crate) fn host(&self) -> String {
         match self {
-            Self::Tcp { host, port } => authority(host, *port),
+            Self::Tcp { host, port, .. } => authority(host, *port),
             Self::Unix(_) => "localhost".into(),
         }
     }
@@ -82,11 +79,9 @@ impl FromStr for Address {
                 Err(InvalidAddress::Relative(text.into()))
             };
         }
-        if text.starts_with("https://") {
-            return Err(InvalidAddress::Tls(text.into()));
-        }
         let neither = || InvalidAddress::Neither(text.into());
-        let has_scheme = text.starts_with("http://");
+        let implied = [("http://", 80), ("https://", 443)];
+        let implied = implied.iter().find(|(scheme, _)| text.starts_with(scheme)).map(|(_, port)| *port);
         let uri: Uri = text.parse().map_err(|_| neither())?;
         let given = uri.authority().ok_or_else(neither)?;
         let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
@@ -94,19 +89,22 @@ impl FromStr for Address {
             return Err(InvalidAddress::More(text.into()));
         }
         // A URL without a port has that of its scheme. A bare host could be anything.
-        let port = given.port_u16().or(has_scheme.then_some(80)).ok_or_else(neither)?;
+        let port = given.port_u16().or(implied).ok_or_else(neither)?;
         let host = given.host().trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(neither());
         }
-        Ok(Self::Tcp { host: host.into(), port })
+        Ok(Self::Tcp { host: host.into(), port, is_tls: implied == Some(443) })
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } => write!(out, "http://{}", authority(host, *port)),
+            Self::Tcp { host, port, is_tls } => {
+                let scheme = if *is_tls { "https" } else { "http" };
+                write!(out, "{scheme}://{}", authority(host, *port))
+            }
             Self::Unix(path) => write!(out, "{UNIX}{}", path.display()),
         }
     }
@@ -125,6 +123,7 @@ mod tests {
         for (text, shown) in [
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("http://jobs.example/", "http://jobs.example:80"),
+            ("https://jobs.example", "https://jobs.example:443"),
             ("localhost:3000", "http://localhost:3000"),
             ("http://[::1]:3000", "http://[::1]:3000"),
             ("unix:/run/p q.sock", "unix:/run/p q.sock"),
@@ -132,7 +131,7 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), shown);
         }
         let v6: Address = "[::1]:1".parse().unwrap();
-        assert_eq!(v6, Address::Tcp { host: "::1".into(), port: 1 });
+        assert_eq!(v6, Address::Tcp { host: "::1".into(), port: 1, is_tls: false });
         assert_eq!(v6.host(), "[::1]:1");
     }
 
@@ -145,7 +144,6 @@ mod tests {
         for text in ["http://a:1/v1", "http://me:secret@a:1", "http://a:1/?x=1"] {
             assert!(matches!(text.parse::<Address>(), Err(InvalidAddress::More(_))), "{text}");
         }
-        assert!(matches!("https://a".parse::<Address>(), Err(InvalidAddress::Tls(_))));
         assert!(matches!("unix:p.sock".parse::<Address>(), Err(InvalidAddress::Relative(_))));
     }
 

@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::error::ClientError;
 use crate::problem::Problem;
 use crate::request::Request;
+use crate::tls::Trust;
 use crate::upload::{SourceError, Upload};
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
@@ -61,6 +62,7 @@ impl fmt::Debug for Token {
 pub struct Client {
     server: Address,
     token: Option<Token>,
+    trust: Option<Trust>,
     connection: Option<SendRequest<Upload>>,
 }
 
@@ -68,7 +70,14 @@ impl Client {
     /// Returns a client, not yet connected.
     #[must_use]
     pub fn new(server: Address, token: Option<Token>) -> Self {
-        Self { server, token, connection: None }
+        Self { server, token, trust: None, connection: None }
+    }
+
+    /// Adds whom the client trusts, which TLS needs.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
     }
 
     /// Returns the server.
@@ -143,17 +152,26 @@ impl Client {
         }
         let connecting = async {
             match &self.server {
-                Address::Tcp { host, port } => {
+                Address::Tcp { host, port, is_tls } => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     stream.set_nodelay(true)?;
-                    begin(stream).await
+                    match &self.trust {
+                        Some(trust) if *is_tls => begin(trust.shake(host, stream).await?).await,
+                        None if *is_tls => Err(io::Error::other("nobody is trusted to certify it")),
+                        _ => begin(stream).await,
+                    }
                 }
                 Address::Unix(path) => begin(UnixStream::connect(path).await?).await,
             }
         };
         let connected = tokio::time::timeout(CONNECT, connecting).await;
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        connected.map_err(|reason| ClientError::Connect { server: self.server.clone(), reason })
+        let server = self.server.clone();
+        connected.map_err(|reason| match reason.kind() {
+            // An error of TLS, and not of the connection.
+            io::ErrorKind::InvalidData => ClientError::Untrusted { server, reason },
+            _ => ClientError::Connect { server, reason },
+        })
     }
 
     fn broken(&self, error: &hyper::Error) -> ClientError {
@@ -177,6 +195,13 @@ fn broken(server: &Address, error: &hyper::Error) -> ClientError {
     while let Some(inner) = cause {
         if let Some(SourceError(source)) = inner.downcast_ref() {
             return ClientError::Source(io::Error::new(source.kind(), source.to_string()));
+        }
+        if let Some(error) =
+            inner.downcast_ref::<io::Error>().filter(|it| it.kind() == io::ErrorKind::InvalidData)
+        {
+            // A server that asks for a certificate says so after the client's first words, and reads none of them.
+            let reason = io::Error::new(error.kind(), error.to_string());
+            return ClientError::Untrusted { server: server.clone(), reason };
         }
         reason = inner.to_string();
         cause = inner.source();

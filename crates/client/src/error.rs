@@ -20,6 +20,17 @@ pub enum ClientError {
         /// The system's error.
         reason: io::Error,
     },
+    /// No connection by TLS can be made.
+    #[error(
+        "failed to agree with {server} on TLS: {reason}; --ca-file names whom to trust, and --cert-file shows who you are"
+    )]
+    #[non_exhaustive]
+    Untrusted {
+        /// The server.
+        server: Address,
+        /// The error of TLS.
+        reason: io::Error,
+    },
     /// The server did not answer in time.
     #[error("{server} did not answer within {}{}", humantime::format_duration(*limit), advice::no_server(server))]
     #[non_exhaustive]
@@ -82,9 +93,11 @@ impl ClientError {
     #[must_use]
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Connect { .. } | Self::Silent { .. } | Self::Broken { .. } | Self::Foreign { .. } => {
-                Ending::NoServer
-            }
+            Self::Connect { .. }
+            | Self::Untrusted { .. }
+            | Self::Silent { .. }
+            | Self::Broken { .. }
+            | Self::Foreign { .. } => Ending::NoServer,
             Self::Source(_) => Ending::Usage,
             Self::Problem(problem) => problem.ending(),
             Self::Unreadable { .. } => Ending::Failed,

@@ -28,6 +28,7 @@ mod problem;
 mod request;
 pub mod table;
 mod target;
+pub mod tls;
 mod upload;
 pub mod view;
 

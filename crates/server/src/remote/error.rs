@@ -28,17 +28,20 @@ pub(crate) enum RemoteError {
     /// The environment names no server.
     #[error("failed to read PROCPOOL_SERVER: {0}")]
     Address(InvalidAddress),
-    /// The file with the token cannot be read.
-    #[error("failed to read the token in {}: {reason}", path.display())]
-    TokenFile {
+    /// Nobody is trusted to certify a server.
+    #[error("failed to find the certificates that this system trusts; name a file with --ca-file")]
+    NoAuthorities,
+    /// The file with the token or the key cannot be read.
+    #[error("failed to read the secret in {}: {reason}", path.display())]
+    SecretFile {
         /// The file.
         path: PathBuf,
         /// The system's error, or the obstacle.
         reason: io::Error,
     },
-    /// Others may read the token.
-    #[error("others may read the token in {}; `chmod 600 {}` makes it yours alone", path.display(), path.display())]
-    OpenToken {
+    /// Others may read the token or the key.
+    #[error("others may read the secret in {}; `chmod 600 {}` makes it yours alone", path.display(), path.display())]
+    OpenSecret {
         /// The file.
         path: PathBuf,
     },
