@@ -9,10 +9,10 @@ use procpool_protocol::{Failure, JobError, Payload};
 use serde_json::Value;
 use std::time::Duration;
 
-const BATCH: &str = "/v1/pools/fib/batch";
+pub(crate) const BATCH: &str = "/v1/pools/fib/batch";
 
 /// Returns the outcome lines of a batch that is sent as a whole.
-async fn batch(server: &Server, query: &str, body: &str) -> Vec<Value> {
+pub(crate) async fn batch(server: &Server, query: &str, body: &str) -> Vec<Value> {
     let mut connection = server.connect().await;
     connection.send(post_text(&format!("{BATCH}{query}"), "", body)).await;
     let head = connection.head().await;
@@ -20,12 +20,12 @@ async fn batch(server: &Server, query: &str, body: &str) -> Vec<Value> {
     lines(&connection.chunks().await)
 }
 
-fn lines(text: &str) -> Vec<Value> {
+pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"))).collect()
 }
 
 /// Returns a connection on which a batch has begun, whose lines are still to be sent.
-async fn begin(server: &Server, query: &str) -> Connection {
+pub(crate) async fn begin(server: &Server, query: &str) -> Connection {
     let mut connection = server.connect().await;
     connection
         .send(format!(
@@ -331,59 +331,26 @@ async fn http_2_takes_batches_too() {
 }
 
 #[tokio::test]
-async fn lines_with_keys_run_once_however_often_their_batch_is_sent() {
-    let engine = Fake::echo();
-    let server = Server::of(engine.clone()).await;
-    let first = batch(&server, "?key_prefix=a.jsonl", "1\n\n2\n").await;
-    assert_eq!(batch(&server, "?key_prefix=a.jsonl", "1\n\n2\n3\n").await[..2], first);
-    assert_eq!(engine.jobs_seen(), 3, "only line 4 is new");
-    let other = batch(&server, "?key_prefix=a.jsonl&order=none", "7\n\n2\n").await;
-    let mut told: Vec<_> = other.iter().map(|it| (it["line"].as_u64(), it["outcome"].as_str())).collect();
-    told.sort_unstable();
-    assert_eq!(told, [(Some(1), Some("refused")), (Some(3), Some("ok"))]);
-    let mismatch = other.iter().find(|it| it["line"] == 1).unwrap();
-    assert_eq!(mismatch["problem"]["type"], "/problems/idempotency_mismatch");
-    assert_eq!(engine.jobs_seen(), 3);
-}
-
-#[tokio::test]
-async fn lines_with_keys_go_on_without_their_client_and_are_found_again() {
-    let (engine, mut events, release) = holding();
-    let server = Server::of(engine.clone()).await;
-    for ends in [false, true] {
-        let mut connection = begin(&server, "?key_prefix=a").await;
-        connection.send_chunk("40\n").await;
-        connection.head().await;
-        if ends {
-            release.add_permits(1);
-            assert_eq!(lines(&connection.chunk().await.unwrap())[0]["output"], 40);
-        } else {
-            assert_eq!(soon(events.recv()).await, Some(Event::Started));
+async fn a_batch_that_is_cut_at_any_byte_leaves_nothing_behind() {
+    let server = Server::with(Fake::echo(), |config| config.max_live_answers = 1).await;
+    let request = post_text(BATCH, "", "1\n{\n\n22\n\"x\"\n");
+    let free = async || {
+        let is_free = async { while server.post(BATCH, "2").await.status != 200 {} };
+        soon(is_free).await;
+    };
+    for length in 0..request.len() {
+        let mut connection = server.connect().await;
+        connection.send(&request[..length]).await;
+        if length % 2 == 0 {
+            connection.reset();
         }
     }
-    assert_eq!(soon(events.recv()).await, Some(Event::Finished));
-    assert_eq!(engine.jobs_seen(), 1);
-}
-
-#[tokio::test]
-async fn a_line_with_a_key_waits_while_the_queue_is_full() {
-    use procpool_protocol::outcome::{Refusal, Refused};
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    let offers = AtomicUsize::new(0);
-    let server = Server::of(Fake::new(move |job| match offers.fetch_add(1, Relaxed) {
-        0..3 => Reaction::Refuse(Refused::new("fib", Refusal::queue_full(1)).into()),
-        _ => Reaction::Run(Box::pin(async { Ok(job.input) })),
-    }))
-    .await;
-    let outcomes = batch(&server, "?key_prefix=a", "1\n2\n").await;
-    assert!(outcomes.iter().all(|it| it["outcome"] == "ok"), "{outcomes:?}");
-}
-
-#[tokio::test]
-async fn a_prefix_that_makes_no_key_is_refused() {
-    let server = Server::of(Fake::echo()).await;
-    for prefix in ["a%20b", "%22a", &"x".repeat(235)] {
-        let refused = server.post(&format!("{BATCH}?key_prefix={prefix}"), "1").await;
-        assert_eq!((refused.status, refused.problem()["parameter"].as_str()), (400, Some("key_prefix")));
+    free().await;
+    for length in 0..300 {
+        let mut connection = server.connect().await;
+        connection.send(&request).await;
+        connection.up_to(length).await;
+        drop(connection);
+        free().await;
     }
 }

@@ -19,6 +19,7 @@ mod inputs;
 mod job_lists;
 mod job_rights;
 mod jobs;
+mod keyed_batches;
 mod lent;
 mod lifetimes;
 mod limits;
