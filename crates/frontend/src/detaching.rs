@@ -1,9 +1,18 @@
 //! [`Detaching`]: the outcome of a job that goes on when nobody waits for it any longer.
 
+use crate::config::OnDisconnect;
 use procpool_protocol::engine::{Accepted, BoxFuture};
 use procpool_protocol::outcome::Finished;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// Returns the outcome of a job with this fate, should its client hang up.
+pub(crate) fn outcome(accepted: Accepted, fate: OnDisconnect) -> BoxFuture<'static, Finished> {
+    match fate {
+        OnDisconnect::Cancel => accepted.outcome,
+        OnDisconnect::Detach => Box::pin(Detaching::from(accepted)),
+    }
+}
 
 /// The outcome of a job. Dropping it before it is ready leaves the job to a task of its own.
 pub(crate) struct Detaching(Option<BoxFuture<'static, Finished>>);

@@ -10,6 +10,7 @@ use crate::access::{Permit, Principal};
 use crate::app::Shared;
 use crate::body;
 use crate::budget::Share;
+use crate::detaching;
 use crate::json;
 use crate::live::LivePlace;
 use axum::body::Body;
@@ -316,11 +317,13 @@ fn offer(
         return Err(Box::pin(keyed::offer(shared.clone(), job, keyed, place.number, asked)));
     }
     let refused = move |error: JobError| Stage::Ended(End::of(error, asked));
+    let fate = shared.app.config.on_disconnect;
+    let running = move |accepted| Stage::Running(detaching::outcome(accepted, fate));
     match shared.app.engine.offer(job) {
-        Ok(Offered::Accepted(accepted)) => Ok(Stage::Running(accepted.outcome)),
-        Ok(Offered::Waiting(waiting)) => Err(Box::pin(async move {
-            waiting.await.map_or_else(refused, |accepted| Stage::Running(accepted.outcome))
-        })),
+        Ok(Offered::Accepted(accepted)) => Ok(running(accepted)),
+        Ok(Offered::Waiting(waiting)) => {
+            Err(Box::pin(async move { waiting.await.map_or_else(refused, running) }))
+        }
         Err(error) => Ok(refused(error)),
     }
 }

@@ -11,8 +11,7 @@ use format::Format;
 use crate::access::Permit;
 use crate::answer;
 use crate::app::Shared;
-use crate::config::OnDisconnect;
-use crate::detaching::Detaching;
+use crate::detaching;
 use crate::kind::Kind;
 use crate::lent::Memory;
 use crate::problem::Problem;
@@ -86,10 +85,7 @@ fn begin(shared: &Shared, job: Submission, permit: Permit) -> Result<Reading, Pr
         shared.app.engine.submit_watched(JobId::from_bits(rand::random()), job)?;
     tracing::debug!(job = %accepted.id, "accepted");
     let id = accepted.id;
-    let outcome: BoxFuture<'static, Finished> = match shared.app.config.on_disconnect {
-        OnDisconnect::Cancel => accepted.outcome,
-        OnDisconnect::Detach => Box::pin(Detaching::from(accepted)),
-    };
+    let outcome = detaching::outcome(accepted, shared.app.config.on_disconnect);
     Ok(Reading { job: id, asked, events: Some(events), outcome: Some(outcome), _permit: permit })
 }
 

@@ -4,6 +4,7 @@ use crate::client::{Connection, soon};
 use crate::fake::{Fake, Reaction};
 use crate::lifetimes::{Event, holding};
 use crate::server::{Server, post_text};
+use procpool_frontend::OnDisconnect;
 use procpool_protocol::engine::Priority;
 use procpool_protocol::{Failure, JobError, Payload};
 use serde_json::Value;
@@ -232,6 +233,24 @@ async fn a_client_that_hangs_up_cancels_its_lines() {
         drop(connection);
         assert_eq!(soon(events.recv()).await, Some(Event::Dropped));
     }
+}
+
+#[tokio::test]
+async fn lines_in_flight_go_on_without_their_client_where_the_server_says_so() {
+    let (engine, mut events, release) = holding();
+    let server = Server::with(engine, |config| {
+        (config.on_disconnect, config.max_live_answers) = (OnDisconnect::Detach, 1);
+    })
+    .await;
+    let mut connection = server.connect().await;
+    connection.send(post_text(BATCH, "", "40")).await;
+    connection.head().await;
+    assert_eq!(soon(events.recv()).await, Some(Event::Started));
+    connection.reset();
+    let is_gone = async { while server.post(BATCH, "").await.status != 200 {} };
+    soon(is_gone).await;
+    release.add_permits(1);
+    assert_eq!(soon(events.recv()).await, Some(Event::Finished));
 }
 
 #[tokio::test]
