@@ -54,6 +54,8 @@
 //!   neither an IP address nor `localhost` nor allowed by [`HttpConfig::allowed_hosts`] (DNS rebinding).
 //! - What changes what is running, `POST /v1/pools/{pool}/reload`, comes by [`run_orders`]'s socket, or brings
 //!   [`HttpConfig::orders_token`], or comes over loopback or [`run_unix`]'s socket from a process of [`HttpConfig::orders_of`]; anything else is 403.
+//! - With [`App::with_tokens`], every request but a probe brings `Authorization: Bearer …`, or a client's certificate
+//!   ([`App::with_tls`]). Nobody is 401, somebody without the route's scope 403, and above the quota 429.
 //! - Jobs are sent with POST. `GET /compute` is the exception, and refuses what a page may have embedded (403).
 //! - The head is read strictly: HTTP/1.1 has one `Host`, without a user and with a real port, that is also the host of
 //!   an absolute target; a body is `chunked` or not coded at all, and then has one length. Anything else is 400, and the connection is closed.
@@ -61,7 +63,7 @@
 //! # Finding the way
 //!
 //! `serve` accepts connections, `connection` drives one over a `socket`, `orders` does both for operators on a Unix socket,
-//! `remote` is the other end of a connection, `local` says who may change what is running. `dispatch` hands each request to the `routes`, whose jobs go through `answer`, or many at a time through `batch`, or are read as they run through `reading`. `head`, `origin`, `embedded`, `body`, `json`,
+//! `tls` stands between the two. `remote` is the other end of a connection, `access` says who may do what, `local` who may change what is running on a server without tokens. `dispatch` hands each request to the `routes`, whose jobs go through `answer`, or many at a time through `batch`, or are read as they run through `reading`. `head`, `origin`, `embedded`, `body`, `json`,
 //! `content_type` and `params` judge what comes in; `problem`, `kind` and `job_problem` say what went wrong.
 //!
 //! ```

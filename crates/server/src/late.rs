@@ -126,7 +126,12 @@ impl Admin for Late {
     fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
         let this = self.clone();
         // A client that hangs up does not leave half of it.
-        let reloading = tokio::spawn(async move { this.reload_config(rehearsal).await });
+        let reloading = tokio::spawn(async move {
+            if let Some(configuration) = this.configuration().filter(|_| !rehearsal) {
+                configuration.reload_keys().await;
+            }
+            this.reload_config(rehearsal).await
+        });
         Box::pin(async { reloading.await.unwrap_or(Err(ConfigReloadError::NotServing)) })
     }
 

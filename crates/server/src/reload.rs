@@ -1,6 +1,7 @@
 //! The configuration of a server that runs: read again, compared with the one in effect, and applied whole or not at all.
 
 use crate::config::{self, Config, Overrides, PoolSpec};
+use crate::keys::Keys;
 use procpool_coordinator::{Coordinator, PoolChanges, PoolConfig};
 use procpool_protocol::engine::{ChangedPool, ConfigReloadError, ConfigReport};
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub(crate) struct Configuration {
     overrides: Overrides,
     /// Held while it is exchanged.
     current: Arc<Mutex<Loaded>>,
+    /// The files beside it.
+    keys: Keys,
 }
 
 /// A configuration whose pools can be started.
@@ -53,7 +56,18 @@ impl Loaded {
 impl Configuration {
     pub(crate) fn new(path: Option<PathBuf>, overrides: Overrides, current: Loaded) -> Self {
         let path = path.filter(|path| !config::is_standard_input(path)).map(Arc::new);
-        Self { path, overrides, current: Arc::new(Mutex::new(current)) }
+        Self { path, overrides, current: Arc::new(Mutex::new(current)), keys: Keys::default() }
+    }
+
+    pub(crate) fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Reads the files of tokens and TLS again, and logs the result.
+    pub(crate) async fn reload_keys(&self) {
+        let keys = self.keys.clone();
+        // A panic in it is on standard error, and those from before stay in force.
+        let _ = tokio::task::spawn_blocking(move || keys.reload()).await;
     }
 
     /// Returns whether there is a file to read again.

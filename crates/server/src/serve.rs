@@ -44,8 +44,8 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Error> {
     let overrides = Overrides { listen: args.listen, allow_anonymous: args.allow_anonymous };
     let loaded = Loaded::of(&config, pools.clone());
     let settings = config.server.overridden(&overrides).resolve()?;
-    let configuration = Configuration::new(args.config, overrides, loaded);
     let keys = Keys::load(settings.tokens, settings.tls)?;
+    let configuration = Configuration::new(args.config, overrides, loaded).with_keys(keys.clone());
     // Before any worker is started: a taken port is the likeliest failure, and the cheapest to find.
     let Bound { front, name: _name, address } = Front::bind(settings.listen, keys.has_tls()).await?;
     let orders = settings

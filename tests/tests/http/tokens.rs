@@ -94,6 +94,20 @@ async fn a_server_with_tokens_lets_their_bearers_in_and_reads_the_file_again_at_
     assert_eq!(ask(&server, "GET", STATUS, &reader).await.status, 401, "revoked");
 }
 
+#[tokio::test]
+async fn the_order_to_read_the_configuration_reads_the_tokens_too_but_not_to_rehearse() {
+    let scratch = Scratch::new();
+    let admin = new_token(&scratch, "admin", "admin").await;
+    let server = Server::by_command(Command::new(binary("procpool")), scratch, &with_tokens()).await;
+    let reader = new_token(&server.scratch, "reader", "read").await;
+    for (order, status) in [("?dry_run=true", 401), ("", 200)] {
+        let path = format!("/v1/config/reload{order}");
+        assert_eq!(ask(&server, "POST", &path, &admin).await.status, 200, "{order}");
+        assert_eq!(ask(&server, "GET", STATUS, &reader).await.status, status, "{order}");
+    }
+    assert_eq!(ask(&server, "POST", "/v1/config/reload", &reader).await.status, 403);
+}
+
 async fn over_socket(path: &Path, method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
     let stream = UnixStream::connect(path).await.expect("the socket");
     let sent = http::send(stream, "localhost", method, target, headers, b"").await.expect("a request");
