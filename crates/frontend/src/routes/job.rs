@@ -102,8 +102,7 @@ pub(super) async fn cancel(
             Some(record) => finished_already(&record),
             None => gone(job),
         }),
-        // Nothing says whose pool it is that such a job is in.
-        Cancelled::Unknown if !principal.is_bound_to_pools() && shared.app.engine.cancel(job) => {
+        Cancelled::Unknown if shared.app.engine.cancel(job) => {
             let mut response = json(&Cancelling { id: job, cancelling: true });
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
@@ -119,8 +118,10 @@ async fn refuse_invisible(shared: &Shared, principal: &Principal, job: JobId) ->
         Some(_) => Err(gone(job)),
         // It may end with its request.
         None => match shared.app.engine.pool_of(job) {
-            Some(pool) if !principal.may_use(&pool) => Err(gone(job)),
-            _ => Ok(()),
+            Some(pool) if principal.may_use(&pool) => Ok(()),
+            // Nothing says in whose pool it may be by now.
+            None if !principal.is_bound_to_pools() => Ok(()),
+            _ => Err(gone(job)),
         },
     }
 }

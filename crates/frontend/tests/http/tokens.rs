@@ -1,6 +1,6 @@
 //! The rights of a token beside its scopes, and who needs none.
 
-use crate::fake::{Fake, ID_TEXT};
+use crate::fake::Fake;
 use crate::server::{Server, post_text};
 use procpool_frontend::{Scopes, Token, TokenDigest, Tokens};
 use procpool_protocol::engine::Priority;
@@ -108,15 +108,4 @@ async fn who_may_not_see_the_pools_is_not_told_them_by_a_probe() {
     assert_eq!((reply.status, &reply.problem()["known"]), (404, &json!([])));
     let known = server.ask(get("/readyz?pool=nowhere")).await.problem()["known"].clone();
     assert_eq!(known, json!(["down", "fib"]));
-}
-
-#[tokio::test]
-async fn a_token_of_some_pools_cancels_no_job_of_which_the_pool_is_not_known() {
-    let delete = format!("DELETE /v1/jobs/{ID_TEXT} HTTP/1.1\r\nHost: localhost\r\n{CI}\r\n\r\n");
-    for (pools, status, cancelled) in [(vec![], 202, 1), (vec!["f*".parse().unwrap()], 404, 0)] {
-        let engine = Fake::echo();
-        let server = Server::with_tokens(engine.clone(), &ci(|token| token.pools = pools)).await;
-        assert_eq!(server.ask(&delete).await.status, status);
-        assert_eq!(engine.cancelled.lock().unwrap().len(), cancelled);
-    }
 }
