@@ -125,3 +125,34 @@ async fn a_server_that_is_killed_amid_a_batch_is_exit_code_3_with_the_number_of_
     assert_eq!(ended.status.code(), Some(3), "{told}");
     assert!(told.contains("broke") && told.contains("2 lines have their answers"), "{told}");
 }
+
+#[tokio::test]
+async fn a_batch_that_broke_goes_on_where_the_same_command_is_repeated() {
+    let server = Server::of_verbs(1, "").await;
+    let log = server.scratch.path().join("log.txt");
+    let lines: String = (0..5).map(|n| format!("{{\"log\":[{log:?},\"{n}\"]}}\n")).collect();
+    let file = server.scratch.write("inputs.jsonl", &lines);
+    let file = file.to_str().unwrap();
+    let batch = ["batch", "verbs", file, "--resumable"];
+    // The reader takes one answer and goes.
+    let mut first = command(&server.address().to_string(), &batch);
+    let mut first = first.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let mut answers = BufReader::new(first.stdout.take().unwrap()).lines();
+    answers.next_line().await.unwrap().unwrap();
+    drop((answers, first));
+    let again = procpool(&server, &batch).await;
+    assert!(again.stderr.starts_with("5 lines: 5 ok; "), "{again:?}");
+    let once = procpool(&server, &batch).await;
+    assert_eq!((once.code, &once.stdout), (Some(0), &again.stdout));
+    let ran = std::fs::read_to_string(&log).unwrap();
+    let mut ran: Vec<_> = ran.lines().collect();
+    ran.sort_unstable();
+    assert_eq!(ran, ["0", "1", "2", "3", "4"]);
+    // Another line under the same number is another job, and is refused.
+    server.scratch.write("inputs.jsonl", &lines.replace("\"0\"", "\"9\""));
+    let changed = procpool(&server, &batch).await;
+    assert!(
+        changed.code == Some(1) && changed.stderr.starts_with("5 lines: 4 ok, 1 refused; "),
+        "{changed:?}"
+    );
+}
