@@ -72,8 +72,13 @@ pub async fn follow<E: From<ClientError>>(
 
 /// Returns the number of attempts that have failed, or the error if it is final.
 fn again(missed: Option<u32>, retry: Retry, error: ClientError) -> Result<u32, ClientError> {
+    let passes = match &error {
+        // A server that has too many who follow jobs says when there is room again.
+        ClientError::Problem(problem) => problem.retry_after.is_some(),
+        error => error.ending() == Ending::NoServer,
+    };
     match missed {
-        Some(count) if count < retry.attempts && error.ending() == Ending::NoServer => Ok(count + 1),
+        Some(count) if count < retry.attempts && passes => Ok(count + 1),
         _ => Err(error),
     }
 }

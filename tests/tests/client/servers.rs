@@ -88,3 +88,31 @@ async fn the_papers_are_made_of_the_command_itself() {
     let page = std::fs::read_to_string(scratch.path().join("procpool-job-submit.1")).unwrap();
     assert!(page.contains("Exit codes"), "{page}");
 }
+
+#[tokio::test]
+async fn a_token_with_its_scope_is_needed_where_the_server_has_tokens() {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("tokens.toml");
+    let file = file.to_str().unwrap();
+    let token = async |name: &str, scopes: &str| {
+        let made = finish(&mut command("", &["token", "new", name, "--scope", scopes, "--file", file])).await;
+        assert_eq!(made.code, Some(0), "{made:?}");
+        made.stdout.trim_end().to_owned()
+    };
+    let (submit, read) = (token("ci", "submit").await, token("eye", "read").await);
+    let config =
+        format!("[server]\ntokens = {file:?}\n[pools.fib]\ncommand = {:?}\n", [binary("procpool-fib")]);
+    let server = Server::with_config(&config).await;
+    let run = async |token: &str, args: &[&str]| {
+        let mut run = command(&server.address().to_string(), args);
+        finish(run.env("PROCPOOL_TOKEN", token)).await
+    };
+    let job = ["job", "submit", "fib", "10"];
+    assert_eq!(printed(&run(&submit, &job).await), "55\n");
+    assert_eq!(printed(&run(&read, &["pool", "list", "-o", "name"]).await), "fib\n");
+    let nobody = procpool(&server, &job).await;
+    assert!(refused(&nobody, 4).contains("--token-file"), "{nobody:?}");
+    let other = run(&read, &job).await;
+    assert!(refused(&other, 4).contains("`submit`"), "{other:?}");
+    assert_eq!(printed(&procpool(&server, &["health"]).await), "OK\n");
+}

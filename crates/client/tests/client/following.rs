@@ -50,13 +50,16 @@ async fn a_stream_that_breaks_goes_on_behind_the_last_event_that_came_whole() {
     let (ended, seen, resumed) = followed(&[
         stream!("1d\r\nid: 1\nevent: state\ndata: {}\n\n\r\n" "9\r\nid: 2\neve\r\n"),
         "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
+         content-length: 77\r\n\r\n\
+         {\"type\":\"/problems/refused\",\"reason\":\"too_many_streams\",\"may_have_run\":false}",
         stream!("1f\r\nid: 3\nevent: outcome\ndata: {}\n\n\r\n"),
     ])
     .await;
     ended.unwrap();
     assert_eq!(seen, ["state {}", "outcome {}"]);
     let first = Some("1".to_owned());
-    assert_eq!(resumed, [None, first.clone(), first]);
+    assert_eq!(resumed, [None, first.clone(), first.clone(), first]);
 }
 
 #[tokio::test]

@@ -8,14 +8,11 @@ pub(crate) const CODES: &str = "\
 Exit codes: 0 done, 1 the job failed, 2 wrong command line, 3 no server,
 4 refused (it did not run), 5 timed out, 6 the worker crashed.";
 
-const SERVER: &str = "\
-The server: http://HOST:PORT, https://HOST:PORT or unix:/PATH [default:
-$PROCPOOL_SERVER, the socket $XDG_RUNTIME_DIR/procpool.sock,
-http://127.0.0.1:3000]";
+const SERVER: &str = "The server: http://HOST:PORT, https://HOST:PORT or unix:/PATH [default: $PROCPOOL_SERVER, the socket \
+     $XDG_RUNTIME_DIR/procpool.sock, http://127.0.0.1:3000]";
 
-const TOKEN_FILE: &str = "\
-File with the token to send, readable for its owner alone [default: the token
-in $PROCPOOL_TOKEN]";
+const TOKEN_FILE: &str =
+    "File with the token to send, readable for its owner alone [default: the token in $PROCPOOL_TOKEN]";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Remote {
