@@ -3,6 +3,7 @@
 mod async_jobs;
 mod batches;
 mod jobs;
+mod key_storm;
 mod keys;
 mod orders;
 mod reading;
