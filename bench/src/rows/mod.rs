@@ -10,6 +10,7 @@ mod in_flight;
 mod languages;
 mod livez;
 mod map;
+mod overload;
 mod payload;
 mod replaced;
 mod sandboxed;
@@ -18,6 +19,7 @@ mod thousand;
 
 pub use curves::Curve;
 pub use map::{Mix, mix};
+pub use overload::Nap;
 
 use crate::args::Args;
 use crate::contest::Row;
@@ -68,6 +70,8 @@ pub const ROWS: &[Named<Row>] = &[
     ("compute", |kit| Box::pin(compute::row(kit))),
     ("idle-memory", |kit| Box::pin(idle::memory(kit))),
     ("idle-cpu", |kit| Box::pin(idle::cpu(kit))),
+    ("overload", |kit| Box::pin(overload::goodput(kit))),
+    ("overload-refusals", |kit| Box::pin(overload::refusals(kit))),
     ("replaced", |kit| Box::pin(replaced::row(kit))),
     ("thousand", |kit| Box::pin(thousand::row(kit))),
 ];

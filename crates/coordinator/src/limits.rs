@@ -38,6 +38,9 @@ pub struct PoolLimits {
     /// to jobs without any. Default: `None`, which means 10 min, or [`timeout`](Self::timeout) if that is
     /// longer or `None`. [`Duration::MAX`] lifts the bound.
     pub max_timeout: Option<Duration>,
+    /// Whether the pool refuses a job that would not end before its deadline, as far as the run times of earlier jobs
+    /// tell. A waiting job that no longer can is given back at its turn if others wait. Default: true.
+    pub admission: bool,
     /// Time from asking a job to stop to killing its worker. Default: 100 ms.
     pub grace: Duration,
     /// Time from asking an idle worker to exit to killing it. Default: 2 s.
@@ -86,6 +89,7 @@ impl Default for PoolLimits {
             timeout: Some(Duration::from_secs(30)),
             run_timeout: None,
             max_timeout: None,
+            admission: true,
             grace: Duration::from_millis(100),
             stop_timeout: Duration::from_secs(2),
             start_timeout: Duration::from_secs(30),
@@ -159,7 +163,7 @@ impl PoolLimits {
         settings.spares = self.supervision.spares;
         settings.idle_timeout = self.supervision.idle_timeout;
         (settings.timeout, settings.run_timeout) = (self.timeout, self.run_timeout);
-        settings.max_timeout = self.max_timeout;
+        (settings.max_timeout, settings.admission) = (self.max_timeout, self.admission);
         (settings.grace, settings.stop_timeout) = (self.grace, self.stop_timeout);
         settings
     }
@@ -171,7 +175,7 @@ impl PoolLimits {
         self.supervision.spares = settings.spares;
         self.supervision.idle_timeout = settings.idle_timeout;
         (self.timeout, self.run_timeout) = (settings.timeout, settings.run_timeout);
-        self.max_timeout = settings.max_timeout;
+        (self.max_timeout, self.admission) = (settings.max_timeout, settings.admission);
         (self.grace, self.stop_timeout) = (settings.grace, settings.stop_timeout);
     }
 
@@ -192,6 +196,7 @@ impl PoolLimits {
             queue_bytes: self.queue_bytes,
             grace: self.grace,
             stop_timeout: self.stop_timeout,
+            admission: self.admission,
             lazy,
             ahead: AHEAD,
             ..scheduler::Config::default()

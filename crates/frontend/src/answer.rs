@@ -85,6 +85,12 @@ pub(crate) async fn whole(
 }
 
 fn answer(finished: Finished, asked: JobLimits, render: Render) -> Response {
+    if let Err(error) = &finished.result
+        && let JobError::Refused(_) = &**error
+    {
+        // The pool gave it back: it is as if it had never been accepted.
+        return job_problem::of_job((**error).clone(), asked).into_response();
+    }
     let report = finished.report.as_deref();
     let shown = finished.result.map_err(|error| *error).and_then(|output| render(output, report));
     let mut response = match shown {

@@ -69,6 +69,9 @@ fn with_refusal(problem: Problem, refused: &Refused) -> Problem {
         Refusal::ClientQuarantined { client, deaths, retry, .. } => {
             problem.with("client", client).with("deaths", deaths).with("retry_ms", &retry.as_millis())
         }
+        Refusal::DeadlineUnreachable { limit, predicted, .. } => {
+            problem.with("limit_ms", &limit.as_millis()).with("predicted_ms", &predicted.as_millis())
+        }
         Refusal::NoSlotInTime { limit, .. } => problem.with("limit_ms", &limit.as_millis()),
         Refusal::InputTooLarge { size, limit, .. } => problem.with("size", size).with("limit", limit),
         _ => problem,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// How one setting is written in JSON.
 enum Field<'a> {
+    Flag(&'a mut bool),
     Count(&'a mut usize),
     Span(&'a mut Duration),
     Bound(&'a mut Option<Duration>),
@@ -19,7 +20,7 @@ enum Field<'a> {
 }
 
 /// Returns each setting by its name.
-fn fields(settings: &mut PoolSettings) -> [(&'static str, Field<'_>); 11] {
+fn fields(settings: &mut PoolSettings) -> [(&'static str, Field<'_>); 12] {
     [
         ("min_workers", Field::Count(&mut settings.min_workers)),
         ("max_workers", Field::Count(&mut settings.max_workers)),
@@ -32,6 +33,7 @@ fn fields(settings: &mut PoolSettings) -> [(&'static str, Field<'_>); 11] {
         ("max_timeout", Field::MaxTimeout(&mut settings.max_timeout)),
         ("grace", Field::Span(&mut settings.grace)),
         ("stop_timeout", Field::Span(&mut settings.stop_timeout)),
+        ("admission", Field::Flag(&mut settings.admission)),
     ]
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn patched(
 
 fn value(field: &Field<'_>) -> Value {
     match field {
+        Field::Flag(flag) => json!(flag),
         Field::Count(count) => json!(count),
         Field::Span(span) => text(**span),
         Field::MaxTimeout(None) => Value::Null,
@@ -103,6 +106,7 @@ impl Field<'_> {
     /// Takes the value of the same setting.
     fn copy(&mut self, other: &Field<'_>) {
         match (self, other) {
+            (Field::Flag(one), Field::Flag(other)) => **one = **other,
             (Field::Count(one), Field::Count(other)) => **one = **other,
             (Field::Span(one), Field::Span(other)) => **one = **other,
             (Field::Bound(one), Field::Bound(other)) | (Field::MaxTimeout(one), Field::MaxTimeout(other)) => {
@@ -119,6 +123,7 @@ impl Field<'_> {
         let span = || new.as_str().and_then(|text| humantime::parse_duration(text).ok());
         let is_none = new == "none";
         match self {
+            Field::Flag(flag) => **flag = new.as_bool().ok_or("`true` or `false`")?,
             Field::Count(count) => {
                 let number = new.as_u64().and_then(|number| usize::try_from(number).ok());
                 **count = number.ok_or("a whole number that is not negative")?;

@@ -106,6 +106,7 @@ mod tests {
             ("`max_attempts`", limits.max_attempts.to_string()),
             ("`saved_jobs`", limits.saved_jobs.to_string()),
             ("`save_history`", limits.save_history.to_string()),
+            ("`admission`", limits.admission.to_string()),
             ("`spares`", limits.supervision.spares.to_string()),
             ("`idle_timeout`", bound(limits.supervision.idle_timeout)),
             ("`process_per_job`", limits.supervision.process_per_job.to_string()),

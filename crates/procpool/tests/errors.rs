@@ -42,6 +42,9 @@ fn reason(refusal: &Refusal) -> String {
         Refusal::BreakerOpen { retry, last_death, .. } => format!("breaker {retry:?} {last_death}"),
         Refusal::ClientQuarantined { client, deaths, retry, .. } => format!("{client} {deaths} {retry:?}"),
         Refusal::NoSlotInTime { limit, .. } => format!("no slot {limit:?}"),
+        Refusal::DeadlineUnreachable { limit, predicted, retry, .. } => {
+            format!("unreachable {limit:?} {predicted:?} {retry:?}")
+        }
         Refusal::InputTooLarge { size, limit, .. } => format!("input {size} {limit}"),
         other => other.name().into(),
     }
@@ -129,6 +132,7 @@ fn every_refusal_can_be_made_and_matched() {
         (Refusal::client_quarantined("192.0.2.7", 3, LIMIT), "192.0.2.7 3 2s"),
         (Refusal::no_slot_in_time(LIMIT), "no slot 2s"),
         (Refusal::input_too_large(11, 10), "input 11 10"),
+        (Refusal::deadline_unreachable(LIMIT, 2 * LIMIT, LIMIT), "unreachable 2s 4s 2s"),
         (Refusal::Draining, "draining"),
         (Refusal::ShuttingDown, "shutting_down"),
     ] {

@@ -89,6 +89,12 @@ impl Refusal {
         Self::BreakerOpen { retry, last_death: last_death.into() }
     }
 
+    /// Returns [`DeadlineUnreachable`](Self::DeadlineUnreachable), with the job's timeout, the minimum time until it would
+    /// end, and the time after which such a job may be accepted.
+    pub fn deadline_unreachable(limit: Duration, predicted: Duration, retry: Duration) -> Self {
+        Self::DeadlineUnreachable { limit, predicted, retry }
+    }
+
     /// Returns [`ClientQuarantined`](Self::ClientQuarantined), with the client, the number of workers that its jobs
     /// have killed and the time until the pool forgets these deaths.
     pub fn client_quarantined(client: impl Into<String>, deaths: u32, retry: Duration) -> Self {

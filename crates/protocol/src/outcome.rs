@@ -242,6 +242,7 @@ impl JobError {
                     | Refusal::NoSlotInTime { .. }
                     | Refusal::KeyStoreFull { .. }
                     | Refusal::RegistryFull { .. }
+                    | Refusal::DeadlineUnreachable { .. }
                     | Refusal::Starting
                     | Refusal::ShuttingDown
             ),
@@ -278,9 +279,11 @@ impl JobError {
                 | Refusal::Draining
                 | Refusal::ShuttingDown,
             ) => Some(SOON),
-            Some(Refusal::BreakerOpen { retry, .. } | Refusal::ClientQuarantined { retry, .. }) => {
-                Some((*retry).max(SOON))
-            }
+            Some(
+                Refusal::BreakerOpen { retry, .. }
+                | Refusal::ClientQuarantined { retry, .. }
+                | Refusal::DeadlineUnreachable { retry, .. },
+            ) => Some((*retry).max(SOON)),
             _ => matches!(self, Self::ShutDown { stage: Stage::Queued }).then_some(SOON),
         }
     }
@@ -354,6 +357,7 @@ impl JobError {
                 | Refusal::KeyStoreFull { .. }
                 | Refusal::RegistryFull { .. }
                 | Refusal::Starting
+                | Refusal::DeadlineUnreachable { .. }
                 | Refusal::Draining
                 | Refusal::ShuttingDown
                 | Refusal::RuntimeEnded

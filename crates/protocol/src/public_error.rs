@@ -110,7 +110,8 @@ fn public_reason(reason: &Refusal) -> Cow<'static, str> {
         | Refusal::QueueBytesFull { .. }
         | Refusal::NoSlotInTime { .. }
         | Refusal::KeyStoreFull { .. }
-        | Refusal::RegistryFull { .. } => "the service is busy; try again later",
+        | Refusal::RegistryFull { .. }
+        | Refusal::DeadlineUnreachable { .. } => "the service is busy; try again later",
         Refusal::BreakerOpen { .. } | Refusal::Starting | Refusal::Draining | Refusal::ShuttingDown => {
             "the service is not available; try again later"
         }

@@ -99,6 +99,21 @@ pub enum Refusal {
     /// The server has not started its pools yet.
     #[error("is starting")]
     Starting,
+    /// The job would not end before its deadline, if it runs as long as others did.
+    #[error(
+        "cannot end this job within its {}: it would take {} at least, as far as the run times of earlier jobs tell",
+        humane(*.limit),
+        humane(*.predicted)
+    )]
+    #[non_exhaustive]
+    DeadlineUnreachable {
+        /// The job's timeout.
+        limit: Duration,
+        /// Minimum time until it would end.
+        predicted: Duration,
+        /// Time after which such a job may be accepted.
+        retry: Duration,
+    },
     /// An operator drains the pool until it is resumed.
     #[error("is drained by order and takes no jobs until it is resumed")]
     Draining,
@@ -150,12 +165,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every [`name`](Self::name) with which a pool refuses jobs. The other names belong to the coordinator.
-    pub const OF_POOLS: [&str; 11] = [
+    pub const OF_POOLS: [&str; 12] = [
         "queue_full",
         "queue_bytes_full",
         "breaker_open",
         "client_quarantined",
         "no_slot_in_time",
+        "deadline_unreachable",
         "draining",
         "shutting_down",
         "forked",
@@ -179,6 +195,7 @@ impl Refusal {
             Self::ClientQuarantined { .. } => "client_quarantined",
             Self::NoSlotInTime { .. } => "no_slot_in_time",
             Self::Starting => "starting",
+            Self::DeadlineUnreachable { .. } => "deadline_unreachable",
             Self::Draining => "draining",
             Self::ShuttingDown => "shutting_down",
             Self::RuntimeEnded => "runtime_ended",

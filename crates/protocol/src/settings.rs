@@ -32,6 +32,8 @@ pub struct PoolSettings {
     pub grace: Duration,
     /// Time from asking an idle worker to exit to killing it.
     pub stop_timeout: Duration,
+    /// Whether jobs are refused that would not end before their deadlines.
+    pub admission: bool,
 }
 
 impl PoolSettings {
@@ -46,7 +48,7 @@ impl PoolSettings {
             )*};
         }
         each!(min_workers, max_workers, queue, queue_bytes, spares, idle_timeout);
-        each!(timeout, run_timeout, max_timeout, grace, stop_timeout);
+        each!(timeout, run_timeout, max_timeout, grace, stop_timeout, admission);
         self
     }
 }

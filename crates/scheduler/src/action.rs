@@ -119,6 +119,14 @@ pub enum Refusal {
         /// Time until the pool forgets these deaths.
         retry: Duration,
     },
+    /// The job would not end before its deadline, if it runs as long as others did.
+    Unreachable {
+        /// Minimum time until it would end.
+        predicted: Duration,
+        /// Time after which such a job may be accepted. Drawn at random from a range, so that submitters do not come
+        /// back together.
+        retry: Duration,
+    },
     /// An operator has [closed](crate::Event::Close) the pool.
     Closed,
     /// The pool is draining or has stopped.
@@ -162,6 +170,14 @@ pub enum Verdict {
         /// Number of these deaths.
         client_deaths: u32,
         /// Time until the pool forgets these deaths.
+        retry: Duration,
+    },
+    /// Its turn has come, and it would not end before its deadline if it runs as long as others did. Others wait. No
+    /// worker has run it, so this is equivalent to a [refusal](Refusal::Unreachable).
+    Unreachable {
+        /// Minimum time that it needs.
+        predicted: Duration,
+        /// As in the refusal.
         retry: Duration,
     },
     /// Its worker broke the protocol.

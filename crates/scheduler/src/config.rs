@@ -55,6 +55,9 @@ pub struct Config {
     /// Number of idle, ready workers that the pool keeps in addition to the busy ones, within
     /// `max_workers`. Default: 0.
     pub spares: usize,
+    /// Refuses a job that cannot end before its deadline, as far as the run times of earlier jobs tell, and gives back
+    /// a waiting one that no longer can. Default: `false`.
+    pub admission: bool,
     /// Time without a job after which an idle worker exits, down to `min_workers`. Default: never.
     pub idle_timeout: Option<Duration>,
 }
@@ -74,6 +77,8 @@ pub struct Settings {
     pub grace: Duration,
     /// See [`Config::stop_timeout`].
     pub stop_timeout: Duration,
+    /// See [`Config::admission`].
+    pub admission: bool,
 }
 
 /// A circuit breaker for worker starts. Workers that fail together count as one failure. Only
@@ -155,6 +160,7 @@ impl Default for Config {
             process_per_job: false,
             ahead: 0,
             spares: 0,
+            admission: false,
             idle_timeout: None,
         }
     }
@@ -164,13 +170,14 @@ impl Config {
     /// Returns the settings that may change while the pool runs.
     #[must_use]
     pub const fn settings(&self) -> Settings {
-        let Self { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout, .. } = *self;
-        Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout }
+        let Self { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout, admission, .. } = *self;
+        Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout, admission }
     }
 
     /// Applies other settings.
     pub const fn apply(&mut self, settings: Settings) {
-        let Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout } = settings;
+        let Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout, admission } = settings;
+        self.admission = admission;
         (self.queue, self.queue_bytes, self.spares) = (queue, queue_bytes, spares);
         (self.idle_timeout, self.grace, self.stop_timeout) = (idle_timeout, grace, stop_timeout);
     }

@@ -209,6 +209,12 @@ impl Fleet {
         serving.max_by_key(|&(&id, worker)| (worker.began_at, id)).map(|(&id, _)| id)
     }
 
+    /// Returns the times at which those workers began their jobs that have not been asked to give them up.
+    pub(crate) fn busy_since(&self) -> impl Iterator<Item = Time> + '_ {
+        let busy = |worker: &&Worker| matches!(worker.phase, Phase::Busy(_));
+        self.workers.values().filter(busy).map(|worker| worker.began_at)
+    }
+
     /// Returns the ids, oldest first, so that each pass over all workers has the same order.
     pub(crate) fn ids(&self) -> Vec<WorkerId> {
         let mut ids: Vec<_> = self.workers.keys().copied().collect();

@@ -66,6 +66,7 @@ mod quarantine;
 mod queue;
 mod random;
 mod restarts;
+mod run_times;
 mod scheduler;
 mod slab;
 mod time;

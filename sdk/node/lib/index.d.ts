@@ -257,6 +257,7 @@ export interface PoolOptions {
   saveFailedJobs?: string;
   savedJobs?: number;
   saveHistory?: number;
+  admission?: boolean;
   spares?: number;
   processPerJob?: boolean;
   recycleJobs?: number;

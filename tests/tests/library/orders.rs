@@ -83,6 +83,33 @@ async fn settings_change_while_jobs_wait_and_all_or_none_of_them() {
 }
 
 #[tokio::test]
+async fn a_pool_under_too_much_load_refuses_jobs_that_cannot_end_in_time() {
+    const RUN: u64 = 20_000;
+    let pool = verbs(1).start().await.unwrap();
+    for _ in 0..32 {
+        pool.run(Verb::Nap(RUN)).await.unwrap();
+    }
+    let offer = |timeout| pool.job(Verb::Nap(RUN)).timeout(Duration::from_millis(timeout)).try_submit();
+    let (mut accepted, mut refused) = (Vec::new(), 0);
+    for _ in 0..100 {
+        match offer(200) {
+            Ok(job) => accepted.push(job),
+            Err(error) => {
+                let Refusal::DeadlineUnreachable { limit, predicted, retry, .. } = error.reason else {
+                    panic!("{error}")
+                };
+                assert!(limit < predicted && !retry.is_zero(), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(accepted.len() < 20, "{} jobs of 20 ms were accepted, {refused} refused", accepted.len());
+    assert!(pool.status().refusals["deadline_unreachable"] >= refused);
+    pool.reconfigure(|settings| settings.admission = false).unwrap();
+    drop(offer(200).expect("nothing is predicted any longer"));
+}
+
+#[tokio::test]
 async fn a_pool_that_drains_ends_what_it_has_and_is_resumed() {
     let pool = verbs(1).queue(1).start().await.unwrap();
     let (running, _) = begin(&pool, Verb::Obey).await;

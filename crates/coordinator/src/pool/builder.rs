@@ -206,6 +206,11 @@ impl<J: Job> PoolBuilder<J> {
         supervision.fork: bool, forks => forks
     }
     limit! {
+        /// Sets whether jobs are refused that would not end before their deadlines; see
+        /// [`PoolLimits::admission`]. Default: true.
+        admission: bool, refuses => refuses
+    }
+    limit! {
         /// Sets the number of workers that are kept idle and ready beside those that are busy. Default: 0.
         supervision.spares: usize, workers => workers
     }

@@ -163,7 +163,9 @@ impl RawPool {
         if core.is_here() {
             let ((min, max), settings) =
                 core.with(|state, _| (state.scheduler.size(), state.scheduler.settings()));
-            let Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout } = settings;
+            let Settings { queue, queue_bytes, spares, idle_timeout, grace, stop_timeout, admission } =
+                settings;
+            limits.admission = admission;
             (limits.min_workers, limits.max_workers) = (min, max);
             (limits.queue, limits.queue_bytes) = (queue, queue_bytes);
             (limits.supervision.spares, limits.supervision.idle_timeout) = (spares, idle_timeout);

@@ -247,10 +247,33 @@ fn refusals() -> Vec<(Refusal, u16, &'static str, Value)> {
         ),
         (Refusal::no_slot_in_time(limit), 504, "no_slot_in_time", json!({"limit_ms": 250})),
         (Refusal::Starting, 503, "starting", json!({})),
+        (
+            Refusal::deadline_unreachable(limit, 2 * limit, limit),
+            503,
+            "deadline_unreachable",
+            json!({"limit_ms": 250, "predicted_ms": 500}),
+        ),
         (Refusal::Draining, 503, "draining", json!({})),
         (Refusal::ShuttingDown, 503, "shutting_down", json!({})),
         (Refusal::input_too_large(11, 10), 413, "input_too_large", json!({"size": 11, "limit": 10})),
         (Refusal::InputEncoding("no".into()), 500, "input_encoding", json!({})),
         (Refusal::Forked, 503, "forked", json!({})),
     ]
+}
+
+#[tokio::test]
+async fn a_job_that_is_given_back_is_answered_as_if_it_had_been_refused() {
+    let given_back = || {
+        let late = Refusal::deadline_unreachable(
+            Duration::from_secs(1),
+            Duration::from_secs(2),
+            Duration::from_secs(1),
+        );
+        JobError::from(Refused::new("fib", late))
+    };
+    let server = Server::of(Fake::ending(move |_| Err(given_back()))).await;
+    let reply = server.post("/v1/pools/fib/jobs", "40").await;
+    assert_eq!((reply.status, reply.kind().as_str()), (503, "refused"));
+    let told = ["job-id", "server-timing", "retry-after"].map(|name| reply.header(name));
+    assert_eq!(told, [None, None, Some("1")]);
 }

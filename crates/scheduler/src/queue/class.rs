@@ -17,8 +17,9 @@ pub(super) struct Class {
     lanes: Slab<Lane>,
     /// The lanes that take turns, the one whose turn is next first. Empty if there is no tenant.
     ring: List<InRing>,
-    /// The jobs of all tenants, the oldest first.
+    /// The jobs of all tenants, the oldest first, and their number.
     of_tenants: List<OfTenants>,
+    tenants_jobs: usize,
     lane_of: IdMap<Tenant, u32>,
 }
 
@@ -27,9 +28,14 @@ pub(super) struct Class {
 struct Lane {
     tenant: Option<Tenant>,
     jobs: List<InLane>,
+    /// Number of these jobs. Not counted for the jobs without a tenant, which are not in this lane.
+    len: usize,
     is_in_ring: bool,
     links: Links,
 }
+
+/// Maximum number of lanes at which [`Class::before`] looks.
+const LANES_LOOKED_AT: usize = 64;
 
 /// The place in the ring of the jobs without a tenant. They are not in this lane, which is always there.
 const OF_NOBODY: u32 = 0;
@@ -42,11 +48,15 @@ impl Linked<InRing> for Lane {
     fn links(&mut self) -> &mut Links {
         &mut self.links
     }
+
+    fn linked(&self) -> Links {
+        self.links
+    }
 }
 
 impl Lane {
     const fn new(tenant: Option<Tenant>) -> Self {
-        Self { tenant, jobs: List::new(), is_in_ring: false, links: Links::NONE }
+        Self { tenant, jobs: List::new(), len: 0, is_in_ring: false, links: Links::NONE }
     }
 }
 
@@ -59,6 +69,7 @@ impl Class {
             lanes,
             ring: List::new(),
             of_tenants: List::new(),
+            tenants_jobs: 0,
             lane_of: IdMap::default(),
         }
     }
@@ -70,6 +81,28 @@ impl Class {
             None | Some(OF_NOBODY) => self.of_nobody.front(),
             Some(lane) => self.lanes.get(lane as usize)?.jobs.front(),
         }
+    }
+
+    /// Returns the minimum number of jobs of this class, of which `all` wait, that have their turns before one of
+    /// this tenant that joins now. Other lanes have at least one turn for each job of the same lane, and one before
+    /// the first job of a lane that is new. Looks at a bounded number of lanes.
+    pub(super) fn before(&self, tenant: Option<Tenant>, all: usize) -> usize {
+        let of_nobody = all - self.tenants_jobs;
+        if self.ring.is_empty() && tenant.is_none() {
+            return of_nobody;
+        }
+        let own = tenant.map(|tenant| self.lane_of.get(&tenant).copied()).unwrap_or(Some(OF_NOBODY));
+        let len = |at: u32| match at {
+            OF_NOBODY => of_nobody,
+            at => self.lanes.get(at as usize).map_or(0, |lane| lane.len),
+        };
+        let own_len = own.map_or(0, len);
+        if self.ring.is_empty() {
+            // The jobs without a tenant take the first turn.
+            return of_nobody.min(1);
+        }
+        let others = self.ring.iter(&self.lanes).take(LANES_LOOKED_AT).filter(|&at| Some(at) != own);
+        own_len + others.map(|at| len(at).min(own_len.max(1))).sum::<usize>()
     }
 
     /// Returns the number of the oldest job.
@@ -106,6 +139,10 @@ impl Class {
     fn has_lost(&mut self, jobs: &mut Slab<Job>, job: &Job, is_turn: bool) {
         if job.lane != OF_NOBODY {
             self.of_tenants.remove(jobs, job.of_tenants);
+            self.tenants_jobs -= 1;
+            if let Some(lane) = self.lanes.get_mut(job.lane as usize) {
+                lane.len -= 1;
+            }
         }
         if !self.lanes.get(job.lane as usize).is_some_and(|lane| lane.is_in_ring) {
             return;
@@ -137,6 +174,10 @@ impl Class {
             *self.lane_of.entry(tenant).or_insert_with(|| super::slot(lanes.insert(Lane::new(Some(tenant)))));
         if let Some(job) = jobs.get_mut(slot as usize) {
             job.lane = at;
+        }
+        self.tenants_jobs += 1;
+        if let Some(lane) = self.lanes.get_mut(at as usize) {
+            lane.len += 1;
         }
         if is_first {
             self.of_tenants.push_front(jobs, slot);

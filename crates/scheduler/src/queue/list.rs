@@ -19,6 +19,8 @@ impl Links {
 /// Values that have links for the list `L`.
 pub(super) trait Linked<L> {
     fn links(&mut self) -> &mut Links;
+
+    fn linked(&self) -> Links;
 }
 
 /// A list of the values of one slab. `L` names the links that it uses.
@@ -46,6 +48,15 @@ impl<L> List<L> {
     /// Returns whether it has exactly one value.
     pub(super) const fn has_one(&self) -> bool {
         self.head == self.tail && self.head != NONE
+    }
+
+    /// Returns the slots of the values in their order.
+    pub(super) fn iter<'a, T: Linked<L>>(
+        &self,
+        values: &'a Slab<T>,
+    ) -> impl Iterator<Item = u32> + use<'a, T, L> {
+        let at = |slot: u32| (slot != NONE).then_some(slot);
+        std::iter::successors(at(self.head), move |&slot| at(values.get(slot as usize)?.linked().after))
     }
 
     pub(super) fn push_back<T: Linked<L>>(&mut self, values: &mut Slab<T>, slot: u32) {
@@ -100,6 +111,10 @@ mod tests {
         fn links(&mut self) -> &mut Links {
             &mut self.1
         }
+
+        fn linked(&self) -> Links {
+            self.1
+        }
     }
 
     fn add(values: &mut Slab<Value>, name: char) -> u32 {
@@ -122,6 +137,9 @@ mod tests {
         for slot in [slots[4], slots[1], first] {
             take(&mut values, &mut list, slot);
         }
+        let order: String =
+            list.iter(&values).filter_map(|slot| Some(values.get(slot as usize)?.0)).collect();
+        assert_eq!(order, "bde");
         let mut left = String::new();
         while let Some(slot) = list.front() {
             assert_eq!(list.has_one(), left.len() == 2);

@@ -75,11 +75,19 @@ impl Linked<InLane> for Job {
     fn links(&mut self) -> &mut Links {
         &mut self.in_lane
     }
+
+    fn linked(&self) -> Links {
+        self.in_lane
+    }
 }
 
 impl Linked<OfTenants> for Job {
     fn links(&mut self) -> &mut Links {
         &mut self.of_tenants
+    }
+
+    fn linked(&self) -> Links {
+        self.of_tenants
     }
 }
 
@@ -102,6 +110,17 @@ impl Queue {
     /// Returns the total number of bytes of their payloads.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Returns the minimum number of jobs that have their turns before one that joins now, if none leaves.
+    ///
+    /// Jobs of higher priorities go first. But the one that joins may have each eighth turn, so that at most seven of
+    /// them go between two jobs of its own class.
+    pub(crate) fn before(&self, Share { priority, tenant }: Share) -> usize {
+        let rank = priority as usize;
+        let own = self.classes[rank].before(tenant, self.waiting[rank]);
+        let higher: usize = self.waiting[..rank].iter().sum();
+        own + higher.min(own.saturating_mul(usize::from(TURN_OF_THE_OLDEST) - 1))
     }
 
     /// Returns the job whose turn is next.

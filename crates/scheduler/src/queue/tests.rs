@@ -169,3 +169,52 @@ mod properties {
         }
     }
 }
+
+/// A job joins a queue of random jobs, some of whose turns are over. Of the jobs before it at least as many run as were
+/// foretold, even if others join after it.
+#[test]
+fn at_least_as_many_jobs_go_before_one_that_joins_as_are_foretold() {
+    let mut foretold_in_all = 0;
+    for seed in 0..2_000 {
+        let mut random = crate::random::SplitMix64::new(seed);
+        let mut below = move |most: u64| random.next() % most;
+        let (priorities, tenants) = (1 + below(3), below(5));
+        let mut any = || {
+            let priority = match below(priorities) {
+                0 => Priority::Normal,
+                1 => Priority::High,
+                _ => Priority::Low,
+            };
+            let tenant = below(tenants + 1).checked_sub(1).map(Tenant);
+            (Share { priority, tenant }, below(10))
+        };
+        let mut queue = Queue::new();
+        for job in 0..30 {
+            let (share, what) = any();
+            queue.push_back(JobId(job), 1, share);
+            if what < 3 {
+                let spot = queue.spot_in_turn().unwrap();
+                queue.take_turn(spot);
+            }
+        }
+        let (share, _) = any();
+        let foretold = queue.before(share);
+        queue.push_back(JobId(99), 1, share);
+        let mut before = 0;
+        while queue.front() != Some(JobId(99)) {
+            let spot = queue.spot_in_turn().unwrap();
+            queue.take_turn(spot);
+            before += 1;
+            let (share, what) = any();
+            if what < 4 {
+                queue.push_back(JobId(100 + before), 1, share);
+            }
+        }
+        assert!(foretold as u64 <= before, "seed {seed}: {foretold} are foretold, {before} went");
+        foretold_in_all += foretold;
+        if priorities == 1 && tenants == 0 {
+            assert_eq!(foretold as u64, before, "seed {seed}");
+        }
+    }
+    assert!(foretold_in_all > 10_000, "{foretold_in_all}");
+}

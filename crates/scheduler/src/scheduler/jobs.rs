@@ -8,7 +8,7 @@ use super::job::{Job, Place};
 use super::{Due, Scheduler};
 use crate::phase::Phase;
 use crate::queue::{Queue, Share};
-use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Verdict, WorkerId};
+use crate::{Action, Cause, Death, Fingerprint, JobId, Refusal, Stage, Terms, Time, Verdict, WorkerId};
 
 /// Maximum number of times that a job may return to the queue because its worker died before it had
 /// received the last byte. A frame that kills its reader must not pass through workers forever.
@@ -25,7 +25,7 @@ pub(super) struct Turn {
 impl Scheduler {
     pub(super) fn submit(&mut self, id: JobId, terms: Terms) {
         self.awake = true;
-        if let Some(reason) = self.refusal(&terms) {
+        if let Some(reason) = self.refusal(&terms).or_else(|| self.refusal_of_late(&terms)) {
             return self.refuse(id, reason);
         }
         let Entry::Vacant(entry) = self.jobs.entry(id) else {
@@ -237,6 +237,14 @@ impl Scheduler {
         if job.deadline.is_some_and(|deadline| deadline <= self.now) {
             self.job_is_due(id);
             return None;
+        }
+        let is_short = |deadline: Time| deadline.since(self.now) < self.run_times.usual();
+        if self.config.admission && self.queue.len() > 1 && job.deadline.is_some_and(is_short) {
+            if let Some(verdict) = self.is_too_late(id) {
+                self.resolve(id, verdict);
+                return None;
+            }
+            job = self.jobs.get_mut(&id)?;
         }
         if suspects_some {
             if self.convict(id) {

@@ -1,5 +1,6 @@
 //! The pool: takes an event, applies the rules for it, and settles. The submodules contain the rules.
 
+mod admission;
 mod ahead;
 mod fresh;
 mod getters;
@@ -24,6 +25,7 @@ use crate::quarantine::Quarantine;
 use crate::queue::Queue;
 use crate::random::SplitMix64;
 use crate::restarts::Restarts;
+use crate::run_times::RunTimes;
 use crate::timers::{Timer, Timers};
 use crate::{Action, Config, ConfigError, Counters, Event, JobId, Time, WorkerId};
 use ahead::Pace;
@@ -73,6 +75,8 @@ use shutdown::Life;
 /// - A paused pool assigns no job, and starts no worker for one. Idle workers then make no room in the
 ///   queue. A closed pool accepts no job. A drain or a stop ends both.
 /// - A worker that an operator retires gets no further job. A pool that becomes smaller kills no busy worker.
+/// - With [`admission`](Config::admission), a job is refused that would not end before its deadline. If all jobs
+///   run for the same time, no job is refused that would have been in time.
 /// - The pool hands over a job at most once per attempt: once, unless it may be repeated.
 /// - No attempt extends a deadline.
 /// - At most `max_workers` workers are in service, plus one during a replacement. At most `max_workers` more
@@ -133,6 +137,7 @@ pub struct Scheduler {
     /// Workers that have jobs ahead, or had some when the timer last rang.
     with_ahead: Vec<WorkerId>,
     pace: Pace,
+    run_times: RunTimes,
     random: SplitMix64,
     actions: VecDeque<Action>,
     counters: Counters,
@@ -195,6 +200,7 @@ impl Scheduler {
             on_offer: VecDeque::new(),
             with_ahead: Vec::new(),
             pace: Pace::default(),
+            run_times: RunTimes::default(),
             random: SplitMix64::new(seed ^ 0x5ca1_ab1e),
             actions: VecDeque::new(),
             counters: Counters::default(),

@@ -76,6 +76,7 @@ impl Scheduler {
         let unfinished = self.rollout.rolling.replace(generation);
         self.end_reloads(unfinished, ReloadEnd::Superseded);
         self.restarts.forget();
+        self.run_times.forget();
         self.pardon(None);
         self.fleet.outdate(generation);
         self.try_next();

@@ -77,8 +77,13 @@ impl Scheduler {
         };
         let (phase, has_hung_up) = (worker.phase(), worker.has_hung_up);
         let next = worker.ahead.pop();
+        let began_at = worker.began_at;
         if worker.takes_ahead {
-            self.pace.saw(self.now.since(worker.began_at));
+            self.pace.saw(self.now.since(began_at));
+        }
+        // A job that ran into its deadline tells that runs are long. One that was cancelled tells nothing.
+        if matches!(phase, Phase::Busy(_) | Phase::Stopping { cause: Cause::TimedOut, .. }) {
+            self.run_times.saw(self.now.as_nanos().saturating_sub(began_at.as_nanos()));
         }
         let was_proven = std::mem::replace(&mut worker.standing, Standing::Proven) == Standing::Proven;
         // A worker of an older generation proves nothing about the current generation.

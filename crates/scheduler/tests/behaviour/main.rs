@@ -1,6 +1,7 @@
 //! The behaviour of a pool, one case at a time. Each test reads as events in, actions out. Nothing
 //! is random here; the model covers random lives.
 
+mod admission;
 mod ahead;
 mod breaker;
 mod cancelling;

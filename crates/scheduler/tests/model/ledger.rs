@@ -168,6 +168,11 @@ impl Ledger {
             Verdict::GivenBack { .. } => {
                 assert!(is_shunned && entry.spent == 0 && !entry.is_out, "job {id} is given back");
             }
+            Verdict::Unreachable { predicted, .. } => {
+                let is_new = entry.spent == 0 && !entry.is_out;
+                let is_late = entry.deadline.is_some_and(|end| now < end && end < now + predicted);
+                assert!(is_new && is_late, "job {id} has time");
+            }
             Verdict::Poisoned { stage, .. } => {
                 assert_eq!(stage == Stage::Running, entry.spent > 0, "job {id}");
             }

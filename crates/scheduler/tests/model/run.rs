@@ -268,6 +268,11 @@ impl Run {
         assert!(!self.is_drained || is_answer, "{action:?} after Drained");
         match action {
             Action::Refuse { job, reason } => {
+                let is_late = matches!(reason, Refusal::Unreachable { .. });
+                assert!(
+                    !is_late || self.scheduler.settings().admission,
+                    "job {job} is refused for its deadline"
+                );
                 assert!(reason != Refusal::Closed || self.is_closed, "job {job} is refused for no order");
                 self.ledger.refuse(job, reason);
             }

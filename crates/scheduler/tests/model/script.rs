@@ -223,6 +223,7 @@ fn renewal() -> impl Strategy<Value = Config> {
             process_per_job,
             spares,
             idle_timeout,
+            admission: spares != 1,
             ..Config::default()
         },
     )

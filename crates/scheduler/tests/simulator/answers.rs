@@ -21,6 +21,7 @@ impl Run {
             Refusal::QueueBytesFull { .. } => self.coverage.met("refused for its bytes"),
             Refusal::Client { .. } => self.coverage.met("refused for its client"),
             Refusal::Closed => self.coverage.met("refused by order"),
+            Refusal::Unreachable { .. } => self.coverage.met("refused for its deadline"),
             Refusal::QueueFull | Refusal::ShuttingDown => {}
         }
         if reason == Refusal::DuplicateId { Ok(()) } else { self.ledger.refuse(job) }
@@ -49,6 +50,11 @@ impl Run {
             }
             Refusal::Client { deaths, retry } => {
                 (self.shunned(job)? == Some((deaths, retry)), "clients_that_kill_are_refused")
+            }
+            Refusal::Unreachable { predicted, .. } => {
+                let timeout = self.ledger.get(job)?.terms.timeout;
+                let is_late = timeout.is_some_and(|timeout| timeout < predicted);
+                (is_late && idle == 0 && self.plan.config.admission, "refusals_tell_the_truth")
             }
             Refusal::Closed => (self.is_closed, "refusals_tell_the_truth"),
             Refusal::ShuttingDown => (self.is_ending, "refusals_tell_the_truth"),
@@ -121,6 +127,10 @@ impl Run {
             }),
             Verdict::GivenBack { client_deaths, retry } => {
                 entry.runs == 0 && !entry.is_running && shunned == Some((client_deaths, retry))
+            }
+            Verdict::Unreachable { predicted, .. } => {
+                let is_late = entry.deadline.is_some_and(|end| now < end && end < now + predicted);
+                is_late && entry.runs == 0 && !entry.is_running
             }
             Verdict::Protocol => matches!(self.cause, Event::Violated { .. }) && entry.is_running,
             Verdict::TimedOut { limit: Limit::Total, .. } => entry.deadline.is_some_and(|end| end <= now),

@@ -135,5 +135,6 @@ fn config(story: Story, random: &mut Random) -> Config {
     };
     // Not drawn, so that each seed keeps its meaning.
     let deaths = if config.poison.deaths == 3 { 4 } else { 0 };
-    Config { client_deaths: ClientDeaths { deaths, window: config.poison.memory }, ..config }
+    let client_deaths = ClientDeaths { deaths, window: config.poison.memory };
+    Config { client_deaths, admission: !config.queue.is_multiple_of(3), ..config }
 }

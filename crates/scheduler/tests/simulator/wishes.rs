@@ -40,6 +40,7 @@ impl Run {
             idle_timeout: random.percent(50).then(|| random.millis(20, 200)),
             grace: random.millis(0, 30),
             stop_timeout: random.millis(1, 30),
+            admission: random.percent(70),
         };
         self.plan.config.apply(settings);
         self.sizes.reconfigured(&self.plan.config);

@@ -95,6 +95,7 @@ pub(super) struct PoolTable {
     pub(super) max_payload: Option<Size>,
     pub(super) max_attempts: Option<u32>,
     pub(super) idempotent: Option<bool>,
+    pub(super) admission: Option<bool>,
     pub(super) spares: Option<usize>,
     pub(super) idle_timeout: Option<Bound>,
     pub(super) process_per_job: Option<bool>,

@@ -225,6 +225,7 @@ fn limits(table: &PoolTable) -> Result<PoolLimits, (&'static str, Mistake)> {
     limits.run_timeout = table.run_timeout.map_or(limits.run_timeout, |bound| bound.0);
     let max_timeout = table.max_timeout.map(|bound| bound.0.unwrap_or(Duration::MAX));
     limits.max_timeout = max_timeout.or(limits.max_timeout);
+    limits.admission = table.admission.unwrap_or(limits.admission);
     limits.grace = table.grace.map_or(limits.grace, |span| span.0);
     limits.stop_timeout = table.stop_timeout.map_or(limits.stop_timeout, |span| span.0);
     limits.start_timeout = table.start_timeout.map_or(limits.start_timeout, |span| span.0);

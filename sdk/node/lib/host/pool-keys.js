@@ -29,6 +29,7 @@ const PLAIN = [
   'saveFailedJobs',
   'savedJobs',
   'saveHistory',
+  'admission',
   'spares',
   'processPerJob',
   'recycleJobs',

@@ -173,6 +173,9 @@ impl State {
             Verdict::GivenBack { client_deaths, retry } => {
                 Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
             }
+            Verdict::Unreachable { predicted, retry } => {
+                Err(refusal::too_late(&self.pool, &entry.job, predicted, retry).into())
+            }
             Verdict::Protocol => context.lost(),
             Verdict::TimedOut { stage, limit } => {
                 let limit = entry.limit(limit);

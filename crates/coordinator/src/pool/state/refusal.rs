@@ -30,6 +30,7 @@ impl QueueBounds {
             }
             Reason::BreakerOpen { retry } => Refusal::breaker_open(retry, last_death),
             Reason::Client { deaths, retry } => of_client(job, deaths, retry),
+            Reason::Unreachable { predicted, retry } => of_late(job, predicted, retry),
             Reason::Closed => Refusal::Draining,
             Reason::ShuttingDown | Reason::DuplicateId => Refusal::ShuttingDown,
         }
@@ -40,6 +41,16 @@ impl QueueBounds {
 fn of_client(job: &NewJob, deaths: u32, retry: Duration) -> Refusal {
     let name = job.client.as_deref().unwrap_or_default();
     Refusal::client_quarantined(name.chars().take(LONGEST_NAME).collect::<String>(), deaths, retry)
+}
+
+/// Returns the refusal of a job that would not end in time.
+fn of_late(job: &NewJob, predicted: Duration, retry: Duration) -> Refusal {
+    Refusal::deadline_unreachable(job.limits.timeout.unwrap_or_default(), predicted, retry)
+}
+
+/// Returns the error of a job that waited and could no longer end in time.
+pub(super) fn too_late(pool: &str, job: &NewJob, predicted: Duration, retry: Duration) -> JobError {
+    Refused::new(pool, of_late(job, predicted, retry)).into()
 }
 
 /// Returns the error of a job that waited when its client was refused.

@@ -11,7 +11,7 @@ pub(super) fn is_unbegun(verdict: Verdict) -> bool {
         | Verdict::TimedOut { stage, .. }
         | Verdict::Cancelled { stage }
         | Verdict::ShutDown { stage } => stage == SchedulerStage::Queued,
-        Verdict::GivenBack { .. } => true,
+        Verdict::GivenBack { .. } | Verdict::Unreachable { .. } => true,
         Verdict::Finished | Verdict::Protocol => false,
     }
 }
