@@ -51,8 +51,18 @@ impl Server {
 
     /// A server that asks for one of these tokens.
     pub(crate) async fn with_tokens(engine: Arc<Fake>, tokens: &Tokens) -> Self {
-        let health = Health::starting();
-        let app = App::new(engine, HttpConfig::default(), health.clone()).with_tokens(tokens.clone());
+        Self::with_tokens_and(engine, tokens, |_| {}).await
+    }
+
+    /// The same, with other limits.
+    pub(crate) async fn with_tokens_and(
+        engine: Arc<Fake>,
+        tokens: &Tokens,
+        configure: impl FnOnce(&mut HttpConfig),
+    ) -> Self {
+        let (mut config, health) = (HttpConfig::default(), Health::starting());
+        configure(&mut config);
+        let app = App::new(engine, config, health.clone()).with_tokens(tokens.clone());
         Self::of_app("127.0.0.1:0", app, health).await
     }
 

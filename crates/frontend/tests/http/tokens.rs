@@ -5,6 +5,7 @@ use crate::server::{Server, post_text};
 use procpool_frontend::{Scopes, Token, TokenDigest, Tokens};
 use procpool_protocol::engine::Priority;
 use serde_json::json;
+use std::os::unix::fs::MetadataExt;
 
 const JOBS: &str = "/v1/pools/fib/jobs";
 const CI: &str = "Authorization: Bearer the-secret-of-ci";
@@ -108,4 +109,20 @@ async fn who_may_not_see_the_pools_is_not_told_them_by_a_probe() {
     assert_eq!((reply.status, &reply.problem()["known"]), (404, &json!([])));
     let known = server.ask(get("/readyz?pool=nowhere")).await.problem()["known"].clone();
     assert_eq!(known, json!(["down", "fib"]));
+}
+
+#[tokio::test]
+async fn beside_tokens_the_kernels_word_counts_on_the_port_only_if_that_is_set_and_no_proxy_shows() {
+    let user = std::fs::metadata("/proc/self").unwrap().uid();
+    for (owner, status) in [(Some(user), 200), (None, 401)] {
+        let server =
+            Server::with_tokens_and(Fake::echo(), &ci(|_| {}), |config| config.orders_of = owner).await;
+        for path in [JOBS, "/v1/pools/fib/reload"] {
+            assert_eq!(server.post(path, "1").await.status, status, "{path}");
+            let through_a_proxy = server.post_as(path, "Via: 1.1 proxy", "1").await;
+            assert_eq!((through_a_proxy.status, through_a_proxy.kind().as_str()), (401, "unauthorized"));
+            // Who brings a token means it.
+            assert_eq!(server.post_as(path, "Authorization: Bearer no", "1").await.status, 401, "{path}");
+        }
+    }
 }
