@@ -141,7 +141,13 @@ impl Terms {
             _ = self.stopped.wait_for(|stopped| *stopped) => return None,
             () = place.told_to_leave() => return None,
         };
-        shaken.inspect_err(|error| tracing::debug!(%error, "a handshake failed")).ok()
+        // A client sees an alert of a few words, so its owner asks the operator.
+        shaken
+            .inspect_err(|error| match tls::is_about_a_certificate(error) {
+                true => tracing::warn!(%error, "refused a client's certificate"),
+                false => tracing::debug!(%error, "a handshake failed"),
+            })
+            .ok()
     }
 }
 

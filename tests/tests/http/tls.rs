@@ -15,9 +15,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::Arc;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 use tokio_rustls::TlsConnector;
 
 /// Writes a fresh certificate and its key into the directory, and returns it.
@@ -46,17 +46,38 @@ async fn fib_from(server: SocketAddr, certificate: &CertificateDer<'static>) -> 
     Ok(format!("{} {}", answer.status, answer.json()["name"]))
 }
 
+type Log = Lines<BufReader<ChildStderr>>;
+
+/// Starts a server with these settings, and gives back its log.
+async fn serve(scratch: &Scratch, settings: &str) -> (Program, Log) {
+    let config = scratch.write("procpool.toml", &(settings.to_owned() + &verbs(1, "")));
+    let mut command = Command::new(binary("procpool"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).stderr(Stdio::piped());
+    command.env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR").env_remove("RUST_LOG");
+    let mut server = Program::announcing(command, "listening on https://").await;
+    let log = BufReader::new(server.child.stderr.take().expect("a piped stderr")).lines();
+    (server, log)
+}
+
+/// Returns the first line with these words.
+async fn line_with(log: &mut Log, words: &str) -> String {
+    let told = async {
+        while let Some(line) = log.next_line().await.expect("a log") {
+            if line.contains(words) {
+                return line;
+            }
+        }
+        panic!("the log ended");
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("a line in time")
+}
+
 #[tokio::test]
 async fn a_server_shows_its_certificate_and_reads_it_again_at_sighup_unless_it_is_wrong() {
     let scratch = Scratch::new();
     let first = certify(&scratch);
     let tls = "[server]\ntls = { certificate = \"server.crt\", key = \"server.key\" }\n";
-    let config = scratch.write("procpool.toml", &(tls.to_owned() + &verbs(1, "")));
-    let mut command = Command::new(binary("procpool"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).stderr(Stdio::piped());
-    command.env("TMPDIR", scratch.path()).env_remove("XDG_RUNTIME_DIR").env_remove("RUST_LOG");
-    let mut server = Program::announcing(command, "listening on https://").await;
-    let mut log = BufReader::new(server.child.stderr.take().expect("a piped stderr")).lines();
+    let (server, mut log) = serve(&scratch, tls).await;
     let served = "200 \"verbs\"";
     assert_eq!(fib_from(server.address, &first).await.unwrap(), served);
 
@@ -69,15 +90,20 @@ async fn a_server_shows_its_certificate_and_reads_it_again_at_sighup_unless_it_i
 
     scratch.write("server.crt", "nothing");
     process::signal(server.pid(), Signal::HUP);
-    let told = async {
-        while let Some(line) = log.next_line().await.expect("a log") {
-            if line.contains("failed to read the certificate and its key again") {
-                return line;
-            }
-        }
-        panic!("the log ended");
-    };
-    let line = tokio::time::timeout(PATIENCE, told).await.expect("a line in time");
+    let line = line_with(&mut log, "failed to read the certificate and its key again").await;
     assert!(line.contains("there is no certificate in it"), "{line}");
     assert_eq!(fib_from(server.address, &second).await.unwrap(), served, "the one from before");
+}
+
+#[tokio::test]
+async fn a_client_without_the_certificate_that_it_needs_is_a_line_in_the_log() {
+    let scratch = Scratch::new();
+    let certificate = certify(&scratch);
+    let tokens = scratch.write("tokens.toml", "[tokens.alice]\nscopes = [\"read\"]\n");
+    fs::set_permissions(tokens, Permissions::from_mode(0o600)).unwrap();
+    let tls = "[server]\ntokens = \"tokens.toml\"\n\
+               tls = { certificate = \"server.crt\", key = \"server.key\", client_ca = \"server.crt\" }\n";
+    let (server, mut log) = serve(&scratch, tls).await;
+    assert!(fib_from(server.address, &certificate).await.is_err());
+    line_with(&mut log, "refused a client's certificate").await;
 }

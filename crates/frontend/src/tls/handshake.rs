@@ -29,3 +29,9 @@ pub(crate) async fn shake(tls: &Tls, wire: Arc<Wire>, limit: Duration) -> io::Re
     let names = first.map(|certificate| certificate.names()).unwrap_or_default();
     Ok(Shaken { stream: Box::new(stream), names })
 }
+
+/// Returns whether a handshake failed because the client's certificate is missing or cannot be used.
+pub(crate) fn is_about_a_certificate(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
+}

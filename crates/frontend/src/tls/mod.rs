@@ -6,7 +6,7 @@ mod certificate;
 mod handshake;
 
 pub(crate) use cable::Cable;
-pub(crate) use handshake::{Shaken, shake};
+pub(crate) use handshake::{Shaken, is_about_a_certificate, shake};
 
 use certificate::Certificate;
 use rustls::crypto::CryptoProvider;
