@@ -22,6 +22,7 @@ pub(crate) async fn listen(run: Arc<Run>, log: ChildStderr) {
 fn hear(run: &Run, text: &str) {
     match Line::parse(text, &run.clock) {
         Line::Accepted(id) => run.books.open().ids.accepted(id),
+        Line::GivenBack(id) => run.books.open().ids.given_back(id),
         Line::Ready { pool, pid, at } => {
             let workers = PLANS.iter().find(|plan| plan.name == pool).map_or(0, |plan| plan.workers);
             run.recovery.open().ready(&pool, workers, pid, at, &run.stops.open());

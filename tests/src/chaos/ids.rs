@@ -35,6 +35,13 @@ impl Ids {
         self.note(id, ACCEPTED);
     }
 
+    /// The pool gave a job back, so that it counts as refused. No client is told of its id.
+    pub(crate) fn given_back(&mut self, id: u128) {
+        if self.seen.get(&id) == Some(&ACCEPTED) {
+            self.seen.remove(&id);
+        }
+    }
+
     /// A client was told of a job.
     pub(crate) fn answered(&mut self, id: u128) {
         self.note(id, ANSWERED);
@@ -78,6 +85,8 @@ mod tests {
         ids.answered(4);
         assert_eq!(ids.compare(), Sides { both: 2, only_accepted: 1, only_answered: 1 });
         assert_eq!(ids.repeated, 0);
+        ids.given_back(3);
+        assert_eq!(ids.compare().only_accepted, 0);
     }
 
     #[test]

@@ -14,6 +14,8 @@ const ALLOWED: &[&str] = &["failed to reload pool `"];
 pub(crate) enum Line {
     /// A job was accepted.
     Accepted(u128),
+    /// An accepted job was given back.
+    GivenBack(u128),
     /// A worker takes jobs.
     Ready { pool: String, pid: u32, at: Duration },
     /// A worker that was ready is dead.
@@ -46,8 +48,13 @@ fn message(rest: &str, at: Duration) -> Option<Line> {
     let (_level, rest) = rest.split_once(' ')?;
     let (target, message) = rest.trim_start().split_once(": ")?;
     if target == "procpool_frontend::answer" {
-        let id = message.strip_prefix("accepted job=")?;
-        return u128::from_str_radix(id, 16).ok().map(Line::Accepted);
+        let (what, id) = message.split_once(" job=")?;
+        let id = u128::from_str_radix(id, 16).ok()?;
+        return match what {
+            "accepted" => Some(Line::Accepted(id)),
+            "given back" => Some(Line::GivenBack(id)),
+            _ => None,
+        };
     }
     if message.starts_with("ready ") {
         let pool = value(message, "pool")?.trim_matches('"').to_owned();
@@ -93,6 +100,8 @@ mod tests {
     fn an_accepted_job_is_read() {
         let line = at("DEBUG procpool_frontend::answer: accepted job=000000000000000000000000000000ff");
         assert_eq!(line, Line::Accepted(0xff));
+        let line = at("DEBUG procpool_frontend::answer: given back job=000000000000000000000000000000ff");
+        assert_eq!(line, Line::GivenBack(0xff));
     }
 
     #[test]
