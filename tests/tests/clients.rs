@@ -60,6 +60,15 @@ async fn httpx_runs_jobs_over_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn a_browser_hands_a_job_over_and_sees_it_end_once() {
+    if has(Need::Chromium, "chromium", &["--version"])
+        && has(Need::Chromium, "node", &["-p", "[].toSorted().length"])
+    {
+        drives("node", &[], "browser.mjs").await;
+    }
+}
+
+#[tokio::test]
 async fn an_event_source_sees_a_job_end_and_does_not_come_back() {
     let needed = ["--experimental-eventsource", "-e", "new EventSource('http://localhost').close()"];
     if has(Need::EventSource, "node", &needed) {

@@ -87,6 +87,10 @@ fn is_met(need: Need) -> bool {
             let said = says("node", &["--experimental-eventsource", "-p", "typeof EventSource"]);
             said.is_some_and(|said| said.trim() == "function")
         }
+        Need::Chromium => {
+            let is_there = says("node", &["-p", "[].toSorted().length"]).is_some();
+            is_there && says("chromium", &["--version"]).is_some()
+        }
         Need::Leases => says("python3", &["-c", LEASE]).is_some(),
         Need::Disk => {
             let place = env::temp_dir().display().to_string();

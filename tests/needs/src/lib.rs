@@ -48,11 +48,13 @@ pub enum Need {
     Httpx,
     /// A Node.js that has the `EventSource` of browsers.
     EventSource,
+    /// The browser Chromium, and Node.js 20 to drive it.
+    Chromium,
 }
 
 impl Need {
     /// Every need.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Root,
         Self::Namespaces,
         Self::Cgroups,
@@ -69,6 +71,7 @@ impl Need {
         Self::H2load,
         Self::Httpx,
         Self::EventSource,
+        Self::Chromium,
     ];
 
     /// Returns its name in [`REQUIRE`] and in the list of skips.
@@ -91,6 +94,7 @@ impl Need {
             Self::H2load => "h2load",
             Self::Httpx => "httpx",
             Self::EventSource => "eventsource",
+            Self::Chromium => "chromium",
         }
     }
 
