@@ -1,5 +1,6 @@
 //! The rows of the table, one to a file, and the curves. Each row holds its goal.
 
+mod batch;
 mod compute;
 mod curves;
 mod executor;
@@ -56,6 +57,7 @@ pub const ROWS: &[Named<Row>] = &[
     ("forked", |kit| Box::pin(fresh::forked(kit))),
     ("warm-spare", |kit| Box::pin(fresh::warm(kit))),
     ("http", |kit| Box::pin(http::row(kit))),
+    ("batch", |kit| Box::pin(batch::row(kit))),
     ("payload", |kit| Box::pin(payload::row(kit))),
     ("sandboxed-in-flight", |kit| Box::pin(sandboxed::in_flight(kit))),
     ("sandboxed-payload", |kit| Box::pin(sandboxed::payload(kit))),
