@@ -111,7 +111,11 @@ async fn decided(
 ) -> Response {
     let Enqueued { decision, outcome, .. } = enqueued;
     let record = match decision {
-        Decision::Run(record) | Decision::Attach(record) | Decision::Known(record) => record,
+        Decision::Run(record) => {
+            tracing::debug!(job = %record.id, "accepted");
+            record
+        }
+        Decision::Attach(record) | Decision::Known(record) => record,
         Decision::Conflict(record) => return in_use(&record),
         Decision::Replay(_, finished) => {
             let mut response = finished_now(&finished, memory).await;
@@ -121,7 +125,6 @@ async fn decided(
         Decision::Expired(record) => return expired(&record).into_response(),
         Decision::Mismatch(record) => return mismatch(&record).into_response(),
     };
-    tracing::debug!(job = %record.id, "accepted");
     let ended = match (wait, preferences.wait) {
         (Wait::Outcome, _) => outcome.await,
         (Wait::Limited, Some(limit)) => match tokio::time::timeout(limit, outcome).await {
