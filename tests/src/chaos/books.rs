@@ -1,7 +1,7 @@
 //! The record that a client writes after each job, in one place and under one lock.
 
 use super::attack::Attack;
-use super::client::Answer;
+use super::client::{Answer, Told};
 use super::distribution::Distribution;
 use super::effects::Effects;
 use super::ids::Ids;
@@ -43,6 +43,8 @@ pub(crate) struct Lateness {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answered(Answer),
+    /// The answer of one job among others.
+    Line(Answer),
     /// The client closed its connection before there was an answer.
     HungUp,
     /// There was none, for this reason.
@@ -67,7 +69,8 @@ impl Books {
         let book = &mut self.ledger.books[pool];
         book.sent += 1;
         match reply {
-            Reply::Answered(answer) => self.answered(pool, task, answer, timing),
+            Reply::Answered(answer) => self.answered(pool, task, answer, timing, answer.told()),
+            Reply::Line(answer) => self.answered(pool, task, answer, timing, answer.told_of_a_line()),
             Reply::HungUp => book.hung_up += 1,
             Reply::None(why) => self.unanswered(pool, task, why),
         }
@@ -78,8 +81,15 @@ impl Books {
         self.ledger.strange.note(|| format!("{:?} was not answered: {why}", task.kind));
     }
 
-    fn answered(&mut self, pool: usize, task: &Task, answer: &Answer, timing: Timing) {
-        let told = match answer.told() {
+    fn answered(
+        &mut self,
+        pool: usize,
+        task: &Task,
+        answer: &Answer,
+        timing: Timing,
+        told: Result<Told, String>,
+    ) {
+        let told = match told {
             Ok(told) => told,
             Err(strange) => return self.unanswered(pool, task, &strange),
         };
@@ -109,7 +119,8 @@ impl Books {
         if task.output.as_ref().is_some_and(|output| output.as_bytes() != answer.body) {
             self.ledger.wrong.note(|| format!("{} was answered {}", task.body, excerpt(answer)));
         }
-        if task.chunks != answer.chunks() {
+        // The chunks of the others went to those who watch.
+        if !task.is_watched && task.chunks != answer.chunks() {
             let (told, emitted) = (answer.chunks(), task.chunks);
             self.ledger
                 .wrong

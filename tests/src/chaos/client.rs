@@ -3,6 +3,7 @@
 use super::outcome::Outcome;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request};
@@ -31,6 +32,26 @@ struct Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) status: u16,
+    body: Incoming,
+    _link: Link,
+}
+
+impl Reading {
+    /// Returns the next piece, or `None` at the end.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(piece) = frame.map_err(io::Error::other)?.into_data() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -80,27 +101,57 @@ impl Client {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> io::Result<Answer> {
-        self.ask(Method::GET, path, String::new()).await
+        self.ask(Method::GET, path, &[], String::new()).await
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: String) -> io::Result<Answer> {
-        self.ask(Method::POST, path, body).await
+        self.ask(Method::POST, path, &[], body).await
     }
 
-    /// Dropped before it has its answer, it hangs up.
-    async fn ask(&mut self, method: Method, path: &str, body: String) -> io::Result<Answer> {
+    /// Sends a request with these headers. Dropped before it has its answer, it hangs up.
+    pub(crate) async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> io::Result<Answer> {
         let mut link = self.connected().await?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.server.to_string())
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(body))
-            .map_err(io::Error::other)?;
+        let request = self.request(method, path, headers, body)?;
         let (head, body) = link.requests.send_request(request).await.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         self.link = Some(link);
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+    }
+
+    /// Asks on a connection of its own, and reads the body piece by piece. Dropped amid it, the reader hangs up.
+    pub(crate) async fn read(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> io::Result<Reading> {
+        let mut link = Self::new(self.server).connected().await?;
+        let request = self.request(method, path, headers, body)?;
+        let answer = link.requests.send_request(request).await.map_err(io::Error::other)?;
+        Ok(Reading { status: answer.status().as_u16(), body: answer.into_body(), _link: link })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> io::Result<Request<Full<Bytes>>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.server.to_string())
+            .header(CONTENT_TYPE, "application/json");
+        let request = headers.iter().fold(request, |request, &(name, value)| request.header(name, value));
+        request.body(Full::from(body)).map_err(io::Error::other)
     }
 
     /// Returns the connection that there is, or another one if the server has closed it after its last
@@ -121,19 +172,31 @@ impl Client {
 }
 
 impl Answer {
+    /// Returns an answer that came as a part of another one.
+    pub(crate) fn part(status: u16, body: Bytes) -> Self {
+        Self { status, headers: HeaderMap::new(), body }
+    }
+
     /// Returns its statements about the job. The error says what is wrong with it.
     pub(crate) fn told(&self) -> Result<Told, String> {
-        let (outcome, may_have_run, reason) = match self.status {
-            200 => (Outcome::Ok, true, None),
-            _ => self.problem()?,
-        };
+        let told = self.told_of_a_line()?;
+        let outcome = told.outcome;
         let job = self.header("job-id").and_then(|id| u128::from_str_radix(id, 16).ok());
         let took = self.header("server-timing").and_then(total);
         let is_accepted = outcome != Outcome::Refused;
         if job.is_some() != is_accepted || took.is_some() != is_accepted {
             return Err(format!("{} with {:?}", outcome.name(), self.headers));
         }
-        Ok(Told { outcome, job, took, may_have_run, reason })
+        Ok(Told { job, took, ..told })
+    }
+
+    /// Returns the statements of a part of an answer, which has neither an id nor a time.
+    pub(crate) fn told_of_a_line(&self) -> Result<Told, String> {
+        let (outcome, may_have_run, reason) = match self.status {
+            200 => (Outcome::Ok, true, None),
+            _ => self.problem()?,
+        };
+        Ok(Told { outcome, job: None, took: None, may_have_run, reason })
     }
 
     /// Returns whether the server had as much in hand as it may have, so that no pool was asked.
@@ -160,7 +223,7 @@ impl Answer {
         self.header("job-chunks-dropped").and_then(|chunks| chunks.parse().ok()).unwrap_or(0)
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }

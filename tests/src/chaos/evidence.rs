@@ -3,6 +3,7 @@
 use super::books::Books;
 use super::distribution::Spread;
 use super::effects::Comparison;
+use super::followed::Events;
 use super::hostile::Visits;
 use super::ledger::Oddities;
 use super::options::Options;
@@ -35,6 +36,8 @@ pub(crate) struct Evidence {
     pub(crate) effects: Comparison,
     /// Of jobs that emit chunks; an error if nothing was told of them.
     pub(crate) streams: Result<Streams, String>,
+    /// Of jobs whose events were read.
+    pub(crate) events: Events,
     /// Of clients that mean no good.
     pub(crate) visits: Visits,
     /// The fate of one more request when the others took all of the bytes.

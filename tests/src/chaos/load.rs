@@ -2,6 +2,7 @@
 
 use super::books::{Reply, Timing};
 use super::client::Client;
+use super::keyed;
 use super::random::Random;
 use super::run::Run;
 use super::scenario::PLANS;
@@ -26,7 +27,12 @@ pub(crate) async fn client(run: Arc<Run>, pool: usize, stream: u64) {
     while !*end.borrow() {
         if let Some(task) = draw(&run, pool, &mut random) {
             let sent = run.clock.now();
-            let reply = perform(pool, &mut client, &task).await;
+            let (task, reply) = if random.below(1000) < PLANS[pool].keyed {
+                keyed::perform(&run, pool, &mut client, task, &mut random).await
+            } else {
+                let reply = perform(pool, &mut client, &task).await;
+                (task, reply)
+            };
             run.record(pool, &task, &reply, sent..run.clock.now());
         }
         // sleep: the load must be steady, not as much as there can be.
@@ -35,7 +41,7 @@ pub(crate) async fn client(run: Arc<Run>, pool: usize, stream: u64) {
 }
 
 /// Returns the next job, or `None` if it would be one with a side effect too many.
-fn draw(run: &Run, pool: usize, random: &mut Random) -> Option<Task> {
+pub(super) fn draw(run: &Run, pool: usize, random: &mut Random) -> Option<Task> {
     let plan = &PLANS[pool];
     let kind = *random.weighted(plan.jobs);
     let hangs_up = random.below(1000) < plan.hang_ups;

@@ -4,7 +4,8 @@ use super::clock::Clock;
 use std::time::Duration;
 
 /// The server's log filter: every accepted job and every worker's life, beside warnings.
-pub(crate) const FILTER: &str = "warn,procpool_frontend::answer=debug,procpool_coordinator=debug";
+pub(crate) const FILTER: &str =
+    "warn,procpool_frontend::answer=debug,procpool_frontend::handover=debug,procpool_coordinator=debug";
 
 /// Errors that a run may bring about, by a part of their text: the first worker of a reload may be killed like any other.
 const ALLOWED: &[&str] = &["failed to reload pool `"];
@@ -47,7 +48,7 @@ impl Line {
 fn message(rest: &str, at: Duration) -> Option<Line> {
     let (_level, rest) = rest.split_once(' ')?;
     let (target, message) = rest.trim_start().split_once(": ")?;
-    if target == "procpool_frontend::answer" {
+    if matches!(target, "procpool_frontend::answer" | "procpool_frontend::handover") {
         let (what, id) = message.split_once(" job=")?;
         let id = u128::from_str_radix(id, 16).ok()?;
         return match what {

@@ -2,11 +2,12 @@
 //! made to misbehave at random. Afterwards every ledger is compared with every other.
 //!
 //! `scenario.rs` and `task.rs` say what is served and sent, `schedule.rs` what goes wrong and when, both from the
-//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
+//! seed alone; `load.rs`, `gate.rs`, `hostile/`, `keyed.rs`, `batches.rs`, `streams.rs`, `killer.rs`, `forks.rs`, `ears.rs` and `watch.rs` do and observe it; `books.rs` and what
 //! it is made of write it down; `assertions.rs` judges.
 
 mod assertions;
 mod attack;
+mod batches;
 mod books;
 mod budgets;
 mod client;
@@ -16,10 +17,12 @@ mod distribution;
 mod ears;
 mod effects;
 mod evidence;
+mod followed;
 mod forks;
 mod gate;
 mod hostile;
 mod ids;
+mod keyed;
 mod killer;
 mod ledger;
 mod live;

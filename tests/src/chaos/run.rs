@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::clock::Clock;
+use super::followed::Events;
 use super::hostile::Visits;
 use super::ledger::Oddities;
 use super::options::Options;
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) reloads: AtomicU64,
     pub(crate) books: Shelf<Books>,
     pub(crate) recovery: Shelf<Recovery>,
+    /// Of jobs whose events were read.
+    pub(crate) events: Shelf<Events>,
     /// Of clients that mean no good.
     pub(crate) visits: Shelf<Visits>,
     /// When the server was stopped.
@@ -69,6 +72,7 @@ impl Run {
             reloads: AtomicU64::default(),
             books: Shelf::default(),
             recovery: Shelf::default(),
+            events: Shelf::default(),
             visits: Shelf::default(),
             stops: Shelf::default(),
             starvation: Shelf::default(),

@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) clients: usize,
     /// Number of jobs of a thousand whose clients hang up.
     pub(crate) hang_ups: u64,
+    /// Number of jobs of a thousand that are sent under a key, and whose results are asked for later.
+    pub(crate) keyed: u64,
     /// The outcomes that any job may meet with.
     pub(crate) weather: &'static [Outcome],
     /// The jobs that they send, with weights.
@@ -37,6 +39,9 @@ pub(crate) const CALM: &[Outcome] = &[Outcome::TimedOut, Outcome::Refused];
 
 /// The pool of [`attack`](super::attack).
 pub(crate) const ATTACKED: &str = "attacked";
+
+/// The pool of [`batches`](super::batches).
+pub(crate) const BATCHED: &str = "batched";
 
 /// Deaths that a payload of that pool may cause before it is no longer run.
 pub(crate) const POISON_DEATHS: u64 = 3;
@@ -63,6 +68,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "queue = 64\nrecycle_jobs = 500",
         clients: 8,
         hang_ups: 20,
+        keyed: 0,
         weather: STORM,
         jobs: &[
             (400, Kind::Echo),
@@ -90,6 +96,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "idempotent = true\nmax_attempts = 3\nrecycle_jobs = 200\nspares = 1",
         clients: 5,
         hang_ups: 15,
+        keyed: 300,
         weather: STORM,
         jobs: &[(400, Kind::Echo), (150, Kind::Log), (100, Kind::Nap), (5, Kind::Abort), (3, Kind::Panic)],
     },
@@ -102,6 +109,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "idempotent = true\nmax_attempts = 2",
         clients: 2,
         hang_ups: 30,
+        keyed: 300,
         weather: STORM,
         jobs: &[(60, Kind::Echo), (20, Kind::Log), (10, Kind::Nap), (10, Kind::LogAndAbort)],
     },
@@ -113,6 +121,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "queue = 2\ngrace = \"20ms\"\nmax_payload = \"64 KiB\"",
         clients: 6,
         hang_ups: 100,
+        keyed: 150,
         weather: STORM,
         jobs: &[
             (200, Kind::Echo),
@@ -135,6 +144,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "queue = 64\npoison_deaths = 3\nenv = { PROCPOOL_CHAOS_SPARED = \"yes\" }",
         clients: 4,
         hang_ups: 20,
+        keyed: 0,
         weather: CALM,
         jobs: &[
             (30, Kind::Echo),
@@ -153,6 +163,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "fork = true\nqueue = 64\nrecycle_jobs = 100\nenv = { PROCPOOL_CHAOS_FORKS = \"yes\" }",
         clients: 5,
         hang_ups: 20,
+        keyed: 200,
         weather: STORM,
         jobs: &[
             (300, Kind::Echo),
@@ -178,6 +189,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "fork = true\nprocess_per_job = true\nqueue = 64\nenv = { PROCPOOL_CHAOS_FORKS = \"yes\" }",
         clients: 3,
         hang_ups: 20,
+        keyed: 200,
         weather: STORM,
         jobs: &[
             (200, Kind::Echo),
@@ -190,6 +202,27 @@ pub(crate) const PLANS: &[Plan] = &[
             (3, Kind::Panic),
         ],
     },
+    // A batch waits for a place in the queue.
+    Plan {
+        name: BATCHED,
+        command: &["verbs"],
+        workers: 2,
+        attempts: 1,
+        keys: "queue = 16",
+        clients: 0,
+        hang_ups: 0,
+        keyed: 0,
+        weather: STORM,
+        jobs: &[
+            (300, Kind::Echo),
+            (100, Kind::Log),
+            (30, Kind::Nap),
+            (10, Kind::BadInput),
+            (10, Kind::Failed),
+            (3, Kind::Abort),
+            (3, Kind::LogAndAbort),
+        ],
+    },
     Plan {
         name: GATE,
         command: &["verbs"],
@@ -198,6 +231,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "",
         clients: 0,
         hang_ups: 0,
+        keyed: 0,
         weather: STORM,
         jobs: &[],
     },
@@ -209,6 +243,7 @@ pub(crate) const PLANS: &[Plan] = &[
         keys: "",
         clients: 3,
         hang_ups: 40,
+        keyed: 300,
         weather: STORM,
         jobs: &[(100, Kind::Fib), (5, Kind::FibTooLarge)],
     },
@@ -226,10 +261,12 @@ pub(crate) fn workers() -> usize {
 
 /// Returns the server's configuration.
 pub(crate) fn config() -> String {
+    // Long enough for a client that comes back for its result, and short beside the run.
+    let jobs = "[jobs]\nkeep_results = \"5s\"\nkeep_records = \"5s\"\nkeep_keys = \"5s\"\n";
     // A slower client is given up. A client that waits for its next job is not.
     let server = format!(
         "[server]\nheader_timeout = \"5s\"\nbody_timeout = \"5s\"\nwrite_timeout = \"5s\"\n\
-         keep_alive_timeout = \"10s\"\nmax_body = {BUDGET}\nmax_bodies = {BUDGET}\nmax_answers = {BUDGET}\n"
+         keep_alive_timeout = \"10s\"\nmax_body = {BUDGET}\nmax_bodies = {BUDGET}\nmax_answers = {BUDGET}\n{jobs}"
     );
     PLANS.iter().fold(server, |config, plan| config + &plan.table())
 }

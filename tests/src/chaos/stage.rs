@@ -9,7 +9,9 @@ use super::run::Run;
 use super::scenario::{self, PLANS};
 use super::subject::{Sample, Subject};
 use super::watch::Probes;
-use super::{attack, budgets, ears, forks, gate, hostile, killer, live, load, starvation, status, watch};
+use super::{
+    attack, batches, budgets, ears, forks, gate, hostile, killer, live, load, starvation, status, watch,
+};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -22,6 +24,9 @@ use tokio::time::{sleep, timeout};
 
 /// For the server to come to rest: longer than its idle threads live and its pauses between starts last.
 const REST: Duration = Duration::from_secs(45);
+
+/// Clients that send batches.
+const BATCHES: u64 = 2;
 
 /// For the last lines of the log, once the server has ended.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -88,6 +93,7 @@ impl Stage {
             effects,
             longest_starvation: run.starvation.open().longest,
             streams,
+            events: std::mem::take(&mut *run.events.open()),
             visits: std::mem::take(&mut *run.visits.open()),
             whole_budget,
             lost_lines: run.lost_lines.load(Relaxed),
@@ -134,6 +140,10 @@ impl Stage {
         }
         clients.spawn(gate::visitor(self.run.clone()));
         clients.spawn(attack::watch(self.run.clone()));
+        for _ in 0..BATCHES {
+            let stream = clients.len() as u64;
+            clients.spawn(batches::client(self.run.clone(), stream));
+        }
         let stream = clients.len() as u64;
         clients.spawn(attack::waves(self.run.clone(), stream));
         for guise in hostile::guises() {

@@ -63,7 +63,7 @@ impl Kind {
 }
 
 /// A job and what may become of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) kind: Kind,
     /// The input, as JSON.
@@ -82,6 +82,8 @@ pub(crate) struct Task {
     pub(crate) tag: Option<Tag>,
     /// When the client hangs up.
     pub(crate) hang_up: Option<Duration>,
+    /// Its chunks reach somebody.
+    pub(crate) is_watched: bool,
 }
 
 /// The other outcomes of a job that kills its worker.
@@ -218,6 +220,7 @@ impl Task {
             endings: &[],
             tag: None,
             hang_up: None,
+            is_watched: false,
         }
     }
 
@@ -248,6 +251,11 @@ impl Task {
             path += &format!("&run_timeout={}us", limit.as_micros());
         }
         path
+    }
+
+    /// The same job, whose request says nothing of the side effects of those before it: one of them may still arrive.
+    pub(crate) fn without_tag(&self) -> Self {
+        Self { tag: None, ..self.clone() }
     }
 
     /// The client hangs up after so long: before the job is read, in the queue, amid its run or after its end.

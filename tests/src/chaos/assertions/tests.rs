@@ -5,6 +5,7 @@ use crate::chaos::books::Books;
 use crate::chaos::distribution::{Distribution, Spread};
 use crate::chaos::effects::Comparison;
 use crate::chaos::evidence::Quiet;
+use crate::chaos::followed::Events;
 use crate::chaos::hostile::Visits;
 use crate::chaos::options::Options;
 use crate::chaos::status::Pool;
@@ -41,6 +42,7 @@ fn good() -> Evidence {
         books: books(),
         effects: Comparison { lines: 1, ..Comparison::default() },
         streams: Ok(Streams { jobs: 2, ok: 1, chunks: 3, ..Streams::default() }),
+        events: Events { jobs: 2, events: 6, cuts: 1, wrong: Oddities::default() },
         visits: visits(),
         whole_budget: Ok(Duration::ZERO),
         lost_lines: 0,
@@ -63,12 +65,14 @@ fn books() -> Books {
     let mut books = Books::default();
     let attack = &mut books.attack;
     (attack.crashed, attack.poisoned, attack.served) = (2, 5, 9);
-    for (id, book) in (0..).zip(&mut books.ledger.books) {
+    for ((id, book), plan) in (0..).zip(&mut books.ledger.books).zip(PLANS) {
         (book.sent, book.hung_up) = (2, 1);
         book.answered.insert(Outcome::Ok, 1);
         books.ids.accepted(id);
         books.ids.answered(id);
-        books.ids.accepted(1000 + id);
+        if plan.name != scenario::BATCHED {
+            books.ids.accepted(1000 + id);
+        }
     }
     books
 }
@@ -108,6 +112,15 @@ fn failing(spoil: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
 #[test]
 fn a_good_run_is_good() {
     assert_eq!(failing(|_| {}), [] as [&str; 0]);
+}
+
+#[test]
+fn events_that_are_lost_and_readers_that_are_never_cut_are_noticed() {
+    let spoils: [fn(&mut Evidence); 3] =
+        [|it| it.events.wrong = one(), |it| it.events.events = 0, |it| it.events.cuts = 0];
+    for spoil in spoils {
+        assert_eq!(failing(spoil), ["events of a job come in order and none is lost"]);
+    }
 }
 
 #[test]
