@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::problem::Problem;
 use crate::sse;
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use procpool_protocol::JobId;
@@ -105,12 +105,17 @@ impl Watcher {
     }
 }
 
+/// Returns the text of events. Each is written once for all who watch the job.
 fn written(entries: &[Arc<Entry>]) -> Bytes {
-    let mut text = BytesMut::new();
-    for entry in entries {
-        if let Some((name, data)) = event_view::of_record(&entry.what) {
-            text.extend_from_slice(&sse::event(name, Some(entry.id), &data));
-        }
+    match entries {
+        [entry] => Bytes::from_owner(text(entry).clone()),
+        _ => entries.iter().flat_map(|entry| text(entry).iter().copied()).collect(),
     }
-    text.freeze()
+}
+
+fn text(entry: &Entry) -> &Arc<[u8]> {
+    entry.text(|entry| match event_view::of_record(&entry.what) {
+        Some((name, data)) => sse::event(name, Some(entry.id), &data).into(),
+        None => Vec::new(),
+    })
 }

@@ -1,7 +1,7 @@
 //! [`Log`]: the last events of one job, numbered without gaps.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use procpool_protocol::message::Progress;
 use procpool_protocol::{OutcomeKind, Payload};
@@ -12,8 +12,8 @@ use crate::settings::Settings;
 use crate::size;
 use crate::time::Time;
 
-/// Number of bytes of an event besides its chunk.
-const ENTRY: u64 = 128;
+/// Number of bytes of an event besides its chunk, and of its text.
+const ENTRY: u64 = 256;
 
 /// An event of a job, as its watchers see it.
 #[derive(Clone, Debug)]
@@ -28,6 +28,14 @@ pub struct Entry {
     pub at: Time,
     /// The event.
     pub what: Happened,
+    text: OnceLock<Arc<[u8]>>,
+}
+
+impl Entry {
+    /// Returns the text that watchers get. `write` writes it for the first of them.
+    pub fn text(&self, write: impl FnOnce(&Self) -> Vec<u8>) -> &Arc<[u8]> {
+        self.text.get_or_init(|| write(self).into())
+    }
 }
 
 /// The content of an event.
@@ -108,7 +116,7 @@ impl Log {
             self.bytes -= bytes(&before);
             gone.push(before);
         }
-        let entry = Entry { id: self.last, first, at, what };
+        let entry = Entry { id: self.last, first, at, what, text: OnceLock::new() };
         self.bytes += bytes(&entry);
         self.entries.push_back(Arc::new(entry));
         while self.entries.len() > settings.max_events_per_job
@@ -139,9 +147,10 @@ impl Log {
 }
 
 fn bytes(entry: &Entry) -> u64 {
+    // Of bytes, the text is a third longer.
     let chunk = match &entry.what {
         Happened::Chunk(chunk) => size::of_payload(chunk),
         _ => 0,
     };
-    ENTRY + chunk
+    ENTRY + chunk + chunk.div_ceil(3) * 4
 }

@@ -1,5 +1,7 @@
 //! Events, versions, and watchers that continue after a break.
 
+use std::sync::Arc;
+
 use procpool_protocol::message::Progress;
 use procpool_protocol::{JobId, OutcomeKind, Payload, Stage};
 use procpool_registry::{Effect, Entry, Event, Happened, Phase, Resumed};
@@ -130,8 +132,8 @@ fn a_chunk_larger_than_the_bound_is_lost_and_the_watcher_learns_it() {
 #[test]
 fn jobs_whose_events_are_the_oldest_give_up_theirs() {
     let mut desk = Desk::with(|it| {
-        it.max_event_bytes = 10_000;
-        it.max_event_bytes_per_job = 6_000;
+        it.max_event_bytes = 23_000;
+        it.max_event_bytes_per_job = 14_000;
     });
     let [old, busy, other] = [desk.running(), desk.running(), desk.running()];
     for job in [busy, other] {
@@ -149,8 +151,8 @@ fn jobs_whose_events_are_the_oldest_give_up_theirs() {
 #[test]
 fn a_job_with_a_new_event_is_not_among_the_oldest() {
     let mut desk = Desk::with(|it| {
-        it.max_event_bytes = 6_000;
-        it.max_event_bytes_per_job = 6_000;
+        it.max_event_bytes = 13_500;
+        it.max_event_bytes_per_job = 13_500;
     });
     let chunk = |desk: &mut Desk, job, bytes| desk.done(job, Event::Chunk(Payload::raw(vec![0; bytes])));
     let [a, b, c] = [desk.running(), desk.running(), desk.running()];
@@ -159,6 +161,19 @@ fn a_job_with_a_new_event_is_not_among_the_oldest() {
     }
     chunk(&mut desk, c, 2_000);
     assert_eq!([a, b, c].map(|job| is_reset(&desk, job, 0).is_some()), [false, true, false]);
+}
+
+#[test]
+fn the_text_of_an_event_is_written_for_the_first_watcher_and_given_to_all() {
+    let mut desk = Desk::new();
+    let job = desk.running();
+    let text = |desk: &Desk| {
+        let Some(Resumed::Next(entries)) = desk.registry.events(job, 0) else { panic!("no events") };
+        entries[0].text(|entry| format!("event {}", entry.id).into_bytes()).clone()
+    };
+    let first = text(&desk);
+    assert_eq!(&first[..], b"event 1");
+    assert!(Arc::ptr_eq(&first, &text(&desk)));
 }
 
 #[test]

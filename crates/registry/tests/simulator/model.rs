@@ -99,7 +99,7 @@ impl Job {
     /// Returns the number of events that watchers can tell apart, and their bytes, generously.
     pub(crate) fn history(&self) -> (usize, u64) {
         let chunk = |seen: &Seen| if let Seen::Chunk(bytes) = seen { *bytes } else { 0 };
-        (self.events.len(), self.events.iter().map(|seen| 200 + chunk(seen)).sum())
+        (self.events.len(), self.events.iter().map(|seen| 300 + 3 * chunk(seen)).sum())
     }
 }
 
