@@ -23,6 +23,7 @@ from ._outcomes import (
     TimedOut,
 )
 from ._pool import Pool
+from ._stream import Stream
 
 __all__ = [
     "Broke",
@@ -43,6 +44,7 @@ __all__ = [
     "ServerError",
     "ServerGone",
     "ShutDown",
+    "Stream",
     "TimedOut",
     "WorkerCrashed",
     "WorkersFail",

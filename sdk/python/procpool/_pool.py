@@ -19,6 +19,7 @@ from ._nesting import refuse_while_starting
 from ._outcomes import JobError, ServerError
 from ._server import Server
 from ._settings import duration, inheritable, settings_of, workers_of
+from ._stream import Stream
 from ._values import encode
 
 # The most jobs of futures, and apart from them of `run`, that are at the server at a time.
@@ -117,6 +118,15 @@ class Pool:
         from asyncio import wrap_future
 
         return await wrap_future(self.submit(value, timeout=timeout))
+
+    def stream(self, value: Any, *, timeout: Seconds = "") -> Stream:
+        """Has a job run, and returns its chunks as they come: what a generator yields, or `ctx.chunk` sends.
+
+        Raises a `JobError` at once if the job is not accepted.
+        """
+        self._check_open()
+        head, parts = self._request(value, timeout)
+        return Stream(self._client.connect(), head, parts)
 
     def map(
         self, values: Iterable[Any], window: int = _WINDOW, *, timeout: Seconds = "", return_errors: bool = False

@@ -192,3 +192,32 @@ def fork_bomb() -> int:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     return len(children)
+
+
+def count_up(number: int) -> Any:
+    """Yields the numbers below this one, and returns it."""
+    for each in range(number):
+        procpool.current().progress(each + 1, number)
+        yield each
+    return number
+
+
+def yield_bytes(number: int) -> Any:
+    for each in range(number):
+        yield bytes([each]) * 3
+    return b"end"
+
+
+def yield_then_fail(number: int) -> Any:
+    yield number
+    raise procpool.Failure("no further", code="no_further")
+
+
+def yield_for_ever(path: str) -> Any:
+    """Says that it has begun and that it is cancelled, and yields until then."""
+    say(path, "begun")
+    try:
+        while True:
+            yield "again"
+    finally:
+        say(path, "ended")
