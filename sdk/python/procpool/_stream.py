@@ -39,15 +39,16 @@ class Stream:
         self.progress: Optional[Tuple[int, Optional[int]]] = None
         self.output: Any = None
         self._connection: Optional[Connection] = connection
+        self._answer = HTTPResponse(connection.socket, method="POST")
         try:
-            self._answer = self._begin(connection, head, parts)
+            self._begin(connection, head, parts)
         except BaseException:
             self.close()
             raise
         self.job_id = self._answer.getheader("job-id")
 
-    def _begin(self, connection: Connection, head: bytes, parts: Sequence[Buffer]) -> HTTPResponse:
-        answer = HTTPResponse(connection.socket, method="POST")
+    def _begin(self, connection: Connection, head: bytes, parts: Sequence[Buffer]) -> None:
+        answer = self._answer
         try:
             try:
                 connection.send(head.replace(b"\r\n", LIVE, 1), parts)
@@ -57,7 +58,7 @@ class Stream:
             else:
                 answer.begin()
             if answer.status == 200:
-                return answer
+                return
             fields = "".join(f"\r\n{name}: {value}" for name, value in answer.getheaders())
             text = f"HTTP/1.1 {answer.status} {answer.reason}{fields}".lower()
             raise Answer(text.encode("latin-1", "replace"), answer.read()).error()
@@ -100,6 +101,8 @@ class Stream:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.hang_up()
+            # It holds the socket, too.
+            self._answer.close()
             connection.close()
 
     def __enter__(self) -> Stream:

@@ -104,7 +104,7 @@ async fn read(
         text.extend_from_slice(&piece[..taken]);
     }
     let text = String::from_utf8_lossy(&text);
-    // What is behind the last newline was cut.
+    // The rest of a line was cut off.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     for line in whole.lines() {
         let told: Line = serde_json::from_str(line).map_err(|_| strange(line))?;

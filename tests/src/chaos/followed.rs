@@ -32,7 +32,7 @@ impl Events {
     }
 }
 
-/// What one reader has seen of one job.
+/// The observations of one reader of one job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Followed {
     job: String,
@@ -109,7 +109,7 @@ struct Event {
     name: String,
 }
 
-/// Reads server-sent events out of pieces of any length. What is not whole at the end is no event.
+/// Reads server-sent events out of pieces of any length. An event that is cut off is none.
 #[derive(Debug, Default)]
 struct Parser {
     line: Vec<u8>,

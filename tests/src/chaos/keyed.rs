@@ -72,7 +72,7 @@ async fn outcome(
         let after = Duration::from_micros(random.below(HANGS_UP_WITHIN));
         match timeout(after, asked).await {
             Ok(answer) => break answer.map_err(|error| error.to_string())?,
-            // It may have been accepted, or refused. Whatever came of it, its key is sent again.
+            // It may have been accepted, or refused. Its key is sent again in either case.
             Err(_) => {
                 *hang_ups += 1;
                 run.record(pool, task, &Reply::HungUp, sent..run.clock.now());
