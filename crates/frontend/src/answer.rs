@@ -1,6 +1,7 @@
 //! A job's way through the engine, and its outcome as an answer. Knows that there are jobs; not what
 //! they take or give.
 
+use crate::access::Permit;
 use crate::app::Shared;
 use crate::config::OnDisconnect;
 use crate::detaching::Detaching;
@@ -42,6 +43,7 @@ pub(crate) async fn run(
     job: Submission,
     render: Render,
     memory: Option<Memory>,
+    permit: Permit,
 ) -> Result<Response, Problem> {
     if shared.answers.is_spent() {
         return Err(no_room());
@@ -51,7 +53,7 @@ pub(crate) async fn run(
     tracing::debug!(job = %accepted.id, "accepted");
     let finished = match shared.app.config.on_disconnect {
         OnDisconnect::Cancel => accepted.outcome.await,
-        OnDisconnect::Detach => Detaching::from(accepted).await,
+        OnDisconnect::Detach => Detaching::new(accepted, permit).await,
     };
     Ok(whole(finished, asked, render, memory).await)
 }

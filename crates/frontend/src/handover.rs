@@ -21,7 +21,7 @@ use procpool_registry::{Decision, KeyText, Record, Wait};
 use std::sync::Arc;
 use std::time::Duration;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Time after which a client may look at an unfinished job again.

@@ -42,8 +42,10 @@ impl Parameters {
             .map_err(|rejection| bad("query", rejection.body_text()))?;
         for (index, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let known = known.join("`, `");
-                let reason = format!("it is unknown here; this route knows `{known}`");
+                let reason = match known {
+                    [] => "it is unknown here; this route has no parameters".into(),
+                    _ => format!("it is unknown here; this route knows `{}`", known.join("`, `")),
+                };
                 return Err(bad(name, reason));
             }
             if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -144,6 +146,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolName {
             Ok(Path(name)) => Ok(Self(name)),
             Err(rejection) => Err(bad("pool", rejection.body_text())),
         }
+    }
+}
+
+/// That a query is empty. An order with a parameter that is not known, such as `dry_run`, is refused.
+pub(crate) struct NoParameters;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Parameters::of(&parts.uri, &[]).map(|_| Self)
     }
 }
 

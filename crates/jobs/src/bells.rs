@@ -7,9 +7,9 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
-/// The bells of the jobs for which somebody waits.
+/// The bells of the jobs for which somebody waits, with the number of those who do.
 #[derive(Debug, Default)]
-pub(crate) struct Bells(Mutex<HashMap<JobId, Arc<Bell>>>);
+pub(crate) struct Bells(Mutex<HashMap<JobId, (usize, Arc<Bell>)>>);
 
 /// Rings at each change of one job.
 #[derive(Debug, Default)]
@@ -30,7 +30,11 @@ pub(crate) struct Listener {
 impl Bells {
     /// Returns a listener, which hears each change from now on.
     pub(crate) fn listen(self: &Arc<Self>, job: JobId) -> Listener {
-        let bell = self.lock().entry(job).or_default().clone();
+        let mut bells = self.lock();
+        let (listeners, bell) = bells.entry(job).or_default();
+        *listeners += 1;
+        let bell = bell.clone();
+        drop(bells);
         Listener { bells: self.clone(), job, bell }
     }
 
@@ -52,31 +56,24 @@ impl Bells {
 
     /// Does something to a bell without the lock: wakers are not ours.
     fn with(&self, job: JobId, act: impl FnOnce(&Bell)) {
-        let Some(bell) = self.lock().get(&job).cloned() else { return };
+        let Some(bell) = self.lock().get(&job).map(|(_, bell)| bell.clone()) else { return };
         act(&bell);
-        drop(bell);
-        // A listener that left meanwhile has seen that it was not the last one.
-        self.remove_unused(job, 1);
     }
 
-    /// Removes a bell of which this number of references are not listeners'.
-    fn remove_unused(&self, job: JobId, references: usize) {
-        if let Entry::Occupied(entry) = self.lock().entry(job)
-            && Arc::strong_count(entry.get()) <= references
-        {
-            entry.remove();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Bell>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, (usize, Arc<Bell>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // That of the map, and this one.
-        self.bells.remove_unused(self.job, 2);
+        if let Entry::Occupied(mut entry) = self.bells.lock().entry(self.job) {
+            let (listeners, _) = entry.get_mut();
+            *listeners -= 1;
+            if *listeners == 0 {
+                entry.remove();
+            }
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 
 use crate::config::{ConfigError, TlsFiles, TokensFile};
 use procpool_frontend::{App, Tls, Tokens};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The files, and what was last read from them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     tokens: Option<(TokensFile, Tokens)>,
     tls: Option<(TlsFiles, Tls)>,
+    /// Held while the files are read again.
+    reading: Arc<Mutex<()>>,
 }
 
 impl Keys {
@@ -24,7 +27,7 @@ impl Keys {
             let tls = Tls::new(files.load()?);
             Ok::<_, ConfigError>((files, tls))
         });
-        Ok(Self { tokens: tokens.transpose()?, tls: tls.transpose()? })
+        Ok(Self { tokens: tokens.transpose()?, tls: tls.transpose()?, reading: Arc::default() })
     }
 
     /// Returns the frontend, which now asks for these.
@@ -46,9 +49,15 @@ impl Keys {
     /// Reads the files again, which may take a disk's time. A file that cannot be used leaves the old in
     /// force, and the log says so.
     pub(crate) fn reload(&self) {
+        // Of two at once, the one that read an older file must not have the last word.
+        let _one_at_a_time = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((file, tokens)) = &self.tokens {
             let path = file.path();
             match file.load() {
+                // Such as a file that is being written.
+                Ok(new) if new.is_empty() => {
+                    tracing::error!(?path, "there is no token in the file; those from before stay in force");
+                }
                 Ok(new) => {
                     let number = new.len();
                     tokens.replace(new);

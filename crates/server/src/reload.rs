@@ -32,7 +32,9 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// Checks whether everything is there that the pools need.
     fn inspect(config: &Config, overrides: &Overrides) -> Result<Self, ConfigReloadError> {
-        config.server.clone().overridden(overrides).resolve().map_err(invalid)?;
+        let server = config.server.clone().overridden(overrides).resolve().map_err(invalid)?;
+        // They are read again behind it. A mistake in them must not pass for a reload.
+        Keys::load(server.tokens, server.tls).map_err(invalid)?;
         let inspect = |spec: &PoolSpec| {
             let pool = spec.resolve()?;
             spec.inspect(&pool)?;

@@ -170,10 +170,10 @@ class Dispatcher:
             at_end()
         return request
 
-    def take_back(self, request: Request) -> bool:
+    def take_back(self, request: Request, *, if_waiting: bool = False) -> bool:
         """Claims a request for a cancel, and hangs up where it was sent."""
         with self._lock:
-            if request.state == ENDED:
+            if request.state == ENDED or (if_waiting and request.state != WAITING):
                 return False
             was_sent = request.state == SENT
             request.state = ENDED
@@ -187,8 +187,8 @@ class Dispatcher:
         with self._lock:
             waiting = list(self._places.waiting)
         for request in waiting:
-            if request.state == WAITING:
-                request.future.cancel()
+            if self.take_back(request, if_waiting=True):
+                request.future._end_cancelled()
 
     def cancel_all(self) -> None:
         """Cancels the requests that wait, and those that run."""

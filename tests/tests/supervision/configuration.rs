@@ -56,7 +56,8 @@ async fn pools_come_go_and_change_under_load_and_no_job_fails() {
     assert_eq!(server.perform_in("new", &echo("here")).await.text(), r#""here""#);
 
     for (keys, replaced) in [("queue = 77", false), ("queue = 77\nnice = 1", true), ("nice = 2", true)] {
-        let before = server.workers("verbs").await;
+        let both = async || Some(server.workers("verbs").await).filter(|workers| workers.len() == 2);
+        let before = eventually("both workers", both).await;
         let changed = reload(&server, &[("verbs", keys), ("other", ""), ("new", "")]).await;
         let [verbs] = changed["changed"].as_array().unwrap().as_slice() else { panic!("{changed}") };
         assert_eq!((&verbs["pool"], &verbs["replaced"]), (&json!("verbs"), &json!(replaced)), "{keys}");
@@ -109,7 +110,8 @@ async fn a_configuration_with_a_mistake_changes_nothing_and_names_file_line_and_
         }
         false
     });
-    let workers = server.workers("verbs").await;
+    let both = async || Some(server.workers("verbs").await).filter(|workers| workers.len() == 2);
+    let workers = eventually("both workers", both).await;
     for (pools, needed) in [
         (config(&[("verbs", "qeue = 1")]), "procpool.toml:7:1: unknown key `qeue`; did you mean `queue`?"),
         ("[pools".to_owned(), "procpool.toml:1:"),
@@ -178,4 +180,15 @@ async fn a_hang_up_reads_the_configuration_and_the_executables_again() {
     process::signal(server.pid(), Signal::HUP);
     let there = async || (http::get(server.address(), "/v1/pools/new").await.status == 200).then_some(());
     eventually("the new pool", there).await;
+}
+
+#[tokio::test]
+async fn a_pool_that_takes_the_place_of_a_paused_one_is_paused() {
+    let server = Server::with_config(&config(&[("verbs", "")])).await;
+    assert_eq!(server.order("/v1/pools/verbs/pause").await.status, 200);
+    let changed = reload(&server, &[("verbs", "nice = 1")]).await;
+    assert_eq!(changed["changed"][0]["replaced"], json!(true), "{changed}");
+    assert_eq!(server.pool("verbs").await["paused"], json!(true));
+    assert_eq!(server.order("/v1/pools/verbs/resume").await.status, 200);
+    assert_eq!(server.perform_in("verbs", &echo("again")).await.status, 200);
 }

@@ -45,6 +45,11 @@ impl Coordinator {
             config.numbers = self.pools.get(&config.name).map(|pool| pool.numbers());
         }
         let started = start_all(start).await?;
+        for (name, new) in &started {
+            if let Some(old) = self.pools.get(name) {
+                new.treat_jobs_as(&old);
+            }
+        }
         let Some(gone) = self.pools.exchange(started, &remove) else {
             let reason = std::io::Error::other("the coordinator is shutting down");
             return Err(StartError::prepare("the coordinator", reason).into());

@@ -119,6 +119,15 @@ impl RawPool {
         self.core().feed(Event::Close);
     }
 
+    /// Pauses or drains this pool if that one is paused or drains: it takes the other's place.
+    pub(crate) fn treat_jobs_as(&self, other: &Self) {
+        match other.core().act(|state, _, _| (state.scheduler.is_paused(), state.scheduler.is_closed())) {
+            (true, _) => self.pause(),
+            (_, true) => self.drain(),
+            _ => {}
+        }
+    }
+
     /// Sends the worker of this name away; see [`Pool::retire_worker`] and [`Pool::kill_worker`].
     pub fn order_worker(&self, worker: &str, order: WorkerOrder) -> bool {
         let core = self.core();

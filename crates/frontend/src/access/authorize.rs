@@ -8,6 +8,7 @@ use super::principal::Principal;
 use super::scope::{Scope, Scopes};
 use super::{Access, Tokens, unauthorized};
 use crate::app::Shared;
+use crate::handover::IDEMPOTENCY_KEY;
 use crate::local::{self, Proof, bearer};
 use crate::remote::{Operator, Peer};
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
@@ -43,7 +44,10 @@ pub(crate) async fn authorize(
     }
     let admission = match terms.runs_job.then(|| asker.principal.admit()).transpose() {
         Ok(admission) => admission,
-        Err(exceeded) => return exceeded.into_response(),
+        // A job of this key may have been there before.
+        Err(exceeded) => {
+            return exceeded.of_a_key(head.headers.contains_key(IDEMPOTENCY_KEY)).into_response();
+        }
     };
     head.extensions.insert(asker.principal.clone());
     if let Some(admission) = &admission {

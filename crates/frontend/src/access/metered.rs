@@ -79,6 +79,13 @@ pub(crate) struct QuotaExceeded {
     fields: Fields,
 }
 
+impl QuotaExceeded {
+    /// Says whether the request has a key, whose job may have run.
+    pub(super) fn of_a_key(self, has_key: bool) -> Self {
+        Self { problem: if has_key { self.problem.may_have_run(true) } else { self.problem }, ..self }
+    }
+}
+
 impl IntoResponse for QuotaExceeded {
     fn into_response(self) -> Response {
         self.fields.on(self.problem.into_response())

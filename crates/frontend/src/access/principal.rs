@@ -166,6 +166,12 @@ impl Principal {
         Err(self.forbidden(&format!("the pool `{pool}` is not one of its pools")).with("pool", &pool))
     }
 
+    /// # Errors
+    /// A 403 problem for a token of some pools.
+    pub(crate) fn needs_all_pools(&self) -> Result<(), Problem> {
+        if self.is_bound_to_pools() { Err(self.forbidden("it needs a token of all pools")) } else { Ok(()) }
+    }
+
     fn forbidden(&self, reason: &str) -> Problem {
         let name = &**self.name();
         let detail = format!("failed to take the request: `{name}` may not: {reason}");

@@ -168,8 +168,9 @@ impl Tokens {
 
     /// Replaces the table. Requests that are in flight go on, and count towards the new quota of their name.
     pub fn replace(&self, tokens: Vec<Token>) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *table = entries(tokens, &table);
+        // Built before the lock that each request takes.
+        let new = entries(tokens, &self.entries());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
     }
 
     /// Returns who has this token. Takes as long for every token of the same length, right or wrong.

@@ -149,7 +149,7 @@ impl Batch {
                 self.offering = None;
                 any = true;
             }
-            if !self.window.has_room() || self.has_to_pause(cx) {
+            if !self.window.has_room() || self.drain.is_some() && self.has_to_pause(cx) {
                 return any;
             }
             let held = self.held.take().map(|(number, text)| (number, Line::Text(text)));
@@ -263,7 +263,7 @@ impl Batch {
     fn offer_checked(&self, place: Place, permit: &Permit, text: Bytes) -> BoxFuture<'static, Stage> {
         let (shared, asked) = (self.shared.clone(), self.template.limits);
         let job = self.template.job(text.clone());
-        let keyed = self.template.key_prefix.clone().map(|prefix| (prefix, permit.clone()));
+        let keyed = (self.template.key_prefix.clone(), permit.clone());
         Box::pin(async move {
             if let Err(problem) = json::checked_line(text).await {
                 return Stage::Ended(End::bad_input(problem));
@@ -278,7 +278,7 @@ impl Batch {
     /// Offers a job; the error is the wait for room.
     fn offer(&self, place: Place, permit: &Permit, text: Bytes) -> Result<Stage, BoxFuture<'static, Stage>> {
         let Template { limits, key_prefix, .. } = &self.template;
-        let keyed = key_prefix.clone().map(|prefix| (prefix, permit.clone()));
+        let keyed = (key_prefix.clone(), permit.clone());
         offer(&self.shared, self.template.job(text), keyed, place, *limits)
     }
 
@@ -309,16 +309,16 @@ impl Batch {
 fn offer(
     shared: &Arc<Shared>,
     job: Submission,
-    keyed: Option<(KeyPrefix, Permit)>,
+    (prefix, permit): (Option<KeyPrefix>, Permit),
     place: Place,
     asked: JobLimits,
 ) -> Result<Stage, BoxFuture<'static, Stage>> {
-    if let Some(keyed) = keyed {
-        return Err(Box::pin(keyed::offer(shared.clone(), job, keyed, place.number, asked)));
+    if let Some(prefix) = prefix {
+        return Err(Box::pin(keyed::offer(shared.clone(), job, (prefix, permit), place.number, asked)));
     }
     let refused = move |error: JobError| Stage::Ended(End::of(error, asked));
     let fate = shared.app.config.on_disconnect;
-    let running = move |accepted| Stage::Running(detaching::outcome(accepted, fate));
+    let running = move |accepted| Stage::Running(detaching::outcome(accepted, fate, &permit));
     match shared.app.engine.offer(job) {
         Ok(Offered::Accepted(accepted)) => Ok(running(accepted)),
         Ok(Offered::Waiting(waiting)) => {

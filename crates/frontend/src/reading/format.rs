@@ -19,11 +19,11 @@ impl Format {
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut best = (0, None);
-        for range in ranges.flat_map(|value| value.split(',')) {
+        for range in ranges.filter(|value| *value != "*/*").flat_map(|value| value.split(',')) {
             let (essence, weight) = weighed(range);
             // Of several with the same weight, the first is meant.
             if weight > best.0 {
-                best = (weight, Self::named(&essence));
+                best = (weight, Self::named(essence));
             }
         }
         best.1
@@ -39,14 +39,15 @@ impl Format {
     }
 
     fn named(essence: &str) -> Option<Self> {
-        [Self::Events, Self::Lines, Self::Raw].into_iter().find(|format| format.content_type() == essence)
+        let mut formats = [Self::Events, Self::Lines, Self::Raw].into_iter();
+        formats.find(|format| essence.eq_ignore_ascii_case(format.content_type()))
     }
 }
 
 /// Returns a media range without its parameters, and its weight in thousandths.
-fn weighed(range: &str) -> (String, u16) {
+fn weighed(range: &str) -> (&str, u16) {
     let mut parts = range.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let essence = parts.next().unwrap_or_default();
     let weight = parts.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim_end().eq_ignore_ascii_case("q").then(|| thousandths(value.trim()))

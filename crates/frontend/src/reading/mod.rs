@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use procpool_protocol::JobId;
 use procpool_protocol::engine::{BoxFuture, JobEvents, JobLimits, Submission, Watched};
 use procpool_protocol::outcome::Finished;
@@ -43,8 +43,14 @@ struct Reading {
 ///
 /// # Errors
 /// 406 for the events of a job that outlives its request: its own page has them.
-pub(crate) fn format(headers: &HeaderMap, outlives: bool) -> Result<Option<Format>, Problem> {
+pub(crate) fn format(
+    version: Version,
+    headers: &HeaderMap,
+    outlives: bool,
+) -> Result<Option<Format>, Problem> {
     match Format::of(headers) {
+        // The end of such an answer is that of its connection: one that breaks off would look whole.
+        Some(Format::Raw) if version < Version::HTTP_11 => Ok(None),
         Some(Format::Events | Format::Lines) if outlives => {
             let detail = "failed to answer with the events of a job that has an Idempotency-Key or a preference; send \
                           it with `Prefer: respond-async`, without this `Accept`, and read /v1/jobs/{id}/events";
@@ -75,7 +81,10 @@ pub(crate) async fn run(
             let place = shared.live.enter()?;
             Ok(events::answer(shared, begin(shared, job, permit)?, format, place))
         }
-        Format::Raw => raw::answer(shared, begin(shared, job, permit)?, memory).await,
+        Format::Raw => {
+            let place = shared.live.enter()?;
+            raw::answer(begin(shared, job, permit)?, place, memory).await
+        }
     }
 }
 
@@ -85,7 +94,7 @@ fn begin(shared: &Shared, job: Submission, permit: Permit) -> Result<Reading, Pr
         shared.app.engine.submit_watched(JobId::from_bits(rand::random()), job)?;
     tracing::debug!(job = %accepted.id, "accepted");
     let id = accepted.id;
-    let outcome = detaching::outcome(accepted, shared.app.config.on_disconnect);
+    let outcome = detaching::outcome(accepted, shared.app.config.on_disconnect, &permit);
     Ok(Reading { job: id, asked, events: Some(events), outcome: Some(outcome), _permit: permit })
 }
 

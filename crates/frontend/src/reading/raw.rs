@@ -3,7 +3,6 @@
 
 use super::{Format, Reading};
 use crate::answer;
-use crate::app::Shared;
 use crate::kind::Kind;
 use crate::lent::Memory;
 use crate::live::LivePlace;
@@ -20,7 +19,6 @@ use procpool_protocol::outcome::Finished;
 use procpool_protocol::{Encoding, Payload};
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// The trailer with the outcome.
@@ -31,16 +29,14 @@ const OUTCOME: HeaderName = HeaderName::from_static("procpool-outcome");
 /// # Errors
 /// The problem of chunks that are not raw bytes, or of too many such answers.
 pub(super) async fn answer(
-    shared: &Arc<Shared>,
     mut reading: Reading,
+    place: LivePlace,
     memory: Option<Memory>,
 ) -> Result<Response, Problem> {
     while let Some(events) = &mut reading.events {
         match events.next().await {
             Some(JobEvent::Chunk(chunk)) => {
                 let first = raw(chunk)?;
-                let place =
-                    shared.live.enter().map_err(|problem| problem.may_have_run(true).retry_after(None))?;
                 return Ok(begun(reading, first, place));
             }
             Some(_) => {}
@@ -72,7 +68,7 @@ fn raw(chunk: Payload) -> Result<Bytes, Problem> {
 fn unreadable(what: &str) -> Problem {
     let detail = format!(
         "failed to pass the job's chunks on as application/octet-stream: they are {what}; ask for them with `Accept: \
-         application/x-ndjson` or `Accept: text/event-stream`; the job was cancelled"
+         application/x-ndjson` or `Accept: text/event-stream`"
     );
     Problem::new(Kind::NotAcceptable, StatusCode::NOT_ACCEPTABLE, detail)
         .may_have_run(true)

@@ -3,6 +3,7 @@
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::batch::{Batch, KeyPrefix, Order, Template};
+use crate::handover::IDEMPOTENCY_KEY;
 use crate::params::{JOB_LIMITS, Parameters, PoolName, SHARE};
 use crate::problem::Problem;
 use crate::{body, content_type, reading, remote};
@@ -29,6 +30,10 @@ pub(super) async fn create(
     let parameters =
         Parameters::of(request.uri(), &[timeout, run_timeout, ORDER, priority, tenant, KEY_PREFIX])?;
     let order = order(&parameters)?;
+    if request.headers().contains_key(IDEMPOTENCY_KEY) {
+        let reason = "a batch has a key for each line, which `key_prefix=` begins";
+        return Err(parameters.bad("Idempotency-Key", reason));
+    }
     let template = Template {
         limits: parameters.job_limits()?,
         priority: principal.priority(parameters.priority()?)?,
@@ -57,6 +62,9 @@ fn order(parameters: &Parameters) -> Result<Order, Problem> {
 }
 
 fn key_prefix(parameters: &Parameters) -> Result<Option<KeyPrefix>, Problem> {
+    if parameters.text(KEY_PREFIX) == Some("") {
+        return Err(parameters.bad(KEY_PREFIX, "it is empty"));
+    }
     let prefix =
         |text| KeyPrefix::new(text).map_err(|reason| parameters.bad(KEY_PREFIX, &reason.to_string()));
     parameters.text(KEY_PREFIX).map(prefix).transpose()

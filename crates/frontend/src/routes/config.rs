@@ -1,6 +1,7 @@
 //! The order to read the configuration again.
 
 use super::json;
+use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
 use crate::params::Parameters;
@@ -12,7 +13,12 @@ use procpool_protocol::engine::ConfigReloadError;
 use std::sync::Arc;
 
 /// Serves `POST /v1/config/reload[?dry_run=true]`.
-pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn reload(
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    principal.needs_all_pools()?;
     let rehearsal = Parameters::of(request.uri(), &["dry_run"])?.flag("dry_run")?;
     let reloaded = tokio::select! {
         reloaded = shared.app.admin.reload_config(rehearsal) => reloaded,

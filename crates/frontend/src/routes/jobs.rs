@@ -35,16 +35,17 @@ pub(super) async fn create(
     let tenant = parameters.tenant()?.or_else(|| principal.tenant());
     let client = remote::client(request.extensions());
     let handover = Handover::of(request.headers())?;
-    let format = reading::format(request.headers(), handover.is_some())?;
+    let format = reading::format(request.version(), request.headers(), handover.is_some())?;
     let memory = Memory::of(&mut request)?;
     let input = input(&shared, request, memory.as_ref()).await?;
     let mut job = Submission::new(pool, input, Encoding::Json);
     (job.limits, job.reports_usage, job.client) = (limits, reports_usage, client);
     (job.priority, job.tenant, job.principal) = (priority, tenant, Some(principal.name().clone()));
+    // The rare ways are boxed, so that a plain request's future has no room for them.
     match (handover, format) {
-        (Some(handover), _) => handover::run(&shared, order(job, permit), handover, memory).await,
-        (None, Some(format)) => reading::run(&shared, job, format, memory, permit).await,
-        (None, None) => answer::run(&shared, job, answer::as_is, memory).await,
+        (Some(handover), _) => Box::pin(handover::run(&shared, order(job, permit), handover, memory)).await,
+        (None, Some(format)) => Box::pin(reading::run(&shared, job, format, memory, permit)).await,
+        (None, None) => answer::run(&shared, job, answer::as_is, memory, permit).await,
     }
 }
 

@@ -5,7 +5,7 @@ use super::pools::{find, unknown};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::params::{Parameters, PoolName, WorkerName};
+use crate::params::{NoParameters, Parameters, PoolName, WorkerName};
 use crate::problem::Problem;
 use crate::{body, content_type, settings};
 use axum::extract::{Request, State};
@@ -107,6 +107,7 @@ struct Drains<'a> {
 
 /// Serves `POST /v1/pools/{pool}/drain`.
 pub(super) async fn drain(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
 ) -> Result<Response, Problem> {

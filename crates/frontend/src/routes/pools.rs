@@ -4,7 +4,7 @@ use super::{json, orders};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::params::PoolName;
+use crate::params::{NoParameters, PoolName};
 use crate::problem::Problem;
 use crate::settings;
 use axum::extract::State;
@@ -38,7 +38,11 @@ struct Workers {
 }
 
 /// Serves `GET /v1/pools`: those that the client may use.
-pub(super) async fn all(State(shared): State<Arc<Shared>>, principal: Principal) -> Response {
+pub(super) async fn all(
+    _: NoParameters,
+    State(shared): State<Arc<Shared>>,
+    principal: Principal,
+) -> Response {
     let mut pools = shared.app.admin.pools();
     pools.retain(|pool| principal.may_use(&pool.name));
     json(&Pools { pools })
@@ -46,6 +50,7 @@ pub(super) async fn all(State(shared): State<Arc<Shared>>, principal: Principal)
 
 /// Serves `GET /v1/pools/{pool}`.
 pub(super) async fn one(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
@@ -62,6 +67,7 @@ pub(super) async fn one(
 
 /// Serves `GET /v1/pools/{pool}/workers`.
 pub(super) async fn workers(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
@@ -73,6 +79,7 @@ pub(super) async fn workers(
 
 /// Serves `POST /v1/pools/{pool}/reload`.
 pub(super) async fn reload(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
@@ -96,6 +103,7 @@ struct Paused<'a> {
 
 /// Serves `POST /v1/pools/{pool}/pause`.
 pub(super) async fn pause(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {
@@ -104,6 +112,7 @@ pub(super) async fn pause(
 
 /// Serves `POST /v1/pools/{pool}/resume`.
 pub(super) async fn resume(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(name): PoolName,
 ) -> Result<Response, Problem> {

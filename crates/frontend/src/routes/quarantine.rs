@@ -4,7 +4,7 @@ use super::json;
 use super::pools::unknown;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::params::{PoolAndFingerprint, PoolName};
+use crate::params::{NoParameters, PoolAndFingerprint, PoolName};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
@@ -20,6 +20,7 @@ struct Cleared<'a> {
 
 /// Serves `GET /v1/pools/{pool}/quarantine`.
 pub(super) async fn list(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
 ) -> Result<Response, Problem> {
@@ -31,6 +32,7 @@ pub(super) async fn list(
 
 /// Serves `DELETE /v1/pools/{pool}/quarantine`.
 pub(super) async fn clear(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolName(pool): PoolName,
 ) -> Result<Response, Problem> {
@@ -40,6 +42,7 @@ pub(super) async fn clear(
 
 /// Serves `DELETE /v1/pools/{pool}/quarantine/{fingerprint}`.
 pub(super) async fn clear_one(
+    _: NoParameters,
     State(shared): State<Arc<Shared>>,
     PoolAndFingerprint(pool, fingerprint): PoolAndFingerprint,
 ) -> Result<Response, Problem> {

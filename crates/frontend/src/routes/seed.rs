@@ -2,7 +2,7 @@
 //! worker and says `Result: …`. As the only job that GET runs, it is closed to what pages embed.
 
 use super::{method_not_allowed, text};
-use crate::access::Principal;
+use crate::access::{Permit, Principal};
 use crate::answer;
 use crate::app::Shared;
 use crate::params::{JOB_LIMITS, Parameters};
@@ -36,7 +36,7 @@ pub(super) async fn compute(
     version: Version,
     uri: Uri,
     headers: HeaderMap,
-    principal: Principal,
+    (principal, permit): (Principal, Permit),
     extensions: Extensions,
 ) -> Result<Response, Problem> {
     if method != Method::GET {
@@ -52,7 +52,7 @@ pub(super) async fn compute(
     (job.limits, job.client) = (parameters.job_limits()?, remote::client(&extensions));
     (job.priority, job.tenant) = (principal.priority(None)?, principal.tenant());
     job.principal = Some(principal.name().clone());
-    answer::run(&shared, job, result, None).await
+    answer::run(&shared, job, result, None, permit).await
 }
 
 /// Returns the number's text as the worker wrote it, since reading and writing it again could cost digits;

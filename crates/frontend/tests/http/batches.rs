@@ -373,3 +373,13 @@ async fn a_batch_that_is_cut_at_any_byte_leaves_nothing_behind() {
         free().await;
     }
 }
+
+#[tokio::test]
+async fn a_key_of_the_whole_batch_and_an_empty_prefix_are_refused() {
+    let server = Server::of(Fake::echo()).await;
+    let path = "/v1/pools/fib/batch";
+    let key = server.post_as(path, "Idempotency-Key: k", "1\n").await;
+    assert_eq!((key.status, key.kind().as_str()), (400, "bad_parameter"));
+    assert!(key.problem()["detail"].as_str().unwrap().contains("key_prefix"), "{key:?}");
+    assert_eq!(server.post(&format!("{path}?key_prefix="), "1\n").await.status, 400);
+}

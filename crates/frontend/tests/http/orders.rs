@@ -134,3 +134,14 @@ async fn a_drain_tells_what_is_left() {
     assert_eq!(reply.json(), json!({"pool": "fib", "draining": true, "queued": 0, "running": 1}));
     assert_eq!(fib.order("POST", "/v1/pools/fob/drain", "", "").await.status, 404);
 }
+
+#[tokio::test]
+async fn an_order_with_a_parameter_that_it_does_not_know_is_not_carried_out() {
+    let fib = Operated::new().await;
+    for order in ["drain", "pause", "resume", "reload"] {
+        let refused = fib.order("POST", &format!("/v1/pools/fib/{order}?dry_run=true"), "", "").await;
+        assert_eq!((refused.status, refused.kind().as_str()), (400, "bad_parameter"), "{order}");
+        assert!(refused.problem()["detail"].as_str().unwrap().contains("has no parameters"), "{refused:?}");
+    }
+    assert!(!*fib.engine.is_paused.lock().unwrap());
+}

@@ -5,7 +5,7 @@ use crate::client::{Connection, soon};
 use crate::fake::Fake;
 use crate::lifetimes::{Event, JOBS, holding};
 use crate::server::{Server, post_text};
-use procpool_frontend::{Quota, Scopes, Token, TokenDigest, Tokens};
+use procpool_frontend::{OnDisconnect, Quota, Scopes, Token, TokenDigest, Tokens};
 use procpool_protocol::Payload;
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -182,6 +182,20 @@ async fn a_job_that_is_read_as_it_runs_counts_until_its_end() {
     assert_eq!(server.post_as(JOBS, CI, "40").await.status, 429);
     release.add_permits(2);
     reader.chunks().await;
+    let again = async { while server.post_as(JOBS, CI, "40").await.status != 200 {} };
+    soon(again).await;
+}
+
+#[tokio::test]
+async fn a_job_that_goes_on_without_its_client_counts_until_its_end() {
+    let (engine, mut events, release) = holding();
+    let change = |config: &mut procpool_frontend::HttpConfig| config.on_disconnect = OnDisconnect::Detach;
+    let server = Server::with_tokens_and(engine, &Tokens::new(at_most(1)), change).await;
+    busy(&server, &mut events).await.reset();
+    for _ in 0..5 {
+        assert_eq!(server.post_as(JOBS, CI, "40").await.status, 429, "its client has gone, and it has not");
+    }
+    release.add_permits(100);
     let again = async { while server.post_as(JOBS, CI, "40").await.status != 200 {} };
     soon(again).await;
 }

@@ -12,6 +12,7 @@ use procpool_client::jobs::{self, Submit};
 use procpool_client::table::{Table, word};
 use procpool_client::view::{Cancelled, Job, Jobs, Progress};
 use procpool_client::{Answer, Client, ClientError, Ending, Streaming, age, describe};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 const JOB_ID: HeaderName = HeaderName::from_static("job-id");
@@ -223,11 +224,16 @@ async fn cancel(client: &mut Client, screen: Screen, args: CancelArgs) -> Result
         screen.one(&answer.body, "", || text)?;
         return Ok(Ending::Done);
     }
+    // One that cannot be cancelled keeps none of the others.
+    let mut first = Ok(Ending::Done);
     for id in &args.ids {
-        let answer = client.fetch(jobs::cancel(id)).await?;
-        screen.one(&answer.body, id, || format!("{id} cancelled"))?;
+        match client.fetch(jobs::cancel(id)).await {
+            Ok(answer) => screen.one(&answer.body, id, || format!("{id} cancelled"))?,
+            Err(error) if first.is_ok() => first = Err(error),
+            Err(error) => drop(writeln!(io::stderr(), "{id}: {error}")),
+        }
     }
-    Ok(Ending::Done)
+    Ok(first?)
 }
 
 #[cfg(test)]
