@@ -243,6 +243,7 @@ impl JobError {
                     | Refusal::KeyStoreFull { .. }
                     | Refusal::RegistryFull { .. }
                     | Refusal::DeadlineUnreachable { .. }
+                    | Refusal::Draining
                     | Refusal::Starting
                     | Refusal::ShuttingDown
             ),
