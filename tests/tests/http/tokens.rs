@@ -82,13 +82,21 @@ async fn a_server_with_tokens_lets_their_bearers_in_and_reads_the_file_again_at_
     }
     assert!(!line.contains(&operator));
 
+    let both = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, "[tokens.reader]\n").unwrap();
     process::signal(server.pid(), Signal::HUP);
     let line = line_with(&mut log, "failed to read the tokens again").await;
     assert!(line.contains("missing key `scopes`"), "{line}");
     assert_eq!(ask(&server, "GET", STATUS, &reader).await.status, 200, "those from before count");
 
+    // Such as a file that is being written.
     std::fs::write(&file, "").unwrap();
+    process::signal(server.pid(), Signal::HUP);
+    line_with(&mut log, "there is no token in the file").await;
+    assert_eq!(ask(&server, "GET", STATUS, &reader).await.status, 200, "those from before count");
+
+    let operator_alone = &both[both.rfind("[tokens").unwrap()..];
+    std::fs::write(&file, operator_alone).unwrap();
     process::signal(server.pid(), Signal::HUP);
     line_with(&mut log, "the tokens were read again").await;
     assert_eq!(ask(&server, "GET", STATUS, &reader).await.status, 401, "revoked");
