@@ -92,6 +92,8 @@ class Interrupts:
         self._depth -= 1
         if self._depth == 0 and self._is_pending:
             self._is_pending = False
-            self.armed = None
+            context, self.armed = self.armed, None
             if kind is None:
+                # A `__del__` may be what called, and swallow it.
+                self.raised = context
                 raise Cancelled("the job was cancelled")
