@@ -175,7 +175,8 @@ fn in_use(record: &Record) -> Response {
         path_of(record.id)
     );
     let problem = Problem::new(Kind::IdempotencyConflict, StatusCode::CONFLICT, detail)
-        .may_have_run(record.may_have_run)
+        // It may begin at any moment, and notices of that take their time.
+        .may_have_run(true)
         .with("job", &record.id)
         .retry_after(Some(LOOK_AGAIN));
     let mut response = problem.into_response();
