@@ -142,7 +142,8 @@ async fn the_key_of_an_unfinished_job_answers_as_its_client_waits() {
 
     let attached = async {
         let attached = it.send("k", WAIT, &verb).await;
-        assert_eq!((attached.status, is_replayed(&attached)), (200, false));
+        // It may come after the end. That it waits is tested where the end can be held up.
+        assert_eq!(attached.status, 200);
     };
     let opens = async { it.open("gate") };
     tokio::join!(attached, opens);
