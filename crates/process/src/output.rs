@@ -55,9 +55,9 @@ impl Output {
         self.said.heard().jobs = Some(jobs);
     }
 
-    /// Reads standard error after frames of the worker arrived and before they are processed. Thus lines from
-    /// before the end of a job are read before that end counts. Needs one system call, since tokio may not
-    /// have noticed yet that there is something to read.
+    /// Reads standard error after the end of a job has arrived and before it counts. Thus the job's lines are
+    /// known as its own. Needs one system call, since tokio may not have noticed yet that there is something
+    /// to read.
     pub(crate) fn catch_up(&self) {
         self.said.heard().read_out(&self.said);
     }

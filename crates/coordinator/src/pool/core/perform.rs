@@ -63,6 +63,10 @@ impl Core {
         for events in effects.stirred.drain(..) {
             events.stir();
         }
+        // Here and not where it is answered: its caller may be gone.
+        for job in effects.given_back.drain(..) {
+            tracing::debug!(%job, "given back");
+        }
         for (caller, finished) in effects.outcomes.drain(..) {
             self.untaken.send(caller, finished);
         }

@@ -171,9 +171,11 @@ impl State {
                 Err(JobError::poisoned(public(stage), payload_deaths, remaining).into())
             }
             Verdict::GivenBack { client_deaths, retry } => {
+                effects.given_back.push(entry.id);
                 Err(refusal::given_back(&self.pool, &entry.job, client_deaths, retry).into())
             }
             Verdict::Unreachable { predicted, retry } => {
+                effects.given_back.push(entry.id);
                 Err(refusal::too_late(&self.pool, &entry.job, predicted, retry).into())
             }
             Verdict::Protocol => context.lost(),

@@ -9,8 +9,8 @@ use super::slot::{Flush, WorkerSlot};
 use crate::recorder::FailedJob;
 use crate::sharing::{Dropped, Wanted};
 use procpool_process::{KillSwitch, Outboxes, Recipe};
-use procpool_protocol::Payload;
 use procpool_protocol::outcome::Finished;
+use procpool_protocol::{JobId, Payload};
 use procpool_scheduler::{JobId as Key, WorkerId};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(crate) struct Effects {
     pub(crate) outcomes: Vec<(oneshot::Sender<Finished>, Finished)>,
     /// Outcomes whose jobs are saved first.
     pub(crate) failed: Vec<FailedJob>,
+    /// Accepted jobs that count as refused.
+    pub(crate) given_back: Vec<JobId>,
     pub(crate) ended: Vec<Arc<Events>>,
     /// Of watched jobs that have a worker now, or no longer.
     pub(crate) stirred: Vec<Arc<Events>>,
