@@ -63,6 +63,7 @@ pub mod recording;
 mod refusal;
 mod reload;
 mod settings;
+pub mod stack;
 mod stage;
 pub mod status;
 mod watched;
