@@ -11,8 +11,8 @@ use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownRepo
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
-    PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded,
-    Submission, Watched, WorkerOrder, WorkerStatus,
+    PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
+    ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -208,6 +208,11 @@ impl Admin for Coordinator {
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         self.pools.read().get(pool).map(RawPool::workers)
+    }
+
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let pool = self.pools.get(pool);
+        Box::pin(async move { Some(pool?.usage().await) })
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

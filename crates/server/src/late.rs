@@ -5,8 +5,8 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError,
-    Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
+    Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
+    ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};
@@ -86,6 +86,12 @@ impl Admin for Late {
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {
         self.get()?.workers(pool)
+    }
+
+    fn usage(&self, pool: &str) -> BoxFuture<'_, Option<Arc<PoolUsage>>> {
+        let coordinator = self.get();
+        let pool = pool.to_owned();
+        Box::pin(async move { coordinator?.usage(&pool).await })
     }
 
     fn schemas(&self, pool: &str) -> Option<Arc<PoolSchemas>> {

@@ -15,8 +15,9 @@ use std::sync::Arc;
 /// A worker, starting or serving.
 #[derive(Debug)]
 pub(crate) struct WorkerSlot {
-    /// Its name, never used twice.
+    /// Its name, never used twice: that of the pool, and its number.
     pub(crate) name: String,
+    pub(crate) number: u64,
     pub(crate) kill_switch: Arc<KillSwitch>,
     /// The way to it, once it serves.
     pub(crate) lines: Option<Arc<Outboxes>>,
@@ -84,9 +85,10 @@ pub(crate) enum Flush {
 
 impl WorkerSlot {
     /// Creates the slot of a worker that shares payloads of up to `shares` bytes.
-    pub(crate) fn new(name: String, started: Time, generation: Generation, shares: usize) -> Self {
+    pub(crate) fn new(pool: &str, number: u64, started: Time, generation: Generation, shares: usize) -> Self {
         Self {
-            name,
+            name: format!("{pool}-{number}"),
+            number,
             kill_switch: Arc::default(),
             lines: None,
             held: VecDeque::new(),
