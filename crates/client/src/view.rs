@@ -119,6 +119,36 @@ pub struct Worker {
     pub generation: u64,
     /// Its build.
     pub build: Option<String>,
+    /// Its resident memory, in bytes, if that was asked for.
+    pub resident_bytes: Option<u64>,
+    /// Its processor time, in milliseconds, if that was asked for.
+    pub cpu_ms: Option<u64>,
+}
+
+/// The answer of `GET /v1/workers/{worker}/logs`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Logs {
+    /// The last lines, oldest first.
+    pub lines: Vec<LogLine>,
+    /// Number of lines before them.
+    pub missed: u64,
+}
+
+/// A line that a worker wrote.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct LogLine {
+    /// When it was read (RFC 3339).
+    pub time: String,
+    /// `stdout` or `stderr`.
+    pub stream: String,
+    /// The job that ran.
+    pub job: Option<String>,
+    /// The line.
+    pub text: String,
 }
 
 /// A page of `GET /v1/jobs`.

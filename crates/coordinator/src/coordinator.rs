@@ -11,7 +11,7 @@ use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownRepo
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobLimits, Offered,
-    PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
+    OutputOf, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
     ReloadReport, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
@@ -257,6 +257,12 @@ impl Admin for Coordinator {
         to: &PoolSettings,
     ) -> Option<Result<(), ReconfigureError>> {
         Some(self.pools.read().get(pool)?.reconfigure_from(from, to))
+    }
+
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        let pools = self.pools.all().into_iter().chain(self.pools.leaving());
+        let found = |pool: RawPool| Some(OutputOf::new(pool.name(), pool.output(worker)?));
+        pools.into_iter().find_map(found)
     }
 
     fn deaths(&self, query: &DeathQuery) -> DeathPage {

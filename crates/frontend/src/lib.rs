@@ -170,6 +170,7 @@ mod lent;
 mod life;
 mod live;
 mod local;
+mod log_stream;
 mod orders;
 mod origin;
 mod overlong;

@@ -18,6 +18,7 @@ pub use crate::status::{
     WorkerCounts, WorkerState, WorkerStatus, WorkerUsage,
 };
 pub use crate::watched::{JobEvent, JobEvents, Watched};
+pub use crate::worker_output::{OutputLine, OutputOf, OutputPage, OutputStream, WorkerOutput};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -238,6 +239,12 @@ pub trait Admin: Send + Sync + 'static {
     fn reload_config(&self, rehearsal: bool) -> BoxFuture<'_, Result<ConfigReport, ConfigReloadError>> {
         let _ = rehearsal;
         Box::pin(async { Err(ConfigReloadError::NoFile) })
+    }
+
+    /// Returns the last lines that the living worker of this name wrote. The default knows none.
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        let _ = worker;
+        None
     }
 
     /// Returns the deaths of workers that the engine remembers, the newest first, those of removed pools among

@@ -69,6 +69,7 @@ mod stage;
 pub mod status;
 mod usage;
 mod watched;
+pub mod worker_output;
 
 pub use crash::{CrashReport, Exit, ExitReport};
 pub use failure::{Cancelled, Failure};

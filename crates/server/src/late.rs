@@ -5,7 +5,7 @@ use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Death, DeathGroup, DeathPage, DeathQuery,
-    Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
+    Engine, JobLimits, Offered, OutputOf, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine,
     ReconfigureError, Reloaded, Submission, Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
@@ -139,6 +139,10 @@ impl Admin for Late {
             this.reload_config(rehearsal).await
         });
         Box::pin(async { reloading.await.unwrap_or(Err(ConfigReloadError::NotServing)) })
+    }
+
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        self.get()?.output(worker)
     }
 
     fn deaths(&self, query: &DeathQuery) -> DeathPage {

@@ -13,6 +13,7 @@ mod core;
 mod ended;
 mod news;
 mod orders;
+mod output;
 mod own_runtime;
 mod raw;
 mod rounds;

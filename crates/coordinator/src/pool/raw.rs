@@ -16,7 +16,7 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Priority, Quarantine, ReloadError,
+    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
     ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
@@ -357,13 +357,6 @@ impl RawPool {
             return PoolStatus::new(&core.name, self.owner.workers.to_string());
         }
         super::status::pool(core, &self.owner.workers)
-    }
-
-    /// Returns what the workers use of memory and processor time, at most 250 ms ago. The system is asked when somebody
-    /// asks for it, on a thread of the runtime's blocking pool. In a fork nothing is known.
-    pub async fn usage(&self) -> Arc<PoolUsage> {
-        let core = self.core();
-        if core.is_here() { super::usage::sample(core).await } else { Arc::default() }
     }
 
     /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.

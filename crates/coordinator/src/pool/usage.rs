@@ -1,6 +1,7 @@
 //! What a pool's workers use, read from `/proc` when somebody asks. The files are read on a thread of their own, and not
 //! under the pool's lock: a thousand workers take tens of milliseconds.
 
+use super::RawPool;
 use super::core::Core;
 use procpool_process::KillSwitch;
 use procpool_protocol::status::{PoolUsage, WorkerUsage};
@@ -11,12 +12,21 @@ use tokio::sync::Mutex;
 /// Age up to which a sample is shared by all that ask.
 const FRESH: Duration = Duration::from_millis(250);
 
+impl RawPool {
+    /// Returns what the workers use of memory and processor time, at most 250 ms ago. The system is asked when somebody
+    /// asks for it, on a thread of the runtime's blocking pool. In a fork nothing is known.
+    pub async fn usage(&self) -> Arc<PoolUsage> {
+        let core = self.core();
+        if core.is_here() { sample(core).await } else { Arc::default() }
+    }
+}
+
 /// The last sample of a pool. Whoever asks while one is taken waits for that one.
 #[derive(Debug, Default)]
 pub(super) struct LastUsage(Mutex<Option<(Instant, Arc<PoolUsage>)>>);
 
 /// Returns a sample that is at most 250 ms old.
-pub(super) async fn sample(core: &Arc<Core>) -> Arc<PoolUsage> {
+async fn sample(core: &Arc<Core>) -> Arc<PoolUsage> {
     let mut last = core.usage.0.lock().await;
     if let Some((_, usage)) = last.as_ref().filter(|(taken, _)| taken.elapsed() < FRESH) {
         return usage.clone();

@@ -1,8 +1,9 @@
 //! An engine that does as a test says, and remembers what it was asked.
 
+use crate::lines::Lines;
 use procpool_protocol::engine::{
     Accepted, Admin, BoxFuture, Death, DeathGroup, DeathPage, DeathQuery, Engine, JobEvent, JobEvents,
-    PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
+    OutputOf, PoolSchemas, PoolSettings, PoolStatus, PoolUsage, Quarantine, ReconfigureError, ReloadError,
     ReloadReport, Reloaded, Submission, SuspectClient, SuspectPayload, Watched, WorkerOrder, WorkerState,
     WorkerStatus, WorkerUsage,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Fake {
     /// The settings of `fib`, once a test has made it have some.
     pub(crate) settings: Mutex<Option<PoolSettings>>,
     pub(crate) seen: Mutex<Vec<Submission>>,
+    /// What `fib-1` writes.
+    pub(crate) output: Arc<Lines>,
 }
 
 /// The id of every job, in bits and in digits.
@@ -53,6 +56,7 @@ impl Fake {
             is_paused: Mutex::default(),
             settings: Mutex::default(),
             seen: Mutex::default(),
+            output: Arc::default(),
         })
     }
 
@@ -261,6 +265,11 @@ impl Admin for Fake {
         }
         *settings = Some(*to);
         Some(Ok(()))
+    }
+
+    /// `fib-1` writes as a test makes it.
+    fn output(&self, worker: &str) -> Option<OutputOf> {
+        (worker == "fib-1").then(|| OutputOf::new("fib", self.output.clone()))
     }
 
     fn deaths(&self, query: &DeathQuery) -> DeathPage {

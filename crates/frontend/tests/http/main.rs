@@ -5,6 +5,7 @@ mod certified;
 mod client;
 mod fake;
 mod frames;
+mod lines;
 mod server;
 
 mod answers;
@@ -24,6 +25,7 @@ mod keyed_batches;
 mod lent;
 mod lifetimes;
 mod limits;
+mod logs;
 mod orders;
 mod origins;
 mod outcomes;

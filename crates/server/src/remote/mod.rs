@@ -5,6 +5,7 @@ mod deaths;
 mod error;
 mod input;
 mod job;
+mod logs;
 mod pool;
 mod progress;
 mod screen;

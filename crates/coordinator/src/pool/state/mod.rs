@@ -215,6 +215,14 @@ impl State {
         waiting.map(|entry| now.since(entry.accepted)).max()
     }
 
+    /// Returns the job to which a worker gave this number, unless it has answered that.
+    pub(crate) fn job_of(&self, worker: WorkerId, number: u64) -> Option<JobId> {
+        let slot = self.slots.get(&worker)?;
+        let job = slot.held.iter().find(|held| held.sequence == number)?.job;
+        let decided = slot.decided.filter(|decided| decided.job == job).map(|decided| decided.id);
+        self.id(job).or(decided)
+    }
+
     /// Returns the worker of this name.
     pub(crate) fn worker(&self, name: &str) -> Option<WorkerId> {
         self.slots.iter().find(|(_, slot)| slot.name == name).map(|(&worker, _)| worker)

@@ -9,7 +9,7 @@ use crate::pool::core::Core;
 use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
-use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
+use procpool_process::{Ending, JobOf, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Cause, Death, Event, Time, WorkerId};
@@ -26,6 +26,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     else {
         return;
     };
+    kill_switch.lines().names_jobs(job_of(&member.core, worker));
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
             // A start that the pool itself has ended is no failure, such as that of the replacement which is still
@@ -61,6 +62,12 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             member.bury(ending).await;
         }
     }
+}
+
+/// Returns who knows the jobs of a worker by their numbers. It keeps no pool alive.
+fn job_of(core: &Core, worker: WorkerId) -> JobOf {
+    let core = core.this.clone();
+    Box::new(move |number| core.upgrade()?.with(|state, _| state.job_of(worker, number)))
 }
 
 /// Where the outcome of a pool's first start goes: that of the first worker that gets ready, or of the last of those that were
