@@ -32,8 +32,9 @@ pub use limits::PoolLimits;
 #[cfg(feature = "tower")]
 pub use pool::PoolService;
 pub use pool::{
-    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
+    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, JobTotals, Map, Pool, PoolBuilder, PoolConfig,
+    PoolError, PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange,
+    WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

@@ -10,6 +10,7 @@ pub(super) mod tick;
 use super::cache_aligned::CacheAligned;
 use super::caller::untaken::Untaken;
 use super::caller::waiting::Patient;
+use super::event::JobTotals;
 use super::news::News;
 use super::state::State;
 use super::state::effects::Effects;
@@ -190,7 +191,16 @@ impl Core {
     /// Ends the pool: no job and no worker is left.
     fn end(&self) {
         self.drained.send_replace(true);
+        self.count_jobs();
         self.news.end();
+    }
+
+    /// Tells those that listen how many jobs have ended.
+    pub(crate) fn count_jobs(&self) {
+        if self.news.is_heard() {
+            let totals = self.with(|state, _| (state.stats.jobs(), state.stats.refusals()));
+            self.news.jobs(JobTotals::new(totals.0, totals.1));
+        }
     }
 
     /// Tells when no job and no worker is left.

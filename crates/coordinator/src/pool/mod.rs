@@ -11,6 +11,7 @@ mod caller;
 mod config;
 mod core;
 mod ended;
+mod event;
 mod news;
 mod orders;
 mod output;
@@ -38,7 +39,8 @@ pub use caller::map::Map;
 pub use caller::reported::{Reported, RunReport};
 pub use caller::request::JobRequest;
 pub use config::{PoolConfig, PoolError, WorkerSource};
-pub use news::{PoolEvent, PoolEvents};
+pub use event::{JobTotals, PoolEvent};
+pub use news::PoolEvents;
 pub use raw::{RawPool, ShutdownReport};
 #[cfg(feature = "tower")]
 pub use service::PoolService;

@@ -1,6 +1,7 @@
 //! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the HTTP
 //! frontend both use it.
 
+use super::PoolEvent;
 use super::config::{PoolConfig, PoolError, WorkerSource};
 use super::core::Core;
 use super::state::effects::Effects;
@@ -328,7 +329,10 @@ impl RawPool {
         begun
             .unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())))
             .map_err(|error| core.why_not_reloaded(error))
-            .inspect_err(|error| tracing::error!("{error}"))?;
+            .inspect_err(|error| {
+                tracing::error!("{error}");
+                core.news.tell(|| PoolEvent::reload_failed(error));
+            })?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
         let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())));
         ended.map_err(|error| core.why_not_reloaded(error))

@@ -26,6 +26,7 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     else {
         return;
     };
+    member.core.news.tell(|| PoolEvent::Starting { worker: name.clone() });
     kill_switch.lines().names_jobs(job_of(&member.core, worker));
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
