@@ -24,6 +24,7 @@ const PUBLISHED: &[&str] = &[
     "procpool-memory",
     "procpool-protocol",
     "procpool-birth",
+    "procpool-stacks",
     "procpool-conform",
     "procpool-registry",
     "procpool-scheduler",

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod coordinator;
+mod deaths;
 mod invalid;
 mod job_times;
 mod limits;
@@ -25,13 +26,15 @@ mod worker;
 mod worker_error;
 
 pub use coordinator::{Coordinator, CoordinatorConfig, NoPool, PoolChanges};
+pub use deaths::{DeathLimits, DeathLog};
 pub use invalid::InvalidLimits;
 pub use limits::PoolLimits;
 #[cfg(feature = "tower")]
 pub use pool::PoolService;
 pub use pool::{
-    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, Map, Pool, PoolBuilder, PoolConfig, PoolError,
-    PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange, WorkerSource,
+    Canceller, JobEvent, JobEvents, JobHandle, JobRequest, JobTotals, Map, Pool, PoolBuilder, PoolConfig,
+    PoolError, PoolEvent, PoolEvents, RawPool, Reported, RunReport, ShutdownReport, WeakPool, WorkerRange,
+    WorkerSource,
 };
 pub use procpool_process::{
     AttachSocket, Contract, ContractMismatch, EncodingMismatch, Executable, ExecutableError,

@@ -20,10 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 /// Time between two comments, below the half minute after which proxies give up.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Time after which a client reconnects, in milliseconds.
-const RETRY: u64 = 2000;
+pub(crate) const RETRY: u64 = 2000;
 
 /// Time after which a client that found no room may try again.
 const LATER: Duration = Duration::from_secs(5);

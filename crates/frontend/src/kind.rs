@@ -52,6 +52,8 @@ kinds! {
         "`known` lists the pools of this server; so does GET /v1/pools."
     UnknownWorker "unknown_worker" "There is no such worker"
         "A worker's name is its `id` in GET /v1/pools/{pool}/workers. Names are never used again: the worker may have ended."
+    WorkerDead "worker_dead" "The worker is dead"
+        "The worker was there and has died. `death` is the address of its death, which has its last lines and how it ended."
     BadSetting "bad_setting" "The settings cannot be changed so"
         "A setting is unknown, has a value of the wrong kind, or does not fit the others; `detail` says which, and `known` \
          lists those that may change while a pool runs. Nothing has changed."

@@ -1,5 +1,6 @@
 //! The only means to kill a worker in any state: before its spawn, while it starts, or while it serves.
 
+use crate::lines::LastLines;
 use crate::os::attached_process::AttachedProcess;
 use crate::os::oom_kills::{OomGroups, OomKills};
 use crate::os::worker_process::WorkerProcess;
@@ -12,12 +13,20 @@ use tokio::sync::Notify;
 pub struct KillSwitch {
     state: Mutex<State>,
     used: Notify,
+    lines: Arc<LastLines>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     killed: bool,
     process: Option<Arc<WorkerProcess>>,
+}
+
+/// Nobody has it once the death of the process is known: those that follow its lines then find its death.
+impl Drop for KillSwitch {
+    fn drop(&mut self) {
+        self.lines.end();
+    }
 }
 
 impl KillSwitch {
@@ -91,6 +100,12 @@ impl KillSwitch {
     pub fn cpu_time(&self) -> Option<Duration> {
         let process = self.lock().process.clone()?;
         process.usage().map(|usage| usage.cpu_time)
+    }
+
+    /// Returns the last lines that the process wrote to standard output and error. Of an attached worker there are
+    /// none.
+    pub fn lines(&self) -> &Arc<LastLines> {
+        &self.lines
     }
 
     /// Returns the process id, once there is one.

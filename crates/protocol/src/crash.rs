@@ -3,11 +3,13 @@
 use crate::job_id::JobId;
 use crate::last_words;
 use crate::limit_hit::LimitHit;
+use crate::stack::Stack;
 use crate::stage::Stage;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a process ended.
@@ -125,6 +127,8 @@ pub struct ExitReport {
     pub uptime: Duration,
     /// Number of jobs that it had finished.
     pub jobs_done: u64,
+    /// What its threads did at the end, where that is known.
+    pub stack: Option<Arc<Stack>>,
 }
 
 impl ExitReport {
@@ -143,6 +147,7 @@ impl ExitReport {
             cpu_time: Duration::ZERO,
             uptime: Duration::ZERO,
             jobs_done: 0,
+            stack: None,
         }
     }
 
@@ -272,6 +277,7 @@ impl Serialize for CrashReport {
             quarantined: self.quarantined.is_some(),
             quarantined_ms: self.quarantined.map(millis),
             replay: self.replay.as_deref().map(Path::to_string_lossy),
+            stack: self.death.stack.as_deref(),
         }
         .serialize(serializer)
     }
@@ -303,6 +309,8 @@ struct CrashJson<'a> {
     quarantined_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack: Option<&'a Stack>,
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -87,9 +87,15 @@ const RULES: &[Rule] = &[
         ours: &["procpool-process", "procpool-scheduler", "procpool-protocol", "procpool-memory"],
         others: Others::Without(&["interprocess", "libc"]),
     },
+    // What it reads was written by a process that may be hostile. It runs nothing, and touches no process.
+    Rule {
+        package: "procpool-stacks",
+        ours: &["procpool-protocol"],
+        others: Others::Without(&["tokio", "interprocess", "rustix", "libc"]),
+    },
     Rule {
         package: "procpool-process",
-        ours: &["procpool-birth", "procpool-protocol", "procpool-memory"],
+        ours: &["procpool-birth", "procpool-protocol", "procpool-memory", "procpool-stacks"],
         others: Others::Any,
     },
     Rule {

@@ -1,6 +1,7 @@
 //! A pool without types: encoded bytes in, encoded bytes out. The typed [`Pool`](super::Pool) and the HTTP
 //! frontend both use it.
 
+use super::PoolEvent;
 use super::config::{PoolConfig, PoolError, WorkerSource};
 use super::core::Core;
 use super::state::effects::Effects;
@@ -134,6 +135,7 @@ impl RawPool {
             current_dir,
             worker_data,
             save_failed_jobs,
+            deaths,
             job,
             expects,
             starts_once,
@@ -184,12 +186,17 @@ impl RawPool {
         if limits.save_history > 0 && save_failed_jobs.is_none() {
             return Err(PoolError::Limits { pool: name, reason: InvalidLimits::HistoryAlone });
         }
-        let recorder = save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe));
+        let recorder =
+            save_failed_jobs.map(|dir| Recorder::start(&dir, limits.saved_jobs, &recipe, deaths.clone()));
         let recorder = recorder
             .transpose()
             .map_err(|reason| PoolError::SaveFailedJobs { pool: name.clone(), reason })?;
         let (spawns, requests) = mpsc::unbounded_channel();
         let core = Core::new(recipe, limits, scheduler, spawns, recorder);
+        if let Some(deaths) = deaths {
+            // It is new, and has none yet.
+            let _ = core.deaths.set(deaths);
+        }
         if let Some(numbers) = numbers {
             core.with(|state, _| state.numbers = numbers);
         }
@@ -322,7 +329,10 @@ impl RawPool {
         begun
             .unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())))
             .map_err(|error| core.why_not_reloaded(error))
-            .inspect_err(|error| tracing::error!("{error}"))?;
+            .inspect_err(|error| {
+                tracing::error!("{error}");
+                core.news.tell(|| PoolEvent::reload_failed(error));
+            })?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
         let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())));
         ended.map_err(|error| core.why_not_reloaded(error))

@@ -87,6 +87,8 @@ pub(crate) struct WorkerArgs {
 pub(crate) enum WorkerCommand {
     /// List the workers of a pool, or of all.
     List(WorkersArgs),
+    /// Print what a worker wrote to standard output and error.
+    Logs(LogsArgs),
     /// Replace a worker once its job has ended.
     Retire(OneWorker),
     /// Kill a worker, and the job that it runs.
@@ -121,6 +123,20 @@ pub(crate) struct WorkersArgs {
     /// Go on, and print a worker again whenever it changes.
     #[arg(short, long)]
     pub(crate) watch: bool,
+
+    /// Show memory and processor time, too.
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) usage: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogsArgs {
+    /// The worker's name, such as fib-3.
+    pub(crate) id: String,
+
+    /// Go on until the worker has died.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
 }
 
 #[derive(Args, Debug)]
@@ -188,6 +204,8 @@ mod tests {
         let Ok(Command::Worker(args)) = parse("procpool worker list -w") else { panic!() };
         let WorkerCommand::List(list) = args.command else { panic!() };
         assert_eq!((list.pool, list.watch), (None, true));
+        let Ok(Command::Worker(args)) = parse("procpool worker logs fib-3 -f") else { panic!() };
+        assert!(matches!(args.command, WorkerCommand::Logs(LogsArgs { follow: true, .. })));
         assert!(parse("procpool worker kill").unwrap_err().contains("<ID>"));
     }
 }

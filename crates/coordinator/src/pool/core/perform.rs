@@ -89,6 +89,7 @@ impl Core {
         }
         for reloaded in effects.reloaded.drain(..) {
             reloaded.log(&self.name);
+            self.news.tell(|| reloaded.news());
             reloaded.tell();
         }
         if std::mem::take(&mut effects.rearm) {

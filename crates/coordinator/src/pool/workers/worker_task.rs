@@ -3,12 +3,13 @@
 use super::blame;
 use super::burial::{self, Buried, Found};
 use super::frames::FrameHandler;
+use super::obituary;
 use crate::pool::PoolEvent;
 use crate::pool::core::Core;
 use crate::pool::state::State;
 use crate::pool::state::context::EventContext;
 use crate::pool::state::effects::Effects;
-use procpool_process::{Ending, ReadyWorker, Recipe, Session, StartError, launch};
+use procpool_process::{Ending, JobOf, ReadyWorker, Recipe, Session, StartError, launch};
 use procpool_protocol::ExitReport;
 use procpool_protocol::frame::{Frame, Kind};
 use procpool_scheduler::{Cause, Death, Event, Time, WorkerId};
@@ -25,6 +26,8 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
     else {
         return;
     };
+    member.core.news.tell(|| PoolEvent::Starting { worker: name.clone() });
+    kill_switch.lines().names_jobs(job_of(&member.core, worker));
     match launch(&recipe, name.clone(), &kill_switch).await {
         Err(error) => {
             // A start that the pool itself has ended is no failure, such as that of the replacement which is still
@@ -60,6 +63,12 @@ pub(crate) async fn live(core: Arc<Core>, recipe: Arc<Recipe>, worker: WorkerId,
             member.bury(ending).await;
         }
     }
+}
+
+/// Returns who knows the jobs of a worker by their numbers. It keeps no pool alive.
+fn job_of(core: &Core, worker: WorkerId) -> JobOf {
+    let core = core.this.clone();
+    Box::new(move |number| core.upgrade()?.with(|state, _| state.job_of(worker, number)))
 }
 
 /// Where the outcome of a pool's first start goes: that of the first worker that gets ready, or of the last of those that were
@@ -160,7 +169,7 @@ impl Member {
     }
 
     fn tell_death(&self, death: Buried) {
-        let Buried { report, reason, job, quarantined } = death;
+        let Buried { report, reason, job, quarantined, .. } = death;
         let (news, report) = (&self.core.news, Arc::new(report));
         news.tell(|| PoolEvent::Died { job, reason: reason.map(Cause::name), report: report.clone() });
         if let Some(limit) = report.limit {
@@ -183,6 +192,9 @@ impl Member {
         };
         let killed_for = self.core.act(act);
         self.buried = true;
+        if let StartError::Died { report, .. } = error {
+            obituary::remember_unready(&self.core, killed_for, report);
+        }
         killed_for
     }
 
@@ -198,10 +210,16 @@ impl Member {
                 Some(input) => Some(self.core.fingerprints.of_any(input).await),
                 None => None,
             };
-            let report = self.core.act(|state, now, effects| {
-                state.handle_all(now, committed, EventContext::default(), effects);
-                burial::died(state, now, found, fingerprint, effects)
+            let mut effects = Effects::default();
+            let report = self.core.with(|state, now| {
+                state.handle_all(now, committed, EventContext::default(), &mut effects);
+                burial::died(state, now, found, fingerprint, &mut effects)
             });
+            // Before the job's caller hears of it, and before the job is saved: who looks then finds the death.
+            if let Some(death) = &report {
+                obituary::remember(&self.core, death);
+            }
+            self.core.perform(&mut effects);
             self.buried = true;
             // Last: what logs are written to is not ours, and may fail in ways of its own.
             if let Some(death) = report {
@@ -248,6 +266,9 @@ fn died_unready(
     let slot = state.slots.remove(&worker)?;
     let reason = error.to_string();
     let killed_for = state.scheduler.reason(worker);
+    if let StartError::Died { report, .. } = error {
+        state.spent += report.cpu_time;
+    }
     if killed_for.is_none() {
         state.last_death.clone_from(&reason);
     }
