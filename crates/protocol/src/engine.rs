@@ -5,6 +5,7 @@
 //! a distributed one, or a fake in a test.
 
 pub use crate::client_name::ClientName;
+pub use crate::distribution::Distribution;
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};

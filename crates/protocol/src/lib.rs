@@ -31,6 +31,7 @@ mod constructors;
 pub mod crash;
 mod declare;
 pub mod decoder;
+mod distribution;
 pub mod encodings;
 pub mod engine;
 pub mod extras;

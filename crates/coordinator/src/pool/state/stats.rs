@@ -1,7 +1,6 @@
 //! The counters of a pool, in constant memory.
 
-use super::histogram::Histogram;
-use procpool_protocol::engine::Latency;
+use procpool_protocol::engine::{Distribution, Latency};
 use procpool_protocol::outcome::{JobError, Outcome, OutcomeKind, Refusal, Timing};
 use std::collections::BTreeMap;
 
@@ -14,8 +13,8 @@ pub(crate) struct Stats {
     given_back: u64,
     refusals: BTreeMap<&'static str, u64>,
     errors: BTreeMap<OutcomeKind, u64>,
-    wait: Histogram,
-    run: Histogram,
+    wait: Distribution,
+    run: Distribution,
 }
 
 impl Stats {
