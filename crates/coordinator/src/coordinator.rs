@@ -5,13 +5,14 @@ mod pools;
 
 pub use changes::PoolChanges;
 
-use self::pools::Pools;
+pub(crate) use self::pools::Pools;
+use crate::history::{self, Histories};
 use crate::pool::{NotThatJob, Pool, PoolConfig, PoolError, RawPool, ShutdownReport};
 use procpool_process::{ContractMismatch, EncodingMismatch};
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolSchemas, PoolSettings, PoolStatus,
-    Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, Engine, JobLimits, Offered, PoolFigures, PoolHistory, PoolSchemas,
+    PoolSettings, PoolStatus, Quarantine, ReconfigureError, ReloadError, ReloadReport, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{Job, JobError, JobId};
@@ -37,6 +38,7 @@ use tokio::task::JoinSet;
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     pub(crate) pools: Arc<Pools>,
+    histories: Arc<Histories>,
 }
 
 /// The parts of a coordinator.
@@ -94,7 +96,9 @@ impl Coordinator {
     /// The error of the first pool that does not start. Pools that did start are shut down again.
     pub async fn start(config: CoordinatorConfig) -> Result<Self, PoolError> {
         let pools = changes::start_all(config.pools).await?;
-        Ok(Self { pools: Arc::new(Pools::new(pools)) })
+        let pools = Arc::new(Pools::new(pools));
+        let histories = history::begin(&pools);
+        Ok(Self { pools, histories })
     }
 
     /// Returns a typed view of a pool.
@@ -194,6 +198,15 @@ impl Engine for Coordinator {
 impl Admin for Coordinator {
     fn pools(&self) -> Vec<PoolStatus> {
         self.pools.read().values().map(RawPool::status).collect()
+    }
+
+    fn figures(&self) -> Vec<PoolFigures> {
+        // Others change the pools meanwhile.
+        self.pools.all().iter().map(RawPool::figures).collect()
+    }
+
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        self.histories.of(pool, seconds)
     }
 
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>> {

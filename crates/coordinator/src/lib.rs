@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod coordinator;
+mod history;
 mod invalid;
 mod job_times;
 mod limits;

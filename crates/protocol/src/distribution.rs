@@ -59,7 +59,7 @@ const SIXTEENTHS: [(usize, u64); 16] = sixteenths();
 /// assert_eq!(runs.latency().count, 100);
 /// assert!(runs.latency().p50_us.abs_diff(50_000) < 2_300); // microseconds
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Distribution {
     buckets: Box<[u64; Self::BUCKETS]>,
     count: u64,
@@ -70,12 +70,20 @@ pub struct Distribution {
 
 impl Default for Distribution {
     fn default() -> Self {
-        Self {
-            buckets: Box::new([0; Self::BUCKETS]),
-            count: 0,
-            sum: 0,
-            max: 0,
-        }
+        Self { buckets: Box::new([0; Self::BUCKETS]), count: 0, sum: 0, max: 0 }
+    }
+}
+
+impl Clone for Distribution {
+    fn clone(&self) -> Self {
+        let Self { buckets, count, sum, max } = self;
+        Self { buckets: buckets.clone(), count: *count, sum: *sum, max: *max }
+    }
+
+    /// Copies the counts, and allocates nothing.
+    fn clone_from(&mut self, source: &Self) {
+        self.buckets.copy_from_slice(&*source.buckets);
+        (self.count, self.sum, self.max) = (source.count, source.sum, source.max);
     }
 }
 
@@ -102,8 +110,7 @@ impl Distribution {
     /// Counts a duration. One of over 272 years counts as that.
     #[inline]
     pub fn record(&mut self, duration: Duration) {
-        let nanos =
-            duration.as_secs().min(LONGEST) * NANOS_PER_SECOND + u64::from(duration.subsec_nanos());
+        let nanos = duration.as_secs().min(LONGEST) * NANOS_PER_SECOND + u64::from(duration.subsec_nanos());
         self.buckets[Self::bucket(duration)] += 1;
         self.count += 1;
         self.sum += u128::from(nanos);

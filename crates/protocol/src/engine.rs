@@ -6,6 +6,8 @@
 
 pub use crate::client_name::ClientName;
 pub use crate::distribution::Distribution;
+pub use crate::figures::{PayloadBytes, PoolFigures, Reloads};
+pub use crate::history::PoolHistory;
 pub use crate::offered::Offered;
 use crate::outcome::{Finished, JobError, JobId};
 use crate::payload::{Encoding, Payload};
@@ -176,6 +178,18 @@ pub type Reloaded = Option<Result<ReloadReport, ReloadError>>;
 pub trait Admin: Send + Sync + 'static {
     /// Returns every pool, by name.
     fn pools(&self) -> Vec<PoolStatus>;
+
+    /// Returns the figures of every pool, by name. The default knows no more than [`pools`](Self::pools).
+    fn figures(&self) -> Vec<PoolFigures> {
+        self.pools().into_iter().map(PoolFigures::from).collect()
+    }
+
+    /// Returns the last `seconds` of one pool. Returns `None` if there is no such pool, or this engine remembers
+    /// none.
+    fn history(&self, pool: &str, seconds: usize) -> Option<PoolHistory> {
+        let _ = (pool, seconds);
+        None
+    }
 
     /// Returns the workers of one pool, or `None` if there is no such pool.
     fn workers(&self, pool: &str) -> Option<Vec<WorkerStatus>>;

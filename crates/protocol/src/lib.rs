@@ -39,6 +39,7 @@ mod failure;
 mod figures;
 pub mod frame;
 pub mod handshake;
+mod history;
 mod in_place;
 mod job;
 mod job_id;

@@ -16,8 +16,8 @@ use procpool_process::{
     Contract, EncodingAgreement, Recipe, StartError, opened, refuse_unnamed, refuse_unserved,
 };
 use procpool_protocol::engine::{
-    Accepted, JobLimits, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine, ReloadError,
-    ReloadReport, WorkerStatus,
+    Accepted, JobLimits, PoolFigures, PoolSchemas, PoolSettings, PoolStatus, Priority, Quarantine,
+    ReloadError, ReloadReport, WorkerStatus,
 };
 use procpool_protocol::handshake::Mode;
 use procpool_protocol::{Encoding, JobError, JobId, Payload};
@@ -322,7 +322,10 @@ impl RawPool {
         begun
             .unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())))
             .map_err(|error| core.why_not_reloaded(error))
-            .inspect_err(|error| tracing::error!("{error}"))?;
+            .inspect_err(|error| {
+                core.with(|state, _| state.stats.reloads.failed += 1);
+                tracing::error!("{error}");
+            })?;
         // Every reload has its end; this is for a pool that was torn down by a panic.
         let ended = ended.await.unwrap_or_else(|_| Err(ReloadError::shut_down(core.name.clone())));
         ended.map_err(|error| core.why_not_reloaded(error))
@@ -351,6 +354,13 @@ impl RawPool {
             return PoolStatus::new(&core.name, self.owner.workers.to_string());
         }
         super::status::pool(core, &self.owner.workers)
+    }
+
+    /// Returns the pool's status at this moment, with the distributions behind it. In a fork only the name is
+    /// known.
+    pub fn figures(&self) -> PoolFigures {
+        let core = self.core();
+        if core.is_here() { super::status::figures(core, &self.owner.workers) } else { self.status().into() }
     }
 
     /// Returns the schemas of the job's input and output, as a worker of the newest generation reports them.

@@ -76,6 +76,7 @@ impl State {
             }
             Action::Reloaded { generation, end } => {
                 let (current, reason) = (self.scheduler.generation(), context.failed_start.take());
+                self.stats.reloaded(end);
                 effects.reloaded.push(self.makes.reloaded(&self.pool, generation, end, reason));
                 effects.outdated.extend(self.makes.retire(current));
             }
@@ -120,7 +121,7 @@ impl State {
             }
             let length = frame.payload.bytes.len();
             effects.wanted.extend(slot.wants(Direction::Input, length).map(|wanted| (worker, wanted)));
-            let flush = slot.give(key, &mut frame, now);
+            let flush = slot.give(key, &mut frame, now, &mut self.stats.payloads);
             if let Some(lines) = &slot.lines {
                 effects.flush(lines, flush);
             }

@@ -1,7 +1,8 @@
 //! The counters of a pool, in constant memory.
 
-use procpool_protocol::engine::{Distribution, Latency};
+use procpool_protocol::engine::{Distribution, Latency, PayloadBytes, PoolFigures, Reloads};
 use procpool_protocol::outcome::{JobError, Outcome, OutcomeKind, Refusal, Timing};
+use procpool_scheduler::ReloadEnd;
 use std::collections::BTreeMap;
 
 /// Counters and distributions since the pool's start.
@@ -15,6 +16,10 @@ pub(crate) struct Stats {
     errors: BTreeMap<OutcomeKind, u64>,
     wait: Distribution,
     run: Distribution,
+    /// Time that workers took to get ready.
+    pub(crate) start: Distribution,
+    pub(crate) reloads: Reloads,
+    pub(crate) payloads: PayloadBytes,
 }
 
 impl Stats {
@@ -40,6 +45,34 @@ impl Stats {
             Ok(_) => self.ok += 1,
             Err(error) => *self.errors.entry(error.kind()).or_default() += 1,
         }
+    }
+
+    /// Counts the end of a reload.
+    pub(crate) fn reloaded(&mut self, end: ReloadEnd) {
+        match end {
+            ReloadEnd::Done => self.reloads.done += 1,
+            ReloadEnd::CanaryDied => self.reloads.failed += 1,
+            ReloadEnd::Superseded => self.reloads.superseded += 1,
+            ReloadEnd::ShutDown => {}
+        }
+    }
+
+    /// Writes what a status does not have.
+    pub(crate) fn fill(&self, figures: &mut PoolFigures) {
+        figures.wait.clone_from(&self.wait);
+        figures.run.clone_from(&self.run);
+        figures.start.clone_from(&self.start);
+        (figures.reloads, figures.payloads) = (self.reloads, self.payloads);
+    }
+
+    /// Returns the distributions of the times in the queue and with a worker.
+    pub(crate) fn times(&self) -> (Distribution, Distribution) {
+        (self.wait.clone(), self.run.clone())
+    }
+
+    /// Returns the number of jobs that were refused, and of those that ended without an output.
+    pub(crate) fn refused_and_failed(&self) -> (u64, u64) {
+        (self.refused, self.errors.values().sum())
     }
 
     /// Returns the number of jobs so far by outcome, refused jobs among them.
