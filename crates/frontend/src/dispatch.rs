@@ -7,6 +7,7 @@ use crate::answer::{JOB_ID, SERVER_TIMING};
 use crate::budget::{Budget, Share};
 use crate::kind::Kind;
 use crate::life::Sending;
+use crate::metrics::Traffic;
 use crate::paced::{self, Paced};
 use crate::problem::{ANSWERS_FULL, Problem, overloaded};
 use crate::room::Place;
@@ -33,11 +34,17 @@ pub(crate) struct Dispatcher {
     router: Router,
     place: Arc<Place>,
     answers: Arc<Budget>,
+    traffic: Arc<Traffic>,
 }
 
 impl Dispatcher {
-    pub(crate) fn new(router: Router, place: Arc<Place>, answers: Arc<Budget>) -> Self {
-        Self { router, place, answers }
+    pub(crate) fn new(
+        router: Router,
+        place: Arc<Place>,
+        answers: Arc<Budget>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self { router, place, answers, traffic }
     }
 
     /// Answers one request. Dropping this future drops the handler, and with it the job.
@@ -49,6 +56,7 @@ impl Dispatcher {
         let has_body = !request.body().is_end_stream();
         let version = request.version();
         let line = RequestLine::of(&request);
+        let counted = self.traffic.begin(request.method(), request.uri().path());
 
         let mut response = if is_probe(&request) || self.place.admit().await {
             let request = request.map(Body::new);
@@ -66,6 +74,7 @@ impl Dispatcher {
         // A live answer may end before its request does, such as when the server drains.
         let leaves_unread = has_body && (!response.status().is_success() || sending != Sending::Whole);
         exchange.answered(share, leaves_unread, sending);
+        self.traffic.end(&counted, response.status());
         line.log(&response);
         Ok(response.map(|body| Paced::new(body, version, exchange)))
     }

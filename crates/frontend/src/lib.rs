@@ -20,6 +20,7 @@
 //! $ yes 20 | head -1000 | curl -T - -X POST localhost:3000/v1/pools/fib/batch
 //! $ curl localhost:3000/v1/pools
 //! $ curl localhost:3000/v1/pools/fib/workers
+//! $ curl localhost:3000/v1/pools/fib/history?seconds=60; curl localhost:3000/metrics
 //! $ curl localhost:3000/livez; curl 'localhost:3000/readyz?pool=fib'
 //! $ curl localhost:3000/problems/crashed                                # what that `type` means
 //! $ curl --http2-prior-knowledge -d 40 localhost:3000/v1/pools/fib/jobs
@@ -169,6 +170,7 @@ mod lent;
 mod life;
 mod live;
 mod local;
+mod metrics;
 mod orders;
 mod origin;
 mod overlong;

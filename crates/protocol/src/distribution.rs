@@ -117,23 +117,6 @@ impl Distribution {
         self.max = self.max.max(nanos);
     }
 
-    /// Adds durations of one [`bucket`](Self::bucket) that were counted elsewhere, without their sum.
-    ///
-    /// # Panics
-    /// When there is no such bucket.
-    pub fn add(&mut self, bucket: usize, count: u64) {
-        self.buckets[bucket] += count;
-        self.count += count;
-        if count > 0 {
-            self.max = self.max.max((bound(bucket) * 1e9) as u64);
-        }
-    }
-
-    /// Sets the sum of all durations, where they were counted elsewhere.
-    pub fn set_sum(&mut self, sum: Duration) {
-        self.sum = sum.as_nanos();
-    }
-
     /// Returns the number of durations.
     #[must_use]
     pub const fn count(&self) -> u64 {
@@ -144,7 +127,8 @@ impl Distribution {
     #[must_use]
     pub fn sum(&self) -> Duration {
         let seconds = u64::try_from(self.sum / u128::from(NANOS_PER_SECOND)).unwrap_or(u64::MAX);
-        Duration::new(seconds, (self.sum % u128::from(NANOS_PER_SECOND)) as u32)
+        let nanos = u32::try_from(self.sum % u128::from(NANOS_PER_SECOND)).unwrap_or_default();
+        Duration::new(seconds, nanos)
     }
 
     /// Returns the number of durations of at most `2^power` seconds, for a power from -20 to 12.
@@ -209,15 +193,14 @@ const fn sixteenths() -> [(usize, u64); 16] {
     table
 }
 
-/// Returns the upper bound of a bucket, in seconds.
-fn bound(bucket: usize) -> f64 {
-    (bucket as f64 / PER_DOUBLING as f64 + f64::from(LOWEST)).exp2()
-}
-
 /// Returns the geometric middle of a bucket, in microseconds.
 fn middle(bucket: usize) -> u64 {
-    let half = 0.5 / PER_DOUBLING as f64;
-    if bucket == 0 { 0 } else { (bound(bucket) * (-half).exp2() * 1e6).round() as u64 }
+    if bucket == 0 {
+        return 0;
+    }
+    let middle = (bucket as f64 - 0.5) / PER_DOUBLING as f64 + f64::from(LOWEST);
+    let rounded = Duration::from_secs_f64(middle.exp2()) + Duration::from_nanos(500);
+    u64::try_from(rounded.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod health;
 mod job;
 mod job_list;
 mod jobs;
+mod metrics;
 mod orders;
 mod pools;
 mod problems;
@@ -49,6 +50,8 @@ fn map() -> Vec<Route> {
         get(Read, "/v1/pools", pools::all),
         get(Read, "/v1/pools/{pool}", pools::one),
         get(Read, "/v1/pools/{pool}/workers", pools::workers),
+        get(Read, "/v1/pools/{pool}/history", metrics::history),
+        get(Read, "/metrics", metrics::scrape),
         post(Operate, "/v1/pools/{pool}/reload", pools::reload),
         post(Admin, "/v1/config/reload", config::reload),
         post(Operate, "/v1/pools/{pool}/pause", pools::pause),

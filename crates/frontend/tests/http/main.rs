@@ -23,6 +23,7 @@ mod keyed_batches;
 mod lent;
 mod lifetimes;
 mod limits;
+mod metrics;
 mod orders;
 mod origins;
 mod outcomes;
