@@ -10,12 +10,15 @@ mod process;
 mod traffic;
 
 use self::page::Page;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use procpool_protocol::engine::PoolFigures;
 use procpool_registry::Usage;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 pub(crate) use traffic::Traffic;
@@ -33,17 +36,8 @@ impl Format {
     /// Returns the format that a client accepts: `OpenMetrics` if `Accept` names it with no lower weight than plain
     /// text, and otherwise the older one, which every client reads.
     pub(crate) fn of(accept: Option<&str>) -> Self {
-        let weight = |wanted: &str| {
-            let ranges = accept.unwrap_or_default().split(',').filter_map(|range| {
-                let mut parts = range.split(';').map(str::trim);
-                parts.next().filter(|name| name.eq_ignore_ascii_case(wanted))?;
-                let quality = parts.find_map(|part| part.strip_prefix("q="));
-                Some(quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
-            });
-            ranges.fold(0.0, f32::max)
-        };
-        let open_metrics = weight("application/openmetrics-text");
-        match open_metrics > 0.0 && open_metrics >= weight("text/plain") {
+        let open_metrics = weight(accept, "application/openmetrics-text");
+        match open_metrics > 0.0 && open_metrics >= weight(accept, "text/plain") {
             true => Self::OpenMetrics,
             false => Self::Prometheus,
         }
@@ -56,6 +50,29 @@ impl Format {
             Self::Prometheus => prometheus_text::CONTENT_TYPE,
         }
     }
+}
+
+/// Returns whether a client takes gzip, as Prometheus does.
+pub(crate) fn takes_gzip(accept_encoding: Option<&str>) -> bool {
+    weight(accept_encoding, "gzip") > 0.0
+}
+
+/// Returns the text as gzip. A page of twenty pools is a tenth of its size then.
+pub(crate) fn gzip(text: &str) -> io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
+    gzip.write_all(text.as_bytes())?;
+    gzip.finish()
+}
+
+/// Returns the weight that a list such as `Accept` gives to a name, 0 if it is not there.
+fn weight(list: Option<&str>, wanted: &str) -> f32 {
+    let items = list.unwrap_or_default().split(',').filter_map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        parts.next().filter(|name| name.eq_ignore_ascii_case(wanted))?;
+        let quality = parts.find_map(|part| part.strip_prefix("q="));
+        Some(quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
+    });
+    items.fold(0.0, f32::max)
 }
 
 /// Everything that is shown, as it is now.

@@ -4,15 +4,16 @@ use super::{json, pools, with_type};
 use crate::access::Principal;
 use crate::app::Shared;
 use crate::kind::Kind;
-use crate::metrics::{Format, Scrape};
+use crate::metrics::{Format, Scrape, gzip, takes_gzip};
 use crate::params::{NoParameters, Parameters, PoolName, bad};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::ACCEPT;
-use http::{HeaderMap, StatusCode, Uri};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use procpool_protocol::engine::PoolHistory;
 use serde::Serialize;
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// The commit that the crate was built from, if the build says so.
@@ -28,8 +29,8 @@ pub(super) async fn scrape(
     principal: Principal,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    let format = Format::of(accept);
+    let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let format = Format::of(header(ACCEPT));
     let mut pools = shared.app.admin.figures();
     pools.retain(|pool| principal.may_use(&pool.status.name));
     let (stored, stored_event_bytes) = shared.app.jobs.usage();
@@ -41,11 +42,22 @@ pub(super) async fn scrape(
         traffic: shared.traffic.clone(),
         revision: REVISION.unwrap_or("unknown"),
     };
-    let text = scrape.write(format).map_err(|error| {
-        let detail = format!("failed to write the metrics: {error}");
-        Problem::new(Kind::Internal, StatusCode::INTERNAL_SERVER_ERROR, detail)
-    })?;
-    Ok(with_type(format.content_type(), text))
+    let text = scrape.write(format).map_err(unwritten)?;
+    let mut response = match takes_gzip(header(ACCEPT_ENCODING)) {
+        false => with_type(format.content_type(), text),
+        true => {
+            let mut response = with_type(format.content_type(), gzip(&text).map_err(unwritten)?);
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+        }
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    Ok(response)
+}
+
+fn unwritten(error: impl Display) -> Problem {
+    let detail = format!("failed to write the metrics: {error}");
+    Problem::new(Kind::Internal, StatusCode::INTERNAL_SERVER_ERROR, detail)
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ use crate::fake::Fake;
 use crate::server::Server;
 use procpool_frontend::{Scopes, Token, TokenDigest, Tokens};
 use std::collections::BTreeSet;
+use std::io::Read;
 
 async fn scrape(server: &Server, accept: &str) -> (String, String) {
     let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n");
@@ -29,6 +30,24 @@ async fn the_format_follows_accept() {
     {
         assert!(text.lines().any(|it| it.starts_with(line)), "{line} is missing in {text}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_gzip_gets_a_fraction_of_the_bytes() {
+    let server = Server::of(Fake::echo()).await;
+    let (_, plain) = scrape(&server, "*/*").await;
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
+    let reply = server.ask(request).await;
+    assert_eq!(reply.header("content-encoding"), Some("gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&reply.body[..]).read_to_string(&mut text).unwrap();
+    let names =
+        |page: &str| page.lines().filter(|line| line.starts_with("# TYPE")).map(str::to_owned).collect();
+    let (plain_names, names): (Vec<_>, Vec<_>) = (names(&plain), names(&text));
+    assert_eq!(names.len(), plain_names.len());
+    assert!(reply.body.len() * 5 < text.len(), "{} of {}", reply.body.len(), text.len());
+    let refused = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip;q=0\r\n\r\n";
+    assert_eq!(server.ask(refused).await.header("content-encoding"), None);
 }
 
 #[tokio::test]
