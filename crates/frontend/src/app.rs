@@ -57,7 +57,7 @@ impl App {
             answers: Budget::new(config.max_answers),
             event_streams: EventStreams::new(config.max_event_streams),
             live: Live::new(config.max_live_answers),
-            traffic: Traffic::new(),
+            traffic: Traffic::new(config.access_log),
         };
         let (jobs, config) = (Arc::new(jobs), Arc::new(config));
         Self { engine: engine.clone(), admin: engine, config, health, jobs, tokens: None, tls: None, bounds }

@@ -136,6 +136,7 @@
 
 mod accept;
 mod access;
+mod access_log;
 mod activity;
 mod answer;
 mod app;
@@ -192,6 +193,7 @@ mod sse;
 mod stream;
 mod tls;
 mod token;
+mod trace;
 mod wire;
 
 pub use access::{

@@ -19,6 +19,7 @@ pub use crate::status::{
     Latency, PoolCounters, PoolSchemas, PoolStatus, Quarantine, SuspectClient, SuspectPayload, WorkerCounts,
     WorkerState, WorkerStatus,
 };
+pub use crate::trace::TraceContext;
 pub use crate::watched::{JobEvent, JobEvents, Watched};
 use std::fmt;
 use std::future::Future;
@@ -54,6 +55,8 @@ pub struct Submission {
     /// The name of who asks for the job, as the frontend knows it: of a token, of a user of this machine, or
     /// `anonymous`. An engine may keep what belongs to one apart from others.
     pub principal: Option<ClientName>,
+    /// The trace that the job belongs to. Its worker is told of it.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl Submission {
@@ -69,6 +72,7 @@ impl Submission {
             priority: Priority::Normal,
             tenant: None,
             principal: None,
+            trace: None,
         }
     }
 }

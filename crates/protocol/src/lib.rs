@@ -68,6 +68,7 @@ mod settings;
 pub mod stack;
 mod stage;
 pub mod status;
+mod trace;
 mod watched;
 
 pub use crash::{CrashReport, Exit, ExitReport};
@@ -79,3 +80,4 @@ pub use outcome_kind::OutcomeKind;
 pub use payload::{Encoding, Payload, PayloadError};
 pub use public_error::PublicError;
 pub use raw::Bytes;
+pub use trace::TraceContext;

@@ -4,9 +4,9 @@
 use crate::reload::{self, Configuration};
 use procpool_coordinator::Coordinator;
 use procpool_protocol::engine::{
-    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Engine, JobLimits, Offered, PoolFigures, PoolHistory, PoolSchemas,
-    PoolSettings, PoolStatus, Quarantine, ReconfigureError, Reloaded, Submission, Watched, WorkerOrder,
-    WorkerStatus,
+    Accepted, Admin, BoxFuture, ConfigReloadError, ConfigReport, Engine, JobLimits, Offered, PoolFigures,
+    PoolHistory, PoolSchemas, PoolSettings, PoolStatus, Quarantine, ReconfigureError, Reloaded, Submission,
+    Watched, WorkerOrder, WorkerStatus,
 };
 use procpool_protocol::outcome::{Refusal, Refused};
 use procpool_protocol::{JobError, JobId};

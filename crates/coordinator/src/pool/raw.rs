@@ -273,6 +273,7 @@ impl RawPool {
             client: None,
             priority: Priority::Normal,
             tenant: None,
+            trace: None,
             events,
         }
     }

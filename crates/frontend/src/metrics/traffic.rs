@@ -31,6 +31,8 @@ pub(crate) struct Traffic {
     /// By path.
     times: Box<[Times]>,
     connections: AtomicUsize,
+    /// Whether each request is a line of the access log.
+    pub(crate) logs: bool,
 }
 
 #[derive(Default)]
@@ -46,12 +48,12 @@ impl fmt::Debug for Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(logs: bool) -> Arc<Self> {
         let paths = Paths::new();
         let counters = paths.len() * METHODS.len() * STATUSES.len();
         let requests = (0..counters).map(|_| AtomicU64::new(0)).collect();
         let times = (0..paths.len()).map(|_| Times::default()).collect();
-        Arc::new(Self { paths, requests, times, connections: AtomicUsize::new(0) })
+        Arc::new(Self { paths, requests, times, connections: AtomicUsize::new(0), logs })
     }
 
     /// Begins a request.
@@ -59,14 +61,20 @@ impl Traffic {
         Request { path: self.paths.number(path), method: method_number(method), begun: Instant::now() }
     }
 
-    /// Counts a request that is answered: the head of its answer is there.
-    pub(crate) fn end(&self, request: &Request, status: StatusCode) {
+    /// Counts a request that is answered: the head of its answer is there. Returns the time that it took.
+    pub(crate) fn end(&self, request: &Request, status: StatusCode) -> Duration {
         let Request { path, method, begun } = *request;
         let (took, status) = (begun.elapsed(), status_number(status));
         self.requests[(path * METHODS.len() + method) * STATUSES.len() + status].fetch_add(1, Relaxed);
         let times = &self.times[path];
         times.buckets[bucket(took)].fetch_add(1, Relaxed);
         times.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        took
+    }
+
+    /// Returns the template of a request's route.
+    pub(crate) fn route(&self, request: &Request) -> &'static str {
+        self.paths.template(request.path)
     }
 
     /// Counts a connection, until the result is dropped.
